@@ -1,0 +1,74 @@
+# The two commands are `make run` and `make test`. Both install what they need, on Debian with Go and Node.
+
+GO      ?= go
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+FUZZ    ?= 5s
+
+# What the bundle in static/dist is made from.
+JS := $(shell find static/client static/app -name '*.js') static/build.js static/package.json
+
+.PHONY: run build test bench generate deps test-deps check test-go test-race test-fuzz test-js test-e2e clean
+
+run: build
+	./bin/skein serve
+
+build: static/dist/.built
+	$(GO) build -trimpath -ldflags "-X main.version=$(VERSION)" -o bin/skein ./cmd/skein
+
+static/dist/.built: $(JS) static/node_modules/.installed
+	cd static && npm run --silent build
+	@touch $@
+
+static/node_modules/.installed: static/package-lock.json
+	cd static && npm ci --no-audit --no-fund --loglevel=error
+	@touch $@
+
+deps: static/node_modules/.installed
+
+e2e/node_modules/.installed: e2e/package-lock.json
+	cd e2e && PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD=1 npm ci --no-audit --no-fund --loglevel=error
+	@touch $@
+
+# Chromium and the network tools come from the system's packages.
+test-deps: deps e2e/node_modules/.installed
+	@command -v chromium >/dev/null && command -v ip >/dev/null || { \
+	  sudo=$$([ $$(id -u) = 0 ] || echo sudo); $$sudo apt-get update -qq && $$sudo apt-get install -y -qq --no-install-recommends chromium iproute2 >/dev/null; }
+
+test: test-deps build check test-go test-race test-fuzz test-js test-e2e
+	@echo "every test passed"
+
+# The generated pages are fresh, the code is formatted and vetted, the JavaScript's types hold.
+check:
+	@unformatted=$$(gofmt -l $$(git ls-files '*.go' | grep -v _templ.go)); [ -z "$$unformatted" ] || { echo "gofmt: $$unformatted"; exit 1; }
+	@$(GO) tool templ generate -path ui -log-level error && { [ -z "$$(git status --porcelain -- 'ui/*_templ.go')" ] || { echo "ui/*_templ.go is not fresh: run make generate and commit"; git diff --stat -- 'ui/*_templ.go'; exit 1; }; }
+	$(GO) vet ./...
+	cd static && npm run --silent check
+
+test-go:
+	SKEIN_REQUIRE_INTEROP=1 $(GO) test ./...
+
+test-race:
+	SKEIN_REQUIRE_INTEROP=1 $(GO) test -race ./...
+
+# Each fuzz target for some seconds; a crasher that is found fails the run and stays under testdata/fuzz.
+test-fuzz:
+	@for pkg in $$($(GO) list ./...); do \
+	  for target in $$($(GO) test -list '^Fuzz' $$pkg | grep '^Fuzz' || true); do \
+	    echo "$$pkg $$target"; $(GO) test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZ) $$pkg || exit 1; \
+	  done; \
+	done
+
+test-js: static/node_modules/.installed
+	cd static && npm test --silent
+
+test-e2e: build e2e/node_modules/.installed
+	cd e2e && npx playwright test
+
+bench: build
+	./bin/skein bench $(BENCH)
+
+generate:
+	$(GO) tool templ generate -path ui -log-level error
+
+clean:
+	rm -rf bin static/dist/* static/node_modules e2e/node_modules e2e/test-results

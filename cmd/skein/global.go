@@ -1,0 +1,138 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"skein.dev/skein/webtransport/client"
+	"skein.dev/skein/webtransport/wire"
+)
+
+// global holds the flags that every command has.
+type global struct {
+	dataDir, server, token, transport string
+	json, verbose                     bool
+}
+
+var errUnreachable = errors.New("the server can't be reached")
+
+// dialTimeout bounds the first connection of a command.
+const dialTimeout = 15 * time.Second
+
+// options finds the server: --server, or the one that runs from the data folder.
+func (g *global) options() (o client.Options, local bool, err error) {
+	if g.server == "" {
+		o, err = client.FindLocal(g.dataDir)
+		local = true
+	} else {
+		o = client.Options{URL: g.server, Token: g.token}
+		if l, err := client.FindLocal(g.dataDir); err == nil && l.URL == g.server {
+			o, local = l, true
+		}
+	}
+	if g.token != "" {
+		o.Token = g.token
+	}
+	if err == nil && o.Token == "" {
+		return o, local, usageError{errors.New("--server needs --token (or SKEIN_TOKEN): the content of the file token in that server's data folder")}
+	}
+	o.Transport, o.Name, o.Version, o.NoStatus = g.transport, "skein-cli", version, true
+	return o, local, err
+}
+
+// dial connects, with the options changed by opts.
+func (g *global) dial(cmd *cobra.Command, opts ...func(*client.Options)) (*client.Client, error) {
+	o, _, err := g.options()
+	if err != nil {
+		return nil, err
+	}
+	if g.verbose {
+		if o.Logger, err = newLogger(cmd.ErrOrStderr(), "auto", "debug"); err != nil {
+			return nil, err
+		}
+	}
+	for _, f := range opts {
+		f(&o)
+	}
+	ctx, cancel := context.WithTimeout(cmd.Context(), dialTimeout)
+	defer cancel()
+	c, err := client.Dial(ctx, o)
+	if err != nil {
+		var se *client.StatusError
+		if errors.As(err, &se) {
+			return nil, err
+		}
+		return nil, fmt.Errorf("%w: %w", errUnreachable, err)
+	}
+	if conn, ok := c.Connection(); ok && o.Logger != nil {
+		o.Logger.Log(cmd.Context(), slog.LevelDebug, "connected", "transport", conn.Transport, "reason", conn.Reason, "session", conn.Session)
+	}
+	return c, nil
+}
+
+// resolve finds the agents that the words mean: ids, unique beginnings of ids, or names.
+func resolve(ctx context.Context, c *client.Client, words ...string) ([]wire.AgentID, error) {
+	res, err := c.List(ctx, wire.Filter{})
+	if err != nil {
+		return nil, err
+	}
+	var ids []wire.AgentID
+	for _, w := range words {
+		id, err := one(res.Agents, w)
+		if err != nil {
+			return nil, err
+		}
+		ids = append(ids, id)
+	}
+	return ids, nil
+}
+
+func one(agents []wire.Agent, word string) (wire.AgentID, error) {
+	var named, alive, begins []wire.AgentID
+	for _, a := range agents {
+		switch {
+		case string(a.ID) == word:
+			return a.ID, nil
+		case a.Name == word:
+			named = append(named, a.ID)
+			if a.Status.Alive() {
+				alive = append(alive, a.ID)
+			}
+		case strings.HasPrefix(string(a.ID), word):
+			begins = append(begins, a.ID)
+		}
+	}
+	for _, found := range [][]wire.AgentID{alive, named, begins} {
+		if len(found) == 1 {
+			return found[0], nil
+		}
+		if len(found) > 1 {
+			return "", usageError{fmt.Errorf("%q could be any of %d agents: %s; give more of the id", word, len(found), join(found))}
+		}
+	}
+	return "", wire.Errorf(wire.CodeNotFound, "there is no agent %q; `skein ps -a` lists them all", word)
+}
+
+func join(ids []wire.AgentID) string {
+	s := make([]string, 0, len(ids))
+	for _, id := range ids[:min(len(ids), 5)] {
+		s = append(s, string(id))
+	}
+	if len(ids) > 5 {
+		s = append(s, "…")
+	}
+	return strings.Join(s, ", ")
+}
+
+func printJSON(cmd *cobra.Command, v any) error {
+	e := json.NewEncoder(cmd.OutOrStdout())
+	e.SetIndent("", "  ")
+	return e.Encode(v)
+}

@@ -1,0 +1,178 @@
+// Command skein is the control plane and its command line in one binary.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"skein.dev/skein/webtransport/client"
+	"skein.dev/skein/webtransport/wire"
+)
+
+// version is set by the build (-ldflags "-X main.version=…").
+var version = "dev"
+
+// Exit codes, for scripts.
+const (
+	exitFailed      = 1 // anything else
+	exitUsage       = 2 // the command line makes no sense
+	exitUnreachable = 3 // no server, or it refuses this client
+	exitNotFound    = 4 // no such agent or type
+	exitRefused     = 5 // a cap or the agent's state does not allow it
+	exitLeftovers   = 6 // a stop left processes behind
+)
+
+const exitHelp = `Exit codes: 0 done; 1 failed; 2 wrong usage; 3 the server can't be reached or refuses the login;
+4 no such agent or type; 5 refused by a cap or by the agent's state; 6 a stop left processes behind.
+Every flag has an environment variable: --data-dir is SKEIN_DATA_DIR.`
+
+func main() {
+	ctx, stop := interruptible()
+	defer stop()
+	os.Exit(run(ctx, os.Args[1:]))
+}
+
+// interruptible ends its context at the first Ctrl-C or SIGTERM, and the process at the second.
+func interruptible() (context.Context, func()) {
+	ctx, cancel := context.WithCancel(context.Background())
+	sigs := make(chan os.Signal, 2)
+	signal.Notify(sigs, os.Interrupt, syscall.SIGTERM)
+	go func() {
+		<-sigs
+		cancel()
+		<-sigs
+		os.Exit(130)
+	}()
+	return ctx, cancel
+}
+
+func run(ctx context.Context, args []string) int {
+	root := newRoot()
+	root.SetArgs(args)
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		return 0
+	}
+	var code exitCode
+	if errors.As(err, &code) {
+		return int(code)
+	}
+	fmt.Fprintln(os.Stderr, "skein: "+err.Error())
+	return exitFor(err)
+}
+
+// exitCode ends the program with a code and no message.
+type exitCode int
+
+func (c exitCode) Error() string { return fmt.Sprintf("exit code %d", int(c)) }
+
+// usageError is a mistake on the command line.
+type usageError struct{ error }
+
+func (e usageError) Unwrap() error { return e.error }
+
+func exitFor(err error) int {
+	var we *wire.Error
+	var ue usageError
+	var se *client.StatusError
+	switch {
+	case errors.As(err, &ue):
+		return exitUsage
+	case errors.As(err, &se), errors.Is(err, client.ErrNoServer), errors.Is(err, errUnreachable):
+		return exitUnreachable
+	case !errors.As(err, &we):
+		return exitFailed
+	}
+	switch we.Code {
+	case wire.CodeNotFound:
+		return exitNotFound
+	case wire.CodeExhausted, wire.CodePrecondition, wire.CodeUnavailable:
+		return exitRefused
+	case wire.CodeInvalidParams:
+		return exitUsage
+	}
+	return exitFailed
+}
+
+func newRoot() *cobra.Command {
+	g := &global{}
+	root := &cobra.Command{
+		Use:   "skein",
+		Short: "Run a fleet of agents, see which one needs you, steer it, stop it",
+		Long: `Skein runs agents (commands, scripts) and shows them in the browser, live over WebTransport, or over WebSocket
+where UDP is blocked. One binary: ` + "`skein serve`" + ` is the server, everything else talks to it.
+
+` + exitHelp,
+		Example: `  skein serve                                   # then open the URL that it prints
+  skein spawn shell -- sh -c 'make test'        # start a process as an agent
+  skein ps                                      # see the fleet
+  skein logs -f a4k2                            # follow one agent
+  skein stop --all                              # stop everything, verified`,
+		SilenceUsage: true, SilenceErrors: true,
+		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error { return fromEnv(cmd.Flags()) },
+	}
+	root.SetOut(os.Stdout) // else cobra prints to standard error
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return usageError{fmt.Errorf("%w; see %s --help", err, cmd.CommandPath())}
+	})
+	f := root.PersistentFlags()
+	f.StringVar(&g.dataDir, "data-dir", client.DefaultDataDir(), "folder of the server's data; a local server is found through it")
+	f.StringVar(&g.server, "server", "", "URL of a server elsewhere, such as https://skein.example.com:4433")
+	f.StringVar(&g.token, "token", "", "token for --server; default: the one in the data folder")
+	f.StringVar(&g.transport, "transport", client.Auto, "auto, webtransport or websocket")
+	f.BoolVar(&g.json, "json", false, "print JSON")
+	f.BoolVarP(&g.verbose, "verbose", "v", false, "log what the client does")
+	root.AddCommand(serveCommand(g), spawnCommand(g), psCommand(g), logsCommand(g), attachCommand(g), sendCommand(g),
+		stopCommand(g), typesCommand(g), loginCommand(g), versionCommand(g))
+	for _, c := range root.Commands() {
+		if c.Args != nil {
+			check := c.Args
+			c.Args = func(cmd *cobra.Command, args []string) error {
+				if err := check(cmd, args); err != nil {
+					return usageError{fmt.Errorf("%w; see %s --help", err, cmd.CommandPath())}
+				}
+				return nil
+			}
+		}
+	}
+	return root
+}
+
+// fromEnv sets flags that were not given from their environment variables.
+func fromEnv(flags *pflag.FlagSet) (err error) {
+	flags.VisitAll(func(f *pflag.Flag) {
+		name := "SKEIN_" + strings.ToUpper(strings.ReplaceAll(f.Name, "-", "_"))
+		v, ok := os.LookupEnv(name)
+		if !ok || f.Changed || err != nil || f.Name == "help" {
+			return
+		}
+		if e := flags.Set(f.Name, v); e != nil {
+			err = usageError{fmt.Errorf("%s=%q: %w", name, v, e)}
+		}
+	})
+	return err
+}
+
+func versionCommand(g *global) *cobra.Command {
+	return &cobra.Command{
+		Use: "version", Short: "Print the version", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			info, _ := debug.ReadBuildInfo()
+			v := map[string]string{"version": version, "protocol": wire.Version, "go": info.GoVersion}
+			if g.json {
+				return printJSON(cmd, v)
+			}
+			cmd.Printf("skein %s, protocol %s, %s\n", v["version"], v["protocol"], v["go"])
+			return nil
+		},
+	}
+}

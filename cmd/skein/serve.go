@@ -1,0 +1,111 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/lmittmann/tint"
+	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
+
+	"skein.dev/skein/server"
+)
+
+func serveCommand(g *global) *cobra.Command {
+	var o server.Options
+	var logFormat, logLevel string
+	c := &cobra.Command{
+		Use: "serve", Short: "Serve the dashboard and run the agents", Args: cobra.NoArgs,
+		Long: `Serve the dashboard and run the agents.
+
+On a workstation nothing needs to be configured: the dashboard is on http://localhost:4480, and the URL printed at the
+start signs a browser in, once (skein login prints another). Sessions run over WebTransport on UDP port 4433, or over
+WebSocket. State lives in --data-dir and survives restarts; agents do not: they are stopped, in order, at Ctrl-C.
+
+To serve other machines give a certificate that they trust with --tls-cert and --tls-key, and --listen :4433.
+
+--config names a file such as this one:
+
+` + indent(server.ConfigExample, "  "),
+		Example: `  skein serve
+  skein serve --config skein.yaml --data-dir ./data
+  skein serve --http off --listen :4433 --tls-cert cert.pem --tls-key key.pem --allow-host skein.example.com`,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			log, err := newLogger(cmd.ErrOrStderr(), logFormat, logLevel)
+			if err != nil {
+				return usageError{err}
+			}
+			o.DataDir, o.Logger, o.Version = g.dataDir, log, version
+			o.Ready = func(a server.Addresses) { announce(cmd, log, a) }
+			return serve(cmd.Context(), o)
+		},
+	}
+	f := c.Flags()
+	f.StringVar(&o.HTTP, "http", server.DefaultHTTP, "plain HTTP for this machine's browsers, or off")
+	f.StringVar(&o.Listen, "listen", server.DefaultListen, "HTTPS, WebSocket and WebTransport, TCP and UDP, or off")
+	f.StringVar(&o.MetricsListen, "metrics-listen", "", "private address for /metrics without a token, such as 127.0.0.1:9480")
+	f.IntVar(&o.QUICPort, "quic-port", 0, "UDP port that clients are told, where it is mapped to --listen's")
+	f.StringVar(&o.TLSCert, "tls-cert", "", "certificate file (PEM); without one a development certificate is made")
+	f.StringVar(&o.TLSKey, "tls-key", "", "key file (PEM)")
+	f.BoolVar(&o.InsecureListen, "insecure-listen", false, "listen beyond this machine without a certificate that others can check")
+	f.StringSliceVar(&o.AllowOrigins, "allow-origin", nil, "origin of pages elsewhere that may open sessions, such as https://ops.example.com")
+	f.StringSliceVar(&o.AllowHosts, "allow-host", nil, "host name under which the server is reached")
+	f.StringVar(&o.ConfigFile, "config", "", "skein.yaml with agent types")
+	f.StringVar(&o.NATS, "nats", "", "URL of a NATS server to keep the state in; default: embedded")
+	f.Int64Var(&o.MaxEventBytes, "max-event-bytes", 4<<30, "bound of the event log; beyond it the oldest events go")
+	f.IntVar(&o.KeepExited, "keep-exited", 1000, "exited agents that are remembered")
+	f.StringVar(&o.Node, "node", "", "name of this node; default: the host's")
+	f.DurationVar(&o.DevCertLifetime, "dev-cert-lifetime", 0, "life of the development certificate, 13 days at most")
+	f.StringVar(&logFormat, "log-format", "auto", "human, json, or auto: human on a terminal")
+	f.StringVar(&logLevel, "log-level", "info", "debug, info, warn or error")
+	return c
+}
+
+func serve(ctx context.Context, o server.Options) error {
+	if o.DevCertLifetime < 0 || o.DevCertLifetime > 13*24*time.Hour {
+		return usageError{fmt.Errorf("--dev-cert-lifetime must be 13 days (312h) at most: browsers take no longer one")}
+	}
+	s, err := server.New(ctx, o)
+	if err != nil {
+		return err
+	}
+	return s.Run(ctx)
+}
+
+// announce prints how to get in: for a person on a terminal, in the log otherwise.
+func announce(cmd *cobra.Command, log *slog.Logger, a server.Addresses) {
+	log.Info("serving", "http", a.HTTP, "https", a.HTTPS, "metrics", a.Metrics, "login", a.Login)
+	if isTerminal(os.Stdout) {
+		cmd.Printf("\n  Skein is up. Sign this browser in (the link works once):\n\n    %s\n\n  Another link: skein login      Stop: Ctrl-C\n\n", a.Login)
+	}
+}
+
+func newLogger(w io.Writer, format, level string) (*slog.Logger, error) {
+	var l slog.Level
+	if err := l.UnmarshalText([]byte(level)); err != nil {
+		return nil, fmt.Errorf("--log-level %q: allowed are debug, info, warn, error", level)
+	}
+	f, isFile := w.(*os.File)
+	terminal := isFile && isTerminal(f)
+	switch {
+	case format == "human", format == "auto" && terminal:
+		return slog.New(tint.NewHandler(w, &tint.Options{Level: l, TimeFormat: time.TimeOnly, NoColor: !terminal || os.Getenv("NO_COLOR") != ""})), nil
+	case format == "json", format == "auto":
+		return slog.New(slog.NewJSONHandler(w, &slog.HandlerOptions{Level: l})), nil
+	}
+	return nil, fmt.Errorf("--log-format %q: allowed are human, json, auto", format)
+}
+
+func isTerminal(f *os.File) bool {
+	_, err := unix.IoctlGetTermios(int(f.Fd()), unix.TCGETS)
+	return err == nil
+}
+
+func indent(s, by string) string {
+	return by + strings.ReplaceAll(strings.TrimRight(s, "\n"), "\n", "\n"+by)
+}

@@ -1,0 +1,420 @@
+package server
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"io"
+	"log/slog"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"skein.dev/skein/webtransport"
+	"skein.dev/skein/webtransport/wire"
+)
+
+// writeTimeout is how long a write may wait for a client that does not read. A client that makes no progress at all
+// for so long is closed, and may come back.
+const writeTimeout = 30 * time.Second
+
+// conn is one session: a client that has said hello, or has HelloTimeout to do so.
+type conn struct {
+	// static
+	s    *Server
+	sess webtransport.Session
+	id   string
+	log  *slog.Logger
+	ctx  context.Context // ends with the session
+
+	lanes    sync.WaitGroup
+	control  atomic.Bool   // the control lane is open
+	welcomed chan struct{} // closed after hello; what follows is readable then
+	who      principal
+	client   wire.ClientInfo
+	noStatus bool
+	ctrl     *lane
+
+	status status
+}
+
+// serveSession lives as long as the session.
+func (s *Server) serveSession(sess webtransport.Session) {
+	c := &conn{s: s, sess: sess, id: rand.Text()[:12], ctx: sess.Context(), welcomed: make(chan struct{})}
+	c.status.resync = make(chan *wire.Message, 4)
+	info := sess.Info()
+	c.log = s.log.With("session", c.id, "transport", info.Transport)
+	s.mu.Lock()
+	s.conns[c] = struct{}{}
+	s.mu.Unlock()
+	s.live.Add(1)
+	s.met.sessions.WithLabelValues(info.Transport).Inc()
+	defer func() {
+		s.met.sessions.WithLabelValues(info.Transport).Dec()
+		s.mu.Lock()
+		delete(s.conns, c)
+		s.mu.Unlock()
+		s.live.Done()
+	}()
+
+	hello := time.AfterFunc(wire.HelloTimeout, func() { c.close(wire.CloseHelloTimeout, "no hello within "+wire.HelloTimeout.String()) })
+	defer hello.Stop()
+	c.lanes.Go(func() {
+		select {
+		case <-c.welcomed:
+			hello.Stop()
+			if !c.noStatus {
+				c.serveStatus()
+			}
+		case <-c.ctx.Done():
+		}
+	})
+	for {
+		str, err := sess.AcceptStream(c.ctx)
+		if err != nil {
+			break
+		}
+		c.lanes.Go(func() { c.serveStream(str) })
+	}
+	if c.ctx.Err() == nil { // it accepts no more but did not end: broken
+		c.close(wire.CloseProtocol, "")
+	}
+	c.lanes.Wait()
+	c.log.Debug("session ended", "cause", context.Cause(c.ctx), "client", c.client.Name)
+}
+
+// close says goodbye and ends the session.
+func (c *conn) close(code wire.CloseCode, reason string) {
+	after := time.Duration(-time.Millisecond)
+	if code.Reconnect() {
+		after = 0
+	}
+	c.goodbye(code, reason, after)
+	c.sess.Close(uint32(code), reason)
+}
+
+// goodbye tells the client, if it has a control lane, that the session will end.
+func (c *conn) goodbye(code wire.CloseCode, reason string, after time.Duration) {
+	select {
+	case <-c.welcomed:
+	default:
+		return
+	}
+	c.ctrl.notify(wire.NoteGoodbye, wire.Goodbye{Code: code, Reason: reason, ReconnectAfterMS: after.Milliseconds()})
+}
+
+// serveStream reads a stream's header and serves its lane.
+func (c *conn) serveStream(str webtransport.Stream) {
+	c.s.met.streams.Inc()
+	defer c.s.met.streams.Dec()
+	l := c.newLane(str)
+	str.SetReadDeadline(time.Now().Add(wire.HeaderTimeout))
+	h, err := l.r.Header()
+	if err != nil {
+		l.cancel(headerCode(err))
+		return
+	}
+	str.SetReadDeadline(time.Time{})
+	str.SetClass(uint8(h.Lane.Class()))
+	switch {
+	case h.Lane == wire.LaneControl && c.control.CompareAndSwap(false, true):
+		c.serveControl(l)
+	case h.Lane == wire.LaneAgent && c.waitWelcome():
+		c.serveAgent(l, h)
+	default:
+		l.cancel(wire.StreamBadLane)
+	}
+}
+
+func headerCode(err error) wire.StreamCode {
+	if isTimeout(err) {
+		return wire.StreamTimeout
+	}
+	return wire.StreamBadHeader
+}
+
+// waitWelcome holds a lane that came before its session's hello was answered.
+func (c *conn) waitWelcome() bool {
+	select {
+	case <-c.welcomed:
+		return true
+	case <-c.ctx.Done():
+		return false
+	}
+}
+
+// actor names the client in events.
+func (c *conn) actor() string {
+	if c.client.Name != "" {
+		return c.client.Name
+	}
+	return c.who.Name
+}
+
+// serveControl serves the control lane: hello first, then requests until the client goes.
+func (c *conn) serveControl(l *lane) {
+	if err := c.hello(l); err != nil {
+		e := wire.AsError(err)
+		code := helloCode(e)
+		c.log.Info("hello refused", "err", err)
+		c.sess.Close(uint32(code), e.Message)
+		return
+	}
+	err := l.serve(c.dispatch)
+	if c.ctx.Err() != nil || err == nil {
+		return
+	}
+	if errors.Is(err, wire.ErrLineTooLong) {
+		c.close(wire.CloseTooMuch, "a message is longer than the limit")
+		return
+	}
+	c.close(wire.CloseProtocol, "the control lane broke")
+}
+
+func helloCode(e *wire.Error) wire.CloseCode {
+	switch e.Code {
+	case wire.CodeUnauthorized:
+		return wire.CloseUnauthorized
+	case wire.CodeTicketExpired:
+		return wire.CloseTicketExpired
+	case wire.CodeVersion:
+		return wire.CloseVersion
+	case wire.CodeUnavailable:
+		return wire.CloseShutdown
+	case wire.CodeInternal:
+		return wire.CloseInternal
+	}
+	return wire.CloseProtocol
+}
+
+// hello reads the first message and answers it, with welcome or with an error.
+func (c *conn) hello(l *lane) error {
+	m, err := l.r.Message()
+	if err != nil {
+		var we *wire.Error
+		if errors.As(err, &we) {
+			l.send(wire.NewError(nil, we))
+			return we
+		}
+		return wire.Errorf(wire.CodeInvalidRequest, "the control lane ended before hello")
+	}
+	w, err := c.checkHello(m)
+	if err != nil {
+		l.send(wire.NewError(m.ID, wire.AsError(err)))
+		return err
+	}
+	c.ctrl = l
+	res, err := wire.NewResult(m.ID, w)
+	if err != nil {
+		return err
+	}
+	if err := l.send(res); err != nil {
+		return err
+	}
+	c.log = c.log.With("client", c.client.Name)
+	c.log.Debug("session open")
+	close(c.welcomed)
+	return nil
+}
+
+func (c *conn) checkHello(m *wire.Message) (*wire.Welcome, error) {
+	if m.Method != wire.MethodHello || !m.IsRequest() {
+		return nil, wire.Errorf(wire.CodeInvalidRequest, "the first message must be the request hello")
+	}
+	var h wire.Hello
+	if err := wire.DecodeParams(m.Params, &h); err != nil {
+		return nil, err
+	}
+	if !slices.Contains(h.Versions, wire.Version) {
+		return nil, wire.Errorf(wire.CodeVersion, "this server speaks %s, the client offers %q", wire.Version, h.Versions).
+			WithField("versions").WithSupported([]string{wire.Version})
+	}
+	who, err := c.s.auth.redeem(h.Ticket)
+	if err != nil {
+		return nil, err
+	}
+	if len(h.Client.ID) < 16 || len(h.Client.ID) > 128 || len(h.Client.Name) > 128 || len(h.Client.Version) > 128 {
+		return nil, wire.Errorf(wire.CodeInvalidParams, "client.id must have 16 to 128 characters, client.name and client.version at most 128").WithField("client.id")
+	}
+	if c.s.draining.Load() {
+		return nil, wire.Errorf(wire.CodeUnavailable, "the server stops")
+	}
+	c.who, c.client, c.noStatus = who, h.Client, h.NoStatus
+	return &wire.Welcome{
+		Version: wire.Version, Session: c.id, Epoch: c.s.plane.Epoch(), Node: c.s.plane.Node(), Server: c.s.o.Version,
+		Recovered: h.Resume != nil && h.Resume.Epoch == c.s.plane.Epoch(),
+		Limits: wire.Limits{MaxMessage: wire.MaxMessage, MaxStreams: wire.MaxStreams, MaxBatch: wire.MaxBatch,
+			MaxInput: wire.MaxInput, MaxDatagram: wire.MaxStatusDatagram},
+	}, nil
+}
+
+// lane is a stream that carries messages.
+type lane struct {
+	c   *conn
+	str webtransport.Stream
+	r   *wire.Reader
+
+	inFlight sync.WaitGroup
+	slots    chan struct{} // bounds the requests in work; when it is full, the client's next ones wait unread
+	inputs   chan struct{} // bounds those that wait for an agent to read; when it is full, more are refused
+
+	mu   sync.Mutex // held around writes
+	buf  []byte
+	last map[wire.AgentID]chan struct{} // guarded by mu: the input before the next, by agent
+}
+
+func (c *conn) newLane(str webtransport.Stream) *lane {
+	return &lane{c: c, str: str, r: wire.NewReader(str)}
+}
+
+func (l *lane) cancel(code wire.StreamCode) {
+	l.str.CancelRead(uint32(code))
+	l.str.CancelWrite(uint32(code))
+}
+
+// send writes one line. A client that does not read for writeTimeout loses its session.
+func (l *lane) send(v any) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var err error
+	if l.buf, err = wire.AppendLine(l.buf[:0], v); err != nil {
+		return err
+	}
+	l.str.SetWriteDeadline(time.Now().Add(writeTimeout))
+	_, err = l.str.Write(l.buf)
+	if cap(l.buf) > 64<<10 {
+		l.buf = nil
+	}
+	if isTimeout(err) {
+		go l.c.sess.Close(uint32(wire.CloseSlowConsumer), "the client read nothing for "+writeTimeout.String())
+	}
+	return err
+}
+
+func (l *lane) notify(method string, params any) error {
+	m, err := wire.NewNotification(method, params)
+	if err != nil {
+		return err
+	}
+	return l.send(m)
+}
+
+// handler answers one request; nil, nil for a notification.
+type handler func(ctx context.Context, l *lane, m *wire.Message) (any, error)
+
+// serve reads requests and answers each on a goroutine of its own, until the client ends the lane. nil: it ended well.
+func (l *lane) serve(h handler) error {
+	l.slots = make(chan struct{}, wire.MaxInFlight)
+	l.inputs = make(chan struct{}, wire.MaxInFlight/2)
+	defer l.inFlight.Wait()
+	for {
+		m, err := l.r.Message()
+		var we *wire.Error
+		switch {
+		case errors.As(err, &we):
+			if err := l.send(wire.NewError(nil, we)); err != nil {
+				return err
+			}
+			continue
+		case errors.Is(err, io.EOF):
+			return nil
+		case err != nil:
+			return err
+		}
+		if m.Method == "" { // an answer to nothing that was asked
+			continue
+		}
+		select {
+		case l.slots <- struct{}{}:
+		case <-l.c.ctx.Done():
+			return nil
+		}
+		l.inFlight.Go(l.work(h, m))
+	}
+}
+
+// work is what a goroutine does with a request. It is made in the order of the requests.
+func (l *lane) work(h handler, m *wire.Message) func() {
+	begin := time.Now()
+	if m.Method != wire.MethodInput {
+		return func() { l.answer(l.c.ctx, h, m, begin); <-l.slots }
+	}
+	select {
+	case l.inputs <- struct{}{}:
+	default:
+		return func() { l.answer(l.c.ctx, refuseInput, m, begin); <-l.slots }
+	}
+	before, done := l.inOrder(m)
+	return func() {
+		// What is begun goes on without the client: it may ask again over its next session.
+		ctx, cancel := context.WithDeadline(context.WithoutCancel(l.c.ctx), begin.Add(inputTimeout))
+		defer cancel()
+		<-before
+		l.answer(ctx, h, m, begin)
+		done()
+		<-l.inputs
+		<-l.slots
+	}
+}
+
+func refuseInput(context.Context, *lane, *wire.Message) (any, error) {
+	return nil, wire.Errorf(wire.CodeExhausted, "too many inputs wait for agents that do not read")
+}
+
+func (l *lane) answer(ctx context.Context, h handler, m *wire.Message, begin time.Time) {
+	res, err := h(ctx, l, m)
+	l.c.s.met.rpc(m.Method, err, time.Since(begin))
+	if !m.IsRequest() {
+		return
+	}
+	var out *wire.Message
+	if err == nil {
+		out, err = wire.NewResult(m.ID, res)
+	}
+	if err != nil {
+		e := wire.AsError(err)
+		if e.Code == wire.CodeInternal {
+			l.c.log.Error("a request failed", "method", m.Method, "err", err)
+		}
+		out = wire.NewError(m.ID, e)
+	}
+	l.send(out)
+}
+
+// closedChan is closed: there is nothing to wait for.
+var closedChan = func() chan struct{} { c := make(chan struct{}); close(c); return c }()
+
+// inOrder keeps the inputs of one agent in the order of their arrival, while everything else overtakes them: before is
+// closed when the one before is done.
+func (l *lane) inOrder(m *wire.Message) (before <-chan struct{}, done func()) {
+	var p struct {
+		ID wire.AgentID `json:"id"`
+	}
+	json.Unmarshal(m.Params, &p) // a bad one is refused later
+	mine := make(chan struct{})
+	before = closedChan
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.last == nil {
+		l.last = map[wire.AgentID]chan struct{}{}
+	}
+	if c := l.last[p.ID]; c != nil {
+		before = c
+	}
+	l.last[p.ID] = mine
+	return before, func() {
+		close(mine)
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		if l.last[p.ID] == mine {
+			delete(l.last, p.ID)
+		}
+	}
+}
+
+func isTimeout(err error) bool {
+	var t interface{ Timeout() bool }
+	return errors.As(err, &t) && t.Timeout()
+}

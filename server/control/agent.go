@@ -1,0 +1,326 @@
+package control
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"sync"
+	"time"
+	"unicode/utf8"
+
+	"skein.dev/skein/server/runner"
+	"skein.dev/skein/webtransport/wire"
+)
+
+const (
+	tailEvents = 256       // an agent's newest events kept in memory for its followers: at most this many,
+	tailBytes  = 256 << 10 // and at most this much of their payload
+)
+
+// agent is one agent: its record, its process, the end of its log.
+type agent struct {
+	// static
+	p  *Plane
+	id wire.AgentID
+
+	started chan struct{} // closed when the attempt to start is over
+	ended   chan struct{} // closed when the record says exited and the log holds every event
+
+	saveMu sync.Mutex // held around writes to the store, so that an older record never follows a newer one
+
+	mu         sync.Mutex
+	rec        wire.Agent // its slices, maps and pointers are replaced, never written to
+	running    runner.Running
+	change     uint64 // Plane.change at the last change of anything
+	fullChange uint64 // at the last change of what no status datagram carries
+	savedRev   uint32
+	partial    []byte        // of the last line of output, at most MaxLastLine bytes
+	news       chan struct{} // closed and replaced when the log grew
+
+	// the end of the log: every event with a seq greater than tailAfter is in tail
+	tail      []wire.Event
+	tailAfter uint64
+	tailSize  int
+}
+
+func newAgent(p *Plane, rec wire.Agent) *agent {
+	a := &agent{p: p, id: rec.ID, rec: rec, news: make(chan struct{}), started: make(chan struct{}), ended: make(chan struct{})}
+	if !rec.Status.Alive() {
+		close(a.started)
+		close(a.ended)
+	}
+	a.change = p.change.Add(1)
+	a.fullChange = a.change
+	return a
+}
+
+func (a *agent) record() wire.Agent {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.rec
+}
+
+// update changes the record. full: more than a status datagram carries changed.
+func (a *agent) update(full bool, f func(rec *wire.Agent)) wire.Agent {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	f(&a.rec)
+	a.touch(full)
+	return a.rec
+}
+
+// touch counts a change. The caller holds mu.
+func (a *agent) touch(full bool) {
+	a.rec.Rev++
+	a.change = a.p.change.Add(1)
+	if full {
+		a.fullChange = a.change
+	}
+}
+
+// save stores the record as it is now; when it returns without error, it is on the disk.
+func (a *agent) save(ctx context.Context) error {
+	a.saveMu.Lock()
+	defer a.saveMu.Unlock()
+	rec := a.record()
+	if rec.Rev == a.savedRev {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
+	defer cancel()
+	if err := a.p.o.Store.PutAgent(ctx, &rec); err != nil {
+		return err
+	}
+	a.savedRev = rec.Rev
+	return nil
+}
+
+// event appends to the agent's log. It waits when the store is behind.
+func (a *agent) event(t wire.EventType, actor string, data wire.EventData) {
+	a.eventThen(t, actor, data, nil)
+}
+
+// eventThen calls then once the event is in the log and followers see it.
+func (a *agent) eventThen(t wire.EventType, actor string, data wire.EventData, then func()) {
+	e := &wire.Event{Time: time.Now().UTC(), Type: t, Subject: a.id, Actor: actor, Data: data}
+	a.p.o.Store.Append(e, func(seq uint64) {
+		e.Seq = seq
+		a.stored(*e)
+		if then != nil {
+			then()
+		}
+	})
+}
+
+// stored shows an event to the followers.
+func (a *agent) stored(e wire.Event) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.tail = append(a.tail, e)
+	a.tailSize += len(e.Data.Text) + len(e.Data.Base64)
+	for len(a.tail) > tailEvents || a.tailSize > tailBytes && len(a.tail) > 1 {
+		old := &a.tail[0]
+		a.tailAfter = old.Seq
+		a.tailSize -= len(old.Data.Text) + len(old.Data.Base64)
+		*old = wire.Event{}
+		a.tail = a.tail[1:]
+	}
+	a.rec.LastSeq = e.Seq
+	full := !e.Type.IsOutput()
+	if e.Type.IsOutput() && a.lastLine(e.Data.Bytes()) {
+		full = true
+	}
+	a.touch(full)
+	close(a.news)
+	a.news = make(chan struct{})
+}
+
+// lastLine keeps the last line of the output that is not blank. It reports whether it changed. The caller holds mu.
+func (a *agent) lastLine(b []byte) bool {
+	if i := bytes.LastIndexByte(bytes.TrimRight(b, "\r\n"), '\n'); i >= 0 {
+		a.partial, b = a.partial[:0], b[i+1:]
+	}
+	whole := bytes.HasSuffix(b, []byte("\n"))
+	if room := wire.MaxLastLine - len(a.partial); room > 0 {
+		a.partial = append(a.partial, b[:min(len(b), room)]...)
+	}
+	line := printable(a.partial)
+	if whole {
+		a.partial = a.partial[:0]
+	}
+	if line == "" || line == a.rec.LastLine {
+		return false
+	}
+	a.rec.LastLine = line
+	return true
+}
+
+// printable makes one line of text of output: no escape sequences, no control characters, valid UTF-8.
+func printable(b []byte) string {
+	var out []byte
+	for len(b) > 0 {
+		if b[0] == 0x1b {
+			b = b[escapeLen(b):]
+			continue
+		}
+		r, n := utf8.DecodeRune(b)
+		switch {
+		case r == '\r' && n < len(b) && len(bytes.TrimSpace(b[n:])) > 0: // what follows overwrites the line
+			out = out[:0]
+		case r == '\t':
+			out = append(out, ' ')
+		case r < 0x20 || r == 0x7f || r == utf8.RuneError && n == 1:
+		default:
+			out = append(out, b[:n]...)
+		}
+		b = b[n:]
+	}
+	for len(out) > wire.MaxLastLine {
+		_, n := utf8.DecodeLastRune(out)
+		out = out[:len(out)-n]
+	}
+	return string(bytes.TrimSpace(out))
+}
+
+// escapeLen is the length of the escape sequence that b starts with: CSI up to its final byte, OSC up to BEL or ST,
+// else two bytes (ECMA-48).
+func escapeLen(b []byte) int {
+	if len(b) < 2 {
+		return len(b)
+	}
+	switch b[1] {
+	case '[':
+		for i := 2; i < len(b); i++ {
+			if b[i] >= 0x40 && b[i] <= 0x7e {
+				return i + 1
+			}
+		}
+		return len(b)
+	case ']':
+		for i := 2; i < len(b); i++ {
+			if b[i] == 0x07 {
+				return i + 1
+			}
+			if b[i] == 0x1b && i+1 < len(b) && b[i+1] == '\\' {
+				return i + 2
+			}
+		}
+		return len(b)
+	}
+	return 2
+}
+
+// beat refreshes heartbeat and usage of a running agent.
+func (a *agent) beat(now time.Time) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.running == nil || a.rec.Status != wire.StatusRunning && a.rec.Status != wire.StatusStopping {
+		return
+	}
+	now = now.UTC()
+	a.rec.LastHeartbeat = &now
+	a.rec.Usage = a.running.Usage()
+	a.touch(false)
+}
+
+// sink takes what the runtime tells about the agent.
+type sink struct{ a *agent }
+
+func (s sink) Output(t wire.EventType, b []byte) {
+	if utf8.Valid(b) {
+		s.a.event(t, "", wire.EventData{Text: string(b)})
+		return
+	}
+	s.a.event(t, "", wire.EventData{Base64: bytes.Clone(b)})
+}
+
+func (s sink) Activity(act wire.Activity, question string) {
+	changed := false
+	s.a.update(true, func(rec *wire.Agent) {
+		changed = rec.Activity != act || rec.Question != question
+		rec.Activity, rec.Question = act, question
+		if !rec.Status.Alive() {
+			rec.Activity, rec.Question = wire.ActivityNone, ""
+		}
+	})
+	if changed {
+		s.a.event(wire.EventActivity, "", wire.EventData{Activity: act, Text: question})
+	}
+}
+
+func (s sink) Signal(name string) { s.a.event(wire.EventSignal, "server", wire.EventData{Text: name}) }
+
+// watch waits for the agent's end and writes it down. It runs on a goroutine of its own, counted in Plane.running.
+func (a *agent) watch(run runner.Running) {
+	<-run.Done()
+	exit := run.Exit()
+	reason := wire.ReasonFailed
+	rec := a.record()
+	switch {
+	case rec.Desired == wire.DesiredStop:
+		reason = wire.ReasonStopped
+	case exit.Code == 0:
+		reason = wire.ReasonCompleted
+	}
+	a.exited(reason, exit)
+}
+
+// exited makes the end the truth: record first, then the event, after which nothing follows.
+func (a *agent) exited(reason wire.Reason, exit wire.Exit) {
+	now := time.Now().UTC()
+	a.update(true, func(rec *wire.Agent) {
+		rec.Status, rec.Reason, rec.Activity, rec.Question = wire.StatusExited, reason, wire.ActivityNone, ""
+		rec.Exit, rec.ExitedAt = &exit, &now
+		rec.Usage.CPU, rec.Usage.RSS, rec.Usage.Processes = 0, 0, 0
+	})
+	if err := a.save(context.Background()); err != nil {
+		a.p.log.Error("the end of an agent could not be stored; trying again with its next change", "agent", a.id, "err", err)
+		a.p.saves.later(a)
+	}
+	a.p.log.Info("agent exited", "agent", a.id, "reason", reason, "code", exit.Code, "signal", exit.Signal, "message", exit.Message)
+	a.eventThen(wire.EventExited, "", wire.EventData{Reason: reason, Exit: &exit}, func() {
+		a.p.saves.later(a) // with its last seq
+		a.mu.Lock()
+		a.running = nil
+		a.tail, a.tailSize, a.tailAfter = nil, 0, a.rec.LastSeq // late readers find the log in the store
+		a.mu.Unlock()
+		close(a.ended)
+		a.p.running.Done()
+	})
+}
+
+// orphaned ends the record of an agent that an earlier Skein left behind. It runs before the plane does.
+func (a *agent) orphaned(ctx context.Context, left []wire.Process) error {
+	now := time.Now().UTC()
+	exit := wire.Exit{Code: -1, Message: "orphaned: Skein ended without stopping it", Leftovers: left}
+	rec := a.update(true, func(rec *wire.Agent) {
+		rec.Status, rec.Reason, rec.Activity, rec.Question = wire.StatusExited, wire.ReasonFailed, wire.ActivityNone, ""
+		rec.Exit, rec.ExitedAt, rec.Usage = &exit, &now, wire.Usage{CPUTime: rec.Usage.CPUTime}
+	})
+	if err := a.save(ctx); err != nil {
+		return err
+	}
+	done := make(chan struct{})
+	a.eventThen(wire.EventExited, "server", wire.EventData{Reason: rec.Reason, Exit: &exit}, func() { close(done) })
+	select {
+	case <-done:
+		close(a.started)
+		close(a.ended)
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("store the end of agent %s: %w", a.id, ctx.Err())
+	}
+}
+
+// loadEnd reads where an earlier run's log ends.
+func (a *agent) loadEnd(ctx context.Context) error {
+	_, last, err := a.p.o.Store.FirstLast(ctx, a.id)
+	if err != nil {
+		return err
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.rec.LastSeq, a.tailAfter = last, last
+	a.tail, a.tailSize = nil, 0
+	return nil
+}

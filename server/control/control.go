@@ -1,0 +1,395 @@
+// Package control is the control plane: it knows every agent, decides what may start, and writes down what happened.
+// It speaks no network. It consumes a [Store], which keeps records and events, and a [Runtime] for each kind of agent.
+//
+// What flows where:
+//
+//	Spawn ── admit ──> record in the Store ──> Runtime.Start ──> agent
+//	agent ── output, activity ──> Store.Append ──> its place in the log ──> followers
+//	Stop  ── desired: stop ──> Running.Stop ──> verified gone ──> record, report
+//
+// The record in the Store is the truth about an agent; events are its history. A follower sees an event only after the
+// Store has given it its seq.
+package control
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/base32"
+	"errors"
+	"log/slog"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"skein.dev/skein/server/runner"
+	"skein.dev/skein/webtransport/wire"
+)
+
+// Store keeps records and events.
+type Store interface {
+	PutAgent(ctx context.Context, a *wire.Agent) error
+	DeleteAgent(ctx context.Context, id wire.AgentID) error
+	Agents(ctx context.Context) ([]wire.Agent, error)
+	// Append adds an event; done is told its seq, in the order of the calls, once it is there. It waits when too much
+	// is under way.
+	Append(e *wire.Event, done func(seq uint64))
+	Events(ctx context.Context, id wire.AgentID, after uint64, limit int) ([]wire.Event, error)
+	FirstLast(ctx context.Context, id wire.AgentID) (first, last uint64, err error)
+	Epoch() string
+}
+
+// Runtime runs agents of one kind.
+type Runtime interface {
+	Start(ctx context.Context, l runner.Launch, sink runner.Sink) (runner.Running, error)
+}
+
+const (
+	// DefaultStopGrace is the time between SIGTERM and SIGKILL for types that name none.
+	DefaultStopGrace = 5 * time.Second
+	// DefaultKeepExited is how many exited agents are remembered.
+	DefaultKeepExited = 1000
+
+	tick         = time.Second // heartbeats and usage
+	storeTimeout = 10 * time.Second
+	startLimit   = 16 // agents being started at the same time by one batch
+)
+
+// Options configure a Plane. Store, Runtimes and Types are needed.
+type Options struct {
+	Store      Store
+	Runtimes   map[wire.Kind]Runtime
+	Types      []wire.AgentType
+	Node       wire.NodeID
+	Instance   string // marks this data folder's processes, so that they are found again after a crash
+	WorkDir    string // where agents without a cwd get a folder of their own
+	KeepExited int    // 0: DefaultKeepExited
+	Logger     *slog.Logger
+	// Orphans ends what a crashed Skein left running, and says what could not be ended.
+	Orphans func(ctx context.Context, known map[wire.AgentID]*wire.Process) map[wire.AgentID][]wire.Process
+	// Spawned is told how long each start took, and whether it worked; for metrics.
+	Spawned func(kind wire.Kind, took time.Duration, ok bool)
+}
+
+// Plane is the control plane of one node.
+type Plane struct {
+	// static after Open
+	o     Options
+	log   *slog.Logger
+	types map[string]wire.AgentType
+
+	change atomic.Uint64 // counts changes over all agents
+	saves  saver
+
+	stop    context.CancelFunc
+	workers sync.WaitGroup // the ticker, the saver
+	running sync.WaitGroup // one for each agent that runs
+
+	mu      sync.RWMutex
+	agents  map[wire.AgentID]*agent
+	nextNum uint32
+	closed  bool // admission is closed: the server stops
+	removed []removal
+}
+
+// removal is an agent that was forgotten, for those who show a list.
+type removal struct {
+	id     wire.AgentID
+	change uint64
+}
+
+// Open reads what the Store knows, ends what a crash left running, and starts the plane. Close it when done.
+func Open(ctx context.Context, o Options) (*Plane, error) {
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.KeepExited == 0 {
+		o.KeepExited = DefaultKeepExited
+	}
+	p := &Plane{o: o, log: o.Logger, types: map[string]wire.AgentType{}, agents: map[wire.AgentID]*agent{}}
+	for _, t := range o.Types {
+		if t.StopGraceMS == 0 {
+			t.StopGraceMS = DefaultStopGrace.Milliseconds()
+		}
+		p.types[t.Name] = t
+	}
+	p.saves.init(p)
+	if err := p.recover(ctx); err != nil {
+		return nil, err
+	}
+	ctx, p.stop = context.WithCancel(context.WithoutCancel(ctx))
+	p.workers.Go(func() { p.beat(ctx) })
+	p.workers.Go(func() { p.saves.run(ctx) })
+	return p, nil
+}
+
+// recover loads the records of earlier runs. An agent that was alive then is an orphan: its processes are ended, and
+// it is exited (failed).
+func (p *Plane) recover(ctx context.Context) error {
+	records, err := p.o.Store.Agents(ctx)
+	if err != nil {
+		return err
+	}
+	known := map[wire.AgentID]*wire.Process{}
+	for _, rec := range records {
+		if rec.Status.Alive() {
+			known[rec.ID] = rec.Process
+		}
+	}
+	var left map[wire.AgentID][]wire.Process
+	if p.o.Orphans != nil {
+		left = p.o.Orphans(ctx, known)
+	}
+	for _, rec := range records {
+		a := newAgent(p, rec)
+		if rec.Status.Alive() {
+			if err := a.orphaned(ctx, left[rec.ID]); err != nil {
+				return err
+			}
+		}
+		if err := a.loadEnd(ctx); err != nil {
+			return err
+		}
+		p.agents[rec.ID] = a
+		p.nextNum = max(p.nextNum, rec.Num)
+	}
+	if len(known) > 0 {
+		p.log.Warn("an earlier Skein ended without stopping its agents; they were reaped", "agents", len(known))
+	}
+	return nil
+}
+
+// Close stops every agent, newest first, waits for the last event, and ends the plane's goroutines.
+func (p *Plane) Close(ctx context.Context) []wire.StopReport {
+	p.mu.Lock()
+	p.closed = true
+	p.mu.Unlock()
+	res, _ := p.Stop(ctx, "server", wire.StopParams{Scope: wire.ScopeAll})
+	p.running.Wait()
+	p.stop()
+	p.workers.Wait()
+	if res == nil {
+		return nil
+	}
+	return res.Reports
+}
+
+// Node names this node.
+func (p *Plane) Node() wire.NodeID { return p.o.Node }
+
+// Epoch is what cursors belong to.
+func (p *Plane) Epoch() string { return p.o.Store.Epoch() }
+
+// Types lists the agent types by name, with how many of each are alive.
+func (p *Plane) Types() []wire.AgentType {
+	alive := map[string]int{}
+	for _, a := range p.all() {
+		if rec := a.record(); rec.Status.Alive() {
+			alive[rec.Type]++
+		}
+	}
+	types := slices.SortedFunc(maps.Values(p.types), func(a, b wire.AgentType) int { return strings.Compare(a.Name, b.Name) })
+	for i := range types {
+		types[i].Running = alive[types[i].Name]
+	}
+	return types
+}
+
+// Get finds an agent. Its error is CodeNotFound.
+func (p *Plane) Get(id wire.AgentID) (wire.Agent, error) {
+	a, err := p.agent(id)
+	if err != nil {
+		return wire.Agent{}, err
+	}
+	return a.record(), nil
+}
+
+func (p *Plane) agent(id wire.AgentID) (*agent, error) {
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	a, ok := p.agents[id]
+	if !ok {
+		return nil, wire.Errorf(wire.CodeNotFound, "there is no agent %q", id).WithField("id")
+	}
+	return a, nil
+}
+
+func (p *Plane) all() []*agent {
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	return slices.Collect(maps.Values(p.agents))
+}
+
+// List gives the agents that match, newest first.
+func (p *Plane) List(f wire.Filter) wire.ListResult {
+	all := p.all()
+	res := wire.ListResult{Agents: make([]wire.Agent, 0, len(all))}
+	for _, a := range all {
+		if rec := a.record(); match(&f, &rec) {
+			res.Agents = append(res.Agents, rec)
+		}
+	}
+	slices.SortFunc(res.Agents, func(a, b wire.Agent) int { return int(int64(b.Num) - int64(a.Num)) })
+	res.Total = len(res.Agents)
+	if f.Limit > 0 && f.Limit < res.Total {
+		res.Agents = res.Agents[:f.Limit]
+	}
+	return res
+}
+
+func match(f *wire.Filter, a *wire.Agent) bool {
+	if len(f.IDs) > 0 && !slices.Contains(f.IDs, a.ID) ||
+		len(f.Types) > 0 && !slices.Contains(f.Types, a.Type) ||
+		len(f.Status) > 0 && !slices.Contains(f.Status, a.Status) {
+		return false
+	}
+	for k, v := range f.Labels {
+		if a.Labels[k] != v {
+			return false
+		}
+	}
+	if f.Query == "" {
+		return true
+	}
+	hay := strings.Join(append([]string{string(a.ID), a.Name, a.Type, a.LastLine}, a.Argv...), "\n")
+	return strings.Contains(strings.ToLower(hay), strings.ToLower(f.Query))
+}
+
+// Change is the present moment for Changes.
+func (p *Plane) Change() uint64 { return p.change.Load() }
+
+// Changed is what Changes gives.
+type Changed struct {
+	Packed  []wire.Agent   // only what a status datagram carries changed
+	Full    []wire.Agent   // more changed
+	Removed []wire.AgentID // forgotten
+	Now     uint64         // the moment of this answer
+}
+
+// Changes gives the agents that changed after a moment.
+func (p *Plane) Changes(since uint64) Changed {
+	c := Changed{Now: p.change.Load()}
+	if c.Now == since {
+		return c
+	}
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	for _, a := range p.agents {
+		a.mu.Lock()
+		switch {
+		case a.fullChange > since:
+			c.Full = append(c.Full, a.rec)
+		case a.change > since:
+			c.Packed = append(c.Packed, a.rec)
+		}
+		a.mu.Unlock()
+	}
+	for _, r := range p.removed {
+		if r.change > since {
+			c.Removed = append(c.Removed, r.id)
+		}
+	}
+	return c
+}
+
+// beat is the heartbeat of every running agent.
+func (p *Plane) beat(ctx context.Context) {
+	t := time.NewTicker(tick)
+	defer t.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case now := <-t.C:
+			for _, a := range p.all() {
+				a.beat(now)
+			}
+			p.forget(ctx)
+		}
+	}
+}
+
+// forget removes the oldest exited agents beyond KeepExited.
+func (p *Plane) forget(ctx context.Context) {
+	var exited []wire.Agent
+	for _, a := range p.all() {
+		if rec := a.record(); !rec.Status.Alive() {
+			exited = append(exited, rec)
+		}
+	}
+	if len(exited) <= p.o.KeepExited {
+		return
+	}
+	slices.SortFunc(exited, func(a, b wire.Agent) int { return int(int64(a.Num) - int64(b.Num)) })
+	for _, rec := range exited[:len(exited)-p.o.KeepExited] {
+		if err := p.o.Store.DeleteAgent(ctx, rec.ID); err != nil {
+			p.log.Error("an old agent could not be forgotten", "agent", rec.ID, "err", err)
+			return
+		}
+		p.mu.Lock()
+		delete(p.agents, rec.ID)
+		p.removed = append(p.removed, removal{rec.ID, p.change.Add(1)})
+		if len(p.removed) > p.o.KeepExited {
+			p.removed = slices.Clone(p.removed[1:])
+		}
+		p.mu.Unlock()
+	}
+}
+
+// newID makes an agent id: "a" and twelve characters.
+func newID() wire.AgentID {
+	var b [8]byte
+	rand.Read(b[:])
+	return wire.AgentID("a" + strings.ToLower(base32.StdEncoding.EncodeToString(b[:])[:12]))
+}
+
+var errClosing = wire.Errorf(wire.CodeUnavailable, "the server is stopping: no new agents")
+
+// saver writes records behind their changes: the latest record of an agent, once, however often it changed. Changes
+// that a client is told about are saved before it is told, by agent.save.
+type saver struct {
+	p     *Plane
+	mu    sync.Mutex
+	dirty map[*agent]struct{} // bounded by the number of agents
+	wake  chan struct{}
+}
+
+func (s *saver) init(p *Plane) {
+	s.p, s.dirty, s.wake = p, map[*agent]struct{}{}, make(chan struct{}, 1)
+}
+
+func (s *saver) later(a *agent) {
+	s.mu.Lock()
+	s.dirty[a] = struct{}{}
+	s.mu.Unlock()
+	select {
+	case s.wake <- struct{}{}:
+	default:
+	}
+}
+
+func (s *saver) run(ctx context.Context) {
+	for {
+		select {
+		case <-s.wake:
+			s.flush()
+		case <-ctx.Done():
+			s.flush()
+			return
+		}
+	}
+}
+
+func (s *saver) flush() {
+	s.mu.Lock()
+	dirty := s.dirty
+	s.dirty = map[*agent]struct{}{}
+	s.mu.Unlock()
+	for a := range dirty {
+		if err := a.save(context.Background()); err != nil && !errors.Is(err, context.Canceled) {
+			s.p.log.Error("a record could not be stored; the next change tries again", "agent", a.id, "err", err)
+		}
+	}
+}

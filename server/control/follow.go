@@ -1,0 +1,157 @@
+package control
+
+import (
+	"context"
+	"io"
+	"slices"
+
+	"skein.dev/skein/webtransport/wire"
+)
+
+// pageEvents bounds what one read of the store brings.
+const pageEvents = 256
+
+// Follower reads an agent's events from a cursor on. It is for one goroutine.
+type Follower struct {
+	a      *agent
+	cursor uint64
+	last   uint64 // without follow: where to end
+	follow bool
+}
+
+// Follow attaches to an agent's events. h is the lane's header: agent, after, tail, epoch and follow count.
+func (p *Plane) Follow(ctx context.Context, h wire.Header) (*Follower, *wire.Attached, error) {
+	a, err := p.agent(h.Agent)
+	if err != nil {
+		return nil, nil, err
+	}
+	first, _, err := p.o.Store.FirstLast(ctx, h.Agent)
+	if err != nil {
+		return nil, nil, err
+	}
+	rec := a.record()
+	at := &wire.Attached{Agent: rec, Epoch: p.Epoch(), First: first, Last: rec.LastSeq, Recovered: true}
+	f := &Follower{a: a, cursor: h.After, last: rec.LastSeq, follow: h.Follow}
+	if h.Epoch != "" && h.Epoch != at.Epoch || h.After > rec.LastSeq {
+		// A cursor of another log means nothing in this one: start over.
+		at.Recovered, f.cursor = false, 0
+	}
+	if f.cursor == 0 && h.Tail > 0 {
+		if f.cursor, err = f.back(ctx, h.Tail); err != nil {
+			return nil, nil, err
+		}
+	}
+	return f, at, nil
+}
+
+// back finds the cursor after which at most n events follow. It looks back from the end in growing steps, for the log
+// has no index by agent.
+func (f *Follower) back(ctx context.Context, n int) (uint64, error) {
+	f.a.mu.Lock()
+	tail, after := slices.Clone(f.a.tail), f.a.tailAfter
+	f.a.mu.Unlock()
+	if len(tail) > n {
+		return tail[len(tail)-n-1].Seq, nil
+	}
+	for span := uint64(4 * n); ; span *= 4 {
+		start := uint64(0)
+		if f.last > span {
+			start = f.last - span
+		}
+		seqs, err := f.seqs(ctx, start)
+		if err != nil {
+			return 0, err
+		}
+		if len(seqs) > n {
+			return seqs[len(seqs)-n-1], nil
+		}
+		if start == 0 || start <= after && after == 0 {
+			return start, nil
+		}
+	}
+}
+
+// seqs lists where the agent's events after a cursor stand, up to the last.
+func (f *Follower) seqs(ctx context.Context, after uint64) (seqs []uint64, err error) {
+	for after < f.last {
+		page, err := f.a.p.o.Store.Events(ctx, f.a.id, after, pageEvents)
+		if err != nil || len(page) == 0 {
+			return seqs, err
+		}
+		for _, e := range page {
+			seqs = append(seqs, e.Seq)
+		}
+		after = page[len(page)-1].Seq
+	}
+	return seqs, nil
+}
+
+// Cursor is the seq of the last event that Next gave.
+func (f *Follower) Cursor() uint64 { return f.cursor }
+
+// Next waits for the next events, a page at most. io.EOF: the agent ended and every event was given, or, without
+// follow, every event that was there at the start was.
+func (f *Follower) Next(ctx context.Context) ([]wire.Event, error) {
+	for {
+		events, news, ended, inTail := f.fromTail()
+		if !inTail {
+			page, err := f.a.p.o.Store.Events(ctx, f.a.id, f.cursor, pageEvents)
+			if err != nil {
+				return nil, err
+			}
+			if len(page) == 0 { // dropped by the log's bound: the tail goes on
+				f.skip()
+				continue
+			}
+			events = page
+		}
+		if !f.follow {
+			if i := slices.IndexFunc(events, func(e wire.Event) bool { return e.Seq > f.last }); i >= 0 {
+				events = events[:i]
+			}
+		}
+		if len(events) > 0 {
+			f.cursor = events[len(events)-1].Seq
+			return events, nil
+		}
+		if ended || !f.follow {
+			return nil, io.EOF
+		}
+		select {
+		case <-news:
+		case <-f.a.ended:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+}
+
+// fromTail gives a page of the events after the cursor out of memory, if they are all there.
+func (f *Follower) fromTail() (events []wire.Event, news <-chan struct{}, ended, inTail bool) {
+	// Before the tail is read: an agent that ended now may append no more.
+	select {
+	case <-f.a.ended:
+		ended = true
+	default:
+	}
+	f.a.mu.Lock()
+	defer f.a.mu.Unlock()
+	if f.cursor < f.a.tailAfter {
+		return nil, nil, ended, false
+	}
+	i, _ := slices.BinarySearchFunc(f.a.tail, f.cursor+1, func(e wire.Event, seq uint64) int {
+		if e.Seq < seq {
+			return -1
+		}
+		return 1
+	})
+	rest := f.a.tail[i:]
+	return slices.Clone(rest[:min(len(rest), pageEvents)]), f.a.news, ended, true
+}
+
+// skip goes on where the tail begins.
+func (f *Follower) skip() {
+	f.a.mu.Lock()
+	defer f.a.mu.Unlock()
+	f.cursor = max(f.cursor, f.a.tailAfter)
+}

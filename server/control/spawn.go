@@ -1,0 +1,246 @@
+package control
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"maps"
+	"path/filepath"
+	"slices"
+	"sync"
+	"time"
+
+	"skein.dev/skein/server/runner"
+	"skein.dev/skein/webtransport/wire"
+)
+
+const (
+	maxName   = 100 // runes of an agent's name
+	maxArgs   = 1024
+	maxArgLen = 128 << 10 // bytes; what Linux takes for one argument
+	maxEnv    = 256
+	maxLabels = 32
+)
+
+// Spawn starts agents. A request that can't be admitted whole is refused whole. Of an admitted batch every agent gets
+// a record, and those that could not be started are reported in Failed; a single agent that could not be started is an
+// error.
+func (p *Plane) Spawn(ctx context.Context, actor string, params wire.SpawnParams) (*wire.SpawnResult, error) {
+	if params.Count == 0 {
+		params.Count = 1
+	}
+	t, err := p.check(&params)
+	if err != nil {
+		return nil, err
+	}
+	batch, err := p.admit(t, params)
+	if err != nil {
+		return nil, err
+	}
+	// What is admitted is carried out, even when the client goes away.
+	ctx = context.WithoutCancel(ctx)
+	errs := make([]error, len(batch))
+	var wg sync.WaitGroup
+	slots := make(chan struct{}, startLimit)
+	for i, a := range batch[1:] {
+		slots <- struct{}{}
+		wg.Go(func() { errs[i+1] = p.start(ctx, actor, a, t, params); <-slots })
+	}
+	errs[0] = p.start(ctx, actor, batch[0], t, params) // without a goroutine: the common case is a batch of one
+	wg.Wait()
+	return report(batch, errs)
+}
+
+func report(batch []*agent, errs []error) (*wire.SpawnResult, error) {
+	if len(batch) == 1 && errs[0] != nil {
+		return nil, errs[0]
+	}
+	res := &wire.SpawnResult{Agents: make([]wire.Agent, 0, len(batch))}
+	for i, a := range batch {
+		if errs[i] == nil {
+			res.Agents = append(res.Agents, a.record())
+			continue
+		}
+		res.Failed = append(res.Failed, wire.SpawnError{Index: i, ID: a.id, Error: wire.AsError(errs[i])})
+	}
+	return res, nil
+}
+
+// check says whether the request makes sense for its type.
+func (p *Plane) check(s *wire.SpawnParams) (wire.AgentType, error) {
+	t, ok := p.types[s.Type]
+	if !ok {
+		names := slices.Sorted(maps.Keys(p.types))
+		return t, wire.Errorf(wire.CodeNotFound, "there is no agent type %q; the types are %v", s.Type, names).WithField("type").WithSupported(names)
+	}
+	switch {
+	case s.Count < 1 || s.Count > wire.MaxBatch:
+		return t, bad("count", "count must be between 1 and %d", wire.MaxBatch)
+	case len([]rune(s.Name)) > maxName:
+		return t, bad("name", "the name is longer than %d characters", maxName)
+	case len(s.Env) > maxEnv:
+		return t, bad("env", "more than %d environment variables", maxEnv)
+	case len(s.Labels) > maxLabels:
+		return t, bad("labels", "more than %d labels", maxLabels)
+	case len(s.Argv)+len(s.Args) > maxArgs:
+		return t, bad("argv", "more than %d arguments", maxArgs)
+	case s.Cwd != "" && !filepath.IsAbs(s.Cwd):
+		return t, bad("cwd", "the working folder %q is not an absolute path", s.Cwd)
+	}
+	for _, arg := range slices.Concat(s.Argv, s.Args) {
+		if len(arg) > maxArgLen {
+			return t, bad("argv", "an argument is longer than %d bytes", maxArgLen)
+		}
+	}
+	if t.Kind == wire.KindScripted {
+		return t, checkScript(t, s)
+	}
+	return t, checkArgv(t, s)
+}
+
+func checkArgv(t wire.AgentType, s *wire.SpawnParams) error {
+	switch {
+	case s.Script != "":
+		return bad("script", "type %q runs a command, it takes no script", t.Name)
+	case len(t.Argv) == 0 && len(s.Argv) == 0:
+		return bad("argv", "type %q needs a command: give argv, one string an argument", t.Name)
+	case len(t.Argv) == 0 && s.Argv[0] == "":
+		return bad("argv", "the command is empty")
+	case len(t.Argv) > 0 && len(s.Argv) > 0:
+		return bad("argv", "type %q has its own command; give args to add arguments", t.Name)
+	}
+	return nil
+}
+
+func checkScript(t wire.AgentType, s *wire.SpawnParams) error {
+	if len(s.Argv)+len(s.Args) > 0 {
+		return bad("argv", "type %q runs a script, it takes no command", t.Name)
+	}
+	if s.Script == "" {
+		return nil
+	}
+	if _, err := runner.ParseScript(s.Script); err != nil {
+		return wire.AsError(err).WithField("script")
+	}
+	return nil
+}
+
+func bad(field, format string, args ...any) error {
+	return wire.Errorf(wire.CodeInvalidParams, format, args...).WithField(field)
+}
+
+// admit makes the records, all or none, under the type's cap.
+func (p *Plane) admit(t wire.AgentType, s wire.SpawnParams) ([]*agent, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed {
+		return nil, errClosing
+	}
+	if t.MaxInstances > 0 {
+		alive := 0
+		for _, a := range p.agents {
+			if rec := a.record(); rec.Type == t.Name && rec.Status.Alive() {
+				alive++
+			}
+		}
+		if alive+s.Count > t.MaxInstances {
+			return nil, wire.Errorf(wire.CodeExhausted, "type %q allows %d agents at once (max_instances): %d are alive and %d more were asked for",
+				t.Name, t.MaxInstances, alive, s.Count).WithField("count")
+		}
+	}
+	now := time.Now().UTC()
+	batch := make([]*agent, s.Count)
+	for i := range batch {
+		p.nextNum++
+		rec := wire.Agent{
+			ID: newID(), Num: p.nextNum, Name: name(t, s, i, p.nextNum), Type: t.Name, Kind: t.Kind, Node: p.o.Node,
+			Generation: 1, Desired: wire.DesiredRun, Status: wire.StatusPending, CreatedAt: now,
+			Argv: slices.Concat(t.Argv, s.Argv, s.Args), Cwd: cmp.Or(s.Cwd, t.Cwd), Labels: merge(t.Labels, s.Labels),
+		}
+		if t.Kind == wire.KindExec && rec.Cwd == "" {
+			rec.Cwd = filepath.Join(p.o.WorkDir, string(rec.ID))
+		}
+		batch[i] = newAgent(p, rec)
+		p.agents[rec.ID] = batch[i]
+		p.running.Add(1)
+	}
+	return batch, nil
+}
+
+func name(t wire.AgentType, s wire.SpawnParams, i int, num uint32) string {
+	switch {
+	case s.Name == "":
+		return fmt.Sprintf("%s-%d", t.Name, num)
+	case s.Count > 1:
+		return fmt.Sprintf("%s-%d", s.Name, i+1)
+	}
+	return s.Name
+}
+
+func merge(a, b map[string]string) map[string]string {
+	if len(a)+len(b) == 0 {
+		return nil
+	}
+	m := maps.Clone(a)
+	if m == nil {
+		m = map[string]string{}
+	}
+	maps.Copy(m, b)
+	return m
+}
+
+// start runs an admitted agent: its record is stored before anything exists, so that nothing runs unknown.
+func (p *Plane) start(ctx context.Context, actor string, a *agent, t wire.AgentType, s wire.SpawnParams) error {
+	begin := time.Now()
+	run, err := p.launch(ctx, actor, a, t, s)
+	if p.o.Spawned != nil {
+		p.o.Spawned(t.Kind, time.Since(begin), err == nil)
+	}
+	if err != nil {
+		close(a.started)
+		a.exited(wire.ReasonFailed, wire.Exit{Code: -1, Message: wire.AsError(err).Message})
+		return err
+	}
+	now := time.Now().UTC()
+	a.mu.Lock()
+	a.running = run
+	a.rec.StartedAt, a.rec.LastHeartbeat, a.rec.Process = &now, &now, run.Process()
+	a.rec.Status = wire.StatusRunning
+	if a.rec.Desired == wire.DesiredStop {
+		a.rec.Status = wire.StatusStopping
+	}
+	if a.rec.Activity == wire.ActivityNone {
+		a.rec.Activity = wire.ActivityRunning
+	}
+	a.touch(true)
+	a.mu.Unlock()
+	p.saves.later(a)
+	a.event(wire.EventStarted, "", wire.EventData{Process: run.Process()})
+	close(a.started)
+	go a.watch(run)
+	return nil
+}
+
+func (p *Plane) launch(ctx context.Context, actor string, a *agent, t wire.AgentType, s wire.SpawnParams) (runner.Running, error) {
+	rec := a.update(true, func(rec *wire.Agent) { rec.Status = wire.StatusStarting })
+	if err := a.save(ctx); err != nil {
+		p.log.Error("a spawn was refused: its record could not be stored", "agent", a.id, "err", err)
+		return nil, wire.Errorf(wire.CodeUnavailable, "the agent's record could not be stored, so it was not started; the server's log says why")
+	}
+	a.event(wire.EventSpawned, actor, wire.EventData{})
+	if rec.Desired == wire.DesiredStop {
+		return nil, wire.Errorf(wire.CodeSpawnFailed, "stopped before it was started")
+	}
+	rt, ok := p.o.Runtimes[t.Kind]
+	if !ok {
+		return nil, wire.Errorf(wire.CodeSpawnFailed, "this server cannot run agents of kind %q", t.Kind)
+	}
+	run, err := rt.Start(ctx, runner.Launch{
+		Agent: a.id, Instance: p.o.Instance, Argv: rec.Argv, Env: merge(t.Env, s.Env), Cwd: rec.Cwd,
+		CreateCwd: s.Cwd == "" && t.Cwd == "", Script: cmp.Or(s.Script, t.Script),
+	}, sink{a})
+	if err != nil {
+		p.log.Info("an agent could not be started", "agent", a.id, "err", err)
+	}
+	return run, err
+}

@@ -1,0 +1,107 @@
+package server
+
+import (
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"skein.dev/skein/webtransport/client"
+)
+
+// dataDir is the folder that holds everything a Skein keeps:
+//
+//	lock         held while a server runs
+//	instance     marks the processes of this folder's agents
+//	token        what the command line signs in with (0600)
+//	server.json  where the running server listens (0600)
+//	tls/         the development certificate
+//	store/       JetStream
+//	agents/      working folders of agents without one of their own
+type dataDir struct {
+	path     string
+	lock     *os.File
+	instance string
+	token    string
+}
+
+// openDataDir makes what is missing and takes the lock.
+func openDataDir(path string) (*dataDir, error) {
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(path, 0o700); err != nil {
+		return nil, fmt.Errorf("make the data folder: %w", err)
+	}
+	d := &dataDir{path: path}
+	if d.lock, err = os.OpenFile(d.file("lock"), os.O_CREATE|os.O_RDWR, 0o600); err != nil {
+		return nil, fmt.Errorf("open the data folder: %w", err)
+	}
+	if err := unix.Flock(int(d.lock.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		d.lock.Close()
+		if errors.Is(err, unix.EWOULDBLOCK) {
+			return nil, fmt.Errorf("another skein serves from %s; stop it, or name another folder with --data-dir", path)
+		}
+		return nil, fmt.Errorf("lock the data folder: %w", err)
+	}
+	if d.instance, err = d.secret("instance"); err == nil {
+		d.token, err = d.secret(client.TokenFile)
+	}
+	if err != nil {
+		d.close()
+		return nil, err
+	}
+	return d, nil
+}
+
+func (d *dataDir) file(name ...string) string {
+	return filepath.Join(append([]string{d.path}, name...)...)
+}
+
+// secret reads a random word from a file, or makes it.
+func (d *dataDir) secret(name string) (string, error) {
+	b, err := os.ReadFile(d.file(name))
+	if s := strings.TrimSpace(string(b)); err == nil && len(s) >= 26 {
+		return s, os.Chmod(d.file(name), 0o600)
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return "", fmt.Errorf("read %s: %w", d.file(name), err)
+	}
+	s := rand.Text()
+	return s, writeFile(d.file(name), []byte(s+"\n"))
+}
+
+// announce tells local clients where the server is.
+func (d *dataDir) announce(l client.Local) error {
+	b, err := json.MarshalIndent(l, "", "  ")
+	if err != nil {
+		return err
+	}
+	return writeFile(d.file(client.LocalFile), append(b, '\n'))
+}
+
+func (d *dataDir) close() {
+	os.Remove(d.file(client.LocalFile))
+	d.lock.Close()
+}
+
+// writeFile replaces a file at once and for good, readable by its owner alone.
+func writeFile(path string, b []byte) error {
+	tmp, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*") // 0600
+	if err != nil {
+		return err
+	}
+	defer os.Remove(tmp.Name())
+	_, err = tmp.Write(b)
+	if err = errors.Join(err, tmp.Sync(), tmp.Close()); err != nil {
+		return fmt.Errorf("write %s: %w", path, err)
+	}
+	return os.Rename(tmp.Name(), path)
+}

@@ -1,0 +1,422 @@
+// Package jet keeps Skein's records and events in NATS JetStream: embedded in the process by default, an external
+// server or cluster by its URL. It is the only importer of NATS.
+//
+// What stands where:
+//
+//	KV bucket "agents"   one record an agent, History 1; every write is synced to the disk before it is answered
+//	KV bucket "logins"   SHA-256 of a login cookie → when it ends
+//	KV bucket "meta"     the epoch
+//	stream    "EVENTS"   subject ev.<agent>: what happened and what was printed, in order; the stream's sequence is
+//	                     the event's seq. Written behind (PersistMode async): a crash of the machine, or kill -9, may
+//	                     cost its last moments
+//
+// Because an unclean end may take back events that a client has seen, the epoch changes with it: a cursor of another
+// epoch is never trusted.
+package jet
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/synadia-io/orbit.go/jetstreamext"
+
+	"skein.dev/skein/webtransport/wire"
+)
+
+const (
+	eventStream  = "EVENTS"
+	eventSubject = "ev."
+
+	startTimeout = 20 * time.Second
+	opTimeout    = 10 * time.Second
+
+	// maxPending bounds the events on their way to the stream. When it is reached, Append waits, and through it the
+	// agent that prints.
+	maxPending = 2048
+)
+
+// Config says where the store lives.
+type Config struct {
+	Dir           string // of the embedded server
+	URL           string // of an external server; empty: embedded
+	MaxEventBytes int64  // the event log drops its oldest beyond this; 0: 4 GiB
+	Logger        *slog.Logger
+}
+
+// Store is the records and the event log. Open it once a process; Close waits for what is under way.
+type Store struct {
+	// static after Open
+	log    *slog.Logger
+	srv    *server.Server // nil with an external server
+	nc     *nats.Conn
+	js     jetstream.JetStream
+	stream jetstream.Stream
+	agents jetstream.KeyValue
+	logins jetstream.KeyValue
+	meta   jetstream.KeyValue
+	epoch  epoch
+
+	appends chan appended
+	acks    chan appended
+	done    sync.WaitGroup
+	closing sync.Once
+}
+
+// Open starts the store and waits until it answers.
+func Open(ctx context.Context, c Config) (*Store, error) {
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	if c.MaxEventBytes == 0 {
+		c.MaxEventBytes = 4 << 30
+	}
+	s := &Store{log: c.Logger, appends: make(chan appended, maxPending), acks: make(chan appended, maxPending)}
+	if err := s.connect(c); err != nil {
+		s.shutdown()
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, startTimeout)
+	defer cancel()
+	if err := s.prepare(ctx, c); err != nil {
+		s.shutdown()
+		return nil, err
+	}
+	s.done.Go(s.publish)
+	s.done.Go(s.settle)
+	return s, nil
+}
+
+func (s *Store) connect(c Config) (err error) {
+	opts := []nats.Option{nats.Name("skein"), nats.MaxReconnects(-1)}
+	if c.URL == "" {
+		if err = s.embed(c); err != nil {
+			return err
+		}
+		opts = append(opts, nats.InProcessServer(s.srv))
+	}
+	if s.nc, err = nats.Connect(c.URL, opts...); err != nil {
+		return fmt.Errorf("connect to the store: %w", err)
+	}
+	s.js, err = jetstream.New(s.nc, jetstream.WithPublishAsyncMaxPending(2*maxPending))
+	return err
+}
+
+func (s *Store) embed(c Config) (err error) {
+	s.srv, err = server.NewServer(&server.Options{
+		ServerName: "skein", DontListen: true, NoSigs: true, NoLog: true,
+		JetStream: true, StoreDir: filepath.Join(c.Dir, "store"), SyncAlways: true,
+		JetStreamMaxStore: 1 << 44, JetStreamMaxMemory: 64 << 20, MaxPayload: 8 << 20,
+	})
+	if err != nil {
+		return fmt.Errorf("open the store in %s: %w", c.Dir, err)
+	}
+	s.srv.Start()
+	if !s.srv.ReadyForConnections(startTimeout) {
+		return fmt.Errorf("open the store in %s: it did not start within %s", c.Dir, startTimeout)
+	}
+	return nil
+}
+
+func (s *Store) prepare(ctx context.Context, c Config) (err error) {
+	if s.agents, err = s.bucket(ctx, "agents"); err != nil {
+		return err
+	}
+	if s.logins, err = s.bucket(ctx, "logins"); err != nil {
+		return err
+	}
+	if s.meta, err = s.bucket(ctx, "meta"); err != nil {
+		return err
+	}
+	s.stream, err = s.js.CreateOrUpdateStream(ctx, jetstream.StreamConfig{
+		Name: eventStream, Subjects: []string{eventSubject + "*"}, Storage: jetstream.FileStorage,
+		Discard: jetstream.DiscardOld, MaxBytes: c.MaxEventBytes, AllowDirect: true,
+		PersistMode: jetstream.AsyncPersistMode,
+	})
+	if err != nil {
+		return fmt.Errorf("open the event log: %w", err)
+	}
+	return s.openEpoch(ctx)
+}
+
+func (s *Store) bucket(ctx context.Context, name string) (jetstream.KeyValue, error) {
+	kv, err := s.js.CreateOrUpdateKeyValue(ctx, jetstream.KeyValueConfig{Bucket: name, History: 1, Storage: jetstream.FileStorage})
+	if err != nil {
+		return nil, fmt.Errorf("open bucket %s: %w", name, err)
+	}
+	return kv, nil
+}
+
+// epoch names one incarnation of the event log.
+type epoch struct {
+	ID    string `json:"id"`
+	Count int    `json:"count"` // unclean ends so far
+	Clean bool   `json:"clean"` // the last end was a clean one
+}
+
+func (e epoch) String() string { return fmt.Sprintf("%s.%d", e.ID, e.Count) }
+
+func (s *Store) openEpoch(ctx context.Context) error {
+	entry, err := s.meta.Get(ctx, "epoch")
+	switch {
+	case errors.Is(err, jetstream.ErrKeyNotFound):
+		s.epoch = epoch{ID: rand.Text()[:8]}
+	case err != nil:
+		return fmt.Errorf("read the epoch: %w", err)
+	default:
+		if err := json.Unmarshal(entry.Value(), &s.epoch); err != nil {
+			return fmt.Errorf("read the epoch: %w", err)
+		}
+		if !s.epoch.Clean && s.srv != nil {
+			s.epoch.Count++
+		}
+	}
+	s.epoch.Clean = false
+	return s.putJSON(ctx, s.meta, "epoch", s.epoch)
+}
+
+func (s *Store) putJSON(ctx context.Context, kv jetstream.KeyValue, key string, v any) error {
+	b, err := json.Marshal(v)
+	if err == nil {
+		_, err = kv.Put(ctx, key, b)
+	}
+	if err != nil {
+		return fmt.Errorf("store %s %s: %w", kv.Bucket(), key, err)
+	}
+	return nil
+}
+
+// Epoch names the incarnation of the event log that cursors belong to.
+func (s *Store) Epoch() string { return s.epoch.String() }
+
+// Close settles every event that was appended and stops the store. No Append may follow.
+func (s *Store) Close() error {
+	s.closing.Do(func() {
+		close(s.appends)
+		giveUp := time.AfterFunc(opTimeout, s.nc.Close)
+		s.done.Wait()
+		giveUp.Stop()
+		ctx, cancel := context.WithTimeout(context.Background(), opTimeout)
+		defer cancel()
+		s.epoch.Clean = true
+		if err := s.putJSON(ctx, s.meta, "epoch", s.epoch); err != nil {
+			s.log.Error("the store closes without its mark; clients will reload", "err", err)
+		}
+		s.shutdown()
+	})
+	return nil
+}
+
+func (s *Store) shutdown() {
+	if s.nc != nil {
+		s.nc.Close()
+	}
+	if s.srv != nil {
+		s.srv.Shutdown()
+		s.srv.WaitForShutdown()
+	}
+}
+
+// Healthy reports whether the store answers now.
+func (s *Store) Healthy(ctx context.Context) error {
+	_, err := s.meta.Get(ctx, "epoch")
+	return err
+}
+
+// PutAgent stores an agent's record. It is on the disk when PutAgent returns.
+func (s *Store) PutAgent(ctx context.Context, a *wire.Agent) error {
+	return s.putJSON(ctx, s.agents, string(a.ID), a)
+}
+
+// DeleteAgent removes an agent's record and its events.
+func (s *Store) DeleteAgent(ctx context.Context, id wire.AgentID) error {
+	if err := s.agents.Purge(ctx, string(id)); err != nil {
+		return fmt.Errorf("delete agent %s: %w", id, err)
+	}
+	if err := s.stream.Purge(ctx, jetstream.WithPurgeSubject(eventSubject+string(id))); err != nil {
+		return fmt.Errorf("delete the events of agent %s: %w", id, err)
+	}
+	return nil
+}
+
+// Agents reads every agent's record.
+func (s *Store) Agents(ctx context.Context) ([]wire.Agent, error) {
+	w, err := s.agents.WatchAll(ctx, jetstream.IgnoreDeletes())
+	if err != nil {
+		return nil, fmt.Errorf("read the agents: %w", err)
+	}
+	defer w.Stop()
+	var all []wire.Agent
+	for {
+		select {
+		case e := <-w.Updates():
+			if e == nil { // the marker: every record was sent
+				return all, nil
+			}
+			var a wire.Agent
+			if err := json.Unmarshal(e.Value(), &a); err != nil {
+				return nil, fmt.Errorf("read agent %s: %w", e.Key(), err)
+			}
+			all = append(all, a)
+		case <-ctx.Done():
+			return nil, fmt.Errorf("read the agents: %w", ctx.Err())
+		}
+	}
+}
+
+// appended is an event on its way to the stream.
+type appended struct {
+	event  *wire.Event
+	msg    *nats.Msg
+	future jetstream.PubAckFuture
+	done   func(seq uint64)
+}
+
+// Append adds an event to the log; done is told its seq, in the order of the calls, from one goroutine, once it is
+// there. The event's own Seq is not read. Append waits while too many events are on their way.
+func (s *Store) Append(e *wire.Event, done func(seq uint64)) {
+	b, err := json.Marshal(e)
+	if err != nil { // cannot be: an event is plain data
+		panic(fmt.Sprintf("jet: encode event: %v", err))
+	}
+	s.appends <- appended{event: e, msg: &nats.Msg{Subject: eventSubject + string(e.Subject), Data: b}, done: done}
+}
+
+// publish owns the way in: one publisher keeps the order.
+func (s *Store) publish() {
+	defer close(s.acks)
+	for a := range s.appends {
+		var err error
+		for wait := time.Millisecond; ; wait = min(2*wait, time.Second) {
+			if a.future, err = s.js.PublishMsgAsync(a.msg); err == nil {
+				break
+			}
+			if s.nc.IsClosed() {
+				break
+			}
+			s.log.Warn("the event log does not take events; agents wait", "err", err)
+			time.Sleep(wait)
+		}
+		s.acks <- a
+	}
+}
+
+// settle waits for each event's place in the log, in order.
+func (s *Store) settle() {
+	for a := range s.acks {
+		if a.future == nil { // the store was closed under it
+			continue
+		}
+		var seq uint64
+		select {
+		case ack := <-a.future.Ok():
+			seq = ack.Sequence
+		case err := <-a.future.Err():
+			seq = s.retry(a.msg, err)
+		}
+		if seq != 0 {
+			a.done(seq)
+		}
+	}
+}
+
+// retry stores an event that was refused, such as by a full disk, for as long as it takes: its agent waits meanwhile,
+// and nothing is lost. 0: the store was closed, which waits for opTimeout at most.
+func (s *Store) retry(m *nats.Msg, err error) uint64 {
+	for wait := 10 * time.Millisecond; ; wait = min(2*wait, 5*time.Second) {
+		s.log.Error("the event log refused an event; trying again", "err", err, "wait", wait)
+		time.Sleep(wait)
+		ctx, cancel := context.WithTimeout(context.Background(), opTimeout)
+		var ack *jetstream.PubAck
+		ack, err = s.js.PublishMsg(ctx, &nats.Msg{Subject: m.Subject, Data: m.Data})
+		cancel()
+		if err == nil {
+			return ack.Sequence
+		}
+		if s.nc.IsClosed() {
+			return 0
+		}
+	}
+}
+
+// Events reads at most limit of an agent's events with a seq greater than after, oldest first.
+func (s *Store) Events(ctx context.Context, id wire.AgentID, after uint64, limit int) ([]wire.Event, error) {
+	msgs, err := jetstreamext.GetBatch(ctx, s.js, eventStream, limit,
+		jetstreamext.GetBatchSeq(after+1), jetstreamext.GetBatchSubject(eventSubject+string(id)),
+		jetstreamext.GetBatchMaxBytes(4<<20))
+	if err != nil {
+		return nil, fmt.Errorf("read the events of %s: %w", id, err)
+	}
+	var all []wire.Event
+	for m, err := range msgs {
+		if errors.Is(err, jetstreamext.ErrNoMessages) {
+			break
+		}
+		if err != nil {
+			return nil, fmt.Errorf("read the events of %s: %w", id, err)
+		}
+		var e wire.Event
+		if err := json.Unmarshal(m.Data, &e); err != nil {
+			return nil, fmt.Errorf("read event %d of %s: %w", m.Sequence, id, err)
+		}
+		e.Seq = m.Sequence
+		all = append(all, e)
+	}
+	return all, nil
+}
+
+// FirstLast gives the seqs of an agent's oldest and newest event; 0, 0 when it has none.
+func (s *Store) FirstLast(ctx context.Context, id wire.AgentID) (first, last uint64, err error) {
+	subject := eventSubject + string(id)
+	m, err := s.stream.GetMsg(ctx, 1, jetstream.WithGetMsgSubject(subject))
+	if errors.Is(err, jetstream.ErrMsgNotFound) {
+		return 0, 0, nil
+	}
+	if err != nil {
+		return 0, 0, fmt.Errorf("read the first event of %s: %w", id, err)
+	}
+	l, err := s.stream.GetLastMsgForSubject(ctx, subject)
+	if err != nil {
+		return 0, 0, fmt.Errorf("read the last event of %s: %w", id, err)
+	}
+	return m.Sequence, l.Sequence, nil
+}
+
+// Login is a browser that signed in.
+type Login struct {
+	Expires time.Time `json:"expires"`
+	Created time.Time `json:"created"`
+	Agent   string    `json:"agent,omitempty"` // the browser's User-Agent
+}
+
+// PutLogin stores a login under the hash of its cookie.
+func (s *Store) PutLogin(ctx context.Context, hash string, l Login) error {
+	return s.putJSON(ctx, s.logins, hash, l)
+}
+
+// GetLogin finds a login; false: there is none.
+func (s *Store) GetLogin(ctx context.Context, hash string) (Login, bool, error) {
+	var l Login
+	e, err := s.logins.Get(ctx, hash)
+	if errors.Is(err, jetstream.ErrKeyNotFound) {
+		return l, false, nil
+	}
+	if err != nil {
+		return l, false, fmt.Errorf("read a login: %w", err)
+	}
+	return l, true, json.Unmarshal(e.Value(), &l)
+}
+
+// DeleteLogin revokes a login.
+func (s *Store) DeleteLogin(ctx context.Context, hash string) error {
+	return s.logins.Purge(ctx, hash)
+}

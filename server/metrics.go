@@ -1,0 +1,94 @@
+package server
+
+import (
+	"errors"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"skein.dev/skein/webtransport/wire"
+)
+
+// metrics is what Prometheus reads. No label takes a value that a client invents.
+type metrics struct {
+	reg       *prometheus.Registry
+	sessions  *prometheus.GaugeVec
+	streams   prometheus.Gauge
+	datagrams prometheus.Counter
+	spawns    *prometheus.HistogramVec
+	rpcs      *prometheus.CounterVec
+	rpcTime   *prometheus.HistogramVec
+}
+
+func newMetrics(s *Server) *metrics {
+	m := &metrics{
+		reg: prometheus.NewRegistry(),
+		sessions: prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "skein_sessions", Help: "Open sessions."},
+			[]string{"transport"}),
+		streams:   prometheus.NewGauge(prometheus.GaugeOpts{Name: "skein_streams", Help: "Open streams over all sessions."}),
+		datagrams: prometheus.NewCounter(prometheus.CounterOpts{Name: "skein_status_datagrams_total", Help: "Status datagrams handed to the sessions."}),
+		spawns: prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "skein_spawn_seconds", Help: "Time from the admission of an agent to its start.",
+			Buckets: prometheus.ExponentialBuckets(0.0002, 2, 14)}, []string{"kind", "outcome"}),
+		rpcs: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "skein_rpcs_total", Help: "Requests answered."},
+			[]string{"method", "code"}),
+		rpcTime: prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "skein_rpc_seconds", Help: "Time from a request's arrival to its answer.",
+			Buckets: prometheus.ExponentialBuckets(0.0001, 4, 10)}, []string{"method"}),
+	}
+	m.reg.MustRegister(m.sessions, m.streams, m.datagrams, m.spawns, m.rpcs, m.rpcTime, agentCollector{s},
+		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	for _, t := range []wire.Transport{wire.WebTransport, wire.WebSocket} {
+		m.sessions.WithLabelValues(string(t))
+	}
+	return m
+}
+
+func (m *metrics) handler() http.Handler {
+	return promhttp.HandlerFor(m.reg, promhttp.HandlerOpts{})
+}
+
+func (m *metrics) spawned(kind wire.Kind, took time.Duration, ok bool) {
+	outcome := "started"
+	if !ok {
+		outcome = "failed"
+	}
+	m.spawns.WithLabelValues(string(kind), outcome).Observe(took.Seconds())
+}
+
+func (m *metrics) rpc(method string, err error, took time.Duration) {
+	if !slices.Contains(methods, method) && method != wire.MethodHello && method != wire.MethodResync {
+		method = "unknown"
+	}
+	code := "ok"
+	if err != nil {
+		code = wire.CodeInternal.String()
+		var we *wire.Error
+		if errors.As(err, &we) {
+			code = we.Code.String()
+		}
+	}
+	m.rpcs.WithLabelValues(method, code).Inc()
+	m.rpcTime.WithLabelValues(method).Observe(took.Seconds())
+}
+
+// agentCollector counts agents by status when it is asked.
+type agentCollector struct{ s *Server }
+
+var agentsDesc = prometheus.NewDesc("skein_agents", "Agents by status.", []string{"status"}, nil)
+
+func (agentCollector) Describe(ch chan<- *prometheus.Desc) { ch <- agentsDesc }
+
+func (c agentCollector) Collect(ch chan<- prometheus.Metric) {
+	n := map[wire.Status]int{}
+	if p := c.s.plane; p != nil {
+		for _, a := range p.List(wire.Filter{}).Agents {
+			n[a.Status]++
+		}
+	}
+	for _, st := range wire.Statuses {
+		ch <- prometheus.MustNewConstMetric(agentsDesc, prometheus.GaugeValue, float64(n[st]), string(st))
+	}
+}

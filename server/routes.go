@@ -1,0 +1,330 @@
+package server
+
+import (
+	"crypto/rand"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/a-h/templ"
+
+	"skein.dev/skein/static"
+	"skein.dev/skein/ui"
+	"skein.dev/skein/webtransport"
+	"skein.dev/skein/webtransport/wire"
+)
+
+// maxForm bounds the body of a request, in bytes.
+const maxForm = 64 << 10
+
+// routes is everything a server answers to. Only /healthz, /readyz and the login page answer a stranger; the doors
+// take one in, and close unless it says hello with a ticket.
+func (s *Server) routes() http.Handler {
+	open := http.NewServeMux()
+	open.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
+	open.HandleFunc("GET /readyz", s.readyz)
+	open.HandleFunc("GET /login", s.loginPage)
+	open.HandleFunc("POST /login", s.login)
+	open.HandleFunc("GET /ws", s.ws)
+	open.HandleFunc("CONNECT /wt", s.wt)
+
+	in := http.NewServeMux()
+	in.HandleFunc("GET /{$}", s.fleetPage)
+	in.HandleFunc("GET /agents/{id}", s.agentPage)
+	in.HandleFunc("GET /stories", func(w http.ResponseWriter, r *http.Request) { s.page(w, r, http.StatusOK, ui.Stories(static.URL)) })
+	in.HandleFunc("POST /connect", s.connect)
+	in.HandleFunc("POST /login/token", s.loginToken)
+	in.HandleFunc("POST /logout", s.logout)
+	in.Handle("GET /static/", http.StripPrefix("/static/", cached(http.FileServerFS(static.Files()))))
+	in.Handle("GET /metrics", s.met.handler())
+	in.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		s.refuse(w, r, http.StatusNotFound, "There is no page at "+cut(r.URL.Path, 80)+".")
+	})
+	open.Handle("/", s.signedIn(in))
+	csrf := http.NewCrossOriginProtection()
+	for _, o := range s.o.AllowOrigins {
+		csrf.AddTrustedOrigin(o)
+	}
+	csrf.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s.refuse(w, r, http.StatusForbidden, "The request came from another site's page.")
+	}))
+	return s.headers(s.known(csrf.Handler(open)))
+}
+
+// headers are the same for every answer. A page runs the server's own scripts and styles only, and talks to its doors.
+func (s *Server) headers(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h := w.Header()
+		h.Set("Content-Security-Policy", csp(""))
+		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("Referrer-Policy", "same-origin")
+		h.Set("Cross-Origin-Opener-Policy", "same-origin")
+		h.Set("Cross-Origin-Resource-Policy", "same-origin")
+		if r.ProtoMajor < 3 || r.Method != http.MethodConnect {
+			r.Body = http.MaxBytesReader(w, r.Body, maxForm)
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+func csp(nonce string) string {
+	script, style := "'self'", "'self'"
+	if nonce != "" {
+		script, style = "'nonce-"+nonce+"'", "'nonce-"+nonce+"'"
+	}
+	return "default-src 'none'; script-src " + script + "; style-src " + style + "; img-src 'self' data:; font-src 'self'; " +
+		"connect-src 'self' https: wss: ws:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+}
+
+// known refuses names that are not the server's own.
+func (s *Server) known(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !s.allowedHost(r.Host) {
+			http.Error(w, "this server does not answer to the name "+cut(r.Host, 80)+"; see --allow-host", http.StatusMisdirectedRequest)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// signedIn lets nobody else in.
+func (s *Server) signedIn(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if _, ok := s.auth.request(r); !ok {
+			s.refuse(w, r, http.StatusUnauthorized, "")
+			return
+		}
+		w.Header().Set("Cache-Control", "no-store")
+		next.ServeHTTP(w, r)
+	})
+}
+
+// refuse says no, with the reason: as a page to a browser, as an error object to a program.
+func (s *Server) refuse(w http.ResponseWriter, r *http.Request, status int, detail string) {
+	if strings.Contains(r.Header.Get("Accept"), "text/html") {
+		v := ui.RefusedView{Status: status, Detail: detail, Nonce: nonce(w)}
+		s.page(w, r, status, ui.Refused(v))
+		return
+	}
+	code := map[int]wire.ErrorCode{401: wire.CodeUnauthorized, 403: wire.CodeUnauthorized, 404: wire.CodeNotFound}[status]
+	if status == http.StatusUnauthorized {
+		w.Header().Set("WWW-Authenticate", `Bearer realm="skein"`)
+		detail = "not signed in: send the token of the data folder as a bearer token, or run `skein login` and open the URL it prints"
+	}
+	writeJSON(w, status, map[string]*wire.Error{"error": wire.Errorf(code, "%s", detail)})
+}
+
+// nonce makes a content security policy for a page that stands alone.
+func nonce(w http.ResponseWriter) string {
+	n := rand.Text()
+	w.Header().Set("Content-Security-Policy", csp(n))
+	return n
+}
+
+func writeJSON(w http.ResponseWriter, status int, v any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(status)
+	json.NewEncoder(w).Encode(v)
+}
+
+func (s *Server) page(w http.ResponseWriter, r *http.Request, status int, c templ.Component) {
+	w.Header().Set("Cache-Control", "no-store")
+	templ.Handler(c, templ.WithStatus(status), templ.WithErrorHandler(func(r *http.Request, err error) http.Handler {
+		s.log.Error("a page could not be rendered", "path", r.URL.Path, "err", err)
+		return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			http.Error(w, "the page could not be rendered; the server's log says why", http.StatusInternalServerError)
+		})
+	})).ServeHTTP(w, r)
+}
+
+// cached lets browsers keep files for ever that are asked for by their hash.
+func cached(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Cache-Control", "no-cache")
+		if r.URL.Query().Get("v") != "" {
+			w.Header().Set("Cache-Control", "private, max-age=31536000, immutable")
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+func (s *Server) readyz(w http.ResponseWriter, r *http.Request) {
+	switch err := s.store.Healthy(r.Context()); {
+	case s.draining.Load():
+		http.Error(w, "stopping", http.StatusServiceUnavailable)
+	case err != nil:
+		s.log.Error("the store does not answer", "err", err)
+		http.Error(w, "the store does not answer", http.StatusServiceUnavailable)
+	default:
+		fmt.Fprintln(w, "ok")
+	}
+}
+
+func (s *Server) fleetPage(w http.ResponseWriter, r *http.Request) {
+	s.page(w, r, http.StatusOK, ui.Fleet(ui.FleetView{
+		Agents: s.plane.List(wire.Filter{}).Agents, Types: s.plane.Types(), Filter: ui.ParseFleetFilter(r.URL.Query()),
+		Node: s.plane.Node(), Version: s.o.Version, Epoch: s.plane.Epoch(), Now: time.Now(), Assets: static.URL, Theme: ui.Theme(r),
+	}))
+}
+
+func (s *Server) agentPage(w http.ResponseWriter, r *http.Request) {
+	id := wire.AgentID(r.PathValue("id"))
+	f, at, err := s.plane.Follow(r.Context(), wire.Header{Lane: wire.LaneAgent, Agent: id, Tail: ui.MaxEvents})
+	if err != nil {
+		if e := wire.AsError(err); e.Code == wire.CodeNotFound {
+			s.refuse(w, r, http.StatusNotFound, "There is no agent "+cut(string(id), 40)+". It may have been forgotten: the oldest exited agents are.")
+			return
+		}
+		s.log.Error("an agent's page failed", "agent", id, "err", err)
+		s.refuse(w, r, http.StatusInternalServerError, "The agent's events could not be read; the server's log says why.")
+		return
+	}
+	v := ui.AgentView{
+		Agent: at.Agent, Cursor: f.Cursor(), Node: s.plane.Node(), Version: s.o.Version, Epoch: at.Epoch, Now: time.Now(),
+		Assets: static.URL, Theme: ui.Theme(r),
+	}
+	for {
+		page, err := f.Next(r.Context())
+		if err != nil {
+			break
+		}
+		v.Events = append(v.Events, page...)
+		v.Cursor = f.Cursor()
+	}
+	v.Earlier = len(v.Events) > 0 && v.Events[0].Seq > at.First
+	for _, t := range s.plane.Types() {
+		if t.Name == at.Agent.Type {
+			v.Type = t
+		}
+	}
+	s.page(w, r, http.StatusOK, ui.AgentPage(v))
+}
+
+func (s *Server) loginPage(w http.ResponseWriter, r *http.Request) {
+	token := r.URL.Query().Get("token")
+	if token == "" {
+		s.refuse(w, r, http.StatusUnauthorized, "")
+		return
+	}
+	s.page(w, r, http.StatusOK, ui.Login(ui.LoginView{Token: token, Next: localPath(r.URL.Query().Get("next")), Nonce: nonce(w)}))
+}
+
+// localPath gives a path of this server, or nothing: a login must not lead elsewhere.
+func localPath(p string) string {
+	if !strings.HasPrefix(p, "/") || strings.HasPrefix(p, "//") || strings.ContainsAny(p, "\\\r\n") {
+		return ""
+	}
+	return p
+}
+
+func (s *Server) login(w http.ResponseWriter, r *http.Request) {
+	value, err := s.auth.login(r.Context(), r.FormValue("token"), cut(r.UserAgent(), 200))
+	switch {
+	case err != nil:
+		s.log.Error("a login could not be stored", "err", err)
+		s.refuse(w, r, http.StatusInternalServerError, "The login could not be stored; the server's log says why.")
+	case value == "":
+		s.refuse(w, r, http.StatusForbidden, "This login link was used before, or is older than "+oneTimeLifetime.String()+". Get another one:")
+	default:
+		http.SetCookie(w, loginCookie(value, r.TLS != nil))
+		next := localPath(r.FormValue("next"))
+		if next == "" {
+			next = "/"
+		}
+		http.Redirect(w, r, next, http.StatusSeeOther)
+	}
+}
+
+// loginToken makes a login URL, for `skein login`. A browser's cookie is not enough: who sits at it is in already.
+func (s *Server) loginToken(w http.ResponseWriter, r *http.Request) {
+	if who, _ := s.auth.request(r); who.Name != "cli" {
+		s.refuse(w, r, http.StatusForbidden, "Login links are made by `skein login`.")
+		return
+	}
+	writeJSON(w, http.StatusOK, map[string]any{"url": s.loginURL(), "expires_ms": oneTimeLifetime.Milliseconds()})
+}
+
+func (s *Server) logout(w http.ResponseWriter, r *http.Request) {
+	who, _ := s.auth.request(r)
+	if err := s.store.DeleteLogin(r.Context(), who.ID); err != nil {
+		s.log.Error("a login could not be revoked", "err", err)
+		s.refuse(w, r, http.StatusInternalServerError, "The login could not be revoked; the server's log says why.")
+		return
+	}
+	s.each(func(c *conn) {
+		select {
+		case <-c.welcomed:
+			if c.who.ID == who.ID {
+				go c.close(wire.CloseLoggedOut, "signed out")
+			}
+		default:
+		}
+	})
+	http.SetCookie(w, loginCookie("", r.TLS != nil))
+	http.Redirect(w, r, "/", http.StatusSeeOther)
+}
+
+// connect answers with the document that names the doors, as the client that asked can reach them.
+func (s *Server) connect(w http.ResponseWriter, r *http.Request) {
+	if s.draining.Load() {
+		w.Header().Set("Retry-After", "1")
+		writeJSON(w, http.StatusServiceUnavailable, map[string]*wire.Error{"error": wire.Errorf(wire.CodeUnavailable, "the server stops")})
+		return
+	}
+	who, _ := s.auth.request(r)
+	doc := wire.Connect{Version: wire.Version, Node: s.plane.Node(), Policy: policy}
+	door := func(t wire.Transport, url string) *wire.Door {
+		doc.Doors = append(doc.Doors, wire.Door{Transport: t, URL: url, Ticket: s.auth.ticket(who), TicketExpiresMS: wire.TicketLifetime.Milliseconds()})
+		return &doc.Doors[len(doc.Doors)-1]
+	}
+	if s.tlsPort != 0 {
+		d := door(wire.WebTransport, fmt.Sprintf("https://%s:%d/wt", hostname(r.Host), s.quicPort()))
+		d.CertificateHashes = s.certs.hashes()
+	}
+	scheme := "ws"
+	if r.TLS != nil {
+		scheme = "wss"
+	}
+	d := door(wire.WebSocket, scheme+"://"+r.Host+"/ws")
+	d.Protocols = webtransport.Subprotocols(wire.Version)
+	writeJSON(w, http.StatusOK, doc)
+}
+
+var policy = wire.Policy{
+	RaceDelayMS: wire.RaceDelay.Milliseconds(), BackoffMinMS: 500, BackoffMaxMS: 20_000, HealthyMS: 10_000, PingMS: 5_000,
+}
+
+// hostname gives the host of host:port as a URL has it, an IPv6 address in brackets.
+func hostname(hostport string) string {
+	if i := strings.LastIndexByte(hostport, ':'); i > strings.LastIndexByte(hostport, ']') {
+		return hostport[:i]
+	}
+	return hostport
+}
+
+// ws is the WebSocket door.
+func (s *Server) ws(w http.ResponseWriter, r *http.Request) {
+	sess, err := webtransport.AcceptWebSocket(w, r, webtransport.WebSocketConfig{Protocols: []string{wire.Version}, CheckOrigin: s.allowedOrigin})
+	if err != nil {
+		s.log.Debug("a WebSocket was refused", "err", err, "origin", r.Header.Get("Origin"))
+		return
+	}
+	s.serveSession(sess)
+}
+
+// wt is the WebTransport door.
+func (s *Server) wt(w http.ResponseWriter, r *http.Request) {
+	if !s.allowedOrigin(r) {
+		http.Error(w, "this origin may not open a session", http.StatusForbidden)
+		return
+	}
+	sess, err := s.quic.Upgrade(w, r)
+	if err != nil {
+		s.log.Debug("a WebTransport session was refused", "err", err, "origin", r.Header.Get("Origin"))
+		return
+	}
+	s.serveSession(sess)
+}

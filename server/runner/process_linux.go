@@ -1,0 +1,309 @@
+package runner
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"skein.dev/skein/webtransport/wire"
+)
+
+// Options tune Processes; the zero value works.
+type Options struct {
+	Logger         *slog.Logger
+	SampleInterval time.Duration // between two looks at /proc; 0: one second
+}
+
+// Processes runs agents as operating-system processes.
+type Processes struct {
+	// static after construction
+	log      *slog.Logger
+	interval time.Duration
+	idle     time.Duration // IdleAfter, but for tests
+	scans    scans
+	wake     chan struct{} // holds one token: there is an agent to sample
+	quit     chan struct{}
+
+	wg sync.WaitGroup // the sampler, and every agent's goroutines
+
+	mu     sync.Mutex // guards what follows
+	live   map[*process]struct{}
+	closed bool
+}
+
+// NewProcesses starts the sampler. Close ends it.
+func NewProcesses(o Options) *Processes {
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.SampleInterval <= 0 {
+		o.SampleInterval = time.Second
+	}
+	r := &Processes{log: o.Logger, interval: o.SampleInterval, idle: IdleAfter, live: map[*process]struct{}{},
+		wake: make(chan struct{}, 1), quit: make(chan struct{})}
+	r.wg.Go(r.sample)
+	return r
+}
+
+// Close kills the agents that still run, and returns when their Sinks have taken the last of their output.
+func (r *Processes) Close() {
+	r.mu.Lock()
+	if !r.closed {
+		r.closed = true
+		close(r.quit)
+	}
+	for p := range r.live {
+		p.ask(0)
+	}
+	r.mu.Unlock()
+	r.wg.Wait()
+}
+
+// Start runs an agent. ctx bounds the start, not the agent. The error is a *wire.Error with CodeSpawnFailed.
+func (r *Processes) Start(ctx context.Context, l Launch, sink Sink) (Running, error) {
+	if ctx.Err() != nil {
+		return nil, spawnError("the start was called off")
+	}
+	cmd, err := newCommand(l)
+	if err != nil {
+		return nil, err
+	}
+	r.mu.Lock()
+	closed := r.closed
+	if !closed {
+		r.wg.Add(1) // for run; Close waits for the fork as well
+	}
+	r.mu.Unlock()
+	if closed {
+		return nil, spawnError("Skein is stopping")
+	}
+	c, err := cmd.start()
+	if err != nil {
+		r.wg.Done()
+		return nil, err
+	}
+	p, err := r.adopt(l, c, sink)
+	if err != nil { // such as no file descriptor left to read /proc with
+		r.log.Error("a started process cannot be watched", "agent", l.Agent, "err", err)
+		c.abandon()
+		r.wg.Done()
+		return nil, spawnError("the process was started, but could not be watched, and was killed: %s", reason(err))
+	}
+	r.mu.Lock()
+	r.live[p] = struct{}{}
+	if r.closed {
+		p.ask(0)
+	}
+	r.mu.Unlock()
+	go p.run()
+	select {
+	case r.wake <- struct{}{}:
+	default:
+	}
+	return p, nil
+}
+
+var outputs = [2]wire.EventType{wire.EventStdout, wire.EventStderr}
+
+// adopt makes the process's own goroutines; run is the caller's to start.
+func (r *Processes) adopt(l Launch, c child, sink Sink) (*process, error) {
+	stat, err := readProc(c.pid) // it is there at least as a zombie: nobody else reaps it
+	if err != nil {
+		return nil, fmt.Errorf("read its start time: %w", err)
+	}
+	p := &process{
+		owner: r, agent: l.Agent, instance: l.Instance, started: time.Now(), pidfd: c.pidfd,
+		id:     wire.Process{PID: c.pid, Group: c.pid, StartTime: stat.StartTime},
+		out:    &outlet{sink: sink},
+		exited: make(chan struct{}), drained: make(chan struct{}), nudge: make(chan struct{}, 1),
+		verified: make(chan struct{}), done: make(chan struct{}),
+		usage: wire.Usage{Processes: 1},
+	}
+	p.sampledAt = p.started
+	wait, err := c.pidfd.SyscallConn()
+	if err != nil {
+		return nil, err
+	}
+	for i, f := range []*os.File{c.stdout, c.stderr} {
+		if p.readers[i], err = newReader(outputs[i], f, p.out); err != nil {
+			return nil, err
+		}
+	}
+	p.stdin = newStdin(c.stdin, p.exited)
+	p.out.become(wire.ActivityRunning)
+	p.wg.Go(func() {
+		// Readable means that the last thread ended. An error means that run gave the process up.
+		wait.Read(func(fd uintptr) bool { return hasExited(int(fd)) })
+		close(p.exited)
+	})
+	var reading atomic.Int32
+	reading.Store(int32(len(p.readers)))
+	for _, rd := range p.readers {
+		p.wg.Go(func() {
+			rd.run()
+			if reading.Add(-1) == 0 {
+				close(p.drained)
+			}
+		})
+	}
+	return p, nil
+}
+
+func hasExited(pidfd int) bool {
+	fds := []unix.PollFd{{Fd: int32(pidfd), Events: unix.POLLIN}}
+	n, err := unix.Poll(fds, 0)
+	for err == unix.EINTR {
+		n, err = unix.Poll(fds, 0)
+	}
+	return n > 0 || err != nil
+}
+
+// process is one agent: a leader, its group, and what else carries its mark.
+type process struct {
+	// static after construction
+	owner    *Processes
+	agent    wire.AgentID
+	instance string
+	id       wire.Process // the leader
+	started  time.Time
+	pidfd    *os.File
+	out      *outlet
+	stdin    *stdin
+	readers  [2]*reader
+	exited   chan struct{} // closed when the leader is a zombie, or was given up
+	drained  chan struct{} // closed when both readers are through
+	nudge    chan struct{} // holds one token: stopBy changed
+	verified chan struct{} // closed when forced and leftovers are final
+	done     chan struct{}
+	wg       sync.WaitGroup // the waiter and the readers
+	blind    sync.Once      // says once in the log that a scan failed
+
+	// owned by the sampler
+	lastBusy time.Time
+
+	mu        sync.Mutex // guards what follows
+	stopBy    time.Time  // when SIGKILL is due; zero: nobody asked for a stop
+	forced    bool
+	leftovers []wire.Process
+	usage     wire.Usage
+	sampledAt time.Time
+	exit      wire.Exit
+}
+
+// run owns the process until Done.
+func (p *process) run() {
+	defer p.owner.wg.Done()
+	select {
+	case <-p.exited:
+		p.stdin.close()
+		p.awaitEnd()
+	case <-p.nudge:
+	}
+	p.terminate()
+	p.stdin.close()
+	for _, rd := range p.readers {
+		rd.cut()
+	}
+	p.reap()
+	p.pidfd.Close() // lets the waiter go, should the leader have outlived SIGKILL
+	p.wg.Wait()
+	p.out.close()
+	p.owner.mu.Lock()
+	delete(p.owner.live, p)
+	p.owner.mu.Unlock()
+	close(p.done)
+}
+
+// awaitEnd gives those who hold the pipes of a leader that exited by itself time to print the rest.
+func (p *process) awaitEnd() {
+	timer := time.NewTimer(DrainTime)
+	defer timer.Stop()
+	select {
+	case <-p.drained:
+	case <-timer.C:
+	case <-p.nudge:
+	}
+}
+
+// reap takes the leader's exit status, and with it gives up the hold on its group's number.
+func (p *process) reap() {
+	var status unix.WaitStatus
+	var used unix.Rusage
+	exit := wire.Exit{Code: -1}
+	p.mu.Lock()
+	outlived := slices.Contains(p.leftovers, p.id)
+	p.mu.Unlock()
+	if !outlived {
+		<-p.exited // /proc may know of it before the waiter was woken
+	}
+	select {
+	case <-p.exited:
+		_, err := unix.Wait4(p.id.PID, &status, 0, &used)
+		for err == unix.EINTR {
+			_, err = unix.Wait4(p.id.PID, &status, 0, &used)
+		}
+		if err != nil {
+			exit.Message = "its exit status was lost"
+			p.owner.log.Error("reap", "agent", p.agent, "pid", p.id.PID, "err", err)
+		} else {
+			exit = describe(status)
+		}
+	default:
+		exit.Message = "it did not end after SIGKILL"
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	exit.Leftovers = p.leftovers
+	if n := len(p.leftovers); n > 0 {
+		exit.Message += fmt.Sprintf("; not seen to be gone after SIGKILL: %d of its processes", n)
+	}
+	p.exit = exit
+	cpu := time.Duration(used.Utime.Nano() + used.Stime.Nano()).Seconds()
+	p.usage = wire.Usage{CPUTime: max(cpu, p.usage.CPUTime), Processes: len(p.leftovers)}
+}
+
+func describe(s unix.WaitStatus) wire.Exit {
+	if !s.Signaled() {
+		return wire.Exit{Code: s.ExitStatus(), Message: fmt.Sprintf("exit status %d", s.ExitStatus())}
+	}
+	e := wire.Exit{Code: -1, Signal: signalName(s.Signal())}
+	e.Message = "killed by " + e.Signal
+	if s.CoreDump() {
+		e.Message += ", core dumped"
+	}
+	return e
+}
+
+func signalName(sig unix.Signal) string {
+	if name := unix.SignalName(sig); name != "" {
+		return name
+	}
+	return fmt.Sprintf("signal %d", int(sig)) // real-time signals have no names
+}
+
+func (p *process) Process() *wire.Process { id := p.id; return &id }
+func (p *process) Done() <-chan struct{}  { return p.done }
+func (p *process) LastOutput() time.Time  { return p.out.lastOutput() }
+
+func (p *process) Input(ctx context.Context, b []byte, eof bool) error {
+	return p.stdin.write(ctx, b, eof)
+}
+
+func (p *process) Exit() wire.Exit {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.exit
+}
+
+func (p *process) Usage() wire.Usage {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.usage
+}

@@ -1,0 +1,346 @@
+// Package server is one Skein node on the network: listeners, routes, one conn for each session, the dispatch of
+// requests, and who may do what. The agents themselves are server/control's.
+//
+// The story of a request: a listener (listen.go) hands it to the routes (routes.go); pages and /connect answer there;
+// /ws and /wt become sessions, which live in a conn (conn.go): hello, then lanes, whose requests go through dispatch
+// (dispatch.go) to the control plane.
+package server
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"skein.dev/skein/server/control"
+	"skein.dev/skein/server/jet"
+	"skein.dev/skein/server/runner"
+	"skein.dev/skein/webtransport"
+	"skein.dev/skein/webtransport/client"
+	"skein.dev/skein/webtransport/wire"
+)
+
+// Options configure a Server. The zero value of each field but DataDir works.
+type Options struct {
+	DataDir string
+
+	HTTP          string // plain HTTP for loopback; "": localhost:4480, "off": none
+	Listen        string // HTTPS, WebSocket and WebTransport, TCP and UDP; "": localhost:4433, "off": none
+	MetricsListen string // a private address for /metrics without a token; "": none
+	QUICPort      int    // the UDP port that clients are told, where it is mapped; 0: the one that is listened on
+
+	TLSCert, TLSKey string   // files; both empty: a development certificate
+	InsecureListen  bool     // allow listening beyond loopback without a real certificate
+	AllowOrigins    []string // origins, such as https://skein.example.com, beside the server's own
+	AllowHosts      []string // host names under which the server is reached, beside loopback's and the certificate's
+
+	ConfigFile    string // skein.yaml; "": built-in agent types
+	NATS          string // URL of an external NATS; "": embedded
+	MaxEventBytes int64
+	KeepExited    int
+	Node          string // "": the host's name
+
+	Logger  *slog.Logger
+	Version string
+	// DevCertLifetime shortens the development certificate's life, for tests. 0: 13 days.
+	DevCertLifetime time.Duration
+	// Ready is called once, when everything listens.
+	Ready func(Addresses)
+}
+
+// Addresses is where a Server listens.
+type Addresses struct {
+	HTTP    string // http://localhost:4480
+	HTTPS   string // https://localhost:4433
+	Metrics string // http://…/metrics
+	Login   string // a URL with a one-time token
+}
+
+// Server is one node.
+type Server struct {
+	// static after New
+	o      Options
+	log    *slog.Logger
+	dir    *dataDir
+	config Config
+	certs  *certificates
+	store  *jet.Store
+	procs  *runner.Processes
+	plane  *control.Plane
+	auth   *auth
+	record *record
+	met    *metrics
+	hosts  map[string]bool
+	hub    *statusHub
+
+	addrs    Addresses
+	httpPort int
+	tlsPort  int
+	quic     *webtransport.QUICServer
+	draining atomic.Bool
+
+	mu    sync.Mutex
+	conns map[*conn]struct{}
+	live  sync.WaitGroup // sessions
+}
+
+// New opens the data folder and everything in it. Run serves; without Run, Close releases it.
+func New(ctx context.Context, o Options) (_ *Server, err error) {
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.Version == "" {
+		o.Version = "dev"
+	}
+	s := &Server{o: o, log: o.Logger, conns: map[*conn]struct{}{}, record: newRecord()}
+	if s.config, err = LoadConfig(o.ConfigFile); err != nil {
+		return nil, err
+	}
+	if s.dir, err = openDataDir(o.DataDir); err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			s.Close()
+		}
+	}()
+	if err = s.openCertificates(); err != nil {
+		return nil, err
+	}
+	if s.store, err = jet.Open(ctx, jet.Config{Dir: s.dir.path, URL: o.NATS, MaxEventBytes: o.MaxEventBytes, Logger: o.Logger}); err != nil {
+		return nil, err
+	}
+	s.auth = newAuth(s.dir.token, s.store, s.log)
+	s.procs = runner.NewProcesses(runner.Options{Logger: s.log})
+	s.met = newMetrics(s)
+	if err = s.openPlane(ctx); err != nil {
+		return nil, err
+	}
+	s.hub = newStatusHub(s.plane)
+	return s, nil
+}
+
+func (s *Server) openCertificates() (err error) {
+	if s.o.TLSCert != "" || s.o.TLSKey != "" {
+		s.certs, err = loadCertificates(s.o.TLSCert, s.o.TLSKey)
+	} else {
+		lifetime := s.o.DevCertLifetime
+		if lifetime == 0 {
+			lifetime = devCertLifetime
+		}
+		s.certs, err = devCertificates(s.dir.file("tls"), lifetime, s.log)
+	}
+	if err != nil {
+		return err
+	}
+	s.hosts = map[string]bool{"localhost": true, "127.0.0.1": true, "::1": true}
+	for _, h := range s.o.AllowHosts {
+		s.hosts[h] = true
+	}
+	return nil
+}
+
+func (s *Server) openPlane(ctx context.Context) (err error) {
+	node := s.o.Node
+	if node == "" {
+		if node, err = os.Hostname(); err != nil {
+			node = "skein"
+		}
+	}
+	s.plane, err = control.Open(ctx, control.Options{
+		Store: s.store, Types: s.config.Types, Node: wire.NodeID(node), Instance: s.dir.instance, WorkDir: s.dir.file("agents"),
+		KeepExited: s.o.KeepExited, Logger: s.log, Orphans: s.orphans, Spawned: s.met.spawned,
+		Runtimes: map[wire.Kind]control.Runtime{wire.KindExec: s.procs, wire.KindScripted: &runner.Scripted{}},
+	})
+	return err
+}
+
+// orphans ends what an earlier server that was killed left running.
+func (s *Server) orphans(ctx context.Context, known map[wire.AgentID]*wire.Process) map[wire.AgentID][]wire.Process {
+	found, err := runner.FindOrphans(s.dir.instance, known)
+	if err != nil {
+		s.log.Error("processes that an earlier skein may have left behind can't be looked for", "err", err)
+		return nil
+	}
+	if len(found) == 0 {
+		return nil
+	}
+	s.log.Warn("ending processes that an earlier skein left behind", "processes", len(found))
+	left := map[wire.AgentID][]wire.Process{}
+	for _, o := range runner.Reap(ctx, found, control.DefaultStopGrace) {
+		left[o.Agent] = append(left[o.Agent], o.Process)
+	}
+	return left
+}
+
+// Run serves until ctx ends, then says goodbye to the clients, stops the agents and waits for all of it. It closes the
+// server. The first part that fails ends the others.
+func (s *Server) Run(ctx context.Context) error {
+	defer s.Close()
+	ctx, fail := context.WithCancelCause(ctx)
+	defer fail(nil)
+	l, err := s.listen()
+	if err != nil {
+		return err
+	}
+	var parts sync.WaitGroup
+	s.serve(l, &parts, fail)
+	hubCtx, stopHub := context.WithCancel(context.Background())
+	parts.Go(func() { s.hub.run(hubCtx) })
+	if err := s.dir.announce(s.local()); err != nil {
+		fail(err)
+	} else if s.o.Ready != nil {
+		s.addrs.Login = s.loginURL()
+		s.o.Ready(s.addrs)
+	}
+
+	<-ctx.Done()
+	s.drain()
+	stopHub()
+	l.close()
+	parts.Wait()
+	if err := context.Cause(ctx); !errors.Is(err, context.Canceled) {
+		return err
+	}
+	return nil
+}
+
+// local is what local clients need to find and trust this server.
+func (s *Server) local() client.Local {
+	return client.Local{PID: os.Getpid(), HTTP: s.addrs.HTTP, HTTPS: s.addrs.HTTPS, CertificateHashes: s.certs.hashes()}
+}
+
+func (s *Server) loginURL() string {
+	base := s.addrs.HTTP
+	if base == "" {
+		base = s.addrs.HTTPS
+	}
+	return base + "/login?token=" + s.auth.oneTimeToken()
+}
+
+const (
+	drainTimeout   = 30 * time.Second
+	reconnectAfter = time.Second
+)
+
+// drain ends the server's work in order: clients are told, agents are stopped, sessions are closed.
+func (s *Server) drain() {
+	s.draining.Store(true)
+	s.each(func(c *conn) { c.goodbye(wire.CloseShutdown, "the server stops", reconnectAfter) })
+	ctx, cancel := context.WithTimeout(context.Background(), drainTimeout)
+	defer cancel()
+	reports := s.plane.Close(ctx)
+	if len(reports) > 0 {
+		s.log.Info("stopped every agent", "agents", len(reports))
+	}
+	var closing sync.WaitGroup
+	s.each(func(c *conn) { closing.Go(func() { c.sess.Close(uint32(wire.CloseShutdown), "the server stops") }) })
+	closing.Wait()
+	s.live.Wait()
+}
+
+func (s *Server) each(f func(*conn)) {
+	s.mu.Lock()
+	conns := make([]*conn, 0, len(s.conns))
+	for c := range s.conns {
+		conns = append(conns, c)
+	}
+	s.mu.Unlock()
+	for _, c := range conns {
+		f(c)
+	}
+}
+
+// Close releases what New opened. It may be called more than once.
+func (s *Server) Close() error {
+	if s.plane != nil {
+		ctx, cancel := context.WithTimeout(context.Background(), drainTimeout)
+		defer cancel()
+		s.plane.Close(ctx)
+		s.plane = nil
+	}
+	if s.procs != nil {
+		s.procs.Close()
+		s.procs = nil
+	}
+	if s.store != nil {
+		s.store.Close()
+		s.store = nil
+	}
+	if s.dir != nil {
+		s.dir.close()
+		s.dir = nil
+	}
+	return nil
+}
+
+// tls is the configuration of the TCP and UDP listeners.
+func (s *Server) tls() *tls.Config {
+	return &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: s.certs.get}
+}
+
+// allowedHost checks the Host header, so that no other name can be made to point at this server (DNS rebinding).
+func (s *Server) allowedHost(hostport string) bool {
+	host, _, err := net.SplitHostPort(hostport)
+	if err != nil {
+		host = hostport
+	}
+	host = trimBrackets(host)
+	if s.hosts[host] {
+		return true
+	}
+	return s.certs != nil && !s.certs.dev() && s.certs.leaf().VerifyHostname(host) == nil
+}
+
+func trimBrackets(host string) string {
+	if len(host) > 1 && host[0] == '[' && host[len(host)-1] == ']' {
+		return host[1 : len(host)-1]
+	}
+	return host
+}
+
+// allowedOrigin checks the Origin header on the doors. Programs send none: for them the ticket decides.
+func (s *Server) allowedOrigin(r *http.Request) bool {
+	origin := r.Header.Get("Origin")
+	if origin == "" {
+		return true
+	}
+	for _, o := range s.o.AllowOrigins {
+		if o == origin {
+			return true
+		}
+	}
+	u, err := url.Parse(origin)
+	if err != nil || !s.allowedHost(u.Host) {
+		return false
+	}
+	switch u.Scheme {
+	case "http":
+		return s.httpPort != 0 && portOf(u, 80) == s.httpPort
+	case "https":
+		return s.tlsPort != 0 && portOf(u, 443) == s.tlsPort
+	}
+	return false
+}
+
+func portOf(u *url.URL, def int) int {
+	if u.Port() == "" {
+		return def
+	}
+	n, err := strconv.Atoi(u.Port())
+	if err != nil {
+		return -1
+	}
+	return n
+}
+
+var errNoListener = fmt.Errorf("--http and --listen are both off: nobody could reach the server")

@@ -1,0 +1,241 @@
+/**
+ * The page of one agent. The server rendered it with the last events; this follows from there.
+ */
+import { field, mark, one, shape, write } from './dom.js'
+import {
+  activityWord, age, clean, cpuCell, exitText, inputRefusal, memCell, need, needGlyph, needText, pidText, state, stateDetail,
+  stateWord, stoppable, NONE,
+} from './format.js'
+import { listen } from './keys.js'
+import { Output } from './output.js'
+import { page } from './page.js'
+import { again } from './spawn.js'
+import { StopDialog } from './stop.js'
+import { Timeline } from './timeline.js'
+import { failed, toast } from './toast.js'
+
+/** @import { Agent } from '../client/types.js' */
+
+/** How much of what was sent the up arrow brings back. */
+const MAX_HISTORY = 100
+
+const skein = page()
+const root = one(document, '#agent')
+const id = root.dataset.id ?? ''
+const epoch = root.dataset.epoch ?? ''
+const cursor = Number(root.dataset.cursor)
+
+const timeline = new Timeline()
+const output = new Output(skein, {
+  id, epoch, first: Number(root.dataset.first),
+  earlier: (events) => {
+    for (const e of events) timeline.add(e)
+  },
+})
+const stop = new StopDialog(skein)
+
+/** @type {Agent | undefined} */
+let agent
+
+// --- the head ---
+
+const head = {
+  status: one(root, '.agent-head .status'), activity: one(root, '.agent-head .activity'), stop: /** @type {HTMLButtonElement} */ (one(root, '#stop-open')),
+  age: one(root, '.facts [data-f="age"]'), pid: field(root, 'pid'), cpu: field(root, 'cpu'), mem: field(root, 'mem'), exit: field(root, 'exit'),
+  banner: one(root, '#banner'),
+}
+
+/** @param {Agent} a */
+function show(a) {
+  if (agent && agent.rev > a.rev) return
+  agent = a
+  const s = state(a)
+  mark(root, 'data-state', s)
+  mark(root, 'data-activity', a.activity ?? '')
+  mark(head.status, 'data-state', s)
+  shape(field(head.status, 'glyph'), `s-${s}`)
+  write(field(head.status, 'state-word'), stateWord(s))
+  write(field(head.status, 'state-detail'), stateDetail(a))
+  write(head.activity, activityWord(a.activity))
+  head.activity.hidden = !a.activity
+  write(head.pid, pidText(a))
+  write(head.cpu, cpuCell(a))
+  write(head.mem, memCell(a))
+  write(head.exit, a.exit ? exitText(a.exit) : NONE)
+  head.stop.disabled = !stoppable(a)
+  write(field(head.stop, 'stop-word'), a.status === 'stopping' ? 'Stopping' : 'Stop')
+  banner(a)
+  input.show(a)
+  title(a)
+  tick()
+}
+
+/** @param {Agent} a */
+function banner(a) {
+  const n = need(a)
+  mark(head.banner, 'data-need', n)
+  head.banner.hidden = n === ''
+  if (n === '') return
+  shape(field(head.banner, 'why-glyph'), `s-${needGlyph(n)}`)
+  write(field(head.banner, 'why'), needText(a))
+  one(head.banner, '#answer').hidden = n !== 'question'
+}
+
+/** @param {Agent} a what the tab says, so that a person sees it from another */
+function title(a) {
+  const sign = need(a) === 'question' ? '? ' : a.reason === 'failed' ? '✕ ' : ''
+  document.title = `${sign}${clean(a.name)} · Skein`
+}
+
+function tick() {
+  write(head.age, age({ created_at: head.age.dataset.created ?? '', exited_at: agent?.exited_at ?? (head.age.dataset.exited || undefined) }, Date.now()))
+}
+setInterval(tick, 1000)
+
+// --- input ---
+
+const input = (() => {
+  const form = /** @type {HTMLFormElement} */ (one(root, '#input'))
+  const box = /** @type {HTMLTextAreaElement} */ (one(form, '#input-text'))
+  const send = /** @type {HTMLButtonElement} */ (one(form, '#input-send'))
+  const eof = /** @type {HTMLButtonElement} */ (one(form, '#input-eof'))
+  /** @type {string[]} */
+  const history = []
+  let at = 0
+  let draft = ''
+  let ended = false // its standard input was closed from here
+
+  /** @param {string} text */
+  const put = (text) => {
+    box.value = text
+    box.setSelectionRange(text.length, text.length)
+  }
+
+  form.addEventListener('submit', async (e) => {
+    e.preventDefault()
+    const text = box.value
+    put('')
+    if (text !== '' && history.at(-1) !== text && history.push(text) > MAX_HISTORY) history.shift()
+    at = history.length
+    output.follow()
+    try {
+      await skein.input(id, `${text}\n`)
+    } catch (err) {
+      if (!box.value) put(text)
+      failed('It was not written', err)
+    }
+  })
+
+  const close = async () => {
+    try {
+      await skein.input(id, '', { eof: true })
+      ended = true
+      if (agent) show(agent)
+      toast('done', 'End of input is sent')
+    } catch (err) {
+      failed('The end of input was not sent', err)
+    }
+  }
+  eof.addEventListener('click', () => void close())
+
+  box.addEventListener('keydown', (e) => {
+    if (e.isComposing) return
+    const first = !box.value.slice(0, box.selectionStart).includes('\n')
+    const last = !box.value.slice(box.selectionEnd).includes('\n')
+    if (e.key === 'Enter' && !e.shiftKey) form.requestSubmit()
+    else if (e.key === 'd' && e.ctrlKey && box.value === '') void close()
+    else if (e.key === 'ArrowUp' && first && at > 0) {
+      if (at === history.length) draft = box.value
+      put(history[--at] ?? '')
+    } else if (e.key === 'ArrowDown' && last && at < history.length) put(++at === history.length ? draft : (history[at] ?? ''))
+    else return
+    e.preventDefault()
+  })
+
+  return {
+    focus: () => box.focus(),
+    /** @param {Agent} a */
+    show(a) {
+      const refusal = inputRefusal(a) || (ended ? 'Its input was closed' : '')
+      box.disabled = send.disabled = eof.disabled = refusal !== ''
+      mark(box, 'placeholder', refusal || 'Write a line; Enter sends it')
+    },
+  }
+})()
+
+const answer = /** @type {HTMLFormElement} */ (one(root, '#answer'))
+answer.addEventListener('submit', async (e) => {
+  e.preventDefault()
+  const box = /** @type {HTMLInputElement} */ (one(answer, 'input'))
+  const send = /** @type {HTMLButtonElement} */ (one(answer, 'button'))
+  send.disabled = true
+  try {
+    await skein.input(id, `${box.value}\n`)
+    box.value = ''
+  } catch (err) {
+    failed('It did not get the answer', err)
+  } finally {
+    send.disabled = false
+  }
+})
+
+// --- acts ---
+
+const ask = () => {
+  if (agent && stoppable(agent)) stop.ask([agent], { grace: Number(root.dataset.grace) })
+}
+head.stop.addEventListener('click', ask)
+
+const respawn = /** @type {HTMLButtonElement} */ (one(root, '#again'))
+respawn.addEventListener('click', async () => {
+  if (!agent) return
+  respawn.disabled = true
+  const next = (await again(skein, agent))?.agents[0]
+  respawn.disabled = false
+  if (next) location.assign(`/agents/${encodeURIComponent(next.id)}`)
+})
+
+one(root, '#copy-id').addEventListener('click', async () => {
+  try {
+    await navigator.clipboard.writeText(id)
+    toast('done', 'The id is in the clipboard')
+  } catch (e) {
+    failed('The id was not copied', e)
+  }
+})
+
+// --- live ---
+
+skein.fleet.addEventListener('change', () => {
+  const a = skein.fleet.agents.get(id)
+  if (a && a !== agent) show(a)
+})
+
+const ends = new AbortController()
+addEventListener('pagehide', (e) => {
+  if (!e.persisted) ends.abort(new Error('the page is gone'))
+})
+
+async function follow() {
+  const options = { after: cursor, epoch, signal: ends.signal, onattached: (/** @type {{agent: Agent}} */ a) => show(a.agent), onend: (/** @type {{agent: Agent}} */ e) => show(e.agent) }
+  for await (const e of skein.events(id, options)) {
+    output.add(e)
+    if (e.type !== 'gap') timeline.add(e)
+  }
+}
+follow().catch((e) => {
+  if (!ends.signal.aborted) failed('The output is no longer live', e)
+})
+
+const press = (/** @type {string} */ name) => () => one(document, name).click()
+listen({
+  '/': () => output.find.focus(),
+  n: () => output.find.step(1),
+  N: () => output.find.step(-1),
+  f: () => output.toggle(),
+  i: () => input.focus(),
+  s: ask,
+  t: press('#times'),
+  w: press('#wrap'),
+  u: () => location.assign('/'),
+})

@@ -1,0 +1,26 @@
+import { mark, one, shape } from './dom.js'
+
+const THEMES = /** @type {const} */ (['', 'light', 'dark'])
+const YEAR = 365 * 24 * 3600
+
+/** The button goes through system, light and dark. The choice is a cookie, so that the server's first paint has it. */
+export function theme() {
+  const button = one(document, '#theme')
+  const show = () => {
+    const now = document.documentElement.dataset.theme ?? ''
+    const text = `Theme: ${now || 'system'}`
+    mark(button, 'aria-label', text)
+    mark(button, 'title', text)
+    shape(one(button, '.icon'), now === 'light' ? 'i-sun' : now === 'dark' ? 'i-moon' : 'i-theme')
+  }
+  const saved = /(?:^|; )skein_theme=(light|dark)/.exec(document.cookie)?.[1]
+  if (saved) document.documentElement.dataset.theme = saved
+  show()
+  button.addEventListener('click', () => {
+    const now = /** @type {typeof THEMES[number]} */ (document.documentElement.dataset.theme ?? '')
+    const next = THEMES[(THEMES.indexOf(now) + 1) % THEMES.length] ?? ''
+    document.documentElement.dataset.theme = next
+    document.cookie = `skein_theme=${next}; Path=/; SameSite=Lax; Max-Age=${next ? YEAR : 0}`
+    show()
+  })
+}

@@ -1,0 +1,95 @@
+import { clone, field, mark, one, shape, write } from './dom.js'
+import { ago, clean, clock, count, exitText, state, stateWord } from './format.js'
+import { decode } from './lines.js'
+
+/** @import { AgentEvent } from '../client/types.js' */
+
+/** The oldest go first. */
+const MAX_MOMENTS = 200
+
+/** What happened to an agent, newest first. The same rules stand in ui/output.go. */
+export class Timeline {
+  #list = one(document, '#moments')
+  /** @type {Set<string>} */
+  #seen = new Set()
+
+  constructor() {
+    for (const el of this.#items()) {
+      this.#seen.add(el.dataset.seq ?? '')
+      const time = field(el, 'clock')
+      write(time, clock(time.getAttribute('datetime') ?? 0))
+    }
+    setInterval(() => this.#tick(), 1000)
+    this.#tick()
+  }
+
+  #items() {
+    return /** @type {HTMLElement[]} */ ([...this.#list.children])
+  }
+
+  #tick() {
+    const now = Date.now()
+    for (const el of this.#items()) write(field(el, 'ago'), ago(now - Date.parse(field(el, 'clock').getAttribute('datetime') ?? '')))
+  }
+
+  /** @param {AgentEvent} e */
+  add(e) {
+    const m = moment(e)
+    const seq = String(e.seq)
+    if (!m || this.#seen.has(seq)) return
+    this.#seen.add(seq)
+    const el = clone('moment')
+    mark(el, 'data-seq', seq)
+    mark(el, 'data-state', m.state)
+    shape(field(el, 'glyph'), `s-${m.state}`)
+    write(field(el, 'title'), m.title)
+    const detail = field(el, 'detail')
+    write(detail, m.detail)
+    detail.hidden = m.detail === ''
+    mark(field(el, 'clock'), 'datetime', e.time)
+    mark(field(el, 'clock'), 'title', e.time)
+    write(field(el, 'clock'), clock(e.time))
+    write(field(el, 'ago'), ago(Date.now() - Date.parse(e.time)))
+    const before = this.#items().find((x) => Number(x.dataset.seq) < e.seq)
+    this.#list.insertBefore(el, before ?? null)
+    while (this.#list.childElementCount > MAX_MOMENTS) this.#list.lastElementChild?.remove()
+  }
+}
+
+/**
+ * @param {AgentEvent} e
+ * @returns {{state: string, title: string, detail: string} | undefined}
+ */
+function moment({ type, actor, data }) {
+  switch (type) {
+    case 'agent.spawned':
+      return { state: 'pending', title: 'Spawned', detail: by(actor) }
+    case 'agent.started':
+      return { state: 'running', title: 'Started', detail: data.process ? `pid ${data.process.pid}` : '' }
+    case 'agent.activity':
+      if (data.activity !== 'requires_action') return undefined
+      return { state: 'requires_action', title: 'Requires action', detail: clean(data.text ?? '') }
+    case 'input':
+      return { state: 'input', title: 'Input', detail: inputDetail(data) }
+    case 'agent.stopping':
+      return { state: 'stopping', title: 'Stop requested', detail: by(actor) }
+    case 'agent.signal':
+      return { state: 'stopping', title: 'Signal sent', detail: clean(data.text ?? '') }
+    case 'agent.exited': {
+      const s = state({ status: 'exited', reason: data.reason ?? '' })
+      return { state: s, title: stateWord(s), detail: data.exit ? exitText(data.exit) : '' }
+    }
+  }
+  return undefined
+}
+
+/** @param {string} [actor] */
+const by = (actor) => (actor && clean(actor) ? `by ${clean(actor)}` : '')
+
+/** @param {import('../client/types.js').AgentEventData} data */
+function inputDetail(data) {
+  if (data.base64) return count(decode(data.base64).length, 'byte', 'bytes')
+  const s = [...clean(data.text ?? '')]
+  if (s.length === 0) return 'end of input'
+  return s.length > 80 ? `${s.slice(0, 79).join('')}…` : s.join('')
+}

@@ -1,0 +1,31 @@
+// Bundles the client library (dist/skein.js, on its own) and the dashboard's modules (dist/fleet.js and so on, sharing
+// their common code). SKEIN_DEV=1 leaves them readable.
+import { existsSync, readdirSync, rmSync } from 'node:fs'
+import { build } from 'esbuild'
+
+const root = import.meta.dirname
+const dist = `${root}/dist`
+const pages = ['fleet', 'agent', 'login'].map((name) => `${root}/app/${name}.js`).filter((file) => existsSync(file))
+
+for (const name of readdirSync(dist)) {
+  if (name !== '.keep' && name !== 'types') rmSync(`${dist}/${name}`, { recursive: true })
+}
+
+/** @type {import('esbuild').BuildOptions} */
+const common = {
+  bundle: true,
+  format: 'esm',
+  target: 'es2022',
+  platform: 'browser',
+  sourcemap: true,
+  sourcesContent: true,
+  minify: !process.env.SKEIN_DEV,
+  outdir: dist,
+  absWorkingDir: root,
+  logLevel: 'info',
+}
+
+await build({ ...common, entryPoints: { skein: `${root}/client/index.js` } })
+if (pages.length > 0) {
+  await build({ ...common, entryPoints: pages, outbase: `${root}/app`, splitting: true, chunkNames: 'chunk-[hash]' })
+}

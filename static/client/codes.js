@@ -1,0 +1,118 @@
+/**
+ * The numbers of skein.v1: limits, error codes, close codes, stream codes. docs/protocol.md tells what each means; the
+ * vectors in webtransport/wire/testdata hold this file and the Go package wire to the same truth.
+ */
+
+export const VERSION = 'skein.v1'
+
+/** WebSocket subprotocols, best first: the QMux draft and the protocol on top of it. */
+export const SUBPROTOCOLS = ['qmux-02.skein.v1', 'qmux-01.skein.v1']
+
+/** Bounds of a stream's header line and of one JSON-RPC line that a client may send, in bytes, newline included. */
+export const MAX_HEADER = 4 << 10
+export const MAX_MESSAGE = 1 << 20
+
+/** The longest JSON-RPC id, in bytes of its JSON text. */
+export const MAX_REQUEST_ID = 128
+
+/** What this library reads at most in one line, in bytes. Servers stay far below; beyond it the session is given up. */
+export const MAX_LINE = 16 << 20
+
+/** Bytes that may wait in one lane to be sent. Beyond it a write fails with kind `outbox_full`. */
+export const MAX_OUTBOX = 8 << 20
+
+/** Requests, and bytes of requests, that may wait for an answer in one client. Beyond it a call fails likewise. */
+export const MAX_PENDING = 1000
+export const MAX_PENDING_BYTES = 16 << 20
+
+/**
+ * How long a request may be sent again after its first sending, in milliseconds. The server keeps its answers for ten
+ * minutes; one minute of that is left for the way and for clocks.
+ */
+export const RESEND_WINDOW_MS = 9 * 60_000
+
+/** JSON-RPC error codes by the name that `error.data.kind` carries. */
+export const ErrorCode = Object.freeze({
+  parse_error: -32700,
+  invalid_request: -32600,
+  method_not_found: -32601,
+  invalid_params: -32602,
+  internal: -32603,
+  unauthorized: -32001,
+  not_found: -32002,
+  conflict: -32003,
+  resource_exhausted: -32004,
+  unavailable: -32005,
+  failed_precondition: -32006,
+  spawn_failed: -32007,
+  too_large: -32008,
+  unsupported_version: -32009,
+  ticket_expired: -32010,
+  timeout: -32011,
+})
+
+/** @type {Map<number, string>} */
+const errorNames = new Map(Object.entries(ErrorCode).map(([name, code]) => [code, name]))
+
+/** @param {number} code */
+export function errorName(code) {
+  return errorNames.get(code) ?? `code ${code}`
+}
+
+/** Why a session ended. */
+export const CloseCode = Object.freeze({
+  normal: 0,
+  shutdown: 3000,
+  draining: 3001,
+  slow_consumer: 3002,
+  internal: 3003,
+  hello_timeout: 3004,
+  ticket_expired: 3005,
+  lost: 3006, // made on this side, never sent
+  unauthorized: 3500,
+  protocol: 3501,
+  version: 3502,
+  too_much: 3503,
+  logged_out: 3504,
+})
+
+/** @type {Map<number, string>} */
+const closeNames = new Map([
+  [0, 'normal'],
+  [3000, 'shutdown'],
+  [3001, 'draining'],
+  [3002, 'slow consumer'],
+  [3003, 'internal error'],
+  [3004, 'no hello in time'],
+  [3005, 'ticket expired'],
+  [3006, 'connection lost'],
+  [3500, 'unauthorized'],
+  [3501, 'protocol error'],
+  [3502, 'unsupported version'],
+  [3503, 'limit exceeded'],
+  [3504, 'logged out'],
+])
+
+/** @param {number} code */
+export function closeName(code) {
+  return closeNames.get(code) ?? (reconnects(code) ? 'closed, connect again' : 'closed')
+}
+
+/**
+ * Whether a client connects again after this close code: 3000–3499 and 4000–4499 yes, everything else no.
+ * @param {number} code
+ */
+export function reconnects(code) {
+  return (code >= 3000 && code < 3500) || (code >= 4000 && code < 4500)
+}
+
+/** Application error codes on RESET_STREAM and STOP_SENDING. */
+export const StreamCode = Object.freeze({
+  canceled: 0,
+  bad_header: 1,
+  bad_lane: 2,
+  too_large: 3,
+  timeout: 4,
+  bad_message: 5,
+  internal: 6,
+})

@@ -1,0 +1,250 @@
+import { CloseError, ConnectError, asError, messageOf } from './errors.js'
+import { VERSION } from './codes.js'
+
+/** @import { ConnectDocument, Door, Policy, Transport } from './types.js' */
+/** @import { Session } from './session.js' */
+
+/** The longest connect document, in bytes, and how long one may take, in milliseconds. */
+const MAX_DOCUMENT = 1 << 20
+const DOCUMENT_TIMEOUT_MS = 10_000
+
+/** How long the doors may take, in milliseconds, before an attempt is given up. */
+export const RACE_TIMEOUT_MS = 15_000
+
+/** @type {Policy} */
+export const DEFAULT_POLICY = {
+  race_delay_ms: 500,
+  backoff_min_ms: 500,
+  backoff_max_ms: 20_000,
+  healthy_ms: 10_000,
+  ping_ms: 10_000,
+}
+
+/**
+ * Fetches the document that names the doors.
+ * @param {{url: string, token?: string, fetch: typeof globalThis.fetch, signal: AbortSignal}} options
+ * @returns {Promise<ConnectDocument>}
+ */
+export async function fetchConnect({ url, token, fetch, signal }) {
+  const timeout = new AbortController()
+  const timer = setTimeout(() => timeout.abort(new ConnectError('connect_failed', `${url} did not answer within ${DOCUMENT_TIMEOUT_MS} ms`)), DOCUMENT_TIMEOUT_MS)
+  const abort = () => timeout.abort(signal.reason)
+  signal.addEventListener('abort', abort)
+  if (signal.aborted) abort()
+  try {
+    /** @type {Record<string, string>} */
+    const headers = { Accept: 'application/json' }
+    if (token) headers.Authorization = `Bearer ${token}`
+    const response = await fetch(new URL('/connect', url).href, {
+      method: 'POST',
+      headers,
+      credentials: token ? 'omit' : 'same-origin',
+      cache: 'no-store',
+      signal: timeout.signal,
+    })
+    const body = await readText(response)
+    if (!response.ok) throw refused(response, body)
+    return checkDocument(body)
+  } catch (e) {
+    if (timeout.signal.aborted) throw timeout.signal.reason
+    if (e instanceof ConnectError) throw e
+    throw new ConnectError('connect_failed', `${url} is out of reach: ${messageOf(e)}`, { cause: e })
+  } finally {
+    clearTimeout(timer)
+    signal.removeEventListener('abort', abort)
+  }
+}
+
+/** @param {Response} response */
+async function readText(response) {
+  if (!response.body) return ''
+  const reader = response.body.getReader()
+  const decoder = new TextDecoder()
+  let text = ''
+  let size = 0
+  for (;;) {
+    const { done, value } = await reader.read()
+    if (done) return text + decoder.decode()
+    size += value.length
+    if (size > MAX_DOCUMENT) {
+      await reader.cancel()
+      throw new ConnectError('connect_failed', `the connect document is longer than ${MAX_DOCUMENT} bytes`)
+    }
+    text += decoder.decode(value, { stream: true })
+  }
+}
+
+/**
+ * @param {Response} response
+ * @param {string} body
+ */
+function refused(response, body) {
+  const { status } = response
+  let plain = response.headers.get('content-type')?.startsWith('text/plain') ? body.trim().slice(0, 300) : ''
+  try {
+    plain ||= String(JSON.parse(body).error.message)
+  } catch {
+    // not an error object of Skein's: the status has to do
+  }
+  if (status === 401 || status === 403) {
+    return new ConnectError('unauthorized', plain || `the server refuses this login (${status})`, { code: status, final: true })
+  }
+  const seconds = Number(response.headers.get('retry-after'))
+  const retryAfterMs = Number.isFinite(seconds) && seconds > 0 ? Math.min(seconds, 3600) * 1000 : 0
+  return new ConnectError('connect_failed', `the server answered ${status}${plain && `: ${plain}`}`, { code: status, retryAfterMs })
+}
+
+/**
+ * @param {string} body
+ * @returns {ConnectDocument}
+ */
+function checkDocument(body) {
+  let doc
+  try {
+    doc = JSON.parse(body)
+  } catch (e) {
+    throw new ConnectError('connect_failed', 'the connect document is not JSON: is this a Skein server?', { cause: e })
+  }
+  if (!Array.isArray(doc?.doors)) {
+    throw new ConnectError('connect_failed', 'the connect document names no doors: is this a Skein server?')
+  }
+  if (doc.version !== VERSION) {
+    throw new ConnectError('unsupported_version', `the server speaks ${doc.version}, this client ${VERSION}`, { final: true })
+  }
+  const policy = { ...DEFAULT_POLICY }
+  for (const key of /** @type {(keyof Policy)[]} */ (Object.keys(policy))) {
+    if (doc.policy?.[key] > 0) policy[key] = doc.policy[key]
+  }
+  return { ...doc, policy }
+}
+
+/**
+ * @typedef {object} Winner
+ * @property {Session} session
+ * @property {Transport} transport
+ * @property {string} reason why it is not WebTransport, in words for a person; empty when it is
+ */
+
+/**
+ * @typedef {object} Failure
+ * @property {Transport} transport
+ * @property {string} url
+ * @property {Error} error
+ */
+
+/**
+ * @typedef {object} RaceOptions
+ * @property {'auto' | Transport} transport
+ * @property {string} [missing] why there is no WebTransport on this side; empty: there is
+ * @property {(door: Door, signal: AbortSignal) => Promise<Session>} open opens a door and says hello; closes what it
+ *   opened when `signal` is aborted
+ * @property {AbortSignal} signal
+ * @property {(what: string, detail: object) => void} [log]
+ */
+
+/**
+ * Tries the doors: WebTransport first; WebSocket joins after the policy's delay, or at once when WebTransport failed
+ * before. The first session whose hello is answered wins, and the other is closed. Where several doors have the same
+ * transport, the next is tried when one failed.
+ * @param {ConnectDocument} doc
+ * @param {RaceOptions} options
+ * @returns {Promise<Winner>}
+ */
+export function race(doc, { transport, missing = '', open, signal, log = () => {} }) {
+  const offered = (/** @type {Transport} */ t) => doc.doors.filter((door) => door.transport === t)
+  const fast = transport === 'websocket' || missing ? [] : offered('webtransport')
+  const safe = transport === 'webtransport' ? [] : offered('websocket')
+  let reason = ''
+  if (transport === 'websocket') reason = 'asked for by the page'
+  else if (missing) reason = missing
+  else if (fast.length === 0) reason = 'the server offers no WebTransport'
+
+  if (fast.length + safe.length === 0) {
+    const what = transport === 'auto' ? `no door is left: ${reason}` : `${transport} was asked for, but ${reason && transport === 'webtransport' ? reason : 'the server does not offer it'}`
+    return Promise.reject(new ConnectError('no_transport', what, { final: transport !== 'auto' }))
+  }
+
+  return new Promise((resolve, reject) => {
+    const over = new AbortController()
+    /** @type {Failure[]} */
+    const failures = []
+    let running = 0
+    let joined = false
+    /** @type {ReturnType<typeof setTimeout>[]} */
+    const timers = []
+
+    const finish = () => {
+      timers.forEach(clearTimeout)
+      signal.removeEventListener('abort', abort)
+      over.abort(new ConnectError('connect_failed', 'the other transport was faster'))
+    }
+    const abort = () => {
+      finish()
+      reject(signal.reason)
+    }
+    const giveUp = () => {
+      finish()
+      reject(lost(failures))
+    }
+
+    /** @param {Door[]} doors */
+    const run = async (doors) => {
+      running++
+      for (const door of doors) {
+        const began = performance.now()
+        try {
+          const session = await open(door, over.signal)
+          if (over.signal.aborted) return session.close(0, 'the other transport was faster')
+          log('door open', { transport: door.transport, url: door.url, ms: Math.round(performance.now() - began) })
+          finish()
+          return resolve({ session, transport: door.transport, reason: door.transport === 'webtransport' ? '' : reason })
+        } catch (e) {
+          if (over.signal.aborted) return
+          const error = asError(e)
+          log('door failed', { transport: door.transport, url: door.url, ms: Math.round(performance.now() - began), error: error.message })
+          failures.push({ transport: door.transport, url: door.url, error })
+          if (door.transport === 'webtransport') reason = `WebTransport failed: ${error.message}`
+        }
+      }
+      running--
+      join()
+      if (running === 0) giveUp()
+    }
+
+    const join = () => {
+      if (joined || over.signal.aborted) return
+      joined = true
+      reason ||= `WebTransport did not answer within ${doc.policy.race_delay_ms} ms (is UDP blocked?)`
+      if (safe.length > 0) run(safe)
+    }
+
+    signal.addEventListener('abort', abort)
+    if (signal.aborted) return abort()
+    timers.push(
+      setTimeout(() => {
+        failures.push({ transport: fast.length > 0 ? 'webtransport' : 'websocket', url: '', error: new Error(`no answer within ${RACE_TIMEOUT_MS} ms`) })
+        giveUp()
+      }, RACE_TIMEOUT_MS),
+    )
+    if (fast.length === 0) return join()
+    timers.push(setTimeout(join, doc.policy.race_delay_ms))
+    run(fast)
+  })
+}
+
+/**
+ * No door opened. That is final only when every one of them refused for good.
+ * @param {Failure[]} failures
+ */
+function lost(failures) {
+  /** @param {Error} e */
+  const isFinal = (e) => 'final' in e && e.final === true
+  const final = failures.length > 0 && failures.every((f) => isFinal(f.error))
+  const told = failures.find((f) => isFinal(f.error)) ?? failures[failures.length - 1]
+  /** @type {any} */
+  const cause = told?.error
+  const retryAfterMs = Math.max(0, ...failures.map((f) => /** @type {any} */ (f.error).retryAfterMs ?? 0))
+  const message = failures.map((f) => `${f.transport}: ${f.error.message}`).join('; ')
+  const kind = final ? (cause instanceof CloseError ? 'closed' : cause.kind) : 'connect_failed'
+  return new ConnectError(kind, message, { cause, final, failures, code: cause?.code, retryAfterMs })
+}

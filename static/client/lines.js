@@ -1,0 +1,79 @@
+import { SkeinError } from './errors.js'
+
+const NEWLINE = 0x0a
+
+/** Reads the lines of a byte stream, each bounded. Bytes are split before they are decoded, so no character is. */
+export class LineReader {
+  #reader
+  #limit
+  /** @type {Uint8Array[]} the beginning of a line, as it came */
+  #parts = []
+  #held = 0
+  /** @type {Uint8Array} what came behind the last newline and was not looked at */
+  #rest = new Uint8Array(0)
+  #decoder = new TextDecoder()
+
+  /**
+   * @param {ReadableStream<Uint8Array>} readable
+   * @param {number} limit the longest line, in bytes, newline included
+   */
+  constructor(readable, limit) {
+    this.#reader = readable.getReader()
+    this.#limit = limit
+  }
+
+  /**
+   * The next line without its newline; undefined at the end of the stream. Fails with kind `too_large` when the line
+   * exceeds its bound, and with `bad_stream` when the stream ends within a line.
+   * @returns {Promise<string | undefined>}
+   */
+  async read() {
+    for (;;) {
+      const at = this.#rest.indexOf(NEWLINE)
+      const part = at < 0 ? this.#rest : this.#rest.subarray(0, at + 1)
+      if (this.#held + part.length > this.#limit) {
+        throw new SkeinError('too_large', `a line is longer than ${this.#limit} bytes`)
+      }
+      if (part.length > 0) {
+        this.#parts.push(part)
+        this.#held += part.length
+      }
+      if (at >= 0) {
+        this.#rest = this.#rest.subarray(at + 1)
+        return this.#take()
+      }
+      const { done, value } = await this.#reader.read()
+      if (done) {
+        this.#rest = new Uint8Array(0)
+        if (this.#held > 0) throw new SkeinError('bad_stream', 'the stream ended within a line')
+        return undefined
+      }
+      this.#rest = value
+    }
+  }
+
+  #take() {
+    const size = this.#held - 1
+    let line = this.#parts[0]
+    if (this.#parts.length > 1) {
+      line = new Uint8Array(this.#held)
+      let offset = 0
+      for (const part of this.#parts) {
+        line.set(part, offset)
+        offset += part.length
+      }
+    }
+    this.#parts = []
+    this.#held = 0
+    return this.#decoder.decode(line.subarray(0, size))
+  }
+
+  /** Asks the peer to stop sending. Never rejects. */
+  async cancel() {
+    try {
+      await this.#reader.cancel()
+    } catch {
+      // the stream had ended already
+    }
+  }
+}

@@ -1,0 +1,250 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { Skein } from '../client/index.js'
+import { Peer } from './peer.js'
+import { until } from './until.js'
+
+const limit = { timeout: 10_000 }
+
+/**
+ * @param {import('node:test').TestContext} t
+ * @param {Peer} peer
+ * @param {import('../client/index.js').SkeinOptions} [options]
+ */
+function open(t, peer, options) {
+  const skein = new Skein({ ...peer.options, ...options })
+  t.after(() => skein.close())
+  return skein
+}
+
+test('WebTransport answers first: no other door is tried', limit, async (t) => {
+  const peer = new Peer()
+  const skein = open(t, peer)
+  assert.equal(skein.state, 'connecting')
+  await skein.ready
+  assert.equal(skein.state, 'open')
+  const { transport, reason, session, epoch, since } = skein.connection
+  assert.deepEqual({ transport, reason, session, epoch }, { transport: 'webtransport', reason: '', session: 's1', epoch: 'e5xk3' })
+  assert.ok(since instanceof Date)
+  await until(skein, 'rtt', () => skein.connection.rtt !== undefined)
+  assert.equal(peer.sessions.length, 1)
+  assert.deepEqual(peer.session.hello.versions, ['skein.v1'])
+  assert.equal(peer.session.hello.ticket, 't1-0')
+  assert.ok(peer.session.hello.client.id.length >= 16)
+})
+
+test('the connect document is fetched with the cookie, or with a token', limit, async (t) => {
+  const peer = new Peer()
+  await open(t, peer).ready
+  assert.equal(peer.lastConnect.url, 'http://localhost:4480/connect')
+  assert.equal(peer.lastConnect.method, 'POST')
+  assert.equal(peer.lastConnect.credentials, 'same-origin')
+  await open(t, peer, { token: 'secret' }).ready
+  assert.equal(peer.lastConnect.headers.Authorization, 'Bearer secret')
+})
+
+test('certificate hashes reach the browser as bytes', limit, async (t) => {
+  const peer = new Peer()
+  const hash = { algorithm: 'sha-256', value: Buffer.alloc(32, 7).toString('base64') }
+  Object.assign(peer.doors[0], { certificate_hashes: [hash] })
+  await open(t, peer).ready
+  const { serverCertificateHashes, requireUnreliable } = peer.lastDial.options
+  assert.deepEqual(serverCertificateHashes, [{ algorithm: 'sha-256', value: new Uint8Array(32).fill(7) }])
+  assert.equal(requireUnreliable, true)
+})
+
+test('UDP is blocked: WebSocket joins after the delay and wins', limit, async (t) => {
+  const peer = new Peer()
+  peer.door.webtransport = 'hang'
+  const skein = open(t, peer)
+  await skein.ready
+  assert.equal(skein.connection.transport, 'websocket')
+  assert.equal(skein.connection.reason, 'WebTransport did not answer within 30 ms (is UDP blocked?)')
+  assert.equal(peer.session.hello.ticket, 't1-1')
+  assert.equal((await skein.types())[0].name, 'shell')
+})
+
+test('WebTransport connects but its hello is never answered: WebSocket wins, the other is closed', limit, async (t) => {
+  const peer = new Peer()
+  peer.onhello = (session) => (session.transport === 'webtransport' ? 'silence' : undefined)
+  const skein = open(t, peer)
+  await skein.ready
+  assert.equal(skein.connection.transport, 'websocket')
+  assert.equal((await peer.sessions[0].closed).closeCode, 0)
+  assert.equal((await skein.list()).total, 0)
+})
+
+test('WebTransport fails early: WebSocket does not wait', limit, async (t) => {
+  const peer = new Peer()
+  peer.policy.race_delay_ms = 60_000
+  peer.door.webtransport = 'fail'
+  const skein = open(t, peer)
+  await skein.ready
+  assert.equal(skein.connection.transport, 'websocket')
+  assert.equal(skein.connection.reason, 'WebTransport failed: Connection lost.')
+})
+
+test('WebTransport answers although WebSocket joined: the loser is closed', limit, async (t) => {
+  const peer = new Peer()
+  peer.policy.race_delay_ms = 1
+  peer.door.websocket = 'hang'
+  peer.onhello = (session, hello) => {
+    setTimeout(() => session.answer({ jsonrpc: '2.0', id: 1 }, welcome(peer, hello)), 20)
+    return 'silence'
+  }
+  const skein = open(t, peer)
+  await skein.ready
+  assert.equal(skein.connection.transport, 'webtransport')
+  assert.equal(skein.connection.reason, '')
+})
+
+/** @param {Peer} peer @param {any} _hello */
+function welcome(peer, _hello) {
+  const limits = { max_message: 1 << 20, max_streams: 1000, max_batch: 1000, max_input: 256 << 10, max_datagram: 1100 }
+  return { version: 'skein.v1', session: 's1', epoch: peer.epoch, recovered: false, node: 'node-1', server: 'test', limits }
+}
+
+for (const [name, options, reason] of /** @type {const} */ ([
+  ['asked for', { transport: 'websocket' }, 'asked for by the page'],
+  ['switched off', { WebTransport: null }, 'switched off by the page'],
+  ['not there', { WebTransport: undefined }, 'this JavaScript runtime has no WebTransport'],
+])) {
+  test(`WebSocket at once, ${name}`, limit, async (t) => {
+    const peer = new Peer()
+    peer.policy.race_delay_ms = 60_000
+    const skein = open(t, peer, options)
+    await skein.ready
+    assert.equal(skein.connection.transport, 'websocket')
+    assert.equal(skein.connection.reason, reason)
+  })
+}
+
+test('the server offers no WebTransport', limit, async (t) => {
+  const peer = new Peer()
+  peer.doors.shift()
+  const skein = open(t, peer)
+  await skein.ready
+  assert.equal(skein.connection.reason, 'the server offers no WebTransport')
+})
+
+test('of several doors of one transport the next is tried when one failed', limit, async (t) => {
+  const peer = new Peer()
+  peer.doors = [{ ...peer.doors[0], url: 'https://[::1]:4433/wt' }, peer.doors[0]]
+  /** @type {any} */
+  const Real = peer.WebTransport
+  class OneBroken {
+    /** @param {string} url @param {any} options */
+    constructor(url, options) {
+      if (url.includes('[::1]')) throw new Error('no route')
+      return new Real(url, options)
+    }
+  }
+  const skein = open(t, peer, { WebTransport: /** @type {any} */ (OneBroken) })
+  await skein.ready
+  assert.equal(peer.lastDial.url, 'https://127.0.0.1:4433/wt')
+  assert.equal(peer.session.hello.ticket, 't1-1')
+})
+
+test('WebTransport was asked for and is not there: that is final', limit, async (t) => {
+  const skein = open(t, new Peer(), { transport: 'webtransport', WebTransport: null })
+  await assert.rejects(skein.ready, { name: 'ConnectError', kind: 'no_transport' })
+  await assert.rejects(skein.closed, /webtransport was asked for, but switched off by the page/)
+  assert.equal(skein.state, 'closed')
+})
+
+test('a refused login is final', limit, async (t) => {
+  const peer = new Peer()
+  peer.onconnect = () => Response.json({ error: { code: -32001, message: 'not signed in' } }, { status: 401 })
+  const skein = open(t, peer)
+  await assert.rejects(skein.closed, { name: 'ConnectError', kind: 'unauthorized', code: 401, message: 'not signed in' })
+  await assert.rejects(skein.list(), { kind: 'unauthorized' })
+  await assert.rejects(skein.events('a1').next(), { kind: 'unauthorized' })
+  assert.equal(peer.connects, 1)
+})
+
+test('a server that is out of order is asked again', limit, async (t) => {
+  const peer = new Peer()
+  const answers = [
+    () => Response.json({ error: 'x' }, { status: 503 }),
+    () => new Response('<html>', { status: 200 }),
+    () => Response.json({ hello: 'world' }),
+    () => {
+      throw new TypeError('fetch failed')
+    },
+  ]
+  peer.onconnect = () => answers.shift()?.()
+  const skein = open(t, peer)
+  /** @type {string[]} */
+  const told = []
+  skein.addEventListener('statechange', () => skein.lastError && told.push(skein.lastError.message))
+  await skein.ready
+  assert.equal(peer.connects, 5)
+  assert.equal(skein.lastError, undefined)
+  assert.match(told.join('\n'), /answered 503[^]*not JSON[^]*names no doors[^]*out of reach: fetch failed/)
+})
+
+test('a server of another version is final', limit, async (t) => {
+  const peer = new Peer()
+  peer.onconnect = () => Response.json({ version: 'skein.v9', doors: [], policy: {} })
+  await assert.rejects(open(t, peer).closed, { kind: 'unsupported_version' })
+})
+
+const unauthorized = { code: -32001, message: 'the ticket is unknown or was used', data: { kind: 'unauthorized' } }
+
+test('one door refuses, the other does not: it opens', limit, async (t) => {
+  const peer = new Peer()
+  peer.onhello = (session) => (session.transport === 'webtransport' ? { error: unauthorized } : undefined)
+  const skein = open(t, peer)
+  await skein.ready
+  assert.equal(skein.connection.transport, 'websocket')
+  assert.equal(skein.connection.reason, 'WebTransport failed: the ticket is unknown or was used')
+})
+
+test('every door refuses: that is final', limit, async (t) => {
+  const peer = new Peer()
+  peer.onhello = () => ({ error: unauthorized })
+  const skein = open(t, peer)
+  await assert.rejects(skein.closed, (/** @type {any} */ e) => {
+    assert.equal(e.kind, 'unauthorized')
+    assert.deepEqual(e.failures.map((/** @type {any} */ f) => f.transport), ['webtransport', 'websocket'])
+    return true
+  })
+  assert.equal(peer.connects, 1)
+})
+
+test('one door refuses and the other is out of reach: not final', limit, async (t) => {
+  const peer = new Peer()
+  peer.door.websocket = 'fail'
+  peer.onhello = () => (peer.connects < 3 ? { error: unauthorized } : undefined)
+  await open(t, peer).ready
+  assert.equal(peer.connects, 3)
+})
+
+test('an expired ticket fetches a fresh document', limit, async (t) => {
+  const peer = new Peer()
+  const expired = { code: -32010, message: 'the ticket expired', data: { kind: 'ticket_expired' } }
+  peer.onhello = () => (peer.connects === 1 ? { error: expired, close: 3005 } : undefined)
+  const skein = open(t, peer)
+  await skein.ready
+  assert.equal(peer.connects, 2)
+  assert.match(peer.session.hello.ticket, /^t2-/)
+})
+
+test('close() ends a race', limit, async (t) => {
+  const peer = new Peer()
+  peer.door = { webtransport: 'hang', websocket: 'hang' }
+  const skein = open(t, peer)
+  await until(skein, 'statechange', () => true)
+  skein.close('enough')
+  assert.deepEqual(await skein.closed, { code: 0, reason: 'enough' })
+  await assert.rejects(skein.ready, { kind: 'closed' })
+})
+
+test('an AbortSignal closes the client', limit, async (t) => {
+  const stop = new AbortController()
+  const skein = open(t, new Peer(), { signal: stop.signal })
+  await skein.ready
+  stop.abort()
+  assert.equal((await skein.closed).code, 0)
+  assert.equal(skein.state, 'closed')
+})

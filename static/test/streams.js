@@ -1,0 +1,13 @@
+/**
+ * A stream that gives these chunks and ends.
+ * @param {Uint8Array[]} chunks
+ * @returns {ReadableStream<Uint8Array>}
+ */
+export function streamOf(chunks) {
+  return new ReadableStream({
+    start(controller) {
+      for (const chunk of chunks) controller.enqueue(chunk)
+      controller.close()
+    },
+  })
+}

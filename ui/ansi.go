@@ -1,0 +1,199 @@
+package ui
+
+import (
+	"regexp"
+	"strconv"
+	"strings"
+)
+
+// Output is shown with the sixteen colours of the page's own palette, as classes: the content security policy forbids
+// inline styles, and an arbitrary colour would not be readable on both a light and a dark page. 256 and true colours
+// map to the nearest of the sixteen. Every other escape sequence is dropped. The same rules stand in
+// static/app/ansi.js; testdata/ansi.json holds both.
+
+// escapes are the control sequences of ECMA-48: CSI, OSC and the other strings, and two-byte ones. An unfinished one
+// at the end counts.
+var escapes = regexp.MustCompile("\x1b(?:\\[[0-?]*[ -/]*(?:[@-~]|$)|[\\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\\\|$)|[ -/]*(?:[0-Z\\\\^-~]|$))")
+
+// Piece is text with one style: the space-separated classes of style.css.
+type Piece struct {
+	Class string `json:"class"`
+	Text  string `json:"text"`
+}
+
+// Style is the state of Select Graphic Rendition between two pieces. The zero value is plain.
+type Style struct {
+	bold, dim, italic, under, inverse, strike bool
+	fg, bg                                    int // 0: default; else colour + 1
+}
+
+// Class is the style as classes.
+func (s Style) Class() string {
+	var c []string
+	add := func(on bool, name string) {
+		if on {
+			c = append(c, name)
+		}
+	}
+	add(s.bold, "a-b")
+	add(s.dim, "a-d")
+	add(s.italic, "a-i")
+	add(s.under, "a-u")
+	add(s.strike, "a-s")
+	add(s.inverse, "a-v")
+	if s.fg > 0 {
+		c = append(c, "f"+strconv.Itoa(s.fg-1))
+	}
+	if s.bg > 0 {
+		c = append(c, "g"+strconv.Itoa(s.bg-1))
+	}
+	return strings.Join(c, " ")
+}
+
+// Pieces splits a line by style, beginning with *s and leaving the style that holds at its end there.
+func Pieces(line string, s *Style) []Piece {
+	var out []Piece
+	add := func(text string) {
+		text = printable(text)
+		if text == "" {
+			return
+		}
+		c := s.Class()
+		if n := len(out); n > 0 && out[n-1].Class == c {
+			out[n-1].Text += text
+			return
+		}
+		out = append(out, Piece{c, text})
+	}
+	for {
+		loc := escapes.FindStringIndex(line)
+		if loc == nil {
+			add(line)
+			return out
+		}
+		add(line[:loc[0]])
+		if seq := line[loc[0]:loc[1]]; strings.HasPrefix(seq, "\x1b[") && strings.HasSuffix(seq, "m") {
+			s.apply(seq[2 : len(seq)-1])
+		}
+		line = line[loc[1]:]
+	}
+}
+
+// printable drops control characters but the tab, and the bidirectional overrides.
+func printable(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r != '\t' && control(r) {
+			return -1
+		}
+		return r
+	}, s)
+}
+
+func (s *Style) apply(params string) {
+	if params != "" && params[0] >= '<' { // private: not Select Graphic Rendition
+		return
+	}
+	fields := strings.Split(params, ";")
+	nums := make([]int, 0, len(fields))
+	for _, f := range fields {
+		f, _, _ = strings.Cut(f, ":") // sub-parameters, such as the kind of an underline
+		n, err := strconv.Atoi(f)
+		if err != nil {
+			n = 0
+		}
+		nums = append(nums, n)
+	}
+	for i := 0; i < len(nums); i++ {
+		switch n := nums[i]; {
+		case n == 0:
+			*s = Style{}
+		case n == 1:
+			s.bold = true
+		case n == 2:
+			s.dim = true
+		case n == 3:
+			s.italic = true
+		case n == 4:
+			s.under = true
+		case n == 7:
+			s.inverse = true
+		case n == 9:
+			s.strike = true
+		case n == 22:
+			s.bold, s.dim = false, false
+		case n == 23:
+			s.italic = false
+		case n == 24:
+			s.under = false
+		case n == 27:
+			s.inverse = false
+		case n == 29:
+			s.strike = false
+		case n >= 30 && n <= 37:
+			s.fg = n - 30 + 1
+		case n >= 90 && n <= 97:
+			s.fg = n - 90 + 8 + 1
+		case n == 39:
+			s.fg = 0
+		case n >= 40 && n <= 47:
+			s.bg = n - 40 + 1
+		case n >= 100 && n <= 107:
+			s.bg = n - 100 + 8 + 1
+		case n == 49:
+			s.bg = 0
+		case n == 38 || n == 48:
+			colour, used := extended(nums[i+1:])
+			i += used
+			if colour >= 0 && n == 38 {
+				s.fg = colour + 1
+			} else if colour >= 0 {
+				s.bg = colour + 1
+			}
+		}
+	}
+}
+
+// extended reads what follows 38 or 48: "5;n" or "2;r;g;b". It gives a colour of the sixteen, or -1, and how many
+// numbers it took.
+func extended(nums []int) (colour, used int) {
+	switch {
+	case len(nums) >= 2 && nums[0] == 5:
+		return indexed(nums[1]), 2
+	case len(nums) >= 4 && nums[0] == 2:
+		return nearest(nums[1], nums[2], nums[3]), 4
+	}
+	return -1, len(nums)
+}
+
+func indexed(n int) int {
+	switch {
+	case n < 0 || n > 255:
+		return -1
+	case n < 16:
+		return n
+	case n < 232:
+		n -= 16
+		level := [...]int{0, 95, 135, 175, 215, 255}
+		return nearest(level[n/36], level[n/6%6], level[n%6])
+	}
+	grey := 8 + (n-232)*10
+	return nearest(grey, grey, grey)
+}
+
+// sixteen are xterm's own values of the sixteen colours.
+var sixteen = [16][3]int{
+	{0, 0, 0}, {205, 0, 0}, {0, 205, 0}, {205, 205, 0}, {0, 0, 238}, {205, 0, 205}, {0, 205, 205}, {229, 229, 229},
+	{127, 127, 127}, {255, 0, 0}, {0, 255, 0}, {255, 255, 0}, {92, 92, 255}, {255, 0, 255}, {0, 255, 255}, {255, 255, 255},
+}
+
+func nearest(r, g, b int) int {
+	r, g, b = min(r, 255), min(g, 255), min(b, 255)
+	best, at := 1<<30, 0
+	for i, c := range sixteen {
+		dr, dg, db := c[0]-r, c[1]-g, c[2]-b
+		if d := 2*dr*dr + 4*dg*dg + 3*db*db; d < best {
+			best, at = d, i
+		}
+	}
+	return at
+}

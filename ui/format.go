@@ -1,0 +1,256 @@
+package ui
+
+import (
+	"math"
+	"strconv"
+	"strings"
+	"time"
+
+	"skein.dev/skein/webtransport/wire"
+)
+
+// The rules in this file stand a second time in static/app/format.js, for the live update. Both are held to
+// testdata/format.json.
+
+// none stands where a value does not apply.
+const none = "–"
+
+// oneDecimal rounds halves up, as JavaScript does, and drops ".0".
+func oneDecimal(x float64) string {
+	return strings.TrimSuffix(strconv.FormatFloat(math.Floor(x*10+0.5)/10, 'f', 1, 64), ".0")
+}
+
+func whole(x float64) string { return strconv.FormatFloat(math.Floor(x+0.5), 'f', 0, 64) }
+
+// Bytes writes a size in binary units, with one decimal below 10.
+func Bytes(n int64) string {
+	if n < 1024 {
+		return strconv.FormatInt(max(n, 0), 10) + " B"
+	}
+	x := float64(n)
+	unit := 0
+	units := [...]string{"B", "KiB", "MiB", "GiB", "TiB"}
+	for x >= 1023.5 && unit < len(units)-1 {
+		x /= 1024
+		unit++
+	}
+	if x < 9.95 {
+		return oneDecimal(x) + " " + units[unit]
+	}
+	return whole(x) + " " + units[unit]
+}
+
+// CPU writes cores in use as per cent of one core.
+func CPU(cores float64) string {
+	p := cores * 100
+	switch {
+	case !(p > 0):
+		return "0%"
+	case p < 0.1:
+		return "<0.1%"
+	case p < 9.95:
+		return oneDecimal(p) + "%"
+	}
+	return whole(p) + "%"
+}
+
+// Span writes how long something took or has lasted, in its two greatest units.
+func Span(d time.Duration) string {
+	s := int64(d / time.Second)
+	switch {
+	case s < 1:
+		return "0s"
+	case s < 60:
+		return strconv.FormatInt(s, 10) + "s"
+	case s < 3600:
+		return strconv.FormatInt(s/60, 10) + "m " + strconv.FormatInt(s%60, 10) + "s"
+	case s < 86400:
+		return strconv.FormatInt(s/3600, 10) + "h " + strconv.FormatInt(s/60%60, 10) + "m"
+	}
+	return strconv.FormatInt(s/86400, 10) + "d " + strconv.FormatInt(s/3600%24, 10) + "h"
+}
+
+// Ago writes how long ago something was, in its greatest unit.
+func Ago(d time.Duration) string {
+	s := int64(d / time.Second)
+	switch {
+	case s < 2:
+		return "just now"
+	case s < 60:
+		return strconv.FormatInt(s, 10) + "s ago"
+	case s < 3600:
+		return strconv.FormatInt(s/60, 10) + "m ago"
+	case s < 86400:
+		return strconv.FormatInt(s/3600, 10) + "h ago"
+	}
+	return strconv.FormatInt(s/86400, 10) + "d ago"
+}
+
+// Age is what the Age column says: how long an agent has been there, or how long ago it ended.
+func Age(a *wire.Agent, now time.Time) string {
+	if a.ExitedAt != nil {
+		return Ago(now.Sub(*a.ExitedAt))
+	}
+	return Span(now.Sub(a.CreatedAt))
+}
+
+// State is what an agent's status and reason come to on the page: a word, and with it a shape and a colour. Its values
+// are the statuses, and for exited ones the reasons.
+func State(a *wire.Agent) string {
+	if a.Status == wire.StatusExited && a.Reason != wire.ReasonNone {
+		return string(a.Reason)
+	}
+	return string(a.Status)
+}
+
+// StateWord is a state in words.
+func StateWord(state string) string {
+	if state == "" {
+		return none
+	}
+	return strings.ToUpper(state[:1]) + state[1:]
+}
+
+// ActivityWord is an activity in words.
+func ActivityWord(a wire.Activity) string {
+	switch a {
+	case wire.ActivityIdle:
+		return "Idle"
+	case wire.ActivityRunning:
+		return "Busy"
+	case wire.ActivityRequiresAction:
+		return "Requires action"
+	}
+	return none
+}
+
+// Need says why an agent needs a person: "" when it does not.
+func Need(a *wire.Agent) string {
+	switch {
+	case a.Activity == wire.ActivityRequiresAction:
+		return "question"
+	case a.Exit != nil && len(a.Exit.Leftovers) > 0:
+		return "leftovers"
+	case a.Status == wire.StatusUnknown || a.Status == wire.StatusLost:
+		return "unreachable"
+	case a.Reason == wire.ReasonFailed:
+		return "failed"
+	}
+	return ""
+}
+
+// NeedText says in a sentence what the matter is.
+func NeedText(a *wire.Agent) string {
+	switch Need(a) {
+	case "question":
+		if q := Clean(a.Question); q != "" {
+			return q
+		}
+		return "It waits for an answer."
+	case "leftovers":
+		n := len(a.Exit.Leftovers)
+		pids := make([]string, 0, n)
+		for _, p := range a.Exit.Leftovers {
+			pids = append(pids, strconv.Itoa(p.PID))
+		}
+		if n == 1 {
+			return "1 process outlived SIGKILL: pid " + pids[0]
+		}
+		return strconv.Itoa(n) + " processes outlived SIGKILL: pids " + strings.Join(pids, ", ")
+	case "unreachable":
+		if a.Status == wire.StatusLost {
+			return "Its node has not answered for too long."
+		}
+		return "Its node does not answer."
+	case "failed":
+		return ExitText(a.Exit)
+	}
+	return ""
+}
+
+// ExitText says how an agent ended: the code or signal, and what the server adds to it.
+func ExitText(e *wire.Exit) string {
+	if e == nil {
+		return "It failed."
+	}
+	m := Clean(e.Message)
+	switch {
+	case e.Signal != "":
+		return joinExit("Ended by "+e.Signal, m, "killed by "+e.Signal)
+	case e.Code >= 0:
+		code := strconv.Itoa(e.Code)
+		return joinExit("Exit code "+code, m, "exit status "+code)
+	case m != "":
+		return strings.ToUpper(m[:1]) + m[1:]
+	}
+	return "It did not start."
+}
+
+// joinExit adds a message, less what it repeats.
+func joinExit(head, message, repeated string) string {
+	if rest, ok := strings.CutPrefix(message, repeated); ok {
+		return head + rest
+	}
+	if message == "" {
+		return head
+	}
+	return head + ": " + message
+}
+
+// ShortID is the part of an id that people read.
+func ShortID(id wire.AgentID) string {
+	if len(id) > 7 {
+		return string(id[:7])
+	}
+	return string(id)
+}
+
+// Clean makes one line of printed text fit for a table cell: no escape sequences, no control characters.
+func Clean(s string) string {
+	s = escapes.ReplaceAllString(s, "")
+	if !strings.ContainsFunc(s, control) {
+		return strings.TrimSpace(s)
+	}
+	return strings.TrimSpace(strings.Map(func(r rune) rune {
+		if r == '\t' || r == '\n' || r == '\r' {
+			return ' '
+		}
+		if control(r) {
+			return -1
+		}
+		return r
+	}, s))
+}
+
+// control reports characters that print nothing or turn the text around: C0, C1, and the bidirectional overrides.
+func control(r rune) bool {
+	return r < 0x20 || r >= 0x7f && r < 0xa0 || r >= 0x202a && r <= 0x202e || r >= 0x2066 && r <= 0x2069
+}
+
+// JoinArgv writes argv so that a person can read it back: arguments that need quotes get single ones.
+func JoinArgv(argv []string) string {
+	out := make([]string, len(argv))
+	for i, a := range argv {
+		out[i] = quote(a)
+	}
+	return strings.Join(out, " ")
+}
+
+func quote(s string) string {
+	if s != "" && !strings.ContainsAny(s, " \t\n\r\"'\\$`|&;<>()*?[]#~!{}") {
+		return s
+	}
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+}
+
+// count writes a number with its noun.
+func count(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return strconv.Itoa(n) + " " + many
+}
+
+func iso(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000Z") }
+
+func clock(t time.Time) string { return t.Format("15:04:05") }

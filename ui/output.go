@@ -1,0 +1,248 @@
+package ui
+
+import (
+	"encoding/base64"
+	"encoding/hex"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"skein.dev/skein/webtransport/wire"
+)
+
+// maxLine bounds one line of output on the page, in bytes; a longer one is broken. static/app/output.js has the same.
+const maxLine = 8 << 10
+
+// Line is one line of output as the page shows it. Events carry pieces of text that begin and end anywhere.
+type Line struct {
+	Seq   uint64
+	Time  time.Time
+	Kind  string // "out", "err", "in" (what was written to it), "bin" (not text), "mark" (its end)
+	Text  string // as it came, escape sequences and all; for "bin" a label
+	Bytes []byte // kind "bin"
+	Start Style  // the style that holds at its beginning
+	Open  bool   // its newline has not come yet
+}
+
+// Pieces is the line's text by style.
+func (l Line) Pieces() []Piece {
+	if l.Kind == "mark" || l.Kind == "bin" {
+		return []Piece{{Text: l.Text}}
+	}
+	s := l.Start
+	return Pieces(visible(l.Text), &s)
+}
+
+// visible is what a terminal leaves of a line in which carriage returns went back to its start.
+func visible(text string) string {
+	text = strings.TrimRight(text, "\r")
+	if i := strings.LastIndexByte(text, '\r'); i >= 0 {
+		return text[i+1:]
+	}
+	return text
+}
+
+// Lines puts the output of events together. It also gives the style that holds after the last line of each kind, for
+// those that come next.
+func Lines(events []wire.Event) (lines []Line, end map[string]Style) {
+	b := lineBuilder{open: map[string]int{}, style: map[string]Style{}}
+	for _, e := range events {
+		b.event(e)
+	}
+	return b.lines, b.style
+}
+
+type lineBuilder struct {
+	lines []Line
+	open  map[string]int // by kind: the index of the line that goes on, plus 1
+	style map[string]Style
+}
+
+func (b *lineBuilder) event(e wire.Event) {
+	switch e.Type {
+	case wire.EventStdout:
+		b.output("out", e)
+	case wire.EventStderr:
+		b.output("err", e)
+	case wire.EventInput:
+		text, size := strings.TrimRight(e.Data.Text, "\n"), len(e.Data.Base64)
+		if size > 0 {
+			text = count(size, "byte", "bytes") + " that are not text"
+		}
+		if text == "" && e.Data.Text == "" {
+			text = "end of input"
+		}
+		for part := range strings.SplitSeq(text, "\n") {
+			b.lines = append(b.lines, Line{Seq: e.Seq, Time: e.Time, Kind: "in", Text: part})
+		}
+	case wire.EventExited:
+		for kind := range b.open {
+			b.close(kind)
+		}
+		b.lines = append(b.lines, Line{Seq: e.Seq, Time: e.Time, Kind: "mark", Text: EndText(e.Data)})
+	}
+}
+
+func (b *lineBuilder) output(kind string, e wire.Event) {
+	if len(e.Data.Base64) > 0 {
+		b.close(kind)
+		b.lines = append(b.lines, Line{Seq: e.Seq, Time: e.Time, Kind: "bin", Bytes: e.Data.Base64, Text: BinaryText(e.Data.Base64)})
+		return
+	}
+	rest := e.Data.Text
+	for rest != "" {
+		text, after, ended := strings.Cut(rest, "\n")
+		at := b.at(kind, e)
+		l := &b.lines[at]
+		if room := maxLine - len(l.Text); len(text) > room {
+			cut := max(room, 0)
+			for cut > 0 && !utf8.RuneStart(text[cut]) {
+				cut--
+			}
+			l.Text += text[:cut]
+			rest = rest[cut:]
+			b.close(kind)
+			continue
+		}
+		l.Text += text
+		rest = after
+		if ended {
+			b.close(kind)
+		}
+	}
+}
+
+// at is the index of the line that this kind's text goes to.
+func (b *lineBuilder) at(kind string, e wire.Event) int {
+	if i := b.open[kind]; i > 0 {
+		return i - 1
+	}
+	b.lines = append(b.lines, Line{Seq: e.Seq, Time: e.Time, Kind: kind, Start: b.style[kind], Open: true})
+	b.open[kind] = len(b.lines)
+	return len(b.lines) - 1
+}
+
+func (b *lineBuilder) close(kind string) {
+	i := b.open[kind]
+	if i == 0 {
+		return
+	}
+	l := &b.lines[i-1]
+	l.Open = false
+	s := l.Start
+	Pieces(l.Text, &s)
+	b.style[kind] = s
+	delete(b.open, kind)
+}
+
+// BinaryText labels bytes that are not text.
+func BinaryText(b []byte) string {
+	head := hex.EncodeToString(b[:min(len(b), 16)])
+	var s strings.Builder
+	s.WriteString("Binary, " + Bytes(int64(len(b))) + " · ")
+	for i := 0; i < len(head); i += 2 {
+		if i > 0 {
+			s.WriteByte(' ')
+		}
+		s.WriteString(head[i : i+2])
+	}
+	if len(b) > 16 {
+		s.WriteString(" …")
+	}
+	return s.String()
+}
+
+// EndText says how an agent ended, for the last line of its output.
+func EndText(d wire.EventData) string {
+	switch {
+	case d.Reason == wire.ReasonCompleted:
+		return "Completed"
+	case d.Reason == wire.ReasonStopped:
+		if d.Exit != nil && d.Exit.Signal != "" {
+			return "Stopped by " + d.Exit.Signal
+		}
+		return "Stopped"
+	}
+	return "Failed. " + ExitText(d.Exit)
+}
+
+// Moment is an entry of an agent's timeline.
+type Moment struct {
+	Seq    uint64
+	Time   time.Time
+	State  string // gives its shape and colour
+	Title  string
+	Detail string
+}
+
+// maxMoments bounds the timeline on the page; the oldest go first.
+const maxMoments = 200
+
+// Timeline is what happened to an agent, but for its output and for its turns between idle and busy. The newest is first.
+func Timeline(events []wire.Event) []Moment {
+	var out []Moment
+	for i := len(events) - 1; i >= 0 && len(out) < maxMoments; i-- {
+		if m, ok := moment(events[i]); ok {
+			out = append(out, m)
+		}
+	}
+	return out
+}
+
+func moment(e wire.Event) (Moment, bool) {
+	m := Moment{Seq: e.Seq, Time: e.Time}
+	switch e.Type {
+	case wire.EventSpawned:
+		m.State, m.Title, m.Detail = "pending", "Spawned", by(e.Actor)
+	case wire.EventStarted:
+		m.State, m.Title = "running", "Started"
+		if e.Data.Process != nil {
+			m.Detail = "pid " + strconv.Itoa(e.Data.Process.PID)
+		}
+	case wire.EventActivity:
+		if e.Data.Activity != wire.ActivityRequiresAction {
+			return m, false
+		}
+		m.State, m.Title, m.Detail = "requires_action", "Requires action", Clean(e.Data.Text)
+	case wire.EventInput:
+		m.State, m.Title, m.Detail = "input", "Input", inputDetail(e.Data)
+	case wire.EventStopping:
+		m.State, m.Title, m.Detail = "stopping", "Stop requested", by(e.Actor)
+	case wire.EventSignal:
+		m.State, m.Title = "stopping", "Signal sent"
+		m.Detail = Clean(e.Data.Text)
+	case wire.EventExited:
+		m.State = State(&wire.Agent{Status: wire.StatusExited, Reason: e.Data.Reason})
+		m.Title = StateWord(m.State)
+		if e.Data.Exit != nil {
+			m.Detail = ExitText(e.Data.Exit)
+		}
+	default:
+		return m, false
+	}
+	return m, true
+}
+
+func by(actor string) string {
+	if actor = Clean(actor); actor != "" {
+		return "by " + actor
+	}
+	return ""
+}
+
+func inputDetail(d wire.EventData) string {
+	if len(d.Base64) > 0 {
+		return count(len(d.Base64), "byte", "bytes")
+	}
+	s := Clean(d.Text)
+	if s == "" {
+		return "end of input"
+	}
+	if r := []rune(s); len(r) > 80 {
+		return string(r[:79]) + "…"
+	}
+	return s
+}
+
+func encode64(b []byte) string { return base64.StdEncoding.EncodeToString(b) }

@@ -1,0 +1,330 @@
+// Package ui is Skein's pages. A component is a function of data; what it shows of an agent is wire.Agent itself. The
+// first render and the live update use one component: the page carries it once more, blank, in a <template>, which
+// static/app clones and fills.
+package ui
+
+import (
+	"cmp"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"skein.dev/skein/webtransport/wire"
+)
+
+// Assets gives the address of a static file: "style.css", "icon.svg", "fleet.js", "agent.js".
+type Assets func(name string) string
+
+// ThemeCookie holds the theme that a person chose: "light" or "dark". Without it the system's choice holds.
+const ThemeCookie = "skein_theme"
+
+// Theme reads the theme cookie, so that the first paint has the right colours.
+func Theme(r *http.Request) string {
+	if c, err := r.Cookie(ThemeCookie); err == nil && (c.Value == "light" || c.Value == "dark") {
+		return c.Value
+	}
+	return ""
+}
+
+// FleetView is the page of all agents.
+type FleetView struct {
+	Agents  []wire.Agent
+	Types   []wire.AgentType
+	Filter  FleetFilter
+	Node    wire.NodeID
+	Version string
+	Epoch   string
+	Now     time.Time
+	Assets  Assets
+	Theme   string // from Theme; "" follows the system
+}
+
+// AgentView is the page of one agent.
+type AgentView struct {
+	Agent   wire.Agent
+	Type    wire.AgentType // zero when the type is no longer configured
+	Events  []wire.Event   // the last ones, in order, at most MaxEvents
+	Cursor  uint64         // the seq of the last of Events; live events follow after it
+	Earlier bool           // there are events before Events
+	Node    wire.NodeID
+	Version string
+	Epoch   string
+	Now     time.Time
+	Assets  Assets
+	Theme   string
+}
+
+// MaxEvents is how many events an agent's page is rendered with.
+const MaxEvents = 500
+
+// LoginView is the page behind a login URL. It posts the token, so that a link preview does not use it up. Strangers
+// get no static file: its style and script are inline, under Nonce.
+type LoginView struct {
+	Token string
+	Next  string // where to go afterwards, a path; may be empty
+	Node  wire.NodeID
+	Nonce string // of the content security policy; without one the page has neither style nor script, and works
+}
+
+// RefusedView is the page for whoever may not see, or for what is not there. It stands alone.
+type RefusedView struct {
+	Status int
+	Title  string // empty: after Status
+	Detail string // what to do; empty: after Status
+	Nonce  string
+}
+
+// FleetFilter is what the fleet page shows, and in which order. It stands in the page's URL.
+type FleetFilter struct {
+	Query string // a part of name, id, type, argv or last line
+	Type  string
+	State string // a Group's Key; "" for all
+	Sort  string // a key of sorts; "-" before it turns it round; "" is "age"
+}
+
+// ParseFleetFilter reads the URL of a fleet page. What it does not know it leaves out.
+func ParseFleetFilter(q url.Values) FleetFilter {
+	f := FleetFilter{Query: strings.TrimSpace(q.Get("q")), Type: q.Get("type"), State: q.Get("state"), Sort: q.Get("sort")}
+	if !slices.ContainsFunc(groups, func(g Group) bool { return g.Key == f.State }) {
+		f.State = ""
+	}
+	if !slices.ContainsFunc(sorts, func(s sortKey) bool { return s.key == strings.TrimPrefix(f.Sort, "-") }) {
+		f.Sort = ""
+	}
+	return f
+}
+
+// URL is the address of the fleet page with this filter.
+func (f FleetFilter) URL() string {
+	q := url.Values{}
+	for k, v := range map[string]string{"q": f.Query, "type": f.Type, "state": f.State, "sort": f.Sort} {
+		if v != "" {
+			q.Set(k, v)
+		}
+	}
+	if len(q) == 0 {
+		return "/"
+	}
+	return "/?" + q.Encode()
+}
+
+func (f FleetFilter) withState(s string) FleetFilter { f.State = s; return f }
+
+// withSort asks for an order, or, when it holds already, for its reverse.
+func (f FleetFilter) withSort(key string) FleetFilter {
+	if f.sort() == key {
+		key = "-" + key
+	}
+	f.Sort = key
+	return f
+}
+
+func (f FleetFilter) sort() string { return cmp.Or(f.Sort, "age") }
+
+// Active reports whether the filter leaves anything out.
+func (f FleetFilter) Active() bool { return f.Query != "" || f.Type != "" || f.State != "" }
+
+// Match reports whether the page shows the agent.
+func (f FleetFilter) Match(a *wire.Agent) bool {
+	if f.Type != "" && a.Type != f.Type {
+		return false
+	}
+	if f.State == "needs" && Need(a) == "" || f.State != "" && f.State != "needs" && groupOf(a) != f.State {
+		return false
+	}
+	if f.Query == "" {
+		return true
+	}
+	text := strings.ToLower(strings.Join([]string{a.Name, string(a.ID), a.Type, strings.Join(a.Argv, " "), a.LastLine}, "\n"))
+	return strings.Contains(text, strings.ToLower(f.Query))
+}
+
+// Group is a filter chip: agents in states that belong together for a person.
+type Group struct {
+	Key, Word string
+	Always    bool // shown even when no agent is in it
+	Count     int
+}
+
+var groups = []Group{
+	{Key: "", Word: "All", Always: true},
+	{Key: "needs", Word: "Needs you", Always: true},
+	{Key: "running", Word: "Running", Always: true},
+	{Key: "starting", Word: "Starting"},
+	{Key: "stopping", Word: "Stopping"},
+	{Key: "completed", Word: "Completed"},
+	{Key: "failed", Word: "Failed"},
+	{Key: "stopped", Word: "Stopped"},
+	{Key: "unreachable", Word: "Unreachable"},
+}
+
+// groupOf is the key of the group that an agent's state belongs to.
+func groupOf(a *wire.Agent) string {
+	switch s := State(a); s {
+	case "pending", "starting":
+		return "starting"
+	case "unknown", "lost":
+		return "unreachable"
+	case "exited":
+		return "stopped"
+	default:
+		return s
+	}
+}
+
+// counts fills the groups in. The agents that need a person are counted in their own group too.
+func counts(agents []wire.Agent) []Group {
+	n := map[string]int{"": len(agents)}
+	for i := range agents {
+		n[groupOf(&agents[i])]++
+		if Need(&agents[i]) != "" {
+			n["needs"]++
+		}
+	}
+	out := slices.Clone(groups)
+	for i := range out {
+		out[i].Count = n[out[i].Key]
+	}
+	return out
+}
+
+// sortKey is an order of the list. less gives the natural direction: what a person looks for comes first.
+type sortKey struct {
+	key, word string
+	rising    bool // the natural direction is ascending
+	compare   func(a, b *wire.Agent) int
+}
+
+var sorts = []sortKey{
+	{"age", "Newest", true, func(a, b *wire.Agent) int { return b.CreatedAt.Compare(a.CreatedAt) }},
+	{"name", "Name", true, func(a, b *wire.Agent) int { return natural(strings.ToLower(a.Name), strings.ToLower(b.Name)) }},
+	{"type", "Type", true, func(a, b *wire.Agent) int { return strings.Compare(a.Type, b.Type) }},
+	{"status", "Status", true, func(a, b *wire.Agent) int { return stateRank(a) - stateRank(b) }},
+	{"cpu", "CPU", false, func(a, b *wire.Agent) int { return cmp.Compare(b.Usage.CPU, a.Usage.CPU) }},
+	{"memory", "Memory", false, func(a, b *wire.Agent) int { return cmp.Compare(b.Usage.RSS, a.Usage.RSS) }},
+}
+
+var stateOrder = []string{"running", "starting", "pending", "stopping", "unknown", "lost", "failed", "stopped", "completed", "exited"}
+
+func stateRank(a *wire.Agent) int { return slices.Index(stateOrder, State(a)) }
+
+var needOrder = []string{"question", "leftovers", "unreachable", "failed"}
+
+// natural compares text with its numbers as numbers: demo-2 stands before demo-10.
+func natural(a, b string) int {
+	for a != "" && b != "" {
+		da, db := digits(a), digits(b)
+		if da > 0 && db > 0 {
+			na, nb := strings.TrimLeft(a[:da], "0"), strings.TrimLeft(b[:db], "0")
+			if c := cmp.Or(cmp.Compare(len(na), len(nb)), strings.Compare(na, nb)); c != 0 {
+				return c
+			}
+			a, b = a[da:], b[db:]
+			continue
+		}
+		if a[0] != b[0] {
+			return cmp.Compare(a[0], b[0])
+		}
+		a, b = a[1:], b[1:]
+	}
+	return cmp.Compare(len(a), len(b))
+}
+
+func digits(s string) int {
+	n := 0
+	for n < len(s) && s[n] >= '0' && s[n] <= '9' {
+		n++
+	}
+	return n
+}
+
+// arrange gives the agents that the filter lets through: first those that need a person, the most urgent first, then
+// the rest in the filter's order.
+func (v FleetView) arrange() (needs, rest []*wire.Agent) {
+	for i := range v.Agents {
+		a := &v.Agents[i]
+		switch {
+		case !v.Filter.Match(a):
+		case Need(a) != "":
+			needs = append(needs, a)
+		default:
+			rest = append(rest, a)
+		}
+	}
+	slices.SortStableFunc(needs, func(a, b *wire.Agent) int {
+		return cmp.Or(slices.Index(needOrder, Need(a))-slices.Index(needOrder, Need(b)), b.CreatedAt.Compare(a.CreatedAt),
+			strings.Compare(string(a.ID), string(b.ID)))
+	})
+	key, reverse := strings.CutPrefix(v.Filter.sort(), "-")
+	order := sorts[slices.IndexFunc(sorts, func(s sortKey) bool { return s.key == key })].compare
+	slices.SortStableFunc(rest, func(a, b *wire.Agent) int {
+		c := order(a, b)
+		if reverse {
+			c = -c
+		}
+		return cmp.Or(c, b.CreatedAt.Compare(a.CreatedAt), strings.Compare(string(a.ID), string(b.ID)))
+	})
+	return needs, rest
+}
+
+// MaxFolded is how many agents that need a person the page shows before it folds the others.
+const MaxFolded = 6
+
+// MaxRows is how many of the other agents are in the first render. The script adds the rest from the fleet's snapshot.
+const MaxRows = 300
+
+// AgentURL is the address of an agent's page.
+func AgentURL(id wire.AgentID) string { return "/agents/" + url.PathEscape(string(id)) }
+
+// page is what every page of the dashboard has around it.
+type page struct {
+	title, script  string
+	node           wire.NodeID
+	version, epoch string
+	theme          string
+	assets         Assets
+	here           string // the href of the navigation's current entry
+}
+
+func (v FleetView) page() page {
+	return page{"Fleet", "fleet.js", v.Node, v.Version, v.Epoch, v.Theme, v.Assets, "/"}
+}
+
+func (v AgentView) page() page {
+	return page{v.Agent.Name, "agent.js", v.Node, v.Version, v.Epoch, v.Theme, v.Assets, "/"}
+}
+
+// destination is an entry of the navigation.
+type destination struct{ Word, Href string }
+
+// destinations grows with the pages.
+var destinations = []destination{{"Fleet", "/"}}
+
+// starter is an agent that an empty fleet offers to spawn.
+type starter struct {
+	Word, Detail string
+	Params       wire.SpawnParams
+	CLI          string
+}
+
+var starters = []starter{
+	{"Scripted demo", "One agent that prints, waits and ends by itself. Needs nothing installed.",
+		wire.SpawnParams{Type: "scripted", Name: "demo"}, "skein spawn scripted"},
+	{"Five demos", "A small fleet, to see the list move and to try stopping several at once.",
+		wire.SpawnParams{Type: "scripted", Name: "demo", Count: 5}, ""},
+	{"Shell command", "A real process that counts to thirty, one line a second.",
+		wire.SpawnParams{Type: "shell", Name: "counter", Argv: []string{"sh", "-c", `for i in $(seq 1 30); do echo "line $i"; sleep 1; done`}}, ""},
+}
+
+// startersFor are those whose types exist.
+func startersFor(types []wire.AgentType) []starter {
+	var out []starter
+	for _, s := range starters {
+		if slices.ContainsFunc(types, func(t wire.AgentType) bool { return t.Name == s.Params.Type }) {
+			out = append(out, s)
+		}
+	}
+	return out
+}

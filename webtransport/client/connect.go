@@ -1,0 +1,315 @@
+package client
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"strings"
+	"time"
+
+	"skein.dev/skein/webtransport"
+	"skein.dev/skein/webtransport/wire"
+)
+
+// connectTimeout bounds one attempt: the document and the race.
+const connectTimeout = 15 * time.Second
+
+// connect fetches the document and races its doors.
+func (c *Client) connect(ctx context.Context) (*link, wire.Policy, error) {
+	ctx, cancel := context.WithTimeout(ctx, connectTimeout)
+	defer cancel()
+	doc, err := c.document(ctx)
+	if err != nil {
+		return nil, wire.Policy{}, err
+	}
+	l, err := c.race(ctx, doc)
+	return l, doc.Policy, err
+}
+
+// StatusError is an answer of /connect that is no document.
+type StatusError struct {
+	Status int
+	Err    *wire.Error // what the server said, if it is a Skein
+}
+
+func (e *StatusError) Error() string {
+	if e.Err != nil {
+		return e.Err.Message
+	}
+	return fmt.Sprintf("the server answered %d %s", e.Status, http.StatusText(e.Status))
+}
+
+func (e *StatusError) Unwrap() error {
+	if e.Err == nil {
+		return nil
+	}
+	return e.Err
+}
+
+// final reports whether trying again is of no use: the server knows this client and refuses it.
+func final(err error) bool {
+	var se *StatusError
+	if errors.As(err, &se) {
+		return se.Status == http.StatusUnauthorized || se.Status == http.StatusForbidden
+	}
+	var we *wire.Error
+	return errors.As(err, &we) && (we.Code == wire.CodeVersion || we.Code == wire.CodeUnauthorized)
+}
+
+// document fetches /connect.
+func (c *Client) document(ctx context.Context) (*wire.Connect, error) {
+	var doc wire.Connect
+	err := c.post(ctx, "/connect", &doc)
+	if err == nil && len(doc.Doors) == 0 {
+		err = errors.New("the server names no way in")
+	}
+	if err != nil {
+		return nil, fmt.Errorf("connect to %s: %w", c.o.URL, err)
+	}
+	return &doc, nil
+}
+
+func (c *Client) post(ctx context.Context, path string, v any) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, strings.TrimRight(c.o.URL, "/")+path, nil)
+	if err != nil {
+		return err
+	}
+	req.Header.Set("Authorization", "Bearer "+c.o.Token)
+	req.Header.Set("Accept", "application/json")
+	res, err := c.http.Do(req)
+	if err != nil {
+		return err
+	}
+	defer res.Body.Close()
+	b, err := io.ReadAll(io.LimitReader(res.Body, 1<<20))
+	if err != nil {
+		return err
+	}
+	if res.StatusCode != http.StatusOK {
+		var e struct {
+			Error *wire.Error `json:"error"`
+		}
+		json.Unmarshal(b, &e)
+		return &StatusError{res.StatusCode, e.Error}
+	}
+	if err := json.Unmarshal(b, v); err != nil {
+		return fmt.Errorf("the answer is no Skein document: %w", err)
+	}
+	return nil
+}
+
+// LoginURL asks the server for a URL that signs a browser in, once.
+func LoginURL(ctx context.Context, o Options) (string, error) {
+	c := &Client{o: o, http: &http.Client{Transport: &http.Transport{TLSClientConfig: pinned(o.CertificateHashes), DisableKeepAlives: true}}}
+	var res struct {
+		URL string `json:"url"`
+	}
+	if err := c.post(ctx, "/login/token", &res); err != nil {
+		return "", fmt.Errorf("ask %s for a login: %w", o.URL, err)
+	}
+	return res.URL, nil
+}
+
+// attempt is how one door answered.
+type attempt struct {
+	link *link
+	err  error
+	kind wire.Transport
+}
+
+// race tries WebTransport first; WebSocket joins after the policy's delay, or when WebTransport failed. The first door
+// whose hello is answered wins; the others are closed.
+func (c *Client) race(ctx context.Context, doc *wire.Connect) (*link, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	doors, reason := c.choose(doc)
+	if len(doors) == 0 {
+		return nil, fmt.Errorf("the server offers no %s door", c.o.Transport)
+	}
+	results := make(chan attempt, len(doors))
+	under := 0
+	try := func() {
+		d := doors[0]
+		doors = doors[1:]
+		under++
+		go func() {
+			l, err := c.open(ctx, doc, d)
+			results <- attempt{l, err, d.Transport}
+		}()
+	}
+	try()
+	delay := time.NewTimer(time.Duration(doc.Policy.RaceDelayMS) * time.Millisecond)
+	defer delay.Stop()
+	var errs []error
+	for under > 0 {
+		select {
+		case <-delay.C:
+			if len(doors) > 0 {
+				reason = fmt.Sprintf("WebTransport did not answer within %d ms (is UDP blocked?)", doc.Policy.RaceDelayMS)
+				try()
+			}
+		case a := <-results:
+			under--
+			if a.err == nil {
+				a.link.reason = reasonFor(a.kind, reason)
+				go closeLosers(results, under)
+				return a.link, nil
+			}
+			errs = append(errs, a.err)
+			if len(doors) > 0 {
+				reason = "WebTransport failed: " + a.err.Error()
+				try()
+			}
+		}
+	}
+	return nil, errors.Join(errs...)
+}
+
+func reasonFor(kind wire.Transport, reason string) string {
+	if kind == wire.WebTransport && !strings.HasPrefix(reason, "asked") {
+		return "the first choice"
+	}
+	return reason
+}
+
+// closeLosers closes the sessions of doors that came too late. Their contexts ended with the race.
+func closeLosers(results <-chan attempt, n int) {
+	for range n {
+		if a := <-results; a.link != nil {
+			a.link.sess.Close(uint32(wire.CloseNormal), "another transport won")
+		}
+	}
+}
+
+// choose orders the doors, and says why there is no choice.
+func (c *Client) choose(doc *wire.Connect) (doors []wire.Door, reason string) {
+	reason = "the server offers no WebTransport"
+	for _, want := range []wire.Transport{wire.WebTransport, wire.WebSocket} {
+		for _, d := range doc.Doors {
+			if d.Transport == want && (c.o.Transport == Auto || c.o.Transport == string(want)) {
+				doors = append(doors, d)
+			}
+		}
+	}
+	if c.o.Transport != Auto {
+		reason = "asked for by the program"
+	}
+	return doors, reason
+}
+
+// open opens a session through a door and says hello.
+func (c *Client) open(ctx context.Context, doc *wire.Connect, d wire.Door) (*link, error) {
+	var sess webtransport.Session
+	var err error
+	switch d.Transport {
+	case wire.WebTransport:
+		sess, err = webtransport.DialQUIC(ctx, d.URL, webtransport.QUICDialConfig{TLS: pinned(d.CertificateHashes), Protocols: []string{doc.Version}})
+	default:
+		hc := &http.Client{Transport: &http.Transport{TLSClientConfig: pinned(c.o.CertificateHashes)}}
+		sess, err = webtransport.DialWebSocket(ctx, d.URL, webtransport.WebSocketConfig{Protocols: []string{wire.Version}, HTTPClient: hc})
+	}
+	if err != nil {
+		return nil, err
+	}
+	l := &link{sess: sess, kind: d.Transport, since: time.Now()}
+	stop := context.AfterFunc(ctx, func() { sess.Close(uint32(wire.CloseNormal), "") })
+	err = l.hello(ctx, c, d.Ticket)
+	if !stop() && err == nil {
+		err = ctx.Err()
+	}
+	if err != nil {
+		go sess.Close(uint32(wire.CloseNormal), "")
+		return nil, fmt.Errorf("%s: %w", d.Transport, err)
+	}
+	return l, nil
+}
+
+// hello opens the control lane: header and request in one write, for one round trip.
+func (l *link) hello(ctx context.Context, c *Client, ticket string) (err error) {
+	if l.ctrl, err = l.sess.OpenStream(ctx); err != nil {
+		return err
+	}
+	l.ctrl.SetClass(uint8(wire.ClassCritical))
+	h := wire.Hello{Versions: []string{wire.Version}, Ticket: ticket, NoStatus: c.o.NoStatus,
+		Client: wire.ClientInfo{ID: c.id, Name: c.o.Name, Version: c.o.Version}}
+	c.mu.Lock()
+	if c.last.Session != "" {
+		h.Resume = &wire.Resume{Session: c.last.Session, Epoch: c.last.Epoch}
+	}
+	c.mu.Unlock()
+	m, err := wire.NewRequest(json.RawMessage(`"hello"`), wire.MethodHello, h)
+	if err != nil {
+		return err
+	}
+	line, err := wire.AppendLine(nil, wire.Header{Lane: wire.LaneControl})
+	if err == nil {
+		line, err = wire.AppendLine(line, m)
+	}
+	if err != nil {
+		return err
+	}
+	if _, err := l.ctrl.Write(line); err != nil {
+		return err
+	}
+	l.r = wire.NewReader(l.ctrl)
+	answer, err := l.r.Message()
+	switch {
+	case err != nil:
+		return fmt.Errorf("no answer to hello: %w", err)
+	case answer.Error != nil:
+		return answer.Error
+	}
+	return json.Unmarshal(answer.Result, &l.welcome)
+}
+
+// pinned trusts just the certificates with these hashes; none: those that the system trusts.
+func pinned(hashes []wire.CertificateHash) *tls.Config {
+	if len(hashes) == 0 {
+		return &tls.Config{MinVersion: tls.VersionTLS12}
+	}
+	return &tls.Config{
+		MinVersion:         tls.VersionTLS12,
+		InsecureSkipVerify: true, // VerifyPeerCertificate takes its place
+		VerifyPeerCertificate: func(raw [][]byte, _ [][]*x509.Certificate) error {
+			if len(raw) > 0 {
+				sum := sha256.Sum256(raw[0])
+				for _, h := range hashes {
+					if h.Algorithm == "sha-256" && bytes.Equal(h.Value, sum[:]) {
+						return nil
+					}
+				}
+			}
+			return errors.New("the server's certificate is not the one that was announced")
+		},
+	}
+}
+
+// backoff gives the waits between attempts: full jitter, doubling between the policy's bounds.
+type backoff struct {
+	lo, hi time.Duration
+	limit  time.Duration
+}
+
+func newBackoff(p wire.Policy) *backoff {
+	b := &backoff{lo: time.Duration(p.BackoffMinMS) * time.Millisecond, hi: time.Duration(p.BackoffMaxMS) * time.Millisecond}
+	b.lo = max(b.lo, 50*time.Millisecond)
+	b.hi = max(b.hi, b.lo)
+	b.reset()
+	return b
+}
+
+func (b *backoff) reset() { b.limit = b.lo }
+
+func (b *backoff) next() time.Duration {
+	d := rand.N(b.limit) + time.Millisecond
+	b.limit = min(2*b.limit, b.hi)
+	return d
+}

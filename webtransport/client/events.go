@@ -1,0 +1,132 @@
+package client
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+
+	"skein.dev/skein/webtransport/wire"
+)
+
+// EventOptions say where to begin and when to end.
+type EventOptions struct {
+	After  uint64 // events with a greater seq
+	Epoch  string // the epoch that After belongs to
+	Tail   int    // with After 0: at most this many old events
+	Follow bool   // go on until the agent ends; otherwise until what is there now was given
+	// Attached, if set, is called whenever the reader attached: at the start and after each reconnect. When
+	// Recovered is false, what came before is not what the log holds: events start over.
+	Attached func(wire.Attached)
+}
+
+// Events gives an agent's events in order: none lost and none twice, over reconnects. It ends when the agent ended and
+// all was given. The error, if there is one, is the last pair.
+func (c *Client) Events(ctx context.Context, id wire.AgentID, o EventOptions) iter.Seq2[wire.Event, error] {
+	return func(yield func(wire.Event, error) bool) {
+		h := wire.Header{Lane: wire.LaneAgent, Agent: id, After: o.After, Epoch: o.Epoch, Tail: o.Tail, Follow: o.Follow}
+		for {
+			l, err := c.live(ctx)
+			if err == nil {
+				var done bool
+				done, err = l.events(ctx, &h, o, yield)
+				if done {
+					return
+				}
+			}
+			if err != nil {
+				yield(wire.Event{}, err)
+				return
+			}
+		}
+	}
+}
+
+// events reads one lane. done: the end, or the caller broke off. Without done and error, the session broke: go on in
+// the next with h, which holds the cursor.
+func (l *link) events(ctx context.Context, h *wire.Header, o EventOptions, yield func(wire.Event, error) bool) (done bool, _ error) {
+	str, err := l.sess.OpenStream(ctx)
+	if err != nil {
+		return false, l.lost(ctx)
+	}
+	reset := func() {
+		str.CancelRead(uint32(wire.StreamCanceled))
+		str.CancelWrite(uint32(wire.StreamCanceled))
+	}
+	defer reset()
+	stop := context.AfterFunc(ctx, reset)
+	defer stop()
+	line, err := wire.AppendLine(nil, h)
+	if err != nil {
+		return true, err
+	}
+	if _, err := str.Write(line); err != nil {
+		return false, l.lost(ctx)
+	}
+	r := wire.NewReader(str)
+	for {
+		line, err := r.Line(16 << 20)
+		if err != nil {
+			if errors.Is(err, io.EOF) {
+				return false, fmt.Errorf("events of %s: the server ended the lane", h.Agent)
+			}
+			return false, l.lost(ctx)
+		}
+		done, err := take(line, h, o, yield)
+		if done || err != nil {
+			return done, err
+		}
+	}
+}
+
+// lost says why a lane broke: nil when its session did, and another one may go on.
+func (l *link) lost(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	return nil
+}
+
+// take handles one message of an agent lane.
+func take(line []byte, h *wire.Header, o EventOptions, yield func(wire.Event, error) bool) (done bool, err error) {
+	var m wire.Message
+	if err := json.Unmarshal(line, &m); err != nil {
+		return false, fmt.Errorf("events of %s: %w", h.Agent, err)
+	}
+	switch {
+	case m.Error != nil:
+		return false, m.Error
+	case m.Method == wire.NoteAttached:
+		var at wire.Attached
+		if err := json.Unmarshal(m.Params, &at); err != nil {
+			return false, fmt.Errorf("events of %s: %w", h.Agent, err)
+		}
+		if !at.Recovered {
+			h.After = 0
+		}
+		h.Epoch, h.Tail = at.Epoch, 0
+		if o.Attached != nil {
+			o.Attached(at)
+		}
+	case m.Method == wire.NoteEvents:
+		var ev wire.Events
+		if err := json.Unmarshal(m.Params, &ev); err != nil {
+			return false, fmt.Errorf("events of %s: %w", h.Agent, err)
+		}
+		for _, e := range ev.Events {
+			if e.Seq <= h.After {
+				continue
+			}
+			h.After = e.Seq
+			if !yield(e, nil) {
+				return true, nil
+			}
+		}
+		h.After = max(h.After, ev.Cursor)
+	case m.Method == wire.NoteEnd:
+		return true, nil
+	}
+	return false, nil
+}

@@ -1,0 +1,75 @@
+package client
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"skein.dev/skein/webtransport/wire"
+)
+
+// Files in the data folder by which local clients find the server.
+const (
+	LocalFile = "server.json"
+	TokenFile = "token"
+)
+
+// Local is what LocalFile holds while a server runs.
+type Local struct {
+	PID               int                    `json:"pid"`
+	HTTP              string                 `json:"http,omitempty"`  // such as http://localhost:4480
+	HTTPS             string                 `json:"https,omitempty"` // such as https://localhost:4433
+	CertificateHashes []wire.CertificateHash `json:"certificate_hashes,omitempty"`
+}
+
+// ErrNoServer is wrapped by FindLocal's error when no server runs.
+var ErrNoServer = errors.New("no skein serves from this data folder")
+
+// FindLocal reads a data folder: how to reach the server that runs from it, and the token.
+func FindLocal(dataDir string) (Options, error) {
+	b, err := os.ReadFile(filepath.Join(dataDir, LocalFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return Options{}, fmt.Errorf("%w (%s): start one with `skein serve`, or name another with --server", ErrNoServer, dataDir)
+	}
+	if err != nil {
+		return Options{}, fmt.Errorf("find the local server: %w", err)
+	}
+	var l Local
+	if err := json.Unmarshal(b, &l); err != nil {
+		return Options{}, fmt.Errorf("find the local server: %s: %w", filepath.Join(dataDir, LocalFile), err)
+	}
+	token, err := ReadToken(dataDir)
+	if err != nil {
+		return Options{}, err
+	}
+	o := Options{URL: l.HTTP, Token: token, CertificateHashes: l.CertificateHashes}
+	if o.URL == "" {
+		o.URL = l.HTTPS
+	}
+	return o, nil
+}
+
+// ReadToken reads the token of a data folder.
+func ReadToken(dataDir string) (string, error) {
+	b, err := os.ReadFile(filepath.Join(dataDir, TokenFile))
+	if err != nil {
+		return "", fmt.Errorf("read the token: %w", err)
+	}
+	return strings.TrimSpace(string(b)), nil
+}
+
+// DefaultDataDir is the user's data folder for Skein: $XDG_DATA_HOME/skein, or ~/.local/share/skein.
+func DefaultDataDir() string {
+	if d := os.Getenv("XDG_DATA_HOME"); filepath.IsAbs(d) {
+		return filepath.Join(d, "skein")
+	}
+	home, err := os.UserHomeDir()
+	if err != nil {
+		return ".skein"
+	}
+	return filepath.Join(home, ".local", "share", "skein")
+}

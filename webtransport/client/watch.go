@@ -1,0 +1,217 @@
+package client
+
+import (
+	"context"
+	"encoding/json"
+	"iter"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"skein.dev/skein/webtransport/wire"
+)
+
+// Change is what happened to the fleet since the one before.
+type Change struct {
+	Reset   bool           // Agents is the whole fleet
+	Agents  []wire.Agent   // new or changed
+	Removed []wire.AgentID // forgotten by the server
+}
+
+// resyncInterval is the shortest time between two requests for a snapshot.
+const resyncInterval = time.Second
+
+// Watch gives the fleet as it is, and then its changes, as they come and over reconnects. Changes that come while the
+// caller works are merged: it sees the latest values. It ends with ctx, or with the Client, whose error is the last.
+func (c *Client) Watch(ctx context.Context) iter.Seq2[Change, error] {
+	return func(yield func(Change, error) bool) {
+		w := &watch{news: make(chan struct{}, 1), agents: map[wire.AgentID]*wire.Agent{}, nums: map[uint32]wire.AgentID{}, dirty: map[wire.AgentID]struct{}{}}
+		c.mu.Lock()
+		c.watches[w] = struct{}{}
+		l := c.link
+		c.mu.Unlock()
+		defer func() {
+			c.mu.Lock()
+			delete(c.watches, w)
+			c.mu.Unlock()
+		}()
+		if l != nil {
+			w.ask(l)
+		}
+		for {
+			select {
+			case <-w.news:
+				if ch := w.take(); !yield(ch, nil) {
+					return
+				}
+			case <-ctx.Done():
+				yield(Change{}, ctx.Err())
+				return
+			case <-c.ctx.Done():
+				yield(Change{}, context.Cause(c.ctx))
+				return
+			}
+		}
+	}
+}
+
+func (c *Client) watching() []*watch {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.Collect(maps.Keys(c.watches))
+}
+
+// watch is one reader of the fleet. What it has not taken yet is bounded by the number of agents.
+type watch struct {
+	news chan struct{} // holds a token while there is something to take
+
+	mu       sync.Mutex
+	agents   map[wire.AgentID]*wire.Agent
+	nums     map[uint32]wire.AgentID
+	dirty    map[wire.AgentID]struct{}
+	removed  []wire.AgentID
+	reset    bool
+	snapshot []wire.Agent // parts that came so far
+	part     int          // the one that comes next
+	seq      uint64       // of the last datagram
+	link     *link
+	asked    time.Time
+}
+
+func (w *watch) wake() {
+	select {
+	case w.news <- struct{}{}:
+	default:
+	}
+}
+
+func (w *watch) take() Change {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	ch := Change{Reset: w.reset, Removed: w.removed}
+	if w.reset {
+		for _, a := range w.agents {
+			ch.Agents = append(ch.Agents, *a)
+		}
+	} else {
+		for id := range w.dirty {
+			if a := w.agents[id]; a != nil {
+				ch.Agents = append(ch.Agents, *a)
+			}
+		}
+	}
+	w.reset, w.removed = false, nil
+	clear(w.dirty)
+	return ch
+}
+
+// message takes a line of the status lane.
+func (w *watch) message(l *link, line []byte) {
+	var m wire.Message
+	if json.Unmarshal(line, &m) != nil {
+		return
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	switch m.Method {
+	case wire.NoteSnapshot:
+		var s wire.Snapshot
+		if json.Unmarshal(m.Params, &s) == nil {
+			w.addPart(l, s)
+		}
+	case wire.NoteUpdate:
+		var u wire.Update
+		if json.Unmarshal(m.Params, &u) == nil {
+			w.update(u)
+		}
+	}
+}
+
+func (w *watch) addPart(l *link, s wire.Snapshot) {
+	if s.Part == 0 {
+		w.snapshot, w.part = nil, 0
+	}
+	if s.Part != w.part { // the end of one that began before this watch
+		return
+	}
+	w.snapshot, w.part = append(w.snapshot, s.Agents...), w.part+1
+	if s.Part+1 < s.Parts {
+		return
+	}
+	clear(w.agents)
+	clear(w.nums)
+	clear(w.dirty)
+	for _, a := range w.snapshot {
+		w.agents[a.ID], w.nums[a.Num] = &a, a.ID
+	}
+	w.snapshot, w.removed, w.reset, w.link = nil, nil, true, l
+	w.seq = max(s.Seq, 0)
+	w.wake()
+}
+
+func (w *watch) update(u wire.Update) {
+	for _, a := range u.Agents {
+		if old := w.agents[a.ID]; old == nil || a.Rev >= old.Rev {
+			w.agents[a.ID], w.nums[a.Num] = &a, a.ID
+			w.dirty[a.ID] = struct{}{}
+		}
+	}
+	for _, id := range u.Removed {
+		if a := w.agents[id]; a != nil {
+			delete(w.agents, id)
+			delete(w.nums, a.Num)
+			w.removed = append(w.removed, id)
+		}
+	}
+	w.wake()
+}
+
+// datagram merges a round of latest values.
+func (w *watch) datagram(l *link, b []byte) {
+	d, err := wire.ParseStatusDatagram(b)
+	if err != nil {
+		return
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.link != l { // no snapshot of this session yet
+		return
+	}
+	lost := d.Seq > w.seq+1
+	w.seq = max(w.seq, d.Seq)
+	for _, r := range d.Records {
+		a := w.agents[w.nums[r.Num]]
+		if a == nil { // its record is on its way
+			continue
+		}
+		if int32(r.Rev-a.Rev) <= 0 {
+			continue
+		}
+		a.Rev, a.Status, a.Activity, a.Reason, a.LastSeq = r.Rev, r.Status, r.Activity, r.Reason, r.LastSeq
+		a.Usage.CPU, a.Usage.RSS, a.Usage.Processes = r.CPU, r.RSS, r.Processes
+		beat := time.Now().Add(-r.Heartbeat)
+		a.LastHeartbeat = &beat
+		w.dirty[a.ID] = struct{}{}
+	}
+	w.wake()
+	if lost && time.Since(w.asked) > resyncInterval {
+		w.asked = time.Now()
+		go w.ask(l)
+	}
+}
+
+// ask requests a snapshot on the status lane, if it is open already. If it is not, a snapshot comes by itself.
+func (w *watch) ask(l *link) {
+	l.mu.Lock()
+	str := l.status
+	l.mu.Unlock()
+	if str == nil {
+		return
+	}
+	m, _ := wire.NewNotification(wire.MethodResync, nil)
+	line, _ := wire.AppendLine(nil, m)
+	l.writeMu.Lock()
+	defer l.writeMu.Unlock()
+	str.Write(line)
+}

@@ -1,0 +1,50 @@
+package webtransport
+
+import (
+	"bytes"
+	"context"
+	"sync"
+)
+
+// datagramQueue holds datagrams that wait for their writer: at most DatagramQueue, the oldest gives way.
+type datagramQueue struct {
+	mu     sync.Mutex
+	queue  [][]byte
+	filled chan struct{} // holds a token while the queue may be non-empty
+}
+
+func newDatagramQueue() *datagramQueue {
+	return &datagramQueue{filled: make(chan struct{}, 1)}
+}
+
+func (q *datagramQueue) push(b []byte) {
+	q.mu.Lock()
+	if len(q.queue) == DatagramQueue {
+		q.queue = append(q.queue[:0], q.queue[1:]...)
+	}
+	q.queue = append(q.queue, bytes.Clone(b))
+	q.mu.Unlock()
+	select {
+	case q.filled <- struct{}{}:
+	default:
+	}
+}
+
+// pop waits for a datagram; nil means that ctx ended.
+func (q *datagramQueue) pop(ctx context.Context) []byte {
+	for {
+		q.mu.Lock()
+		if len(q.queue) > 0 {
+			b := q.queue[0]
+			q.queue = append(q.queue[:0], q.queue[1:]...)
+			q.mu.Unlock()
+			return b
+		}
+		q.mu.Unlock()
+		select {
+		case <-q.filled:
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}

@@ -1,0 +1,381 @@
+package webtransport
+
+import (
+	"context"
+	"crypto/tls"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+	"unicode/utf8"
+
+	"github.com/quic-go/quic-go"
+	"github.com/quic-go/quic-go/http3"
+	"github.com/quic-go/quic-go/quicvarint"
+	wt "github.com/quic-go/webtransport-go"
+)
+
+const (
+	// closeCapsule is the type of WT_CLOSE_SESSION (draft-ietf-webtrans-http3, section 6).
+	closeCapsule = 0x2843
+	// quicDatagramSize is a datagram payload that fits a 1200-byte UDP payload with every header at its largest.
+	quicDatagramSize = 1150
+	// quicStreams is what a QUIC connection may have open beside the session's own streams: the CONNECT stream and
+	// HTTP/3 requests.
+	quicStreams = 32
+)
+
+// quicConfig is the transport's configuration for both sides. Windows bound what a peer can make this side hold: a
+// stream a client fills and nobody reads costs at most StreamWindow, all of a connection's streams ConnWindow.
+func quicConfig(maxStreams int64) *quic.Config {
+	return &quic.Config{
+		MaxIncomingStreams:               maxStreams + quicStreams,
+		MaxIncomingUniStreams:            quicStreams,
+		InitialStreamReceiveWindow:       256 << 10,
+		MaxStreamReceiveWindow:           1 << 20,
+		InitialConnectionReceiveWindow:   512 << 10,
+		MaxConnectionReceiveWindow:       4 << 20,
+		MaxIdleTimeout:                   30 * time.Second,
+		KeepAlivePeriod:                  10 * time.Second,
+		EnableDatagrams:                  true,
+		EnableStreamResetPartialDelivery: true,
+	}
+}
+
+// QUICConfig configures a QUICServer.
+type QUICConfig struct {
+	TLS         *tls.Config // with certificates; "h3" is added to its protocols
+	Handler     http.Handler
+	Protocols   []string                   // application protocols (WT-Available-Protocols), best first
+	CheckOrigin func(r *http.Request) bool // nil: the same origin only
+	MaxStreams  int64                      // streams a peer may have open at once in one session; 0: 1000
+	Logger      *slog.Logger
+}
+
+// QUICServer serves HTTP/3 and, through Upgrade, WebTransport sessions.
+type QUICServer struct {
+	wt *wt.Server
+}
+
+type quicConnKey struct{}
+
+// NewQUICServer makes a server. Close it when done.
+func NewQUICServer(c QUICConfig) *QUICServer {
+	if c.MaxStreams == 0 {
+		c.MaxStreams = 1000
+	}
+	h3 := &http3.Server{
+		TLSConfig:  http3.ConfigureTLSConfig(c.TLS),
+		QUICConfig: quicConfig(c.MaxStreams),
+		Handler:    c.Handler,
+		Logger:     c.Logger,
+		ConnContext: func(ctx context.Context, conn *quic.Conn) context.Context {
+			return context.WithValue(ctx, quicConnKey{}, conn)
+		},
+	}
+	return &QUICServer{wt: &wt.Server{H3: h3, ApplicationProtocols: c.Protocols, CheckOrigin: c.CheckOrigin}}
+}
+
+// Serve accepts connections on pc until Close.
+func (s *QUICServer) Serve(pc net.PacketConn) error {
+	err := s.wt.Serve(pc)
+	if errors.Is(err, http.ErrServerClosed) || errors.Is(err, context.Canceled) || errors.Is(err, quic.ErrServerClosed) {
+		return nil
+	}
+	return err
+}
+
+// Close ends every connection.
+func (s *QUICServer) Close() error { return s.wt.Close() }
+
+// Upgrade makes a session of an extended CONNECT request. On failure it has answered the request.
+func (s *QUICServer) Upgrade(w http.ResponseWriter, r *http.Request) (Session, error) {
+	conn, ok := r.Context().Value(quicConnKey{}).(*quic.Conn)
+	if !ok {
+		http.Error(w, "WebTransport needs HTTP/3", http.StatusUpgradeRequired)
+		return nil, errors.New("webtransport: not an HTTP/3 request")
+	}
+	h := &hijacker{ResponseWriter: w}
+	sess, err := s.wt.Upgrade(h, r)
+	if err != nil {
+		if h.str == nil {
+			http.Error(w, "this WebTransport session was refused", http.StatusForbidden)
+		}
+		return nil, err
+	}
+	q := newQUICSession(sess, conn)
+	q.connect = h.str
+	return q, nil
+}
+
+// hijacker keeps the CONNECT stream, which webtransport-go hides: closing a session so that browsers learn its code
+// needs it.
+type hijacker struct {
+	http.ResponseWriter
+	str *http3.Stream
+}
+
+func (h *hijacker) HTTPStream() *http3.Stream {
+	h.str = h.ResponseWriter.(http3.HTTPStreamer).HTTPStream()
+	return h.str
+}
+func (h *hijacker) ReceivedSettings() <-chan struct{} {
+	return h.ResponseWriter.(http3.Settingser).ReceivedSettings()
+}
+func (h *hijacker) Settings() *http3.Settings { return h.ResponseWriter.(http3.Settingser).Settings() }
+func (h *hijacker) Flush()                    { h.ResponseWriter.(http.Flusher).Flush() }
+
+// QUICDialConfig configures DialQUIC.
+type QUICDialConfig struct {
+	TLS        *tls.Config // "h3" is added to its protocols
+	Header     http.Header
+	Protocols  []string
+	MaxStreams int64 // 0: 1000
+}
+
+// DialQUIC opens a session at an https URL, on a QUIC connection of its own.
+func DialQUIC(ctx context.Context, url string, c QUICDialConfig) (Session, error) {
+	if c.MaxStreams == 0 {
+		c.MaxStreams = 1000
+	}
+	var conn *quic.Conn
+	tlsConf := &tls.Config{}
+	if c.TLS != nil {
+		tlsConf = c.TLS.Clone()
+	}
+	tlsConf.NextProtos = []string{http3.NextProtoH3}
+	t := &wt.Transport{ApplicationProtocols: c.Protocols}
+	host, err := hostPort(url)
+	if err != nil {
+		return nil, err
+	}
+	conn, err = quic.DialAddr(ctx, host, tlsConf, quicConfig(c.MaxStreams))
+	if err != nil {
+		return nil, fmt.Errorf("connect to %s over QUIC: %w", host, err)
+	}
+	cc, err := t.NewClientConn(conn)
+	if err == nil {
+		var sess *wt.Session
+		if _, sess, err = cc.Dial(ctx, url, c.Header); err == nil {
+			return newQUICSession(sess, conn), nil
+		}
+	}
+	conn.CloseWithError(quic.ApplicationErrorCode(http3.ErrCodeNoError), "")
+	return nil, fmt.Errorf("open a WebTransport session at %s: %w", url, err)
+}
+
+// quicSession is a Session on webtransport-go.
+type quicSession struct {
+	sess    *wt.Session
+	conn    *quic.Conn
+	connect *http3.Stream // the server's side only
+
+	ctx    context.Context
+	cancel context.CancelCauseFunc
+
+	closeOnce sync.Once
+	closed    chan struct{} // closed when the connection is gone
+
+	sendOnce  sync.Once
+	datagrams *datagramQueue
+}
+
+func newQUICSession(sess *wt.Session, conn *quic.Conn) *quicSession {
+	s := &quicSession{sess: sess, conn: conn, closed: make(chan struct{}), datagrams: newDatagramQueue()}
+	s.ctx, s.cancel = context.WithCancelCause(context.Background())
+	context.AfterFunc(sess.Context(), s.ended)
+	return s
+}
+
+// ended runs once, when webtransport-go's session is over. A browser keeps the QUIC connection open after it closed
+// its session, so that this side closes it.
+func (s *quicSession) ended() {
+	s.cancel(s.cause())
+	if s.connect == nil {
+		// A client's close capsule may still be on its way: the server closes the connection when it has read it.
+		select {
+		case <-s.conn.Context().Done():
+		case <-time.After(CloseTimeout):
+		}
+	}
+	s.conn.CloseWithError(quic.ApplicationErrorCode(http3.ErrCodeNoError), "")
+	close(s.closed)
+}
+
+// cause is why the session ended, as webtransport-go or QUIC tells it.
+func (s *quicSession) cause() error {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	_, err := s.sess.AcceptStream(ctx)
+	if err = closeCause(err); err != nil && !errors.Is(err, context.Canceled) {
+		return err
+	}
+	if err := context.Cause(s.conn.Context()); err != nil {
+		return closeCause(err)
+	}
+	return io.ErrUnexpectedEOF
+}
+
+// closeCause turns the library's session error into ours.
+func closeCause(err error) error {
+	var se *wt.SessionError
+	if errors.As(err, &se) {
+		return &CloseError{Code: uint32(se.ErrorCode), Reason: se.Message, Remote: se.Remote}
+	}
+	return err
+}
+
+func (s *quicSession) Context() context.Context { return s.ctx }
+
+func (s *quicSession) Info() Info {
+	st := s.conn.ConnectionStats()
+	return Info{
+		Transport: "webtransport", Protocol: s.sess.SessionState().ApplicationProtocol, RemoteAddr: s.sess.RemoteAddr(),
+		RTT: st.SmoothedRTT, MaxDatagramSize: quicDatagramSize,
+		BytesSent: st.BytesSent, BytesReceived: st.BytesReceived,
+	}
+}
+
+func (s *quicSession) OpenStream(ctx context.Context) (Stream, error) {
+	str, err := s.sess.OpenStreamSync(ctx)
+	if err != nil {
+		return nil, s.streamErr(err)
+	}
+	return &quicStream{str, s}, nil
+}
+
+func (s *quicSession) AcceptStream(ctx context.Context) (Stream, error) {
+	str, err := s.sess.AcceptStream(ctx)
+	if err != nil {
+		return nil, s.streamErr(err)
+	}
+	return &quicStream{str, s}, nil
+}
+
+func (s *quicSession) SendDatagram(b []byte) error {
+	if len(b) > quicDatagramSize {
+		return fmt.Errorf("webtransport: datagram of %d bytes, the limit is %d", len(b), quicDatagramSize)
+	}
+	if s.ctx.Err() != nil {
+		return context.Cause(s.ctx)
+	}
+	s.sendOnce.Do(func() { go s.sendDatagrams() })
+	s.datagrams.push(b)
+	return nil
+}
+
+// sendDatagrams is the one writer of datagrams: quic-go's own queue blocks, without a context, when it is full. It
+// ends with the session, which unblocks it.
+func (s *quicSession) sendDatagrams() {
+	for {
+		b := s.datagrams.pop(s.ctx)
+		if b == nil {
+			return
+		}
+		var tooLarge *quic.DatagramTooLargeError
+		if err := s.sess.SendDatagram(b); err != nil && !errors.As(err, &tooLarge) {
+			return
+		}
+	}
+}
+
+func (s *quicSession) ReceiveDatagram(ctx context.Context) ([]byte, error) {
+	b, err := s.sess.ReceiveDatagram(ctx)
+	if err != nil {
+		return nil, s.streamErr(err)
+	}
+	return b, nil
+}
+
+// Close delivers code and reason. On the server it writes the capsule and ends the CONNECT stream itself:
+// webtransport-go's CloseWithError also asks the peer to stop sending, and Chromium then drops the capsule unread.
+func (s *quicSession) Close(code uint32, reason string) error {
+	s.closeOnce.Do(func() {
+		reason = cutReason(reason)
+		s.cancel(&CloseError{Code: code, Reason: reason})
+		if s.connect == nil {
+			s.sess.CloseWithError(wt.SessionErrorCode(code), reason)
+			return
+		}
+		s.connect.SetWriteDeadline(time.Now().Add(CloseTimeout))
+		if _, err := s.connect.Write(appendCloseCapsule(nil, code, reason)); err == nil {
+			err = s.connect.Close()
+		}
+		select {
+		case <-s.sess.Context().Done(): // the peer ended its side of the CONNECT stream: it has read the capsule
+		case <-time.After(CloseTimeout):
+			s.sess.CloseWithError(wt.SessionErrorCode(code), reason)
+		}
+	})
+	<-s.closed
+	return nil
+}
+
+func appendCloseCapsule(b []byte, code uint32, reason string) []byte {
+	b = quicvarint.Append(b, closeCapsule)
+	b = quicvarint.Append(b, uint64(4+len(reason)))
+	b = binary.BigEndian.AppendUint32(b, code)
+	return append(b, reason...)
+}
+
+func cutReason(s string) string {
+	if len(s) <= MaxCloseReason {
+		return s
+	}
+	for i := MaxCloseReason; ; i-- {
+		if utf8.RuneStart(s[i]) {
+			return s[:i]
+		}
+	}
+}
+
+// streamErr turns the library's errors into ours.
+func (s *quicSession) streamErr(err error) error {
+	var se *wt.StreamError
+	if errors.As(err, &se) {
+		return &StreamError{Code: uint32(se.ErrorCode), Remote: se.Remote}
+	}
+	if err == nil || errors.Is(err, io.EOF) {
+		return err
+	}
+	if s.sess.Context().Err() != nil || s.conn.Context().Err() != nil {
+		<-s.ctx.Done()
+		return context.Cause(s.ctx)
+	}
+	return closeCause(err)
+}
+
+// quicStream is a Stream on webtransport-go.
+type quicStream struct {
+	str *wt.Stream
+	s   *quicSession
+}
+
+func (q *quicStream) Read(b []byte) (int, error) {
+	n, err := q.str.Read(b)
+	return n, q.s.streamErr(err)
+}
+
+func (q *quicStream) Write(b []byte) (int, error) {
+	n, err := q.str.Write(b)
+	return n, q.s.streamErr(err)
+}
+
+func (q *quicStream) Close() error {
+	if err := q.s.streamErr(q.str.Close()); err != nil && q.s.ctx.Err() == nil {
+		return err
+	}
+	return nil
+}
+func (q *quicStream) CancelRead(code uint32)             { q.str.CancelRead(wt.StreamErrorCode(code)) }
+func (q *quicStream) CancelWrite(code uint32)            { q.str.CancelWrite(wt.StreamErrorCode(code)) }
+func (q *quicStream) SetReadDeadline(t time.Time) error  { return q.str.SetReadDeadline(t) }
+func (q *quicStream) SetWriteDeadline(t time.Time) error { return q.str.SetWriteDeadline(t) }
+
+// SetClass does nothing: webtransport-go hides quic-go's stream priorities.
+func (q *quicStream) SetClass(uint8) {}

@@ -1,0 +1,191 @@
+package webtransport
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+
+	"github.com/coder/websocket"
+
+	"skein.dev/skein/webtransport/qmux"
+)
+
+// wsRecord is the largest WebSocket message this side takes: one QMux record of the default size, with room for a
+// peer that counts its header apart.
+const wsRecord = 16382 + 64
+
+// Subprotocols gives the WebSocket subprotocols for an application protocol, best first.
+func Subprotocols(protocol string) []string {
+	return []string{"qmux-02." + protocol, "qmux-01." + protocol}
+}
+
+// WebSocketConfig configures both ends of the WebSocket carrier.
+type WebSocketConfig struct {
+	Protocols   []string                   // application protocols, best first
+	CheckOrigin func(r *http.Request) bool // server; nil: the same origin only
+	HTTPClient  *http.Client               // client
+	Header      http.Header                // client
+	Mux         qmux.Config
+}
+
+func (c WebSocketConfig) subprotocols() (all []string) {
+	for _, p := range c.Protocols {
+		all = append(all, Subprotocols(p)...)
+	}
+	return all
+}
+
+// AcceptWebSocket makes a session of a WebSocket request. On failure it has answered the request.
+func AcceptWebSocket(w http.ResponseWriter, r *http.Request, c WebSocketConfig) (Session, error) {
+	opts := &websocket.AcceptOptions{Subprotocols: c.subprotocols(), InsecureSkipVerify: c.CheckOrigin != nil}
+	if c.CheckOrigin != nil && !c.CheckOrigin(r) {
+		http.Error(w, "this origin may not open a session", http.StatusForbidden)
+		return nil, fmt.Errorf("websocket: origin %q is not allowed", r.Header.Get("Origin"))
+	}
+	if !offers(r, opts.Subprotocols) {
+		http.Error(w, "offer one of the subprotocols "+strings.Join(opts.Subprotocols, ", "), http.StatusBadRequest)
+		return nil, errors.New("websocket: no subprotocol in common")
+	}
+	conn, err := websocket.Accept(w, r, opts)
+	if err != nil {
+		return nil, err
+	}
+	return newWSSession(conn, c, remoteAddr(r.RemoteAddr), qmux.Server), nil
+}
+
+// offers reports whether the client lists one of the subprotocols: without one the peers would not know how to read
+// each other.
+func offers(r *http.Request, subprotocols []string) bool {
+	for _, line := range r.Header.Values("Sec-WebSocket-Protocol") {
+		for p := range strings.SplitSeq(line, ",") {
+			for _, ours := range subprotocols {
+				if strings.EqualFold(strings.TrimSpace(p), ours) {
+					return true
+				}
+			}
+		}
+	}
+	return false
+}
+
+// DialWebSocket opens a session at a ws or wss URL.
+func DialWebSocket(ctx context.Context, url string, c WebSocketConfig) (Session, error) {
+	conn, _, err := websocket.Dial(ctx, url, &websocket.DialOptions{
+		HTTPClient: c.HTTPClient, HTTPHeader: c.Header, Subprotocols: c.subprotocols(),
+	})
+	if err != nil {
+		return nil, fmt.Errorf("open a WebSocket at %s: %w", url, err)
+	}
+	if conn.Subprotocol() == "" {
+		conn.CloseNow()
+		return nil, fmt.Errorf("open a WebSocket at %s: the server speaks none of %s", url, strings.Join(c.subprotocols(), ", "))
+	}
+	host, _ := hostPort(url)
+	return newWSSession(conn, c, remoteAddr(host), qmux.Client), nil
+}
+
+func newWSSession(conn *websocket.Conn, c WebSocketConfig, remote net.Addr, side func(qmux.Conn, qmux.Config) *qmux.Session) Session {
+	conn.SetReadLimit(wsRecord)
+	version, protocol, _ := strings.Cut(conn.Subprotocol(), ".")
+	c.Mux.Version = qmux.Draft02
+	if version == "qmux-01" {
+		c.Mux.Version = qmux.Draft01
+	}
+	return &muxSession{Session: side(&wsConn{conn: conn}, c.Mux),
+		info: Info{Transport: "websocket", Protocol: protocol, RemoteAddr: remote}}
+}
+
+// wsConn is a WebSocket as QMux wants it: whole binary messages.
+type wsConn struct {
+	conn  *websocket.Conn
+	close sync.Once
+}
+
+var errTextMessage = errors.New("websocket: a text message; QMux sends binary ones")
+
+func (c *wsConn) ReadMessage(ctx context.Context) ([]byte, error) {
+	t, b, err := c.conn.Read(ctx)
+	if err == nil && t != websocket.MessageBinary {
+		return nil, errTextMessage
+	}
+	return b, err
+}
+
+func (c *wsConn) WriteMessage(ctx context.Context, b []byte) error {
+	return c.conn.Write(ctx, websocket.MessageBinary, b)
+}
+
+func (c *wsConn) Close() error {
+	var err error
+	c.close.Do(func() { err = c.conn.CloseNow() })
+	return err
+}
+
+// Pipe gives the two ends of a session in memory. The first is the client's.
+func Pipe() (client, server Session) {
+	a, b := qmux.Pipe()
+	info := Info{Transport: "pipe"}
+	return &muxSession{Session: qmux.Client(a, qmux.Config{}), info: info},
+		&muxSession{Session: qmux.Server(b, qmux.Config{}), info: info}
+}
+
+// muxSession is a Session on QMux.
+type muxSession struct {
+	*qmux.Session
+	info Info // what does not change
+}
+
+func (s *muxSession) OpenStream(ctx context.Context) (Stream, error) {
+	str, err := s.Session.OpenStream(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return str, nil
+}
+
+func (s *muxSession) AcceptStream(ctx context.Context) (Stream, error) {
+	str, err := s.Session.AcceptStream(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return str, nil
+}
+
+func (s *muxSession) Close(code uint32, reason string) error {
+	return s.Session.Close(code, cutReason(reason))
+}
+
+func (s *muxSession) Info() Info {
+	i, st := s.info, s.Session.Stats()
+	i.RTT, i.MaxDatagramSize = s.Session.RTT(), s.Session.MaxDatagramSize()
+	i.BytesSent, i.BytesReceived = st.BytesSent, st.BytesReceived
+	return i
+}
+
+// hostPort gives host:port of a URL, with the scheme's port where it names none.
+func hostPort(rawURL string) (string, error) {
+	u, err := url.Parse(rawURL)
+	if err != nil {
+		return "", err
+	}
+	port := u.Port()
+	switch {
+	case port != "":
+	case u.Scheme == "http" || u.Scheme == "ws":
+		port = "80"
+	default:
+		port = "443"
+	}
+	return net.JoinHostPort(u.Hostname(), port), nil
+}
+
+// remoteAddr is an address that is only text.
+type remoteAddr string
+
+func (a remoteAddr) Network() string { return "tcp" }
+func (a remoteAddr) String() string  { return string(a) }

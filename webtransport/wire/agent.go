@@ -1,0 +1,210 @@
+package wire
+
+import "time"
+
+// AgentID names one agent for ever: "a" and twelve characters of lower-case base32.
+type AgentID string
+
+// NodeID names one Skein server.
+type NodeID string
+
+// Kind says which runtime runs an agent.
+type Kind string
+
+const (
+	KindExec     Kind = "exec"     // an operating-system process, from argv
+	KindScripted Kind = "scripted" // a deterministic script, run inside Skein
+)
+
+// Kinds lists the kinds that a configuration may name.
+var Kinds = []Kind{KindExec, KindScripted}
+
+// AgentType is the profile that agents are spawned from.
+type AgentType struct {
+	Name         string            `json:"name"`
+	Kind         Kind              `json:"kind"`
+	Description  string            `json:"description,omitempty"`
+	Argv         []string          `json:"argv,omitempty"` // kind exec; empty: the spawn request brings it
+	Env          map[string]string `json:"env,omitempty"`
+	Cwd          string            `json:"cwd,omitempty"`           // empty: a folder of the agent's own under the data folder
+	Script       string            `json:"script,omitempty"`        // kind scripted; empty: the spawn request brings it, or the demo runs
+	MaxInstances int               `json:"max_instances,omitempty"` // agents alive at once; 0: no limit
+	StopGraceMS  int64             `json:"stop_grace_ms"`           // milliseconds between SIGTERM and SIGKILL
+	Capabilities []string          `json:"capabilities,omitempty"`
+	Labels       map[string]string `json:"labels,omitempty"`
+	Builtin      bool              `json:"builtin,omitempty"`
+	Running      int               `json:"running"` // agents of this type alive now; filled in by types.list
+}
+
+// StopGrace is the time between SIGTERM and SIGKILL.
+func (t AgentType) StopGrace() time.Duration { return time.Duration(t.StopGraceMS) * time.Millisecond }
+
+// Desired is what the user wants of an agent.
+type Desired string
+
+const (
+	DesiredRun  Desired = "run"
+	DesiredStop Desired = "stop"
+)
+
+// Status is what an agent is.
+type Status string
+
+const (
+	StatusPending  Status = "pending"
+	StatusStarting Status = "starting"
+	StatusRunning  Status = "running"
+	StatusStopping Status = "stopping"
+	StatusExited   Status = "exited"
+	StatusUnknown  Status = "unknown" // its node does not answer
+	StatusLost     Status = "lost"    // its node has not answered for too long
+)
+
+// Statuses lists every status; the index is its number in a status datagram.
+var Statuses = []Status{StatusPending, StatusStarting, StatusRunning, StatusStopping, StatusExited, StatusUnknown, StatusLost}
+
+// Alive reports whether an agent with this status holds a process or may still get one.
+func (s Status) Alive() bool {
+	switch s {
+	case StatusPending, StatusStarting, StatusRunning, StatusStopping, StatusUnknown:
+		return true
+	}
+	return false
+}
+
+// Reason says why an agent exited.
+type Reason string
+
+const (
+	ReasonNone      Reason = ""
+	ReasonCompleted Reason = "completed" // it ended by itself with exit code 0
+	ReasonFailed    Reason = "failed"    // it could not start, crashed, or ended with another exit code
+	ReasonStopped   Reason = "stopped"   // it was asked to stop
+)
+
+// Reasons lists every reason; the index is its number in a status datagram.
+var Reasons = []Reason{ReasonNone, ReasonCompleted, ReasonFailed, ReasonStopped}
+
+// Activity is what a running agent does. It is empty unless the status is running.
+type Activity string
+
+const (
+	ActivityNone           Activity = ""
+	ActivityIdle           Activity = "idle"
+	ActivityRunning        Activity = "running"
+	ActivityRequiresAction Activity = "requires_action" // it waits for a person
+)
+
+// Activities lists every activity; the index is its number in a status datagram.
+var Activities = []Activity{ActivityNone, ActivityIdle, ActivityRunning, ActivityRequiresAction}
+
+// Agent is one agent: the record in the store, the answer of the protocol, the row on the page.
+type Agent struct {
+	ID         AgentID           `json:"id"`
+	Num        uint32            `json:"num"` // its short number in status datagrams; unique on its node
+	Name       string            `json:"name"`
+	Type       string            `json:"type"`
+	Kind       Kind              `json:"kind"`
+	Node       NodeID            `json:"node"`
+	Generation int               `json:"generation"` // counts starts, from 1
+	Desired    Desired           `json:"desired"`
+	Status     Status            `json:"status"`
+	Reason     Reason            `json:"reason,omitempty"`
+	Activity   Activity          `json:"activity,omitempty"`
+	Question   string            `json:"question,omitempty"` // what it waits for, while it requires action
+	Argv       []string          `json:"argv,omitempty"`
+	Cwd        string            `json:"cwd,omitempty"`
+	Labels     map[string]string `json:"labels,omitempty"`
+
+	CreatedAt     time.Time  `json:"created_at"`
+	StartedAt     *time.Time `json:"started_at,omitempty"`
+	ExitedAt      *time.Time `json:"exited_at,omitempty"`
+	LastHeartbeat *time.Time `json:"last_heartbeat,omitempty"`
+
+	Process *Process `json:"process,omitempty"`
+	Usage   Usage    `json:"usage"`
+	Exit    *Exit    `json:"exit,omitempty"`
+
+	LastLine string `json:"last_line,omitempty"` // its last line of output, at most MaxLastLine bytes
+	LastSeq  uint64 `json:"last_seq"`            // the position of its last event
+	Rev      uint32 `json:"rev"`                 // grows with every change of this record; the greater one is the newer
+}
+
+// MaxLastLine bounds Agent.LastLine, in bytes.
+const MaxLastLine = 240
+
+// NeedsAttention reports whether a person should look at the agent: it waits for one, it failed, or it is out of reach.
+func (a *Agent) NeedsAttention() bool {
+	return a.Activity == ActivityRequiresAction || a.Reason == ReasonFailed ||
+		a.Status == StatusUnknown || a.Status == StatusLost ||
+		(a.Exit != nil && len(a.Exit.Leftovers) > 0)
+}
+
+// Process tells an operating-system process from every other one that had or will have its pid.
+type Process struct {
+	PID       int    `json:"pid"`
+	Group     int    `json:"group"`      // process group id
+	StartTime uint64 `json:"start_time"` // field 22 of /proc/PID/stat: clock ticks since boot
+}
+
+// Usage is what an agent's processes use now.
+type Usage struct {
+	CPU       float64 `json:"cpu"`       // cores in use: 1.0 is one core
+	RSS       int64   `json:"rss"`       // bytes, summed over the process group
+	Processes int     `json:"processes"` // in the process group
+	CPUTime   float64 `json:"cpu_time"`  // seconds since the start, user and system
+}
+
+// Exit is how an agent ended.
+type Exit struct {
+	Code      int       `json:"code"`                // exit code; -1 when a signal ended it or it never started
+	Signal    string    `json:"signal,omitempty"`    // such as "SIGKILL"
+	Message   string    `json:"message,omitempty"`   // for a person
+	Leftovers []Process `json:"leftovers,omitempty"` // processes of its group that outlived SIGKILL
+}
+
+// Event is one thing that happened to an agent. Events are append-only and read from a cursor.
+type Event struct {
+	Seq     uint64    `json:"seq"` // position in the log; grows, with gaps, over all agents
+	Time    time.Time `json:"time"`
+	Type    EventType `json:"type"`
+	Subject AgentID   `json:"subject"`
+	Actor   string    `json:"actor,omitempty"` // who caused it: a client, or the server
+	Data    EventData `json:"data"`
+}
+
+// EventType says what happened.
+type EventType string
+
+const (
+	EventSpawned  EventType = "agent.spawned"  // the record exists
+	EventStarted  EventType = "agent.started"  // it runs; Data.Process for kind exec
+	EventActivity EventType = "agent.activity" // Data.Activity, and Data.Text for a question
+	EventStopping EventType = "agent.stopping" // a stop was asked for
+	EventSignal   EventType = "agent.signal"   // Data.Text names the signal sent to its group
+	EventExited   EventType = "agent.exited"   // Data.Exit, Data.Reason
+	EventStdout   EventType = "output.stdout"  // Data.Text or Data.Base64
+	EventStderr   EventType = "output.stderr"  // Data.Text or Data.Base64
+	EventInput    EventType = "input"          // Data.Text or Data.Base64, what was written to its stdin
+)
+
+// IsOutput reports whether the event carries bytes that the agent printed.
+func (t EventType) IsOutput() bool { return t == EventStdout || t == EventStderr }
+
+// EventData is what an event carries; which fields are set depends on its type.
+type EventData struct {
+	Text     string   `json:"text,omitempty"`   // when the bytes are valid UTF-8
+	Base64   []byte   `json:"base64,omitempty"` // when they are not
+	Activity Activity `json:"activity,omitempty"`
+	Reason   Reason   `json:"reason,omitempty"`
+	Process  *Process `json:"process,omitempty"`
+	Exit     *Exit    `json:"exit,omitempty"`
+}
+
+// Bytes is what Text or Base64 carries.
+func (d EventData) Bytes() []byte {
+	if d.Base64 != nil {
+		return d.Base64
+	}
+	return []byte(d.Text)
+}

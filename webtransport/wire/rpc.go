@@ -1,0 +1,413 @@
+package wire
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+)
+
+// Message is one JSON-RPC 2.0 message: a request (method and id), a notification (method), or a response (id and
+// result or error). https://www.jsonrpc.org/specification
+type Message struct {
+	JSONRPC string          `json:"jsonrpc"`
+	ID      json.RawMessage `json:"id,omitempty"`
+	Method  string          `json:"method,omitempty"`
+	Params  json.RawMessage `json:"params,omitempty"`
+	Result  json.RawMessage `json:"result,omitempty"`
+	Error   *Error          `json:"error,omitempty"`
+}
+
+// IsRequest reports whether the message wants an answer.
+func (m *Message) IsRequest() bool { return m.Method != "" && len(m.ID) > 0 }
+
+// IsNotification reports whether the message wants none.
+func (m *Message) IsNotification() bool { return m.Method != "" && len(m.ID) == 0 }
+
+// IsResponse reports whether the message is an answer.
+func (m *Message) IsResponse() bool { return m.Method == "" }
+
+// ParseMessage reads one line. Its errors are [*Error] values, fit to be sent back.
+func ParseMessage(line []byte) (*Message, error) {
+	line = bytes.TrimSpace(line)
+	if len(line) > MaxMessage {
+		return nil, Errorf(CodeTooLarge, "the message is longer than %d bytes", MaxMessage)
+	}
+	if len(line) > 0 && line[0] == '[' {
+		return nil, Errorf(CodeInvalidRequest, "JSON-RPC batches are not part of %s: send one message a line", Version)
+	}
+	var m Message
+	if err := json.Unmarshal(line, &m); err != nil {
+		if !json.Valid(line) {
+			return nil, Errorf(CodeParse, "the line is not JSON")
+		}
+		return nil, Errorf(CodeInvalidRequest, "the line is not a JSON-RPC 2.0 message")
+	}
+	if m.JSONRPC != "2.0" {
+		return nil, Errorf(CodeInvalidRequest, `"jsonrpc" must be "2.0"`)
+	}
+	if bytes.Equal(m.ID, []byte("null")) {
+		m.ID = nil
+	}
+	if err := checkID(m.ID); err != nil {
+		return nil, err
+	}
+	if m.Method == "" && m.Result == nil && m.Error == nil {
+		return nil, Errorf(CodeInvalidRequest, `the message has neither "method" nor "result" nor "error"`)
+	}
+	return &m, nil
+}
+
+func checkID(id json.RawMessage) error {
+	if len(id) == 0 {
+		return nil
+	}
+	if len(id) > MaxRequestID {
+		return Errorf(CodeInvalidRequest, `"id" is longer than %d bytes`, MaxRequestID)
+	}
+	if c := id[0]; c != '"' && c != '-' && (c < '0' || c > '9') {
+		return Errorf(CodeInvalidRequest, `"id" must be a string or a number`)
+	}
+	return nil
+}
+
+// ErrorCode is a JSON-RPC error code. -32768…-32600 are JSON-RPC's own.
+type ErrorCode int
+
+const (
+	CodeParse          ErrorCode = -32700
+	CodeInvalidRequest ErrorCode = -32600
+	CodeMethodNotFound ErrorCode = -32601
+	CodeInvalidParams  ErrorCode = -32602
+	CodeInternal       ErrorCode = -32603
+
+	CodeUnauthorized  ErrorCode = -32001 // no login, or a bad ticket
+	CodeNotFound      ErrorCode = -32002 // no such agent or type
+	CodeConflict      ErrorCode = -32003 // the id was used for another request
+	CodeExhausted     ErrorCode = -32004 // a cap is reached, such as max_instances
+	CodeUnavailable   ErrorCode = -32005 // the server stops, or admission is closed
+	CodePrecondition  ErrorCode = -32006 // the agent is not in a state for this
+	CodeSpawnFailed   ErrorCode = -32007 // the command could not be started
+	CodeTooLarge      ErrorCode = -32008 // over a limit of the protocol
+	CodeVersion       ErrorCode = -32009 // no protocol version in common; data names the supported ones
+	CodeTicketExpired ErrorCode = -32010 // fetch a fresh /connect
+	CodeTimeout       ErrorCode = -32011 // the request ran out of time
+)
+
+var codeNames = map[ErrorCode]string{
+	CodeParse: "parse_error", CodeInvalidRequest: "invalid_request", CodeMethodNotFound: "method_not_found",
+	CodeInvalidParams: "invalid_params", CodeInternal: "internal", CodeUnauthorized: "unauthorized",
+	CodeNotFound: "not_found", CodeConflict: "conflict", CodeExhausted: "resource_exhausted",
+	CodeUnavailable: "unavailable", CodePrecondition: "failed_precondition", CodeSpawnFailed: "spawn_failed",
+	CodeTooLarge: "too_large", CodeVersion: "unsupported_version", CodeTicketExpired: "ticket_expired",
+	CodeTimeout: "timeout",
+}
+
+func (c ErrorCode) String() string {
+	if n, ok := codeNames[c]; ok {
+		return n
+	}
+	return fmt.Sprintf("code %d", int(c))
+}
+
+// Error is the error of a JSON-RPC response: a code for programs and one safe message for a person. It never carries
+// the server's own details.
+type Error struct {
+	Code    ErrorCode  `json:"code"`
+	Message string     `json:"message"`
+	Data    *ErrorData `json:"data,omitempty"`
+}
+
+// ErrorData helps a program to act on an error.
+type ErrorData struct {
+	Kind      string   `json:"kind,omitempty"`      // the code's name
+	Field     string   `json:"field,omitempty"`     // the parameter at fault
+	Supported []string `json:"supported,omitempty"` // what is allowed instead
+}
+
+// Errorf makes an Error with its kind filled in.
+func Errorf(code ErrorCode, format string, args ...any) *Error {
+	return &Error{Code: code, Message: fmt.Sprintf(format, args...), Data: &ErrorData{Kind: code.String()}}
+}
+
+// WithField names the parameter at fault.
+func (e *Error) WithField(field string) *Error { e.Data.Field = field; return e }
+
+// WithSupported lists what is allowed.
+func (e *Error) WithSupported(v []string) *Error { e.Data.Supported = v; return e }
+
+func (e *Error) Error() string { return e.Code.String() + ": " + e.Message }
+
+// Is makes errors.Is(err, &Error{Code: c}) compare codes.
+func (e *Error) Is(target error) bool {
+	t, ok := target.(*Error)
+	return ok && t.Code == e.Code
+}
+
+// AsError gives what may be told to a client: the wire error inside err, or a bare "internal".
+func AsError(err error) *Error {
+	var e *Error
+	if errors.As(err, &e) {
+		return e
+	}
+	return Errorf(CodeInternal, "the server failed to do this; its log says why")
+}
+
+// Methods of the control lane.
+const (
+	MethodHello = "hello"
+	MethodPing  = "ping"
+	MethodSpawn = "agent.spawn"
+	MethodList  = "agent.list"
+	MethodGet   = "agent.get"
+	MethodInput = "agent.input" // on an agent lane too, without id
+	MethodStop  = "agent.stop"
+	MethodTypes = "types.list"
+)
+
+// Notifications by the server, and the one request that the status lane takes.
+const (
+	NoteGoodbye  = "goodbye"         // control lane: Goodbye
+	NoteSnapshot = "status.snapshot" // status lane: Snapshot
+	NoteUpdate   = "status.update"   // status lane: Update
+	MethodResync = "status.resync"   // status lane, by the client: send a snapshot, as a notification or a request
+	NoteAttached = "attached"        // agent lane, first: Attached
+	NoteEvents   = "events"          // agent lane: Events
+	NoteEnd      = "end"             // agent lane, last, before the server ends the stream: End
+)
+
+// Hello is the first request on the control lane.
+type Hello struct {
+	Versions []string   `json:"versions"` // the versions the client speaks, best first
+	Ticket   string     `json:"ticket"`
+	Client   ClientInfo `json:"client"`
+	Resume   *Resume    `json:"resume,omitempty"`
+	NoStatus bool       `json:"no_status,omitempty"` // open no status lane and send no status datagrams
+}
+
+// ClientInfo names the program behind a session.
+type ClientInfo struct {
+	ID      string `json:"id"` // random, at least 16 characters, the same over reconnects: request ids count within it
+	Name    string `json:"name,omitempty"`
+	Version string `json:"version,omitempty"`
+}
+
+// Resume says what the client had before it came back.
+type Resume struct {
+	Session string `json:"session"`
+	Epoch   string `json:"epoch"`
+}
+
+// Welcome answers Hello.
+type Welcome struct {
+	Version   string `json:"version"`
+	Session   string `json:"session"`
+	Epoch     string `json:"epoch"`     // cursors count within it; another epoch means another log
+	Recovered bool   `json:"recovered"` // the epoch in Resume is this one: cursors hold
+	Node      NodeID `json:"node"`
+	Server    string `json:"server"` // its version
+	Limits    Limits `json:"limits"`
+}
+
+// Limits are the caps a client must keep.
+type Limits struct {
+	MaxMessage  int `json:"max_message"`
+	MaxStreams  int `json:"max_streams"`
+	MaxBatch    int `json:"max_batch"`
+	MaxInput    int `json:"max_input"`
+	MaxDatagram int `json:"max_datagram"`
+}
+
+// Goodbye precedes every close by the server.
+type Goodbye struct {
+	Code             CloseCode `json:"code"`
+	Reason           string    `json:"reason"`
+	ReconnectAfterMS int64     `json:"reconnect_after_ms"` // at least this long; -1: do not come back
+}
+
+// SpawnParams ask for agents of a type.
+type SpawnParams struct {
+	Type   string            `json:"type"`
+	Name   string            `json:"name,omitempty"`  // with Count > 1, "-1", "-2" … are added
+	Count  int               `json:"count,omitempty"` // 0 means 1
+	Argv   []string          `json:"argv,omitempty"`  // for types that have none
+	Args   []string          `json:"args,omitempty"`  // added to the type's own argv
+	Env    map[string]string `json:"env,omitempty"`   // added to the type's; never shown again
+	Cwd    string            `json:"cwd,omitempty"`
+	Script string            `json:"script,omitempty"` // kind scripted
+	Labels map[string]string `json:"labels,omitempty"`
+}
+
+// SpawnResult lists the agents that exist now, and what failed. In a batch, each failure has the index of its agent.
+// A request that can't be admitted whole is refused whole, with an error and no agent.
+type SpawnResult struct {
+	Agents []Agent      `json:"agents"`
+	Failed []SpawnError `json:"failed,omitempty"`
+}
+
+// SpawnError is one agent of a batch that could not be started. Its record exists: exited (failed).
+type SpawnError struct {
+	Index int     `json:"index"`
+	ID    AgentID `json:"id,omitempty"`
+	Error *Error  `json:"error"`
+}
+
+// Filter chooses agents; an empty field does not restrict.
+type Filter struct {
+	IDs    []AgentID         `json:"ids,omitempty"`
+	Types  []string          `json:"types,omitempty"`
+	Status []Status          `json:"status,omitempty"`
+	Labels map[string]string `json:"labels,omitempty"` // all must match
+	Query  string            `json:"query,omitempty"`  // a part of id, name, type, argv or last line, any case
+	Limit  int               `json:"limit,omitempty"`  // 0: all
+}
+
+// ListResult is a snapshot of agents, newest first.
+type ListResult struct {
+	Agents []Agent `json:"agents"`
+	Total  int     `json:"total"` // how many match, whatever the limit
+}
+
+// AgentParams name one agent.
+type AgentParams struct {
+	ID AgentID `json:"id"`
+}
+
+// InputParams write to an agent's standard input. Exactly one of Text and Base64 may be set.
+type InputParams struct {
+	ID     AgentID `json:"id,omitempty"`
+	Text   string  `json:"text,omitempty"`
+	Base64 []byte  `json:"base64,omitempty"`
+	EOF    bool    `json:"eof,omitempty"` // close its standard input afterwards
+}
+
+// Bytes is what is to be written.
+func (p InputParams) Bytes() []byte {
+	if p.Base64 != nil {
+		return p.Base64
+	}
+	return []byte(p.Text)
+}
+
+// StopScope says what a stop is about.
+type StopScope string
+
+const (
+	ScopeAgent StopScope = "agent" // the agents in IDs
+	ScopeType  StopScope = "type"  // every agent of Type
+	ScopeAll   StopScope = "all"   // every agent
+)
+
+// StopParams ask for agents to be stopped, and verified to be gone.
+type StopParams struct {
+	Scope   StopScope `json:"scope,omitempty"` // empty means agent
+	IDs     []AgentID `json:"ids,omitempty"`
+	Type    string    `json:"type,omitempty"`
+	GraceMS *int64    `json:"grace_ms,omitempty"` // instead of the type's own stop grace; 0: SIGKILL at once
+}
+
+// StopResult reports on each agent, after the fact.
+type StopResult struct {
+	Reports []StopReport `json:"reports"`
+}
+
+// StopReport says how one agent ended.
+type StopReport struct {
+	ID        AgentID   `json:"id"`
+	Status    Status    `json:"status"`
+	Reason    Reason    `json:"reason,omitempty"`
+	Already   bool      `json:"already,omitempty"` // it had ended before
+	Forced    bool      `json:"forced,omitempty"`  // SIGKILL was needed
+	TookMS    int64     `json:"took_ms"`
+	Leftovers []Process `json:"leftovers,omitempty"` // of its group, still there
+	Error     *Error    `json:"error,omitempty"`
+}
+
+// TypesResult lists the agent types.
+type TypesResult struct {
+	Types []AgentType `json:"types"`
+}
+
+// Attached opens an agent lane.
+type Attached struct {
+	Agent     Agent  `json:"agent"`
+	Epoch     string `json:"epoch"`
+	First     uint64 `json:"first"`     // the oldest event still there; 0: none
+	Last      uint64 `json:"last"`      // the newest event when the lane opened
+	Recovered bool   `json:"recovered"` // every event after the asked-for cursor follows; false: some are gone, or the epoch changed
+}
+
+// Events carries events in order. Cursor is the seq of the last one: the After of a lane that goes on.
+type Events struct {
+	Events []Event `json:"events"`
+	Cursor uint64  `json:"cursor"`
+}
+
+// End is the last message of an agent lane: the agent exited and every event was sent, or Follow was not asked for.
+type End struct {
+	Agent  Agent  `json:"agent"`
+	Cursor uint64 `json:"cursor"`
+}
+
+// Snapshot is a part of the fleet as it is. The first part has Part 0; the client replaces what it has when it has
+// all Parts of one Seq.
+type Snapshot struct {
+	Seq    uint64  `json:"seq"` // status datagrams with a greater seq are newer
+	Part   int     `json:"part"`
+	Parts  int     `json:"parts"`
+	Agents []Agent `json:"agents"`
+	Epoch  string  `json:"epoch"`
+}
+
+// Update carries agents that are new, or whose unpacked fields (name, last line, exit …) changed, and those that were
+// forgotten.
+type Update struct {
+	Agents  []Agent   `json:"agents,omitempty"`
+	Removed []AgentID `json:"removed,omitempty"`
+}
+
+// Ping and its answer measure a round trip.
+type Ping struct {
+	Time float64 `json:"time,omitempty"` // the client's own, given back
+}
+
+// Transport names a carrier.
+type Transport string
+
+const (
+	WebTransport Transport = "webtransport"
+	WebSocket    Transport = "websocket"
+)
+
+// Connect is the document that POST /connect answers with: the doors, and how to try them.
+type Connect struct {
+	Version string `json:"version"`
+	Node    NodeID `json:"node"`
+	Doors   []Door `json:"doors"`
+	Policy  Policy `json:"policy"`
+}
+
+// Door is one way in. Its ticket is good once, for TicketExpiresMS from the answer on.
+type Door struct {
+	Transport         Transport         `json:"transport"`
+	URL               string            `json:"url"`
+	Protocols         []string          `json:"protocols,omitempty"` // WebSocket subprotocols, best first
+	CertificateHashes []CertificateHash `json:"certificate_hashes,omitempty"`
+	Ticket            string            `json:"ticket"`
+	TicketExpiresMS   int64             `json:"ticket_expires_ms"`
+}
+
+// CertificateHash is what WebTransport's serverCertificateHashes takes. Value is base64 of the DER certificate's SHA-256.
+type CertificateHash struct {
+	Algorithm string `json:"algorithm"` // "sha-256"
+	Value     []byte `json:"value"`
+}
+
+// Policy is how a client chooses among the doors.
+type Policy struct {
+	RaceDelayMS  int64 `json:"race_delay_ms"`  // WebSocket joins after this
+	BackoffMinMS int64 `json:"backoff_min_ms"` // full jitter between reconnects
+	BackoffMaxMS int64 `json:"backoff_max_ms"`
+	HealthyMS    int64 `json:"healthy_ms"` // a session that lived this long resets the backoff
+	PingMS       int64 `json:"ping_ms"`    // how often a client measures its round trip; two missed mean a dead session
+}
