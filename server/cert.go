@@ -168,3 +168,12 @@ func makeDevCertificate(now time.Time, lifetime time.Duration) (certPEM, keyPEM 
 	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}),
 		pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: keyDER}), nil
 }
+
+// DevCertificate makes a development certificate in dir, or reads the one that is there, for a server beside Skein's own.
+func DevCertificate(dir string, log *slog.Logger) (*tls.Certificate, error) {
+	c, err := devCertificates(dir, devCertLifetime, log)
+	if err != nil {
+		return nil, err
+	}
+	return c.get(nil)
+}

@@ -20,6 +20,14 @@ import (
 // for so long is closed, and may come back.
 const writeTimeout = 30 * time.Second
 
+const (
+	// maxInputs bounds the inputs of a lane that are in work: the other slots stay free for commands, however many
+	// agents do not read.
+	maxInputs = wire.MaxInFlight * 3 / 4
+	// inputPatience is how long a lane waits when it has maxInputs, before it refuses one.
+	inputPatience = 250 * time.Millisecond
+)
+
 // conn is one session: a client that has said hello, or has HelloTimeout to do so.
 type conn struct {
 	// static
@@ -258,7 +266,7 @@ type lane struct {
 
 	inFlight sync.WaitGroup
 	slots    chan struct{} // bounds the requests in work; when it is full, the client's next ones wait unread
-	inputs   chan struct{} // bounds those that wait for an agent to read; when it is full, more are refused
+	inputs   chan struct{} // bounds the inputs among them; when it stays full for inputPatience, more are refused
 
 	mu   sync.Mutex // held around writes
 	buf  []byte
@@ -307,7 +315,7 @@ type handler func(ctx context.Context, l *lane, m *wire.Message) (any, error)
 // serve reads requests and answers each on a goroutine of its own, until the client ends the lane. nil: it ended well.
 func (l *lane) serve(h handler) error {
 	l.slots = make(chan struct{}, wire.MaxInFlight)
-	l.inputs = make(chan struct{}, wire.MaxInFlight/2)
+	l.inputs = make(chan struct{}, maxInputs)
 	defer l.inFlight.Wait()
 	for {
 		m, err := l.r.Message()
@@ -343,7 +351,7 @@ func (l *lane) work(h handler, m *wire.Message) func() {
 	}
 	select {
 	case l.inputs <- struct{}{}:
-	default:
+	case <-time.After(inputPatience):
 		return func() { l.answer(l.c.ctx, refuseInput, m, begin); <-l.slots }
 	}
 	before, done := l.inOrder(m)

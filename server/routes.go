@@ -33,7 +33,7 @@ func (s *Server) routes() http.Handler {
 	in := http.NewServeMux()
 	in.HandleFunc("GET /{$}", s.fleetPage)
 	in.HandleFunc("GET /agents/{id}", s.agentPage)
-	in.HandleFunc("GET /stories", func(w http.ResponseWriter, r *http.Request) { s.page(w, r, http.StatusOK, ui.Stories(static.URL)) })
+	in.HandleFunc("GET /stories", func(w http.ResponseWriter, r *http.Request) { s.page(w, r, http.StatusOK, ui.Stories()) })
 	in.HandleFunc("POST /connect", s.connect)
 	in.HandleFunc("POST /login/token", s.loginToken)
 	in.HandleFunc("POST /logout", s.logout)

@@ -499,7 +499,11 @@ func storyList(v FleetView) templ.Component {
 		}
 		ctx = templ.ClearChildren(ctx)
 		needs, rest := v.arrange()
-		templ_7745c5c3_Err = toolbar(v).Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = chips(v).Render(ctx, templ_7745c5c3_Buffer)
+		if templ_7745c5c3_Err != nil {
+			return templ_7745c5c3_Err
+		}
+		templ_7745c5c3_Err = filters(v).Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

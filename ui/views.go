@@ -285,15 +285,16 @@ type page struct {
 	version, epoch string
 	theme          string
 	assets         Assets
-	here           string // the href of the navigation's current entry
+	here           string // the href of the navigation's entry that the page belongs to
+	current        string // aria-current: "page" when it is that entry's own page, else "true"
 }
 
 func (v FleetView) page() page {
-	return page{"Fleet", "fleet.js", v.Node, v.Version, v.Epoch, v.Theme, v.Assets, "/"}
+	return page{"Fleet", "fleet.js", v.Node, v.Version, v.Epoch, v.Theme, v.Assets, "/", "page"}
 }
 
 func (v AgentView) page() page {
-	return page{v.Agent.Name, "agent.js", v.Node, v.Version, v.Epoch, v.Theme, v.Assets, "/"}
+	return page{v.Agent.Name, "agent.js", v.Node, v.Version, v.Epoch, v.Theme, v.Assets, "/", "true"}
 }
 
 // destination is an entry of the navigation.

@@ -132,7 +132,7 @@ where UDP is blocked. One binary: ` + "`skein serve`" + ` is the server, everyth
 	f.BoolVar(&g.json, "json", false, "print JSON")
 	f.BoolVarP(&g.verbose, "verbose", "v", false, "log what the client does")
 	root.AddCommand(serveCommand(g), spawnCommand(g), psCommand(g), logsCommand(g), attachCommand(g), sendCommand(g),
-		stopCommand(g), typesCommand(g), loginCommand(g), versionCommand(g))
+		stopCommand(g), typesCommand(g), loginCommand(g), benchCommand(g), versionCommand(g))
 	for _, c := range root.Commands() {
 		if c.Args != nil {
 			check := c.Args

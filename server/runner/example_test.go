@@ -3,7 +3,6 @@ package runner_test
 import (
 	"context"
 	"fmt"
-	"time"
 
 	"skein.dev/skein/server/runner"
 	"skein.dev/skein/webtransport/wire"
@@ -13,7 +12,7 @@ import (
 type printer struct{}
 
 func (printer) Output(t wire.EventType, b []byte)    { fmt.Printf("%s %q\n", t, b) }
-func (printer) Activity(a wire.Activity, ask string) { fmt.Println("activity", a, ask) }
+func (printer) Activity(a wire.Activity, ask string) { fmt.Printf("activity %s %q\n", a, ask) }
 func (printer) Signal(name string)                   { fmt.Println("signal", name) }
 
 func ExampleScripted() {
@@ -33,10 +32,10 @@ func ExampleScripted() {
 	<-run.Done()
 	fmt.Println(run.Exit().Message)
 	// Output:
-	// activity running
+	// activity running ""
 	// output.stdout "Looking around\n"
-	// activity requires_action Which way?
-	// activity running
+	// activity requires_action "Which way?"
+	// activity running ""
 	// output.stdout "Going left\n"
 	// exit status 3
 }
@@ -46,23 +45,19 @@ func ExampleProcesses() {
 	defer processes.Close()
 
 	run, err := processes.Start(context.Background(), runner.Launch{Agent: "aexample", Instance: "example",
-		Argv: []string{"sh", "-c", `read name; echo "hello $name"; exec sleep 600`}, Cwd: "/"}, printer{})
+		Argv: []string{"sh", "-c", `read name; echo "hello $name"; sleep 600 & exit 3`}, Cwd: "/"}, printer{})
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
 	run.Input(context.Background(), []byte("Skein\n"), true)
-	for run.LastOutput().IsZero() {
-		time.Sleep(time.Millisecond)
-	}
-	forced, leftovers := run.Stop(context.Background(), 5*time.Second)
-	<-run.Done()
-	fmt.Println(run.Exit().Message, forced, len(leftovers))
+	<-run.Done() // the sleep is gone, too
+	fmt.Println(run.Exit().Message)
 	// Output:
-	// activity running
+	// activity running ""
 	// output.stdout "hello Skein\n"
 	// signal SIGTERM
-	// killed by SIGTERM false 0
+	// exit status 3
 }
 
 func ExampleParseScript() {

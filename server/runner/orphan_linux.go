@@ -104,60 +104,63 @@ func Reap(ctx context.Context, orphans []Orphan, grace time.Duration) (leftovers
 	if len(orphans) == 0 {
 		return nil
 	}
-	known := make(map[wire.AgentID]bool)
+	r := reaping{orphans: orphans, agents: map[Orphan]bool{}, owner: map[wire.Process]Orphan{}, told: map[wire.Process]bool{}}
 	for _, o := range orphans {
-		known[o.Agent] = true
+		r.owner[o.Process] = o
+		r.agents[Orphan{Agent: o.Agent, Instance: o.Instance}] = true
 	}
-	instance := orphans[0].Instance
 	by := time.Now().Add(max(0, grace))
-	told := map[wire.Process]bool{}
-	owner := map[wire.Process]wire.AgentID{}
-	for _, o := range orphans {
-		owner[o.Process] = o.Agent
-	}
-	h := hunt{
-		find: func() []proc {
-			procs, err := scan(true)
-			if err != nil {
-				return unverified(orphans)
-			}
-			spared := lineage(procs, os.Getpid())
-			var left []proc
-			for _, p := range procs {
-				if p.instance == instance && known[p.agent] && owner[p.Process] == "" {
-					owner[p.Process] = p.agent
-				}
-				if owner[p.Process] != "" && p.lives() && !spared[p.PID] {
-					left = append(left, p)
-				}
-			}
-			return left
-		},
-		signal: func(sig unix.Signal, found []proc) {
-			for _, p := range found {
-				tellOne(sig, p, told)
-			}
-		},
+	_, left := hunt{
+		find:     r.find,
+		signal:   r.signal,
 		deadline: func() time.Time { return by },
-		pause: func(d time.Duration) {
-			select {
-			case <-time.After(d):
-			case <-ctx.Done():
-			}
-		},
-		over: func() bool { return ctx.Err() != nil },
-	}
-	_, left := h.run()
+		pause:    func(d time.Duration) { pause(ctx, d) },
+		over:     func() bool { return ctx.Err() != nil },
+	}.run()
 	for _, p := range left {
-		leftovers = append(leftovers, Orphan{owner[p.Process], instance, p.Process})
+		leftovers = append(leftovers, r.owner[p.Process])
 	}
 	return leftovers
 }
 
-func unverified(orphans []Orphan) []proc {
-	procs := make([]proc, 0, len(orphans))
-	for _, o := range orphans {
-		procs = append(procs, proc{Process: o.Process})
+type reaping struct {
+	orphans []Orphan
+	agents  map[Orphan]bool         // their agents and instances, without a process
+	owner   map[wire.Process]Orphan // them, and what carries the mark of one of their agents
+	told    map[wire.Process]bool
+}
+
+func (r *reaping) find() (left []proc) {
+	procs, err := scan(true)
+	if err != nil { // what cannot be verified is not gone
+		for _, o := range r.orphans {
+			left = append(left, proc{Process: o.Process})
+		}
+		return left
 	}
-	return procs
+	spared := lineage(procs, os.Getpid())
+	for _, p := range procs {
+		if r.agents[Orphan{Agent: p.agent, Instance: p.instance}] {
+			r.owner[p.Process] = Orphan{p.agent, p.instance, p.Process}
+		}
+		if _, ours := r.owner[p.Process]; ours && p.lives() && !spared[p.PID] {
+			left = append(left, p)
+		}
+	}
+	return left
+}
+
+func (r *reaping) signal(sig unix.Signal, found []proc) {
+	for _, p := range found {
+		tellOne(sig, p, r.told)
+	}
+}
+
+func pause(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
 }

@@ -97,3 +97,7 @@ func open(c <-chan struct{}) bool {
 		return true
 	}
 }
+
+func spawnError(format string, args ...any) *wire.Error {
+	return wire.Errorf(wire.CodeSpawnFailed, format, args...)
+}

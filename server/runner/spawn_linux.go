@@ -11,8 +11,6 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
-
-	"skein.dev/skein/webtransport/wire"
 )
 
 const defaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -50,10 +48,6 @@ func newCommand(l Launch) (command, error) {
 		c.env = append(c.env, k+"="+env[k])
 	}
 	return c, nil
-}
-
-func spawnError(format string, args ...any) *wire.Error {
-	return wire.Errorf(wire.CodeSpawnFailed, format, args...)
 }
 
 // environ is what the agent sees: the server's own variables, so that PATH, HOME, proxies and locale work as they do

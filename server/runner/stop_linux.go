@@ -90,10 +90,10 @@ func (p *process) terminate() {
 	told := &telling{each: map[wire.Process]bool{}}
 	h := hunt{find: p.members, deadline: p.killAt, pause: p.pause, over: func() bool { return false },
 		signal: func(sig unix.Signal, found []proc) { p.tell(sig, found, told) }}
-	now := false
+	atOnce := false
 	if open(p.exited) { // what is in the group of a living leader need not be looked up before it is told
-		now = !time.Now().Before(p.killAt())
-		if now {
+		atOnce = !time.Now().Before(p.killAt())
+		if atOnce {
 			h.signal(unix.SIGKILL, nil)
 		} else {
 			h.signal(unix.SIGTERM, nil)
@@ -101,7 +101,7 @@ func (p *process) terminate() {
 	}
 	forced, left := h.run()
 	p.mu.Lock()
-	p.forced, p.leftovers = forced || now, identities(left)
+	p.forced, p.leftovers = forced || atOnce, identities(left)
 	p.mu.Unlock()
 	if len(left) > 0 {
 		p.owner.log.Error("not seen to be gone after SIGKILL", "agent", p.agent, "processes", identities(left))

@@ -3,7 +3,7 @@
  */
 import { field, mark, one, shape, write } from './dom.js'
 import {
-  activityWord, age, clean, cpuCell, exitText, inputRefusal, memCell, need, needGlyph, needText, pidText, state, stateDetail,
+  activityWord, age, clean, cpuCell, inputRefusal, memCell, need, needGlyph, needText, pidText, state, stateDetail,
   stateWord, stoppable, NONE,
 } from './format.js'
 import { listen } from './keys.js'
@@ -61,7 +61,7 @@ function show(a) {
   write(head.pid, pidText(a))
   write(head.cpu, cpuCell(a))
   write(head.mem, memCell(a))
-  write(head.exit, a.exit ? exitText(a.exit) : NONE)
+  write(head.exit, a.exit ? (a.exit.signal ?? '') || String(a.exit.code) : NONE)
   head.stop.disabled = !stoppable(a)
   write(field(head.stop, 'stop-word'), a.status === 'stopping' ? 'Stopping' : 'Stop')
   banner(a)
@@ -158,7 +158,7 @@ const input = (() => {
     show(a) {
       const refusal = inputRefusal(a) || (ended ? 'Its input was closed' : '')
       box.disabled = send.disabled = eof.disabled = refusal !== ''
-      mark(box, 'placeholder', refusal || 'Write a line; Enter sends it')
+      mark(box, 'placeholder', refusal || 'Write a line')
     },
   }
 })()

@@ -229,7 +229,7 @@ listen({
   ArrowUp: arrow(-1),
   x: onRow((row) => list.toggle(row.id, false)),
   X: onRow((row) => list.toggle(row.id, true)),
-  a: onRow((row) => row.agent && need(row.agent) === 'question' && row.answer.focus()),
+  a: onRow((row) => row.agent && need(row.agent) === 'question' && row.answer?.focus()),
   s: () => {
     const agents = list.picked.length > 0 ? list.picked : list.current?.agent ? [list.current.agent] : []
     ask(agents)

@@ -56,6 +56,12 @@ export class List extends EventTarget {
   #arranging = false
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #later
+  #sight = new IntersectionObserver((entries) => {
+    for (const e of entries) {
+      const row = this.#rows.get(idOf(e.target))
+      if (row) row.seen = e.isIntersecting
+    }
+  }, { rootMargin: '400px' })
   #el = {
     list: one(document, '#list'),
     needs: one(document, '#needs'),
@@ -65,11 +71,13 @@ export class List extends EventTarget {
     restCount: one(document, '#rest-count'),
     fold: one(document, '#needs-fold'),
     dismiss: one(document, '#needs-dismiss'),
+    chips: one(document, '#chips'),
+    filters: one(document, '#filters'),
     noAgents: one(document, '#no-agents'),
     noMatch: one(document, '#no-match'),
     noMatchText: one(document, '#no-match-text'),
     summary: one(document, '#summary'),
-    pickAll: /** @type {HTMLInputElement} */ (one(document, '#pick-all')),
+    pickAll: one(document, '#pick-all'),
   }
 
   /** @param {Filter} filter */
@@ -78,17 +86,18 @@ export class List extends EventTarget {
     this.filter = filter
     for (const el of /** @type {NodeListOf<HTMLElement>} */ (this.#el.list.querySelectorAll('.agent'))) {
       const id = el.dataset.id ?? ''
-      const row = new Row(id, el)
-      this.#rows.set(id, row)
-      this.#shown.push(row)
+      this.#shown.push(this.#add(new Row(id, el)))
     }
     this.#listen()
     setInterval(() => this.#tick(), 1000)
     this.#tick()
   }
 
-  get size() {
-    return this.#agents.size
+  /** @param {Row} row */
+  #add(row) {
+    this.#rows.set(row.id, row)
+    this.#sight.observe(row.element)
+    return row
   }
 
   /** @param {string} id */
@@ -113,7 +122,11 @@ export class List extends EventTarget {
     }
     for (const id of removed) {
       moved = this.#agents.delete(id) || moved
-      this.#rows.get(id)?.element.remove()
+      const row = this.#rows.get(id)
+      if (row) {
+        this.#sight.unobserve(row.element)
+        row.element.remove()
+      }
       this.#rows.delete(id)
       this.#picked.delete(id)
     }
@@ -243,11 +256,7 @@ export class List extends EventTarget {
    * @param {number} now
    */
   #row(a, now) {
-    let row = this.#rows.get(a.id)
-    if (!row) {
-      row = new Row(a.id)
-      this.#rows.set(a.id, row)
-    }
+    const row = this.#rows.get(a.id) ?? this.#add(new Row(a.id))
     if (row.agent !== a) row.update(a, now)
     row.element.hidden = false
     row.dismissed = !this.#needy(a)
@@ -274,10 +283,11 @@ export class List extends EventTarget {
     mark(el.fold, 'aria-expanded', String(!folded))
     el.dismiss.hidden = needs.filter((a) => need(a) === 'failed').length < 2
     el.noAgents.hidden = this.#agents.size > 0
+    el.chips.hidden = el.filters.hidden = this.#agents.size === 0
     el.noMatch.hidden = this.#agents.size === 0 || !none
     write(el.noMatchText, `The filter hides ${this.#agents.size === 1 ? 'the only agent' : `all ${this.#agents.size} agents`}.`)
     const wanting = counts.needs === 0 ? '' : counts.needs === 1 ? ', 1 needs you' : `, ${counts.needs} need you`
-    write(el.summary, `${count(this.#agents.size, 'agent', 'agents')}, ${counts.alive} alive${wanting}`)
+    write(el.summary, this.#agents.size === 0 ? '' : `${count(this.#agents.size, 'agent', 'agents')}, ${counts.alive} alive${wanting}`)
   }
 
   #tick() {
@@ -304,12 +314,13 @@ export class List extends EventTarget {
     })
     dismiss.addEventListener('click', () => this.dismiss([...this.#agents.values()].filter((a) => need(a) === 'failed')))
     pickAll.addEventListener('click', () => {
-      for (const row of this.#shown) this.#pick(row.id, pickAll.checked)
+      const on = pickAll.getAttribute('aria-checked') !== 'true'
+      for (const row of this.#shown) this.#pick(row.id, on)
       this.#selected()
     })
     list.addEventListener('click', (e) => {
       const target = /** @type {HTMLElement} */ (e.target)
-      if (target.matches('.pick')) this.toggle(idOf(target), e.shiftKey, /** @type {HTMLInputElement} */ (target).checked)
+      if (target.matches('.agent .pick')) this.toggle(idOf(target), e.shiftKey)
     })
   }
 
@@ -349,14 +360,14 @@ export class List extends EventTarget {
     if (!row) return
     if (on) this.#picked.add(id)
     else this.#picked.delete(id)
-    row.pick.checked = on
+    mark(row.pick, 'aria-checked', String(on))
     mark(row.element, 'data-picked', on)
   }
 
   #selected() {
     const { pickAll } = this.#el
-    pickAll.checked = this.#picked.size > 0 && this.#picked.size === this.#shown.length
-    pickAll.indeterminate = this.#picked.size > 0 && !pickAll.checked
+    const n = this.#picked.size
+    mark(pickAll, 'aria-checked', n === 0 ? 'false' : n === this.#shown.length ? 'true' : 'mixed')
     this.dispatchEvent(new Event('select'))
   }
 

@@ -8,8 +8,14 @@ import {
 
 /** One agent in the list: the component ui/fleet.templ calls row, filled in again when its record changes. */
 export class Row {
-  /** @type {Agent | undefined} */
+  /** @type {Agent | undefined} the record that is shown, or, while the row is out of sight, the one that will be */
   agent
+  /** @type {Agent | undefined} */
+  #written
+  #seen = true
+  /** @type {HTMLElement | null} the cell that says what the agent needs */
+  #why
+  #dismissed = false
   /** @type {string} */
   id
   #f
@@ -28,13 +34,24 @@ export class Row {
     this.#f = {
       status: f('status'), glyph: f('glyph'), word: f('state-word'), detail: f('state-detail'), activity: f('activity'),
       line: f('line'), cpu: f('cpu'), mem: f('mem'), age: f('age'), stop: /** @type {HTMLButtonElement} */ (f('stop')),
-      whyCell: f('why-cell'), whyGlyph: f('why-glyph'), why: f('why'), answer: f('answer'), acts: f('why-acts'), again: f('again'),
     }
     this.name = /** @type {HTMLAnchorElement} */ (f('name'))
-    this.pick = /** @type {HTMLInputElement} */ (f('pick'))
-    this.answer = /** @type {HTMLInputElement} */ (f('answer-text'))
+    this.pick = f('pick')
+    this.#why = element.querySelector('.c-why')
     this.#created = this.#f.age.dataset.created ?? ''
     this.#exited = this.#f.age.dataset.exited || undefined
+  }
+
+  /**
+   * Whether the row is in sight, or nearly. What changes out of sight is written when it comes into sight.
+   * @param {boolean} on
+   */
+  set seen(on) {
+    this.#seen = on
+    if (!on) return
+    const now = Date.now()
+    if (this.agent && this.agent !== this.#written) this.#write(this.agent, now)
+    else this.tick(now)
   }
 
   /**
@@ -42,8 +59,17 @@ export class Row {
    * @param {number} now
    */
   update(a, now) {
-    const old = this.agent
     this.agent = a
+    if (this.#seen || !this.#written) this.#write(a, now)
+  }
+
+  /**
+   * @param {Agent} a
+   * @param {number} now
+   */
+  #write(a, now) {
+    const old = this.#written
+    this.#written = a
     if (!old) this.#identity(a)
     const f = this.#f
     if (!old || old.status !== a.status || old.reason !== a.reason || old.activity !== a.activity || old.exit !== a.exit || old.question !== a.question) this.#state(a)
@@ -66,9 +92,6 @@ export class Row {
     mark(field(element, 'id'), 'title', a.id)
     mark(this.pick, 'aria-label', `Select ${name}`)
     mark(this.#f.stop, 'aria-label', `Stop ${name}`)
-    mark(this.answer, 'aria-label', `Answer ${name}`)
-    mark(this.#f.again, 'aria-label', `Spawn ${name} again`)
-    mark(field(element, 'dismiss'), 'aria-label', `Dismiss ${name}`)
     this.#created = a.created_at
   }
 
@@ -77,10 +100,9 @@ export class Row {
     const { element } = this
     const f = this.#f
     const s = state(a)
-    const n = need(a)
     mark(element, 'data-state', s)
     mark(element, 'data-activity', a.activity ?? '')
-    mark(element, 'data-need', n)
+    mark(element, 'data-need', need(a))
     mark(element, 'data-alive', alive(a))
     mark(f.status, 'data-state', s)
     shape(f.glyph, `s-${s}`)
@@ -88,23 +110,47 @@ export class Row {
     write(f.detail, stateDetail(a))
     write(f.activity, activityWord(a.activity))
     f.stop.disabled = !stoppable(a)
-    f.whyCell.hidden = n === ''
-    if (n === '') return
-    shape(f.whyGlyph, `s-${needGlyph(n)}`)
-    write(f.why, needText(a))
-    f.answer.hidden = n !== 'question'
-    f.acts.hidden = n === 'question'
-    f.again.hidden = alive(a)
+    this.#writeWhy(a)
+  }
+
+  /** @param {Agent} a */
+  #writeWhy(a) {
+    const n = this.#dismissed ? '' : need(a)
+    if (n === '') {
+      this.#why?.remove()
+      this.#why = null
+      return
+    }
+    if (!this.#why) {
+      const name = clean(a.name)
+      this.#why = clone('agent-why')
+      mark(field(this.#why, 'answer-text'), 'aria-label', `Answer ${name}`)
+      mark(field(this.#why, 'again'), 'aria-label', `Spawn again: ${name}`)
+      mark(field(this.#why, 'dismiss'), 'aria-label', `Dismiss ${name}`)
+      this.element.append(this.#why)
+    }
+    const f = (/** @type {string} */ name) => field(/** @type {HTMLElement} */ (this.#why), name)
+    shape(f('why-glyph'), `s-${needGlyph(n)}`)
+    write(f('why'), needText(a))
+    f('answer').hidden = n !== 'question'
+    f('why-acts').hidden = n === 'question'
+    f('again').hidden = alive(a)
   }
 
   /** @param {number} now */
   tick(now) {
-    if (this.#created) write(this.#f.age, age({ created_at: this.#created, exited_at: this.#exited }, now))
+    if (this.#seen && this.#created) write(this.#f.age, age({ created_at: this.#created, exited_at: this.#exited }, now))
   }
 
-  /** @param {boolean} on shows that it needs no person any more, by that person's word */
+  /** @param {boolean} on whether a person said that it needs none */
   set dismissed(on) {
-    if (on) this.#f.whyCell.hidden = true
-    else if (this.agent) this.#f.whyCell.hidden = need(this.agent) === ''
+    if (on === this.#dismissed) return
+    this.#dismissed = on
+    if (this.agent) this.#writeWhy(this.agent)
+  }
+
+  /** The field for the answer, while the agent asks. */
+  get answer() {
+    return /** @type {HTMLInputElement | null | undefined} */ (this.#why?.querySelector('input'))
   }
 }

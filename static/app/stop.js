@@ -48,8 +48,7 @@ export class StopDialog {
     const f = this.#f
     const what = n === 1 ? name(first) : `${n} agents`
     write(f.title, `Stop ${what}?`)
-    const after = grace ? ` after ${span(grace)}` : ' after the grace of its type'
-    write(f.lead, `SIGTERM to ${n === 1 ? 'its process group' : 'each process group'}, then SIGKILL${after} to what is left.`)
+    write(f.lead, how(this.#agents, grace))
     f.names.replaceChildren(...(n === 1 ? [] : listed(this.#agents)))
     f.progress.hidden = f.report.hidden = true
     f.confirm.hidden = false
@@ -128,6 +127,18 @@ export class StopDialog {
     f.report.hidden = false
     write(f.cancel, 'Close')
   }
+}
+
+/**
+ * What a stop does.
+ * @param {Agent[]} agents
+ * @param {number} [grace]
+ */
+function how(agents, grace) {
+  const one = agents.length === 1
+  if (agents.every((a) => a.kind === 'scripted')) return one ? 'Its script is cut off where it is.' : 'Their scripts are cut off where they are.'
+  const after = grace ? span(grace) : one ? 'the grace of its type' : 'the grace of their type'
+  return `SIGTERM to ${one ? 'its process group' : 'each process group'}; after ${after} SIGKILL to what is left.`
 }
 
 /** @param {Agent} a */

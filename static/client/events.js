@@ -27,8 +27,6 @@ import { RpcError, SkeinError, messageOf } from './errors.js'
 /** A lane that lived this long, in milliseconds, resets the pauses between attempts. */
 const HEALTHY_MS = 2000
 
-const NEVER = new AbortController().signal
-
 /** Answers that another attempt may change. */
 const TRANSIENT = new Set(['unavailable', 'internal', 'timeout'])
 
@@ -109,7 +107,8 @@ export async function* readEvents(host, agent, { after = 0, tail, epoch = '', fo
       signal?.removeEventListener('abort', abort)
       lane?.cancel()
     }
-    if (performance.now() - began > HEALTHY_MS) backoff.reset()
-    await pause(backoff.next(), signal ?? NEVER)
+    // Only a lane that breaks by itself must wait; after a session the next one is waited for.
+    if (session.over.aborted || performance.now() - began > HEALTHY_MS) backoff.reset()
+    await pause(backoff.next(), AbortSignal.any(signal ? [signal, session.over] : [session.over]))
   }
 }

@@ -21,9 +21,12 @@ import { Lane } from './rpc.js'
  * @property {(ms: number) => void} onrtt
  */
 
-/** How long a goodbye may precede the close it announces, and how long the last bytes may take to be read. */
-const GOODBYE_GRACE_MS = 2000
+/** How long a goodbye may precede the close it announces: a server that stops ends its agents in between. */
+const GOODBYE_GRACE_MS = 40_000
+
+/** How long the last bytes of a session may take to be read, and a broken lane to be explained by its carrier. */
 const LAST_BYTES_MS = 50
+const EXPLAIN_MS = 200
 
 /** Pings that may stay unanswered before the session counts as dead. */
 const MAX_MISSED = 2
@@ -144,6 +147,11 @@ export class Session {
     this.ping()
   }
 
+  /** Aborted when the session has ended. */
+  get over() {
+    return this.#over.signal
+  }
+
   /**
    * Opens a lane of this session.
    * @param {object} header
@@ -217,7 +225,7 @@ export class Session {
       return
     }
     // As a rule the carrier ended, and says so with a code in a moment.
-    await pause(this.#goodbye ? GOODBYE_GRACE_MS : LAST_BYTES_MS * 4, this.#over.signal)
+    await pause(EXPLAIN_MS, this.#over.signal)
     this.#end(0, reason)
   }
 

@@ -239,7 +239,11 @@ export class PeerSession {
     this.#status?.closed.catch(() => {})
     this.#send(this.#status, { lane: 'status' })
     this.snapshot()
-    const lines = new LineReader(stream.readable, 1 << 20)
+    this.#serveStatus(new LineReader(stream.readable, 1 << 20)).catch(() => {})
+  }
+
+  /** @param {LineReader} lines */
+  async #serveStatus(lines) {
     for (let line = await lines.read(); line !== undefined; line = await lines.read()) {
       this.asked.push(JSON.parse(line))
       this.snapshot()
@@ -385,6 +389,10 @@ export class Peer {
   record = new Map()
   answersPings = true
   connects = 0
+  /** @type {any} how the document was fetched last */
+  lastConnect
+  /** @type {any} how WebTransport was dialled last */
+  lastDial
   seq = 0
   /** How the doors behave: open, never answer, or fail. @type {Record<string, 'open' | 'hang' | 'fail'>} */
   door = { webtransport: 'open', websocket: 'open' }

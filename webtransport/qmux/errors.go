@@ -13,6 +13,9 @@ var ErrIdleTimeout = errors.New("qmux: the peer fell silent (idle timeout)")
 // ErrDatagramTooLarge is returned for a datagram larger than MaxDatagramSize.
 var ErrDatagramTooLarge = errors.New("qmux: datagram larger than the peer takes")
 
+// errNotTold is returned by Close when the connection did not take its last frame.
+var errNotTold = errors.New("qmux: closed, but the peer could not be told")
+
 // CloseError is why a session ended: one side called Close. Code and Reason are what it gave; Remote tells which side.
 type CloseError struct {
 	Code   uint32

@@ -5,14 +5,14 @@ import "time"
 // params are the transport parameters (RFC 9000, section 18; RFC 9221, section 3; draft-ietf-quic-qmux, section 5).
 // "Local" and "remote" are seen from the side that sends them.
 type params struct {
-	maxIdleTimeout                   uint64 // milliseconds; 0: none
-	maxData                          uint64
-	bidiLocalWindow                  uint64 // of streams that the sender opens
-	bidiRemoteWindow                 uint64 // of streams that the receiver opens
-	uniWindow                        uint64
-	maxStreamsBidi, maxStreamsUni    uint64
-	maxDatagramFrame, maxRecord      uint64 // bytes; a datagram's with its header, 0: none taken
-	resetStreamAt                    bool   // RESET_STREAM_AT is taken
+	maxIdleTimeout                uint64 // milliseconds; 0: none
+	maxData                       uint64
+	bidiLocalWindow               uint64 // of streams that the sender opens
+	bidiRemoteWindow              uint64 // of streams that the receiver opens
+	uniWindow                     uint64
+	maxStreamsBidi, maxStreamsUni uint64
+	maxDatagramFrame, maxRecord   uint64 // bytes; a datagram's with its header, 0: none taken
+	resetStreamAt                 bool   // RESET_STREAM_AT is taken
 }
 
 const (

@@ -1,0 +1,549 @@
+package main
+
+import (
+	"bufio"
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"skein.dev/skein/server"
+	"skein.dev/skein/webtransport/bare"
+	"skein.dev/skein/webtransport/client"
+	"skein.dev/skein/webtransport/wire"
+)
+
+// result is one line of the table.
+type result struct {
+	Case      string  `json:"case"`
+	Transport string  `json:"transport"`
+	Unit      string  `json:"unit"`
+	P50       float64 `json:"p50,omitempty"`
+	P99       float64 `json:"p99,omitempty"`
+	Value     float64 `json:"value,omitempty"`
+	Bare      float64 `json:"bare,omitempty"`  // the same with the bare library
+	Ratio     float64 `json:"ratio,omitempty"` // ours to bare
+}
+
+type benchReport struct {
+	Date    time.Time `json:"date"`
+	Version string    `json:"version"`
+	Go      string    `json:"go"`
+	Machine string    `json:"machine"`
+	Results []result  `json:"results"`
+}
+
+type benchOptions struct {
+	scale     float64
+	transport string
+	only      string
+}
+
+func benchCommand(g *global) *cobra.Command {
+	var o benchOptions
+	var barePeer bool
+	c := &cobra.Command{
+		Use: "bench", Short: "Measure this build on this machine, over both transports", Args: cobra.NoArgs,
+		Long: `Measure this build on this machine: a server of its own on loopback, in a process of its own, and one client. Where the
+bare libraries (webtransport-go, coder/websocket) can do the same, they are measured in the same run, and the ratio is
+what counts: the machine's own speed drops out of it.`,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if barePeer {
+				return serveBare(cmd)
+			}
+			return bench(cmd, g, o)
+		},
+	}
+	c.Flags().Float64Var(&o.scale, "scale", 1, "how many rounds, times the default")
+	c.Flags().StringVar(&o.only, "only", "", "only cases whose name contains this")
+	c.Flags().BoolVar(&barePeer, "bare-peer", false, "serve the bare libraries' echo")
+	c.Flags().MarkHidden("bare-peer")
+	return c
+}
+
+func bench(cmd *cobra.Command, g *global, o benchOptions) error {
+	o.transport = g.transport
+	b, err := newBench(cmd.Context(), o)
+	if err != nil {
+		return err
+	}
+	defer b.close()
+	rep := benchReport{Date: time.Now().UTC().Truncate(time.Second), Version: version, Go: runtime.Version(),
+		Machine: fmt.Sprintf("%d cores, %s", runtime.NumCPU(), cpuModel())}
+	for _, bc := range benchCases {
+		if !strings.Contains(bc.name, o.only) {
+			continue
+		}
+		for _, t := range []string{client.WebTransport, client.WebSocket} {
+			if g.transport != client.Auto && g.transport != t {
+				continue
+			}
+			fmt.Fprintf(cmd.ErrOrStderr(), "%s, %s …\n", bc.name, t)
+			r, err := bc.run(b, t)
+			if err != nil {
+				return fmt.Errorf("%s over %s: %w", bc.name, t, err)
+			}
+			r.Case, r.Transport, r.Unit = bc.name, t, bc.unit
+			if r.Bare > 0 {
+				r.Ratio = cmp.Or(r.P50, r.Value) / r.Bare
+			}
+			rep.Results = append(rep.Results, r)
+		}
+	}
+	if g.json {
+		return printJSON(cmd, rep)
+	}
+	return printBench(cmd, rep)
+}
+
+func printBench(cmd *cobra.Command, rep benchReport) error {
+	cmd.Printf("skein %s, %s, %s, %s\n\n", rep.Version, rep.Go, rep.Machine, rep.Date.Format(time.DateOnly))
+	w := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintln(w, "case\ttransport\tp50\tp99\tvalue\tunit\tbare\tratio\t")
+	num := func(f float64) string {
+		switch {
+		case f == 0:
+			return ""
+		case f < 10:
+			return fmt.Sprintf("%.2f", f)
+		case f < 100:
+			return fmt.Sprintf("%.1f", f)
+		}
+		return fmt.Sprintf("%.0f", f)
+	}
+	for _, r := range rep.Results {
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t\n", r.Case, r.Transport, num(r.P50), num(r.P99), num(r.Value), r.Unit, num(r.Bare), num(r.Ratio))
+	}
+	return w.Flush()
+}
+
+func cpuModel() string {
+	b, _ := os.ReadFile("/proc/cpuinfo")
+	for line := range strings.SplitSeq(string(b), "\n") {
+		if k, v, ok := strings.Cut(line, ":"); ok && strings.TrimSpace(k) == "model name" {
+			return strings.TrimSpace(v)
+		}
+	}
+	return runtime.GOARCH
+}
+
+// benchRun is a server in a process of its own, and the bare peers in another.
+type benchRun struct {
+	ctx   context.Context
+	o     benchOptions
+	dir   string
+	srv   *exec.Cmd
+	peer  *exec.Cmd
+	bares struct{ QUIC, WS string }
+}
+
+func newBench(ctx context.Context, o benchOptions) (_ *benchRun, err error) {
+	b := &benchRun{ctx: ctx, o: o}
+	if b.dir, err = os.MkdirTemp("", "skein-bench-"); err != nil {
+		return nil, err
+	}
+	exe, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	b.srv = exec.Command(exe, "serve", "--data-dir", b.dir, "--http", "localhost:0", "--listen", "localhost:0", "--log-format", "json", "--keep-exited", "100000")
+	b.peer = exec.Command(exe, "bench", "--bare-peer")
+	for _, c := range []*exec.Cmd{b.srv, b.peer} {
+		c.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // Ctrl-C is for this process, which ends them in order
+	}
+	line := func(c *exec.Cmd, out io.Reader) (string, error) {
+		if err := c.Start(); err != nil {
+			return "", err
+		}
+		sc := bufio.NewScanner(out)
+		for sc.Scan() {
+			if strings.Contains(sc.Text(), `"QUIC"`) || strings.Contains(sc.Text(), `"msg":"serving"`) {
+				go io.Copy(io.Discard, out)
+				return sc.Text(), nil
+			}
+		}
+		return "", errors.New("the process ended at its start")
+	}
+	srvOut, _ := b.srv.StderrPipe()
+	peerOut, _ := b.peer.StdoutPipe()
+	if _, err := line(b.srv, srvOut); err != nil {
+		return b, fmt.Errorf("start the server: %w", err)
+	}
+	l, err := line(b.peer, peerOut)
+	if err != nil {
+		return b, fmt.Errorf("start the bare peers: %w", err)
+	}
+	return b, json.Unmarshal([]byte(l), &b.bares)
+}
+
+func (b *benchRun) close() {
+	for _, c := range []*exec.Cmd{b.srv, b.peer} {
+		if c != nil && c.Process != nil {
+			c.Process.Signal(os.Interrupt)
+			c.Wait()
+		}
+	}
+	os.RemoveAll(b.dir)
+}
+
+// serveBare is the process of the bare peers.
+func serveBare(cmd *cobra.Command) error {
+	dir, err := os.MkdirTemp("", "skein-bare-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	cert, err := server.DevCertificate(dir, slog.New(slog.DiscardHandler))
+	if err != nil {
+		return err
+	}
+	s, err := bare.Serve(*cert)
+	if err != nil {
+		return err
+	}
+	line, err := wire.AppendLine(nil, map[string]string{"QUIC": s.QUIC, "WS": s.WS})
+	if err != nil {
+		return err
+	}
+	cmd.OutOrStdout().Write(line)
+	<-cmd.Context().Done()
+	s.Close()
+	return nil
+}
+
+func (b *benchRun) n(rounds int) int { return max(1, int(float64(rounds)*b.o.scale)) }
+
+func (b *benchRun) dial(transport string) (*client.Client, error) {
+	o, err := client.FindLocal(b.dir)
+	if err != nil {
+		return nil, err
+	}
+	// TLS on both sides of the comparison: the WebSocket door beside WebTransport's, not the plain one of the loopback.
+	raw, err := os.ReadFile(filepath.Join(b.dir, client.LocalFile))
+	if err != nil {
+		return nil, err
+	}
+	var l client.Local
+	if err := json.Unmarshal(raw, &l); err != nil {
+		return nil, err
+	}
+	o.URL, o.Transport, o.Name, o.NoStatus = l.HTTPS, transport, "bench", true
+	return client.Dial(b.ctx, o)
+}
+
+func (b *benchRun) dialBare(transport string) (bare.Conn, error) {
+	if transport == client.WebTransport {
+		return bare.DialQUIC(b.ctx, b.bares.QUIC)
+	}
+	return bare.DialWebSocket(b.ctx, b.bares.WS)
+}
+
+// benchCase is one line for each transport.
+type benchCase struct {
+	name, unit string
+	run        func(b *benchRun, transport string) (result, error)
+}
+
+var benchCases = []benchCase{
+	{"echo round trip", "µs", benchEcho},
+	{"warm spawn, scripted", "ms", benchSpawn(wire.SpawnParams{Type: "scripted", Script: "exit 0"}, 400)},
+	{"warm spawn, process", "ms", benchSpawn(wire.SpawnParams{Type: "shell", Argv: []string{"/bin/true"}}, 200)},
+	{"batch of 100, scripted", "ms", benchBatch},
+	{"events from 100 agents", "events/s", benchEvents},
+	{"RSS of an idle session", "KiB", benchSessions},
+	{"RSS of an idle stream", "KiB", benchStreams},
+}
+
+// times runs f n times and gives the percentiles, in the unit.
+func times(n int, unit time.Duration, f func() error) (result, error) {
+	all := make([]time.Duration, n)
+	for i := range all {
+		begin := time.Now()
+		if err := f(); err != nil {
+			return result{}, err
+		}
+		all[i] = time.Since(begin)
+	}
+	slices.Sort(all)
+	at := func(p float64) float64 { return float64(all[int(p*float64(n-1))]) / float64(unit) }
+	return result{P50: at(0.5), P99: at(0.99)}, nil
+}
+
+func benchEcho(b *benchRun, transport string) (result, error) {
+	c, err := b.dial(transport)
+	if err != nil {
+		return result{}, err
+	}
+	defer c.Close()
+	peer, err := b.dialBare(transport)
+	if err != nil {
+		return result{}, err
+	}
+	defer peer.Close()
+	msg := []byte(`{"jsonrpc":"2.0","id":1,"method":"ping","params":{}}` + "\n")
+	// Taken in turns, so that the machine's moods hit both.
+	var ours, bares []float64
+	var r result
+	for range 5 {
+		o, err := times(b.n(600), time.Microsecond, func() error { _, err := c.Ping(b.ctx); return err })
+		if err != nil {
+			return r, err
+		}
+		p, err := times(b.n(600), time.Microsecond, func() error { return peer.Echo(slices.Clone(msg)) })
+		if err != nil {
+			return r, err
+		}
+		ours, bares = append(ours, o.P50), append(bares, p.P50)
+		r.P99 = max(r.P99, o.P99)
+	}
+	r.P50, r.Bare = median(ours), median(bares)
+	return r, nil
+}
+
+func median(v []float64) float64 {
+	slices.Sort(v)
+	return v[len(v)/2]
+}
+
+func benchSpawn(p wire.SpawnParams, rounds int) func(*benchRun, string) (result, error) {
+	return func(b *benchRun, transport string) (result, error) {
+		c, err := b.dial(transport)
+		if err != nil {
+			return result{}, err
+		}
+		defer c.Close()
+		if p.Type == "shell" {
+			p.Cwd = os.TempDir()
+		}
+		one := func() error { _, err := c.Spawn(b.ctx, p); return err }
+		for range 10 {
+			if err := one(); err != nil {
+				return result{}, err
+			}
+		}
+		return times(b.n(rounds), time.Millisecond, one)
+	}
+}
+
+func benchBatch(b *benchRun, transport string) (result, error) {
+	c, err := b.dial(transport)
+	if err != nil {
+		return result{}, err
+	}
+	defer c.Close()
+	return times(b.n(20), time.Millisecond, func() error {
+		res, err := c.Spawn(b.ctx, wire.SpawnParams{Type: "scripted", Count: 100, Script: "exit 0"})
+		if err == nil && len(res.Agents) != 100 {
+			err = fmt.Errorf("%d of 100 agents started", len(res.Agents))
+		}
+		return err
+	})
+}
+
+// benchEvents has 100 agents print at once, each line an event, and one client that follows each on a lane of its own.
+func benchEvents(b *benchRun, transport string) (result, error) {
+	c, err := b.dial(transport)
+	if err != nil {
+		return result{}, err
+	}
+	defer c.Close()
+	lines := b.n(1000)
+	script := fmt.Sprintf("read\nrepeat %d\nsay line ${i} of the output of an agent that prints as fast as it may\nend", lines)
+	res, err := c.Spawn(b.ctx, wire.SpawnParams{Type: "scripted", Count: 100, Script: script})
+	if err != nil {
+		return result{}, err
+	}
+	var attached, done sync.WaitGroup
+	ctx, fail := context.WithCancelCause(b.ctx)
+	defer fail(nil)
+	for _, a := range res.Agents {
+		attached.Add(1)
+		done.Go(func() {
+			got := 0
+			for e, err := range c.Events(ctx, a.ID, client.EventOptions{Follow: true, Attached: func(wire.Attached) { attached.Done() }}) {
+				if err != nil {
+					fail(err)
+					return
+				}
+				if e.Type == wire.EventStdout {
+					got += strings.Count(e.Data.Text, "\n")
+				}
+			}
+			if got != lines {
+				fail(fmt.Errorf("%d of %d lines arrived", got, lines))
+			}
+		})
+	}
+	attached.Wait()
+	begin := time.Now()
+	for _, a := range res.Agents {
+		done.Go(func() {
+			if err := c.Input(ctx, wire.InputParams{ID: a.ID, Text: "go\n"}); err != nil {
+				fail(err)
+			}
+		})
+	}
+	done.Wait()
+	took := time.Since(begin)
+	if err := context.Cause(ctx); err != nil {
+		return result{}, err
+	}
+	return result{Value: float64(100*lines) / took.Seconds()}, nil
+}
+
+// rss is what a process holds, in KiB, once it holds still.
+func rss(pid int) (float64, error) {
+	read := func() (float64, error) {
+		b, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+		if err != nil {
+			return 0, err
+		}
+		for line := range strings.SplitSeq(string(b), "\n") {
+			if v, ok := strings.CutPrefix(line, "VmRSS:"); ok {
+				return strconv.ParseFloat(strings.TrimSpace(strings.TrimSuffix(strings.TrimSpace(v), "kB")), 64)
+			}
+		}
+		return 0, errors.New("no VmRSS")
+	}
+	time.Sleep(500 * time.Millisecond)
+	return read()
+}
+
+// growth measures what open makes a process hold, divided by n.
+func growth(pid, n int, open func() (close func(), err error)) (float64, error) {
+	before, err := rss(pid)
+	if err != nil {
+		return 0, err
+	}
+	done, err := open()
+	if err != nil {
+		return 0, err
+	}
+	defer done()
+	after, err := rss(pid)
+	return (after - before) / float64(n), err
+}
+
+func benchSessions(b *benchRun, transport string) (r result, err error) {
+	const n = 200
+	// The first round fills what the runtime keeps anyway.
+	for range 2 {
+		r.Value, err = growth(b.srv.Process.Pid, n, func() (func(), error) {
+			var all []*client.Client
+			done := func() { closeAllOf(all, func(c *client.Client) { c.Close() }) }
+			for range n {
+				c, err := b.dial(transport)
+				if err != nil {
+					done()
+					return nil, err
+				}
+				all = append(all, c)
+			}
+			return done, nil
+		})
+		if err != nil {
+			return r, err
+		}
+		r.Bare, err = growth(b.peer.Process.Pid, n, func() (func(), error) {
+			var all []bare.Conn
+			done := func() { closeAllOf(all, bare.Conn.Close) }
+			for range n {
+				c, err := b.dialBare(transport)
+				if err != nil {
+					done()
+					return nil, err
+				}
+				all = append(all, c)
+				if err := c.Echo([]byte("x")); err != nil {
+					done()
+					return nil, err
+				}
+			}
+			return done, nil
+		})
+		if err != nil {
+			return r, err
+		}
+	}
+	return r, nil
+}
+
+func closeAllOf[T any](all []T, f func(T)) {
+	var wg sync.WaitGroup
+	for _, v := range all {
+		wg.Go(func() { f(v) })
+	}
+	wg.Wait()
+}
+
+// benchStreams attaches to an agent that says nothing, on many streams of few sessions.
+func benchStreams(b *benchRun, transport string) (r result, err error) {
+	const sessions, each = 4, 500
+	r.Value, err = growth(b.srv.Process.Pid, sessions*each, func() (func(), error) {
+		ctx, cancel := context.WithCancel(b.ctx)
+		var all []*client.Client
+		var lanes, attached sync.WaitGroup
+		done := func() { cancel(); lanes.Wait(); closeAllOf(all, func(c *client.Client) { c.Close() }) }
+		for range sessions {
+			c, err := b.dial(transport)
+			if err != nil {
+				done()
+				return nil, err
+			}
+			all = append(all, c)
+			res, err := c.Spawn(ctx, wire.SpawnParams{Type: "scripted", Script: "read"})
+			if err != nil {
+				done()
+				return nil, err
+			}
+			for range each {
+				attached.Add(1)
+				lanes.Go(func() {
+					for range c.Events(ctx, res.Agents[0].ID, client.EventOptions{Follow: true, Attached: func(wire.Attached) { attached.Done() }}) {
+					}
+				})
+			}
+		}
+		attached.Wait()
+		return done, nil
+	})
+	if err != nil || transport != client.WebTransport {
+		return r, err
+	}
+	r.Bare, err = growth(b.peer.Process.Pid, sessions*each, func() (func(), error) {
+		var all []bare.Conn
+		done := func() { closeAllOf(all, bare.Conn.Close) }
+		for range sessions {
+			c, err := b.dialBare(transport)
+			if err != nil {
+				done()
+				return nil, err
+			}
+			all = append(all, c)
+			for range each {
+				if err := c.OpenIdle(b.ctx); err != nil {
+					done()
+					return nil, err
+				}
+			}
+		}
+		return done, nil
+	})
+	return r, err
+}

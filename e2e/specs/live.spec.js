@@ -1,0 +1,171 @@
+import { badge, expect, lines, live, openAgent, output, row, rows, state, test } from '../fixtures/test.js'
+
+/** Prints what it is told. */
+const PARROT = 'say ready\nrepeat forever\nread\nsay said ${reply}\nend'
+
+test('output is there as it is printed, on every page that looks', async ({ fleet: page, server, transport }) => {
+  const [{ id }] = await server.spawn('scripted', '--name', 'parrot', '--script', PARROT)
+  const second = await page.context().newPage()
+  await openAgent(page, server, id, transport)
+  await openAgent(second, server, id, transport)
+  const fleet = await page.context().newPage()
+  await fleet.goto(server.http)
+  await live(fleet, transport)
+  for (const word of ['one', 'two', 'three']) {
+    await server.cli('send', 'parrot', word)
+    for (const p of [page, second]) await expect(lines(p).last()).toHaveText(`said ${word}`)
+    await expect(row(fleet, 'parrot')).toContainText(`said ${word}`)
+  }
+  const whole = ['ready', 'one', 'said one', 'two', 'said two', 'three', 'said three']
+  for (const p of [page, second]) await expect(lines(p)).toHaveText(whole)
+  expect(await server.output(id)).toBe('ready\nsaid one\nsaid two\nsaid three\n')
+})
+
+test('a page without script shows what was printed', async ({ server, browser }) => {
+  const [{ id }] = await server.spawn('scripted', '--name', 'finished', '--script', 'say one\nsay two')
+  const context = await browser.newContext({ javaScriptEnabled: false })
+  const page = await context.newPage()
+  await page.goto(await server.loginURL())
+  await page.getByRole('button', { name: 'Sign in' }).click()
+  await expect(row(page, 'finished')).toContainText('Completed')
+  await expect(row(page, 'finished')).toContainText('two')
+  await page.goto(`${server.http}/agents/${id}`)
+  await expect(lines(page)).toHaveText(['one', 'two', /Completed/])
+  await context.close()
+})
+
+test('following goes along, pausing stays, the search finds', async ({ fleet: page, server, transport }) => {
+  const [{ id }] = await server.spawn('scripted', '--name', 'talker', '--script',
+    'flood 100 early ${i}\nread\nsay a needle here\nflood 200 late ${i}\nsay the needle, the Needle\nidle 1h')
+  await openAgent(page, server, id, transport)
+  const box = output(page)
+  const gap = () => box.evaluate((el) => Math.round(el.scrollHeight - el.scrollTop - el.clientHeight))
+  await expect(lines(page).last()).toHaveText('early 100')
+  await expect.poll(gap).toBeLessThan(24)
+
+  const follow = page.getByRole('button', { name: 'Following' })
+  await follow.click()
+  await expect(page.getByRole('button', { name: 'Paused' })).toHaveAttribute('aria-pressed', 'false')
+  const top = await box.evaluate((el) => el.scrollTop)
+  await server.cli('send', 'talker', 'go')
+  await expect(lines(page).last()).toHaveText('the needle, the Needle')
+  expect(await box.evaluate((el) => el.scrollTop)).toBe(top)
+  const jump = page.getByRole('button', { name: /^\d+ new lines$/ })
+  await expect(jump).toHaveText(/203 new lines/) // the input is one of them
+  await jump.click()
+  await expect.poll(gap).toBeLessThan(24)
+  await expect(follow).toHaveAttribute('aria-pressed', 'true')
+
+  const search = page.getByRole('searchbox', { name: 'Search the output' })
+  await search.fill('needle')
+  await expect(page.getByRole('search').getByRole('status')).toHaveText('3 of 3')
+  await page.getByRole('button', { name: 'Next match' }).click()
+  await expect(page.getByRole('search').getByRole('status')).toHaveText('1 of 3')
+  await expect(lines(page).filter({ hasText: 'a needle here' })).toBeInViewport()
+  await search.fill('no such thing')
+  await expect(page.getByRole('search').getByRole('status')).toHaveText('No match')
+})
+
+test('input reaches a process, and its answer comes back', async ({ fleet: page, server, transport }) => {
+  const [{ id }] = await server.spawn('shell', '--name', 'cat', '--', 'cat')
+  await openAgent(page, server, id, transport)
+  const box = page.getByRole('textbox', { name: /standard input/ })
+  for (const text of ['hello', 'snow ☃ and 鴨', '  <b>spaces & signs</b>  ']) {
+    await box.fill(text)
+    await box.press('Enter')
+    await expect(box).toHaveValue('')
+    await expect(lines(page).last()).toHaveText(text)
+  }
+  await expect(lines(page)).toHaveCount(6) // each as input and as output
+  await box.press('ArrowUp')
+  await expect(box).toHaveValue('  <b>spaces & signs</b>  ')
+  expect(await server.output(id)).toBe('hello\nsnow ☃ and 鴨\n  <b>spaces & signs</b>  \n')
+
+  await page.getByRole('button', { name: 'Send EOF' }).click()
+  await expect(state(page)).toHaveText(/Completed/)
+  await expect(box).toBeDisabled()
+  expect(await server.agent('cat')).toMatchObject({ status: 'exited', reason: 'completed', exit: { code: 0 } })
+})
+
+test('binary, colours, long lines and both streams are shown', async ({ fleet: page, server, transport }) => {
+  const [{ id }] = await server.spawn('shell', '--name', 'mixed', '--', 'sh', '-c',
+    `printf '\\033[31mred\\033[0m plain\\n'; echo problem >&2; sleep 0.2; head -c 20000 /dev/zero | tr '\\0' x; echo; sleep 0.2; printf '\\377\\376\\000\\001'`)
+  await openAgent(page, server, id, transport)
+  await expect(state(page)).toHaveText(/Completed/)
+  await expect(lines(page).filter({ hasText: 'red plain' })).toHaveCount(1)
+  await expect(lines(page).filter({ hasText: 'problem' })).toHaveCount(1)
+  await expect(lines(page).filter({ hasText: 'Binary, 4 B · ff fe 00 01' })).toHaveCount(1)
+  expect((await lines(page).filter({ hasText: /^x+$/ }).allTextContents()).join('')).toHaveLength(20000)
+})
+
+test('an agent that asks comes first, and goes on when it is answered', async ({ fleet: page, server }) => {
+  await server.spawn('shell', '--name', 'older', '--', 'sleep', '300')
+  await server.spawn('scripted', '--name', 'asker', '--script', 'say thinking\nask Shall I?\nsay answered: ${reply}\nidle 1h')
+  await server.spawn('shell', '--name', 'newer', '--', 'sleep', '300')
+
+  const asker = row(page, 'asker')
+  await expect(page.getByRole('rowgroup', { name: 'Needs you' }).getByRole('link')).toHaveText(['asker'])
+  await expect(rows(page).first()).toContainText('asker')
+  await expect(asker).toContainText('Shall I?')
+  await expect(page.getByText('3 agents, 3 alive, 1 needs you')).toBeVisible()
+  await expect(page).toHaveTitle(/^\(1\)/)
+
+  await asker.getByRole('textbox', { name: 'Answer asker' }).fill('yes, do')
+  await asker.getByRole('button', { name: 'Send' }).click()
+  await expect(asker).toContainText('answered: yes, do')
+  await expect(page.getByRole('rowgroup', { name: 'Needs you' })).toBeHidden()
+  await expect(page.getByText('3 agents, 3 alive', { exact: true })).toBeVisible()
+  expect(await server.agent('asker')).toMatchObject({ activity: 'idle', last_line: 'answered: yes, do' })
+})
+
+test('the agent\'s own page asks, too', async ({ fleet: page, server, transport }) => {
+  const [{ id }] = await server.spawn('scripted', '--name', 'asker', '--script', 'ask Which one?\nsay took ${reply}')
+  await openAgent(page, server, id, transport)
+  const banner = page.getByRole('region', { name: 'Needs you' })
+  await expect(banner).toContainText('Which one?')
+  await banner.getByRole('textbox', { name: 'Answer' }).fill('the left')
+  await banner.getByRole('button', { name: 'Send' }).click()
+  await expect(banner).toBeHidden()
+  await expect(lines(page).filter({ hasText: 'took the left' })).toHaveCount(1)
+  await expect(page.getByRole('list').filter({ hasText: 'Spawned' }).getByRole('listitem').first()).toContainText('Completed')
+})
+
+test('status, use and the last line follow the process', async ({ fleet: page, server }) => {
+  await server.spawn('shell', '--name', 'busy', '--', 'sh', '-c', 'echo at work; while :; do :; done')
+  const busy = row(page, 'busy')
+  await expect(busy).toContainText('Running')
+  await expect(busy).toContainText('at work')
+  await expect(busy).toContainText(/CPU\s*([1-9]\d|1\d\d)%/) // a loop takes most of a core
+  await expect(busy).toContainText(/Memory\s*[\d.]+ [KM]iB/)
+  await server.cli('stop', 'busy')
+  await expect(busy).toContainText('Stopped')
+})
+
+test('the filters and the order hold what they say', async ({ fleet: page, server }) => {
+  await server.spawn('shell', '--name', 'beta', '--', 'sleep', '300')
+  await server.spawn('shell', '--name', 'alpha', '--', 'sh', '-c', 'echo marmalade; sleep 300')
+  await server.spawn('scripted', '--name', 'gamma', '--script', 'exit 0')
+  const names = () => rows(page).getByRole('link').allTextContents()
+  await expect(row(page, 'gamma')).toContainText('Completed')
+  await expect(row(page, 'alpha')).toContainText('marmalade')
+  expect(await names()).toEqual(['gamma', 'alpha', 'beta']) // the newest first
+
+  await page.getByRole('columnheader', { name: 'Agent' }).getByRole('link').click()
+  await expect(page.getByRole('columnheader', { name: 'Agent' })).toHaveAttribute('aria-sort', 'ascending')
+  await expect.poll(names).toEqual(['alpha', 'beta', 'gamma'])
+
+  await page.getByRole('searchbox', { name: /^Filter/ }).fill('marma')
+  await expect.poll(names).toEqual(['alpha'])
+  await page.getByRole('searchbox', { name: /^Filter/ }).fill('nothing like it')
+  await expect(page.getByRole('heading', { name: 'No agent matches' })).toBeVisible()
+  await page.getByRole('link', { name: 'Clear the filter' }).click()
+  await page.getByRole('navigation', { name: 'Filter by status' }).getByRole('link', { name: /^Running/ }).click()
+  await expect.poll(names).toEqual(['alpha', 'beta'])
+  await page.getByRole('combobox', { name: 'Type' }).selectOption('scripted')
+  await expect(page.getByRole('heading', { name: 'No agent matches' })).toBeVisible()
+
+  const url = page.url() // an address says it all
+  await page.goto(url)
+  await expect(page.getByRole('heading', { name: 'No agent matches' })).toBeVisible()
+  await expect(badge(page)).toBeVisible()
+})

@@ -1,0 +1,106 @@
+import { REFUSED, expect, live, signIn, test } from '../fixtures/test.js'
+
+test('the login URL works once', async ({ page, server, browser, noise, transport }) => {
+  noise.push(REFUSED)
+  await signIn(page, server)
+  await expect(page.getByRole('heading', { name: 'Fleet', level: 1 })).toBeVisible()
+  await live(page, transport)
+
+  const cookies = await page.context().cookies()
+  expect(cookies).toHaveLength(1)
+  expect(cookies[0]).toMatchObject({ httpOnly: true, sameSite: 'Lax', path: '/' })
+  expect(await page.evaluate(() => document.cookie), 'no script sees it').toBe('')
+
+  const other = await browser.newContext()
+  const second = await other.newPage()
+  await second.goto(server.login)
+  await expect(second.getByRole('heading', { level: 1 })).toHaveText('This was refused')
+  await expect(second.getByText('was used before')).toBeVisible()
+  expect(await other.cookies()).toEqual([])
+  await other.close()
+})
+
+test('a login link does not lead to another site', async ({ page, server }) => {
+  await page.goto(`${server.login}&next=${encodeURIComponent('//example.com/')}`)
+  await expect(page).toHaveURL(`${server.http}/`)
+})
+
+test('a login link leads where it says', async ({ page, server }) => {
+  await server.spawn('scripted', '--script', 'idle 1h')
+  await page.goto(`${server.login}&next=${encodeURIComponent('/?q=here')}`)
+  await expect(page).toHaveURL(`${server.http}/?q=here`)
+  await expect(page.getByRole('searchbox', { name: /^Filter/ })).toHaveValue('here')
+})
+
+test('skein login prints a URL that works, and its token is no cookie', async ({ page, server, request }) => {
+  const url = (await server.cli('login')).match(/http:\S+/)?.[0] ?? ''
+  await page.goto(url)
+  await expect(page).toHaveURL(`${server.http}/`)
+  await expect(page.getByRole('heading', { name: 'Fleet', level: 1 })).toBeVisible()
+  // one who is in by cookie makes no links for others
+  const answer = await page.request.post(`${server.http}/login/token`)
+  expect(answer.status()).toBe(403)
+  expect((await request.post(`${server.http}/login/token`)).status()).toBe(401)
+})
+
+test('a stranger sees nothing', async ({ page, server, noise }) => {
+  noise.push(REFUSED)
+  for (const path of ['/', '/agents/aaaaaaaaaaaaa', '/agents/', '/static/style.css', '/static/fleet.js', '/stories', '/metrics', '/login', '/no/such/page']) {
+    const response = await page.goto(`${server.http}${path}`)
+    expect(response?.status(), path).toBe(401)
+    await expect(page.getByRole('heading', { level: 1 }), path).toHaveText('You are not signed in')
+    await expect(page.getByText('skein login'), path).toBeVisible()
+    expect(await page.context().cookies(), path).toEqual([])
+  }
+})
+
+test('a stranger gets no doors, no login token, no logout', async ({ server, request }) => {
+  for (const path of ['/connect', '/login/token', '/logout']) {
+    const response = await request.post(`${server.http}${path}`)
+    expect(response.status(), path).toBe(401)
+    expect((await response.json()).error.data.kind, path).toBe('unauthorized')
+  }
+  for (const Authorization of ['Bearer ', 'Bearer nonsense', `Bearer ${server.token}x`]) {
+    expect((await request.post(`${server.http}/connect`, { headers: { Authorization } })).status()).toBe(401)
+  }
+})
+
+test('only the health of a server is for everybody', async ({ server, request }) => {
+  for (const path of ['/healthz', '/readyz']) {
+    const response = await request.get(`${server.http}${path}`)
+    expect(response.status(), path).toBe(200)
+    expect(await response.text(), path).toBe('ok\n')
+  }
+})
+
+test('another host name is refused', async ({ server, request }) => {
+  const response = await request.get(`${server.http}/healthz`, { headers: { Host: 'rebound.example' } })
+  expect(response.status()).toBe(421)
+})
+
+test('logging out ends access and the live session', async ({ fleet: page, server, transport, noise }) => {
+  noise.push(REFUSED)
+  await expect.poll(async () => (await server.sessions())[transport]).toBe(1)
+  const other = await page.context().newPage()
+  await other.goto(server.http)
+  await live(other, transport)
+
+  expect(await page.evaluate(async () => (await fetch('/logout', { method: 'POST' })).status), 'the page it leads to').toBe(401)
+  for (const p of [page, other]) {
+    await expect(p.getByRole('banner').getByRole('button', { name: /^Offline/ })).toBeVisible()
+    await expect(p.getByRole('status').filter({ hasText: /signed out/i })).toBeVisible()
+  }
+  await expect.poll(async () => (await server.sessions())[transport]).toBe(0)
+
+  await page.getByRole('button', { name: 'Load again' }).click()
+  await expect(page.getByRole('heading', { level: 1 })).toHaveText('You are not signed in')
+  expect(await page.context().cookies()).toEqual([])
+})
+
+test('a login outlives a restart of the server', async ({ fleet: page, server, transport, noise }) => {
+  noise.push(/net::ERR_|WebTransport|WebSocket/)
+  await server.stop()
+  await server.start()
+  await page.goto(server.http)
+  await live(page, transport)
+})

@@ -1,0 +1,61 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { Skein } from '../client/index.js'
+import { Peer } from './peer.js'
+import { until } from './until.js'
+
+// What a browser's window and document are to the client: two targets of events.
+const page = new EventTarget()
+globalThis.addEventListener = /** @type {any} */ (page.addEventListener.bind(page))
+const limit = { timeout: 10_000 }
+
+class Page extends EventTarget {
+  visibilityState = 'hidden'
+}
+const doc = new Page()
+Object.assign(globalThis, { document: doc })
+
+/** @param {import('node:test').TestContext} t @param {Peer} peer */
+async function open(t, peer) {
+  const skein = new Skein(peer.options)
+  t.after(() => skein.close())
+  await skein.ready
+  return skein
+}
+
+test('a page that is left closes politely; out of the back-forward cache it connects again', limit, async (t) => {
+  const peer = new Peer()
+  const skein = await open(t, peer)
+  const spawn = skein.spawn({ type: 'shell' })
+  page.dispatchEvent(new Event('pagehide'))
+  assert.deepEqual(await peer.sessions[0].closed, { closeCode: 0, reason: 'the page was left' })
+  await until(skein, 'statechange', () => skein.state === 'reconnecting')
+  assert.equal(peer.connects, 1)
+  page.dispatchEvent(new Event('pageshow'))
+  await until(skein, 'connectionchange', () => skein.connection.session === 's2')
+  assert.deepEqual((await spawn).agents.map((a) => a.id), ['a1'])
+})
+
+test('online ends a pause', limit, async (t) => {
+  const peer = new Peer()
+  peer.policy.backoff_min_ms = 3_600_000
+  peer.policy.backoff_max_ms = 3_600_000
+  const skein = await open(t, peer)
+  peer.session.drop()
+  await until(skein, 'statechange', () => skein.retryAt !== undefined)
+  page.dispatchEvent(new Event('online'))
+  await until(skein, 'connectionchange', () => skein.connection.session === 's2')
+})
+
+test('a page that is seen again asks whether its session still lives', limit, async (t) => {
+  const peer = new Peer()
+  peer.policy.ping_ms = 3_600_000
+  const skein = await open(t, peer)
+  await until(skein, 'rtt', () => skein.connection.rtt !== undefined)
+  doc.visibilityState = 'visible'
+  const measured = new Promise((resolve) => skein.addEventListener('rtt', resolve, { once: true }))
+  doc.dispatchEvent(new Event('visibilitychange'))
+  await measured
+  assert.equal(peer.sessions.length, 1)
+  doc.visibilityState = 'hidden'
+})

@@ -1,0 +1,249 @@
+package qmux
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+)
+
+// read is the reader: it applies the peer's records until the connection ends. After this side has ended the session
+// it goes on, to notice when the peer hangs up.
+func (s *Session) read() {
+	for {
+		record, err := s.conn.ReadMessage(context.Background())
+		s.mu.Lock()
+		switch {
+		case err != nil:
+			s.gone = true
+			s.end(fmt.Errorf("qmux: read: %w", err), false, nil)
+		case s.cause == nil:
+			s.take(record)
+		case closes(record): // both sides closed at the same time
+			s.gone, s.told = true, true
+		}
+		over := s.gone
+		s.mu.Unlock()
+		if over {
+			break
+		}
+	}
+	s.hangUp()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.linger != nil {
+		s.linger.Stop()
+	}
+}
+
+// take applies a record and ends the session if the peer broke the protocol.
+func (s *Session) take(record []byte) {
+	s.received += uint64(len(record))
+	s.heard()
+	err := s.takeFrames(record)
+	var fault *TransportError
+	if errors.As(err, &fault) && s.end(fault, false, fault.frame()) {
+		s.cfg.Logger.Info("qmux: the peer broke the protocol", "code", fault.Code, "frame", fault.Frame, "reason", fault.Reason)
+	}
+}
+
+// frame tells the peer of its fault (RFC 9000, section 19.19).
+func (e *TransportError) frame() *frame {
+	return &frame{typ: typeConnectionClose, code: uint64(e.Code), value: e.Frame, data: []byte(e.Reason)}
+}
+
+func (s *Session) takeFrames(record []byte) error {
+	if len(record) > s.cfg.MaxRecord {
+		return fault(FrameEncodingError, 0, "a record of %d bytes is larger than %d", len(record), s.cfg.MaxRecord)
+	}
+	for rest := record; len(rest) > 0 && s.cause == nil; {
+		var f frame
+		var err error
+		if f, rest, err = parseFrame(rest); err != nil {
+			return err
+		}
+		if err := s.takeFrame(&f, cap(record)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// takeFrame applies one frame; size is what its record takes in memory.
+func (s *Session) takeFrame(f *frame, size int) error {
+	if f.typ == typePadding {
+		return nil
+	}
+	if (f.typ == typeParams) == s.peerKnown {
+		return fault(ProtocolViolation, f.typ, "the transport parameters are the first frame, once")
+	}
+	switch f.typ {
+	case typeParams:
+		return s.takeParams(f)
+	case typeMaxData:
+		s.takeMaxData(f.value)
+	case typeMaxStreamsBidi:
+		if f.value > s.localLimit {
+			s.localLimit = f.value
+			s.openable.Broadcast()
+		}
+	case typeConnectionClose, typeApplicationClose:
+		s.gone = true
+		s.end(closeCause(f), false, nil)
+	case typePing:
+		return s.gotPing(f.value)
+	case typePong:
+		return s.gotPong(f.value)
+	case typeDatagram, typeDatagramLen:
+		return s.takeDatagram(f, size)
+	default:
+		return s.takeStreamFrame(f, size)
+	}
+	return nil
+}
+
+func (s *Session) takeParams(f *frame) (err error) {
+	if s.peer, err = parseParams(f.data); err != nil {
+		return err
+	}
+	s.peerKnown = true
+	s.localLimit, s.out.limit = s.peer.maxStreamsBidi, s.peer.maxData
+	s.openable.Broadcast()
+	s.limitDatagrams()
+	s.meet()
+	s.work.Signal()
+	return nil
+}
+
+func (s *Session) takeMaxData(limit uint64) {
+	if s.out.raise(limit) {
+		s.unstarve()
+		s.work.Signal()
+	}
+}
+
+// closeCause makes an error of the peer's last frame. Codes are truncated to 32 bits, as the W3C's API does.
+func closeCause(f *frame) error {
+	reason := cutReason(string(f.data))
+	if f.typ == typeApplicationClose {
+		return &CloseError{Code: uint32(f.code), Reason: reason, Remote: true}
+	}
+	return &TransportError{Code: TransportCode(f.code), Frame: f.value, Reason: reason, Remote: true}
+}
+
+// closes reports whether a record ends the session.
+func closes(record []byte) bool {
+	for len(record) > 0 {
+		f, rest, err := parseFrame(record)
+		if err != nil || f.typ == typeConnectionClose || f.typ == typeApplicationClose {
+			return err == nil
+		}
+		record = rest
+	}
+	return false
+}
+
+func (s *Session) takeStreamFrame(f *frame, size int) error {
+	switch f.typ {
+	case typeDataBlocked, typeStreamsBlockedBi, typeStreamsBlockedUni, typeMaxStreamsUni:
+		return nil // the first three only tell; the last grants what this side never uses
+	case typeResetStreamAt:
+		if !s.ours.resetStreamAt {
+			return fault(ProtocolViolation, f.typ, "RESET_STREAM_AT was not negotiated")
+		}
+	}
+	st, err := s.streamFor(f)
+	if err != nil {
+		return err
+	}
+	if st == nil {
+		return s.takeLate(f)
+	}
+	switch f.typ {
+	case typeResetStream, typeResetStreamAt:
+		err = st.takeReset(f)
+	case typeStopSending:
+		st.takeStop(uint32(f.code))
+	case typeMaxStreamData:
+		if st.out.raise(f.value) {
+			s.activate(st)
+		}
+	case typeStreamDataBlocked:
+	default:
+		err = st.takeData(f, size)
+	}
+	s.retire(st)
+	return err
+}
+
+// takeLate takes a frame of a stream that is over. It is ignored, but its bytes count on the connection: peers exist
+// that go on sending for a moment after their RESET_STREAM (@moq/qmux 0.3.3 does when a write waits for credit).
+func (s *Session) takeLate(f *frame) error {
+	if !f.isStream() {
+		return nil
+	}
+	n := uint64(len(f.data))
+	if !s.in.receive(n) {
+		return fault(FlowControlError, f.typ, "the connection's limit of %d bytes is exceeded", s.in.limit)
+	}
+	s.consumed(n)
+	return nil
+}
+
+// consumed returns n bytes of the connection's credit.
+func (s *Session) consumed(n uint64) {
+	if s.in.consume(n) && n > 0 {
+		s.due |= dueMaxData
+		s.work.Signal()
+	}
+}
+
+// streamFor finds the stream of a frame and opens it if the peer may; nil means that the stream is over.
+func (s *Session) streamFor(f *frame) (*Stream, error) {
+	if st := s.streams[f.id]; st != nil {
+		return st, nil
+	}
+	index, local := f.id>>2, f.id&1 == s.sideBit()
+	switch {
+	case f.id&2 != 0 && !local:
+		return nil, fault(StreamLimitError, f.typ, "unidirectional streams are not taken")
+	case f.id&2 != 0 || local && index >= s.nextLocal:
+		return nil, fault(StreamStateError, f.typ, "stream %d was not opened by this side", f.id)
+	case local:
+		return nil, nil
+	case index >= s.peerLimit:
+		return nil, fault(StreamLimitError, f.typ, "stream %d exceeds the limit of %d streams", f.id, s.peerLimit)
+	}
+	if !s.openPeer(index) {
+		return nil, nil
+	}
+	st := s.addStream(f.id, s.peer.bidiLocalWindow)
+	s.accept = append(s.accept, st)
+	s.acceptable.Signal()
+	return st, nil
+}
+
+// openPeer notes the first frame of a peer's stream; false means that it was there before. A stream opens those below
+// it (RFC 9000, section 3.2), but they are accepted when they send: a peer that sends by priority may start with the
+// later one.
+func (s *Session) openPeer(index uint64) bool {
+	if index < s.nextPeer {
+		_, hole := s.holes[index]
+		delete(s.holes, index)
+		return hole
+	}
+	for ; s.nextPeer < index; s.nextPeer++ {
+		s.holes[s.nextPeer] = struct{}{}
+	}
+	s.nextPeer++
+	return true
+}
+
+// retain gives bytes of a record that may be kept. They are copied unless they are the larger part of the record: else
+// a few bytes that nobody reads would hold all of it.
+func retain(data []byte, size int) []byte {
+	if 2*len(data) > size {
+		return data[:len(data):len(data)]
+	}
+	return bytes.Clone(data)
+}

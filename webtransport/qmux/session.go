@@ -1,0 +1,237 @@
+package qmux
+
+import (
+	"context"
+	"sync"
+	"time"
+)
+
+// Session is one end of a QMux connection. Its methods may be called by any goroutine.
+type Session struct {
+	// Static after construction.
+	conn   Conn
+	cfg    Config // with its defaults
+	server bool
+	ours   params
+	ctx    context.Context
+	cancel context.CancelCauseFunc
+	wg     sync.WaitGroup // the reader and the writer
+
+	mu sync.Mutex // guards what follows, and every Stream's fields
+
+	// How the session ends. cause is set first and once.
+	cause      error
+	closeFrame *frame // the last frame to send
+	flush      bool   // what Write has taken goes ahead of closeFrame, as far as credit reaches
+	told       bool   // closeFrame was handed to the connection, or the peer closed as well
+	gone       bool   // the connection is closed, or about to be
+	linger     *time.Timer
+
+	peer      params
+	peerKnown bool // its parameters have come
+
+	streams map[uint64]*Stream // open ones, by id
+	// nextLocal and nextPeer are the indices (id>>2) of the next stream of each side; holes are indices below nextPeer
+	// whose stream has sent nothing yet. There are at most MaxStreams of them, for they count as open.
+	nextLocal, nextPeer uint64
+	holes               map[uint64]struct{}
+	localLimit          uint64 // streams that the peer lets this side open
+	peerLimit           uint64 // streams that the peer may open
+	peerClosed          uint64 // streams of the peer that are over
+	accept              []*Stream
+	openable            sync.Cond // localLimit grew
+	acceptable          sync.Cond // accept grew
+
+	in  window // of all streams together
+	out credit
+
+	scheduler
+	datagrams
+	heart
+	sent, received uint64 // bytes in records
+}
+
+// Client starts the side that dialled. The session owns conn and closes it when it ends.
+func Client(conn Conn, cfg Config) *Session { return start(conn, cfg, false) }
+
+// Server starts the side that was dialled. The session owns conn and closes it when it ends.
+func Server(conn Conn, cfg Config) *Session { return start(conn, cfg, true) }
+
+func start(conn Conn, cfg Config, server bool) *Session {
+	s := &Session{
+		conn: conn, cfg: cfg.withDefaults(), server: server,
+		streams: make(map[uint64]*Stream), holes: make(map[uint64]struct{}),
+	}
+	s.ours = s.cfg.params()
+	s.ctx, s.cancel = context.WithCancelCause(context.Background())
+	s.in = newWindow(s.cfg.ConnWindow)
+	s.peerLimit = s.cfg.MaxStreams
+	s.due = dueParams
+	for _, c := range []*sync.Cond{&s.openable, &s.acceptable, &s.work, &s.arrived} {
+		c.L = &s.mu
+	}
+	s.mu.Lock()
+	s.startHeart()
+	s.mu.Unlock()
+	s.wg.Go(s.read)
+	s.wg.Go(s.write)
+	return s
+}
+
+// OpenStream opens a stream. It waits while the peer's limit of streams is reached. The peer learns of the stream with
+// its first bytes, its end or its reset.
+func (s *Session) OpenStream(ctx context.Context) (*Stream, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for s.cause == nil && s.nextLocal >= s.localLimit {
+		if err := wait(ctx, &s.openable); err != nil {
+			return nil, err
+		}
+	}
+	if s.cause != nil {
+		return nil, s.cause
+	}
+	id := s.nextLocal<<2 | s.sideBit()
+	s.nextLocal++
+	return s.addStream(id, s.peer.bidiRemoteWindow), nil
+}
+
+// AcceptStream waits for the next stream that the peer opened, in the order in which their first frames came. Streams
+// that nobody accepts count against MaxStreams.
+func (s *Session) AcceptStream(ctx context.Context) (*Stream, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for s.cause == nil && len(s.accept) == 0 {
+		if err := wait(ctx, &s.acceptable); err != nil {
+			return nil, err
+		}
+	}
+	if s.cause != nil {
+		return nil, s.cause
+	}
+	st := s.accept[0]
+	s.accept[0] = nil
+	if s.accept = s.accept[1:]; len(s.accept) == 0 {
+		s.accept = nil
+	}
+	st.accepted = true
+	s.retire(st)
+	return st, nil
+}
+
+// wait waits for c or for ctx to end. The caller holds c.L and checks again what it waits for.
+func wait(ctx context.Context, c *sync.Cond) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	stop := context.AfterFunc(ctx, func() {
+		c.L.Lock()
+		defer c.L.Unlock()
+		c.Broadcast()
+	})
+	defer stop()
+	c.Wait()
+	return nil
+}
+
+// Context ends when the session ends. Its cause is a *CloseError if one side closed, a *TransportError if one side
+// broke the protocol, ErrIdleTimeout, or what broke the connection.
+func (s *Session) Context() context.Context { return s.ctx }
+
+// Close ends the session: OpenStream, Write and the others fail at once. What Write had taken goes out as far as the
+// peer's credit reaches, then the code and the reason. Close returns when the peer has closed the connection, or after
+// CloseTimeout. Only the first call has an effect; the others wait with it. It fails when the peer was not told.
+func (s *Session) Close(code uint32, reason string) error {
+	reason = cutReason(reason)
+	s.mu.Lock()
+	first := s.end(&CloseError{Code: code, Reason: reason}, true,
+		&frame{typ: typeApplicationClose, code: uint64(code), data: []byte(reason)})
+	s.mu.Unlock()
+	s.wg.Wait()
+	if first && !s.told {
+		return errNotTold
+	}
+	return nil
+}
+
+// end ends the session for cause, once, and wakes all who wait. With a last frame the connection lives on until the
+// peer has hung up, but CloseTimeout at most; else the caller calls hangUp after it has released mu.
+func (s *Session) end(cause error, flush bool, last *frame) bool {
+	if s.cause != nil {
+		return false
+	}
+	s.cause, s.flush, s.closeFrame = cause, flush, last
+	s.cancel(cause)
+	s.timer.Stop()
+	if last != nil {
+		s.linger = time.AfterFunc(CloseTimeout, s.hangUp)
+	}
+	for _, c := range []*sync.Cond{&s.openable, &s.acceptable, &s.work, &s.arrived} {
+		c.Broadcast()
+	}
+	for _, st := range s.streams {
+		st.sessionEnded()
+	}
+	s.accept = nil
+	return true
+}
+
+// hangUp closes the connection, which ends the reader and the writer. It must be called without mu: closing may wait.
+func (s *Session) hangUp() {
+	s.mu.Lock()
+	s.gone = true
+	s.work.Broadcast()
+	s.mu.Unlock()
+	s.conn.Close()
+}
+
+// Stats counts what a session did.
+type Stats struct {
+	BytesSent, BytesReceived uint64 // in records
+	Streams                  int    // open now
+	DatagramsDropped         uint64 // for want of room, in both directions
+}
+
+// Stats gives the counts so far.
+func (s *Session) Stats() Stats {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return Stats{BytesSent: s.sent, BytesReceived: s.received, Streams: len(s.streams), DatagramsDropped: s.dropped}
+}
+
+// sideBit is the bit of a stream id that tells who opened it (RFC 9000, section 2.1).
+func (s *Session) sideBit() uint64 {
+	if s.server {
+		return 1
+	}
+	return 0
+}
+
+// addStream makes a stream on which the peer lets this side send limit bytes.
+func (s *Session) addStream(id, limit uint64) *Stream {
+	st := &Stream{s: s, id: id, accepted: id&1 == s.sideBit(), finalSize: unknownSize}
+	st.in = newWindow(s.cfg.StreamWindow)
+	st.out.limit = limit
+	st.readable.L, st.writable.L = &s.mu, &s.mu
+	s.streams[id] = st
+	return st
+}
+
+// retire forgets a stream when both its directions are over, and lets the peer open another in its place. A stream
+// that waits to be accepted stays: else a peer could make that queue grow by opening and resetting.
+func (s *Session) retire(st *Stream) {
+	if !st.accepted || !st.sendDone() || !st.receiveDone() || s.streams[st.id] != st {
+		return
+	}
+	delete(s.streams, st.id)
+	st.readDeadline.stop()
+	st.writeDeadline.stop()
+	if st.id&1 == s.sideBit() {
+		return
+	}
+	s.peerClosed++
+	if s.peerLimit-s.nextPeer <= s.cfg.MaxStreams/2 {
+		s.due |= dueMaxStreams
+		s.work.Signal()
+	}
+}
