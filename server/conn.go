@@ -48,6 +48,11 @@ type conn struct {
 	status status
 }
 
+// startSession serves a session on a goroutine of its own, so that the request that opened it can be forgotten.
+func (s *Server) startSession(sess webtransport.Session) {
+	s.live.Go(func() { s.serveSession(sess) })
+}
+
 // serveSession lives as long as the session.
 func (s *Server) serveSession(sess webtransport.Session) {
 	c := &conn{s: s, sess: sess, id: rand.Text()[:12], ctx: sess.Context(), welcomed: make(chan struct{})}
@@ -57,14 +62,12 @@ func (s *Server) serveSession(sess webtransport.Session) {
 	s.mu.Lock()
 	s.conns[c] = struct{}{}
 	s.mu.Unlock()
-	s.live.Add(1)
 	s.met.sessions.WithLabelValues(info.Transport).Inc()
 	defer func() {
 		s.met.sessions.WithLabelValues(info.Transport).Dec()
 		s.mu.Lock()
 		delete(s.conns, c)
 		s.mu.Unlock()
-		s.live.Done()
 	}()
 
 	hello := time.AfterFunc(wire.HelloTimeout, func() { c.close(wire.CloseHelloTimeout, "no hello within "+wire.HelloTimeout.String()) })
@@ -268,8 +271,7 @@ type lane struct {
 	slots    chan struct{} // bounds the requests in work; when it is full, the client's next ones wait unread
 	inputs   chan struct{} // bounds the inputs among them; when it stays full for inputPatience, more are refused
 
-	mu   sync.Mutex // held around writes
-	buf  []byte
+	mu   sync.Mutex                     // held around writes
 	last map[wire.AgentID]chan struct{} // guarded by mu: the input before the next, by agent
 }
 
@@ -282,19 +284,25 @@ func (l *lane) cancel(code wire.StreamCode) {
 	l.str.CancelWrite(uint32(code))
 }
 
+// buffers hold lines being written: an idle lane keeps none.
+var buffers = sync.Pool{New: func() any { return new([]byte) }}
+
 // send writes one line. A client that does not read for writeTimeout loses its session.
 func (l *lane) send(v any) error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
+	buf := buffers.Get().(*[]byte)
+	defer func() {
+		if cap(*buf) <= 64<<10 {
+			buffers.Put(buf)
+		}
+	}()
 	var err error
-	if l.buf, err = wire.AppendLine(l.buf[:0], v); err != nil {
+	if *buf, err = wire.AppendLine((*buf)[:0], v); err != nil {
 		return err
 	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	l.str.SetWriteDeadline(time.Now().Add(writeTimeout))
-	_, err = l.str.Write(l.buf)
-	if cap(l.buf) > 64<<10 {
-		l.buf = nil
-	}
+	_, err = l.str.Write(*buf)
 	if isTimeout(err) {
 		go l.c.sess.Close(uint32(wire.CloseSlowConsumer), "the client read nothing for "+writeTimeout.String())
 	}
@@ -314,8 +322,6 @@ type handler func(ctx context.Context, l *lane, m *wire.Message) (any, error)
 
 // serve reads requests and answers each on a goroutine of its own, until the client ends the lane. nil: it ended well.
 func (l *lane) serve(h handler) error {
-	l.slots = make(chan struct{}, wire.MaxInFlight)
-	l.inputs = make(chan struct{}, maxInputs)
 	defer l.inFlight.Wait()
 	for {
 		m, err := l.r.Message()
@@ -333,6 +339,13 @@ func (l *lane) serve(h handler) error {
 		}
 		if m.Method == "" { // an answer to nothing that was asked
 			continue
+		}
+		if m.Method == wire.MethodPing || m.Method == wire.MethodGet { // done before a goroutine would be there
+			l.answer(l.c.ctx, h, m, time.Now())
+			continue
+		}
+		if l.slots == nil { // most agent lanes never get a request
+			l.slots, l.inputs = make(chan struct{}, wire.MaxInFlight), make(chan struct{}, maxInputs)
 		}
 		select {
 		case l.slots <- struct{}{}:

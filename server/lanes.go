@@ -6,50 +6,117 @@ import (
 	"io"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"skein.dev/skein/server/control"
 	"skein.dev/skein/webtransport/wire"
 )
 
-// serveAgent sends an attached agent's events, and takes input for it.
+// serveAgent attaches a lane to an agent: it sends the agent's events, and takes input for it. Many attached agents are
+// silent for long, so an idle lane has one goroutine, which reads, and a pump that runs when there is something to send.
 func (c *conn) serveAgent(l *lane, h wire.Header) {
-	ctx, cancel := context.WithCancel(c.ctx)
-	defer cancel()
-	f, attached, err := c.s.plane.Follow(ctx, h)
+	f, attached, err := c.s.plane.Follow(c.ctx, h)
 	if err != nil {
 		l.send(wire.NewError(nil, wire.AsError(err)))
 		l.str.Close()
 		l.str.CancelRead(uint32(wire.StreamCanceled))
 		return
 	}
+	if err := l.notify(wire.NoteAttached, attached); err != nil {
+		l.cancel(wire.StreamCanceled)
+		return
+	}
+	p := &pump{l: l, f: f, agent: attached.Agent, over: make(chan struct{})}
+	p.stop = f.Notify(p.kick)
+	c.s.met.streams.Inc()
+	// A fresh goroutine, for this one's stack has grown.
 	c.lanes.Go(func() {
+		defer c.s.met.streams.Dec()
 		// A client that resets the lane no longer wants it; one that ends its side well may go on reading.
 		if err := l.serve(c.agentRequests(h.Agent)); err != nil {
-			cancel()
+			l.cancel(wire.StreamCanceled)
+		} else {
+			select {
+			case <-p.over:
+			case <-c.ctx.Done():
+			}
 		}
+		p.stop()
 	})
-	err = l.notify(wire.NoteAttached, attached)
-	for err == nil {
-		var events []wire.Event
-		if events, err = f.Next(ctx); err == nil {
-			err = l.notify(wire.NoteEvents, wire.Events{Events: events, Cursor: f.Cursor()})
+	p.kick()
+}
+
+// pump sends an agent's events while there are any.
+type pump struct {
+	l     *lane
+	f     *control.Follower
+	agent wire.Agent
+	stop  func()        // no kick comes after it
+	over  chan struct{} // closed when the pump ended for good
+
+	state atomic.Int32 // of pumpIdle, pumpRuns, pumpAgain
+}
+
+const (
+	pumpIdle  = iota
+	pumpRuns  // a goroutine sends
+	pumpAgain // and must look once more
+)
+
+// kick makes the pump look for events. It does not wait.
+func (p *pump) kick() {
+	for {
+		switch st := p.state.Load(); {
+		case st == pumpIdle && p.state.CompareAndSwap(pumpIdle, pumpRuns):
+			p.l.c.lanes.Go(p.run)
+			return
+		case st == pumpAgain, st == pumpRuns && p.state.CompareAndSwap(pumpRuns, pumpAgain):
+			return
 		}
 	}
-	switch {
-	case errors.Is(err, io.EOF):
-		rec, err := c.s.plane.Get(h.Agent)
-		if err != nil {
-			rec = attached.Agent
+}
+
+func (p *pump) run() {
+	for {
+		p.state.Store(pumpRuns)
+		if !p.send() {
+			close(p.over)
+			return
 		}
-		l.notify(wire.NoteEnd, wire.End{Agent: rec, Cursor: f.Cursor()})
-		l.str.Close()
-		l.str.CancelRead(uint32(wire.StreamCanceled))
-	case ctx.Err() != nil:
-		l.cancel(wire.StreamCanceled)
-	default:
-		c.log.Error("an agent's events could not be sent", "agent", h.Agent, "err", err)
-		l.cancel(wire.StreamInternal)
+		if p.state.CompareAndSwap(pumpRuns, pumpIdle) {
+			return
+		}
+	}
+}
+
+// send sends what there is. false: the lane is over, and the pump never runs again.
+func (p *pump) send() bool {
+	c := p.l.c
+	for {
+		events, err := p.f.Poll(c.ctx)
+		switch {
+		case errors.Is(err, io.EOF):
+			if rec, err := c.s.plane.Get(p.agent.ID); err == nil {
+				p.agent = rec
+			}
+			p.l.notify(wire.NoteEnd, wire.End{Agent: p.agent, Cursor: p.f.Cursor()})
+			p.l.str.Close()
+			p.l.str.CancelRead(uint32(wire.StreamCanceled))
+			return false
+		case err != nil:
+			if c.ctx.Err() == nil {
+				c.log.Error("an agent's events could not be read", "agent", p.agent.ID, "err", err)
+			}
+			p.l.cancel(wire.StreamInternal)
+			return false
+		case len(events) == 0:
+			return true
+		}
+		if p.l.notify(wire.NoteEvents, wire.Events{Events: events, Cursor: p.f.Cursor()}) != nil {
+			p.l.cancel(wire.StreamCanceled)
+			return false
+		}
 	}
 }
 

@@ -312,7 +312,7 @@ func (s *Server) ws(w http.ResponseWriter, r *http.Request) {
 		s.log.Debug("a WebSocket was refused", "err", err, "origin", r.Header.Get("Origin"))
 		return
 	}
-	s.serveSession(sess)
+	s.startSession(sess)
 }
 
 // wt is the WebTransport door.
@@ -326,5 +326,5 @@ func (s *Server) wt(w http.ResponseWriter, r *http.Request) {
 		s.log.Debug("a WebTransport session was refused", "err", err, "origin", r.Header.Get("Origin"))
 		return
 	}
-	s.serveSession(sess)
+	s.startSession(sess)
 }

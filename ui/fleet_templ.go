@@ -1634,15 +1634,18 @@ func statusDetail(a *wire.Agent) string {
 	return ""
 }
 
+// measured reports whether there are processes whose use is known: a script has none.
+func measured(a *wire.Agent) bool { return a.Status.Alive() && a.Usage.Processes > 0 }
+
 func cpuCell(a *wire.Agent) string {
-	if !a.Status.Alive() || a.Status == wire.StatusPending {
+	if !measured(a) {
 		return none
 	}
 	return CPU(a.Usage.CPU)
 }
 
 func memCell(a *wire.Agent) string {
-	if !a.Status.Alive() || a.Status == wire.StatusPending {
+	if !measured(a) {
 		return none
 	}
 	return Bytes(a.Usage.RSS)

@@ -95,7 +95,7 @@ func bench(cmd *cobra.Command, g *global, o benchOptions) error {
 				continue
 			}
 			fmt.Fprintf(cmd.ErrOrStderr(), "%s, %s …\n", bc.name, t)
-			r, err := bc.run(b, t)
+			r, err := runCase(cmd.Context(), b, bc, t)
 			if err != nil {
 				return fmt.Errorf("%s over %s: %w", bc.name, t, err)
 			}
@@ -110,6 +110,18 @@ func bench(cmd *cobra.Command, g *global, o benchOptions) error {
 		return printJSON(cmd, rep)
 	}
 	return printBench(cmd, rep)
+}
+
+func runCase(ctx context.Context, b *benchRun, bc benchCase, transport string) (result, error) {
+	if bc.fresh {
+		fresh, err := newBench(ctx, b.o)
+		if err != nil {
+			return result{}, err
+		}
+		defer fresh.close()
+		b = fresh
+	}
+	return bc.run(b, transport)
 }
 
 func printBench(cmd *cobra.Command, rep benchReport) error {
@@ -257,17 +269,18 @@ func (b *benchRun) dialBare(transport string) (bare.Conn, error) {
 // benchCase is one line for each transport.
 type benchCase struct {
 	name, unit string
+	fresh      bool // in a server that did nothing before
 	run        func(b *benchRun, transport string) (result, error)
 }
 
 var benchCases = []benchCase{
-	{"echo round trip", "µs", benchEcho},
-	{"warm spawn, scripted", "ms", benchSpawn(wire.SpawnParams{Type: "scripted", Script: "exit 0"}, 400)},
-	{"warm spawn, process", "ms", benchSpawn(wire.SpawnParams{Type: "shell", Argv: []string{"/bin/true"}}, 200)},
-	{"batch of 100, scripted", "ms", benchBatch},
-	{"events from 100 agents", "events/s", benchEvents},
-	{"RSS of an idle session", "KiB", benchSessions},
-	{"RSS of an idle stream", "KiB", benchStreams},
+	{"echo round trip", "µs", false, benchEcho},
+	{"warm spawn, scripted", "ms", false, benchSpawn(wire.SpawnParams{Type: "scripted", Script: "exit 0"}, 400)},
+	{"warm spawn, process", "ms", false, benchSpawn(wire.SpawnParams{Type: "shell", Argv: []string{"/bin/true"}}, 200)},
+	{"batch of 100, scripted", "ms", false, benchBatch},
+	{"events from 100 agents", "events/s", false, benchEvents},
+	{"RSS of an idle session", "KiB", true, benchSessions},
+	{"RSS of an idle stream", "KiB", true, benchStreams},
 }
 
 // times runs f n times and gives the percentiles, in the unit.
@@ -421,8 +434,16 @@ func rss(pid int) (float64, error) {
 		}
 		return 0, errors.New("no VmRSS")
 	}
-	time.Sleep(500 * time.Millisecond)
-	return read()
+	last, err := read()
+	for range 20 {
+		time.Sleep(200 * time.Millisecond)
+		now, err := read()
+		if err != nil || max(now-last, last-now) < 64 {
+			return now, err
+		}
+		last = now
+	}
+	return last, err
 }
 
 // growth measures what open makes a process hold, divided by n.
@@ -441,47 +462,38 @@ func growth(pid, n int, open func() (close func(), err error)) (float64, error) 
 }
 
 func benchSessions(b *benchRun, transport string) (r result, err error) {
-	const n = 200
-	// The first round fills what the runtime keeps anyway.
-	for range 2 {
-		r.Value, err = growth(b.srv.Process.Pid, n, func() (func(), error) {
-			var all []*client.Client
-			done := func() { closeAllOf(all, func(c *client.Client) { c.Close() }) }
-			for range n {
-				c, err := b.dial(transport)
-				if err != nil {
-					done()
-					return nil, err
-				}
-				all = append(all, c)
-			}
-			return done, nil
-		})
-		if err != nil {
-			return r, err
-		}
-		r.Bare, err = growth(b.peer.Process.Pid, n, func() (func(), error) {
-			var all []bare.Conn
-			done := func() { closeAllOf(all, bare.Conn.Close) }
-			for range n {
-				c, err := b.dialBare(transport)
-				if err != nil {
-					done()
-					return nil, err
-				}
-				all = append(all, c)
-				if err := c.Echo([]byte("x")); err != nil {
-					done()
-					return nil, err
-				}
-			}
-			return done, nil
-		})
-		if err != nil {
-			return r, err
-		}
+	const n = 400
+	r.Value, err = growth(b.srv.Process.Pid, n, func() (func(), error) {
+		return openAll(n, func() (*client.Client, error) { return b.dial(transport) }, func(c *client.Client) { c.Close() })
+	})
+	if err != nil {
+		return r, err
 	}
-	return r, nil
+	r.Bare, err = growth(b.peer.Process.Pid, n, func() (func(), error) {
+		return openAll(n, func() (bare.Conn, error) {
+			c, err := b.dialBare(transport)
+			if err == nil {
+				err = c.Echo([]byte("x"))
+			}
+			return c, err
+		}, bare.Conn.Close)
+	})
+	return r, err
+}
+
+// openAll opens n of something, one after the other.
+func openAll[T any](n int, open func() (T, error), end func(T)) (func(), error) {
+	all := make([]T, 0, n)
+	done := func() { closeAllOf(all, end) }
+	for range n {
+		v, err := open()
+		if err != nil {
+			done()
+			return nil, err
+		}
+		all = append(all, v)
+	}
+	return done, nil
 }
 
 func closeAllOf[T any](all []T, f func(T)) {

@@ -145,7 +145,7 @@ test('the filters and the order hold what they say', async ({ fleet: page, serve
   await server.spawn('shell', '--name', 'beta', '--', 'sleep', '300')
   await server.spawn('shell', '--name', 'alpha', '--', 'sh', '-c', 'echo marmalade; sleep 300')
   await server.spawn('scripted', '--name', 'gamma', '--script', 'exit 0')
-  const names = () => rows(page).getByRole('link').allTextContents()
+  const names = () => rows(page).getByRole('link').allInnerTexts()
   await expect(row(page, 'gamma')).toContainText('Completed')
   await expect(row(page, 'alpha')).toContainText('marmalade')
   expect(await names()).toEqual(['gamma', 'alpha', 'beta']) // the newest first

@@ -168,7 +168,7 @@ test('a folder that does not exist fails with its reason', async ({ fleet: page,
 
 test('what was spawned is spawned again', async ({ fleet: page, server }) => {
   const [first] = await server.spawn('shell', '--name', 'twice', '--', 'sh', '-c', 'echo "  two  spaces"; exit 1')
-  await row(page, 'twice').getByRole('button', { name: 'Spawn twice again' }).click()
+  await row(page, 'twice').getByRole('button', { name: 'Spawn again: twice' }).click()
   await expect(page.getByRole('link', { name: 'twice', exact: true })).toHaveCount(2)
   await expect.poll(async () => (await server.agents()).filter((a) => a.status === 'exited').length).toBe(2)
   const second = (await server.agents()).find((a) => a.id !== first.id)

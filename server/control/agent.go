@@ -34,8 +34,8 @@ type agent struct {
 	change     uint64 // Plane.change at the last change of anything
 	fullChange uint64 // at the last change of what no status datagram carries
 	savedRev   uint32
-	partial    []byte        // of the last line of output, at most MaxLastLine bytes
-	news       chan struct{} // closed and replaced when the log grew
+	partial    []byte               // of the last line of output, at most MaxLastLine bytes
+	notify     map[*Follower]func() // called when the log grew or ended
 
 	// the end of the log: every event with a seq greater than tailAfter is in tail
 	tail      []wire.Event
@@ -44,7 +44,7 @@ type agent struct {
 }
 
 func newAgent(p *Plane, rec wire.Agent) *agent {
-	a := &agent{p: p, id: rec.ID, rec: rec, news: make(chan struct{}), started: make(chan struct{}), ended: make(chan struct{})}
+	a := &agent{p: p, id: rec.ID, rec: rec, started: make(chan struct{}), ended: make(chan struct{})}
 	if !rec.Status.Alive() {
 		close(a.started)
 		close(a.ended)
@@ -131,8 +131,14 @@ func (a *agent) stored(e wire.Event) {
 		full = true
 	}
 	a.touch(full)
-	close(a.news)
-	a.news = make(chan struct{})
+	a.tell()
+}
+
+// tell wakes the followers. The caller holds mu.
+func (a *agent) tell() {
+	for _, f := range a.notify {
+		f()
+	}
 }
 
 // lastLine keeps the last line of the output that is not blank. It reports whether it changed. The caller holds mu.
@@ -283,8 +289,9 @@ func (a *agent) exited(reason wire.Reason, exit wire.Exit) {
 		a.mu.Lock()
 		a.running = nil
 		a.tail, a.tailSize, a.tailAfter = nil, 0, a.rec.LastSeq // late readers find the log in the store
-		a.mu.Unlock()
 		close(a.ended)
+		a.tell()
+		a.mu.Unlock()
 		a.p.running.Done()
 	})
 }

@@ -25,7 +25,7 @@ func (p *Plane) Follow(ctx context.Context, h wire.Header) (*Follower, *wire.Att
 	if err != nil {
 		return nil, nil, err
 	}
-	first, _, err := p.o.Store.FirstLast(ctx, h.Agent)
+	first, err := a.first(ctx)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -42,6 +42,18 @@ func (p *Plane) Follow(ctx context.Context, h wire.Header) (*Follower, *wire.Att
 		}
 	}
 	return f, at, nil
+}
+
+// first is the seq of the agent's oldest event.
+func (a *agent) first(ctx context.Context) (uint64, error) {
+	a.mu.Lock()
+	if a.tailAfter == 0 && len(a.tail) > 0 { // all of it is in memory
+		defer a.mu.Unlock()
+		return a.tail[0].Seq, nil
+	}
+	a.mu.Unlock()
+	first, _, err := a.p.o.Store.FirstLast(ctx, a.id)
+	return first, err
 }
 
 // back finds the cursor after which at most n events follow. It looks back from the end in growing steps, for the log
@@ -89,11 +101,50 @@ func (f *Follower) seqs(ctx context.Context, after uint64) (seqs []uint64, err e
 // Cursor is the seq of the last event that Next gave.
 func (f *Follower) Cursor() uint64 { return f.cursor }
 
-// Next waits for the next events, a page at most. io.EOF: the agent ended and every event was given, or, without
-// follow, every event that was there at the start was.
+// Next waits for the next events, a page at most. io.EOF: as Poll.
 func (f *Follower) Next(ctx context.Context) ([]wire.Event, error) {
+	news := make(chan struct{}, 1)
+	stop := f.Notify(func() {
+		select {
+		case news <- struct{}{}:
+		default:
+		}
+	})
+	defer stop()
 	for {
-		events, news, ended, inTail := f.fromTail()
+		events, err := f.Poll(ctx)
+		if len(events) > 0 || err != nil {
+			return events, err
+		}
+		select {
+		case <-news:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+}
+
+// Notify has f called whenever Poll may have something new, until stop. f must not wait, nor call stop.
+func (f *Follower) Notify(call func()) (stop func()) {
+	a := f.a
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.notify == nil {
+		a.notify = map[*Follower]func(){}
+	}
+	a.notify[f] = call
+	return func() {
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		delete(a.notify, f)
+	}
+}
+
+// Poll gives the next events, a page at most; none: there are none now. io.EOF: the agent ended and every event was
+// given, or, without follow, every event that was there at the start was.
+func (f *Follower) Poll(ctx context.Context) ([]wire.Event, error) {
+	for {
+		events, ended, inTail := f.fromTail()
 		if !inTail {
 			page, err := f.a.p.o.Store.Events(ctx, f.a.id, f.cursor, pageEvents)
 			if err != nil {
@@ -117,17 +168,12 @@ func (f *Follower) Next(ctx context.Context) ([]wire.Event, error) {
 		if ended || !f.follow {
 			return nil, io.EOF
 		}
-		select {
-		case <-news:
-		case <-f.a.ended:
-		case <-ctx.Done():
-			return nil, ctx.Err()
-		}
+		return nil, nil
 	}
 }
 
 // fromTail gives a page of the events after the cursor out of memory, if they are all there.
-func (f *Follower) fromTail() (events []wire.Event, news <-chan struct{}, ended, inTail bool) {
+func (f *Follower) fromTail() (events []wire.Event, ended, inTail bool) {
 	// Before the tail is read: an agent that ended now may append no more.
 	select {
 	case <-f.a.ended:
@@ -137,7 +183,7 @@ func (f *Follower) fromTail() (events []wire.Event, news <-chan struct{}, ended,
 	f.a.mu.Lock()
 	defer f.a.mu.Unlock()
 	if f.cursor < f.a.tailAfter {
-		return nil, nil, ended, false
+		return nil, ended, false
 	}
 	i, _ := slices.BinarySearchFunc(f.a.tail, f.cursor+1, func(e wire.Event, seq uint64) int {
 		if e.Seq < seq {
@@ -146,7 +192,7 @@ func (f *Follower) fromTail() (events []wire.Event, news <-chan struct{}, ended,
 		return 1
 	})
 	rest := f.a.tail[i:]
-	return slices.Clone(rest[:min(len(rest), pageEvents)]), f.a.news, ended, true
+	return slices.Clone(rest[:min(len(rest), pageEvents)]), ended, true
 }
 
 // skip goes on where the tail begins.

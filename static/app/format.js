@@ -165,8 +165,8 @@ export function stateDetail(a) {
   return a.exit.code > 0 ? String(a.exit.code) : ''
 }
 
-/** @param {Agent} a */
-const measured = (a) => alive(a) && a.status !== 'pending'
+/** @param {Agent} a whether there are processes whose use is known: a script has none */
+const measured = (a) => alive(a) && a.usage.processes > 0
 
 /** @param {Agent} a */
 export const cpuCell = (a) => (measured(a) ? cpu(a.usage.cpu ?? 0) : NONE)

@@ -43,15 +43,12 @@ export class Row {
   }
 
   /**
-   * Whether the row is in sight, or nearly. What changes out of sight is written when it comes into sight.
+   * Whether the row is in sight, or nearly. Out of sight its numbers are written with the next tick only.
    * @param {boolean} on
    */
   set seen(on) {
     this.#seen = on
-    if (!on) return
-    const now = Date.now()
-    if (this.agent && this.agent !== this.#written) this.#write(this.agent, now)
-    else this.tick(now)
+    if (on) this.tick(Date.now())
   }
 
   /**
@@ -60,7 +57,8 @@ export class Row {
    */
   update(a, now) {
     this.agent = a
-    if (this.#seen || !this.#written) this.#write(a, now)
+    const old = this.#written
+    if (this.#seen || !old || old.status !== a.status || old.reason !== a.reason || old.activity !== a.activity) this.#write(a, now)
   }
 
   /**
@@ -77,7 +75,7 @@ export class Row {
     write(f.mem, memCell(a))
     if (old?.last_line !== a.last_line) write(f.line, clean(a.last_line ?? ''))
     this.#exited = a.exited_at
-    this.tick(now)
+    this.#writeAge(now)
   }
 
   /** @param {Agent} a */
@@ -139,7 +137,13 @@ export class Row {
 
   /** @param {number} now */
   tick(now) {
-    if (this.#seen && this.#created) write(this.#f.age, age({ created_at: this.#created, exited_at: this.#exited }, now))
+    if (this.agent && this.agent !== this.#written) this.#write(this.agent, now)
+    else this.#writeAge(now)
+  }
+
+  /** @param {number} now */
+  #writeAge(now) {
+    if (this.#created) write(this.#f.age, age({ created_at: this.#created, exited_at: this.#exited }, now))
   }
 
   /** @param {boolean} on whether a person said that it needs none */

@@ -87,7 +87,6 @@ export async function* readEvents(host, agent, { after = 0, tail, epoch = '', fo
               yield event
               signal?.throwIfAborted()
             }
-            cursor = Math.max(cursor, m.params.cursor ?? 0)
             break
           case 'end':
             onend?.(m.params)

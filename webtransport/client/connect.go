@@ -30,6 +30,7 @@ func (c *Client) connect(ctx context.Context) (*link, wire.Policy, error) {
 	if err != nil {
 		return nil, wire.Policy{}, err
 	}
+	c.http.CloseIdleConnections() // the next document is far away
 	l, err := c.race(ctx, doc)
 	return l, doc.Policy, err
 }

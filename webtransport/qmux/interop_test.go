@@ -94,7 +94,6 @@ type report struct {
 	CloseCode *uint32
 	Reason    string
 	Error     string
-	Command   string
 }
 
 func (n *node) report() (r report) {

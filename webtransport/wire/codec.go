@@ -1,7 +1,7 @@
 package wire
 
 import (
-	"bufio"
+	"bytes"
 	"encoding/json"
 	"errors"
 	"io"
@@ -10,41 +10,71 @@ import (
 // ErrLineTooLong is returned by Reader when a line exceeds its bound. Nothing after it can be read.
 var ErrLineTooLong = errors.New("line too long")
 
-// Reader reads the lines of a stream: a header, then messages.
+// Reader reads the lines of a stream: a header, then messages. Its buffer is small until lines are long, for a server
+// holds many idle streams.
 type Reader struct {
-	br  *bufio.Reader
-	buf []byte
+	r        io.Reader
+	buf      []byte // buf[from:to] was read and not yet given
+	from, to int
+	err      error // of the last read, given when the lines before it were
 }
 
+const (
+	minBuffer = 256
+	// keepBuffer is the largest buffer that is kept: one large message must not cost its memory for the stream's life.
+	keepBuffer = 16 << 10
+)
+
 // NewReader reads from r. It reads ahead; use Rest for the raw bytes behind a header.
-func NewReader(r io.Reader) *Reader { return &Reader{br: bufio.NewReaderSize(r, 4096)} }
+func NewReader(r io.Reader) *Reader { return &Reader{r: r} }
 
 // Line returns the next line without its newline, at most limit bytes long with it. The slice is good until the next
 // call. A stream that ends within a line gives io.ErrUnexpectedEOF.
 func (r *Reader) Line(limit int) ([]byte, error) {
-	r.buf = r.buf[:0]
-	for {
-		part, err := r.br.ReadSlice('\n')
-		if len(r.buf)+len(part) > limit {
-			return nil, ErrLineTooLong
-		}
-		if err == nil && len(r.buf) == 0 {
-			return part[:len(part)-1], nil
-		}
-		r.buf = append(r.buf, part...)
-		switch {
-		case err == nil:
-			line := r.buf[:len(r.buf)-1]
-			if cap(r.buf) > 64<<10 { // one large message must not cost its memory for the stream's whole life
-				r.buf = nil
+	for seen := 0; ; {
+		if i := bytes.IndexByte(r.buf[r.from+seen:r.to], '\n'); i >= 0 {
+			line := r.buf[r.from : r.from+seen+i]
+			if len(line) >= limit {
+				return nil, ErrLineTooLong
 			}
+			r.from += len(line) + 1
 			return line, nil
-		case errors.Is(err, bufio.ErrBufferFull):
-		case errors.Is(err, io.EOF) && len(r.buf) > 0:
-			return nil, io.ErrUnexpectedEOF
-		default:
-			return nil, err
 		}
+		seen = r.to - r.from
+		switch {
+		case seen > limit:
+			return nil, ErrLineTooLong
+		case r.err == io.EOF && seen > 0:
+			return nil, io.ErrUnexpectedEOF
+		case r.err != nil:
+			return nil, r.err
+		}
+		r.fill()
+	}
+}
+
+// fill reads once more, behind what is there.
+func (r *Reader) fill() {
+	rest := r.buf[r.from:r.to]
+	switch {
+	case len(rest) == 0 && cap(r.buf) > keepBuffer, r.buf == nil:
+		r.buf = make([]byte, minBuffer)
+	case len(rest) > cap(r.buf)/2:
+		grown := make([]byte, 2*cap(r.buf))
+		copy(grown, rest)
+		r.buf = grown
+	case r.from > 0:
+		copy(r.buf, rest)
+	}
+	r.from, r.to = 0, len(rest)
+	n, err := r.r.Read(r.buf[r.to:])
+	r.to += n
+	if err != nil {
+		r.err = err
+	} else if n == len(r.buf)-len(rest) && cap(r.buf) < keepBuffer && len(rest) == 0 { // there is more than fits: read it with fewer calls
+		grown := make([]byte, 4*cap(r.buf))
+		copy(grown, r.buf[:r.to])
+		r.buf = grown
 	}
 }
 
@@ -72,7 +102,17 @@ func (r *Reader) Message() (*Message, error) {
 }
 
 // Rest reads what follows the lines, raw.
-func (r *Reader) Rest() io.Reader { return r.br }
+func (r *Reader) Rest() io.Reader {
+	ahead := bytes.NewReader(r.buf[r.from:r.to])
+	if r.err != nil {
+		return io.MultiReader(ahead, failing{r.err})
+	}
+	return io.MultiReader(ahead, r.r)
+}
+
+type failing struct{ err error }
+
+func (f failing) Read([]byte) (int, error) { return 0, f.err }
 
 // AppendLine appends v as one line of JSON.
 func AppendLine(b []byte, v any) ([]byte, error) {

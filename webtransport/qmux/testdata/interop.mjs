@@ -30,18 +30,6 @@ const bytes = (text) => new TextEncoder().encode(text);
 const config = Object.fromEntries(Object.entries(JSON.parse(args.at(-1))).map(([k, v]) => [k, BigInt(v)]));
 const noise = (n, seed) => Uint8Array.from({ length: n }, (_, i) => (i * 31 + (i >> 8) + seed) & 0xff);
 
-if (role === "dial") {
-	const [url, protocol] = args;
-	await serve(new Session(url, { protocols: [protocol], requireProtocol: true, config }));
-} else {
-	const server = new WebSocketServer({ port: 0, host: "127.0.0.1", handleProtocols: () => args[0] });
-	server.on("listening", () => report({ port: server.address().port }));
-	server.on("connection", async (socket) => {
-		await serve(Session.accept(socket, { config }));
-		server.close();
-	});
-}
-
 async function serve(session) {
 	echoDatagrams(session);
 	acceptStreams(session);
@@ -77,7 +65,7 @@ async function handle(session, { readable, writable }) {
 	try {
 		await commands[command]({ session, reader, rest, writer: writable.getWriter(), words });
 	} catch (err) {
-		report({ command: line, error: String(err), code: err.streamErrorCode });
+		console.error(line, err);
 	}
 }
 
@@ -170,4 +158,16 @@ async function compare(session, data) {
 	}
 	await sent;
 	return same && at === data.length;
+}
+
+if (role === "dial") {
+	const [url, protocol] = args;
+	await serve(new Session(url, { protocols: [protocol], requireProtocol: true, config }));
+} else {
+	const server = new WebSocketServer({ port: 0, host: "127.0.0.1", handleProtocols: () => args[0] });
+	server.on("listening", () => report({ port: server.address().port }));
+	server.on("connection", async (socket) => {
+		await serve(Session.accept(socket, { config }));
+		server.close();
+	});
 }

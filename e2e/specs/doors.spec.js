@@ -1,0 +1,178 @@
+import { once } from 'node:events'
+import { createServer } from 'node:http'
+import { BROKEN, expect, moduleText, raw, serveModules, test } from '../fixtures/test.js'
+
+// What a door refuses, seen from a page: over the browser's own WebTransport, or the independent QMux peer.
+
+const CONTROL = { lane: 'control' }
+const CLIENT = { id: 'e2e-0123456789abcdef', name: 'e2e' }
+
+/** @param {object} params */
+const hello = (params) => ({ jsonrpc: '2.0', id: 1, method: 'hello', params: { versions: ['skein.v1'], client: CLIENT, ...params } })
+
+const it = test.extend({
+  /** A page of the server's origin with no session of its own, and the door that its transport takes. */
+  knock: async ({ page, server, transport }, use) => {
+    await page.goto(await server.loginURL())
+    await page.goto(`${server.http}/stories`)
+    await serveModules(page)
+    await use(async (/** @type {(door: any) => object[]} */ messages) => {
+      const door = (await server.connect()).doors.find((d) => d.transport === transport)
+      return raw(page, door, messages(door))
+    })
+  },
+})
+
+it('a right ticket is let in', async ({ page, server, transport, noise }) => {
+  noise.push(BROKEN)
+  await page.goto(await server.loginURL())
+  await page.goto(`${server.http}/stories`)
+  await serveModules(page)
+  const door = (await server.connect()).doors.find((d) => d.transport === transport)
+  const ended = raw(page, door, [CONTROL, hello({ ticket: door.ticket })])
+  await expect.poll(async () => (await server.sessions())[transport]).toBe(1)
+  await server.stop()
+  const { answers, code, reason } = await ended
+  expect(answers[0].result).toMatchObject({ version: 'skein.v1', recovered: false })
+  expect(answers.at(-1)).toMatchObject({ method: 'goodbye', params: { code: 3000 } })
+  expect({ code, reason }).toEqual({ code: 3000, reason: expect.stringMatching(/stops/) })
+  await server.start()
+})
+
+it('a wrong ticket', async ({ knock }) => {
+  const { code, reason, answers } = await knock(() => [CONTROL, hello({ ticket: 'AAAAAAAAAAAAAAAAAAAAAAAAAA' })])
+  expect({ code, reason }).toEqual({ code: 3500, reason: expect.stringMatching(/ticket is unknown/) })
+  expect(answers).toEqual([expect.objectContaining({ id: 1, error: expect.objectContaining({ code: -32001, data: { kind: 'unauthorized' } }) })])
+})
+
+it('no ticket', async ({ knock }) => {
+  expect(await knock(() => [CONTROL, hello({})])).toMatchObject({ code: 3500 })
+})
+
+it('a ticket that was used', async ({ page, server, transport, knock }) => {
+  let used
+  expect(await knock((door) => [CONTROL, hello({ ticket: (used = door.ticket), client: { id: 'short' } })]), 'used up by a hello that fails otherwise').toMatchObject({ code: 3501 })
+  const door = (await server.connect()).doors.find((d) => d.transport === transport)
+  const { code, reason } = await raw(page, door, [CONTROL, hello({ ticket: used })])
+  expect({ code, reason }).toEqual({ code: 3500, reason: expect.stringMatching(/was used before/) })
+})
+
+it('a ticket of 30 seconds ago', async ({ page, server, transport, knock }) => {
+  test.setTimeout(90_000)
+  const old = (await server.connect()).doors.find((d) => d.transport === transport)
+  expect(old.ticket_expires_ms).toBe(30_000)
+  const end = Date.now() + old.ticket_expires_ms
+  await expect.poll(() => Date.now(), { timeout: 40_000 }).toBeGreaterThan(end)
+  const { code, reason } = await knock(() => [CONTROL, hello({ ticket: old.ticket })])
+  expect({ code, reason }).toEqual({ code: 3005, reason: expect.stringMatching(/older than 30s/) })
+  expect(page.isClosed()).toBe(false)
+})
+
+it('an unknown version', async ({ knock }) => {
+  const { code, reason, answers } = await knock((door) => [CONTROL, hello({ versions: ['skein.v9'], ticket: door.ticket })])
+  expect({ code, reason }).toEqual({ code: 3502, reason: expect.stringMatching(/speaks skein\.v1/) })
+  expect(answers[0].error).toMatchObject({ code: -32009, data: { kind: 'unsupported_version', field: 'versions', supported: ['skein.v1'] } })
+})
+
+it('something else before hello', async ({ knock }) => {
+  const { code, answers } = await knock(() => [CONTROL, { jsonrpc: '2.0', id: 7, method: 'agent.list', params: {} }])
+  expect(code).toBe(3501)
+  expect(answers[0]).toMatchObject({ id: 7, error: { code: -32600 } })
+})
+
+for (const [what, messages] of [
+  ['no stream', []],
+  ['a control lane without hello', [CONTROL]],
+]) {
+  it(`no hello within 5 seconds: ${what}`, async ({ knock }) => {
+    const { code, reason, ms } = await knock(() => messages)
+    expect({ code, reason }).toEqual({ code: 3004, reason: expect.stringMatching(/no hello/) })
+    expect(ms).toBeGreaterThan(4_500)
+    expect(ms).toBeLessThan(9_000)
+  })
+}
+
+it('garbage instead of a message', async ({ knock, server, transport }) => {
+  const { code } = await knock(() => [CONTROL, 'this is a JSON string, and no request'])
+  expect(code).toBe(3501)
+  await expect.poll(async () => (await server.sessions())[transport]).toBe(0)
+})
+
+it.describe('a page of another origin', () => {
+  const elsewhere = it.extend({
+    site: async ({}, use) => {
+      const site = createServer((req, res) => {
+        const { pathname } = new URL(req.url ?? '/', 'http://localhost')
+        const script = pathname.startsWith('/e2e/modules/')
+        res.setHeader('Content-Type', script ? 'text/javascript' : 'text/html')
+        res.end(script ? moduleText(pathname) : '<!doctype html><link rel="icon" href="data:,"><title>elsewhere</title>')
+      })
+      site.listen(0, 'localhost')
+      await once(site, 'listening')
+      await use(`http://localhost:${site.address().port}`)
+      site.closeAllConnections()
+      site.close()
+    },
+  })
+
+  elsewhere('is not let in, even with a ticket', async ({ page, server, site, transport, noise }) => {
+    noise.push(BROKEN)
+    await page.goto(await server.loginURL())
+    await page.goto(site)
+    const door = (await server.connect()).doors.find((d) => d.transport === transport)
+    const { failed, code, answers } = await raw(page, door, [CONTROL, hello({ ticket: door.ticket })])
+    expect({ code, answers }).toEqual({ code: undefined, answers: [] })
+    expect(failed).toBeTruthy()
+    expect(await server.sessions()).toEqual({ webtransport: 0, websocket: 0 })
+  })
+
+  elsewhere('gets no document and changes nothing, for all its cookies', async ({ page, server, site, noise }) => {
+    noise.push(BROKEN, /status of 403|CORS policy/)
+    await page.goto(await server.loginURL())
+    await page.goto(site)
+    for (const path of ['/connect', '/logout']) {
+      const answered = page.waitForResponse(`${server.http}${path}`)
+      const sent = page.evaluate((url) => fetch(url, { method: 'POST', mode: 'no-cors', credentials: 'include' }).then(() => 'sent', String), `${server.http}${path}`)
+      expect((await answered).status(), path).toBe(403)
+      await sent
+    }
+    await page.goto(server.http)
+    await expect(page.getByRole('heading', { name: 'Fleet', level: 1 }), 'still signed in').toBeVisible()
+  })
+
+  elsewhere.describe('that the server was told of', () => {
+    const told = elsewhere.extend({ args: async ({ site }, use) => use(['--allow-origin', site]) })
+
+    told('is let in', async ({ page, server, site, transport }) => {
+      await page.goto(site)
+      const door = (await server.connect()).doors.find((d) => d.transport === transport)
+      const { answers, code } = await raw(page, door, [CONTROL, hello({ ticket: 'wrong' })])
+      expect(code, 'in, as far as its ticket goes').toBe(3500)
+      expect(answers[0].error.code).toBe(-32001)
+    })
+  })
+})
+
+it('the client library takes a refusal by both doors for an answer', async ({ page, server, transport }) => {
+  await page.goto(await server.loginURL())
+  await page.goto(`${server.http}/stories`)
+  const result = await page.evaluate(async () => {
+    const { Skein } = await import('/static/skein.js')
+    let documents = 0
+    const fetch = async (...request) => {
+      const response = await globalThis.fetch(...request)
+      const doc = await response.json()
+      if (documents++ === 0) for (const d of doc.doors) d.ticket = 'AAAAAAAAAAAAAAAAAAAAAAAAAA'
+      return new Response(JSON.stringify(doc), { status: 200, headers: { 'content-type': 'application/json' } })
+    }
+    const refused = new Skein({ fetch })
+    const why = await refused.ready.then(() => 'open', (e) => ({ code: e.code, final: e.final, message: e.message }))
+    const good = new Skein({ fetch })
+    await good.ready
+    const carrier = good.connection.transport
+    good.close()
+    return { why, carrier, documents, closed: await good.closed }
+  })
+  expect(result.why).toMatchObject({ final: true, message: expect.stringMatching(/ticket is unknown/) })
+  expect(result).toMatchObject({ documents: 2, carrier: transport, closed: { code: 0 } })
+})

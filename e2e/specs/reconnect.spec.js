@@ -1,0 +1,162 @@
+import { Link } from '../fixtures/network.js'
+import { BROKEN, COMES_BACK, badge, expect, lines, lives, live, openAgent, row, state, test } from '../fixtures/test.js'
+
+/** Prints numbered lines for ever, some twenty a second. */
+const COUNTER = ['--', 'sh', '-c', 'i=0; while :; do i=$((i+1)); echo line $i; sleep 0.05; done']
+
+/** @param {import('@playwright/test').Page} page */
+const numbers = async (page) => (await lines(page).allTextContents()).flatMap((t) => /^line (\d+)$/.exec(t)?.[1] ?? []).map(Number)
+
+/** @param {number} n */
+const upTo = (n) => Array.from({ length: n }, (_, i) => i + 1)
+
+/**
+ * Puts a mark on the page that a reload would take away.
+ * @param {import('@playwright/test').Page} page
+ */
+const keepMark = (page) => page.evaluate(() => void (globalThis.sameDocument = true))
+/** @param {import('@playwright/test').Page} page */
+const marked = (page) => page.evaluate(() => globalThis.sameDocument === true)
+
+test('a reload keeps everything', async ({ fleet: page, server, transport }) => {
+  const [{ id }] = await server.spawn('shell', '--name', 'cat', '--', 'cat')
+  await server.spawn('scripted', '--name', 'done', '--script', 'say bye')
+  await openAgent(page, server, id, transport)
+  const box = page.getByRole('textbox', { name: /standard input/ })
+  for (const word of ['one', 'two']) {
+    await box.fill(word)
+    await box.press('Enter')
+    await expect(lines(page).last()).toHaveText(word)
+  }
+  await expect(lines(page)).toHaveText(['one', 'one', 'two', 'two'])
+  await page.reload()
+  await expect(lines(page), 'before any script').toHaveText(['one', 'one', 'two', 'two'])
+  await live(page, transport)
+  await box.fill('three')
+  await box.press('Enter')
+  await expect(lines(page)).toHaveText(['one', 'one', 'two', 'two', 'three', 'three'])
+  await page.goto(server.http)
+  await expect(row(page, 'cat')).toContainText('Running')
+  await expect(row(page, 'done')).toContainText('Completed')
+})
+
+test('after a crash of the server the page is back, and the orphans are shown as such', async ({ fleet: page, server, transport, noise }) => {
+  test.setTimeout(90_000)
+  noise.push(BROKEN)
+  const [agent] = await server.spawn('shell', '--name', 'orphan', ...COUNTER)
+  await openAgent(page, server, agent.id, transport)
+  await keepMark(page)
+  await expect.poll(async () => (await numbers(page)).length).toBeGreaterThan(20)
+
+  await server.kill()
+  const seen = await numbers(page)
+  expect(lives(agent.process.pid), 'nobody stopped it yet').toBe(true)
+  await server.start()
+  expect(lives(agent.process.pid), 'the next start reaps it').toBe(false)
+
+  await live(page, transport, { timeout: COMES_BACK })
+  await expect(state(page)).toHaveText(/Failed/)
+  await expect(page.getByRole('region', { name: 'Needs you' })).toContainText(/orphan/i)
+  expect(await marked(page), 'without a reload').toBe(true)
+  const after = await numbers(page)
+  expect(after, 'every line once, in order').toEqual(upTo(after.length))
+  expect(after.length).toBeGreaterThanOrEqual(seen.length)
+
+  await page.reload()
+  await expect(state(page)).toHaveText(/Failed/)
+  expect(await numbers(page)).toEqual(after)
+  expect(await server.agent('orphan')).toMatchObject({ status: 'exited', reason: 'failed' })
+  expect(await server.output(agent.id)).toBe(after.map((n) => `line ${n}\n`).join(''))
+})
+
+test('after a restart of the server the pages are live again', async ({ fleet: page, server, transport, noise }) => {
+  test.setTimeout(90_000)
+  noise.push(BROKEN)
+  const [agent] = await server.spawn('shell', '--name', 'before', '--', 'sh', '-c', 'echo up; exec sleep 300')
+  const own = await page.context().newPage()
+  await openAgent(own, server, agent.id, transport)
+  await expect(row(page, 'before')).toContainText('Running')
+  for (const p of [page, own]) await keepMark(p)
+
+  await server.stop()
+  expect(lives(agent.process.pid), 'agents end with their server').toBe(false)
+  for (const p of [page, own]) await expect(badge(p)).toHaveAccessibleName(/^(Reconnecting|Offline)/)
+  await server.start()
+  for (const p of [page, own]) await live(p, transport, { timeout: COMES_BACK })
+  await expect(row(page, 'before')).toContainText('Stopped')
+  await expect(state(own)).toHaveText(/Stopped/)
+
+  await server.spawn('scripted', '--name', 'after', '--script', 'say here again\nidle 1h')
+  await expect(row(page, 'after')).toContainText('here again')
+  for (const p of [page, own]) expect(await marked(p), 'without a reload').toBe(true)
+})
+
+test('a page that was opened before a restart can act after it', async ({ fleet: page, server, transport, noise }) => {
+  test.setTimeout(90_000)
+  noise.push(BROKEN)
+  await server.kill()
+  await server.start()
+  await live(page, transport, { timeout: COMES_BACK })
+  await page.getByRole('button', { name: /^Scripted demo/ }).click()
+  await expect.poll(async () => (await server.agents()).length).toBe(1)
+  await expect(page.getByText('1 agent, 1 alive')).toBeVisible()
+})
+
+test.describe('on a link that breaks', () => {
+  // The page's way leads over a link that the test can cut, on TCP and, for WebTransport, on UDP.
+  const it = test.extend({
+    link: async ({}, use) => {
+      const link = new Link()
+      await link.open()
+      await use(link)
+      link.close()
+    },
+    args: async ({ link, transport }, use) => use(['--allow-origin', `http://localhost:${link.tcpPort}`, ...(transport === 'webtransport' ? ['--quic-port', String(link.udpPort)] : [])]),
+    noise: async ({}, use) => use([BROKEN]),
+  })
+
+  it('every line is on screen once and in order', async ({ page, server, link, transport, blackHole }) => {
+    test.setTimeout(120_000)
+    expect(blackHole.port).toBeGreaterThan(0)
+    link.lead(server)
+    const there = `http://localhost:${link.tcpPort}`
+    await page.goto((await server.loginURL()).replace(server.http, there))
+    await expect(page).toHaveURL(`${there}/`)
+    const [agent] = await server.spawn('shell', '--name', 'counter', ...COUNTER)
+    await page.goto(`${there}/agents/${agent.id}`)
+    await live(page, transport)
+    await keepMark(page)
+    for (const round of [1, 2]) {
+      const before = (await numbers(page)).length
+      await expect.poll(async () => (await numbers(page)).length).toBeGreaterThan(before + 10)
+      link.cut()
+      await expect(badge(page), `cut ${round} is noticed`).toHaveAccessibleName(/^Reconnecting/, { timeout: COMES_BACK })
+      const gap = (await numbers(page)).length
+      link.mend()
+      await expect(badge(page)).toHaveAccessibleName(/^Web/, { timeout: COMES_BACK })
+      await expect.poll(async () => (await numbers(page)).length).toBeGreaterThan(gap + 20)
+    }
+    await server.cli('stop', 'counter')
+    await expect(state(page)).toHaveText(/Stopped/)
+    const all = await numbers(page)
+    expect(all).toEqual(upTo(all.length))
+    expect(await server.output(agent.id)).toBe(all.map((n) => `line ${n}\n`).join(''))
+    expect(await marked(page), 'without a reload').toBe(true)
+  })
+
+  it('what was asked for while it was cut is done once', async ({ page, server, link, transport }) => {
+    test.setTimeout(90_000)
+    link.lead(server)
+    const there = `http://localhost:${link.tcpPort}`
+    await page.goto((await server.loginURL()).replace(server.http, there))
+    await live(page, transport)
+    link.cut()
+    await page.getByRole('button', { name: /^Scripted demo/ }).click()
+    await expect(badge(page)).toHaveAccessibleName(/^Reconnecting/, { timeout: COMES_BACK })
+    expect(await server.agents()).toEqual([])
+    link.mend()
+    await expect(badge(page)).toHaveAccessibleName(/^Web/, { timeout: COMES_BACK })
+    await expect(page.getByText('1 agent, 1 alive')).toBeVisible()
+    expect(await server.agents()).toHaveLength(1)
+  })
+})

@@ -1,0 +1,42 @@
+import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import test from 'node:test'
+import * as f from '../app/format.js'
+import { joinArgv } from '../app/argv.js'
+
+/** The table that ui/format_test.go reads too. */
+const table = JSON.parse(readFileSync(new URL('../../ui/testdata/format.json', import.meta.url), 'utf8'))
+
+/** @type {[name: string, format: (value: any) => string][]} */
+const rules = [
+  ['bytes', f.bytes], ['cpu', f.cpu], ['span', f.span], ['ago', f.ago], ['clean', f.clean], ['argv', joinArgv],
+]
+for (const [name, format] of rules) {
+  test(`format: ${name}`, () => {
+    for (const [value, want] of table[name]) assert.equal(format(value), want, `${name} of ${JSON.stringify(value)}`)
+  })
+}
+
+for (const c of table.agents) {
+  test(`format: agent ${c.agent.id}`, () => {
+    const a = c.agent
+    const state = f.state(a)
+    assert.deepEqual(
+      {
+        state, word: f.stateWord(state), activity: f.activityWord(a.activity), age: f.age(a, Date.parse(c.now)), need: f.need(a),
+        text: f.needText(a), detail: f.stateDetail(a), group: f.group(a), short: f.shortId(a.id), cpu: f.cpuCell(a), mem: f.memCell(a),
+        refusal: f.inputRefusal(a),
+      },
+      {
+        state: c.state, word: c.word, activity: c.activity, age: c.age, need: c.need, text: c.text, detail: c.detail, group: c.group,
+        short: c.short, cpu: c.cpu, mem: c.mem, refusal: c.refusal,
+      },
+    )
+  })
+}
+
+test('format: round trips', () => {
+  assert.equal(f.roundTrip(0.38), '0.4 ms')
+  assert.equal(f.roundTrip(9.96), '10 ms')
+  assert.equal(f.roundTrip(141.5), '142 ms')
+})

@@ -1,0 +1,508 @@
+package ui
+
+import (
+	"context"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/a-h/templ"
+	"golang.org/x/net/html"
+
+	"skein.dev/skein/webtransport/wire"
+)
+
+// node is a parsed page.
+type node struct{ *html.Node }
+
+func render(t *testing.T, c templ.Component) node {
+	t.Helper()
+	var b strings.Builder
+	if err := c.Render(context.Background(), &b); err != nil {
+		t.Fatal(err)
+	}
+	doc, err := html.Parse(strings.NewReader(b.String()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return node{doc}
+}
+
+func (n node) attr(name string) (string, bool) {
+	for _, a := range n.Attr {
+		if a.Key == name {
+			return a.Val, true
+		}
+	}
+	return "", false
+}
+
+func (n node) is(name string) bool { _, ok := n.attr(name); return ok }
+
+// all gives the elements for which is holds, in the order of the page, but not those in a <template>.
+func (n node) all(is func(node) bool) []node {
+	var out []node
+	for d := range n.Descendants() {
+		e := node{d}
+		if d.Type == html.ElementNode && is(e) && !e.within("template") {
+			out = append(out, e)
+		}
+	}
+	return out
+}
+
+func (n node) within(tag string) bool {
+	for p := range n.Ancestors() {
+		if p.Data == tag {
+			return true
+		}
+	}
+	return false
+}
+
+func (n node) one(t *testing.T, is func(node) bool) node {
+	t.Helper()
+	found := n.all(is)
+	if len(found) != 1 {
+		t.Fatalf("%d elements, want 1", len(found))
+	}
+	return found[0]
+}
+
+func (n node) text() string {
+	var b strings.Builder
+	for d := range n.Descendants() {
+		if d.Type == html.TextNode {
+			b.WriteString(d.Data)
+		}
+	}
+	return strings.Join(strings.Fields(b.String()), " ")
+}
+
+func with(name, value string) func(node) bool {
+	return func(n node) bool { v, ok := n.attr(name); return ok && v == value }
+}
+
+func has(name string) func(node) bool { return func(n node) bool { return n.is(name) } }
+
+func tag(name string) func(node) bool { return func(n node) bool { return n.Data == name } }
+
+func class(name string) func(node) bool {
+	return func(n node) bool { v, _ := n.attr("class"); return slices.Contains(strings.Fields(v), name) }
+}
+
+func both(a, b func(node) bool) func(node) bool {
+	return func(n node) bool { return a(n) && b(n) }
+}
+
+func names(rows []node) []string {
+	var out []string
+	for _, r := range rows {
+		for _, n := range r.all(with("data-f", "name")) {
+			out = append(out, n.text())
+		}
+	}
+	return out
+}
+
+func assets(name string) string { return "/static/" + name + "?v=1" }
+
+func fleetView(agents ...wire.Agent) FleetView {
+	return FleetView{Agents: agents, Types: storyTypes(), Node: "n", Version: "v", Epoch: "e", Now: storyNow, Assets: assets}
+}
+
+func running(id string, created time.Duration) wire.Agent {
+	return wire.Agent{ID: wire.AgentID(id), Name: id, Type: "shell", Status: wire.StatusRunning, Activity: wire.ActivityIdle, CreatedAt: storyNow.Add(-created)}
+}
+
+func failing(id string) wire.Agent {
+	a := running(id, time.Hour)
+	a.Status, a.Activity, a.Reason, a.ExitedAt, a.Exit = wire.StatusExited, "", wire.ReasonFailed, ago(time.Minute), &wire.Exit{Code: 3}
+	return a
+}
+
+func asking(id string) wire.Agent {
+	a := running(id, time.Hour)
+	a.Activity, a.Question = wire.ActivityRequiresAction, "Go on?"
+	return a
+}
+
+func TestFleetPutsThoseThatNeedAPersonFirst(t *testing.T) {
+	doc := render(t, Fleet(fleetView(running("new", time.Second), failing("broken"), running("old", time.Hour), asking("asker"))))
+	rows := doc.all(class("agent"))
+	if got, want := names(rows), []string{"asker", "broken", "new", "old"}; !slices.Equal(got, want) {
+		t.Fatalf("order %v, want %v", got, want)
+	}
+	if got := rows[0].one(t, with("data-f", "why")).text(); got != "Go on?" {
+		t.Errorf("the question reads %q", got)
+	}
+	if rows[0].one(t, with("data-f", "answer")).is("hidden") {
+		t.Error("there is no field for the answer")
+	}
+	if got := rows[1].one(t, with("data-f", "why")).text(); got != "Exit code 3" {
+		t.Errorf("the failure reads %q", got)
+	}
+	if n := len(rows[2].all(tag("form"))) + len(rows[2].all(tag("input"))); n > 0 {
+		t.Errorf("a row that needs nothing has %d form elements: 2,000 of them stall a browser's autofill", n)
+	}
+	if got := doc.one(t, with("id", "summary")).text(); got != "4 agents, 3 alive, 2 need you" {
+		t.Errorf("summary %q", got)
+	}
+}
+
+func TestFleetFoldsManyThatNeedAPerson(t *testing.T) {
+	var agents []wire.Agent
+	for i := range MaxFolded + 3 {
+		agents = append(agents, failing("f"+strconv.Itoa(i)))
+	}
+	doc := render(t, Fleet(fleetView(agents...)))
+	if n := len(doc.all(both(class("agent"), has("hidden")))); n != 3 {
+		t.Errorf("%d rows are folded, want 3", n)
+	}
+	if fold := doc.one(t, with("id", "needs-fold")); fold.is("hidden") || fold.text() != "Show 3 more" {
+		t.Errorf("the fold reads %q", fold.text())
+	}
+}
+
+func TestFleetCounts(t *testing.T) {
+	a := storyAgents()
+	doc := render(t, Fleet(fleetView(a...)))
+	want := map[string]string{"": "15", "needs": "5", "running": "6", "starting": "2", "stopping": "1", "completed": "1", "failed": "2", "stopped": "1", "unreachable": "2"}
+	for _, chip := range doc.all(class("chip")) {
+		key, _ := chip.attr("data-group")
+		if got := chip.one(t, class("chip-count")).text(); got != want[key] {
+			t.Errorf("%q counts %s, want %s", key, got, want[key])
+		}
+		if chip.is("hidden") {
+			t.Errorf("%q is hidden", key)
+		}
+		delete(want, key)
+	}
+	if len(want) > 0 {
+		t.Errorf("chips missing: %v", want)
+	}
+}
+
+func TestFleetFilterAndSort(t *testing.T) {
+	a := []wire.Agent{running("demo-10", 3*time.Second), running("demo-2", 2*time.Second), running("Beta", time.Second), failing("demo-1")}
+	a[0].Type, a[1].Usage.CPU, a[2].Usage.CPU, a[2].LastLine = "coder", 0.5, 0.9, "a Needle here"
+	for _, c := range []struct {
+		query string
+		want  []string
+	}{
+		{"", []string{"demo-1", "Beta", "demo-2", "demo-10"}},
+		{"sort=name", []string{"demo-1", "Beta", "demo-2", "demo-10"}},
+		{"sort=-name", []string{"demo-1", "demo-10", "demo-2", "Beta"}},
+		{"sort=cpu", []string{"demo-1", "Beta", "demo-2", "demo-10"}},
+		{"sort=-cpu", []string{"demo-1", "demo-10", "demo-2", "Beta"}},
+		{"sort=-age", []string{"demo-1", "demo-10", "demo-2", "Beta"}},
+		{"sort=nonsense&state=nonsense", []string{"demo-1", "Beta", "demo-2", "demo-10"}},
+		{"state=running&sort=type", []string{"demo-10", "Beta", "demo-2"}},
+		{"state=needs", []string{"demo-1"}},
+		{"type=coder", []string{"demo-10"}},
+		{"q=NEEDLE", []string{"Beta"}},
+		{"q=nowhere", nil},
+	} {
+		t.Run(c.query, func(t *testing.T) {
+			q, _ := url.ParseQuery(c.query)
+			v := fleetView(a...)
+			v.Filter = ParseFleetFilter(q)
+			doc := render(t, Fleet(v))
+			if got := names(doc.all(class("agent"))); !slices.Equal(got, c.want) {
+				t.Errorf("rows %v, want %v", got, c.want)
+			}
+			if hidden := doc.one(t, with("id", "no-match")).is("hidden"); hidden != (c.want != nil) {
+				t.Errorf(`"No agent matches" is hidden: %v`, hidden)
+			}
+			if !doc.one(t, with("id", "no-agents")).is("hidden") {
+				t.Error(`"No agents yet" is shown`)
+			}
+		})
+	}
+}
+
+func TestFilterURL(t *testing.T) {
+	for _, want := range []string{"/", "/?q=a+b&sort=-cpu&state=failed&type=shell"} {
+		u, _ := url.Parse(want)
+		if got := ParseFleetFilter(u.Query()).URL(); got != want {
+			t.Errorf("URL %s, want %s", got, want)
+		}
+	}
+}
+
+func TestFleetEmpty(t *testing.T) {
+	doc := render(t, Fleet(fleetView()))
+	if doc.one(t, with("id", "no-agents")).is("hidden") {
+		t.Error(`"No agents yet" is hidden`)
+	}
+	if n := len(doc.all(has("data-spawn"))); n != 3 {
+		t.Errorf("%d starters, want 3", n)
+	}
+	for _, id := range []string{"list", "no-match", "chips", "filters"} {
+		if !doc.one(t, with("id", id)).is("hidden") {
+			t.Errorf("#%s is shown", id)
+		}
+	}
+	v := fleetView()
+	v.Types = v.Types[2:]
+	if n := len(render(t, Fleet(v)).all(has("data-spawn"))); n != 0 {
+		t.Errorf("%d starters for types that do not exist", n)
+	}
+}
+
+func TestFleetRendersABoundedPart(t *testing.T) {
+	var agents []wire.Agent
+	for i := range MaxRows + 50 {
+		agents = append(agents, running("r"+strconv.Itoa(i), time.Duration(i)*time.Second))
+	}
+	doc := render(t, Fleet(fleetView(agents...)))
+	if n := len(doc.all(class("agent"))); n != MaxRows {
+		t.Errorf("%d rows, want %d", n, MaxRows)
+	}
+	if got := doc.one(t, with("id", "rest-count")).text(); got != strconv.Itoa(MaxRows+50) {
+		t.Errorf("count %s", got)
+	}
+}
+
+// hostile is text that ends an element, an attribute or a script wherever it is not escaped.
+const hostile = `</code></script><script>alert(1)</script>"'><img src=x onerror=alert(1)>`
+
+func TestHostileText(t *testing.T) {
+	a := failing("x")
+	a.ID, a.Name, a.Type, a.LastLine, a.Cwd = hostile, hostile, hostile, "\x1b]0;"+hostile+"\x07"+hostile, hostile
+	a.Argv, a.Labels = []string{hostile}, map[string]string{hostile: hostile}
+	a.Exit.Message = hostile
+	q := asking("y")
+	q.Question = hostile
+	types := []wire.AgentType{{Name: hostile, Description: hostile, Argv: []string{hostile}}}
+	event := func(kind wire.EventType, d wire.EventData) wire.Event {
+		return wire.Event{Seq: 1, Type: kind, Actor: hostile, Data: d}
+	}
+	events := []wire.Event{
+		event(wire.EventSpawned, wire.EventData{}), event(wire.EventStdout, wire.EventData{Text: "\x1b[31m" + hostile}),
+		event(wire.EventInput, wire.EventData{Text: hostile}), event(wire.EventSignal, wire.EventData{Text: hostile}),
+		event(wire.EventActivity, wire.EventData{Activity: wire.ActivityRequiresAction, Text: hostile}),
+		event(wire.EventExited, wire.EventData{Reason: wire.ReasonFailed, Exit: a.Exit}),
+	}
+	fleet := fleetView(a, q)
+	fleet.Types, fleet.Node, fleet.Version, fleet.Epoch = types, hostile, hostile, hostile
+	fleet.Filter = FleetFilter{Query: hostile}
+	agentView := AgentView{Agent: a, Events: events, Type: types[0], Node: hostile, Version: hostile, Epoch: hostile, Now: storyNow, Assets: assets}
+	for name, c := range map[string]templ.Component{
+		"fleet": Fleet(fleet), "agent": AgentPage(agentView),
+		"login":   Login(LoginView{Token: hostile, Next: hostile, Node: hostile, Nonce: "n"}),
+		"refused": Refused(RefusedView{Status: 404, Title: hostile, Detail: hostile, Nonce: "n"}),
+	} {
+		t.Run(name, func(t *testing.T) {
+			doc := render(t, c)
+			if n := len(doc.all(tag("img"))); n > 0 {
+				t.Errorf("%d elements came out of text", n)
+			}
+			for _, s := range doc.all(tag("script")) {
+				if strings.Contains(s.text(), "alert") {
+					t.Errorf("a script came out of text: %s", s.text())
+				}
+			}
+			for _, n := range doc.all(has("href")) {
+				if v, _ := n.attr("href"); strings.HasPrefix(strings.ToLower(v), "javascript:") {
+					t.Errorf("href %s", v)
+				}
+			}
+		})
+	}
+}
+
+// TestContentSecurityPolicy: the policy allows no inline script or style on the dashboard's pages.
+func TestContentSecurityPolicy(t *testing.T) {
+	v := AgentView{Agent: storyAgents()[0], Events: storyEvents(), Type: storyTypes()[0], Now: storyNow, Assets: assets}
+	for name, c := range map[string]templ.Component{"fleet": Fleet(fleetView(storyAgents()...)), "agent": AgentPage(v), "stories": Stories()} {
+		doc := render(t, c)
+		for d := range doc.Descendants() {
+			n := node{d}
+			if n.is("style") || n.Data == "style" || n.Data == "script" && !n.is("src") {
+				t.Errorf("%s has an inline style or script: <%s>", name, n.Data)
+			}
+			for _, a := range n.Attr {
+				if strings.HasPrefix(a.Key, "on") {
+					t.Errorf("%s has the attribute %s", name, a.Key)
+				}
+			}
+		}
+	}
+}
+
+func TestAgentPage(t *testing.T) {
+	a := storyAgents()[0]
+	a.Argv = []string{"sh", "-c", "echo 'a b'", ""}
+	v := AgentView{Agent: a, Events: storyEvents(), Cursor: 99, Earlier: true, Type: storyTypes()[1], Now: storyNow, Assets: assets, Theme: "dark"}
+	doc := render(t, AgentPage(v))
+	root := doc.one(t, with("id", "agent"))
+	if c, _ := root.attr("data-cursor"); c != "99" {
+		t.Errorf("cursor %s", c)
+	}
+	if theme, _ := doc.one(t, tag("html")).attr("data-theme"); theme != "dark" {
+		t.Errorf("theme %q", theme)
+	}
+	var argv []string
+	for _, n := range root.all(class("token")) {
+		argv = append(argv, n.FirstChild.Data)
+		if len(argv) == 3 {
+			break
+		}
+	}
+	if !slices.Equal(argv, a.Argv[:3]) {
+		t.Errorf("arguments %q", argv)
+	}
+	if doc.one(t, with("id", "banner")).is("hidden") || doc.one(t, with("id", "earlier")).is("hidden") {
+		t.Error("the banner or the way to earlier output is hidden")
+	}
+	if doc.one(t, with("id", "input-text")).is("disabled") {
+		t.Error("a running agent takes no input")
+	}
+	v.Agent = failing("gone")
+	doc = render(t, AgentPage(v))
+	input := doc.one(t, with("id", "input-text"))
+	if why, _ := input.attr("placeholder"); !input.is("disabled") || why != "It has ended and takes no input" {
+		t.Errorf("the input box of an ended agent says %q", why)
+	}
+	if !doc.one(t, with("id", "stop-open")).is("disabled") {
+		t.Error("an ended agent can be stopped")
+	}
+}
+
+func texts(lines []Line) []string {
+	var out []string
+	for _, l := range lines {
+		s := l.Kind + ":"
+		for _, p := range l.Pieces() {
+			s += p.Text
+		}
+		if l.Open {
+			s += "…"
+		}
+		out = append(out, s)
+	}
+	return out
+}
+
+func TestLines(t *testing.T) {
+	stdout := func(s string) wire.Event { return wire.Event{Type: wire.EventStdout, Data: wire.EventData{Text: s}} }
+	stderr := func(s string) wire.Event { return wire.Event{Type: wire.EventStderr, Data: wire.EventData{Text: s}} }
+	input := func(s string) wire.Event { return wire.Event{Type: wire.EventInput, Data: wire.EventData{Text: s}} }
+	binary := wire.Event{Type: wire.EventStdout, Data: wire.EventData{Base64: []byte{0xff, 0x00}}}
+	exited := wire.Event{Type: wire.EventExited, Data: wire.EventData{Reason: wire.ReasonCompleted}}
+	for _, c := range []struct {
+		name   string
+		events []wire.Event
+		want   []string
+	}{
+		{"whole lines", []wire.Event{stdout("a\nb\n")}, []string{"out:a", "out:b"}},
+		{"pieces of a line", []wire.Event{stdout("a"), stdout("b"), stdout("c\n")}, []string{"out:abc"}},
+		{"the last goes on", []wire.Event{stdout("a\nb")}, []string{"out:a", "out:b…"}},
+		{"two streams, each its own line", []wire.Event{stdout("a"), stderr("x"), stdout("b\n"), stderr("y\n")}, []string{"out:ab", "err:xy"}},
+		{"empty lines", []wire.Event{stdout("\n\na\n")}, []string{"out:", "out:", "out:a"}},
+		{"carriage returns", []wire.Event{stdout("10%\r50%\r"), stdout("100%\r\n")}, []string{"out:100%"}},
+		{"input", []wire.Event{input("yes\nno\n"), input("")}, []string{"in:yes", "in:no", "in:end of input"}},
+		{"binary ends a line", []wire.Event{stdout("a"), binary, stdout("b\n")}, []string{"out:a", "bin:Binary, 2 B · ff 00", "out:b"}},
+		{"the end", []wire.Event{stdout("a"), exited}, []string{"out:a", "mark:Completed"}},
+		{"a line without end", []wire.Event{stdout(strings.Repeat("x", maxLine-1) + "äb\n")}, []string{"out:" + strings.Repeat("x", maxLine-1), "out:äb"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			lines, _ := Lines(c.events)
+			if got := texts(lines); !slices.Equal(got, c.want) {
+				t.Errorf("lines %q, want %q", got, c.want)
+			}
+		})
+	}
+}
+
+func TestLinesKeepTheStyle(t *testing.T) {
+	lines, end := Lines([]wire.Event{
+		{Type: wire.EventStdout, Data: wire.EventData{Text: "\x1b[31mred\nstill\x1b[1m"}},
+		{Type: wire.EventStdout, Data: wire.EventData{Text: " bold\n"}},
+	})
+	if got := lines[1].Pieces(); len(got) != 2 || got[0].Class != "f1" || got[1].Class != "a-b f1" {
+		t.Errorf("pieces %q", got)
+	}
+	if c := end["out"].Class(); c != "a-b f1" {
+		t.Errorf("ends with %q", c)
+	}
+}
+
+func TestTimeline(t *testing.T) {
+	var got []string
+	for _, m := range Timeline(storyEvents()) {
+		got = append(got, m.Title+"/"+m.Detail)
+	}
+	want := []string{"Signal sent/SIGTERM", "Stop requested/", "Input/no, find out why one is missing",
+		"Requires action/Update the expected value to 41?", "Started/pid 41006", "Spawned/by dashboard"}
+	if !slices.Equal(got, want) {
+		t.Errorf("timeline %q, want %q", got, want)
+	}
+}
+
+func TestTheme(t *testing.T) {
+	for value, want := range map[string]string{"": "", "dark": "dark", "light": "light", `"><script>`: ""} {
+		r := httptest.NewRequest(http.MethodGet, "/", nil)
+		r.AddCookie(&http.Cookie{Name: ThemeCookie, Value: url.QueryEscape(value)})
+		if got := Theme(r); got != want {
+			t.Errorf("Theme of %q = %q, want %q", value, got, want)
+		}
+	}
+}
+
+func TestLogin(t *testing.T) {
+	doc := render(t, Login(LoginView{Token: "t0k", Nonce: "n"}))
+	form := doc.one(t, tag("form"))
+	if action, _ := form.attr("action"); action != "/login" {
+		t.Errorf("action %s", action)
+	}
+	if v, _ := form.one(t, with("name", "token")).attr("value"); v != "t0k" {
+		t.Errorf("token %s", v)
+	}
+	for _, n := range doc.all(func(n node) bool { return n.Data == "script" || n.Data == "style" }) {
+		if nonce, _ := n.attr("nonce"); nonce != "n" {
+			t.Errorf("<%s> has the nonce %q", n.Data, nonce)
+		}
+	}
+	bare := render(t, Login(LoginView{Token: "t"}))
+	if n := len(bare.all(tag("script"))) + len(bare.all(tag("style"))); n > 0 {
+		t.Error("without a nonce there is a script or a style")
+	}
+	bare.one(t, tag("button"))
+}
+
+func TestRefused(t *testing.T) {
+	for status, want := range map[int]string{401: "skein login", 403: "skein login", 404: "To the fleet", 500: "Its log says why"} {
+		doc := render(t, Refused(RefusedView{Status: status, Nonce: "n"}))
+		if got := doc.one(t, tag("main")).text(); !strings.Contains(got, want) || !strings.Contains(got, strconv.Itoa(status)) {
+			t.Errorf("%d reads %q", status, got)
+		}
+		if n := len(doc.all(func(n node) bool { return n.Data == "script" || n.Data == "link" })); n > 0 {
+			t.Errorf("%d refers to other files", status)
+		}
+	}
+}
+
+func TestStories(t *testing.T) {
+	doc := render(t, Stories())
+	for _, theme := range []string{"light", "dark"} {
+		states := map[string]bool{}
+		for _, p := range doc.all(both(class("story-theme"), with("data-theme", theme))) {
+			for _, s := range p.all(class("status")) {
+				v, _ := s.attr("data-state")
+				states[v] = true
+			}
+		}
+		for _, s := range stateOrder {
+			if !states[s] {
+				t.Errorf("no story shows %q in %s", s, theme)
+			}
+		}
+	}
+}
