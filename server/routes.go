@@ -27,8 +27,6 @@ func (s *Server) routes() http.Handler {
 	open.HandleFunc("GET /readyz", s.readyz)
 	open.HandleFunc("GET /login", s.loginPage)
 	open.HandleFunc("POST /login", s.login)
-	open.HandleFunc("GET /ws", s.ws)
-	open.HandleFunc("CONNECT /wt", s.wt)
 
 	in := http.NewServeMux()
 	in.HandleFunc("GET /{$}", s.fleetPage)
@@ -50,7 +48,11 @@ func (s *Server) routes() http.Handler {
 	csrf.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s.refuse(w, r, http.StatusForbidden, "The request came from another site's page.")
 	}))
-	return s.headers(s.known(csrf.Handler(open)))
+	doors := http.NewServeMux() // their Origin is checked, against another list
+	doors.HandleFunc("GET /ws", s.ws)
+	doors.HandleFunc("CONNECT /wt", s.wt)
+	doors.Handle("/", csrf.Handler(open))
+	return s.headers(s.known(doors))
 }
 
 // headers are the same for every answer. A page runs the server's own scripts and styles only, and talks to its doors.

@@ -283,6 +283,7 @@ func (i interop) cancelled() {
 	}
 
 	st = i.command("reset")
+	readN(t, st, len("ready")) // a reset may overtake the command
 	st.CancelWrite(13)
 	if got := i.all(st); got != "13" {
 		t.Errorf("node is told of reset %q", got)

@@ -106,6 +106,7 @@ const commands = {
 
 	/** reset: tell with which code the test resets its direction. */
 	async reset({ reader, writer }) {
+		await writer.write(bytes("ready"));
 		try {
 			while (!(await reader.read()).done);
 			await writer.write(bytes("no reset"));

@@ -1,0 +1,157 @@
+import AxeBuilder from '@axe-core/playwright'
+import { REFUSED, confirmStop, dialog, expect, lines, openAgent, row, rows, state, test } from '../fixtures/test.js'
+
+// Without motion, so that no colour is looked at while it changes.
+test.use({ contextOptions: { reducedMotion: 'reduce' } })
+
+/**
+ * Agents in every state that a test can bring about.
+ * @param {import('../fixtures/server.js').Server} server
+ */
+export async function someAgents(server) {
+  await server.spawn('scripted', '--name', 'completed', '--script', 'say done')
+  await server.spawn('scripted', '--name', 'failed', '--script', 'warn oh no\ncrash it broke')
+  await server.spawn('shell', '--name', 'exit code', '--', 'sh', '-c', 'exit 3')
+  await server.spawn('scripted', '--name', 'idle', '--script', 'say waiting\nidle 1h')
+  await server.spawn('scripted', '--name', 'asks', '--script', 'ask Shall I go on?')
+  await server.spawn('shell', '--name', 'stopped', '--', 'sleep', '300')
+  await server.cli('stop', 'stopped')
+  const [running] = await server.spawn('shell', '--name', 'running', '--label', 'team=core', '--', 'sh', '-c',
+    `printf '\\033[32mgreen\\033[0m \\033[1;33myellow\\033[0m \\033[44mblue\\033[0m \\033[2mdim\\033[0m\\n'; echo problem >&2; exec sleep 300`)
+  await expect.poll(async () => (await server.agents()).filter((a) => a.status === 'exited').length).toBe(4)
+  return running
+}
+
+/** @param {import('@playwright/test').Page} page @param {string} what */
+async function check(page, what) {
+  for (const colorScheme of /** @type {const} */ (['light', 'dark'])) {
+    await page.emulateMedia({ colorScheme })
+    const { violations } = await new AxeBuilder({ page }).analyze()
+    const found = violations.flatMap((v) => v.nodes.map((n) => `${v.id}: ${v.help}: ${n.target.join(' ')}: ${n.failureSummary?.replace(/\s+/g, ' ')}`))
+    expect.soft(found, `${what}, ${colorScheme}`).toEqual([])
+  }
+}
+
+test('an empty fleet', async ({ fleet: page }) => {
+  await check(page, 'an empty fleet')
+})
+
+test('a fleet in several states, its dialogs, an agent', async ({ fleet: page, server, transport }) => {
+  test.setTimeout(90_000)
+  const running = await someAgents(server)
+  await expect(row(page, 'running')).toContainText('Running')
+  await expect(rows(page)).toHaveCount(7)
+  await check(page, 'the fleet')
+
+  await row(page, 'running').getByRole('checkbox').check()
+  await check(page, 'a selection')
+  await page.keyboard.press('Escape')
+
+  await page.getByRole('button', { name: 'Spawn', exact: true }).click()
+  const form = dialog(page, 'Spawn agents')
+  await form.getByText('Folder, environment, labels').click()
+  await check(page, 'the spawn form')
+  await form.getByRole('radio', { name: /^shell/ }).check()
+  await form.getByRole('button', { name: /^Spawn/ }).click()
+  await expect(form.getByRole('textbox', { name: 'Command', exact: true })).toHaveAttribute('aria-invalid', 'true')
+  await check(page, 'the spawn form with a mistake')
+  await page.keyboard.press('Escape')
+
+  await row(page, 'running').getByRole('button', { name: 'Stop running' }).click()
+  await check(page, 'the question before a stop')
+  await page.keyboard.press('Escape')
+  await page.keyboard.press('?')
+  await expect(dialog(page, 'Keyboard')).toBeVisible()
+  await check(page, 'the keys')
+  await page.keyboard.press('Escape')
+
+  await openAgent(page, server, running.id, transport)
+  await expect(lines(page)).toHaveCount(2)
+  await page.getByRole('searchbox', { name: 'Search the output' }).fill('green')
+  await check(page, 'an agent')
+  await openAgent(page, server, (await server.agent('asks')).id, transport)
+  await check(page, 'an agent that asks')
+  await openAgent(page, server, (await server.agent('failed')).id, transport)
+  await check(page, 'an agent that failed')
+})
+
+test('a login that was refused', async ({ page, server, noise }) => {
+  noise.push(REFUSED)
+  await page.goto(server.http)
+  await check(page, 'a stranger')
+  await page.goto(`${server.http}/login?token=nonsense`)
+  await expect(page.getByRole('heading', { level: 1 })).toHaveText('This was refused')
+  await check(page, 'a refused login')
+})
+
+test('every component in every state', async ({ page, server }) => {
+  await page.goto(await server.loginURL())
+  await page.goto(`${server.http}/stories`)
+  await expect(page.getByRole('heading', { name: 'Stories' })).toBeVisible()
+  await check(page, 'the stories')
+})
+
+test('a fleet is run by the keyboard alone', async ({ fleet: page, server }) => {
+  const key = (/** @type {string} */ k) => page.keyboard.press(k)
+  await key('n')
+  const form = dialog(page, 'Spawn agents')
+  await expect(form).toBeVisible()
+  await expect(form.getByRole('radio', { checked: true })).toBeFocused()
+  await key('Escape')
+  await expect(form).toBeHidden()
+
+  await key('n')
+  const radios = form.getByRole('radio')
+  for (let i = 0; i < (await radios.count()) && !(await form.getByRole('radio', { name: /^shell/ }).isChecked()); i++) await key('ArrowDown')
+  await expect(form.getByRole('radio', { name: /^shell/ })).toBeChecked()
+  const box = form.getByRole('textbox', { name: 'Command', exact: true })
+  while (!(await box.evaluate((el) => el === document.activeElement))) await key('Tab')
+  await page.keyboard.type("sh -c 'echo typed; exec sleep 300'")
+  await key('Control+Enter')
+  await expect(form).toBeHidden()
+  const first = page.getByRole('link', { name: /^shell-/ })
+  await expect(first, 'the focus is on what was spawned').toBeFocused()
+
+  await server.spawn('shell', '--name', 'second', '--', 'sleep', '300')
+  await expect(rows(page)).toHaveCount(2)
+  await key('k')
+  await expect(page.getByRole('link', { name: 'second', exact: true })).toBeFocused()
+  await key('j')
+  await expect(first).toBeFocused()
+  await key('x')
+  await expect(page.getByRole('region', { name: 'Selection' })).toContainText('1 agent selected')
+  await key('Escape')
+  await expect(page.getByRole('region', { name: 'Selection' })).toBeHidden()
+
+  await key('/')
+  await expect(page.getByRole('searchbox', { name: /^Filter/ })).toBeFocused()
+  await page.keyboard.type('second')
+  await expect(rows(page)).toHaveCount(1)
+  await key('Enter')
+  await expect(page.getByRole('link', { name: 'second', exact: true })).toBeFocused()
+  await key('s')
+  await expect(page.getByRole('dialog', { name: 'Stop second?' })).toBeVisible()
+  await key('Enter')
+  await expect(row(page, 'second')).toContainText('Stopped')
+
+  await key('/')
+  await key('Escape')
+  await expect(rows(page)).toHaveCount(2)
+  await key('j')
+  await key('j')
+  await expect(first).toBeFocused()
+  await key('Enter')
+  await expect(page).toHaveURL(/\/agents\//)
+  await expect(lines(page)).toHaveText(['typed'])
+  await key('/')
+  await expect(page.getByRole('searchbox', { name: 'Search the output' })).toBeFocused()
+  await key('Escape')
+  await key('i')
+  await expect(page.getByRole('textbox', { name: /standard input/ })).toBeFocused()
+  await key('Escape')
+  await key('s')
+  await confirmStop(page)
+  await expect(state(page)).toHaveText(/Stopped/)
+  await key('u')
+  await expect(page.getByRole('heading', { name: 'Fleet', level: 1 })).toBeVisible()
+})
