@@ -66,7 +66,12 @@ func run(ctx context.Context, args []string) int {
 	if errors.As(err, &code) {
 		return int(code)
 	}
-	fmt.Fprintln(os.Stderr, "skein: "+err.Error())
+	message := err.Error()
+	var we *wire.Error
+	if errors.As(err, &we) {
+		message = we.Message
+	}
+	fmt.Fprintln(os.Stderr, "skein: "+message)
 	return exitFor(err)
 }
 

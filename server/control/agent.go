@@ -313,10 +313,32 @@ func (a *agent) orphaned(ctx context.Context, left []wire.Process) error {
 	case <-done:
 		close(a.started)
 		close(a.ended)
-		return nil
+		return a.findLastLine(ctx)
 	case <-ctx.Done():
 		return fmt.Errorf("store the end of agent %s: %w", a.id, ctx.Err())
 	}
+}
+
+// findLastLine reads it from the log: the record of an agent that was not ended in order does not know it.
+func (a *agent) findLastLine(ctx context.Context) error {
+	f := &Follower{a: a, last: a.record().LastSeq}
+	after, err := f.back(ctx, pageEvents/8)
+	if err != nil {
+		return err
+	}
+	events, err := a.p.o.Store.Events(ctx, a.id, after, pageEvents)
+	if err != nil {
+		return err
+	}
+	a.mu.Lock()
+	for _, e := range events {
+		if e.Type.IsOutput() {
+			a.lastLine(e.Data.Bytes())
+		}
+	}
+	a.touch(true)
+	a.mu.Unlock()
+	return a.save(ctx)
 }
 
 // loadEnd reads where an earlier run's log ends.

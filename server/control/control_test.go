@@ -467,6 +467,7 @@ func TestOrphansAreReapedAndSaid(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	rec.LastLine = "" // it is not written with every line
 	if err := store.PutAgent(t.Context(), &rec); err != nil {
 		t.Fatal(err)
 	}
@@ -483,6 +484,9 @@ func TestOrphansAreReapedAndSaid(t *testing.T) {
 		t.Errorf("looked for %+v, want %+v", p, rec.Process)
 	}
 	got, _ := n.Get(a.ID)
+	if got.LastLine != "before" {
+		t.Errorf("last line %q", got.LastLine)
+	}
 	if got.Status != wire.StatusExited || got.Reason != wire.ReasonFailed || !strings.Contains(got.Exit.Message, "orphaned") || len(got.Exit.Leftovers) != 1 || !got.NeedsAttention() {
 		t.Errorf("%+v, exit %+v", got, got.Exit)
 	}

@@ -14,12 +14,13 @@ import { failed, messageOf, toast } from './toast.js'
  * Spawns, and says what came of it.
  * @param {Skein} skein
  * @param {SpawnParams} params
+ * @param {string} [detail] what to add when it went well
  * @returns {Promise<SpawnResult | undefined>}
  */
-export async function spawn(skein, params) {
+export async function spawn(skein, params, detail = '') {
   try {
     const result = await skein.spawn(params)
-    report(result)
+    report(result, detail)
     return result
   } catch (e) {
     failed(`${params.type} was not spawned`, e)
@@ -27,13 +28,16 @@ export async function spawn(skein, params) {
   }
 }
 
-/** @param {SpawnResult} result */
-function report({ agents, failed: errors = [] }) {
+/**
+ * @param {SpawnResult} result
+ * @param {string} [detail]
+ */
+function report({ agents, failed: errors = [] }, detail = '') {
   const good = agents.length - errors.filter((e) => agents.some((a) => a.id === e.id)).length
   const [first] = agents
   if (errors.length > 0) {
     toast('failed', `${errors.length} of ${good + errors.length} could not be started`, messageOf(new Error(errors[0]?.error.message)))
-  } else if (agents.length === 1 && first) toast('done', `${clean(first.name)} is spawned`)
+  } else if (agents.length === 1 && first) toast('done', `${clean(first.name)} is spawned`, detail)
   else toast('done', `${agents.length} agents are spawned`)
 }
 
@@ -54,7 +58,7 @@ export async function again(skein, a) {
     return undefined
   }
   if (a.cwd && !a.cwd.includes(a.id)) params.cwd = a.cwd // else it was a folder of that agent's own
-  return spawn(skein, params)
+  return spawn(skein, params, a.kind === 'scripted' ? "It runs its type's own script: one given at a spawn is not kept." : '')
 }
 
 /** The form that spawns agents of a chosen type. */

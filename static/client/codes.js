@@ -21,9 +21,9 @@ export const MAX_LINE = 16 << 20
 /** Bytes that may wait in one lane to be sent. Beyond it a write fails with kind `outbox_full`. */
 export const MAX_OUTBOX = 8 << 20
 
-/** Requests, and bytes of requests, that may wait for an answer in one client. Beyond it a call fails likewise. */
+/** Requests, and bytes of requests, that may wait for an answer in one client: all fit the outbox of a fresh session. */
 export const MAX_PENDING = 1000
-export const MAX_PENDING_BYTES = 16 << 20
+export const MAX_PENDING_BYTES = 4 << 20
 
 /**
  * How long a request may be sent again after its first sending, in milliseconds. The server keeps its answers for ten

@@ -118,15 +118,16 @@ const commands = {
 
 	/** stopped: write until the test stops it, and tell the code on a stream of its own. */
 	async stopped({ session, writer }) {
-		let code = "none";
+		// The write under way may fail for want of the stream's state; `closed` has the reason.
+		const code = writer.closed.catch((err) => err.streamErrorCode);
 		try {
 			for (;;) await writer.write(noise(1000, 0));
-		} catch (err) {
-			code = err.streamErrorCode;
+		} catch {
+			// It was stopped.
 		}
 		const { writable } = await session.createBidirectionalStream();
 		const out = writable.getWriter();
-		await out.write(bytes(`${code}`));
+		await out.write(bytes(`${await code}`));
 		await out.close();
 	},
 
