@@ -35,7 +35,9 @@ func (c *conn) serveAgent(l *lane, h wire.Header) {
 		defer c.s.met.streams.Dec()
 		// A client that resets the lane no longer wants it; one that ends its side well may go on reading.
 		if err := l.serve(c.agentRequests(h.Agent)); err != nil {
-			l.cancel(wire.StreamCanceled)
+			if !p.ended.Load() { // else it is the pump that stopped the reading: the end must still arrive
+				l.cancel(lineCode(err))
+			}
 		} else {
 			select {
 			case <-p.over:
@@ -47,6 +49,14 @@ func (c *conn) serveAgent(l *lane, h wire.Header) {
 	p.kick()
 }
 
+// lineCode says what was wrong with a lane's lines.
+func lineCode(err error) wire.StreamCode {
+	if errors.Is(err, wire.ErrLineTooLong) {
+		return wire.StreamTooLarge
+	}
+	return wire.StreamCanceled
+}
+
 // pump sends an agent's events while there are any.
 type pump struct {
 	l     *lane
@@ -56,6 +66,7 @@ type pump struct {
 	over  chan struct{} // closed when the pump ended for good
 
 	state atomic.Int32 // of pumpIdle, pumpRuns, pumpAgain
+	ended atomic.Bool  // the end was sent
 }
 
 const (
@@ -102,6 +113,7 @@ func (p *pump) send() bool {
 			}
 			p.l.notify(wire.NoteEnd, wire.End{Agent: p.agent, Cursor: p.f.Cursor()})
 			p.l.str.Close()
+			p.ended.Store(true)
 			p.l.str.CancelRead(uint32(wire.StreamCanceled))
 			return false
 		case err != nil:

@@ -35,7 +35,7 @@ func (s *Server) routes() http.Handler {
 	in.HandleFunc("POST /connect", s.connect)
 	in.HandleFunc("POST /login/token", s.loginToken)
 	in.HandleFunc("POST /logout", s.logout)
-	in.Handle("GET /static/", http.StripPrefix("/static/", cached(http.FileServerFS(static.Files()))))
+	in.Handle("GET /static/", cached(http.StripPrefix("/static/", http.FileServerFS(static.Files()))))
 	in.Handle("GET /metrics", s.met.handler())
 	in.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		s.refuse(w, r, http.StatusNotFound, "There is no page at "+cut(r.URL.Path, 80)+".")
@@ -146,7 +146,7 @@ func (s *Server) page(w http.ResponseWriter, r *http.Request, status int, c temp
 func cached(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Cache-Control", "no-cache")
-		if r.URL.Query().Get("v") != "" {
+		if r.URL.RawQuery != "" && r.URL.RequestURI() == static.URL(strings.TrimPrefix(r.URL.Path, "/static/")) {
 			w.Header().Set("Cache-Control", "private, max-age=31536000, immutable")
 		}
 		next.ServeHTTP(w, r)

@@ -136,6 +136,30 @@ func (b *lineBuilder) close(kind string) {
 	delete(b.open, kind)
 }
 
+// MaxLines is how many lines an agent's page is rendered with. An event may bring thousands.
+const MaxLines = 2000
+
+// shownOutput is what an agent's page is rendered with.
+type shownOutput struct {
+	lines   []Line
+	end     map[string]Style // by kind, the style that holds after the last line
+	first   uint64           // the seq of the earliest event that is shown, maybe in part; 0: none
+	earlier bool
+}
+
+func (v AgentView) output() shownOutput {
+	out := shownOutput{earlier: v.Earlier}
+	out.lines, out.end = Lines(v.Events)
+	if len(v.Events) > 0 {
+		out.first = v.Events[0].Seq
+	}
+	if extra := len(out.lines) - MaxLines; extra > 0 {
+		out.lines, out.earlier = out.lines[extra:], true
+		out.first = out.lines[0].Seq
+	}
+	return out
+}
+
 // BinaryText labels bytes that are not text.
 func BinaryText(b []byte) string {
 	head := hex.EncodeToString(b[:min(len(b), 16)])

@@ -375,6 +375,23 @@ func TestAgentPage(t *testing.T) {
 	}
 }
 
+func TestAgentPageRendersABoundedPart(t *testing.T) {
+	events := []wire.Event{
+		{Seq: 5, Type: wire.EventStdout, Data: wire.EventData{Text: "first\n"}},
+		{Seq: 9, Type: wire.EventStdout, Data: wire.EventData{Text: strings.Repeat("x\n", MaxLines+10)}},
+	}
+	doc := render(t, AgentPage(AgentView{Agent: running("a", time.Second), Events: events, Cursor: 9, Now: storyNow, Assets: assets}))
+	if n := len(doc.all(class("ln"))); n != MaxLines {
+		t.Errorf("%d lines, want %d", n, MaxLines)
+	}
+	if first, _ := doc.one(t, with("id", "agent")).attr("data-first"); first != "9" {
+		t.Errorf("the first event shown is %s, want 9", first)
+	}
+	if doc.one(t, with("id", "earlier")).is("hidden") {
+		t.Error("the way to earlier output is hidden")
+	}
+}
+
 func texts(lines []Line) []string {
 	var out []string
 	for _, l := range lines {

@@ -328,7 +328,7 @@ func Stories() templ.Component {
 					}()
 				}
 				ctx = templ.InitializeContext(ctx)
-				templ_7745c5c3_Err = output(AgentView{Agent: storyAgents()[4], Events: storyEvents(), Earlier: true, Now: storyNow}).Render(ctx, templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = output(&storyAgents()[4], AgentView{Events: storyEvents(), Earlier: true}.output()).Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
@@ -350,7 +350,7 @@ func Stories() templ.Component {
 					}()
 				}
 				ctx = templ.InitializeContext(ctx)
-				templ_7745c5c3_Err = output(AgentView{Agent: storyAgents()[12], Now: storyNow}).Render(ctx, templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = output(&storyAgents()[12], shownOutput{}).Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}

@@ -120,9 +120,8 @@ test.describe('on a link that breaks', () => {
     noise: async ({}, use) => use([BROKEN]),
   })
 
-  it('every line is on screen once and in order', async ({ page, server, link, transport, blackHole }) => {
-    test.setTimeout(120_000)
-    expect(blackHole.port).toBeGreaterThan(0)
+  it('every line is on screen once and in order', async ({ page, server, link, transport }) => {
+    test.setTimeout(90_000)
     link.lead(server)
     const there = `http://localhost:${link.tcpPort}`
     await page.goto((await server.loginURL()).replace(server.http, there))
@@ -131,16 +130,13 @@ test.describe('on a link that breaks', () => {
     await page.goto(`${there}/agents/${agent.id}`)
     await live(page, transport)
     await keepMark(page)
-    for (const round of [1, 2]) {
-      const before = (await numbers(page)).length
-      await expect.poll(async () => (await numbers(page)).length).toBeGreaterThan(before + 10)
-      link.cut()
-      await expect(badge(page), `cut ${round} is noticed`).toHaveAccessibleName(/^Reconnecting/, { timeout: COMES_BACK })
-      const gap = (await numbers(page)).length
-      link.mend()
-      await expect(badge(page)).toHaveAccessibleName(/^Web/, { timeout: COMES_BACK })
-      await expect.poll(async () => (await numbers(page)).length).toBeGreaterThan(gap + 20)
-    }
+    await expect.poll(async () => (await numbers(page)).length).toBeGreaterThan(10)
+    link.cut()
+    await expect(badge(page), 'it is noticed').toHaveAccessibleName(/^Reconnecting/, { timeout: COMES_BACK })
+    const gap = (await numbers(page)).length
+    link.mend()
+    await expect(badge(page)).toHaveAccessibleName(/^Web/, { timeout: COMES_BACK })
+    await expect.poll(async () => (await numbers(page)).length).toBeGreaterThan(gap + 20)
     await server.cli('stop', 'counter')
     await expect(state(page)).toHaveText(/Stopped/)
     const all = await numbers(page)

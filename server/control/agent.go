@@ -31,9 +31,10 @@ type agent struct {
 	mu         sync.Mutex
 	rec        wire.Agent // its slices, maps and pointers are replaced, never written to
 	running    runner.Running
-	change     uint64 // Plane.change at the last change of anything
-	fullChange uint64 // at the last change of what no status datagram carries
-	savedRev   uint32
+	change     uint64               // Plane.change at the last change of anything
+	fullChange uint64               // at the last change of what no status datagram carries
+	edits      int                  // of the record itself: what the log or a heartbeat brings is not worth a write
+	savedEdits int                  // guarded by saveMu
 	partial    []byte               // of the last line of output, at most MaxLastLine bytes
 	notify     map[*Follower]func() // called when the log grew or ended
 
@@ -65,6 +66,7 @@ func (a *agent) update(full bool, f func(rec *wire.Agent)) wire.Agent {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	f(&a.rec)
+	a.edits++
 	a.touch(full)
 	return a.rec
 }
@@ -82,8 +84,10 @@ func (a *agent) touch(full bool) {
 func (a *agent) save(ctx context.Context) error {
 	a.saveMu.Lock()
 	defer a.saveMu.Unlock()
-	rec := a.record()
-	if rec.Rev == a.savedRev {
+	a.mu.Lock()
+	rec, edits := a.rec, a.edits
+	a.mu.Unlock()
+	if edits == a.savedEdits {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
@@ -91,7 +95,7 @@ func (a *agent) save(ctx context.Context) error {
 	if err := a.p.o.Store.PutAgent(ctx, &rec); err != nil {
 		return err
 	}
-	a.savedRev = rec.Rev
+	a.savedEdits = edits
 	return nil
 }
 
@@ -285,7 +289,6 @@ func (a *agent) exited(reason wire.Reason, exit wire.Exit) {
 	}
 	a.p.log.Info("agent exited", "agent", a.id, "reason", reason, "code", exit.Code, "signal", exit.Signal, "message", exit.Message)
 	a.eventThen(wire.EventExited, "", wire.EventData{Reason: reason, Exit: &exit}, func() {
-		a.p.saves.later(a) // with its last seq
 		a.mu.Lock()
 		a.running = nil
 		a.tail, a.tailSize, a.tailAfter = nil, 0, a.rec.LastSeq // late readers find the log in the store
@@ -336,6 +339,7 @@ func (a *agent) findLastLine(ctx context.Context) error {
 			a.lastLine(e.Data.Bytes())
 		}
 	}
+	a.edits++
 	a.touch(true)
 	a.mu.Unlock()
 	return a.save(ctx)

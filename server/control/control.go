@@ -53,6 +53,7 @@ const (
 	DefaultKeepExited = 1000
 
 	tick         = time.Second // heartbeats and usage
+	saveDelay    = 20 * time.Millisecond
 	storeTimeout = 10 * time.Second
 	startLimit   = 16 // agents being started at the same time by one batch
 )
@@ -374,6 +375,10 @@ func (s *saver) run(ctx context.Context) {
 	for {
 		select {
 		case <-s.wake:
+			select {
+			case <-time.After(saveDelay): // so that an agent that ends at once is written once
+			case <-ctx.Done():
+			}
 			s.flush()
 		case <-ctx.Done():
 			s.flush()

@@ -32,8 +32,9 @@ func (p *Plane) Follow(ctx context.Context, h wire.Header) (*Follower, *wire.Att
 	rec := a.record()
 	at := &wire.Attached{Agent: rec, Epoch: p.Epoch(), First: first, Last: rec.LastSeq, Recovered: true}
 	f := &Follower{a: a, cursor: h.After, last: rec.LastSeq, follow: h.Follow}
-	if h.Epoch != "" && h.Epoch != at.Epoch || h.After > rec.LastSeq {
-		// A cursor of another log means nothing in this one: start over.
+	if h.Epoch != "" && h.Epoch != at.Epoch || h.After > rec.LastSeq || h.After > 0 && h.After < first {
+		// A cursor of another log means nothing in this one, and what followed one that the log's bound has passed may
+		// be gone: start over.
 		at.Recovered, f.cursor = false, 0
 	}
 	if f.cursor == 0 && h.Tail > 0 {

@@ -212,6 +212,7 @@ func (p *Plane) start(ctx context.Context, actor string, a *agent, t wire.AgentT
 	if a.rec.Activity == wire.ActivityNone {
 		a.rec.Activity = wire.ActivityRunning
 	}
+	a.edits++
 	a.touch(true)
 	a.mu.Unlock()
 	p.saves.later(a)

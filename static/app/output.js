@@ -14,6 +14,9 @@ const MAX_LINES = 5000
 /** How many it keeps while a person reads back. */
 const MAX_READING = 20000
 
+/** How many lines one "Load earlier" brings at most. */
+const MAX_LOADED = 5000
+
 /** Closer to the end than this many pixels is at the end. */
 const NEAR_END = 24
 
@@ -225,6 +228,7 @@ export class Output {
     this.#trimmed = false
     this.#first = Number(/** @type {HTMLElement} */ (list.firstElementChild).dataset.seq)
     this.#sayEarlier('Earlier lines were taken off the page.')
+    this.#el.load.hidden = false
   }
 
   /** @param {string} text '' when there is nothing earlier */
@@ -247,14 +251,20 @@ export class Output {
       for (const e of events) before.add(e)
       const all = before.take()
       const have = /** @type {HTMLElement[]} */ ([...list.children]).filter((el) => Number(el.dataset.seq) === this.#first).length
-      const lines = all.slice(0, Math.max(0, all.length - have))
+      const missing = all.slice(0, Math.max(0, all.length - have))
+      const room = Math.max(0, Math.min(MAX_LOADED, MAX_READING - list.childElementCount))
+      const lines = missing.slice(Math.max(0, missing.length - room))
+      const cut = lines.length < missing.length
       const nodes = lines.map((line) => fill(clone('line'), line))
       const height = box.scrollHeight
       const top = box.scrollTop
       list.prepend(...nodes)
-      const earliest = events[0]?.seq ?? this.#first
-      this.#first = Math.min(earliest, this.#first)
-      this.#sayEarlier(more ? 'There is earlier output.' : '')
+      if (!cut) this.#first = Math.min(events[0]?.seq ?? this.#first, this.#first)
+      else if (lines[0]) this.#first = lines[0].seq
+      if (cut && list.childElementCount >= MAX_READING) {
+        this.#sayEarlier(`The page holds ${MAX_READING} lines and no more. The download has all of them.`)
+        load.hidden = true
+      } else this.#sayEarlier(more || cut ? 'There is earlier output.' : '')
       box.scrollTop = top + box.scrollHeight - height
       this.find.again()
       tell(events)
