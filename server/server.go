@@ -25,7 +25,6 @@ import (
 	"skein.dev/skein/server/jet"
 	"skein.dev/skein/server/runner"
 	"skein.dev/skein/webtransport"
-	"skein.dev/skein/webtransport/client"
 	"skein.dev/skein/webtransport/wire"
 )
 
@@ -215,8 +214,8 @@ func (s *Server) Run(ctx context.Context) error {
 }
 
 // local is what local clients need to find and trust this server.
-func (s *Server) local() client.Local {
-	return client.Local{PID: os.Getpid(), HTTP: s.addrs.HTTP, HTTPS: s.addrs.HTTPS, CertificateHashes: s.certs.hashes()}
+func (s *Server) local() wire.Local {
+	return wire.Local{PID: os.Getpid(), HTTP: s.addrs.HTTP, HTTPS: s.addrs.HTTPS, CertificateHashes: s.certs.hashes()}
 }
 
 func (s *Server) loginURL() string {

@@ -83,7 +83,9 @@ func TestShutdownSaysGoodbyeAndStopsAgents(t *testing.T) {
 		p := n.join(t, tr)
 		all = append(all, p)
 		lanes[p], _ = p.attach(t, wire.Header{Agent: agents[1].ID, Follow: true})
-		lanes[p].until(t, func(m *wire.Message) bool { return m.Method == wire.NoteEvents && strings.Contains(string(m.Params), `up\n`) })
+		lanes[p].until(t, func(m *wire.Message) bool {
+			return m.Method == wire.NoteEvents && strings.Contains(string(m.Params), `up\n`)
+		})
 	}
 	late, ticket := n.session(t, wire.WebSocket)
 
@@ -174,7 +176,7 @@ func TestAKilledServersAgentsAreReaped(t *testing.T) {
 		}
 		return res.Agents[0]
 	}
-	quiet := spawn(wire.SpawnParams{Type: "shell", Argv: []string{"sh", "-c", `trap "" HUP PIPE; echo one; echo two; sleep 300 & sleep 300`}})
+	quiet := spawn(wire.SpawnParams{Type: "shell", Argv: []string{"sh", "-c", `trap "" HUP PIPE; echo one; echo two; sleep 300 & exec sleep 300`}})
 	fork := spawn(wire.SpawnParams{Type: "shell", Argv: []string{"sh", "-c", `setsid sleep 300 & echo up; exec sleep 300`}})
 	script := spawn(wire.SpawnParams{Type: "scripted", Script: "say scripted\nread"})
 	before := spawn(wire.SpawnParams{Type: "scripted", Script: "say done"})
@@ -257,7 +259,7 @@ func TestNothingOfARunIsLeft(t *testing.T) {
 		t.Errorf("Close after Run: %v", err)
 	}
 	var left []string
-	for _, f := range []string{client.LocalFile} {
+	for _, f := range []string{wire.LocalFile} {
 		if found, _ := filepath.Glob(filepath.Join(dir, f+"*")); len(found) > 0 {
 			left = append(left, found...)
 		}

@@ -247,11 +247,11 @@ func (b *benchRun) dial(transport string) (*client.Client, error) {
 		return nil, err
 	}
 	// TLS on both sides of the comparison: the WebSocket door beside WebTransport's, not the plain one of the loopback.
-	raw, err := os.ReadFile(filepath.Join(b.dir, client.LocalFile))
+	raw, err := os.ReadFile(filepath.Join(b.dir, wire.LocalFile))
 	if err != nil {
 		return nil, err
 	}
-	var l client.Local
+	var l wire.Local
 	if err := json.Unmarshal(raw, &l); err != nil {
 		return nil, err
 	}

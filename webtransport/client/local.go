@@ -12,35 +12,21 @@ import (
 	"skein.dev/skein/webtransport/wire"
 )
 
-// Files in the data folder by which local clients find the server.
-const (
-	LocalFile = "server.json"
-	TokenFile = "token"
-)
-
-// Local is what LocalFile holds while a server runs.
-type Local struct {
-	PID               int                    `json:"pid"`
-	HTTP              string                 `json:"http,omitempty"`  // such as http://localhost:4480
-	HTTPS             string                 `json:"https,omitempty"` // such as https://localhost:4433
-	CertificateHashes []wire.CertificateHash `json:"certificate_hashes,omitempty"`
-}
-
 // ErrNoServer is wrapped by FindLocal's error when no server runs.
 var ErrNoServer = errors.New("no skein serves from this data folder")
 
 // FindLocal reads a data folder: how to reach the server that runs from it, and the token.
 func FindLocal(dataDir string) (Options, error) {
-	b, err := os.ReadFile(filepath.Join(dataDir, LocalFile))
+	b, err := os.ReadFile(filepath.Join(dataDir, wire.LocalFile))
 	if errors.Is(err, fs.ErrNotExist) {
 		return Options{}, fmt.Errorf("%w (%s): start one with `skein serve`, or name another with --server", ErrNoServer, dataDir)
 	}
 	if err != nil {
 		return Options{}, fmt.Errorf("find the local server: %w", err)
 	}
-	var l Local
+	var l wire.Local
 	if err := json.Unmarshal(b, &l); err != nil {
-		return Options{}, fmt.Errorf("find the local server: %s: %w", filepath.Join(dataDir, LocalFile), err)
+		return Options{}, fmt.Errorf("find the local server: %s: %w", filepath.Join(dataDir, wire.LocalFile), err)
 	}
 	token, err := ReadToken(dataDir)
 	if err != nil {
@@ -55,7 +41,7 @@ func FindLocal(dataDir string) (Options, error) {
 
 // ReadToken reads the token of a data folder.
 func ReadToken(dataDir string) (string, error) {
-	b, err := os.ReadFile(filepath.Join(dataDir, TokenFile))
+	b, err := os.ReadFile(filepath.Join(dataDir, wire.TokenFile))
 	if err != nil {
 		return "", fmt.Errorf("read the token: %w", err)
 	}

@@ -71,6 +71,7 @@ func FuzzSession(f *testing.F) {
 }
 
 func fuzzSession(t *testing.T, records [][]byte) {
+	start := time.Now()
 	conn := &script{records: make(chan []byte, len(records)), closed: make(chan struct{})}
 	s := Server(conn, Config{StreamWindow: 64, ConnWindow: 200, MaxStreams: 8, DatagramQueue: 4})
 	var wg sync.WaitGroup
@@ -86,6 +87,9 @@ func fuzzSession(t *testing.T, records [][]byte) {
 	}
 	wg.Wait()
 	s.Close(0, "")
+	if took := time.Since(start); took > CloseTimeout/2 {
+		t.Errorf("it took %v to end", took)
+	}
 	checkAccounts(t, s)
 }
 

@@ -154,8 +154,8 @@ func TestInterop(t *testing.T) {
 				window, conn uint64 // of both sides
 				size         int    // of each of the streams that are echoed
 			}{
-				"64 bytes": {64, 200, 32 << 10},
-				"1 KiB":    {1024, 3000, 256 << 10},
+				"64 bytes": {64, 200, 16 << 10},
+				"1 KiB":    {1024, 3000, 128 << 10},
 				"256 KiB":  {256 << 10, 1 << 20, 1 << 20},
 			} {
 				t.Run(role+"/"+version+"/"+name, func(t *testing.T) {
