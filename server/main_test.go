@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/url"
 	"os"
@@ -47,7 +48,8 @@ type node struct {
 // start runs a server on free ports until the test ends.
 func start(t *testing.T, change ...func(*Options)) *node {
 	t.Helper()
-	o := Options{DataDir: t.TempDir(), HTTP: "localhost:0", Listen: "localhost:0", Node: "test", Version: "test"}
+	o := Options{DataDir: t.TempDir(), HTTP: "localhost:0", Listen: "localhost:0", Node: "test", Version: "test",
+		Logger: slog.New(slog.NewTextHandler(t.Output(), nil))}
 	for _, f := range change {
 		f(&o)
 	}

@@ -71,7 +71,7 @@ func TestMetricsCountWork(t *testing.T) {
 	p := n.join(t, wire.WebSocket, withStatus)
 	spawned := result[wire.SpawnResult](t, p.call(t, "1", wire.MethodSpawn, wire.SpawnParams{Type: "scripted", Count: 3, Script: "read"}))
 	p.call(t, "2", wire.MethodSpawn, wire.SpawnParams{Type: "shell", Argv: []string{"true"}})
-	isError(t, p.call(t, "3", wire.MethodSpawn, wire.SpawnParams{Type: "shell", Argv: []string{"/does/not/exist"}}), wire.CodeSpawnFailed, "")
+	isError(t, p.call(t, "3", wire.MethodSpawn, wire.SpawnParams{Type: "shell", Argv: []string{"/does/not/exist"}}), wire.CodeSpawnFailed, "argv")
 	p.call(t, "4", wire.MethodGet, wire.AgentParams{ID: "anope"})
 	p.call(t, "5", wire.MethodStop, wire.StopParams{IDs: []wire.AgentID{spawned.Agents[0].ID}})
 	for i := range 50 {

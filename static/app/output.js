@@ -36,6 +36,7 @@ export class Output {
   #scheduled = false
   #following = true
   #unseen = 0
+  #top = 0 // where the output was scrolled to last
   #first // the earliest event whose output is shown
   #trimmed = false
   #el = {
@@ -93,9 +94,12 @@ export class Output {
   #listen(earlier) {
     const { box, load, jump, follow } = this.#el
     box.addEventListener('scroll', () => {
+      const up = box.scrollTop < this.#top
+      const down = box.scrollTop > this.#top
       const atEnd = box.scrollHeight - box.scrollTop - box.clientHeight < NEAR_END
-      if (atEnd && !this.#following) this.follow()
-      else if (!atEnd && this.#following) this.pause()
+      this.#top = box.scrollTop
+      if (atEnd && down && !this.#following) this.follow()
+      else if (!atEnd && up && this.#following) this.pause()
     }, { passive: true })
     new ResizeObserver(() => this.#following && this.#toEnd()).observe(box)
     jump.addEventListener('click', () => {
@@ -159,7 +163,13 @@ export class Output {
   }
 
   #toEnd() {
-    this.#el.box.scrollTop = this.#el.box.scrollHeight
+    this.#scroll(this.#el.box.scrollHeight)
+  }
+
+  /** @param {number} top scrolls there; only where a person scrolls decides about following */
+  #scroll(top) {
+    this.#el.box.scrollTop = top
+    this.#top = this.#el.box.scrollTop
   }
 
   // --- what comes in ---
@@ -223,7 +233,7 @@ export class Output {
       range.setStart(list, 0)
       range.setEndBefore(/** @type {Element} */ (list.children[extra]))
       range.deleteContents()
-      if (!this.#following) box.scrollTop -= height - box.scrollHeight
+      if (!this.#following) this.#scroll(box.scrollTop - (height - box.scrollHeight))
     }
     this.#trimmed = false
     this.#first = Number(/** @type {HTMLElement} */ (list.firstElementChild).dataset.seq)
@@ -265,7 +275,7 @@ export class Output {
         this.#sayEarlier(`The page holds ${MAX_READING} lines and no more. The download has all of them.`)
         load.hidden = true
       } else this.#sayEarlier(more || cut ? 'There is earlier output.' : '')
-      box.scrollTop = top + box.scrollHeight - height
+      this.#scroll(top + box.scrollHeight - height)
       this.find.again()
       tell(events)
     } catch (e) {
