@@ -1,8 +1,7 @@
 import AxeBuilder from '@axe-core/playwright'
 import { someAgents } from '../fixtures/agents.js'
-import { REFUSED, badge, confirmStop, dialog, expect, lines, openAgent, row, rows, state, test } from '../fixtures/test.js'
+import { REFUSED, badge, confirmStop, dialog, expect, lines, live, openAgent, row, rows, state, test } from '../fixtures/test.js'
 
-// Without motion, so that no colour is looked at while it changes.
 test.use({ contextOptions: { reducedMotion: 'reduce' } })
 
 /**
@@ -13,10 +12,11 @@ test.use({ contextOptions: { reducedMotion: 'reduce' } })
 async function check(page, what, but = []) {
   for (const colorScheme of /** @type {const} */ (['light', 'dark'])) {
     await page.emulateMedia({ colorScheme })
-    await page.evaluate(async () => {
-      await new Promise(requestAnimationFrame)
-      const ending = document.getAnimations().filter((a) => a.effect?.getComputedTiming().endTime !== Infinity)
-      await Promise.allSettled(ending.map((a) => a.finished))
+    await page.evaluate(async () => { // no colour is looked at on its way to another
+      for (let still = 0; still < 3; ) {
+        await new Promise(requestAnimationFrame)
+        still = document.getAnimations().some((a) => a.effect?.getComputedTiming().endTime !== Infinity) ? 0 : still + 1
+      }
     })
     const { violations } = await new AxeBuilder({ page }).disableRules(but).analyze()
     const found = violations.flatMap((v) => v.nodes.map((n) => `${v.id}: ${v.help}: ${n.target.join(' ')}: ${n.failureSummary?.replace(/\s+/g, ' ')}`))
@@ -91,7 +91,7 @@ test('every component in every state', async ({ page, server, transport }) => {
   await check(page, 'the stories', ['landmark-unique']) // each stands there in light and in dark
 })
 
-test('a fleet is run by the keyboard alone', async ({ fleet: page, server }) => {
+test('a fleet is run by the keyboard alone', async ({ fleet: page, server, transport }) => {
   const key = (/** @type {string} */ k) => page.keyboard.press(k)
   await key('n')
   const form = dialog(page, 'Spawn agents')
@@ -142,6 +142,7 @@ test('a fleet is run by the keyboard alone', async ({ fleet: page, server }) => 
   await expect(first).toBeFocused()
   await key('Enter')
   await expect(page).toHaveURL(/\/agents\//)
+  await live(page, transport)
   await expect(lines(page)).toHaveText(['typed'])
   await key('/')
   await expect(page.getByRole('searchbox', { name: 'Search the output' })).toBeFocused()

@@ -44,6 +44,7 @@ test('after a crash of the server the page is back, and the orphans are shown as
   test.setTimeout(90_000)
   noise.push(BROKEN)
   const [agent] = await server.spawn('shell', '--name', 'orphan', ...COUNTER)
+  const [silent] = await server.spawn('shell', '--name', 'silent', '--', 'sleep', '300') // no broken pipe ends it
   const fleet = await page.context().newPage()
   await fleet.goto(server.http)
   await live(fleet, transport)
@@ -53,13 +54,15 @@ test('after a crash of the server the page is back, and the orphans are shown as
 
   await server.kill()
   const seen = await numbers(page)
-  expect(lives(agent.process.pid), 'nobody stopped it yet').toBe(true)
+  expect(lives(silent.process.pid), 'nobody stopped it yet').toBe(true)
   await server.start()
-  expect(lives(agent.process.pid), 'the next start reaps it').toBe(false)
+  for (const a of [agent, silent]) expect(lives(a.process.pid), 'the next start reaps it').toBe(false)
 
   for (const p of [page, fleet]) await live(p, transport, { timeout: COMES_BACK })
-  await expect(row(fleet, 'orphan')).toContainText('Failed')
-  await expect(row(fleet, 'orphan')).toContainText('orphaned')
+  for (const name of ['orphan', 'silent']) {
+    await expect(row(fleet, name)).toContainText('Failed')
+    await expect(row(fleet, name)).toContainText('rphaned')
+  }
   await expect(state(page)).toHaveText(/Failed/)
   await expect(page.getByRole('region', { name: 'Needs you' })).toContainText('rphaned')
   for (const p of [page, fleet]) expect(await marked(p), 'without a reload').toBe(true)

@@ -68,12 +68,20 @@ export class LineReader {
     return this.#decoder.decode(line.subarray(0, size))
   }
 
-  /** Asks the peer to stop sending. Never rejects. */
-  async cancel() {
+  /**
+   * Reads over what still comes until the peer ends, and asks it to stop only when it does not. Never rejects.
+   * Cancelling at once would cost a session over @moq/qmux 0.3.3 its credit: it never gives back what was on its way to
+   * a cancelled stream.
+   * @param {number} patience milliseconds
+   */
+  async drain(patience) {
+    const timer = setTimeout(() => void this.#reader.cancel().catch(() => {}), patience)
     try {
-      await this.#reader.cancel()
+      while (!(await this.#reader.read()).done);
     } catch {
-      // the stream had ended already
+      // the peer gave the stream up
+    } finally {
+      clearTimeout(timer)
     }
   }
 }

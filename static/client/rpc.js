@@ -169,11 +169,14 @@ export class Lane {
     }
   }
 
-  /** Gives up both directions. Never rejects. */
+  /** Gives up both directions: the peer is told on ours, and gives up its own. Never rejects. */
   async cancel() {
-    await Promise.allSettled([this.#lines.cancel(), this.#writer.abort()])
+    await Promise.allSettled([this.#lines.drain(DRAIN_MS), this.#writer.abort()])
   }
 }
+
+/** How long a peer may take to give up a lane that this side gave up. */
+const DRAIN_MS = 2000
 
 /**
  * @typedef {object} CallOptions
