@@ -135,6 +135,17 @@ func (a *auth) ticket(who principal) string {
 	return t
 }
 
+// revoke ends what a login made: its tickets are good no more.
+func (a *auth) revoke(who principal) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for t, k := range a.tickets {
+		if k.who.ID == who.ID {
+			a.tickets[t] = ticket{expires: k.expires}
+		}
+	}
+}
+
 // redeem uses a ticket up. Its error is a *wire.Error with the close code's meaning.
 func (a *auth) redeem(t string) (principal, error) {
 	a.mu.Lock()

@@ -7,6 +7,8 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -340,11 +342,29 @@ func TestAThousandStreamsAreAllowedAndMoreWait(t *testing.T) {
 			}
 		}
 		p.attach(t, wire.Header{Agent: a.ID}) // one that ended makes room
+		// Every one of them is served. They share the connection's credit, so that all must be read at the same time.
+		var reading sync.WaitGroup
+		var ended atomic.Int32
+		for _, s := range streams[2 : wire.MaxStreams-1] {
+			reading.Go(func() {
+				for {
+					m, err := s.next()
+					if err != nil {
+						return
+					}
+					if m.Method == wire.NoteEnd {
+						ended.Add(1)
+						return
+					}
+				}
+			})
+		}
 		if err := n.plane.Input(t.Context(), "test", wire.InputParams{ID: a.ID, Text: "go\n"}); err != nil {
 			t.Fatal(err)
 		}
-		for _, s := range streams[2 : wire.MaxStreams-1] { // every one of them is served
-			s.events(t)
+		reading.Wait()
+		if got := int(ended.Load()); got != wire.MaxStreams-3 {
+			t.Errorf("%d of %d lanes were served to their end", got, wire.MaxStreams-3)
 		}
 	})
 }

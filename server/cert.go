@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -34,6 +35,9 @@ type certificates struct {
 	dir      string        // of the development certificate; empty: a certificate from files
 	lifetime time.Duration // of a development certificate
 	log      *slog.Logger
+	onRenew  func() // told of a new development certificate; set before anything listens
+
+	renewing sync.Mutex // one renewal at a time
 
 	mu      sync.RWMutex
 	current *tls.Certificate
@@ -78,8 +82,27 @@ func (c *certificates) use(cert *tls.Certificate) {
 	c.current, c.hash = cert, sha256.Sum256(cert.Certificate[0])
 }
 
-// get serves tls.Config.GetCertificate. It makes a new development certificate when the current one nears its end, so
-// that no timer is needed and a machine that slept through the date serves a good one at once.
+// keep renews the development certificate in time until ctx ends.
+func (c *certificates) keep(ctx context.Context) {
+	if !c.dev() {
+		return
+	}
+	t := time.NewTicker(min(time.Minute, c.lifetime/8))
+	defer t.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-t.C:
+			if err := c.refresh(); err != nil {
+				c.log.Error("the development certificate could not be renewed", "err", err)
+			}
+		}
+	}
+}
+
+// get serves tls.Config.GetCertificate. It looks at the date too, so that a machine that slept through it serves a good
+// certificate at once.
 func (c *certificates) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	if err := c.refresh(); err != nil {
 		c.log.Error("the development certificate could not be renewed", "err", err)
@@ -112,7 +135,18 @@ func (c *certificates) refresh() error {
 	if !due {
 		return nil
 	}
-	return c.renew()
+	c.renewing.Lock()
+	defer c.renewing.Unlock()
+	if time.Now().Before(c.renewAt(c.leaf())) { // another did it meanwhile
+		return nil
+	}
+	if err := c.renew(); err != nil {
+		return err
+	}
+	if c.onRenew != nil {
+		c.onRenew()
+	}
+	return nil
 }
 
 // leaf is the certificate that new connections get.

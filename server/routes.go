@@ -216,7 +216,8 @@ func (s *Server) loginPage(w http.ResponseWriter, r *http.Request) {
 
 // localPath gives a path of this server, or nothing: a login must not lead elsewhere.
 func localPath(p string) string {
-	if !strings.HasPrefix(p, "/") || strings.HasPrefix(p, "//") || strings.ContainsAny(p, "\\\r\n") {
+	control := func(r rune) bool { return r < 0x20 || r == 0x7f }
+	if !strings.HasPrefix(p, "/") || strings.HasPrefix(p, "//") || strings.Contains(p, `\`) || strings.ContainsFunc(p, control) {
 		return ""
 	}
 	return p
@@ -256,6 +257,7 @@ func (s *Server) logout(w http.ResponseWriter, r *http.Request) {
 		s.refuse(w, r, http.StatusInternalServerError, "The login could not be revoked; the server's log says why.")
 		return
 	}
+	s.auth.revoke(who)
 	s.each(func(c *conn) {
 		select {
 		case <-c.welcomed:

@@ -191,8 +191,14 @@ func (s *Server) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	s.certs.onRenew = func() {
+		if err := s.dir.announce(s.local()); err != nil {
+			s.log.Error("local clients could not be told of the new certificate", "err", err)
+		}
+	}
 	var parts sync.WaitGroup
 	s.serve(l, &parts, fail)
+	parts.Go(func() { s.certs.keep(ctx) })
 	hubCtx, stopHub := context.WithCancel(context.Background())
 	parts.Go(func() { s.hub.run(hubCtx) })
 	if err := s.dir.announce(s.local()); err != nil {

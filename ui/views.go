@@ -254,8 +254,7 @@ func (v FleetView) arrange() (needs, rest []*wire.Agent) {
 		}
 	}
 	slices.SortStableFunc(needs, func(a, b *wire.Agent) int {
-		return cmp.Or(slices.Index(needOrder, Need(a))-slices.Index(needOrder, Need(b)), b.CreatedAt.Compare(a.CreatedAt),
-			strings.Compare(string(a.ID), string(b.ID)))
+		return cmp.Or(slices.Index(needOrder, Need(a))-slices.Index(needOrder, Need(b)), newest(a, b))
 	})
 	key, reverse := strings.CutPrefix(v.Filter.sort(), "-")
 	order := sorts[slices.IndexFunc(sorts, func(s sortKey) bool { return s.key == key })].compare
@@ -264,9 +263,14 @@ func (v FleetView) arrange() (needs, rest []*wire.Agent) {
 		if reverse {
 			c = -c
 		}
-		return cmp.Or(c, b.CreatedAt.Compare(a.CreatedAt), strings.Compare(string(a.ID), string(b.ID)))
+		return cmp.Or(c, newest(a, b))
 	})
 	return needs, rest
+}
+
+// newest puts the agent that was spawned last first; those of one batch have one time.
+func newest(a, b *wire.Agent) int {
+	return cmp.Or(b.CreatedAt.Compare(a.CreatedAt), cmp.Compare(b.Num, a.Num), strings.Compare(string(a.ID), string(b.ID)))
 }
 
 // MaxFolded is how many agents that need a person the page shows before it folds the others.

@@ -223,7 +223,7 @@ export class List extends EventTarget {
       if (needy) needs.push(a)
       else rest.push(a)
     }
-    const newest = (/** @type {Agent} */ a, /** @type {Agent} */ b) => ORDERS.age?.(a, b) || (a.id < b.id ? -1 : 1)
+    const newest = (/** @type {Agent} */ a, /** @type {Agent} */ b) => ORDERS.age?.(a, b) || b.num - a.num || (a.id < b.id ? -1 : 1)
     needs.sort((a, b) => NEEDS.indexOf(need(a)) - NEEDS.indexOf(need(b)) || newest(a, b))
     const { key, reverse } = this.#sort
     const order = ORDERS[key] ?? newest

@@ -1,0 +1,186 @@
+package server
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+
+	"skein.dev/skein/webtransport/wire"
+)
+
+func TestBadConfigurations(t *testing.T) {
+	for name, c := range map[string]struct {
+		yaml  string
+		line  int
+		field string
+		parts []string // of the message, beside
+	}{
+		"an unknown section":        {"agent_types: {}\nagents: {}\n", 2, "agents", []string{"unknown", "agent_types"}},
+		"an unknown field":          {"agent_types:\n  coder:\n    kind: exec\n    comand: [x]\n", 4, "agent_types.coder.comand", []string{"unknown", "argv", "max_instances"}},
+		"not a mapping":             {"- coder\n", 1, "", []string{"mapping", "agent_types"}},
+		"only a word":               {"coder\n", 1, "", []string{"mapping"}},
+		"types in a list":           {"agent_types:\n  - coder\n", 2, "agent_types", []string{"mapping"}},
+		"a type that is a word":     {"agent_types:\n  coder: exec\n", 2, "agent_types.coder", []string{"mapping", "kind"}},
+		"no kind":                   {"agent_types:\n  coder:\n    argv: [x]\n", 3, "agent_types.coder", []string{"kind", "exec", "scripted"}},
+		"an unknown kind":           {"agent_types:\n  coder:\n    argv: [x]\n    kind: docker\n", 4, "agent_types.coder.kind", []string{"docker", "exec", "scripted"}},
+		"a command line":            {"agent_types:\n  coder:\n    kind: exec\n    argv: make test\n", 4, "argv", nil},
+		"an empty command":          {"agent_types:\n  coder:\n    kind: exec\n    argv: [\"\", x]\n", 4, "agent_types.coder.argv", []string{"empty"}},
+		"a cap that is a word":      {"agent_types:\n  coder:\n    kind: exec\n    max_instances: three\n", 4, "max_instances", nil},
+		"a negative cap":            {"agent_types:\n  coder:\n    kind: exec\n    max_instances: -1\n", 4, "agent_types.coder.max_instances", []string{"0"}},
+		"a grace that is a word":    {"agent_types:\n  coder:\n    kind: exec\n    stop_grace: soon\n", 4, "stop_grace", nil},
+		"a grace that is too long":  {"agent_types:\n  coder:\n    kind: exec\n    stop_grace: 11m\n", 4, "agent_types.coder.stop_grace", []string{"0s", "10m"}},
+		"a negative grace":          {"agent_types:\n  coder:\n    kind: exec\n    stop_grace: -1s\n", 4, "agent_types.coder.stop_grace", []string{"0s", "10m"}},
+		"a relative folder":         {"agent_types:\n  coder:\n    kind: exec\n    cwd: work\n", 4, "agent_types.coder.cwd", []string{"work", "absolute"}},
+		"an environment list":       {"agent_types:\n  coder:\n    kind: exec\n    env: [A=1]\n", 4, "env", nil},
+		"a name with =":             {"agent_types:\n  coder:\n    kind: exec\n    env:\n      A=B: c\n", 5, "agent_types.coder.env", []string{"A=B"}},
+		"labels in a list":          {"agent_types:\n  coder:\n    kind: exec\n    labels: [a]\n", 4, "labels", nil},
+		"a script for exec":         {"agent_types:\n  coder:\n    kind: exec\n    script: say x\n", 4, "agent_types.coder.script", []string{"argv"}},
+		"a command for a script":    {"agent_types:\n  drill:\n    kind: scripted\n    argv: [x]\n", 4, "agent_types.drill.argv", []string{"script"}},
+		"a bad script":              {"agent_types:\n  drill:\n    kind: scripted\n    script: |\n      say hello\n      fly away\n", 4, "agent_types.drill.script", []string{"line 2", "fly", "say", "exit"}},
+		"a name in capitals":        {"agent_types:\n  Coder:\n    kind: exec\n", 3, "agent_types.Coder", []string{"a-z"}},
+		"a name that is too long":   {"agent_types:\n  " + strings.Repeat("x", 64) + ":\n    kind: exec\n", 3, "agent_types." + strings.Repeat("x", 64), []string{"63"}},
+		"a type twice":              {"agent_types:\n  coder:\n    kind: exec\n  coder:\n    kind: scripted\n", 4, "coder", nil},
+		"a field twice":             {"agent_types:\n  coder:\n    kind: exec\n    kind: scripted\n", 4, "kind", nil},
+		"two documents":             {"agent_types: {}\n---\nagent_types: {}\n", 3, "", []string{"one document"}},
+		"a brace that does not end": {"agent_types: {coder: {kind: exec}\n", 1, "", nil},
+		"a tab":                     {"agent_types:\n\tcoder: {}\n", 2, "", nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			path := write(t, "skein.yaml", c.yaml)
+			_, err := LoadConfig(path)
+			var ce *ConfigError
+			if !errors.As(err, &ce) {
+				t.Fatalf("%v", err)
+			}
+			text := strings.TrimPrefix(err.Error(), path)
+			if ce.File != path || ce.Line != c.line && !(name == "a name in capitals" || name == "a name that is too long" || name == "no kind") {
+				t.Errorf("%q is at line %d, want %d", text, ce.Line, c.line)
+			}
+			if ce.Line == 0 || !strings.HasPrefix(text, fmt.Sprintf(":%d: ", ce.Line)) {
+				t.Errorf("%q does not begin with the place", text)
+			}
+			for _, part := range append(c.parts, c.field) {
+				if !strings.Contains(text, part) {
+					t.Errorf("%q does not name %q", text, part)
+				}
+			}
+			if strings.Contains(text, "fileType") || strings.Contains(text, "Go struct") || strings.Contains(text, "Go value") {
+				t.Errorf("%q talks about Skein's insides", text)
+			}
+		})
+	}
+}
+
+func TestConfigurationsThatAreMissing(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "skein.yaml")
+	if _, err := LoadConfig(path); !errors.Is(err, os.ErrNotExist) || !strings.Contains(err.Error(), path) {
+		t.Errorf("%v", err)
+	}
+}
+
+func TestBuiltinTypes(t *testing.T) {
+	for name, path := range map[string]string{
+		"no file": "", "an empty file": write(t, "a.yaml", ""), "comments alone": write(t, "b.yaml", "# nothing\n\n"), "no types": write(t, "c.yaml", "agent_types: {}\n"),
+	} {
+		c, err := LoadConfig(path)
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		if len(c.Types) != 2 || c.Types[0].Name != "scripted" || c.Types[0].Kind != wire.KindScripted || c.Types[1].Name != "shell" || c.Types[1].Kind != wire.KindExec {
+			t.Errorf("%s: %+v", name, c.Types)
+		}
+		for _, at := range c.Types {
+			if !at.Builtin || at.Description == "" || len(at.Argv) > 0 {
+				t.Errorf("%s: %+v", name, at)
+			}
+		}
+	}
+}
+
+func TestAGoodConfiguration(t *testing.T) {
+	c, err := LoadConfig(write(t, "skein.yaml", `# types of ours
+agent_types:
+  reviewer:
+    kind: exec
+    description: Reviews
+    argv: [review, --json, "a b"]
+    env: {MODEL: small, EMPTY: ""}
+    cwd: /srv/project
+    max_instances: 3
+    stop_grace: 1m30s
+    capabilities: [review, comment]
+    labels: {team: core}
+  at-once: {kind: exec, argv: ["true"], stop_grace: 0s}
+  drill: {kind: scripted, script: "say hello\nexit 3"}
+  shell: {kind: exec, argv: [bash, -lc]} # instead of the built-in one
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]wire.AgentType{}
+	for _, at := range c.Types {
+		got[at.Name] = at
+	}
+	for _, want := range []wire.AgentType{
+		{Name: "reviewer", Kind: wire.KindExec, Description: "Reviews", Argv: []string{"review", "--json", "a b"}, Env: map[string]string{"MODEL": "small", "EMPTY": ""},
+			Cwd: "/srv/project", MaxInstances: 3, StopGraceMS: 90_000, Capabilities: []string{"review", "comment"}, Labels: map[string]string{"team": "core"}},
+		{Name: "at-once", Kind: wire.KindExec, Argv: []string{"true"}, StopGraceMS: 1},
+		{Name: "drill", Kind: wire.KindScripted, Script: "say hello\nexit 3"},
+		{Name: "shell", Kind: wire.KindExec, Argv: []string{"bash", "-lc"}},
+	} {
+		if !reflect.DeepEqual(got[want.Name], want) {
+			t.Errorf("%s is\n%+v, want\n%+v", want.Name, got[want.Name], want)
+		}
+	}
+	if len(got) != 5 || !got["scripted"].Builtin {
+		t.Errorf("%d types", len(got))
+	}
+}
+
+func TestTheExampleIsGood(t *testing.T) {
+	c, err := LoadConfig(write(t, "skein.yaml", ConfigExample))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(c.Types) != 4 {
+		t.Errorf("%+v", c.Types)
+	}
+}
+
+func TestAConfiguredServer(t *testing.T) {
+	t.Parallel()
+	out := filepath.Join(t.TempDir(), "out")
+	config := write(t, "skein.yaml", `agent_types:
+  greeter:
+    kind: exec
+    argv: [sh, -c, 'echo "$GREETING $0 $1" > `+out+`']
+    env: {GREETING: hello}
+    max_instances: 1
+    labels: {team: core}
+  waiter: {kind: scripted, script: read, max_instances: 2}
+`)
+	n := start(t, func(o *Options) { o.ConfigFile = config })
+	p := n.join(t, wire.WebSocket)
+	res := result[wire.SpawnResult](t, p.call(t, "1", wire.MethodSpawn, wire.SpawnParams{Type: "greeter", Args: []string{"dear", "world"}, Labels: map[string]string{"run": "1"}}))
+	lane, _ := p.attach(t, wire.Header{Agent: res.Agents[0].ID, Follow: true})
+	_, end := lane.events(t)
+	if b, err := os.ReadFile(out); string(b) != "hello dear world\n" || end.Agent.Labels["team"] != "core" || end.Agent.Labels["run"] != "1" {
+		t.Errorf("the file holds %q, %v; labels %v", b, err, end.Agent.Labels)
+	}
+	isError(t, p.call(t, "2", wire.MethodSpawn, wire.SpawnParams{Type: "waiter", Count: 3}), wire.CodeExhausted, "count")
+	p.call(t, "3", wire.MethodSpawn, wire.SpawnParams{Type: "waiter", Count: 2})
+	m := p.call(t, "4", wire.MethodSpawn, wire.SpawnParams{Type: "waiter"})
+	if isError(t, m, wire.CodeExhausted, "count"); m.Error != nil && !strings.Contains(m.Error.Message, "max_instances") {
+		t.Errorf("the reason does not say what holds it: %v", m.Error)
+	}
+	for _, at := range result[wire.TypesResult](t, p.call(t, "5", wire.MethodTypes, nil)).Types {
+		if at.Name == "waiter" && (at.Running != 2 || at.MaxInstances != 2) {
+			t.Errorf("%+v", at)
+		}
+	}
+}
