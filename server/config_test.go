@@ -57,7 +57,7 @@ func TestBadConfigurations(t *testing.T) {
 				t.Fatalf("%v", err)
 			}
 			text := strings.TrimPrefix(err.Error(), path)
-			if ce.File != path || ce.Line != c.line && !(name == "a name in capitals" || name == "a name that is too long" || name == "no kind") {
+			if ce.File != path || ce.Line != c.line {
 				t.Errorf("%q is at line %d, want %d", text, ce.Line, c.line)
 			}
 			if ce.Line == 0 || !strings.HasPrefix(text, fmt.Sprintf(":%d: ", ce.Line)) {

@@ -1,0 +1,165 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"skein.dev/skein/webtransport/client"
+	"skein.dev/skein/webtransport/wire"
+)
+
+func psCommand(g *global) *cobra.Command {
+	var f wire.Filter
+	var all, quiet, watch bool
+	var status []string
+	c := &cobra.Command{
+		Use: "ps [QUERY]", Short: "List agents: those alive, or all", Args: cobra.MaximumNArgs(1),
+		Example: `  skein ps
+  skein ps -a --type shell
+  skein ps --watch
+  skein stop $(skein ps -q --label team=core)`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 1 {
+				f.Query = args[0]
+			}
+			for _, s := range status {
+				f.Status = append(f.Status, wire.Status(s))
+			}
+			if len(status) == 0 && !all {
+				f.Status = []wire.Status{wire.StatusPending, wire.StatusStarting, wire.StatusRunning, wire.StatusStopping, wire.StatusUnknown}
+			}
+			return ps(cmd, g, f, quiet, watch)
+		},
+	}
+	fl := c.Flags()
+	fl.BoolVarP(&all, "all", "a", false, "exited agents too")
+	fl.BoolVarP(&quiet, "quiet", "q", false, "ids only")
+	fl.BoolVarP(&watch, "watch", "W", false, "go on: print again when something changes")
+	fl.StringSliceVar(&f.Types, "type", nil, "agents of these types")
+	fl.StringSliceVar(&status, "status", nil, "agents with these statuses")
+	fl.StringToStringVarP(&f.Labels, "label", "l", nil, "agents with these labels, NAME=VALUE")
+	fl.IntVar(&f.Limit, "limit", 0, "at most so many")
+	return c
+}
+
+func ps(cmd *cobra.Command, g *global, f wire.Filter, quiet, watch bool) error {
+	c, err := g.dial(cmd, func(o *client.Options) { o.NoStatus = !watch })
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	show := func() error {
+		res, err := c.List(cmd.Context(), f)
+		if err != nil {
+			return err
+		}
+		return printAgents(cmd, g, res, quiet)
+	}
+	if !watch {
+		return show()
+	}
+	var last time.Time
+	for _, err := range c.Watch(cmd.Context()) {
+		if err != nil {
+			if cmd.Context().Err() != nil {
+				return nil
+			}
+			return err
+		}
+		if wait := time.Until(last.Add(time.Second)); wait > 0 {
+			select {
+			case <-time.After(wait):
+			case <-cmd.Context().Done():
+				return nil
+			}
+		}
+		last = time.Now()
+		if isTerminal(os.Stdout) && !g.json {
+			cmd.Print("\x1b[H\x1b[2J")
+		}
+		if err := show(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func printAgents(cmd *cobra.Command, g *global, res *wire.ListResult, quiet bool) error {
+	switch {
+	case g.json:
+		return printJSON(cmd, res)
+	case quiet:
+		for _, a := range res.Agents {
+			cmd.Println(a.ID)
+		}
+		return nil
+	case len(res.Agents) == 0:
+		cmd.PrintErrln("no agents; start one with `skein spawn scripted`, or see the exited ones with `skein ps -a`")
+		return nil
+	}
+	w := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "ID\tNAME\tTYPE\tSTATUS\tAGE\tCPU\tMEM\tLAST LINE")
+	for _, a := range res.Agents {
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", a.ID, a.Name, a.Type, statusWord(&a), age(time.Since(a.CreatedAt)),
+			cpu(&a), size(a.Usage.RSS), shorten(a.LastLine, 60))
+	}
+	return w.Flush()
+}
+
+func statusWord(a *wire.Agent) string {
+	switch {
+	case a.Status == wire.StatusExited && a.Exit != nil && a.Exit.Signal != "":
+		return fmt.Sprintf("%s (%s)", a.Reason, a.Exit.Signal)
+	case a.Status == wire.StatusExited && a.Exit != nil && a.Exit.Code > 0:
+		return fmt.Sprintf("%s (%d)", a.Reason, a.Exit.Code)
+	case a.Status == wire.StatusExited:
+		return string(a.Reason)
+	case a.Activity == wire.ActivityRequiresAction:
+		return "needs you"
+	case a.Activity == wire.ActivityIdle:
+		return "running, idle"
+	}
+	return string(a.Status)
+}
+
+func age(d time.Duration) string {
+	switch {
+	case d < time.Minute:
+		return fmt.Sprintf("%ds", int(d.Seconds()))
+	case d < time.Hour:
+		return fmt.Sprintf("%dm%02ds", int(d.Minutes()), int(d.Seconds())%60)
+	case d < 48*time.Hour:
+		return fmt.Sprintf("%dh%02dm", int(d.Hours()), int(d.Minutes())%60)
+	}
+	return fmt.Sprintf("%dd", int(d.Hours()/24))
+}
+
+func cpu(a *wire.Agent) string {
+	if a.Usage.Processes == 0 {
+		return "-"
+	}
+	return fmt.Sprintf("%.0f%%", a.Usage.CPU*100)
+}
+
+func size(n int64) string {
+	switch {
+	case n == 0:
+		return "-"
+	case n < 1<<20:
+		return fmt.Sprintf("%.0fK", float64(n)/(1<<10))
+	case n < 1<<30:
+		return fmt.Sprintf("%.0fM", float64(n)/(1<<20))
+	}
+	return fmt.Sprintf("%.1fG", float64(n)/(1<<30))
+}
+
+func shorten(s string, n int) string {
+	if r := []rune(s); len(r) > n {
+		return string(r[:n-1]) + "…"
+	}
+	return s
+}

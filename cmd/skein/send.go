@@ -1,0 +1,69 @@
+package main
+
+import (
+	"bytes"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"skein.dev/skein/webtransport/wire"
+)
+
+func sendCommand(g *global) *cobra.Command {
+	var eof, raw bool
+	c := &cobra.Command{
+		Use: "send AGENT [TEXT...]", Short: "Write a line to an agent's standard input", Args: cobra.MinimumNArgs(1),
+		Long: "Write the words, as one line, to an agent's standard input; without words, what comes on standard input.",
+		Example: `  skein send a4k2 yes, go on
+  skein send a4k2 --eof < notes.txt`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			text := []byte(strings.Join(args[1:], " "))
+			if !raw {
+				text = append(text, '\n')
+			}
+			if len(args) == 1 {
+				text = nil
+				if !eof || !isTerminal(os.Stdin) {
+					var err error
+					if text, err = io.ReadAll(cmd.InOrStdin()); err != nil {
+						return err
+					}
+				}
+			}
+			return send(cmd, g, args[0], text, eof)
+		},
+	}
+	c.Flags().BoolVar(&eof, "eof", false, "close the agent's standard input afterwards")
+	c.Flags().BoolVar(&raw, "raw", false, "add no newline")
+	return c
+}
+
+func send(cmd *cobra.Command, g *global, word string, text []byte, eof bool) error {
+	c, err := g.dial(cmd)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	ids, err := resolve(cmd.Context(), c, word)
+	if err != nil {
+		return err
+	}
+	r := bytes.NewReader(text)
+	for first := true; first || r.Len() > 0; first = false {
+		part := make([]byte, min(r.Len(), wire.MaxInput))
+		io.ReadFull(r, part)
+		p := wire.InputParams{ID: ids[0], EOF: eof && r.Len() == 0}
+		if len(part) > 0 {
+			p.Base64 = part
+		}
+		if err := c.Input(cmd.Context(), p); err != nil {
+			return err
+		}
+	}
+	if g.json {
+		return printJSON(cmd, map[string]any{"id": ids[0], "bytes": len(text), "eof": eof})
+	}
+	return nil
+}

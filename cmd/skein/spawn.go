@@ -1,0 +1,162 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"skein.dev/skein/webtransport/client"
+	"skein.dev/skein/webtransport/wire"
+)
+
+func spawnCommand(g *global) *cobra.Command {
+	var p wire.SpawnParams
+	var scriptFile string
+	var follow, wait bool
+	c := &cobra.Command{
+		Use: "spawn TYPE [flags] [-- COMMAND ARG...]", Short: "Start one agent, or a batch", Args: cobra.MinimumNArgs(1),
+		Long: `Start one agent, or a batch of --count. What stands after -- is the command of types that have none, such as shell, and
+added arguments for the others. There is no shell in between: sh -c '…' brings one.
+
+A command of a server on this machine runs in the current folder, unless --cwd or the type names another.`,
+		Example: `  skein spawn shell -- make test
+  skein spawn shell --name nightly -- sh -c 'date > f'
+  skein spawn scripted --count 5
+  skein spawn scripted --script-file drill.txt --follow`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			p.Type = args[0]
+			return spawn(cmd, g, p, args[1:], scriptFile, follow, wait)
+		},
+	}
+	f := c.Flags()
+	f.StringVar(&p.Name, "name", "", "name of the agent; a batch adds -1, -2 …")
+	f.IntVarP(&p.Count, "count", "n", 1, "how many")
+	f.StringVar(&p.Cwd, "cwd", "", "working folder on the server, an absolute path")
+	f.StringToStringVarP(&p.Env, "env", "e", nil, "environment variable NAME=VALUE, repeatable")
+	f.StringToStringVarP(&p.Labels, "label", "l", nil, "label NAME=VALUE, repeatable")
+	f.StringVar(&p.Script, "script", "", "script of a scripted agent; lines are separated by newlines")
+	f.StringVar(&scriptFile, "script-file", "", "file with the script, - for standard input")
+	f.BoolVarP(&follow, "follow", "f", false, "print its output until it ends, and end with its exit code")
+	f.BoolVarP(&wait, "wait", "w", false, "wait until it ends, and end with its exit code")
+	return c
+}
+
+func spawn(cmd *cobra.Command, g *global, p wire.SpawnParams, rest []string, scriptFile string, follow, wait bool) error {
+	if (follow || wait) && p.Count > 1 {
+		return usageError{errors.New("--follow and --wait are for one agent")}
+	}
+	if scriptFile != "" {
+		b, err := readFile(cmd, scriptFile)
+		if err != nil {
+			return err
+		}
+		p.Script = string(b)
+	}
+	_, local, err := g.options()
+	if err != nil {
+		return err
+	}
+	c, err := g.dial(cmd)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	if err := place(cmd.Context(), c, &p, rest, local); err != nil {
+		return err
+	}
+	res, err := c.Spawn(cmd.Context(), p)
+	if err != nil {
+		return err
+	}
+	if follow || wait {
+		return untilExit(cmd, c, res.Agents[0].ID, follow)
+	}
+	if err := printSpawned(cmd, g, res); err != nil {
+		return err
+	}
+	if len(res.Failed) > 0 {
+		return exitCode(exitFailed)
+	}
+	return nil
+}
+
+// place puts the words after -- where the type wants them, and the current folder where none is named.
+func place(ctx context.Context, c *client.Client, p *wire.SpawnParams, rest []string, local bool) error {
+	if len(rest) == 0 && p.Script != "" {
+		return nil
+	}
+	types, err := c.Types(ctx)
+	if err != nil {
+		return err
+	}
+	for _, t := range types {
+		if t.Name != p.Type {
+			continue
+		}
+		if len(t.Argv) == 0 && t.Kind == wire.KindExec {
+			p.Argv = rest
+		} else {
+			p.Args = rest
+		}
+		if local && p.Cwd == "" && t.Cwd == "" && t.Kind == wire.KindExec {
+			p.Cwd, err = os.Getwd()
+		}
+		return err
+	}
+	return nil // the server refuses it, and lists the types
+}
+
+func readFile(cmd *cobra.Command, path string) ([]byte, error) {
+	if path == "-" {
+		return io.ReadAll(cmd.InOrStdin())
+	}
+	return os.ReadFile(path)
+}
+
+func printSpawned(cmd *cobra.Command, g *global, res *wire.SpawnResult) error {
+	if g.json {
+		return printJSON(cmd, res)
+	}
+	for _, a := range res.Agents {
+		cmd.Printf("%s  %s\n", a.ID, a.Name)
+	}
+	for _, f := range res.Failed {
+		cmd.PrintErrf("skein: agent %d of the batch: %s\n", f.Index+1, f.Error.Message)
+	}
+	return nil
+}
+
+// untilExit waits for the agent's end, and ends with its exit code.
+func untilExit(cmd *cobra.Command, c *client.Client, id wire.AgentID, output bool) error {
+	for e, err := range c.Events(cmd.Context(), id, client.EventOptions{Follow: true}) {
+		if err != nil {
+			return err
+		}
+		if output {
+			printOutput(cmd, e)
+		}
+		if e.Type != wire.EventExited || e.Data.Exit == nil {
+			continue
+		}
+		switch x := e.Data.Exit; {
+		case x.Code > 0:
+			return exitCode(x.Code)
+		case x.Code < 0:
+			return fmt.Errorf("agent %s %s: %s", id, e.Data.Reason, x.Message)
+		}
+	}
+	return nil
+}
+
+func printOutput(cmd *cobra.Command, e wire.Event) {
+	switch e.Type {
+	case wire.EventStdout:
+		cmd.OutOrStdout().Write(e.Data.Bytes())
+	case wire.EventStderr:
+		cmd.ErrOrStderr().Write(e.Data.Bytes())
+	}
+}

@@ -1,0 +1,63 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"skein.dev/skein/webtransport/client"
+	"skein.dev/skein/webtransport/wire"
+)
+
+func typesCommand(g *global) *cobra.Command {
+	return &cobra.Command{
+		Use: "types", Short: "List the agent types", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			c, err := g.dial(cmd)
+			if err != nil {
+				return err
+			}
+			defer c.Close()
+			types, err := c.Types(cmd.Context())
+			if err != nil {
+				return err
+			}
+			if g.json {
+				return printJSON(cmd, wire.TypesResult{Types: types})
+			}
+			w := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
+			fmt.Fprintln(w, "TYPE\tKIND\tALIVE\tCOMMAND\tDESCRIPTION")
+			for _, t := range types {
+				alive := fmt.Sprint(t.Running)
+				if t.MaxInstances > 0 {
+					alive = fmt.Sprintf("%d of %d", t.Running, t.MaxInstances)
+				}
+				fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", t.Name, t.Kind, alive, shorten(strings.Join(t.Argv, " "), 40), shorten(t.Description, 70))
+			}
+			return w.Flush()
+		},
+	}
+}
+
+func loginCommand(g *global) *cobra.Command {
+	return &cobra.Command{
+		Use: "login", Short: "Print a URL that signs a browser in, once", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			o, _, err := g.options()
+			if err != nil {
+				return err
+			}
+			url, err := client.LoginURL(cmd.Context(), o)
+			if err != nil {
+				return fmt.Errorf("%w: %w", errUnreachable, err)
+			}
+			if g.json {
+				return printJSON(cmd, map[string]string{"url": url})
+			}
+			cmd.Println(url)
+			return nil
+		},
+	}
+}

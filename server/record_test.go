@@ -1,0 +1,232 @@
+package server
+
+import (
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"skein.dev/skein/webtransport/wire"
+)
+
+func TestARepeatedSpawnIsOneAgent(t *testing.T) {
+	t.Parallel()
+	overBoth(t, func(t *testing.T, tr wire.Transport) {
+		n := start(t)
+		file := filepath.Join(t.TempDir(), "f")
+		me := clientID()
+		ask := func(p *peer, id string) *wire.Message {
+			return p.call(t, id, wire.MethodSpawn, wire.SpawnParams{Type: "shell", Count: 2, Argv: []string{"sh", "-c", "echo x >> " + file + "; read line"}})
+		}
+		p := n.join(t, tr, as(me))
+		first := ask(p, "7")
+		p.Close(0, "")
+		q := n.join(t, other(tr), as(me))
+		for range 3 {
+			if again := ask(q, "7"); string(again.Result) != string(first.Result) || len(again.Result) == 0 {
+				t.Errorf("the answer was %s, now it is %s, %v", first.Result, again.Result, again.Error)
+			}
+		}
+		res := result[wire.SpawnResult](t, first)
+		running := 0
+		for _, a := range res.Agents {
+			running += len(processes(t, a.ID))
+		}
+		if all := n.plane.List(wire.Filter{}); all.Total != 2 || running != 2 {
+			t.Errorf("%d agents with %d processes, want 2 and 2", all.Total, running)
+		}
+		for _, a := range res.Agents {
+			if err := n.plane.Input(t.Context(), "test", wire.InputParams{ID: a.ID, Text: "\n"}); err != nil {
+				t.Fatal(err)
+			}
+			lane, _ := q.attach(t, wire.Header{Agent: a.ID, Follow: true})
+			lane.events(t)
+		}
+		if b, err := os.ReadFile(file); string(b) != "x\nx\n" {
+			t.Errorf("the file holds %q, %v", b, err)
+		}
+
+		isError(t, q.call(t, "7", wire.MethodSpawn, wire.SpawnParams{Type: "scripted"}), wire.CodeConflict, "")
+		isError(t, q.call(t, "7", wire.MethodStop, wire.StopParams{Scope: wire.ScopeAll}), wire.CodeConflict, "")
+		if all := n.plane.List(wire.Filter{}); all.Total != 2 {
+			t.Errorf("%d agents after a conflict", all.Total)
+		}
+		for name, fresh := range map[string]func() *wire.Message{
+			"another id":        func() *wire.Message { return ask(q, "8") },
+			"an id as a string": func() *wire.Message { return ask(q, `"7"`) },
+			"another client":    func() *wire.Message { return ask(n.join(t, tr), "7") },
+			"another login": func() *wire.Message {
+				s, ticket := n.session(t, tr, with(n.login(t)))
+				return ask(enter(t, s, ticket, as(me)), "7")
+			},
+		} {
+			before := n.plane.List(wire.Filter{}).Total
+			fresh()
+			if after := n.plane.List(wire.Filter{}).Total; after != before+2 {
+				t.Errorf("%s: %d agents became %d", name, before, after)
+			}
+		}
+	})
+}
+
+func TestConcurrentRepeatsHaveOneEffect(t *testing.T) {
+	t.Parallel()
+	overBoth(t, func(t *testing.T, tr wire.Transport) {
+		n := start(t)
+		me := clientID()
+		peers := []*peer{n.join(t, tr, as(me)), n.join(t, other(tr), as(me)), n.join(t, tr, as(me))}
+		line := request("1", wire.MethodSpawn, wire.SpawnParams{Type: "shell", Argv: []string{"sleep", "300"}})
+		const times = 10
+		for _, p := range peers {
+			p.ctrl.say(t, strings.Repeat(line+"\n", times-1)+line)
+		}
+		var ids []wire.AgentID
+		for _, p := range peers {
+			for range times {
+				ids = append(ids, result[wire.SpawnResult](t, p.ctrl.answerTo(t, "1")).Agents[0].ID)
+			}
+		}
+		for _, id := range ids {
+			if id != ids[0] {
+				t.Fatalf("the answers name several agents: %v", ids)
+			}
+		}
+		if all := n.plane.List(wire.Filter{}); all.Total != 1 || len(processes(t, ids[0])) != 1 {
+			t.Errorf("%d agents, processes %v", all.Total, processes(t, ids[0]))
+		}
+	})
+}
+
+func TestARepeatedInputIsWrittenOnce(t *testing.T) {
+	t.Parallel()
+	overBoth(t, func(t *testing.T, tr wire.Transport) {
+		n := start(t)
+		me := clientID()
+		a := n.spawn(t, wire.SpawnParams{Type: "shell", Argv: []string{"cat"}})
+		p := n.join(t, tr, as(me))
+		text := wire.InputParams{ID: a.ID, Text: "once\n"}
+		for range 3 {
+			if m := p.call(t, "1", wire.MethodInput, text); m.Error != nil {
+				t.Error(m.Error)
+			}
+		}
+		p.Close(0, "")
+		q := n.join(t, other(tr), as(me))
+		q.call(t, "1", wire.MethodInput, text)
+		q.call(t, "2", wire.MethodInput, wire.InputParams{ID: a.ID, Text: "twice\n"})
+		q.call(t, "3", wire.MethodInput, wire.InputParams{ID: a.ID, EOF: true})
+		lane, _ := q.attach(t, wire.Header{Agent: a.ID, Follow: true})
+		if events, _ := lane.events(t); output(events) != "once\ntwice\n" {
+			t.Errorf("output %q", output(events))
+		}
+	})
+}
+
+func TestAFailureIsRepeatedToo(t *testing.T) {
+	t.Parallel()
+	n := start(t)
+	p := n.join(t, wire.WebSocket)
+	for range 3 {
+		isError(t, p.call(t, "1", wire.MethodSpawn, wire.SpawnParams{Type: "shell", Argv: []string{"/does/not/exist"}}), wire.CodeSpawnFailed, "argv")
+	}
+	if all := n.plane.List(wire.Filter{}); all.Total != 1 {
+		t.Errorf("%d records of one failure", all.Total)
+	}
+}
+
+// TestWorkGoesOnWithoutItsSession loses the session while the request is in work.
+func TestWorkGoesOnWithoutItsSession(t *testing.T) {
+	t.Parallel()
+	overBoth(t, func(t *testing.T, tr wire.Transport) {
+		n := start(t)
+		me := clientID()
+		a := n.shell(t, `trap "" TERM; echo up; while :; do sleep 60; done`)
+		p := n.join(t, tr, as(me))
+		lane, _ := p.attach(t, wire.Header{Agent: a.ID, Follow: true})
+		lane.until(t, func(m *wire.Message) bool { return strings.Contains(string(m.Params), `up\n`) })
+		grace := int64(1000)
+		stop := wire.StopParams{IDs: []wire.AgentID{a.ID}, GraceMS: &grace}
+		p.ctrl.say(t, request("1", wire.MethodStop, stop))
+		lane.until(t, func(m *wire.Message) bool { return strings.Contains(string(m.Params), string(wire.EventStopping)) })
+		p.Close(0, "")
+
+		q := n.join(t, other(tr), as(me))
+		rep := result[wire.StopResult](t, q.call(t, "1", wire.MethodStop, stop)).Reports[0]
+		if rep.Already || !rep.Forced || rep.Reason != wire.ReasonStopped {
+			t.Errorf("the report of the stop that was begun before: %+v", rep)
+		}
+		if left := processes(t, a.ID); len(left) > 0 {
+			t.Errorf("processes %v are left", left)
+		}
+	})
+}
+
+func key(id string) recordKey { return recordKey{"token", "client", id} }
+
+func TestRecordForgetsWhatIsOld(t *testing.T) {
+	r, now := newRecord(), time.Now()
+	e, mine := r.claim(key("1"), sha256.Sum256(nil), now)
+	if !mine {
+		t.Fatal("the first was not to be carried out")
+	}
+	r.settle(e, "one", nil)
+	if again, mine := r.claim(key("1"), sha256.Sum256(nil), now.Add(recordAge-time.Second)); mine || string(again.result) != `"one"` {
+		t.Errorf("before its time: %+v", again)
+	}
+	if _, mine := r.claim(key("1"), sha256.Sum256(nil), now.Add(recordAge)); !mine {
+		t.Error("it is remembered beyond its time")
+	}
+}
+
+func TestRecordKeepsWhatIsInWork(t *testing.T) {
+	r, now := newRecord(), time.Now()
+	e, _ := r.claim(key("1"), sha256.Sum256(nil), now)
+	if _, mine := r.claim(key("1"), sha256.Sum256(nil), now.Add(2*recordAge)); mine {
+		t.Error("a request in work was begun again")
+	}
+	r.settle(e, nil, errors.New("failed"))
+	<-e.done
+	if e.err == nil {
+		t.Error("the failure was not kept")
+	}
+}
+
+func TestRecordIsBounded(t *testing.T) {
+	r, now := newRecord(), time.Now()
+	large := json.RawMessage(`"` + strings.Repeat("x", 1<<20) + `"`)
+	for i := range 200 {
+		e, _ := r.claim(key(fmt.Sprint(i)), sha256.Sum256(nil), now)
+		r.settle(e, large, nil)
+	}
+	if r.size > recordBytes+2<<20 || r.order.Len() != len(r.entries) {
+		t.Errorf("%d MiB in %d entries, %d in order", r.size>>20, len(r.entries), r.order.Len())
+	}
+	if _, mine := r.claim(key("199"), sha256.Sum256(nil), now); mine {
+		t.Error("the newest was forgotten")
+	}
+	if _, mine := r.claim(key("0"), sha256.Sum256(nil), now); !mine {
+		t.Error("the oldest was kept")
+	}
+	for el := r.order.Front(); el != nil; el = el.Next() {
+		e := el.Value.(*recorded)
+		r.settleOnce(e)
+	}
+	r.claim(key("last"), sha256.Sum256(nil), now.Add(2*recordAge))
+	if len(r.entries) != 1 || r.size != recordEntry {
+		t.Errorf("%d entries of %d bytes are left", len(r.entries), r.size)
+	}
+}
+
+// settleOnce settles what a test left in work.
+func (r *record) settleOnce(e *recorded) {
+	select {
+	case <-e.done:
+	default:
+		r.settle(e, nil, nil)
+	}
+}

@@ -1,0 +1,190 @@
+package client
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"sync"
+	"time"
+
+	"skein.dev/skein/webtransport"
+	"skein.dev/skein/webtransport/wire"
+)
+
+// link is one session with its control lane.
+type link struct {
+	// static
+	sess    webtransport.Session
+	ctrl    webtransport.Stream
+	r       *wire.Reader // owned by serve
+	welcome wire.Welcome
+	kind    wire.Transport
+	reason  string
+	since   time.Time
+
+	writeMu sync.Mutex // held around writes to ctrl
+
+	mu      sync.Mutex
+	goodbye *wire.Goodbye
+	rtt     time.Duration
+	status  webtransport.Stream // the status lane, once it is there
+}
+
+func (l *link) connection() Connection {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return Connection{Transport: l.kind, Reason: l.reason, Session: l.welcome.Session, Epoch: l.welcome.Epoch,
+		Node: l.welcome.Node, Server: l.welcome.Server, RTT: l.rtt, Since: l.since}
+}
+
+// send writes a line to the control lane. A failure shows in serve, and the line goes out again with the next session.
+func (l *link) send(line []byte) {
+	l.writeMu.Lock()
+	defer l.writeMu.Unlock()
+	l.ctrl.Write(line)
+}
+
+func (l *link) reconnectAfter() time.Duration {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.goodbye == nil || l.goodbye.ReconnectAfterMS < 0 {
+		return 0
+	}
+	return time.Duration(l.goodbye.ReconnectAfterMS) * time.Millisecond
+}
+
+// serve reads until the session ends, and gives the code that it ended with; 0: it broke.
+func (l *link) serve(c *Client) wire.CloseCode {
+	stop := context.AfterFunc(c.ctx, func() { l.sess.Close(uint32(wire.CloseNormal), "") })
+	defer stop()
+	var parts sync.WaitGroup
+	parts.Go(func() { l.accept(c) })
+	parts.Go(func() { l.receive(c) })
+	parts.Go(func() { l.heartbeat(c) })
+	for {
+		m, err := l.r.Message()
+		var we *wire.Error
+		if errors.As(err, &we) {
+			continue
+		}
+		if err != nil {
+			break
+		}
+		switch {
+		case m.IsResponse():
+			c.answered(m)
+		case m.Method == wire.NoteGoodbye:
+			var g wire.Goodbye
+			if json.Unmarshal(m.Params, &g) == nil {
+				l.mu.Lock()
+				l.goodbye = &g
+				l.mu.Unlock()
+			}
+		}
+	}
+	// The control lane ended: so did the session, or it is of no use. A close of the server's takes a moment to arrive.
+	select {
+	case <-l.sess.Context().Done():
+	case <-time.After(webtransport.CloseTimeout):
+		l.sess.Close(uint32(wire.CloseNormal), "")
+	}
+	parts.Wait()
+	if ce := new(webtransport.CloseError); errors.As(context.Cause(l.sess.Context()), &ce) {
+		return wire.CloseCode(ce.Code)
+	}
+	return 0
+}
+
+// heartbeat measures the round trip, and ends a session that does not answer.
+func (l *link) heartbeat(c *Client) {
+	every := 5 * time.Second
+	missed := 0
+	t := time.NewTicker(every)
+	defer t.Stop()
+	for {
+		begin := time.Now()
+		p, err := c.request(wire.MethodPing, nil)
+		if err != nil {
+			return
+		}
+		select {
+		case <-p.call.done:
+			missed = 0
+			l.mu.Lock()
+			l.rtt = time.Since(begin)
+			l.mu.Unlock()
+			c.forget(p)
+			select {
+			case <-t.C:
+			case <-l.sess.Context().Done():
+				return
+			}
+			continue
+		case <-t.C:
+			missed++
+		case <-l.sess.Context().Done():
+			c.forget(p)
+			return
+		}
+		c.forget(p)
+		if missed == 2 {
+			l.sess.Close(uint32(wire.CloseLost), "two pings went unanswered")
+			return
+		}
+	}
+}
+
+// accept takes the streams that the server opens: the status lane.
+func (l *link) accept(c *Client) {
+	var lanes sync.WaitGroup
+	defer lanes.Wait()
+	for {
+		str, err := l.sess.AcceptStream(l.sess.Context())
+		if err != nil {
+			return
+		}
+		lanes.Go(func() {
+			r := wire.NewReader(str)
+			h, err := r.Header()
+			if err != nil || h.Lane != wire.LaneStatus {
+				str.CancelRead(uint32(wire.StreamBadLane))
+				str.CancelWrite(uint32(wire.StreamBadLane))
+				return
+			}
+			l.mu.Lock()
+			l.status = str
+			l.mu.Unlock()
+			l.readStatus(c, r)
+		})
+	}
+}
+
+// readStatus reads the status lane; without a watcher it reads over it.
+func (l *link) readStatus(c *Client, r *wire.Reader) {
+	for {
+		line, err := r.Line(16 << 20)
+		if err != nil {
+			if err != io.EOF {
+				c.log.Debug("status lane ended", "err", err)
+			}
+			return
+		}
+		for _, w := range c.watching() {
+			w.message(l, line)
+		}
+	}
+}
+
+// receive reads the datagrams.
+func (l *link) receive(c *Client) {
+	for {
+		b, err := l.sess.ReceiveDatagram(l.sess.Context())
+		if err != nil {
+			return
+		}
+		for _, w := range c.watching() {
+			w.datagram(l, b)
+		}
+	}
+}
