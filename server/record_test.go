@@ -209,24 +209,13 @@ func TestRecordIsBounded(t *testing.T) {
 	if _, mine := r.claim(key("199"), sha256.Sum256(nil), now); mine {
 		t.Error("the newest was forgotten")
 	}
-	if _, mine := r.claim(key("0"), sha256.Sum256(nil), now); !mine {
+	e, mine := r.claim(key("0"), sha256.Sum256(nil), now)
+	if !mine {
 		t.Error("the oldest was kept")
 	}
-	for el := r.order.Front(); el != nil; el = el.Next() {
-		e := el.Value.(*recorded)
-		r.settleOnce(e)
-	}
+	r.settle(e, nil, nil)
 	r.claim(key("last"), sha256.Sum256(nil), now.Add(2*recordAge))
 	if len(r.entries) != 1 || r.size != recordEntry {
 		t.Errorf("%d entries of %d bytes are left", len(r.entries), r.size)
-	}
-}
-
-// settleOnce settles what a test left in work.
-func (r *record) settleOnce(e *recorded) {
-	select {
-	case <-e.done:
-	default:
-		r.settle(e, nil, nil)
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"maps"
 	"testing"
 	"time"
 
@@ -224,16 +223,8 @@ func TestStatusComesTenTimesASecondAtMost(t *testing.T) {
 		if seen < 3*seconds || seen > 10*seconds+2 {
 			t.Errorf("%d datagrams in %d s", seen, seconds)
 		}
-		updates := 0
-		for end := time.Now().Add(time.Second); time.Now().Before(end); updates++ {
-			var u wire.Update
-			f.lane.note(t, wire.NoteUpdate, &u)
-			if updates == 0 { // what queued up meanwhile does not count
-				end = time.Now().Add(time.Second)
-			}
-		}
 		if len(revs) != 5 {
-			t.Errorf("datagrams told of agents %v, want 5", maps.Keys(revs))
+			t.Errorf("datagrams told of %d agents, want 5", len(revs))
 		}
 	})
 }

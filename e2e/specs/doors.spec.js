@@ -42,7 +42,8 @@ it('a right ticket is let in', async ({ page, server, transport, noise }) => {
   await serveModules(page)
   const door = (await server.connect()).doors.find((d) => d.transport === transport)
   const ended = raw(page, door, [CONTROL, hello({ ticket: door.ticket })])
-  await expect.poll(async () => (await server.sessions())[transport]).toBe(1)
+  await expect.poll(() => page.evaluate(() => globalThis.answers?.length)).toBeGreaterThan(0)
+  expect((await server.sessions())[transport]).toBe(1)
   await server.stop()
   const { answers, code, reason } = await ended
   expect(answers[0].result).toMatchObject({ version: 'skein.v1', recovered: false })

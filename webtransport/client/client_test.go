@@ -1,0 +1,400 @@
+package client_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"skein.dev/skein/server"
+	"skein.dev/skein/webtransport/client"
+	"skein.dev/skein/webtransport/wire"
+)
+
+func TestEveryRequest(t *testing.T) {
+	t.Parallel()
+	n := serve(t)
+	overBoth(t, func(t *testing.T, tr string) {
+		c := dial(t, n, over(tr))
+		conn, ok := c.Connection()
+		if !ok || string(conn.Transport) != tr || conn.Node != "test" || conn.Server != "test" || conn.Session == "" || conn.Epoch == "" || conn.Reason == "" {
+			t.Errorf("connection %+v", conn)
+		}
+		if got := c.Session().Info().Transport; got != tr {
+			t.Errorf("the session's transport is %s", got)
+		}
+		file := filepath.Join(t.TempDir(), "f")
+		a := spawn(t, c, wire.SpawnParams{Type: "shell", Name: "writer-" + tr, Argv: []string{"sh", "-c", `read line; echo "$line" | tee "$FILE"; exit 3`},
+			Env: map[string]string{"FILE": file}, Labels: map[string]string{"over": tr}})
+		if err := c.Input(t.Context(), wire.InputParams{ID: a.ID, Text: "hello\n"}); err != nil {
+			t.Fatal(err)
+		}
+		if got := output(t, c, a.ID); got != "hello\n" {
+			t.Errorf("output %q", got)
+		}
+		if b, err := os.ReadFile(file); string(b) != "hello\n" {
+			t.Errorf("the file holds %q, %v", b, err)
+		}
+		end, err := c.Get(t.Context(), a.ID)
+		if err != nil || end.Exit == nil || end.Exit.Code != 3 {
+			t.Errorf("%+v, %v", end, err)
+		}
+		list, err := c.List(t.Context(), wire.Filter{Labels: map[string]string{"over": tr}})
+		if err != nil || list.Total != 1 || list.Agents[0].ID != a.ID {
+			t.Errorf("%+v, %v", list, err)
+		}
+		types, err := c.Types(t.Context())
+		if err != nil || len(types) != 2 {
+			t.Errorf("%+v, %v", types, err)
+		}
+		b := script(t, c, "read")
+		stopped, err := c.Stop(t.Context(), wire.StopParams{IDs: []wire.AgentID{b.ID}})
+		if err != nil || len(stopped.Reports) != 1 || stopped.Reports[0].Reason != wire.ReasonStopped {
+			t.Errorf("%+v, %v", stopped, err)
+		}
+		if rtt, err := c.Ping(t.Context()); err != nil || rtt <= 0 {
+			t.Errorf("ping: %s, %v", rtt, err)
+		}
+		eventually(t, "the round trip is measured", func() bool { conn, _ := c.Connection(); return conn.RTT > 0 })
+	})
+}
+
+func TestRefusalsAreTyped(t *testing.T) {
+	t.Parallel()
+	n := serve(t)
+	c := dial(t, n)
+	for name, f := range map[string]func() error{
+		"an unknown agent": func() error { _, err := c.Get(t.Context(), "anope"); return err },
+		"an unknown type":  func() error { _, err := c.Spawn(t.Context(), wire.SpawnParams{Type: "nope"}); return err },
+		"its events": func() (last error) {
+			for _, err := range c.Events(t.Context(), "anope", client.EventOptions{}) {
+				last = err
+			}
+			return last
+		},
+	} {
+		if err := f(); !errors.Is(err, &wire.Error{Code: wire.CodeNotFound}) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if _, err := c.Spawn(t.Context(), wire.SpawnParams{Type: "scripted", Script: strings.Repeat("# long\n", wire.MaxMessage/7)}); err == nil {
+		t.Error("a request over the limit was sent")
+	}
+	if _, err := c.Ping(t.Context()); err != nil {
+		t.Errorf("after the refusals: %v", err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := c.Ping(ctx); !errors.Is(err, context.Canceled) {
+		t.Errorf("with a context that ended: %v", err)
+	}
+}
+
+func TestDialRefusals(t *testing.T) {
+	t.Parallel()
+	n := serve(t)
+	halfServer := serve(t, func(o *server.Options) { o.Listen = "off" })
+	elsewhere := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !strings.HasPrefix(r.URL.Path, "/page") {
+			http.NotFound(w, r)
+			return
+		}
+		fmt.Fprintln(w, "<!DOCTYPE html>")
+	}))
+	defer elsewhere.Close()
+	hash := []wire.CertificateHash{{Algorithm: "sha-256", Value: make([]byte, 32)}}
+	for name, c := range map[string]struct {
+		o    client.Options
+		want string
+	}{
+		"nobody there":          {client.Options{URL: "http://127.0.0.1:1", Token: n.token}, "refused"},
+		"no Skein":              {client.Options{URL: elsewhere.URL, Token: n.token}, "404"},
+		"a page, no Skein":      {client.Options{URL: elsewhere.URL + "/page", Token: n.token}, "no Skein document"},
+		"another certificate":   {client.Options{URL: n.addrs.HTTPS, Token: n.token, CertificateHashes: hash}, "certificate"},
+		"no certificate hash":   {client.Options{URL: n.addrs.HTTPS, Token: n.token}, "certificate"},
+		"an unknown transport":  {client.Options{URL: n.addrs.HTTP, Token: n.token, Transport: "pigeon"}, "webtransport"},
+		"a door that is closed": {client.Options{URL: halfServer.addrs.HTTP, Token: halfServer.token, Transport: client.WebTransport}, "webtransport"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			begin := time.Now()
+			cl, err := client.Dial(t.Context(), c.o)
+			if err == nil {
+				cl.Close()
+				t.Fatal("it connects")
+			}
+			if !strings.Contains(err.Error(), c.want) {
+				t.Errorf("the error does not name %q: %v", c.want, err)
+			}
+			if took := time.Since(begin); took > 5*time.Second {
+				t.Errorf("it took %s", took)
+			}
+		})
+	}
+	t.Run("a wrong token", func(t *testing.T) {
+		begin := time.Now()
+		_, err := client.Dial(t.Context(), client.Options{URL: n.addrs.HTTP, Token: "guess"})
+		var se *client.StatusError
+		if !errors.As(err, &se) || se.Status != 401 || !errors.Is(err, &wire.Error{Code: wire.CodeUnauthorized}) || !strings.Contains(err.Error(), "skein login") {
+			t.Errorf("%v", err)
+		}
+		if took := time.Since(begin); took > 5*time.Second {
+			t.Errorf("it took %s", took)
+		}
+	})
+}
+
+func TestHTTPSWithItsCertificateHash(t *testing.T) {
+	t.Parallel()
+	n := serve(t, func(o *server.Options) { o.HTTP = "off" })
+	overBoth(t, func(t *testing.T, tr string) {
+		o, err := client.FindLocal(n.o.DataDir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		o.Transport = tr
+		c, err := client.Dial(t.Context(), o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		if _, err := c.Ping(t.Context()); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func TestFindLocal(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	if _, err := client.FindLocal(dir); !errors.Is(err, client.ErrNoServer) || !strings.Contains(err.Error(), dir) {
+		t.Errorf("an empty folder: %v", err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, wire.LocalFile), []byte("{half"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := client.FindLocal(dir); err == nil || errors.Is(err, client.ErrNoServer) || !strings.Contains(err.Error(), wire.LocalFile) {
+		t.Errorf("a broken file: %v", err)
+	}
+}
+
+// silence is a UDP port that answers nothing.
+func silence(t *testing.T) int {
+	t.Helper()
+	pc, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { pc.Close() })
+	return pc.LocalAddr().(*net.UDPAddr).Port
+}
+
+func loopback(t *testing.T, n *node) string {
+	return fmt.Sprintf("http://127.0.0.1:%d", port(t, n.addrs.HTTP))
+}
+
+// TestTheRace is alone: it measures time.
+func TestTheRace(t *testing.T) {
+	t.Run("WebTransport wins", func(t *testing.T) {
+		c := dial(t, serve(t))
+		if conn, _ := c.Connection(); conn.Transport != wire.WebTransport || conn.Reason != "the first choice" {
+			t.Errorf("%+v", conn)
+		}
+	})
+	t.Run("a black hole for UDP", func(t *testing.T) {
+		n := serve(t, func(o *server.Options) { o.QUICPort = silence(t) })
+		begin := time.Now()
+		c := dial(t, n, at(loopback(t, n)))
+		took := time.Since(begin)
+		conn, _ := c.Connection()
+		if conn.Transport != wire.WebSocket || !strings.Contains(conn.Reason, "500 ms") || !strings.Contains(conn.Reason, "UDP") {
+			t.Errorf("%s, since %q", conn.Transport, conn.Reason)
+		}
+		if took < wire.RaceDelay || took > 3*wire.RaceDelay {
+			t.Errorf("it took %s", took)
+		}
+		if a := script(t, c, "say x"); output(t, c, a.ID) != "x\n" {
+			t.Error("no output")
+		}
+	})
+	t.Run("no WebTransport door", func(t *testing.T) {
+		begin := time.Now()
+		c := dial(t, serve(t, func(o *server.Options) { o.Listen = "off" }))
+		if conn, _ := c.Connection(); conn.Transport != wire.WebSocket || !strings.Contains(conn.Reason, "offers no WebTransport") {
+			t.Errorf("%+v", conn)
+		}
+		if took := time.Since(begin); took > 3*time.Second {
+			t.Errorf("it took %s", took)
+		}
+	})
+	t.Run("asked for", func(t *testing.T) {
+		n := serve(t)
+		overBoth(t, func(t *testing.T, tr string) {
+			if conn, _ := dial(t, n, over(tr)).Connection(); string(conn.Transport) != tr || !strings.HasPrefix(conn.Reason, "asked for") {
+				t.Errorf("%+v", conn)
+			}
+		})
+	})
+	t.Run("asked for, through a black hole", func(t *testing.T) {
+		n := serve(t, func(o *server.Options) { o.QUICPort = silence(t) })
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if c, err := client.Dial(ctx, client.Options{URL: loopback(t, n), Token: n.token, Transport: client.WebTransport}); err == nil {
+			c.Close()
+			t.Error("it connects")
+		} else if !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("%v", err)
+		}
+	})
+}
+
+func TestInputsKeepTheirOrder(t *testing.T) {
+	t.Parallel()
+	n := serve(t)
+	overBoth(t, func(t *testing.T, tr string) {
+		c := dial(t, n, over(tr))
+		a := spawn(t, c, wire.SpawnParams{Type: "shell", Argv: []string{"cat"}})
+		var want strings.Builder
+		for i := range 200 {
+			fmt.Fprintf(&want, "line %d\n", i)
+			if err := c.Input(t.Context(), wire.InputParams{ID: a.ID, Text: fmt.Sprintf("line %d\n", i)}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := c.Input(t.Context(), wire.InputParams{ID: a.ID, EOF: true}); err != nil {
+			t.Fatal(err)
+		}
+		if got := output(t, c, a.ID); got != want.String() {
+			t.Errorf("%d bytes, want %d, or they are out of order", len(got), want.Len())
+		}
+	})
+}
+
+func TestEventsFromAnywhere(t *testing.T) {
+	t.Parallel()
+	n := serve(t)
+	overBoth(t, func(t *testing.T, tr string) {
+		c := dial(t, n, over(tr))
+		a := script(t, c, "repeat 500\nsay line ${i}\nend")
+		read := func(o client.EventOptions) (all []wire.Event) {
+			for e, err := range c.Events(t.Context(), a.ID, o) {
+				if err != nil {
+					t.Fatal(err)
+				}
+				all = append(all, e)
+			}
+			return all
+		}
+		all := read(client.EventOptions{Follow: true})
+		if e := all[len(all)-1]; e.Type != wire.EventExited {
+			t.Errorf("the last event is %+v", e)
+		}
+		if got := read(client.EventOptions{}); len(got) != len(all) {
+			t.Errorf("%d events, want %d", len(got), len(all))
+		}
+		if got := read(client.EventOptions{Tail: 10}); len(got) != 10 || got[9].Seq != all[len(all)-1].Seq {
+			t.Errorf("a tail of 10 has %d events", len(got))
+		}
+		if got := read(client.EventOptions{After: all[99].Seq}); len(got) != len(all)-100 {
+			t.Errorf("%d events after the hundredth, want %d", len(got), len(all)-100)
+		}
+		var attached []wire.Attached
+		got := read(client.EventOptions{After: all[99].Seq, Epoch: "another.0", Attached: func(at wire.Attached) { attached = append(attached, at) }})
+		if len(attached) != 1 || attached[0].Recovered || len(got) != len(all) {
+			t.Errorf("with a cursor of another epoch: %d events, attached %+v", len(got), attached)
+		}
+		seen := 0
+		for _, err := range c.Events(t.Context(), a.ID, client.EventOptions{Follow: true}) { // leaves early
+			if err != nil {
+				t.Fatal(err)
+			}
+			if seen++; seen == 5 {
+				break
+			}
+		}
+		if _, err := c.Ping(t.Context()); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func TestCloseEndsEverything(t *testing.T) {
+	t.Parallel()
+	n := serve(t)
+	overBoth(t, func(t *testing.T, tr string) {
+		c := dial(t, n, over(tr))
+		a := script(t, c, "say up\nread")
+		var all sync.WaitGroup
+		up := make(chan struct{}, 2)
+		ended := func(what string, err error) {
+			if !errors.Is(err, client.ErrClosed) {
+				t.Errorf("%s ends with %v", what, err)
+			}
+		}
+		all.Go(func() {
+			var last error
+			for e, err := range c.Events(context.Background(), a.ID, client.EventOptions{Follow: true}) {
+				if last = err; e.Type == wire.EventStdout {
+					up <- struct{}{}
+				}
+			}
+			ended("Events", last)
+		})
+		all.Go(func() {
+			var last error
+			for ch, err := range c.Watch(context.Background()) {
+				if last = err; ch.Reset {
+					up <- struct{}{}
+				}
+			}
+			ended("Watch", last)
+		})
+		<-up
+		<-up
+		c.Close()
+		all.Wait()
+		_, err := c.Ping(context.Background())
+		ended("Ping", err)
+		_, err = c.Spawn(context.Background(), wire.SpawnParams{Type: "scripted"})
+		ended("Spawn", err)
+		if _, ok := c.Connection(); ok {
+			t.Error("a closed client is connected")
+		}
+		if c.Close(); c.Session() != nil {
+			t.Error("a closed client has a session")
+		}
+		d := dial(t, n, over(tr))
+		if got, err := d.Get(t.Context(), a.ID); err != nil || got.Status != wire.StatusRunning {
+			t.Errorf("the agent is %+v, %v", got, err)
+		}
+	})
+}
+
+func TestContextsEndWaiting(t *testing.T) {
+	t.Parallel()
+	n := serve(t)
+	c := dial(t, n)
+	a := script(t, c, "read")
+	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+	defer cancel()
+	for e, err := range c.Events(ctx, a.ID, client.EventOptions{Follow: true}) {
+		if err != nil && !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("Events: %+v, %v", e, err)
+		}
+	}
+	for _, err := range c.Watch(ctx) {
+		if err != nil && !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("Watch: %v", err)
+		}
+	}
+	if _, err := c.Ping(t.Context()); err != nil {
+		t.Errorf("the client ended with it: %v", err)
+	}
+}

@@ -1,0 +1,328 @@
+package client_test
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"skein.dev/skein/server"
+	"skein.dev/skein/webtransport/client"
+	"skein.dev/skein/webtransport/wire"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// patience bounds every wait for something that must happen.
+const patience = 30 * time.Second
+
+// node is a server that runs.
+type node struct {
+	o     server.Options
+	addrs server.Addresses
+	token string
+	stop  func() // says stop and waits; Run must give nil
+}
+
+// serve runs a server until the test ends.
+func serve(t *testing.T, change ...func(*server.Options)) *node {
+	t.Helper()
+	o := server.Options{DataDir: t.TempDir(), HTTP: "localhost:0", Listen: "localhost:0", Node: "test", Version: "test",
+		Logger: slog.New(slog.NewTextHandler(t.Output(), nil))}
+	for _, f := range change {
+		f(&o)
+	}
+	ready := make(chan server.Addresses, 1)
+	o.Ready = func(a server.Addresses) { ready <- a }
+	s, err := server.New(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := &node{o: o}
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- s.Run(ctx) }()
+	n.stop = sync.OnceFunc(func() {
+		cancel()
+		if err := <-ended; err != nil {
+			t.Errorf("Run: %v", err)
+		}
+	})
+	t.Cleanup(n.stop)
+	select {
+	case n.addrs = <-ready:
+	case err := <-ended:
+		ended <- nil
+		t.Fatalf("Run: %v", err)
+	}
+	if n.token, err = client.ReadToken(o.DataDir); err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+// restart stops a server and starts another on the same folder and ports.
+func (n *node) restart(t *testing.T, change ...func(*server.Options)) *node {
+	t.Helper()
+	n.stop()
+	return serve(t, append([]func(*server.Options){func(o *server.Options) {
+		o.DataDir, o.QUICPort = n.o.DataDir, n.o.QUICPort
+		o.HTTP, o.Listen = strings.TrimPrefix(n.addrs.HTTP, "http://"), strings.TrimPrefix(n.addrs.HTTPS, "https://")
+	}}, change...)...)
+}
+
+func port(t *testing.T, url string) int {
+	t.Helper()
+	var p int
+	if _, err := fmt.Sscanf(url[strings.LastIndexByte(url, ':'):], ":%d", &p); err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// dial connects a client until the test ends.
+func dial(t *testing.T, n *node, change ...func(*client.Options)) *client.Client {
+	t.Helper()
+	o := client.Options{URL: n.addrs.HTTP, Token: n.token, Name: "test", Version: "test"}
+	for _, f := range change {
+		f(&o)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	c, err := client.Dial(ctx, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	return c
+}
+
+func over(tr string) func(*client.Options) {
+	return func(o *client.Options) { o.Transport = tr }
+}
+
+func at(url string) func(*client.Options) { return func(o *client.Options) { o.URL = url } }
+
+// overBoth runs a test over each transport.
+func overBoth(t *testing.T, f func(t *testing.T, tr string)) {
+	for _, tr := range []string{client.WebTransport, client.WebSocket} {
+		t.Run(tr, func(t *testing.T) { f(t, tr) })
+	}
+}
+
+func spawn(t *testing.T, c *client.Client, p wire.SpawnParams) wire.Agent {
+	t.Helper()
+	res, err := c.Spawn(t.Context(), p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return res.Agents[0]
+}
+
+func script(t *testing.T, c *client.Client, s string) wire.Agent {
+	t.Helper()
+	return spawn(t, c, wire.SpawnParams{Type: "scripted", Script: s})
+}
+
+// output reads what an agent prints, to its end.
+func output(t *testing.T, c *client.Client, id wire.AgentID) string {
+	t.Helper()
+	var b strings.Builder
+	for e, err := range c.Events(t.Context(), id, client.EventOptions{Follow: true}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if e.Type == wire.EventStdout {
+			b.Write(e.Data.Bytes())
+		}
+	}
+	return b.String()
+}
+
+// eventually waits for an effect that nothing announces.
+func eventually(t *testing.T, what string, f func() bool) {
+	t.Helper()
+	for end := time.Now().Add(patience); !f(); {
+		if time.Now().After(end) {
+			t.Fatalf("not within %s: %s", patience, what)
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+}
+
+// wire between a client and a server that a test can cut: TCP.
+type tcpRelay struct {
+	ln     net.Listener
+	target string
+	work   sync.WaitGroup
+
+	mu    sync.Mutex
+	conns map[net.Conn]bool
+}
+
+func relayTCP(t *testing.T, target string) *tcpRelay {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &tcpRelay{ln: ln, target: target, conns: map[net.Conn]bool{}}
+	r.work.Go(r.run)
+	t.Cleanup(func() {
+		ln.Close()
+		r.cut()
+		r.work.Wait()
+	})
+	return r
+}
+
+func (r *tcpRelay) url() string { return "http://" + r.ln.Addr().String() }
+
+func (r *tcpRelay) run() {
+	for {
+		in, err := r.ln.Accept()
+		if err != nil {
+			return
+		}
+		out, err := net.Dial("tcp", r.target)
+		if err != nil {
+			in.Close()
+			continue
+		}
+		r.mu.Lock()
+		r.conns[in], r.conns[out] = true, true
+		r.mu.Unlock()
+		r.work.Go(func() { r.pass(in, out) })
+		r.work.Go(func() { r.pass(out, in) })
+	}
+}
+
+func (r *tcpRelay) pass(from, to net.Conn) {
+	buf := make([]byte, 32<<10)
+	for {
+		n, err := from.Read(buf)
+		if _, werr := to.Write(buf[:n]); err != nil || werr != nil {
+			break
+		}
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, c := range []net.Conn{from, to} {
+		c.Close()
+		delete(r.conns, c)
+	}
+}
+
+// cut ends every connection, without a word.
+func (r *tcpRelay) cut() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for c := range r.conns {
+		c.(*net.TCPConn).SetLinger(0)
+		c.Close()
+	}
+}
+
+// udpRelay is the same for UDP.
+type udpRelay struct {
+	pc     net.PacketConn
+	target string // set before the first packet
+	work   sync.WaitGroup
+
+	mu    sync.Mutex
+	flows map[string]*flow // by the client's address
+	drop  int              // every so many packets one is lost; 0: none
+	count int
+}
+
+type flow struct {
+	out  net.Conn
+	dead bool
+}
+
+func relayUDP(t *testing.T) *udpRelay {
+	t.Helper()
+	pc, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &udpRelay{pc: pc, flows: map[string]*flow{}}
+	t.Cleanup(func() {
+		pc.Close()
+		r.mu.Lock()
+		for _, f := range r.flows {
+			f.out.Close()
+		}
+		r.mu.Unlock()
+		r.work.Wait()
+	})
+	return r
+}
+
+func (r *udpRelay) port() int { return r.pc.LocalAddr().(*net.UDPAddr).Port }
+
+// to says where the packets go, and begins.
+func (r *udpRelay) to(port int) {
+	r.target = fmt.Sprintf("127.0.0.1:%d", port)
+	r.work.Go(func() {
+		buf := make([]byte, 64<<10)
+		for {
+			n, from, err := r.pc.ReadFrom(buf)
+			if err != nil {
+				return
+			}
+			if f := r.flow(from); f != nil && r.passes(f) {
+				f.out.Write(buf[:n])
+			}
+		}
+	})
+}
+
+func (r *udpRelay) flow(from net.Addr) *flow {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if f := r.flows[from.String()]; f != nil {
+		return f
+	}
+	out, err := net.Dial("udp", r.target)
+	if err != nil {
+		return nil
+	}
+	f := &flow{out: out}
+	r.flows[from.String()] = f
+	r.work.Go(func() {
+		buf := make([]byte, 64<<10)
+		for {
+			n, err := out.Read(buf)
+			if err != nil {
+				return
+			}
+			if r.passes(f) {
+				r.pc.WriteTo(buf[:n], from)
+			}
+		}
+	})
+	return f
+}
+
+func (r *udpRelay) passes(f *flow) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.count++
+	return !f.dead && (r.drop == 0 || r.count%r.drop != 0)
+}
+
+// cut swallows every packet of the clients that are there now, for ever.
+func (r *udpRelay) cut() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, f := range r.flows {
+		f.dead = true
+	}
+}
