@@ -21,6 +21,10 @@ import (
 const writeTimeout = 30 * time.Second
 
 const (
+	// lingerTime lies between the last message of a session and its close.
+	lingerTime = 250 * time.Millisecond
+	// goodbyeTimeout bounds the write of a goodbye to a client that may be gone.
+	goodbyeTimeout = time.Second
 	// maxInputs bounds the inputs of a lane that are in work: the other slots stay free for commands, however many
 	// agents do not read.
 	maxInputs = wire.MaxInFlight * 3 / 4
@@ -103,7 +107,17 @@ func (c *conn) close(code wire.CloseCode, reason string) {
 		after = 0
 	}
 	c.goodbye(code, reason, after)
+	c.linger()
 	c.sess.Close(uint32(code), reason)
+}
+
+// linger gives the client time to read the last message and to go by itself: browsers drop what a page has not read
+// when its session ends.
+func (c *conn) linger() {
+	select {
+	case <-c.ctx.Done():
+	case <-time.After(lingerTime):
+	}
 }
 
 // goodbye tells the client, if it has a control lane, that the session will end.
@@ -113,7 +127,10 @@ func (c *conn) goodbye(code wire.CloseCode, reason string, after time.Duration) 
 	default:
 		return
 	}
-	c.ctrl.notify(wire.NoteGoodbye, wire.Goodbye{Code: code, Reason: reason, ReconnectAfterMS: after.Milliseconds()})
+	m, err := wire.NewNotification(wire.NoteGoodbye, wire.Goodbye{Code: code, Reason: reason, ReconnectAfterMS: after.Milliseconds()})
+	if err == nil {
+		c.ctrl.write(m, goodbyeTimeout)
+	}
 }
 
 // serveStream reads a stream's header and serves its lane.
@@ -170,6 +187,7 @@ func (c *conn) serveControl(l *lane) {
 		e := wire.AsError(err)
 		code := helloCode(e)
 		c.log.Info("hello refused", "err", err)
+		c.linger()
 		c.sess.Close(uint32(code), e.Message)
 		return
 	}
@@ -289,6 +307,14 @@ var buffers = sync.Pool{New: func() any { return new([]byte) }}
 
 // send writes one line. A client that does not read for writeTimeout loses its session.
 func (l *lane) send(v any) error {
+	err := l.write(v, writeTimeout)
+	if isTimeout(err) {
+		go l.c.sess.Close(uint32(wire.CloseSlowConsumer), "the client read nothing for "+writeTimeout.String())
+	}
+	return err
+}
+
+func (l *lane) write(v any, timeout time.Duration) error {
 	buf := buffers.Get().(*[]byte)
 	defer func() {
 		if cap(*buf) <= 64<<10 {
@@ -301,11 +327,8 @@ func (l *lane) send(v any) error {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.str.SetWriteDeadline(time.Now().Add(writeTimeout))
+	l.str.SetWriteDeadline(time.Now().Add(timeout))
 	_, err = l.str.Write(*buf)
-	if isTimeout(err) {
-		go l.c.sess.Close(uint32(wire.CloseSlowConsumer), "the client read nothing for "+writeTimeout.String())
-	}
 	return err
 }
 

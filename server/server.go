@@ -240,15 +240,27 @@ const (
 // drain ends the server's work in order: clients are told, agents are stopped, sessions are closed.
 func (s *Server) drain() {
 	s.draining.Store(true)
-	s.each(func(c *conn) { c.goodbye(wire.CloseShutdown, "the server stops", reconnectAfter) })
+	var goodbyes sync.WaitGroup
+	s.each(func(c *conn) {
+		goodbyes.Go(func() { c.goodbye(wire.CloseShutdown, "the server stops", reconnectAfter) })
+	})
+	said := time.Now()
 	ctx, cancel := context.WithTimeout(context.Background(), drainTimeout)
 	defer cancel()
 	reports := s.plane.Close(ctx)
 	if len(reports) > 0 {
 		s.log.Info("stopped every agent", "agents", len(reports))
 	}
+	goodbyes.Wait()
 	var closing sync.WaitGroup
-	s.each(func(c *conn) { closing.Go(func() { c.sess.Close(uint32(wire.CloseShutdown), "the server stops") }) })
+	s.each(func(c *conn) {
+		closing.Go(func() {
+			if time.Since(said) < lingerTime {
+				c.linger()
+			}
+			c.sess.Close(uint32(wire.CloseShutdown), "the server stops")
+		})
+	})
 	closing.Wait()
 	s.live.Wait()
 }

@@ -25,6 +25,8 @@ const (
 	closeCapsule = 0x2843
 	// quicDatagramSize is a datagram payload that fits a 1200-byte UDP payload with every header at its largest.
 	quicDatagramSize = 1150
+	// lingerTime is how long the side that closed a session leaves the connection open for the peer to close.
+	lingerTime = 400 * time.Millisecond
 	// quicStreams is what a QUIC connection may have open beside the session's own streams: the CONNECT stream and
 	// HTTP/3 requests.
 	quicStreams = 32
@@ -192,15 +194,16 @@ func newQUICSession(sess *wt.Session, conn *quic.Conn) *quicSession {
 	return s
 }
 
-// ended runs once, when webtransport-go's session is over. A browser keeps the QUIC connection open after it closed
-// its session, so that this side closes it.
+// ended runs once, when webtransport-go's session is over. A browser keeps the QUIC connection open after its session,
+// so that this side closes it: at once when the peer ended the session, for it has said all, else when the peer did or
+// had the time to. Chromium forgets the code of a session whose connection closes before its page was told.
 func (s *quicSession) ended() {
 	s.cancel(s.cause())
-	if s.connect == nil {
-		// A client's close capsule may still be on its way: the server closes the connection when it has read it.
+	var ce *CloseError
+	if !errors.As(context.Cause(s.ctx), &ce) || !ce.Remote {
 		select {
 		case <-s.conn.Context().Done():
-		case <-time.After(CloseTimeout):
+		case <-time.After(lingerTime):
 		}
 	}
 	s.conn.CloseWithError(quic.ApplicationErrorCode(http3.ErrCodeNoError), "")

@@ -24,8 +24,8 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	for _, v := range os.Environ() { // the tests say what they want
-		if name, _, _ := strings.Cut(v, "="); strings.HasPrefix(name, "SKEIN_") {
+	for _, v := range os.Environ() { // the tests say what they want; the command that they run is this binary too
+		if name, _, _ := strings.Cut(v, "="); strings.HasPrefix(name, "SKEIN_") && filepath.Base(os.Args[0]) != "skein" {
 			os.Unsetenv(name)
 		}
 	}
@@ -180,7 +180,7 @@ func checkExample(t *testing.T, line string) {
 		return
 	}
 	for _, w := range words {
-		if w == "--" || strings.HasPrefix(w, "#") || w == "|" {
+		if w == "--" || strings.HasPrefix(w, "#") || strings.HasPrefix(w, "$(") || w == "|" {
 			return
 		}
 		name, _, _ := strings.Cut(strings.TrimLeft(w, "-"), "=")
@@ -362,17 +362,22 @@ func TestASecondInterruptExitsAtOnce(t *testing.T) {
 		io.Copy(io.Discard, out)
 		watching.Wait()
 	}()
+	seen, buf := "", make([]byte, 4096)
+	shows := func(e wire.EventType) {
+		t.Helper()
+		for !strings.Contains(seen, string(e)) {
+			n, err := out.Read(buf)
+			if err != nil {
+				t.Fatalf("after %q: %v", seen, err)
+			}
+			seen += string(buf[:n])
+		}
+	}
+	shows(wire.EventStdout)
 	if err := s.Process.Signal(os.Interrupt); err != nil {
 		t.Fatal(err)
 	}
-	seen, buf := "", make([]byte, 4096)
-	for !strings.Contains(seen, string(wire.EventStopping)) { // the first has been understood
-		n, err := out.Read(buf)
-		if err != nil {
-			t.Fatalf("after %q: %v", seen, err)
-		}
-		seen += string(buf[:n])
-	}
+	shows(wire.EventStopping) // it has been understood
 	begin := time.Now()
 	if err := s.Process.Signal(os.Interrupt); err != nil {
 		t.Fatal(err)

@@ -28,6 +28,9 @@ type agent struct {
 
 	saveMu sync.Mutex // held around writes to the store, so that an older record never follows a newer one
 
+	logMu  sync.Mutex // held around appends
+	sealed bool       // the exit is in the log
+
 	mu         sync.Mutex
 	rec        wire.Agent // its slices, maps and pointers are replaced, never written to
 	running    runner.Running
@@ -100,12 +103,19 @@ func (a *agent) save(ctx context.Context) error {
 }
 
 // event appends to the agent's log. It waits when the store is behind.
-func (a *agent) event(t wire.EventType, actor string, data wire.EventData) {
-	a.eventThen(t, actor, data, nil)
+func (a *agent) event(t wire.EventType, actor string, data wire.EventData) bool {
+	return a.eventThen(t, actor, data, nil)
 }
 
-// eventThen calls then once the event is in the log and followers see it.
-func (a *agent) eventThen(t wire.EventType, actor string, data wire.EventData, then func()) {
+// eventThen calls then once the event is in the log and followers see it. After the event of the exit nothing follows:
+// what comes later is left out, and false returned.
+func (a *agent) eventThen(t wire.EventType, actor string, data wire.EventData, then func()) bool {
+	a.logMu.Lock()
+	defer a.logMu.Unlock()
+	if a.sealed {
+		return false
+	}
+	a.sealed = t == wire.EventExited
 	e := &wire.Event{Time: time.Now().UTC(), Type: t, Subject: a.id, Actor: actor, Data: data}
 	a.p.o.Store.Append(e, func(seq uint64) {
 		e.Seq = seq
@@ -114,6 +124,7 @@ func (a *agent) eventThen(t wire.EventType, actor string, data wire.EventData, t
 			then()
 		}
 	})
+	return true
 }
 
 // stored shows an event to the followers.
@@ -237,11 +248,15 @@ func (a *agent) beat(now time.Time) {
 type sink struct{ a *agent }
 
 func (s sink) Output(t wire.EventType, b []byte) {
+	s.a.event(t, "", payload(b))
+}
+
+// payload is text where it can be. It keeps nothing of b.
+func payload(b []byte) wire.EventData {
 	if utf8.Valid(b) {
-		s.a.event(t, "", wire.EventData{Text: string(b)})
-		return
+		return wire.EventData{Text: string(b)}
 	}
-	s.a.event(t, "", wire.EventData{Base64: bytes.Clone(b)})
+	return wire.EventData{Base64: bytes.Clone(b)}
 }
 
 func (s sink) Activity(act wire.Activity, question string) {

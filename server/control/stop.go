@@ -155,12 +155,9 @@ func (p *Plane) Input(ctx context.Context, actor string, in wire.InputParams) er
 	if run == nil || status != wire.StatusRunning {
 		return wire.Errorf(wire.CodePrecondition, "agent %s is %s: it takes no input", in.ID, status).WithField("id")
 	}
-	if err := run.Input(ctx, b, in.EOF); err != nil {
-		return err
+	// First the event, then the effect: what the input brings about stands behind it in the log.
+	if len(b) > 0 && !a.event(wire.EventInput, actor, payload(b)) {
+		return wire.Errorf(wire.CodePrecondition, "agent %s exited: it takes no input", in.ID).WithField("id")
 	}
-	if len(b) > 0 {
-		data := wire.EventData{Text: in.Text, Base64: in.Base64}
-		a.event(wire.EventInput, actor, data)
-	}
-	return nil
+	return run.Input(ctx, b, in.EOF)
 }

@@ -4,7 +4,7 @@
 import { field, mark, one, shape, write } from './dom.js'
 import {
   activityWord, age, clean, cpuCell, inputRefusal, memCell, need, needGlyph, needText, pidText, state, stateDetail,
-  stateWord, stoppable, NONE,
+  stateWord, stoppable, NONE, replaces,
 } from './format.js'
 import { listen } from './keys.js'
 import { Output } from './output.js'
@@ -47,7 +47,7 @@ const head = {
 
 /** @param {Agent} a */
 function show(a) {
-  if (agent && agent.rev > a.rev) return
+  if (!replaces(a, agent)) return
   agent = a
   const s = state(a)
   mark(root, 'data-state', s)

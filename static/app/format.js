@@ -95,6 +95,14 @@ export function activityWord(activity) {
   return NONE
 }
 
+/**
+ * Whether a record replaces the one shown. A server that was killed counts revisions from an older record again; but what
+ * ended stays ended.
+ * @param {{rev: number, status: string}} a
+ * @param {{rev: number, status: string} | undefined} shown
+ */
+export const replaces = (a, shown) => !shown || a.rev >= shown.rev || (alive(shown) && !alive(a))
+
 /** @param {Pick<Agent, 'status'>} a whether it holds a process or may still get one */
 export const alive = (a) => a.status !== 'exited' && a.status !== 'lost'
 

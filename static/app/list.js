@@ -1,5 +1,5 @@
 import { mark, one, settings, write } from './dom.js'
-import { alive, clean, count, group, need, state } from './format.js'
+import { alive, clean, count, group, need, replaces, state } from './format.js'
 import { Row } from './row.js'
 
 /** @import { Agent } from '../client/types.js' */
@@ -115,7 +115,7 @@ export class List extends EventTarget {
     let moved = false
     for (const a of agents) {
       const old = this.#agents.get(a.id)
-      if (old && old.rev > a.rev) continue
+      if (!replaces(a, old)) continue
       this.#agents.set(a.id, a)
       this.#rows.get(a.id)?.update(a, now)
       moved ||= !old || this.#moves(old, a)
