@@ -98,8 +98,8 @@ export function activityWord(activity) {
 /**
  * Whether a record replaces the one shown. A server that was killed counts revisions from an older record again; but what
  * ended stays ended.
- * @param {{rev: number, status: string}} a
- * @param {{rev: number, status: string} | undefined} shown
+ * @param {Pick<Agent, 'rev' | 'status'>} a
+ * @param {Pick<Agent, 'rev' | 'status'> | undefined} shown
  */
 export const replaces = (a, shown) => !shown || a.rev >= shown.rev || (alive(shown) && !alive(a))
 
