@@ -10,6 +10,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"skein.dev/skein/webtransport"
@@ -444,6 +445,54 @@ func TestAClientThatNeverReads(t *testing.T) {
 		if _, err := n.plane.Stop(t.Context(), "test", wire.StopParams{IDs: []wire.AgentID{a.ID}, GraceMS: &grace}); err != nil {
 			t.Error(err)
 		}
+	})
+}
+
+// TestAClientThatReadsNothingIsClosed runs in a bubble's time, over a carrier in memory.
+func TestAClientThatReadsNothingIsClosed(t *testing.T) {
+	start(t) // NATS has one clock for all its servers of a process: it must not begin in the bubble
+	synctest.Test(t, func(t *testing.T) {
+		s, err := New(t.Context(), Options{DataDir: t.TempDir(), Node: "test"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() {
+			s.Close()
+			time.Sleep(time.Minute) // the store's last goroutines end a moment after it
+		}()
+		peers := map[string]*peer{}
+		var serving sync.WaitGroup
+		for _, name := range []string{"stalled", "reading"} {
+			client, server := webtransport.Pipe()
+			serving.Go(func() { s.serveSession(server) })
+			peers[name] = enter(t, client, s.auth.ticket(principal{ID: "token", Name: "cli"}))
+		}
+		res, err := s.plane.Spawn(t.Context(), "test", wire.SpawnParams{Type: "scripted", Script: "repeat forever\nsay " + strings.Repeat("x", 30_000) + "\nwait 100ms\nend"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		a := res.Agents[0]
+		peers["stalled"].attach(t, wire.Header{Agent: a.ID, Follow: true})
+		lane, _ := peers["reading"].attach(t, wire.Header{Agent: a.ID, Follow: true})
+		var reading sync.WaitGroup
+		reading.Go(func() {
+			for err := error(nil); err == nil; {
+				_, err = lane.next()
+			}
+		})
+		begin := time.Now()
+		<-peers["stalled"].Context().Done()
+		var ce *webtransport.CloseError
+		if err := context.Cause(peers["stalled"].Context()); !errors.As(err, &ce) || wire.CloseCode(ce.Code) != wire.CloseSlowConsumer || !ce.Remote {
+			t.Errorf("it ended with %v", err)
+		}
+		if took := time.Since(begin); took < writeTimeout || took > writeTimeout+10*time.Second {
+			t.Errorf("after %s", took)
+		}
+		peers["reading"].ping(t)
+		peers["reading"].Close(0, "")
+		reading.Wait()
+		serving.Wait()
 	})
 }
 

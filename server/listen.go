@@ -3,6 +3,7 @@ package server
 import (
 	"cmp"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -226,8 +227,9 @@ func (s *Server) serve(l *listeners, parts *sync.WaitGroup, fail func(error)) {
 		for _, ln := range l.tls {
 			run(func() error { return srv.ServeTLS(ln, "", "") })
 		}
+		key := sha256.Sum256([]byte("QUIC stateless reset of " + s.dir.instance))
 		l.quic = webtransport.NewQUICServer(webtransport.QUICConfig{
-			TLS: s.tls(), Handler: routes, Protocols: []string{wire.Version}, MaxStreams: wire.MaxStreams,
+			ResetKey: &key, TLS: s.tls(), Handler: routes, Protocols: []string{wire.Version}, MaxStreams: wire.MaxStreams,
 			CheckOrigin: s.allowedOrigin, Logger: quiet(s.log),
 		})
 		s.quic = l.quic

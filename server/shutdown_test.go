@@ -2,9 +2,11 @@ package server
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
+	"io/fs"
 	"net/http"
 	"os"
 	"os/exec"
@@ -150,6 +152,18 @@ func TestASecondStartGoesOnWithTheSameLog(t *testing.T) {
 	}
 }
 
+// onDisk looks for a text in the files of a data folder's event log.
+func onDisk(dir, text string) (found bool) {
+	filepath.WalkDir(filepath.Join(dir, "store"), func(path string, d fs.DirEntry, err error) error {
+		if err == nil && filepath.Ext(path) == ".blk" {
+			b, _ := os.ReadFile(path)
+			found = found || bytes.Contains(b, []byte(text))
+		}
+		return nil
+	})
+	return found
+}
+
 func TestAKilledServersAgentsAreReaped(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -190,6 +204,8 @@ func TestAKilledServersAgentsAreReaped(t *testing.T) {
 			}
 		}
 	}
+	// The log is written behind: what a client has seen is on the disk a moment later.
+	eventually(t, "the log is on the disk", func() bool { return onDisk(dir, `"type":"agent.exited","subject":"`+string(before.ID)+`"`) })
 	conn, _ := c.Connection()
 	if err := server.Process.Kill(); err != nil {
 		t.Fatal(err)
@@ -232,12 +248,14 @@ func TestAKilledServersAgentsAreReaped(t *testing.T) {
 		if output(events) != output(old) {
 			t.Errorf("output %q became %q", output(old), output(events))
 		}
-		if e := events[len(events)-1]; e.Type != wire.EventExited || end.Agent.Status != wire.StatusExited {
+		if len(events) == 0 {
+			t.Errorf("the log of %s is empty", id)
+		} else if e := events[len(events)-1]; e.Type != wire.EventExited || end.Agent.Status != wire.StatusExited {
 			t.Errorf("the last event is %+v", e)
 		}
 	}
 	page := n.ask(t, "GET", "/agents/"+string(quiet.ID), bearer(n.token))
-	if page.StatusCode != http.StatusOK || !strings.Contains(page.body, "orphaned") || !strings.Contains(page.body, "two") {
+	if page.StatusCode != http.StatusOK || !strings.Contains(page.body, "rphaned: Skein ended without stopping it") || !strings.Contains(page.body, ">two<") {
 		t.Errorf("the agent's page: %s", page.Status)
 	}
 }

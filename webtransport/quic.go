@@ -56,12 +56,20 @@ type QUICConfig struct {
 	Protocols   []string                   // application protocols (WT-Available-Protocols), best first
 	CheckOrigin func(r *http.Request) bool // nil: the same origin only
 	MaxStreams  int64                      // streams a peer may have open at once in one session; 0: 1000
-	Logger      *slog.Logger
+	// ResetKey, if it is the same after a restart, lets clients learn at once that the server forgot their connections
+	// (RFC 9000, section 10.3); else they find out when nothing answers.
+	ResetKey *[32]byte
+	Logger   *slog.Logger
 }
 
 // QUICServer serves HTTP/3 and, through Upgrade, WebTransport sessions.
 type QUICServer struct {
-	wt *wt.Server
+	wt       *wt.Server
+	resetKey *quic.StatelessResetKey
+
+	ctx    context.Context // ends with Close
+	cancel context.CancelFunc
+	conns  sync.WaitGroup
 }
 
 type quicConnKey struct{}
@@ -80,20 +88,40 @@ func NewQUICServer(c QUICConfig) *QUICServer {
 			return context.WithValue(ctx, quicConnKey{}, conn)
 		},
 	}
-	return &QUICServer{wt: &wt.Server{H3: h3, ApplicationProtocols: c.Protocols, CheckOrigin: c.CheckOrigin}}
+	s := &QUICServer{
+		wt:       &wt.Server{H3: h3, ApplicationProtocols: c.Protocols, CheckOrigin: c.CheckOrigin},
+		resetKey: (*quic.StatelessResetKey)(c.ResetKey),
+	}
+	s.ctx, s.cancel = context.WithCancel(context.Background())
+	return s
 }
 
 // Serve accepts connections on pc until Close.
 func (s *QUICServer) Serve(pc net.PacketConn) error {
-	err := s.wt.Serve(pc)
-	if errors.Is(err, http.ErrServerClosed) || errors.Is(err, context.Canceled) || errors.Is(err, quic.ErrServerClosed) {
-		return nil
+	t := &quic.Transport{Conn: pc, StatelessResetKey: s.resetKey}
+	defer t.Close()
+	ln, err := t.ListenEarly(s.wt.H3.TLSConfig, s.wt.H3.QUICConfig)
+	if err != nil {
+		return fmt.Errorf("listen on UDP %s: %w", pc.LocalAddr(), err)
 	}
-	return err
+	defer s.conns.Wait()
+	for {
+		conn, err := ln.Accept(s.ctx)
+		if s.ctx.Err() != nil {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("accept on UDP %s: %w", pc.LocalAddr(), err)
+		}
+		s.conns.Go(func() { s.wt.ServeQUICConn(conn) }) // its error is about this connection only
+	}
 }
 
 // Close ends every connection.
-func (s *QUICServer) Close() error { return s.wt.Close() }
+func (s *QUICServer) Close() error {
+	s.cancel()
+	return s.wt.Close()
+}
 
 // Upgrade makes a session of an extended CONNECT request. On failure it has answered the request.
 func (s *QUICServer) Upgrade(w http.ResponseWriter, r *http.Request) (Session, error) {

@@ -35,7 +35,7 @@ test('a command becomes a process', async ({ fleet: page, server }) => {
   await expect(toast(page, 'writer is spawned')).toBeVisible()
   await expect.poll(() => existsSync(file) && readFileSync(file, 'utf8').trim()).toBeTruthy()
   const pid = Number(readFileSync(file, 'utf8'))
-  expect(argv(pid)).toEqual(['sleep', '300'])
+  await expect.poll(() => argv(pid), 'sh becomes sleep').toEqual(['sleep', '300'])
   expect((await server.agent('writer')).process.pid).toBe(pid)
 })
 

@@ -220,7 +220,8 @@ async function follow() {
   const options = { after: cursor, epoch, signal: ends.signal, onattached: (/** @type {{agent: Agent}} */ a) => show(a.agent), onend: (/** @type {{agent: Agent}} */ e) => show(e.agent) }
   for await (const e of skein.events(id, options)) {
     output.add(e)
-    if (e.type !== 'gap') timeline.add(e)
+    if (e.type === 'gap') timeline.clear()
+    else timeline.add(e)
   }
 }
 follow().catch((e) => {

@@ -65,7 +65,7 @@ export class Lines {
         return
       case 'gap':
         for (const kind of [...this.#open.keys()]) this.#close(kind)
-        this.#new('gap', { seq: e.first, time: new Date().toISOString() }, e.restarted ? 'The log began anew here.' : 'Some output is no longer there.')
+        if (!e.restarted) this.#new('gap', { seq: e.first, time: new Date().toISOString() }, 'Earlier output is no longer there.')
     }
   }
 

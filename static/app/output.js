@@ -186,6 +186,7 @@ export class Output {
   #flush() {
     this.#scheduled = false
     for (const e of this.#queue.splice(0)) {
+      if (e.type === 'gap') this.#restart()
       if (this.#first === 0 && e.type !== 'gap') this.#first = e.seq
       this.#lines.add(e)
     }
@@ -220,6 +221,17 @@ export class Output {
     const { jump } = this.#el
     jump.hidden = this.#unseen === 0
     write(field(jump, 'jump-word'), count(this.#unseen, 'new line', 'new lines'))
+  }
+
+  /** Drops what is shown: the log is another one, or has holes, and all that it still holds follows. */
+  #restart() {
+    this.#lines = new Lines()
+    this.#live.clear()
+    this.#el.list.replaceChildren()
+    this.#first = this.#unseen = 0
+    this.#trimmed = false
+    this.#epoch = ''
+    this.#sayEarlier('')
   }
 
   /** Takes the oldest lines away. */

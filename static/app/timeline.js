@@ -32,6 +32,12 @@ export class Timeline {
     for (const el of this.#items()) write(field(el, 'ago'), ago(now - Date.parse(field(el, 'clock').getAttribute('datetime') ?? '')))
   }
 
+  /** What happened is told anew. */
+  clear() {
+    this.#seen.clear()
+    this.#list.replaceChildren()
+  }
+
   /** @param {AgentEvent} e */
   add(e) {
     const m = moment(e)

@@ -318,7 +318,7 @@ func TestWatch(t *testing.T) {
 		c := dial(t, l.node, over(tr), at(l.tcp.url()))
 		a := script(t, c, "say a\nread")
 		f := watch(t, c)
-		f.until(t, "a snapshot", func(ch client.Change) bool { return ch.Reset && f.agents[a.ID].Status == wire.StatusRunning })
+		f.until(t, "a snapshot", func(client.Change) bool { return f.resets > 0 && f.agents[a.ID].Status == wire.StatusRunning })
 		b := script(t, c, "ask Shall I?\nsay b says ${reply}\nexit 4")
 		f.until(t, "a new agent's question", func(client.Change) bool {
 			return f.agents[b.ID].Activity == wire.ActivityRequiresAction && f.agents[b.ID].Question == "Shall I?"
@@ -331,7 +331,7 @@ func TestWatch(t *testing.T) {
 			return got.Status == wire.StatusExited && got.Exit != nil && got.Exit.Code == 4 && got.LastLine == "b says yes"
 		})
 		late := watch(t, c) // a second one, while the status lane is open already
-		late.until(t, "a late snapshot", func(ch client.Change) bool { return ch.Reset && late.agents[a.ID].ID == a.ID })
+		late.until(t, "a late snapshot", func(client.Change) bool { return late.resets > 0 && late.agents[a.ID].ID == a.ID })
 
 		conn, _ := c.Connection()
 		resets := f.resets

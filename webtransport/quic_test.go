@@ -1,0 +1,76 @@
+package webtransport
+
+import (
+	"crypto/tls"
+	"net"
+	"net/http"
+	"testing"
+	"time"
+)
+
+// serveQUIC serves one path that upgrades, on a given address.
+func serveQUIC(t *testing.T, addr string, tlsConf *tls.Config, key *[32]byte) (pc net.PacketConn, accepted chan Session, stop func()) {
+	t.Helper()
+	pc, err := net.ListenPacket("udp", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	accepted = make(chan Session, 1)
+	var srv *QUICServer
+	srv = NewQUICServer(QUICConfig{TLS: tlsConf, ResetKey: key, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if s, err := srv.Upgrade(w, r); err == nil {
+			accepted <- s
+		}
+	})})
+	served := make(chan struct{})
+	go func() { defer close(served); srv.Serve(pc) }()
+	return pc, accepted, func() { srv.Close(); <-served; pc.Close() }
+}
+
+func TestClientLearnsThatTheServerForgotIt(t *testing.T) {
+	tlsConf, key := testTLS(t), &[32]byte{1, 2, 3}
+	pc, accepted, stop := serveQUIC(t, "127.0.0.1:0", tlsConf, key)
+	addr := pc.LocalAddr().String()
+	client, err := DialQUIC(t.Context(), "https://"+addr+"/", QUICDialConfig{TLS: &tls.Config{InsecureSkipVerify: true}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	<-accepted
+	pc.Close() // as if the machine lost its power: nobody says goodbye
+	stop()
+
+	_, _, stopAgain := serveQUIC(t, addr, tlsConf, key)
+	defer stopAgain()
+	str, err := client.OpenStream(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	str.Write([]byte("anybody there?"))
+	select {
+	case <-client.Context().Done():
+	case <-time.After(5 * time.Second):
+		t.Error("the client still waits, 5 s after the server is back")
+		client.Close(0, "")
+	}
+}
+
+// A browser keeps its connection open when its session is closed: the server ends it, after it had time to read why.
+func TestServerEndsTheConnectionOfAClosedSession(t *testing.T) {
+	for _, by := range []string{"client", "server"} {
+		t.Run(by, func(t *testing.T) {
+			client, server := quicPair(t)
+			conn := server.(*quicSession).conn
+			if by == "client" {
+				client.(*quicSession).sess.CloseWithError(0, "") // and no more, as a browser
+			} else {
+				server.Close(3000, "")
+			}
+			select {
+			case <-conn.Context().Done():
+			case <-time.After(5 * time.Second):
+				t.Error("the connection is still open")
+			}
+			client.Close(0, "")
+		})
+	}
+}
