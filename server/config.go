@@ -188,9 +188,40 @@ func (c *configReader) fields(n ast.Node, at, kind string) error {
 			return &ConfigError{c.path, line(it.Value()), field, "must be a mapping from a type's name to its fields"}
 		}
 		for t := types.MapRange(); t.Next(); {
-			if err := c.fields(t.Value(), field+"."+t.Key().String(), "agent_types"); err != nil {
+			if err := c.typeFields(t.Value(), field+"."+t.Key().String()); err != nil {
 				return err
 			}
+		}
+	}
+	return nil
+}
+
+// fieldForms says what each field of an agent type holds, and where it is read to.
+var fieldForms = map[string]struct {
+	form string
+	into func() any
+}{
+	"kind":          {"a word: " + kinds(), func() any { return new(string) }},
+	"description":   {"a text", func() any { return new(string) }},
+	"argv":          {"a list of strings, the command and its arguments, such as [make, test]", func() any { return new([]string) }},
+	"env":           {"a mapping from names to values, such as {MODEL: small}", func() any { return new(map[string]string) }},
+	"cwd":           {"an absolute path", func() any { return new(string) }},
+	"script":        {"a text, one statement a line", func() any { return new(string) }},
+	"max_instances": {"a whole number, 0 for no limit", func() any { return new(int) }},
+	"stop_grace":    {"a duration, such as 10s", func() any { return new(time.Duration) }},
+	"capabilities":  {"a list of words", func() any { return new([]string) }},
+	"labels":        {"a mapping from names to values, such as {team: core}", func() any { return new(map[string]string) }},
+}
+
+// typeFields checks the names and the forms of an agent type's fields.
+func (c *configReader) typeFields(n ast.Node, at string) error {
+	if err := c.fields(n, at, "agent_types"); err != nil {
+		return err
+	}
+	for it := n.(ast.MapNode).MapRange(); it.Next(); {
+		f := fieldForms[it.Key().String()]
+		if err := yaml.NodeToValue(it.Value(), f.into()); err != nil {
+			return &ConfigError{c.path, line(it.Key()), at + "." + it.Key().String(), "must be " + f.form}
 		}
 	}
 	return nil

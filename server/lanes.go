@@ -199,7 +199,7 @@ func (c *conn) serveStatus() {
 		case <-c.s.hub.changed(c.status.since):
 			err = c.refresh(l)
 		case <-due:
-			err = c.refresh(l)
+			err = c.update(l)
 		}
 		if err != nil {
 			return
@@ -259,6 +259,11 @@ func (c *conn) refresh(l *lane) error {
 	}
 	c.status.removed = append(c.status.removed, ch.Removed...)
 	c.datagrams(ch)
+	return c.update(l)
+}
+
+// update sends the full records that are due, if the last ones are long enough ago.
+func (c *conn) update(l *lane) error {
 	if len(c.status.pending)+len(c.status.removed) == 0 || time.Since(c.status.updated) < updateInterval {
 		return nil
 	}

@@ -63,6 +63,9 @@ func benchCommand(g *global) *cobra.Command {
 		Long: `Measure this build on this machine: a server of its own on loopback, in a process of its own, and one client. Where the
 bare libraries (webtransport-go, coder/websocket) can do the same, they are measured in the same run, and the ratio is
 what counts: the machine's own speed drops out of it.`,
+		Example: `  skein bench
+  skein bench --only spawn --transport websocket
+  skein bench --json > bench.json`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if barePeer {
 				return serveBare(cmd)

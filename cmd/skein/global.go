@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"time"
 
@@ -36,6 +37,9 @@ func (g *global) options() (o client.Options, local bool, err error) {
 		if l, err := client.FindLocal(g.dataDir); err == nil && l.URL == g.server {
 			o, local = l, true
 		}
+	}
+	if !slices.Contains([]string{client.Auto, client.WebTransport, client.WebSocket}, g.transport) {
+		return o, local, usageError{fmt.Errorf("--transport %q: allowed are %s, %s, %s", g.transport, client.Auto, client.WebTransport, client.WebSocket)}
 	}
 	if g.token != "" {
 		o.Token = g.token

@@ -90,7 +90,7 @@ func exitFor(err error) int {
 	var ue usageError
 	var se *client.StatusError
 	switch {
-	case errors.As(err, &ue):
+	case errors.As(err, &ue), strings.HasPrefix(err.Error(), "unknown command"): // cobra's, which has no type
 		return exitUsage
 	case errors.As(err, &se), errors.Is(err, client.ErrNoServer), errors.Is(err, errUnreachable):
 		return exitUnreachable
@@ -170,6 +170,8 @@ func fromEnv(flags *pflag.FlagSet) (err error) {
 func versionCommand(g *global) *cobra.Command {
 	return &cobra.Command{
 		Use: "version", Short: "Print the version", Args: cobra.NoArgs,
+		Example: `  skein version
+  skein version --json`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			info, _ := debug.ReadBuildInfo()
 			v := map[string]string{"version": version, "protocol": wire.Version, "go": info.GoVersion}

@@ -14,6 +14,8 @@ import (
 func typesCommand(g *global) *cobra.Command {
 	return &cobra.Command{
 		Use: "types", Short: "List the agent types", Args: cobra.NoArgs,
+		Example: `  skein types
+  skein types --json`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, err := g.dial(cmd)
 			if err != nil {
@@ -44,6 +46,8 @@ func typesCommand(g *global) *cobra.Command {
 func loginCommand(g *global) *cobra.Command {
 	return &cobra.Command{
 		Use: "login", Short: "Print a URL that signs a browser in, once", Args: cobra.NoArgs,
+		Example: `  skein login
+  skein login --json`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			o, _, err := g.options()
 			if err != nil {

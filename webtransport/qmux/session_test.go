@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"runtime"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -132,7 +133,7 @@ func TestStreamLimitWaits(t *testing.T) {
 // A reader that does not read costs its stream's window, nothing else.
 func TestStalledReader(t *testing.T) {
 	c, s := pair(t, Config{}, Config{StreamWindow: 10000, ConnWindow: 50000})
-	stalled, _ := open(t, c, s)
+	stalled, far := open(t, c, s)
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		n, err := stalled.Write(make([]byte, 100000))
@@ -140,6 +141,14 @@ func TestStalledReader(t *testing.T) {
 			t.Errorf("the stalled Write: %d, %v; want %d, %v", n, err, 10000-1, want)
 		}
 	})
+	full := func() bool {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		return far.unread == 10000-1
+	}
+	for !full() { // else the cancel could come before the bytes
+		runtime.Gosched()
+	}
 	go echo(s)
 	for range 5 {
 		roundTrip(t, c, random(100000))
