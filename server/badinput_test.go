@@ -247,7 +247,7 @@ func TestEveryLaneEndsWhole(t *testing.T) {
 		p := n.join(t, tr)
 		lane, _ := p.attach(t, wire.Header{Agent: a.ID, Follow: true})
 		all, _ := lane.events(t)
-		for i := range 50 {
+		for i := range 20 {
 			for _, follow := range []bool{true, false} {
 				lane, at := p.attach(t, wire.Header{Agent: a.ID, Follow: follow})
 				if events, end := lane.events(t); len(events) != len(all) || end.Cursor != at.Last {

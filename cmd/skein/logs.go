@@ -71,11 +71,15 @@ func printEvent(cmd *cobra.Command, g *global, e wire.Event, all, times bool) er
 		_, err := fmt.Fprintf(cmd.OutOrStdout(), "%d\t%s\t%s\t%s\n", e.Seq, e.Time.Local().Format("15:04:05.000"), e.Type, eventText(e))
 		return err
 	}
-	if times {
-		cmd.Printf("%s ", e.Time.Local().Format("15:04:05.000"))
+	out := cmd.OutOrStdout()
+	if e.Type == wire.EventStderr {
+		out = cmd.ErrOrStderr()
 	}
-	printOutput(cmd, e)
-	return nil
+	if times {
+		fmt.Fprintf(out, "%s ", e.Time.Local().Format("15:04:05.000"))
+	}
+	_, err := out.Write(e.Data.Bytes())
+	return err
 }
 
 func eventText(e wire.Event) string {
