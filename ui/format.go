@@ -197,6 +197,14 @@ func joinExit(head, message, repeated string) string {
 	return head + ": " + message
 }
 
+// Heartbeat is when an agent that should live last showed that it does.
+func Heartbeat(a *wire.Agent, now time.Time) string {
+	if a.LastHeartbeat == nil || !a.Status.Alive() {
+		return none
+	}
+	return Ago(now.Sub(*a.LastHeartbeat))
+}
+
 // ShortID is the part of an id that people read.
 func ShortID(id wire.AgentID) string {
 	if len(id) > 7 {

@@ -3,7 +3,7 @@
  */
 import { field, mark, one, shape, write } from './dom.js'
 import {
-  activityWord, age, clean, cpuCell, inputRefusal, memCell, need, needGlyph, needText, pidText, state, stateDetail,
+  activityWord, age, clean, cpuCell, heartbeat, inputRefusal, memCell, need, needGlyph, needText, pidText, state, stateDetail,
   stateWord, stoppable, NONE, replaces,
 } from './format.js'
 import { listen } from './keys.js'
@@ -41,7 +41,7 @@ let agent
 
 const head = {
   status: one(root, '.agent-head .status'), activity: one(root, '.agent-head .activity'), stop: /** @type {HTMLButtonElement} */ (one(root, '#stop-open')),
-  age: one(root, '.facts [data-f="age"]'), pid: field(root, 'pid'), cpu: field(root, 'cpu'), mem: field(root, 'mem'), exit: field(root, 'exit'),
+  age: one(root, '.facts [data-f="age"]'), pid: field(root, 'pid'), cpu: field(root, 'cpu'), mem: field(root, 'mem'), exit: field(root, 'exit'), beat: field(root, 'beat'),
   banner: one(root, '#banner'),
 }
 
@@ -89,6 +89,7 @@ function title(a) {
 
 function tick() {
   write(head.age, age({ created_at: head.age.dataset.created ?? '', exited_at: agent?.exited_at ?? (head.age.dataset.exited || undefined) }, Date.now()))
+  if (agent) write(head.beat, heartbeat(agent, Date.now()))
 }
 setInterval(tick, 1000)
 

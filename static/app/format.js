@@ -96,6 +96,13 @@ export function activityWord(activity) {
 }
 
 /**
+ * When an agent that should live last showed that it does.
+ * @param {Pick<Agent, 'status' | 'last_heartbeat'>} a
+ * @param {number} now milliseconds
+ */
+export const heartbeat = (a, now) => (a.last_heartbeat && alive(a) ? ago(now - Date.parse(a.last_heartbeat)) : NONE)
+
+/**
  * Whether a record replaces the one shown. A server that was killed counts revisions from an older record again; but what
  * ended stays ended.
  * @param {Pick<Agent, 'rev' | 'status'>} a
