@@ -117,9 +117,11 @@ func (p *pump) send() bool {
 			p.l.str.CancelRead(uint32(wire.StreamCanceled))
 			return false
 		case err != nil:
-			if c.ctx.Err() == nil {
-				c.log.Error("an agent's events could not be read", "agent", p.agent.ID, "err", err)
+			if c.ctx.Err() != nil {
+				p.l.cancel(wire.StreamCanceled)
+				return false
 			}
+			c.log.Error("an agent's events could not be read", "agent", p.agent.ID, "err", err)
 			p.l.cancel(wire.StreamInternal)
 			return false
 		case len(events) == 0:

@@ -252,6 +252,10 @@ func (s *Server) loginToken(w http.ResponseWriter, r *http.Request) {
 
 func (s *Server) logout(w http.ResponseWriter, r *http.Request) {
 	who, _ := s.auth.request(r)
+	if who.Name != "browser" {
+		s.refuse(w, r, http.StatusForbidden, "A token has no login to end; remove the file token from the data folder to make another.")
+		return
+	}
 	if err := s.store.DeleteLogin(r.Context(), who.ID); err != nil {
 		s.log.Error("a login could not be revoked", "err", err)
 		s.refuse(w, r, http.StatusInternalServerError, "The login could not be revoked; the server's log says why.")

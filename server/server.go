@@ -104,6 +104,11 @@ func New(ctx context.Context, o Options) (_ *Server, err error) {
 	if s.config, err = LoadConfig(o.ConfigFile); err != nil {
 		return nil, err
 	}
+	for _, origin := range o.AllowOrigins {
+		if err = http.NewCrossOriginProtection().AddTrustedOrigin(origin); err != nil {
+			return nil, fmt.Errorf("--allow-origin %q: an origin is scheme://host[:port]: %w", origin, err)
+		}
+	}
 	if s.dir, err = openDataDir(o.DataDir); err != nil {
 		return nil, err
 	}

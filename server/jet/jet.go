@@ -7,11 +7,14 @@
 //	KV bucket "logins"   SHA-256 of a login cookie → when it ends
 //	KV bucket "meta"     the epoch
 //	stream    "EVENTS"   subject ev.<agent>: what happened and what was printed, in order; the stream's sequence is
-//	                     the event's seq. Written behind (PersistMode async): a crash of the machine, or kill -9, may
-//	                     cost its last moments
+//	                     the event's seq. Handed to the kernel before it is answered, and synced now and then: kill -9
+//	                     costs nothing, a crash of the machine may cost the last minutes
 //
-// Because an unclean end may take back events that a client has seen, the epoch changes with it: a cursor of another
-// epoch is never trusted.
+// Whether writes are synced is a setting of a NATS server, so the embedded store is two of them: one for the records,
+// one for the events.
+//
+// Because a crash of the machine may take back events that a client has seen, the epoch changes with it: a cursor of
+// another epoch is never trusted.
 package jet
 
 import (
@@ -21,7 +24,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"time"
 
@@ -45,26 +50,33 @@ const (
 	maxPending = 2048
 )
 
+// node is a NATS server and the connection to it.
+type node struct {
+	srv *server.Server // nil: an external one
+	nc  *nats.Conn
+	js  jetstream.JetStream
+}
+
 // Config says where the store lives.
 type Config struct {
 	Dir           string // of the embedded server
 	URL           string // of an external server; empty: embedded
 	MaxEventBytes int64  // the event log drops its oldest beyond this; 0: 4 GiB
 	Logger        *slog.Logger
+	boot          string // names the machine's start, for tests; empty: the kernel tells
 }
 
 // Store is the records and the event log. Open it once a process; Close waits for what is under way.
 type Store struct {
 	// static after Open
-	log    *slog.Logger
-	srv    *server.Server // nil with an external server
-	nc     *nats.Conn
-	js     jetstream.JetStream
-	stream jetstream.Stream
-	agents jetstream.KeyValue
-	logins jetstream.KeyValue
-	meta   jetstream.KeyValue
-	epoch  epoch
+	log     *slog.Logger
+	records *node
+	events  *node // the same one with an external server
+	stream  jetstream.Stream
+	agents  jetstream.KeyValue
+	logins  jetstream.KeyValue
+	meta    jetstream.KeyValue
+	epoch   epoch
 
 	appends chan appended
 	acks    chan appended
@@ -97,34 +109,60 @@ func Open(ctx context.Context, c Config) (*Store, error) {
 }
 
 func (s *Store) connect(c Config) (err error) {
-	opts := []nats.Option{nats.Name("skein"), nats.MaxReconnects(-1)}
-	if c.URL == "" {
-		if err = s.embed(c); err != nil {
-			return err
-		}
-		opts = append(opts, nats.InProcessServer(s.srv))
+	if c.URL != "" {
+		s.records, err = dial(c.URL, nil)
+		s.events = s.records
+		return err
 	}
-	if s.nc, err = nats.Connect(c.URL, opts...); err != nil {
-		return fmt.Errorf("connect to the store: %w", err)
+	if s.records, err = embed(filepath.Join(c.Dir, "store", "records"), true); err != nil {
+		return err
 	}
-	s.js, err = jetstream.New(s.nc, jetstream.WithPublishAsyncMaxPending(2*maxPending))
+	s.events, err = embed(filepath.Join(c.Dir, "store", "events"), false)
 	return err
 }
 
-func (s *Store) embed(c Config) (err error) {
-	s.srv, err = server.NewServer(&server.Options{
-		ServerName: "skein", DontListen: true, NoSigs: true, NoLog: true,
-		JetStream: true, StoreDir: filepath.Join(c.Dir, "store"), SyncAlways: true,
+func dial(url string, srv *server.Server) (*node, error) {
+	opts := []nats.Option{nats.Name("skein"), nats.MaxReconnects(-1)}
+	if srv != nil {
+		opts = append(opts, nats.InProcessServer(srv))
+	}
+	nc, err := nats.Connect(url, opts...)
+	if err != nil {
+		return &node{srv: srv}, fmt.Errorf("connect to the store: %w", err)
+	}
+	js, err := jetstream.New(nc, jetstream.WithPublishAsyncMaxPending(2*maxPending))
+	return &node{srv, nc, js}, err
+}
+
+// embed starts a server that nobody else reaches. sync: every write is on the disk before it is answered; otherwise it
+// is with the kernel.
+func embed(dir string, sync bool) (*node, error) {
+	srv, err := server.NewServer(&server.Options{
+		ServerName: "skein-" + filepath.Base(dir), DontListen: true, NoSigs: true, NoLog: true,
+		JetStream: true, StoreDir: dir, SyncAlways: sync,
 		JetStreamMaxStore: 1 << 44, JetStreamMaxMemory: 64 << 20, MaxPayload: 8 << 20,
 	})
 	if err != nil {
-		return fmt.Errorf("open the store in %s: %w", c.Dir, err)
+		return nil, fmt.Errorf("open the store in %s: %w", dir, err)
 	}
-	s.srv.Start()
-	if !s.srv.ReadyForConnections(startTimeout) {
-		return fmt.Errorf("open the store in %s: it did not start within %s", c.Dir, startTimeout)
+	srv.Start()
+	if !srv.ReadyForConnections(startTimeout) {
+		return &node{srv: srv}, fmt.Errorf("open the store in %s: it did not start within %s", dir, startTimeout)
 	}
-	return nil
+	return dial("", srv)
+}
+
+func (n *node) close() {
+	if n == nil {
+		return
+	}
+	if n.nc != nil {
+		n.nc.Close()
+	}
+	if n.srv != nil {
+		n.srv.Shutdown()
+		n.srv.WaitForShutdown()
+	}
 }
 
 func (s *Store) prepare(ctx context.Context, c Config) (err error) {
@@ -137,19 +175,18 @@ func (s *Store) prepare(ctx context.Context, c Config) (err error) {
 	if s.meta, err = s.bucket(ctx, "meta"); err != nil {
 		return err
 	}
-	s.stream, err = s.js.CreateOrUpdateStream(ctx, jetstream.StreamConfig{
+	s.stream, err = s.events.js.CreateOrUpdateStream(ctx, jetstream.StreamConfig{
 		Name: eventStream, Subjects: []string{eventSubject + "*"}, Storage: jetstream.FileStorage,
 		Discard: jetstream.DiscardOld, MaxBytes: c.MaxEventBytes, AllowDirect: true,
-		PersistMode: jetstream.AsyncPersistMode,
 	})
 	if err != nil {
 		return fmt.Errorf("open the event log: %w", err)
 	}
-	return s.openEpoch(ctx)
+	return s.openEpoch(ctx, c.boot)
 }
 
 func (s *Store) bucket(ctx context.Context, name string) (jetstream.KeyValue, error) {
-	kv, err := s.js.CreateOrUpdateKeyValue(ctx, jetstream.KeyValueConfig{Bucket: name, History: 1, Storage: jetstream.FileStorage})
+	kv, err := s.records.js.CreateOrUpdateKeyValue(ctx, jetstream.KeyValueConfig{Bucket: name, History: 1, Storage: jetstream.FileStorage})
 	if err != nil {
 		return nil, fmt.Errorf("open bucket %s: %w", name, err)
 	}
@@ -159,13 +196,17 @@ func (s *Store) bucket(ctx context.Context, name string) (jetstream.KeyValue, er
 // epoch names one incarnation of the event log.
 type epoch struct {
 	ID    string `json:"id"`
-	Count int    `json:"count"` // unclean ends so far
+	Count int    `json:"count"` // crashes so far that may have cost events
 	Clean bool   `json:"clean"` // the last end was a clean one
+	Boot  string `json:"boot"`  // the machine's start that the last run belongs to
 }
 
 func (e epoch) String() string { return fmt.Sprintf("%s.%d", e.ID, e.Count) }
 
-func (s *Store) openEpoch(ctx context.Context) error {
+func (s *Store) openEpoch(ctx context.Context, boot string) error {
+	if boot == "" {
+		boot = bootID()
+	}
 	entry, err := s.meta.Get(ctx, "epoch")
 	switch {
 	case errors.Is(err, jetstream.ErrKeyNotFound):
@@ -176,12 +217,22 @@ func (s *Store) openEpoch(ctx context.Context) error {
 		if err := json.Unmarshal(entry.Value(), &s.epoch); err != nil {
 			return fmt.Errorf("read the epoch: %w", err)
 		}
-		if !s.epoch.Clean && s.srv != nil {
+		// What the kernel had been given is there as long as the kernel is the same.
+		if s.records.srv != nil && !s.epoch.Clean && (boot == "" || boot != s.epoch.Boot) {
 			s.epoch.Count++
 		}
 	}
-	s.epoch.Clean = false
+	s.epoch.Clean, s.epoch.Boot = false, boot
 	return s.putJSON(ctx, s.meta, "epoch", s.epoch)
+}
+
+// bootID names this start of the machine; "" when the kernel does not tell.
+func bootID() string {
+	b, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	if err != nil {
+		return ""
+	}
+	return strings.TrimSpace(string(b))
 }
 
 func (s *Store) putJSON(ctx context.Context, kv jetstream.KeyValue, key string, v any) error {
@@ -202,7 +253,7 @@ func (s *Store) Epoch() string { return s.epoch.String() }
 func (s *Store) Close() error {
 	s.closing.Do(func() {
 		close(s.appends)
-		giveUp := time.AfterFunc(opTimeout, s.nc.Close)
+		giveUp := time.AfterFunc(opTimeout, s.events.nc.Close)
 		s.done.Wait()
 		giveUp.Stop()
 		ctx, cancel := context.WithTimeout(context.Background(), opTimeout)
@@ -217,13 +268,10 @@ func (s *Store) Close() error {
 }
 
 func (s *Store) shutdown() {
-	if s.nc != nil {
-		s.nc.Close()
+	if s.events != s.records {
+		s.events.close()
 	}
-	if s.srv != nil {
-		s.srv.Shutdown()
-		s.srv.WaitForShutdown()
-	}
+	s.records.close()
 }
 
 // Healthy reports whether the store answers now.
@@ -297,10 +345,10 @@ func (s *Store) publish() {
 	for a := range s.appends {
 		var err error
 		for wait := time.Millisecond; ; wait = min(2*wait, time.Second) {
-			if a.future, err = s.js.PublishMsgAsync(a.msg); err == nil {
+			if a.future, err = s.events.js.PublishMsgAsync(a.msg); err == nil {
 				break
 			}
-			if s.nc.IsClosed() {
+			if s.events.nc.IsClosed() {
 				break
 			}
 			s.log.Warn("the event log does not take events; agents wait", "err", err)
@@ -337,12 +385,12 @@ func (s *Store) retry(m *nats.Msg, err error) uint64 {
 		time.Sleep(wait)
 		ctx, cancel := context.WithTimeout(context.Background(), opTimeout)
 		var ack *jetstream.PubAck
-		ack, err = s.js.PublishMsg(ctx, &nats.Msg{Subject: m.Subject, Data: m.Data})
+		ack, err = s.events.js.PublishMsg(ctx, &nats.Msg{Subject: m.Subject, Data: m.Data})
 		cancel()
 		if err == nil {
 			return ack.Sequence
 		}
-		if s.nc.IsClosed() {
+		if s.events.nc.IsClosed() {
 			return 0
 		}
 	}
@@ -350,7 +398,7 @@ func (s *Store) retry(m *nats.Msg, err error) uint64 {
 
 // Events reads at most limit of an agent's events with a seq greater than after, oldest first.
 func (s *Store) Events(ctx context.Context, id wire.AgentID, after uint64, limit int) ([]wire.Event, error) {
-	msgs, err := jetstreamext.GetBatch(ctx, s.js, eventStream, limit,
+	msgs, err := jetstreamext.GetBatch(ctx, s.events.js, eventStream, limit,
 		jetstreamext.GetBatchSeq(after+1), jetstreamext.GetBatchSubject(eventSubject+string(id)),
 		jetstreamext.GetBatchMaxBytes(4<<20))
 	if err != nil {

@@ -215,6 +215,7 @@ func (c *Client) open(ctx context.Context, doc *wire.Connect, d wire.Door) (*lin
 		sess, err = webtransport.DialQUIC(ctx, d.URL, webtransport.QUICDialConfig{TLS: pinned(d.CertificateHashes), Protocols: []string{doc.Version}})
 	default:
 		hc := &http.Client{Transport: &http.Transport{TLSClientConfig: pinned(c.o.CertificateHashes)}}
+		defer hc.CloseIdleConnections() // of a door that answered something else
 		sess, err = webtransport.DialWebSocket(ctx, d.URL, webtransport.WebSocketConfig{Protocols: []string{wire.Version}, HTTPClient: hc})
 	}
 	if err != nil {
