@@ -31,10 +31,8 @@ test('an empty fleet, and what the badge opens', async ({ fleet: page }) => {
   await check(page, 'the connection')
 })
 
-const SAME = 'looks the same over every transport'
-
 test('a fleet in several states, its dialogs, an agent', async ({ fleet: page, server, transport }) => {
-  test.skip(transport === 'websocket', SAME)
+  test.slow() // axe looks at some twenty pages
   test.setTimeout(90_000)
   const running = await someAgents(server)
   await expect(row(page, 'running')).toContainText('Running')
@@ -73,8 +71,7 @@ test('a fleet in several states, its dialogs, an agent', async ({ fleet: page, s
   await check(page, 'an agent that failed')
 })
 
-test('a login that was refused', async ({ page, server, noise, transport }) => {
-  test.skip(transport === 'websocket', SAME)
+test('a login that was refused', async ({ page, server, noise }) => {
   noise.push(REFUSED)
   await page.goto(server.http)
   await check(page, 'a stranger')
@@ -83,8 +80,7 @@ test('a login that was refused', async ({ page, server, noise, transport }) => {
   await check(page, 'a refused login')
 })
 
-test('every component in every state', async ({ page, server, transport }) => {
-  test.skip(transport === 'websocket', SAME)
+test('every component in every state', async ({ page, server }) => {
   await page.goto(await server.loginURL())
   await page.goto(`${server.http}/stories`)
   await expect(page.getByRole('heading', { name: 'Stories' })).toBeVisible()

@@ -162,11 +162,15 @@ func TestTheServerRestarts(t *testing.T) {
 		before, _ := c.Connection()
 		a := script(t, c, "say one\nread")
 		read := make(chan string, 1)
+		said := make(chan struct{}) // else the server could stop the agent before it said anything
 		go func() {
 			var b strings.Builder
 			for e, err := range c.Events(t.Context(), a.ID, client.EventOptions{Follow: true}) {
 				if err != nil {
 					b.WriteString(err.Error())
+				}
+				if e.Type == wire.EventStdout {
+					close(said)
 				}
 				if e.Type == wire.EventStdout || e.Type == wire.EventExited {
 					b.WriteString(e.Data.Text + string(e.Data.Reason))
@@ -174,6 +178,7 @@ func TestTheServerRestarts(t *testing.T) {
 			}
 			read <- b.String()
 		}()
+		<-said
 		n.stop()
 		var all sync.WaitGroup
 		for i := range 5 { // nobody is there to answer
