@@ -32,7 +32,6 @@ test('an empty fleet, and what the badge opens', async ({ fleet: page }) => {
 })
 
 test('a fleet in several states, its dialogs, an agent', async ({ fleet: page, server, transport }) => {
-  test.slow() // axe looks at some twenty pages
   test.setTimeout(90_000)
   const running = await someAgents(server)
   await expect(row(page, 'running')).toContainText('Running')
