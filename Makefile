@@ -29,10 +29,10 @@ e2e/node_modules/.installed: e2e/package-lock.json
 	cd e2e && PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD=1 npm ci --no-audit --no-fund --loglevel=error
 	@touch $@
 
-# Chromium and the network tools come from the system's packages.
+# Chromium, and a font for it, come from the system's packages.
 test-deps: deps e2e/node_modules/.installed
-	@command -v chromium >/dev/null && command -v ip >/dev/null || { \
-	  sudo=$$([ $$(id -u) = 0 ] || echo sudo); $$sudo apt-get update -qq && $$sudo apt-get install -y -qq --no-install-recommends chromium iproute2 >/dev/null; }
+	@command -v chromium >/dev/null || { sudo=$$([ $$(id -u) = 0 ] || echo sudo); \
+	  $$sudo apt-get update -qq && $$sudo apt-get install -y -qq --no-install-recommends chromium fonts-liberation >/dev/null; }
 
 test: test-deps build check test-go test-race test-fuzz test-js test-e2e
 	@echo "every test passed"
