@@ -293,7 +293,7 @@ func (a *agent) watch(run runner.Running) {
 // exited makes the end the truth: record first, then the event, after which nothing follows.
 func (a *agent) exited(reason wire.Reason, exit wire.Exit) {
 	now := time.Now().UTC()
-	a.update(true, func(rec *wire.Agent) {
+	saved := a.update(true, func(rec *wire.Agent) {
 		rec.Status, rec.Reason, rec.Activity, rec.Question = wire.StatusExited, reason, wire.ActivityNone, ""
 		rec.Exit, rec.ExitedAt = &exit, &now
 		rec.Usage.CPU, rec.Usage.RSS, rec.Usage.Processes = 0, 0, 0
@@ -309,7 +309,14 @@ func (a *agent) exited(reason wire.Reason, exit wire.Exit) {
 		a.tail, a.tailSize, a.tailAfter = nil, 0, a.rec.LastSeq // late readers find the log in the store
 		close(a.ended)
 		a.tell()
+		late := a.rec.LastLine != saved.LastLine // the log had not answered for it when the record was stored
+		if late {
+			a.edits++
+		}
 		a.mu.Unlock()
+		if late {
+			a.p.saves.later(a)
+		}
 		a.p.running.Done()
 	})
 }
