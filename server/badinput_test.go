@@ -13,6 +13,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"skein.dev/skein/server/control"
 	"skein.dev/skein/webtransport"
 	"skein.dev/skein/webtransport/wire"
 )
@@ -442,7 +443,7 @@ func TestAClientThatNeverReads(t *testing.T) {
 			t.Errorf("the client was closed already: %v", context.Cause(p.Context()))
 		}
 		grace := int64(0)
-		if _, err := n.plane.Stop(t.Context(), "test", wire.StopParams{IDs: []wire.AgentID{a.ID}, GraceMS: &grace}); err != nil {
+		if _, err := n.plane.Stop(t.Context(), control.Caller{Actor: "test"}, wire.StopParams{IDs: []wire.AgentID{a.ID}, GraceMS: &grace}); err != nil {
 			t.Error(err)
 		}
 	})
@@ -467,7 +468,7 @@ func TestAClientThatReadsNothingIsClosed(t *testing.T) {
 			serving.Go(func() { s.serveSession(server) })
 			peers[name] = enter(t, client, s.auth.ticket(principal{ID: "token", Name: "cli"}))
 		}
-		res, err := s.plane.Spawn(t.Context(), "test", wire.SpawnParams{Type: "scripted", Script: "repeat forever\nsay " + strings.Repeat("x", 30_000) + "\nwait 100ms\nend"})
+		res, err := s.plane.Spawn(t.Context(), control.Caller{Actor: "test"}, wire.SpawnParams{Type: "scripted", Script: "repeat forever\nsay " + strings.Repeat("x", 30_000) + "\nwait 100ms\nend"})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -21,12 +22,17 @@ import (
 
 // Config is what skein.yaml holds.
 type Config struct {
-	Types []wire.AgentType
+	Types     []wire.AgentType
+	MaxAgents int // alive at once; 0: no limit
+	Lanes     LaneLimits
 }
 
 // fileConfig is skein.yaml as it is written.
 type fileConfig struct {
 	AgentTypes map[string]fileType `yaml:"agent_types"`
+	MaxAgents  int                 `yaml:"max_agents"`
+	Lanes      map[string]string   `yaml:"lanes"`
+	Writers    map[string]int      `yaml:"writers"`
 }
 
 type fileType struct {
@@ -40,6 +46,21 @@ type fileType struct {
 	StopGrace    *time.Duration    `yaml:"stop_grace"`
 	Capabilities []string          `yaml:"capabilities"`
 	Labels       map[string]string `yaml:"labels"`
+	Tasks        string            `yaml:"tasks"`
+	MaxTasks     int               `yaml:"max_tasks"`
+	IdleStop     time.Duration     `yaml:"idle_stop"`
+	Coordinator  bool              `yaml:"coordinator"`
+	Memory       []string          `yaml:"memory"`
+	Restart      *fileRestart      `yaml:"restart"`
+	Heartbeat    time.Duration     `yaml:"heartbeat"`
+	Stall        time.Duration     `yaml:"stall"`
+}
+
+type fileRestart struct {
+	Mode     string        `yaml:"mode"`
+	Attempts int           `yaml:"attempts"`
+	Interval time.Duration `yaml:"interval"`
+	Delay    time.Duration `yaml:"delay"`
 }
 
 // ConfigExample is a complete skein.yaml, printed by --help.
@@ -54,23 +75,42 @@ const ConfigExample = `agent_types:
     stop_grace: 10s             # from SIGTERM to SIGKILL
     capabilities: [review]
     labels: {team: core}
+    tasks: lines                # takes tasks as JSON-RPC lines on stdin (docs/agents.md)
+    max_tasks: 1                # one agent has at once
+    idle_stop: 5m               # an agent that was started for a task and has none
+    memory: [reviews, "team.*"] # namespaces that it may use
+    restart: {mode: delay, attempts: 3, interval: 10m, delay: 5s}
+    heartbeat: 1m               # silent for longer: unknown; three times as long: lost
+    stall: 5m                   # at a task and silent: shown as stalled
+  count:
+    kind: exec
+    argv: [wc, -w]
+    tasks: process              # a process a task: stdin is the input, stdout the result
   drill:
     kind: scripted              # a script, run inside Skein
     script: |
       say working
       wait 2s
       exit 0
+max_agents: 200                 # alive at once, of all types
+lanes: {bulk: 50MB, memory: none}   # bytes a second and session, each way
+writers: {low: 8}               # bulk writes under way in a session at once, so that they don't hold up the rest
 `
 
 var fileFields = map[string][]string{
-	"":            {"agent_types"},
-	"agent_types": {"kind", "description", "argv", "env", "cwd", "script", "max_instances", "stop_grace", "capabilities", "labels"},
+	"": {"agent_types", "max_agents", "lanes", "writers"},
+	"agent_types": {"kind", "description", "argv", "env", "cwd", "script", "max_instances", "stop_grace", "capabilities", "labels",
+		"tasks", "max_tasks", "idle_stop", "coordinator", "memory", "restart", "heartbeat", "stall"},
 }
 
 // builtinTypes work offline, with nothing installed.
 var builtinTypes = []wire.AgentType{
-	{Name: "shell", Kind: wire.KindExec, Builtin: true, Description: "Runs the command given at spawn: arguments, no shell string."},
+	{Name: "shell", Kind: wire.KindExec, Builtin: true, Tasks: wire.TasksProcess, Capabilities: []string{"shell"},
+		Description: "Runs the command given at spawn: arguments, no shell string. A task is one command: its input on stdin, its output the result."},
 	{Name: "scripted", Kind: wire.KindScripted, Builtin: true, Description: "A deterministic agent that follows a small script of lines, delays, questions, exits and crashes. Without a script it plays a demo."},
+	{Name: "worker", Kind: wire.KindScripted, Builtin: true, Tasks: wire.TasksLines, Capabilities: []string{"demo"}, Script: runner.Worker,
+		IdleStopMS: time.Minute.Milliseconds(), Memory: []string{"demo"},
+		Description: "A deterministic agent that takes tasks: it works on each for a moment and gives its input back. Started by the scheduler when there are tasks for it."},
 }
 
 var typeName = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]{0,62}$`)
@@ -78,6 +118,7 @@ var typeName = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]{0,62}$`)
 // LoadConfig reads a skein.yaml. Without a path it gives the built-in types alone; a file adds types and may replace
 // built-in ones. An error names file, line, field and what is allowed.
 func LoadConfig(path string) (Config, error) {
+	conf := Config{}
 	types := map[string]wire.AgentType{}
 	for _, t := range builtinTypes {
 		types[t.Name] = t
@@ -87,15 +128,15 @@ func LoadConfig(path string) (Config, error) {
 		if err != nil {
 			return Config{}, fmt.Errorf("read the configuration: %w", err)
 		}
-		own, err := parseConfig(path, b)
-		if err != nil {
+		if conf, err = parseConfig(path, b); err != nil {
 			return Config{}, err
 		}
-		for _, t := range own {
+		for _, t := range conf.Types {
 			types[t.Name] = t
 		}
 	}
-	return Config{Types: slices.SortedFunc(maps.Values(types), func(a, b wire.AgentType) int { return strings.Compare(a.Name, b.Name) })}, nil
+	conf.Types = slices.SortedFunc(maps.Values(types), func(a, b wire.AgentType) int { return strings.Compare(a.Name, b.Name) })
+	return conf, nil
 }
 
 // ConfigError is a mistake in a configuration file.
@@ -117,37 +158,49 @@ func (e *ConfigError) Error() string {
 	return at + ": " + e.Field + ": " + e.Msg
 }
 
-func parseConfig(path string, b []byte) ([]wire.AgentType, error) {
+func parseConfig(path string, b []byte) (conf Config, err error) {
 	fail := func(line int, field, format string, args ...any) error {
 		return &ConfigError{File: path, Line: line, Field: field, Msg: fmt.Sprintf(format, args...)}
 	}
 	file, err := parser.ParseBytes(b, 0)
 	if err != nil {
-		return nil, yamlError(path, err)
+		return conf, yamlError(path, err)
 	}
 	if len(file.Docs) > 1 {
-		return nil, fail(file.Docs[1].GetToken().Position.Line, "", "one document is allowed")
+		return conf, fail(file.Docs[1].GetToken().Position.Line, "", "one document is allowed")
 	}
 	if len(file.Docs) == 0 || file.Docs[0].Body == nil {
-		return nil, nil
+		return conf, nil
 	}
 	c := &configReader{path: path, root: file.Docs[0].Body}
 	if err := c.fields(c.root, "", ""); err != nil {
-		return nil, err
+		return conf, err
 	}
 	var raw fileConfig
 	if err := yaml.NodeToValue(c.root, &raw); err != nil {
-		return nil, yamlError(path, err)
+		return conf, yamlError(path, err)
 	}
-	var types []wire.AgentType
 	for _, name := range slices.Sorted(maps.Keys(raw.AgentTypes)) {
 		t, err := c.agentType(name, raw.AgentTypes[name])
 		if err != nil {
-			return nil, err
+			return conf, err
 		}
-		types = append(types, t)
+		conf.Types = append(conf.Types, t)
 	}
-	return types, nil
+	if conf.MaxAgents = raw.MaxAgents; conf.MaxAgents < 0 {
+		return conf, fail(c.topLine("max_agents"), "max_agents", "must be 0 (no limit) or more")
+	}
+	for name, v := range raw.Lanes {
+		if err := conf.Lanes.setRate(name, v); err != nil {
+			return conf, fail(c.topLine("lanes"), "lanes."+name, "%s", err)
+		}
+	}
+	for class, n := range raw.Writers {
+		if err := conf.Lanes.setWriters(class, n); err != nil {
+			return conf, fail(c.topLine("writers"), "writers."+class, "%s", err)
+		}
+	}
+	return conf, nil
 }
 
 func yamlError(path string, err error) error {
@@ -211,6 +264,14 @@ var fieldForms = map[string]struct {
 	"stop_grace":    {"a duration, such as 10s", func() any { return new(time.Duration) }},
 	"capabilities":  {"a list of words", func() any { return new([]string) }},
 	"labels":        {"a mapping from names to values, such as {team: core}", func() any { return new(map[string]string) }},
+	"tasks":         {"lines or process", func() any { return new(string) }},
+	"max_tasks":     {"a whole number, 0 for one", func() any { return new(int) }},
+	"idle_stop":     {"a duration, such as 5m", func() any { return new(time.Duration) }},
+	"coordinator":   {"true or false", func() any { return new(bool) }},
+	"memory":        {"a list of namespaces, such as [reviews, \"team.*\"]", func() any { return new([]string) }},
+	"restart":       {"a mapping such as {mode: delay, attempts: 3, interval: 10m, delay: 5s}", func() any { return new(fileRestart) }},
+	"heartbeat":     {"a duration, such as 1m", func() any { return new(time.Duration) }},
+	"stall":         {"a duration, such as 5m", func() any { return new(time.Duration) }},
 }
 
 // typeFields checks the names and the forms of an agent type's fields.
@@ -232,6 +293,15 @@ func line(n ast.Node) int {
 		return 0
 	}
 	return n.GetToken().Position.Line
+}
+
+// topLine finds the line of a field of the whole file.
+func (c *configReader) topLine(field string) int {
+	n, err := (&yaml.PathBuilder{}).Root().Child(field).Build().FilterNode(c.root)
+	if err != nil {
+		return 0
+	}
+	return line(n)
 }
 
 // where finds the line of a type's field, or of the type.
@@ -260,7 +330,8 @@ func (c *configReader) agentType(name string, f fileType) (wire.AgentType, error
 	}
 	t := wire.AgentType{
 		Name: name, Kind: wire.Kind(f.Kind), Description: f.Description, Argv: f.Argv, Env: f.Env, Cwd: f.Cwd, Script: f.Script,
-		MaxInstances: f.MaxInstances, Capabilities: f.Capabilities, Labels: f.Labels,
+		MaxInstances: f.MaxInstances, Capabilities: f.Capabilities, Labels: f.Labels, Tasks: wire.TaskMode(f.Tasks), MaxTasks: f.MaxTasks,
+		IdleStopMS: f.IdleStop.Milliseconds(), Coordinator: f.Coordinator, Memory: f.Memory, HeartbeatMS: f.Heartbeat.Milliseconds(), StallMS: f.Stall.Milliseconds(),
 	}
 	switch {
 	case !typeName.MatchString(name):
@@ -279,6 +350,28 @@ func (c *configReader) agentType(name string, f fileType) (wire.AgentType, error
 		return t, bad("script", "kind exec takes argv, no script")
 	case len(t.Argv) > 0 && t.Argv[0] == "":
 		return t, bad("argv", "the command is empty")
+	case t.Tasks != wire.TasksNone && t.Tasks != wire.TasksLines && t.Tasks != wire.TasksProcess:
+		return t, bad("tasks", "%q is no way to take tasks; allowed are lines, process", f.Tasks)
+	case t.Tasks == wire.TasksProcess && t.Kind != wire.KindExec:
+		return t, bad("tasks", "process goes with kind exec")
+	case t.Tasks == wire.TasksLines && t.Kind == wire.KindExec && len(t.Argv) == 0:
+		return t, bad("tasks", "lines needs an argv: the scheduler starts such agents by itself")
+	case t.MaxTasks < 0 || t.MaxTasks > 0 && t.Tasks != wire.TasksLines:
+		return t, bad("max_tasks", "goes with tasks: lines, and must be 0 (one) or more")
+	case f.IdleStop < 0 || f.Heartbeat < 0 || f.Stall < 0:
+		return t, bad("", "idle_stop, heartbeat and stall must be 0 (never) or more")
+	}
+	for _, ns := range t.Memory {
+		if !namespacePattern.MatchString(ns) {
+			return t, bad("memory", "%q is no namespace: 1 to 64 of a-z, 0-9, dot, - and _, and * at the end", ns)
+		}
+	}
+	if f.Restart != nil {
+		r, err := restartPolicy(f.Restart)
+		if err != "" {
+			return t, bad("restart", "%s", err)
+		}
+		t.Restart = r
 	}
 	for k := range t.Env {
 		if k == "" || strings.ContainsAny(k, "=\x00") {
@@ -297,6 +390,23 @@ func (c *configReader) agentType(name string, f fileType) (wire.AgentType, error
 		t.StopGraceMS = max(1, f.StopGrace.Milliseconds())
 	}
 	return t, nil
+}
+
+var namespacePattern = regexp.MustCompile(`^([a-z0-9][a-z0-9._-]{0,63}\*?|\*)$`)
+
+// restartPolicy fills in what a policy leaves out; problem says what is wrong with it.
+func restartPolicy(f *fileRestart) (r *wire.RestartPolicy, problem string) {
+	r = &wire.RestartPolicy{Mode: wire.RestartMode(cmp.Or(f.Mode, string(wire.RestartFail))), Attempts: cmp.Or(f.Attempts, 2),
+		IntervalMS: cmp.Or(f.Interval, 30*time.Minute).Milliseconds(), DelayMS: cmp.Or(f.Delay, 15*time.Second).Milliseconds()}
+	switch {
+	case r.Mode != wire.RestartFail && r.Mode != wire.RestartDelay:
+		return nil, fmt.Sprintf("mode %q; allowed are fail, delay", f.Mode)
+	case r.Attempts < 1 || r.Attempts > 1000:
+		return nil, "attempts must be between 1 and 1000"
+	case r.IntervalMS <= 0 || r.DelayMS < 0:
+		return nil, "interval must be more than 0s, and delay 0s or more"
+	}
+	return r, ""
 }
 
 func kinds() string {

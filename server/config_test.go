@@ -45,6 +45,19 @@ func TestBadConfigurations(t *testing.T) {
 		"a name that is too long":   {"agent_types:\n  " + strings.Repeat("x", 64) + ":\n    kind: exec\n", 3, "agent_types." + strings.Repeat("x", 64), []string{"63"}},
 		"a type twice":              {"agent_types:\n  coder:\n    kind: exec\n  coder:\n    kind: scripted\n", 4, "coder", nil},
 		"a field twice":             {"agent_types:\n  coder:\n    kind: exec\n    kind: scripted\n", 4, "kind", nil},
+		"tasks of no kind":          {"agent_types:\n  coder:\n    kind: exec\n    tasks: mail\n", 4, "agent_types.coder.tasks", []string{"mail", "lines", "process"}},
+		"a script as a process":     {"agent_types:\n  coder:\n    kind: scripted\n    tasks: process\n", 4, "agent_types.coder.tasks", []string{"exec"}},
+		"lines without a command":   {"agent_types:\n  coder:\n    kind: exec\n    tasks: lines\n", 4, "agent_types.coder.tasks", []string{"argv"}},
+		"many tasks, and no way":    {"agent_types:\n  coder:\n    kind: exec\n    max_tasks: 3\n", 4, "agent_types.coder.max_tasks", []string{"tasks: lines"}},
+		"a restart that is a word":  {"agent_types:\n  coder:\n    kind: exec\n    restart: always\n", 4, "agent_types.coder.restart", []string{"mode"}},
+		"a restart of no mode":      {"agent_types:\n  coder:\n    kind: exec\n    restart: {mode: always}\n", 4, "agent_types.coder.restart", []string{"always", "fail, delay"}},
+		"a namespace with capitals": {"agent_types:\n  coder:\n    kind: exec\n    memory: [Team]\n", 4, "agent_types.coder.memory", []string{"Team"}},
+		"a lane that is none":       {"lanes: {fast: 1MB}\n", 1, "lanes.fast", []string{"bulk"}},
+		"a rate that is none":       {"agent_types: {}\nlanes: {bulk: quick}\n", 2, "lanes.bulk", []string{"quick", "50MB"}},
+		"a class that is none":      {"writers: {urgent: 8}\n", 1, "writers.urgent", []string{"low"}},
+		"a negative cap of all":     {"max_agents: -1\n", 1, "max_agents", []string{"0"}},
+		"no namespace":              {"agent_types:\n  coder:\n    kind: exec\n    memory: [\"\"]\n", 4, "agent_types.coder.memory", []string{"a-z"}},
+		"a namespace with a hole":   {"agent_types:\n  coder:\n    kind: exec\n    memory: [\"a*b\"]\n", 4, "agent_types.coder.memory", []string{"a*b", "end"}},
 		"two documents":             {"agent_types: {}\n---\nagent_types: {}\n", 3, "", []string{"one document"}},
 		"a brace that does not end": {"agent_types: {coder: {kind: exec}\n", 1, "", nil},
 		"a tab":                     {"agent_types:\n\tcoder: {}\n", 2, "", nil},
@@ -91,7 +104,7 @@ func TestBuiltinTypes(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 			continue
 		}
-		if len(c.Types) != 2 || c.Types[0].Name != "scripted" || c.Types[0].Kind != wire.KindScripted || c.Types[1].Name != "shell" || c.Types[1].Kind != wire.KindExec {
+		if len(c.Types) != 3 || c.Types[0].Name != "scripted" || c.Types[0].Kind != wire.KindScripted || c.Types[1].Name != "shell" || c.Types[1].Kind != wire.KindExec || c.Types[2].Name != "worker" || c.Types[2].Tasks != wire.TasksLines {
 			t.Errorf("%s: %+v", name, c.Types)
 		}
 		for _, at := range c.Types {
@@ -117,6 +130,9 @@ agent_types:
     labels: {team: core}
   at-once: {kind: exec, argv: ["true"], stop_grace: 0s}
   drill: {kind: scripted, script: "say hello\nexit 3"}
+  coder:
+    {kind: exec, argv: [code], tasks: lines, max_tasks: 2, idle_stop: 1m, coordinator: true, memory: [a, "team.*"], heartbeat: 10s, stall: 20s,
+    restart: {mode: delay, attempts: 5, interval: 1h, delay: 1s}}
   shell: {kind: exec, argv: [bash, -lc]} # instead of the built-in one
 `))
 	if err != nil {
@@ -132,12 +148,15 @@ agent_types:
 		{Name: "at-once", Kind: wire.KindExec, Argv: []string{"true"}, StopGraceMS: 1},
 		{Name: "drill", Kind: wire.KindScripted, Script: "say hello\nexit 3"},
 		{Name: "shell", Kind: wire.KindExec, Argv: []string{"bash", "-lc"}},
+		{Name: "coder", Kind: wire.KindExec, Argv: []string{"code"}, Tasks: wire.TasksLines, MaxTasks: 2, IdleStopMS: 60_000, Coordinator: true,
+			Memory: []string{"a", "team.*"}, HeartbeatMS: 10_000, StallMS: 20_000,
+			Restart: &wire.RestartPolicy{Mode: wire.RestartDelay, Attempts: 5, IntervalMS: 3_600_000, DelayMS: 1000}},
 	} {
 		if !reflect.DeepEqual(got[want.Name], want) {
 			t.Errorf("%s is\n%+v, want\n%+v", want.Name, got[want.Name], want)
 		}
 	}
-	if len(got) != 5 || !got["scripted"].Builtin {
+	if len(got) != 7 || !got["scripted"].Builtin {
 		t.Errorf("%d types", len(got))
 	}
 }
@@ -147,8 +166,11 @@ func TestTheExampleIsGood(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(c.Types) != 4 {
-		t.Errorf("%+v", c.Types)
+	if len(c.Types) != 6 || c.MaxAgents != 200 || c.Lanes.Rates[wire.LaneBulk] != 50e6 || c.Lanes.Writers[wire.ClassLow] != 8 {
+		t.Errorf("%+v", c)
+	}
+	if rate, ok := c.Lanes.Rates[wire.LaneMemory]; !ok || rate != 0 {
+		t.Errorf("memory has the rate %d", rate)
 	}
 }
 

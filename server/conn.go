@@ -49,7 +49,10 @@ type conn struct {
 	noStatus bool
 	ctrl     *lane
 
-	status status
+	status    status
+	shapers   shapers
+	raced     raced
+	transfers chan struct{} // bounds the bulk lanes in work; more wait unread
 }
 
 // startSession serves a session on a goroutine of its own, so that the request that opened it can be forgotten.
@@ -59,7 +62,7 @@ func (s *Server) startSession(sess webtransport.Session) {
 
 // serveSession lives as long as the session.
 func (s *Server) serveSession(sess webtransport.Session) {
-	c := &conn{s: s, sess: sess, id: rand.Text()[:12], ctx: sess.Context(), welcomed: make(chan struct{})}
+	c := &conn{s: s, sess: sess, id: rand.Text()[:12], ctx: sess.Context(), welcomed: make(chan struct{}), transfers: make(chan struct{}, maxTransfers)}
 	c.status.resync = make(chan *wire.Message, 4)
 	info := sess.Info()
 	c.log = s.log.With("session", c.id, "transport", info.Transport)
@@ -86,6 +89,7 @@ func (s *Server) serveSession(sess webtransport.Session) {
 		case <-c.ctx.Done():
 		}
 	})
+	c.lanes.Go(c.serveDatagrams)
 	for {
 		str, err := sess.AcceptStream(c.ctx)
 		if err != nil {
@@ -144,13 +148,34 @@ func (c *conn) serveStream(str webtransport.Stream) {
 		l.cancel(headerCode(err))
 		return
 	}
+	if !slices.Contains(wire.Lanes, h.Lane) { // metrics and counts have the lane's name
+		l.cancel(wire.StreamBadLane)
+		return
+	}
 	str.SetReadDeadline(time.Time{})
 	str.SetClass(uint8(h.Lane.Class()))
+	var use *laneUse
+	l.str, use = c.shape(h.Lane, str)
+	defer use.closed()
+	use.moved(true, l.r.Taken(), 0)
+	l.r.Continue(l.str)
 	switch {
 	case h.Lane == wire.LaneControl && c.control.CompareAndSwap(false, true):
 		c.serveControl(l)
-	case h.Lane == wire.LaneAgent && c.waitWelcome():
+	case h.Lane == wire.LaneControl || !c.waitWelcome():
+		l.cancel(wire.StreamBadLane)
+	case h.Lane == wire.LaneAgent:
 		c.serveAgent(l, h)
+	case h.Lane == wire.LaneHealth:
+		l.serveRequests(c.healthRequests)
+	case h.Lane == wire.LaneTask:
+		c.serveTasks(l)
+	case h.Lane == wire.LaneMemory:
+		c.serveMemory(l)
+	case h.Lane == wire.LaneResult:
+		c.serveResults(l, h)
+	case h.Lane == wire.LaneBulk:
+		c.serveBulk(l, h)
 	default:
 		l.cancel(wire.StreamBadLane)
 	}
@@ -289,12 +314,21 @@ type lane struct {
 	slots    chan struct{} // bounds the requests in work; when it is full, the client's next ones wait unread
 	inputs   chan struct{} // bounds the inputs among them; when it stays full for inputPatience, more are refused
 
-	mu   sync.Mutex                     // held around writes
-	last map[wire.AgentID]chan struct{} // guarded by mu: the input before the next, by agent
+	mu   sync.Mutex               // held around writes
+	last map[string]chan struct{} // guarded by mu: the request before the next, by orderKey
 }
 
 func (c *conn) newLane(str webtransport.Stream) *lane {
 	return &lane{c: c, str: str, r: wire.NewReader(str)}
+}
+
+// serveRequests serves a lane that carries requests and nothing else.
+func (l *lane) serveRequests(h handler) {
+	if err := l.serve(h); err != nil {
+		l.cancel(lineCode(err))
+		return
+	}
+	l.str.Close()
 }
 
 func (l *lane) cancel(code wire.StreamCode) {
@@ -343,6 +377,9 @@ func (l *lane) notify(method string, params any) error {
 // handler answers one request; nil, nil for a notification.
 type handler func(ctx context.Context, l *lane, m *wire.Message) (any, error)
 
+// quick lists the methods that are done before a goroutine would be there.
+var quick = map[string]bool{wire.MethodPing: true, wire.MethodGet: true, wire.MethodTaskGet: true, wire.MethodMemoryRetrieve: true, wire.MethodNetwork: true}
+
 // serve reads requests and answers each on a goroutine of its own, until the client ends the lane. nil: it ended well.
 func (l *lane) serve(h handler) error {
 	defer l.inFlight.Wait()
@@ -363,9 +400,16 @@ func (l *lane) serve(h handler) error {
 		if m.Method == "" { // an answer to nothing that was asked
 			continue
 		}
-		if m.Method == wire.MethodPing || m.Method == wire.MethodGet { // done before a goroutine would be there
-			l.answer(l.c.ctx, h, m, time.Now())
-			continue
+		do := h
+		if quick[m.Method] {
+			begin := time.Now()
+			res, err := h(l.c.ctx, l, m)
+			slow, is := res.(later)
+			if !is {
+				l.reply(m, res, err, begin)
+				continue
+			}
+			do = func(context.Context, *lane, *wire.Message) (any, error) { return slow() }
 		}
 		if l.slots == nil { // most agent lanes never get a request
 			l.slots, l.inputs = make(chan struct{}, wire.MaxInFlight), make(chan struct{}, maxInputs)
@@ -375,22 +419,27 @@ func (l *lane) serve(h handler) error {
 		case <-l.c.ctx.Done():
 			return nil
 		}
-		l.inFlight.Go(l.work(h, m))
+		l.inFlight.Go(l.work(do, m))
 	}
 }
 
 // work is what a goroutine does with a request. It is made in the order of the requests.
 func (l *lane) work(h handler, m *wire.Message) func() {
 	begin := time.Now()
-	if m.Method != wire.MethodInput {
+	key := orderKey(m)
+	switch {
+	case key == "":
 		return func() { l.answer(l.c.ctx, h, m, begin); <-l.slots }
+	case m.Method != wire.MethodInput:
+		before, done := l.inOrder(key)
+		return func() { <-before; l.answer(l.c.ctx, h, m, begin); done(); <-l.slots }
 	}
 	select {
 	case l.inputs <- struct{}{}:
 	case <-time.After(inputPatience):
 		return func() { l.answer(l.c.ctx, refuseInput, m, begin); <-l.slots }
 	}
-	before, done := l.inOrder(m)
+	before, done := l.inOrder(key)
 	return func() {
 		// What is begun goes on without the client: it may ask again over its next session.
 		ctx, cancel := context.WithDeadline(context.WithoutCancel(l.c.ctx), begin.Add(inputTimeout))
@@ -407,8 +456,25 @@ func refuseInput(context.Context, *lane, *wire.Message) (any, error) {
 	return nil, wire.Errorf(wire.CodeExhausted, "too many inputs wait for agents that do not read")
 }
 
+// then is a result, and what begins when it was sent.
+type then struct {
+	result any
+	begin  func()
+}
+
+// later is a result of a quick method that takes time for once.
+type later func() (any, error)
+
 func (l *lane) answer(ctx context.Context, h handler, m *wire.Message, begin time.Time) {
 	res, err := h(ctx, l, m)
+	l.reply(m, res, err, begin)
+}
+
+func (l *lane) reply(m *wire.Message, res any, err error, begin time.Time) {
+	if t, ok := res.(then); ok && err == nil {
+		res = t.result
+		defer t.begin()
+	}
 	l.c.s.met.rpc(m.Method, err, time.Since(begin))
 	if !m.IsRequest() {
 		return
@@ -430,30 +496,44 @@ func (l *lane) answer(ctx context.Context, h handler, m *wire.Message, begin tim
 // closedChan is closed: there is nothing to wait for.
 var closedChan = func() chan struct{} { c := make(chan struct{}); close(c); return c }()
 
-// inOrder keeps the inputs of one agent in the order of their arrival, while everything else overtakes them: before is
-// closed when the one before is done.
-func (l *lane) inOrder(m *wire.Message) (before <-chan struct{}, done func()) {
+// orderKey names what a request must keep its place for, while everything else overtakes it: the inputs of one agent,
+// the writes of one memory entry. "": nothing.
+func orderKey(m *wire.Message) string {
 	var p struct {
-		ID wire.AgentID `json:"id"`
+		ID        string `json:"id"`
+		Namespace string `json:"namespace"`
+		Key       string `json:"key"`
 	}
-	json.Unmarshal(m.Params, &p) // a bad one is refused later
+	switch m.Method {
+	case wire.MethodInput:
+		json.Unmarshal(m.Params, &p) // a bad one is refused later
+		return "agent " + p.ID
+	case wire.MethodMemoryStore, wire.MethodMemoryDelete:
+		json.Unmarshal(m.Params, &p)
+		return "memory " + p.Namespace + " " + p.Key
+	}
+	return ""
+}
+
+// inOrder gives a request its place behind the one before with the same key: before is closed when that is done.
+func (l *lane) inOrder(key string) (before <-chan struct{}, done func()) {
 	mine := make(chan struct{})
 	before = closedChan
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.last == nil {
-		l.last = map[wire.AgentID]chan struct{}{}
+		l.last = map[string]chan struct{}{}
 	}
-	if c := l.last[p.ID]; c != nil {
+	if c := l.last[key]; c != nil {
 		before = c
 	}
-	l.last[p.ID] = mine
+	l.last[key] = mine
 	return before, func() {
 		close(mine)
 		l.mu.Lock()
 		defer l.mu.Unlock()
-		if l.last[p.ID] == mine {
-			delete(l.last, p.ID)
+		if l.last[key] == mine {
+			delete(l.last, key)
 		}
 	}
 }

@@ -23,7 +23,9 @@ import (
 //	server.json  where the running server listens (0600)
 //	tls/         the development certificate
 //	store/       JetStream
-//	agents/      working folders of agents without one of their own
+//	agents/      working folders of agents without one of their own, with their outboxes
+//	outbox/      outboxes of the other agents: files that they want to be kept
+//	uploads/     uploads of artifacts that are not complete
 type dataDir struct {
 	path     string
 	lock     *os.File

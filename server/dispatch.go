@@ -13,7 +13,15 @@ import (
 const inputTimeout = 10 * time.Second
 
 // methods lists what the control lane takes.
-var methods = []string{wire.MethodPing, wire.MethodSpawn, wire.MethodList, wire.MethodGet, wire.MethodInput, wire.MethodStop, wire.MethodTypes}
+var methods = []string{wire.MethodPing, wire.MethodSpawn, wire.MethodList, wire.MethodGet, wire.MethodInput, wire.MethodStop, wire.MethodTypes,
+	wire.MethodAdmission, wire.MethodSetAdmission, wire.MethodNetwork,
+	wire.MethodArtifactCreate, wire.MethodArtifactGet, wire.MethodArtifactList, wire.MethodArtifactDelete}
+
+// laneMethods lists what the other lanes take.
+var laneMethods = []string{wire.MethodHello, wire.MethodResync,
+	wire.MethodTaskSubmit, wire.MethodTaskGet, wire.MethodTaskList, wire.MethodTaskCancel, wire.MethodTaskRetry, wire.MethodTaskOrchestrate, wire.MethodTaskWatch,
+	wire.MethodMemoryStore, wire.MethodMemoryRetrieve, wire.MethodMemoryList, wire.MethodMemorySearch, wire.MethodMemoryDelete, wire.MethodMemoryHistory,
+	wire.MethodMemoryNamespaces, wire.MethodMemorySetMany, wire.MethodMemoryGetMany, wire.MethodMemoryWatch, wire.MethodMemoryUnwatch}
 
 // dispatch answers a request of the control lane. Requests with an effect are answered from the record when they come
 // again, so that a client may send a request that it got no answer for once more.
@@ -29,22 +37,36 @@ func (c *conn) dispatch(ctx context.Context, _ *lane, m *wire.Message) (any, err
 	case wire.MethodGet:
 		return call(m, func(v wire.AgentParams) (any, error) { return p.Get(v.ID) })
 	case wire.MethodSpawn:
-		return c.once(m, func() (any, error) {
-			return call(m, func(v wire.SpawnParams) (any, error) { return p.Spawn(ctx, c.actor(), v) })
-		})
+		return once(c, m, func(v wire.SpawnParams) (any, error) { return p.Spawn(ctx, c.caller(m), v) })
 	case wire.MethodStop:
-		return c.once(m, func() (any, error) {
-			// What was begun goes on without the client: it may ask again over its next session.
-			return call(m, func(v wire.StopParams) (any, error) { return p.Stop(context.WithoutCancel(ctx), c.actor(), v) })
-		})
+		// What was begun goes on without the client: it may ask again over its next session.
+		return once(c, m, func(v wire.StopParams) (any, error) { return p.Stop(context.WithoutCancel(ctx), c.caller(m), v) })
 	case wire.MethodInput:
-		return c.once(m, func() (any, error) {
-			return call(m, func(v wire.InputParams) (any, error) { return c.input(ctx, v) })
-		})
+		return once(c, m, func(v wire.InputParams) (any, error) { return c.input(ctx, v) })
+	case wire.MethodAdmission:
+		return p.Admission(), nil
+	case wire.MethodSetAdmission:
+		return once(c, m, func(v wire.AdmissionParams) (any, error) { return p.SetAdmission(ctx, c.caller(m), v) })
+	case wire.MethodNetwork:
+		return c.network(), nil
+	case wire.MethodArtifactCreate, wire.MethodArtifactGet, wire.MethodArtifactList, wire.MethodArtifactDelete:
+		return c.artifactRequests(ctx, m)
 	case wire.MethodHello:
 		return nil, wire.Errorf(wire.CodeInvalidRequest, "hello was said already")
 	}
-	return nil, wire.Errorf(wire.CodeMethodNotFound, "there is no method %q; the control lane takes %s", cut(m.Method, 64), strings.Join(methods, ", ")).WithSupported(methods)
+	return nil, unknownMethod(m, wire.LaneControl, methods...)
+}
+
+func unknownMethod(m *wire.Message, lane wire.Lane, methods ...string) error {
+	return wire.Errorf(wire.CodeMethodNotFound, "there is no method %q; the %s lane takes %s", cut(m.Method, 64), lane, strings.Join(methods, ", ")).WithSupported(methods)
+}
+
+// healthRequests takes the pings of the health lane.
+func (c *conn) healthRequests(_ context.Context, _ *lane, m *wire.Message) (any, error) {
+	if m.Method != wire.MethodPing {
+		return nil, wire.Errorf(wire.CodeMethodNotFound, "the health lane takes %s only", wire.MethodPing)
+	}
+	return call(m, func(v wire.Ping) (any, error) { return v, nil })
 }
 
 // call reads the parameters and goes on with them.
@@ -54,6 +76,11 @@ func call[P any](m *wire.Message, f func(P) (any, error)) (any, error) {
 		return nil, err
 	}
 	return f(v)
+}
+
+// once carries out a request that has an effect, or answers it from the record.
+func once[P any](c *conn, m *wire.Message, f func(P) (any, error)) (any, error) {
+	return c.once(m, func() (any, error) { return call(m, f) })
 }
 
 // input writes to an agent, and waits for it to read.

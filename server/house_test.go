@@ -12,29 +12,35 @@ const module = "skein.dev/skein/"
 
 // rooms says what each package of the house may import of ours. Types come from wire, wherever they are used.
 var rooms = map[string][]string{
-	"cmd/skein":           {"server", "webtransport/client", "webtransport/wire", "webtransport/bare"}, // bare: what bench compares with
+	"cmd/skein":           {"server", "webtransport/client", "webtransport/wire", "webtransport/bare", "e2e/netlab"}, // bare: what bench compares with
+	"cmd/skein-peers":     {},
 	"server":              {"server/control", "server/jet", "server/runner", "ui", "static", "webtransport", "webtransport/wire"},
 	"server/control":      {"server/runner", "webtransport/wire"},
 	"server/jet":          {"webtransport/wire"},
 	"server/runner":       {"webtransport/wire"},
 	"ui":                  {"webtransport/wire"},
 	"static":              {},
-	"webtransport":        {"webtransport/qmux"},
+	"webtransport":        {"webtransport/mask", "webtransport/qmux"},
+	"webtransport/mask":   {},
 	"webtransport/client": {"webtransport", "webtransport/wire"},
 	"webtransport/wire":   {},
 	"webtransport/qmux":   {},
 	"webtransport/bare":   {},
+	"e2e/netlab":          {},
 }
 
 // libraries says who alone may import what, tests aside.
 var libraries = map[string][]string{
-	"github.com/quic-go/":        {"webtransport", "webtransport/bare"},
-	"github.com/coder/websocket": {"webtransport", "webtransport/bare"},
+	"github.com/quic-go/":        {"webtransport", "webtransport/bare", "cmd/skein-peers"},
+	"github.com/coder/websocket": {"webtransport", "webtransport/bare", "cmd/skein-peers"},
+	"github.com/centrifugal/":    {"cmd/skein-peers"}, // nothing of it is in skein
 	"github.com/nats-io/":        {"server/jet"},
 	"github.com/a-h/templ":       {"ui", "server"},
 	"github.com/goccy/go-yaml":   {"server"},
+	"github.com/google/btree":    {"server/control"},
+	"modernc.org/sqlite":         {"server/control"}, // the full-text index
 	"github.com/prometheus/":     {"server"},
-	"github.com/spf13/":          {"cmd/skein"},
+	"github.com/spf13/":          {"cmd/skein", "cmd/skein-peers"},
 	"skein.dev/skein/cmd/":       {},
 	"github.com/rogpeppe/":       {},
 	"go.uber.org/goleak":         {},

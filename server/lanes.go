@@ -27,22 +27,23 @@ func (c *conn) serveAgent(l *lane, h wire.Header) {
 		l.cancel(wire.StreamCanceled)
 		return
 	}
-	p := &pump{l: l, f: f, agent: attached.Agent, over: make(chan struct{})}
+	p := &pump{l: l, f: f}
+	id := h.Agent
 	p.stop = f.Notify(p.kick)
 	c.s.met.streams.Inc()
+	use := c.use(wire.LaneAgent)
+	use.streams.Add(1)
 	// A fresh goroutine, for this one's stack has grown.
 	c.lanes.Go(func() {
 		defer c.s.met.streams.Dec()
+		defer use.closed()
 		// A client that resets the lane no longer wants it; one that ends its side well may go on reading.
-		if err := l.serve(c.agentRequests(h.Agent)); err != nil {
+		if err := l.serve(c.agentRequests(id)); err != nil {
 			if !p.ended.Load() { // else it is the pump that stopped the reading: the end must still arrive
 				l.cancel(lineCode(err))
 			}
 		} else {
-			select {
-			case <-p.over:
-			case <-c.ctx.Done():
-			}
+			p.wait()
 		}
 		p.stop()
 	})
@@ -59,14 +60,28 @@ func lineCode(err error) wire.StreamCode {
 
 // pump sends an agent's events while there are any.
 type pump struct {
-	l     *lane
-	f     *control.Follower
-	agent wire.Agent
-	stop  func()        // no kick comes after it
-	over  chan struct{} // closed when the pump ended for good
+	l    *lane
+	f    *control.Follower
+	stop func() // no kick comes after it
 
 	state atomic.Int32 // of pumpIdle, pumpRuns, pumpAgain
 	ended atomic.Bool  // the end was sent
+
+	over   atomic.Bool                   // the pump ended for good
+	waiter atomic.Pointer[chan struct{}] // closed then; few lanes have one
+}
+
+// wait waits until the pump has ended, or the session.
+func (p *pump) wait() {
+	over := make(chan struct{})
+	p.waiter.Store(&over)
+	if p.over.Load() {
+		return
+	}
+	select {
+	case <-over:
+	case <-p.l.c.ctx.Done():
+	}
 }
 
 const (
@@ -92,7 +107,10 @@ func (p *pump) run() {
 	for {
 		p.state.Store(pumpRuns)
 		if !p.send() {
-			close(p.over)
+			p.over.Store(true)
+			if over := p.waiter.Load(); over != nil {
+				close(*over)
+			}
 			return
 		}
 		if p.state.CompareAndSwap(pumpRuns, pumpIdle) {
@@ -108,10 +126,7 @@ func (p *pump) send() bool {
 		events, err := p.f.Poll(c.ctx)
 		switch {
 		case errors.Is(err, io.EOF):
-			if rec, err := c.s.plane.Get(p.agent.ID); err == nil {
-				p.agent = rec
-			}
-			p.l.notify(wire.NoteEnd, wire.End{Agent: p.agent, Cursor: p.f.Cursor()})
+			p.l.notify(wire.NoteEnd, wire.End{Agent: p.f.Agent(), Cursor: p.f.Cursor()})
 			p.l.str.Close()
 			p.ended.Store(true)
 			p.l.str.CancelRead(uint32(wire.StreamCanceled))
@@ -121,7 +136,7 @@ func (p *pump) send() bool {
 				p.l.cancel(wire.StreamCanceled)
 				return false
 			}
-			c.log.Error("an agent's events could not be read", "agent", p.agent.ID, "err", err)
+			c.log.Error("an agent's events could not be read", "agent", p.f.Agent().ID, "err", err)
 			p.l.cancel(wire.StreamInternal)
 			return false
 		case len(events) == 0:
@@ -140,14 +155,12 @@ func (c *conn) agentRequests(id wire.AgentID) handler {
 		if m.Method != wire.MethodInput {
 			return nil, wire.Errorf(wire.CodeMethodNotFound, "an agent lane takes %s only", wire.MethodInput)
 		}
-		return c.once(m, func() (any, error) {
-			return call(m, func(v wire.InputParams) (any, error) {
-				if v.ID != "" && v.ID != id {
-					return nil, wire.Errorf(wire.CodeInvalidParams, "this lane is agent %s's", id).WithField("id")
-				}
-				v.ID = id
-				return c.input(ctx, v)
-			})
+		return once(c, m, func(v wire.InputParams) (any, error) {
+			if v.ID != "" && v.ID != id {
+				return nil, wire.Errorf(wire.CodeInvalidParams, "this lane is agent %s's", id).WithField("id")
+			}
+			v.ID = id
+			return c.input(ctx, v)
 		})
 	}
 }
@@ -179,7 +192,9 @@ func (c *conn) serveStatus() {
 	c.s.met.streams.Inc()
 	defer c.s.met.streams.Dec()
 	str.SetClass(uint8(wire.LaneStatus.Class()))
-	l := c.newLane(str)
+	shaped, use := c.shape(wire.LaneStatus, str)
+	defer use.closed()
+	l := c.newLane(shaped)
 	if err := l.send(wire.Header{Lane: wire.LaneStatus}); err != nil {
 		return
 	}
@@ -237,7 +252,7 @@ func (c *conn) snapshot(l *lane) error {
 		parts = [][]wire.Agent{{}}
 	}
 	for i, part := range parts {
-		s := wire.Snapshot{Seq: c.status.seq, Part: i, Parts: len(parts), Agents: part, Epoch: c.s.plane.Epoch()}
+		s := wire.Snapshot{Seq: c.status.seq, Part: i, Parts: len(parts), Agents: part, Epoch: c.s.plane.Epoch(), Admission: c.s.plane.Admission()}
 		if err := l.notify(wire.NoteSnapshot, s); err != nil {
 			return err
 		}
@@ -260,6 +275,11 @@ func (c *conn) refresh(l *lane) error {
 		}
 	}
 	c.status.removed = append(c.status.removed, ch.Removed...)
+	if ch.Admission != nil {
+		if err := l.notify(wire.NoteUpdate, wire.Update{Admission: ch.Admission}); err != nil {
+			return err
+		}
+	}
 	c.datagrams(ch)
 	return c.update(l)
 }
@@ -311,20 +331,20 @@ func (c *conn) datagrams(ch control.Changed) {
 	flush()
 }
 
-// statusHub wakes the sessions when the fleet changed, StatusInterval apart at the least: one timer for all of them.
-type statusHub struct {
-	plane *control.Plane
+// hub wakes the sessions when something changed, StatusInterval apart at the least: one timer for all of them.
+type hub struct {
+	change func() uint64 // counts changes
 
 	mu   sync.Mutex
 	seen uint64
 	news chan struct{} // closed and replaced when seen grows
 }
 
-func newStatusHub(p *control.Plane) *statusHub {
-	return &statusHub{plane: p, news: make(chan struct{})}
+func newHub(change func() uint64) *hub {
+	return &hub{change: change, news: make(chan struct{})}
 }
 
-func (h *statusHub) run(ctx context.Context) {
+func (h *hub) run(ctx context.Context) {
 	t := time.NewTicker(wire.StatusInterval)
 	defer t.Stop()
 	for {
@@ -337,8 +357,8 @@ func (h *statusHub) run(ctx context.Context) {
 	}
 }
 
-func (h *statusHub) look() {
-	now := h.plane.Change()
+func (h *hub) look() {
+	now := h.change()
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if now == h.seen {
@@ -350,7 +370,7 @@ func (h *statusHub) look() {
 }
 
 // changed is closed once there is something newer than since.
-func (h *statusHub) changed(since uint64) <-chan struct{} {
+func (h *hub) changed(since uint64) <-chan struct{} {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.seen > since {

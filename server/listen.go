@@ -34,7 +34,7 @@ const (
 type listeners struct {
 	http    []net.Listener
 	tls     []net.Listener
-	udp     []net.PacketConn
+	udp     []*net.UDPConn
 	metrics []net.Listener
 	servers []*http.Server
 	quic    *webtransport.QUICServer
@@ -139,7 +139,7 @@ func listenTCP(addr string) (all []net.Listener, port int, err error) {
 }
 
 // listenBoth listens on TCP and UDP, on one port. With port 0 it tries until a port is free for all.
-func listenBoth(addr string) (tcp []net.Listener, udp []net.PacketConn, port int, err error) {
+func listenBoth(addr string) (tcp []net.Listener, udp []*net.UDPConn, port int, err error) {
 	_, asked, err := split(addr)
 	if err != nil {
 		return nil, nil, 0, err
@@ -160,7 +160,7 @@ func listenBoth(addr string) (tcp []net.Listener, udp []net.PacketConn, port int
 	return nil, nil, 0, err
 }
 
-func listenUDP(tcp []net.Listener) (all []net.PacketConn, err error) {
+func listenUDP(tcp []net.Listener) (all []*net.UDPConn, err error) {
 	for _, l := range tcp {
 		a := l.Addr().(*net.TCPAddr)
 		pc, err := net.ListenUDP("udp", &net.UDPAddr{IP: a.IP, Port: a.Port, Zone: a.Zone})
@@ -213,28 +213,28 @@ func (s *Server) serve(l *listeners, parts *sync.WaitGroup, fail func(error)) {
 			}
 		})
 	}
+	if len(l.tls) > 0 {
+		srv := s.httpServer(altSvc(routes, s.quicPort()))
+		srv.TLSConfig = s.tls()
+		l.servers = append(l.servers, srv)
+		key := sha256.Sum256([]byte("QUIC stateless reset of " + s.dir.instance))
+		l.quic = webtransport.NewQUICServer(webtransport.QUICConfig{
+			ResetKey: &key, TLS: s.tls(), Handler: routes, Protocols: []string{wire.Version}, MaxStreams: wire.MaxStreams,
+			CheckOrigin: s.allowedOrigin, Mask: s.o.Mask, Logger: quiet(s.log),
+		})
+		s.quic = l.quic
+		for _, ln := range l.tls {
+			run(func() error { return srv.ServeTLS(ln, "", "") })
+		}
+		for _, pc := range l.udp {
+			run(func() error { return l.quic.Serve(pc) })
+		}
+	}
 	if len(l.http) > 0 {
 		srv := s.httpServer(routes)
 		l.servers = append(l.servers, srv)
 		for _, ln := range l.http {
 			run(func() error { return srv.Serve(ln) })
-		}
-	}
-	if len(l.tls) > 0 {
-		srv := s.httpServer(altSvc(routes, s.quicPort()))
-		srv.TLSConfig = s.tls()
-		l.servers = append(l.servers, srv)
-		for _, ln := range l.tls {
-			run(func() error { return srv.ServeTLS(ln, "", "") })
-		}
-		key := sha256.Sum256([]byte("QUIC stateless reset of " + s.dir.instance))
-		l.quic = webtransport.NewQUICServer(webtransport.QUICConfig{
-			ResetKey: &key, TLS: s.tls(), Handler: routes, Protocols: []string{wire.Version}, MaxStreams: wire.MaxStreams,
-			CheckOrigin: s.allowedOrigin, Logger: quiet(s.log),
-		})
-		s.quic = l.quic
-		for _, pc := range l.udp {
-			run(func() error { return l.quic.Serve(pc) })
 		}
 	}
 	if len(l.metrics) > 0 {

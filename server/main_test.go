@@ -20,6 +20,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"skein.dev/skein/server/control"
 	"skein.dev/skein/server/runner"
 	"skein.dev/skein/webtransport"
 	"skein.dev/skein/webtransport/client"
@@ -89,7 +90,7 @@ func start(t *testing.T, change ...func(*Options)) *node {
 
 func (n *node) spawn(t *testing.T, p wire.SpawnParams) wire.Agent {
 	t.Helper()
-	res, err := n.plane.Spawn(t.Context(), "test", p)
+	res, err := n.plane.Spawn(t.Context(), control.Caller{Actor: "test"}, p)
 	if err != nil {
 		t.Fatal(err)
 	}

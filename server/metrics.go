@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -19,9 +20,13 @@ type metrics struct {
 	sessions  *prometheus.GaugeVec
 	streams   prometheus.Gauge
 	datagrams prometheus.Counter
+	raced     prometheus.Counter
 	spawns    *prometheus.HistogramVec
 	rpcs      *prometheus.CounterVec
 	rpcTime   *prometheus.HistogramVec
+	laneBytes *prometheus.CounterVec
+	laneWaits *prometheus.CounterVec
+	moves     sync.Map // wire.Lane: what its shapers call
 }
 
 func newMetrics(s *Server) *metrics {
@@ -30,6 +35,7 @@ func newMetrics(s *Server) *metrics {
 		sessions: prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "skein_sessions", Help: "Open sessions."},
 			[]string{"transport"}),
 		streams:   prometheus.NewGauge(prometheus.GaugeOpts{Name: "skein_streams", Help: "Open streams over all sessions."}),
+		raced:     prometheus.NewCounter(prometheus.CounterOpts{Name: "skein_raced_requests_total", Help: "Critical requests that came as datagrams."}),
 		datagrams: prometheus.NewCounter(prometheus.CounterOpts{Name: "skein_status_datagrams_total", Help: "Status datagrams handed to the sessions."}),
 		spawns: prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "skein_spawn_seconds", Help: "Time from the admission of an agent to its start.",
 			Buckets: prometheus.ExponentialBuckets(0.0002, 2, 14)}, []string{"kind", "outcome"}),
@@ -37,8 +43,12 @@ func newMetrics(s *Server) *metrics {
 			[]string{"method", "code"}),
 		rpcTime: prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "skein_rpc_seconds", Help: "Time from a request's arrival to its answer.",
 			Buckets: prometheus.ExponentialBuckets(0.0001, 4, 10)}, []string{"method"}),
+		laneBytes: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "skein_lane_bytes_total", Help: "Bytes that lanes moved; in is from the client."},
+			[]string{"lane", "direction"}),
+		laneWaits: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "skein_lane_throttled_seconds_total",
+			Help: "Time that lanes waited for their rate, or for their turn among the writers of their class."}, []string{"lane", "direction"}),
 	}
-	m.reg.MustRegister(m.sessions, m.streams, m.datagrams, m.spawns, m.rpcs, m.rpcTime, agentCollector{s},
+	m.reg.MustRegister(m.sessions, m.streams, m.datagrams, m.raced, m.spawns, m.rpcs, m.rpcTime, m.laneBytes, m.laneWaits, agentCollector{s}, taskCollector{s}, maskCollector{s},
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	for _, t := range []wire.Transport{wire.WebTransport, wire.WebSocket} {
 		m.sessions.WithLabelValues(string(t))
@@ -59,7 +69,7 @@ func (m *metrics) spawned(kind wire.Kind, took time.Duration, ok bool) {
 }
 
 func (m *metrics) rpc(method string, err error, took time.Duration) {
-	if !slices.Contains(methods, method) && method != wire.MethodHello && method != wire.MethodResync {
+	if !slices.Contains(methods, method) && !slices.Contains(laneMethods, method) {
 		method = "unknown"
 	}
 	code := "ok"
@@ -90,5 +100,41 @@ func (c agentCollector) Collect(ch chan<- prometheus.Metric) {
 	}
 	for _, st := range wire.Statuses {
 		ch <- prometheus.MustNewConstMetric(agentsDesc, prometheus.GaugeValue, float64(n[st]), string(st))
+	}
+}
+
+// maskCollector counts what loss masking does.
+type maskCollector struct{ s *Server }
+
+var (
+	maskedDesc   = prometheus.NewDesc("skein_masked_connections", "QUIC connections whose packets are sent twice now, since they lose some.", nil, nil)
+	repeatedDesc = prometheus.NewDesc("skein_masked_packets_total", "QUIC packets that were sent twice.", nil, nil)
+)
+
+func (maskCollector) Describe(ch chan<- *prometheus.Desc) { ch <- maskedDesc; ch <- repeatedDesc }
+
+func (c maskCollector) Collect(ch chan<- prometheus.Metric) {
+	if c.s.quic == nil {
+		return
+	}
+	connections, packets := c.s.quic.Masked()
+	ch <- prometheus.MustNewConstMetric(maskedDesc, prometheus.GaugeValue, float64(connections))
+	ch <- prometheus.MustNewConstMetric(repeatedDesc, prometheus.CounterValue, float64(packets))
+}
+
+// taskCollector counts tasks by state.
+type taskCollector struct{ s *Server }
+
+var tasksDesc = prometheus.NewDesc("skein_tasks", "Tasks by state.", []string{"state"}, nil)
+
+func (c taskCollector) Describe(ch chan<- *prometheus.Desc) { ch <- tasksDesc }
+
+func (c taskCollector) Collect(ch chan<- prometheus.Metric) {
+	if c.s.plane == nil {
+		return
+	}
+	counts := c.s.plane.Tasks.Counts()
+	for _, state := range wire.TaskStates {
+		ch <- prometheus.MustNewConstMetric(tasksDesc, prometheus.GaugeValue, float64(counts[state]), string(state))
 	}
 }

@@ -113,3 +113,17 @@ func TestMetricsCountWork(t *testing.T) {
 		t.Errorf("%d series", len(own))
 	}
 }
+
+func TestNoMetricIsNamedByAClient(t *testing.T) {
+	t.Parallel()
+	n := start(t)
+	p := n.join(t, wire.WebSocket)
+	if code, _ := open(t, p, `{"lane":"invented"}`).reset(); code != int(wire.StreamBadLane) {
+		t.Errorf("the stream was reset with %d", code)
+	}
+	for name := range series(t, n) {
+		if strings.Contains(name, "invented") {
+			t.Errorf("there is %s", name)
+		}
+	}
+}

@@ -3,32 +3,38 @@ package server
 import (
 	"container/list"
 	"crypto/sha256"
+	"encoding/base64"
 	"encoding/json"
+	"errors"
+	"log/slog"
 	"sync"
 	"time"
 
+	"skein.dev/skein/server/control"
+	"skein.dev/skein/server/jet"
 	"skein.dev/skein/webtransport/wire"
 )
 
 const (
-	recordAge   = 10 * time.Minute // a request's id is remembered at least this long,
+	recordAge   = 12 * time.Minute // a request's id is remembered this long, also by the next server,
 	recordBytes = 64 << 20         // unless the answers remembered exceed this: then the oldest go first
 	recordEntry = 512              // what an entry costs beside its answer, in bytes, about
 )
 
-// record remembers what requests were answered with, by client and request id: a request that comes again, over
-// whichever session, has its effect once and the same answer.
+// record remembers what requests were answered with, by the request's mark: a request that comes again, over
+// whichever session and after a restart, has its effect once and the same answer.
 type record struct {
+	keep func(jet.Answer) error // stores an answer for the next server
+	log  *slog.Logger
+
 	mu      sync.Mutex
-	entries map[recordKey]*list.Element
+	entries map[string]*list.Element
 	order   *list.List // of *recorded, oldest first
 	size    int
 }
 
-type recordKey struct{ who, client, id string }
-
 type recorded struct {
-	key  recordKey
+	key  string
 	body [sha256.Size]byte // of method and params
 	at   time.Time
 	done chan struct{} // closed when result and err are there
@@ -37,18 +43,36 @@ type recorded struct {
 	err    error
 }
 
-func newRecord() *record { return &record{entries: map[recordKey]*list.Element{}, order: list.New()} }
+func newRecord(keep func(jet.Answer) error, log *slog.Logger) *record {
+	return &record{keep: keep, log: log, entries: map[string]*list.Element{}, order: list.New()}
+}
+
+// load takes an answer of an earlier server.
+func (r *record) load(a jet.Answer) {
+	if len(a.Body) != sha256.Size || time.Since(a.At) > recordAge {
+		return
+	}
+	e := &recorded{key: a.Key, body: [sha256.Size]byte(a.Body), at: a.At, done: closedChan, result: a.Result}
+	if a.Error != nil {
+		e.err = a.Error
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.entries[a.Key] = r.order.PushBack(e)
+	r.size += recordEntry + len(a.Result)
+	r.evict(time.Now())
+}
 
 // claim gives the entry of a request, and whether the caller is the one to carry it out.
-func (r *record) claim(k recordKey, body [sha256.Size]byte, now time.Time) (*recorded, bool) {
+func (r *record) claim(key string, body [sha256.Size]byte, now time.Time) (*recorded, bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.evict(now)
-	if e, ok := r.entries[k]; ok {
+	if e, ok := r.entries[key]; ok {
 		return e.Value.(*recorded), false
 	}
-	e := &recorded{key: k, body: body, at: now, done: make(chan struct{})}
-	r.entries[k] = r.order.PushBack(e)
+	e := &recorded{key: key, body: body, at: now, done: make(chan struct{})}
+	r.entries[key] = r.order.PushBack(e)
 	r.size += recordEntry
 	return e, true
 }
@@ -56,12 +80,36 @@ func (r *record) claim(k recordKey, body [sha256.Size]byte, now time.Time) (*rec
 // settle stores the answer and wakes those who wait for it.
 func (r *record) settle(e *recorded, result any, err error) {
 	if err == nil {
-		e.result, err = json.Marshal(result)
+		e.result, err = wire.Encode(result)
 	}
 	e.err = err
+	if errors.Is(err, &wire.Error{Code: wire.CodeUnavailable}) {
+		r.forget(e)
+		return
+	}
 	r.mu.Lock()
 	r.size += len(e.result)
 	r.mu.Unlock()
+	close(e.done)
+	a := jet.Answer{Key: e.key, Body: e.body[:], At: e.at, Result: e.result}
+	if err != nil {
+		a.Error = wire.AsError(err)
+	}
+	if err := r.keep(a); err != nil {
+		r.log.Error("an answer could not be kept for a restart", "err", err)
+	}
+}
+
+// forget answers those who wait, and lets the next one try again: what could not be done now, such as by a server that
+// stops, may go well later. Whether it had its effect all the same, the request's mark tells.
+func (r *record) forget(e *recorded) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if el := r.entries[e.key]; el != nil && el.Value == e {
+		r.order.Remove(el)
+		delete(r.entries, e.key)
+		r.size -= recordEntry
+	}
 	close(e.done)
 }
 
@@ -88,7 +136,7 @@ func (c *conn) once(m *wire.Message, f func() (any, error)) (any, error) {
 	if !m.IsRequest() {
 		return f()
 	}
-	e, mine := c.s.record.claim(recordKey{c.who.ID, c.client.ID, string(m.ID)}, bodyHash(m), time.Now())
+	e, mine := c.s.record.claim(c.caller(m).Request, bodyHash(m), time.Now())
 	if mine {
 		res, err := f()
 		c.s.record.settle(e, res, err)
@@ -103,6 +151,16 @@ func (c *conn) once(m *wire.Message, f func() (any, error)) (any, error) {
 	case <-c.ctx.Done():
 		return nil, c.ctx.Err()
 	}
+}
+
+// caller is who makes a request, with the request's mark: the same whenever it comes again.
+func (c *conn) caller(m *wire.Message) control.Caller {
+	by := control.Caller{Actor: c.actor()}
+	if m.IsRequest() {
+		sum := sha256.Sum256([]byte(c.who.ID + "\x00" + c.client.ID + "\x00" + string(m.ID)))
+		by.Request = base64.RawURLEncoding.EncodeToString(sum[:15])
+	}
+	return by
 }
 
 func bodyHash(m *wire.Message) [sha256.Size]byte {

@@ -5,12 +5,14 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
+	"skein.dev/skein/server/jet"
 	"skein.dev/skein/webtransport/wire"
 )
 
@@ -166,10 +168,10 @@ func TestWorkGoesOnWithoutItsSession(t *testing.T) {
 	})
 }
 
-func key(id string) recordKey { return recordKey{"token", "client", id} }
+func key(id string) string { return id }
 
 func TestRecordForgetsWhatIsOld(t *testing.T) {
-	r, now := newRecord(), time.Now()
+	r, now := newRecord(func(jet.Answer) error { return nil }, slog.New(slog.DiscardHandler)), time.Now()
 	e, mine := r.claim(key("1"), sha256.Sum256(nil), now)
 	if !mine {
 		t.Fatal("the first was not to be carried out")
@@ -184,7 +186,7 @@ func TestRecordForgetsWhatIsOld(t *testing.T) {
 }
 
 func TestRecordKeepsWhatIsInWork(t *testing.T) {
-	r, now := newRecord(), time.Now()
+	r, now := newRecord(func(jet.Answer) error { return nil }, slog.New(slog.DiscardHandler)), time.Now()
 	e, _ := r.claim(key("1"), sha256.Sum256(nil), now)
 	if _, mine := r.claim(key("1"), sha256.Sum256(nil), now.Add(2*recordAge)); mine {
 		t.Error("a request in work was begun again")
@@ -197,7 +199,7 @@ func TestRecordKeepsWhatIsInWork(t *testing.T) {
 }
 
 func TestRecordIsBounded(t *testing.T) {
-	r, now := newRecord(), time.Now()
+	r, now := newRecord(func(jet.Answer) error { return nil }, slog.New(slog.DiscardHandler)), time.Now()
 	large := json.RawMessage(`"` + strings.Repeat("x", 1<<20) + `"`)
 	for i := range 80 {
 		e, _ := r.claim(key(fmt.Sprint(i)), sha256.Sum256(nil), now)

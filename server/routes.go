@@ -31,6 +31,18 @@ func (s *Server) routes() http.Handler {
 	in := http.NewServeMux()
 	in.HandleFunc("GET /{$}", s.fleetPage)
 	in.HandleFunc("GET /agents/{id}", s.agentPage)
+	in.HandleFunc("GET /tasks", s.tasksPage)
+	in.HandleFunc("GET /tasks/{id}", s.taskPage)
+	in.HandleFunc("GET /tasks/{id}/input", s.taskPayload(taskInput))
+	in.HandleFunc("GET /tasks/{id}/result", s.taskPayload(taskResult))
+	in.HandleFunc("POST /tasks/{id}/cancel", s.postTask(s.cancelTask))
+	in.HandleFunc("POST /tasks/{id}/retry", s.postTask(s.retryTask))
+	in.HandleFunc("POST /tasks/{id}/stop", s.postTask(s.stopTask))
+	in.HandleFunc("POST /admission", s.postAdmission)
+	in.HandleFunc("POST /stop", s.postStop)
+	s.memoryRoutes(in)
+	s.artifactRoutes(in)
+	in.HandleFunc("GET /network", s.networkPage)
 	in.HandleFunc("GET /stories", func(w http.ResponseWriter, r *http.Request) { s.page(w, r, http.StatusOK, ui.Stories()) })
 	in.HandleFunc("POST /connect", s.connect)
 	in.HandleFunc("POST /login/token", s.loginToken)
@@ -65,7 +77,7 @@ func (s *Server) headers(next http.Handler) http.Handler {
 		h.Set("Cross-Origin-Opener-Policy", "same-origin")
 		h.Set("Cross-Origin-Resource-Policy", "same-origin")
 		if r.ProtoMajor < 3 || r.Method != http.MethodConnect {
-			r.Body = http.MaxBytesReader(w, r.Body, maxForm)
+			r.Body = http.MaxBytesReader(w, r.Body, limitOf(r.URL))
 		}
 		next.ServeHTTP(w, r)
 	})
@@ -110,7 +122,7 @@ func (s *Server) refuse(w http.ResponseWriter, r *http.Request, status int, deta
 		s.page(w, r, status, ui.Refused(v))
 		return
 	}
-	code := map[int]wire.ErrorCode{401: wire.CodeUnauthorized, 403: wire.CodeUnauthorized, 404: wire.CodeNotFound}[status]
+	code := map[int]wire.ErrorCode{401: wire.CodeUnauthorized, 403: wire.CodeUnauthorized, 404: wire.CodeNotFound, 409: wire.CodePrecondition}[status]
 	if status == http.StatusUnauthorized {
 		w.Header().Set("WWW-Authenticate", `Bearer realm="skein"`)
 		detail = "not signed in: send the token of the data folder as a bearer token, or run `skein login` and open the URL it prints"
@@ -169,6 +181,7 @@ func (s *Server) fleetPage(w http.ResponseWriter, r *http.Request) {
 	s.page(w, r, http.StatusOK, ui.Fleet(ui.FleetView{
 		Agents: s.plane.List(wire.Filter{}).Agents, Types: s.plane.Types(), Filter: ui.ParseFleetFilter(r.URL.Query()),
 		Node: s.plane.Node(), Version: s.o.Version, Epoch: s.plane.Epoch(), Now: time.Now(), Assets: static.URL, Theme: ui.Theme(r),
+		Admission: s.plane.Admission(),
 	}))
 }
 
@@ -186,7 +199,7 @@ func (s *Server) agentPage(w http.ResponseWriter, r *http.Request) {
 	}
 	v := ui.AgentView{
 		Agent: at.Agent, Cursor: f.Cursor(), Node: s.plane.Node(), Version: s.o.Version, Epoch: at.Epoch, Now: time.Now(),
-		Assets: static.URL, Theme: ui.Theme(r),
+		Assets: static.URL, Theme: ui.Theme(r), Admission: s.plane.Admission(), Kept: s.kept(id, ""),
 	}
 	for {
 		page, err := f.Next(r.Context())
@@ -288,17 +301,30 @@ func (s *Server) connect(w http.ResponseWriter, r *http.Request) {
 		doc.Doors = append(doc.Doors, wire.Door{Transport: t, URL: url, Ticket: s.auth.ticket(who), TicketExpiresMS: wire.TicketLifetime.Milliseconds()})
 		return &doc.Doors[len(doc.Doors)-1]
 	}
-	if s.tlsPort != 0 {
-		d := door(wire.WebTransport, fmt.Sprintf("https://%s:%d/wt", hostname(r.Host), s.quicPort()))
+	if url := s.quicDoor(r); url != "" {
+		d := door(wire.WebTransport, url)
 		d.CertificateHashes = s.certs.hashes()
 	}
+	d := door(wire.WebSocket, socketDoor(r))
+	d.Protocols = webtransport.Subprotocols(wire.Version)
+	writeJSON(w, http.StatusOK, doc)
+}
+
+// quicDoor is the WebTransport door as whoever sent r reaches it; "": there is none.
+func (s *Server) quicDoor(r *http.Request) string {
+	if s.tlsPort == 0 {
+		return ""
+	}
+	return fmt.Sprintf("https://%s:%d/wt", hostname(r.Host), s.quicPort())
+}
+
+// socketDoor is the WebSocket door, likewise.
+func socketDoor(r *http.Request) string {
 	scheme := "ws"
 	if r.TLS != nil {
 		scheme = "wss"
 	}
-	d := door(wire.WebSocket, scheme+"://"+r.Host+"/ws")
-	d.Protocols = webtransport.Subprotocols(wire.Version)
-	writeJSON(w, http.StatusOK, doc)
+	return scheme + "://" + r.Host + "/ws"
 }
 
 var policy = wire.Policy{

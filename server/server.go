@@ -28,19 +28,23 @@ import (
 	"skein.dev/skein/webtransport/wire"
 )
 
+// DefaultMaskCeiling is the rate up to which a connection is thin enough for loss masking, in bits a second.
+const DefaultMaskCeiling = webtransport.DefaultMaskCeiling
+
 // Options configure a Server. The zero value of each field but DataDir works.
 type Options struct {
 	DataDir string
 
-	HTTP          string // plain HTTP for loopback; "": localhost:4480, "off": none
-	Listen        string // HTTPS, WebSocket and WebTransport, TCP and UDP; "": localhost:4433, "off": none
-	MetricsListen string // a private address for /metrics without a token; "": none
-	QUICPort      int    // the UDP port that clients are told, where it is mapped; 0: the one that is listened on
+	HTTP          string                  // plain HTTP for loopback; "": localhost:4480, "off": none
+	Listen        string                  // HTTPS, WebSocket and WebTransport, TCP and UDP; "": localhost:4433, "off": none
+	MetricsListen string                  // a private address for /metrics without a token; "": none
+	QUICPort      int                     // the UDP port that clients are told, where it is mapped; 0: the one that is listened on
+	Mask          webtransport.MaskConfig // of lossy connections
 
 	TLSCert, TLSKey string   // files; both empty: a development certificate
 	InsecureListen  bool     // allow listening beyond loopback without a real certificate
 	AllowOrigins    []string // origins, such as https://skein.example.com, beside the server's own
-	AllowHosts      []string // host names under which the server is reached, beside loopback's and the certificate's
+	AllowHosts      []string // host names under which the server is reached, beside loopback's, Listen's and the certificate's
 
 	ConfigFile    string // skein.yaml; "": built-in agent types
 	NATS          string // URL of an external NATS; "": embedded
@@ -67,19 +71,21 @@ type Addresses struct {
 // Server is one node.
 type Server struct {
 	// static after New
-	o      Options
-	log    *slog.Logger
-	dir    *dataDir
-	config Config
-	certs  *certificates
-	store  *jet.Store
-	procs  *runner.Processes
-	plane  *control.Plane
-	auth   *auth
-	record *record
-	met    *metrics
-	hosts  map[string]bool
-	hub    *statusHub
+	o       Options
+	log     *slog.Logger
+	dir     *dataDir
+	config  Config
+	certs   *certificates
+	store   *jet.Store
+	procs   *runner.Processes
+	plane   *control.Plane
+	auth    *auth
+	record  *record
+	limits  LaneLimits
+	met     *metrics
+	hosts   map[string]bool
+	hub     *hub // of the fleet
+	taskHub *hub
 
 	addrs    Addresses
 	httpPort int
@@ -100,10 +106,11 @@ func New(ctx context.Context, o Options) (_ *Server, err error) {
 	if o.Version == "" {
 		o.Version = "dev"
 	}
-	s := &Server{o: o, log: o.Logger, conns: map[*conn]struct{}{}, record: newRecord()}
+	s := &Server{o: o, log: o.Logger, conns: map[*conn]struct{}{}}
 	if s.config, err = LoadConfig(o.ConfigFile); err != nil {
 		return nil, err
 	}
+	s.limits = s.config.Lanes.over(defaultLimits)
 	for _, origin := range o.AllowOrigins {
 		if err = http.NewCrossOriginProtection().AddTrustedOrigin(origin); err != nil {
 			return nil, fmt.Errorf("--allow-origin %q: an origin is scheme://host[:port]: %w", origin, err)
@@ -123,13 +130,18 @@ func New(ctx context.Context, o Options) (_ *Server, err error) {
 	if s.store, err = jet.Open(ctx, jet.Config{Dir: s.dir.path, URL: o.NATS, MaxEventBytes: o.MaxEventBytes, Logger: o.Logger}); err != nil {
 		return nil, err
 	}
+	s.record = newRecord(s.store.PutAnswer, s.log)
+	if err = s.store.Answers(ctx, s.record.load); err != nil {
+		return nil, err
+	}
 	s.auth = newAuth(s.dir.token, s.store, s.log)
 	s.procs = runner.NewProcesses(runner.Options{Logger: s.log})
 	s.met = newMetrics(s)
 	if err = s.openPlane(ctx); err != nil {
 		return nil, err
 	}
-	s.hub = newStatusHub(s.plane)
+	s.hub = newHub(s.plane.Change)
+	s.taskHub = newHub(s.plane.Tasks.Change)
 	return s, nil
 }
 
@@ -147,6 +159,9 @@ func (s *Server) openCertificates() (err error) {
 		return err
 	}
 	s.hosts = map[string]bool{"localhost": true, "127.0.0.1": true, "::1": true}
+	if host, _, err := net.SplitHostPort(s.o.Listen); err == nil && host != "" {
+		s.hosts[host] = true // named by whoever started it
+	}
 	for _, h := range s.o.AllowHosts {
 		s.hosts[h] = true
 	}
@@ -161,8 +176,8 @@ func (s *Server) openPlane(ctx context.Context) (err error) {
 		}
 	}
 	s.plane, err = control.Open(ctx, control.Options{
-		Store: s.store, Types: s.config.Types, Node: wire.NodeID(node), Instance: s.dir.instance, WorkDir: s.dir.file("agents"),
-		KeepExited: s.o.KeepExited, Logger: s.log, Orphans: s.orphans, Spawned: s.met.spawned,
+		Store: s.store, Types: s.config.Types, Node: wire.NodeID(node), Instance: s.dir.instance, WorkDir: s.dir.file("agents"), DataDir: s.dir.path,
+		KeepExited: s.o.KeepExited, MaxAgents: s.config.MaxAgents, Logger: s.log, Orphans: s.orphans, Spawned: s.met.spawned,
 		Runtimes: map[wire.Kind]control.Runtime{wire.KindExec: s.procs, wire.KindScripted: &runner.Scripted{}},
 	})
 	return err
@@ -206,6 +221,7 @@ func (s *Server) Run(ctx context.Context) error {
 	parts.Go(func() { s.certs.keep(ctx) })
 	hubCtx, stopHub := context.WithCancel(context.Background())
 	parts.Go(func() { s.hub.run(hubCtx) })
+	parts.Go(func() { s.taskHub.run(hubCtx) })
 	if err := s.dir.announce(s.local()); err != nil {
 		fail(err)
 	} else if s.o.Ready != nil {

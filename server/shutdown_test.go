@@ -8,9 +8,11 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -22,10 +24,12 @@ import (
 const serveEnv = "TEST_SERVE_DATA_DIR"
 
 func serveProcess(dir string) int {
-	s, err := New(context.Background(), Options{DataDir: dir, HTTP: "localhost:0", Listen: "localhost:0", Node: "test",
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
+	defer stop()
+	s, err := New(ctx, Options{DataDir: dir, HTTP: "localhost:0", Listen: "localhost:0", Node: "test", KeepExited: 100_000,
 		Ready: func(a Addresses) { json.NewEncoder(os.Stdout).Encode(a) }})
 	if err == nil {
-		err = s.Run(context.Background())
+		err = s.Run(ctx)
 	}
 	fmt.Fprintln(os.Stderr, err)
 	return 1

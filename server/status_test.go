@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"skein.dev/skein/server/control"
 	"skein.dev/skein/webtransport/wire"
 )
 
@@ -235,7 +236,7 @@ func TestManyAgentsFillSeveralDatagramsAndParts(t *testing.T) {
 		const agents = 2*snapshotPart + 50
 		n := start(t)
 		f := watch(t, n.join(t, tr, withStatus))
-		if _, err := n.plane.Spawn(t.Context(), "test", wire.SpawnParams{Type: "scripted", Count: agents, Script: "read"}); err != nil {
+		if _, err := n.plane.Spawn(t.Context(), control.Caller{Actor: "test"}, wire.SpawnParams{Type: "scripted", Count: agents, Script: "read"}); err != nil {
 			t.Fatal(err)
 		}
 		f.updated(t, func(wire.Update) bool { return len(f.known) == agents })

@@ -5,7 +5,7 @@ import { build } from 'esbuild'
 
 const root = import.meta.dirname
 const dist = `${root}/dist`
-const pages = ['fleet', 'agent', 'login'].map((name) => `${root}/app/${name}.js`).filter((file) => existsSync(file))
+const pages = ['fleet', 'agent', 'tasks', 'task', 'memory', 'space', 'entry', 'artifacts', 'network', 'login'].map((name) => `${root}/app/${name}.js`).filter((file) => existsSync(file))
 
 for (const name of readdirSync(dist)) {
   if (name !== '.keep' && name !== 'types') rmSync(`${dist}/${name}`, { recursive: true })

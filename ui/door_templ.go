@@ -242,7 +242,33 @@ func Refused(v RefusedView) templ.Component {
 					return templ_7745c5c3_Err
 				}
 			default:
-				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 18, "<p><a href=\"/\">To the fleet</a></p>")
+				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 18, "<p><a href=\"")
+				if templ_7745c5c3_Err != nil {
+					return templ_7745c5c3_Err
+				}
+				var templ_7745c5c3_Var13 templ.SafeURL
+				templ_7745c5c3_Var13, templ_7745c5c3_Err = templ.JoinURLErrs(templ.SafeURL(cmp.Or(v.Back, "/")))
+				if templ_7745c5c3_Err != nil {
+					return templ.Error{Err: templ_7745c5c3_Err, FileName: `door.templ`, Line: 41, Col: 51}
+				}
+				_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var13))
+				if templ_7745c5c3_Err != nil {
+					return templ_7745c5c3_Err
+				}
+				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 19, "\">")
+				if templ_7745c5c3_Err != nil {
+					return templ_7745c5c3_Err
+				}
+				var templ_7745c5c3_Var14 string
+				templ_7745c5c3_Var14, templ_7745c5c3_Err = templ.JoinStringErrs(cmp.Or(v.BackWord, "To the fleet"))
+				if templ_7745c5c3_Err != nil {
+					return templ.Error{Err: templ_7745c5c3_Err, FileName: `door.templ`, Line: 41, Col: 90}
+				}
+				_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var14))
+				if templ_7745c5c3_Err != nil {
+					return templ_7745c5c3_Err
+				}
+				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 20, "</a></p>")
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
@@ -274,48 +300,48 @@ func alone(title, nonce string) templ.Component {
 			}()
 		}
 		ctx = templ.InitializeContext(ctx)
-		templ_7745c5c3_Var13 := templ.GetChildren(ctx)
-		if templ_7745c5c3_Var13 == nil {
-			templ_7745c5c3_Var13 = templ.NopComponent
+		templ_7745c5c3_Var15 := templ.GetChildren(ctx)
+		if templ_7745c5c3_Var15 == nil {
+			templ_7745c5c3_Var15 = templ.NopComponent
 		}
 		ctx = templ.ClearChildren(ctx)
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 19, "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"><meta name=\"color-scheme\" content=\"light dark\"><meta name=\"referrer\" content=\"no-referrer\"><link rel=\"icon\" href=\"data:,\"><title>")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 21, "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"><meta name=\"color-scheme\" content=\"light dark\"><meta name=\"referrer\" content=\"no-referrer\"><link rel=\"icon\" href=\"data:,\"><title>")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		var templ_7745c5c3_Var14 string
-		templ_7745c5c3_Var14, templ_7745c5c3_Err = templ.JoinStringErrs(title)
+		var templ_7745c5c3_Var16 string
+		templ_7745c5c3_Var16, templ_7745c5c3_Err = templ.JoinStringErrs(title)
 		if templ_7745c5c3_Err != nil {
 			return templ.Error{Err: templ_7745c5c3_Err, FileName: `door.templ`, Line: 56, Col: 17}
 		}
-		_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var14))
+		_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var16))
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 20, " · Skein</title>")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 22, " · Skein</title>")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
 		if nonce != "" {
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 21, "<style nonce=\"")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 23, "<style nonce=\"")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			var templ_7745c5c3_Var15 string
-			templ_7745c5c3_Var15, templ_7745c5c3_Err = templ.JoinStringErrs(nonce)
+			var templ_7745c5c3_Var17 string
+			templ_7745c5c3_Var17, templ_7745c5c3_Err = templ.JoinStringErrs(nonce)
 			if templ_7745c5c3_Err != nil {
 				return templ.Error{Err: templ_7745c5c3_Err, FileName: `door.templ`, Line: 58, Col: 24}
 			}
-			_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var15))
+			_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var17))
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 22, "\">\n\t\t\t\t\t:root { color-scheme: light dark; --line: light-dark(#dfe1de, #2c3133); --accent: light-dark(#0b6470, #5ec8d1); --on-accent: light-dark(#fff, #06262a); --muted: light-dark(#5a615f, #9ba3a3); }\n\t\t\t\t\t* { box-sizing: border-box; }\n\t\t\t\t\tbody { margin: 0; min-height: 100dvh; display: grid; place-items: center; padding: 24px; font: 15px/1.55 system-ui, -apple-system, \"Segoe UI\", Roboto, sans-serif; background: light-dark(#f5f6f4, #101314); color: light-dark(#1a1e1f, #e6e9e9); }\n\t\t\t\t\tmain { width: min(100%, 420px); padding: 32px; border: 1px solid var(--line); border-radius: 12px; background: light-dark(#fff, #171b1d); }\n\t\t\t\t\tsvg { width: 32px; height: 32px; fill: none; stroke: var(--accent); stroke-width: 2; stroke-linecap: round; }\n\t\t\t\t\tsvg circle { fill: var(--accent); stroke: none; }\n\t\t\t\t\th1 { margin: 12px 0 8px; font-size: 20px; line-height: 1.3; letter-spacing: -.01em; }\n\t\t\t\t\tp { margin: 0 0 16px; color: var(--muted); }\n\t\t\t\t\tp:last-child { margin-bottom: 0; }\n\t\t\t\t\t.status { margin: 12px 0 -8px; font-size: 13px; font-variant-numeric: tabular-nums; }\n\t\t\t\t\tcode { display: block; padding: 8px 12px; border: 1px solid var(--line); border-radius: 6px; font: 13px/1.5 ui-monospace, \"SF Mono\", Menlo, Consolas, monospace; color: light-dark(#1a1e1f, #e6e9e9); }\n\t\t\t\t\ta { color: var(--accent); }\n\t\t\t\t\tbutton { width: 100%; padding: 9px 16px; border: 0; border-radius: 8px; background: var(--accent); color: var(--on-accent); font: inherit; font-weight: 600; cursor: pointer; }\n\t\t\t\t\t:focus-visible { outline: 2px solid var(--accent); outline-offset: 2px; }\n\t\t\t\t</style>")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 24, "\">\n\t\t\t\t\t:root { color-scheme: light dark; --line: light-dark(#dfe1de, #2c3133); --accent: light-dark(#0b6470, #5ec8d1); --on-accent: light-dark(#fff, #06262a); --muted: light-dark(#5a615f, #9ba3a3); }\n\t\t\t\t\t* { box-sizing: border-box; }\n\t\t\t\t\tbody { margin: 0; min-height: 100dvh; display: grid; place-items: center; padding: 24px; font: 15px/1.55 system-ui, -apple-system, \"Segoe UI\", Roboto, sans-serif; background: light-dark(#f5f6f4, #101314); color: light-dark(#1a1e1f, #e6e9e9); }\n\t\t\t\t\tmain { width: min(100%, 420px); padding: 32px; border: 1px solid var(--line); border-radius: 12px; background: light-dark(#fff, #171b1d); }\n\t\t\t\t\tsvg { width: 32px; height: 32px; fill: none; stroke: var(--accent); stroke-width: 2; stroke-linecap: round; }\n\t\t\t\t\tsvg circle { fill: var(--accent); stroke: none; }\n\t\t\t\t\th1 { margin: 12px 0 8px; font-size: 20px; line-height: 1.3; letter-spacing: -.01em; }\n\t\t\t\t\tp { margin: 0 0 16px; color: var(--muted); }\n\t\t\t\t\tp:last-child { margin-bottom: 0; }\n\t\t\t\t\t.status { margin: 12px 0 -8px; font-size: 13px; font-variant-numeric: tabular-nums; }\n\t\t\t\t\tcode { display: block; padding: 8px 12px; border: 1px solid var(--line); border-radius: 6px; font: 13px/1.5 ui-monospace, \"SF Mono\", Menlo, Consolas, monospace; color: light-dark(#1a1e1f, #e6e9e9); }\n\t\t\t\t\ta { color: var(--accent); }\n\t\t\t\t\tbutton { width: 100%; padding: 9px 16px; border: 0; border-radius: 8px; background: var(--accent); color: var(--on-accent); font: inherit; font-weight: 600; cursor: pointer; }\n\t\t\t\t\t:focus-visible { outline: 2px solid var(--accent); outline-offset: 2px; }\n\t\t\t\t</style>")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
 		}
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 23, "</head><body><main>")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 25, "</head><body><main>")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -323,11 +349,11 @@ func alone(title, nonce string) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = templ_7745c5c3_Var13.Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = templ_7745c5c3_Var15.Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 24, "</main></body></html>")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 26, "</main></body></html>")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

@@ -133,6 +133,10 @@ func Need(a *wire.Agent) string {
 		return "leftovers"
 	case a.Status == wire.StatusUnknown || a.Status == wire.StatusLost:
 		return "unreachable"
+	case a.CrashLoop && a.Status.Alive():
+		return "loop"
+	case a.Stalled:
+		return "stalled"
 	case a.Reason == wire.ReasonFailed:
 		return "failed"
 	}
@@ -158,10 +162,20 @@ func NeedText(a *wire.Agent) string {
 		}
 		return strconv.Itoa(n) + " processes outlived SIGKILL: pids " + strings.Join(pids, ", ")
 	case "unreachable":
-		if a.Status == wire.StatusLost {
-			return "Its node has not answered for too long."
+		switch {
+		case a.Status == wire.StatusUnknown:
+			return "It gives no sign of life."
+		case a.Exit != nil:
+			return ExitText(a.Exit)
 		}
-		return "Its node does not answer."
+		return "It gave no sign of life for too long."
+	case "loop":
+		if a.Exit != nil {
+			return "It fails again and again. " + ExitText(a.Exit)
+		}
+		return "It fails again and again."
+	case "stalled":
+		return "It has work, and gives no sign of it."
 	case "failed":
 		return ExitText(a.Exit)
 	}

@@ -198,6 +198,7 @@ type Moment struct {
 	State  string // gives its shape and colour
 	Title  string
 	Detail string
+	Task   wire.TaskID // that it is about; "" for none
 }
 
 // maxMoments bounds the timeline on the page; the oldest go first.
@@ -242,10 +243,47 @@ func moment(e wire.Event) (Moment, bool) {
 		if e.Data.Exit != nil {
 			m.Detail = ExitText(e.Data.Exit)
 		}
+	case wire.EventCrashed:
+		m.State, m.Title, m.Detail = "failed", "Crashed", joinSentences(ExitText(e.Data.Exit), Clean(e.Data.Text))
+	case wire.EventHealth:
+		m.State, m.Title, m.Detail = health(Clean(e.Data.Text))
+	case wire.EventTask:
+		m.State, m.Title, m.Detail, m.Task = taskGlyph(e.Data.State), taskTurn(e.Data.State), Clean(e.Data.Text), e.Data.Task
+	case wire.EventLog:
+		m.State, m.Title, m.Detail = "input", "Log", Clean(e.Data.Text)
 	default:
 		return m, false
 	}
 	return m, true
+}
+
+// health divides "stalled: no output for 4s" into what it is, with its shape, and the rest.
+func health(text string) (state, title, detail string) {
+	what, rest, _ := strings.Cut(text, ": ")
+	switch what {
+	case "unknown", "stalled":
+		state = "unknown"
+	case "lost":
+		state = "lost"
+	default:
+		state = "running"
+	}
+	return state, upper(what), upper(rest)
+}
+
+func taskTurn(s wire.TaskState) string {
+	if s == wire.TaskWorking {
+		return "Task started"
+	}
+	return "Task " + strings.ReplaceAll(string(s), "_", " ")
+}
+
+// joinSentences puts a dot between two, if there are two.
+func joinSentences(a, b string) string {
+	if b == "" {
+		return a
+	}
+	return strings.TrimRight(a, ".") + ". " + upper(b)
 }
 
 func by(actor string) string {

@@ -160,12 +160,49 @@ func TestFleetFoldsManyThatNeedAPerson(t *testing.T) {
 	for i := range MaxFolded + 3 {
 		agents = append(agents, failing("f"+strconv.Itoa(i)))
 	}
-	doc := render(t, Fleet(fleetView(agents...)))
-	if n := len(doc.all(both(class("agent"), has("hidden")))); n != 3 {
-		t.Errorf("%d rows are folded, want 3", n)
+	v := fleetView(agents...)
+	doc := render(t, Fleet(v))
+	if n := len(doc.all(class("agent"))); n != MaxFolded {
+		t.Errorf("%d rows, want %d", n, MaxFolded)
 	}
 	if fold := doc.one(t, with("id", "needs-fold")); fold.is("hidden") || fold.text() != "Show 3 more" {
 		t.Errorf("the fold reads %q", fold.text())
+	}
+
+	v.Filter.State = "needs"
+	doc = render(t, Fleet(v))
+	if n := len(doc.all(class("agent"))); n != len(agents) {
+		t.Errorf("%d rows when those that need a person are asked for, want %d", n, len(agents))
+	}
+	if !doc.one(t, with("id", "needs-fold")).is("hidden") {
+		t.Error("there is a button to fold them")
+	}
+}
+
+func TestFleetNumbersItsRows(t *testing.T) {
+	for name, c := range map[string]struct {
+		agents []wire.Agent
+		count  string
+		index  []string
+	}{
+		"both groups": {[]wire.Agent{running("new", time.Second), failing("broken"), running("old", time.Hour)}, "6", []string{"3", "5", "6"}},
+		"none needs":  {[]wire.Agent{running("new", time.Second), running("old", time.Hour)}, "3", []string{"2", "3"}},
+		"all need":    {[]wire.Agent{failing("broken"), asking("asker")}, "4", []string{"3", "4"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			doc := render(t, Fleet(fleetView(c.agents...)))
+			if got, _ := doc.one(t, with("id", "list")).attr("aria-rowcount"); got != c.count {
+				t.Errorf("%s rows, want %s", got, c.count)
+			}
+			var index []string
+			for _, r := range doc.all(class("agent")) {
+				i, _ := r.attr("aria-rowindex")
+				index = append(index, i)
+			}
+			if !slices.Equal(index, c.index) {
+				t.Errorf("rows %v, want %v", index, c.index)
+			}
+		})
 	}
 }
 
@@ -258,14 +295,22 @@ func TestFleetEmpty(t *testing.T) {
 func TestFleetRendersABoundedPart(t *testing.T) {
 	var agents []wire.Agent
 	for i := range MaxRows + 50 {
-		agents = append(agents, running("r"+strconv.Itoa(i), time.Duration(i)*time.Second))
+		agents = append(agents, running("r"+strconv.Itoa(i), time.Duration(i)*time.Second), failing("f"+strconv.Itoa(i)))
 	}
-	doc := render(t, Fleet(fleetView(agents...)))
-	if n := len(doc.all(class("agent"))); n != MaxRows {
-		t.Errorf("%d rows, want %d", n, MaxRows)
+	v := fleetView(agents...)
+	doc := render(t, Fleet(v))
+	if n := len(doc.all(class("agent"))); n != MaxFolded+MaxRows {
+		t.Errorf("%d rows, want %d", n, MaxFolded+MaxRows)
+	}
+	if got, _ := doc.one(t, with("id", "list")).attr("aria-rowcount"); got != strconv.Itoa(3+MaxFolded+MaxRows+50) {
+		t.Errorf("the table counts %s rows", got)
 	}
 	if got := doc.one(t, with("id", "rest-count")).text(); got != strconv.Itoa(MaxRows+50) {
 		t.Errorf("count %s", got)
+	}
+	v.Filter.State = "needs"
+	if n := len(render(t, Fleet(v)).all(class("agent"))); n != MaxRows {
+		t.Errorf("%d rows of those that need a person, want %d", n, MaxRows)
 	}
 }
 

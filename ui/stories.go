@@ -73,11 +73,48 @@ func storyAgents() []wire.Agent {
 	}
 }
 
+// storyBadged has agents of which there is more to say than their status.
+func storyBadged() []wire.Agent {
+	soon := storyNow.Add(12 * time.Second)
+	return []wire.Agent{
+		storyAgent(20, "summarizer", "coder", wire.StatusRunning, func(a *wire.Agent) {
+			a.Tasks, a.Done, a.LastLine = []wire.TaskID{"t9e3779b9kqp", "t0123456789ab"}, 12, "page 3 of 9"
+		}),
+		storyAgent(21, "waiter", "coder", wire.StatusRunning, func(a *wire.Agent) { a.Activity = wire.ActivityIdle }),
+		storyAgent(22, "stuck", "coder", wire.StatusRunning, func(a *wire.Agent) {
+			a.Stalled, a.StalledSince, a.Tasks, a.Restarts = true, ago(4*time.Minute), []wire.TaskID{"t9e3779b9kqp"}, 1
+		}),
+		storyAgent(23, "silent", "coder", wire.StatusUnknown, func(a *wire.Agent) { a.LastHeartbeat = ago(70 * time.Second) }),
+		storyAgent(24, "flaky", "coder", wire.StatusPending, func(a *wire.Agent) { a.RestartAt, a.Restarts, a.Exit = &soon, 2, &wire.Exit{Code: 1} }),
+		storyAgent(25, "looping", "coder", wire.StatusPending, func(a *wire.Agent) {
+			a.RestartAt, a.Restarts, a.CrashLoop, a.Exit = &soon, 5, true, &wire.Exit{Code: 1, Message: "the licence has run out"}
+		}),
+	}
+}
+
+// storyTurns are events of work and health.
+func storyTurns() []wire.Event {
+	var out []wire.Event
+	for i, e := range []wire.Event{
+		{Type: wire.EventTask, Data: wire.EventData{Task: "t9e3779b9kqp", State: wire.TaskWorking, Text: "summarize the log"}},
+		{Type: wire.EventLog, Data: wire.EventData{Text: "bad line: there is no message \"hello\""}},
+		{Type: wire.EventHealth, Data: wire.EventData{Text: "stalled: no output for 40s"}},
+		{Type: wire.EventHealth, Data: wire.EventData{Text: "it goes on"}},
+		{Type: wire.EventTask, Data: wire.EventData{Task: "t9e3779b9kqp", State: wire.TaskFailed, Text: "the disk is full"}},
+		{Type: wire.EventHealth, Data: wire.EventData{Text: "lost: no sign of life for 3s; it is killed"}},
+		{Type: wire.EventCrashed, Data: wire.EventData{Exit: &wire.Exit{Code: 1}, Text: "it starts again in 2s"}},
+	} {
+		e.Seq, e.Time = uint64(i+1), storyNow.Add(time.Duration(i-10)*9*time.Second)
+		out = append(out, e)
+	}
+	return out
+}
+
 func storyTypes() []wire.AgentType {
 	return []wire.AgentType{
 		{Name: "scripted", Kind: wire.KindScripted, Description: "A deterministic agent, driven by a script of lines, delays, exits and crashes.", Builtin: true, Running: 3, StopGraceMS: 5000},
 		{Name: "shell", Kind: wire.KindExec, Description: "Runs the command that you give it.", Builtin: true, Running: 2, StopGraceMS: 5000},
-		{Name: "coder", Kind: wire.KindExec, Argv: []string{"coder", "--headless"}, Description: "Works on one repository.", MaxInstances: 4, Running: 4, StopGraceMS: 10000},
+		{Name: "coder", Kind: wire.KindExec, Argv: []string{"coder", "--headless"}, Description: "Works on one repository.", MaxInstances: 4, Running: 4, Tasks: wire.TasksLines, MaxTasks: 4, StopGraceMS: 10000},
 	}
 }
 

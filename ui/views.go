@@ -39,6 +39,8 @@ type FleetView struct {
 	Now     time.Time
 	Assets  Assets
 	Theme   string // from Theme; "" follows the system
+
+	Admission wire.Admission
 }
 
 // AgentView is the page of one agent.
@@ -54,6 +56,9 @@ type AgentView struct {
 	Now     time.Time
 	Assets  Assets
 	Theme   string
+
+	Admission wire.Admission
+	Kept      Kept
 }
 
 // MaxEvents is how many events an agent's page is rendered with.
@@ -74,6 +79,8 @@ type RefusedView struct {
 	Title  string // empty: after Status
 	Detail string // what to do; empty: after Status
 	Nonce  string
+
+	Back, BackWord string // a link away from here, and its words; empty: to the fleet
 }
 
 // FleetFilter is what the fleet page shows, and in which order. It stands in the page's URL.
@@ -210,7 +217,7 @@ var stateOrder = []string{"running", "starting", "pending", "stopping", "unknown
 
 func stateRank(a *wire.Agent) int { return slices.Index(stateOrder, State(a)) }
 
-var needOrder = []string{"question", "leftovers", "unreachable", "failed"}
+var needOrder = []string{"question", "leftovers", "unreachable", "loop", "stalled", "failed"}
 
 // natural compares text with its numbers as numbers: demo-2 stands before demo-10.
 func natural(a, b string) int {
@@ -276,8 +283,17 @@ func newest(a, b *wire.Agent) int {
 // MaxFolded is how many agents that need a person the page shows before it folds the others.
 const MaxFolded = 6
 
-// MaxRows is how many of the other agents are in the first render. The script adds the rest from the fleet's snapshot.
-const MaxRows = 300
+// open is how many of the agents that need a person are shown: a page of one state was asked for, and folds none.
+func (v FleetView) open(needs int) int {
+	if v.Filter.State != "" {
+		return needs
+	}
+	return min(needs, MaxFolded)
+}
+
+// MaxRows is how many agents of a group are in the first render, more than a window shows. The script has all of them,
+// from the fleet's snapshot, and gives rows to those near the window.
+const MaxRows = 100
 
 // AgentURL is the address of an agent's page.
 func AgentURL(id wire.AgentID) string { return "/agents/" + url.PathEscape(string(id)) }
@@ -291,21 +307,17 @@ type page struct {
 	assets         Assets
 	here           string // the href of the navigation's entry that the page belongs to
 	current        string // aria-current: "page" when it is that entry's own page, else "true"
+	admission      wire.Admission
+	now            time.Time
 }
 
 func (v FleetView) page() page {
-	return page{"Fleet", "fleet.js", v.Node, v.Version, v.Epoch, v.Theme, v.Assets, "/", "page"}
+	return Frame{v.Node, v.Version, v.Epoch, v.Now, v.Assets, v.Theme, v.Admission}.page("Fleet", "fleet.js", "/", true)
 }
 
 func (v AgentView) page() page {
-	return page{v.Agent.Name, "agent.js", v.Node, v.Version, v.Epoch, v.Theme, v.Assets, "/", "true"}
+	return Frame{v.Node, v.Version, v.Epoch, v.Now, v.Assets, v.Theme, v.Admission}.page(v.Agent.Name, "agent.js", "/", false)
 }
-
-// destination is an entry of the navigation.
-type destination struct{ Word, Href string }
-
-// destinations grows with the pages.
-var destinations = []destination{{"Fleet", "/"}}
 
 // starter is an agent that an empty fleet offers to spawn.
 type starter struct {

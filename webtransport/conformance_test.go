@@ -83,7 +83,7 @@ func quicPair(t *testing.T) (Session, Session) {
 		t.Fatal(err)
 	}
 	served := make(chan error, 1)
-	go func() { served <- srv.Serve(pc) }()
+	go func() { served <- srv.Serve(pc.(*net.UDPConn)) }()
 	t.Cleanup(func() {
 		srv.Close()
 		if err := <-served; err != nil {

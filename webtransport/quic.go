@@ -18,6 +18,8 @@ import (
 	"github.com/quic-go/quic-go/http3"
 	"github.com/quic-go/quic-go/quicvarint"
 	wt "github.com/quic-go/webtransport-go"
+
+	"skein.dev/skein/webtransport/mask"
 )
 
 const (
@@ -32,16 +34,23 @@ const (
 	quicStreams = 32
 )
 
-// quicConfig is the transport's configuration for both sides. Windows bound what a peer can make this side hold: a
-// stream a client fills and nobody reads costs at most StreamWindow, all of a connection's streams ConnWindow.
-func quicConfig(maxStreams int64) *quic.Config {
+// Flow control windows of a whole connection: what a peer can make this side hold when nobody reads its streams. Once
+// that much lies there the peer's other streams stand still too, control among them, so a window is many times that of a
+// stream from the start. A server bounds what each of many clients may cost it; a client's readers are its own.
+const (
+	serverConnWindow = 16 << 20
+	clientConnWindow = 64 << 20
+)
+
+// quicConfig is the transport's configuration. A stream that a peer fills and nobody reads costs up to 1 MiB.
+func quicConfig(maxStreams int64, connWindow uint64) *quic.Config {
 	return &quic.Config{
 		MaxIncomingStreams:               maxStreams + quicStreams,
 		MaxIncomingUniStreams:            quicStreams,
 		InitialStreamReceiveWindow:       256 << 10,
 		MaxStreamReceiveWindow:           1 << 20,
-		InitialConnectionReceiveWindow:   512 << 10,
-		MaxConnectionReceiveWindow:       4 << 20,
+		InitialConnectionReceiveWindow:   connWindow,
+		MaxConnectionReceiveWindow:       connWindow,
 		MaxIdleTimeout:                   30 * time.Second,
 		KeepAlivePeriod:                  10 * time.Second,
 		EnableDatagrams:                  true,
@@ -59,13 +68,28 @@ type QUICConfig struct {
 	// ResetKey, if it is the same after a restart, lets clients learn at once that the server forgot their connections
 	// (RFC 9000, section 10.3); else they find out when nothing answers.
 	ResetKey *[32]byte
+	Mask     MaskConfig
 	Logger   *slog.Logger
 }
+
+// MaskConfig says which connections send their packets twice, to hide loss (package mask).
+type MaskConfig = mask.Config
+
+// DefaultMaskCeiling is the rate up to which a connection counts as thin, in bits a second.
+const DefaultMaskCeiling = mask.DefaultCeiling
+
+// MaskState is whether a connection does, and why not.
+type MaskState = mask.State
 
 // QUICServer serves HTTP/3 and, through Upgrade, WebTransport sessions.
 type QUICServer struct {
 	wt       *wt.Server
 	resetKey *quic.StatelessResetKey
+	mask     MaskConfig
+	flows    sync.Map // *quic.Conn: *mask.Flow
+
+	mu      sync.Mutex
+	sockets []*mask.Conn
 
 	ctx    context.Context // ends with Close
 	cancel context.CancelFunc
@@ -81,7 +105,7 @@ func NewQUICServer(c QUICConfig) *QUICServer {
 	}
 	h3 := &http3.Server{
 		TLSConfig:  http3.ConfigureTLSConfig(c.TLS),
-		QUICConfig: quicConfig(c.MaxStreams),
+		QUICConfig: quicConfig(c.MaxStreams, serverConnWindow),
 		Handler:    c.Handler,
 		Logger:     c.Logger,
 		ConnContext: func(ctx context.Context, conn *quic.Conn) context.Context {
@@ -91,13 +115,18 @@ func NewQUICServer(c QUICConfig) *QUICServer {
 	s := &QUICServer{
 		wt:       &wt.Server{H3: h3, ApplicationProtocols: c.Protocols, CheckOrigin: c.CheckOrigin},
 		resetKey: (*quic.StatelessResetKey)(c.ResetKey),
+		mask:     c.Mask,
 	}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	return s
 }
 
-// Serve accepts connections on pc until Close.
-func (s *QUICServer) Serve(pc net.PacketConn) error {
+// Serve accepts connections on a socket until Close.
+func (s *QUICServer) Serve(socket *net.UDPConn) error {
+	pc := mask.New(socket, s.mask)
+	s.mu.Lock()
+	s.sockets = append(s.sockets, pc)
+	s.mu.Unlock()
 	t := &quic.Transport{Conn: pc, StatelessResetKey: s.resetKey}
 	defer t.Close()
 	ln, err := t.ListenEarly(s.wt.H3.TLSConfig, s.wt.H3.QUICConfig)
@@ -113,8 +142,34 @@ func (s *QUICServer) Serve(pc net.PacketConn) error {
 		if err != nil {
 			return fmt.Errorf("accept on UDP %s: %w", pc.LocalAddr(), err)
 		}
-		s.conns.Go(func() { s.wt.ServeQUICConn(conn) }) // its error is about this connection only
+		s.conns.Go(func() {
+			flow := watch(pc, conn)
+			s.flows.Store(conn, flow)
+			s.wt.ServeQUICConn(conn) // its error is about this connection only
+			s.flows.Delete(conn)
+			flow.Stop()
+		})
 	}
+}
+
+// watch lets a socket look at a connection.
+func watch(pc *mask.Conn, conn *quic.Conn) *mask.Flow {
+	return pc.Watch(conn.RemoteAddr, func() mask.Stats {
+		st := conn.ConnectionStats()
+		return mask.Stats{PacketsSent: st.PacketsSent, PacketsLost: st.PacketsLost, BytesSent: st.BytesSent,
+			MinRTT: st.MinRTT, SmoothedRTT: st.SmoothedRTT}
+	})
+}
+
+// Masked counts the connections whose packets are sent twice now, and the packets that were.
+func (s *QUICServer) Masked() (connections int, packets uint64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, pc := range s.sockets {
+		connections += pc.Masked()
+		packets += pc.Repeated()
+	}
+	return connections, packets
 }
 
 // Close ends every connection.
@@ -138,7 +193,8 @@ func (s *QUICServer) Upgrade(w http.ResponseWriter, r *http.Request) (Session, e
 		}
 		return nil, err
 	}
-	q := newQUICSession(sess, conn)
+	flow, _ := s.flows.Load(conn)
+	q := newQUICSession(sess, conn, flow.(*mask.Flow))
 	q.connect = h.str
 	return q, nil
 }
@@ -166,6 +222,7 @@ type QUICDialConfig struct {
 	Header     http.Header
 	Protocols  []string
 	MaxStreams int64 // 0: 1000
+	Mask       MaskConfig
 }
 
 // DialQUIC opens a session at an https URL, on a QUIC connection of its own.
@@ -173,7 +230,6 @@ func DialQUIC(ctx context.Context, url string, c QUICDialConfig) (Session, error
 	if c.MaxStreams == 0 {
 		c.MaxStreams = 1000
 	}
-	var conn *quic.Conn
 	tlsConf := &tls.Config{}
 	if c.TLS != nil {
 		tlsConf = c.TLS.Clone()
@@ -184,25 +240,56 @@ func DialQUIC(ctx context.Context, url string, c QUICDialConfig) (Session, error
 	if err != nil {
 		return nil, err
 	}
-	conn, err = quic.DialAddr(ctx, host, tlsConf, quicConfig(c.MaxStreams))
+	conn, pc, err := dialUDP(ctx, host, tlsConf, quicConfig(c.MaxStreams, clientConnWindow), c.Mask)
 	if err != nil {
-		return nil, fmt.Errorf("connect to %s over QUIC: %w", host, err)
+		return nil, fmt.Errorf("connect to %s over QUIC: %w", host, connectError{err})
 	}
+	flow := watch(pc, conn)
+	context.AfterFunc(conn.Context(), flow.Stop)
 	cc, err := t.NewClientConn(conn)
 	if err == nil {
 		var sess *wt.Session
 		if _, sess, err = cc.Dial(ctx, url, c.Header); err == nil {
-			return newQUICSession(sess, conn), nil
+			return newQUICSession(sess, conn, flow), nil
 		}
 	}
 	conn.CloseWithError(quic.ApplicationErrorCode(http3.ErrCodeNoError), "")
 	return nil, fmt.Errorf("open a WebTransport session at %s: %w", url, err)
 }
 
+// dialUDP opens a connection on a socket of its own, which ends with it.
+func dialUDP(ctx context.Context, host string, tlsConf *tls.Config, config *quic.Config, m MaskConfig) (*quic.Conn, *mask.Conn, error) {
+	to, err := net.ResolveUDPAddr("udp", host)
+	if err != nil {
+		return nil, nil, err
+	}
+	if tlsConf.ServerName == "" {
+		tlsConf.ServerName, _, _ = net.SplitHostPort(host)
+	}
+	socket, err := net.ListenUDP("udp", nil)
+	if err != nil {
+		return nil, nil, err
+	}
+	pc := mask.New(socket, m)
+	t := &quic.Transport{Conn: pc}
+	end := func() {
+		t.Close()
+		pc.Close()
+	}
+	conn, err := t.Dial(ctx, to, tlsConf, config)
+	if err != nil {
+		end()
+		return nil, nil, err
+	}
+	context.AfterFunc(conn.Context(), end)
+	return conn, pc, nil
+}
+
 // quicSession is a Session on webtransport-go.
 type quicSession struct {
 	sess    *wt.Session
 	conn    *quic.Conn
+	flow    *mask.Flow
 	connect *http3.Stream // the server's side only
 
 	ctx    context.Context
@@ -215,8 +302,8 @@ type quicSession struct {
 	datagrams *datagramQueue
 }
 
-func newQUICSession(sess *wt.Session, conn *quic.Conn) *quicSession {
-	s := &quicSession{sess: sess, conn: conn, closed: make(chan struct{}), datagrams: newDatagramQueue()}
+func newQUICSession(sess *wt.Session, conn *quic.Conn, flow *mask.Flow) *quicSession {
+	s := &quicSession{sess: sess, conn: conn, flow: flow, closed: make(chan struct{}), datagrams: newDatagramQueue()}
 	s.ctx, s.cancel = context.WithCancelCause(context.Background())
 	context.AfterFunc(sess.Context(), s.ended)
 	return s
@@ -269,6 +356,8 @@ func (s *quicSession) Info() Info {
 		Transport: "webtransport", Protocol: s.sess.SessionState().ApplicationProtocol, RemoteAddr: s.sess.RemoteAddr(),
 		RTT: st.SmoothedRTT, MaxDatagramSize: quicDatagramSize,
 		BytesSent: st.BytesSent, BytesReceived: st.BytesReceived,
+		MinRTT: st.MinRTT, CongestionWindow: st.CongestionWindow,
+		PacketsSent: st.PacketsSent, PacketsReceived: st.PacketsReceived, PacketsLost: st.PacketsLost, Mask: s.flow.State(),
 	}
 }
 

@@ -23,7 +23,7 @@ func serveQUIC(t *testing.T, addr string, tlsConf *tls.Config, key *[32]byte) (p
 		}
 	})})
 	served := make(chan struct{})
-	go func() { defer close(served); srv.Serve(pc) }()
+	go func() { defer close(served); srv.Serve(pc.(*net.UDPConn)) }()
 	return pc, accepted, func() { srv.Close(); <-served; pc.Close() }
 }
 

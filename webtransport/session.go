@@ -69,6 +69,11 @@ type Info struct {
 	MaxDatagramSize int
 	BytesSent       uint64
 	BytesReceived   uint64
+	// Of QUIC carriers alone:
+	MinRTT                                    time.Duration // the least of the path
+	CongestionWindow                          uint64        // bytes
+	PacketsSent, PacketsReceived, PacketsLost uint64        // packets that are sent twice count once
+	Mask                                      MaskState
 }
 
 // CloseError is why a session ended: one side called Close. Code and Reason are what it gave; Remote tells which side.

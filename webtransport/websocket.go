@@ -1,6 +1,7 @@
 package webtransport
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -55,6 +56,7 @@ func AcceptWebSocket(w http.ResponseWriter, r *http.Request, c WebSocketConfig) 
 	if err != nil {
 		return nil, err
 	}
+	c.Mux.ConnWindow = cmp.Or(c.Mux.ConnWindow, serverConnWindow)
 	return newWSSession(conn, c, remoteAddr(r.RemoteAddr), qmux.Server), nil
 }
 
@@ -86,6 +88,7 @@ func DialWebSocket(ctx context.Context, url string, c WebSocketConfig) (Session,
 		return nil, fmt.Errorf("open a WebSocket at %s: the server speaks none of %s", url, strings.Join(c.subprotocols(), ", "))
 	}
 	host, _ := hostPort(url)
+	c.Mux.ConnWindow = cmp.Or(c.Mux.ConnWindow, clientConnWindow)
 	return newWSSession(conn, c, remoteAddr(host), qmux.Client), nil
 }
 

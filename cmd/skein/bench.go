@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -23,6 +24,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"skein.dev/skein/e2e/netlab"
 	"skein.dev/skein/server"
 	"skein.dev/skein/webtransport/bare"
 	"skein.dev/skein/webtransport/client"
@@ -39,6 +41,9 @@ type result struct {
 	Value     float64 `json:"value,omitempty"`
 	Bare      float64 `json:"bare,omitempty"`  // the same with the bare library
 	Ratio     float64 `json:"ratio,omitempty"` // ours to bare
+	Target    string  `json:"target,omitempty"`
+
+	more []result // further lines that the same run gave, with case and unit
 }
 
 type benchReport struct {
@@ -53,34 +58,48 @@ type benchOptions struct {
 	scale     float64
 	transport string
 	only      string
+	peers     string // path of skein-peers; "": beside this program
 }
 
 func benchCommand(g *global) *cobra.Command {
 	var o benchOptions
-	var barePeer bool
+	var barePeer, inLab bool
 	c := &cobra.Command{
 		Use: "bench", Short: "Measure this build on this machine, over both transports", Args: cobra.NoArgs,
 		Long: `Measure this build on this machine: a server of its own on loopback, in a process of its own, and one client. Where the
 bare libraries (webtransport-go, coder/websocket) can do the same, they are measured in the same run, and the ratio is
-what counts: the machine's own speed drops out of it.`,
+what counts: the machine's own speed drops out of it.
+
+Over a bad link, which needs root, what one would use in place of Skein runs beside it, as lines of their own: a WebSocket
+with JSON over TCP cubic and BBR, centrifuge, HTTP/2 and webtransport-go. The program skein-peers is needed for that.`,
 		Example: `  skein bench
   skein bench --only spawn --transport websocket
+  skein bench --only '1 % loss' --transport centrifuge
   skein bench --json > bench.json`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if barePeer {
+			switch {
+			case barePeer:
 				return serveBare(cmd)
+			case inLab:
+				return labClient(cmd)
 			}
 			return bench(cmd, g, o)
 		},
 	}
 	c.Flags().Float64Var(&o.scale, "scale", 1, "how many rounds, times the default")
 	c.Flags().StringVar(&o.only, "only", "", "only cases whose name contains this")
+	c.Flags().StringVar(&o.peers, "peers", "", "the program skein-peers; default: the one beside this program")
 	c.Flags().BoolVar(&barePeer, "bare-peer", false, "serve the bare libraries' echo")
+	c.Flags().BoolVar(&inLab, "lab-client", false, "be the client of a case in the lab")
 	c.Flags().MarkHidden("bare-peer")
+	c.Flags().MarkHidden("lab-client")
 	return c
 }
 
 func bench(cmd *cobra.Command, g *global, o benchOptions) error {
+	if err := checkTransport(g.transport); err != nil {
+		return err
+	}
 	o.transport = g.transport
 	b, err := newBench(cmd.Context(), o)
 	if err != nil {
@@ -93,20 +112,31 @@ func bench(cmd *cobra.Command, g *global, o benchOptions) error {
 		if !strings.Contains(bc.name, o.only) {
 			continue
 		}
-		for _, t := range []string{client.WebTransport, client.WebSocket} {
+		for _, t := range bc.transports() {
 			if g.transport != client.Auto && g.transport != t {
 				continue
 			}
 			fmt.Fprintf(cmd.ErrOrStderr(), "%s, %s …\n", bc.name, t)
 			r, err := runCase(cmd.Context(), b, bc, t)
+			var skipped skipCase
+			if errors.As(err, &skipped) {
+				fmt.Fprintf(cmd.ErrOrStderr(), "%s, %s is left out: %s\n", bc.name, t, skipped)
+				continue
+			}
 			if err != nil {
 				return fmt.Errorf("%s over %s: %w", bc.name, t, err)
 			}
 			r.Case, r.Transport, r.Unit = bc.name, t, bc.unit
-			if r.Bare > 0 {
+			if r.Bare > 0 && r.Ratio == 0 {
 				r.Ratio = cmp.Or(r.P50, r.Value) / r.Bare
 			}
-			rep.Results = append(rep.Results, r)
+			for _, r := range append([]result{r}, r.more...) {
+				r.Transport = t
+				if slices.Contains(skeinTransports, t) {
+					r.Target = benchTargets[r.Case]
+				}
+				rep.Results = append(rep.Results, r)
+			}
 		}
 	}
 	if g.json {
@@ -130,7 +160,7 @@ func runCase(ctx context.Context, b *benchRun, bc benchCase, transport string) (
 func printBench(cmd *cobra.Command, rep benchReport) error {
 	cmd.Printf("skein %s, %s, %s, %s\n\n", rep.Version, rep.Go, rep.Machine, rep.Date.Format(time.DateOnly))
 	w := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(w, "case\ttransport\tp50\tp99\tvalue\tunit\tbare\tratio\t")
+	fmt.Fprintln(w, "case\ttransport\tp50\tp99\tvalue\tunit\tbare\tratio\ttarget\t")
 	num := func(f float64) string {
 		switch {
 		case f == 0:
@@ -143,7 +173,7 @@ func printBench(cmd *cobra.Command, rep benchReport) error {
 		return fmt.Sprintf("%.0f", f)
 	}
 	for _, r := range rep.Results {
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t\n", r.Case, r.Transport, num(r.P50), num(r.P99), num(r.Value), r.Unit, num(r.Bare), num(r.Ratio))
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t\n", r.Case, r.Transport, num(r.P50), num(r.P99), num(r.Value), r.Unit, num(r.Bare), num(r.Ratio), r.Target)
 	}
 	return w.Flush()
 }
@@ -168,7 +198,15 @@ type benchRun struct {
 	bares struct{ QUIC, WS string }
 }
 
-func newBench(ctx context.Context, o benchOptions) (_ *benchRun, err error) {
+// benchConfig is the configuration of the server that is measured: without bulk's bound, for transfers would measure that.
+const benchConfig = "lanes: {bulk: none}\n"
+
+func newBench(ctx context.Context, o benchOptions) (*benchRun, error) {
+	return newBenchWith(ctx, o, benchConfig)
+}
+
+// newBenchWith starts a server with a configuration of its own.
+func newBenchWith(ctx context.Context, o benchOptions, yaml string) (_ *benchRun, err error) {
 	b := &benchRun{ctx: ctx, o: o}
 	if b.dir, err = os.MkdirTemp("", "skein-bench-"); err != nil {
 		return nil, err
@@ -177,7 +215,11 @@ func newBench(ctx context.Context, o benchOptions) (_ *benchRun, err error) {
 	if err != nil {
 		return nil, err
 	}
-	b.srv = exec.Command(exe, "serve", "--data-dir", b.dir, "--http", "localhost:0", "--listen", "localhost:0", "--log-format", "json", "--keep-exited", "100000")
+	config := filepath.Join(b.dir, "bench.yaml")
+	if err := os.WriteFile(config, []byte(yaml), 0o600); err != nil {
+		return b, err
+	}
+	b.srv = exec.Command(exe, "serve", "--data-dir", b.dir, "--config", config, "--http", "localhost:0", "--listen", "localhost:0", "--log-format", "json", "--keep-exited", "100000")
 	b.peer = exec.Command(exe, "bench", "--bare-peer")
 	for _, c := range []*exec.Cmd{b.srv, b.peer} {
 		c.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // Ctrl-C is for this process, which ends them in order
@@ -244,7 +286,7 @@ func serveBare(cmd *cobra.Command) error {
 
 func (b *benchRun) n(rounds int) int { return max(1, int(float64(rounds)*b.o.scale)) }
 
-func (b *benchRun) dial(transport string) (*client.Client, error) {
+func (b *benchRun) dial(transport string, change ...func(*client.Options)) (*client.Client, error) {
 	o, err := client.FindLocal(b.dir)
 	if err != nil {
 		return nil, err
@@ -259,6 +301,9 @@ func (b *benchRun) dial(transport string) (*client.Client, error) {
 		return nil, err
 	}
 	o.URL, o.Transport, o.Name, o.NoStatus = l.HTTPS, transport, "bench", true
+	for _, f := range change {
+		f(&o)
+	}
 	return client.Dial(b.ctx, o)
 }
 
@@ -276,12 +321,32 @@ type benchCase struct {
 	run        func(b *benchRun, transport string) (result, error)
 }
 
+// rtt50 is the delay of each way of a round trip of 50 ms.
+const rtt50 = 25 * time.Millisecond
+
 var benchCases = []benchCase{
 	{"echo round trip", "µs", false, benchEcho},
 	{"warm spawn, scripted", "ms", false, benchSpawn(wire.SpawnParams{Type: "scripted", Script: "exit 0"}, 400)},
 	{"warm spawn, process", "ms", false, benchSpawn(wire.SpawnParams{Type: "shell", Argv: []string{"/bin/true"}}, 200)},
 	{"batch of 100, scripted", "ms", false, benchBatch},
 	{"events from 100 agents", "events/s", false, benchEvents},
+	{"memory retrieve", "µs", false, benchRetrieve},
+	{"memory store", "µs", false, benchStore},
+	{"memory retrieve, pipelined", "ops/s", false, benchPipelined(60_000, retrieveOne)},
+	{"memory store, pipelined", "ops/s", false, benchPipelined(6_000, storeOne)},
+	{"tasks through 1 agent", "tasks/s", false, benchTasks(1, 1000)},
+	{"tasks through 10 agents", "tasks/s", false, benchTasks(10, 3000)},
+	{"tasks through 100 agents", "tasks/s", false, benchTasks(100, 3000)},
+	{"fan-out of 1,000", "ms", false, benchFanOut},
+	{"emergency stop of 500 processes", "ms", false, benchEmergency},
+	{"requests beside 500 busy agents", "ms", false, benchBusy},
+	{"status of 2,000 agents, age when seen", "ms", false, benchFleet},
+	{"upload of 64 MiB", "MB/s", false, benchUpload},
+	{"download of 64 MiB", "MB/s", false, benchDownload},
+	{"critical beside 500 bulk streams", "ms", true, benchCritical},
+	{"100 agents' events, 50 ms RTT, 1 % loss", "ms", false, lossy(netlab.Conditions{Delay: rtt50, Rate: 20e6, Queue: 250_000, Loss: 0.01})},
+	{"100 agents' events, 50 ms RTT, 5 % loss", "ms", false, lossy(netlab.Conditions{Delay: rtt50, Rate: 20e6, Queue: 250_000, Loss: 0.05})},
+	{"100 agents' events, 50 ms RTT, 1 % in bursts", "ms", false, lossy(netlab.Conditions{Delay: rtt50, Rate: 20e6, Queue: 250_000, Burst: netlab.Burst{Loss: 0.01, Mean: 20 * time.Millisecond}})},
 	{"RSS of an idle session", "KiB", true, benchSessions},
 	{"RSS of an idle stream", "KiB", true, benchStreams},
 }
@@ -296,9 +361,13 @@ func times(n int, unit time.Duration, f func() error) (result, error) {
 		}
 		all[i] = time.Since(begin)
 	}
+	return percentiles(all, unit), nil
+}
+
+func percentiles(all []time.Duration, unit time.Duration) result {
 	slices.Sort(all)
-	at := func(p float64) float64 { return float64(all[int(p*float64(n-1))]) / float64(unit) }
-	return result{P50: at(0.5), P99: at(0.99)}, nil
+	at := func(p float64) float64 { return float64(all[int(math.Ceil(p*float64(len(all)-1)))]) / float64(unit) } // of few, p99 is the worst
+	return result{P50: at(0.5), P99: at(0.99)}
 }
 
 func benchEcho(b *benchRun, transport string) (result, error) {
@@ -313,28 +382,27 @@ func benchEcho(b *benchRun, transport string) (result, error) {
 	}
 	defer peer.Close()
 	msg := []byte(`{"jsonrpc":"2.0","id":1,"method":"ping","params":{}}` + "\n")
-	// Taken in turns, so that the machine's moods hit both.
-	var ours, bares []float64
-	var r result
-	for range 5 {
-		o, err := times(b.n(600), time.Microsecond, func() error { _, err := c.Ping(b.ctx); return err })
-		if err != nil {
-			return r, err
+	// Taken in turns of a few, so that the machine's moods hit both.
+	var ours, bares []time.Duration
+	for range b.n(150) {
+		for range 20 {
+			d, err := c.Ping(b.ctx)
+			if err != nil {
+				return result{}, err
+			}
+			ours = append(ours, d)
 		}
-		p, err := times(b.n(600), time.Microsecond, func() error { return peer.Echo(slices.Clone(msg)) })
-		if err != nil {
-			return r, err
+		for range 20 {
+			begin := time.Now()
+			if err := peer.Echo(slices.Clone(msg)); err != nil {
+				return result{}, err
+			}
+			bares = append(bares, time.Since(begin))
 		}
-		ours, bares = append(ours, o.P50), append(bares, p.P50)
-		r.P99 = max(r.P99, o.P99)
 	}
-	r.P50, r.Bare = median(ours), median(bares)
+	r := percentiles(ours, time.Microsecond)
+	r.Bare = percentiles(bares, time.Microsecond).P50
 	return r, nil
-}
-
-func median(v []float64) float64 {
-	slices.Sort(v)
-	return v[len(v)/2]
 }
 
 func benchSpawn(p wire.SpawnParams, rounds int) func(*benchRun, string) (result, error) {
@@ -421,6 +489,66 @@ func benchEvents(b *benchRun, transport string) (result, error) {
 		return result{}, err
 	}
 	return result{Value: float64(100*lines) / took.Seconds()}, nil
+}
+
+const benchFile = 64 << 20 // bytes
+
+// pattern is a file that takes no memory.
+type pattern struct{}
+
+func (pattern) ReadAt(b []byte, off int64) (int, error) {
+	for i := range b {
+		b[i] = byte((off + int64(i)) * 0x9e3779b1 >> 13)
+	}
+	return len(b), nil
+}
+
+// benchUpload sends a file until the server has it on the disk. Its SHA-256 is computed before.
+func benchUpload(b *benchRun, transport string) (result, error) {
+	return benchTransfer(b, transport, func(c *client.Client, p wire.ArtifactCreateParams) (*wire.Artifact, time.Duration, error) {
+		begin := time.Now()
+		a, err := c.Upload(b.ctx, p, pattern{}, nil)
+		return a, time.Since(begin), err
+	})
+}
+
+// benchDownload gets it back, and checks its SHA-256 meanwhile.
+func benchDownload(b *benchRun, transport string) (result, error) {
+	return benchTransfer(b, transport, func(c *client.Client, p wire.ArtifactCreateParams) (*wire.Artifact, time.Duration, error) {
+		a, err := c.Upload(b.ctx, p, pattern{}, nil)
+		if err != nil {
+			return nil, 0, err
+		}
+		begin := time.Now()
+		_, err = c.Download(b.ctx, a.ID, io.Discard, nil)
+		return a, time.Since(begin), err
+	})
+}
+
+func benchTransfer(b *benchRun, transport string, run func(*client.Client, wire.ArtifactCreateParams) (*wire.Artifact, time.Duration, error)) (r result, err error) {
+	c, err := b.dial(transport)
+	if err != nil {
+		return r, err
+	}
+	defer c.Close()
+	p := wire.ArtifactCreateParams{Name: "bench", Size: benchFile}
+	if p.SHA256, err = client.Sum(b.ctx, io.NewSectionReader(pattern{}, 0, benchFile)); err != nil {
+		return r, err
+	}
+	rates := make([]float64, b.n(5))
+	for i := range rates {
+		a, took, err := run(c, p)
+		if err == nil {
+			err = c.ArtifactDelete(b.ctx, a.ID)
+		}
+		if err != nil {
+			return r, err
+		}
+		rates[i] = benchFile / 1e6 / took.Seconds()
+	}
+	slices.Sort(rates)
+	r.Value = rates[len(rates)/2]
+	return r, nil
 }
 
 // rss is what a process holds, in KiB, once it holds still.

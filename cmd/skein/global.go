@@ -27,8 +27,17 @@ var errUnreachable = errors.New("the server can't be reached")
 // dialTimeout bounds the first connection of a command.
 const dialTimeout = 15 * time.Second
 
-// options finds the server: --server, or the one that runs from the data folder.
+// options finds the server: --server, or the one that runs from the data folder. A token is needed.
 func (g *global) options() (o client.Options, local bool, err error) {
+	o, local, err = g.find()
+	if err == nil && o.Token == "" {
+		return o, local, usageError{errors.New("--server needs --token (or SKEIN_TOKEN): the content of the file token in that server's data folder")}
+	}
+	return o, local, err
+}
+
+// find is options without a look at the token.
+func (g *global) find() (o client.Options, local bool, err error) {
 	if g.server == "" {
 		o, err = client.FindLocal(g.dataDir)
 		local = true
@@ -43,9 +52,6 @@ func (g *global) options() (o client.Options, local bool, err error) {
 	}
 	if g.token != "" {
 		o.Token = g.token
-	}
-	if err == nil && o.Token == "" {
-		return o, local, usageError{errors.New("--server needs --token (or SKEIN_TOKEN): the content of the file token in that server's data folder")}
 	}
 	o.Transport, o.Name, o.Version, o.NoStatus = g.transport, "skein-cli", version, true
 	return o, local, err
@@ -124,7 +130,7 @@ func one(agents []wire.Agent, word string) (wire.AgentID, error) {
 	return "", wire.Errorf(wire.CodeNotFound, "there is no agent %q; `skein ps -a` lists them all", word)
 }
 
-func join(ids []wire.AgentID) string {
+func join[T ~string](ids []T) string {
 	s := make([]string, 0, len(ids))
 	for _, id := range ids[:min(len(ids), 5)] {
 		s = append(s, string(id))

@@ -26,13 +26,17 @@ const (
 	exitFailed      = 1 // anything else
 	exitUsage       = 2 // the command line makes no sense
 	exitUnreachable = 3 // no server, or it refuses this client
-	exitNotFound    = 4 // no such agent or type
-	exitRefused     = 5 // a cap or the agent's state does not allow it
+	exitNotFound    = 4 // no such agent, task, type or entry
+	exitRefused     = 5 // a cap, closed admission or a state, such as an entry's revision, does not allow it
 	exitLeftovers   = 6 // a stop left processes behind
+	exitTaskFailed  = 7 // the task that was waited for failed, or was rejected
+	exitCanceled    = 8 // it was canceled
+	exitInterrupted = 130
 )
 
 const exitHelp = `Exit codes: 0 done; 1 failed; 2 wrong usage; 3 the server can't be reached or refuses the login;
-4 no such agent or type; 5 refused by a cap or by the agent's state; 6 a stop left processes behind.
+4 no such agent, task, type or entry; 5 refused by a cap, by closed admission or by a state; 6 a stop left processes behind;
+7 the task that was waited for failed, 8 it was canceled; 130 interrupted while waiting for a task, which goes on.
 Every flag has an environment variable: --data-dir is SKEIN_DATA_DIR.`
 
 func main() {
@@ -100,7 +104,7 @@ func exitFor(err error) int {
 	switch we.Code {
 	case wire.CodeNotFound:
 		return exitNotFound
-	case wire.CodeExhausted, wire.CodePrecondition, wire.CodeUnavailable:
+	case wire.CodeExhausted, wire.CodePrecondition, wire.CodeUnavailable, wire.CodeConflict:
 		return exitRefused
 	case wire.CodeInvalidParams:
 		return exitUsage
@@ -121,6 +125,7 @@ where UDP is blocked. One binary: ` + "`skein serve`" + ` is the server, everyth
   skein spawn shell -- sh -c 'make test'        # start a process as an agent
   skein ps                                      # see the fleet
   skein logs -f a4k2                            # follow one agent
+  skein task submit --wait -- make test         # give work to whoever is free
   skein stop --all                              # stop everything, verified`,
 		SilenceUsage: true, SilenceErrors: true,
 		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error { return fromEnv(cmd.Flags()) },
@@ -137,19 +142,28 @@ where UDP is blocked. One binary: ` + "`skein serve`" + ` is the server, everyth
 	f.BoolVar(&g.json, "json", false, "print JSON")
 	f.BoolVarP(&g.verbose, "verbose", "v", false, "log what the client does")
 	root.AddCommand(serveCommand(g), spawnCommand(g), psCommand(g), logsCommand(g), attachCommand(g), sendCommand(g),
-		stopCommand(g), typesCommand(g), loginCommand(g), benchCommand(g), versionCommand(g))
-	for _, c := range root.Commands() {
-		if c.Args != nil {
-			check := c.Args
-			c.Args = func(cmd *cobra.Command, args []string) error {
-				if err := check(cmd, args); err != nil {
-					return usageError{fmt.Errorf("%w; see %s --help", err, cmd.CommandPath())}
-				}
-				return nil
+		stopCommand(g), taskCommand(g), admissionCommand(g), typesCommand(g), artifactCommand(g), memoryCommand(g), loginCommand(g), doctorCommand(g), benchCommand(g), versionCommand(g))
+	checkArgs(root)
+	return root
+}
+
+// checkArgs makes wrong arguments of any command a usage error. A command that only holds others takes none of its own.
+func checkArgs(c *cobra.Command) {
+	if check := c.Args; check != nil {
+		c.Args = func(cmd *cobra.Command, args []string) error {
+			if err := check(cmd, args); err != nil {
+				return usageError{fmt.Errorf("%w; see %s --help", err, cmd.CommandPath())}
 			}
+			return nil
 		}
 	}
-	return root
+	for _, sub := range c.Commands() {
+		if sub.HasSubCommands() && sub.RunE == nil {
+			sub.Args = cobra.NoArgs
+			sub.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
+		}
+		checkArgs(sub)
+	}
 }
 
 // fromEnv sets flags that were not given from their environment variables.

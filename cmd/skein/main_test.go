@@ -154,12 +154,12 @@ func TestHelpHasExamples(t *testing.T) {
 	if len(commands) < 11 {
 		t.Errorf("%d commands", len(commands))
 	}
+	for _, c := range commands {
+		commands = append(commands, c.Commands()...)
+	}
 	for _, c := range append(commands, newRoot()) {
-		t.Run(c.Name(), func(t *testing.T) {
-			args := []string{c.Name()}
-			if !c.HasParent() {
-				args = nil
-			}
+		t.Run(c.CommandPath(), func(t *testing.T) {
+			args := strings.Fields(c.CommandPath())[1:]
 			text := help(t, args...)
 			if !strings.Contains(text, "Examples:") || c.Short == "" {
 				t.Fatalf("--help has no example:\n%s", text)

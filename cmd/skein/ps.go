@@ -3,6 +3,8 @@ package main
 import (
 	"fmt"
 	"os"
+	"slices"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -102,15 +104,53 @@ func printAgents(cmd *cobra.Command, g *global, res *wire.ListResult, quiet bool
 		return nil
 	}
 	w := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "ID\tNAME\tTYPE\tSTATUS\tAGE\tCPU\tMEM\tLAST LINE")
+	load := slices.ContainsFunc(res.Agents, func(a wire.Agent) bool { return loadWord(&a) != "-" })
+	restarts := slices.ContainsFunc(res.Agents, func(a wire.Agent) bool { return a.Restarts > 0 })
+	fmt.Fprintln(w, cells("ID", "NAME", "TYPE", "STATUS", onlyIf(load, "TASKS"), onlyIf(restarts, "RESTARTS"), "AGE", "CPU", "MEM", "LAST LINE"))
 	for _, a := range res.Agents {
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", a.ID, a.Name, a.Type, statusWord(&a), age(time.Since(a.CreatedAt)),
-			cpu(&a), size(a.Usage.RSS), shorten(a.LastLine, 60))
+		fmt.Fprintln(w, cells(string(a.ID), a.Name, a.Type, statusWord(&a), onlyIf(load, loadWord(&a)), onlyIf(restarts, fmt.Sprint(a.Restarts)),
+			age(time.Since(a.CreatedAt)), cpu(&a), size(a.Usage.RSS), shorten(a.LastLine, 60)))
 	}
 	return w.Flush()
 }
 
+// absent is a column that has nothing to show.
+const absent = "\x00"
+
+func onlyIf(shown bool, cell string) string {
+	if shown {
+		return cell
+	}
+	return absent
+}
+
+func cells(all ...string) string {
+	return strings.Join(slices.DeleteFunc(all, func(c string) bool { return c == absent }), "\t")
+}
+
+// loadWord is what an agent has in work, and what it has done.
+func loadWord(a *wire.Agent) string {
+	if len(a.Tasks)+a.Done == 0 && a.ForTask == "" {
+		return "-"
+	}
+	return fmt.Sprintf("%d in work, %d done", len(a.Tasks), a.Done)
+}
+
 func statusWord(a *wire.Agent) string {
+	word := plainStatus(a)
+	if a.RestartAt != nil && a.Status == wire.StatusPending {
+		word = fmt.Sprintf("restarts in %s", age(max(time.Until(*a.RestartAt), 0)))
+	}
+	if a.CrashLoop {
+		word += ", crash loop"
+	}
+	if a.Stalled {
+		word += ", stalled"
+	}
+	return word
+}
+
+func plainStatus(a *wire.Agent) string {
 	switch {
 	case a.Status == wire.StatusExited && a.Exit != nil && a.Exit.Signal != "":
 		return fmt.Sprintf("%s (%s)", a.Reason, a.Exit.Signal)

@@ -19,6 +19,7 @@ import (
 func serveCommand(g *global) *cobra.Command {
 	var o server.Options
 	var logFormat, logLevel string
+	var masking bool
 	c := &cobra.Command{
 		Use: "serve", Short: "Serve the dashboard and run the agents", Args: cobra.NoArgs,
 		Long: `Serve the dashboard and run the agents.
@@ -40,6 +41,7 @@ To serve other machines give a certificate that they trust with --tls-cert and -
 			if err != nil {
 				return usageError{err}
 			}
+			o.Mask.Off = !masking
 			o.DataDir, o.Logger, o.Version = g.dataDir, log, version
 			o.Ready = func(a server.Addresses) { announce(cmd, log, a) }
 			return serve(cmd.Context(), o)
@@ -50,6 +52,8 @@ To serve other machines give a certificate that they trust with --tls-cert and -
 	f.StringVar(&o.Listen, "listen", server.DefaultListen, "HTTPS, WebSocket and WebTransport, TCP and UDP, or off")
 	f.StringVar(&o.MetricsListen, "metrics-listen", "", "private address for /metrics without a token, such as 127.0.0.1:9480")
 	f.IntVar(&o.QUICPort, "quic-port", 0, "UDP port that clients are told, where it is mapped to --listen's")
+	f.BoolVar(&masking, "loss-masking", true, "send packets of thin QUIC connections twice while they lose some")
+	f.Int64Var(&o.Mask.Ceiling, "loss-masking-ceiling", server.DefaultMaskCeiling, "bits a second up to which a connection is thin")
 	f.StringVar(&o.TLSCert, "tls-cert", "", "certificate file (PEM); without one a development certificate is made")
 	f.StringVar(&o.TLSKey, "tls-key", "", "key file (PEM)")
 	f.BoolVar(&o.InsecureListen, "insecure-listen", false, "listen beyond this machine without a certificate that others can check")

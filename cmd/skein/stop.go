@@ -1,59 +1,116 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"skein.dev/skein/webtransport/client"
 	"skein.dev/skein/webtransport/wire"
 )
 
+// stopFlags say what a stop is about.
+type stopFlags struct {
+	scope, typ  string
+	all, reopen bool
+	grace       time.Duration
+}
+
 func stopCommand(g *global) *cobra.Command {
-	var all bool
-	var typ string
-	var grace time.Duration
+	var o stopFlags
 	c := &cobra.Command{
-		Use: "stop [AGENT...]", Short: "Stop agents, and verify that they are gone",
+		Use: "stop [AGENT...|TASK...|TYPE|NODE]", Short: "Stop agents, and verify that they are gone",
 		Long: `Stop agents: SIGTERM to the process group, after the grace SIGKILL, then a check that no process of the group is left.
-The command returns when that is verified.`,
+The command returns when that is verified. --scope says what is named:
+
+  agent  the agents that are named; without --scope, too
+  task   the tasks that are named, with all below them: they are canceled, and agents that exist for one of them end
+  type   every agent of a type (--type TYPE)
+  node   every agent of a node, by default the server's own
+  all    every agent (--all)
+
+A stop of a type, a node or all closes admission first: what is stopped stays stopped, and nothing starts behind its
+back, until skein admission open. --reopen opens it when all are gone. What the agents had in work is canceled.`,
 		Example: `  skein stop a4k2 nightly
+  skein stop --scope task tq4k2
   skein stop --type shell --grace 1s
-  skein stop --all`,
+  skein stop --all
+  skein stop --all --reopen`,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			p := wire.StopParams{Scope: wire.ScopeAgent}
-			switch {
-			case all && typ == "" && len(args) == 0:
-				p.Scope = wire.ScopeAll
-			case typ != "" && !all && len(args) == 0:
-				p.Scope, p.Type = wire.ScopeType, typ
-			case all || typ != "" || len(args) == 0:
-				return usageError{errors.New("name agents, or give --type, or --all; see skein stop --help")}
+			p, err := o.params(args)
+			if err != nil {
+				return err
 			}
 			if cmd.Flags().Changed("grace") {
-				ms := grace.Milliseconds()
+				ms := o.grace.Milliseconds()
 				p.GraceMS = &ms
 			}
 			return stop(cmd, g, p, args)
 		},
 	}
-	c.Flags().BoolVar(&all, "all", false, "every agent")
-	c.Flags().StringVar(&typ, "type", "", "every agent of this type")
-	c.Flags().DurationVar(&grace, "grace", 0, "between SIGTERM and SIGKILL, instead of the type's; 0s kills at once")
+	f := c.Flags()
+	f.StringVar(&o.scope, "scope", "", "what is named: "+words(wire.StopScopes))
+	f.BoolVar(&o.all, "all", false, "every agent: --scope all")
+	f.StringVar(&o.typ, "type", "", "every agent of this type: --scope type")
+	f.BoolVar(&o.reopen, "reopen", false, "open admission again when all are gone")
+	f.DurationVar(&o.grace, "grace", 0, "between SIGTERM and SIGKILL, instead of the type's; 0s kills at once")
 	return c
 }
 
-func stop(cmd *cobra.Command, g *global, p wire.StopParams, words []string) error {
+// params puts flags and names together. The names of agents and tasks are still to be found.
+func (o *stopFlags) params(names []string) (p wire.StopParams, err error) {
+	p = wire.StopParams{Scope: wire.StopScope(o.scope), Type: o.typ, Reopen: o.reopen}
+	switch {
+	case o.all && o.typ != "", o.all && p.Scope != "" && p.Scope != wire.ScopeAll, o.typ != "" && p.Scope != "" && p.Scope != wire.ScopeType:
+		return p, usageError{errors.New("--scope, --type and --all contradict each other; see skein stop --help")}
+	case p.Scope != "" && !slices.Contains(wire.StopScopes, p.Scope):
+		return p, usageError{fmt.Errorf("--scope %q: allowed are %s", o.scope, words(wire.StopScopes))}
+	case o.all:
+		p.Scope = wire.ScopeAll
+	case o.typ != "":
+		p.Scope = wire.ScopeType
+	}
+	p.Scope = cmp.Or(p.Scope, wire.ScopeAgent)
+	if p.Scope == wire.ScopeType && p.Type == "" && len(names) == 1 {
+		p.Type, names = names[0], nil
+	}
+	if p.Scope == wire.ScopeNode && len(names) == 1 {
+		p.Node, names = wire.NodeID(names[0]), nil
+	}
+	narrow := p.Scope == wire.ScopeAgent || p.Scope == wire.ScopeTask
+	switch {
+	case narrow && len(names) == 0 && o.scope == "":
+		return p, usageError{errors.New("name agents, or give --type, --all or --scope; see skein stop --help")}
+	case narrow && len(names) == 0, p.Scope == wire.ScopeType && p.Type == "":
+		return p, usageError{fmt.Errorf("name the %s to stop; see skein stop --help", p.Scope)}
+	case !narrow && len(names) > 0:
+		return p, usageError{fmt.Errorf("%q: a stop with --scope %s names nothing more; see skein stop --help", names[0], p.Scope)}
+	case narrow && o.reopen:
+		return p, usageError{errors.New("--reopen goes with a stop that closes admission: of a type, a node or all")}
+	}
+	return p, nil
+}
+
+func stop(cmd *cobra.Command, g *global, p wire.StopParams, names []string) error {
 	c, err := g.dial(cmd)
 	if err != nil {
 		return err
 	}
 	defer c.Close()
-	if p.Scope == wire.ScopeAgent {
-		if p.IDs, err = resolve(cmd.Context(), c, words...); err != nil {
-			return err
-		}
+	switch {
+	case p.Scope == wire.ScopeAgent:
+		p.IDs, err = resolve(cmd.Context(), c, names...)
+	case p.Scope == wire.ScopeTask:
+		p.Tasks, err = resolveTasks(cmd.Context(), c, names...)
+	case p.Scope == wire.ScopeNode && p.Node == "":
+		p.Node = ownNode(c)
+	}
+	if err != nil {
+		return err
 	}
 	res, err := c.Stop(cmd.Context(), p)
 	if err != nil {
@@ -63,7 +120,7 @@ func stop(cmd *cobra.Command, g *global, p wire.StopParams, words []string) erro
 	for _, r := range res.Reports {
 		left += len(r.Leftovers)
 	}
-	if err := printStopped(cmd, g, res); err != nil {
+	if err := printStopped(cmd, g, p, res); err != nil {
 		return err
 	}
 	if left > 0 {
@@ -72,7 +129,12 @@ func stop(cmd *cobra.Command, g *global, p wire.StopParams, words []string) erro
 	return nil
 }
 
-func printStopped(cmd *cobra.Command, g *global, res *wire.StopResult) error {
+func ownNode(c *client.Client) wire.NodeID {
+	conn, _ := c.Connection()
+	return conn.Node
+}
+
+func printStopped(cmd *cobra.Command, g *global, p wire.StopParams, res *wire.StopResult) error {
 	if g.json {
 		return printJSON(cmd, res)
 	}
@@ -91,8 +153,16 @@ func printStopped(cmd *cobra.Command, g *global, res *wire.StopResult) error {
 			cmd.PrintErrf("skein: process %d of agent %s outlived SIGKILL\n", l.PID, r.ID)
 		}
 	}
-	if len(res.Reports) == 0 {
+	for _, id := range res.Canceled {
+		cmd.Printf("%s  canceled\n", id)
+	}
+	if len(res.Reports)+len(res.Canceled) == 0 {
 		cmd.PrintErrln("nothing to stop")
+	}
+	if res.Closed && p.Type != "" {
+		cmd.PrintErrf("skein: admission is closed for %s: none starts until `skein admission open %s`\n", p.Type, p.Type)
+	} else if res.Closed {
+		cmd.PrintErrln("skein: admission is closed: no agent and no task starts until `skein admission open`")
 	}
 	return nil
 }

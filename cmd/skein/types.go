@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 	"text/tabwriter"
@@ -30,17 +31,38 @@ func typesCommand(g *global) *cobra.Command {
 				return printJSON(cmd, wire.TypesResult{Types: types})
 			}
 			w := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
-			fmt.Fprintln(w, "TYPE\tKIND\tALIVE\tCOMMAND\tDESCRIPTION")
+			fmt.Fprintln(w, "TYPE\tKIND\tALIVE\tTASKS\tCAPABILITIES\tCOMMAND\tDESCRIPTION")
 			for _, t := range types {
-				alive := fmt.Sprint(t.Running)
-				if t.MaxInstances > 0 {
-					alive = fmt.Sprintf("%d of %d", t.Running, t.MaxInstances)
-				}
-				fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", t.Name, t.Kind, alive, shorten(strings.Join(t.Argv, " "), 40), shorten(t.Description, 70))
+				fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", t.Name, t.Kind, aliveWord(&t), tasksWord(&t), cmp.Or(strings.Join(t.Capabilities, ","), "-"),
+					shorten(strings.Join(t.Argv, " "), 40), shorten(t.Description, 70))
 			}
 			return w.Flush()
 		},
 	}
+}
+
+// aliveWord is how many agents of a type there are and may be.
+func aliveWord(t *wire.AgentType) string {
+	s := fmt.Sprint(t.Running)
+	if t.MaxInstances > 0 {
+		s = fmt.Sprintf("%d of %d", t.Running, t.MaxInstances)
+	}
+	if t.Closed {
+		s += ", closed"
+	}
+	return s
+}
+
+// tasksWord is how agents of a type take tasks.
+func tasksWord(t *wire.AgentType) string {
+	s := cmp.Or(string(t.Tasks), "-")
+	if t.MaxTasks > 1 {
+		s = fmt.Sprintf("%s, %d at once", s, t.MaxTasks)
+	}
+	if t.Coordinator {
+		s += ", coordinator"
+	}
+	return s
 }
 
 func loginCommand(g *global) *cobra.Command {

@@ -1,22 +1,7 @@
+import { sticksOut } from '../fixtures/layout.js'
 import { dialog, expect, lines, live, openAgent, row, test } from '../fixtures/test.js'
 
 test.use({ viewport: { width: 400, height: 800 } })
-
-/** What sticks out at the right of a page, and is not in a box that scrolls by itself. @param {import('@playwright/test').Page} page */
-const sticksOut = (page) => page.evaluate(() => {
-  const width = document.documentElement.clientWidth
-  const scrolls = (/** @type {Element | null} */ el) => {
-    for (let e = el; e && e !== document.body; e = e.parentElement) if (getComputedStyle(e).overflowX !== 'visible') return true
-    return false
-  }
-  return {
-    page: document.documentElement.scrollWidth - width,
-    elements: [...document.querySelectorAll('main *, header *')].filter((el) => {
-      const r = el.getBoundingClientRect()
-      return r.width > 0 && r.right > width + 1 && !scrolls(el.parentElement)
-    }).map((el) => `${el.tagName} ${el.className}`),
-  }
-})
 
 const LONG = 'a-name-that-somebody-typed-without-a-thought-for-the-width-of-a-phone-held-upright-in-one-hand'
 

@@ -1,6 +1,6 @@
 import { confirmStop, expect, lines, lives, openAgent, row, state, test, toast } from '../fixtures/test.js'
 
-test('one, from the fleet', async ({ fleet: page, server }) => {
+test('one, from the fleet', async ({ fleet: page, server, transport }) => {
   const [agent] = await server.spawn('shell', '--name', 'sleeper', '--', 'sleep', '300')
   const [other] = await server.spawn('shell', '--name', 'other', '--', 'sleep', '300')
   await row(page, 'sleeper').getByRole('button', { name: 'Stop sleeper' }).click()
@@ -13,6 +13,8 @@ test('one, from the fleet', async ({ fleet: page, server }) => {
   expect(lives(agent.process.pid)).toBe(false)
   expect(lives(other.process.pid)).toBe(true)
   expect(await server.agent('sleeper')).toMatchObject({ status: 'exited', reason: 'stopped', exit: { signal: 'SIGTERM' } })
+  if (transport === 'webtransport') await expect.poll(() => server.raced(), 'it went as a datagram, too').toBeGreaterThan(0)
+  else expect(await server.raced()).toBe(0)
 })
 
 test('the dialog takes a no', async ({ fleet: page, server }) => {

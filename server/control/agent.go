@@ -20,13 +20,23 @@ const (
 // agent is one agent: its record, its process, the end of its log.
 type agent struct {
 	// static
-	p  *Plane
-	id wire.AgentID
+	p      *Plane
+	id     wire.AgentID
+	num    uint32
+	typ    string
+	forRun *run     // mode process: the run that it is
+	speaks *speaker // mode lines; owned by the sink, and by watch between two processes
 
-	started chan struct{} // closed when the attempt to start is over
-	ended   chan struct{} // closed when the record says exited and the log holds every event
+	launch runner.Launch // written before the first start
+
+	halted   chan struct{} // closed when somebody wants it stopped
+	haltOnce sync.Once
+	started  chan struct{} // closed when the attempt to start is over
+	ended    chan struct{} // closed when the record says exited and the log holds every event
 
 	saveMu sync.Mutex // held around writes to the store, so that an older record never follows a newer one
+
+	asksMu sync.Mutex // held around showQuestions, so that the last one shows what is
 
 	logMu  sync.Mutex // held around appends
 	sealed bool       // the exit is in the log
@@ -34,10 +44,15 @@ type agent struct {
 	mu         sync.Mutex
 	rec        wire.Agent // its slices, maps and pointers are replaced, never written to
 	running    runner.Running
+	midLine    runner.Running       // the process whose standard input what was last written did not end a line; nil: none
 	change     uint64               // Plane.change at the last change of anything
 	fullChange uint64               // at the last change of what no status datagram carries
 	edits      int                  // of the record itself: what the log or a heartbeat brings is not worth a write
 	savedEdits int                  // guarded by saveMu
+	failures   []time.Time          // within the interval of the restart policy
+	lost       bool                 // it gave no sign of life for too long, and is killed
+	asks       bool                 // a task of its waits for a person, by the line protocol
+	meant      wire.Activity        // what its runtime saw of it meanwhile
 	partial    []byte               // of the last line of output, at most MaxLastLine bytes
 	notify     map[*Follower]func() // called when the log grew or ended
 
@@ -48,7 +63,7 @@ type agent struct {
 }
 
 func newAgent(p *Plane, rec wire.Agent) *agent {
-	a := &agent{p: p, id: rec.ID, rec: rec, started: make(chan struct{}), ended: make(chan struct{})}
+	a := &agent{p: p, id: rec.ID, num: rec.Num, typ: rec.Type, rec: rec, halted: make(chan struct{}), started: make(chan struct{}), ended: make(chan struct{})}
 	if !rec.Status.Alive() {
 		close(a.started)
 		close(a.ended)
@@ -56,6 +71,12 @@ func newAgent(p *Plane, rec wire.Agent) *agent {
 	a.change = p.change.Add(1)
 	a.fullChange = a.change
 	return a
+}
+
+func (a *agent) alive() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.rec.Status.Alive()
 }
 
 func (a *agent) record() wire.Agent {
@@ -231,24 +252,25 @@ func escapeLen(b []byte) int {
 	return 2
 }
 
-// beat refreshes heartbeat and usage of a running agent.
-func (a *agent) beat(now time.Time) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if a.running == nil || a.rec.Status != wire.StatusRunning && a.rec.Status != wire.StatusStopping {
-		return
-	}
-	now = now.UTC()
-	a.rec.LastHeartbeat = &now
-	a.rec.Usage = a.running.Usage()
-	a.touch(false)
-}
-
 // sink takes what the runtime tells about the agent.
 type sink struct{ a *agent }
 
 func (s sink) Output(t wire.EventType, b []byte) {
-	s.a.event(t, "", payload(b))
+	a := s.a
+	if a.forRun != nil {
+		a.p.Tasks.printed(a.forRun, t, b)
+	}
+	output := func(b []byte) {
+		if a.speaks != nil {
+			a.p.Tasks.sign(a)
+		}
+		a.event(t, "", payload(b))
+	}
+	if a.speaks != nil && t == wire.EventStdout {
+		a.speaks.hear(b, output)
+		return
+	}
+	output(b)
 }
 
 // payload is text where it can be. It keeps nothing of b.
@@ -260,6 +282,9 @@ func payload(b []byte) wire.EventData {
 }
 
 func (s sink) Activity(act wire.Activity, question string) {
+	if s.a.meanwhile(act) {
+		return
+	}
 	changed := false
 	s.a.update(true, func(rec *wire.Agent) {
 		changed = rec.Activity != act || rec.Question != question
@@ -269,33 +294,59 @@ func (s sink) Activity(act wire.Activity, question string) {
 		}
 	})
 	if changed {
+		s.a.p.Tasks.activity(s.a, act)
 		s.a.event(wire.EventActivity, "", wire.EventData{Activity: act, Text: question})
 	}
 }
 
 func (s sink) Signal(name string) { s.a.event(wire.EventSignal, "server", wire.EventData{Text: name}) }
 
-// watch waits for the agent's end and writes it down. It runs on a goroutine of its own, counted in Plane.running.
+// watch waits for the agent's end, or for its ends while its policy starts it again, and writes it down. It runs on a
+// goroutine of its own, counted in Plane.running.
 func (a *agent) watch(run runner.Running) {
-	<-run.Done()
-	exit := run.Exit()
+	var exit wire.Exit
+	for run != nil {
+		if a.speaks != nil {
+			close(a.speaks.ready)
+		}
+		<-run.Done()
+		if a.speaks != nil {
+			a.speaks.ended()
+		}
+		a.p.Artifacts.collect(a.id)
+		exit = a.lastWord(run.Exit())
+		stopped := a.record().Desired == wire.DesiredStop
+		a.p.Tasks.gone(a, exit, stopped)
+		if a.forRun != nil {
+			a.p.Tasks.verdict(a.forRun, a.record(), exit)
+		}
+		if failed(exit) && !stopped && a.forRun == nil {
+			run, exit = a.again(exit)
+		} else {
+			run = nil
+		}
+	}
 	reason := wire.ReasonFailed
-	rec := a.record()
 	switch {
-	case rec.Desired == wire.DesiredStop:
+	case a.record().Desired == wire.DesiredStop:
 		reason = wire.ReasonStopped
-	case exit.Code == 0:
+	case !failed(exit):
 		reason = wire.ReasonCompleted
 	}
 	a.exited(reason, exit)
 }
+
+func failed(e wire.Exit) bool { return e.Code != 0 || e.Signal != "" }
 
 // exited makes the end the truth: record first, then the event, after which nothing follows.
 func (a *agent) exited(reason wire.Reason, exit wire.Exit) {
 	now := time.Now().UTC()
 	saved := a.update(true, func(rec *wire.Agent) {
 		rec.Status, rec.Reason, rec.Activity, rec.Question = wire.StatusExited, reason, wire.ActivityNone, ""
-		rec.Exit, rec.ExitedAt = &exit, &now
+		if a.lost && reason == wire.ReasonFailed {
+			rec.Status = wire.StatusLost
+		}
+		rec.Exit, rec.ExitedAt, rec.RestartAt, rec.Stalled, rec.StalledSince = &exit, &now, nil, false, nil
 		rec.Usage.CPU, rec.Usage.RSS, rec.Usage.Processes = 0, 0, 0
 	})
 	if err := a.save(context.Background()); err != nil {
@@ -327,6 +378,7 @@ func (a *agent) orphaned(ctx context.Context, left []wire.Process) error {
 	exit := wire.Exit{Code: -1, Message: "orphaned: Skein ended without stopping it", Leftovers: left}
 	rec := a.update(true, func(rec *wire.Agent) {
 		rec.Status, rec.Reason, rec.Activity, rec.Question = wire.StatusExited, wire.ReasonFailed, wire.ActivityNone, ""
+		rec.Tasks, rec.RestartAt, rec.Stalled, rec.StalledSince = nil, nil, false, nil
 		rec.Exit, rec.ExitedAt, rec.Usage = &exit, &now, wire.Usage{CPUTime: rec.Usage.CPUTime}
 	})
 	if err := a.save(ctx); err != nil {

@@ -16,14 +16,14 @@ func TestNothingFollowsTheExit(t *testing.T) {
 	}
 	defer store.Close()
 	p, err := Open(t.Context(), Options{
-		Store: store, Types: []wire.AgentType{{Name: "scripted", Kind: wire.KindScripted}},
+		Store: store, WorkDir: t.TempDir(), Types: []wire.AgentType{{Name: "scripted", Kind: wire.KindScripted}},
 		Runtimes: map[wire.Kind]Runtime{wire.KindScripted: &runner.Scripted{}},
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer p.Close(t.Context())
-	res, err := p.Spawn(t.Context(), "test", wire.SpawnParams{Type: "scripted", Script: "say x"})
+	res, err := p.Spawn(t.Context(), Caller{Actor: "test"}, wire.SpawnParams{Type: "scripted", Script: "say x"})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -30,6 +30,12 @@ import (
 
 // Store keeps records and events.
 type Store interface {
+	TaskStore
+	ArtifactStore
+	MemoryStore
+	// PutAdmission keeps what Admission gives after a restart.
+	PutAdmission(ctx context.Context, a wire.Admission) error
+	Admission(ctx context.Context) (wire.Admission, error)
 	PutAgent(ctx context.Context, a *wire.Agent) error
 	DeleteAgent(ctx context.Context, id wire.AgentID) error
 	Agents(ctx context.Context) ([]wire.Agent, error)
@@ -39,6 +45,10 @@ type Store interface {
 	Events(ctx context.Context, id wire.AgentID, after uint64, limit int) ([]wire.Event, error)
 	FirstLast(ctx context.Context, id wire.AgentID) (first, last uint64, err error)
 	Epoch() string
+	// Room says whether there is room for something new; its error is CodeUnavailable. Drain lets output into what is
+	// kept free for the rest: the plane closes.
+	Room() error
+	Drain()
 }
 
 // Runtime runs agents of one kind.
@@ -66,7 +76,11 @@ type Options struct {
 	Node       wire.NodeID
 	Instance   string // marks this data folder's processes, so that they are found again after a crash
 	WorkDir    string // where agents without a cwd get a folder of their own
+	DataDir    string // of uploads and outboxes; "": the folder that WorkDir is in
 	KeepExited int    // 0: DefaultKeepExited
+	KeepTasks  int    // 0: DefaultKeepTasks
+	MaxAgents  int    // alive at once on this node; 0: no limit
+	Memory     MemoryOptions
 	Logger     *slog.Logger
 	// Orphans ends what a crashed Skein left running, and says what could not be ended.
 	Orphans func(ctx context.Context, known map[wire.AgentID]*wire.Process) map[wire.AgentID][]wire.Process
@@ -81,18 +95,30 @@ type Plane struct {
 	log   *slog.Logger
 	types map[string]wire.AgentType
 
+	// Tasks is the work that agents are given.
+	Tasks *Tasks
+	// Artifacts is the files that were kept.
+	Artifacts *Artifacts
+	// Memory is the state that agents and people share.
+	Memory *Memory
+
 	change atomic.Uint64 // counts changes over all agents
 	saves  saver
 
+	ctx     context.Context // ends when Close has stopped every agent
 	stop    context.CancelFunc
-	workers sync.WaitGroup // the ticker, the saver
-	running sync.WaitGroup // one for each agent that runs
+	closing chan struct{}  // closed when Close begins
+	workers sync.WaitGroup // the ticker, the saver, the scheduler
+	running sync.WaitGroup // one for each agent that runs, and for what is done for it
 
-	mu      sync.RWMutex
-	agents  map[wire.AgentID]*agent
-	nextNum uint32
-	closed  bool // admission is closed: the server stops
-	removed []removal
+	mu        sync.RWMutex
+	agents    map[wire.AgentID]*agent
+	byRequest map[string]*agent
+	nextNum   uint32
+	closed    bool // the server stops
+	removed   []removal
+	admission wire.Admission
+	admitted  uint64 // change at the last change of admission
 }
 
 // removal is an agent that was forgotten, for those who show a list.
@@ -109,7 +135,12 @@ func Open(ctx context.Context, o Options) (*Plane, error) {
 	if o.KeepExited == 0 {
 		o.KeepExited = DefaultKeepExited
 	}
-	p := &Plane{o: o, log: o.Logger, types: map[string]wire.AgentType{}, agents: map[wire.AgentID]*agent{}}
+	if o.KeepTasks == 0 {
+		o.KeepTasks = DefaultKeepTasks
+	}
+	p := &Plane{o: o, log: o.Logger, types: map[string]wire.AgentType{}, agents: map[wire.AgentID]*agent{}, byRequest: map[string]*agent{},
+		closing: make(chan struct{})}
+	p.Tasks, p.Artifacts = newTasks(p), newArtifacts(p)
 	for _, t := range o.Types {
 		if t.StopGraceMS == 0 {
 			t.StopGraceMS = DefaultStopGrace.Milliseconds()
@@ -120,9 +151,24 @@ func Open(ctx context.Context, o Options) (*Plane, error) {
 	if err := p.recover(ctx); err != nil {
 		return nil, err
 	}
-	ctx, p.stop = context.WithCancel(context.WithoutCancel(ctx))
-	p.workers.Go(func() { p.beat(ctx) })
-	p.workers.Go(func() { p.saves.run(ctx) })
+	var err error
+	if p.admission, err = o.Store.Admission(ctx); err != nil {
+		return nil, err
+	}
+	if err := p.Tasks.open(ctx); err != nil {
+		return nil, err
+	}
+	if err := p.Artifacts.open(ctx); err != nil {
+		return nil, err
+	}
+	if err := p.openMemory(ctx); err != nil {
+		return nil, err
+	}
+	p.ctx, p.stop = context.WithCancel(context.WithoutCancel(ctx))
+	p.workers.Go(func() { p.beat(p.ctx) })
+	p.workers.Go(func() { p.saves.run(p.ctx) })
+	p.workers.Go(func() { p.Tasks.schedule(p.ctx) })
+	p.workers.Go(func() { p.Artifacts.tend(p.ctx) })
 	return p, nil
 }
 
@@ -154,6 +200,9 @@ func (p *Plane) recover(ctx context.Context) error {
 			return err
 		}
 		p.agents[rec.ID] = a
+		if rec.Request != "" {
+			p.byRequest[rec.Request] = a
+		}
 		p.nextNum = max(p.nextNum, rec.Num)
 	}
 	if len(known) > 0 {
@@ -165,16 +214,30 @@ func (p *Plane) recover(ctx context.Context) error {
 // Close stops every agent, newest first, waits for the last event, and ends the plane's goroutines.
 func (p *Plane) Close(ctx context.Context) []wire.StopReport {
 	p.mu.Lock()
+	if !p.closed {
+		close(p.closing)
+		p.o.Store.Drain()
+	}
 	p.closed = true
 	p.mu.Unlock()
-	res, _ := p.Stop(ctx, "server", wire.StopParams{Scope: wire.ScopeAll})
+	res := p.haltAll(ctx, "server", p.all())
 	p.running.Wait()
+	p.Tasks.close()
+	p.Artifacts.close()
 	p.stop()
 	p.workers.Wait()
-	if res == nil {
-		return nil
+	p.Memory.Close()
+	return res
+}
+
+// stopping reports whether the server stops.
+func (p *Plane) stopping() bool {
+	select {
+	case <-p.closing:
+		return true
+	default:
+		return false
 	}
-	return res.Reports
 }
 
 // Node names this node.
@@ -194,8 +257,29 @@ func (p *Plane) Types() []wire.AgentType {
 	types := slices.SortedFunc(maps.Values(p.types), func(a, b wire.AgentType) int { return strings.Compare(a.Name, b.Name) })
 	for i := range types {
 		types[i].Running = alive[types[i].Name]
+		types[i].Closed = p.closedFor(types[i].Name) != ""
 	}
 	return types
+}
+
+// alive counts the agents that are alive: of a type, and all.
+func (p *Plane) alive(typ string) (of, all int) {
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	return p.aliveLocked(typ)
+}
+
+// aliveLocked needs mu.
+func (p *Plane) aliveLocked(typ string) (of, all int) {
+	for _, a := range p.agents {
+		if a.alive() {
+			all++
+			if a.typ == typ {
+				of++
+			}
+		}
+	}
+	return of, all
 }
 
 // Get finds an agent. Its error is CodeNotFound.
@@ -267,6 +351,8 @@ type Changed struct {
 	Full    []wire.Agent   // more changed
 	Removed []wire.AgentID // forgotten
 	Now     uint64         // the moment of this answer
+
+	Admission *wire.Admission // nil: it did not change
 }
 
 // Changes gives the agents that changed after a moment.
@@ -292,6 +378,10 @@ func (p *Plane) Changes(since uint64) Changed {
 			c.Removed = append(c.Removed, r.id)
 		}
 	}
+	if p.admitted > since {
+		a := p.admission
+		c.Admission = &a
+	}
 	return c
 }
 
@@ -307,7 +397,9 @@ func (p *Plane) beat(ctx context.Context) {
 			for _, a := range p.all() {
 				a.beat(now)
 			}
+			p.Tasks.beat(now)
 			p.forget(ctx)
+			p.Tasks.forget(ctx)
 		}
 	}
 }
@@ -331,6 +423,7 @@ func (p *Plane) forget(ctx context.Context) {
 		}
 		p.mu.Lock()
 		delete(p.agents, rec.ID)
+		delete(p.byRequest, rec.Request)
 		p.removed = append(p.removed, removal{rec.ID, p.change.Add(1)})
 		if len(p.removed) > p.o.KeepExited {
 			p.removed = slices.Clone(p.removed[1:])
@@ -339,11 +432,11 @@ func (p *Plane) forget(ctx context.Context) {
 	}
 }
 
-// newID makes an agent id: "a" and twelve characters.
-func newID() wire.AgentID {
+// newID makes an id: a letter that tells what it is of, and twelve characters.
+func newID(letter string) string {
 	var b [8]byte
 	rand.Read(b[:])
-	return wire.AgentID("a" + strings.ToLower(base32.StdEncoding.EncodeToString(b[:])[:12]))
+	return letter + strings.ToLower(base32.StdEncoding.EncodeToString(b[:])[:12])
 }
 
 var errClosing = wire.Errorf(wire.CodeUnavailable, "the server is stopping: no new agents")

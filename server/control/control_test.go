@@ -70,7 +70,7 @@ func (n *node) close() {
 
 func (n *node) spawn(t *testing.T, p wire.SpawnParams) wire.Agent {
 	t.Helper()
-	res, err := n.Spawn(t.Context(), "test", p)
+	res, err := n.Spawn(t.Context(), control.Caller{Actor: "test"}, p)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -177,7 +177,7 @@ func TestSpawnRefusals(t *testing.T) {
 		"argument with a NUL": {wire.SpawnParams{Type: "shell", Argv: []string{"echo", "a\x00b"}}, wire.CodeSpawnFailed, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := n.Spawn(t.Context(), "test", c.p)
+			_, err := n.Spawn(t.Context(), control.Caller{Actor: "test"}, c.p)
 			var we *wire.Error
 			if !errors.As(err, &we) || we.Code != c.code || c.field != "" && we.Data.Field != c.field {
 				t.Errorf("%v (%+v); want %s on %q", err, we, c.code, c.field)
@@ -188,17 +188,17 @@ func TestSpawnRefusals(t *testing.T) {
 
 func TestMaxInstancesCountsOnlyTheLiving(t *testing.T) {
 	n := open(t, t.TempDir())
-	res, err := n.Spawn(t.Context(), "test", wire.SpawnParams{Type: "pair", Count: 2, Script: "read"})
+	res, err := n.Spawn(t.Context(), control.Caller{Actor: "test"}, wire.SpawnParams{Type: "pair", Count: 2, Script: "read"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := n.Spawn(t.Context(), "test", wire.SpawnParams{Type: "pair"}); !errors.Is(err, &wire.Error{Code: wire.CodeExhausted}) {
+	if _, err := n.Spawn(t.Context(), control.Caller{Actor: "test"}, wire.SpawnParams{Type: "pair"}); !errors.Is(err, &wire.Error{Code: wire.CodeExhausted}) {
 		t.Fatalf("a third of two: %v", err)
 	}
-	if _, err := n.Stop(t.Context(), "test", wire.StopParams{IDs: []wire.AgentID{res.Agents[0].ID}}); err != nil {
+	if _, err := n.Stop(t.Context(), control.Caller{Actor: "test"}, wire.StopParams{IDs: []wire.AgentID{res.Agents[0].ID}}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := n.Spawn(t.Context(), "test", wire.SpawnParams{Type: "pair", Script: "read"}); err != nil {
+	if _, err := n.Spawn(t.Context(), control.Caller{Actor: "test"}, wire.SpawnParams{Type: "pair", Script: "read"}); err != nil {
 		t.Errorf("after one ended: %v", err)
 	}
 }
@@ -210,7 +210,7 @@ func TestMaxInstancesHoldsUnderConcurrency(t *testing.T) {
 	started := 0
 	for range 20 {
 		wg.Go(func() {
-			if _, err := n.Spawn(t.Context(), "test", wire.SpawnParams{Type: "pair", Script: "read"}); err == nil {
+			if _, err := n.Spawn(t.Context(), control.Caller{Actor: "test"}, wire.SpawnParams{Type: "pair", Script: "read"}); err == nil {
 				mu.Lock()
 				started++
 				mu.Unlock()
@@ -225,7 +225,7 @@ func TestMaxInstancesHoldsUnderConcurrency(t *testing.T) {
 
 func TestBatchReportsEachFailure(t *testing.T) {
 	n := open(t, t.TempDir())
-	res, err := n.Spawn(t.Context(), "test", wire.SpawnParams{Type: "shell", Count: 3, Name: "w", Argv: []string{"/does/not/exist"}})
+	res, err := n.Spawn(t.Context(), control.Caller{Actor: "test"}, wire.SpawnParams{Type: "shell", Count: 3, Name: "w", Argv: []string{"/does/not/exist"}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -255,7 +255,7 @@ func TestStop(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			a := n.shell(t, c.script)
 			n.follow(t, wire.Header{Agent: a.ID, Follow: true}, func(e wire.Event) bool { return e.Type.IsOutput() })
-			res, err := n.Stop(t.Context(), "test", wire.StopParams{IDs: []wire.AgentID{a.ID}})
+			res, err := n.Stop(t.Context(), control.Caller{Actor: "test"}, wire.StopParams{IDs: []wire.AgentID{a.ID}})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -266,13 +266,13 @@ func TestStop(t *testing.T) {
 			if left := withAgent(t, a.ID); len(left) > 0 {
 				t.Errorf("processes %v are left", left)
 			}
-			again, err := n.Stop(t.Context(), "test", wire.StopParams{IDs: []wire.AgentID{a.ID}})
+			again, err := n.Stop(t.Context(), control.Caller{Actor: "test"}, wire.StopParams{IDs: []wire.AgentID{a.ID}})
 			if err != nil || !again.Reports[0].Already {
 				t.Errorf("a second stop: %+v, %v", again, err)
 			}
 		})
 	}
-	res, err := n.Stop(t.Context(), "test", wire.StopParams{IDs: []wire.AgentID{"anope"}})
+	res, err := n.Stop(t.Context(), control.Caller{Actor: "test"}, wire.StopParams{IDs: []wire.AgentID{"anope"}})
 	if err != nil || res.Reports[0].Error == nil || res.Reports[0].Error.Code != wire.CodeNotFound {
 		t.Errorf("an agent that does not exist: %+v, %v", res, err)
 	}
@@ -297,16 +297,16 @@ func TestStopScopes(t *testing.T) {
 		n.spawn(t, wire.SpawnParams{Type: "scripted", Script: "read"})
 	}
 	n.spawn(t, wire.SpawnParams{Type: "pair", Script: "read"})
-	res, err := n.Stop(t.Context(), "test", wire.StopParams{Scope: wire.ScopeType, Type: "scripted"})
+	res, err := n.Stop(t.Context(), control.Caller{Actor: "test"}, wire.StopParams{Scope: wire.ScopeType, Type: "scripted"})
 	if err != nil || len(res.Reports) != 3 {
 		t.Fatalf("%d stopped, %v", len(res.Reports), err)
 	}
-	res, err = n.Stop(t.Context(), "test", wire.StopParams{Scope: wire.ScopeAll})
+	res, err = n.Stop(t.Context(), control.Caller{Actor: "test"}, wire.StopParams{Scope: wire.ScopeAll})
 	if err != nil || len(res.Reports) != 1 {
 		t.Fatalf("%d stopped, %v", len(res.Reports), err)
 	}
 	for _, p := range []wire.StopParams{{}, {Scope: "world"}, {Scope: wire.ScopeType, Type: "nope"}} {
-		if _, err := n.Stop(t.Context(), "test", p); err == nil {
+		if _, err := n.Stop(t.Context(), control.Caller{Actor: "test"}, p); err == nil {
 			t.Errorf("%+v was taken", p)
 		}
 	}
@@ -515,7 +515,7 @@ func TestCloseStopsEveryAgentAndAdmitsNoMore(t *testing.T) {
 			t.Errorf("process %d lives", pid)
 		}
 	}
-	if _, err := p.Spawn(t.Context(), "test", wire.SpawnParams{Type: "scripted"}); !errors.Is(err, &wire.Error{Code: wire.CodeUnavailable}) {
+	if _, err := p.Spawn(t.Context(), control.Caller{Actor: "test"}, wire.SpawnParams{Type: "scripted"}); !errors.Is(err, &wire.Error{Code: wire.CodeUnavailable}) {
 		t.Errorf("spawn after close: %v", err)
 	}
 }
@@ -523,7 +523,7 @@ func TestCloseStopsEveryAgentAndAdmitsNoMore(t *testing.T) {
 func TestOldAgentsAreForgotten(t *testing.T) {
 	n := open(t, t.TempDir(), func(o *control.Options) { o.KeepExited = 3 })
 	since := n.Change()
-	res, err := n.Spawn(t.Context(), "test", wire.SpawnParams{Type: "scripted", Count: 5, Script: "say x"})
+	res, err := n.Spawn(t.Context(), control.Caller{Actor: "test"}, wire.SpawnParams{Type: "scripted", Count: 5, Script: "say x"})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -19,6 +19,9 @@ type Follower struct {
 	follow bool
 }
 
+// Agent is the record of now of whose events these are.
+func (f *Follower) Agent() wire.Agent { return f.a.record() }
+
 // Follow attaches to an agent's events. h is the lane's header: agent, after, tail, epoch and follow count.
 func (p *Plane) Follow(ctx context.Context, h wire.Header) (*Follower, *wire.Attached, error) {
 	a, err := p.agent(h.Agent)

@@ -22,33 +22,68 @@ const (
 	maxLabels = 32
 )
 
+// origin says why an agent is started, where nobody asked for it by name.
+type origin struct {
+	onDemand bool
+	run      *run // mode process: the run that it is
+}
+
+// batch is a request to spawn that was admitted.
+type batch struct {
+	typ    wire.AgentType
+	params wire.SpawnParams
+	actor  string
+	agents []*agent
+}
+
 // Spawn starts agents. A request that can't be admitted whole is refused whole. Of an admitted batch every agent gets
 // a record, and those that could not be started are reported in Failed; a single agent that could not be started is an
-// error.
-func (p *Plane) Spawn(ctx context.Context, actor string, params wire.SpawnParams) (*wire.SpawnResult, error) {
-	if params.Count == 0 {
-		params.Count = 1
+// error. A request that was carried out before a restart is answered with what became of it.
+func (p *Plane) Spawn(ctx context.Context, by Caller, params wire.SpawnParams) (*wire.SpawnResult, error) {
+	if res := p.spawned(by, params.Count); res != nil {
+		return res, nil
 	}
-	t, err := p.check(&params)
-	if err != nil {
-		return nil, err
-	}
-	batch, err := p.admit(t, params)
+	b, err := p.admit(by, params, origin{})
 	if err != nil {
 		return nil, err
 	}
 	// What is admitted is carried out, even when the client goes away.
-	ctx = context.WithoutCancel(ctx)
-	errs := make([]error, len(batch))
+	return p.startAll(context.WithoutCancel(ctx), b)
+}
+
+// spawned finds the agents of a request that came before; nil: it did not.
+func (p *Plane) spawned(by Caller, count int) *wire.SpawnResult {
+	if by.Request == "" {
+		return nil
+	}
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	res := &wire.SpawnResult{Agents: []wire.Agent{}}
+	for i := range max(count, 1) {
+		if a := p.byRequest[by.part(i)]; a != nil {
+			res.Agents = append(res.Agents, a.record())
+			continue
+		}
+		res.Failed = append(res.Failed, wire.SpawnError{Index: i, Error: wire.Errorf(wire.CodeUnavailable, "not started: Skein ended before")})
+	}
+	if len(res.Agents) == 0 {
+		return nil
+	}
+	return res
+}
+
+// startAll starts the agents of a batch and reports.
+func (p *Plane) startAll(ctx context.Context, b *batch) (*wire.SpawnResult, error) {
+	errs := make([]error, len(b.agents))
 	var wg sync.WaitGroup
 	slots := make(chan struct{}, startLimit)
-	for i, a := range batch[1:] {
+	for i, a := range b.agents[1:] {
 		slots <- struct{}{}
-		wg.Go(func() { errs[i+1] = p.start(ctx, actor, a, t, params); <-slots })
+		wg.Go(func() { errs[i+1] = p.start(ctx, a, b); <-slots })
 	}
-	errs[0] = p.start(ctx, actor, batch[0], t, params) // without a goroutine: the common case is a batch of one
+	errs[0] = p.start(ctx, b.agents[0], b) // without a goroutine: the common case is a batch of one
 	wg.Wait()
-	return report(batch, errs)
+	return report(b.agents, errs)
 }
 
 func report(batch []*agent, errs []error) (*wire.SpawnResult, error) {
@@ -129,42 +164,66 @@ func bad(field, format string, args ...any) error {
 	return wire.Errorf(wire.CodeInvalidParams, format, args...).WithField(field)
 }
 
-// admit makes the records, all or none, under the type's cap.
-func (p *Plane) admit(t wire.AgentType, s wire.SpawnParams) ([]*agent, error) {
+// admit checks a request and makes the records, all or none, under the caps of the type and of the node.
+func (p *Plane) admit(by Caller, s wire.SpawnParams, from origin) (*batch, error) {
+	if s.Count == 0 {
+		s.Count = 1
+	}
+	t, err := p.check(&s)
+	if err != nil {
+		return nil, err
+	}
+	if err := p.o.Store.Room(); err != nil {
+		return nil, err
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.closed {
 		return nil, errClosing
 	}
-	if t.MaxInstances > 0 {
-		alive := 0
-		for _, a := range p.agents {
-			if rec := a.record(); rec.Type == t.Name && rec.Status.Alive() {
-				alive++
-			}
-		}
-		if alive+s.Count > t.MaxInstances {
+	if why := p.closedForLocked(t.Name); why != "" {
+		return nil, wire.Errorf(wire.CodeUnavailable, "%s: no agent is spawned until somebody opens it (skein admission open, or the page)", why).WithField("type")
+	}
+	if t.MaxInstances > 0 || p.o.MaxAgents > 0 {
+		alive, all := p.aliveLocked(t.Name)
+		if t.MaxInstances > 0 && alive+s.Count > t.MaxInstances {
 			return nil, wire.Errorf(wire.CodeExhausted, "type %q allows %d agents at once (max_instances): %d are alive and %d more were asked for",
 				t.Name, t.MaxInstances, alive, s.Count).WithField("count")
 		}
+		if p.o.MaxAgents > 0 && all+s.Count > p.o.MaxAgents {
+			return nil, wire.Errorf(wire.CodeExhausted, "this node allows %d agents at once (max_agents): %d are alive and %d more were asked for",
+				p.o.MaxAgents, all, s.Count).WithField("count")
+		}
 	}
 	now := time.Now().UTC()
-	batch := make([]*agent, s.Count)
-	for i := range batch {
+	b := &batch{typ: t, params: s, actor: by.Actor, agents: make([]*agent, s.Count)}
+	for i := range b.agents {
 		p.nextNum++
 		rec := wire.Agent{
-			ID: newID(), Num: p.nextNum, Name: name(t, s, i, p.nextNum), Type: t.Name, Kind: t.Kind, Node: p.o.Node,
+			ID: wire.AgentID(newID("a")), Num: p.nextNum, Name: name(t, s, i, p.nextNum), Type: t.Name, Kind: t.Kind, Node: p.o.Node,
 			Generation: 1, Desired: wire.DesiredRun, Status: wire.StatusPending, CreatedAt: now,
 			Argv: slices.Concat(t.Argv, s.Argv, s.Args), Cwd: cmp.Or(s.Cwd, t.Cwd), Labels: merge(t.Labels, s.Labels),
+			OnDemand: from.onDemand, Request: by.part(i),
+		}
+		if from.run != nil {
+			rec.ForTask = from.run.t.id
 		}
 		if t.Kind == wire.KindExec && rec.Cwd == "" {
-			rec.Cwd = filepath.Join(p.o.WorkDir, string(rec.ID))
+			rec.Cwd = p.ownFolder(rec.ID)
 		}
-		batch[i] = newAgent(p, rec)
-		p.agents[rec.ID] = batch[i]
+		a := newAgent(p, rec)
+		a.forRun = from.run
+		if t.Tasks == wire.TasksLines {
+			a.speaks = newSpeaker(a)
+		}
+		b.agents[i] = a
+		p.agents[rec.ID] = a
+		if rec.Request != "" {
+			p.byRequest[rec.Request] = a
+		}
 		p.running.Add(1)
 	}
-	return batch, nil
+	return b, nil
 }
 
 func name(t wire.AgentType, s wire.SpawnParams, i int, num uint32) string {
@@ -190,23 +249,32 @@ func merge(a, b map[string]string) map[string]string {
 }
 
 // start runs an admitted agent: its record is stored before anything exists, so that nothing runs unknown.
-func (p *Plane) start(ctx context.Context, actor string, a *agent, t wire.AgentType, s wire.SpawnParams) error {
+func (p *Plane) start(ctx context.Context, a *agent, b *batch) error {
 	begin := time.Now()
-	run, err := p.launch(ctx, actor, a, t, s)
+	run, err := p.launch(ctx, a, b)
 	if p.o.Spawned != nil {
-		p.o.Spawned(t.Kind, time.Since(begin), err == nil)
+		p.o.Spawned(b.typ.Kind, time.Since(begin), err == nil)
 	}
 	if err != nil {
 		close(a.started)
 		a.exited(wire.ReasonFailed, wire.Exit{Code: -1, Message: wire.AsError(err).Message})
 		return err
 	}
+	a.runs(run)
+	close(a.started)
+	go a.watch(run)
+	return nil
+}
+
+// runs makes a fresh process the agent's.
+func (a *agent) runs(run runner.Running) {
 	now := time.Now().UTC()
 	a.mu.Lock()
 	a.running = run
 	a.rec.StartedAt, a.rec.LastHeartbeat, a.rec.Process = &now, &now, run.Process()
-	a.rec.Status = wire.StatusRunning
-	if a.rec.Desired == wire.DesiredStop {
+	a.rec.Status, a.rec.RestartAt = wire.StatusRunning, nil
+	stopped := a.rec.Desired == wire.DesiredStop
+	if stopped {
 		a.rec.Status = wire.StatusStopping
 	}
 	if a.rec.Activity == wire.ActivityNone {
@@ -215,31 +283,38 @@ func (p *Plane) start(ctx context.Context, actor string, a *agent, t wire.AgentT
 	a.edits++
 	a.touch(true)
 	a.mu.Unlock()
-	p.saves.later(a)
+	a.p.saves.later(a)
 	a.event(wire.EventStarted, "", wire.EventData{Process: run.Process()})
-	close(a.started)
-	go a.watch(run)
-	return nil
+	if !stopped {
+		a.p.Tasks.here(a, a.p.types[a.typ])
+	}
 }
 
-func (p *Plane) launch(ctx context.Context, actor string, a *agent, t wire.AgentType, s wire.SpawnParams) (runner.Running, error) {
+func (p *Plane) launch(ctx context.Context, a *agent, b *batch) (runner.Running, error) {
 	rec := a.update(true, func(rec *wire.Agent) { rec.Status = wire.StatusStarting })
 	if err := a.save(ctx); err != nil {
 		p.log.Error("a spawn was refused: its record could not be stored", "agent", a.id, "err", err)
 		return nil, wire.Errorf(wire.CodeUnavailable, "the agent's record could not be stored, so it was not started; the server's log says why")
 	}
-	a.event(wire.EventSpawned, actor, wire.EventData{})
+	a.event(wire.EventSpawned, b.actor, wire.EventData{})
 	if rec.Desired == wire.DesiredStop {
 		return nil, wire.Errorf(wire.CodeSpawnFailed, "stopped before it was started")
 	}
-	rt, ok := p.o.Runtimes[t.Kind]
-	if !ok {
-		return nil, wire.Errorf(wire.CodeSpawnFailed, "this server cannot run agents of kind %q", t.Kind)
+	env := merge(merge(b.typ.Env, b.params.Env), merge(p.Artifacts.outboxOf(a, rec.Cwd), a.forRun.env()))
+	a.launch = runner.Launch{
+		Agent: a.id, Instance: p.o.Instance, Argv: rec.Argv, Env: env, Cwd: rec.Cwd,
+		CreateCwd: b.params.Cwd == "" && b.typ.Cwd == "", Script: cmp.Or(b.params.Script, b.typ.Script),
 	}
-	run, err := rt.Start(ctx, runner.Launch{
-		Agent: a.id, Instance: p.o.Instance, Argv: rec.Argv, Env: merge(t.Env, s.Env), Cwd: rec.Cwd,
-		CreateCwd: s.Cwd == "" && t.Cwd == "", Script: cmp.Or(s.Script, t.Script),
-	}, sink{a})
+	return p.run(ctx, a)
+}
+
+// run starts the agent's process, for the first time or again.
+func (p *Plane) run(ctx context.Context, a *agent) (runner.Running, error) {
+	rt, ok := p.o.Runtimes[p.types[a.typ].Kind]
+	if !ok {
+		return nil, wire.Errorf(wire.CodeSpawnFailed, "this server cannot run agents of kind %q", p.types[a.typ].Kind)
+	}
+	run, err := rt.Start(ctx, a.launch, sink{a})
 	if err != nil {
 		p.log.Info("an agent could not be started", "agent", a.id, "err", err)
 	}

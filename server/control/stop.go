@@ -15,60 +15,151 @@ const maxGrace = 10 * time.Minute
 
 // Stop ends agents and reports on each once it is verified to be gone. What was begun is carried out even when ctx
 // ends. Agents that do not exist are reported with an error; only a request that makes no sense fails.
-func (p *Plane) Stop(ctx context.Context, actor string, s wire.StopParams) (*wire.StopResult, error) {
-	agents, missing, err := p.scope(&s)
-	if err != nil {
-		return nil, err
-	}
-	reports := make([]wire.StopReport, len(agents), len(agents)+len(missing))
-	var wg sync.WaitGroup
-	for i, a := range agents {
-		wg.Go(func() { reports[i] = a.halt(actor, s.GraceMS) })
-	}
-	done := make(chan struct{})
-	go func() { wg.Wait(); close(done) }()
-	select {
-	case <-done:
-	case <-ctx.Done():
-		return nil, wire.Errorf(wire.CodeTimeout, "the agents are still being stopped")
-	}
-	return &wire.StopResult{Reports: append(reports, missing...)}, nil
-}
-
-// scope finds the agents that a stop is about. For a scope wider than agents, those that ended already are left out.
-func (p *Plane) scope(s *wire.StopParams) (agents []*agent, missing []wire.StopReport, err error) {
+//
+// A stop of a type, the node or all first closes admission: nothing starts behind its back, and nothing until somebody
+// opens it again. What its agents had in work is canceled, and so is what waits for another attempt.
+func (p *Plane) Stop(ctx context.Context, by Caller, s wire.StopParams) (*wire.StopResult, error) {
 	if s.GraceMS != nil && (*s.GraceMS < 0 || *s.GraceMS > maxGrace.Milliseconds()) {
-		return nil, nil, bad("grace_ms", "the grace must be between 0 and %d ms", maxGrace.Milliseconds())
+		return nil, bad("grace_ms", "the grace must be between 0 and %d ms", maxGrace.Milliseconds())
 	}
+	res := &wire.StopResult{}
+	var agents []*agent
+	var missing []wire.StopReport
 	switch s.Scope {
 	case "", wire.ScopeAgent:
 		if len(s.IDs) == 0 {
-			return nil, nil, bad("ids", "name the agents to stop in ids")
+			return nil, bad("ids", "name the agents to stop in ids")
 		}
-		for _, id := range slices.Compact(slices.Sorted(slices.Values(s.IDs))) {
-			a, err := p.agent(id)
-			if err != nil {
-				missing = append(missing, wire.StopReport{ID: id, Error: wire.AsError(err)})
-				continue
+		agents, missing = p.named(s.IDs)
+	case wire.ScopeTask:
+		if len(s.Tasks) == 0 {
+			return nil, bad("tasks", "name the tasks to stop in tasks")
+		}
+		var err error
+		if agents, res.Canceled, err = p.Tasks.halt(by, s.Tasks); err != nil {
+			return nil, err
+		}
+	case wire.ScopeType, wire.ScopeNode, wire.ScopeAll:
+		if err := p.checkWide(s); err != nil {
+			return nil, err
+		}
+		closing := wire.AdmissionParams{Closed: true, Reason: "stop of " + string(s.Scope)}
+		if s.Scope == wire.ScopeType {
+			closing.Type = s.Type
+		}
+		p.SetAdmission(ctx, by, closing) // its error is logged: the stop goes on
+		res.Closed = true
+		for _, a := range p.all() {
+			if a.alive() && (s.Scope != wire.ScopeType || a.typ == s.Type) {
+				agents = append(agents, a)
 			}
-			agents = append(agents, a)
 		}
-		return agents, missing, nil
-	case wire.ScopeType:
-		if _, ok := p.types[s.Type]; !ok {
-			return nil, nil, wire.Errorf(wire.CodeNotFound, "there is no agent type %q", s.Type).WithField("type")
-		}
-	case wire.ScopeAll:
+		res.Canceled = p.Tasks.haltWide(by, closing.Type, agents)
 	default:
-		scopes := []string{string(wire.ScopeAgent), string(wire.ScopeType), string(wire.ScopeAll)}
-		return nil, nil, wire.Errorf(wire.CodeInvalidParams, "scope must be one of %s", strings.Join(scopes, ", ")).WithField("scope").WithSupported(scopes)
+		scopes := make([]string, len(wire.StopScopes))
+		for i, v := range wire.StopScopes {
+			scopes[i] = string(v)
+		}
+		return nil, wire.Errorf(wire.CodeInvalidParams, "scope must be one of %s", strings.Join(scopes, ", ")).WithField("scope").WithSupported(scopes)
 	}
-	for _, a := range p.all() {
-		if rec := a.record(); rec.Status.Alive() && (s.Scope == wire.ScopeAll || rec.Type == s.Type) {
-			agents = append(agents, a)
+	done := make(chan struct{})
+	p.running.Go(func() {
+		defer close(done)
+		res.Reports = append(p.haltThese(by.Actor, agents, s.GraceMS), missing...)
+		if res.Closed && s.Reopen {
+			if _, err := p.SetAdmission(context.WithoutCancel(ctx), by, wire.AdmissionParams{Type: s.Type, Reason: "the stop is over"}); err == nil {
+				res.Closed = false
+			}
+		}
+	})
+	select {
+	case <-done:
+		return res, nil
+	case <-ctx.Done():
+		return nil, wire.Errorf(wire.CodeTimeout, "the agents are still being stopped")
+	}
+}
+
+func (p *Plane) checkWide(s wire.StopParams) error {
+	if _, ok := p.types[s.Type]; s.Scope == wire.ScopeType && !ok {
+		return wire.Errorf(wire.CodeNotFound, "there is no agent type %q", s.Type).WithField("type")
+	}
+	if s.Scope == wire.ScopeNode && s.Node != p.o.Node {
+		return wire.Errorf(wire.CodeNotFound, "there is no node %q; this one is %q", s.Node, p.o.Node).WithField("node")
+	}
+	return nil
+}
+
+func (p *Plane) named(ids []wire.AgentID) (agents []*agent, missing []wire.StopReport) {
+	for _, id := range slices.Compact(slices.Sorted(slices.Values(ids))) {
+		a, err := p.agent(id)
+		if err != nil {
+			missing = append(missing, wire.StopReport{ID: id, Error: wire.AsError(err)})
+			continue
+		}
+		agents = append(agents, a)
+	}
+	return agents, missing
+}
+
+// haltThese stops agents side by side and reports on each.
+func (p *Plane) haltThese(actor string, agents []*agent, graceMS *int64) []wire.StopReport {
+	reports := make([]wire.StopReport, len(agents))
+	var wg sync.WaitGroup
+	for i, a := range agents {
+		wg.Go(func() { reports[i] = a.halt(actor, graceMS) })
+	}
+	wg.Wait()
+	return reports
+}
+
+// haltAll stops those of the agents that are alive. When ctx ends first, it gives no reports, and the stop goes on.
+func (p *Plane) haltAll(ctx context.Context, actor string, agents []*agent) []wire.StopReport {
+	agents = slices.DeleteFunc(agents, func(a *agent) bool { return !a.alive() })
+	done := make(chan []wire.StopReport, 1)
+	go func() { done <- p.haltThese(actor, agents, nil) }()
+	select {
+	case reports := <-done:
+		return reports
+	case <-ctx.Done():
+		return nil
+	}
+}
+
+// halt cancels tasks with all below them, and names the agents that exist for one of them.
+func (ts *Tasks) halt(by Caller, ids []wire.TaskID) (agents []*agent, canceled []wire.TaskID, err error) {
+	ts.mu.Lock()
+	defer ts.mu.Unlock()
+	for _, id := range ids {
+		if ts.all[id] == nil {
+			return nil, nil, noTask(id)
 		}
 	}
-	return agents, nil, nil
+	for _, id := range ids {
+		for _, t := range tree(ts.all[id]) {
+			if r := t.run; r != nil && r.w == nil && r.a != nil {
+				agents = append(agents, r.a)
+			}
+			if ts.cancel(t, "stopped by "+by.Actor) {
+				canceled = append(canceled, t.id)
+			}
+		}
+	}
+	return agents, canceled, nil
+}
+
+// haltWide cancels what agents have in work, and what waits for another attempt: of a type, or, without one, all.
+func (ts *Tasks) haltWide(by Caller, typ string, agents []*agent) (canceled []wire.TaskID) {
+	ts.mu.Lock()
+	defer ts.mu.Unlock()
+	for _, t := range ts.all {
+		retries := t.rec.State == wire.TaskSubmitted && t.rec.Attempt > 0 && (typ == "" || t.rec.Type == typ)
+		works := t.run != nil && (t.run.a == nil || slices.Contains(agents, t.run.a))
+		if (retries || works) && ts.cancel(t, "stopped by "+by.Actor) {
+			canceled = append(canceled, t.id)
+		}
+	}
+	return canceled
 }
 
 // halt stops one agent and reports on it when its end is in the log.
@@ -81,14 +172,16 @@ func (a *agent) halt(actor string, graceMS *int64) wire.StopReport {
 		}
 		asked = rec.Desired != wire.DesiredStop
 		rec.Desired = wire.DesiredStop
-		if rec.Status == wire.StatusRunning {
+		if rec.Status == wire.StatusRunning || rec.Status == wire.StatusUnknown {
 			rec.Status, rec.Activity, rec.Question = wire.StatusStopping, wire.ActivityNone, ""
 		}
 	})
 	if !rec.Status.Alive() {
 		return reportOn(rec, begin, wire.StopReport{Already: true})
 	}
+	a.haltOnce.Do(func() { close(a.halted) })
 	if asked {
+		a.p.Tasks.leaving(a)
 		a.p.saves.later(a)
 		a.event(wire.EventStopping, actor, wire.EventData{})
 	}
@@ -155,9 +248,15 @@ func (p *Plane) Input(ctx context.Context, actor string, in wire.InputParams) er
 	if run == nil || status != wire.StatusRunning {
 		return wire.Errorf(wire.CodePrecondition, "agent %s is %s: it takes no input", in.ID, status).WithField("id")
 	}
+	asked := p.Tasks.questions(a) // before: the agent may ask again before the writing has returned
 	// First the event, then the effect: what the input brings about stands behind it in the log.
 	if len(b) > 0 && !a.event(wire.EventInput, actor, payload(b)) {
 		return wire.Errorf(wire.CodePrecondition, "agent %s exited: it takes no input", in.ID).WithField("id")
 	}
-	return run.Input(ctx, b, in.EOF)
+	err = run.Input(ctx, b, in.EOF)
+	a.wrote(run, err != nil || len(b) > 0 && b[len(b)-1] != '\n')
+	if err == nil {
+		p.Tasks.replied(a, asked)
+	}
+	return err
 }

@@ -4,11 +4,17 @@
 // What stands where:
 //
 //	KV bucket "agents"   one record an agent, History 1; every write is synced to the disk before it is answered
+//	KV bucket "tasks"    one record a task, written by compare-and-set
 //	KV bucket "logins"   SHA-256 of a login cookie → when it ends
-//	KV bucket "meta"     the epoch
+//	KV bucket "meta"     the epoch, and whether admission is closed
+//	KV bucket "artifacts", object store "artifacts"   records and bytes of artifacts, synced like the agents' records
+//	stream    "MEMORY"   subject mem.<namespace>.<key>: every change of an entry that agents and people share; the
+//	                     stream's sequence is the entry's revision. Synced like the agents' records
 //	stream    "EVENTS"   subject ev.<agent>: what happened and what was printed, in order; the stream's sequence is
 //	                     the event's seq. Handed to the kernel before it is answered, and synced now and then: kill -9
 //	                     costs nothing, a crash of the machine may cost the last minutes
+//
+//	stream    "ANSWERS"  subject ans.<request>: what requests were answered with, for AnswerAge; beside the events
 //
 // Whether writes are synced is a setting of a NATS server, so the embedded store is two of them: one for the records,
 // one for the events.
@@ -33,7 +39,6 @@ import (
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
-	"github.com/synadia-io/orbit.go/jetstreamext"
 
 	"skein.dev/skein/webtransport/wire"
 )
@@ -74,9 +79,18 @@ type Store struct {
 	events  *node // the same one with an external server
 	stream  jetstream.Stream
 	agents  jetstream.KeyValue
+	tasks   jetstream.KeyValue
+	answers jetstream.Stream
 	logins  jetstream.KeyValue
 	meta    jetstream.KeyValue
 	epoch   epoch
+	memory  jetstream.Stream
+
+	artifacts jetstream.KeyValue
+	objects   jetstream.Stream
+
+	room   room
+	keeper keeper
 
 	appends chan appended
 	acks    chan appended
@@ -93,15 +107,32 @@ func Open(ctx context.Context, c Config) (*Store, error) {
 		c.MaxEventBytes = 4 << 30
 	}
 	s := &Store{log: c.Logger, appends: make(chan appended, maxPending), acks: make(chan appended, maxPending)}
+	dir := c.Dir
+	if c.URL != "" {
+		dir = ""
+	}
+	s.room.open(dir)
 	if err := s.connect(c); err != nil {
 		s.shutdown()
 		return nil, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
+	if c.boot == "" {
+		c.boot = bootID()
+	}
+	if c.URL == "" {
+		if err := s.check(ctx, filepath.Join(c.Dir, "store"), c.boot); err != nil {
+			s.shutdown()
+			return nil, err
+		}
+	}
 	if err := s.prepare(ctx, c); err != nil {
 		s.shutdown()
 		return nil, err
+	}
+	if c.URL == "" {
+		s.keep(filepath.Join(c.Dir, "store"), c.boot)
 	}
 	s.done.Go(s.publish)
 	s.done.Go(s.settle)
@@ -169,10 +200,19 @@ func (s *Store) prepare(ctx context.Context, c Config) (err error) {
 	if s.agents, err = s.bucket(ctx, "agents"); err != nil {
 		return err
 	}
+	if s.tasks, err = s.bucket(ctx, "tasks"); err != nil {
+		return err
+	}
 	if s.logins, err = s.bucket(ctx, "logins"); err != nil {
 		return err
 	}
 	if s.meta, err = s.bucket(ctx, "meta"); err != nil {
+		return err
+	}
+	if err = s.openArtifacts(ctx); err != nil {
+		return err
+	}
+	if err = s.openMemory(ctx); err != nil {
 		return err
 	}
 	s.stream, err = s.events.js.CreateOrUpdateStream(ctx, jetstream.StreamConfig{
@@ -181,6 +221,9 @@ func (s *Store) prepare(ctx context.Context, c Config) (err error) {
 	})
 	if err != nil {
 		return fmt.Errorf("open the event log: %w", err)
+	}
+	if err := s.openAnswers(ctx); err != nil {
+		return err
 	}
 	return s.openEpoch(ctx, c.boot)
 }
@@ -204,9 +247,6 @@ type epoch struct {
 func (e epoch) String() string { return fmt.Sprintf("%s.%d", e.ID, e.Count) }
 
 func (s *Store) openEpoch(ctx context.Context, boot string) error {
-	if boot == "" {
-		boot = bootID()
-	}
 	entry, err := s.meta.Get(ctx, "epoch")
 	switch {
 	case errors.Is(err, jetstream.ErrKeyNotFound):
@@ -256,18 +296,24 @@ func (s *Store) Close() error {
 		giveUp := time.AfterFunc(opTimeout, s.events.nc.Close)
 		s.done.Wait()
 		giveUp.Stop()
+		select {
+		case <-s.events.js.PublishAsyncComplete(): // answers
+		case <-time.After(opTimeout):
+		}
 		ctx, cancel := context.WithTimeout(context.Background(), opTimeout)
 		defer cancel()
 		s.epoch.Clean = true
 		if err := s.putJSON(ctx, s.meta, "epoch", s.epoch); err != nil {
 			s.log.Error("the store closes without its mark; clients will reload", "err", err)
 		}
+		s.stopKeeping()
 		s.shutdown()
 	})
 	return nil
 }
 
 func (s *Store) shutdown() {
+	s.room.close()
 	if s.events != s.records {
 		s.events.close()
 	}
@@ -276,6 +322,9 @@ func (s *Store) shutdown() {
 
 // Healthy reports whether the store answers now.
 func (s *Store) Healthy(ctx context.Context) error {
+	if err := s.room.check(); err != nil {
+		return err
+	}
 	_, err := s.meta.Get(ctx, "epoch")
 	return err
 }
@@ -330,8 +379,12 @@ type appended struct {
 }
 
 // Append adds an event to the log; done is told its seq, in the order of the calls, from one goroutine, once it is
-// there. The event's own Seq is not read. Append waits while too many events are on their way.
+// there. The event's own Seq is not read. Append waits while too many events are on their way, and, with output, while
+// the disk is full: the agent that prints waits with it.
 func (s *Store) Append(e *wire.Event, done func(seq uint64)) {
+	if e.Type.IsOutput() {
+		s.room.wait()
+	}
 	b, err := json.Marshal(e)
 	if err != nil { // cannot be: an event is plain data
 		panic(fmt.Sprintf("jet: encode event: %v", err))
@@ -398,20 +451,12 @@ func (s *Store) retry(m *nats.Msg, err error) uint64 {
 
 // Events reads at most limit of an agent's events with a seq greater than after, oldest first.
 func (s *Store) Events(ctx context.Context, id wire.AgentID, after uint64, limit int) ([]wire.Event, error) {
-	msgs, err := jetstreamext.GetBatch(ctx, s.events.js, eventStream, limit,
-		jetstreamext.GetBatchSeq(after+1), jetstreamext.GetBatchSubject(eventSubject+string(id)),
-		jetstreamext.GetBatchMaxBytes(4<<20))
+	msgs, err := batch(ctx, s.events.js, eventStream, eventSubject+string(id), after, limit)
 	if err != nil {
 		return nil, fmt.Errorf("read the events of %s: %w", id, err)
 	}
 	var all []wire.Event
-	for m, err := range msgs {
-		if errors.Is(err, jetstreamext.ErrNoMessages) {
-			break
-		}
-		if err != nil {
-			return nil, fmt.Errorf("read the events of %s: %w", id, err)
-		}
+	for _, m := range msgs {
 		var e wire.Event
 		if err := json.Unmarshal(m.Data, &e); err != nil {
 			return nil, fmt.Errorf("read event %d of %s: %w", m.Sequence, id, err)

@@ -8,7 +8,8 @@ import (
 	"skein.dev/skein/webtransport/wire"
 )
 
-// maxQueue bounds what a script has not read, in bytes: as much as a pipe holds. A longer line is read in pieces.
+// maxQueue bounds what a script has not read, in bytes: as much as a pipe holds. A longer line is read in pieces, unless
+// it is a message of the line protocol: such a one is whole, up to the protocol's own bound.
 const maxQueue = 64 << 10
 
 // input is a script's standard input: a pipe, in memory. When it is full, writers wait.
@@ -71,7 +72,7 @@ func (q *input) put(b []byte, n *int, eof bool) (more <-chan struct{}, err error
 	if q.closed {
 		return nil, wire.Errorf(wire.CodePrecondition, "standard input is closed")
 	}
-	took := min(len(b)-*n, maxQueue-len(q.buf))
+	took := max(0, min(len(b)-*n, q.bound(b)-len(q.buf)))
 	q.buf = append(q.buf, b[*n:*n+took]...)
 	*n += took
 	q.changed()
@@ -80,6 +81,17 @@ func (q *input) put(b []byte, n *int, eof bool) (more <-chan struct{}, err error
 	}
 	q.closed = eof
 	return nil, nil
+}
+
+// bound is how much may wait when next, or what is there already, is in front. It needs mu.
+func (q *input) bound(next []byte) int {
+	if len(q.buf) > 0 {
+		next = q.buf
+	}
+	if bytes.HasPrefix(next, taskMarker) {
+		return wire.MaxMessage
+	}
+	return maxQueue
 }
 
 // line takes a line without its newline. more says what to wait for when there is none; ok is false at the end.
@@ -92,7 +104,7 @@ func (q *input) line() (line string, ok bool, more <-chan struct{}) {
 		if len(q.buf) == 0 && q.closed {
 			return "", false, nil
 		}
-		if !q.closed && len(q.buf) < maxQueue {
+		if !q.closed && len(q.buf) < q.bound(nil) {
 			return "", false, q.wait()
 		}
 		end, skip = len(q.buf), 0

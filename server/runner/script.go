@@ -26,7 +26,7 @@ const (
 
 // Statements lists the words that a script's line may start with.
 var Statements = []string{"say", "warn", "wait", "ask", "read", "echo", "repeat", "end", "idle", "flood", "binary",
-	"exit", "crash", "hang"}
+	"exit", "crash", "hang", "take", "progress", "result", "error", "busy"}
 
 // Script is a parsed script, for [Scripted]. Nothing changes it, so that any number of agents may run the same one.
 //
@@ -47,11 +47,20 @@ var Statements = []string{"say", "warn", "wait", "ask", "read", "echo", "repeat"
 //	crash MESSAGE       end as failed, with exit code -1 and the message
 //	hang                ignore a stop until killed
 //
+// For tasks, by the line protocol (docs/agents.md), where the agent's type has tasks: lines:
+//
+//	take                be idle until a task comes; one that is canceled meanwhile brings the script back here
+//	progress TEXT       say how the task gets on
+//	result TEXT         complete the task
+//	error TEXT          fail the task
+//	busy TEXT           fail the task in a way that another attempt may mend
+//
 // TIME is a Go duration such as 300ms or 1m30s, or a range such as 200ms..900ms, from which each agent draws by its
 // own id: the same agent always waits the same, two agents are not in lockstep.
 //
 // In a text, ${reply} is the line that the last ask or read got, and ${i} counts from 1 through the innermost repeat,
-// or through the lines of a flood. $${ stands for ${ itself.
+// or through the lines of a flood; ${input} and ${task} are the input and the id of the task that was taken. $${ stands
+// for ${ itself.
 //
 // A script that reaches its last line exits with 0. Once the input has ended, read and echo end the script with 0 (as
 // a program that reads to the end would), except that the echo that sees the end goes on; ask ends it with 1.
@@ -76,6 +85,11 @@ const (
 	wordExit
 	wordCrash
 	wordHang
+	wordTake
+	wordProgress
+	wordResult
+	wordError
+	wordBusy
 )
 
 // step is one statement; word says which fields count.
@@ -100,17 +114,30 @@ type template []part
 
 type part struct {
 	text     string
-	variable string // "reply", "i", or empty
+	variable string // one of variables, or empty
 }
 
-func (t template) append(b []byte, reply string, i int) []byte {
+// variables lists what a text may name.
+var variables = []string{"reply", "i", "input", "task"}
+
+// values are what the variables stand for.
+type values struct {
+	reply, input, task string
+	i                  int
+}
+
+func (t template) append(b []byte, v values) []byte {
 	for _, p := range t {
 		b = append(b, p.text...)
 		switch p.variable {
 		case "reply":
-			b = append(b, reply...)
+			b = append(b, v.reply...)
+		case "input":
+			b = append(b, v.input...)
+		case "task":
+			b = append(b, v.task...)
 		case "i":
-			b = strconv.AppendInt(b, int64(i), 10)
+			b = strconv.AppendInt(b, int64(v.i), 10)
 		}
 		if len(b) > MaxText {
 			return b[:MaxText-unfinished(b[:MaxText])]
@@ -173,9 +200,9 @@ func (p *parser) parse(line string) error {
 	s := step{word: words[i]}
 	var err error
 	switch s.word {
-	case wordSay, wordWarn:
+	case wordSay, wordWarn, wordProgress, wordResult:
 		s.text, err = p.template(rest, len(p.repeats) > 0)
-	case wordAsk, wordCrash:
+	case wordAsk, wordCrash, wordError, wordBusy:
 		if rest == "" {
 			return p.fail("%q needs a text behind it", name)
 		}
@@ -204,7 +231,7 @@ func (p *parser) parse(line string) error {
 
 // words has the word of each entry of Statements.
 var words = []word{wordSay, wordWarn, wordWait, wordAsk, wordRead, wordEcho, wordRepeat, wordEnd, wordIdle, wordFlood,
-	wordBinary, wordExit, wordCrash, wordHang}
+	wordBinary, wordExit, wordCrash, wordHang, wordTake, wordProgress, wordResult, wordError, wordBusy}
 
 func (p *parser) repeat(s step, rest string) error {
 	if rest != "forever" {
@@ -292,9 +319,13 @@ func (p *parser) template(s string, counted bool) (template, error) {
 		}
 		text.WriteString(s[:i])
 		name, rest, closed := strings.Cut(s[i+2:], "}")
-		if !closed || name != "reply" && name != "i" {
-			return nil, p.fail("%s is no variable; allowed are ${reply} and ${i} (write $${ for ${ itself)",
-				shorten("${"+name)).WithSupported([]string{"${reply}", "${i}"})
+		if !closed || !slices.Contains(variables, name) {
+			allowed := make([]string, len(variables))
+			for i, v := range variables {
+				allowed[i] = "${" + v + "}"
+			}
+			return nil, p.fail("%s is no variable; allowed are %s (write $${ for ${ itself)",
+				shorten("${"+name), strings.Join(allowed, ", ")).WithSupported(allowed)
 		}
 		if name == "i" && !counted {
 			return nil, p.fail("${i} counts a repeat, and there is none around this line")

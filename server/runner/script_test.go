@@ -36,7 +36,7 @@ func TestParseScriptErrors(t *testing.T) {
 		"exit":               {"exit 256", `"exit" needs a whole number from 0 to 255, not "256"`},
 		"exit nothing":       {"exit", `not ""`},
 		"hang on":            {"hang on", `"hang" stands alone, not with "on"`},
-		"variable":           {"say ${name}", `line 1: "${name" is no variable; allowed are ${reply} and ${i}`},
+		"variable":           {"say ${name}", `line 1: "${name" is no variable; allowed are ${reply}, ${i}, ${input}, ${task}`},
 		"variable unclosed":  {"say ${reply", `is no variable`},
 		"index of nothing":   {"say ${i}", `${i} counts a repeat, and there is none around this line`},
 		"too many lines":     {strings.Repeat("read\n", MaxStatements+1), `line 4097: there are more than 4096 statements`},

@@ -99,10 +99,12 @@ type scripted struct {
 	hanging            atomic.Bool
 	forced             atomic.Bool
 	last               atomic.Int64
+	work               work
 
 	// owned by run
 	rand       *rand.Rand // nil until a time is drawn
 	reply      string
+	taken      taken
 	inputEnded bool // an echo saw it
 	loops      []loop
 	buf        []byte
@@ -142,10 +144,18 @@ func (s *scripted) play() wire.Exit {
 			s.hanging.Store(true)
 			<-s.killed
 			return s.wasStopped()
+		case wordTake:
+			s.taken = taken{pc: pc - 1, loops: len(s.loops)}
+			if exit := s.take(); exit != nil {
+				return *exit
+			}
 		default:
 			if exit := s.do(st); exit != nil {
 				return *exit
 			}
+		}
+		if s.dropped() { // the task was canceled: back to where it was taken
+			pc, s.loops = s.taken.pc, s.loops[:s.taken.loops]
 		}
 	}
 	if !open(s.stopped) { // within the last statement
@@ -193,6 +203,8 @@ func (s *scripted) do(st *step) *wire.Exit {
 		return s.read(0)
 	case wordEcho:
 		return s.echo()
+	case wordProgress, wordResult, wordError, wordBusy:
+		s.answer(st)
 	}
 	return nil
 }
@@ -254,6 +266,8 @@ func (s *scripted) line() (string, bool) {
 		case <-more:
 		case <-s.stopped:
 			return "", false
+		case <-s.work.canceled():
+			return "", true
 		}
 	}
 }
@@ -269,6 +283,7 @@ func (s *scripted) wait(st *step) {
 	select {
 	case <-timer.C:
 	case <-s.stopped:
+	case <-s.work.canceled():
 	}
 }
 
@@ -305,7 +320,7 @@ func (s *scripted) print(t wire.EventType, b []byte) {
 
 // expand fills in the variables. What it returns is good until the next call.
 func (s *scripted) expand(t template, i int) []byte {
-	s.buf = t.append(s.buf[:0], s.reply, i)
+	s.buf = t.append(s.buf[:0], values{s.reply, s.taken.input, s.taken.id, i})
 	return s.buf
 }
 
@@ -370,6 +385,9 @@ func (s *scripted) Exit() wire.Exit {
 }
 
 func (s *scripted) Input(ctx context.Context, b []byte, eof bool) error {
+	if s.work.cancels(b) {
+		return nil
+	}
 	return s.in.write(ctx, b, eof)
 }
 

@@ -286,6 +286,25 @@ func TestScriptedInputBound(t *testing.T) {
 	})
 }
 
+// A message is whole, however long: what stands before it in the queue leaves it its room.
+func TestScriptedTakesALongTask(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		run, sink := play(t, "wait 1s\ntake\nresult ${input}")
+		input := strings.Repeat("x", wire.MaxTaskInput)
+		line := `{"jsonrpc":"2.0","method":"task.run","params":{"task":"t1","input":"` + input + `"}}` + "\n"
+		if err := run.Input(t.Context(), []byte("some line\n"), false); err != nil {
+			t.Fatal(err)
+		}
+		if err := run.Input(t.Context(), []byte(line), true); err != nil {
+			t.Fatal(err)
+		}
+		<-run.Done()
+		if out := strings.Join(sink.all(), ""); strings.Count(out, "x") != len(input) {
+			t.Errorf("%d bytes of %d came back", strings.Count(out, "x"), len(input))
+		}
+	})
+}
+
 // A reply that stands in a text many times must not multiply without bound.
 func TestScriptedTextBound(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -3,9 +3,11 @@
  */
 import { field, mark, one, shape, write } from './dom.js'
 import {
-  activityWord, age, clean, cpuCell, heartbeat, inputRefusal, memCell, need, needGlyph, needText, pidText, state, stateDetail,
+  activityWord, age, clean, cpuCell, heartbeat, inputRefusal, memCell, need, needGlyph, needText, pidText, shortId, state, stateDetail,
   stateWord, stoppable, NONE, replaces,
 } from './format.js'
+import { badges, loadText, writeBadges } from './health.js'
+import { kept } from './kept.js'
 import { listen } from './keys.js'
 import { Output } from './output.js'
 import { page } from './page.js'
@@ -24,6 +26,7 @@ const root = one(document, '#agent')
 const id = root.dataset.id ?? ''
 const epoch = root.dataset.epoch ?? ''
 const cursor = Number(root.dataset.cursor)
+const most = Number(root.dataset.most)
 
 const timeline = new Timeline()
 const output = new Output(skein, {
@@ -42,7 +45,7 @@ let agent
 const head = {
   status: one(root, '.agent-head .status'), activity: one(root, '.agent-head .activity'), stop: /** @type {HTMLButtonElement} */ (one(root, '#stop-open')),
   age: one(root, '.facts [data-f="age"]'), pid: field(root, 'pid'), cpu: field(root, 'cpu'), mem: field(root, 'mem'), exit: field(root, 'exit'), beat: field(root, 'beat'),
-  banner: one(root, '#banner'),
+  banner: one(root, '#banner'), badges: field(root, 'badges'), load: field(root, 'load'), work: field(root, 'work'), restarts: field(root, 'restarts'),
 }
 
 /** @param {Agent} a */
@@ -64,10 +67,19 @@ function show(a) {
   write(head.exit, a.exit ? (a.exit.signal ?? '') || String(a.exit.code) : NONE)
   head.stop.disabled = !stoppable(a)
   write(field(head.stop, 'stop-word'), a.status === 'stopping' ? 'Stopping' : 'Stop')
+  work(a)
   banner(a)
   input.show(a)
   title(a)
   tick()
+}
+
+/** @param {Agent} a */
+function work(a) {
+  write(head.load, loadText(a, most) || NONE)
+  const ids = a.tasks ?? []
+  writeBadges(head.work, ids.map((task) => ({ kind: 'load', text: shortId(task), href: `/tasks/${encodeURIComponent(task)}` })))
+  write(head.restarts, String(a.restarts ?? 0))
 }
 
 /** @param {Agent} a */
@@ -89,7 +101,9 @@ function title(a) {
 
 function tick() {
   write(head.age, age({ created_at: head.age.dataset.created ?? '', exited_at: agent?.exited_at ?? (head.age.dataset.exited || undefined) }, Date.now()))
-  if (agent) write(head.beat, heartbeat(agent, Date.now()))
+  if (!agent) return
+  write(head.beat, heartbeat(agent, Date.now()))
+  writeBadges(head.badges, badges(agent, 0, Date.now()).filter((b) => b.kind !== 'load' && b.kind !== 'note'))
 }
 setInterval(tick, 1000)
 
@@ -228,6 +242,8 @@ async function follow() {
 follow().catch((e) => {
   if (!ends.signal.aborted) failed('The output is no longer live', e)
 })
+
+kept(skein)
 
 const press = (/** @type {string} */ name) => () => one(document, name).click()
 listen({

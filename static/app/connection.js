@@ -1,5 +1,6 @@
 import { mark, one, write } from './dom.js'
 import { NONE, clock, roundTrip } from './format.js'
+import { CARRIERS, sentence } from './pathwords.js'
 
 /** @import { Skein } from '../client/index.js' */
 
@@ -8,8 +9,6 @@ const MAX_TRIPS = 60
 
 /** How long the page may be without a connection before it says that it is not live, in milliseconds. */
 const STALE_MS = 2500
-
-const CARRIERS = { webtransport: 'WebTransport', websocket: 'WebSocket' }
 
 /**
  * The badge at the top, what it opens, and the line that says that the page is not live.
@@ -106,13 +105,6 @@ function lead(state, fallback, error) {
   if (state === 'closed') return error ? sentence(error.message) : 'The connection has ended. Load the page again to connect.'
   if (state === 'reconnecting') return 'The connection broke and is being made again. Nothing is lost meanwhile.'
   return 'The page is here; the live connection is being made.'
-}
-
-/** @param {string} text */
-function sentence(text) {
-  if (!text) return 'No reason was given.'
-  const s = text.charAt(0).toUpperCase() + text.slice(1)
-  return /[.?!)]$/.test(s) ? s : `${s}.`
 }
 
 /** @param {number[]} values as points in a box of 120 by 24 */

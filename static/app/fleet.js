@@ -35,7 +35,7 @@ skein.fleet.addEventListener('change', (e) => {
 })
 
 list.addEventListener('arrange', (e) => {
-  const counts = /** @type {CustomEvent<Record<string, number>>} */ (e).detail
+  const { counts, living } = /** @type {CustomEvent<import('./order.js').Arrangement>} */ (e).detail
   for (const chip of chips) {
     const key = chip.dataset.group ?? ''
     const n = counts[key] ?? 0
@@ -43,11 +43,9 @@ list.addEventListener('arrange', (e) => {
     mark(chip, 'data-some', n > 0)
     chip.hidden = n === 0 && !['', 'needs', 'running', list.filter.state].includes(key)
   }
-  document.title = `${counts.needs ? `(${counts.needs}) ` : ''}Fleet · Skein`
-  /** @type {Map<string, number>} */
-  const running = new Map()
-  for (const a of skein.fleet.agents.values()) if (alive(a)) running.set(a.type, (running.get(a.type) ?? 0) + 1)
-  spawning.running(running)
+  const title = `${counts.needs ? `(${counts.needs}) ` : ''}Fleet · Skein`
+  if (document.title !== title) document.title = title
+  spawning.running(living)
 })
 
 // --- filter and order ---
@@ -57,7 +55,7 @@ const query = /** @type {HTMLInputElement} */ (one(document, '#q'))
 const type = /** @type {HTMLSelectElement} */ (one(document, '#type'))
 const sort = /** @type {HTMLSelectElement} */ (one(document, '#sort'))
 
-/** @param {Partial<import('./list.js').Filter>} change */
+/** @param {Partial<import('./order.js').Filter>} change */
 function filter(change) {
   Object.assign(list.filter, change)
   const { filter: f } = list
@@ -101,7 +99,7 @@ const form = /** @type {HTMLFormElement} */ (one(document, '#filters'))
 form.addEventListener('submit', (e) => {
   if (!whole) return
   e.preventDefault()
-  list.move(1)
+  list.first()
 })
 query.addEventListener('input', () => filter({ query: query.value.trim() }))
 query.addEventListener('keydown', (e) => {

@@ -119,12 +119,14 @@ export const stoppable = (a) => alive(a) && a.status !== 'stopping'
 /**
  * Why an agent needs a person.
  * @param {Agent} a
- * @returns {'' | 'question' | 'leftovers' | 'unreachable' | 'failed'}
+ * @returns {'' | 'question' | 'leftovers' | 'unreachable' | 'loop' | 'stalled' | 'failed'}
  */
 export function need(a) {
   if (a.activity === 'requires_action') return 'question'
   if (a.exit?.leftovers?.length) return 'leftovers'
   if (a.status === 'unknown' || a.status === 'lost') return 'unreachable'
+  if (a.crash_loop && alive(a)) return 'loop'
+  if (a.stalled) return 'stalled'
   return a.reason === 'failed' ? 'failed' : ''
 }
 
@@ -140,7 +142,12 @@ export function needText(a) {
         : `${pids.length} processes outlived SIGKILL: pids ${pids.join(', ')}`
     }
     case 'unreachable':
-      return a.status === 'lost' ? 'Its node has not answered for too long.' : 'Its node does not answer.'
+      if (a.status === 'unknown') return 'It gives no sign of life.'
+      return a.exit ? exitText(a.exit) : 'It gave no sign of life for too long.'
+    case 'loop':
+      return `It fails again and again.${a.exit ? ` ${exitText(a.exit)}` : ''}`
+    case 'stalled':
+      return 'It has work, and gives no sign of it.'
     case 'failed':
       return exitText(a.exit)
   }
@@ -149,7 +156,7 @@ export function needText(a) {
 
 /** @param {string} n a need, as a shape */
 export const needGlyph = (n) =>
-  n === 'question' ? 'requires_action' : n === 'unreachable' ? 'unknown' : 'failed'
+  n === 'question' ? 'requires_action' : n === 'unreachable' || n === 'stalled' ? 'unknown' : 'failed'
 
 /**
  * How an agent ended: the code or signal, and what the server adds to it.

@@ -1,10 +1,11 @@
 import { mark, one, settings, write } from './dom.js'
-import { alive, clean, count, group, need, replaces, state } from './format.js'
+import { clean, count, need, replaces } from './format.js'
+import { Order, direction } from './order.js'
 import { Row } from './row.js'
+import { Rows, everything, sight } from './rows.js'
 
 /** @import { Agent } from '../client/types.js' */
-
-/** @typedef {{query: string, type: string, state: string, sort: string}} Filter as in the page's address */
+/** @import { Arrangement, Entry, Filter } from './order.js' */
 
 /** How many agents that need a person are shown before the others are folded. */
 const MAX_FOLDED = 6
@@ -15,37 +16,19 @@ const VOLATILE_MS = 2000
 /** How many dismissed agents are remembered. */
 const MAX_DISMISSED = 2000
 
-const NEEDS = ['question', 'leftovers', 'unreachable', 'failed']
-const STATES = ['running', 'starting', 'pending', 'stopping', 'unknown', 'lost', 'failed', 'stopped', 'completed', 'exited']
-const names = new Intl.Collator(undefined, { numeric: true, sensitivity: 'base' })
-
-/** @type {Record<string, (a: Agent, b: Agent) => number>} */
-const ORDERS = {
-  age: (a, b) => (a.created_at < b.created_at ? 1 : a.created_at > b.created_at ? -1 : 0),
-  name: (a, b) => names.compare(a.name, b.name),
-  type: (a, b) => (a.type < b.type ? -1 : a.type > b.type ? 1 : 0),
-  status: (a, b) => STATES.indexOf(state(a)) - STATES.indexOf(state(b)),
-  cpu: (a, b) => (b.usage.cpu ?? 0) - (a.usage.cpu ?? 0),
-  memory: (a, b) => (b.usage.rss ?? 0) - (a.usage.rss ?? 0),
-}
-
-/** Orders whose natural direction goes up. */
-const RISING = new Set(['age', 'name', 'type', 'status'])
-const VOLATILE = new Set(['cpu', 'memory'])
-
 /**
- * The list of agents: rows by id, their order, the filter, the selection. A change of a record changes its row; the
- * order is looked at again only when something changed on which it depends.
+ * The list of agents: their order, the filter, the selection, and rows for those near the window. What changes is noted,
+ * and written once in a frame: the page is read first, then written.
  *
- * Events: `select`, `arrange`.
+ * Events: `select`, `arrange` (its detail is the Arrangement).
  */
 export class List extends EventTarget {
-  /** @type {Map<string, Agent>} */
-  #agents = new Map()
-  /** @type {Map<string, Row>} */
+  #order = new Order((a) => this.#dismissed.has(dismissal(a)))
+  /** @type {Map<string, Row>} those in the page, and those that hold the draft of an answer */
   #rows = new Map()
-  /** @type {Row[]} the rows that are shown, from top to bottom */
+  /** @type {Entry[]} the agents that are shown, from top to bottom */
   #shown = []
+  #open = 0 // how many of #shown stand under "Needs you"
   /** @type {Set<string>} */
   #picked = new Set()
   /** @type {string | undefined} where a range begins */
@@ -53,17 +36,18 @@ export class List extends EventTarget {
   #unfolded = false
   #touched = 0 // when the pointer last moved over the list
   #dismissed = new Set(/** @type {string[]} */ (JSON.parse(settings.get('dismissed') ?? '[]')))
-  #arranging = false
+  #whole = false // the fleet is known; until then the page is as the server rendered it
+  #due = { frame: false, order: false, ages: false }
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #later
-  #sight = new IntersectionObserver((entries) => {
-    for (const e of entries) {
-      const row = this.#rows.get(idOf(e.target))
-      if (row) row.seen = e.isIntersecting
-    }
-  }, { rootMargin: '400px' })
+  /** @type {Entry | undefined} has a row wherever it is */
+  #pin
+  #print = false
+  #width = innerWidth
   #el = {
+    top: one(document, '.top'),
     list: one(document, '#list'),
+    columns: one(document, '#list .columns'),
     needs: one(document, '#needs'),
     rest: one(document, '#rest'),
     restHead: one(document, '#rest-head'),
@@ -80,29 +64,56 @@ export class List extends EventTarget {
     pickAll: one(document, '#pick-all'),
   }
 
+  /** @type {Record<string, number>} how many tasks one agent may have in work, by type */
+  #most = JSON.parse(this.#el.list.dataset.most ?? '{}')
+
+  #needs = new Rows(this.#el.needs)
+  #rest = new Rows(this.#el.rest)
+
   /** @param {Filter} filter */
   constructor(filter) {
     super()
     this.filter = filter
-    for (const el of /** @type {NodeListOf<HTMLElement>} */ (this.#el.list.querySelectorAll('.agent'))) {
-      const id = el.dataset.id ?? ''
-      this.#shown.push(this.#add(new Row(id, el)))
-    }
+    const { needs, rest, restCount } = this.#el
+    this.#adopt(this.#needs, needs, 0) // those that are folded need no room
+    this.#adopt(this.#rest, rest, Number(restCount.textContent))
     this.#listen()
-    setInterval(() => this.#tick(), 1000)
-    this.#tick()
+    this.#follow()
   }
 
-  /** @param {Row} row */
-  #add(row) {
-    this.#rows.set(row.id, row)
-    this.#sight.observe(row.element)
-    return row
+  /**
+   * @param {Rows} rows
+   * @param {HTMLElement} group
+   * @param {number} total
+   */
+  #adopt(rows, group, total) {
+    const elements = /** @type {HTMLElement[]} */ ([...group.querySelectorAll('.agent')])
+    const adopted = elements.map((el) => new Row(el.dataset.id ?? '', this.#most, el))
+    for (const row of adopted) this.#rows.set(row.id, row)
+    rows.adopt(adopted, total)
+  }
+
+  /** Looks again whenever something else than the fleet changes what is in the window. */
+  #follow() {
+    addEventListener('scroll', () => this.#look(), { passive: true })
+    addEventListener('resize', () => this.#look())
+    addEventListener('beforeprint', () => this.#printed(true))
+    addEventListener('afterprint', () => this.#printed(false))
+    setInterval(() => {
+      this.#due.ages = true
+      this.#look()
+    }, 1000)
+  }
+
+  /** @param {boolean} on paper has no window: it gets every row */
+  #printed(on) {
+    this.#print = on
+    this.#frame()
   }
 
   /** @param {string} id */
   agent(id) {
-    return this.#agents.get(id)
+    return this.#order.get(id)
   }
 
   /**
@@ -111,27 +122,22 @@ export class List extends EventTarget {
    * @param {Iterable<string>} [removed]
    */
   put(agents, removed = []) {
-    const now = Date.now()
     let moved = false
+    let seen = false
     for (const a of agents) {
-      const old = this.#agents.get(a.id)
-      if (!replaces(a, old)) continue
-      this.#agents.set(a.id, a)
-      this.#rows.get(a.id)?.update(a, now)
-      moved ||= !old || this.#moves(old, a)
+      if (!replaces(a, this.#order.get(a.id))) continue
+      moved = this.#order.put(a) || moved
+      seen ||= this.#rows.has(a.id)
     }
     for (const id of removed) {
-      moved = this.#agents.delete(id) || moved
-      const row = this.#rows.get(id)
-      if (row) {
-        this.#sight.unobserve(row.element)
-        row.element.remove()
-      }
-      this.#rows.delete(id)
+      moved = this.#order.delete(id) || moved
       this.#picked.delete(id)
+      this.#rows.delete(id) // the next frame takes it out of the page
     }
+    this.#whole = true
     if (moved) this.arrange()
-    else if (VOLATILE.has(this.#sort.key)) this.#arrangeLater()
+    else if (seen) this.#look()
+    if (direction(this.filter.sort).volatile) this.#arrangeLater()
   }
 
   /**
@@ -139,160 +145,149 @@ export class List extends EventTarget {
    * @param {ReadonlyMap<string, Agent>} agents
    */
   replace(agents) {
-    const gone = [...this.#rows.keys(), ...this.#agents.keys()].filter((id) => !agents.has(id))
-    this.put(agents.values(), gone)
+    this.put(agents.values(), [...this.#order.ids].filter((id) => !agents.has(id)))
     this.arrange()
-  }
-
-  get #sort() {
-    const { sort } = this.filter
-    const key = sort.replace(/^-/, '')
-    return Object.hasOwn(ORDERS, key) ? { key, reverse: sort.startsWith('-') } : { key: 'age', reverse: false }
-  }
-
-  /**
-   * Whether the change may move the row, or change a count.
-   * @param {Agent} old
-   * @param {Agent} a
-   */
-  #moves(old, a) {
-    return (
-      old.status !== a.status || old.reason !== a.reason || need(old) !== need(a) ||
-      (this.filter.query !== '' && old.last_line !== a.last_line)
-    )
   }
 
   #arrangeLater() {
     this.#later ??= setTimeout(() => {
       this.#later = undefined
-      if (Date.now() - this.#touched < VOLATILE_MS) this.#arrangeLater() // rows must not move away under the pointer
-      else this.arrange()
+      if (Date.now() - this.#touched < VOLATILE_MS) return this.#arrangeLater() // rows must not move away under the pointer
+      this.#order.again()
+      this.arrange()
     }, VOLATILE_MS)
   }
 
-  /** Puts the rows in order, in the next frame. */
+  // --- a frame ---
+
+  /** Puts the agents in order, in the next frame. */
   arrange() {
-    if (this.#arranging) return
-    this.#arranging = true
-    const now = () => {
-      if (!this.#arranging) return
-      this.#arranging = false
-      this.#arrangeNow()
-    }
+    this.#due.order = true
+    this.#schedule()
+  }
+
+  /** Writes what changed of the rows that are in the page, and gives rows to what came near the window. */
+  #look() {
+    if (!document.hidden) this.#schedule()
+  }
+
+  #schedule() {
+    if (this.#due.frame || !this.#whole) return
+    this.#due.frame = true
+    const now = () => this.#due.frame && this.#frame()
     if (document.hidden) setTimeout(now)
     else requestAnimationFrame(now)
   }
 
-  #arrangeNow() {
-    const { needs, rest, counts } = this.#divide()
-    const folded = this.#unfolded ? 0 : Math.max(0, needs.length - MAX_FOLDED)
-    const open = folded ? needs.slice(0, MAX_FOLDED) : needs
+  #frame() {
+    if (!this.#whole) return
+    const { order, ages } = this.#due
+    this.#due = { frame: false, order: false, ages: false }
+    this.#measure(ages)
+    if (order) this.#arrange()
+    this.#place()
     const now = Date.now()
-    const rows = (/** @type {Agent[]} */ agents) => agents.map((a) => this.#row(a, now))
-    const shownNeeds = rows(open)
-    const shownRest = rows(rest)
-    keepFocus(() => {
-      place(this.#el.needs, shownNeeds)
-      place(this.#el.rest, shownRest)
-    })
-    this.#shown = [...shownNeeds, ...shownRest]
-    const shown = new Set(this.#shown.map((r) => r.id))
-    for (const id of this.#picked) if (!shown.has(id)) this.#pick(id, false)
-    this.#write(needs, rest, folded, counts)
-    this.dispatchEvent(new CustomEvent('arrange', { detail: counts }))
+    for (const row of this.#rows.values()) {
+      row.update(now)
+      if (ages) row.writeAge(now)
+    }
+  }
+
+  /** @param {boolean} heights also those of rows that stayed: a word more may have made one higher */
+  #measure(heights) {
+    if (this.#width !== innerWidth) {
+      this.#width = innerWidth
+      this.#needs.resized()
+      this.#rest.resized()
+      heights = true
+    }
+    this.#needs.measure(heights)
+    this.#rest.measure(heights)
+  }
+
+  #arrange() {
+    const arrangement = this.#order.arrange(this.filter)
+    const { needs, rest } = arrangement
+    const folded = this.#unfolded || this.filter.state ? 0 : Math.max(0, needs.length - MAX_FOLDED)
+    const open = needs.slice(0, needs.length - folded)
+    this.#shown = [...open, ...rest]
+    this.#open = open.length
+    this.#needs.entries = open
+    this.#rest.entries = rest
+    this.#drop()
+    this.#write(arrangement, folded)
+    this.dispatchEvent(new CustomEvent('arrange', { detail: arrangement }))
+  }
+
+  /** What is no longer shown is no longer selected. */
+  #drop() {
+    if (this.#picked.size > 0) {
+      const shown = new Set(this.#shown.map((e) => e.agent.id))
+      for (const id of this.#picked) if (!shown.has(id)) this.#pick(id, false)
+    }
     this.#selected()
   }
 
-  /** Who needs a person, the rest in order, and how many there are of each group. */
-  #divide() {
-    /** @type {Agent[]} */
-    const needs = []
-    /** @type {Agent[]} */
-    const rest = []
-    /** @type {Record<string, number>} */
-    const counts = { '': this.#agents.size, needs: 0 }
-    const query = this.filter.query.toLowerCase()
-    let living = 0
-    for (const a of this.#agents.values()) {
-      const g = group(a)
-      const needy = this.#needy(a)
-      counts[g] = (counts[g] ?? 0) + 1
-      if (needy) counts.needs = (counts.needs ?? 0) + 1
-      if (alive(a)) living++
-      if (!this.#match(a, g, needy, query)) continue
-      if (needy) needs.push(a)
-      else rest.push(a)
+  /** Gives rows to the agents near the window, and takes those of the others away. */
+  #place() {
+    const part = this.#print ? everything : sight()
+    const focused = this.current?.entry
+    const kept = (/** @type {Entry} */ e) => e === focused || e === this.#pin
+    const below = this.#open > 0 ? 2 + this.#open + 1 : 1 // rows of the table above the first of the others
+    /** @type {Set<Row>} */
+    const placed = new Set()
+    keepFocus(() => {
+      for (const row of this.#needs.place(part, kept, (e, i) => this.#row(e, 3 + i))) placed.add(row)
+      for (const row of this.#rest.place(part, kept, (e, i) => this.#row(e, below + 1 + i))) placed.add(row)
+    })
+    for (const [id, row] of this.#rows) if (!placed.has(row) && !row.draft) this.#rows.delete(id)
+    if (this.#needs.changed || this.#rest.changed) this.#look() // what came has its own height, what is below it another place
+  }
+
+  /**
+   * @param {Entry} entry
+   * @param {number} index
+   */
+  #row(entry, index) {
+    const { id } = entry.agent
+    let row = this.#rows.get(id)
+    if (!row) {
+      row = new Row(id, this.#most)
+      this.#rows.set(id, row)
     }
-    const newest = (/** @type {Agent} */ a, /** @type {Agent} */ b) => ORDERS.age?.(a, b) || b.num - a.num || (a.id < b.id ? -1 : 1)
-    needs.sort((a, b) => NEEDS.indexOf(need(a)) - NEEDS.indexOf(need(b)) || newest(a, b))
-    const { key, reverse } = this.#sort
-    const order = ORDERS[key] ?? newest
-    rest.sort((a, b) => (reverse ? -order(a, b) : order(a, b)) || newest(a, b))
-    counts.alive = living
-    return { needs, rest, counts }
-  }
-
-  /**
-   * @param {Agent} a
-   * @param {string} g
-   * @param {boolean} needy
-   * @param {string} query
-   */
-  #match(a, g, needy, query) {
-    const { type, state: wanted } = this.filter
-    if (type && a.type !== type) return false
-    if (wanted && (wanted === 'needs' ? !needy : g !== wanted)) return false
-    if (!query) return true
-    return [a.name, a.id, a.type, (a.argv ?? []).join(' '), a.last_line ?? ''].join('\n').toLowerCase().includes(query)
-  }
-
-  /** @param {Agent} a */
-  #needy(a) {
-    return need(a) !== '' && !this.#dismissed.has(dismissal(a))
-  }
-
-  /**
-   * @param {Agent} a
-   * @param {number} now
-   */
-  #row(a, now) {
-    const row = this.#rows.get(a.id) ?? this.#add(new Row(a.id))
-    if (row.agent !== a) row.update(a, now)
-    row.element.hidden = false
-    row.dismissed = !this.#needy(a)
+    row.entry = entry
+    row.index = index
+    row.picked = this.#picked.has(id)
+    row.dismissed = !this.#order.needy(entry.agent)
     return row
   }
 
   /**
-   * @param {Agent[]} needs
-   * @param {Agent[]} rest
+   * @param {Arrangement} arrangement
    * @param {number} folded
-   * @param {Record<string, number>} counts
    */
-  #write(needs, rest, folded, counts) {
+  #write({ needs, rest, counts }, folded) {
     const el = this.#el
+    const all = this.#order.size
     const none = needs.length + rest.length === 0
     el.list.hidden = none
     el.needs.hidden = needs.length === 0
     el.rest.hidden = rest.length === 0
     el.restHead.hidden = needs.length === 0
+    mark(el.list, 'aria-rowcount', String(1 + this.#shown.length + (needs.length > 0 ? (rest.length > 0 ? 2 : 1) : 0)))
+    mark(el.restHead, 'aria-rowindex', String(2 + this.#open + 1))
     write(el.needsCount, String(needs.length))
     write(el.restCount, String(rest.length))
-    el.fold.hidden = needs.length <= MAX_FOLDED
+    el.fold.hidden = needs.length <= MAX_FOLDED || this.filter.state !== ''
     write(el.fold, folded ? `Show ${folded} more` : 'Show fewer')
     mark(el.fold, 'aria-expanded', String(!folded))
-    el.dismiss.hidden = needs.filter((a) => need(a) === 'failed').length < 2
-    el.noAgents.hidden = this.#agents.size > 0
-    el.chips.hidden = el.filters.hidden = this.#agents.size === 0
-    el.noMatch.hidden = this.#agents.size === 0 || !none
-    write(el.noMatchText, `The filter hides ${this.#agents.size === 1 ? 'the only agent' : `all ${this.#agents.size} agents`}.`)
+    el.dismiss.hidden = needs.filter((e) => need(e.agent) === 'failed').length < 2
+    el.noAgents.hidden = all > 0
+    el.chips.hidden = el.filters.hidden = all === 0
+    el.noMatch.hidden = all === 0 || !none
+    write(el.noMatchText, `The filter hides ${all === 1 ? 'the only agent' : `all ${all} agents`}.`)
     const wanting = counts.needs === 0 ? '' : counts.needs === 1 ? ', 1 needs you' : `, ${counts.needs} need you`
-    write(el.summary, this.#agents.size === 0 ? '' : `${count(this.#agents.size, 'agent', 'agents')}, ${counts.alive} alive${wanting}`)
-  }
-
-  #tick() {
-    const now = Date.now()
-    for (const row of this.#shown) row.tick(now)
+    write(el.summary, all === 0 ? '' : `${count(all, 'agent', 'agents')}, ${counts.alive} alive${wanting}`)
   }
 
   /**
@@ -312,10 +307,10 @@ export class List extends EventTarget {
       this.#unfolded = !this.#unfolded
       this.arrange()
     })
-    dismiss.addEventListener('click', () => this.dismiss([...this.#agents.values()].filter((a) => need(a) === 'failed')))
+    dismiss.addEventListener('click', () => this.dismiss(this.#order.agents.filter((a) => need(a) === 'failed')))
     pickAll.addEventListener('click', () => {
       const on = pickAll.getAttribute('aria-checked') !== 'true'
-      for (const row of this.#shown) this.#pick(row.id, on)
+      for (const e of this.#shown) this.#pick(e.agent.id, on)
       this.#selected()
     })
     list.addEventListener('click', (e) => {
@@ -328,7 +323,7 @@ export class List extends EventTarget {
 
   /** The selected agents, from top to bottom. */
   get picked() {
-    return this.#shown.flatMap((r) => (this.#picked.has(r.id) && r.agent ? [r.agent] : []))
+    return this.#picked.size === 0 ? [] : this.#shown.flatMap((e) => (this.#picked.has(e.agent.id) ? [e.agent] : []))
   }
 
   /**
@@ -337,10 +332,10 @@ export class List extends EventTarget {
    * @param {boolean} [on]
    */
   toggle(id, range, on = !this.#picked.has(id)) {
-    const index = (/** @type {string | undefined} */ x) => this.#shown.findIndex((r) => r.id === x)
+    const index = (/** @type {string | undefined} */ x) => this.#shown.findIndex((e) => e.agent.id === x)
     const from = range ? index(this.#anchor) : -1
     const to = index(id)
-    if (from >= 0 && to >= 0) for (let i = Math.min(from, to); i <= Math.max(from, to); i++) this.#pick(this.#shown[i]?.id ?? '', on)
+    if (from >= 0 && to >= 0) for (let i = Math.min(from, to); i <= Math.max(from, to); i++) this.#pick(this.#shown[i]?.agent.id ?? '', on)
     else this.#pick(id, on)
     this.#anchor = id
     this.#selected()
@@ -356,12 +351,11 @@ export class List extends EventTarget {
    * @param {boolean} on
    */
   #pick(id, on) {
-    const row = this.#rows.get(id)
-    if (!row) return
+    if (!this.#order.get(id)) return
     if (on) this.#picked.add(id)
     else this.#picked.delete(id)
-    mark(row.pick, 'aria-checked', String(on))
-    mark(row.element, 'data-picked', on)
+    const row = this.#rows.get(id)
+    if (row) row.picked = on
   }
 
   #selected() {
@@ -379,35 +373,58 @@ export class List extends EventTarget {
     return id ? this.#rows.get(id) : undefined
   }
 
-  /** @param {1 | -1} step */
+  /** @param {1 | -1} step from the row that has the focus, or else from the edge of what is in sight */
   move(step) {
-    const at = this.#shown.findIndex((r) => r === this.current)
-    const to = at < 0 ? (step > 0 ? 0 : this.#shown.length - 1) : at + step
-    this.#shown[Math.max(0, Math.min(this.#shown.length - 1, to))]?.name.focus()
+    const at = this.#shown.findIndex((e) => e === this.current?.entry)
+    const to = at < 0 ? this.#edge(step) : at + step
+    this.#focus(this.#shown[Math.max(0, Math.min(this.#shown.length - 1, to))])
+  }
+
+  /** The focus goes to the first agent. */
+  first() {
+    this.#focus(this.#shown[0])
+  }
+
+  /** @param {1 | -1} step */
+  #edge(step) {
+    const above = [this.#el.top, this.#el.columns].map((el) => el.getBoundingClientRect().bottom)
+    const inSight = (/** @type {Entry} */ e) => {
+      const box = this.#rows.get(e.agent.id)?.element.getBoundingClientRect()
+      return box !== undefined && box.height > 0 && box.top >= Math.max(...above) - 1 && box.bottom <= innerHeight
+    }
+    return step > 0 ? this.#shown.findIndex(inSight) : this.#shown.findLastIndex(inSight)
+  }
+
+  /** @param {Entry} [entry] gets a row if it has none, and the focus */
+  #focus(entry) {
+    if (!entry) return
+    this.#pin = entry
+    if (!this.#rows.get(entry.agent.id)?.element.isConnected) this.#frame()
+    this.#rows.get(entry.agent.id)?.name.focus()
+    this.#pin = undefined
   }
 
   /**
-   * Shows a new agent: the focus goes to it. False when the filter hides it.
+   * Shows new agents: the focus goes to the first. False when the filter hides them.
    * @param {string[]} ids
    */
   reveal(ids) {
-    if (this.#arranging) {
-      this.#arranging = false
-      this.#arrangeNow()
-    }
-    const rows = this.#shown.filter((r) => ids.includes(r.id))
-    for (const { element } of rows) {
+    this.#frame()
+    const fresh = new Set(ids)
+    const shown = this.#shown.filter((e) => fresh.has(e.agent.id))
+    this.#focus(shown[0])
+    for (const { agent } of shown) {
+      const element = this.#rows.get(agent.id)?.element
+      if (!element) continue
       mark(element, 'data-fresh', true)
       element.addEventListener('animationend', () => element.removeAttribute('data-fresh'), { once: true })
     }
-    rows[0]?.name.focus()
-    return rows.length > 0
+    return shown.length > 0
   }
 
   /** How the column headers show the order. */
   get direction() {
-    const { key, reverse } = this.#sort
-    return { key, rising: RISING.has(key) !== reverse }
+    return direction(this.filter.sort)
   }
 
   /** @param {Agent} a */
@@ -421,29 +438,6 @@ const dismissal = (a) => `${a.id}/${a.generation}/${need(a)}`
 
 /** @param {Element | null} el */
 const idOf = (el) => /** @type {HTMLElement | null | undefined} */ (el?.closest('.agent'))?.dataset.id ?? ''
-
-/**
- * Makes the rows of a group the given ones, in order, moving as few as it can.
- * @param {HTMLElement} parent its first child is the group's head
- * @param {Row[]} rows
- */
-function place(parent, rows) {
-  let at = parent.firstElementChild?.nextElementSibling ?? null
-  for (const { element } of rows) {
-    if (at && at !== element && at.nextElementSibling === element) {
-      const gone = at
-      at = element
-      gone.remove()
-    }
-    if (at === element) at = at.nextElementSibling
-    else parent.insertBefore(element, at)
-  }
-  while (at) {
-    const gone = at
-    at = at.nextElementSibling
-    gone.remove()
-  }
-}
 
 /**
  * An element that moves loses the focus; it gets it back, with what was selected in it.

@@ -3,37 +3,41 @@ import {
   activityWord, age, alive, clean, cpuCell, memCell, need, needGlyph, needText, shortId, state, stateDetail, stateWord,
   stoppable,
 } from './format.js'
+import { badges, writeBadges } from './health.js'
 
 /** @import { Agent } from '../client/types.js' */
+/** @import { Entry } from './order.js' */
 
 /** One agent in the list: the component ui/fleet.templ calls row, filled in again when its record changes. */
 export class Row {
-  /** @type {Agent | undefined} the record that is shown, or, while the row is out of sight, the one that will be */
-  agent
+  /** @type {Entry | undefined} what it shows; none while it shows what the server rendered */
+  entry
   /** @type {Agent | undefined} */
   #written
-  #seen = true
   /** @type {HTMLElement | null} the cell that says what the agent needs */
   #why
   #dismissed = false
   /** @type {string} */
   id
   #f
+  #most
   #created = ''
   /** @type {string | undefined} */
   #exited
 
   /**
    * @param {string} id
+   * @param {Record<string, number>} most how many tasks one agent may have in work, by type
    * @param {HTMLElement} [element] the one that the server rendered
    */
-  constructor(id, element = clone('agent-row')) {
+  constructor(id, most, element = clone('agent-row')) {
     this.id = id
+    this.#most = most
     this.element = element
     const f = (/** @type {string} */ name) => field(element, name)
     this.#f = {
       status: f('status'), glyph: f('glyph'), word: f('state-word'), detail: f('state-detail'), activity: f('activity'),
-      line: f('line'), cpu: f('cpu'), mem: f('mem'), age: f('age'), stop: /** @type {HTMLButtonElement} */ (f('stop')),
+      line: f('line'), badges: f('badges'), cpu: f('cpu'), mem: f('mem'), age: f('age'), stop: /** @type {HTMLButtonElement} */ (f('stop')),
     }
     this.name = /** @type {HTMLAnchorElement} */ (f('name'))
     this.pick = f('pick')
@@ -42,23 +46,18 @@ export class Row {
     this.#exited = this.#f.age.dataset.exited || undefined
   }
 
-  /**
-   * Whether the row is in sight, or nearly. Out of sight its numbers are written with the next tick only.
-   * @param {boolean} on
-   */
-  set seen(on) {
-    this.#seen = on
-    if (on) this.tick(Date.now())
+  /** The record that is shown, or will be in this frame. */
+  get agent() {
+    return this.entry?.agent
   }
 
   /**
-   * @param {Agent} a
+   * Writes what changed.
    * @param {number} now
    */
-  update(a, now) {
-    this.agent = a
-    const old = this.#written
-    if (this.#seen || !old || old.status !== a.status || old.reason !== a.reason || old.activity !== a.activity) this.#write(a, now)
+  update(now) {
+    const a = this.agent
+    if (a && a !== this.#written) this.#write(a, now)
   }
 
   /**
@@ -68,14 +67,14 @@ export class Row {
   #write(a, now) {
     const old = this.#written
     this.#written = a
-    if (!old) this.#identity(a)
+    if (old?.name !== a.name) this.#identity(a)
     const f = this.#f
-    if (!old || old.status !== a.status || old.reason !== a.reason || old.activity !== a.activity || old.exit !== a.exit || old.question !== a.question) this.#state(a)
+    if (!old || state(old) !== state(a) || old.activity !== a.activity || old.exit !== a.exit || old.question !== a.question || need(old) !== need(a)) this.#state(a)
     write(f.cpu, cpuCell(a))
     write(f.mem, memCell(a))
     if (old?.last_line !== a.last_line) write(f.line, clean(a.last_line ?? ''))
     this.#exited = a.exited_at
-    this.#writeAge(now)
+    this.writeAge(now)
   }
 
   /** @param {Agent} a */
@@ -136,13 +135,9 @@ export class Row {
   }
 
   /** @param {number} now */
-  tick(now) {
-    if (this.agent && this.agent !== this.#written) this.#write(this.agent, now)
-    else this.#writeAge(now)
-  }
-
-  /** @param {number} now */
-  #writeAge(now) {
+  writeAge(now) {
+    const { agent: a } = this
+    if (a) writeBadges(this.#f.badges, badges(a, this.#most[a.type] ?? 0, now))
     if (this.#created) write(this.#f.age, age({ created_at: this.#created, exited_at: this.#exited }, now))
   }
 
@@ -151,6 +146,22 @@ export class Row {
     if (on === this.#dismissed) return
     this.#dismissed = on
     if (this.agent) this.#writeWhy(this.agent)
+  }
+
+  /** @param {boolean} on */
+  set picked(on) {
+    mark(this.pick, 'aria-checked', String(on))
+    mark(this.element, 'data-picked', on)
+  }
+
+  /** @param {number} n its place in the table, from 1 */
+  set index(n) {
+    mark(this.element, 'aria-rowindex', String(n))
+  }
+
+  /** Whether a person began to write an answer. */
+  get draft() {
+    return Boolean(this.answer?.value)
   }
 
   /** The field for the answer, while the agent asks. */

@@ -75,7 +75,7 @@ export class StopDialog {
     this.#skein.fleet.addEventListener('change', watch)
     watch()
     try {
-      const reports = await this.#skein.stop({ ids: agents.map((a) => a.id) })
+      const { reports } = await this.#skein.stop({ ids: agents.map((a) => a.id) })
       const bad = reports.filter((r) => r.error || r.leftovers?.length)
       if (mine() && bad.length > 0) this.#report(agents, reports, bad)
       else {

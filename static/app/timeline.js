@@ -1,6 +1,7 @@
 import { clone, field, mark, one, shape, write } from './dom.js'
-import { ago, clean, clock, count, exitText, state, stateWord } from './format.js'
+import { ago, clean, clock, count, exitText, shortId, state, stateWord } from './format.js'
 import { decode } from './lines.js'
+import { taskGlyph } from './taskformat.js'
 
 /** @import { AgentEvent } from '../client/types.js' */
 
@@ -52,6 +53,11 @@ export class Timeline {
     const detail = field(el, 'detail')
     write(detail, m.detail)
     detail.hidden = m.detail === ''
+    field(el, 'task-line').hidden = !m.task
+    if (m.task) {
+      mark(field(el, 'task'), 'href', `/tasks/${encodeURIComponent(m.task)}`)
+      write(field(el, 'task'), shortId(m.task))
+    }
     mark(field(el, 'clock'), 'datetime', e.time)
     mark(field(el, 'clock'), 'title', e.time)
     write(field(el, 'clock'), clock(e.time))
@@ -64,7 +70,7 @@ export class Timeline {
 
 /**
  * @param {AgentEvent} e
- * @returns {{state: string, title: string, detail: string} | undefined}
+ * @returns {{state: string, title: string, detail: string, task?: string} | undefined}
  */
 function moment({ type, actor, data }) {
   switch (type) {
@@ -85,9 +91,35 @@ function moment({ type, actor, data }) {
       const s = state({ status: 'exited', reason: data.reason ?? '' })
       return { state: s, title: stateWord(s), detail: data.exit ? exitText(data.exit) : '' }
     }
+    case 'agent.crashed':
+      return { state: 'failed', title: 'Crashed', detail: joinSentences(exitText(data.exit), clean(data.text ?? '')) }
+    case 'agent.health':
+      return health(clean(data.text ?? ''))
+    case 'agent.task': {
+      const s = data.state ?? 'working'
+      return { state: taskGlyph(s), title: s === 'working' ? 'Task started' : `Task ${s.replaceAll('_', ' ')}`, detail: clean(data.text ?? ''), task: data.task ?? '' }
+    }
+    case 'agent.log':
+      return { state: 'input', title: 'Log', detail: clean(data.text ?? '') }
   }
   return undefined
 }
+
+/** @param {string} text "stalled: no output for 4s", divided into what it is, with its shape, and the rest */
+function health(text) {
+  const [what = '', ...rest] = text.split(': ')
+  const shape = what === 'unknown' || what === 'stalled' ? 'unknown' : what === 'lost' ? 'lost' : 'running'
+  return { state: shape, title: upper(what), detail: upper(rest.join(': ')) }
+}
+
+/** @param {string} s */
+const upper = (s) => s.charAt(0).toUpperCase() + s.slice(1)
+
+/**
+ * @param {string} a
+ * @param {string} b
+ */
+const joinSentences = (a, b) => (b ? `${a.replace(/\.+$/, '')}. ${upper(b)}` : a)
 
 /** @param {string} [actor] */
 const by = (actor) => (actor && clean(actor) ? `by ${clean(actor)}` : '')

@@ -1,6 +1,8 @@
 import Session from '@moq/qmux'
+import { attemptsOf } from './attempts.js'
 import { SUBPROTOCOLS } from './codes.js'
 import { ConnectError } from './errors.js'
+import { fitSendBuffer } from './sendbuffer.js'
 
 /** @import { Carrier, Door } from './types.js' */
 
@@ -45,22 +47,26 @@ export function openWebTransport(WebTransport, door) {
       value: Uint8Array.from(atob(value), (c) => c.charCodeAt(0)),
     }))
   }
-  const carrier = new WebTransport(door.url, options)
-  return quiet(carrier)
+  const carrier = quiet(new WebTransport(door.url, options))
+  carrier.ready.catch(() => attemptsOf(WebTransport).failed())
+  return carrier
 }
 
 /**
- * @param {WebSocketConstructor | undefined} WebSocket none: the browser's own
+ * QMux on a plain WebSocket. Given an address, @moq/qmux takes the browser's WebSocketStream: Chromium's (seen in 156)
+ * brings the whole page down when the connection is reset under a write that waits.
+ * @param {WebSocketConstructor | undefined} WebSocket none: the runtime's own
  * @param {Door} door
  * @returns {Carrier}
  */
-export function openWebSocket(WebSocket, door) {
-  if (!WebSocket && !globalThis.WebSocket) {
+export function openWebSocket(WebSocket = globalThis.WebSocket, door) {
+  if (!WebSocket) {
     throw new ConnectError('no_transport', "this JavaScript runtime has no WebSocket: pass {WebSocket: (await import('ws')).WebSocket}", { final: true })
   }
   const protocols = door.protocols?.length ? door.protocols : SUBPROTOCOLS
-  const source = WebSocket ? new WebSocket(door.url, protocols) : door.url
-  const session = new Session(source, { protocols, requireProtocol: true, config: QMUX_CONFIG })
+  const socket = new WebSocket(door.url, protocols)
+  const session = new Session(socket, { protocols, requireProtocol: true, config: QMUX_CONFIG })
+  fitSendBuffer(session, socket)
   return quiet(/** @type {Carrier} */ (session))
 }
 

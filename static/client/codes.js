@@ -12,6 +12,31 @@ export const SUBPROTOCOLS = ['qmux-02.skein.v1', 'qmux-01.skein.v1']
 export const MAX_HEADER = 4 << 10
 export const MAX_MESSAGE = 1 << 20
 
+/** Tasks in one submit, and inputs of one orchestration. */
+export const MAX_BATCH = 1000
+
+/** Bytes of a task's input, of its result, and of a value in memory, before encoding. More goes into an artifact. */
+export const MAX_TASK_INPUT = 256 << 10
+export const MAX_TASK_OUTPUT = 256 << 10
+export const MAX_MEMORY_VALUE = 512 << 10
+
+/** Keys in one bulk request of the memory lane. */
+export const MAX_MEMORY_BULK = 500
+
+/** The states of a task. In the last four it is over, unless somebody retries it. */
+export const TASK_STATES = /** @type {const} */ (['submitted', 'working', 'input_required', 'completed', 'failed', 'canceled', 'rejected'])
+
+/**
+ * Whether a task in this state is over.
+ * @param {string} state
+ */
+export function isTerminal(state) {
+  return TASK_STATES.indexOf(/** @type {any} */ (state)) >= 3
+}
+
+/** Priorities, the first to go first. */
+export const PRIORITIES = /** @type {const} */ (['critical', 'high', 'normal', 'low'])
+
 /** The longest JSON-RPC id, in bytes of its JSON text. */
 export const MAX_REQUEST_ID = 128
 

@@ -136,6 +136,7 @@ function checkDocument(body) {
  * @typedef {object} RaceOptions
  * @property {'auto' | Transport} transport
  * @property {string} [missing] why there is no WebTransport on this side; empty: there is
+ * @property {string} [hopeless] why WebTransport is not worth trying where there is another door; empty: it is
  * @property {(door: Door, signal: AbortSignal) => Promise<Session>} open opens a door and says hello; closes what it
  *   opened when `signal` is aborted
  * @property {AbortSignal} signal
@@ -150,14 +151,21 @@ function checkDocument(body) {
  * @param {RaceOptions} options
  * @returns {Promise<Winner>}
  */
-export function race(doc, { transport, missing = '', open, signal, log = () => {} }) {
+export function race(doc, { transport, missing = '', hopeless = '', open, signal, log = () => {} }) {
   const offered = (/** @type {Transport} */ t) => doc.doors.filter((door) => door.transport === t)
-  const fast = transport === 'websocket' || missing ? [] : offered('webtransport')
   const safe = transport === 'webtransport' ? [] : offered('websocket')
+  let fast = transport === 'websocket' || missing ? [] : offered('webtransport')
   let reason = ''
+  /** @type {Failure[]} */
+  const failures = []
   if (transport === 'websocket') reason = 'asked for by the page'
   else if (missing) reason = missing
   else if (fast.length === 0) reason = 'the server offers no WebTransport'
+  else if (hopeless && safe.length > 0) {
+    failures.push({ transport: 'webtransport', url: fast[0].url, error: new Error(hopeless) }) // not a refusal: nothing is final
+    reason = hopeless
+    fast = []
+  }
 
   if (fast.length + safe.length === 0) {
     const what = transport === 'auto' ? `no door is left: ${reason}` : `${transport} was asked for, but ${reason && transport === 'webtransport' ? reason : 'the server does not offer it'}`
@@ -166,8 +174,6 @@ export function race(doc, { transport, missing = '', open, signal, log = () => {
 
   return new Promise((resolve, reject) => {
     const over = new AbortController()
-    /** @type {Failure[]} */
-    const failures = []
     let running = 0
     let joined = false
     /** @type {ReturnType<typeof setTimeout>[]} */

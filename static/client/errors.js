@@ -1,5 +1,7 @@
 import { closeName, errorName, reconnects } from './codes.js'
 
+/** @import { WireError } from './types.js' */
+
 /**
  * @typedef {object} ErrorDetails
  * @property {number} [code]
@@ -11,7 +13,7 @@ import { closeName, errorName, reconnects } from './codes.js'
 /**
  * Every error of this library. `kind` is for programs: the kinds of the protocol (`not_found`, `resource_exhausted`, …)
  * and the client's own: `closed`, `connection_lost`, `no_transport`, `connect_failed`, `outbox_full`,
- * `outcome_unknown`, `timeout`, `bad_stream`.
+ * `outcome_unknown`, `timeout`, `bad_stream`, `hash_mismatch`, `size_mismatch`, `not_resumable`.
  */
 export class SkeinError extends Error {
   /**
@@ -23,7 +25,7 @@ export class SkeinError extends Error {
     super(message, details.cause === undefined ? undefined : { cause: details.cause })
     this.name = 'SkeinError'
     this.kind = kind
-    /** A JSON-RPC error code, a close code or an HTTP status, by the class of the error; 0: none. */
+    /** A JSON-RPC error code, a close code, a stream code or an HTTP status, by the class of the error; 0: none. */
     this.code = details.code ?? 0
     this.final = details.final ?? false
     this.retryAfterMs = details.retryAfterMs ?? 0
@@ -32,7 +34,7 @@ export class SkeinError extends Error {
 
 /** The server's answer to a request is an error. */
 export class RpcError extends SkeinError {
-  /** @param {{code: number, message: string, data?: {kind?: string, field?: string, supported?: string[]}}} error */
+  /** @param {WireError} error */
   constructor(error) {
     const kind = error.data?.kind ?? errorName(error.code)
     super(kind, error.message, { code: error.code, final: kind === 'unauthorized' || kind === 'unsupported_version' })
@@ -41,6 +43,8 @@ export class RpcError extends SkeinError {
     this.field = error.data?.field
     /** What is allowed instead. */
     this.supported = error.data?.supported ?? []
+    /** What the server said beside the message. */
+    this.data = error.data ?? {}
   }
 }
 

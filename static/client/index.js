@@ -1,16 +1,19 @@
 /**
  * The JavaScript client of Skein. A Skein object is one client: it finds its way to the server (WebTransport, or
  * WebSocket where UDP is blocked), keeps a session open over changes of network and restarts of the server, and offers
- * the agents: spawn, list, get, input, stop, their events, and the fleet's live status.
+ * the agents (spawn, list, get, input, stop, their events), the fleet's live status, and tasks, memory and artifacts.
  *
  *     const skein = new Skein({ url: location.origin })
  *     const { agents } = await skein.spawn({ type: 'shell', argv: ['date'] })
  *     for await (const event of skein.events(agents[0].id)) console.log(event.type, event.data.text)
  *
  * connect.js fetches the document and runs the race, carrier.js opens a door, session.js says hello and keeps the
- * session alive, rpc.js carries requests over reconnects, events.js follows an agent, fleet.js keeps the live map.
- * docs/protocol.md is the protocol.
+ * session alive, rpc.js carries requests over reconnects, each on its lane (lane.js); resume.js keeps a lane of its own
+ * open over reconnects, for events.js, watch.js, tasks.js and artifacts.js; fleet.js keeps the live map.
+ * docs/javascript.md shows how to use it, docs/protocol.md is the protocol.
  */
+import { Artifacts } from './artifacts.js'
+import { attemptsOf } from './attempts.js'
 import { Backoff, pause } from './backoff.js'
 import { openWebSocket, openWebTransport } from './carrier.js'
 import { CloseCode } from './codes.js'
@@ -18,15 +21,20 @@ import { DEFAULT_POLICY, fetchConnect, race } from './connect.js'
 import { CloseError, ConnectError, RpcError, SkeinError, asError, messageOf } from './errors.js'
 import { readEvents } from './events.js'
 import { Fleet, FleetChangeEvent } from './fleet.js'
+import { Memory } from './memory.js'
+import { toPayload } from './payload.js'
 import { Requests } from './rpc.js'
 import { Session } from './session.js'
+import { Tasks } from './tasks.js'
 
 export { CloseError, ConnectError, Fleet, FleetChangeEvent, RpcError, SkeinError }
-export { CloseCode, ErrorCode, StreamCode, VERSION, reconnects } from './codes.js'
+export { CloseCode, ErrorCode, PRIORITIES, StreamCode, TASK_STATES, VERSION, isTerminal, reconnects } from './codes.js'
+export { payloadBytes, payloadText } from './payload.js'
 
 /** @import * as wire from './types.js' */
 /** @import { CallOptions } from './rpc.js' */
 /** @import { EventsOptions } from './events.js' */
+/** @import { Host } from './resume.js' */
 
 /** The version of this library, as the server logs it. */
 export const CLIENT_VERSION = '0.1.0'
@@ -67,6 +75,15 @@ export const CLIENT_VERSION = '0.1.0'
 const MAX_TRACE = 100
 
 /**
+ * A WebSocket looks for WebTransport a second after it opened and then ever more rarely, up to a minute, give or take. A
+ * return that did not last for FLAP_MS doubles the first pause.
+ */
+const RETURN_MS = 3000
+const MAX_RETURN_MS = 60_000
+const FLAP_MS = 60_000
+const MAX_FLAPS = 4
+
+/**
  * Events: `statechange`, when state, lastError or retryAt changed; `connectionchange`, when a session opened or ended; `rtt`, on every measurement.
  */
 export class Skein extends EventTarget {
@@ -81,10 +98,20 @@ export class Skein extends EventTarget {
   #resume = /** @type {{session: string, epoch: string} | undefined} */ (undefined)
   #policy = DEFAULT_POLICY
   #client
+  /** @type {Host} */
+  #host = {
+    call: (method, params, options) => this.#call(method, params, options),
+    session: (signal) => this.#opened(signal),
+    nextId: () => this.#requests.nextId(),
+    log: (what, detail) => this.#log(what, detail),
+  }
   #over = new AbortController() // aborted when the client is closed for good
   #dialing = new AbortController() // aborted to give up a running attempt
   #wake = new AbortController() // aborted to end a pause between attempts
   #suspended = false
+  #returned = false // to WebTransport, from a WebSocket
+  #flaps = 0 // sessions that it was returned to and that did not last
+  #changing = false // another transport is asked for: there is nothing to wait for
   /** @type {PromiseWithResolvers<Session>} the open session, or the next one */
   #next = resolvers()
   /** @type {PromiseWithResolvers<void>} */
@@ -107,6 +134,16 @@ export class Skein extends EventTarget {
     this.#client = { id: randomId(), name: options.clientName ?? 'skein-js', version: CLIENT_VERSION }
     /** The live map of agents. */
     this.fleet = new Fleet()
+    this.tasks = new Tasks(this.#host)
+    this.memory = new Memory(this.#host)
+    this.artifacts = new Artifacts(this.#host)
+    /** Whether agents may be spawned and tasks started; `fleet.admission` follows it live. */
+    this.admission = {
+      /** @param {CallOptions} [options] @returns {Promise<wire.Admission>} */
+      get: (options) => this.#call('admission.get', {}, options),
+      /** @param {wire.AdmissionParams} params @param {CallOptions} [options] @returns {Promise<wire.Admission>} */
+      set: (params, options) => this.#call('admission.set', params, options),
+    }
     /** Fulfils with the first welcome; rejects when there will be none. */
     this.ready = this.#ready.promise
     /** Fulfils with `{code, reason}` after close(); rejects with a SkeinError when the server refuses this client for good. */
@@ -180,23 +217,19 @@ export class Skein extends EventTarget {
    * @returns {Promise<void>}
    */
   async input(id, data, { eof = false, ...options } = {}) {
-    const end = eof ? { eof } : {}
-    if (typeof data === 'string' && JSON.stringify(data).length < data.length * 1.5 + 64) {
-      await this.#call('agent.input', { id, text: data, ...end }, options)
-      return
-    }
-    const bytes = typeof data === 'string' ? new TextEncoder().encode(data) : data
-    await this.#call('agent.input', { id, base64: toBase64(bytes), ...end }, options)
+    await this.#call('agent.input', { id, ...toPayload(data), ...(eof && { eof }) }, options)
   }
 
   /**
-   * Stops agents: `{ids}`, `{scope: 'type', type}` or `{scope: 'all'}`. The answer comes after the fact, a report on each.
+   * Stops agents: `{ids}`, `{scope: 'task', tasks}`, `{scope: 'type', type}`, `{scope: 'node', node}` or `{scope: 'all'}`.
+   * The answer comes after the fact, with a report on each. The last three close admission, unless `reopen` is set.
    * @param {wire.StopParams} params
    * @param {CallOptions} [options]
-   * @returns {Promise<wire.StopReport[]>}
+   * @returns {Promise<wire.StopResult>}
    */
   async stop(params, options) {
-    return (await this.#call('agent.stop', params, options)).reports ?? []
+    const result = await this.#call('agent.stop', params, options)
+    return { ...result, reports: result.reports ?? [] }
   }
 
   /**
@@ -208,13 +241,38 @@ export class Skein extends EventTarget {
   }
 
   /**
+   * What the server knows of the session's path, and what its lanes moved.
+   * @param {CallOptions} [options]
+   * @returns {Promise<wire.Network>}
+   */
+  network(options) {
+    return this.#call('session.network', {}, options)
+  }
+
+  /**
    * An agent's events in order, each once, over reconnects. Where that is impossible because the log is another one, an
    * event of type `gap` says so.
    * @param {string} id
    * @param {EventsOptions} [options]
    */
   events(id, options = {}) {
-    return readEvents({ session: (signal) => this.#opened(signal), log: (what, detail) => this.#log(what, detail) }, id, options)
+    return readEvents(this.#host, id, options)
+  }
+
+  /**
+   * Changes which transports may be used. A session over another one is left, and what follows something goes on in the
+   * next one where it was.
+   * @param {'auto' | wire.Transport} transport
+   */
+  use(transport) {
+    this.#options.transport = transport
+    this.#log('use', { transport })
+    const now = this.#session?.transport
+    if (now && (now === transport || (transport === 'auto' && now === 'webtransport'))) return
+    this.#changing = true
+    this.#dialing.abort(new ConnectError('connect_failed', `the page asks for ${transport}`))
+    this.#session?.close(CloseCode.lost, `the page asks for ${transport}`)
+    this.#wake.abort()
   }
 
   /**
@@ -263,10 +321,7 @@ export class Skein extends EventTarget {
       let atLeast = 0
       if (!this.#suspended) {
         try {
-          const session = await this.#dial()
-          const { backoff_min_ms: min, backoff_max_ms: max } = this.#policy
-          if (min !== backoff.minMs || max !== backoff.maxMs) backoff = new Backoff(min, max)
-          const end = await session.closed
+          const { session, end } = await this.#stay(await this.#dial())
           this.#left(session, end)
           if (this.#over.signal.aborted) return
           const error = new CloseError(end.code, end.reason, end.reconnectAfterMs)
@@ -285,7 +340,9 @@ export class Skein extends EventTarget {
           this.#log('attempt failed', { error: error.message })
         }
       }
-      const ms = this.#suspended ? 2 ** 31 - 1 : atLeast + backoff.next()
+      const { backoff_min_ms: min, backoff_max_ms: max } = this.#policy
+      if (min !== backoff.minMs || max !== backoff.maxMs) backoff = new Backoff(min, max)
+      const ms = this.#suspended ? 2 ** 31 - 1 : this.#changing ? 0 : atLeast + backoff.next()
       this.#wake = new AbortController()
       this.#retryAt = this.#suspended ? undefined : new Date(Date.now() + ms)
       this.dispatchEvent(new Event('statechange'))
@@ -295,29 +352,103 @@ export class Skein extends EventTarget {
     }
   }
 
-  /** Fetches the document, runs the race, and takes up the winner. */
+  /**
+   * Stays with a session to its end. A WebSocket is left for WebTransport when that works again: the new session is open
+   * before the old one ends.
+   * @param {Session} session
+   */
+  async #stay(session) {
+    for (;;) {
+      const stop = new AbortController()
+      const ended = session.closed
+      const better = this.#better(session, AbortSignal.any([stop.signal, this.#over.signal]))
+      const next = await Promise.race([ended.then(() => undefined), better])
+      stop.abort(new ConnectError('connect_failed', 'not needed any more'))
+      if (!next) {
+        better.then((late) => late?.close(CloseCode.normal, 'not needed'))
+        if (session.transport === 'webtransport' && this.#returned) {
+          this.#flaps = Date.now() - session.openedAt < FLAP_MS ? Math.min(this.#flaps + 1, MAX_FLAPS) : 0
+        }
+        return { session, end: await ended }
+      }
+      this.#returned = true
+      this.#log('session left', { transport: session.transport, reason: 'WebTransport works again' })
+      this.#session = undefined // nothing that it still brings counts
+      this.#next = resolvers()
+      this.#next.promise.catch(() => {})
+      session.close(CloseCode.normal, 'WebTransport works again')
+      session = next
+      this.#took(session, 'webtransport', '')
+    }
+  }
+
+  /**
+   * Tries WebTransport from time to time while a WebSocket does the work. Fulfils with a session whose hello was answered, or,
+   * when `signal` is aborted or there is nothing to try, never; then with undefined if nobody waits any more.
+   * @param {Session} session
+   * @param {AbortSignal} signal
+   * @returns {Promise<Session | undefined>}
+   */
+  async #better(session, signal) {
+    const over = new Promise((resolve) => signal.addEventListener('abort', () => resolve(undefined), { once: true }))
+    if (session.transport === 'webtransport' || !this.#WebTransport) return over
+    const pauses = new Backoff(RETURN_MS * 2 ** this.#flaps, MAX_RETURN_MS)
+    while (!signal.aborted) {
+      this.#wake = new AbortController()
+      await pause(1000 + pauses.next(), AbortSignal.any([signal, this.#wake.signal]))
+      if (signal.aborted || this.#options.transport !== 'auto' || attemptsOf(this.#WebTransport).hopeless) continue
+      try {
+        const { session: better } = await this.#race('webtransport', signal, () => {})
+        if (this.#options.transport === 'auto') return better
+        better.close(CloseCode.normal, 'not needed') // the page changed its mind meanwhile
+      } catch (e) {
+        const error = asError(e)
+        if (error instanceof SkeinError && error.final) return over // the next session will say so, if it comes to that
+      }
+    }
+    return undefined
+  }
+
+  get #WebTransport() {
+    return this.#options.WebTransport === undefined ? globalThis.WebTransport : this.#options.WebTransport
+  }
+
+  /** Runs the race, and takes up the winner. */
   async #dial() {
-    const { url, token, transport, WebSocket } = this.#options
-    const WebTransport = this.#options.WebTransport === undefined ? globalThis.WebTransport : this.#options.WebTransport
+    const { url, transport } = this.#options
     this.#dialing = new AbortController()
+    this.#changing = false
     const signal = AbortSignal.any([this.#dialing.signal, this.#over.signal])
     this.#log('connect', { url, transport })
+    const { session, transport: taken, reason } = await this.#race(transport, signal, (what, detail) => this.#log(what, detail))
+    this.#took(session, taken, reason)
+    return session
+  }
+
+  /**
+   * Fetches the document and opens a door.
+   * @param {'auto' | wire.Transport} transport
+   * @param {AbortSignal} signal
+   * @param {(what: string, detail: object) => void} log
+   */
+  async #race(transport, signal, log) {
+    const { url, token, WebSocket } = this.#options
+    const WebTransport = this.#WebTransport
     const fetch = this.#options.fetch ?? globalThis.fetch.bind(globalThis)
     const doc = await fetchConnect({ url, token, fetch, signal })
     this.#policy = doc.policy
-    const { session, transport: taken, reason } = await race(doc, {
+    return race(doc, {
       transport,
       missing: WebTransport ? '' : missing(this.#options.WebTransport),
+      hopeless: WebTransport ? attemptsOf(WebTransport).hopeless : '',
       signal,
-      log: (what, detail) => this.#log(what, detail),
+      log,
       open: (door, abort) => {
         const carrier = door.transport === 'webtransport' && WebTransport ? openWebTransport(WebTransport, door) : openWebSocket(WebSocket, door)
         const hello = { transport: door.transport, ticket: door.ticket, client: this.#client, resume: this.#resume }
         return Session.open(carrier, hello, this.#requests, abort)
       },
     })
-    this.#took(session, taken, reason)
-    return session
   }
 
   /**
@@ -352,9 +483,9 @@ export class Skein extends EventTarget {
               this.#log('resync failed', { error: messageOf(e) })
             }
           }),
-        onstatus: (message) => this.fleet.receive(message),
-        ondatagram: (bytes) => this.fleet.datagram(bytes),
-        onrtt: (ms) => this.#measured(ms),
+        onstatus: (message) => this.#session === session && this.fleet.receive(message),
+        ondatagram: (bytes) => this.#session === session && this.fleet.datagram(bytes),
+        onrtt: (ms) => this.#session === session && this.#measured(ms),
       },
       this.#policy.ping_ms,
     )
@@ -482,13 +613,6 @@ function missing(option) {
 function randomId() {
   const bytes = crypto.getRandomValues(new Uint8Array(16))
   return Array.from(bytes, (b) => b.toString(16).padStart(2, '0')).join('')
-}
-
-/** @param {Uint8Array} bytes */
-function toBase64(bytes) {
-  let binary = ''
-  for (let i = 0; i < bytes.length; i += 0x8000) binary += String.fromCharCode(...bytes.subarray(i, i + 0x8000))
-  return btoa(binary)
 }
 
 /**

@@ -4,6 +4,7 @@ const NEWLINE = 0x0a
 
 /** Reads the lines of a byte stream, each bounded. Bytes are split before they are decoded, so no character is. */
 export class LineReader {
+  #readable
   #reader
   #limit
   /** @type {Uint8Array[]} the beginning of a line, as it came */
@@ -18,6 +19,7 @@ export class LineReader {
    * @param {number} limit the longest line, in bytes, newline included
    */
   constructor(readable, limit) {
+    this.#readable = readable
     this.#reader = readable.getReader()
     this.#limit = limit
   }
@@ -69,12 +71,38 @@ export class LineReader {
   }
 
   /**
+   * The raw bytes behind the lines, as they come; undefined at the end of the stream.
+   * @returns {Promise<Uint8Array | undefined>}
+   */
+  async bytes() {
+    for (;;) {
+      const rest = this.#rest
+      this.#rest = new Uint8Array(0)
+      if (rest.length > 0) return rest
+      const { done, value } = await this.#reader.read()
+      if (done) return undefined
+      this.#rest = value
+    }
+  }
+
+  /** Lets go of the stream: whoever waits for bytes of it is told, and nothing can be read any more. */
+  release() {
+    this.#reader.releaseLock()
+  }
+
+  /**
    * Reads over what still comes until the peer ends, and asks it to stop only when it does not. Never rejects.
    * Cancelling at once would cost a session over @moq/qmux 0.3.3 its credit: it never gives back what was on its way to
-   * a cancelled stream.
+   * a cancelled stream. Whoever waits for bytes is told at once.
    * @param {number} patience milliseconds
    */
   async drain(patience) {
+    try {
+      this.release()
+      this.#reader = this.#readable.getReader()
+    } catch {
+      // a browser from before 2023 does not release it while a read waits, which then ends with the stream
+    }
     const timer = setTimeout(() => void this.#reader.cancel().catch(() => {}), patience)
     try {
       while (!(await this.#reader.read()).done);

@@ -1,182 +1,10 @@
-import { ErrorCode, MAX_HEADER, MAX_LINE, MAX_MESSAGE, MAX_OUTBOX, MAX_PENDING, MAX_PENDING_BYTES, MAX_REQUEST_ID, RESEND_WINDOW_MS, VERSION } from './codes.js'
-import { RpcError, SkeinError, asError } from './errors.js'
-import { LineReader } from './lines.js'
+import { MAX_MESSAGE, MAX_PENDING, MAX_PENDING_BYTES, RESEND_WINDOW_MS } from './codes.js'
+import { RpcError, SkeinError } from './errors.js'
+import { laneOf } from './lane.js'
+import { encodeLine, refusal } from './message.js'
 
-/** @import { Carrier, Header, Message } from './types.js' */
-
-const encoder = new TextEncoder()
-
-/**
- * Reads one line. It fails with an RpcError that says which rule of JSON-RPC 2.0 is broken.
- * @param {string} line
- * @param {number} [limit] bytes
- * @returns {Message}
- */
-export function parseMessage(line, limit = MAX_MESSAGE) {
-  line = line.trim()
-  // a UTF-16 unit is one to three bytes: only what may be too long is counted
-  if (line.length > limit || (line.length * 3 > limit && encoder.encode(line).length > limit)) {
-    throw refusal('too_large', `the message is longer than ${limit} bytes`)
-  }
-  if (line.startsWith('[')) {
-    throw refusal('invalid_request', `JSON-RPC batches are not part of ${VERSION}: send one message a line`)
-  }
-  let m
-  try {
-    m = JSON.parse(line)
-  } catch {
-    throw refusal('parse_error', 'the line is not JSON')
-  }
-  if (typeof m !== 'object' || m === null) {
-    throw refusal('invalid_request', 'the line is not a JSON-RPC 2.0 message')
-  }
-  if (m.jsonrpc !== '2.0') {
-    throw refusal('invalid_request', '"jsonrpc" must be "2.0"')
-  }
-  if (m.method != null && typeof m.method !== 'string') {
-    throw refusal('invalid_request', 'the line is not a JSON-RPC 2.0 message')
-  }
-  if (m.error != null && (typeof m.error !== 'object' || Array.isArray(m.error) || !Number.isInteger(m.error.code ?? 0))) {
-    throw refusal('invalid_request', 'the line is not a JSON-RPC 2.0 message')
-  }
-  if (m.id === null) delete m.id
-  if (m.id !== undefined) {
-    if (encoder.encode(JSON.stringify(m.id)).length > MAX_REQUEST_ID) {
-      throw refusal('invalid_request', `"id" is longer than ${MAX_REQUEST_ID} bytes`)
-    }
-    if (typeof m.id !== 'string' && typeof m.id !== 'number') {
-      throw refusal('invalid_request', '"id" must be a string or a number')
-    }
-  }
-  if (!m.method && m.result === undefined && m.error == null) {
-    throw refusal('invalid_request', 'the message has neither "method" nor "result" nor "error"')
-  }
-  return m
-}
-
-/**
- * Reads the first line of a stream. It knows no lane: an unknown one is the caller's to refuse.
- * @param {string} line
- * @returns {Header}
- */
-export function parseHeader(line) {
-  if (encoder.encode(line).length > MAX_HEADER) throw badHeader(`it is longer than ${MAX_HEADER} bytes`)
-  let h
-  try {
-    h = JSON.parse(line)
-  } catch {
-    throw badHeader('it is not JSON')
-  }
-  if (typeof h !== 'object' || typeof h?.lane !== 'string' || h.lane === '') throw badHeader('it has no "lane"')
-  for (const name of ['agent', 'epoch']) {
-    if (typeof (h[name] ?? '') !== 'string') throw badHeader(`"${name}" must be a string`)
-  }
-  for (const name of ['after', 'tail']) {
-    if (!Number.isSafeInteger(h[name] ?? 0) || h[name] < 0) throw badHeader(`"${name}" must be a whole number, zero or more`)
-  }
-  if (typeof (h.follow ?? false) !== 'boolean') throw badHeader('"follow" must be true or false')
-  if (h.lane === 'agent' && !h.agent) throw badHeader('lane "agent" without "agent"')
-  return h
-}
-
-/** @param {string} why */
-function badHeader(why) {
-  return new SkeinError('bad_stream', `bad stream header: ${why}`)
-}
-
-/**
- * @param {keyof typeof ErrorCode} kind
- * @param {string} message
- */
-function refusal(kind, message) {
-  return new RpcError({ code: ErrorCode[kind], message, data: { kind } })
-}
-
-/**
- * @param {unknown} value
- * @returns {Uint8Array}
- */
-function encodeLine(value) {
-  return encoder.encode(JSON.stringify(value) + '\n')
-}
-
-/** A stream whose first line is a header and whose other lines are JSON-RPC messages. */
-export class Lane {
-  #lines
-  #writer
-  #queued = 0
-  /** @type {Error | undefined} */
-  #broken
-
-  /** @param {{readable: ReadableStream<Uint8Array>, writable: WritableStream<Uint8Array>}} stream */
-  constructor(stream) {
-    this.#lines = new LineReader(stream.readable, MAX_LINE)
-    this.#writer = stream.writable.getWriter()
-    this.#writer.closed.catch((e) => (this.#broken ??= asError(e)))
-  }
-
-  /**
-   * Opens a lane. The header goes with the first messages, in one write.
-   * @param {Carrier} carrier
-   * @param {object} header
-   * @param {...Message} messages
-   */
-  static async open(carrier, header, ...messages) {
-    const line = encodeLine(header)
-    if (line.length > MAX_HEADER) throw new SkeinError('too_large', `the stream's header is longer than ${MAX_HEADER} bytes`)
-    const lane = new Lane(await carrier.createBidirectionalStream())
-    lane.#send(line)
-    for (const m of messages) lane.write(m)
-    return lane
-  }
-
-  /**
-   * Queues a message. Fails with kind `outbox_full` while more than MAX_OUTBOX bytes wait.
-   * @param {Message} message
-   */
-  write(message) {
-    this.#send(encodeLine(message))
-  }
-
-  /** @param {Uint8Array} bytes */
-  #send(bytes) {
-    if (this.#broken) throw new SkeinError('connection_lost', 'the stream is broken', { cause: this.#broken })
-    if (this.#queued + bytes.length > MAX_OUTBOX) {
-      throw new SkeinError('outbox_full', `${this.#queued} bytes wait to be sent already`)
-    }
-    this.#queued += bytes.length
-    this.#writer.write(bytes).then(
-      () => (this.#queued -= bytes.length),
-      (e) => (this.#broken ??= asError(e)),
-    )
-  }
-
-  /** The header of a lane that the peer opened. */
-  async header() {
-    const line = await this.#lines.read()
-    return line === undefined ? undefined : parseHeader(line)
-  }
-
-  /**
-   * The next message; undefined at the end of the stream. Empty lines keep a stream alive and are skipped.
-   * @returns {Promise<Message | undefined>}
-   */
-  async read() {
-    for (;;) {
-      const line = await this.#lines.read()
-      if (line === undefined) return undefined
-      if (line !== '') return parseMessage(line, MAX_LINE)
-    }
-  }
-
-  /** Gives up both directions: the peer is told on ours, and gives up its own. Never rejects. */
-  async cancel() {
-    await Promise.allSettled([this.#lines.drain(DRAIN_MS), this.#writer.abort()])
-  }
-}
-
-/** How long a peer may take to give up a lane that this side gave up. */
-const DRAIN_MS = 2000
+/** @import { Message } from './types.js' */
+/** @import { Lane } from './lane.js' */
 
 /**
  * @typedef {object} CallOptions
@@ -184,13 +12,24 @@ const DRAIN_MS = 2000
  * @property {number} [timeout] milliseconds to wait, over reconnects; none: as long as it takes
  */
 
+/** Critical methods, whose requests go as datagrams too: somebody waits for them at the keyboard. The server acts once. */
+const RACES = new Set(['agent.stop', 'agent.input', 'task.cancel'])
+
 /** Methods that may be done twice without harm, so that they may be sent again at any age. */
-const REPEATABLE = new Set(['agent.list', 'agent.get', 'types.list', 'agent.stop'])
+const REPEATABLE = new Set(
+  `agent.list agent.get agent.stop types.list admission.get session.network artifact.get artifact.list task.get task.list
+  task.cancel memory.retrieve memory.list memory.search memory.history memory.namespaces memory.get_many`.split(/\s+/),
+)
 
 /**
+ * @typedef {object} Link what requests need of an open session
+ * @property {(lane: string) => void} openRequests opens a lane, once; `opened` or `refused` follows, or the session's end
+ * @property {(line: Uint8Array, waits: () => boolean) => void} race sends a request as datagrams beside its lane, as long as it waits
+ *
  * @typedef {object} Pending
- * @property {Message} message
- * @property {number} size
+ * @property {string} method
+ * @property {string} lane
+ * @property {Uint8Array} line
  * @property {number} sentAt when it was first sent, by the wall clock; 0: not yet
  * @property {(result: any) => void} resolve
  * @property {(error: unknown) => void} reject
@@ -206,8 +45,12 @@ export class Requests {
   #bytes = 0
   /** @type {Map<string | number, Pending>} */
   #pending = new Map()
-  /** @type {Lane | undefined} */
-  #lane
+  /** @type {Link | undefined} */
+  #link
+  /** @type {Map<string, Lane>} the link's open lanes */
+  #lanes = new Map()
+  /** @type {Map<string, Error>} the lanes that the server does not have */
+  #refused = new Map()
   #maxMessage = MAX_MESSAGE
 
   /** A fresh id; hellos and pings take theirs from here too. */
@@ -231,7 +74,10 @@ export class Requests {
       if (signal?.aborted) return reject(signal.reason)
       /** @type {Message} */
       const message = { jsonrpc: '2.0', id: this.nextId(), method, params }
-      const size = encodeLine(message).length
+      const line = encodeLine(message)
+      const lane = laneOf(method)
+      const size = line.length
+      if (this.#refused.has(lane)) return reject(this.#refused.get(lane))
       if (size > this.#maxMessage) {
         return reject(refusal('too_large', `the request has ${size} bytes; the server takes ${this.#maxMessage}`))
       }
@@ -253,41 +99,65 @@ export class Requests {
       signal?.addEventListener('abort', abort)
       /** @type {Pending} */
       const pending = {
-        message,
-        size,
+        method,
+        lane,
+        line,
         sentAt: 0,
         resolve: (result) => (done(), resolve(result)),
         reject: (error) => (done(), reject(error)),
       }
       this.#pending.set(id, pending)
       this.#bytes += size
-      if (this.#lane) this.#send(id, pending)
+      this.#send(id, pending)
     })
   }
 
   /**
-   * Sends what waits on this session's control lane, oldest first, and from now on every new request.
-   * @param {Lane} lane
+   * A session is open: what waits is sent on its lanes, oldest first, and from now on every new request.
+   * @param {Link} link
    * @param {number} maxMessage
    */
-  attach(lane, maxMessage) {
-    this.#lane = lane
+  attach(link, maxMessage) {
+    this.#link = link
+    this.#lanes.clear()
+    this.#refused.clear()
     this.#maxMessage = maxMessage
-    for (const [id, pending] of this.#pending) {
-      const stale = pending.sentAt > 0 && Date.now() - pending.sentAt > RESEND_WINDOW_MS
-      if (stale && !REPEATABLE.has(pending.message.method ?? '')) {
-        this.#remove(id)?.reject(
-          new SkeinError('outcome_unknown', `the connection was away for too long to learn what became of ${pending.message.method}`),
-        )
-        continue
-      }
-      this.#send(id, pending)
+    for (const [id, { method, sentAt, lane }] of this.#pending) {
+      const stale = sentAt > 0 && Date.now() - sentAt > RESEND_WINDOW_MS
+      if (!stale || REPEATABLE.has(method)) link.openRequests(lane)
+      else this.#remove(id)?.reject(new SkeinError('outcome_unknown', `the connection was away for too long to learn what became of ${method}`))
     }
   }
 
-  /** @param {Lane} lane */
-  detach(lane) {
-    if (this.#lane === lane) this.#lane = undefined
+  /**
+   * A lane of the session is open.
+   * @param {Link} link
+   * @param {string} name
+   * @param {Lane} lane
+   */
+  opened(link, name, lane) {
+    if (this.#link !== link) return
+    this.#lanes.set(name, lane)
+    for (const [id, pending] of this.#pending) if (pending.lane === name) this.#send(id, pending)
+  }
+
+  /**
+   * The server of this session has no such lane: its requests can't be answered.
+   * @param {Link} link
+   * @param {string} name
+   * @param {Error} error
+   */
+  refused(link, name, error) {
+    if (this.#link !== link) return
+    this.#refused.set(name, error)
+    for (const [id, pending] of [...this.#pending]) if (pending.lane === name) this.#remove(id)?.reject(error)
+  }
+
+  /** @param {Link} link */
+  detach(link) {
+    if (this.#link !== link) return
+    this.#link = undefined
+    this.#lanes.clear()
   }
 
   /**
@@ -308,17 +178,21 @@ export class Requests {
    * @param {Error} error
    */
   fail(error) {
-    this.#lane = undefined
+    this.#link = undefined
     for (const id of [...this.#pending.keys()]) this.#remove(id)?.reject(error)
   }
 
   /**
+   * Sends on the lane that it belongs to; what can't be sent yet is sent when that opens.
    * @param {string | number} id
    * @param {Pending} pending
    */
   #send(id, pending) {
+    const lane = this.#lanes.get(pending.lane)
+    if (!lane) return this.#link?.openRequests(pending.lane)
     try {
-      this.#lane?.write(pending.message)
+      lane.send(pending.line)
+      if (this.#races(id, pending)) this.#link?.race(pending.line, () => this.#pending.has(id))
       pending.sentAt ||= Date.now()
     } catch (e) {
       // a broken lane is about to be replaced, and the request goes on the next one
@@ -326,12 +200,24 @@ export class Requests {
     }
   }
 
+  /**
+   * An input must not overtake those before it.
+   * @param {string | number} id
+   * @param {Pending} pending
+   */
+  #races(id, { method }) {
+    if (!RACES.has(method)) return false
+    if (method !== 'agent.input') return true
+    for (const [other, p] of this.#pending) if (p.method === method) return other === id
+    return true
+  }
+
   /** @param {string | number} id */
   #remove(id) {
     const pending = this.#pending.get(id)
     if (!pending) return undefined
     this.#pending.delete(id)
-    this.#bytes -= pending.size
+    this.#bytes -= pending.line.length
     return pending
   }
 }

@@ -1,9 +1,10 @@
 import { pause } from './backoff.js'
-import { CloseCode, MAX_MESSAGE, VERSION } from './codes.js'
+import { CloseCode, MAX_MESSAGE, StreamCode, VERSION } from './codes.js'
 import { CloseError, RpcError, SkeinError, messageOf } from './errors.js'
-import { Lane } from './rpc.js'
+import { Lane } from './lane.js'
+import { DATAGRAM_REQUEST, DATAGRAM_RESPONSE, messageDatagram, parseMessageDatagram } from './message.js'
 
-/** @import { Carrier, Goodbye, Message, Transport, Welcome } from './types.js' */
+/** @import { Carrier, Goodbye, Header, Message, Transport, Welcome } from './types.js' */
 /** @import { Requests } from './rpc.js' */
 
 /**
@@ -28,6 +29,9 @@ const GOODBYE_GRACE_MS = 40_000
 const LAST_BYTES_MS = 50
 const EXPLAIN_MS = 200
 
+/** The pauses before the copies of a critical request, in milliseconds: a burst of loss rarely outlasts them. */
+const RACE_PAUSES_MS = [0, 8, 17]
+
 /** Pings that may stay unanswered before the session counts as dead. */
 const MAX_MISSED = 2
 
@@ -39,6 +43,12 @@ export class Session {
   #carrier
   #control
   #requests
+  /** @type {Set<string>} the lanes for requests that are open, or about to be */
+  #requestLanes = new Set()
+  /** @type {Lane | undefined} */
+  #health
+  /** @type {WritableStreamDefaultWriter<Uint8Array> | undefined} */
+  #datagrams
   /** @type {Map<string | number, number>} ids of pings and when they went */
   #pings = new Map()
   /** @type {ReturnType<typeof setTimeout> | undefined} */
@@ -130,7 +140,7 @@ export class Session {
   start(handlers, pingMs) {
     this.#handlers = handlers
     this.#pingMs = pingMs
-    const reading = this.#readControl()
+    const reading = this.#readRequests('control', this.#control)
     this.#acceptLanes()
     this.#readDatagrams()
     this.#carrier.closed.then(
@@ -143,7 +153,10 @@ export class Session {
         this.#end(0, messageOf(e))
       },
     )
-    this.#requests.attach(this.#control, this.welcome.limits?.max_message || MAX_MESSAGE)
+    this.#requestLanes.add('control')
+    this.#requests.attach(this, this.welcome.limits?.max_message || MAX_MESSAGE)
+    this.#requests.opened(this, 'control', this.#control)
+    this.openRequests('health')
     this.ping()
   }
 
@@ -154,10 +167,54 @@ export class Session {
 
   /**
    * Opens a lane of this session.
-   * @param {object} header
+   * @param {Header} header
+   * @param {...Message} messages
    */
-  openLane(header) {
-    return Lane.open(this.#carrier, header)
+  openLane(header, ...messages) {
+    return Lane.open(this.#carrier, header, ...messages)
+  }
+
+  /**
+   * Opens a lane that carries requests, once a session.
+   * @param {string} name
+   */
+  async openRequests(name) {
+    if (this.#requestLanes.has(name)) return
+    this.#requestLanes.add(name)
+    try {
+      const lane = await this.openLane({ lane: name })
+      if (name === 'health') {
+        this.#health = lane
+        this.#pings.clear() // those before it were not sent
+        this.ping()
+      } else {
+        this.#requests.opened(this, name, lane)
+      }
+      await this.#readRequests(name, lane)
+    } catch (e) {
+      this.#broken(name, e)
+    }
+  }
+
+  /**
+   * Sends a request as datagrams beside its lane, for a datagram waits for no lost packet before it. On a WebSocket it would.
+   * @param {Uint8Array} line
+   * @param {() => boolean} waits whether it has no answer yet
+   */
+  async race(line, waits) {
+    if (this.transport !== 'webtransport') return
+    const datagram = messageDatagram(DATAGRAM_REQUEST, line)
+    if (!datagram) return
+    try {
+      this.#datagrams ??= this.#carrier.datagrams.writable?.getWriter()
+      for (const ms of RACE_PAUSES_MS) {
+        if (ms > 0) await pause(ms, this.#over.signal)
+        if (!waits() || this.#over.signal.aborted) return
+        this.#datagrams?.write(datagram).catch(() => {})
+      }
+    } catch {
+      // the lane has it
+    }
   }
 
   /** Measures a round trip now; the next one follows after the usual time. */
@@ -171,9 +228,9 @@ export class Session {
     const id = this.#requests.nextId()
     this.#pings.set(id, performance.now())
     try {
-      this.#control.write({ jsonrpc: '2.0', id, method: 'ping', params: { time: performance.now() } })
+      this.#health?.write({ jsonrpc: '2.0', id, method: 'ping', params: { time: performance.now() } })
     } catch (e) {
-      this.close(CloseCode.lost, messageOf(e))
+      this.#broken('health', e)
       return
     }
     this.#pingTimer = setTimeout(() => this.ping(), this.#pingMs)
@@ -208,7 +265,7 @@ export class Session {
     if (this.#over.signal.aborted) return
     this.#over.abort()
     clearTimeout(this.#pingTimer)
-    this.#requests.detach(this.#control)
+    this.#requests.detach(this)
     closeCarrier(this.#carrier, tell, end.reason)
     this.#settle(end)
   }
@@ -220,7 +277,7 @@ export class Session {
    */
   async #broken(lane, e) {
     const reason = `${lane} lane: ${messageOf(e)}`
-    if (e instanceof SkeinError && e.kind !== 'bad_stream') {
+    if (e instanceof SkeinError && e.kind !== 'bad_stream' && e.kind !== 'connection_lost') {
       this.#finish({ code: CloseCode.lost, reason, reconnectAfterMs: 0 }, CloseCode.protocol)
       return
     }
@@ -229,14 +286,23 @@ export class Session {
     this.#end(0, reason)
   }
 
-  async #readControl() {
+  /**
+   * Reads the answers that come on a lane. The session can't go on without it, for what waits for an answer there would
+   * wait for ever.
+   * @param {string} name
+   * @param {Lane} lane
+   */
+  async #readRequests(name, lane) {
     try {
-      for (let m = await this.#control.read(); m; m = await this.#control.read()) this.#receive(m)
+      for (let m = await lane.read(); m; m = await lane.read()) this.#receive(m)
+      this.#broken(name, new SkeinError('bad_stream', 'it ended'))
     } catch (e) {
-      this.#broken('control', e)
-      return
+      if (name !== 'control' && name !== 'health' && e instanceof SkeinError && e.code === StreamCode.bad_lane) {
+        this.#requests.refused(this, name, new SkeinError('bad_stream', `the server has no ${name} lane`, { code: e.code, cause: e }))
+      } else {
+        this.#broken(name, e)
+      }
     }
-    this.#broken('control', new SkeinError('bad_stream', 'it ended'))
   }
 
   /** @param {Message} m */
@@ -286,7 +352,9 @@ export class Session {
       for (;;) {
         const { done, value } = await reader.read()
         if (done) return
-        this.#handlers?.ondatagram(value)
+        const answer = parseMessageDatagram(DATAGRAM_RESPONSE, value)
+        if (answer) this.#receive(answer)
+        else this.#handlers?.ondatagram(value)
       }
     } catch {
       // likewise

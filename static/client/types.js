@@ -47,6 +47,16 @@
  * @property {Process} [process]
  * @property {Usage} usage
  * @property {Exit} [exit]
+ * @property {string[]} [tasks] in work
+ * @property {number} [done] tasks that it completed
+ * @property {string} [for_task] the one task that it was started for
+ * @property {boolean} [on_demand] it was started because a task needed it
+ * @property {number} [restarts] that its type's policy made
+ * @property {string} [restart_at] it failed, and starts again then
+ * @property {boolean} [crash_loop] it failed as often as its type's policy allows
+ * @property {boolean} [stalled] it has a task and gives no sign of work
+ * @property {string} [stalled_since] its last sign of work, while it is stalled
+ * @property {string} [request]
  * @property {string} [last_line]
  * @property {number} last_seq
  * @property {number} rev the greater one is the newer record
@@ -63,11 +73,26 @@
  * @property {number} stop_grace_ms
  * @property {string[]} [capabilities]
  * @property {Record<string, string>} [labels]
+ * @property {'' | 'lines' | 'process'} [tasks] how its agents take tasks; none: they take none
+ * @property {number} [max_tasks] that one agent has in work at once; 0: one
+ * @property {number} [idle_stop] milliseconds
+ * @property {boolean} [coordinator] its agents may submit tasks
+ * @property {string[]} [memory] namespaces that its agents may use
+ * @property {RestartPolicy} [restart]
+ * @property {number} [heartbeat] milliseconds
+ * @property {number} [stall] milliseconds
+ * @property {boolean} [closed] admission is closed for it
  * @property {boolean} [builtin]
  * @property {number} running
  *
+ * @typedef {object} RestartPolicy
+ * @property {'fail' | 'delay'} mode
+ * @property {number} attempts
+ * @property {number} interval milliseconds
+ * @property {number} delay milliseconds
+ *
  * @typedef {'agent.spawned' | 'agent.started' | 'agent.activity' | 'agent.stopping' | 'agent.signal' | 'agent.exited'
- *   | 'output.stdout' | 'output.stderr' | 'input'} AgentEventType
+ *   | 'agent.crashed' | 'agent.health' | 'agent.task' | 'agent.log' | 'output.stdout' | 'output.stderr' | 'input'} AgentEventType
  *
  * @typedef {object} AgentEventData
  * @property {string} [text] bytes that are valid UTF-8
@@ -76,6 +101,8 @@
  * @property {Reason} [reason]
  * @property {Process} [process]
  * @property {Exit} [exit]
+ * @property {string} [task]
+ * @property {TaskState} [state]
  *
  * @typedef {object} AgentEvent
  * @property {number} seq
@@ -95,7 +122,13 @@
  * @typedef {object} WireError
  * @property {number} code
  * @property {string} message
- * @property {{kind?: string, field?: string, supported?: string[]}} [data]
+ * @property {ErrorData} [data]
+ *
+ * @typedef {object} ErrorData
+ * @property {string} [kind] the code's name
+ * @property {string} [field] the parameter at fault
+ * @property {string[]} [supported] what is allowed instead
+ * @property {MemoryEntry} [entry] of a memory conflict: what is there; none: nothing
  *
  * @typedef {object} SpawnParams
  * @property {string} type
@@ -125,10 +158,30 @@
  * @property {number} total
  *
  * @typedef {object} StopParams
- * @property {'agent' | 'type' | 'all'} [scope]
+ * @property {'agent' | 'task' | 'type' | 'node' | 'all'} [scope] none: the agents in ids
  * @property {string[]} [ids]
+ * @property {string[]} [tasks] with all below them, and the agents at work on them
  * @property {string} [type]
- * @property {number} [grace_ms]
+ * @property {string} [node]
+ * @property {boolean} [reopen] scopes type, node and all: open admission again when all are gone
+ * @property {number} [grace_ms] instead of the type's own; 0: SIGKILL at once
+ *
+ * @typedef {object} StopResult
+ * @property {StopReport[]} reports
+ * @property {string[]} [canceled] tasks that ended with it
+ * @property {boolean} [closed] admission is closed now, for the scope
+ *
+ * @typedef {object} Admission whether agents may be spawned and tasks started
+ * @property {boolean} closed for all
+ * @property {string[]} [types] closed for these
+ * @property {string} [since]
+ * @property {string} [actor]
+ * @property {string} [reason]
+ *
+ * @typedef {object} AdmissionParams
+ * @property {string} [type] none: for all
+ * @property {boolean} closed
+ * @property {string} [reason]
  *
  * @typedef {object} StopReport
  * @property {string} id
@@ -157,10 +210,12 @@
  * @property {number} parts
  * @property {Agent[] | null} agents
  * @property {string} epoch
+ * @property {Admission} [admission]
  *
  * @typedef {object} Update
  * @property {Agent[] | null} [agents]
  * @property {string[]} [removed]
+ * @property {Admission} [admission] it changed
  *
  * @typedef {object} Limits
  * @property {number} max_message
@@ -211,6 +266,10 @@
  * @property {number} [tail]
  * @property {string} [epoch]
  * @property {boolean} [follow]
+ * @property {string} [task]
+ * @property {string} [artifact]
+ * @property {'put' | 'get'} [op]
+ * @property {number} [offset]
  *
  * @typedef {object} Message one JSON-RPC 2.0 message
  * @property {'2.0'} jsonrpc
@@ -223,10 +282,300 @@
  * @typedef {object} Carrier what this library uses of the W3C's WebTransport; QMux on WebSocket has the same shape
  * @property {Promise<unknown>} ready
  * @property {Promise<{closeCode?: number, reason?: string}>} closed
- * @property {() => Promise<{readable: ReadableStream<Uint8Array>, writable: WritableStream<Uint8Array>}>} createBidirectionalStream
+ * @property {(options?: {sendOrder?: number}) => Promise<{readable: ReadableStream<Uint8Array>, writable: WritableStream<Uint8Array>}>} createBidirectionalStream
  * @property {ReadableStream<{readable: ReadableStream<Uint8Array>, writable: WritableStream<Uint8Array>}>} incomingBidirectionalStreams
- * @property {{readable: ReadableStream<Uint8Array>}} datagrams
+ * @property {{readable: ReadableStream<Uint8Array>, writable?: WritableStream<Uint8Array>}} datagrams
  * @property {(info?: {closeCode?: number, reason?: string}) => void} close
+ */
+
+/**
+ * The network.
+ *
+ * @typedef {object} Network the path of a session, as the server sees it; what a transport does not tell is left out
+ * @property {Transport} transport
+ * @property {string} [remote] this client's address
+ * @property {number} [rtt_ms] smoothed; none: not measured yet
+ * @property {number} [min_rtt_ms]
+ * @property {number} [congestion_window] bytes that the server may have under way
+ * @property {number} bytes_sent by the server, with all that the transport adds
+ * @property {number} bytes_received
+ * @property {number} [packets_sent]
+ * @property {number} [packets_received]
+ * @property {number} [packets_lost] of those sent
+ * @property {Mask} [mask] none: the transport has no loss masking
+ * @property {LaneTraffic[]} lanes every lane
+ *
+ * @typedef {object} Mask whether packets are sent twice, to hide loss
+ * @property {boolean} on
+ * @property {number} [copies] of each packet, while it is on
+ * @property {number} [spacing_ms] before each copy
+ * @property {number} repeated copies that were sent
+ * @property {string} [reason] why it is off, in words for a person
+ *
+ * @typedef {object} LaneTraffic what the lanes of one name moved, together
+ * @property {string} lane
+ * @property {'critical' | 'high' | 'medium' | 'low'} class
+ * @property {number} streams open now
+ * @property {number} bytes_in from this client
+ * @property {number} bytes_out
+ * @property {number} [waited_in_ms] for the rate
+ * @property {number} [waited_out_ms]
+ * @property {number} [rate] bytes a second each way, of an agent lane each; none: no bound
+ * @property {number} [writers] writes of the lane's class that are under way
+ * @property {number} [max_writers] none: no bound
+ */
+
+/**
+ * Tasks.
+ *
+ * @typedef {'submitted' | 'working' | 'input_required' | 'completed' | 'failed' | 'canceled' | 'rejected'} TaskState
+ * @typedef {'critical' | 'high' | 'normal' | 'low'} Priority
+ * @typedef {'all' | 'first' | 'quorum' | 'reduce'} AggregateMode
+ * @typedef {'spawn_failed' | 'agent_lost' | 'agent_stopped' | 'server_restarted' | 'heartbeat_timeout' | 'delivery_failed'
+ *   | 'agent_error' | 'agent_busy' | 'run_timeout' | 'bad_protocol' | 'too_large' | 'queue_timeout' | 'dependency_failed'
+ *   | 'children_failed'} FailureReason
+ *
+ * @typedef {object} Payload bytes: `text` when they are valid UTF-8, else `base64`; neither: no bytes
+ * @property {string} [text]
+ * @property {string} [base64]
+ * @property {number} [size] where this is only the beginning, as in lists: the bytes of all of it
+ *
+ * @typedef {object} TaskSpec at least one of type, agent and capabilities says who can do it
+ * @property {string} [key] names it within its batch, for depends_on
+ * @property {string} [name]
+ * @property {string} [queue]
+ * @property {Priority} [priority]
+ * @property {string} [type] of the agent
+ * @property {string} [agent] this one and no other
+ * @property {string[]} [capabilities] all of them
+ * @property {string[]} [argv]
+ * @property {string[]} [args]
+ * @property {Payload} [input]
+ * @property {{queue?: number, run?: number, heartbeat?: number}} [timeouts] milliseconds; 0: none
+ * @property {{max?: number, backoff?: number}} [retry] attempts in all, and milliseconds before the second
+ * @property {string} [idempotency_key] a second task with it is not made; the first is given instead
+ * @property {string[]} [depends_on] ids, or "#key" of the same batch: these complete first
+ * @property {string} [parent]
+ * @property {Record<string, string>} [labels]
+ *
+ * @typedef {object} TaskRecord
+ * @property {string} id
+ * @property {number} num the greater one is younger
+ * @property {string} [actor]
+ * @property {TaskState} state
+ * @property {string} [waiting] for what, while it waits
+ * @property {number} [position] among those that wait for the same agents, from 1
+ * @property {string} [not_before]
+ * @property {number} attempt 0: none yet
+ * @property {number} [last_attempt] behind which there is none by itself
+ * @property {Run[]} [runs]
+ * @property {{time: string, text?: string, fraction?: number}[]} [progress] the newest ones
+ * @property {Payload} [result]
+ * @property {FailureReason} [failure]
+ * @property {string} [message] why it ended like this, for a person
+ * @property {boolean} [dead_letter] its attempts are used up; retry gives it new ones
+ * @property {{time: string, attempt: number, agent: string, failed?: boolean, text?: string}[]} [late] answers that came
+ *   after the end of their run
+ * @property {Orchestration} [orchestration]
+ * @property {number} [index] of its input, in an orchestration
+ * @property {number} [ordinal] its place in the order of completion, from 1
+ * @property {string} created_at
+ * @property {string} [started_at]
+ * @property {string} [ended_at]
+ * @property {number} rev
+ * @property {string} [request]
+ *
+ * @typedef {TaskSpec & TaskRecord} Task
+ *
+ * @typedef {object} Run one attempt
+ * @property {number} attempt
+ * @property {string} [agent]
+ * @property {string} [agent_name]
+ * @property {string} [node]
+ * @property {string} started_at
+ * @property {string} [ended_at]
+ * @property {number} [lease] milliseconds
+ * @property {FailureReason} [failure]
+ * @property {string} [message]
+ *
+ * @typedef {object} TaskFilter
+ * @property {string[]} [ids]
+ * @property {TaskState[]} [states]
+ * @property {string} [queue]
+ * @property {string} [type]
+ * @property {string} [agent] asked for, or at work on it
+ * @property {string} [parent] its children
+ * @property {string} [root] it, and all below it
+ * @property {boolean} [dead_letter]
+ * @property {Record<string, string>} [labels]
+ * @property {string} [query]
+ * @property {number} [limit] 0: all
+ *
+ * @typedef {object} TaskListResult
+ * @property {Task[]} tasks newest first
+ * @property {number} total how many match, whatever the limit
+ * @property {Partial<Record<TaskState, number>>} counts of all tasks, whatever the filter
+ *
+ * @typedef {object} TaskUpdate
+ * @property {Task[]} [tasks]
+ * @property {string[]} [removed]
+ * @property {number} cursor
+ * @property {Partial<Record<TaskState, number>>} [counts]
+ * @property {boolean} [more] a further part of the same update follows
+ *
+ * @typedef {object} OrchestrateParams
+ * @property {string} [name]
+ * @property {TaskSpec} task of each child; its input, key and parent are not read
+ * @property {Payload[]} inputs
+ * @property {AggregateMode} [mode]
+ * @property {number} [quorum]
+ * @property {TaskSpec} [reduce]
+ * @property {boolean} [fail_fast]
+ * @property {string} [parent]
+ *
+ * @typedef {object} Orchestration
+ * @property {AggregateMode} mode
+ * @property {number} [quorum]
+ * @property {boolean} [fail_fast]
+ * @property {number} children
+ * @property {number} completed
+ * @property {number} failed
+ * @property {TaskSpec} [reduce]
+ * @property {string} [reducer]
+ *
+ * @typedef {object} Result one child's outcome
+ * @property {number} ordinal its place in the order of completion, from 1
+ * @property {number} index of its input
+ * @property {string} task
+ * @property {TaskState} state
+ * @property {Payload} [output]
+ * @property {FailureReason} [failure]
+ * @property {string} [message]
+ */
+
+/**
+ * Memory.
+ *
+ * @typedef {object} MemoryEntry
+ * @property {string} namespace
+ * @property {string} key
+ * @property {Payload} [value] left out of lists
+ * @property {number} size of the value, in bytes
+ * @property {string} [content_type]
+ * @property {number} revision grows over all entries
+ * @property {number} previous the revision before this one; 0: it was not there
+ * @property {string} [writer]
+ * @property {string} created_at
+ * @property {string} updated_at
+ * @property {string} [expires_at]
+ * @property {boolean} [deleted] in watches and histories: it was deleted, or expired
+ *
+ * @typedef {object} MemoryStoreParams
+ * @property {string} namespace
+ * @property {string} key
+ * @property {Payload} [value]
+ * @property {string} [content_type]
+ * @property {number} [ttl] milliseconds; 0: for ever
+ * @property {number} [if_revision] the entry's revision must be this one; 0: it must not be there
+ *
+ * @typedef {object} MemoryKeyParams
+ * @property {string} namespace
+ * @property {string} key
+ * @property {number} [if_revision] delete only
+ *
+ * @typedef {object} MemoryHistoryParams
+ * @property {string} namespace
+ * @property {string} key
+ * @property {number} [before] only what is older than this revision
+ *
+ * @typedef {object} MemoryListParams
+ * @property {string} namespace
+ * @property {string} [prefix]
+ * @property {string} [after] a key: go on behind it
+ * @property {number} [limit] of one page; 0: 1000, which is also the most
+ * @property {boolean} [values] with values, as far as they fit into one message
+ *
+ * @typedef {object} MemoryListResult
+ * @property {MemoryEntry[]} entries
+ * @property {string} [next] the `after` of the next page; none: this is the last one
+ * @property {number} total
+ *
+ * @typedef {object} MemorySearchParams
+ * @property {string[]} [namespaces]
+ * @property {string} query words; all must occur. "a phrase", and prefix* at the end of a word
+ * @property {string} [prefix] of the key
+ * @property {number} [limit] 0: 20; 100 at most
+ *
+ * @typedef {object} MemorySearchResult
+ * @property {{entry: MemoryEntry, score: number, snippet?: string}[]} hits the best first
+ * @property {number} total
+ *
+ * @typedef {object} MemoryNamespace
+ * @property {string} name
+ * @property {number} keys
+ * @property {number} bytes
+ * @property {number} max_keys
+ * @property {number} max_bytes
+ * @property {number} revision of its last change
+ * @property {string} updated_at when that was
+ *
+ * @typedef {object} MemoryOne one answer of several: entry or error
+ * @property {MemoryEntry} [entry]
+ * @property {WireError} [error]
+ *
+ * @typedef {object} MemoryWatchParams
+ * @property {string} namespace
+ * @property {string} [prefix]
+ * @property {boolean} [values] entries come with their values
+ *
+ * @typedef {object} MemoryUpdate
+ * @property {number} watch
+ * @property {MemoryEntry[]} entries in the order of their revisions
+ * @property {number} cursor
+ */
+
+/**
+ * Artifacts.
+ *
+ * @typedef {object} Artifact
+ * @property {string} id
+ * @property {string} name
+ * @property {string} media_type
+ * @property {number} size
+ * @property {string} [sha256] hexadecimal; none until it is complete
+ * @property {string} [task]
+ * @property {string} [agent]
+ * @property {string} [actor]
+ * @property {'uploading' | 'complete'} state
+ * @property {number} received bytes that are safe
+ * @property {string} created_at
+ * @property {string} updated_at
+ * @property {string} [request]
+ *
+ * @typedef {object} ArtifactCreateParams
+ * @property {string} name
+ * @property {string} [media_type]
+ * @property {number} size
+ * @property {string} [sha256]
+ * @property {string} [task]
+ * @property {string} [agent]
+ *
+ * @typedef {object} ArtifactFilter
+ * @property {string} [task]
+ * @property {string} [agent]
+ * @property {string} [query]
+ * @property {number} [limit]
+ *
+ * @typedef {object} ArtifactListResult
+ * @property {Artifact[]} artifacts newest first
+ * @property {number} total
+ * @property {number} bytes of all artifacts, whatever the filter
+ *
+ * @typedef {object} Bulk a line of a bulk lane
+ * @property {Artifact} [artifact]
+ * @property {number} offset
+ * @property {boolean} [done]
+ * @property {WireError} [error]
  */
 
 export {}

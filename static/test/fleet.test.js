@@ -34,13 +34,13 @@ function agent(num, rev, more) {
 /**
  * @param {number} seq
  * @param {import('../client/types.js').Agent[]} agents
- * @param {{part?: number, parts?: number, epoch?: string}} [more]
+ * @param {{part?: number, parts?: number, epoch?: string, admission?: object}} [more]
  */
 function snapshot(seq, agents, more) {
   return { jsonrpc: /** @type {const} */ ('2.0'), method: 'status.snapshot', params: { seq, part: 0, parts: 1, agents, epoch, ...more } }
 }
 
-/** @param {{agents?: import('../client/types.js').Agent[], removed?: string[]}} params */
+/** @param {{agents?: import('../client/types.js').Agent[], removed?: string[], admission?: object}} params */
 function update(params) {
   return { jsonrpc: /** @type {const} */ ('2.0'), method: 'status.update', params }
 }
@@ -109,6 +109,24 @@ test('the greater revision wins, whatever brought it', () => {
   assert.equal(rev(), 7)
   fleet.receive(update({ agents: [agent(1, 8, { name: 'renamed' })] }))
   assert.equal(fleet.agents.get('a1')?.name, 'renamed')
+})
+
+test('a whole record that a datagram overtook brings what datagrams do not carry', () => {
+  const { fleet } = open(agent(1, 1), agent(2, 1))
+  const a = (/** @type {string} */ id) => fleet.agents.get(id)
+  fleet.datagram(datagram(1, [{ rev: 3, cpu: 0.5, activity: 'running', lastSeq: 9 }, { num: 2, rev: 3, status: 'exited', exitCode: 1, lastSeq: 5 }]))
+  fleet.receive(update({ agents: [agent(1, 2, { last_line: 'one', activity: 'requires_action', question: 'go on?', last_seq: 8, usage: { cpu: 9, rss: 9, processes: 9, cpu_time: 7 } })] }))
+  const { rev, last_line, activity, question, last_seq, usage } = a('a1') ?? agent(0, 0)
+  assert.deepEqual({ rev, last_line, activity, question, last_seq, usage }, { rev: 3, last_line: 'one', activity: 'running', question: undefined, last_seq: 9, usage: { cpu: 0.5, rss: 0, processes: 1, cpu_time: 7 } })
+  fleet.receive(snapshot(1, [agent(1, 2), agent(2, 2, { last_line: 'two' })]))
+  assert.equal(a('a1')?.last_line, 'one', 'the same revision says nothing new')
+  assert.equal(a('a2')?.last_line, 'two')
+  assert.equal(a('a2')?.status, 'exited')
+  assert.equal(a('a2')?.exit?.code, 1)
+  fleet.receive(update({ agents: [agent(2, 1, { last_line: 'none' })] }))
+  assert.equal(a('a2')?.last_line, 'two', 'an older record changes nothing')
+  fleet.receive(update({ agents: [agent(1, 4, { last_line: 'three' })] }))
+  assert.equal(a('a1')?.last_line, 'three')
 })
 
 test('at the same revision the later datagram wins', () => {
@@ -205,6 +223,26 @@ test('a new session takes the first snapshot for the truth, and counts datagrams
   assert.equal(fleet.agents.get('a1')?.rev, 8)
   t.mock.timers.tick(5000)
   assert.equal(asked(), 0)
+})
+
+test('admission comes with snapshots and updates; what is newer stays', () => {
+  const fleet = new Fleet()
+  /** @type {any[]} */
+  const told = []
+  fleet.addEventListener('admission', () => told.push(fleet.admission))
+  fleet.open(epoch)
+  assert.equal(fleet.admission, undefined)
+  const since = '2026-01-01T00:00:00Z'
+  fleet.receive(snapshot(0, [], { admission: { closed: false } }))
+  fleet.receive(update({ admission: { closed: true, since } }))
+  fleet.receive(update({ agents: [agent(1, 1)] }))
+  fleet.receive(snapshot(1, [], { admission: { closed: true, since } })) // the same
+  assert.deepEqual(told, [{ closed: false }, { closed: true, since }])
+  fleet.receive(snapshot(2, [], { parts: 2, admission: { closed: true, since } }))
+  fleet.receive(update({ admission: { closed: false, types: ['coder'] } }))
+  fleet.receive(snapshot(2, [], { part: 1, parts: 2, admission: { closed: true, since } }))
+  assert.deepEqual(fleet.admission, { closed: false, types: ['coder'] })
+  assert.equal(told.length, 3)
 })
 
 test('many changes come as one event', async () => {

@@ -1,6 +1,6 @@
 // A server that really speaks skein.v1, in memory: the tests' peer. Its WebTransport is a pair of carriers with the
 // W3C's shape; its WebSocket is a pair of message sockets with @moq/qmux at both ends.
-import Session from '@moq/qmux'
+import Session, { StreamError } from '@moq/qmux'
 import '../client/carrier.js' // Promise.withResolvers
 import { LineReader } from '../client/lines.js'
 import { epochHash, formatStatus } from '../client/status.js'
@@ -21,13 +21,13 @@ function pipe() {
   let open = true
   const readable = new ReadableStream({
     start: (c) => void (out = c),
-    cancel: () => fail(new Error('the peer reads no more')),
+    cancel: (reason) => fail(coded(reason) ?? new Error('the peer reads no more')),
   })
   const writable = new WritableStream({
     start: (c) => void (into = c),
     write: (chunk) => out.enqueue(chunk.slice()),
     close: () => ((open = false), out.close()),
-    abort: () => fail(new Error('the peer gave up its stream')),
+    abort: (reason) => fail(coded(reason) ?? new Error('the peer gave up its stream')),
   })
   /** @param {unknown} e */
   const fail = (e) => {
@@ -41,6 +41,14 @@ function pipe() {
     into.error(e)
   }
   return { readable, writable, fail }
+}
+
+/**
+ * A reset's reason, if it has a stream code.
+ * @param {any} reason
+ */
+function coded(reason) {
+  return reason?.streamErrorCode === undefined ? undefined : reason
 }
 
 /** One end of a WebTransport session. */
@@ -72,9 +80,14 @@ class MemoryCarrier {
     this.#ready.resolve()
   }
 
-  async createBidirectionalStream() {
+  /** @type {number[]} the send order of each stream that was opened */
+  orders = []
+
+  /** @param {{sendOrder?: number}} [options] */
+  async createBidirectionalStream({ sendOrder = 0 } = {}) {
     await this.ready
     if (this.over || !this.peer) throw new Error('the session is over')
+    this.orders.push(sendOrder)
     const there = pipe()
     const back = pipe()
     this.#pipes.push(there.fail, back.fail)
@@ -153,12 +166,88 @@ class MemorySocket {
   }
 }
 
+/** A stream that the client opened, behind its header. */
+export class PeerLane {
+  #stream
+  #writer
+  /** @type {PromiseWithResolvers<void>} fulfils when the client ended its side, or gave it up */
+  over = Promise.withResolvers()
+
+  /**
+   * @param {Bidi} stream
+   * @param {LineReader} lines
+   * @param {any} header
+   */
+  constructor(stream, lines, header) {
+    this.#stream = stream
+    this.#writer = stream.writable.getWriter()
+    this.lines = lines
+    this.header = header
+    this.gone = this.#writer.closed.then(
+      () => {},
+      () => {},
+    )
+  }
+
+  /** @param {object | string} line */
+  send(line) {
+    return this.bytes(encoder.encode(typeof line === 'string' ? line : JSON.stringify(line) + '\n'))
+  }
+
+  /** @param {Uint8Array} bytes */
+  async bytes(bytes) {
+    await this.#writer.write(bytes).catch(() => {})
+  }
+
+  /**
+   * @param {string} method
+   * @param {object} params
+   */
+  note(method, params) {
+    return this.send({ jsonrpc: '2.0', method, params })
+  }
+
+  /**
+   * @param {Message} m
+   * @param {any} result
+   */
+  answer(m, result) {
+    return this.send({ jsonrpc: '2.0', id: m.id, result })
+  }
+
+  /**
+   * @param {Message} m
+   * @param {number} code
+   * @param {string} message
+   * @param {object} [data]
+   */
+  refuse(m, code, message, data) {
+    return this.send({ jsonrpc: '2.0', id: m.id ?? null, error: { code, message, data } })
+  }
+
+  async end() {
+    await this.#writer.close().catch(() => {})
+  }
+
+  /**
+   * Gives the stream up, both ways.
+   * @param {number} code
+   */
+  async reset(code) {
+    const reason = new StreamError(code)
+    this.lines.release()
+    await Promise.allSettled([this.#writer.abort(reason), this.#stream.readable.cancel(reason)])
+  }
+}
+
 /** What the server holds of one session. */
 export class PeerSession {
   #peer
   #carrier
-  /** @type {WritableStreamDefaultWriter<Uint8Array> | undefined} */
+  /** @type {PeerLane | undefined} */
   #control
+  /** @type {WeakMap<Message, PeerLane>} where each request came */
+  #from = new WeakMap()
   /** @type {WritableStreamDefaultWriter<Uint8Array> | undefined} */
   #status
   /** @type {WritableStreamDefaultWriter<Uint8Array> | undefined} */
@@ -200,17 +289,29 @@ export class PeerSession {
   /** @param {Bidi} stream */
   async #serve(stream) {
     const lines = new LineReader(stream.readable, 1 << 24)
-    const writer = stream.writable.getWriter()
-    writer.closed.catch(() => {})
     const header = JSON.parse((await lines.read()) ?? '{}')
-    if (header.lane === 'agent') return this.#serveAgent(header, writer, lines)
-    this.#control = writer
-    for (let line = await lines.read(); line !== undefined; line = await lines.read()) {
-      const m = JSON.parse(line)
-      if (m.method === 'hello') await this.#greet(m)
-      else if (m.method === 'ping') this.#peer.answersPings && this.answer(m, m.params)
-      else this.#peer.request(this, m)
+    const lane = new PeerLane(stream, lines, header)
+    if (header.lane === 'agent') return this.#serveAgent(lane)
+    this.#peer.lanes.push({ session: this.id, header })
+    if (this.#peer.onlane(lane, this)) return
+    if (header.lane === 'control') this.#control = lane
+    try {
+      for (let line = await lines.read(); line !== undefined; line = await lines.read()) await this.#take(JSON.parse(line), lane)
+    } finally {
+      lane.over.resolve()
     }
+  }
+
+  /**
+   * @param {Message} m
+   * @param {PeerLane} lane
+   */
+  async #take(m, lane) {
+    this.#from.set(m, lane)
+    this.#peer.routes.push(`${lane.header.lane} ${m.method}`)
+    if (m.method === 'hello') await this.#greet(m)
+    else if (m.method === 'ping') this.#peer.answersPings && this.answer(m, m.params)
+    else this.#peer.request(this, m, lane)
   }
 
   /** @param {Message} m */
@@ -219,7 +320,7 @@ export class PeerSession {
     const verdict = this.#peer.onhello(this, m.params)
     if (verdict === 'silence') return
     if (verdict) {
-      this.#send(this.#control, { jsonrpc: '2.0', id: m.id, error: verdict.error })
+      this.#control?.send({ jsonrpc: '2.0', id: m.id, error: verdict.error })
       await new Promise((resolve) => setImmediate(resolve))
       this.close(verdict.close ?? 3500, verdict.error.message)
       return
@@ -252,7 +353,7 @@ export class PeerSession {
 
   snapshot() {
     const agents = [...this.#peer.agents.values()].map((a) => a.agent)
-    this.note('status.snapshot', { seq: this.datagramSeq, part: 0, parts: 1, agents, epoch: this.#peer.epoch })
+    this.note('status.snapshot', { seq: this.datagramSeq, part: 0, parts: 1, agents, epoch: this.#peer.epoch, admission: this.#peer.admission })
   }
 
   /**
@@ -272,39 +373,36 @@ export class PeerSession {
     this.#packets?.write(bytes).catch(() => {})
   }
 
-  /**
-   * @param {any} header
-   * @param {WritableStreamDefaultWriter<Uint8Array>} writer
-   * @param {LineReader} lines
-   */
-  async #serveAgent(header, writer, lines) {
+  /** @param {PeerLane} lane */
+  async #serveAgent(lane) {
+    const { header } = lane
     const { epoch } = this.#peer
     const log = this.#peer.agents.get(header.agent)
     this.#peer.attaches.push(header)
     if (!log) {
-      this.#send(writer, { jsonrpc: '2.0', id: null, error: { code: -32002, message: `there is no agent ${header.agent}`, data: { kind: 'not_found' } } })
-      return writer.close()
+      lane.refuse({ jsonrpc: '2.0' }, -32002, `there is no agent ${header.agent}`, { kind: 'not_found' })
+      return lane.end()
     }
     let gone = false
-    lines.read().catch(() => (gone = true))
-    writer.closed.catch(() => (gone = true))
+    lane.lines.read().catch(() => (gone = true))
+    lane.gone.then(() => (gone = true))
     const recovered = !(header.epoch && header.epoch !== epoch)
     let cursor = recovered ? (header.after ?? 0) : 0
     if (cursor === 0 && header.tail) cursor = log.events.at(-header.tail - 1)?.seq ?? 0
     const last = log.events.at(-1)?.seq ?? 0
-    this.#send(writer, { jsonrpc: '2.0', method: 'attached', params: { agent: log.agent, epoch, first: log.events[0]?.seq ?? 0, last, recovered } })
+    lane.note('attached', { agent: log.agent, epoch, first: log.events[0]?.seq ?? 0, last, recovered })
     while (!gone) {
       const news = log.news.promise
       const events = log.events.filter((e) => e.seq > cursor).slice(0, 5)
       if (events.length > 0) {
         cursor = events[events.length - 1].seq
-        this.#send(writer, { jsonrpc: '2.0', method: 'events', params: { events, cursor } })
+        lane.note('events', { events, cursor })
         await new Promise((resolve) => setImmediate(resolve))
       } else if (log.ended || !header.follow) {
-        this.#send(writer, { jsonrpc: '2.0', method: 'end', params: { agent: log.agent, cursor } })
-        return writer.close()
+        lane.note('end', { agent: log.agent, cursor })
+        return lane.end()
       } else {
-        await Promise.race([news, writer.closed])
+        await Promise.race([news, lane.gone])
       }
     }
   }
@@ -314,7 +412,8 @@ export class PeerSession {
    * @param {any} result
    */
   answer(m, result) {
-    this.#send(this.#control, { jsonrpc: '2.0', id: m.id, result })
+    const lane = this.#from.get(m) ?? this.#control
+    lane?.answer(m, result)
   }
 
   /**
@@ -324,7 +423,8 @@ export class PeerSession {
    * @param {object} [data]
    */
   refuse(m, code, message, data) {
-    this.#send(this.#control, { jsonrpc: '2.0', id: m.id, error: { code, message, data } })
+    const lane = this.#from.get(m) ?? this.#control
+    lane?.refuse(m, code, message, data)
   }
 
   /**
@@ -333,14 +433,14 @@ export class PeerSession {
    * @param {number} [reconnect_after_ms]
    */
   async goodbye(code, reason, reconnect_after_ms = 0) {
-    this.#send(this.#control, { jsonrpc: '2.0', method: 'goodbye', params: { code, reason, reconnect_after_ms } })
+    this.#control?.note('goodbye', { code, reason, reconnect_after_ms })
     await new Promise((resolve) => setTimeout(resolve, 5))
     this.close(code, reason)
   }
 
   /** @param {string} line raw, on the control lane */
   raw(line) {
-    this.#control?.write(encoder.encode(line))
+    this.#control?.send(line)
   }
 
   /**
@@ -385,9 +485,15 @@ export class Peer {
   attaches = []
   /** @type {Message[]} every request as it came, repeated ones too */
   requests = []
+  /** @type {string[]} lane and method of each message, hellos and pings too */
+  routes = []
+  /** @type {{session: string, header: any}[]} lanes that clients opened, but for agents' */
+  lanes = []
   /** @type {Map<string, any>} answers by client and request id */
   record = new Map()
   answersPings = true
+  /** @type {import('../client/types.js').Admission} */
+  admission = { closed: false }
   connects = 0
   /** @type {any} how the document was fetched last */
   lastConnect
@@ -404,8 +510,10 @@ export class Peer {
   policy = { race_delay_ms: 30, backoff_min_ms: 1, backoff_max_ms: 10, healthy_ms: 1000, ping_ms: 1000 }
   /** @type {(session: PeerSession, hello: any) => undefined | 'silence' | {error: any, close?: number}} */
   onhello = () => undefined
-  /** @type {(session: PeerSession, m: Message) => boolean} true: it has seen to the request */
+  /** @type {(session: PeerSession, m: Message, lane: PeerLane) => boolean} true: it has seen to the request */
   onrequest = () => false
+  /** @type {(lane: PeerLane, session: PeerSession) => boolean} true: it sees to the lane */
+  onlane = () => false
   /** @type {() => Response | undefined} */
   onconnect = () => undefined
 
@@ -479,10 +587,11 @@ export class Peer {
   /**
    * @param {PeerSession} session
    * @param {Message} m
+   * @param {PeerLane} lane
    */
-  request(session, m) {
+  request(session, m, lane) {
     this.requests.push(m)
-    if (this.onrequest(session, m)) return
+    if (this.onrequest(session, m, lane)) return
     const key = `${session.hello.client.id} ${JSON.stringify(m.id)}`
     if (!this.record.has(key)) this.record.set(key, this.#work(m))
     session.answer(m, this.record.get(key))

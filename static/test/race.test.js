@@ -230,6 +230,126 @@ test('an expired ticket fetches a fresh document', limit, async (t) => {
   assert.match(peer.session.hello.ticket, /^t2-/)
 })
 
+/**
+ * Watches the WebTransport objects that clients make of a peer.
+ * @param {Peer} peer
+ */
+function counting(peer) {
+  const count = { made: 0, live: 0, most: 0 }
+  const Real = peer.WebTransport
+  peer.WebTransport = class {
+    /** @param {string} url @param {any} options */
+    constructor(url, options) {
+      const carrier = new Real(url, options)
+      count.made++
+      count.most = Math.max(count.most, ++count.live)
+      const gone = () => void count.live--
+      carrier.closed.then(gone, gone)
+      return carrier
+    }
+  }
+  return count
+}
+
+test('the browser takes no more WebTransport sessions: WebSocket does not wait', limit, async (t) => {
+  const peer = new Peer()
+  peer.policy.race_delay_ms = 60_000
+  class Full {
+    constructor() {
+      throw new DOMException('Too many pending WebTransport sessions', 'QuotaExceededError')
+    }
+  }
+  const skein = open(t, peer, { WebTransport: /** @type {any} */ (Full) })
+  await skein.ready
+  assert.equal(skein.connection.transport, 'websocket')
+  assert.equal(skein.connection.reason, 'WebTransport failed: Too many pending WebTransport sessions')
+})
+
+test('after a hundred refusals of both doors a client comes back, and left WebTransport out after seven', limit, async (t) => {
+  const peer = new Peer()
+  peer.policy.race_delay_ms = 60_000
+  peer.door = { webtransport: 'fail', websocket: 'fail' }
+  const count = counting(peer)
+  peer.onconnect = () => {
+    if (peer.connects === 101) peer.door = { webtransport: 'open', websocket: 'open' }
+    return undefined
+  }
+  const skein = open(t, peer)
+  await skein.ready
+  assert.equal(peer.connects, 101)
+  assert.equal(skein.connection.transport, 'websocket')
+  assert.equal(skein.connection.reason, 'WebTransport failed 7 times within 5 minutes and is left out for now')
+  assert.deepEqual(count, { made: 7, live: 0, most: 1 })
+  assert.equal((await skein.list()).total, 0)
+})
+
+test('a session that is lost a hundred times while UDP is blocked leaves no WebTransport pending', limit, async (t) => {
+  const peer = new Peer()
+  peer.door.webtransport = 'hang'
+  const count = counting(peer)
+  const skein = open(t, peer)
+  for (let i = 1; i <= 100; i++) {
+    await until(skein, 'connectionchange', () => skein.connection.session === `s${i}`)
+    peer.session.drop()
+  }
+  await until(skein, 'connectionchange', () => skein.connection.session === 's101')
+  assert.deepEqual(count, { made: 7, live: 0, most: 1 })
+})
+
+test('clients that are made and closed count together', limit, async (t) => {
+  const peer = new Peer()
+  peer.door.webtransport = 'fail'
+  const count = counting(peer)
+  for (let i = 0; i < 20; i++) {
+    const skein = open(t, peer)
+    await skein.ready
+    skein.close()
+  }
+  assert.equal(count.made, 7)
+})
+
+test('one door refuses while WebTransport is left out: not final', limit, async (t) => {
+  const peer = new Peer()
+  peer.door.webtransport = 'fail'
+  const count = counting(peer)
+  peer.onhello = () => (peer.connects < 20 ? { error: unauthorized } : undefined)
+  await open(t, peer).ready
+  assert.deepEqual({ connects: peer.connects, made: count.made }, { connects: 20, made: 7 })
+})
+
+for (const [name, options] of /** @type {const} */ ([
+  ['asked for', { transport: 'webtransport' }],
+  ['the only one offered', {}],
+])) {
+  test(`WebTransport is tried however often it failed, where it is ${name}`, limit, async (t) => {
+    const peer = new Peer()
+    if (!options.transport) peer.doors.pop()
+    peer.door.webtransport = 'fail'
+    peer.onconnect = () => {
+      if (peer.connects === 20) peer.door.webtransport = 'open'
+      return undefined
+    }
+    const skein = open(t, peer, options)
+    await skein.ready
+    assert.deepEqual({ connects: peer.connects, transport: skein.connection.transport }, { connects: 20, transport: 'webtransport' })
+  })
+}
+
+test("the pauses are the server's, although none of its doors opened yet", limit, async (t) => {
+  const peer = new Peer()
+  peer.door = { webtransport: 'fail', websocket: 'fail' }
+  peer.onconnect = () => {
+    if (peer.connects === 20) peer.door.websocket = 'open'
+    return undefined
+  }
+  /** @type {number[]} */
+  const pauses = []
+  const skein = open(t, peer, { log: (what, detail) => what === 'pause' && pauses.push(/** @type {any} */ (detail).ms) })
+  await skein.ready
+  assert.equal(pauses.length, 19)
+  assert.ok(Math.max(...pauses) <= peer.policy.backoff_max_ms, `paused ${pauses}`)
+})
+
 test('close() ends a race', limit, async (t) => {
   const peer = new Peer()
   peer.door = { webtransport: 'hang', websocket: 'hang' }

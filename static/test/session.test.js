@@ -37,7 +37,7 @@ for (const transport of transports) {
     assert.equal((await skein.types()).length, 1)
     await skein.input('a1', 'ls\n', { eof: true })
     await skein.input('a1', Uint8Array.of(0, 255))
-    assert.equal((await skein.stop({ ids: ['a1'] }))[0].reason, 'stopped')
+    assert.equal((await skein.stop({ ids: ['a1'] })).reports[0].reason, 'stopped')
     const sent = peer.requests.map((m) => [m.method, m.params])
     assert.deepEqual(sent, [
       ['agent.spawn', { type: 'shell', count: 2, argv: ['date'] }],
@@ -351,3 +351,73 @@ for (const transport of transports) {
     await until(fleet, 'change', () => fleet.agents.size === 0)
   })
 }
+
+for (const transport of transports) {
+  const other = transport === 'webtransport' ? 'websocket' : 'webtransport'
+  test(`a client takes another transport while it follows: from ${transport} and back`, limit, async (t) => {
+    const peer = new Peer()
+    peer.policy.backoff_min_ms = peer.policy.backoff_max_ms = 3_600_000 // nothing waits for it
+    const { id } = peer.spawn('shell')
+    const skein = await open(t, peer, { transport })
+    /** @type {string[]} */
+    const got = []
+    const reading = (async () => {
+      for await (const event of skein.events(id)) got.push(event.type === 'gap' ? 'gap' : (event.data.text ?? ''))
+    })()
+    const want = Array.from({ length: 60 }, (_, i) => `line ${i}\n`)
+    for (const [i, next] of /** @type {const} */ ([other, transport, other]).entries()) {
+      peer.print(id, ...want.slice(i * 20, i * 20 + 20))
+      await eventually(() => got.length > i * 20 + 4)
+      skein.use(next)
+      await until(skein, 'connectionchange', () => skein.connection.transport === next)
+    }
+    peer.exit(id)
+    await reading
+    assert.deepEqual(got, want)
+    assert.equal(peer.sessions.length, 4)
+    assert.deepEqual(await peer.sessions[0].closed, { closeCode: 0, reason: `the page asks for ${other}` })
+    assert.ok(skein.trace.some((e) => e.what === 'use'))
+  })
+}
+
+test('a transport that is asked for ends an attempt that hangs, and a pause', limit, async (t) => {
+  const peer = new Peer()
+  peer.policy.backoff_min_ms = peer.policy.backoff_max_ms = 3_600_000
+  peer.door.webtransport = 'hang'
+  const skein = new Skein({ ...peer.options, transport: 'webtransport' })
+  t.after(() => skein.close())
+  await eventually(() => skein.trace.some((e) => e.what === 'connect') && peer.lastDial)
+  skein.use('websocket')
+  await skein.ready
+  assert.equal(skein.connection.transport, 'websocket')
+  peer.door.websocket = 'fail'
+  peer.session.drop()
+  await until(skein, 'statechange', () => skein.retryAt !== undefined)
+  peer.door.webtransport = 'open'
+  skein.use('auto')
+  await until(skein, 'connectionchange', () => skein.connection.transport === 'webtransport')
+})
+
+test('a session that is good enough for what is asked for stays', limit, async (t) => {
+  const peer = new Peer()
+  const skein = await open(t, peer)
+  skein.use('webtransport')
+  skein.use('auto')
+  assert.equal((await skein.list()).total, 0)
+  assert.equal(peer.sessions.length, 1)
+})
+
+test('the network is asked on the control lane, and again on the next session', limit, async (t) => {
+  const peer = new Peer()
+  const skein = await open(t, peer)
+  let drop = true
+  peer.onrequest = (session, m) => {
+    if (m.method !== 'session.network') return false
+    if (drop) session.drop()
+    else session.answer(m, { transport: session.transport, bytes_sent: 1, bytes_received: 2, lanes: [] })
+    drop = false
+    return true
+  }
+  assert.deepEqual(await skein.network(), { transport: 'webtransport', bytes_sent: 1, bytes_received: 2, lanes: [] })
+  assert.deepEqual(peer.routes.filter((r) => r.endsWith('session.network')), ['control session.network', 'control session.network'])
+})

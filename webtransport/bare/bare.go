@@ -58,9 +58,10 @@ func Serve(cert tls.Certificate) (*Server, error) {
 		if err != nil {
 			return
 		}
-		for {
-			typ, b, err := c.Read(context.Background())
-			if err != nil || c.Write(context.Background(), typ, b) != nil {
+		m := multiplex(c)
+		defer m.end()
+		for b := range m.in {
+			if !m.write(b) {
 				return
 			}
 		}
@@ -122,7 +123,58 @@ func (c *quicConn) OpenIdle(ctx context.Context) error {
 
 func (c *quicConn) Close() { c.sess.CloseWithError(0, "") }
 
-type wsConn struct{ c *websocket.Conn }
+// wsConn is a WebSocket with what it takes to carry more than one thing: a goroutine that reads and hands over, and one
+// that takes over and writes. A caller that reads and writes by itself, and so can do only one thing at a time, is
+// quicker by the hand-overs; Alone measures that.
+type wsConn struct {
+	c   *websocket.Conn
+	in  chan []byte
+	out chan []byte
+	ctx context.Context
+	end context.CancelFunc
+}
+
+func multiplex(c *websocket.Conn) *wsConn {
+	w := &wsConn{c: c, in: make(chan []byte, 1), out: make(chan []byte, 1)}
+	w.ctx, w.end = context.WithCancel(context.Background())
+	go func() {
+		defer close(w.in)
+		for {
+			_, b, err := c.Read(w.ctx)
+			if err != nil {
+				return
+			}
+			select {
+			case w.in <- b:
+			case <-w.ctx.Done():
+				return
+			}
+		}
+	}()
+	go func() {
+		for {
+			select {
+			case b := <-w.out:
+				if c.Write(w.ctx, websocket.MessageBinary, b) != nil {
+					w.end()
+					return
+				}
+			case <-w.ctx.Done():
+				return
+			}
+		}
+	}()
+	return w
+}
+
+func (c *wsConn) write(b []byte) bool {
+	select {
+	case c.out <- b:
+		return true
+	case <-c.ctx.Done():
+		return false
+	}
+}
 
 // DialWebSocket opens a WebSocket.
 func DialWebSocket(ctx context.Context, url string) (Conn, error) {
@@ -131,19 +183,20 @@ func DialWebSocket(ctx context.Context, url string) (Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &wsConn{c}, nil
+	return multiplex(c), nil
 }
 
 func (c *wsConn) Echo(b []byte) error {
-	ctx := context.Background()
-	if err := c.c.Write(ctx, websocket.MessageBinary, b); err != nil {
-		return err
+	if !c.write(b) {
+		return io.ErrClosedPipe
 	}
-	_, _, err := c.c.Read(ctx)
-	return err
+	if _, ok := <-c.in; !ok {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
 }
 
 // OpenIdle does nothing: a WebSocket has one stream.
 func (c *wsConn) OpenIdle(context.Context) error { return nil }
 
-func (c *wsConn) Close() { c.c.CloseNow() }
+func (c *wsConn) Close() { c.end(); c.c.CloseNow() }

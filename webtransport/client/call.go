@@ -4,14 +4,20 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"strconv"
+	"sync/atomic"
 
 	"skein.dev/skein/webtransport/wire"
 )
 
 // pendingCall is a request without its answer.
 type pendingCall struct {
-	line []byte // the message, to be sent again
-	done chan *wire.Message
+	lane     wire.Lane
+	line     []byte // the message, to be sent again
+	race     []byte // the same as a datagram, if it is critical; nil: it has none
+	input    bool   // it counts among Client.inputs
+	done     chan *wire.Message
+	answered atomic.Bool
 }
 
 // call sends a request and waits for its answer, over as many sessions as it takes.
@@ -46,13 +52,17 @@ type registered struct {
 }
 
 func (c *Client) request(method string, params any) (registered, error) {
+	return c.requestOn(laneOf(method), method, params)
+}
+
+func (c *Client) requestOn(lane wire.Lane, method string, params any) (registered, error) {
 	c.mu.Lock()
 	if len(c.pending) >= maxPending {
 		c.mu.Unlock()
 		return registered{}, fmt.Errorf("%s: %d requests wait for their answers already", method, maxPending)
 	}
 	c.nextID++
-	id := fmt.Sprintf("%d", c.nextID)
+	id := strconv.FormatUint(c.nextID, 10)
 	c.mu.Unlock()
 	m, err := wire.NewRequest(json.RawMessage(id), method, params)
 	if err != nil {
@@ -65,14 +75,23 @@ func (c *Client) request(method string, params any) (registered, error) {
 	if len(line) > wire.MaxMessage {
 		return registered{}, fmt.Errorf("%s: the request is longer than %d bytes", method, wire.MaxMessage)
 	}
-	p := registered{id, &pendingCall{line: line, done: make(chan *wire.Message, 1)}}
+	p := registered{id, &pendingCall{lane: lane, line: line, done: make(chan *wire.Message, 1)}}
+	if wire.Races(method) {
+		p.call.race, _ = wire.AppendMessageDatagram(nil, wire.DatagramRequest, line)
+	}
 	c.mu.Lock()
+	if method == wire.MethodInput {
+		if c.inputs++; c.inputs > 1 {
+			p.call.race = nil // it must not overtake those before it
+		}
+		p.call.input = true
+	}
 	c.pending[id] = p.call
 	c.order = append(c.order, id)
 	l := c.link
 	c.mu.Unlock()
 	if l != nil { // else it is sent with the next session
-		l.send(line)
+		l.send(p.call)
 	}
 	return p, nil
 }
@@ -80,6 +99,9 @@ func (c *Client) request(method string, params any) (registered, error) {
 func (c *Client) forget(p registered) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.pending[p.id] == p.call && p.call.input {
+		c.inputs--
+	}
 	delete(c.pending, p.id)
 	for i, id := range c.order {
 		if id == p.id {
@@ -95,6 +117,7 @@ func (c *Client) answered(m *wire.Message) {
 	p := c.pending[string(m.ID)]
 	c.mu.Unlock()
 	if p != nil {
+		p.answered.Store(true)
 		select {
 		case p.done <- m:
 		default:

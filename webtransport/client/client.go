@@ -34,6 +34,7 @@ type Options struct {
 	CertificateHashes []wire.CertificateHash // for an https URL with a development certificate
 	Transport         string                 // Auto, WebTransport or WebSocket; empty: Auto
 	Name, Version     string                 // of the program
+	NoMasking         bool                   // send no packet twice, whatever is lost
 	NoStatus          bool                   // Watch will not be called: the server need not send the fleet's status
 	Logger            *slog.Logger
 }
@@ -52,6 +53,10 @@ type Client struct {
 	log  *slog.Logger
 	http *http.Client
 
+	// owned by keep
+	returned bool // to WebTransport, from a WebSocket
+	flaps    int  // sessions that it was returned to and that did not last
+
 	ctx    context.Context
 	cancel context.CancelCauseFunc
 	run    sync.WaitGroup
@@ -60,6 +65,7 @@ type Client struct {
 	link    *link         // the live session; nil between two
 	changed chan struct{} // closed and replaced when link changes
 	nextID  uint64
+	inputs  int // pending
 	pending map[string]*pendingCall
 	order   []string // of pending, oldest first, for sending again
 	watches map[*watch]struct{}
@@ -137,8 +143,15 @@ func (c *Client) keep(l *link, policy wire.Policy) {
 	b := newBackoff(policy)
 	for {
 		since := time.Now()
-		code := l.serve(c)
+		code, next := c.stay(l)
+		if next != nil && c.ctx.Err() == nil {
+			l = next
+			continue
+		}
 		c.use(nil)
+		if next != nil {
+			next.sess.Close(uint32(wire.CloseNormal), "")
+		}
 		if c.ctx.Err() != nil {
 			return
 		}
@@ -177,16 +190,16 @@ func (c *Client) use(l *link) {
 	c.link = l
 	close(c.changed)
 	c.changed = make(chan struct{})
-	var again [][]byte
+	var again []*pendingCall
 	if l != nil {
 		c.last = l.welcome
 		for _, id := range c.order {
-			again = append(again, c.pending[id].line)
+			again = append(again, c.pending[id])
 		}
 	}
 	c.mu.Unlock()
-	for _, line := range again {
-		l.send(line)
+	for _, p := range again {
+		l.send(p)
 	}
 }
 
@@ -244,6 +257,12 @@ func (c *Client) Input(ctx context.Context, p wire.InputParams) error {
 func (c *Client) Stop(ctx context.Context, p wire.StopParams) (*wire.StopResult, error) {
 	var r wire.StopResult
 	return &r, c.call(ctx, wire.MethodStop, p, &r)
+}
+
+// Network gives what the server knows of the live session's path, and what its lanes moved.
+func (c *Client) Network(ctx context.Context) (*wire.Network, error) {
+	var r wire.Network
+	return &r, c.call(ctx, wire.MethodNetwork, nil, &r)
 }
 
 // Ping measures one round trip of a request.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -52,13 +53,16 @@ func TestEveryRequest(t *testing.T) {
 			t.Errorf("%+v, %v", list, err)
 		}
 		types, err := c.Types(t.Context())
-		if err != nil || len(types) != 2 {
+		if err != nil || len(types) != 3 {
 			t.Errorf("%+v, %v", types, err)
 		}
 		b := script(t, c, "read")
 		stopped, err := c.Stop(t.Context(), wire.StopParams{IDs: []wire.AgentID{b.ID}})
 		if err != nil || len(stopped.Reports) != 1 || stopped.Reports[0].Reason != wire.ReasonStopped {
 			t.Errorf("%+v, %v", stopped, err)
+		}
+		if v, err := c.Network(t.Context()); err != nil || string(v.Transport) != tr || v.BytesSent == 0 || len(v.Lanes) != len(wire.Lanes) {
+			t.Errorf("the network: %+v, %v", v, err)
 		}
 		if rtt, err := c.Ping(t.Context()); err != nil || rtt <= 0 {
 			t.Errorf("ping: %s, %v", rtt, err)
@@ -397,4 +401,47 @@ func TestContextsEndWaiting(t *testing.T) {
 	if _, err := c.Ping(t.Context()); err != nil {
 		t.Errorf("the client ended with it: %v", err)
 	}
+}
+
+func TestCriticalRequestsRace(t *testing.T) {
+	t.Parallel()
+	overBoth(t, func(t *testing.T, tr string) {
+		t.Parallel()
+		n := serve(t)
+		c := dial(t, n, over(tr))
+		raced := func() string {
+			req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, n.addrs.HTTP+"/metrics", nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			req.Header.Set("Authorization", "Bearer "+n.token)
+			res, err := http.DefaultClient.Do(req)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer res.Body.Close()
+			b, _ := io.ReadAll(res.Body)
+			_, after, _ := strings.Cut(string(b), "\nskein_raced_requests_total ")
+			count, _, _ := strings.Cut(after, "\n")
+			return count
+		}
+		a := script(t, c, "idle 1h")
+		if _, err := c.Get(t.Context(), a.ID); err != nil {
+			t.Fatal(err)
+		}
+		if got := raced(); got != "0" {
+			t.Errorf("%s requests came as datagrams that are not critical", got)
+		}
+		if res, err := c.Stop(t.Context(), wire.StopParams{IDs: []wire.AgentID{a.ID}}); err != nil || res.Reports[0].Status != wire.StatusExited {
+			t.Errorf("%+v, %v", res, err)
+		}
+		if tr == client.WebSocket {
+			if got := raced(); got != "0" {
+				t.Errorf("%s datagrams went over a WebSocket", got)
+			}
+			return
+		}
+		eventually(t, "it went as a datagram too", func() bool { return raced() != "0" })
+		http.DefaultClient.CloseIdleConnections()
+	})
 }

@@ -35,6 +35,54 @@ func (c *Client) connect(ctx context.Context) (*link, wire.Policy, error) {
 	return l, doc.Policy, err
 }
 
+const (
+	// A WebSocket looks for WebTransport a second after it opened and then ever more rarely, give or take. A return that did not
+	// last for flapTime doubles the first pause.
+	returnMin = 3 * time.Second
+	returnMax = time.Minute
+	flapTime  = time.Minute
+	maxFlaps  = 4
+)
+
+// better tries the WebTransport doors from time to time; nil: ctx ended.
+func (c *Client) better(ctx context.Context) *link {
+	b := &backoff{lo: returnMin << c.flaps, hi: returnMax}
+	b.reset()
+	for {
+		select {
+		case <-time.After(time.Second + b.next()):
+		case <-ctx.Done():
+			return nil
+		}
+		if l := c.overQUIC(ctx); l != nil {
+			return l
+		}
+	}
+}
+
+// overQUIC opens a WebTransport session; nil: there is no way.
+func (c *Client) overQUIC(ctx context.Context) *link {
+	ctx, cancel := context.WithTimeout(ctx, connectTimeout)
+	defer cancel()
+	doc, err := c.document(ctx)
+	if err != nil {
+		return nil
+	}
+	c.http.CloseIdleConnections()
+	for _, d := range doc.Doors {
+		if d.Transport != wire.WebTransport {
+			continue
+		}
+		l, err := c.open(ctx, doc, d)
+		if err == nil {
+			l.reason = "WebTransport works again"
+			return l
+		}
+		c.log.Debug("WebTransport does not work yet", "err", err)
+	}
+	return nil
+}
+
 // StatusError is an answer of /connect that is no document.
 type StatusError struct {
 	Status int
@@ -212,7 +260,7 @@ func (c *Client) open(ctx context.Context, doc *wire.Connect, d wire.Door) (*lin
 	var err error
 	switch d.Transport {
 	case wire.WebTransport:
-		sess, err = webtransport.DialQUIC(ctx, d.URL, webtransport.QUICDialConfig{TLS: pinned(d.CertificateHashes), Protocols: []string{doc.Version}})
+		sess, err = webtransport.DialQUIC(ctx, d.URL, webtransport.QUICDialConfig{TLS: pinned(d.CertificateHashes), Protocols: []string{doc.Version}, Mask: webtransport.MaskConfig{Off: c.o.NoMasking}})
 	default:
 		hc := &http.Client{Transport: &http.Transport{TLSClientConfig: pinned(c.o.CertificateHashes)}}
 		defer hc.CloseIdleConnections() // of a door that answered something else
@@ -221,7 +269,7 @@ func (c *Client) open(ctx context.Context, doc *wire.Connect, d wire.Door) (*lin
 	if err != nil {
 		return nil, err
 	}
-	l := &link{sess: sess, kind: d.Transport, since: time.Now()}
+	l := &link{c: c, sess: sess, kind: d.Transport, since: time.Now()}
 	stop := context.AfterFunc(ctx, func() { sess.Close(uint32(wire.CloseNormal), "") })
 	err = l.hello(ctx, c, d.Ticket)
 	if !stop() && err == nil {
@@ -236,10 +284,12 @@ func (c *Client) open(ctx context.Context, doc *wire.Connect, d wire.Door) (*lin
 
 // hello opens the control lane: header and request in one write, for one round trip.
 func (l *link) hello(ctx context.Context, c *Client, ticket string) (err error) {
-	if l.ctrl, err = l.sess.OpenStream(ctx); err != nil {
+	ctrl, err := l.sess.OpenStream(ctx)
+	if err != nil {
 		return err
 	}
-	l.ctrl.SetClass(uint8(wire.ClassCritical))
+	ctrl.SetClass(uint8(wire.ClassCritical))
+	l.ctrl = &rpcLane{str: ctrl}
 	h := wire.Hello{Versions: []string{wire.Version}, Ticket: ticket, NoStatus: c.o.NoStatus,
 		Client: wire.ClientInfo{ID: c.id, Name: c.o.Name, Version: c.o.Version}}
 	c.mu.Lock()
@@ -258,10 +308,10 @@ func (l *link) hello(ctx context.Context, c *Client, ticket string) (err error) 
 	if err != nil {
 		return err
 	}
-	if _, err := l.ctrl.Write(line); err != nil {
+	if _, err := ctrl.Write(line); err != nil {
 		return err
 	}
-	l.r = wire.NewReader(l.ctrl)
+	l.r = wire.NewReader(ctrl)
 	answer, err := l.r.Message()
 	switch {
 	case err != nil:

@@ -47,24 +47,13 @@ func (c *Client) Events(ctx context.Context, id wire.AgentID, o EventOptions) it
 // events reads one lane. done: the end, or the caller broke off. Without done and error, the session broke: go on in
 // the next with h, which holds the cursor.
 func (l *link) events(ctx context.Context, h *wire.Header, o EventOptions, yield func(wire.Event, error) bool) (done bool, _ error) {
-	str, err := l.sess.OpenStream(ctx)
+	str, err := l.open(ctx, *h)
 	if err != nil {
-		return false, l.lost(ctx)
+		return false, ctx.Err()
 	}
-	reset := func() {
-		str.CancelRead(uint32(wire.StreamCanceled))
-		str.CancelWrite(uint32(wire.StreamCanceled))
-	}
-	defer reset()
-	stop := context.AfterFunc(ctx, reset)
+	defer reset(str)
+	stop := context.AfterFunc(ctx, func() { reset(str) })
 	defer stop()
-	line, err := wire.AppendLine(nil, h)
-	if err != nil {
-		return true, err
-	}
-	if _, err := str.Write(line); err != nil {
-		return false, l.lost(ctx)
-	}
 	r := wire.NewReader(str)
 	for {
 		line, err := r.Line(16 << 20)
@@ -72,21 +61,13 @@ func (l *link) events(ctx context.Context, h *wire.Header, o EventOptions, yield
 			if errors.Is(err, io.EOF) {
 				return false, fmt.Errorf("events of %s: the server ended the lane", h.Agent)
 			}
-			return false, l.lost(ctx)
+			return false, ctx.Err()
 		}
 		done, err := take(line, h, o, yield)
 		if done || err != nil {
 			return done, err
 		}
 	}
-}
-
-// lost says why a lane broke: nil when its session did, and another one may go on.
-func (l *link) lost(ctx context.Context) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	return nil
 }
 
 // take handles one message of an agent lane.

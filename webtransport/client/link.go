@@ -15,15 +15,19 @@ import (
 // link is one session with its control lane.
 type link struct {
 	// static
+	c       *Client
 	sess    webtransport.Session
-	ctrl    webtransport.Stream
-	r       *wire.Reader // owned by serve
+	ctrl    *rpcLane
+	r       *wire.Reader // of ctrl, owned by serve
 	welcome wire.Welcome
 	kind    wire.Transport
 	reason  string
 	since   time.Time
 
-	writeMu sync.Mutex // held around writes to ctrl
+	statusMu sync.Mutex     // held around writes to status
+	readers  sync.WaitGroup // of the lanes opened beside ctrl
+	laneMu   sync.Mutex     // held while a lane is opened, and guards lanes
+	lanes    map[wire.Lane]*rpcLane
 
 	mu      sync.Mutex
 	goodbye *wire.Goodbye
@@ -38,13 +42,6 @@ func (l *link) connection() Connection {
 		Node: l.welcome.Node, Server: l.welcome.Server, RTT: l.rtt, Since: l.since}
 }
 
-// send writes a line to the control lane. A failure shows in serve, and the line goes out again with the next session.
-func (l *link) send(line []byte) {
-	l.writeMu.Lock()
-	defer l.writeMu.Unlock()
-	l.ctrl.Write(line)
-}
-
 func (l *link) reconnectAfter() time.Duration {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -54,10 +51,47 @@ func (l *link) reconnectAfter() time.Duration {
 	return time.Duration(l.goodbye.ReconnectAfterMS) * time.Millisecond
 }
 
+// stay serves a session to its end. A WebSocket is left for WebTransport when that works again: next is open, and in use,
+// before the old session ends.
+func (c *Client) stay(l *link) (code wire.CloseCode, next *link) {
+	ctx, cancel := context.WithCancel(c.ctx)
+	var looking sync.WaitGroup
+	if l.kind == wire.WebSocket && c.o.Transport == Auto {
+		looking.Go(func() {
+			if next = c.better(ctx); next != nil {
+				c.log.Info("WebTransport works again; leaving the WebSocket")
+				c.use(next)
+				l.sess.Close(uint32(wire.CloseNormal), "WebTransport works again")
+			}
+		})
+	}
+	begin := time.Now()
+	code = l.serve(c)
+	cancel()
+	looking.Wait()
+	switch {
+	case next != nil:
+		c.returned = true
+	case l.kind == wire.WebTransport && c.returned && time.Since(begin) < flapTime:
+		c.flaps = min(c.flaps+1, maxFlaps)
+	case l.kind == wire.WebTransport:
+		c.flaps = 0
+	}
+	return code, next
+}
+
 // serve reads until the session ends, and gives the code that it ended with; 0: it broke.
 func (l *link) serve(c *Client) wire.CloseCode {
-	stop := context.AfterFunc(c.ctx, func() { l.sess.Close(uint32(wire.CloseNormal), "") })
-	defer stop()
+	closed := make(chan struct{})
+	stop := context.AfterFunc(c.ctx, func() {
+		defer close(closed)
+		l.sess.Close(uint32(wire.CloseNormal), "")
+	})
+	defer func() {
+		if !stop() {
+			<-closed // the streams end before the server was told, and the program may end with them
+		}
+	}()
 	var parts sync.WaitGroup
 	parts.Go(func() { l.accept(c) })
 	parts.Go(func() { l.receive(c) })
@@ -90,6 +124,7 @@ func (l *link) serve(c *Client) wire.CloseCode {
 		l.sess.Close(uint32(wire.CloseNormal), "")
 	}
 	parts.Wait()
+	l.readers.Wait()
 	if ce := new(webtransport.CloseError); errors.As(context.Cause(l.sess.Context()), &ce) {
 		return wire.CloseCode(ce.Code)
 	}
@@ -104,7 +139,7 @@ func (l *link) heartbeat(c *Client) {
 	defer t.Stop()
 	for {
 		begin := time.Now()
-		p, err := c.request(wire.MethodPing, nil)
+		p, err := c.requestOn(wire.LaneHealth, wire.MethodPing, nil)
 		if err != nil {
 			return
 		}
@@ -115,6 +150,7 @@ func (l *link) heartbeat(c *Client) {
 			l.rtt = time.Since(begin)
 			l.mu.Unlock()
 			c.forget(p)
+			l.end(wire.LaneHealth) // an idle session keeps no lane for it
 			select {
 			case <-t.C:
 			case <-l.sess.Context().Done():
@@ -182,6 +218,10 @@ func (l *link) receive(c *Client) {
 		b, err := l.sess.ReceiveDatagram(l.sess.Context())
 		if err != nil {
 			return
+		}
+		if m, ok := wire.ParseMessageDatagram(b, wire.DatagramResponse); ok {
+			c.answered(m)
+			continue
 		}
 		for _, w := range c.watching() {
 			w.datagram(l, b)

@@ -318,6 +318,13 @@ func (r *udpRelay) passes(f *flow) bool {
 	return !f.dead && (r.drop == 0 || r.count%r.drop != 0)
 }
 
+// lose makes every so many packets get lost, from now on; 0: none, 1: all.
+func (r *udpRelay) lose(every int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.drop = every
+}
+
 // cut swallows every packet of the clients that are there now, for ever.
 func (r *udpRelay) cut() {
 	r.mu.Lock()

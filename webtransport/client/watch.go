@@ -26,7 +26,7 @@ const resyncInterval = time.Second
 // caller works are merged: it sees the latest values. It ends with ctx, or with the Client, whose error is the last.
 func (c *Client) Watch(ctx context.Context) iter.Seq2[Change, error] {
 	return func(yield func(Change, error) bool) {
-		w := &watch{news: make(chan struct{}, 1), agents: map[wire.AgentID]*wire.Agent{}, nums: map[uint32]wire.AgentID{}, dirty: map[wire.AgentID]struct{}{}}
+		w := newWatch()
 		c.mu.Lock()
 		c.watches[w] = struct{}{}
 		l := c.link
@@ -77,6 +77,10 @@ type watch struct {
 	seq      uint64       // of the last datagram
 	link     *link
 	asked    time.Time
+}
+
+func newWatch() *watch {
+	return &watch{news: make(chan struct{}, 1), agents: map[wire.AgentID]*wire.Agent{}, nums: map[uint32]wire.AgentID{}, dirty: map[wire.AgentID]struct{}{}}
 }
 
 func (w *watch) wake() {
@@ -152,10 +156,11 @@ func (w *watch) addPart(l *link, s wire.Snapshot) {
 
 func (w *watch) update(u wire.Update) {
 	for _, a := range u.Agents {
-		if old := w.agents[a.ID]; old == nil || a.Rev >= old.Rev {
-			w.agents[a.ID], w.nums[a.Num] = &a, a.ID
-			w.dirty[a.ID] = struct{}{}
+		if old := w.agents[a.ID]; old != nil && a.Rev < old.Rev {
+			overtake(&a, old)
 		}
+		w.agents[a.ID], w.nums[a.Num] = &a, a.ID
+		w.dirty[a.ID] = struct{}{}
 	}
 	for _, id := range u.Removed {
 		if a := w.agents[id]; a != nil {
@@ -165,6 +170,17 @@ func (w *watch) update(u wire.Update) {
 		}
 	}
 	w.wake()
+}
+
+// overtake gives a record the values of a datagram that was faster. What a datagram does not carry only the record has;
+// records themselves come in order.
+func overtake(a, by *wire.Agent) {
+	a.Rev, a.Status, a.Activity, a.Reason, a.LastHeartbeat = by.Rev, by.Status, by.Activity, by.Reason, by.LastHeartbeat
+	a.Usage.CPU, a.Usage.RSS, a.Usage.Processes = by.Usage.CPU, by.Usage.RSS, by.Usage.Processes
+	a.LastSeq = max(a.LastSeq, by.LastSeq)
+	if a.Activity != wire.ActivityRequiresAction {
+		a.Question = ""
+	}
 }
 
 // datagram merges a round of latest values.
@@ -211,7 +227,7 @@ func (w *watch) ask(l *link) {
 	}
 	m, _ := wire.NewNotification(wire.MethodResync, nil)
 	line, _ := wire.AppendLine(nil, m)
-	l.writeMu.Lock()
-	defer l.writeMu.Unlock()
+	l.statusMu.Lock()
+	defer l.statusMu.Unlock()
 	str.Write(line)
 }

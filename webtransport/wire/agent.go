@@ -32,12 +32,47 @@ type AgentType struct {
 	StopGraceMS  int64             `json:"stop_grace_ms"`           // milliseconds between SIGTERM and SIGKILL
 	Capabilities []string          `json:"capabilities,omitempty"`
 	Labels       map[string]string `json:"labels,omitempty"`
+	Tasks        TaskMode          `json:"tasks,omitempty"`       // how its agents take tasks; empty: they take none
+	MaxTasks     int               `json:"max_tasks,omitempty"`   // mode lines: that one agent has in work at once; 0: one
+	IdleStopMS   int64             `json:"idle_stop,omitempty"`   // milliseconds after which an agent that was spawned for a task and has none is stopped; 0: never
+	Coordinator  bool              `json:"coordinator,omitempty"` // its agents may submit tasks
+	Memory       []string          `json:"memory,omitempty"`      // namespaces that its agents may use; "team.*" allows all that begin with "team."
+	Restart      *RestartPolicy    `json:"restart,omitempty"`     // nil: never
+	HeartbeatMS  int64             `json:"heartbeat,omitempty"`   // an agent that is silent for so long is unknown, for three times as long lost; 0: it need not speak
+	StallMS      int64             `json:"stall,omitempty"`       // an agent with a task that is silent for so long is shown as stalled; 0: never
+	Closed       bool              `json:"closed,omitempty"`      // admission is closed for this type; filled in by types.list
 	Builtin      bool              `json:"builtin,omitempty"`
 	Running      int               `json:"running"` // agents of this type alive now; filled in by types.list
 }
 
 // StopGrace is the time between SIGTERM and SIGKILL.
 func (t AgentType) StopGrace() time.Duration { return time.Duration(t.StopGraceMS) * time.Millisecond }
+
+// TaskMode is how the agents of a type take tasks (docs/agents.md).
+type TaskMode string
+
+const (
+	TasksNone    TaskMode = ""
+	TasksLines   TaskMode = "lines"   // JSON-RPC lines on stdin and stdout, one agent for many tasks
+	TasksProcess TaskMode = "process" // one process a task: input on stdin, stdout is the result, the exit code the verdict
+)
+
+// RestartMode says what follows when an agent failed more often than its policy allows.
+type RestartMode string
+
+const (
+	RestartFail  RestartMode = "fail"  // it stays failed
+	RestartDelay RestartMode = "delay" // it starts again when the interval is over
+)
+
+// RestartPolicy starts a failed agent again: at most Attempts times within Interval, DelayMS apart. The names and their
+// meaning are Nomad's (restart block).
+type RestartPolicy struct {
+	Mode       RestartMode `json:"mode"`
+	Attempts   int         `json:"attempts"`
+	IntervalMS int64       `json:"interval"`
+	DelayMS    int64       `json:"delay"`
+}
 
 // Desired is what the user wants of an agent.
 type Desired string
@@ -125,6 +160,19 @@ type Agent struct {
 	Usage   Usage    `json:"usage"`
 	Exit    *Exit    `json:"exit,omitempty"`
 
+	Tasks     []TaskID   `json:"tasks,omitempty"`      // in work
+	Done      int        `json:"done,omitempty"`       // tasks that it completed
+	ForTask   TaskID     `json:"for_task,omitempty"`   // mode process: the one task that it was started for
+	OnDemand  bool       `json:"on_demand,omitempty"`  // the scheduler started it
+	Restarts  int        `json:"restarts,omitempty"`   // that its policy made
+	RestartAt *time.Time `json:"restart_at,omitempty"` // it failed, and starts again then
+	CrashLoop bool       `json:"crash_loop,omitempty"` // it failed as often as its policy allows
+	Stalled   bool       `json:"stalled,omitempty"`    // it has a task and gives no sign of work
+
+	StalledSince *time.Time `json:"stalled_since,omitempty"` // its last sign of work, while it is stalled
+
+	Request string `json:"request,omitempty"` // marks the request that made it, so that the request has one effect over restarts
+
 	LastLine string `json:"last_line,omitempty"` // its last line of output, at most MaxLastLine bytes
 	LastSeq  uint64 `json:"last_seq"`            // the position of its last event
 	Rev      uint32 `json:"rev"`                 // grows with every change of this record; the greater one is the newer
@@ -133,9 +181,10 @@ type Agent struct {
 // MaxLastLine bounds Agent.LastLine, in bytes.
 const MaxLastLine = 240
 
-// NeedsAttention reports whether a person should look at the agent: it waits for one, it failed, or it is out of reach.
+// NeedsAttention reports whether a person should look at the agent: it waits for one, it failed, it makes
+// no progress, or it is out of reach.
 func (a *Agent) NeedsAttention() bool {
-	return a.Activity == ActivityRequiresAction || a.Reason == ReasonFailed ||
+	return a.Activity == ActivityRequiresAction || a.Reason == ReasonFailed || a.Stalled || (a.CrashLoop && a.Status.Alive()) ||
 		a.Status == StatusUnknown || a.Status == StatusLost ||
 		(a.Exit != nil && len(a.Exit.Leftovers) > 0)
 }
@@ -182,7 +231,11 @@ const (
 	EventActivity EventType = "agent.activity" // Data.Activity, and Data.Text for a question
 	EventStopping EventType = "agent.stopping" // a stop was asked for
 	EventSignal   EventType = "agent.signal"   // Data.Text names the signal sent to its group
-	EventExited   EventType = "agent.exited"   // Data.Exit, Data.Reason
+	EventExited   EventType = "agent.exited"   // Data.Exit, Data.Reason; nothing follows
+	EventCrashed  EventType = "agent.crashed"  // it ended and will be started again: Data.Exit; Data.Text says when
+	EventHealth   EventType = "agent.health"   // Data.Text says what changed: stalled, unknown, lost, and back
+	EventTask     EventType = "agent.task"     // Data.Task, Data.State; Data.Text says more
+	EventLog      EventType = "agent.log"      // a log message of the line protocol, in Data.Text
 	EventStdout   EventType = "output.stdout"  // Data.Text or Data.Base64
 	EventStderr   EventType = "output.stderr"  // Data.Text or Data.Base64
 	EventInput    EventType = "input"          // Data.Text or Data.Base64, what was written to its stdin
@@ -199,6 +252,9 @@ type EventData struct {
 	Reason   Reason   `json:"reason,omitempty"`
 	Process  *Process `json:"process,omitempty"`
 	Exit     *Exit    `json:"exit,omitempty"`
+
+	Task  TaskID    `json:"task,omitempty"`
+	State TaskState `json:"state,omitempty"`
 }
 
 // Bytes is what Text or Base64 carries.

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"reflect"
+	"strings"
 	"testing"
 
 	"skein.dev/skein/webtransport/wire"
@@ -20,6 +21,10 @@ func FuzzParseMessage(f *testing.F) {
 			f.Add(v.bytes())
 		}
 	}
+	f.Add([]byte(`{"jsonrpc":"2.0","id":01,"result":1}`)) // JSON's numbers have no leading zero
+	f.Add([]byte(`{"jsonrpc":"2.0","id":` + strings.Repeat("1", 1000) + `,"result":1}`))
+	f.Add([]byte(`{"jsonrpc":"2.0","id":1,"result":1,"result":2}`))
+	f.Add([]byte(`{"jsonrpc":"2.0","id":1,"method":"ping","params":{}} {}`))
 	f.Fuzz(func(t *testing.T, line []byte) {
 		m, err := wire.ParseMessage(line)
 		if err != nil {
@@ -28,6 +33,14 @@ func FuzzParseMessage(f *testing.F) {
 				t.Fatalf("an error that can't be sent back: %#v", err)
 			}
 			return
+		}
+		var whole wire.Message // read by the library alone
+		if err := json.Unmarshal(line, &whole); err != nil || whole.Method != m.Method || !bytes.Equal(whole.Params, m.Params) ||
+			!bytes.Equal(whole.Result, m.Result) || !bytes.Equal(whole.ID, m.ID) && string(whole.ID) != "null" {
+			t.Fatalf("%q is %+v, and %+v by the library (%v)", line, m, whole, err)
+		}
+		if len(m.ID) > wire.MaxRequestID {
+			t.Fatalf("an id of %d bytes is taken", len(m.ID))
 		}
 		n := 0
 		for _, is := range []bool{m.IsRequest(), m.IsNotification(), m.IsResponse()} {
@@ -177,6 +190,33 @@ func FuzzStatusDatagram(f *testing.F) {
 		}
 		if b[1] == wire.StatusRecordSize && len(d.Records)*wire.StatusRecordSize+wire.StatusHeaderSize == len(b) && !bytes.Equal(again, b) {
 			t.Fatalf("%x became %x", b, again)
+		}
+	})
+}
+
+func FuzzMessageDatagram(f *testing.F) {
+	f.Add([]byte("\x02" + `{"jsonrpc":"2.0","id":1,"method":"agent.stop","params":{"ids":["a"]}}`))
+	f.Add([]byte("\x03" + `{"jsonrpc":"2.0","id":1,"result":{}}`))
+	f.Add([]byte("\x03" + `{"jsonrpc":"2.0","id":"x","error":{"code":-32001,"message":"no"}}`))
+	f.Add([]byte("\x02" + `{"jsonrpc":"2.0","method":"agent.stop"}`))
+	f.Add([]byte{2})
+	f.Fuzz(func(t *testing.T, b []byte) {
+		for _, kind := range []byte{wire.DatagramRequest, wire.DatagramResponse} {
+			m, ok := wire.ParseMessageDatagram(b, kind)
+			if !ok {
+				continue
+			}
+			if b[0] != kind || m.IsRequest() != (kind == wire.DatagramRequest) || len(m.ID) == 0 {
+				t.Fatalf("%q is taken for a %d: %+v", b, kind, m)
+			}
+			line, err := wire.AppendLine(nil, m)
+			if err != nil {
+				t.Fatal(err)
+			}
+			again, ok := wire.AppendMessageDatagram(nil, kind, line)
+			if ok != (len(line) <= wire.MaxMessageDatagram) || ok && (len(again) != len(line) || again[0] != kind) {
+				t.Fatalf("a line of %d bytes became %q", len(line), again)
+			}
 		}
 	})
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strconv"
 )
 
 // Lane is what a stream is for.
@@ -11,9 +12,17 @@ type Lane string
 
 const (
 	LaneControl Lane = "control" // client, one: hello, then every command
+	LaneHealth  Lane = "health"  // client, one: pings, which nothing else holds up
+	LaneMemory  Lane = "memory"  // client, one: memory requests and watches
+	LaneTask    Lane = "task"    // client, one: task requests and a watch
 	LaneStatus  Lane = "status"  // server, one: fleet snapshots and updates; the client may ask for a snapshot on it
 	LaneAgent   Lane = "agent"   // client, one an attached agent: its events and its input
+	LaneResult  Lane = "result"  // client, one an orchestration: results as they complete
+	LaneBulk    Lane = "bulk"    // client, one a transfer: the raw bytes of an artifact
 )
+
+// Lanes lists every lane.
+var Lanes = []Lane{LaneControl, LaneHealth, LaneMemory, LaneTask, LaneStatus, LaneAgent, LaneResult, LaneBulk}
 
 // Class orders lanes when bytes queue up; a lower one goes first.
 type Class uint8
@@ -25,13 +34,24 @@ const (
 	ClassLow
 )
 
+var classNames = [...]string{"critical", "high", "medium", "low"}
+
+func (c Class) String() string {
+	if int(c) < len(classNames) {
+		return classNames[c]
+	}
+	return "class " + strconv.Itoa(int(c))
+}
+
 // Class is the lane's place in line.
 func (l Lane) Class() Class {
 	switch l {
-	case LaneControl:
+	case LaneControl, LaneHealth:
 		return ClassCritical
-	case LaneStatus:
+	case LaneStatus, LaneResult:
 		return ClassMedium
+	case LaneBulk:
+		return ClassLow
 	}
 	return ClassHigh
 }
@@ -40,12 +60,20 @@ func (l Lane) Class() Class {
 type Header struct {
 	Lane Lane `json:"lane"`
 
-	// For LaneAgent.
+	// For LaneAgent; After for LaneResult too, the ordinal of the last result that the client has.
 	Agent  AgentID `json:"agent,omitempty"`
 	After  uint64  `json:"after,omitempty"`  // events with a greater seq follow; 0: from the first
 	Tail   int     `json:"tail,omitempty"`   // with After 0: start so that at most this many old events come
 	Epoch  string  `json:"epoch,omitempty"`  // the epoch that After belongs to; empty: whatever is there
 	Follow bool    `json:"follow,omitempty"` // go on with new events; without it the stream ends after the old ones
+
+	// For LaneResult.
+	Task TaskID `json:"task,omitempty"`
+
+	// For LaneBulk.
+	Artifact ArtifactID `json:"artifact,omitempty"`
+	Op       string     `json:"op,omitempty"`     // BulkPut or BulkGet
+	Offset   int64      `json:"offset,omitempty"` // BulkGet: the first byte to send
 }
 
 // ErrHeader is wrapped by every error of ParseHeader.
@@ -65,6 +93,12 @@ func ParseHeader(line []byte) (Header, error) {
 	}
 	if h.Lane == LaneAgent && h.Agent == "" {
 		return h, fmt.Errorf(`%w: lane "agent" without "agent"`, ErrHeader)
+	}
+	if h.Lane == LaneResult && h.Task == "" {
+		return h, fmt.Errorf(`%w: lane "result" without "task"`, ErrHeader)
+	}
+	if h.Lane == LaneBulk && (h.Artifact == "" || h.Op != BulkPut && h.Op != BulkGet || h.Offset < 0) {
+		return h, fmt.Errorf(`%w: lane "bulk" needs "artifact", "op" (put or get) and no negative "offset"`, ErrHeader)
 	}
 	if h.Tail < 0 {
 		return h, fmt.Errorf(`%w: negative "tail"`, ErrHeader)

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"time"
 )
 
 // Message is one JSON-RPC 2.0 message: a request (method and id), a notification (method), or a response (id and
@@ -36,6 +37,9 @@ func ParseMessage(line []byte) (*Message, error) {
 	if len(line) > 0 && line[0] == '[' {
 		return nil, Errorf(CodeInvalidRequest, "JSON-RPC batches are not part of %s: send one message a line", Version)
 	}
+	if m, ok := parsePlain(line); ok {
+		return &m, nil
+	}
 	var m Message
 	if err := json.Unmarshal(line, &m); err != nil {
 		if !json.Valid(line) {
@@ -56,6 +60,55 @@ func ParseMessage(line []byte) (*Message, error) {
 		return nil, Errorf(CodeInvalidRequest, `the message has neither "method" nor "result" nor "error"`)
 	}
 	return &m, nil
+}
+
+// parsePlain reads a message of the form that append gives it, as most have, in half the time that any form takes. false:
+// it has another.
+func parsePlain(line []byte) (m Message, ok bool) {
+	b, ok := bytes.CutPrefix(line, []byte(`{"jsonrpc":"2.0"`))
+	if !ok || !bytes.HasSuffix(b, []byte("}")) {
+		return m, false
+	}
+	b = b[:len(b)-1]
+	m.JSONRPC = "2.0"
+	if id, ok := bytes.CutPrefix(b, []byte(`,"id":`)); ok {
+		n := 0
+		for n < len(id) && '0' <= id[n] && id[n] <= '9' {
+			n++
+		}
+		if n == 0 || n > 18 || id[0] == '0' && n > 1 {
+			return m, false
+		}
+		m.ID, b = bytes.Clone(id[:n]), id[n:]
+	}
+	if result, ok := bytes.CutPrefix(b, []byte(`,"result":`)); ok {
+		m.Result, ok = plainValue(result)
+		return m, ok
+	}
+	if b, ok = bytes.CutPrefix(b, []byte(`,"method":"`)); !ok {
+		return m, false
+	}
+	n := 0
+	for n < len(b) && (b[n] == '.' || b[n] == '_' || 'a' <= b[n] && b[n] <= 'z') {
+		n++
+	}
+	if n == 0 || n == len(b) || b[n] != '"' {
+		return m, false
+	}
+	m.Method, b = string(b[:n]), b[n+1:]
+	if params, ok := bytes.CutPrefix(b, []byte(`,"params":`)); ok {
+		m.Params, ok = plainValue(params)
+		return m, ok
+	}
+	return m, len(b) == 0
+}
+
+// plainValue copies b if it is one JSON value and nothing else.
+func plainValue(b []byte) (json.RawMessage, bool) {
+	if len(b) == 0 || b[0] <= ' ' || b[len(b)-1] <= ' ' || !json.Valid(b) {
+		return nil, false
+	}
+	return bytes.Clone(b), true
 }
 
 func checkID(id json.RawMessage) error {
@@ -120,9 +173,10 @@ type Error struct {
 
 // ErrorData helps a program to act on an error.
 type ErrorData struct {
-	Kind      string   `json:"kind,omitempty"`      // the code's name
-	Field     string   `json:"field,omitempty"`     // the parameter at fault
-	Supported []string `json:"supported,omitempty"` // what is allowed instead
+	Kind      string       `json:"kind,omitempty"`      // the code's name
+	Field     string       `json:"field,omitempty"`     // the parameter at fault
+	Supported []string     `json:"supported,omitempty"` // what is allowed instead
+	Entry     *MemoryEntry `json:"entry,omitempty"`     // of a memory conflict: what is there; nil: nothing
 }
 
 // Errorf makes an Error with its kind filled in.
@@ -135,6 +189,21 @@ func (e *Error) WithField(field string) *Error { e.Data.Field = field; return e 
 
 // WithSupported lists what is allowed.
 func (e *Error) WithSupported(v []string) *Error { e.Data.Supported = v; return e }
+
+// In says which of several the error is about, if there are several.
+func (e *Error) In(part string, several bool) *Error {
+	if !several || e.Data == nil {
+		return e
+	}
+	in := *e
+	data := *e.Data
+	in.Data = &data
+	in.Message = part + ": " + e.Message
+	if data.Field = part; e.Data.Field != "" {
+		data.Field += "." + e.Data.Field
+	}
+	return &in
+}
 
 func (e *Error) Error() string { return e.Code.String() + ": " + e.Message }
 
@@ -163,6 +232,11 @@ const (
 	MethodInput = "agent.input" // on an agent lane too, without id
 	MethodStop  = "agent.stop"
 	MethodTypes = "types.list"
+
+	MethodAdmission    = "admission.get"
+	MethodSetAdmission = "admission.set"
+
+	MethodNetwork = "session.network"
 )
 
 // Notifications by the server, and the one request that the status lane takes.
@@ -294,21 +368,47 @@ type StopScope string
 
 const (
 	ScopeAgent StopScope = "agent" // the agents in IDs
-	ScopeType  StopScope = "type"  // every agent of Type
-	ScopeAll   StopScope = "all"   // every agent
+	ScopeTask  StopScope = "task"  // the tasks in Tasks with all below them, and the processes that are theirs
+	ScopeType  StopScope = "type"  // every agent of Type; admission is closed for it
+	ScopeNode  StopScope = "node"  // every agent of Node; admission is closed
+	ScopeAll   StopScope = "all"   // every agent; admission is closed
 )
+
+// StopScopes lists every scope.
+var StopScopes = []StopScope{ScopeAgent, ScopeTask, ScopeType, ScopeNode, ScopeAll}
 
 // StopParams ask for agents to be stopped, and verified to be gone.
 type StopParams struct {
 	Scope   StopScope `json:"scope,omitempty"` // empty means agent
 	IDs     []AgentID `json:"ids,omitempty"`
+	Tasks   []TaskID  `json:"tasks,omitempty"`
 	Type    string    `json:"type,omitempty"`
+	Node    NodeID    `json:"node,omitempty"`
+	Reopen  bool      `json:"reopen,omitempty"`   // scopes type, node and all: open admission again when all are gone
 	GraceMS *int64    `json:"grace_ms,omitempty"` // instead of the type's own stop grace; 0: SIGKILL at once
 }
 
 // StopResult reports on each agent, after the fact.
 type StopResult struct {
-	Reports []StopReport `json:"reports"`
+	Reports  []StopReport `json:"reports"`
+	Canceled []TaskID     `json:"canceled,omitempty"` // tasks that ended with it: in work, or waiting for another attempt
+	Closed   bool         `json:"closed,omitempty"`   // admission is closed now, for the scope
+}
+
+// Admission says whether agents may be spawned and tasks started. It stays as it is set, over restarts.
+type Admission struct {
+	Closed bool       `json:"closed"`          // for all
+	Types  []string   `json:"types,omitempty"` // closed for these
+	Since  *time.Time `json:"since,omitempty"` // of the last change
+	Actor  string     `json:"actor,omitempty"` // of the last change
+	Reason string     `json:"reason,omitempty"`
+}
+
+// AdmissionParams close or open admission, for a type or for all. Opening it for all opens it for every type.
+type AdmissionParams struct {
+	Type   string `json:"type,omitempty"`
+	Closed bool   `json:"closed"`
+	Reason string `json:"reason,omitempty"`
 }
 
 // StopReport says how one agent ended.
@@ -357,6 +457,8 @@ type Snapshot struct {
 	Parts  int     `json:"parts"`
 	Agents []Agent `json:"agents"`
 	Epoch  string  `json:"epoch"`
+
+	Admission Admission `json:"admission"`
 }
 
 // Update carries agents that are new, or whose unpacked fields (name, last line, exit …) changed, and those that were
@@ -364,6 +466,8 @@ type Snapshot struct {
 type Update struct {
 	Agents  []Agent   `json:"agents,omitempty"`
 	Removed []AgentID `json:"removed,omitempty"`
+
+	Admission *Admission `json:"admission,omitempty"` // it changed
 }
 
 // Ping and its answer measure a round trip.

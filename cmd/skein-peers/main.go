@@ -1,0 +1,113 @@
+// Command skein-peers is what one would use in place of Skein, for `skein bench` to compare with: the same messages over
+// plain WebSocket, centrifuge, HTTP/2 and webtransport-go. It is a program of its own so that none of it is in skein.
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"net"
+	"os"
+	"os/signal"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+)
+
+// kind is one way to bring the messages of all senders to one client.
+type kind struct {
+	serve  func(ctx context.Context, addr string, ready func(net.Addr)) error // until ctx ends
+	follow func(ctx context.Context, addr string, take func(message)) error   // until ctx ends or the connection does
+}
+
+var kinds = map[string]kind{
+	"websocket":       {serveWebSocket, followWebSocket},
+	"centrifuge":      {serveCentrifuge, followCentrifuge},
+	"http2":           {serveHTTP2, followHTTP2},
+	"webtransport-go": {serveWebTransport, followWebTransport},
+}
+
+func kindNames() []string { return slices.Sorted(maps.Keys(kinds)) }
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := newRoot().ExecuteContext(ctx); err != nil {
+		fmt.Fprintln(os.Stderr, "skein-peers: "+err.Error())
+		os.Exit(1)
+	}
+}
+
+func newRoot() *cobra.Command {
+	root := &cobra.Command{
+		Use: "skein-peers", Short: "What `skein bench` compares Skein with",
+		Long: `A helper of ` + "`skein bench`" + `, which starts it by itself. It carries the load of Skein's case in the lab by other means:
+a hundred senders, each a message of about 256 bytes every 100 ms, to one client that gets all. The kinds are:
+
+  websocket        one WebSocket, each message as JSON (coder/websocket)
+  centrifuge       a channel for each sender, with history and recovery, over one WebSocket, as JSON
+  http2            a response without end for each sender, over one TLS connection (net/http)
+  webtransport-go  a stream for each sender in one session, with the settings of quic-go
+
+A server is for one client. The client accepts any certificate.`,
+		Example: `  skein-peers serve --kind http2 --listen localhost:4480
+  skein-peers follow --kind http2 --addr localhost:4480 --warm 1s --count 5s`,
+		SilenceUsage: true, SilenceErrors: true,
+	}
+	root.SetOut(os.Stdout) // else cobra prints to standard error
+	root.AddCommand(serveCommand(), followCommand())
+	return root
+}
+
+func serveCommand() *cobra.Command {
+	var name, listen string
+	c := &cobra.Command{
+		Use: "serve", Short: "Send the messages to the client that comes", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			k, err := kindOf(name)
+			if err != nil {
+				return err
+			}
+			return k.serve(cmd.Context(), listen, func(a net.Addr) { cmd.Printf("serving %s\n", a) })
+		},
+	}
+	c.Flags().StringVar(&name, "kind", "", strings.Join(kindNames(), ", "))
+	c.Flags().StringVar(&listen, "listen", "localhost:0", "address to listen on; it is printed")
+	return c
+}
+
+func followCommand() *cobra.Command {
+	var name, addr string
+	var warm, count time.Duration
+	c := &cobra.Command{
+		Use: "follow", Short: "Receive them; print their ages, and how many were lost or came twice, as JSON", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			k, err := kindOf(name)
+			if err != nil {
+				return err
+			}
+			rep, err := follow(cmd.Context(), k, addr, warm, count)
+			if err != nil {
+				return err
+			}
+			return json.NewEncoder(cmd.OutOrStdout()).Encode(rep)
+		},
+	}
+	c.Flags().StringVar(&name, "kind", "", strings.Join(kindNames(), ", "))
+	c.Flags().StringVar(&addr, "addr", "", "address of the server")
+	c.Flags().DurationVar(&warm, "warm", 8*time.Second, "how long before it counts")
+	c.Flags().DurationVar(&count, "count", 20*time.Second, "how long it counts")
+	return c
+}
+
+func kindOf(name string) (kind, error) {
+	k, ok := kinds[name]
+	if !ok {
+		return kind{}, fmt.Errorf("--kind %q: allowed are %s", name, strings.Join(kindNames(), ", "))
+	}
+	return k, nil
+}

@@ -1,0 +1,96 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+
+	"skein.dev/skein/e2e/netlab"
+	"skein.dev/skein/webtransport/client"
+	"skein.dev/skein/webtransport/wire"
+)
+
+// examine runs the doctor at the client's end of a lab, a server at the other.
+func examine(t *testing.T, c netlab.Conditions) *client.Report {
+	t.Helper()
+	if err := netlab.Unavailable(); err != nil {
+		t.Skip(err)
+	}
+	l, err := netlab.New(1, netlab.Both(c))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(l.Close)
+	exe, err := exec.LookPath("skein")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	stop, err := serveIn(t.Context(), l.Server, exe, dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stop()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	cmd := l.Client.Command(ctx, exe, "--data-dir", dir, "doctor", "--json")
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	var r client.Report
+	if ee := new(exec.ExitError); err != nil && !errors.As(err, &ee) || json.Unmarshal(out, &r) != nil {
+		t.Fatalf("%v\n%s\n%s", err, out, stderr.Bytes())
+	}
+	if code := cmd.ProcessState.ExitCode(); (code == 0) != (r.Door != "") {
+		t.Errorf("exit code %d, the door %q", code, r.Door)
+	}
+	return &r
+}
+
+func TestDoctorFindsUDPBlocked(t *testing.T) {
+	t.Parallel()
+	r := examine(t, netlab.Conditions{Delay: 25 * time.Millisecond, NoUDP: true})
+	if c := r.Check(client.CheckUDP); c.Verdict != client.VerdictFailed || !strings.Contains(c.Found, "no answer from 10.80.0.1:4433") {
+		t.Errorf("%+v", c)
+	}
+	if r.Door != wire.WebSocket || !strings.Contains(r.Better, "UDP port 4433 outbound to 10.80.0.1") {
+		t.Errorf("%s because %q: %q", r.Door, r.Why, r.Better)
+	}
+	for _, name := range []string{client.CheckTCP, client.CheckTLS, client.CheckHTTP, client.CheckLogin, client.CheckWebSocket} {
+		if c := r.Check(name); c.Verdict != client.VerdictOK {
+			t.Errorf("%+v", c)
+		}
+	}
+}
+
+func TestDoctorFindsLossAndDistance(t *testing.T) {
+	t.Parallel()
+	r := examine(t, netlab.Conditions{Delay: 25 * time.Millisecond, Loss: 0.05})
+	if c := r.Check(client.CheckLoss); c.Verdict != client.VerdictWarning {
+		t.Errorf("%+v", c)
+	}
+	if r.Door == "" || len(r.Doors) != 2 {
+		t.Fatalf("%s because %q", r.Door, r.Why)
+	}
+	for _, d := range r.Doors {
+		if !d.Open || d.RTTMS < 50 || d.SlowestMS <= d.RTTMS {
+			t.Errorf("%+v", d)
+		}
+	}
+	if d := r.Doors[0]; d.RTTMS > 100 || d.PacketsLost*100 < d.PacketsSent || d.PacketsLost*100 > 15*d.PacketsSent {
+		t.Errorf("%+v", d)
+	}
+}
+
+func TestDoctorFindsNobody(t *testing.T) {
+	t.Parallel()
+	r := examine(t, netlab.Conditions{Down: true})
+	if c := r.Check(client.CheckTCP); c.Verdict != client.VerdictFailed || r.Door != "" || !strings.Contains(r.Better, "TCP port 4433 outbound to 10.80.0.1") {
+		t.Errorf("%+v, %s: %q", c, r.Door, r.Better)
+	}
+}

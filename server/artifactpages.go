@@ -1,0 +1,71 @@
+package server
+
+import (
+	"net/http"
+	"net/url"
+
+	"skein.dev/skein/ui"
+	"skein.dev/skein/webtransport/wire"
+)
+
+// artifactRoutes are the page of artifacts, and its form.
+func (s *Server) artifactRoutes(in *http.ServeMux) {
+	in.HandleFunc("GET /artifacts", s.artifactsPage)
+	in.HandleFunc("GET /artifacts/{id}/content", s.artifactContent)
+	in.HandleFunc("POST /artifacts/{id}/delete", s.postDeleteArtifact)
+}
+
+func (s *Server) artifactsPage(w http.ResponseWriter, r *http.Request) {
+	f := ui.ParseArtifactFilter(r.URL.Query())
+	res := s.plane.Artifacts.List(wire.ArtifactFilter{Task: f.Task, Agent: f.Agent, Query: f.Query, Limit: ui.MaxArtifacts})
+	v := ui.ArtifactsView{Frame: s.frame(r), Artifacts: res.Artifacts, Total: res.Total, Bytes: res.Bytes, Filter: f,
+		Any: res.Total > 0, Agents: map[wire.AgentID]string{}, Tasks: map[wire.TaskID]string{}}
+	if !v.Any && f.Active() {
+		v.Any = s.plane.Artifacts.List(wire.ArtifactFilter{Limit: 1}).Total > 0
+	}
+	s.nameSources(&v)
+	if id := wire.ArtifactID(r.URL.Query().Get("delete")); id != "" {
+		if a, err := s.plane.Artifacts.Get(id); err == nil {
+			v.Delete = &a
+		}
+	}
+	s.page(w, r, http.StatusOK, ui.Artifacts(v))
+}
+
+// nameSources finds the names of the agents and tasks that the page speaks of.
+func (s *Server) nameSources(v *ui.ArtifactsView) {
+	agent := func(id wire.AgentID) {
+		if a, err := s.plane.Get(id); id != "" && err == nil {
+			v.Agents[id] = a.Name
+		}
+	}
+	task := func(id wire.TaskID) {
+		if t, err := s.plane.Tasks.Get(id); id != "" && err == nil {
+			v.Tasks[id] = ui.TaskTitle(&t)
+		}
+	}
+	agent(v.Filter.Agent)
+	task(v.Filter.Task)
+	for _, a := range v.Artifacts {
+		agent(a.Agent)
+		task(a.Task)
+	}
+}
+
+// kept are the artifacts that an agent's or a task's page shows.
+func (s *Server) kept(agent wire.AgentID, task wire.TaskID) ui.Kept {
+	res := s.plane.Artifacts.List(wire.ArtifactFilter{Task: task, Agent: agent, Limit: ui.MaxKept})
+	return ui.Kept{Task: task, Agent: agent, Artifacts: res.Artifacts, Total: res.Total}
+}
+
+func (s *Server) postDeleteArtifact(w http.ResponseWriter, r *http.Request) {
+	if err := s.plane.Artifacts.Delete(r.Context(), wire.ArtifactID(r.PathValue("id"))); err != nil {
+		s.refuseForm(w, r, err)
+		return
+	}
+	next := "/artifacts"
+	if u, err := url.Parse(localPath(r.FormValue("next"))); err == nil && u.Path == "/artifacts" {
+		next = u.RequestURI()
+	}
+	http.Redirect(w, r, next, http.StatusSeeOther)
+}

@@ -1,0 +1,69 @@
+package control
+
+import (
+	"context"
+	"encoding/json"
+	"slices"
+	"strings"
+
+	"skein.dev/skein/webtransport/wire"
+)
+
+// agentCall carries out a request that an agent made on the line protocol, with what its type allows.
+// ctx ends with the agent's process.
+func (p *Plane) agentCall(ctx context.Context, a *agent, method string, params json.RawMessage) (any, error) {
+	typ := p.types[a.typ]
+	by := Caller{Actor: string(a.id)}
+	switch {
+	case strings.HasPrefix(method, "memory."):
+		return p.Memory.Call(p.ctx, by, namespaces(typ.Memory), method, params)
+	case strings.HasPrefix(method, "task.") && typ.Coordinator:
+		return p.coordinate(ctx, by, method, params)
+	case strings.HasPrefix(method, "task."):
+		return nil, wire.Errorf(wire.CodeUnauthorized, "agents of type %q may not give tasks to others (its configuration lacks coordinator: true)", typ.Name)
+	}
+	return nil, wire.Errorf(wire.CodeMethodNotFound, "there is no method %q for agents", method)
+}
+
+// namespaces reports whether a namespace is among those that a type's memory list names: by name, or, with a * at the
+// end, all that begin like that.
+func namespaces(list []string) func(namespace string) bool {
+	return func(namespace string) bool {
+		return slices.ContainsFunc(list, func(pattern string) bool {
+			begin, open := strings.CutSuffix(pattern, "*")
+			return namespace == pattern || open && strings.HasPrefix(namespace, begin)
+		})
+	}
+}
+
+// coordinate serves an agent that gives tasks to others.
+// What it begins goes on without it; what it waits for does not.
+func (p *Plane) coordinate(ctx context.Context, by Caller, method string, params json.RawMessage) (any, error) {
+	switch method {
+	case wire.MethodTaskSubmit:
+		return with(params, func(v wire.SubmitParams) (any, error) { return p.Tasks.Submit(p.ctx, by, v) })
+	case wire.MethodTaskOrchestrate:
+		return with(params, func(v wire.OrchestrateParams) (any, error) { return p.Tasks.Orchestrate(p.ctx, by, v) })
+	case wire.MethodTaskGet:
+		return with(params, func(v wire.TaskParams) (any, error) { return p.Tasks.Get(v.ID) })
+	case wire.MethodTaskList:
+		return with(params, func(v wire.TaskFilter) (any, error) { return p.Tasks.List(v), nil })
+	case wire.MethodTaskCancel:
+		return with(params, func(v wire.TaskCancelParams) (any, error) { return p.Tasks.Cancel(by, v) })
+	case methodTaskWait:
+		return with(params, func(v wire.TaskParams) (any, error) { return p.Tasks.Wait(ctx, v.ID) })
+	}
+	return nil, wire.Errorf(wire.CodeMethodNotFound, "there is no method %q for agents", method)
+}
+
+// methodTaskWait answers when a task is over. Agents have it instead of a watch.
+const methodTaskWait = "task.wait"
+
+// with reads parameters and goes on with them.
+func with[P any](params json.RawMessage, f func(P) (any, error)) (any, error) {
+	var v P
+	if err := wire.DecodeParams(params, &v); err != nil {
+		return nil, err
+	}
+	return f(v)
+}

@@ -1,0 +1,400 @@
+package control
+
+import (
+	"cmp"
+	"context"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"mime"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"skein.dev/skein/webtransport/wire"
+)
+
+// ArtifactStore keeps the artifacts' records and their bytes.
+type ArtifactStore interface {
+	// PutArtifact stores a record over the one with this revision; 0: there must be none. It is on the disk then.
+	PutArtifact(ctx context.Context, a *wire.Artifact, revision uint64) (uint64, error)
+	DeleteArtifact(ctx context.Context, id wire.ArtifactID) error
+	Artifacts(ctx context.Context, each func(a wire.Artifact, revision uint64)) error
+
+	// PutObject stores bytes and gives their number and their SHA-256. They are on the disk then; after an error a part
+	// of them may be there.
+	PutObject(ctx context.Context, id wire.ArtifactID, r io.Reader) (size int64, sha256 string, err error)
+	// OpenObject reads them, for as long as ctx.
+	OpenObject(ctx context.Context, id wire.ArtifactID, offset int64) (io.Reader, error)
+	DeleteObject(ctx context.Context, id wire.ArtifactID) error
+	// Objects lists the ids of which there are bytes, all or a part.
+	Objects(ctx context.Context) ([]wire.ArtifactID, error)
+}
+
+// Artifacts is the files that were kept.
+//
+// The way of a file:
+//
+//	Create ── record: uploading ──> Upload ── bytes ──> <data folder>/uploads/<id>.part
+//	the last byte ── size and SHA-256 right ──> object in the Store ──> record: complete ──> part removed
+//	outbox ── a file that is complete ──> object in the Store ──> record: complete ──> file removed
+//
+// A crash between any two steps leaves an upload that goes on where it stood, or a complete artifact: at the next start
+// an object without a complete record is removed, and so is a part whose record is complete or gone.
+type Artifacts struct {
+	// static
+	p      *Plane
+	dir    string          // of the parts
+	ctx    context.Context // ends with close
+	cancel context.CancelCauseFunc
+	moves  chan struct{}  // bounds the files on their way into the store
+	keeps  chan struct{}  // bounds the outboxes being emptied
+	work   sync.WaitGroup // uploads, and files being kept
+
+	createMu sync.Mutex // held while a record is made, so that a request makes one
+
+	mu        sync.Mutex // guards what follows, and the fields of every artifact
+	all       map[wire.ArtifactID]*artifact
+	byRequest map[string]*artifact
+	outboxes  map[wire.AgentID]*outbox
+	closed    bool
+}
+
+// artifact is one artifact: its record, and who fills it.
+type artifact struct {
+	turn chan struct{} // static; holds one token: who has it may write the part and the record
+
+	rec    wire.Artifact
+	rev    uint64
+	upload *Upload // the last one that came; nil: it ended
+	gone   bool
+}
+
+const (
+	// movesAtOnce bounds Artifacts.moves: each holds a few chunks in memory.
+	movesAtOnce = 4
+	keepsAtOnce = 2
+	// sweepInterval lies between two looks for uploads that nobody goes on with.
+	sweepInterval = 10 * time.Minute
+	maxMediaType  = 255 // bytes
+)
+
+// ErrStopping cuts transfers off when the server stops. What came is kept.
+var ErrStopping = wire.Errorf(wire.CodeUnavailable, "the server is stopping: go on when it is back")
+
+func newArtifacts(p *Plane) *Artifacts {
+	as := &Artifacts{p: p, dir: p.dataFile("uploads"), moves: make(chan struct{}, movesAtOnce), keeps: make(chan struct{}, keepsAtOnce),
+		all: map[wire.ArtifactID]*artifact{}, byRequest: map[string]*artifact{}, outboxes: map[wire.AgentID]*outbox{}}
+	as.ctx, as.cancel = context.WithCancelCause(context.Background())
+	return as
+}
+
+// dataFile is a path in the data folder.
+func (p *Plane) dataFile(name ...string) string {
+	return filepath.Join(append([]string{cmp.Or(p.o.DataDir, filepath.Dir(p.o.WorkDir))}, name...)...)
+}
+
+// close cuts the uploads off, which may go on at the next start, and waits for everything that is under way.
+func (as *Artifacts) close() {
+	as.mu.Lock()
+	as.closed = true
+	as.mu.Unlock()
+	as.cancel(ErrStopping)
+	as.work.Wait()
+}
+
+// begin counts work that close waits for; false: it is too late.
+func (as *Artifacts) begin() bool {
+	as.mu.Lock()
+	defer as.mu.Unlock()
+	if as.closed {
+		return false
+	}
+	as.work.Add(1)
+	return true
+}
+
+// tend looks for complete files in the outboxes, and drops what nobody goes on with.
+func (as *Artifacts) tend(ctx context.Context) {
+	look, sweep := time.NewTicker(outboxInterval), time.NewTicker(sweepInterval)
+	defer look.Stop()
+	defer sweep.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-look.C:
+			as.look()
+		case <-sweep.C:
+			as.sweep(ctx)
+		}
+	}
+}
+
+// Create makes the record that an upload fills. A repeated request gets the artifact that the first one made.
+func (as *Artifacts) Create(ctx context.Context, by Caller, params wire.ArtifactCreateParams) (*wire.Artifact, error) {
+	if err := as.check(&params); err != nil {
+		return nil, err
+	}
+	now := time.Now().UTC()
+	return as.add(ctx, wire.Artifact{
+		ID: newArtifactID(), Name: params.Name, MediaType: params.MediaType, Size: params.Size, SHA256: params.SHA256,
+		Task: params.Task, Agent: params.Agent, Actor: by.Actor, State: wire.ArtifactUploading, CreatedAt: now, UpdatedAt: now,
+		Request: by.Request,
+	})
+}
+
+func newArtifactID() wire.ArtifactID { return wire.ArtifactID(newID("f")) }
+
+// add stores a new record, unless its request made one before: then it gives that.
+func (as *Artifacts) add(ctx context.Context, rec wire.Artifact) (*wire.Artifact, error) {
+	as.createMu.Lock()
+	defer as.createMu.Unlock()
+	if there, ok := as.madeBy(rec.Request); ok {
+		return &there, nil
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)
+	defer cancel()
+	rev, err := as.p.o.Store.PutArtifact(ctx, &rec, 0)
+	if err != nil {
+		return nil, as.notStored(rec.ID, err)
+	}
+	as.mu.Lock()
+	defer as.mu.Unlock()
+	as.know(rec, rev)
+	return &rec, nil
+}
+
+// madeBy finds the artifact that a request made.
+func (as *Artifacts) madeBy(request string) (wire.Artifact, bool) {
+	as.mu.Lock()
+	defer as.mu.Unlock()
+	a := as.byRequest[request]
+	if a == nil || request == "" {
+		return wire.Artifact{}, false
+	}
+	return a.rec, true
+}
+
+// know makes a stored record known. The caller holds mu.
+func (as *Artifacts) know(rec wire.Artifact, rev uint64) {
+	a := &artifact{rec: rec, rev: rev, turn: make(chan struct{}, 1)}
+	a.turn <- struct{}{}
+	as.all[rec.ID] = a
+	if rec.Request != "" {
+		as.byRequest[rec.Request] = a
+	}
+}
+
+// notStored tells a client that the store failed, and the log why.
+func (as *Artifacts) notStored(id wire.ArtifactID, err error) error {
+	if as.ctx.Err() != nil {
+		return ErrStopping
+	}
+	as.p.log.Error("an artifact could not be stored", "artifact", id, "err", err)
+	return wire.Errorf(wire.CodeUnavailable, "the artifact could not be stored; the server's log says why. Nothing is lost: try again later")
+}
+
+// check says whether an upload may be announced like this, and fills in what is left out.
+func (as *Artifacts) check(p *wire.ArtifactCreateParams) error {
+	if why := badName(p.Name); why != "" {
+		return bad("name", "the name %s", why)
+	}
+	if p.Size < -1 {
+		return bad("size", "the size must be a number of bytes, or -1 when it is not known")
+	}
+	if p.Size > wire.MaxArtifactSize {
+		return errTooLarge
+	}
+	if p.SHA256 != "" {
+		b, err := hex.DecodeString(p.SHA256)
+		if err != nil || len(b) != 32 {
+			return bad("sha256", "sha256 must be 64 hexadecimal digits")
+		}
+		p.SHA256 = hex.EncodeToString(b)
+	}
+	p.MediaType = cmp.Or(p.MediaType, mediaType(p.Name))
+	if _, _, err := mime.ParseMediaType(p.MediaType); err != nil || len(p.MediaType) > maxMediaType {
+		return bad("media_type", "media_type must be one such as text/plain, of at most %d bytes", maxMediaType)
+	}
+	return as.checkLinks(p.Task, p.Agent)
+}
+
+var errTooLarge = wire.Errorf(wire.CodeTooLarge, "an artifact has at most %d bytes (64 GiB)", int64(wire.MaxArtifactSize)).WithField("size")
+
+// checkLinks says whether task and agent exist.
+func (as *Artifacts) checkLinks(task wire.TaskID, agent wire.AgentID) error {
+	if task != "" {
+		if _, err := as.p.Tasks.Get(task); err != nil {
+			return wire.Errorf(wire.CodeNotFound, "there is no task %q", task).WithField("task")
+		}
+	}
+	if agent != "" {
+		if _, err := as.p.Get(agent); err != nil {
+			return wire.Errorf(wire.CodeNotFound, "there is no agent %q", agent).WithField("agent")
+		}
+	}
+	return nil
+}
+
+// badName says what is wrong with a name; "": nothing.
+func badName(name string) string {
+	switch {
+	case name == "":
+		return "is missing"
+	case len(name) > wire.MaxArtifactName:
+		return fmt.Sprintf("is longer than %d bytes", wire.MaxArtifactName)
+	case !utf8.ValidString(name):
+		return "is not UTF-8"
+	case strings.ContainsAny(name, `/\`), name == ".", name == "..":
+		return "must be a file name without folders"
+	case strings.ContainsFunc(name, unprintable):
+		return "holds a control character"
+	}
+	return ""
+}
+
+// unprintable finds what would write over the lines of a terminal or turn the direction of text.
+func unprintable(r rune) bool { return unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) }
+
+// mediaType is what a name's ending says.
+func mediaType(name string) string {
+	return cmp.Or(mime.TypeByExtension(filepath.Ext(name)), "application/octet-stream")
+}
+
+// Get finds an artifact. Its error is CodeNotFound.
+func (as *Artifacts) Get(id wire.ArtifactID) (wire.Artifact, error) {
+	as.mu.Lock()
+	defer as.mu.Unlock()
+	a, err := as.find(id)
+	if err != nil {
+		return wire.Artifact{}, err
+	}
+	return a.rec, nil
+}
+
+// find needs mu.
+func (as *Artifacts) find(id wire.ArtifactID) (*artifact, error) {
+	a, ok := as.all[id]
+	if !ok {
+		return nil, wire.Errorf(wire.CodeNotFound, "there is no artifact %q", id).WithField("id")
+	}
+	return a, nil
+}
+
+// List gives the artifacts that match, newest first.
+func (as *Artifacts) List(f wire.ArtifactFilter) wire.ArtifactListResult {
+	res := wire.ArtifactListResult{Artifacts: []wire.Artifact{}}
+	as.mu.Lock()
+	for _, a := range as.all {
+		res.Bytes += a.rec.Received
+		if matches(&f, &a.rec) {
+			res.Artifacts = append(res.Artifacts, a.rec)
+		}
+	}
+	as.mu.Unlock()
+	slices.SortFunc(res.Artifacts, func(a, b wire.Artifact) int {
+		return cmp.Or(b.CreatedAt.Compare(a.CreatedAt), cmp.Compare(b.ID, a.ID))
+	})
+	res.Total = len(res.Artifacts)
+	if f.Limit > 0 && f.Limit < res.Total {
+		res.Artifacts = res.Artifacts[:f.Limit]
+	}
+	return res
+}
+
+func matches(f *wire.ArtifactFilter, a *wire.Artifact) bool {
+	if f.Task != "" && a.Task != f.Task || f.Agent != "" && a.Agent != f.Agent {
+		return false
+	}
+	return strings.Contains(strings.ToLower(string(a.ID)+"\n"+a.Name), strings.ToLower(f.Query))
+}
+
+// Download reads an artifact's bytes from an offset on, for as long as ctx.
+func (as *Artifacts) Download(ctx context.Context, id wire.ArtifactID, offset int64) (wire.Artifact, io.Reader, error) {
+	rec, err := as.Get(id)
+	switch {
+	case err != nil:
+		return rec, nil, err
+	case rec.State != wire.ArtifactComplete:
+		return rec, nil, wire.Errorf(wire.CodePrecondition, "artifact %s is not complete: %d bytes of its upload came so far", id, rec.Received).WithField("id")
+	case offset < 0 || offset > rec.Size:
+		return rec, nil, bad("offset", "the artifact has %d bytes: there is no offset %d", rec.Size, offset)
+	}
+	r, err := as.p.o.Store.OpenObject(ctx, id, offset)
+	return rec, r, err
+}
+
+// Delete removes an artifact. An upload of it that is under way is cut off.
+func (as *Artifacts) Delete(ctx context.Context, id wire.ArtifactID) error {
+	as.mu.Lock()
+	a, err := as.find(id)
+	if err == nil && a.upload != nil {
+		a.upload.cancel(errDeleted)
+	}
+	as.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	select {
+	case <-a.turn:
+	case <-ctx.Done():
+		return wire.Errorf(wire.CodeTimeout, "the artifact is being stored just now: try again")
+	}
+	defer func() { a.turn <- struct{}{} }()
+	return as.drop(ctx, a)
+}
+
+// drop removes an artifact: first the record, so that nobody finds a part of it. The caller has its turn.
+func (as *Artifacts) drop(ctx context.Context, a *artifact) error {
+	as.mu.Lock()
+	gone, rec := a.gone, a.rec
+	as.mu.Unlock()
+	if gone {
+		return wire.Errorf(wire.CodeNotFound, "there is no artifact %q", rec.ID).WithField("id")
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)
+	defer cancel()
+	if err := as.p.o.Store.DeleteArtifact(ctx, rec.ID); err != nil {
+		return err
+	}
+	as.mu.Lock()
+	a.gone = true
+	delete(as.all, rec.ID)
+	if as.byRequest[rec.Request] == a {
+		delete(as.byRequest, rec.Request)
+	}
+	as.mu.Unlock()
+	as.removePart(rec.ID)
+	if err := as.p.o.Store.DeleteObject(ctx, rec.ID); err != nil { // the next start tries again
+		as.p.log.Error("the bytes of a deleted artifact could not be removed", "artifact", rec.ID, "err", err)
+	}
+	return nil
+}
+
+// sweep drops the uploads that nobody went on with for wire.UploadLifetime.
+func (as *Artifacts) sweep(ctx context.Context) {
+	var old []*artifact
+	as.mu.Lock()
+	for _, a := range as.all {
+		if a.rec.State == wire.ArtifactUploading && a.upload == nil && time.Since(a.rec.UpdatedAt) > wire.UploadLifetime {
+			old = append(old, a)
+		}
+	}
+	as.mu.Unlock()
+	for _, a := range old {
+		select {
+		case <-a.turn:
+		default:
+			continue // somebody goes on with it now
+		}
+		if err := as.drop(ctx, a); err != nil {
+			as.p.log.Error("an old upload could not be dropped", "artifact", a.rec.ID, "err", err)
+		}
+		a.turn <- struct{}{}
+	}
+}

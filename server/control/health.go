@@ -1,0 +1,185 @@
+package control
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"skein.dev/skein/server/runner"
+	"skein.dev/skein/webtransport/wire"
+)
+
+// lostAfter is how many times its heartbeat interval an agent may be silent before it is lost: killed, and started
+// again if its policy says so.
+const lostAfter = 3
+
+// beat refreshes heartbeat and usage of a running agent, and notices when it is silent.
+func (a *agent) beat(now time.Time) {
+	a.mu.Lock()
+	run, status := a.running, a.rec.Status
+	if run == nil || status != wire.StatusRunning && status != wire.StatusStopping && status != wire.StatusUnknown {
+		a.mu.Unlock()
+		return
+	}
+	now = now.UTC()
+	typ := a.p.types[a.typ]
+	heard := *a.rec.StartedAt
+	if last := a.heard(run); last.After(heard) {
+		heard = last
+	}
+	silent := now.Sub(heard)
+	a.rec.Usage = run.Usage()
+	if typ.HeartbeatMS == 0 || silent < time.Duration(typ.HeartbeatMS)*time.Millisecond {
+		a.rec.LastHeartbeat = &now
+	}
+	note := a.judge(typ, silent)
+	full := note != ""
+	if full {
+		a.edits++
+	}
+	a.touch(full)
+	lost := a.lost && status == wire.StatusUnknown
+	a.mu.Unlock()
+	if note != "" {
+		a.p.log.Info("an agent's health changed", "agent", a.id, "health", note)
+		a.event(wire.EventHealth, "server", wire.EventData{Text: note})
+	}
+	if lost {
+		a.p.running.Go(func() { run.Stop(context.Background(), 0) })
+	}
+}
+
+// heard is when the agent last gave a sign of life: output, or a line of the protocol.
+func (a *agent) heard(run runner.Running) time.Time { return run.LastOutput() }
+
+// judge says what a silence makes of an agent, "" when nothing changed. The caller holds mu.
+func (a *agent) judge(typ wire.AgentType, silent time.Duration) string {
+	rec := &a.rec
+	shown := silent.Round(time.Second)
+	if beat := time.Duration(typ.HeartbeatMS) * time.Millisecond; beat > 0 && rec.Status != wire.StatusStopping {
+		switch {
+		case silent > lostAfter*beat && !a.lost:
+			a.lost = true
+			rec.Status = wire.StatusUnknown
+			return fmt.Sprintf("lost: no sign of life for %s; it is killed", shown)
+		case silent > beat && rec.Status == wire.StatusRunning:
+			rec.Status = wire.StatusUnknown
+			return fmt.Sprintf("unknown: no sign of life for %s", shown)
+		case silent <= beat && rec.Status == wire.StatusUnknown && !a.lost:
+			rec.Status = wire.StatusRunning
+			return "it is back"
+		}
+	}
+	stall := time.Duration(typ.StallMS) * time.Millisecond
+	works := typ.Tasks != wire.TasksLines || len(rec.Tasks) > 0
+	stalled := stall > 0 && silent > stall && works && rec.Activity != wire.ActivityRequiresAction && rec.Status != wire.StatusStopping
+	if stalled == rec.Stalled {
+		return ""
+	}
+	rec.Stalled, rec.StalledSince = stalled, nil
+	if stalled {
+		since := time.Now().Add(-silent).UTC()
+		rec.StalledSince = &since
+		return fmt.Sprintf("stalled: no output for %s", shown)
+	}
+	return "it goes on"
+}
+
+// lastWord is how an agent ended; one that was lost says so.
+func (a *agent) lastWord(exit wire.Exit) wire.Exit {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.lost {
+		exit.Message = "lost: it gave no sign of life, and was killed"
+	}
+	return exit
+}
+
+// again starts a failed agent once more, as often as its type's restart policy allows. nil: it stays ended, with the
+// exit that it gives back.
+func (a *agent) again(exit wire.Exit) (runner.Running, wire.Exit) {
+	policy := a.p.types[a.typ].Restart
+	for policy != nil {
+		wait, ok := a.mayRestart(policy, time.Now())
+		if !ok || !a.pause(exit, wait) {
+			break
+		}
+		run, err := a.p.run(a.p.ctx, a)
+		if err == nil {
+			a.runs(run)
+			return run, exit
+		}
+		exit = wire.Exit{Code: -1, Message: wire.AsError(err).Message}
+	}
+	return nil, exit
+}
+
+// mayRestart counts a failure and says how long to wait before the next start.
+func (a *agent) mayRestart(policy *wire.RestartPolicy, now time.Time) (wait time.Duration, ok bool) {
+	interval := time.Duration(policy.IntervalMS) * time.Millisecond
+	delay := time.Duration(policy.DelayMS) * time.Millisecond
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	kept := a.failures[:0]
+	for _, t := range a.failures {
+		if now.Sub(t) < interval {
+			kept = append(kept, t)
+		}
+	}
+	a.failures = append(kept, now)
+	loop := len(a.failures) > policy.Attempts
+	a.rec.CrashLoop = loop
+	switch {
+	case !loop:
+		return delay, true
+	case policy.Mode == wire.RestartDelay:
+		return max(delay, a.failures[0].Add(interval).Sub(now)), true
+	}
+	return 0, false
+}
+
+// shortly is a time without digits that nobody reads.
+func shortly(d time.Duration) string {
+	if d >= 10*time.Second {
+		return d.Round(time.Second).String()
+	}
+	return d.Round(time.Millisecond).String()
+}
+
+// pause waits for the next start; false: the agent, or the server, is stopped.
+func (a *agent) pause(exit wire.Exit, wait time.Duration) bool {
+	at := time.Now().Add(wait).UTC()
+	rec := a.update(true, func(rec *wire.Agent) {
+		if rec.Desired == wire.DesiredStop {
+			return
+		}
+		rec.Status, rec.Activity, rec.Question, rec.RestartAt = wire.StatusPending, wire.ActivityNone, "", &at
+		rec.Process, rec.Stalled, rec.StalledSince, rec.Exit = nil, false, nil, &exit
+		rec.Usage = wire.Usage{CPUTime: rec.Usage.CPUTime}
+	})
+	a.mu.Lock()
+	a.running = nil
+	a.mu.Unlock()
+	if rec.Desired == wire.DesiredStop {
+		return false
+	}
+	a.p.saves.later(a)
+	a.event(wire.EventCrashed, "", wire.EventData{Exit: &exit, Text: "it starts again in " + shortly(wait)})
+	a.p.log.Info("an agent failed and will be started again", "agent", a.id, "in", wait, "message", exit.Message)
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-a.halted:
+		return false
+	}
+	a.update(true, func(rec *wire.Agent) {
+		rec.Status, rec.RestartAt, rec.Exit = wire.StatusStarting, nil, nil
+		rec.Generation++
+		rec.Restarts++
+	})
+	a.mu.Lock()
+	a.lost, a.asks, a.partial = false, false, nil
+	a.mu.Unlock()
+	return a.record().Desired != wire.DesiredStop
+}

@@ -1,0 +1,364 @@
+package control
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"skein.dev/skein/server/jet"
+	"skein.dev/skein/server/runner"
+	"skein.dev/skein/webtransport/wire"
+)
+
+// linesPlane is a plane whose agents of type worker run a shell script that speaks the line protocol.
+func linesPlane(t testing.TB, types ...wire.AgentType) *Plane {
+	t.Helper()
+	dir := t.TempDir()
+	store, err := jet.Open(context.Background(), jet.Config{Dir: dir, MaxEventBytes: 64 << 20})
+	if err != nil {
+		t.Fatal(err)
+	}
+	procs := runner.NewProcesses(runner.Options{})
+	p, err := Open(context.Background(), Options{Store: store, Node: "test", Instance: "lines-" + filepath.Base(dir), WorkDir: filepath.Join(dir, "agents"),
+		Runtimes: map[wire.Kind]Runtime{wire.KindExec: procs, wire.KindScripted: &runner.Scripted{}}, Types: types})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		p.Close(context.Background())
+		procs.Close()
+		store.Close()
+	})
+	return p
+}
+
+// speaks is a type of agents that run a shell script. $line is the last line that next got, $task the task in it.
+func speaks(script string) wire.AgentType {
+	return wire.AgentType{Name: "worker", Kind: wire.KindExec, Tasks: wire.TasksLines, MaxInstances: 1, StopGraceMS: 100, Argv: []string{"sh", "-c", `
+		say() { printf '{"jsonrpc":"2.0","method":"%s","params":{%s}}\n' "$1" "$2"; }
+		next() { read -r line || exit 0; task=${line#*'"task":"'}; task=${task%%'"'*}; }
+		` + script}}
+}
+
+func submitted(t *testing.T, p *Plane, specs ...wire.TaskSpec) (ids []wire.TaskID) {
+	t.Helper()
+	res, err := p.Tasks.Submit(t.Context(), Caller{Actor: "test"}, wire.SubmitParams{Tasks: specs})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, task := range res.Tasks {
+		ids = append(ids, task.ID)
+	}
+	return ids
+}
+
+func over(t *testing.T, p *Plane, id wire.TaskID) wire.Task {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	rec, err := p.Tasks.Wait(ctx, id)
+	if err != nil {
+		now, _ := p.Tasks.Get(id)
+		t.Fatalf("task %s is %s (%s %s): %v", id, now.State, now.Waiting, now.Message, err)
+	}
+	return rec
+}
+
+// eventually waits for what nothing announces.
+func eventually(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(15 * time.Second); !ok(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("it never came about: %s", what)
+		}
+	}
+}
+
+// logged gives the texts of an agent's events of a type.
+func logged(t *testing.T, p *Plane, id wire.AgentID, typ wire.EventType) (all []string) {
+	t.Helper()
+	f, _, err := p.Follow(t.Context(), wire.Header{Agent: id})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for {
+		events, err := f.Next(t.Context())
+		if err != nil {
+			return all
+		}
+		for _, e := range events {
+			if e.Type == typ {
+				all = append(all, e.Data.Text)
+			}
+		}
+	}
+}
+
+func (p *Plane) worker(t *testing.T) *agent {
+	t.Helper()
+	all := p.List(wire.Filter{Types: []string{"worker"}}).Agents
+	if len(all) != 1 {
+		t.Fatalf("there are %d agents", len(all))
+	}
+	a, err := p.agent(all[0].ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return a
+}
+
+func TestAQuestionIsOfOneTaskAndStays(t *testing.T) {
+	typ := speaks(`
+		next; first=$task
+		say task.progress '"task":"'$first'"'
+		next
+		say task.input_required '"task":"'$first'","text":"which way?"'
+		say heartbeat
+		read -r reply
+		say task.result '"task":"'$first'","output":"'"$reply"'"'
+		say task.input_required '"task":"'$task'","text":"and now?"'
+		next
+		say task.error '"task":"'$task'","message":"let go"'
+		read -r end`)
+	typ.MaxTasks = 2
+	p := linesPlane(t, typ)
+	ids := submitted(t, p, wire.TaskSpec{Type: "worker"})
+	eventually(t, "it has the first task", func() bool { rec, _ := p.Tasks.Get(ids[0]); return len(rec.Progress) == 1 })
+	ids = append(ids, submitted(t, p, wire.TaskSpec{Type: "worker"})...)
+	asks := func(question string) func() bool {
+		return func() bool {
+			for _, a := range p.List(wire.Filter{Types: []string{"worker"}}).Agents {
+				return a.Activity == wire.ActivityRequiresAction && a.Question == question
+			}
+			return false
+		}
+	}
+	eventually(t, "the first asks", asks("which way?"))
+	a := p.worker(t)
+	sink{a}.Activity(wire.ActivityIdle, "") // as when it is silent for long
+	first, _ := p.Tasks.Get(ids[0])
+	other, _ := p.Tasks.Get(ids[1])
+	if !asks("which way?")() || first.State != wire.TaskInputRequired || other.State != wire.TaskWorking {
+		t.Errorf("the tasks are %s and %s, the agent %+v", first.State, other.State, a.record())
+	}
+	if err := p.Input(t.Context(), "me", wire.InputParams{ID: a.id, Text: "left\n"}); err != nil {
+		t.Fatal(err)
+	}
+	if rec := over(t, p, ids[0]); rec.Result == nil || rec.Result.Text != "left" {
+		t.Errorf("the first is %s with %+v", rec.State, rec.Result)
+	}
+	eventually(t, "the second asks", asks("and now?"))
+	if _, err := p.Tasks.Cancel(Caller{Actor: "me"}, wire.TaskCancelParams{IDs: ids[1:]}); err != nil {
+		t.Fatal(err)
+	}
+	over(t, p, ids[1])
+	eventually(t, "it asks no more, and goes on", func() bool {
+		rec := a.record()
+		return rec.Question == "" && rec.Activity != wire.ActivityRequiresAction && len(rec.Tasks) == 0 && rec.Status == wire.StatusRunning
+	})
+}
+
+func TestAnAnswerThatCannotBeReadFailsItsTask(t *testing.T) {
+	p := linesPlane(t, speaks(`
+		say task.result '"task":"t000000000000","output":""'
+		printf '{"jsonrpc":"2.0","method":"task.result","params":{"task":"t111111111111","output":"quot"ed"}}\n'
+		next; say task.result '"task":"'$task'","output":"a "quoted" word"'
+		next; say task.error '"task":"'$task'","message":"","retryable":"yes"'
+		next; printf '{"jsonrpc":"2.0","method":"task.result","params":{"task":"%s","output":"' $task; head -c 2000000 /dev/zero | tr '\0' x; echo '"}}'
+		next; printf '{"jsonrpc":"2.0","id":7,"method":"task.result","params":{"task":"%s","output":{"n":1}}}\n' $task
+		read -r line; echo "got $line"
+		next`))
+	var specs []wire.TaskSpec
+	for range 4 {
+		specs = append(specs, wire.TaskSpec{Type: "worker"})
+	}
+	ids := submitted(t, p, specs...)
+	for i, want := range []wire.FailureReason{wire.FailProtocol, wire.FailProtocol, wire.FailTooLarge, ""} {
+		rec := over(t, p, ids[i])
+		if rec.Failure != want || rec.Attempt != 1 || want != "" && !strings.Contains(rec.Message, "can't be read") {
+			t.Errorf("task %d is %s, %q: %s", i, rec.State, rec.Failure, rec.Message)
+		}
+	}
+	if rec, _ := p.Tasks.Get(ids[3]); rec.Result == nil || rec.Result.Text != `{"n":1}` {
+		t.Errorf("the last result is %+v", rec.Result)
+	}
+	a := p.worker(t)
+	eventually(t, "what was asked is answered", func() bool {
+		return slices.Contains(logged(t, p, a.id, wire.EventStdout), `got {"jsonrpc":"2.0","id":7,"result":{}}`+"\n")
+	})
+	told := strings.Join(logged(t, p, a.id, wire.EventLog), "\n")
+	for _, says := range []string{`there is no task "t000000000000"`, "not JSON", `"retryable" must be bool`, "longer than 1048576 bytes"} {
+		if !strings.Contains(told, says) {
+			t.Errorf("the agent's log does not say %s:\n%s", says, told)
+		}
+	}
+}
+
+func TestAWaitingCoordinatorIsHeardAndStopped(t *testing.T) {
+	typ := speaks(`
+		next; own=$task
+		i=0; while [ $i -lt ` + fmt.Sprint(maxAgentWaits+1) + ` ]; do
+			i=$((i+1)); printf '{"jsonrpc":"2.0","id":%d,"method":"task.wait","params":{"id":"%s"}}\n' $i $own
+		done
+		read -r line; echo "got $line"
+		say task.progress '"task":"'$own'","text":"still here","fraction":0.5'
+		read -r line`)
+	typ.Coordinator = true
+	p := linesPlane(t, typ)
+	id := submitted(t, p, wire.TaskSpec{Type: "worker"})[0]
+	eventually(t, "its progress", func() bool {
+		rec, _ := p.Tasks.Get(id)
+		return len(rec.Progress) == 1 && rec.Progress[0].Text == "still here" && rec.Progress[0].Fraction == 0.5
+	})
+	a := p.worker(t)
+	eventually(t, "the last wait is refused", func() bool {
+		return strings.Contains(strings.Join(logged(t, p, a.id, wire.EventStdout), ""), `"resource_exhausted"`)
+	})
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	res, err := p.Stop(ctx, Caller{Actor: "test"}, wire.StopParams{IDs: []wire.AgentID{a.id}})
+	if err != nil || res.Reports[0].Status != wire.StatusExited {
+		t.Errorf("%+v, %v", res, err)
+	}
+	closed := make(chan struct{})
+	go func() { p.Close(context.Background()); close(closed) }()
+	select {
+	case <-closed:
+	case <-time.After(10 * time.Second):
+		t.Fatal("the plane does not close")
+	}
+}
+
+func TestAProcessThatEndsWithinALine(t *testing.T) {
+	typ := speaks(`
+		if [ ! -e started ]; then
+			touch started
+			printf '{"jsonrpc":"2.0","method":"log","params":{"text":"ha'
+			exit 1
+		fi
+		say log '"text":"again","level":"warn"'
+		next
+		printf '{"jsonrpc":"2.0","method":"task.result","params":{"task":"%s","output":"no newline"}}' $task`)
+	typ.Restart = &wire.RestartPolicy{Mode: wire.RestartFail, Attempts: 1, IntervalMS: 60_000, DelayMS: 1}
+	p := linesPlane(t, typ)
+	id := submitted(t, p, wire.TaskSpec{Type: "worker", Retry: wire.Retry{BackoffMS: 1}})[0]
+	if rec := over(t, p, id); rec.Result == nil || rec.Result.Text != "no newline" {
+		t.Errorf("it is %s: %s %+v", rec.State, rec.Message, rec.Runs)
+	}
+	want := []string{"bad line: the process ended within a message", "warn: again"}
+	a := p.worker(t)
+	eventually(t, "it has ended", func() bool { return !a.alive() })
+	if got := logged(t, p, a.id, wire.EventLog); !slices.Equal(got, want) {
+		t.Errorf("the log is %q, want %q", got, want)
+	}
+}
+
+func TestWhatAPersonTypesDoesNotJoinAMessage(t *testing.T) {
+	p := linesPlane(t, speaks(`
+		read -r typed; echo "typed $typed"
+		next; say task.result '"task":"'$task'","output":"heard"'
+		next`))
+	res, err := p.Spawn(t.Context(), Caller{Actor: "test"}, wire.SpawnParams{Type: "worker"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Input(t.Context(), "me", wire.InputParams{ID: res.Agents[0].ID, Text: "half a line"}); err != nil {
+		t.Fatal(err)
+	}
+	if rec := over(t, p, submitted(t, p, wire.TaskSpec{Type: "worker"})[0]); rec.State != wire.TaskCompleted {
+		t.Errorf("it is %s: %s", rec.State, rec.Message)
+	}
+	eventually(t, "what was typed came alone", func() bool { // the log shows what is stored: it may come behind the task's end
+		return slices.Contains(logged(t, p, res.Agents[0].ID, wire.EventStdout), "typed half a line\n")
+	})
+}
+
+func TestHalfALineOfTheLastProcessIsNoneOfTheNext(t *testing.T) {
+	typ := speaks(`
+		if [ ! -e started ]; then touch started; head -c 1 >/dev/null; exit 1; fi
+		next; say task.result '"task":"'$task'","output":"heard"'
+		next`)
+	typ.Restart = &wire.RestartPolicy{Mode: wire.RestartFail, Attempts: 1, IntervalMS: 60_000, DelayMS: 1}
+	p := linesPlane(t, typ)
+	res, err := p.Spawn(t.Context(), Caller{Actor: "test"}, wire.SpawnParams{Type: "worker"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Input(t.Context(), "me", wire.InputParams{ID: res.Agents[0].ID, Text: "half a line"}); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "it runs again", func() bool {
+		rec := p.List(wire.Filter{}).Agents[0]
+		return rec.Restarts == 1 && rec.Status == wire.StatusRunning
+	})
+	if rec := over(t, p, submitted(t, p, wire.TaskSpec{Type: "worker"})[0]); rec.State != wire.TaskCompleted || rec.Attempt != 1 {
+		t.Errorf("it is %s in attempt %d: %s", rec.State, rec.Attempt, rec.Message)
+	}
+}
+
+func TestAnAnswerThatIsTooLong(t *testing.T) {
+	for n, want := range map[int]string{1 << 20: `"result":"xxx`, maxAgentLine: "ask for less"} {
+		line := answerLine([]byte("1"), func() (any, error) { return strings.Repeat("x", n), nil })
+		if len(line) > maxAgentLine || !bytes.Contains(line, []byte(want)) || !bytes.HasSuffix(line, []byte("\n")) {
+			t.Errorf("%d bytes are answered with %.200s", n, line)
+		}
+	}
+}
+
+// FuzzHear checks, for whatever pieces an agent's output comes in, that what does not begin a line with the marker comes
+// out as it went in, that the rest does not, and that no more than one message is held.
+func FuzzHear(f *testing.F) {
+	for _, seed := range []struct {
+		out    string
+		pieces []byte
+	}{
+		{"plain\noutput\n", []byte{3}},
+		{`{"jsonrpc":"2.0","method":"heartbeat"}` + "\n", []byte{1}},
+		{"out " + `{"jsonrpc":"2.0","method":"log"}` + "\nnext\n", []byte{4, 1, 30}},
+		{`{"jso` + "\n{\n" + `{"jsonrpd":1}` + "\n", []byte{2, 3}},
+		{`{"jsonrpc":"2.0","method":"task.result","params":{"task":"t222222222222","output":"x"}}` + "\nno newline", []byte{11, 200}},
+		{`{"jsonrpc":"2.0","id":1,"method":"memory.retrieve","params":{"namespace":"a","key":"b"}}` + "\r\n\r\n", []byte{255}},
+		{`{"jsonrpc": broken` + "\n" + `{"jsonrpc":"2.0","result":1,"id":1}` + "\n", nil},
+		{`{"jsonrpc":"2.0","method":"task.result","params":{"task":"t222222222222","output":"` + strings.Repeat("long ", 20) + "\nafter\n", []byte{200, 10}},
+		{"\x00\xff{\"jsonrpc\"\n{\"jsonrpc\"", []byte{1, 2, 3}},
+		{`{"jsonrpc":"2.0","method":"task.progress","params":{"task":"t2","fraction":1e999}}` + "\n", []byte{50}},
+	} {
+		f.Add([]byte(seed.out), seed.pieces)
+	}
+	p := linesPlane(f, wire.AgentType{Name: "worker", Kind: wire.KindExec, Tasks: wire.TasksLines})
+	a := newAgent(p, wire.Agent{ID: "afuzz", Type: "worker", Status: wire.StatusRunning, Desired: wire.DesiredRun})
+	f.Fuzz(func(t *testing.T, out, pieces []byte) {
+		s := newSpeaker(a)
+		defer s.stop()
+		s.most = 100
+		var got []byte
+		for i, rest := 0, out; len(rest) > 0; i++ {
+			n := len(rest)
+			if len(pieces) > 0 {
+				n = min(n, 1+int(pieces[i%len(pieces)]))
+			}
+			s.hear(rest[:n], func(b []byte) { got = append(got, b...) })
+			rest = rest[n:]
+			if len(s.held) > s.most {
+				t.Fatalf("%d bytes are held", len(s.held))
+			}
+		}
+		if len(s.held) < len(marker) { // not yet told apart
+			got = append(got, s.held...)
+		}
+		var want []byte
+		for line := range bytes.Lines(out) {
+			if !bytes.HasPrefix(line, marker) {
+				want = append(want, line...)
+			}
+		}
+		if !bytes.Equal(got, want) {
+			t.Fatalf("the output is %.200q, want %.200q", got, want)
+		}
+	})
+}

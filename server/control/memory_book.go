@@ -1,0 +1,345 @@
+package control
+
+import (
+	"container/heap"
+	"strconv"
+	"time"
+
+	"github.com/google/btree"
+
+	"skein.dev/skein/webtransport/wire"
+)
+
+// book is memory as the log tells it. The follower writes it; it is guarded by Memory.mu.
+type book struct {
+	o      *MemoryOptions
+	spaces map[string]*space
+	spaced int // counts the namespaces there ever were
+
+	applied uint64 // everything up to this revision is in here
+	horizon uint64 // deletions up to this revision may be purged
+	purged  uint64 // the revision of the last purge's announcement
+
+	held    int64     // bytes of the values in memory
+	due     dueHeap   // what expires
+	expired []*item   // did, and the log has no deletion yet: the sweeper's
+	deleted []deleted // deletions, the oldest first, and some that are over: the sweeper's, too
+	marks   marks
+
+	docs   map[int64]*item // by their number in the full-text index
+	doc    int64           // the last number
+	dirty  []dirt          // what the full-text index does not have yet, in the order of serial
+	serial uint64          // of the last dirt there ever was
+}
+
+// space is a namespace.
+type space struct {
+	name     string
+	token    string           // stands for it in the full-text index
+	items    map[string]*item // deleted ones too, until they are purged
+	live     *btree.BTreeG[*item]
+	bytes    int64     // of the live values
+	revision uint64    // of the last change
+	updated  time.Time // when that was
+	watches  map[*MemoryWatch]struct{}
+
+	// what stores on their way to the log will add, and its sums
+	reserved      map[string]reserved
+	reservedKeys  int
+	reservedBytes int64
+}
+
+type reserved struct {
+	keys  int
+	bytes int64
+}
+
+func (sp *space) reserve(key string, keys int, bytes int64) {
+	sp.reserved[key] = reserved{keys, bytes}
+	sp.reservedKeys += keys
+	sp.reservedBytes += bytes
+}
+
+// release gives back what was reserved for a key, once.
+func (sp *space) release(key string) {
+	r := sp.reserved[key]
+	delete(sp.reserved, key)
+	sp.reservedKeys -= r.keys
+	sp.reservedBytes -= r.bytes
+}
+
+// item is a key. Its entry is replaced, never changed, and has its value only if it is held.
+type item struct {
+	sp    *space
+	entry *wire.MemoryEntry
+	held  bool
+	gone  bool // deleted, or expired
+
+	due     int   // place in the dueHeap; -1: it does not expire
+	doc     int64 // number in the full-text index
+	indexed bool  // the index has it, or is about to
+	dirty   bool  // it is in book.dirty
+}
+
+// dirt is an item that changed.
+type dirt struct {
+	it     *item
+	serial uint64
+}
+
+// deleted is a deletion, which counts as long as it is the item's newest change.
+type deleted struct {
+	it       *item
+	revision uint64
+}
+
+// over reports whether the item is something else by now, or purged.
+func (d deleted) over() bool {
+	return d.it.entry.Revision != d.revision || d.it.sp.items[d.it.entry.Key] != d.it
+}
+
+// newBook makes an empty book. Its numbers go on where those of the one before, if there is one, end: the full-text index
+// knows them.
+func newBook(o *MemoryOptions, before *book) *book {
+	b := &book{o: o, spaces: map[string]*space{}, docs: map[int64]*item{}}
+	if before != nil {
+		b.spaced, b.doc, b.serial = before.spaced, before.doc, before.serial
+	}
+	return b
+}
+
+func byKey(a, b *item) bool { return a.entry.Key < b.entry.Key }
+
+// probe is an item to look for a key with.
+func probe(key string) *item { return &item{entry: &wire.MemoryEntry{Key: key}} }
+
+// space finds a namespace, or makes it.
+func (b *book) space(name string) *space {
+	sp := b.spaces[name]
+	if sp == nil {
+		b.spaced++
+		sp = &space{name: name, token: "s" + strconv.Itoa(b.spaced), items: map[string]*item{}, live: btree.NewG(32, byKey),
+			watches: map[*MemoryWatch]struct{}{}, reserved: map[string]reserved{}}
+		b.spaces[name] = sp
+	}
+	return sp
+}
+
+// used reports whether a namespace holds something, or is about to. Others may have watches, or history.
+func (b *book) used(name string) bool {
+	sp := b.spaces[name]
+	return sp != nil && (sp.live.Len() > 0 || len(sp.reserved) > 0)
+}
+
+func (b *book) countUsed() (n int) {
+	for name := range b.spaces {
+		if b.used(name) {
+			n++
+		}
+	}
+	return n
+}
+
+// tidy forgets a namespace that has nothing.
+func (b *book) tidy(sp *space) {
+	if len(sp.items) == 0 && len(sp.watches) == 0 && len(sp.reserved) == 0 {
+		delete(b.spaces, sp.name)
+	}
+}
+
+// find gives what is there; nil: nothing.
+func (b *book) find(namespace, key string) *item {
+	if sp := b.spaces[namespace]; sp != nil {
+		if it := sp.items[key]; it != nil && !it.gone {
+			return it
+		}
+	}
+	return nil
+}
+
+// apply makes a change.
+func (b *book) apply(e *wire.MemoryEntry) {
+	if e.Revision <= b.applied { // a log read again from a little before
+		return
+	}
+	b.applied = e.Revision
+	sp := b.space(e.Namespace)
+	sp.revision, sp.updated = e.Revision, e.UpdatedAt
+	e.Namespace = sp.name // one string for all
+	it := sp.items[e.Key]
+	if it == nil {
+		b.doc++
+		it = &item{sp: sp, due: -1, doc: b.doc, gone: true}
+		sp.items[e.Key], b.docs[it.doc] = it, it
+	} else {
+		e.Key = it.entry.Key
+		b.take(it)
+	}
+	b.set(it, e)
+	sp.release(e.Key)
+	b.soil(it)
+	for w := range sp.watches {
+		w.offer(e)
+	}
+}
+
+// set gives an item its new entry.
+func (b *book) set(it *item, e *wire.MemoryEntry) {
+	it.entry, it.gone, it.held = e, e.Deleted, true
+	switch {
+	case e.Deleted:
+		b.deleted = append(b.deleted, deleted{it, e.Revision})
+		return
+	case b.held+int64(e.Size) > b.o.Cache && e.Size > 0:
+		it.entry, it.held = bare(e), false
+	default:
+		b.held += int64(e.Size)
+	}
+	it.sp.live.ReplaceOrInsert(it)
+	it.sp.bytes += int64(e.Size)
+	if e.ExpiresAt != nil {
+		heap.Push(&b.due, it)
+	}
+}
+
+// take takes an item out of what is live.
+func (b *book) take(it *item) {
+	if it.due >= 0 {
+		heap.Remove(&b.due, it.due)
+	}
+	if it.gone {
+		return
+	}
+	it.gone = true
+	it.sp.live.Delete(it)
+	it.sp.bytes -= int64(it.entry.Size)
+	if it.held {
+		b.held -= int64(it.entry.Size)
+		it.entry, it.held = bare(it.entry), false
+	}
+}
+
+// hold keeps a value that was read from the log, if there is room.
+func (b *book) hold(it *item, e *wire.MemoryEntry) {
+	if !it.gone && !it.held && it.entry.Revision == e.Revision && b.held+int64(e.Size) <= b.o.Cache {
+		it.entry, it.held = e, true
+		b.held += int64(e.Size)
+	}
+}
+
+// expire takes out what expired. The log gets its deletion later.
+func (b *book) expire(now time.Time) {
+	for !b.due.next().After(now) {
+		it := b.due[0]
+		b.take(it)
+		b.expired = append(b.expired, it)
+		b.soil(it)
+	}
+}
+
+// soil has the full-text index look at an item again.
+func (b *book) soil(it *item) {
+	if !it.dirty && (!it.gone || it.indexed) {
+		b.serial++
+		it.dirty = true
+		b.dirty = append(b.dirty, dirt{it, b.serial})
+	}
+}
+
+// purge forgets what was deleted long ago. false: the purge before this one went by unseen. The first that a book sees
+// while it is read, whole false, has none before it that matters.
+func (b *book) purge(revision, horizon, before uint64, keys []wire.MemoryKeyParams, whole bool) bool {
+	if whole && before != b.purged {
+		return false
+	}
+	b.applied, b.purged, b.horizon = max(b.applied, revision), revision, max(b.horizon, horizon)
+	for _, k := range keys {
+		sp := b.spaces[k.Namespace]
+		if sp == nil || k.IfRevision == nil {
+			continue
+		}
+		if it := sp.items[k.Key]; it != nil && it.entry.Revision <= *k.IfRevision {
+			b.take(it)
+			delete(sp.items, k.Key)
+			delete(b.docs, it.doc)
+			b.tidy(sp)
+		}
+	}
+	for _, sp := range b.spaces {
+		for w := range sp.watches {
+			w.pass(revision)
+		}
+	}
+	return true
+}
+
+// bare is an entry without its value.
+func bare(e *wire.MemoryEntry) *wire.MemoryEntry {
+	c := *e
+	c.Value = wire.Payload{}
+	return &c
+}
+
+// dueHeap has what expires first first.
+type dueHeap []*item
+
+// never is later than anything expires.
+var never = time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)
+
+// next is when the first one expires.
+func (h dueHeap) next() time.Time {
+	if len(h) == 0 {
+		return never
+	}
+	return *h[0].entry.ExpiresAt
+}
+
+func (h dueHeap) Len() int           { return len(h) }
+func (h dueHeap) Less(i, j int) bool { return h[i].entry.ExpiresAt.Before(*h[j].entry.ExpiresAt) }
+func (h dueHeap) Swap(i, j int)      { h[i], h[j] = h[j], h[i]; h[i].due, h[j].due = i, j }
+func (h *dueHeap) Push(x any)        { it := x.(*item); it.due = len(*h); *h = append(*h, it) }
+func (h *dueHeap) Pop() any {
+	old := *h
+	it := old[len(old)-1]
+	old[len(old)-1] = nil
+	*h = old[:len(old)-1]
+	it.due = -1
+	return it
+}
+
+// marks remembers the marks of the newest changes.
+type marks struct {
+	revisions map[mark]uint64
+	order     []marked // the oldest first
+}
+
+// mark is what markOf makes.
+type mark [20]byte
+
+type marked struct {
+	mark
+	at time.Time
+}
+
+func (m *marks) find(s string) uint64 {
+	var k mark
+	copy(k[:], s)
+	return m.revisions[k]
+}
+
+func (m *marks) add(s string, revision uint64, now time.Time) {
+	if m.revisions == nil {
+		m.revisions = map[mark]uint64{}
+	}
+	var k mark
+	copy(k[:], s)
+	if _, known := m.revisions[k]; known {
+		return
+	}
+	m.revisions[k] = revision
+	m.order = append(m.order, marked{k, now})
+	for len(m.order) > maxMarks || now.Sub(m.order[0].at) > markAge {
+		delete(m.revisions, m.order[0].mark)
+		m.order = m.order[1:]
+	}
+}

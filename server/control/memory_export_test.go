@@ -1,0 +1,30 @@
+package control
+
+import "time"
+
+// Queued is how many changes wait for a watcher.
+func (w *MemoryWatch) Queued() int {
+	w.m.mu.Lock()
+	defer w.m.mu.Unlock()
+	return len(w.queue)
+}
+
+// ForgetPurge makes the book not know of the last purge.
+func (m *Memory) ForgetPurge() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.book.purged = 0
+}
+
+// LastPurge is the revision of the last purge that the book knows of, once it knows of one.
+func (m *Memory) LastPurge() uint64 {
+	for {
+		m.mu.Lock()
+		at := m.book.purged
+		m.mu.Unlock()
+		if at > 0 {
+			return at
+		}
+		time.Sleep(time.Millisecond)
+	}
+}

@@ -1,0 +1,225 @@
+package control
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+
+	"skein.dev/skein/webtransport/wire"
+)
+
+const (
+	// answerBudget bounds, in bytes of JSON, the entries of one answer.
+	answerBudget = wire.MaxMessage - 32<<10
+	maxList      = 1000
+)
+
+// Retrieve gives an entry with its value. It is not to be changed. Its error is CodeNotFound, with an empty entry.
+func (m *Memory) Retrieve(ctx context.Context, p wire.MemoryKeyParams) (*wire.MemoryEntry, error) {
+	if err := checkName(p.Namespace, p.Key); err != nil {
+		return nil, err
+	}
+	for {
+		e, held, err := m.peek(p.Namespace, p.Key)
+		if err != nil || held {
+			return e, err
+		}
+		if e, err = m.withValue(ctx, e); !errors.Is(err, errNotFound) { // else it has changed so often meanwhile
+			return e, err
+		}
+	}
+}
+
+// Held gives an entry if that takes no reading of the log: it is there with its value, or it is not there, or can't be.
+func (m *Memory) Held(p wire.MemoryKeyParams) (e *wire.MemoryEntry, held bool, err error) {
+	if err := checkName(p.Namespace, p.Key); err != nil {
+		return nil, true, err
+	}
+	e, held, err = m.peek(p.Namespace, p.Key)
+	return e, held || err != nil, err
+}
+
+// peek gives an entry; held: with its value.
+func (m *Memory) peek(namespace, key string) (e *wire.MemoryEntry, held bool, err error) {
+	b := m.read()
+	defer m.mu.RUnlock()
+	it := b.find(namespace, key)
+	if it == nil {
+		return nil, false, wire.Errorf(wire.CodeNotFound, "there is no %q in namespace %s", key, namespace).WithField("key")
+	}
+	return it.entry, it.held, nil
+}
+
+// withValue reads the value of an entry whose value is not held.
+func (m *Memory) withValue(ctx context.Context, e *wire.MemoryEntry) (*wire.MemoryEntry, error) {
+	full, err := m.store.MemoryAt(ctx, e.Revision)
+	if err != nil {
+		return nil, err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if it := m.book.find(e.Namespace, e.Key); it != nil {
+		m.book.hold(it, full)
+	}
+	return full, nil
+}
+
+// List gives a page of a namespace's keys.
+func (m *Memory) List(ctx context.Context, p wire.MemoryListParams) (*wire.MemoryListResult, error) {
+	if err := checkNamespace(p.Namespace); err != nil {
+		return nil, err
+	}
+	switch {
+	case p.Limit < 0 || p.Limit > maxList:
+		return nil, wire.Errorf(wire.CodeInvalidParams, "a limit is 0 (%d) to %d", maxList, maxList).WithField("limit")
+	case p.Limit == 0:
+		p.Limit = maxList
+	}
+	entries, more, total := m.page(&p)
+	res := &wire.MemoryListResult{Entries: make([]wire.MemoryEntry, 0, len(entries)), Total: total}
+	room, last := answerBudget, ""
+	for _, e := range entries {
+		if !p.Values {
+			e = bare(e)
+		} else if e.Size > 0 && len(e.Value.Text)+len(e.Value.Base64) == 0 {
+			full, err := m.Retrieve(ctx, wire.MemoryKeyParams{Namespace: e.Namespace, Key: e.Key})
+			if errors.Is(err, errNotFound) { // deleted since
+				last = e.Key
+				continue
+			}
+			if err != nil {
+				return nil, err
+			}
+			e = full
+		}
+		if room -= e.EncodedLen() + 1; room < 0 {
+			more = true
+			break
+		}
+		res.Entries, last = append(res.Entries, *e), e.Key
+	}
+	if more {
+		res.Next = last
+	}
+	return res, nil
+}
+
+// page finds the entries of a page, and counts all with its prefix.
+func (m *Memory) page(p *wire.MemoryListParams) (entries []*wire.MemoryEntry, more bool, total int) {
+	b := m.read()
+	defer m.mu.RUnlock()
+	sp := b.spaces[p.Namespace]
+	if sp == nil {
+		return nil, false, 0
+	}
+	sp.live.AscendGreaterOrEqual(probe(max(p.Prefix, p.After)), func(it *item) bool {
+		switch {
+		case !strings.HasPrefix(it.entry.Key, p.Prefix) || len(entries) == p.Limit:
+			more = len(entries) == p.Limit && strings.HasPrefix(it.entry.Key, p.Prefix)
+			return false
+		case p.After == "" || it.entry.Key > p.After:
+			entries = append(entries, it.entry)
+		}
+		return true
+	})
+	if p.Prefix == "" {
+		return entries, more, sp.live.Len()
+	}
+	sp.live.AscendGreaterOrEqual(probe(p.Prefix), func(it *item) bool {
+		if !strings.HasPrefix(it.entry.Key, p.Prefix) {
+			return false
+		}
+		total++
+		return true
+	})
+	return entries, more, total
+}
+
+// History gives what a key held, the newest first: deletions too, and what was before them. CodeNotFound: it never held
+// anything, or that is forgotten.
+func (m *Memory) History(ctx context.Context, p wire.MemoryHistoryParams) (*wire.MemoryHistoryResult, error) {
+	if err := checkName(p.Namespace, p.Key); err != nil {
+		return nil, err
+	}
+	var all []*wire.MemoryEntry
+	for after := uint64(0); ; after = all[len(all)-1].Revision {
+		part, err := m.store.MemorySince(ctx, p.Namespace, p.Key, after, wire.MemoryHistory)
+		if err != nil {
+			return nil, err
+		}
+		if all = append(all, part...); len(part) == 0 {
+			break
+		}
+	}
+	if len(all) == 0 {
+		return nil, wire.Errorf(wire.CodeNotFound, "there is no %q in namespace %s, and there was none of late", p.Key, p.Namespace).WithField("key")
+	}
+	res := &wire.MemoryHistoryResult{Entries: []wire.MemoryEntry{}}
+	room := answerBudget
+	for _, e := range slices.Backward(all) {
+		if p.Before > 0 && e.Revision >= p.Before {
+			continue
+		}
+		if room -= e.EncodedLen() + 1; room < 0 {
+			res.Next = res.Entries[len(res.Entries)-1].Revision
+			break
+		}
+		res.Entries = append(res.Entries, *e)
+	}
+	return res, nil
+}
+
+// Revision is that of the last change: whoever reads it, then entries, and then watches what came behind it, misses none.
+func (m *Memory) Revision() uint64 {
+	b := m.read()
+	defer m.mu.RUnlock()
+	return b.applied
+}
+
+// Namespaces lists the namespaces that hold something.
+func (m *Memory) Namespaces() wire.MemoryNamespacesResult {
+	b := m.read()
+	defer m.mu.RUnlock()
+	res := wire.MemoryNamespacesResult{Namespaces: []wire.MemoryNamespace{}}
+	for _, sp := range b.spaces {
+		if n := sp.live.Len(); n > 0 {
+			res.Namespaces = append(res.Namespaces, wire.MemoryNamespace{Name: sp.name, Keys: n, Bytes: sp.bytes,
+				MaxKeys: m.o.MaxKeys, MaxBytes: m.o.MaxBytes, Revision: sp.revision, UpdatedAt: sp.updated})
+		}
+	}
+	slices.SortFunc(res.Namespaces, func(a, b wire.MemoryNamespace) int { return strings.Compare(a.Name, b.Name) })
+	return res
+}
+
+// GetMany reads several values. What does not fit into one message any more is CodeTooLarge.
+func (m *Memory) GetMany(ctx context.Context, p wire.MemoryGetManyParams) (wire.MemoryManyResult, error) {
+	if err := checkMany("keys", len(p.Keys)); err != nil {
+		return wire.MemoryManyResult{}, err
+	}
+	return wire.MemoryManyResult{Results: m.getMany(ctx, p.Keys, nil)}, nil
+}
+
+func (m *Memory) getMany(ctx context.Context, keys []wire.MemoryKeyParams, allowed func(ns string) bool) []wire.MemoryOne {
+	results := make([]wire.MemoryOne, len(keys))
+	worst := func(k wire.MemoryKeyParams) int { return 400 + 4*min(len(k.Key), wire.MaxMemoryKey) } // an error about it
+	room := answerBudget
+	for _, k := range keys {
+		room -= worst(k)
+	}
+	for i, k := range keys {
+		e, err := (*wire.MemoryEntry)(nil), m.may(allowed, k.Namespace)
+		if err == nil {
+			e, err = m.Retrieve(ctx, k)
+		}
+		if err == nil {
+			if more := e.EncodedLen() - worst(k); more > room {
+				e, err = nil, wire.Errorf(wire.CodeTooLarge, "the value does not fit into this answer: ask for fewer")
+			} else {
+				room -= more
+			}
+		}
+		results[i] = wire.MemoryOne{Entry: e, Error: m.told(err)}
+	}
+	return results
+}

@@ -1,0 +1,265 @@
+package control_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	natsserver "github.com/nats-io/nats-server/v2/server"
+
+	"skein.dev/skein/server/control"
+	"skein.dev/skein/server/jet"
+	"skein.dev/skein/webtransport/wire"
+)
+
+// purged waits until nothing of a key is left in the log.
+func (n *node) purged(t *testing.T, ns, k string) {
+	t.Helper()
+	eventually(t, func() bool {
+		_, err := n.Memory.History(t.Context(), wire.MemoryHistoryParams{Namespace: ns, Key: k})
+		return errors.Is(err, wire.Errorf(wire.CodeNotFound, ""))
+	})
+}
+
+func TestMemoryPurgesWhatWasDeletedLongAgo(t *testing.T) {
+	const keep = 600 * time.Millisecond
+	often := withMemory(control.MemoryOptions{Sweep: 20 * time.Millisecond, KeepDeleted: keep})
+	n := openMemory(t, often)
+	first := n.put(t, "n", "stays", "1")
+	n.put(t, "n", "gone", "secret")
+	old := n.watch(t, wire.MemoryWatchParams{Namespace: "n"})
+	old.next()
+	living := n.watch(t, wire.MemoryWatchParams{Namespace: "n"})
+	living.next()
+	del, err := n.Memory.Delete(t.Context(), me, key("n", "gone"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := time.Now()
+	living.until(del.Revision)
+	before := living.cursor
+	n.purged(t, "n", "gone")
+	if took := time.Since(at); took < keep {
+		t.Errorf("it was purged after %s", took)
+	}
+	if n.get(t, "n", "stays") != "1" {
+		t.Error("what lives was purged too")
+	}
+	// A watcher that was there hears of it, so that its cursor stays good.
+	living.next()
+	if living.cursor <= before {
+		t.Errorf("the cursor is %d, was %d", living.cursor, before)
+	}
+	check := func(n *node) {
+		t.Helper()
+		if s := n.watch(t, wire.MemoryWatchParams{Namespace: "n", After: living.cursor, Epoch: n.Memory.Epoch()}); !s.res.Recovered {
+			t.Error("a cursor behind the purge is not good")
+		}
+		// One that was away in between missed the deletion: it must start over.
+		s := n.watch(t, wire.MemoryWatchParams{Namespace: "n", After: first.Revision, Epoch: n.Memory.Epoch(), Values: true})
+		if s.next(); s.res.Recovered || len(s.state()) != 1 || s.state()["stays"] != "1" {
+			t.Errorf("%+v, %+v", s.res, s.seen)
+		}
+	}
+	check(n)
+	n = n.reopen(t, often)
+	check(n)
+	p := value("n", "gone", "back")
+	p.IfRevision = new(uint64)
+	if e, err := n.Memory.Store(t.Context(), me, p); err != nil || e.Previous != 0 {
+		t.Errorf("%+v, %v", e, err)
+	}
+	n = n.reopen(t, often)
+	if n.get(t, "n", "gone") != "back" {
+		t.Error("it was purged with what was there before")
+	}
+}
+
+func TestMemoryKeepsFewDeletedEntries(t *testing.T) {
+	n := openMemory(t, withMemory(control.MemoryOptions{Sweep: 20 * time.Millisecond, MaxDeleted: 5}))
+	for i := range 20 {
+		n.put(t, "n", fmt.Sprintf("%02d", i), "x")
+	}
+	for i := range 20 {
+		if _, err := n.Memory.Delete(t.Context(), me, key("n", fmt.Sprintf("%02d", i))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	n.purged(t, "n", "14")
+	for i := 15; i < 20; i++ {
+		if _, err := n.Memory.History(t.Context(), wire.MemoryHistoryParams{Namespace: "n", Key: fmt.Sprint(i)}); err != nil {
+			t.Errorf("%d: %v", i, err)
+		}
+	}
+}
+
+func TestMemoryFullDisk(t *testing.T) {
+	n := openMemory(t, withMemory(control.MemoryOptions{Sweep: 20 * time.Millisecond, MaxDisk: 1 << 20}))
+	big := strings.Repeat("x", 400<<10)
+	var err error
+	for i := 0; err == nil && i < 1000; i++ {
+		_, err = n.Memory.Store(t.Context(), me, value("n", fmt.Sprint(i%10), big))
+	}
+	memoryRefused(t, err, wire.CodeExhausted, "")
+	// Deleting goes on, and makes room.
+	l, err := n.Memory.List(t.Context(), wire.MemoryListParams{Namespace: "n"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range l.Entries {
+		if _, err := n.Memory.Delete(t.Context(), me, key("n", e.Key)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	eventually(t, func() bool {
+		_, err := n.Memory.Store(t.Context(), me, value("n", "k", "x"))
+		return err == nil
+	})
+}
+
+// cluster is two nodes on one NATS server.
+func cluster(t *testing.T, o control.MemoryOptions) (a, b *node) {
+	t.Helper()
+	srv, err := natsserver.NewServer(&natsserver.Options{Host: "127.0.0.1", Port: natsserver.RANDOM_PORT, NoSigs: true, NoLog: true, JetStream: true, StoreDir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	srv.Start()
+	t.Cleanup(func() { srv.Shutdown(); srv.WaitForShutdown() })
+	if !srv.ReadyForConnections(20 * time.Second) {
+		t.Fatal("no NATS server")
+	}
+	url := "nats://" + srv.Addr().(*net.TCPAddr).String()
+	return openOn(t, jet.Config{Dir: t.TempDir(), URL: url}, withMemory(o)), openOn(t, jet.Config{Dir: t.TempDir(), URL: url}, withMemory(o))
+}
+
+func TestMemoryOfTwoNodesIsOne(t *testing.T) {
+	a, b := cluster(t, control.MemoryOptions{Sweep: 50 * time.Millisecond, KeepDeleted: 500 * time.Millisecond})
+	if a.Memory.Epoch() != b.Memory.Epoch() {
+		t.Errorf("epochs %s and %s", a.Memory.Epoch(), b.Memory.Epoch())
+	}
+	// Each write is one more step, whoever makes it, and both nodes see them in one order. (A node that is more than the
+	// history behind sees fewer.)
+	sa, sb := a.watch(t, wire.MemoryWatchParams{Namespace: "n"}), b.watch(t, wire.MemoryWatchParams{Namespace: "n"})
+	var all sync.WaitGroup
+	for _, n := range []*node{a, b} {
+		for range 4 {
+			all.Go(func() {
+				for range 25 {
+					n.put(t, "n", "hot", "x")
+				}
+			})
+		}
+	}
+	all.Wait()
+	e := b.put(t, "n", "last", "x")
+	sa.until(e.Revision)
+	sb.until(e.Revision)
+	for _, s := range []*watched{sa, sb} {
+		previous := uint64(0)
+		for _, e := range s.seen {
+			if e.Key == "hot" && (e.Previous < previous || e.Previous >= e.Revision) {
+				t.Errorf("revision %d follows %d, and says it follows %d", e.Revision, previous, e.Previous)
+			}
+			if e.Key == "hot" {
+				previous = e.Revision
+			}
+		}
+	}
+	// The largest values fit into the messages that an external server takes by default.
+	for i, unit := range []string{`"`, "\x1b", "<"} {
+		big := b.put(t, "n", fmt.Sprint("big", i), strings.Repeat(unit, wire.MaxMemoryValue))
+		sa.until(big.Revision)
+		if got := a.get(t, "n", big.Key); got != strings.Repeat(unit, wire.MaxMemoryValue) {
+			t.Errorf("a value full of %q came back with %d bytes", unit, len(got))
+		}
+	}
+	// A repeated request is known on the other node.
+	by := control.Caller{Actor: "tester", Request: "7"}
+	once, err := a.Memory.Store(t.Context(), by, value("n", "once", "x"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if again, err := b.Memory.Store(t.Context(), by, value("n", "once", "x")); err != nil || again.Revision != once.Revision {
+		t.Errorf("%+v, %v; want %+v", again, err, once)
+	}
+	// What expires is deleted once.
+	if _, err := a.Memory.Store(t.Context(), me, brief("n", "brief", "x", 50*time.Millisecond)); err != nil {
+		t.Fatal(err)
+	}
+	a.deleted(t, "n", "brief")
+	b.deleted(t, "n", "brief")
+	h, err := b.Memory.History(t.Context(), wire.MemoryHistoryParams{Namespace: "n", Key: "brief"})
+	if err != nil || len(h.Entries) != 2 {
+		t.Errorf("%+v, %v", h, err)
+	}
+	// And what is purged is purged for both.
+	a.purged(t, "n", "brief")
+	for _, n := range []*node{a, b} {
+		p := value("n", "brief", "again")
+		p.IfRevision = new(uint64)
+		eventually(t, func() bool { // once this node knows of the deletion
+			_, err := n.Memory.Store(t.Context(), me, p)
+			return err == nil
+		})
+		if _, err := n.Memory.Delete(t.Context(), me, key("n", "brief")); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func TestMemoryIsReadAgainWhenAPurgeWasMissed(t *testing.T) {
+	a, b := cluster(t, control.MemoryOptions{Sweep: time.Hour})
+	a.put(t, "n", "gone", "remembered")
+	stays := a.put(t, "n", "stays", "x")
+	eventually(t, func() bool { _, err := b.Memory.Retrieve(t.Context(), key("n", "stays")); return err == nil })
+	s := b.watch(t, wire.MemoryWatchParams{Namespace: "n"})
+	s.next()
+	// As if this node had been away while the other one deleted and purged twice: the second announcement names a first
+	// that never came here.
+	if err := a.store.PurgeMemory(t.Context(), "n", "gone", stays.Revision); err != nil {
+		t.Fatal(err)
+	}
+	first, err := a.store.AnnouncePurge(t.Context(), 1, 0, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if at := b.Memory.LastPurge(); at != first {
+		t.Fatalf("the other node knows of the purge %d, not of %d", at, first)
+	}
+	b.Memory.ForgetPurge()
+	if _, err := a.store.AnnouncePurge(t.Context(), stays.Revision, first, nil); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, func() bool {
+		_, err := b.Memory.Retrieve(t.Context(), key("n", "gone"))
+		return errors.Is(err, wire.Errorf(wire.CodeNotFound, ""))
+	})
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	for {
+		if _, err := s.w.Next(ctx); errors.Is(err, io.EOF) {
+			break
+		} else if err != nil {
+			t.Fatalf("a watch from before ends with %v", err)
+		}
+	}
+	if again := b.watch(t, wire.MemoryWatchParams{Namespace: "n", After: 1}); again.res.Recovered {
+		t.Error("its cursor is still good")
+	}
+	if got := b.found(t, "remembered"); got != "" {
+		t.Errorf("a search finds %s", got)
+	}
+	if got := b.found(t, "stays"); got != "n/stays" {
+		t.Errorf("a search finds %q", got)
+	}
+	if e := b.put(t, "n", "stays", "y"); e.Previous != stays.Revision {
+		t.Errorf("%+v", e)
+	}
+}

@@ -1,0 +1,288 @@
+package control
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"io"
+	"slices"
+	"strings"
+
+	"skein.dev/skein/webtransport/wire"
+)
+
+const (
+	// watchQueue and watchBytes bound the changes that wait for a watcher. When there are more, it reads them from the
+	// log, at its own pace.
+	watchQueue = 256
+	watchBytes = 1 << 20
+	// watchPage bounds the entries of one update, and of one reading of the log.
+	watchPage = 500
+)
+
+// MemoryWatch gives the changes of a namespace in the order of their revisions, none missed and none twice. It begins
+// with what is there, or in the log behind a cursor, and goes on with the changes as they come. It is for one goroutine.
+type MemoryWatch struct {
+	// static
+	m      *Memory
+	b      *book // when Memory has another one, the watch is over
+	sp     *space
+	prefix string
+	values bool
+	upTo   uint64        // the revision of what was there when the watch began
+	news   chan struct{} // has something when Next may find something
+
+	// owned by Next
+	start   []started           // what was there and was not looked at yet; its changes since are in the queue or the log
+	sorted  bool                // start is in the order of revisions
+	loading bool                // start is not at its end
+	pending []*wire.MemoryEntry // to be given next; their values may have to be read
+	cursor  uint64              // everything up to here was given or is pending
+	tell    bool                // of the cursor, with entries or without
+
+	// guarded by Memory.mu
+	live   bool                // changes go into the queue; else Next reads the log
+	queue  []*wire.MemoryEntry // of watchQueue at most
+	bytes  int                 // of its values
+	passed uint64              // nothing up to here is missing if the queue is empty
+}
+
+// started is an entry that was there when a watch began.
+type started struct {
+	it       *item
+	revision uint64
+}
+
+// Watch begins a watch. MemoryWatchResult.Watch is the caller's to fill in. End the watch with Close.
+func (m *Memory) Watch(p wire.MemoryWatchParams) (*MemoryWatch, wire.MemoryWatchResult, error) {
+	res := wire.MemoryWatchResult{Epoch: m.epoch, Recovered: true}
+	if err := checkNamespace(p.Namespace); err != nil {
+		return nil, res, err
+	}
+	if len(p.Prefix) > wire.MaxMemoryKey {
+		return nil, res, wire.Errorf(wire.CodeTooLarge, "the prefix has %d bytes; a key has %d at most", len(p.Prefix), wire.MaxMemoryKey).WithField("prefix")
+	}
+	m.read()
+	m.mu.RUnlock()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	b := m.book
+	w := &MemoryWatch{m: m, b: b, sp: b.space(p.Namespace), prefix: p.Prefix, values: p.Values, upTo: b.applied, cursor: p.After, news: make(chan struct{}, 1)}
+	if p.After > 0 && (p.Epoch != "" && p.Epoch != m.epoch || p.After > b.applied || p.After < b.horizon) {
+		// A cursor of another log means nothing in this one, and deletions behind an old one may be forgotten: start over.
+		res.Recovered, w.cursor = false, 0
+	}
+	if w.cursor == 0 {
+		w.loading, w.live = true, true
+		w.start = w.sp.started(p.Prefix)
+	}
+	w.sp.watches[w] = struct{}{}
+	return w, res, nil
+}
+
+// started lists what is there, by key.
+func (sp *space) started(prefix string) (all []started) {
+	sp.live.AscendGreaterOrEqual(probe(prefix), func(it *item) bool {
+		if !strings.HasPrefix(it.entry.Key, prefix) {
+			return false
+		}
+		all = append(all, started{it, it.entry.Revision})
+		return true
+	})
+	return all
+}
+
+// Close ends the watch.
+func (w *MemoryWatch) Close() {
+	w.m.mu.Lock()
+	defer w.m.mu.Unlock()
+	delete(w.sp.watches, w)
+	w.b.tidy(w.sp)
+}
+
+// kick makes Next look.
+func (w *MemoryWatch) kick() {
+	select {
+	case w.news <- struct{}{}:
+	default:
+	}
+}
+
+// offer tells of a change. The caller holds Memory.mu.
+func (w *MemoryWatch) offer(e *wire.MemoryEntry) {
+	if !w.live {
+		w.kick() // there is more in the log
+		return
+	}
+	if !strings.HasPrefix(e.Key, w.prefix) {
+		return
+	}
+	w.kick()
+	if !w.values {
+		e = bare(e)
+	}
+	size := len(e.Value.Text) + len(e.Value.Base64)
+	if len(w.queue) == watchQueue || len(w.queue) > 0 && w.bytes+size > watchBytes {
+		w.live, w.queue, w.bytes = false, nil, 0
+		return
+	}
+	w.queue = append(w.queue, e)
+	w.bytes += size
+}
+
+// pass says that a watch with nothing in its queue has missed nothing up to a revision, so that its cursor does not get
+// too old while nothing happens. The caller holds Memory.mu.
+func (w *MemoryWatch) pass(revision uint64) {
+	if w.live && len(w.queue) == 0 {
+		w.passed = revision
+		w.kick()
+	}
+}
+
+// loseWatches ends every watch.
+func (b *book) loseWatches() {
+	for _, sp := range b.spaces {
+		for w := range sp.watches {
+			w.kick()
+		}
+	}
+}
+
+// Next waits for the next update. When everything that was there at a beginning has been given, there is one without
+// entries, or the last one's cursor says so. io.EOF: the watch is over, and another one goes on at the cursor.
+func (w *MemoryWatch) Next(ctx context.Context) (wire.MemoryUpdate, error) {
+	for {
+		if len(w.pending) > 0 || w.tell {
+			return w.give(ctx)
+		}
+		idle, err := w.fill(ctx)
+		if err != nil {
+			return wire.MemoryUpdate{}, err
+		}
+		if !idle {
+			continue
+		}
+		select {
+		case <-w.news:
+		case <-ctx.Done():
+			return wire.MemoryUpdate{}, ctx.Err()
+		}
+	}
+}
+
+// give takes from what is pending as much as fits into a message.
+func (w *MemoryWatch) give(ctx context.Context) (wire.MemoryUpdate, error) {
+	u := wire.MemoryUpdate{Entries: []wire.MemoryEntry{}}
+	room := answerBudget
+	for len(w.pending) > 0 && len(u.Entries) < watchPage {
+		e := w.pending[0]
+		if w.values && e.Size > 0 && !e.Deleted && len(e.Value.Text)+len(e.Value.Base64) == 0 {
+			full, err := w.m.withValue(ctx, e)
+			if errors.Is(err, errNotFound) { // it has changed so often since that history dropped it
+				w.pending = w.pending[1:]
+				continue
+			}
+			if err != nil {
+				return u, err
+			}
+			e = full
+		}
+		if room -= e.EncodedLen() + 1; room < 0 && len(u.Entries) > 0 {
+			break
+		}
+		u.Entries, u.Cursor = append(u.Entries, *e), e.Revision
+		w.pending = w.pending[1:]
+	}
+	if len(w.pending) == 0 {
+		u.Cursor, w.pending, w.tell = w.cursor, nil, false
+	}
+	return u, nil
+}
+
+// fill looks for what to give next. idle: there is nothing now.
+func (w *MemoryWatch) fill(ctx context.Context) (idle bool, err error) {
+	if !w.sorted { // not where everything else waits
+		slices.SortFunc(w.start, func(a, b started) int { return cmp.Compare(a.revision, b.revision) })
+		w.sorted = true
+	}
+	w.m.mu.Lock()
+	if w.m.book != w.b {
+		w.m.mu.Unlock()
+		return false, io.EOF
+	}
+	if w.loading {
+		w.fillStart()
+		w.m.mu.Unlock()
+		return false, nil
+	}
+	last := w.sp.revision
+	w.live = w.live || last <= w.cursor
+	if w.live {
+		idle = !w.fillQueued()
+		w.m.mu.Unlock()
+		return idle, nil
+	}
+	old := w.cursor < w.b.horizon
+	w.m.mu.Unlock()
+	if old { // a deletion may be gone
+		return false, io.EOF
+	}
+	return false, w.fillLogged(ctx, last)
+}
+
+// fillStart takes a page of what was there. What changed since comes later. It needs Memory.mu.
+func (w *MemoryWatch) fillStart() {
+	n := min(len(w.start), watchPage)
+	for _, s := range w.start[:n] {
+		w.cursor = s.revision
+		if !s.it.gone && s.it.entry.Revision == s.revision {
+			e := s.it.entry
+			if !w.values {
+				e = bare(e)
+			}
+			w.pending = append(w.pending, e)
+		}
+	}
+	if w.start = w.start[n:]; len(w.start) == 0 {
+		w.start, w.loading, w.cursor, w.tell = nil, false, w.upTo, true
+	}
+}
+
+// fillQueued takes the queue. false: there is nothing to tell. It needs Memory.mu.
+func (w *MemoryWatch) fillQueued() bool {
+	w.pending, w.queue, w.bytes = w.queue, nil, 0
+	if n := len(w.pending); n > 0 {
+		w.cursor = w.pending[n-1].Revision
+		return true
+	}
+	if w.passed > w.cursor {
+		w.cursor, w.tell = w.passed, true
+		return true
+	}
+	return false
+}
+
+// fillLogged reads a page of the log, up to the namespace's last change.
+func (w *MemoryWatch) fillLogged(ctx context.Context, last uint64) error {
+	page, err := w.m.store.MemorySince(ctx, w.sp.name, "", w.cursor, watchPage)
+	if err != nil {
+		return err
+	}
+	for _, e := range page {
+		if e.Revision > last { // the book does not have it yet
+			w.cursor = last
+			return nil
+		}
+		w.cursor = e.Revision
+		if strings.HasPrefix(e.Key, w.prefix) {
+			if !w.values {
+				e = bare(e)
+			}
+			w.pending = append(w.pending, e)
+		}
+	}
+	if len(page) == 0 {
+		w.cursor = last
+	}
+	return nil
+}

@@ -1,0 +1,397 @@
+package control
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"skein.dev/skein/webtransport/wire"
+)
+
+const (
+	maxContentType  = 128      // bytes
+	maxShownValue   = 16 << 10 // bytes of a value that goes with a conflict
+	writersAtOnce   = 64       // of one set_many
+	contentText     = "text/plain"
+	contentBytes    = "application/octet-stream"
+	conflictBackoff = 2 * time.Millisecond
+)
+
+var (
+	errConflict = wire.Errorf(wire.CodeConflict, "")
+	errNotFound = wire.Errorf(wire.CodeNotFound, "")
+	errTooFast  = wire.Errorf(wire.CodeTimeout, "others change this entry all the time, or the store is behind")
+)
+
+// Store sets a value, and gives its entry, without the value. Its errors are CodeInvalidParams, CodeTooLarge,
+// CodeExhausted, and CodeConflict with what is there in Data.Entry.
+func (m *Memory) Store(ctx context.Context, by Caller, p wire.MemoryStoreParams) (*wire.MemoryEntry, error) {
+	if err := checkName(p.Namespace, p.Key); err != nil {
+		return nil, err
+	}
+	value := p.Value.Bytes()
+	switch {
+	case p.Value.Text != "" && p.Value.Base64 != nil:
+		return nil, wire.Errorf(wire.CodeInvalidParams, "a value is either text or base64").WithField("value")
+	case len(value) > wire.MaxMemoryValue:
+		return nil, wire.Errorf(wire.CodeTooLarge, "the value has %d bytes, the limit is %d; more is an artifact", len(value), wire.MaxMemoryValue).WithField("value")
+	case p.TTLMS < 0 || p.TTLMS > wire.MaxMemoryTTL.Milliseconds():
+		return nil, wire.Errorf(wire.CodeInvalidParams, "a ttl is 0 (none) to %d milliseconds (%s)", wire.MaxMemoryTTL.Milliseconds(), wire.MaxMemoryTTL).WithField("ttl")
+	case len(p.ContentType) > maxContentType || !noControls(p.ContentType):
+		return nil, wire.Errorf(wire.CodeInvalidParams, "a content type has at most %d printable characters", maxContentType).WithField("content_type")
+	}
+	e := &wire.MemoryEntry{Namespace: p.Namespace, Key: p.Key, Value: wire.NewMemoryValue(value), Size: len(value), ContentType: p.ContentType, Writer: by.Actor}
+	if e.ContentType == "" {
+		e.ContentType = contentText
+		if e.Value.Base64 != nil && wire.NewPayload(value).Base64 != nil {
+			e.ContentType = contentBytes
+		}
+	}
+	return m.write(ctx, &write{entry: e, ttl: time.Duration(p.TTLMS) * time.Millisecond, ifRevision: p.IfRevision, mark: markOf(by, "store", p.Namespace, p.Key)})
+}
+
+// Delete removes an entry. That there is none is no error.
+func (m *Memory) Delete(ctx context.Context, by Caller, p wire.MemoryKeyParams) (wire.MemoryDeleteResult, error) {
+	if err := checkName(p.Namespace, p.Key); err != nil {
+		return wire.MemoryDeleteResult{}, err
+	}
+	e := &wire.MemoryEntry{Namespace: p.Namespace, Key: p.Key, Writer: by.Actor, Deleted: true}
+	e, err := m.write(ctx, &write{entry: e, ifRevision: p.IfRevision, mark: markOf(by, "delete", p.Namespace, p.Key)})
+	if e == nil || err != nil {
+		return wire.MemoryDeleteResult{}, err
+	}
+	return wire.MemoryDeleteResult{Deleted: true, Revision: e.Revision}, nil
+}
+
+// SetMany sets values side by side, those of one key in their order. Each succeeds or fails by itself.
+func (m *Memory) SetMany(ctx context.Context, by Caller, p wire.MemorySetManyParams) (wire.MemoryManyResult, error) {
+	if err := checkMany("entries", len(p.Entries)); err != nil {
+		return wire.MemoryManyResult{}, err
+	}
+	return wire.MemoryManyResult{Results: m.setMany(ctx, by, p.Entries, nil)}, nil
+}
+
+func (m *Memory) setMany(ctx context.Context, by Caller, entries []wire.MemoryStoreParams, allowed func(ns string) bool) []wire.MemoryOne {
+	results := make([]wire.MemoryOne, len(entries))
+	chains := map[[2]string][]int{} // the entries of each key
+	for i, e := range entries {
+		name := [2]string{e.Namespace, e.Key}
+		chains[name] = append(chains[name], i)
+	}
+	slots := make(chan struct{}, writersAtOnce)
+	var all sync.WaitGroup
+	for _, chain := range chains {
+		slots <- struct{}{}
+		all.Go(func() {
+			for _, i := range chain {
+				one := by
+				if by.Request != "" {
+					one.Request = fmt.Sprintf("%s/%d", by.Request, i)
+				}
+				e, err := (*wire.MemoryEntry)(nil), m.may(allowed, entries[i].Namespace)
+				if err == nil {
+					e, err = m.Store(ctx, one, entries[i])
+				}
+				results[i] = wire.MemoryOne{Entry: e, Error: m.told(err)}
+				if d := results[i].Error; d != nil && d.Data != nil && d.Data.Entry != nil { // many values would not fit
+					d.Data.Entry = bare(d.Data.Entry)
+				}
+			}
+			<-slots
+		})
+	}
+	all.Wait()
+	return results
+}
+
+// told is an error as one of several answers has it.
+func (m *Memory) told(err error) *wire.Error {
+	if err == nil {
+		return nil
+	}
+	e := wire.AsError(err)
+	if e.Code == wire.CodeInternal {
+		m.log.Error("a request to memory failed", "err", err)
+	}
+	return e
+}
+
+// write is a change on its way.
+type write struct {
+	entry      *wire.MemoryEntry // as it shall become, but for its times and revisions
+	ttl        time.Duration
+	ifRevision *uint64
+	mark       string
+
+	leftover uint64 // a deletion that the book does not know: its purge was announced and not done
+}
+
+// planned is a write that fits what the book says now.
+type planned struct {
+	entry  *wire.MemoryEntry
+	expect uint64 // the newest revision of the key
+	done   func() // gives back what was reserved
+}
+
+// write makes a change, and returns when it can be read. nil, nil: there was nothing to delete.
+func (m *Memory) write(ctx context.Context, w *write) (*wire.MemoryEntry, error) {
+	// What has begun goes on without the one who asked: it may ask again.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)
+	defer cancel()
+	defer context.AfterFunc(m.ctx, cancel)()
+	unlock, err := m.lockKey(ctx, w.entry.Namespace, w.entry.Key)
+	if err != nil {
+		return nil, m.gaveUp()
+	}
+	defer unlock()
+	for {
+		if e, err := m.repeated(ctx, w); e != nil || err != nil {
+			return e, err
+		}
+		p, err := m.plan(w)
+		if p == nil {
+			return nil, err
+		}
+		revision, err := m.store.PutMemory(ctx, p.entry, p.expect, w.mark)
+		if err == nil {
+			err = m.applied.wait(ctx, revision)
+		}
+		p.done()
+		switch {
+		case err == nil && revision <= p.expect: // the log knows its mark
+			return m.answerAt(ctx, w, revision)
+		case err == nil:
+			e := bare(p.entry)
+			e.Revision = revision
+			return e, nil
+		case errors.Is(err, &wire.Error{Code: wire.CodeUnavailable}): // it says itself why, such as a full disk
+			return nil, wire.AsError(err)
+		case m.ctx.Err() != nil:
+			return nil, errClosed
+		case !errors.Is(err, errConflict):
+			m.log.Error("memory could not be written", "namespace", w.entry.Namespace, "err", err)
+			return nil, wire.Errorf(wire.CodeUnavailable, "the store does not answer; whether the change was made is not known")
+		}
+		if err := m.catchUp(ctx, w, p.expect, revision); err != nil {
+			return nil, m.gaveUp()
+		}
+	}
+}
+
+// gaveUp says why a write's time ran out.
+func (m *Memory) gaveUp() error {
+	if m.ctx.Err() != nil {
+		return errClosed
+	}
+	return errTooFast
+}
+
+// catchUp waits until the book has what a compare-and-set met instead of what was expected.
+func (m *Memory) catchUp(ctx context.Context, w *write, expected, met uint64) error {
+	if met > expected {
+		if err := m.applied.wait(ctx, met); err != nil {
+			return err
+		}
+		m.mu.RLock()
+		sp := m.book.spaces[w.entry.Namespace]
+		if sp == nil || sp.items[w.entry.Key] == nil {
+			w.leftover = met
+		}
+		m.mu.RUnlock()
+		return nil
+	}
+	select { // the store does not tell
+	case <-time.After(conflictBackoff):
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// plan checks a write against the book, and reserves what it will take. nil, nil: there is nothing to delete.
+func (m *Memory) plan(w *write) (*planned, error) {
+	now := time.Now().UTC()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	b := m.book
+	b.expire(now)
+	e := *w.entry
+	p := &planned{entry: &e, expect: w.leftover, done: func() {}}
+	var old *wire.MemoryEntry
+	if sp := b.spaces[e.Namespace]; sp != nil && sp.items[e.Key] != nil {
+		it := sp.items[e.Key]
+		p.expect = it.entry.Revision
+		if !it.gone {
+			old = it.entry
+		}
+	}
+	if err := agrees(w.ifRevision, old, &e); err != nil {
+		return nil, err
+	}
+	e.CreatedAt, e.UpdatedAt = now, now
+	if old != nil {
+		e.CreatedAt, e.Previous = old.CreatedAt, old.Revision
+	}
+	if e.Deleted {
+		if old == nil {
+			return nil, nil
+		}
+		return p, nil
+	}
+	if w.ttl > 0 {
+		at := now.Add(w.ttl)
+		e.ExpiresAt = &at
+	}
+	var err error
+	p.done, err = m.reserve(e.Namespace, e.Key, old, e.Size)
+	if err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+// agrees checks a compare-and-set against what is there.
+func agrees(want *uint64, old, e *wire.MemoryEntry) error {
+	have := uint64(0)
+	if old != nil {
+		have = old.Revision
+	}
+	if want == nil || *want == have {
+		return nil
+	}
+	err := wire.Errorf(wire.CodeConflict, "%s in %s has revision %d, not %d", e.Key, e.Namespace, have, *want).WithField("if_revision")
+	if old != nil {
+		err.Data.Entry = old
+		if old.Size > maxShownValue {
+			err.Data.Entry = bare(old)
+		}
+	} else {
+		err.Message = fmt.Sprintf("there is no %s in %s: its revision is 0, not %d", e.Key, e.Namespace, *want)
+	}
+	return err
+}
+
+// reserve checks the limits, and takes room for a value until it is in the book, for others store at the same time. It
+// needs mu.
+func (m *Memory) reserve(namespace, key string, old *wire.MemoryEntry, size int) (done func(), err error) {
+	b := m.book
+	keys, bytes := 1, int64(size)
+	if old != nil {
+		keys, bytes = 0, int64(size-old.Size)
+	}
+	if err := m.store.Room(); err != nil {
+		return nil, err
+	}
+	if m.full {
+		return nil, wire.Errorf(wire.CodeExhausted, "memory is full: it takes more than %d bytes of the disk, its history included", m.o.MaxDisk)
+	}
+	if !b.used(namespace) && b.countUsed() >= m.o.MaxNamespaces {
+		return nil, wire.Errorf(wire.CodeExhausted, "there are %d namespaces, the limit", m.o.MaxNamespaces).WithField("namespace")
+	}
+	sp := b.space(namespace)
+	switch {
+	case keys > 0 && sp.live.Len()+sp.reservedKeys+keys > m.o.MaxKeys:
+		err = wire.Errorf(wire.CodeExhausted, "namespace %s has %d keys, its limit", namespace, m.o.MaxKeys).WithField("key")
+	case bytes > 0 && sp.bytes+sp.reservedBytes+bytes > m.o.MaxBytes:
+		err = wire.Errorf(wire.CodeExhausted, "the values of namespace %s would take more than %d bytes, its limit", namespace, m.o.MaxBytes).WithField("value")
+	}
+	if err != nil {
+		b.tidy(sp)
+		return nil, err
+	}
+	sp.reserve(key, keys, max(bytes, 0))
+	return func() {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		sp.release(key)
+		b.tidy(sp)
+	}, nil
+}
+
+// markOf marks a change, so that the same request, when it comes again, finds it.
+func markOf(by Caller, op, namespace, key string) string {
+	if by.Request == "" {
+		return ""
+	}
+	sum := sha256.Sum256([]byte(op + "\x00" + namespace + "\x00" + key + "\x00" + by.Request))
+	return base64.RawURLEncoding.EncodeToString(sum[:15])
+}
+
+// repeated answers a request that was carried out already; nil: it was not, as far as is known.
+func (m *Memory) repeated(ctx context.Context, w *write) (*wire.MemoryEntry, error) {
+	m.mu.RLock()
+	revision := m.book.marks.find(w.mark)
+	m.mu.RUnlock()
+	if w.mark == "" || revision == 0 {
+		return nil, nil
+	}
+	return m.answerAt(ctx, w, revision)
+}
+
+// answerAt answers a write that had become the change with this revision.
+func (m *Memory) answerAt(ctx context.Context, w *write, revision uint64) (*wire.MemoryEntry, error) {
+	e, err := m.store.MemoryAt(ctx, revision)
+	if errors.Is(err, errNotFound) { // overwritten so often that history has dropped it: what is known is the request
+		e, err = bare(w.entry), nil
+		e.Revision = revision
+	}
+	if err != nil {
+		return nil, err
+	}
+	return bare(e), nil
+}
+
+func checkMany(field string, n int) error {
+	if n < 1 || n > wire.MaxMemoryBulk {
+		return wire.Errorf(wire.CodeInvalidParams, "%s has %d parts; 1 to %d are allowed", field, n, wire.MaxMemoryBulk).WithField(field)
+	}
+	return nil
+}
+
+func checkName(namespace, key string) error {
+	if err := checkNamespace(namespace); err != nil {
+		return err
+	}
+	switch {
+	case key == "":
+		return wire.Errorf(wire.CodeInvalidParams, "the key is missing").WithField("key")
+	case len(key) > wire.MaxMemoryKey:
+		return wire.Errorf(wire.CodeTooLarge, "the key has %d bytes, the limit is %d", len(key), wire.MaxMemoryKey).WithField("key")
+	case !utf8.ValidString(key) || !noControls(key):
+		return wire.Errorf(wire.CodeInvalidParams, "a key is UTF-8 without control characters").WithField("key")
+	}
+	return nil
+}
+
+func checkNamespace(ns string) error {
+	ok := ns != "" && ns[0] != '.' && ns[0] != '_' && ns[0] != '-'
+	for i := range len(ns) {
+		c := ns[i]
+		ok = ok && (c >= 'a' && c <= 'z' || c >= '0' && c <= '9' || c == '.' || c == '_' || c == '-')
+	}
+	switch {
+	case ns == "":
+		return wire.Errorf(wire.CodeInvalidParams, "the namespace is missing").WithField("namespace")
+	case len(ns) > wire.MaxMemoryNamespace:
+		return wire.Errorf(wire.CodeTooLarge, "the namespace has %d characters, the limit is %d", len(ns), wire.MaxMemoryNamespace).WithField("namespace")
+	case !ok:
+		return wire.Errorf(wire.CodeInvalidParams, "a namespace is made of a-z, 0-9, '.', '_' and '-', and starts with a letter or a digit").WithField("namespace")
+	}
+	return nil
+}
+
+// noControls reports whether a text has no control characters.
+func noControls(s string) bool {
+	for _, r := range s {
+		if unicode.IsControl(r) {
+			return false
+		}
+	}
+	return true
+}

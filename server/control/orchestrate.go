@@ -1,0 +1,322 @@
+package control
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"math"
+	"slices"
+
+	"skein.dev/skein/webtransport/wire"
+)
+
+// Orchestrate fans inputs out: a task that no agent gets, with a child for each input. It ends when its mode says.
+func (ts *Tasks) Orchestrate(ctx context.Context, by Caller, p wire.OrchestrateParams) (*wire.Task, error) {
+	p.Mode = cmp.Or(p.Mode, wire.AggregateAll)
+	if err := ts.checkOrchestration(&p); err != nil {
+		return nil, err
+	}
+	parent := wire.TaskSpec{Name: cmp.Or(p.Name, p.Task.Name, "orchestration"), Queue: p.Task.Queue, Priority: p.Task.Priority, Parent: p.Parent,
+		IdempotencyKey: p.Task.IdempotencyKey, Labels: p.Task.Labels}
+	parent.Queue, parent.Priority = cmp.Or(parent.Queue, wire.DefaultQueue), cmp.Or(parent.Priority, wire.PriorityNormal)
+	parent.Retry.Max = 1
+	ts.mu.Lock()
+	batch, err := ts.makeOrchestration(by, parent, p)
+	ts.mu.Unlock()
+	if err != nil {
+		return nil, err
+	}
+	if err := ts.admit(ctx, batch); err != nil {
+		return nil, err
+	}
+	ts.mu.Lock()
+	defer ts.mu.Unlock()
+	rec := batch[0].t.rec
+	return &rec, nil
+}
+
+func (ts *Tasks) checkOrchestration(p *wire.OrchestrateParams) error {
+	n := len(p.Inputs)
+	switch {
+	case n < 1 || n > wire.MaxBatch:
+		return bad("inputs", "give 1 to %d inputs", wire.MaxBatch)
+	case !slices.Contains(wire.AggregateModes, p.Mode):
+		return wire.Errorf(wire.CodeInvalidParams, "mode %q is none of %v", p.Mode, wire.AggregateModes).WithField("mode")
+	case p.Mode == wire.AggregateQuorum && (p.Quorum < 1 || p.Quorum > n):
+		return bad("quorum", "a quorum of %d inputs is between 1 and %d", n, n)
+	case p.Mode != wire.AggregateQuorum && p.Quorum != 0:
+		return bad("quorum", "a quorum goes with mode quorum")
+	case (p.Mode == wire.AggregateReduce) != (p.Reduce != nil):
+		return bad("reduce", "mode reduce, and no other, has a reduce task")
+	case len(p.Task.DependsOn) > 0:
+		return bad("task", "the children of an orchestration depend on nothing; let a task depend on the orchestration")
+	}
+	for i, in := range p.Inputs {
+		s := p.Task
+		s.Input, s.Key, s.Parent = in, "", ""
+		if err := ts.check(&s); err != nil {
+			return wire.AsError(err).In(fmt.Sprintf("inputs[%d]", i), n > 1)
+		}
+	}
+	if p.Reduce == nil {
+		return nil
+	}
+	s := *p.Reduce
+	s.Input = wire.Payload{}
+	if err := ts.check(&s); err != nil {
+		return wire.AsError(err).In("reduce", true)
+	}
+	return nil
+}
+
+// makeOrchestration makes the task and its children, as one batch. The caller holds mu.
+func (ts *Tasks) makeOrchestration(by Caller, parent wire.TaskSpec, p wire.OrchestrateParams) ([]made, error) {
+	batch, err := ts.makeLocked(by, []wire.TaskSpec{parent})
+	if err != nil || !batch[0].fresh {
+		return batch, err
+	}
+	root := batch[0].t
+	root.rec.State = wire.TaskWorking
+	root.rec.Orchestration = &wire.Orchestration{Mode: p.Mode, Quorum: p.Quorum, FailFast: p.FailFast, Children: len(p.Inputs), Reduce: p.Reduce}
+	for i, in := range p.Inputs {
+		s := p.Task
+		s.Input, s.Key, s.IdempotencyKey, s.Parent = in, "", "", root.id
+		s.Name = fmt.Sprintf("%s %d", parent.Name, i+1)
+		if err := ts.check(&s); err != nil {
+			ts.release(batch)
+			return nil, err
+		}
+		c := ts.newTask(Caller{Actor: by.Actor}, s, 0)
+		c.rec.Index = &i
+		batch = append(batch, made{c, true})
+	}
+	return batch, nil
+}
+
+// evaluate looks whether an orchestration is complete. The caller holds mu.
+func (ts *Tasks) evaluate(t *task) {
+	o := t.rec.Orchestration
+	if o == nil || t.rec.State.Terminal() || t.ending {
+		return
+	}
+	next := *o
+	next.Completed, next.Failed = 0, 0
+	var done []*task // by ordinal
+	for _, c := range t.children {
+		switch {
+		case c.rec.Index == nil || !c.rec.State.Terminal():
+			continue
+		case c.rec.State == wire.TaskCompleted:
+			next.Completed++
+		default:
+			next.Failed++
+		}
+		done = append(done, c)
+	}
+	slices.SortFunc(done, func(a, b *task) int { return cmp.Compare(a.rec.Ordinal, b.rec.Ordinal) })
+	if next != *o {
+		ts.set(t, func(rec *wire.Task) { rec.Orchestration = &next })
+		ts.saveLater(t)
+	}
+	left := next.Children - next.Completed - next.Failed
+	switch {
+	case next.FailFast && next.Failed > 0:
+		ts.conclude(t, outcome{failure: wire.FailChildren, message: "a child failed: " + firstFailure(done)})
+	case next.Mode == wire.AggregateFirst && next.Completed > 0:
+		ts.conclude(t, outcome{output: completed(done)[0].rec.Result.Bytes()})
+	case next.Mode == wire.AggregateQuorum && next.Completed >= next.Quorum:
+		ts.conclude(t, outcome{output: results(completed(done)[:next.Quorum])})
+	case next.Mode == wire.AggregateQuorum && next.Completed+left < next.Quorum:
+		ts.conclude(t, outcome{failure: wire.FailChildren, message: fmt.Sprintf("%d of %d can no longer complete: %s", next.Quorum, next.Children, firstFailure(done))})
+	case left > 0:
+	case next.Completed == 0:
+		ts.conclude(t, outcome{failure: wire.FailChildren, message: "every child failed: " + firstFailure(done)})
+	case next.Mode == wire.AggregateReduce:
+		ts.reduce(t, done)
+	default:
+		ts.conclude(t, outcome{output: results(done)})
+	}
+}
+
+func completed(done []*task) []*task {
+	return slices.DeleteFunc(slices.Clone(done), func(c *task) bool { return c.rec.State != wire.TaskCompleted })
+}
+
+func firstFailure(done []*task) string {
+	for _, c := range done {
+		if c.rec.State != wire.TaskCompleted {
+			return cmp.Or(c.rec.Message, string(c.rec.State))
+		}
+	}
+	return ""
+}
+
+// conclude ends an orchestration, and with it the children that are still there. The caller holds mu.
+func (ts *Tasks) conclude(t *task, o outcome) {
+	rec := t.rec
+	rec.State, rec.Failure, rec.Message = wire.TaskFailed, o.failure, clip(o.message)
+	if o.failure == "" {
+		p := wire.NewPayload(o.output)
+		rec.State, rec.Result = wire.TaskCompleted, &p
+	}
+	ts.end(t, rec)
+	for _, c := range t.children {
+		ts.cancelTree(c, "the orchestration is over")
+	}
+}
+
+// reduce makes the task that puts the results together, and ends with it. The caller holds mu.
+func (ts *Tasks) reduce(t *task, done []*task) {
+	var reducer *task
+	for _, c := range t.children {
+		if c.rec.Index == nil {
+			reducer = c
+		}
+	}
+	switch {
+	case reducer == nil:
+		in := encode(resultsOf(done))
+		if len(in) > wire.MaxTaskInput {
+			ts.conclude(t, outcome{failure: wire.FailTooLarge, message: fmt.Sprintf("the results have %d bytes; a reduce task takes %d", len(in), wire.MaxTaskInput)})
+			return
+		}
+		s := *t.rec.Orchestration.Reduce
+		s.Input, s.Parent, s.Key, s.IdempotencyKey = wire.NewPayload(in), t.id, "", "reduce "+string(t.id)
+		s.Name = cmp.Or(s.Name, t.rec.Name+" reduce")
+		ts.pending.Go(func() {
+			if _, err := ts.Submit(context.Background(), Caller{Actor: t.rec.Actor}, wire.SubmitParams{Tasks: []wire.TaskSpec{s}}); err != nil {
+				ts.mu.Lock()
+				defer ts.mu.Unlock()
+				if !t.rec.State.Terminal() && !t.ending {
+					ts.conclude(t, outcome{failure: wire.FailChildren, message: "the reduce task could not be submitted: " + wire.AsError(err).Message})
+				}
+			}
+		})
+	case !reducer.rec.State.Terminal():
+	case reducer.rec.State == wire.TaskCompleted:
+		ts.conclude(t, outcome{output: reducer.rec.Result.Bytes()})
+	default:
+		ts.conclude(t, outcome{failure: wire.FailChildren, message: "the reduce task " + string(reducer.rec.State) + ": " + reducer.rec.Message})
+	}
+}
+
+// results are the children's outcomes as JSON, by index. Where they do not fit into a result, they come without their
+// outputs: the result lane and the children have them.
+func results(done []*task) []byte {
+	all := resultsOf(done)
+	b := encode(all)
+	if len(b) <= wire.MaxTaskOutput {
+		return b
+	}
+	for i := range all {
+		all[i].Output = nil
+	}
+	return encode(all)
+}
+
+// resultsOf gives the children's outcomes by index.
+func resultsOf(done []*task) []wire.Result {
+	all := make([]wire.Result, 0, len(done))
+	for _, c := range done {
+		all = append(all, resultFrom(c))
+	}
+	slices.SortFunc(all, func(a, b wire.Result) int { return cmp.Compare(a.Index, b.Index) })
+	return all
+}
+
+func encode(all []wire.Result) []byte {
+	b, err := json.Marshal(all)
+	if err != nil { // cannot be: it is plain data
+		panic(fmt.Sprintf("control: encode results: %v", err))
+	}
+	return b
+}
+
+func resultFrom(c *task) wire.Result {
+	return wire.Result{Ordinal: c.rec.Ordinal, Index: *c.rec.Index, Task: c.id, State: c.rec.State, Output: c.rec.Result,
+		Failure: c.rec.Failure, Message: c.rec.Message}
+}
+
+// ResultFollower reads an orchestration's results in the order of their completion. It is for one goroutine.
+type ResultFollower struct {
+	ts   *Tasks
+	t    *task
+	last int // ordinal
+	news chan struct{}
+}
+
+// FollowResults starts behind the result with the ordinal after.
+func (ts *Tasks) FollowResults(id wire.TaskID, after int) (*ResultFollower, error) {
+	ts.mu.Lock()
+	defer ts.mu.Unlock()
+	t := ts.all[id]
+	if t == nil {
+		return nil, noTask(id)
+	}
+	if t.rec.Orchestration == nil {
+		return nil, wire.Errorf(wire.CodePrecondition, "task %s is no orchestration: it has one result, which task.get gives", id).WithField("task")
+	}
+	f := &ResultFollower{ts: ts, t: t, last: after, news: make(chan struct{}, 1)}
+	if t.followers == nil {
+		t.followers = map[chan struct{}]struct{}{}
+	}
+	t.followers[f.news] = struct{}{}
+	return f, nil
+}
+
+// Close ends the follower.
+func (f *ResultFollower) Close() {
+	f.ts.mu.Lock()
+	defer f.ts.mu.Unlock()
+	delete(f.t.followers, f.news)
+}
+
+// Next waits for results. io.EOF: the orchestration is over and all were given; the task is its end.
+func (f *ResultFollower) Next(ctx context.Context) ([]wire.Result, wire.Task, error) {
+	for {
+		if res, rec, over := f.poll(); len(res) > 0 {
+			return res, rec, nil
+		} else if over {
+			return nil, rec, io.EOF
+		}
+		select {
+		case <-f.news:
+		case <-ctx.Done():
+			return nil, wire.Task{}, ctx.Err()
+		}
+	}
+}
+
+// poll gives the results that nothing comes before any more: a later one may be stored before an earlier one.
+func (f *ResultFollower) poll() (res []wire.Result, rec wire.Task, over bool) {
+	f.ts.mu.Lock()
+	defer f.ts.mu.Unlock()
+	var next []*task
+	open, before := false, math.MaxInt
+	for _, c := range f.t.children {
+		if c.rec.Index == nil {
+			continue
+		}
+		switch {
+		case c.rec.State.Terminal():
+			if c.rec.Ordinal > f.last {
+				next = append(next, c)
+			}
+			continue
+		case c.ending:
+			before = min(before, c.ordinal)
+		}
+		open = true
+	}
+	slices.SortFunc(next, func(a, b *task) int { return cmp.Compare(a.rec.Ordinal, b.rec.Ordinal) })
+	for _, c := range next {
+		if c.rec.Ordinal > before {
+			break
+		}
+		f.last = c.rec.Ordinal
+		res = append(res, resultFrom(c))
+	}
+	return res, f.t.rec, f.t.rec.State.Terminal() && !open
+}

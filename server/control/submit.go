@@ -1,0 +1,437 @@
+package control
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"skein.dev/skein/webtransport/wire"
+)
+
+const (
+	maxTimeout  = 30 * 24 * time.Hour
+	putLimit    = 64 // records being stored at the same time by one batch
+	maxCapacity = 64 // capabilities of one task
+	maxTaskName = 200
+)
+
+// Submit makes tasks, all or none: when it returns, they are on the disk. A task whose idempotency key, or whose
+// request, was there before is that earlier one.
+func (ts *Tasks) Submit(ctx context.Context, by Caller, params wire.SubmitParams) (*wire.SubmitResult, error) {
+	if n := len(params.Tasks); n < 1 || n > wire.MaxBatch {
+		return nil, bad("tasks", "give 1 to %d tasks", wire.MaxBatch)
+	}
+	specs := slices.Clone(params.Tasks)
+	for i := range specs {
+		if err := ts.check(&specs[i]); err != nil {
+			return nil, wire.AsError(err).In(fmt.Sprintf("tasks[%d]", i), len(specs) > 1)
+		}
+	}
+	batch, err := ts.make(by, specs)
+	if err != nil {
+		return nil, err
+	}
+	if err := ts.admit(ctx, batch); err != nil {
+		return nil, err
+	}
+	res := &wire.SubmitResult{Tasks: make([]wire.Task, len(batch))}
+	ts.mu.Lock()
+	defer ts.mu.Unlock()
+	for i, m := range batch {
+		res.Tasks[i] = preview(m.t.rec)
+	}
+	return res, nil
+}
+
+// check says whether a task makes sense, and fills in the defaults.
+func (ts *Tasks) check(s *wire.TaskSpec) error {
+	s.Queue = cmp.Or(s.Queue, wire.DefaultQueue)
+	s.Priority = cmp.Or(s.Priority, wire.PriorityNormal)
+	s.Retry.Max = cmp.Or(s.Retry.Max, wire.DefaultAttempts)
+	s.Retry.BackoffMS = cmp.Or(s.Retry.BackoffMS, 1000)
+	slices.Sort(s.Capabilities)
+	s.Capabilities = slices.Compact(s.Capabilities)
+	switch {
+	case !slices.Contains(wire.Priorities, s.Priority):
+		return wire.Errorf(wire.CodeInvalidParams, "priority %q is none of %v", s.Priority, wire.Priorities).WithField("priority")
+	case len([]rune(s.Name)) > maxTaskName:
+		return bad("name", "the name is longer than %d characters", maxTaskName)
+	case !typeLike(s.Queue):
+		return bad("queue", "a queue's name has 1 to 63 of a-z, 0-9, - and _")
+	case len(s.Key) > 100 || len(s.IdempotencyKey) > 200:
+		return bad("key", "a key is longer than 100 bytes, or an idempotency key than 200")
+	case s.Input.Text != "" && s.Input.Base64 != nil:
+		return bad("input", "give text or base64, not both")
+	case len(s.Input.Bytes()) > wire.MaxTaskInput:
+		return wire.Errorf(wire.CodeTooLarge, "the input is longer than %d bytes; put it into memory or an artifact, and its name into the input", wire.MaxTaskInput).WithField("input")
+	case s.Retry.Max < 1 || s.Retry.Max > wire.MaxAttempts:
+		return bad("retry", "retry.max must be between 1 and %d", wire.MaxAttempts)
+	case s.Retry.BackoffMS < 0 || s.Retry.BackoffMS > maxTimeout.Milliseconds():
+		return bad("retry", "retry.backoff must be between 0 and %d ms", maxTimeout.Milliseconds())
+	case len(s.DependsOn) > wire.MaxDependsOn:
+		return bad("depends_on", "more than %d dependencies", wire.MaxDependsOn)
+	case len(s.Capabilities) > maxCapacity || len(s.Labels) > maxLabels || len(s.Argv)+len(s.Args) > maxArgs:
+		return bad("labels", "more than %d labels, %d capabilities or %d arguments", maxLabels, maxCapacity, maxArgs)
+	}
+	for _, ms := range []int64{s.Timeouts.QueueMS, s.Timeouts.RunMS, s.Timeouts.HeartbeatMS} {
+		if ms < 0 || ms > maxTimeout.Milliseconds() {
+			return bad("timeouts", "a timeout must be between 0 (none) and %d ms", maxTimeout.Milliseconds())
+		}
+	}
+	s.Input.Size = 0
+	return ts.checkDoer(s)
+}
+
+// checkDoer says whether there is, or could be, an agent for the task.
+func (ts *Tasks) checkDoer(s *wire.TaskSpec) error {
+	if s.Agent != "" {
+		return ts.checkAgent(s)
+	}
+	if s.Type == "" && len(s.Capabilities) == 0 {
+		return bad("type", "say who can do it: type, agent or capabilities")
+	}
+	var able []string
+	for _, t := range ts.p.types {
+		if t.Tasks != wire.TasksNone {
+			able = append(able, t.Name)
+		}
+	}
+	slices.Sort(able)
+	if s.Type != "" {
+		t, ok := ts.p.types[s.Type]
+		switch {
+		case !ok:
+			return wire.Errorf(wire.CodeNotFound, "there is no agent type %q; these take tasks: %s", s.Type, strings.Join(able, ", ")).WithField("type").WithSupported(able)
+		case t.Tasks == wire.TasksNone:
+			return wire.Errorf(wire.CodePrecondition, "agents of type %q take no tasks (its configuration has no tasks: lines or process); these do: %s", s.Type, strings.Join(able, ", ")).WithField("type").WithSupported(able)
+		}
+		if err := checkTaskArgv(t, s); err != nil {
+			return err
+		}
+	}
+	if len(needOf(s).types(ts.p)) == 0 {
+		return wire.Errorf(wire.CodeNotFound, "no agent type that takes tasks has all of the capabilities %s; there are: %s",
+			strings.Join(s.Capabilities, ", "), strings.Join(capabilities(ts.p), ", ")).WithField("capabilities").WithSupported(capabilities(ts.p))
+	}
+	return nil
+}
+
+func capabilities(p *Plane) []string {
+	all := map[string]bool{}
+	for _, t := range p.types {
+		if t.Tasks != wire.TasksNone {
+			for _, c := range t.Capabilities {
+				all[c] = true
+			}
+		}
+	}
+	return slices.Sorted(maps.Keys(all))
+}
+
+func (ts *Tasks) checkAgent(s *wire.TaskSpec) error {
+	a, err := ts.p.agent(s.Agent)
+	if err != nil {
+		return err
+	}
+	rec := a.record()
+	t := ts.p.types[rec.Type]
+	switch {
+	case t.Tasks != wire.TasksLines:
+		return wire.Errorf(wire.CodePrecondition, "agent %s takes no tasks: its type %q has no tasks: lines", s.Agent, rec.Type).WithField("agent")
+	case !rec.Status.Alive():
+		return wire.Errorf(wire.CodePrecondition, "agent %s is %s: it takes no tasks", s.Agent, rec.Status).WithField("agent")
+	case s.Type != "" && s.Type != rec.Type:
+		return bad("type", "agent %s is of type %q", s.Agent, rec.Type)
+	}
+	for _, c := range s.Capabilities {
+		if !slices.Contains(t.Capabilities, c) {
+			return bad("capabilities", "agent %s cannot do %q", s.Agent, c)
+		}
+	}
+	return nil
+}
+
+func checkTaskArgv(t wire.AgentType, s *wire.TaskSpec) error {
+	switch {
+	case t.Tasks == wire.TasksLines && len(s.Argv)+len(s.Args) > 0:
+		return bad("argv", "tasks of type %q go to running agents: they take an input, no command", t.Name)
+	case t.Tasks != wire.TasksProcess:
+	case len(t.Argv) == 0 && (len(s.Argv) == 0 || s.Argv[0] == ""):
+		return bad("argv", "type %q needs a command: give argv, one string an argument", t.Name)
+	case len(t.Argv) > 0 && len(s.Argv) > 0:
+		return bad("argv", "type %q has its own command; give args to add arguments", t.Name)
+	}
+	for _, arg := range slices.Concat(s.Argv, s.Args) {
+		if len(arg) > maxArgLen || strings.ContainsRune(arg, 0) {
+			return bad("argv", "an argument is longer than %d bytes, or has a NUL byte", maxArgLen)
+		}
+	}
+	return nil
+}
+
+func typeLike(name string) bool {
+	if name == "" || len(name) > 63 {
+		return false
+	}
+	for _, c := range name {
+		if !(c >= 'a' && c <= 'z' || c >= '0' && c <= '9' || c == '-' || c == '_') {
+			return false
+		}
+	}
+	return true
+}
+
+// made is one task of a batch.
+type made struct {
+	t     *task
+	fresh bool // it was not there before
+}
+
+// make makes the batch's tasks, in memory; nobody else sees the fresh ones yet.
+func (ts *Tasks) make(by Caller, specs []wire.TaskSpec) ([]made, error) {
+	ts.mu.Lock()
+	defer ts.mu.Unlock()
+	return ts.makeLocked(by, specs)
+}
+
+// newTask makes a task, in memory. The caller holds mu.
+func (ts *Tasks) newTask(by Caller, s wire.TaskSpec, i int) *task {
+	ts.nextNum++
+	t := &task{id: wire.TaskID(newID("t")), admitted: make(chan struct{})}
+	t.rec = wire.Task{ID: t.id, Num: ts.nextNum, TaskSpec: s, Actor: by.Actor, State: wire.TaskSubmitted,
+		LastTry: s.Retry.Max, CreatedAt: time.Now().UTC(), Request: by.part(i)}
+	return t
+}
+
+// makeLocked needs mu.
+func (ts *Tasks) makeLocked(by Caller, specs []wire.TaskSpec) ([]made, error) {
+	if ts.closed {
+		return nil, errClosing
+	}
+	batch := make([]made, len(specs))
+	keys := map[string]*task{}
+	for i, s := range specs {
+		request := by.part(i)
+		if old := cmp.Or(ts.byRequest[request], ts.byKey[s.IdempotencyKey]); old != nil && (request != "" || s.IdempotencyKey != "") {
+			batch[i] = made{t: old}
+		} else {
+			t := ts.newTask(by, s, i)
+			batch[i] = made{t, true}
+			ts.reserve(t)
+		}
+		if s.Key != "" {
+			if keys["#"+s.Key] != nil {
+				ts.release(batch)
+				return nil, bad("key", "two tasks of the batch have the key %q", s.Key)
+			}
+			keys["#"+s.Key] = batch[i].t
+		}
+	}
+	for i := range batch {
+		if err := ts.tie(batch[i], keys); err != nil {
+			ts.release(batch)
+			return nil, wire.AsError(err).In(fmt.Sprintf("tasks[%d]", i), len(specs) > 1)
+		}
+	}
+	if err := acyclic(batch); err != nil {
+		ts.release(batch)
+		return nil, err
+	}
+	return batch, nil
+}
+
+// reserve lets a task's keys find it, from before it is stored: whoever comes with one of them waits for that. The
+// caller holds mu.
+func (ts *Tasks) reserve(t *task) {
+	if t.rec.IdempotencyKey != "" {
+		ts.byKey[t.rec.IdempotencyKey] = t
+	}
+	if t.rec.Request != "" {
+		ts.byRequest[t.rec.Request] = t
+	}
+}
+
+// release takes the reservations of a batch back, which is refused. The caller holds mu.
+func (ts *Tasks) release(batch []made) {
+	for _, m := range batch {
+		if m.t == nil || !m.fresh {
+			continue
+		}
+		m.t.refused = true
+		close(m.t.admitted)
+		if ts.byKey[m.t.rec.IdempotencyKey] == m.t {
+			delete(ts.byKey, m.t.rec.IdempotencyKey)
+		}
+		if ts.byRequest[m.t.rec.Request] == m.t {
+			delete(ts.byRequest, m.t.rec.Request)
+		}
+	}
+}
+
+// tie finds a fresh task's parent and dependencies. The caller holds mu.
+func (ts *Tasks) tie(m made, keys map[string]*task) error {
+	t := m.t
+	if !m.fresh {
+		return nil
+	}
+	if id := t.rec.Parent; id != "" {
+		switch p := ts.all[id]; {
+		case p == nil:
+			return noTask(id)
+		case p.rec.State == wire.TaskCanceled || p.rec.State == wire.TaskRejected:
+			return wire.Errorf(wire.CodePrecondition, "the parent %s is %s: nothing is scheduled below it", id, p.rec.State).WithField("parent")
+		default:
+			t.parent = p
+		}
+	}
+	deps := make([]string, 0, len(t.rec.DependsOn))
+	for _, name := range t.rec.DependsOn {
+		d := ts.all[wire.TaskID(name)]
+		if strings.HasPrefix(name, "#") {
+			d = keys[name]
+		}
+		switch {
+		case d == nil && strings.HasPrefix(name, "#"):
+			return bad("depends_on", "no task of the batch has the key %q", name[1:])
+		case d == nil:
+			return wire.Errorf(wire.CodeNotFound, "there is no task %q to depend on", name).WithField("depends_on")
+		case d == t:
+			return bad("depends_on", "the task depends on itself")
+		case d.rec.State.Terminal() && d.rec.State != wire.TaskCompleted:
+			return wire.Errorf(wire.CodePrecondition, "it depends on %s, which is %s", d.id, d.rec.State).WithField("depends_on")
+		}
+		if !slices.Contains(deps, string(d.id)) {
+			deps = append(deps, string(d.id))
+		}
+	}
+	t.rec.DependsOn = deps
+	return nil
+}
+
+// acyclic refuses a batch whose tasks wait for each other. Tasks that were there before wait for none of the batch.
+func acyclic(batch []made) error {
+	fresh := map[string]*task{}
+	for _, m := range batch {
+		if m.fresh {
+			fresh[string(m.t.id)] = m.t
+		}
+	}
+	const open, done = 1, 2
+	mark := map[*task]int{}
+	var path []string
+	var visit func(t *task) error
+	visit = func(t *task) error {
+		path = append(path, cmp.Or(t.rec.Key, t.rec.Name, string(t.id)))
+		defer func() { path = path[:len(path)-1] }()
+		mark[t] = open
+		for _, id := range t.rec.DependsOn {
+			d := fresh[id]
+			if d == nil || mark[d] == done {
+				continue
+			}
+			name := cmp.Or(d.rec.Key, d.rec.Name, string(d.id))
+			if mark[d] == open {
+				from := slices.Index(path, name)
+				return wire.Errorf(wire.CodeInvalidParams, "the dependencies form a cycle: %s", strings.Join(append(path[max(from, 0):], name), " → ")).WithField("depends_on")
+			}
+			if err := visit(d); err != nil {
+				return err
+			}
+		}
+		mark[t] = done
+		return nil
+	}
+	for _, t := range fresh {
+		if mark[t] == 0 {
+			if err := visit(t); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+var errNotStored = wire.Errorf(wire.CodeUnavailable, "the tasks could not be stored, so that none was submitted; the server's log says why")
+
+// admit stores the fresh tasks and lets them be scheduled. When one can't be stored, none is there.
+func (ts *Tasks) admit(ctx context.Context, batch []made) error {
+	ctx = context.WithoutCancel(ctx)
+	if err := ts.p.o.Store.Room(); err != nil {
+		ts.mu.Lock()
+		defer ts.mu.Unlock()
+		ts.release(batch)
+		return err
+	}
+	errs := make([]error, len(batch))
+	var wg sync.WaitGroup
+	slots := make(chan struct{}, putLimit)
+	for i, m := range batch {
+		if m.fresh {
+			slots <- struct{}{}
+			wg.Go(func() { errs[i] = ts.p.o.Store.PutTask(ctx, &m.t.rec); <-slots })
+		}
+	}
+	wg.Wait()
+	if err := errors.Join(errs...); err != nil {
+		ts.p.log.Error("tasks were refused: they could not be stored", "err", err)
+		ts.undo(ctx, batch)
+		ts.mu.Lock()
+		defer ts.mu.Unlock()
+		ts.release(batch)
+		return errNotStored
+	}
+	ts.mu.Lock()
+	for _, m := range batch {
+		if m.fresh {
+			ts.add(m.t)
+		}
+	}
+	for _, m := range batch {
+		if !m.fresh {
+			continue
+		}
+		if m.t.rec.Orchestration == nil { // its children are the work
+			ts.queue(m.t)
+		}
+		close(m.t.admitted)
+	}
+	ts.mu.Unlock()
+	for _, m := range batch {
+		if !m.fresh && m.t.admitted != nil {
+			<-m.t.admitted
+			if m.t.refused {
+				return errNotStored
+			}
+		}
+	}
+	return nil
+}
+
+// undo removes what was stored of a batch that is refused.
+func (ts *Tasks) undo(ctx context.Context, batch []made) {
+	for _, m := range batch {
+		if m.fresh && m.t.rec.Rev != 0 {
+			if err := ts.p.o.Store.DeleteTask(ctx, m.t.id); err != nil {
+				ts.p.log.Error("a refused task could not be removed", "task", m.t.id, "err", err)
+			}
+		}
+	}
+}
+
+// part marks one of several effects of a request.
+func (c Caller) part(i int) string {
+	if c.Request == "" {
+		return ""
+	}
+	return fmt.Sprintf("%s.%d", c.Request, i)
+}
+
+// ownFolder is where an agent without a cwd works.
+func (p *Plane) ownFolder(id wire.AgentID) string { return filepath.Join(p.o.WorkDir, string(id)) }

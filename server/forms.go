@@ -1,0 +1,78 @@
+package server
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+
+	"skein.dev/skein/server/control"
+	"skein.dev/skein/ui"
+	"skein.dev/skein/webtransport/wire"
+)
+
+// The forms of the pages, for those that run without script. Each leads back to where it stood.
+
+// pageCaller is who posts a form.
+var pageCaller = control.Caller{Actor: "dashboard"}
+
+func (s *Server) postAdmission(w http.ResponseWriter, r *http.Request) {
+	params := wire.AdmissionParams{Type: r.FormValue("type"), Closed: r.FormValue("closed") == "true", Reason: r.FormValue("reason")}
+	if _, err := s.plane.SetAdmission(r.Context(), pageCaller, params); err != nil {
+		s.refuseForm(w, r, err)
+		return
+	}
+	s.back(w, r, "/")
+}
+
+// postStop stops everything, and answers when it is gone. Whoever leaves meanwhile does not hold the stop up.
+func (s *Server) postStop(w http.ResponseWriter, r *http.Request) {
+	if r.FormValue("confirm") != string(wire.ScopeAll) {
+		s.refuseForm(w, r, wire.Errorf(wire.CodeInvalidParams, "tick the box to stop everything").WithField("confirm"))
+		return
+	}
+	if _, err := s.plane.Stop(r.Context(), pageCaller, wire.StopParams{Scope: wire.ScopeAll}); err != nil {
+		s.refuseForm(w, r, err)
+		return
+	}
+	http.Redirect(w, r, "/", http.StatusSeeOther)
+}
+
+// back leads to the page that the form was on.
+func (s *Server) back(w http.ResponseWriter, r *http.Request, otherwise string) {
+	to := otherwise
+	if u, err := url.Parse(r.Referer()); err == nil && u.Host == r.Host {
+		if p := localPath(u.RequestURI()); p != "" {
+			to = p
+		}
+	}
+	http.Redirect(w, r, to, http.StatusSeeOther)
+}
+
+// refuseForm says why what was asked for is not done.
+func (s *Server) refuseForm(w http.ResponseWriter, r *http.Request, err error) {
+	e := wire.AsError(err)
+	status, ok := formStatus[e.Code]
+	if !ok {
+		status = http.StatusConflict
+	}
+	if e.Code == wire.CodeInternal {
+		s.log.Error("a form could not be carried out", "path", r.URL.Path, "err", err)
+	}
+	if !asksForPage(r) {
+		writeJSON(w, status, map[string]*wire.Error{"error": e})
+		return
+	}
+	v := ui.RefusedView{Status: status, Title: "This was not done", Detail: ui.Sentence(e.Message), Nonce: nonce(w)}
+	if u, err := url.Parse(r.Referer()); err == nil && u.Host == r.Host {
+		v.Back, v.BackWord = localPath(u.RequestURI()), "Back"
+	}
+	s.page(w, r, status, ui.Refused(v))
+}
+
+var formStatus = map[wire.ErrorCode]int{
+	wire.CodeInternal: http.StatusInternalServerError, wire.CodeUnavailable: http.StatusServiceUnavailable,
+	wire.CodeNotFound: http.StatusNotFound, wire.CodeInvalidParams: http.StatusBadRequest,
+}
+
+// asksForPage tells a browser from a program.
+func asksForPage(r *http.Request) bool { return strings.Contains(r.Header.Get("Accept"), "text/html") }

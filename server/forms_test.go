@@ -1,0 +1,44 @@
+package server
+
+import (
+	"net/http"
+	"net/url"
+	"syscall"
+	"testing"
+
+	"skein.dev/skein/webtransport/wire"
+)
+
+func TestTheFormStopsEverything(t *testing.T) {
+	n := start(t)
+	one, two := n.shell(t, "exec sleep 300"), n.shell(t, "trap '' TERM; exec sleep 300")
+	in := n.ask(t, "POST", "/stop", bearer(n.token), form(url.Values{}))
+	if e := in.reason(t); in.StatusCode != http.StatusBadRequest || e.Data.Field != "confirm" {
+		t.Errorf("without a yes the answer is %d %v", in.StatusCode, e)
+	}
+	yes := form(url.Values{"confirm": {"all"}})
+	if a := n.ask(t, "POST", "/stop", yes); a.StatusCode != http.StatusUnauthorized {
+		t.Errorf("a stranger got %d", a.StatusCode)
+	}
+	if a := n.ask(t, "POST", "/stop", bearer(n.token), header("Sec-Fetch-Site", "cross-site"), yes); a.StatusCode != http.StatusForbidden {
+		t.Errorf("another site got %d", a.StatusCode)
+	}
+	for _, a := range []wire.Agent{one, two} {
+		if err := syscall.Kill(a.Process.PID, 0); err != nil {
+			t.Fatalf("the process of %s is gone, and nothing was confirmed: %v", a.ID, err)
+		}
+	}
+
+	a := n.ask(t, "POST", "/stop", bearer(n.token), header("Sec-Fetch-Site", "same-origin"), yes)
+	if a.StatusCode != http.StatusSeeOther || a.Header.Get("Location") != "/" {
+		t.Errorf("answered %d to %q", a.StatusCode, a.Header.Get("Location"))
+	}
+	for _, a := range []wire.Agent{one, two} {
+		if err := syscall.Kill(a.Process.PID, 0); err != syscall.ESRCH {
+			t.Errorf("the process of %s is there: %v", a.ID, err)
+		}
+	}
+	if adm := n.plane.Admission(); !adm.Closed || adm.Actor != "dashboard" {
+		t.Errorf("admission %+v, want it closed by the dashboard", adm)
+	}
+}

@@ -1,0 +1,116 @@
+package server
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"skein.dev/skein/webtransport/wire"
+)
+
+// On a full disk, what is new is refused with a clear error, what runs waits or ends well, and when there is space again
+// everything goes on: nothing was lost.
+func TestAFullDisk(t *testing.T) {
+	dir := t.TempDir()
+	if err := unix.Mount("skein-test", dir, "tmpfs", 0, "size=192m"); err != nil {
+		t.Skipf("NOT TESTED: what a full disk does. A tmpfs can't be mounted, which needs root: %v", err)
+	}
+	t.Cleanup(func() { unix.Unmount(dir, unix.MNT_DETACH) })
+	n := start(t, func(o *Options) { o.DataDir = filepath.Join(dir, "data") })
+	p := n.join(t, wire.WebTransport)
+	printer := n.shell(t, "while read line; do echo got $line; done")
+	at, _ := p.attach(t, wire.Header{Agent: printer.ID, Follow: true})
+	tasks := open(t, p, `{"lane":"task"}`)
+	ask := func(s *stream, id, method string, params any) *wire.Message {
+		t.Helper()
+		s.say(t, request(id, method, params))
+		return s.answerTo(t, id)
+	}
+	slow := result[wire.SubmitResult](t, ask(tasks, "1", wire.MethodTaskSubmit, wire.SubmitParams{Tasks: []wire.TaskSpec{{Type: "shell",
+		Argv: []string{"sh", "-c", "while [ ! -e " + dir + "/go ]; do sleep 0.05; done; echo done"}}}})).Tasks[0]
+
+	free := fillDisk(t, dir)
+	for id, c := range map[string]struct {
+		s      *stream
+		method string
+		params any
+	}{
+		"10": {p.ctrl, wire.MethodSpawn, wire.SpawnParams{Type: "scripted"}},
+		"11": {tasks, wire.MethodTaskSubmit, wire.SubmitParams{Tasks: []wire.TaskSpec{{Type: "worker"}}}},
+		"12": {open(t, p, `{"lane":"memory"}`), wire.MethodMemoryStore, wire.MemoryStoreParams{Namespace: "n", Key: "k", Value: wire.Payload{Text: "v"}}},
+	} {
+		if m := ask(c.s, id, c.method, c.params); m.Error == nil || m.Error.Code != wire.CodeUnavailable || !strings.Contains(m.Error.Message, "disk") || !strings.Contains(m.Error.Message, "full") {
+			t.Errorf("%s on a full disk: %+v, %s", c.method, m.Error, m.Result)
+		}
+	}
+	if a := n.ask(t, "GET", n.addrs.HTTP+"/readyz"); a.StatusCode != 503 {
+		t.Errorf("/readyz says %s: %s", a.Status, a.body)
+	}
+	if err := n.plane.Input(t.Context(), "test", wire.InputParams{ID: printer.ID, Text: "one\n"}); err != nil {
+		t.Errorf("an input: %v", err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "go"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(300 * time.Millisecond) // what must not happen has time to happen
+	if a, _ := n.plane.Get(printer.ID); a.LastLine != "" {
+		t.Errorf("output was stored on a full disk: %q", a.LastLine)
+	}
+
+	free()
+	var seen strings.Builder
+	for !strings.Contains(seen.String(), "got one") {
+		m := at.until(t, func(m *wire.Message) bool { return m.Method == wire.NoteEvents })
+		var ev wire.Events
+		if err := json.Unmarshal(m.Params, &ev); err != nil {
+			t.Fatal(err)
+		}
+		seen.WriteString(output(ev.Events))
+	}
+	deadline := time.Now().Add(patience)
+	for {
+		rec, err := n.plane.Tasks.Get(slow.ID)
+		if err != nil || rec.State == wire.TaskCompleted && rec.Result.Text == "done\n" {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("the task that ran is %+v", rec)
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	if m := ask(tasks, "21", wire.MethodTaskSubmit, wire.SubmitParams{Tasks: []wire.TaskSpec{{Type: "worker"}}}); m.Error != nil {
+		t.Errorf("with space again: %v", m.Error)
+	}
+	if m := ask(p.ctrl, "22", wire.MethodSpawn, wire.SpawnParams{Type: "scripted"}); m.Error != nil {
+		t.Errorf("with space again: %v", m.Error)
+	}
+}
+
+// fillDisk leaves less than the store's reserve.
+func fillDisk(t *testing.T, dir string) (free func()) {
+	t.Helper()
+	var st unix.Statfs_t
+	if err := unix.Statfs(dir, &st); err != nil {
+		t.Fatal(err)
+	}
+	filler := filepath.Join(dir, "filler")
+	f, err := os.Create(filler)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if err := unix.Fallocate(int(f.Fd()), 0, 0, int64(st.Bavail)*st.Bsize-(8<<20)); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(250 * time.Millisecond) // the store looks ten times a second
+	return func() {
+		if err := os.Remove(filler); err != nil {
+			t.Fatal(err)
+		}
+	}
+}

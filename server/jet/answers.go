@@ -1,0 +1,86 @@
+package jet
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"skein.dev/skein/webtransport/wire"
+)
+
+const (
+	answerStream  = "ANSWERS"
+	answerSubject = "ans."
+	// AnswerAge is how long an answer is kept.
+	AnswerAge      = 15 * time.Minute
+	maxAnswerBytes = 256 << 20
+)
+
+// Answer is what a request was answered with: Result or Error.
+type Answer struct {
+	Key    string          `json:"key"`  // marks the request; of [A-Za-z0-9_-]
+	Body   []byte          `json:"body"` // SHA-256 of what was asked
+	At     time.Time       `json:"at"`
+	Result json.RawMessage `json:"result,omitempty"`
+	Error  *wire.Error     `json:"error,omitempty"`
+}
+
+func (s *Store) openAnswers(ctx context.Context) (err error) {
+	s.answers, err = s.events.js.CreateOrUpdateStream(ctx, jetstream.StreamConfig{
+		Name: answerStream, Subjects: []string{answerSubject + "*"}, Storage: jetstream.FileStorage,
+		Discard: jetstream.DiscardOld, MaxBytes: maxAnswerBytes, MaxAge: AnswerAge, MaxMsgsPerSubject: 1, AllowDirect: true,
+	})
+	if err != nil {
+		return fmt.Errorf("open the answers: %w", err)
+	}
+	return nil
+}
+
+// PutAnswer keeps an answer for AnswerAge. It does not wait: the kernel has it within the millisecond, which a kill -9
+// does not take back. What a crash of the machine takes back is found by the marks in the records themselves.
+func (s *Store) PutAnswer(a Answer) error {
+	b, err := json.Marshal(a)
+	if err == nil {
+		_, err = s.events.js.PublishMsgAsync(&nats.Msg{Subject: answerSubject + a.Key, Data: b})
+	}
+	if err != nil {
+		return fmt.Errorf("store an answer: %w", err)
+	}
+	return nil
+}
+
+// Answers reads the answers that are kept, oldest first.
+func (s *Store) Answers(ctx context.Context, f func(Answer)) error {
+	info, err := s.answers.Info(ctx)
+	if err != nil {
+		return fmt.Errorf("read the answers: %w", err)
+	}
+	if info.State.Msgs == 0 {
+		return nil
+	}
+	c, err := s.answers.OrderedConsumer(ctx, jetstream.OrderedConsumerConfig{})
+	if err != nil {
+		return fmt.Errorf("read the answers: %w", err)
+	}
+	for last := uint64(0); last < info.State.LastSeq; {
+		m, err := c.Next(jetstream.FetchMaxWait(opTimeout))
+		if err != nil {
+			return fmt.Errorf("read the answers: %w", err)
+		}
+		meta, err := m.Metadata()
+		if err != nil {
+			return fmt.Errorf("read the answers: %w", err)
+		}
+		last = meta.Sequence.Stream
+		var a Answer
+		if err := json.Unmarshal(m.Data(), &a); err != nil {
+			return fmt.Errorf("read answer %d: %w", last, err)
+		}
+		f(a)
+	}
+	return nil
+}

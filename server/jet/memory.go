@@ -1,0 +1,305 @@
+package jet
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"skein.dev/skein/webtransport/wire"
+)
+
+// Memory is one stream: a message is an entry as it became by a change, a deletion too, and its sequence is the
+// entry's revision. The subject is mem.<namespace>.<key>, each encoded into one token. What was deleted long ago is
+// purged; a message on mem.purged, before the purge, tells every node what and up to where.
+const (
+	memoryStream  = "MEMORY"
+	memorySubject = "mem."
+	purgedSubject = memorySubject + "purged"
+
+	// repeatWindow is how long the stream itself refuses a message with the mark of another one. It need only cover
+	// the time until every node has read that one: the marks are remembered longer there.
+	repeatWindow = 2 * time.Minute
+
+	// readAhead bounds the messages that a follower has not looked at yet, of 1 MiB at most. More is not faster, and with a
+	// bound in bytes the client's queue overflows and the follower starts again.
+	readAhead = 64
+)
+
+// openMemory makes memory's stream. There is one copy of it, on one NATS server, so that a read never comes from a copy
+// that is behind.
+func (s *Store) openMemory(ctx context.Context) (err error) {
+	s.memory, err = s.records.js.CreateOrUpdateStream(ctx, jetstream.StreamConfig{
+		Name: memoryStream, Subjects: []string{memorySubject + ">"}, Storage: jetstream.FileStorage,
+		MaxMsgsPerSubject: wire.MemoryHistory, Duplicates: repeatWindow, AllowDirect: true,
+	})
+	if err != nil {
+		return fmt.Errorf("open memory: %w", err)
+	}
+	return nil
+}
+
+// MemoryEpoch names the stream that revisions count in.
+func (s *Store) MemoryEpoch() string {
+	return fmt.Sprintf("m%x", s.memory.CachedInfo().Created.UnixNano())
+}
+
+// MemoryBytes is what the stream takes of the disk.
+func (s *Store) MemoryBytes(ctx context.Context) (int64, error) {
+	info, err := s.memory.Info(ctx)
+	if err != nil {
+		return 0, fmt.Errorf("read the size of memory: %w", err)
+	}
+	return int64(info.State.Bytes), nil
+}
+
+func memoryKey(namespace, key string) string {
+	return memorySubject + encodeToken(namespace) + "." + encodeToken(key)
+}
+
+// PutMemory appends an entry, if the newest revision of its key, deletions included, is expect; 0: it has none. The
+// entry's own Revision is not read. It is on the disk when PutMemory returns. mark, if there is one, marks the message:
+// if another one with it was stored of late, that one's revision comes back, and nothing is stored. A mismatch is
+// CodeConflict, and revision is the newest one if the store tells, else 0.
+func (s *Store) PutMemory(ctx context.Context, e *wire.MemoryEntry, expect uint64, mark string) (revision uint64, err error) {
+	if !e.Deleted { // a deletion makes room
+		if err := s.Room(); err != nil {
+			return 0, err
+		}
+	}
+	b, err := wire.Encode(e)
+	if err != nil {
+		return 0, fmt.Errorf("encode an entry of memory: %w", err)
+	}
+	opts := []jetstream.PublishOpt{jetstream.WithExpectLastSequencePerSubject(expect)}
+	if mark != "" {
+		opts = append(opts, jetstream.WithMsgID(mark))
+	}
+	ack, err := s.records.js.PublishMsg(ctx, &nats.Msg{Subject: memoryKey(e.Namespace, e.Key), Data: b}, opts...)
+	if last, moved := wrongSequence(err); moved {
+		return last, wire.Errorf(wire.CodeConflict, "the entry has changed")
+	}
+	if err != nil {
+		return 0, fmt.Errorf("store an entry of memory: %w", err)
+	}
+	return ack.Sequence, nil
+}
+
+// wrongSequence reads the refusal of a compare-and-set. The sequence that is there stands only in its text, and in a
+// cluster nowhere.
+func wrongSequence(err error) (last uint64, is bool) {
+	var ae *jetstream.APIError
+	if !errors.As(err, &ae) || ae.ErrorCode != jetstream.JSErrCodeStreamWrongLastSequence && ae.ErrorCode != jetstream.JSErrCodeStreamWrongLastSequenceConstant {
+		return 0, false
+	}
+	fmt.Sscanf(ae.Description, "wrong last sequence: %d", &last)
+	return last, true
+}
+
+// MemoryAt reads the entry with a revision. CodeNotFound: history has dropped it.
+func (s *Store) MemoryAt(ctx context.Context, revision uint64) (*wire.MemoryEntry, error) {
+	m, err := s.memory.GetMsg(ctx, revision)
+	if errors.Is(err, jetstream.ErrMsgNotFound) {
+		return nil, wire.Errorf(wire.CodeNotFound, "revision %d is gone", revision)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read revision %d of memory: %w", revision, err)
+	}
+	return decodeEntry(m.Subject, m.Sequence, m.Data)
+}
+
+// MemorySince reads entries of a namespace with a revision greater than after, oldest first: of one key, or of all with
+// key "". It gives limit at most, and may give fewer than there are, but none only if there are none.
+func (s *Store) MemorySince(ctx context.Context, namespace, key string, after uint64, limit int) ([]*wire.MemoryEntry, error) {
+	subject := memorySubject + encodeToken(namespace) + ".*"
+	if key != "" {
+		subject = memoryKey(namespace, key)
+	}
+	for {
+		msgs, err := batch(ctx, s.records.js, memoryStream, subject, after, limit)
+		if err != nil {
+			return nil, fmt.Errorf("read memory %s: %w", namespace, err)
+		}
+		var all []*wire.MemoryEntry
+		for _, m := range msgs {
+			after = m.Sequence
+			if e := s.entry(m.Subject, m.Sequence, m.Data); e != nil {
+				all = append(all, e)
+			}
+		}
+		if len(all) > 0 || len(msgs) == 0 {
+			return all, nil
+		}
+	}
+}
+
+// entry reads an entry; nil: it is none. On an external server others may write into the stream too.
+func (s *Store) entry(subject string, seq uint64, data []byte) *wire.MemoryEntry {
+	e, err := decodeEntry(subject, seq, data)
+	if err != nil {
+		s.log.Error("a message in memory's stream is no entry; it is skipped", "sequence", seq, "subject", subject, "err", err)
+		return nil
+	}
+	return e
+}
+
+// decodeEntry reads an entry. Its name is what its subject says.
+func decodeEntry(subject string, seq uint64, data []byte) (*wire.MemoryEntry, error) {
+	namespace, key, err := splitSubject(subject)
+	if err != nil {
+		return nil, err
+	}
+	e := &wire.MemoryEntry{}
+	if err := json.Unmarshal(data, e); err != nil {
+		return nil, fmt.Errorf("read revision %d of memory: %w", seq, err)
+	}
+	e.Namespace, e.Key, e.Revision = namespace, key, seq
+	return e, nil
+}
+
+func splitSubject(subject string) (namespace, key string, err error) {
+	ns, k, ok := strings.Cut(strings.TrimPrefix(subject, memorySubject), ".")
+	if !ok {
+		return "", "", fmt.Errorf("the subject %q is no entry of memory", subject)
+	}
+	if namespace, err = decodeToken(ns); err == nil {
+		key, err = decodeToken(k)
+	}
+	return namespace, key, err
+}
+
+// purge is the message on purgedSubject.
+type purge struct {
+	Horizon uint64                 `json:"horizon"` // no deletion up to this revision need be there any more
+	Before  uint64                 `json:"before"`  // the sequence of the purge before
+	Keys    []wire.MemoryKeyParams `json:"keys"`    // with the revision of the deletion in IfRevision
+}
+
+// AnnouncePurge tells every node that deleted entries will be purged. before is the revision of the announcement
+// before, 0 for the first: another node's in between is CodeConflict.
+func (s *Store) AnnouncePurge(ctx context.Context, horizon, before uint64, keys []wire.MemoryKeyParams) (revision uint64, err error) {
+	b, err := wire.Encode(purge{horizon, before, keys})
+	if err != nil {
+		return 0, fmt.Errorf("announce a purge of memory: %w", err)
+	}
+	ack, err := s.records.js.PublishMsg(ctx, &nats.Msg{Subject: purgedSubject, Data: b}, jetstream.WithExpectLastSequencePerSubject(before))
+	if _, moved := wrongSequence(err); moved {
+		return 0, wire.Errorf(wire.CodeConflict, "another node purges")
+	}
+	if err != nil {
+		return 0, fmt.Errorf("announce a purge of memory: %w", err)
+	}
+	return ack.Sequence, nil
+}
+
+// PurgeMemory removes what a key had, up to a revision.
+func (s *Store) PurgeMemory(ctx context.Context, namespace, key string, upTo uint64) error {
+	err := s.memory.Purge(ctx, jetstream.WithPurgeSubject(memoryKey(namespace, key)), jetstream.WithPurgeSequence(upTo+1))
+	if err != nil {
+		return fmt.Errorf("purge %s of memory %s: %w", key, namespace, err)
+	}
+	return nil
+}
+
+// FollowMemory reads memory: first the newest entry of every key, then, for as long as ctx lives, every change, all in
+// the order of revisions and from this goroutine. Between the two it calls ready, once. purged is told what
+// AnnouncePurge was; its error ends the following.
+func (s *Store) FollowMemory(ctx context.Context, changed func(e *wire.MemoryEntry, mark string),
+	purged func(revision, horizon, before uint64, keys []wire.MemoryKeyParams) error, ready func()) error {
+	msgs, pending, err := s.readMemory(ctx, jetstream.OrderedConsumerConfig{DeliverPolicy: jetstream.DeliverLastPerSubjectPolicy})
+	if err != nil {
+		return err
+	}
+	defer msgs.Stop()
+	stop := context.AfterFunc(ctx, msgs.Stop) // a reader that can't reach the store looks at nothing else
+	defer stop()
+	loading := pending > 0
+	if !loading {
+		ready()
+	}
+	for {
+		m, err := msgs.Next(jetstream.NextContext(ctx))
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if err != nil {
+			return fmt.Errorf("follow memory: %w", err)
+		}
+		meta, err := m.Metadata()
+		if err != nil {
+			return fmt.Errorf("follow memory: %w", err)
+		}
+		if err := s.deliver(m, meta.Sequence.Stream, changed, purged); err != nil {
+			return err
+		}
+		if loading && meta.NumPending == 0 {
+			loading = false
+			ready()
+		}
+	}
+}
+
+func (s *Store) deliver(m jetstream.Msg, seq uint64, changed func(*wire.MemoryEntry, string),
+	purged func(revision, horizon, before uint64, keys []wire.MemoryKeyParams) error) error {
+	if m.Subject() == purgedSubject {
+		var p purge
+		if err := json.Unmarshal(m.Data(), &p); err != nil {
+			return fmt.Errorf("read purge %d of memory: %w", seq, err)
+		}
+		return purged(seq, p.Horizon, p.Before, p.Keys)
+	}
+	if e := s.entry(m.Subject(), seq, m.Data()); e != nil {
+		changed(e, m.Headers().Get(jetstream.MsgIDHeader))
+	}
+	return nil
+}
+
+// readMemory reads the stream in order. pending is how many messages there are to read now.
+func (s *Store) readMemory(ctx context.Context, c jetstream.OrderedConsumerConfig) (msgs jetstream.MessagesContext, pending uint64, err error) {
+	cons, err := s.records.js.OrderedConsumer(ctx, memoryStream, c)
+	if err == nil {
+		msgs, err = cons.Messages(jetstream.PullMaxMessages(readAhead))
+	}
+	if err != nil {
+		return nil, 0, fmt.Errorf("read memory: %w", err)
+	}
+	return msgs, cons.CachedInfo().NumPending, nil
+}
+
+// MemoryMarks gives the marks of the newest changes, oldest first: those since a time, at most limit.
+func (s *Store) MemoryMarks(ctx context.Context, since time.Time, limit uint64, mark func(mark string, revision uint64)) error {
+	from := jetstream.OrderedConsumerConfig{HeadersOnly: true, DeliverPolicy: jetstream.DeliverByStartTimePolicy, OptStartTime: &since}
+	msgs, pending, err := s.readMemory(ctx, from)
+	if err == nil && pending > limit {
+		msgs.Stop()
+		var info *jetstream.StreamInfo
+		if info, err = s.memory.Info(ctx); err == nil {
+			from.DeliverPolicy, from.OptStartTime, from.OptStartSeq = jetstream.DeliverByStartSequencePolicy, nil, info.State.LastSeq-limit+1
+			msgs, pending, err = s.readMemory(ctx, from)
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("read the marks of memory: %w", err)
+	}
+	defer msgs.Stop()
+	for pending > 0 {
+		m, err := msgs.Next(jetstream.NextContext(ctx))
+		if err != nil {
+			return fmt.Errorf("read the marks of memory: %w", err)
+		}
+		meta, err := m.Metadata()
+		if err != nil {
+			return fmt.Errorf("read the marks of memory: %w", err)
+		}
+		if id := m.Headers().Get(jetstream.MsgIDHeader); id != "" {
+			mark(id, meta.Sequence.Stream)
+		}
+		pending = meta.NumPending
+	}
+	return nil
+}

@@ -1,0 +1,93 @@
+package jet
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"skein.dev/skein/webtransport/wire"
+)
+
+// PutTask stores a task's record over the one with its Rev, and sets Rev to the new one. It is on the disk when PutTask
+// returns. CodeConflict: the record has another revision.
+func (s *Store) PutTask(ctx context.Context, t *wire.Task) error {
+	b, err := json.Marshal(t)
+	if err != nil {
+		return fmt.Errorf("encode task %s: %w", t.ID, err)
+	}
+	rev := t.Rev
+	if rev == 0 {
+		rev, err = s.tasks.Create(ctx, string(t.ID), b)
+	} else {
+		rev, err = s.tasks.Update(ctx, string(t.ID), b, rev)
+	}
+	var api *jetstream.APIError
+	if errors.As(err, &api) && api.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequence {
+		return wire.Errorf(wire.CodeConflict, "task %s was changed meanwhile", t.ID)
+	}
+	if err != nil {
+		return fmt.Errorf("store task %s: %w", t.ID, err)
+	}
+	t.Rev = rev
+	return nil
+}
+
+// DeleteTask removes a task's record.
+func (s *Store) DeleteTask(ctx context.Context, id wire.TaskID) error {
+	if err := s.tasks.Delete(ctx, string(id)); err != nil {
+		return fmt.Errorf("delete task %s: %w", id, err)
+	}
+	return nil
+}
+
+// Tasks reads every task's record; deleted is the revision of the last deletion.
+func (s *Store) Tasks(ctx context.Context) (all []wire.Task, deleted uint64, err error) {
+	w, err := s.tasks.WatchAll(ctx)
+	if err != nil {
+		return nil, 0, fmt.Errorf("read the tasks: %w", err)
+	}
+	defer w.Stop()
+	for {
+		select {
+		case e := <-w.Updates():
+			switch {
+			case e == nil: // the marker: every record was sent
+				return all, deleted, nil
+			case e.Operation() != jetstream.KeyValuePut:
+				deleted = max(deleted, e.Revision())
+				continue
+			}
+			var t wire.Task
+			if err := json.Unmarshal(e.Value(), &t); err != nil {
+				return nil, 0, fmt.Errorf("read task %s: %w", e.Key(), err)
+			}
+			t.Rev = e.Revision()
+			all = append(all, t)
+		case <-ctx.Done():
+			return nil, 0, fmt.Errorf("read the tasks: %w", ctx.Err())
+		}
+	}
+}
+
+// PutAdmission keeps who may start something.
+func (s *Store) PutAdmission(ctx context.Context, a wire.Admission) error {
+	return s.putJSON(ctx, s.meta, "admission", a)
+}
+
+// Admission gives what was put last; the zero value, which is open, when nothing was.
+func (s *Store) Admission(ctx context.Context) (a wire.Admission, err error) {
+	e, err := s.meta.Get(ctx, "admission")
+	if errors.Is(err, jetstream.ErrKeyNotFound) {
+		return a, nil
+	}
+	if err == nil {
+		err = json.Unmarshal(e.Value(), &a)
+	}
+	if err != nil {
+		return a, fmt.Errorf("read the admission: %w", err)
+	}
+	return a, nil
+}

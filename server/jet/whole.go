@@ -1,0 +1,161 @@
+package jet
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// NATS opens a damaged store as far as it can be read, without a word: a few wrong bytes in a block cost all that stands
+// behind them, and a stream whose description can't be read is made anew. A control plane that has forgotten half of
+// its agents is worse than one that does not start; so the store notes how far its streams go, and looks at the start
+// whether they still do.
+
+// DamagedError says that the embedded store is not what was written.
+type DamagedError struct {
+	Dir  string // of the store
+	What string
+}
+
+func (e *DamagedError) Error() string {
+	return fmt.Sprintf("the store in %s is damaged: %s. Put a whole copy in its place, or move it away to begin with an empty one: mv %s %s.damaged",
+		e.Dir, e.What, e.Dir, e.Dir)
+}
+
+const (
+	inventoryFile = "inventory.json"
+	// inventoryInterval lies between two notes. What a kill took back of the last one is not missed.
+	inventoryInterval = 2 * time.Second
+)
+
+// inventory is how far the streams went when it was written. Those of the records are on the disk; the events' are
+// while the machine is up.
+type inventory struct {
+	Boot    string          `json:"boot"`
+	Clean   bool            `json:"clean"` // the store was closed: nothing followed
+	Streams map[string]mark `json:"streams"`
+}
+
+type mark struct {
+	Last uint64 `json:"last"` // sequence
+	Msgs uint64 `json:"msgs"`
+}
+
+// keeper writes the inventory.
+type keeper struct {
+	dir  string // empty: an external store
+	boot string
+	last []byte
+	quit chan struct{}
+	done sync.WaitGroup
+}
+
+// check compares the streams with the inventory. It runs before any stream is made.
+func (s *Store) check(ctx context.Context, dir, boot string) error {
+	b, err := os.ReadFile(filepath.Join(dir, inventoryFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil // a fresh store
+	}
+	var was inventory
+	if err == nil {
+		err = json.Unmarshal(b, &was)
+	}
+	if err != nil {
+		return &DamagedError{dir, "its inventory can't be read: " + err.Error()}
+	}
+	now, err := s.marks(ctx)
+	if err != nil {
+		return err
+	}
+	for _, name := range slices.Sorted(maps.Keys(was.Streams)) {
+		old, is := was.Streams[name], now[name]
+		events := name == eventStream || name == answerStream
+		switch _, there := now[name]; {
+		case !there:
+			return &DamagedError{dir, fmt.Sprintf("stream %s is missing", name)}
+		case events && was.Boot != boot: // the machine crashed: the epoch tells
+		case is.Last < old.Last:
+			return &DamagedError{dir, fmt.Sprintf("stream %s went to %d, and now ends at %d", name, old.Last, is.Last)}
+		case was.Clean && name != answerStream && is.Msgs < old.Msgs: // answers age
+			return &DamagedError{dir, fmt.Sprintf("stream %s had %d messages, and now has %d", name, old.Msgs, is.Msgs)}
+		}
+	}
+	return nil
+}
+
+// marks tells how far the streams go.
+func (s *Store) marks(ctx context.Context) (map[string]mark, error) {
+	all := map[string]mark{}
+	for _, n := range []*node{s.records, s.events} {
+		l := n.js.ListStreams(ctx)
+		for info := range l.Info() {
+			all[info.Config.Name] = mark{info.State.LastSeq, info.State.Msgs}
+		}
+		if err := l.Err(); err != nil && !errors.Is(err, jetstream.ErrEndOfData) {
+			return nil, fmt.Errorf("list the store's streams: %w", err)
+		}
+	}
+	return all, nil
+}
+
+// keep writes the inventory from now on.
+func (s *Store) keep(dir, boot string) {
+	s.keeper = keeper{dir: dir, boot: boot, quit: make(chan struct{})}
+	s.keeper.done.Go(func() {
+		t := time.NewTicker(inventoryInterval)
+		defer t.Stop()
+		for {
+			select {
+			case <-t.C:
+				s.note(false)
+			case <-s.keeper.quit:
+				return
+			}
+		}
+	})
+}
+
+// stopKeeping writes the last inventory.
+func (s *Store) stopKeeping() {
+	if s.keeper.quit != nil {
+		close(s.keeper.quit)
+		s.keeper.done.Wait()
+		s.keeper.quit = nil
+		s.note(true)
+	}
+}
+
+// note writes the inventory. On a failure the one before stays, which asks for less.
+func (s *Store) note(clean bool) {
+	ctx, cancel := context.WithTimeout(context.Background(), opTimeout)
+	defer cancel()
+	streams, err := s.marks(ctx)
+	if err != nil {
+		s.log.Warn("the store's inventory could not be taken", "err", err)
+		return
+	}
+	b, err := json.Marshal(inventory{Boot: s.keeper.boot, Clean: clean, Streams: streams})
+	if err != nil || bytes.Equal(b, s.keeper.last) {
+		return
+	}
+	path := filepath.Join(s.keeper.dir, inventoryFile)
+	if err = os.WriteFile(path+".new", append(b, '\n'), 0o600); err == nil {
+		err = os.Rename(path+".new", path)
+	}
+	if err != nil {
+		s.log.Warn("the store's inventory could not be written", "err", err)
+		return
+	}
+	s.keeper.last = b
+}

@@ -1,0 +1,147 @@
+package server
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"sync"
+	"time"
+
+	"skein.dev/skein/server/control"
+	"skein.dev/skein/webtransport/wire"
+)
+
+const (
+	// maxWatches bounds the watches of one memory lane.
+	maxWatches = 64
+	// watchRetry lies between two tries to read a log that can't be read.
+	watchRetry = time.Second
+)
+
+// memoryLane is a memory lane: requests, and watches.
+type memoryLane struct {
+	l *lane
+
+	mu      sync.Mutex
+	next    uint64
+	watches map[uint64]context.CancelFunc
+	running sync.WaitGroup
+}
+
+// serveMemory serves a memory lane until the client ends it.
+func (c *conn) serveMemory(l *lane) {
+	m := &memoryLane{l: l, watches: map[uint64]context.CancelFunc{}}
+	defer m.running.Wait()
+	defer m.unwatchAll()
+	l.serveRequests(m.requests)
+}
+
+func (ml *memoryLane) unwatchAll() {
+	ml.mu.Lock()
+	defer ml.mu.Unlock()
+	for _, cancel := range ml.watches {
+		cancel()
+	}
+}
+
+func (ml *memoryLane) requests(ctx context.Context, l *lane, m *wire.Message) (any, error) {
+	c := l.c
+	memory := c.s.plane.Memory
+	switch m.Method {
+	case wire.MethodPing:
+		return call(m, func(v wire.Ping) (any, error) { return v, nil })
+	case wire.MethodMemoryStore, wire.MethodMemoryDelete, wire.MethodMemorySetMany:
+		return c.once(m, func() (any, error) { return memory.Call(ctx, c.caller(m), nil, m.Method, m.Params) })
+	case wire.MethodMemoryRetrieve:
+		return call(m, func(v wire.MemoryKeyParams) (any, error) { return ml.retrieve(ctx, v) })
+	case wire.MethodMemoryList, wire.MethodMemorySearch, wire.MethodMemoryHistory, wire.MethodMemoryGetMany:
+		return memory.Call(ctx, control.Caller{}, nil, m.Method, m.Params)
+	case wire.MethodMemoryNamespaces:
+		return memory.Namespaces(), nil
+	case wire.MethodMemoryWatch:
+		return call(m, ml.watch)
+	case wire.MethodMemoryUnwatch:
+		return call(m, ml.unwatch)
+	}
+	return nil, unknownMethod(m, wire.LaneMemory, wire.MethodMemoryStore, wire.MethodMemoryRetrieve, wire.MethodMemoryList, wire.MethodMemorySearch,
+		wire.MethodMemoryDelete, wire.MethodMemoryHistory, wire.MethodMemoryNamespaces, wire.MethodMemorySetMany, wire.MethodMemoryGetMany,
+		wire.MethodMemoryWatch, wire.MethodMemoryUnwatch)
+}
+
+// retrieve reads a value. It is asked while the lane's next requests wait, so what has to be read from the disk or from
+// another machine is answered later.
+func (ml *memoryLane) retrieve(ctx context.Context, p wire.MemoryKeyParams) (any, error) {
+	memory := ml.l.c.s.plane.Memory
+	if e, held, err := memory.Held(p); held {
+		return e, err
+	}
+	return later(func() (any, error) { return memory.Retrieve(ctx, p) }), nil
+}
+
+// watch begins a watch. Its updates follow its answer.
+func (ml *memoryLane) watch(p wire.MemoryWatchParams) (any, error) {
+	ml.mu.Lock()
+	defer ml.mu.Unlock()
+	if len(ml.watches) >= maxWatches {
+		return nil, wire.Errorf(wire.CodeExhausted, "a lane has %d watches at most: end one, or open another lane", maxWatches)
+	}
+	w, res, err := ml.l.c.s.plane.Memory.Watch(p)
+	if err != nil {
+		return nil, err
+	}
+	ml.next++
+	res.Watch = ml.next
+	ctx, cancel := context.WithCancel(ml.l.c.ctx)
+	ml.watches[res.Watch] = cancel
+	ml.running.Add(1)
+	return then{res, func() { go ml.follow(ctx, res.Watch, w) }}, nil
+}
+
+// follow sends a watch's updates at the pace at which the client reads them.
+func (ml *memoryLane) follow(ctx context.Context, id uint64, w *control.MemoryWatch) {
+	defer ml.running.Done()
+	defer w.Close()
+	defer ml.forget(id)
+	for {
+		u, err := w.Next(ctx)
+		switch {
+		case ctx.Err() != nil:
+			return
+		case errors.Is(err, io.EOF): // the client goes on at its cursor, on another lane
+			ml.l.cancel(wire.StreamInternal)
+			return
+		case err != nil:
+			ml.l.c.log.Error("a memory watch can't go on; it tries again", "err", err)
+			select {
+			case <-time.After(watchRetry):
+			case <-ctx.Done():
+			}
+			continue
+		}
+		u.Watch = id
+		if ml.l.notify(wire.NoteMemory, u) != nil {
+			return
+		}
+	}
+}
+
+func (ml *memoryLane) unwatch(p wire.MemoryUnwatchParams) (any, error) {
+	ml.mu.Lock()
+	defer ml.mu.Unlock()
+	cancel := ml.watches[p.Watch]
+	if cancel == nil {
+		return nil, wire.Errorf(wire.CodeNotFound, "there is no watch %d on this lane", p.Watch).WithField("watch")
+	}
+	cancel()
+	return json.RawMessage("{}"), nil
+}
+
+func (ml *memoryLane) forget(id uint64) {
+	ml.mu.Lock()
+	defer ml.mu.Unlock()
+	if cancel := ml.watches[id]; cancel != nil {
+		cancel()
+		delete(ml.watches, id)
+	}
+}

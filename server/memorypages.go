@@ -1,0 +1,330 @@
+package server
+
+import (
+	"cmp"
+	"context"
+	"net/http"
+	"net/url"
+	"path"
+	"strconv"
+	"strings"
+	"time"
+
+	"skein.dev/skein/ui"
+	"skein.dev/skein/webtransport/wire"
+)
+
+// maxMemoryForm bounds the body of a form with a value in it, in bytes: three for one in the worst case.
+const maxMemoryForm = 3*wire.MaxMemoryValue + maxForm
+
+// memoryRoutes are the pages of memory, and their forms.
+func (s *Server) memoryRoutes(in *http.ServeMux) {
+	in.HandleFunc("GET /memory", s.memoryPage)
+	in.HandleFunc("POST /memory", s.postMemory)
+	in.HandleFunc("GET /memory/{namespace}", s.spacePage)
+	in.HandleFunc("GET /memory/{namespace}/{key}", s.entryPage)
+	in.HandleFunc("POST /memory/{namespace}/{key}", s.postEntry)
+}
+
+func (s *Server) memoryPage(w http.ResponseWriter, r *http.Request) {
+	q := r.URL.Query()
+	form := ui.EntryForm{Open: q.Has("new"), New: true, Expires: "never", Unit: "m", Namespace: "demo"}
+	s.showMemory(w, r, http.StatusOK, form)
+}
+
+func (s *Server) showMemory(w http.ResponseWriter, r *http.Request, status int, form ui.EntryForm) {
+	s.page(w, r, status, ui.Memory(ui.MemoryView{
+		Frame: s.frame(r), Namespaces: s.plane.Memory.Namespaces().Namespaces, Search: s.searchMemory(r, ""), Form: form,
+	}))
+}
+
+// searchMemory carries the search in a page's URL out; nil: there is none.
+func (s *Server) searchMemory(r *http.Request, namespace string) *ui.MemorySearchView {
+	v := &ui.MemorySearchView{Query: r.URL.Query().Get("q"), Namespace: namespace}
+	if v.Query == "" {
+		return nil
+	}
+	params := wire.MemorySearchParams{Query: v.Query, Limit: ui.MaxHits}
+	if namespace != "" {
+		params.Namespaces = []string{namespace}
+	}
+	res, err := s.plane.Memory.Search(r.Context(), nil, params)
+	if err != nil {
+		if wire.AsError(err).Code == wire.CodeInternal {
+			s.log.Error("a search of memory failed", "err", err)
+		}
+		v.Error = ui.Sentence(wire.AsError(err).Message)
+		return v
+	}
+	v.Hits, v.Total = res.Hits, res.Total
+	var writers []string
+	for i := range v.Hits {
+		writers = append(writers, v.Hits[i].Entry.Writer)
+	}
+	v.Writers = s.writers(writers...)
+	return v
+}
+
+// writers names the agents among those who wrote.
+func (s *Server) writers(who ...string) map[string]string {
+	names := map[string]string{}
+	for _, w := range who {
+		if id := ui.WriterAgent(w); id != "" && names[w] == "" {
+			if a, err := s.plane.Get(id); err == nil {
+				names[w] = a.Name
+			}
+		}
+	}
+	return names
+}
+
+func (s *Server) spacePage(w http.ResponseWriter, r *http.Request) {
+	m, q, name := s.plane.Memory, r.URL.Query(), r.PathValue("namespace")
+	v := ui.SpaceView{Frame: s.frame(r), Namespace: wire.MemoryNamespace{Name: name}, Prefix: q.Get("prefix"), After: q.Get("after"),
+		Cursor: m.Revision(), LogEpoch: m.Epoch()}
+	page, err := m.List(r.Context(), wire.MemoryListParams{Namespace: name, Prefix: v.Prefix, After: v.After, Limit: ui.MaxEntries, Values: true})
+	if err != nil {
+		s.refuseMemory(w, r, err)
+		return
+	}
+	v.Entries, v.Next, v.Total = page.Entries, page.Next, page.Total
+	for _, ns := range m.Namespaces().Namespaces {
+		if ns.Name == name {
+			v.Namespace = ns
+		}
+	}
+	v.Search = s.searchMemory(r, name)
+	v.Form = ui.EntryForm{Open: q.Has("new"), New: true, Expires: "never", Unit: "m", Namespace: name}
+	var writers []string
+	for i := range v.Entries {
+		writers = append(writers, v.Entries[i].Writer)
+	}
+	v.Writers = s.writers(writers...)
+	s.page(w, r, http.StatusOK, ui.Space(v))
+}
+
+// refuseMemory says that a page of memory can't be.
+func (s *Server) refuseMemory(w http.ResponseWriter, r *http.Request, err error) {
+	e := wire.AsError(err)
+	if e.Code == wire.CodeInternal {
+		s.log.Error("a page of memory failed", "path", r.URL.Path, "err", err)
+		s.refuse(w, r, http.StatusInternalServerError, "The entry could not be read; the server's log says why.")
+		return
+	}
+	if !asksForPage(r) {
+		s.refuse(w, r, http.StatusNotFound, e.Message)
+		return
+	}
+	v := ui.RefusedView{Status: http.StatusNotFound, Title: "There is no such entry", Detail: ui.Sentence(e.Message), Back: "/memory", BackWord: "To memory", Nonce: nonce(w)}
+	s.page(w, r, v.Status, ui.Refused(v))
+}
+
+// entryNames are what an entry's page is of. Keys that a path can't hold stand in the query.
+func entryNames(r *http.Request) wire.MemoryKeyParams {
+	return wire.MemoryKeyParams{Namespace: r.PathValue("namespace"), Key: cmp.Or(r.URL.Query().Get("key"), r.PathValue("key"))}
+}
+
+// entryOf reads an entry and its history. Of one that is gone the deletion stands for it, if it is known.
+func (s *Server) entryOf(ctx context.Context, k wire.MemoryKeyParams) (v ui.EntryView, err error) {
+	m := s.plane.Memory
+	v.Cursor, v.LogEpoch = m.Revision(), m.Epoch()
+	e, err := m.Retrieve(ctx, k)
+	notFound := err != nil && wire.AsError(err).Code == wire.CodeNotFound
+	if err != nil && !notFound {
+		return v, err
+	}
+	for before := uint64(0); ; {
+		h, err := m.History(ctx, wire.MemoryHistoryParams{Namespace: k.Namespace, Key: k.Key, Before: before})
+		if err != nil {
+			if wire.AsError(err).Code == wire.CodeNotFound {
+				break
+			}
+			return v, err
+		}
+		v.History = append(v.History, h.Entries...)
+		if before = h.Next; before == 0 {
+			break
+		}
+	}
+	v.Entry = wire.MemoryEntry{Namespace: k.Namespace, Key: k.Key}
+	switch {
+	case !notFound:
+		v.Entry = *e
+	case len(v.History) > 0 && v.History[0].Deleted:
+		v.Entry = v.History[0]
+	}
+	writers := []string{v.Entry.Writer}
+	for i := range v.History {
+		writers = append(writers, v.History[i].Writer)
+	}
+	v.Writers = s.writers(writers...)
+	return v, nil
+}
+
+func (s *Server) entryPage(w http.ResponseWriter, r *http.Request) {
+	v, err := s.entryOf(r.Context(), entryNames(r))
+	if err != nil {
+		s.refuseMemory(w, r, err)
+		return
+	}
+	q := r.URL.Query()
+	if q.Has("content") && !v.Gone() {
+		s.entryContent(w, &v.Entry)
+		return
+	}
+	v.Form, v.Deleting = ui.EntryFormOf(&v.Entry, v.Gone()), q.Has("delete")
+	v.Form.Open = q.Has("edit")
+	s.showEntry(w, r, http.StatusOK, v)
+}
+
+func (s *Server) showEntry(w http.ResponseWriter, r *http.Request, status int, v ui.EntryView) {
+	if status == http.StatusOK && v.Entry.Revision == 0 && len(v.History) == 0 {
+		status = http.StatusNotFound
+	}
+	v.Frame = s.frame(r)
+	s.page(w, r, status, ui.Entry(v))
+}
+
+// entryContent gives a value as a file to be saved, whatever its type says: it must never be a page of this server.
+func (s *Server) entryContent(w http.ResponseWriter, e *wire.MemoryEntry) {
+	b := e.Value.Bytes()
+	w.Header().Set("Content-Type", "application/octet-stream")
+	w.Header().Set("Content-Disposition", attachment(path.Base(e.Key)))
+	w.Header().Set("Content-Length", strconv.Itoa(len(b)))
+	w.Write(b)
+}
+
+// postMemory stores a new entry.
+func (s *Server) postMemory(w http.ResponseWriter, r *http.Request) {
+	form, err := memoryForm(r)
+	if err == nil {
+		form.New = true
+		err = s.storeForm(r, form)
+	}
+	switch {
+	case err == nil:
+		http.Redirect(w, r, ui.EntryURL(form.Namespace, form.Key), http.StatusSeeOther)
+	case wire.AsError(err).Code == wire.CodeConflict:
+		s.showConflict(w, r, form)
+	default:
+		s.logForm(r, err)
+		s.showMemory(w, r, formStatusOf(err), form.Refused(err))
+	}
+}
+
+// memoryForm reads a form of memory.
+func memoryForm(r *http.Request) (ui.EntryForm, error) {
+	if err := r.ParseForm(); err != nil {
+		return ui.EntryForm{}, wire.Errorf(wire.CodeTooLarge, "the form could not be read: a value has at most %d bytes", wire.MaxMemoryValue).WithField("value")
+	}
+	return ui.ParseEntryForm(r.PostForm), nil
+}
+
+func (s *Server) storeForm(r *http.Request, form ui.EntryForm) error {
+	p, err := form.Params(time.Now())
+	if err != nil {
+		return err
+	}
+	_, err = s.plane.Memory.Store(r.Context(), pageCaller, p)
+	return err
+}
+
+// postEntry changes an entry, restores one of its versions or deletes it, if nobody has changed it meanwhile.
+func (s *Server) postEntry(w http.ResponseWriter, r *http.Request) {
+	k := entryNames(r)
+	form, err := memoryForm(r)
+	form.Namespace, form.Key, form.Fixed = k.Namespace, k.Key, true
+	if err == nil {
+		switch r.PostForm.Get("do") {
+		case "delete":
+			k.IfRevision = &form.Revision
+			if _, err = s.plane.Memory.Delete(r.Context(), pageCaller, k); err == nil {
+				http.Redirect(w, r, ui.EntryURL(k.Namespace, k.Key), http.StatusSeeOther)
+				return
+			}
+		case "restore":
+			if err = s.takeVersion(r, &form); err == nil {
+				err = s.storeForm(r, form)
+			}
+		default:
+			if ui.Unmerged(form.Value) {
+				err = wire.Errorf(wire.CodeInvalidParams, "there is still a marker between both versions: take out what you do not want, and the markers").WithField("value")
+			} else {
+				err = s.storeForm(r, form)
+			}
+		}
+	}
+	switch {
+	case err == nil:
+		http.Redirect(w, r, ui.EntryURL(k.Namespace, k.Key), http.StatusSeeOther)
+	case wire.AsError(err).Code == wire.CodeConflict && r.PostForm.Get("do") != "delete":
+		s.showConflict(w, r, form)
+	case wire.AsError(err).Code == wire.CodeConflict:
+		s.refuseForm(w, r, wire.Errorf(wire.CodeConflict, "somebody changed the entry meanwhile: look at it, and delete it again if it is still to go"))
+	default:
+		s.logForm(r, err)
+		v, err2 := s.entryOf(r.Context(), k)
+		if err2 != nil {
+			s.refuseMemory(w, r, err2)
+			return
+		}
+		v.Form = form.Refused(err)
+		s.showEntry(w, r, formStatusOf(err), v)
+	}
+}
+
+// takeVersion fills the form in with a value that the entry had.
+func (s *Server) takeVersion(r *http.Request, form *ui.EntryForm) error {
+	version, err := strconv.ParseUint(r.PostForm.Get("version"), 10, 64)
+	if err != nil {
+		return wire.Errorf(wire.CodeInvalidParams, "say which version is to be restored")
+	}
+	v, err := s.entryOf(r.Context(), wire.MemoryKeyParams{Namespace: form.Namespace, Key: form.Key})
+	if err != nil {
+		return err
+	}
+	for _, e := range v.History {
+		if e.Revision == version && !e.Deleted {
+			form.Value, form.ContentType, form.Expires = string(e.Value.Bytes()), e.ContentType, "never"
+			return nil
+		}
+	}
+	return wire.Errorf(wire.CodeNotFound, "revision %d is no longer kept", version)
+}
+
+// showConflict shows what is there beside what was to be stored.
+func (s *Server) showConflict(w http.ResponseWriter, r *http.Request, form ui.EntryForm) {
+	v, err := s.entryOf(r.Context(), wire.MemoryKeyParams{Namespace: form.Namespace, Key: form.Key})
+	if err != nil {
+		s.refuseMemory(w, r, err)
+		return
+	}
+	theirs := v.Entry
+	if v.Gone() {
+		theirs = wire.MemoryEntry{Namespace: form.Namespace, Key: form.Key, Writer: v.Entry.Writer, UpdatedAt: v.Entry.UpdatedAt, Deleted: true}
+	}
+	v.Conflict = &ui.Conflict{Theirs: theirs, Yours: form}
+	v.Form = ui.EntryFormOf(&v.Entry, v.Gone())
+	s.showEntry(w, r, http.StatusConflict, v)
+}
+
+func (s *Server) logForm(r *http.Request, err error) {
+	if wire.AsError(err).Code == wire.CodeInternal {
+		s.log.Error("a form could not be carried out", "path", r.URL.Path, "err", err)
+	}
+}
+
+func formStatusOf(err error) int {
+	if status, ok := formStatus[wire.AsError(err).Code]; ok {
+		return status
+	}
+	return http.StatusConflict
+}
+
+// limitOf bounds the body of a request, in bytes.
+func limitOf(u *url.URL) int64 {
+	if u.Path == "/memory" || strings.HasPrefix(u.Path, "/memory/") {
+		return maxMemoryForm
+	}
+	return maxForm
+}

@@ -1,0 +1,191 @@
+package server
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"skein.dev/skein/webtransport"
+	"skein.dev/skein/webtransport/wire"
+)
+
+// LaneLimits bound what lanes move.
+type LaneLimits struct {
+	Rates   map[wire.Lane]int64 // bytes a second, each way, of a session's lanes of this name together, of an agent lane each; 0: no bound
+	Writers map[wire.Class]int  // writes under way in a session at once; 0: no bound
+}
+
+// defaultLimits is the stream table of docs/protocol.md.
+var defaultLimits = LaneLimits{
+	Rates: map[wire.Lane]int64{wire.LaneControl: 10e6, wire.LaneHealth: 1e6, wire.LaneMemory: 50e6, wire.LaneTask: 20e6,
+		wire.LaneStatus: 5e6, wire.LaneAgent: 10e6, wire.LaneResult: 20e6, wire.LaneBulk: 100e6},
+	Writers: map[wire.Class]int{wire.ClassLow: 8},
+}
+
+// classes are the names of classes in the configuration.
+var classes = map[string]wire.Class{"critical": wire.ClassCritical, "high": wire.ClassHigh, "medium": wire.ClassMedium, "low": wire.ClassLow}
+
+// setRate takes a rate of the configuration, such as bulk: 50MB.
+func (l *LaneLimits) setRate(lane, rate string) error {
+	if !slices.Contains(wire.Lanes, wire.Lane(lane)) {
+		return fmt.Errorf("there is no lane %q; allowed are %v", lane, wire.Lanes)
+	}
+	n, err := parseRate(rate)
+	if err != nil {
+		return err
+	}
+	if l.Rates == nil {
+		l.Rates = map[wire.Lane]int64{}
+	}
+	l.Rates[wire.Lane(lane)] = n
+	return nil
+}
+
+// setWriters takes a bound of the configuration, such as low: 8.
+func (l *LaneLimits) setWriters(class string, n int) error {
+	c, ok := classes[class]
+	if !ok {
+		return fmt.Errorf("there is no class %q; allowed are %v", class, slices.Sorted(maps.Keys(classes)))
+	}
+	if n < 0 {
+		return errors.New("must be 0 (no bound) or more")
+	}
+	if l.Writers == nil {
+		l.Writers = map[wire.Class]int{}
+	}
+	l.Writers[c] = n
+	return nil
+}
+
+// parseRate reads bytes a second: a number with KB, MB or GB (powers of ten), or none, which means no bound.
+func parseRate(s string) (int64, error) {
+	bad := fmt.Errorf("%q is no rate; write bytes a second such as 500KB, 50MB or 1GB, or none", s)
+	text := strings.ToUpper(strings.TrimSpace(s))
+	if text == "NONE" {
+		return 0, nil
+	}
+	unit := int64(1)
+	for suffix, n := range map[string]int64{"KB": 1e3, "MB": 1e6, "GB": 1e9} {
+		if rest, ok := strings.CutSuffix(text, suffix); ok {
+			text, unit = strings.TrimSpace(rest), n
+			break
+		}
+	}
+	n, err := strconv.ParseFloat(text, 64)
+	if err != nil || n <= 0 || n*float64(unit) > 1e12 || n*float64(unit) < 1e4 {
+		return 0, bad
+	}
+	return int64(n * float64(unit)), nil
+}
+
+// over gives the limits with those of the configuration over the defaults.
+func (l LaneLimits) over(base LaneLimits) LaneLimits {
+	out := LaneLimits{Rates: maps.Clone(base.Rates), Writers: maps.Clone(base.Writers)}
+	maps.Copy(out.Rates, l.Rates)
+	maps.Copy(out.Writers, l.Writers)
+	return out
+}
+
+// shapers are a session's: one a lane, made when the lane is first used.
+type shapers struct {
+	mu    sync.Mutex
+	lanes map[wire.Lane]*laneUse
+	gates map[wire.Class]webtransport.Gate
+}
+
+// laneUse is what a session's lanes of one name have moved, together.
+type laneUse struct {
+	// static
+	gate   webtransport.Gate
+	moved  func(in bool, n int, waited time.Duration)
+	shaper *webtransport.Shaper // nil: each of the lanes has its own
+
+	streams             atomic.Int64 // open now
+	in, out             atomic.Uint64
+	waitedIn, waitedOut atomic.Int64 // nanoseconds
+}
+
+// shape puts a stream within the bounds of its lane. It counts as open until closed is called.
+func (c *conn) shape(lane wire.Lane, str webtransport.Stream) (shaped webtransport.Stream, use *laneUse) {
+	use = c.use(lane)
+	use.streams.Add(1)
+	s := use.shaper
+	if s == nil {
+		s = c.newShaper(lane, use)
+	}
+	return s.Stream(c.ctx, str), use
+}
+
+func (u *laneUse) closed() { u.streams.Add(-1) }
+
+// use is what a lane's name stands for in the session.
+func (c *conn) use(lane wire.Lane) *laneUse {
+	c.shapers.mu.Lock()
+	defer c.shapers.mu.Unlock()
+	if u := c.shapers.lanes[lane]; u != nil {
+		return u
+	}
+	class := lane.Class()
+	if c.shapers.lanes == nil {
+		c.shapers.lanes, c.shapers.gates = map[wire.Lane]*laneUse{}, map[wire.Class]webtransport.Gate{}
+	}
+	gate, ok := c.shapers.gates[class]
+	if !ok {
+		gate = webtransport.NewGate(c.s.limits.Writers[class])
+		c.shapers.gates[class] = gate
+	}
+	u := &laneUse{gate: gate}
+	everywhere := c.s.met.moved(lane)
+	u.moved = func(in bool, n int, waited time.Duration) {
+		everywhere(in, n, waited)
+		u.count(in, n, waited)
+	}
+	if lane != wire.LaneAgent { // of which each has its own rate
+		u.shaper = c.newShaper(lane, u)
+	}
+	c.shapers.lanes[lane] = u
+	return u
+}
+
+func (c *conn) newShaper(lane wire.Lane, u *laneUse) *webtransport.Shaper {
+	rate := c.s.limits.Rates[lane]
+	return &webtransport.Shaper{In: webtransport.NewLimiter(rate), Out: webtransport.NewLimiter(rate), Gate: u.gate, Moved: u.moved}
+}
+
+func (u *laneUse) count(in bool, n int, waited time.Duration) {
+	bytes, waits := &u.out, &u.waitedOut
+	if in {
+		bytes, waits = &u.in, &u.waitedIn
+	}
+	bytes.Add(uint64(n))
+	if waited > 0 {
+		waits.Add(int64(waited))
+	}
+}
+
+// moved counts a lane's bytes and waits. Lanes of one name share it.
+func (m *metrics) moved(lane wire.Lane) func(in bool, n int, waited time.Duration) {
+	if f, ok := m.moves.Load(lane); ok {
+		return f.(func(bool, int, time.Duration))
+	}
+	in, out := m.laneBytes.WithLabelValues(string(lane), "in"), m.laneBytes.WithLabelValues(string(lane), "out")
+	inWait, outWait := m.laneWaits.WithLabelValues(string(lane), "in"), m.laneWaits.WithLabelValues(string(lane), "out")
+	f := func(isIn bool, n int, waited time.Duration) {
+		bytes, waits := out, outWait
+		if isIn {
+			bytes, waits = in, inWait
+		}
+		bytes.Add(float64(n))
+		if waited > 0 {
+			waits.Add(waited.Seconds())
+		}
+	}
+	m.moves.Store(lane, f)
+	return f
+}

@@ -1,0 +1,131 @@
+package server
+
+import (
+	"net/http"
+	"slices"
+	"time"
+
+	"skein.dev/skein/static"
+	"skein.dev/skein/ui"
+	"skein.dev/skein/webtransport/wire"
+)
+
+// frame is what every page has around it.
+func (s *Server) frame(r *http.Request) ui.Frame {
+	return ui.Frame{Node: s.plane.Node(), Version: s.o.Version, Epoch: s.plane.Epoch(), Now: time.Now(), Assets: static.URL, Theme: ui.Theme(r),
+		Admission: s.plane.Admission()}
+}
+
+func (s *Server) tasksPage(w http.ResponseWriter, r *http.Request) {
+	tasks := s.plane.Tasks.List(wire.TaskFilter{}).Tasks
+	for i := range tasks {
+		s.ask(&tasks[i])
+	}
+	s.page(w, r, http.StatusOK, ui.Tasks(ui.TasksView{
+		Frame: s.frame(r), Tasks: tasks, Types: s.plane.Types(), Filter: ui.ParseTaskFilter(r.URL.Query()),
+	}))
+}
+
+func (s *Server) taskPage(w http.ResponseWriter, r *http.Request) {
+	id := wire.TaskID(r.PathValue("id"))
+	t, err := s.plane.Tasks.Get(id)
+	if err != nil {
+		s.refuseTask(w, r, id)
+		return
+	}
+	s.ask(&t)
+	below := slices.DeleteFunc(s.plane.Tasks.List(wire.TaskFilter{Root: id}).Tasks, func(b wire.Task) bool { return b.ID == id })
+	v := ui.NewTaskView(s.frame(r), t, s.above(t), below, s.plane.Types())
+	v.Kept = s.kept("", id)
+	s.page(w, r, http.StatusOK, ui.Task(v))
+}
+
+// ask puts what the agent at work on a task asks into the task's message, for the page.
+func (s *Server) ask(t *wire.Task) {
+	if n := len(t.Runs); n > 0 && t.State == wire.TaskInputRequired {
+		if a, err := s.plane.Get(t.Runs[n-1].Agent); err == nil {
+			t.Message = a.Question
+		}
+	}
+}
+
+// above gives a task's parents, the topmost first.
+func (s *Server) above(t wire.Task) (all []wire.Task) {
+	for t.Parent != "" {
+		p, err := s.plane.Tasks.Get(t.Parent)
+		if err != nil {
+			break
+		}
+		all = append(all, p)
+		t = p
+	}
+	slices.Reverse(all)
+	return all
+}
+
+func (s *Server) refuseTask(w http.ResponseWriter, r *http.Request, id wire.TaskID) {
+	detail := "There is no task " + cut(string(id), 40) + ". It may have been forgotten: the oldest tasks that are over are."
+	if !asksForPage(r) {
+		s.refuse(w, r, http.StatusNotFound, detail)
+		return
+	}
+	v := ui.RefusedView{Status: http.StatusNotFound, Title: "There is no such task", Detail: detail, Back: "/tasks", BackWord: "To the tasks", Nonce: nonce(w)}
+	s.page(w, r, v.Status, ui.Refused(v))
+}
+
+// taskPayload gives all bytes of a task's input or result, as a file.
+func (s *Server) taskPayload(part func(*wire.Task) *wire.Payload) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		id := wire.TaskID(r.PathValue("id"))
+		t, err := s.plane.Tasks.Get(id)
+		if err != nil {
+			s.refuseTask(w, r, id)
+			return
+		}
+		p := part(&t)
+		if p == nil {
+			s.refuse(w, r, http.StatusNotFound, "Task "+string(id)+" has no result.")
+			return
+		}
+		kind, ext := "application/octet-stream", ".bin"
+		if p.Base64 == nil {
+			kind, ext = "text/plain; charset=utf-8", ".txt"
+			if _, ok := ui.Pretty(p.Text); ok {
+				kind, ext = "application/json", ".json"
+			}
+		}
+		w.Header().Set("Content-Type", kind)
+		w.Header().Set("Content-Disposition", `attachment; filename="`+string(t.ID)+ext+`"`)
+		w.Write(p.Bytes())
+	}
+}
+
+func taskInput(t *wire.Task) *wire.Payload  { return &t.Input }
+func taskResult(t *wire.Task) *wire.Payload { return t.Result }
+
+// postTask does something to a task and leads back to its page.
+func (s *Server) postTask(do func(r *http.Request, id wire.TaskID) error) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		id := wire.TaskID(r.PathValue("id"))
+		if err := do(r, id); err != nil {
+			s.refuseForm(w, r, err)
+			return
+		}
+		http.Redirect(w, r, ui.TaskURL(id), http.StatusSeeOther)
+	}
+}
+
+func (s *Server) cancelTask(_ *http.Request, id wire.TaskID) error {
+	_, err := s.plane.Tasks.Cancel(pageCaller, wire.TaskCancelParams{IDs: []wire.TaskID{id}})
+	return err
+}
+
+func (s *Server) retryTask(r *http.Request, id wire.TaskID) error {
+	_, err := s.plane.Tasks.Retry(r.Context(), id)
+	return err
+}
+
+func (s *Server) stopTask(r *http.Request, id wire.TaskID) error {
+	_, err := s.plane.Stop(r.Context(), pageCaller, wire.StopParams{Scope: wire.ScopeTask, Tasks: []wire.TaskID{id}})
+	return err
+}

@@ -1,0 +1,200 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"io"
+	"sync"
+
+	"skein.dev/skein/server/control"
+	"skein.dev/skein/webtransport/wire"
+)
+
+// taskPart is how many tasks one message of a watch carries: with their payloads cut, it stays below the protocol's
+// bound.
+const taskPart = 100
+
+// taskLane is a task lane: requests, and at most one watch.
+type taskLane struct {
+	l *lane
+
+	mu     sync.Mutex
+	cancel context.CancelFunc // of the watch; nil: none
+	watch  sync.WaitGroup
+}
+
+// serveTasks serves a task lane until the client ends it.
+func (c *conn) serveTasks(l *lane) {
+	t := &taskLane{l: l}
+	defer t.watch.Wait()
+	defer t.replace(nil)
+	l.serveRequests(t.requests)
+}
+
+// replace ends the watch that there is, in favour of another or of none.
+func (t *taskLane) replace(cancel context.CancelFunc) {
+	t.mu.Lock()
+	old := t.cancel
+	t.cancel = cancel
+	t.mu.Unlock()
+	if old != nil {
+		old()
+	}
+}
+
+func (t *taskLane) requests(ctx context.Context, l *lane, m *wire.Message) (any, error) {
+	c := l.c
+	tasks := c.s.plane.Tasks
+	switch m.Method {
+	case wire.MethodPing:
+		return call(m, func(v wire.Ping) (any, error) { return v, nil })
+	case wire.MethodTaskGet:
+		return call(m, func(v wire.TaskParams) (any, error) { return tasks.Get(v.ID) })
+	case wire.MethodTaskList:
+		return call(m, func(v wire.TaskFilter) (any, error) { return listFits(tasks.List(v)) })
+	case wire.MethodTaskSubmit:
+		return once(c, m, func(v wire.SubmitParams) (any, error) { return tasks.Submit(ctx, c.caller(m), v) })
+	case wire.MethodTaskOrchestrate:
+		return once(c, m, func(v wire.OrchestrateParams) (any, error) { return tasks.Orchestrate(ctx, c.caller(m), v) })
+	case wire.MethodTaskCancel:
+		return c.cancelTasks(m)
+	case wire.MethodTaskRetry:
+		return once(c, m, func(v wire.TaskParams) (any, error) { return tasks.Retry(ctx, v.ID) })
+	case wire.MethodTaskWatch:
+		return call(m, func(v wire.TaskWatchParams) (any, error) { return t.open(v), nil })
+	}
+	return nil, unknownMethod(m, "task", wire.MethodTaskSubmit, wire.MethodTaskGet, wire.MethodTaskList, wire.MethodTaskCancel,
+		wire.MethodTaskRetry, wire.MethodTaskOrchestrate, wire.MethodTaskWatch)
+}
+
+func (c *conn) cancelTasks(m *wire.Message) (any, error) {
+	return once(c, m, func(v wire.TaskCancelParams) (any, error) { return c.s.plane.Tasks.Cancel(c.caller(m), v) })
+}
+
+// listFits refuses a list that is too long for a message.
+func listFits(r wire.TaskListResult) (any, error) {
+	size := 0
+	for i := range r.Tasks {
+		size += taskSize(&r.Tasks[i])
+	}
+	if size > wire.MaxMessage*3/4 {
+		return nil, wire.Errorf(wire.CodeTooLarge, "%d tasks do not fit into one answer: give a limit, or use %s", len(r.Tasks), wire.MethodTaskWatch).WithField("limit")
+	}
+	return r, nil
+}
+
+// taskSize is about what a task takes as JSON, in bytes.
+func taskSize(t *wire.Task) int {
+	n := 700 + 2*len(t.Input.Text) + 2*len(t.Input.Base64) + 300*len(t.Runs) + 100*len(t.Progress) + 200*len(t.Late) + 20*len(t.DependsOn)
+	if t.Result != nil {
+		n += 2*len(t.Result.Text) + 2*len(t.Result.Base64)
+	}
+	for _, p := range t.Progress {
+		n += len(p.Text)
+	}
+	for _, a := range t.Argv {
+		n += len(a) + 3
+	}
+	for _, a := range t.Args {
+		n += len(a) + 3
+	}
+	return n
+}
+
+// open starts a watch. Its updates follow its answer.
+func (t *taskLane) open(p wire.TaskWatchParams) then {
+	s := t.l.c.s
+	res := wire.TaskWatchResult{Epoch: s.plane.Epoch()}
+	known := p.Epoch == "" || p.Epoch == res.Epoch
+	if !known {
+		p.After = 0
+	}
+	ch, recovered := s.plane.Tasks.Resume(p.After, p.Filter)
+	res.Recovered = known && recovered
+	ctx, cancel := context.WithCancel(t.l.c.ctx)
+	t.replace(cancel)
+	return then{res, func() { t.watch.Go(func() { t.follow(ctx, p.Filter, ch) }) }}
+}
+
+// follow sends what changes, the latest state of each task. A client that reads slowly gets less often more.
+func (t *taskLane) follow(ctx context.Context, f wire.TaskFilter, ch control.TaskChanges) {
+	s := t.l.c.s
+	for first := true; ; first = false {
+		if len(ch.Tasks)+len(ch.Removed) > 0 || first {
+			if t.send(ctx, wire.TaskUpdate{Tasks: ch.Tasks, Removed: ch.Removed, Cursor: ch.Cursor, Counts: ch.Counts}) != nil {
+				return
+			}
+		}
+		select {
+		case <-s.taskHub.changed(ch.Now):
+		case <-ctx.Done():
+			return
+		}
+		ch = s.plane.Tasks.Changes(ch.Now, f)
+	}
+}
+
+// send sends an update in parts. The cursor comes with the last: a client that has only some begins again.
+func (t *taskLane) send(ctx context.Context, u wire.TaskUpdate) error {
+	for len(u.Tasks) > 0 {
+		n, size := 0, 0
+		for n < len(u.Tasks) && n < taskPart && size < wire.MaxMessage/2 {
+			size += taskSize(&u.Tasks[n])
+			n++
+		}
+		if n == len(u.Tasks) {
+			break
+		}
+		if ctx.Err() != nil { // another watch has the lane
+			return ctx.Err()
+		}
+		if err := t.l.notify(wire.NoteTasks, wire.TaskUpdate{Tasks: u.Tasks[:n], More: true}); err != nil {
+			return err
+		}
+		u.Tasks = u.Tasks[n:]
+	}
+	return t.l.notify(wire.NoteTasks, u)
+}
+
+// serveResults sends an orchestration's results as they complete, and its end.
+func (c *conn) serveResults(l *lane, h wire.Header) {
+	f, err := c.s.plane.Tasks.FollowResults(h.Task, int(h.After))
+	if err != nil {
+		l.send(wire.NewError(nil, wire.AsError(err)))
+		l.str.Close()
+		l.str.CancelRead(uint32(wire.StreamCanceled))
+		return
+	}
+	defer f.Close()
+	ctx, cancel := context.WithCancel(c.ctx)
+	defer cancel()
+	c.lanes.Go(func() { // a client that resets the lane no longer wants it
+		defer cancel()
+		if err := l.serve(noRequests); err == nil {
+			<-ctx.Done()
+		}
+	})
+	for {
+		results, task, err := f.Next(ctx)
+		if errors.Is(err, io.EOF) {
+			l.notify(wire.NoteAggregate, wire.Aggregate{Task: task})
+			l.str.Close()
+			l.str.CancelRead(uint32(wire.StreamCanceled))
+			return
+		}
+		if err != nil {
+			l.cancel(wire.StreamCanceled)
+			return
+		}
+		for _, r := range results {
+			if l.notify(wire.NoteResult, r) != nil {
+				l.cancel(wire.StreamCanceled)
+				return
+			}
+		}
+	}
+}
+
+func noRequests(context.Context, *lane, *wire.Message) (any, error) {
+	return nil, wire.Errorf(wire.CodeMethodNotFound, "this lane takes no requests")
+}

@@ -1,0 +1,55 @@
+/**
+ * What happened to the connection in this tab, over all its pages. It is kept in the tab's own storage, for each page has a
+ * connection of its own.
+ */
+
+/** @typedef {{time: number, page: string, what: string, detail: Record<string, any>}} Happening time in milliseconds since 1970 */
+
+/** The happenings that are kept, and the longest text of one. */
+const MAX_KEPT = 50
+const MAX_TEXT = 300
+const KEY = 'skein.trail'
+
+/** What the client tells too, and what says nothing of the path. */
+const PASSED_OVER = new Set(['connect', 'door open', 'pause', 'visible', 'resync failed'])
+
+class Trail extends EventTarget {
+  /** @type {Happening[]} oldest first */
+  #all = read()
+
+  /** Newest first. */
+  get all() {
+    return this.#all.toReversed()
+  }
+
+  /**
+   * Takes what the client logs.
+   * @param {string} what
+   * @param {object} detail
+   */
+  add(what, detail) {
+    if (PASSED_OVER.has(what) || / lane /.test(what)) return
+    this.#all = [...this.#all, { time: Date.now(), page: location.pathname, what, detail: short(detail) }].slice(-MAX_KEPT)
+    try {
+      sessionStorage.setItem(KEY, JSON.stringify(this.#all))
+    } catch {
+      // it holds for this page only
+    }
+    this.dispatchEvent(new Event('change'))
+  }
+}
+
+/** @returns {Happening[]} */
+function read() {
+  try {
+    const all = JSON.parse(sessionStorage.getItem(KEY) ?? '[]')
+    return Array.isArray(all) ? all.slice(-MAX_KEPT) : []
+  } catch {
+    return []
+  }
+}
+
+/** @param {object} detail */
+const short = (detail) => Object.fromEntries(Object.entries(detail).map(([k, v]) => [k, typeof v === 'string' ? v.slice(0, MAX_TEXT) : v]))
+
+export const trail = new Trail()

@@ -1,0 +1,185 @@
+import { MAX_HEADER, MAX_LINE, MAX_OUTBOX } from './codes.js'
+import { SkeinError, asError, messageOf } from './errors.js'
+import { LineReader } from './lines.js'
+import { encodeLine, parseMessage } from './message.js'
+
+/** @import { Carrier, Header, Message } from './types.js' */
+
+const encoder = new TextEncoder()
+
+/** How long a peer may take to give up a lane that this side gave up, in milliseconds. */
+const DRAIN_MS = 2000
+
+/**
+ * The lane that carries a method's requests.
+ * @param {string} method
+ */
+export function laneOf(method) {
+  if (method.startsWith('memory.')) return 'memory'
+  if (method.startsWith('task.')) return 'task'
+  return 'control'
+}
+
+/**
+ * Which lane goes first when bytes queue up, as the W3C's `sendOrder`: the greater one does. QMux keeps to it; a browser
+ * whose WebTransport does not know it shares the line evenly.
+ * @type {Record<string, number>}
+ */
+const SEND_ORDER = { control: 2, health: 2, memory: 1, task: 1, agent: 1, bulk: -1 }
+
+/**
+ * Reads the first line of a stream. It knows no lane: an unknown one is the caller's to refuse.
+ * @param {string} line
+ * @returns {Header}
+ */
+export function parseHeader(line) {
+  if (encoder.encode(line).length > MAX_HEADER) throw badHeader(`it is longer than ${MAX_HEADER} bytes`)
+  let h
+  try {
+    h = JSON.parse(line)
+  } catch {
+    throw badHeader('it is not JSON')
+  }
+  if (typeof h !== 'object' || typeof h?.lane !== 'string' || h.lane === '') throw badHeader('it has no "lane"')
+  for (const name of ['agent', 'epoch', 'task', 'artifact', 'op']) {
+    if (typeof (h[name] ?? '') !== 'string') throw badHeader(`"${name}" must be a string`)
+  }
+  for (const name of ['after', 'tail', 'offset']) {
+    if (!Number.isSafeInteger(h[name] ?? 0) || h[name] < 0) throw badHeader(`"${name}" must be a whole number, zero or more`)
+  }
+  if (typeof (h.follow ?? false) !== 'boolean') throw badHeader('"follow" must be true or false')
+  if (h.lane === 'agent' && !h.agent) throw badHeader('lane "agent" without "agent"')
+  if (h.lane === 'result' && !h.task) throw badHeader('lane "result" without "task"')
+  if (h.lane === 'bulk' && !(h.artifact && (h.op === 'put' || h.op === 'get'))) throw badHeader('lane "bulk" needs "artifact" and "op" (put or get)')
+  return h
+}
+
+/** @param {string} why */
+function badHeader(why) {
+  return new SkeinError('bad_stream', `bad stream header: ${why}`)
+}
+
+/**
+ * A stream whose first line is a header. Behind it come JSON-RPC messages, a line each, or on bulk lanes a line and raw
+ * bytes. What the carrier fails with comes as a SkeinError of kind `connection_lost`, whose `code` is the stream's.
+ */
+export class Lane {
+  #lines
+  #writer
+  #queued = 0
+  /** @type {Error | undefined} */
+  #broken
+
+  /** @param {{readable: ReadableStream<Uint8Array>, writable: WritableStream<Uint8Array>}} stream */
+  constructor(stream) {
+    this.#lines = new LineReader(stream.readable, MAX_LINE)
+    this.#writer = stream.writable.getWriter()
+    this.#writer.closed.catch((e) => (this.#broken ??= asError(e)))
+  }
+
+  /**
+   * Opens a lane. The header goes with the first messages, in one write.
+   * @param {Carrier} carrier
+   * @param {Header} header
+   * @param {...Message} messages
+   */
+  static async open(carrier, header, ...messages) {
+    const line = encodeLine(header)
+    if (line.length > MAX_HEADER) throw new SkeinError('too_large', `the stream's header is longer than ${MAX_HEADER} bytes`)
+    const lane = new Lane(await carried(carrier.createBidirectionalStream({ sendOrder: SEND_ORDER[header.lane] ?? 0 })))
+    lane.send(line)
+    for (const m of messages) lane.write(m)
+    return lane
+  }
+
+  /**
+   * Queues a message. Fails with kind `outbox_full` while more than MAX_OUTBOX bytes wait.
+   * @param {Message} message
+   */
+  write(message) {
+    this.send(encodeLine(message))
+  }
+
+  /**
+   * Queues a line that is encoded already, likewise.
+   * @param {Uint8Array} bytes
+   */
+  send(bytes) {
+    if (this.#broken) throw lost(this.#broken)
+    if (this.#queued + bytes.length > MAX_OUTBOX) {
+      throw new SkeinError('outbox_full', `${this.#queued} bytes wait to be sent already`)
+    }
+    this.#queued += bytes.length
+    this.#writer.write(bytes).then(
+      () => (this.#queued -= bytes.length),
+      (e) => (this.#broken ??= asError(e)),
+    )
+  }
+
+  /**
+   * Sends raw bytes as soon as the carrier takes them.
+   * @param {Uint8Array} bytes
+   */
+  async push(bytes) {
+    await carried(this.#writer.ready)
+    await carried(this.#writer.write(bytes))
+  }
+
+  /** Ends our side, behind everything that was written. */
+  async end() {
+    await carried(this.#writer.close())
+  }
+
+  /** The header of a lane that the peer opened. */
+  async header() {
+    const line = await this.line()
+    return line === undefined ? undefined : parseHeader(line)
+  }
+
+  /**
+   * The next message; undefined at the end of the stream. Empty lines keep a stream alive and are skipped.
+   * @returns {Promise<Message | undefined>}
+   */
+  async read() {
+    for (;;) {
+      const line = await this.line()
+      if (line === undefined) return undefined
+      if (line !== '') return parseMessage(line, MAX_LINE)
+    }
+  }
+
+  /** The next line, as it is; undefined at the end of the stream. */
+  line() {
+    return carried(this.#lines.read())
+  }
+
+  /** The raw bytes behind the lines, as they come; undefined at the end of the stream. */
+  bytes() {
+    return carried(this.#lines.bytes())
+  }
+
+  /** Gives up both directions: the peer is told on ours, and gives up its own. Never rejects. */
+  async cancel() {
+    await Promise.allSettled([this.#lines.drain(DRAIN_MS), this.#writer.abort()])
+  }
+}
+
+/**
+ * Tells a failure of the carrier from every other one.
+ * @template T
+ * @param {Promise<T>} promise
+ * @returns {Promise<T>}
+ */
+async function carried(promise) {
+  try {
+    return await promise
+  } catch (e) {
+    throw e instanceof SkeinError ? e : lost(e)
+  }
+}
+
+/** @param {unknown} e */
+function lost(e) {
+  const code = /** @type {any} */ (e)?.streamErrorCode
+  return new SkeinError('connection_lost', messageOf(e), { cause: e, code: typeof code === 'number' ? code : 0 })
+}

@@ -1,0 +1,203 @@
+import { MAX_MEMORY_BULK, MAX_MESSAGE } from './codes.js'
+import { RpcError } from './errors.js'
+import { encodeLine } from './message.js'
+import { toPayload } from './payload.js'
+import { watch } from './watch.js'
+
+/** @import * as wire from './types.js' */
+/** @import { Host } from './resume.js' */
+/** @import { CallOptions } from './rpc.js' */
+/** @import { PayloadInit } from './payload.js' */
+/** @import { Position } from './watch.js' */
+
+/** @typedef {Omit<wire.MemoryStoreParams, 'value'> & {value?: PayloadInit}} MemoryInit an entry to store; its value may be a string or bytes */
+
+/** Bytes of a bulk request's entries. The rest of a message is left for what is around them. */
+const MAX_BULK_BYTES = MAX_MESSAGE - 4096
+
+/** The memory that agents and people share. */
+export class Memory {
+  #host
+
+  /** @param {Host} host */
+  constructor(host) {
+    this.#host = host
+  }
+
+  /**
+   * Stores a value. With `if_revision` it is a compare-and-set: where another value was there, it fails with kind
+   * `conflict`, and the error's `data.entry` is what is there.
+   * @param {MemoryInit} params
+   * @param {CallOptions} [options]
+   * @returns {Promise<wire.MemoryEntry>}
+   */
+  store(params, options) {
+    return this.#host.call('memory.store', toEntry(params), options)
+  }
+
+  /**
+   * @param {wire.MemoryKeyParams} params
+   * @param {CallOptions} [options]
+   * @returns {Promise<wire.MemoryEntry>}
+   */
+  retrieve(params, options) {
+    return this.#host.call('memory.retrieve', params, options)
+  }
+
+  /**
+   * Deletes an entry; false: there was none.
+   * @param {wire.MemoryKeyParams} params
+   * @param {CallOptions} [options]
+   * @returns {Promise<boolean>}
+   */
+  async delete(params, options) {
+    return (await this.#host.call('memory.delete', params, options)).deleted
+  }
+
+  /**
+   * The entries of a namespace in the order of their keys' bytes, a page at a time. A page is asked for when the one
+   * before it was used.
+   * @param {wire.MemoryListParams} params
+   * @param {CallOptions} [options]
+   * @returns {AsyncGenerator<wire.MemoryListResult, void, void>}
+   */
+  async *list(params, options) {
+    for (let after = params.after ?? ''; ; ) {
+      /** @type {wire.MemoryListResult} */
+      const page = await this.#host.call('memory.list', { ...params, ...(after && { after }) }, options)
+      yield page
+      if (!page.next) return
+      after = page.next
+    }
+  }
+
+  /**
+   * Looks for words in keys and values.
+   * @param {wire.MemorySearchParams} params
+   * @param {CallOptions} [options]
+   * @returns {Promise<wire.MemorySearchResult>}
+   */
+  search(params, options) {
+    return this.#host.call('memory.search', params, options)
+  }
+
+  /**
+   * What a key held, the newest first: its last sixteen values at most. Those that do not fit one message come in several.
+   * @param {wire.MemoryHistoryParams} params
+   * @param {CallOptions} [options]
+   * @returns {Promise<wire.MemoryEntry[]>}
+   */
+  async history(params, options) {
+    /** @type {wire.MemoryEntry[]} */
+    const all = []
+    for (let before = params.before ?? 0; ; ) {
+      const { entries, next } = await this.#host.call('memory.history', { ...params, ...(before > 0 && { before }) }, options)
+      all.push(...(entries ?? []))
+      if (!next) return all
+      before = next
+    }
+  }
+
+  /**
+   * @param {CallOptions} [options]
+   * @returns {Promise<wire.MemoryNamespace[]>}
+   */
+  async namespaces(options) {
+    return (await this.#host.call('memory.namespaces', {}, options)).namespaces ?? []
+  }
+
+  /**
+   * Stores several values. Each succeeds or fails by itself; the answers are in the order of the entries. What does not
+   * fit one request goes in several.
+   * @param {MemoryInit[]} entries
+   * @param {CallOptions} [options]
+   * @returns {Promise<wire.MemoryOne[]>}
+   */
+  async setMany(entries, options) {
+    return this.#bulk('memory.set_many', 'entries', entries.map(toEntry), options)
+  }
+
+  /**
+   * Reads several values; the answers are in the order of the keys.
+   * @param {wire.MemoryKeyParams[]} keys
+   * @param {CallOptions} [options]
+   * @returns {Promise<wire.MemoryOne[]>}
+   */
+  async getMany(keys, options) {
+    const results = await this.#bulk('memory.get_many', 'keys', keys, options)
+    // What did not fit one answer is read by itself.
+    for (const [i, { error }] of results.entries()) {
+      if (error?.data?.kind === 'too_large') results[i] = await this.#one(keys[i], options)
+    }
+    return results
+  }
+
+  /**
+   * @param {wire.MemoryKeyParams} key
+   * @param {CallOptions} [options]
+   * @returns {Promise<wire.MemoryOne>}
+   */
+  async #one(key, options) {
+    try {
+      return { entry: await this.retrieve(key, options) }
+    } catch (e) {
+      if (!(e instanceof RpcError)) throw e
+      return { error: { code: e.code, message: e.message, data: e.data } }
+    }
+  }
+
+  /**
+   * @param {string} method
+   * @param {string} name of the parameter
+   * @param {object[]} items
+   * @param {CallOptions} [options]
+   * @returns {Promise<wire.MemoryOne[]>}
+   */
+  async #bulk(method, name, items, options) {
+    /** @type {wire.MemoryOne[]} */
+    const results = []
+    for (const some of batches(items)) results.push(...(await this.#host.call(method, { [name]: some }, options)).results)
+    return results
+  }
+
+  /**
+   * The entries there are under a prefix, and then every change in its order, as updates: `entries`, of which the deleted
+   * ones say so; `reset` says that what came before is void. An update without entries only moves the cursor. It goes on
+   * over reconnects until it is left or aborted.
+   * @param {wire.MemoryWatchParams & {after?: number, epoch?: string, signal?: AbortSignal}} options after: the `cursor`
+   *   of an update from before, and epoch its epoch: what changed since follows
+   * @returns {AsyncGenerator<wire.MemoryUpdate & Position, never, void>}
+   */
+  watch({ after, epoch, signal, ...params }) {
+    return watch(this.#host, { lane: 'memory', method: 'memory.watch', note: 'memory', params, after, epoch, signal })
+  }
+}
+
+/**
+ * Splits items into lists that fit one request each.
+ * @param {object[]} items
+ */
+function* batches(items) {
+  /** @type {object[]} */
+  let some = []
+  let size = 0
+  for (const item of items) {
+    const bytes = encodeLine(item).length
+    if (some.length >= MAX_MEMORY_BULK || (some.length > 0 && size + bytes > MAX_BULK_BYTES)) {
+      yield some
+      some = []
+      size = 0
+    }
+    some.push(item)
+    size += bytes
+  }
+  if (some.length > 0) yield some
+}
+
+/**
+ * @param {MemoryInit} params
+ * @returns {wire.MemoryStoreParams}
+ */
+function toEntry({ value, ...rest }) {
+  return value === undefined ? rest : { ...rest, value: toPayload(value) }
+}

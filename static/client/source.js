@@ -1,0 +1,147 @@
+import { SkeinError } from './errors.js'
+
+/** @typedef {Blob | Uint8Array | ReadableStream<Uint8Array>} Uploadable */
+
+/**
+ * @typedef {object} Source where the bytes of an upload come from
+ * @property {number} size
+ * @property {(from: number) => AsyncGenerator<Uint8Array, void, void>} read the bytes from a position on; again after a break
+ * @property {() => Promise<void>} close
+ */
+
+/** Bytes that go in one write, so that progress is told often and other lanes get their turn. */
+const PIECE = 64 << 10
+
+/**
+ * Bytes of a stream that are kept after they were sent, for the server may not have stored them when the connection
+ * breaks. It is many times what a connection and a server hold between them.
+ */
+export const KEPT = 32 << 20
+
+/**
+ * @param {Uploadable} file
+ * @param {number} [size] of a stream
+ * @returns {Source}
+ */
+export function sourceOf(file, size) {
+  if (file instanceof Uint8Array) return { size: file.length, read: (from) => pieces([file.subarray(from)]), close: async () => {} }
+  if (file instanceof Blob) return { size: file.size, read: (from) => pieces(chunks(file.slice(from).stream())), close: async () => {} }
+  if (size === undefined) throw new SkeinError('invalid_params', 'size is missing: how many bytes has the stream?')
+  return new StreamSource(file, size)
+}
+
+/**
+ * A stream can be read once only, so its last bytes are kept.
+ * @implements {Source}
+ */
+class StreamSource {
+  #reader
+  /** @type {Uint8Array[]} */
+  #kept = []
+  #start = 0 // the position of the first byte kept
+  #end = 0 // of the first byte that was not read yet
+  /** @type {Promise<boolean> | undefined} */
+  #reading
+
+  /**
+   * @param {ReadableStream<Uint8Array>} stream
+   * @param {number} size
+   */
+  constructor(stream, size) {
+    this.#reader = stream.getReader()
+    this.size = size
+  }
+
+  /** @param {number} from */
+  read(from) {
+    return pieces(this.#read(from))
+  }
+
+  /**
+   * @param {number} at
+   * @returns {AsyncGenerator<Uint8Array, void, void>}
+   */
+  async *#read(at) {
+    for (;;) {
+      if (at < this.#start) {
+        throw new SkeinError('not_resumable', `the server has ${at} bytes, and the stream is read up to ${this.#end}: too far to go back`)
+      }
+      const chunk = this.#from(at)
+      if (chunk) {
+        at += chunk.length
+        yield chunk
+      } else if (!(await this.#more())) {
+        return
+      }
+    }
+  }
+
+  /**
+   * The bytes kept from a position on, to the end of their chunk; undefined: they are still to come.
+   * @param {number} at
+   */
+  #from(at) {
+    let start = this.#end
+    for (let i = this.#kept.length - 1; i >= 0; i--) {
+      const end = start
+      start -= this.#kept[i].length
+      if (at >= end) return undefined
+      if (at >= start) return this.#kept[i].subarray(at - start)
+    }
+    return undefined
+  }
+
+  /** Reads one chunk; false at the end. Whoever asks while it is read gets the same one. */
+  #more() {
+    this.#reading ??= this.#reader
+      .read()
+      .then(({ done, value }) => {
+        if (!done) this.#keep(value)
+        return !done
+      })
+      .finally(() => (this.#reading = undefined))
+    return this.#reading
+  }
+
+  /** @param {Uint8Array} chunk */
+  #keep(chunk) {
+    this.#kept.push(chunk)
+    this.#end += chunk.length
+    while (this.#end - this.#start - this.#kept[0].length >= KEPT) {
+      this.#start += this.#kept[0].length
+      this.#kept.shift()
+    }
+  }
+
+  async close() {
+    this.#kept = []
+    await this.#reader.cancel().catch(() => {})
+  }
+}
+
+/**
+ * @param {ReadableStream<Uint8Array>} stream
+ * @returns {AsyncGenerator<Uint8Array, void, void>}
+ */
+async function* chunks(stream) {
+  const reader = stream.getReader()
+  try {
+    for (;;) {
+      const { done, value } = await reader.read()
+      if (done) return
+      yield value
+    }
+  } finally {
+    reader.cancel().catch(() => {})
+  }
+}
+
+/**
+ * @param {Iterable<Uint8Array> | AsyncIterable<Uint8Array>} all
+ * @returns {AsyncGenerator<Uint8Array, void, void>}
+ */
+async function* pieces(all) {
+  for await (const chunk of all) {
+    for (let at = 0; at < chunk.length; at += PIECE) yield chunk.subarray(at, at + PIECE)
+  }
+}

@@ -1,0 +1,137 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { Order } from '../app/order.js'
+
+/** @import { Agent } from '../client/types.js' */
+
+const START = Date.parse('2026-01-01T00:00:00Z')
+
+/**
+ * @param {number} num the greater, the newer
+ * @param {Partial<Agent>} [more]
+ * @returns {Agent}
+ */
+function agent(num, more) {
+  return {
+    id: `a${num}`, num, name: `agent-${num}`, type: 'shell', kind: 'exec', node: 'n', generation: 1, desired: 'run', status: 'running',
+    created_at: new Date(START + num * 1000).toISOString(), usage: { cpu: 0, rss: 0, processes: 1, cpu_time: 0 }, last_seq: 0, rev: 1,
+    ...more,
+  }
+}
+
+/** @param {Partial<Agent>} [more] @returns {Partial<Agent>} */
+const failed = (more) => ({ status: 'exited', reason: 'failed', exit: { code: 1 }, ...more })
+
+/** @param {Partial<import('../app/order.js').Filter>} [filter] */
+const by = (filter) => ({ query: '', type: '', state: '', sort: '', ...filter })
+
+/** @param {Agent[]} agents */
+function fleet(...agents) {
+  const dismissed = new Set()
+  const order = new Order((a) => dismissed.has(a.id))
+  for (const a of agents) order.put(a)
+  return { order, dismissed }
+}
+
+/**
+ * @param {Order} order
+ * @param {Partial<import('../app/order.js').Filter>} [filter]
+ */
+function ids(order, filter) {
+  const { needs, rest } = order.arrange(by(filter))
+  return [needs, rest].map((group) => group.map((e) => e.agent.num))
+}
+
+test('order: those that need a person come first, the most urgent of them before the others', () => {
+  const { order, dismissed } = fleet(agent(1), agent(2, failed()), agent(3, { activity: 'requires_action' }), agent(4), agent(5, failed()))
+  assert.deepEqual(ids(order), [[3, 5, 2], [4, 1]])
+  dismissed.add('a5')
+  assert.deepEqual(ids(order), [[3, 2], [5, 4, 1]])
+  const { counts, living } = order.arrange(by())
+  assert.deepEqual(counts, { '': 5, needs: 2, alive: 3, running: 3, failed: 2 })
+  assert.deepEqual([...living], [['shell', 3]])
+})
+
+test('order: a filter leaves out, and the counts stay', () => {
+  const { order } = fleet(agent(1, { argv: ['sleep', '300'] }), agent(2, { type: 'coder', last_line: 'A Needle' }), agent(3, failed()))
+  assert.deepEqual(ids(order, { query: 'needle' }), [[], [2]])
+  assert.deepEqual(ids(order, { query: 'SLEEP 3' }), [[], [1]])
+  assert.deepEqual(ids(order, { type: 'coder' }), [[], [2]])
+  assert.deepEqual(ids(order, { state: 'running' }), [[], [2, 1]])
+  assert.deepEqual(ids(order, { state: 'needs' }), [[3], []])
+  assert.deepEqual(ids(order, { query: 'nowhere' }), [[], []])
+  assert.equal(order.arrange(by({ query: 'nowhere' })).counts.running, 2)
+})
+
+test('order: every order, and its reverse', () => {
+  const { order } = fleet(
+    agent(1, { name: 'demo-10', usage: { cpu: 0.5, rss: 1, processes: 1, cpu_time: 0 } }),
+    agent(2, { name: 'Demo-9', type: 'coder', usage: { cpu: 0.9, rss: 3, processes: 1, cpu_time: 0 } }),
+    agent(3, { name: 'beta', status: 'stopping', usage: { cpu: 0.1, rss: 2, processes: 1, cpu_time: 0 } }),
+  )
+  for (const [sort, want] of Object.entries({
+    '': [3, 2, 1], age: [3, 2, 1], '-age': [1, 2, 3], name: [3, 2, 1], '-name': [1, 2, 3], type: [2, 3, 1], '-type': [3, 1, 2],
+    status: [2, 1, 3], '-status': [3, 2, 1], cpu: [2, 1, 3], '-cpu': [3, 1, 2], memory: [2, 3, 1], '-memory': [1, 3, 2], nonsense: [3, 2, 1],
+  })) assert.deepEqual(ids(order, { sort })[1], want, sort)
+})
+
+test('order: put says whether anything can have moved', () => {
+  const { order } = fleet(agent(1), agent(2))
+  ids(order, { query: 'agent' })
+  const a = agent(1, { rev: 2, last_seq: 9, last_heartbeat: 'now', reason: '', usage: { cpu: 1, rss: 1, processes: 2, cpu_time: 0 } })
+  assert.equal(order.put(a), false, 'numbers that the order does not go by')
+  assert.equal(order.put({ ...a, last_line: 'another' }), false, 'it matched and matches')
+  assert.equal(order.put({ ...a, status: 'stopping' }), true)
+  assert.equal(order.put({ ...a, activity: 'requires_action' }), true)
+  assert.equal(order.put({ ...a, name: 'other' }), true, 'it matches no more')
+  assert.equal(order.put({ ...a, name: 'other', last_line: 'an agent' }), true, 'it matches again')
+  assert.equal(order.put(agent(3)), true)
+  assert.equal(order.delete('a3'), true)
+  assert.equal(order.delete('a3'), false)
+})
+
+test('order: by what changes all the time, agents move when they are told to', () => {
+  const use = (/** @type {number} */ cpu) => ({ usage: { cpu, rss: 0, processes: 1, cpu_time: 0 } })
+  const { order } = fleet(agent(1, use(3)), agent(2, use(2)), agent(3, use(1)))
+  assert.deepEqual(ids(order, { sort: 'cpu' })[1], [1, 2, 3])
+  assert.equal(order.put(agent(3, use(9))), false)
+  assert.equal(order.put(agent(4, use(2.5))), true)
+  assert.deepEqual(ids(order, { sort: 'cpu' })[1], [1, 4, 2, 3], 'the new one has its place, the others keep theirs')
+  order.again()
+  assert.deepEqual(ids(order, { sort: 'cpu' })[1], [3, 1, 4, 2])
+})
+
+test('order: after any changes it is what it would be from the start', () => {
+  let seed = 7
+  const random = (/** @type {number} */ n) => (seed = (seed * 48271) % 0x7fffffff) % n
+  const statuses = /** @type {const} */ (['running', 'stopping', 'starting', 'exited', 'lost'])
+  const reasons = /** @type {const} */ (['completed', 'failed', 'stopped'])
+  const change = (/** @type {number} */ num) => {
+    const status = statuses[random(statuses.length)]
+    return agent(num, {
+      status, reason: status === 'exited' ? reasons[random(3)] : '', name: `agent-${random(40)}`,
+      activity: status === 'running' && random(9) === 0 ? 'requires_action' : '', last_line: `line ${random(5)}`,
+    })
+  }
+  for (const filter of [{}, { sort: 'name' }, { sort: '-status' }, { query: 'line 3', sort: 'type' }, { query: 'agent-1', state: 'running' }]) {
+    const { order } = fleet()
+    /** @type {Map<number, Agent>} */
+    const now = new Map()
+    for (let round = 0; round < 60; round++) {
+      for (let i = random(8); i >= 0; i--) {
+        const num = random(50)
+        if (random(6) === 0) {
+          now.delete(num)
+          order.delete(`a${num}`)
+        } else {
+          const a = change(num)
+          now.set(num, a)
+          order.put(a)
+        }
+      }
+      const { order: fresh } = fleet(...now.values())
+      assert.deepEqual(ids(order, filter), ids(fresh, filter), JSON.stringify({ filter, round }))
+      assert.deepEqual(order.arrange(by(filter)).counts, fresh.arrange(by(filter)).counts)
+    }
+  }
+})

@@ -1,0 +1,37 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { Attempts, COUNTS_MS, MAX_FAILED, attemptsOf } from '../client/attempts.js'
+
+test('failures in a row make the next attempt hopeless, until the first of them no longer counts', () => {
+  let now = 1000
+  const attempts = new Attempts(() => now)
+  for (let i = 0; i < MAX_FAILED; i++) {
+    assert.equal(attempts.hopeless, '')
+    attempts.failed()
+    now += 10_000
+  }
+  assert.equal(attempts.hopeless, 'WebTransport failed 7 times within 5 minutes and is left out for now')
+  now = 1000 + COUNTS_MS - 1
+  assert.notEqual(attempts.hopeless, '')
+  now++
+  assert.equal(attempts.hopeless, '')
+  attempts.failed()
+  assert.notEqual(attempts.hopeless, '', 'the others still count')
+})
+
+test('failures that are far apart are none too many', () => {
+  let now = 0
+  const attempts = new Attempts(() => now)
+  for (let i = 0; i < 100; i++) {
+    attempts.failed()
+    assert.equal(attempts.hopeless, '')
+    now += COUNTS_MS / (MAX_FAILED - 1)
+  }
+})
+
+test('all clients of a page count together, as the browser counts', () => {
+  class Here {}
+  class Elsewhere {}
+  assert.equal(attemptsOf(Here), attemptsOf(Here))
+  assert.notEqual(attemptsOf(Here), attemptsOf(Elsewhere))
+})

@@ -1,0 +1,169 @@
+package ui
+
+import (
+	"cmp"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"skein.dev/skein/webtransport/wire"
+)
+
+// ArtifactsView is the page of all artifacts.
+type ArtifactsView struct {
+	Frame
+	Artifacts []wire.Artifact // newest first, at most MaxArtifacts of those that match
+	Total     int             // that match
+	Any       bool            // there are artifacts, whatever the filter
+	Bytes     int64           // of all artifacts
+	Filter    ArtifactFilter
+	Agents    map[wire.AgentID]string // names, as far as they are known
+	Tasks     map[wire.TaskID]string
+	Delete    *wire.Artifact // it is asked whether it is to be deleted
+}
+
+// MaxArtifacts is how many artifacts a page has at first.
+const MaxArtifacts = 200
+
+// MaxKept is how many artifacts the page of an agent or a task shows.
+const MaxKept = 5
+
+// ArtifactFilter is what the page shows. It stands in its URL.
+type ArtifactFilter struct {
+	Query string
+	Task  wire.TaskID
+	Agent wire.AgentID
+}
+
+// ParseArtifactFilter reads the URL of the page.
+func ParseArtifactFilter(q url.Values) ArtifactFilter {
+	return ArtifactFilter{Query: strings.TrimSpace(q.Get("q")), Task: wire.TaskID(q.Get("task")), Agent: wire.AgentID(q.Get("agent"))}
+}
+
+// URL is the address of the page with this filter.
+func (f ArtifactFilter) URL() string { return f.with(nil) }
+
+func (f ArtifactFilter) with(more url.Values) string {
+	q := url.Values{}
+	for k, v := range map[string]string{"q": f.Query, "task": string(f.Task), "agent": string(f.Agent)} {
+		if v != "" {
+			q.Set(k, v)
+		}
+	}
+	for k := range more {
+		q.Set(k, more.Get(k))
+	}
+	if len(q) == 0 {
+		return "/artifacts"
+	}
+	return "/artifacts?" + q.Encode()
+}
+
+// Active reports whether the filter leaves anything out.
+func (f ArtifactFilter) Active() bool { return f != ArtifactFilter{} }
+
+func (v ArtifactsView) page() page {
+	return v.Frame.page("Artifacts", "artifacts.js", "/artifacts", true)
+}
+
+// Kept are the artifacts of an agent or of a task, for its page.
+type Kept struct {
+	Task      wire.TaskID
+	Agent     wire.AgentID
+	Artifacts []wire.Artifact // the newest, at most MaxKept
+	Total     int
+}
+
+func (k Kept) url() string { return ArtifactFilter{Task: k.Task, Agent: k.Agent}.URL() }
+
+// ContentURL is where a browser downloads an artifact.
+func ContentURL(id wire.ArtifactID) string {
+	return "/artifacts/" + url.PathEscape(string(id)) + "/content"
+}
+
+// The rules below stand a second time in static/app/artifact.js; testdata/value.json holds both.
+
+// stalled is how long an upload may bring nothing before the page calls it paused.
+const stalled = 10 * time.Second
+
+// ArtifactState is where an artifact stands: "complete", "uploading" or "paused".
+func ArtifactState(a *wire.Artifact, now time.Time) string {
+	switch {
+	case a.State == wire.ArtifactComplete:
+		return "complete"
+	case now.Sub(a.UpdatedAt) > stalled:
+		return "paused"
+	}
+	return "uploading"
+}
+
+// ArtifactWord is its state in words.
+func ArtifactWord(a *wire.Artifact, now time.Time) string {
+	word := map[string]string{"complete": "Complete", "uploading": "Uploading", "paused": "Paused"}[ArtifactState(a, now)]
+	if a.State == wire.ArtifactUploading && a.Size > 0 {
+		return word + " at " + Percent(ArtifactDone(a))
+	}
+	return word
+}
+
+// ArtifactDone is the part that has come; 0 where the size is not known.
+func ArtifactDone(a *wire.Artifact) float64 {
+	if a.State == wire.ArtifactComplete {
+		return 1
+	}
+	if a.Size <= 0 {
+		return 0
+	}
+	return float64(a.Received) / float64(a.Size)
+}
+
+// ArtifactSize writes its size, as far as it is known.
+func ArtifactSize(a *wire.Artifact) string {
+	if a.Size < 0 {
+		return Bytes(a.Received) + " so far"
+	}
+	return Bytes(a.Size)
+}
+
+// ShortHash is the part of a SHA-256 that people compare.
+func ShortHash(sum string) string { return sum[:min(len(sum), 10)] }
+
+func artifactGlyph(state string) string {
+	switch state {
+	case "complete":
+		return "completed"
+	case "paused":
+		return "stopping"
+	}
+	return "starting"
+}
+
+// artifactSummary says how many there are, and how much they take.
+func artifactSummary(v ArtifactsView) string {
+	if !v.Any {
+		return ""
+	}
+	s := count(v.Total, "artifact", "artifacts")
+	if v.Filter.Active() {
+		return s + " of this filter; all take " + Bytes(v.Bytes)
+	}
+	return s + ", " + Bytes(v.Bytes)
+}
+
+// filterText says whose artifacts are shown.
+func filterText(v ArtifactsView) string {
+	var parts []string
+	if v.Filter.Agent != "" {
+		parts = append(parts, "agent "+cmp.Or(Clean(v.Agents[v.Filter.Agent]), ShortID(v.Filter.Agent)))
+	}
+	if v.Filter.Task != "" {
+		parts = append(parts, "task "+cmp.Or(Clean(v.Tasks[v.Filter.Task]), ShortTaskID(v.Filter.Task)))
+	}
+	if len(parts) == 0 {
+		return ""
+	}
+	return "Of " + list(parts)
+}
+
+func keptMore(k Kept) string { return "All " + strconv.Itoa(k.Total) }

@@ -1,0 +1,365 @@
+package ui
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/json"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"skein.dev/skein/webtransport/wire"
+)
+
+// The rules in this file stand a second time in static/app/taskformat.js, for the live update. Both are held to
+// testdata/tasks.json.
+
+// maxTitle bounds a title that is made from an input, in characters.
+const maxTitle = 80
+
+// TaskTitle is what a task is called: by its name, or by the beginning of its input.
+func TaskTitle(t *wire.Task) string {
+	return cmp.Or(Clean(t.Name), payloadLine(&t.Input), ShortTaskID(t.ID))
+}
+
+// ShortTaskID is the part of an id that people read.
+func ShortTaskID(id wire.TaskID) string { return string(id[:min(len(id), 7)]) }
+
+// payloadLine is a payload's first line with something in it, cut to a title's length.
+func payloadLine(p *wire.Payload) string {
+	for line := range strings.SplitSeq(p.Text, "\n") {
+		if line = Clean(line); line != "" {
+			return ellipsis(line, maxTitle)
+		}
+	}
+	return ""
+}
+
+func ellipsis(s string, limit int) string {
+	if r := []rune(s); len(r) > limit {
+		return strings.TrimSpace(string(r[:limit-1])) + "…"
+	}
+	return s
+}
+
+// payloadSize is how many bytes the whole of a payload has.
+func payloadSize(p *wire.Payload) int { return max(p.Size, len(p.Text)+len(p.Base64)) }
+
+// OutputLine says in a line what a payload holds.
+func OutputLine(p *wire.Payload) string {
+	switch {
+	case p == nil || payloadSize(p) == 0:
+		return "No output"
+	case p.Base64 != nil:
+		return "Binary, " + Bytes(int64(payloadSize(p)))
+	}
+	return cmp.Or(payloadLine(p), "Blank lines")
+}
+
+var taskWords = map[wire.TaskState]string{
+	wire.TaskSubmitted: "Submitted", wire.TaskWorking: "Working", wire.TaskInputRequired: "Input required", wire.TaskCompleted: "Completed",
+	wire.TaskFailed: "Failed", wire.TaskCanceled: "Canceled", wire.TaskRejected: "Rejected",
+}
+
+// TaskWord is a state in words.
+func TaskWord(s wire.TaskState) string { return cmp.Or(taskWords[s], none) }
+
+// taskGlyph is a state's shape.
+func taskGlyph(s wire.TaskState) string {
+	switch s {
+	case wire.TaskWorking:
+		return "running"
+	case wire.TaskInputRequired:
+		return "requires_action"
+	case wire.TaskCanceled:
+		return "stopped"
+	case wire.TaskRejected:
+		return "lost"
+	case wire.TaskCompleted, wire.TaskFailed:
+		return string(s)
+	}
+	return "pending"
+}
+
+// TaskGroup is the key of the part of the queue that a task stands in: "input", "working", "waiting" or "over".
+func TaskGroup(t *wire.Task) string {
+	switch {
+	case t.State.Terminal():
+		return "over"
+	case t.State == wire.TaskInputRequired:
+		return "input"
+	case t.State == wire.TaskWorking:
+		return "working"
+	}
+	return "waiting"
+}
+
+// PriorityWord is a priority in words.
+func PriorityWord(p wire.Priority) string { return StateWord(string(cmp.Or(p, wire.PriorityNormal))) }
+
+// Doer says who can do a task. An orchestration is done by its child tasks.
+func Doer(t *wire.Task) string {
+	if t.Orchestration != nil {
+		return count(t.Orchestration.Children, "child task", "child tasks")
+	}
+	var parts []string
+	if t.Type != "" {
+		parts = append(parts, t.Type)
+	}
+	if t.Agent != "" {
+		parts = append(parts, ShortID(t.Agent))
+	}
+	if len(t.Capabilities) > 0 {
+		parts = append(parts, strings.Join(t.Capabilities, " + "))
+	}
+	return cmp.Or(strings.Join(parts, ", "), none)
+}
+
+// Attempts says which attempt a task is at, of how many. An orchestration makes none.
+func Attempts(t *wire.Task) string {
+	switch {
+	case t.Orchestration != nil || t.Attempt == 0:
+		return none
+	case t.LastTry <= t.Attempt && t.Attempt == 1:
+		return "1"
+	}
+	return strconv.Itoa(t.Attempt) + " of " + strconv.Itoa(max(t.LastTry, t.Attempt))
+}
+
+// TaskAge is how long a task has been there, or how long ago it ended.
+func TaskAge(t *wire.Task, now time.Time) string {
+	if t.EndedAt != nil && t.State.Terminal() {
+		return Ago(now.Sub(*t.EndedAt))
+	}
+	return Span(now.Sub(t.CreatedAt))
+}
+
+// Waiting says what a submitted task waits for.
+func Waiting(t *wire.Task, now time.Time) string {
+	if t.NotBefore != nil && t.Position == 0 {
+		if left := t.NotBefore.Sub(now); left > 0 {
+			return "Attempt " + strconv.Itoa(t.Attempt+1) + " follows in " + Span(left+time.Second-1)
+		}
+	}
+	switch w := Clean(t.Waiting); {
+	case w == "":
+		return "Waiting for an agent"
+	case strings.HasPrefix(w, "for "):
+		return "Waiting " + w
+	default:
+		return "Waiting: " + w
+	}
+}
+
+// Done is how much of a task in work is done, from 0 to 1; -1: nobody knows.
+func Done(t *wire.Task) float64 {
+	if t.State.Terminal() {
+		return -1
+	}
+	if o := t.Orchestration; o != nil {
+		if o.Children == 0 {
+			return -1
+		}
+		return float64(o.Completed+o.Failed) / float64(o.Children)
+	}
+	if n := len(t.Progress); n > 0 && t.Progress[n-1].Fraction > 0 && t.State != wire.TaskSubmitted {
+		return t.Progress[n-1].Fraction
+	}
+	return -1
+}
+
+// Percent writes a fraction.
+func Percent(f float64) string { return whole(f*100) + "%" }
+
+// Tally counts an orchestration's children.
+func Tally(o *wire.Orchestration) string {
+	s := strconv.Itoa(o.Completed) + " of " + strconv.Itoa(o.Children) + " completed"
+	if o.Failed > 0 {
+		s += ", " + strconv.Itoa(o.Failed) + " not"
+	}
+	return s
+}
+
+// TaskText says in a line how a task stands: what it waits for, how far it is, what came out, or why it failed.
+func TaskText(t *wire.Task, now time.Time) string {
+	switch t.State {
+	case wire.TaskSubmitted:
+		return Waiting(t, now)
+	case wire.TaskInputRequired:
+		return cmp.Or(Clean(t.Message), "Its agent waits for an answer") // a page puts the agent's question there
+	case wire.TaskWorking:
+		return workText(t)
+	case wire.TaskCompleted:
+		if t.Orchestration != nil {
+			return Tally(t.Orchestration)
+		}
+		return OutputLine(t.Result)
+	}
+	return cmp.Or(FailureText(t.Failure, t.Message), TaskWord(t.State))
+}
+
+func workText(t *wire.Task) string {
+	if t.Orchestration != nil {
+		return Tally(t.Orchestration)
+	}
+	n := len(t.Progress)
+	if n == 0 {
+		return "At work"
+	}
+	p := t.Progress[n-1]
+	return cmp.Or(ellipsis(Clean(p.Text), 2*maxTitle), Percent(p.Fraction)+" done")
+}
+
+// failureWords say what happened, of somebody who is named before.
+var failureWords = map[wire.FailureReason]string{
+	wire.FailSpawn: "no agent could be started", wire.FailAgentLost: "the agent ended", wire.FailAgentStopped: "the agent was stopped",
+	wire.FailServerRestart: "Skein was restarted", wire.FailHeartbeat: "no sign of life came", wire.FailDelivery: "the agent did not take the task",
+	wire.FailAgentError: "it reported an error", wire.FailTransient: "it asked for another attempt", wire.FailRunTimeout: "it took too long",
+	wire.FailProtocol: "it broke the protocol", wire.FailTooLarge: "its result is too large",
+	wire.FailQueueTimeout: "it waited too long", wire.FailDependency: "what it depends on did not complete", wire.FailChildren: "its child tasks failed",
+}
+
+// Blame says who a failure is put down to, and what happened: "Platform: the agent ended".
+func Blame(r wire.FailureReason) string {
+	if r == "" {
+		return ""
+	}
+	side := "Agent: "
+	switch {
+	case r.Platform():
+		side = "Platform: "
+	case r == wire.FailQueueTimeout || r == wire.FailDependency || r == wire.FailChildren:
+		side = "Task: "
+	}
+	return side + cmp.Or(failureWords[r], string(r))
+}
+
+// FailureText is the reason for a person: its message, or what its reason means.
+func FailureText(r wire.FailureReason, message string) string {
+	m := Clean(message)
+	if m == "" {
+		return Blame(r)
+	}
+	return upper(m)
+}
+
+// upper begins a text with a capital.
+func upper(s string) string {
+	first, size := utf8.DecodeRuneInString(s)
+	if size == 0 {
+		return ""
+	}
+	return string(unicode.ToUpper(first)) + s[size:]
+}
+
+// Cancelable reports whether there is something to cancel.
+func Cancelable(t *wire.Task) bool { return !t.State.Terminal() }
+
+// Retryable reports whether a task may be given new attempts.
+func Retryable(t *wire.Task) bool {
+	return t.State.Terminal() && t.State != wire.TaskCompleted && t.Orchestration == nil && t.Index == nil
+}
+
+// child reports whether a task is one of an orchestration's.
+func child(t *wire.Task) bool { return t.Index != nil }
+
+// TaskMoment is an entry of a task's timeline.
+type TaskMoment struct {
+	Time   time.Time
+	Glyph  string
+	Title  string
+	Blame  string // of a failure
+	Detail string
+	Agent  wire.AgentID // who did it
+	Name   string       // of the agent
+	Later  bool         // it is still to come
+}
+
+// TaskTimeline is what happened to a task, the newest first.
+func TaskTimeline(t *wire.Task) []TaskMoment {
+	all := []TaskMoment{{Time: t.CreatedAt, Glyph: "pending", Title: "Submitted", Detail: by(t.Actor)}}
+	over := t.State.Terminal()
+	for i := range t.Runs {
+		r := &t.Runs[i]
+		n := strconv.Itoa(r.Attempt)
+		all = append(all, TaskMoment{Time: r.StartedAt, Glyph: "starting", Title: "Attempt " + n + " began", Agent: r.Agent, Name: agentName(r)})
+		if r.EndedAt != nil && !(over && i == len(t.Runs)-1) { // the last one's end is the task's
+			all = append(all, runEnd(r, n))
+		}
+	}
+	for _, p := range t.Progress {
+		all = append(all, progressMoment(p))
+	}
+	for _, l := range t.Late {
+		title := "Late answer of attempt " + strconv.Itoa(l.Attempt)
+		if l.Failed {
+			title = "Late failure of attempt " + strconv.Itoa(l.Attempt)
+		}
+		all = append(all, TaskMoment{Time: l.Time, Glyph: "input", Title: title, Detail: ellipsis(Clean(l.Text), maxTitle), Agent: l.Agent, Name: ShortID(l.Agent)})
+	}
+	if over && t.EndedAt != nil {
+		all = append(all, taskEnd(t))
+	}
+	if t.State == wire.TaskSubmitted && t.NotBefore != nil && t.Position == 0 {
+		all = append(all, TaskMoment{Time: *t.NotBefore, Glyph: "pending", Title: "Attempt " + strconv.Itoa(t.Attempt+1) + " follows", Later: true})
+	}
+	slices.SortStableFunc(all, func(a, b TaskMoment) int { return a.Time.Compare(b.Time) })
+	slices.Reverse(all)
+	return all
+}
+
+func runEnd(r *wire.Run, n string) TaskMoment {
+	m := TaskMoment{Time: *r.EndedAt, Glyph: "completed", Title: "Attempt " + n + " ended", Blame: Blame(r.Failure), Detail: upper(Clean(r.Message))}
+	if r.Failure != "" {
+		m.Glyph, m.Title = "failed", "Attempt "+n+" failed"
+	}
+	return m
+}
+
+func progressMoment(p wire.Progress) TaskMoment {
+	m := TaskMoment{Time: p.Time, Glyph: "running", Title: ellipsis(Clean(p.Text), 2*maxTitle)}
+	if p.Fraction > 0 {
+		m.Detail = Percent(p.Fraction) + " done"
+	}
+	if m.Title == "" {
+		m.Title, m.Detail = cmp.Or(m.Detail, "At work"), ""
+	}
+	return m
+}
+
+func taskEnd(t *wire.Task) TaskMoment {
+	m := TaskMoment{Time: *t.EndedAt, Glyph: taskGlyph(t.State), Title: TaskWord(t.State), Blame: Blame(t.Failure), Detail: upper(Clean(t.Message))}
+	if t.DeadLetter {
+		m.Detail = strings.TrimSpace(Sentence(m.Detail) + " No attempt is left.")
+	}
+	return m
+}
+
+func agentName(r *wire.Run) string { return cmp.Or(Clean(r.AgentName), ShortID(r.Agent)) }
+
+// Pretty indents text that is a JSON object or array, and leaves its numbers and strings as they are. ok: it is one.
+func Pretty(text string) (pretty string, ok bool) {
+	s := strings.TrimSpace(text)
+	if s == "" || s[0] != '{' && s[0] != '[' || !json.Valid([]byte(s)) {
+		return text, false
+	}
+	var b bytes.Buffer
+	if json.Indent(&b, []byte(s), "", "  ") != nil {
+		return text, false
+	}
+	return b.String(), true
+}
+
+// Plain is printed text without what a terminal would act on; its lines stay.
+func Plain(s string) string {
+	s = escapes.ReplaceAllString(s, "")
+	return strings.Map(func(r rune) rune {
+		if r != '\n' && r != '\t' && control(r) {
+			return -1
+		}
+		return r
+	}, s)
+}

@@ -1,0 +1,154 @@
+package ui
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+	"unicode/utf8"
+
+	"skein.dev/skein/webtransport/wire"
+)
+
+// TestValues reads the table that static/test/app-value.test.js reads too.
+func TestValues(t *testing.T) {
+	var table struct {
+		Values []struct {
+			wire.Payload
+			Kind, Preview, Shown string
+		}
+		Long []struct {
+			Text          string
+			Times, Length int
+			End           string
+		}
+		Expires  []pair[string]
+		Writers  []struct{ Writer, Agent, Name, Word string }
+		Marked   []struct{ Text, Query, Marked string }
+		URLs     []struct{ Namespace, Key, URL string }
+		Versions []struct {
+			Entry wire.MemoryEntry
+			Word  string
+		}
+		Artifacts []struct {
+			Artifact          wire.Artifact
+			State, Word, Size string
+			Done              float64
+		}
+	}
+	readTable(t, "value.json", &table)
+	now := time.Date(2026, 3, 4, 14, 30, 0, 0, time.UTC)
+	check := func(what string, in any, got, want string) {
+		t.Helper()
+		if got != want {
+			t.Errorf("%s of %v = %q, want %q", what, in, got, want)
+		}
+	}
+	for _, c := range table.Values {
+		b := c.Payload.Bytes()
+		check("ValueKind", c.Payload, ValueKind(b), c.Kind)
+		check("Preview", c.Payload, Preview(b), c.Preview)
+		check("ShownValue", c.Payload, ShownValue(b), c.Shown)
+	}
+	for _, c := range table.Long {
+		got := Preview([]byte(strings.Repeat(c.Text, c.Times)))
+		if n := utf8.RuneCountInString(got); n > c.Length || n < c.Length-2 || !strings.HasSuffix(got, c.End) {
+			t.Errorf("the preview of %d times %q is %q, of %d characters", c.Times, c.Text, got, n)
+		}
+	}
+	for _, c := range table.Expires {
+		var at *time.Time
+		if c.in != "" {
+			x, err := time.Parse(time.RFC3339Nano, c.in)
+			if err != nil {
+				t.Fatal(err)
+			}
+			at = &x
+		}
+		check("ExpiresText", c.in, ExpiresText(at, now), c.out)
+	}
+	for _, c := range table.Writers {
+		check("WriterAgent", c.Writer, string(WriterAgent(c.Writer)), c.Agent)
+		check("WriterWord", c.Writer, WriterWord(c.Writer, map[string]string{c.Writer: c.Name}), c.Word)
+	}
+	for _, c := range table.Marked {
+		var b strings.Builder
+		for _, m := range Marked(c.Text, c.Query) {
+			if m.On {
+				b.WriteString("[" + m.Text + "]")
+			} else {
+				b.WriteString(m.Text)
+			}
+		}
+		check("Marked", c, b.String(), c.Marked)
+	}
+	for _, c := range table.URLs {
+		check("EntryURL", c, EntryURL(c.Namespace, c.Key), c.URL)
+	}
+	for _, c := range table.Versions {
+		check("versionWord", c.Entry, versionWord(&c.Entry), c.Word)
+	}
+	for _, c := range table.Artifacts {
+		check("ArtifactState", c.Artifact, ArtifactState(&c.Artifact, now), c.State)
+		check("ArtifactWord", c.Artifact, ArtifactWord(&c.Artifact, now), c.Word)
+		check("ArtifactSize", c.Artifact, ArtifactSize(&c.Artifact), c.Size)
+		if got := ArtifactDone(&c.Artifact); got != c.Done {
+			t.Errorf("ArtifactDone of %v = %v, want %v", c.Artifact, got, c.Done)
+		}
+	}
+}
+
+// TestDiff reads the table that static/test/app-value.test.js reads too.
+func TestDiff(t *testing.T) {
+	type comparison struct {
+		Before, After string
+		Lines         []string
+	}
+	var table struct {
+		Diff, Shorten []comparison
+		Merge         []struct{ Theirs, Yours, Text string }
+	}
+	readTable(t, "diff.json", &table)
+	texts := func(lines []DiffLine) []string {
+		out := []string{}
+		for _, l := range lines {
+			out = append(out, l.Op+l.Text)
+		}
+		return out
+	}
+	for _, c := range table.Diff {
+		if got := texts(Diff(c.Before, c.After)); !slices.Equal(got, c.Lines) {
+			t.Errorf("from %q to %q: %q, want %q", c.Before, c.After, got, c.Lines)
+		}
+	}
+	for _, c := range table.Shorten {
+		if got := texts(Shorten(Diff(c.Before, c.After))); !slices.Equal(got, c.Lines) {
+			t.Errorf("from %q to %q, shortened: %q, want %q", c.Before, c.After, got, c.Lines)
+		}
+	}
+	for _, c := range table.Merge {
+		got := Merge(c.Theirs, c.Yours)
+		if got != c.Text {
+			t.Errorf("%q and %q merge into %q, want %q", c.Theirs, c.Yours, got, c.Text)
+		}
+		if Unmerged(got) != strings.Contains(got, "<<<<<<<") {
+			t.Errorf("Unmerged(%q) = %v", got, Unmerged(got))
+		}
+	}
+}
+
+// TestDiffOfMuch holds a comparison of two long texts to its bounds.
+func TestDiffOfMuch(t *testing.T) {
+	var a, b strings.Builder
+	for i := range 5000 {
+		a.WriteString(strings.Repeat("a", i%7) + "\n")
+		b.WriteString(strings.Repeat("b", i%5) + "\n")
+	}
+	lines := Shorten(Diff(a.String(), b.String()))
+	if len(lines) != maxDiffLines+1 {
+		t.Fatalf("%d lines, want %d", len(lines), maxDiffLines+1)
+	}
+	if last := lines[maxDiffLines]; last.Op != "…" || !strings.HasSuffix(last.Text, "more lines") {
+		t.Errorf("the last line is %q", last)
+	}
+}

@@ -1,0 +1,122 @@
+package client
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"iter"
+
+	"skein.dev/skein/webtransport/wire"
+)
+
+// MemoryStore sets a value. It is on the server's disk when MemoryStore returns.
+func (c *Client) MemoryStore(ctx context.Context, p wire.MemoryStoreParams) (*wire.MemoryEntry, error) {
+	if len(p.Value.Text) > maxPlainText {
+		p.Value = wire.NewMemoryValue([]byte(p.Value.Text))
+	}
+	var r wire.MemoryEntry
+	return &r, c.call(ctx, wire.MethodMemoryStore, p, &r)
+}
+
+// maxPlainText is how long a text may be, in bytes, that fits into a message whatever JSON makes of it.
+const maxPlainText = wire.MaxMessage / 8
+
+// MemoryRetrieve reads a value.
+func (c *Client) MemoryRetrieve(ctx context.Context, p wire.MemoryKeyParams) (*wire.MemoryEntry, error) {
+	var r wire.MemoryEntry
+	return &r, c.call(ctx, wire.MethodMemoryRetrieve, p, &r)
+}
+
+// MemoryDelete deletes an entry.
+func (c *Client) MemoryDelete(ctx context.Context, p wire.MemoryKeyParams) (*wire.MemoryDeleteResult, error) {
+	var r wire.MemoryDeleteResult
+	return &r, c.call(ctx, wire.MethodMemoryDelete, p, &r)
+}
+
+// MemoryList gives one page of a namespace's keys.
+func (c *Client) MemoryList(ctx context.Context, p wire.MemoryListParams) (*wire.MemoryListResult, error) {
+	var r wire.MemoryListResult
+	return &r, c.call(ctx, wire.MethodMemoryList, p, &r)
+}
+
+// MemorySearch looks for words in keys and values.
+func (c *Client) MemorySearch(ctx context.Context, p wire.MemorySearchParams) (*wire.MemorySearchResult, error) {
+	var r wire.MemorySearchResult
+	return &r, c.call(ctx, wire.MethodMemorySearch, p, &r)
+}
+
+// MemoryHistory gives what a key held, the newest first.
+func (c *Client) MemoryHistory(ctx context.Context, p wire.MemoryHistoryParams) (*wire.MemoryHistoryResult, error) {
+	var r wire.MemoryHistoryResult
+	return &r, c.call(ctx, wire.MethodMemoryHistory, p, &r)
+}
+
+// MemoryNamespaces lists the namespaces.
+func (c *Client) MemoryNamespaces(ctx context.Context) (*wire.MemoryNamespacesResult, error) {
+	var r wire.MemoryNamespacesResult
+	return &r, c.call(ctx, wire.MethodMemoryNamespaces, nil, &r)
+}
+
+// MemorySetMany sets several values; each succeeds or fails by itself.
+func (c *Client) MemorySetMany(ctx context.Context, p wire.MemorySetManyParams) (*wire.MemoryManyResult, error) {
+	var r wire.MemoryManyResult
+	return &r, c.call(ctx, wire.MethodMemorySetMany, p, &r)
+}
+
+// MemoryGetMany reads several values.
+func (c *Client) MemoryGetMany(ctx context.Context, p wire.MemoryGetManyParams) (*wire.MemoryManyResult, error) {
+	var r wire.MemoryManyResult
+	return &r, c.call(ctx, wire.MethodMemoryGetMany, p, &r)
+}
+
+// MemoryChange is what happened in a namespace since the one before, in the order of revisions. Its Cursor and its Epoch
+// are where another watch may go on.
+type MemoryChange struct {
+	wire.MemoryUpdate
+	Epoch string
+	Reset bool // what came before is void: everything that there is follows
+}
+
+// MemoryWatch gives every entry of a namespace that there is, or, behind p.After, what changed since, and then every
+// change as it comes, over reconnects and restarts of the server: none missed and none twice. It has a lane of its own,
+// so that a slow caller holds up nothing else. It ends with ctx, or with the Client, whose error is the last.
+func (c *Client) MemoryWatch(ctx context.Context, p wire.MemoryWatchParams) iter.Seq2[MemoryChange, error] {
+	return func(yield func(MemoryChange, error) bool) {
+		reset := false
+		first := func() (wire.Header, *wire.Message) {
+			m, err := wire.NewRequest(c.newID(), wire.MethodMemoryWatch, p)
+			if err != nil { // cannot be: it is plain data
+				panic(fmt.Sprintf("client: encode a watch: %v", err))
+			}
+			return wire.Header{Lane: wire.LaneMemory}, m
+		}
+		err := c.subscribe(ctx, first, func(m *wire.Message) error {
+			if m.IsResponse() {
+				var res wire.MemoryWatchResult
+				if err := json.Unmarshal(m.Result, &res); err != nil {
+					return fmt.Errorf("%s: %w", wire.MethodMemoryWatch, err)
+				}
+				if reset = !res.Recovered; reset {
+					p.After = 0
+				}
+				p.Epoch = res.Epoch
+				return nil
+			}
+			if m.Method != wire.NoteMemory {
+				return nil
+			}
+			ch := MemoryChange{Epoch: p.Epoch, Reset: reset}
+			if err := json.Unmarshal(m.Params, &ch.MemoryUpdate); err != nil {
+				return fmt.Errorf("%s: %w", wire.MethodMemoryWatch, err)
+			}
+			p.After, reset = max(p.After, ch.Cursor), false
+			if !yield(ch, nil) {
+				return errDone
+			}
+			return nil
+		})
+		if err != nil {
+			yield(MemoryChange{}, err)
+		}
+	}
+}

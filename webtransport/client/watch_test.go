@@ -1,0 +1,27 @@
+package client
+
+import (
+	"testing"
+
+	"skein.dev/skein/webtransport/wire"
+)
+
+func TestWatchKeepsARecordThatADatagramOvertook(t *testing.T) {
+	w := newWatch()
+	w.update(wire.Update{Agents: []wire.Agent{{ID: "a", Num: 1, Rev: 1, Status: wire.StatusRunning}}})
+	d := wire.StatusDatagram{Seq: 1, Records: []wire.StatusRecord{{Num: 1, Rev: 3, Status: wire.StatusRunning, Activity: wire.ActivityRunning, CPU: 0.5, LastSeq: 9}}}
+	w.datagram(nil, d.Append(nil))
+	w.update(wire.Update{Agents: []wire.Agent{{ID: "a", Num: 1, Rev: 2, Status: wire.StatusRunning, Activity: wire.ActivityRequiresAction, Question: "Go on?", LastLine: "at work", LastSeq: 8}}})
+
+	agents := w.take().Agents
+	if len(agents) != 1 {
+		t.Fatalf("%d agents changed, want 1", len(agents))
+	}
+	a := agents[0]
+	if a.LastLine != "at work" {
+		t.Errorf("the last line is %q: only the record has it", a.LastLine)
+	}
+	if a.Rev != 3 || a.Activity != wire.ActivityRunning || a.Question != "" || a.Usage.CPU != 0.5 || a.LastSeq != 9 {
+		t.Errorf("the datagram's values are gone: %+v", a)
+	}
+}

@@ -1,0 +1,114 @@
+package mask
+
+import (
+	"testing"
+	"time"
+)
+
+// path is a connection whose stats the test moves on.
+type path struct {
+	p   policy
+	s   Stats
+	now time.Time
+}
+
+func newPath() *path {
+	return &path{p: policy{ceiling: 2_000_000}, now: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC),
+		s: Stats{MinRTT: 50 * time.Millisecond, SmoothedRTT: 51 * time.Millisecond}}
+}
+
+// run sends so many packets of so many bytes between looks, for a while, and loses every nth (0: none). It gives the last
+// verdict.
+func (p *path) run(d time.Duration, packets, size, every uint64) (v verdict) {
+	for range d / lookEvery {
+		p.now = p.now.Add(lookEvery)
+		for range packets {
+			p.s.PacketsSent++
+			if every > 0 && p.s.PacketsSent%every == 0 {
+				p.s.PacketsLost++
+			}
+		}
+		p.s.BytesSent += packets * size
+		v = p.p.look(p.now, p.s)
+	}
+	return v
+}
+
+func (p *path) is(t *testing.T, v verdict, reason string) {
+	t.Helper()
+	if v.on != (reason == "") || v.reason != reason {
+		t.Errorf("it is on: %v, because %q; want %q", v.on, v.reason, reason)
+	}
+}
+
+func TestMaskingFollowsLoss(t *testing.T) {
+	t.Parallel()
+	p := newPath()
+	p.is(t, p.run(time.Minute, 10, 300, 0), "no loss was seen")
+	p.is(t, p.run(10*time.Second, 10, 300, 100), "")
+	p.is(t, p.run(hold-time.Second, 10, 300, 0), "")
+	p.is(t, p.run(2*time.Second, 10, 300, 0), "no loss was seen for a minute")
+	p.is(t, p.run(time.Second, 10, 300, 20), "")
+}
+
+func TestAThickFlowIsNotMasked(t *testing.T) {
+	t.Parallel()
+	p := newPath()
+	p.is(t, p.run(5*time.Second, 40, 1000, 100), "the connection sends too much") // 3.2 Mbit/s
+	p.is(t, p.run(5*time.Second, 20, 1000, 100), "")                              // 1.6
+	p.is(t, p.run(5*time.Second, 45, 1000, 100), "")                              // 3.6: it catches up
+	p.is(t, p.run(5*time.Second, 60, 1000, 100), "the connection sends too much") // 4.8
+	p.is(t, p.run(5*time.Second, 40, 1000, 100), "the connection sends too much") // over the ceiling it does not begin again
+}
+
+func TestAQueueEndsMasking(t *testing.T) {
+	t.Parallel()
+	p := newPath()
+	p.is(t, p.run(5*time.Second, 10, 300, 100), "")
+	p.s.SmoothedRTT = 80 * time.Millisecond
+	p.is(t, p.run(lookEvery, 10, 300, 100), "a queue is building up")
+	p.s.SmoothedRTT = 55 * time.Millisecond
+	p.is(t, p.run(lookEvery, 10, 300, 100), "")
+	p.s.MinRTT, p.s.SmoothedRTT = 300*time.Microsecond, 5*time.Millisecond // a busy machine is no queue
+	p.is(t, p.run(lookEvery, 10, 300, 100), "")
+}
+
+func TestLossesThatArrivedAfterAllAreNone(t *testing.T) {
+	t.Parallel()
+	p := newPath()
+	p.run(time.Second, 10, 300, 0)
+	p.s.PacketsLost++
+	p.is(t, p.run(lookEvery, 10, 300, 0), "")
+	p.s.PacketsLost--
+	p.is(t, p.run(hold+time.Second, 10, 300, 0), "no loss was seen for a minute")
+}
+
+func TestTheSpacingFitsThePathAndItsBursts(t *testing.T) {
+	t.Parallel()
+	p := newPath()
+	if v := p.run(30*time.Second, 100, 100, 1600); v.spacing != 50*time.Millisecond/16 {
+		t.Errorf("at random loss it is %s", v.spacing)
+	}
+	v := p.run(30*time.Second, 100, 100, 300) // of 5 %, one copy leaves as much
+	if v.copies != 2 || v.spacing != 50*time.Millisecond/16 {
+		t.Errorf("at much random loss there are %d copies after %s", v.copies, v.spacing)
+	}
+	v = p.run(30*time.Second, 100, 100, 100) // 1 %, although masked
+	if v.copies != 2 || v.spacing != 25*time.Millisecond {
+		t.Errorf("in bursts it is %s", v.spacing)
+	}
+	for range 10 {
+		v = p.run(30*time.Second, 100, 100, 0)
+		p.run(lookEvery, 100, 100, 50) // else it would end
+	}
+	if v.copies != 2 || v.spacing >= 25*time.Millisecond/2 {
+		t.Errorf("when they are over there are %d copies after %s", v.copies, v.spacing)
+	}
+	for rtt, want := range map[time.Duration]time.Duration{time.Millisecond: leastSpacing, 500 * time.Millisecond: 4 * time.Millisecond} {
+		q := newPath()
+		q.s.MinRTT, q.s.SmoothedRTT = rtt, rtt
+		if v := q.run(10*time.Second, 100, 100, 1600); v.spacing != want {
+			t.Errorf("at %s it is %s", rtt, v.spacing)
+		}
+	}
+}

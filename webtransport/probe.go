@@ -1,0 +1,208 @@
+package webtransport
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"slices"
+	"syscall"
+	"time"
+
+	"github.com/quic-go/quic-go"
+)
+
+// probeSizes are the UDP payloads of a probe, in bytes: the least that a path must pass for QUIC (RFC 9000, section 14),
+// the first packets of DialQUIC, and the largest that it ever sends.
+var probeSizes = []int{1200, 1280, 1452}
+
+const (
+	// probeVersion is one that nobody speaks (RFC 9000, section 15).
+	probeVersion = 0x1a2a3a4a
+	// probeWait lies between the first two rounds of packets; it doubles.
+	probeWait = 250 * time.Millisecond
+	// probeMore is how many rounds go on after the first answer, for sizes that were only lost.
+	probeMore = 2
+)
+
+// ErrNotQUIC is returned by ProbeQUIC when what answers speaks another protocol.
+var ErrNotQUIC = errors.New("what answers does not speak QUIC")
+
+// Probe is how a QUIC server answered ProbeQUIC.
+type Probe struct {
+	RTT      time.Duration // of the fastest answer
+	Versions []uint32      // that the server speaks
+	Size     int           // the largest UDP payload that reached it, of 1200, 1280 and 1452 bytes
+}
+
+// ProbeQUIC asks an address which versions of QUIC it speaks, without a handshake (RFC 8999, section 6). The socket is
+// connected, so that an ICMP refusal shows: syscall.ECONNREFUSED. Without any answer it waits until ctx ends.
+func ProbeQUIC(ctx context.Context, to netip.AddrPort) (Probe, error) {
+	conn, err := (&net.Dialer{}).DialContext(ctx, "udp", to.String())
+	if err != nil {
+		return Probe{}, err
+	}
+	defer conn.Close()
+	defer context.AfterFunc(ctx, func() { conn.Close() })()
+	p := prober{conn: conn}
+	rand.Read(p.id[:6])
+	more, wait := probeMore, probeWait
+	for round := byte(0); ; round++ {
+		if err := p.round(round, wait); err != nil && p.answer.Size == 0 {
+			if ctx.Err() != nil {
+				err = ctx.Err()
+				if p.strange {
+					err = ErrNotQUIC
+				}
+			}
+			return Probe{}, fmt.Errorf("ask %s for its versions of QUIC: %w", to, err)
+		}
+		if p.answer.Size > 0 {
+			if more--; more < 0 || p.answer.Size == probeSizes[len(probeSizes)-1] || ctx.Err() != nil {
+				return p.answer, nil
+			}
+			continue
+		}
+		wait *= 2
+	}
+}
+
+// prober is the state of one ProbeQUIC.
+type prober struct {
+	conn    net.Conn
+	id      [8]byte // of this probe; the last two bytes tell round and size apart
+	sent    [256]time.Time
+	answer  Probe
+	strange bool // something came that is no answer
+}
+
+// round sends a packet of each size, and reads answers until wait is over or the largest was answered.
+func (p *prober) round(n byte, wait time.Duration) error {
+	p.sent[n] = time.Now()
+	for i, size := range probeSizes {
+		b := binary.BigEndian.AppendUint32([]byte{0xc0}, probeVersion)
+		id := p.id
+		id[6], id[7] = n, byte(i)
+		b = append(append(b, 8), id[:]...)
+		b = append(append(b, 8), id[:]...)
+		if _, err := p.conn.Write(append(b, make([]byte, size-len(b))...)); err != nil && !errors.Is(err, syscall.EMSGSIZE) {
+			return err
+		}
+	}
+	p.conn.SetReadDeadline(p.sent[n].Add(wait))
+	buf := make([]byte, 2048)
+	for {
+		got, err := p.conn.Read(buf)
+		if ne := net.Error(nil); errors.As(err, &ne) && ne.Timeout() {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if id, versions, ok := parseVersions(buf[:got]); ok && id[6] <= n && int(id[7]) < len(probeSizes) && [6]byte(id[:6]) == [6]byte(p.id[:6]) {
+			p.take(id, versions)
+			if p.answer.Size == probeSizes[len(probeSizes)-1] {
+				return nil
+			}
+			continue
+		}
+		p.strange = true
+	}
+}
+
+func (p *prober) take(id [8]byte, versions []uint32) {
+	rtt := time.Since(p.sent[id[6]])
+	if p.answer.Size == 0 || rtt < p.answer.RTT {
+		p.answer.RTT = rtt
+	}
+	p.answer.Versions = versions
+	p.answer.Size = max(p.answer.Size, probeSizes[id[7]])
+}
+
+// parseVersions reads a Version Negotiation packet (RFC 8999, section 6) that answers an id of ours. Versions that stand
+// there only so that nobody counts on the list are left out.
+func parseVersions(b []byte) (id [8]byte, versions []uint32, ok bool) {
+	if len(b) < 7+2*len(id) || b[0]&0x80 == 0 || binary.BigEndian.Uint32(b[1:]) != 0 || b[5] != 8 || b[14] != 8 {
+		return id, nil, false
+	}
+	copy(id[:], b[6:])
+	rest := b[23:]
+	if len(rest) == 0 || len(rest)%4 != 0 {
+		return id, nil, false
+	}
+	for v := range slices.Chunk(rest, 4) {
+		if n := binary.BigEndian.Uint32(v); n&0x0f0f0f0f != 0x0a0a0a0a {
+			versions = append(versions, n)
+		}
+	}
+	return id, versions, true
+}
+
+// Fault is what an error of DialQUIC is about.
+type Fault string
+
+// The faults, in the order of the steps.
+const (
+	FaultSilent  Fault = "silent"  // nothing answered the handshake
+	FaultVersion Fault = "version" // no version of QUIC in common
+	FaultTLS     Fault = "tls"     // TLS failed: the certificate is not the right one, or no protocol is in common
+	FaultConnect Fault = "connect" // another error before there was a connection
+	FaultSession Fault = "session" // there is QUIC, but no WebTransport session
+)
+
+// connectError marks an error of DialQUIC from before there was a connection.
+type connectError struct{ error }
+
+func (e connectError) Unwrap() error { return e.error }
+
+// FaultOf tells what an error of DialQUIC is about.
+func FaultOf(err error) Fault {
+	var ce connectError
+	if !errors.As(err, &ce) {
+		return FaultSession
+	}
+	var (
+		handshake *quic.HandshakeTimeoutError
+		idle      *quic.IdleTimeoutError
+		version   *quic.VersionNegotiationError
+		transport *quic.TransportError
+	)
+	switch {
+	case errors.As(err, &version):
+		return FaultVersion
+	case errors.As(err, &transport) && transport.ErrorCode.IsCryptoError():
+		return FaultTLS
+	case errors.As(err, &handshake), errors.As(err, &idle), errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
+		return FaultSilent
+	}
+	return FaultConnect
+}
+
+// Path is what a QUIC session knows of its way to the peer.
+type Path struct {
+	Version     string // of QUIC, such as "v1"
+	MTU         int    // the largest UDP payload that is known to pass; it is found in the first round trips
+	MaxDatagram int    // the largest datagram, in bytes of its payload, as things are; 0: the peer takes none
+}
+
+// quicFraming is what quic-go keeps free around a datagram frame, beside the frame's own header.
+const quicFraming = 1 + 20 + 16
+
+// PathOf gives the path of a session; false: it does not run on QUIC.
+func PathOf(s Session) (Path, bool) {
+	q, ok := s.(*quicSession)
+	if !ok {
+		return Path{}, false
+	}
+	st := q.conn.ConnectionState()
+	p := Path{Version: st.Version.String()}
+	var tooLarge *quic.DatagramTooLargeError
+	if st.SupportsDatagrams.Remote && errors.As(q.conn.SendDatagram(make([]byte, 64<<10)), &tooLarge) { // never sent
+		p.MTU = int(tooLarge.MaxDatagramPayloadSize) + quicFraming
+		p.MaxDatagram = int(tooLarge.MaxDatagramPayloadSize) - 1 // the session's id
+	}
+	return p, true
+}

@@ -1,0 +1,101 @@
+package wire
+
+import "time"
+
+// ArtifactID names one artifact for ever: "f" and twelve characters of lower-case base32.
+type ArtifactID string
+
+// Artifact is a file that was kept.
+type Artifact struct {
+	ID        ArtifactID    `json:"id"`
+	Name      string        `json:"name"` // a file name, without folders
+	MediaType string        `json:"media_type"`
+	Size      int64         `json:"size"`             // bytes; -1 while an upload has not said
+	SHA256    string        `json:"sha256,omitempty"` // hexadecimal, of all bytes; until it is complete what was announced, if anything
+	Task      TaskID        `json:"task,omitempty"`
+	Agent     AgentID       `json:"agent,omitempty"`
+	Actor     string        `json:"actor,omitempty"`
+	State     ArtifactState `json:"state"`
+	Received  int64         `json:"received"` // bytes that are safe: where an upload goes on
+	CreatedAt time.Time     `json:"created_at"`
+	UpdatedAt time.Time     `json:"updated_at"`
+	Request   string        `json:"request,omitempty"` // marks the request that made it
+}
+
+// ArtifactState is where an artifact stands.
+type ArtifactState string
+
+const (
+	ArtifactUploading ArtifactState = "uploading"
+	ArtifactComplete  ArtifactState = "complete"
+)
+
+// Limits of artifacts.
+const (
+	MaxArtifactSize = 64 << 30 // bytes
+	MaxArtifactName = 255      // bytes
+	// UploadLifetime is how long an upload that does not go on is kept.
+	UploadLifetime = 24 * time.Hour
+)
+
+// Methods of the control lane.
+const (
+	MethodArtifactCreate = "artifact.create" // makes the record that an upload fills
+	MethodArtifactGet    = "artifact.get"
+	MethodArtifactList   = "artifact.list"
+	MethodArtifactDelete = "artifact.delete"
+)
+
+// ArtifactCreateParams announce an upload.
+type ArtifactCreateParams struct {
+	Name      string  `json:"name"`
+	MediaType string  `json:"media_type,omitempty"` // "": by the name, else application/octet-stream
+	Size      int64   `json:"size"`                 // bytes
+	SHA256    string  `json:"sha256,omitempty"`     // hexadecimal, if it is known: an upload of other bytes is refused
+	Task      TaskID  `json:"task,omitempty"`
+	Agent     AgentID `json:"agent,omitempty"`
+}
+
+// ArtifactParams name one artifact.
+type ArtifactParams struct {
+	ID ArtifactID `json:"id"`
+}
+
+// ArtifactFilter chooses artifacts; an empty field does not restrict.
+type ArtifactFilter struct {
+	Task  TaskID  `json:"task,omitempty"`
+	Agent AgentID `json:"agent,omitempty"`
+	Query string  `json:"query,omitempty"` // a part of the id or the name, any case
+	Limit int     `json:"limit,omitempty"` // 0: all
+}
+
+// ArtifactListResult has the artifacts that match, newest first.
+type ArtifactListResult struct {
+	Artifacts []Artifact `json:"artifacts"`
+	Total     int        `json:"total"`
+	Bytes     int64      `json:"bytes"` // of all artifacts, whatever the filter
+}
+
+// A bulk lane carries the bytes of one artifact.
+//
+// Upload (Header.Op "put"): behind the header line the client waits for the server's line, a [Bulk] whose Offset says
+// where to go on, sends the raw bytes from there on, and ends its side. The server answers with a second line: a Bulk
+// with Done and the artifact, whose SHA256 it computed over all bytes, or an Error. A first line with Done or an Error is
+// the last: the artifact is complete already, or can't be filled now. After a reset, or without a second line, the upload
+// goes on in another lane.
+//
+// Download (Op "get", Offset): the server sends a Bulk line with the artifact, then the raw bytes from Header.Offset
+// to the end, and ends its side. The client checks them against the artifact's SHA256. A first line with an Error is the
+// last; after a reset the download goes on in another lane.
+type Bulk struct {
+	Artifact *Artifact `json:"artifact,omitempty"`
+	Offset   int64     `json:"offset"`
+	Done     bool      `json:"done,omitempty"`
+	Error    *Error    `json:"error,omitempty"`
+}
+
+// What a bulk lane is for.
+const (
+	BulkPut = "put"
+	BulkGet = "get"
+)

@@ -1,0 +1,232 @@
+package wire
+
+import (
+	"strings"
+	"time"
+	"unicode/utf8"
+)
+
+// MemoryEntry is one value that agents and people share.
+type MemoryEntry struct {
+	Namespace   string     `json:"namespace"`
+	Key         string     `json:"key"`
+	Value       Payload    `json:"value,omitzero"` // left out of lists
+	Size        int        `json:"size"`           // of the value, in bytes
+	ContentType string     `json:"content_type,omitempty"`
+	Revision    uint64     `json:"revision"`         // grows over all entries; of a deleted one, that of its deletion
+	Previous    uint64     `json:"previous"`         // the revision before this one; 0: it was not there
+	Writer      string     `json:"writer,omitempty"` // an agent's id, or who the client is
+	CreatedAt   time.Time  `json:"created_at"`       // of the first value since it was last absent
+	UpdatedAt   time.Time  `json:"updated_at"`
+	ExpiresAt   *time.Time `json:"expires_at,omitempty"`
+	Deleted     bool       `json:"deleted,omitempty"` // in watches and histories: it was deleted, or expired
+}
+
+// Limits of memory. A request over one gets CodeTooLarge or CodeExhausted, and an error that names the limit.
+const (
+	MaxMemoryValue     = 512 << 10 // bytes of one value; more is an artifact
+	MaxMemoryKey       = 256       // bytes of a key: any UTF-8 without control characters
+	MaxMemoryNamespace = 64        // of [a-z0-9._-]; starts with a letter or a digit
+	MaxMemoryKeys      = 100_000   // in one namespace, by default
+	MaxMemoryBytes     = 64 << 20  // of one namespace's values together, by default
+	MaxMemoryBulk      = 500       // keys in one bulk request
+	MemoryHistory      = 16        // values of a key that memory.history gives, the newest included
+	MaxMemoryTTL       = 366 * 24 * time.Hour
+)
+
+// maxTextJSON is how long a text may become in JSON, so that its entry still fits into a message.
+const maxTextJSON = 1_000_000
+
+// NewMemoryValue is b as memory gives it back: as NewPayload, but as base64 too where the text would not fit into a
+// message, such as one of quotation marks alone.
+func NewMemoryValue(b []byte) Payload {
+	p := NewPayload(b)
+	if p.Text != "" && jsonLen(p.Text) > maxTextJSON {
+		return Payload{Base64: b}
+	}
+	return p
+}
+
+// jsonLen is how long a text becomes in JSON, without the quotation marks around it.
+func jsonLen(s string) int {
+	n := len(s)
+	for i, r := range s {
+		switch {
+		case r == '"' || r == '\\' || r == '\n' || r == '\r' || r == '\t' || r == '\b' || r == '\f':
+			n++
+		case r < 0x20:
+			n += 5 // \u00xx
+		case r == '\u2028' || r == '\u2029':
+			n += 3
+		case r == utf8.RuneError && !strings.HasPrefix(s[i:], "\ufffd"): // not UTF-8: \ufffd
+			n += 5
+		}
+	}
+	return n
+}
+
+// EncodedLen is about how long the entry becomes in JSON, and not less.
+func (e *MemoryEntry) EncodedLen() int {
+	const rest = 360 // names of fields, numbers, times
+	n := rest + len(e.Namespace) + jsonLen(e.Key) + jsonLen(e.ContentType) + jsonLen(e.Writer)
+	if e.Value.Base64 != nil {
+		return n + (len(e.Value.Base64)+2)/3*4
+	}
+	return n + jsonLen(e.Value.Text)
+}
+
+// Methods of the memory lane. Agents have the same ones on the line protocol, but watch and namespaces.
+const (
+	MethodMemoryStore      = "memory.store"
+	MethodMemoryRetrieve   = "memory.retrieve"
+	MethodMemoryList       = "memory.list"
+	MethodMemorySearch     = "memory.search"
+	MethodMemoryDelete     = "memory.delete"
+	MethodMemoryHistory    = "memory.history"
+	MethodMemoryNamespaces = "memory.namespaces"
+	MethodMemorySetMany    = "memory.set_many"
+	MethodMemoryGetMany    = "memory.get_many"
+	MethodMemoryWatch      = "memory.watch" // then NoteMemory until the lane ends, or MethodMemoryUnwatch
+	MethodMemoryUnwatch    = "memory.unwatch"
+	NoteMemory             = "memory" // MemoryUpdate
+)
+
+// MemoryStoreParams set a value. IfRevision makes it a compare-and-set: the entry's revision must be this one; 0: it
+// must not be there. A mismatch is CodeConflict, with the current entry in the error's data.
+type MemoryStoreParams struct {
+	Namespace   string  `json:"namespace"`
+	Key         string  `json:"key"`
+	Value       Payload `json:"value,omitzero"`
+	ContentType string  `json:"content_type,omitempty"` // "": text/plain or application/octet-stream
+	TTLMS       int64   `json:"ttl,omitempty"`          // milliseconds until it expires; 0: never
+	IfRevision  *uint64 `json:"if_revision,omitempty"`
+}
+
+// MemoryKeyParams name an entry.
+type MemoryKeyParams struct {
+	Namespace  string  `json:"namespace"`
+	Key        string  `json:"key"`
+	IfRevision *uint64 `json:"if_revision,omitempty"` // memory.delete only
+}
+
+// MemoryDeleteResult says whether there was something to delete.
+type MemoryDeleteResult struct {
+	Deleted  bool   `json:"deleted"`
+	Revision uint64 `json:"revision,omitempty"` // of the deletion
+}
+
+// MemoryListParams list keys, in the order of their bytes.
+type MemoryListParams struct {
+	Namespace string `json:"namespace"`
+	Prefix    string `json:"prefix,omitempty"`
+	After     string `json:"after,omitempty"`  // a key: go on behind it
+	Limit     int    `json:"limit,omitempty"`  // 0: 1000, which is also the most
+	Values    bool   `json:"values,omitempty"` // with values, as far as they fit into one message
+}
+
+// MemoryListResult is one page.
+type MemoryListResult struct {
+	Entries []MemoryEntry `json:"entries"`
+	Next    string        `json:"next,omitempty"` // the After of the next page; "": this is the last one
+	Total   int           `json:"total"`          // keys with this prefix
+}
+
+// MemorySearchParams look for words in keys and values.
+type MemorySearchParams struct {
+	Namespaces []string `json:"namespaces,omitempty"` // empty: all that the caller may read
+	Query      string   `json:"query"`                // words; all must occur. "a phrase", and prefix* at the end of a word
+	Prefix     string   `json:"prefix,omitempty"`     // of the key
+	Limit      int      `json:"limit,omitempty"`      // 0: 20; 100 at most
+}
+
+// MemorySearchResult has the best matches first.
+type MemorySearchResult struct {
+	Hits  []MemoryHit `json:"hits"`
+	Total int         `json:"total"`
+}
+
+// MemoryHit is one match. Entry has no value.
+type MemoryHit struct {
+	Entry   MemoryEntry `json:"entry"`
+	Score   float64     `json:"score"`
+	Snippet string      `json:"snippet,omitempty"` // of the value, around the words
+}
+
+// MemoryHistoryParams ask for what a key held.
+type MemoryHistoryParams struct {
+	Namespace string `json:"namespace"`
+	Key       string `json:"key"`
+	Before    uint64 `json:"before,omitempty"` // only what is older than this revision; 0: from the newest on
+}
+
+// MemoryHistoryResult has a key's values, the newest first, as far as they fit into one message.
+type MemoryHistoryResult struct {
+	Entries []MemoryEntry `json:"entries"`
+	Next    uint64        `json:"next,omitempty"` // the Before of the next page; 0: this is the last one
+}
+
+// MemoryNamespace describes a namespace.
+type MemoryNamespace struct {
+	Name     string `json:"name"`
+	Keys     int    `json:"keys"`
+	Bytes    int64  `json:"bytes"`
+	MaxKeys  int    `json:"max_keys"`
+	MaxBytes int64  `json:"max_bytes"`
+	Revision uint64 `json:"revision"` // of its last change
+
+	UpdatedAt time.Time `json:"updated_at"` // when that was
+}
+
+// MemoryNamespacesResult lists them by name.
+type MemoryNamespacesResult struct {
+	Namespaces []MemoryNamespace `json:"namespaces"`
+}
+
+// MemorySetManyParams set several values. Each succeeds or fails by itself.
+type MemorySetManyParams struct {
+	Entries []MemoryStoreParams `json:"entries"` // 1 to MaxMemoryBulk
+}
+
+// MemoryGetManyParams read several values.
+type MemoryGetManyParams struct {
+	Keys []MemoryKeyParams `json:"keys"` // 1 to MaxMemoryBulk
+}
+
+// MemoryManyResult answers both, in the order of the request.
+type MemoryManyResult struct {
+	Results []MemoryOne `json:"results"`
+}
+
+// MemoryOne is one answer of several: Entry or Error. Values that do not fit into one message are CodeTooLarge.
+type MemoryOne struct {
+	Entry *MemoryEntry `json:"entry,omitempty"`
+	Error *Error       `json:"error,omitempty"`
+}
+
+// MemoryWatchParams follow the changes of a namespace after a revision.
+type MemoryWatchParams struct {
+	Namespace string `json:"namespace"`
+	Prefix    string `json:"prefix,omitempty"`
+	After     uint64 `json:"after,omitempty"`  // MemoryUpdate.Cursor of the last update; 0: every entry there is, then the changes
+	Epoch     string `json:"epoch,omitempty"`  // that After belongs to
+	Values    bool   `json:"values,omitempty"` // entries come with their values
+}
+
+// MemoryWatchResult opens a watch.
+type MemoryWatchResult struct {
+	Watch     uint64 `json:"watch"` // names it in MemoryUpdate and for memory.unwatch
+	Epoch     string `json:"epoch"`
+	Recovered bool   `json:"recovered"` // every change after After follows; false: forget what you had, every entry follows
+}
+
+// MemoryUpdate carries changes in the order of their revisions.
+type MemoryUpdate struct {
+	Watch   uint64        `json:"watch"`
+	Entries []MemoryEntry `json:"entries"`
+	Cursor  uint64        `json:"cursor"`
+}
+
+// MemoryUnwatchParams end a watch.
+type MemoryUnwatchParams struct {
+	Watch uint64 `json:"watch"`
+}

@@ -1,0 +1,42 @@
+package wire
+
+import (
+	"time"
+)
+
+// A message datagram is a kind, one byte, and one JSON-RPC message without its newline (docs/protocol.md, "Critical
+// requests race"). It is a copy of what a lane carries too, sent because a datagram waits for no lost packet before it.
+const (
+	DatagramRequest    = 2 // client → server
+	DatagramResponse   = 3 // server → client
+	MaxMessageDatagram = 1100
+)
+
+// RaceDelays are when the copies of a message datagram go out. A burst of loss rarely lasts from the first to the last.
+var RaceDelays = [...]time.Duration{0, 8 * time.Millisecond, 25 * time.Millisecond}
+
+// Races reports whether the requests of a method are sent as datagrams too. Whoever waits for one of them waits at the
+// keyboard, and their server acts once whatever comes twice.
+func Races(method string) bool {
+	return method == MethodStop || method == MethodInput || method == MethodTaskCancel
+}
+
+// AppendMessageDatagram appends the datagram of a line. false: it is too long for one.
+func AppendMessageDatagram(b []byte, kind byte, line []byte) ([]byte, bool) {
+	if len(line) > 0 && line[len(line)-1] == '\n' {
+		line = line[:len(line)-1]
+	}
+	if len(line) >= MaxMessageDatagram {
+		return b, false
+	}
+	return append(append(b, kind), line...), true
+}
+
+// ParseMessageDatagram reads a datagram of that kind. false: it is another one, or broken.
+func ParseMessageDatagram(b []byte, kind byte) (*Message, bool) {
+	if len(b) < 2 || len(b) > MaxMessageDatagram || b[0] != kind {
+		return nil, false
+	}
+	m, err := ParseMessage(b[1:])
+	return m, err == nil && len(m.ID) > 0 && (m.Method != "") == (kind == DatagramRequest)
+}

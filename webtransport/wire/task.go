@@ -1,0 +1,400 @@
+package wire
+
+import (
+	"bytes"
+	"slices"
+	"time"
+	"unicode/utf8"
+)
+
+// TaskID names one task for ever: "t" and twelve characters of lower-case base32.
+type TaskID string
+
+// TaskState is where a task stands; the names are A2A 1.0's.
+type TaskState string
+
+const (
+	TaskSubmitted     TaskState = "submitted"      // it waits; Task.Waiting says for what
+	TaskWorking       TaskState = "working"        // an agent has it, or, for an orchestration, its children do
+	TaskInputRequired TaskState = "input_required" // its agent waits for a person
+	TaskCompleted     TaskState = "completed"
+	TaskFailed        TaskState = "failed" // Task.Failure says why
+	TaskCanceled      TaskState = "canceled"
+	TaskRejected      TaskState = "rejected" // nothing can do it any more
+)
+
+// TaskStates lists every state.
+var TaskStates = []TaskState{TaskSubmitted, TaskWorking, TaskInputRequired, TaskCompleted, TaskFailed, TaskCanceled, TaskRejected}
+
+// Terminal reports whether a task in this state is over, unless somebody retries it.
+func (s TaskState) Terminal() bool {
+	return s == TaskCompleted || s == TaskFailed || s == TaskCanceled || s == TaskRejected
+}
+
+// Priority orders the tasks that wait for the same agents.
+type Priority string
+
+const (
+	PriorityCritical Priority = "critical"
+	PriorityHigh     Priority = "high"
+	PriorityNormal   Priority = "normal"
+	PriorityLow      Priority = "low"
+)
+
+// Priorities lists every priority, the first to go first.
+var Priorities = []Priority{PriorityCritical, PriorityHigh, PriorityNormal, PriorityLow}
+
+// Rank is the priority's index in Priorities; that of PriorityNormal for one that is not there.
+func (p Priority) Rank() int {
+	if i := slices.Index(Priorities, p); i >= 0 {
+		return i
+	}
+	return slices.Index(Priorities, PriorityNormal)
+}
+
+// Payload is bytes: text when they are valid UTF-8, else base64. Both empty: no bytes.
+type Payload struct {
+	Text   string `json:"text,omitempty"`
+	Base64 []byte `json:"base64,omitempty"`
+	// Size is set where this is only the beginning, as in lists: the bytes of all of it.
+	Size int `json:"size,omitempty"`
+}
+
+// NewPayload is a payload of b: as text where that is text without control characters, which JSON would blow up.
+func NewPayload(b []byte) Payload {
+	if len(b) == 0 {
+		return Payload{}
+	}
+	control := func(r rune) bool { return r < 0x20 && r != '\n' && r != '\r' && r != '\t' && r != 0x1b || r == 0x7f }
+	if utf8.Valid(b) && bytes.IndexFunc(b, control) < 0 {
+		return Payload{Text: string(b)}
+	}
+	return Payload{Base64: bytes.Clone(b)}
+}
+
+// Cut gives the beginning of a payload, at most n bytes.
+func (p Payload) Cut(n int) Payload {
+	size := len(p.Text) + len(p.Base64)
+	if size <= n {
+		return p
+	}
+	if p.Base64 != nil {
+		return Payload{Base64: p.Base64[:n], Size: size}
+	}
+	for n > 0 && !utf8.RuneStart(p.Text[n]) {
+		n--
+	}
+	return Payload{Text: p.Text[:n], Size: size}
+}
+
+// Bytes is what the payload carries.
+func (p Payload) Bytes() []byte {
+	if p.Base64 != nil {
+		return p.Base64
+	}
+	return []byte(p.Text)
+}
+
+// Limits of tasks.
+const (
+	// MaxTaskInput bounds a task's input, in bytes before encoding. More goes into memory or an artifact.
+	MaxTaskInput = 256 << 10
+	// MaxTaskOutput bounds a task's result, likewise.
+	MaxTaskOutput = 256 << 10
+	// TaskPreview is how much of a payload lists and watches carry; task.get has all of it.
+	TaskPreview = 1 << 10
+	// MaxAttempts bounds Retry.Max.
+	MaxAttempts = 100
+	// DefaultAttempts is how often a task is tried when it says nothing.
+	DefaultAttempts = 3
+	// MaxDependsOn bounds TaskSpec.DependsOn.
+	MaxDependsOn = 256
+	// DefaultQueue is the queue of a task that names none.
+	DefaultQueue = "default"
+)
+
+// Timeouts bound a task, in milliseconds; 0: no bound.
+type Timeouts struct {
+	QueueMS     int64 `json:"queue,omitempty"`     // from submission to the first attempt
+	RunMS       int64 `json:"run,omitempty"`       // one attempt
+	HeartbeatMS int64 `json:"heartbeat,omitempty"` // between two signs of life of an attempt: a message or output of its agent
+}
+
+// Retry says how often a task is tried again after a transient failure.
+type Retry struct {
+	Max       int   `json:"max,omitempty"`     // attempts in all; 0: DefaultAttempts
+	BackoffMS int64 `json:"backoff,omitempty"` // before the second attempt, doubled for each further one, five minutes at most; 0: one second
+}
+
+// TaskSpec is what somebody asks for. At least one of Type, Agent and Capabilities says who can do it.
+type TaskSpec struct {
+	Key            string            `json:"key,omitempty"` // names the task within its batch, for DependsOn
+	Name           string            `json:"name,omitempty"`
+	Queue          string            `json:"queue,omitempty"`
+	Priority       Priority          `json:"priority,omitempty"`
+	Type           string            `json:"type,omitempty"`         // of the agent
+	Agent          AgentID           `json:"agent,omitempty"`        // this one and no other
+	Capabilities   []string          `json:"capabilities,omitempty"` // all of them
+	Argv           []string          `json:"argv,omitempty"`         // for a type whose tasks are processes and that has no argv, such as shell
+	Args           []string          `json:"args,omitempty"`         // added to the argv of a type whose tasks are processes
+	Input          Payload           `json:"input,omitzero"`
+	Timeouts       Timeouts          `json:"timeouts,omitzero"`
+	Retry          Retry             `json:"retry,omitzero"`
+	IdempotencyKey string            `json:"idempotency_key,omitempty"` // a second task with it is not made; the first is given instead
+	DependsOn      []string          `json:"depends_on,omitempty"`      // ids, or "#key" of the same batch: these complete first
+	Parent         TaskID            `json:"parent,omitempty"`
+	Labels         map[string]string `json:"labels,omitempty"`
+}
+
+// Task is one piece of work: the record in the store, the answer of the protocol, the row on the page.
+type Task struct {
+	ID  TaskID `json:"id"`
+	Num uint64 `json:"num"` // counts tasks; the greater one is younger
+	TaskSpec
+	Actor string    `json:"actor,omitempty"` // who submitted it
+	State TaskState `json:"state"`
+
+	// While it waits.
+	Waiting   string     `json:"waiting,omitempty"`  // for what, such as "3 of 3 coder busy"
+	Position  int        `json:"position,omitempty"` // among those that wait for the same agents, from 1
+	NotBefore *time.Time `json:"not_before,omitempty"`
+
+	Attempt    int           `json:"attempt"`      // of the attempts made, the last; 0: none yet
+	LastTry    int           `json:"last_attempt"` // the attempt behind which there is none by itself
+	Runs       []Run         `json:"runs,omitempty"`
+	Progress   []Progress    `json:"progress,omitempty"` // the newest MaxProgress ones
+	Result     *Payload      `json:"result,omitempty"`
+	Failure    FailureReason `json:"failure,omitempty"`     // of the last run, or of the task
+	Message    string        `json:"message,omitempty"`     // for a person: why it ended like this
+	DeadLetter bool          `json:"dead_letter,omitempty"` // its attempts are used up; task.retry gives it new ones
+	Late       []Late        `json:"late,omitempty"`        // answers that came after the end of their run, at most MaxLate
+
+	// Of an orchestration.
+	Orchestration *Orchestration `json:"orchestration,omitempty"`
+	// Of an orchestration's child.
+	Index   *int `json:"index,omitempty"`   // of its input
+	Ordinal int  `json:"ordinal,omitempty"` // its place in the order of completion, from 1; 0: it is not over
+
+	CreatedAt time.Time  `json:"created_at"`
+	StartedAt *time.Time `json:"started_at,omitempty"` // of the first attempt
+	EndedAt   *time.Time `json:"ended_at,omitempty"`
+	Rev       uint64     `json:"rev"`               // position of this record in the store: the After of a task.watch
+	Request   string     `json:"request,omitempty"` // marks the request that made it, so that the request has one effect over restarts
+}
+
+const (
+	// MaxProgress bounds Task.Progress.
+	MaxProgress = 20
+	// MaxLate bounds Task.Late.
+	MaxLate = 8
+	// MaxProgressText bounds Progress.Text, Task.Message and Run.Message, in bytes.
+	MaxProgressText = 500
+)
+
+// Progress is what an agent says about a task in work.
+type Progress struct {
+	Time     time.Time `json:"time"`
+	Text     string    `json:"text,omitempty"`
+	Fraction float64   `json:"fraction,omitempty"` // done, 0 to 1
+}
+
+// Run is one attempt.
+type Run struct {
+	Attempt   int           `json:"attempt"`
+	Agent     AgentID       `json:"agent,omitempty"`
+	AgentName string        `json:"agent_name,omitempty"`
+	Node      NodeID        `json:"node,omitempty"`
+	StartedAt time.Time     `json:"started_at"`
+	EndedAt   *time.Time    `json:"ended_at,omitempty"`
+	LeaseMS   int64         `json:"lease,omitempty"` // kept by heartbeats at least this often, in milliseconds; 0: by the agent's being alive
+	Failure   FailureReason `json:"failure,omitempty"`
+	Message   string        `json:"message,omitempty"`
+}
+
+// Late is an answer to a run that was over: recorded, not applied.
+type Late struct {
+	Time    time.Time `json:"time"`
+	Attempt int       `json:"attempt"`
+	Agent   AgentID   `json:"agent"`
+	Failed  bool      `json:"failed,omitempty"`
+	Text    string    `json:"text,omitempty"` // its beginning, at most MaxProgressText bytes
+}
+
+// FailureReason says why a run, or a task, failed.
+type FailureReason string
+
+const (
+	// The platform's: the task itself was not to blame. All are transient.
+	FailSpawn         FailureReason = "spawn_failed"      // no agent could be started for it
+	FailAgentLost     FailureReason = "agent_lost"        // the agent ended, or was lost, with the task in work
+	FailAgentStopped  FailureReason = "agent_stopped"     // somebody stopped the agent, not the task
+	FailServerRestart FailureReason = "server_restarted"  // Skein ended with the task in work
+	FailHeartbeat     FailureReason = "heartbeat_timeout" // no sign of life within the lease
+	FailDelivery      FailureReason = "delivery_failed"   // the agent did not read the task
+
+	// The agent's.
+	FailAgentError FailureReason = "agent_error"  // task.error, or an exit code
+	FailTransient  FailureReason = "agent_busy"   // task.error with retryable
+	FailRunTimeout FailureReason = "run_timeout"  // it took longer than timeouts.run
+	FailProtocol   FailureReason = "bad_protocol" // the agent broke the line protocol
+	FailTooLarge   FailureReason = "too_large"    // the result is over MaxTaskOutput
+
+	// The task's own.
+	FailQueueTimeout FailureReason = "queue_timeout"
+	FailDependency   FailureReason = "dependency_failed"
+	FailChildren     FailureReason = "children_failed" // of an orchestration
+)
+
+// Transient reports whether another attempt may go better.
+func (r FailureReason) Transient() bool {
+	switch r {
+	case FailSpawn, FailAgentLost, FailAgentStopped, FailServerRestart, FailHeartbeat, FailDelivery, FailTransient:
+		return true
+	}
+	return false
+}
+
+// Platform reports whether the agent had no part in the failure.
+func (r FailureReason) Platform() bool { return r.Transient() && r != FailTransient }
+
+// Methods of the task lane.
+const (
+	MethodTaskSubmit      = "task.submit"
+	MethodTaskGet         = "task.get"
+	MethodTaskList        = "task.list"
+	MethodTaskCancel      = "task.cancel"
+	MethodTaskRetry       = "task.retry"
+	MethodTaskOrchestrate = "task.orchestrate"
+	MethodTaskWatch       = "task.watch" // then NoteTasks until the lane ends; a second one replaces the first
+)
+
+const (
+	NoteTasks  = "tasks"  // task lane: TaskUpdate
+	NoteResult = "result" // result lane: Result
+	// NoteAggregate is the result lane's last message, before the server ends it: Aggregate.
+	NoteAggregate = "aggregate"
+)
+
+// SubmitParams ask for tasks, all or none.
+type SubmitParams struct {
+	Tasks []TaskSpec `json:"tasks"` // 1 to MaxBatch
+}
+
+// SubmitResult has the tasks in the order of the request. One whose idempotency key was there is the earlier task.
+type SubmitResult struct {
+	Tasks []Task `json:"tasks"`
+}
+
+// TaskParams name one task.
+type TaskParams struct {
+	ID TaskID `json:"id"`
+}
+
+// TaskCancelParams cancel tasks, each with all below it.
+type TaskCancelParams struct {
+	IDs    []TaskID `json:"ids"`
+	Reason string   `json:"reason,omitempty"`
+}
+
+// TaskCancelResult has the tasks that were canceled, children too; those that were over are left out.
+type TaskCancelResult struct {
+	Canceled []TaskID `json:"canceled"`
+}
+
+// TaskFilter chooses tasks; an empty field does not restrict.
+type TaskFilter struct {
+	IDs        []TaskID          `json:"ids,omitempty"`
+	States     []TaskState       `json:"states,omitempty"`
+	Queue      string            `json:"queue,omitempty"`
+	Type       string            `json:"type,omitempty"`
+	Agent      AgentID           `json:"agent,omitempty"`  // asked for, or at work on it
+	Parent     TaskID            `json:"parent,omitempty"` // its children
+	Root       TaskID            `json:"root,omitempty"`   // it, and all below it
+	DeadLetter bool              `json:"dead_letter,omitempty"`
+	Labels     map[string]string `json:"labels,omitempty"`
+	Query      string            `json:"query,omitempty"` // a part of id, name, type, input or message, any case
+	Limit      int               `json:"limit,omitempty"` // 0: all
+}
+
+// TaskListResult has the tasks that match, newest first.
+type TaskListResult struct {
+	Tasks  []Task            `json:"tasks"`
+	Total  int               `json:"total"`  // how many match, whatever the limit
+	Counts map[TaskState]int `json:"counts"` // of all tasks, whatever the filter
+}
+
+// TaskWatchParams ask for the tasks that changed after a position, and for every later change.
+type TaskWatchParams struct {
+	After  uint64     `json:"after,omitempty"` // TaskUpdate.Cursor of the last update; 0: all tasks
+	Epoch  string     `json:"epoch,omitempty"` // that After belongs to
+	Filter TaskFilter `json:"filter,omitzero"`
+}
+
+// TaskWatchResult opens a watch. The tasks themselves come as updates.
+type TaskWatchResult struct {
+	Epoch     string `json:"epoch"`
+	Recovered bool   `json:"recovered"` // what follows completes what the client had; false: forget it, all tasks follow
+}
+
+// TaskUpdate carries tasks as they are now, the latest state of each, and those that were forgotten or do not match the
+// filter any more.
+type TaskUpdate struct {
+	Tasks   []Task            `json:"tasks,omitempty"`
+	Removed []TaskID          `json:"removed,omitempty"`
+	Cursor  uint64            `json:"cursor"`
+	Counts  map[TaskState]int `json:"counts,omitempty"`
+	More    bool              `json:"more,omitempty"` // a further part of the same update follows
+}
+
+// AggregateMode says when an orchestration is complete.
+type AggregateMode string
+
+const (
+	AggregateAll    AggregateMode = "all"    // every child is over
+	AggregateFirst  AggregateMode = "first"  // one child completed; the others are canceled
+	AggregateQuorum AggregateMode = "quorum" // Quorum children completed; the others are canceled
+	AggregateReduce AggregateMode = "reduce" // every child is over, and a further task made one result of theirs
+)
+
+// AggregateModes lists every mode.
+var AggregateModes = []AggregateMode{AggregateAll, AggregateFirst, AggregateQuorum, AggregateReduce}
+
+// OrchestrateParams fan inputs out to agents: one child task an input, made from Task.
+type OrchestrateParams struct {
+	Name     string        `json:"name,omitempty"`
+	Task     TaskSpec      `json:"task"`   // of each child; its input, key and parent are not read
+	Inputs   []Payload     `json:"inputs"` // 1 to MaxBatch
+	Mode     AggregateMode `json:"mode,omitempty"`
+	Quorum   int           `json:"quorum,omitempty"`
+	Reduce   *TaskSpec     `json:"reduce,omitempty"`    // mode reduce: its input becomes the children's results, as JSON ([Result])
+	FailFast bool          `json:"fail_fast,omitempty"` // the first failed child fails it all
+	Parent   TaskID        `json:"parent,omitempty"`
+}
+
+// Orchestration is the part of a task record that makes it one.
+type Orchestration struct {
+	Mode      AggregateMode `json:"mode"`
+	Quorum    int           `json:"quorum,omitempty"`
+	FailFast  bool          `json:"fail_fast,omitempty"`
+	Children  int           `json:"children"`
+	Completed int           `json:"completed"`
+	Failed    int           `json:"failed"` // failed, rejected or canceled
+	Reduce    *TaskSpec     `json:"reduce,omitempty"`
+}
+
+// Result is one child's outcome, in the order of completion.
+type Result struct {
+	Ordinal int           `json:"ordinal"` // from 1; the After of a result lane that goes on
+	Index   int           `json:"index"`   // of its input
+	Task    TaskID        `json:"task"`
+	State   TaskState     `json:"state"`
+	Output  *Payload      `json:"output,omitempty"`
+	Failure FailureReason `json:"failure,omitempty"`
+	Message string        `json:"message,omitempty"`
+}
+
+// Aggregate is how an orchestration ended. Its Task.Result is, by mode: all and quorum, a JSON array of [Result] by
+// index; first, that child's output; reduce, the reducer's output.
+type Aggregate struct {
+	Task Task `json:"task"`
+}
