@@ -289,7 +289,7 @@ func (c *conn) checkHello(m *wire.Message) (*wire.Welcome, error) {
 	if err != nil {
 		return nil, err
 	}
-	if len(h.Client.ID) < 16 || len(h.Client.ID) > 128 || len(h.Client.Name) > 128 || len(h.Client.Version) > 128 {
+	if len(h.Client.ID) < wire.MinClientID || len(h.Client.ID) > wire.MaxClientID || len(h.Client.Name) > 128 || len(h.Client.Version) > 128 {
 		return nil, wire.Errorf(wire.CodeInvalidParams, "client.id must have 16 to 128 characters, client.name and client.version at most 128").WithField("client.id")
 	}
 	if c.s.draining.Load() {

@@ -219,7 +219,7 @@ func (s *Server) serve(l *listeners, parts *sync.WaitGroup, fail func(error)) {
 		l.servers = append(l.servers, srv)
 		key := sha256.Sum256([]byte("QUIC stateless reset of " + s.dir.instance))
 		l.quic = webtransport.NewQUICServer(webtransport.QUICConfig{
-			ResetKey: &key, TLS: s.tls(), Handler: routes, Protocols: []string{wire.Version}, MaxStreams: wire.MaxStreams,
+			ResetKey: &key, TLS: s.tickets.configure(s.tls()), Handler: routes, Protocols: []string{wire.Version}, MaxStreams: wire.MaxStreams,
 			CheckOrigin: s.allowedOrigin, Mask: s.o.Mask, Logger: quiet(s.log),
 		})
 		s.quic = l.quic

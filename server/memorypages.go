@@ -326,5 +326,8 @@ func limitOf(u *url.URL) int64 {
 	if u.Path == "/memory" || strings.HasPrefix(u.Path, "/memory/") {
 		return maxMemoryForm
 	}
+	if u.Path == wire.RPCPath {
+		return wire.MaxRPCBody
+	}
 	return maxForm
 }

@@ -21,6 +21,7 @@ type metrics struct {
 	streams   prometheus.Gauge
 	datagrams prometheus.Counter
 	raced     prometheus.Counter
+	early     prometheus.Counter
 	spawns    *prometheus.HistogramVec
 	rpcs      *prometheus.CounterVec
 	rpcTime   *prometheus.HistogramVec
@@ -36,6 +37,7 @@ func newMetrics(s *Server) *metrics {
 			[]string{"transport"}),
 		streams:   prometheus.NewGauge(prometheus.GaugeOpts{Name: "skein_streams", Help: "Open streams over all sessions."}),
 		raced:     prometheus.NewCounter(prometheus.CounterOpts{Name: "skein_raced_requests_total", Help: "Critical requests that came as datagrams."}),
+		early:     prometheus.NewCounter(prometheus.CounterOpts{Name: "skein_early_requests_total", Help: "Requests taken from TLS early data."}),
 		datagrams: prometheus.NewCounter(prometheus.CounterOpts{Name: "skein_status_datagrams_total", Help: "Status datagrams handed to the sessions."}),
 		spawns: prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "skein_spawn_seconds", Help: "Time from the admission of an agent to its start.",
 			Buckets: prometheus.ExponentialBuckets(0.0002, 2, 14)}, []string{"kind", "outcome"}),
@@ -48,7 +50,7 @@ func newMetrics(s *Server) *metrics {
 		laneWaits: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "skein_lane_throttled_seconds_total",
 			Help: "Time that lanes waited for their rate, or for their turn among the writers of their class."}, []string{"lane", "direction"}),
 	}
-	m.reg.MustRegister(m.sessions, m.streams, m.datagrams, m.raced, m.spawns, m.rpcs, m.rpcTime, m.laneBytes, m.laneWaits, agentCollector{s}, taskCollector{s}, maskCollector{s},
+	m.reg.MustRegister(m.sessions, m.streams, m.datagrams, m.raced, m.early, m.spawns, m.rpcs, m.rpcTime, m.laneBytes, m.laneWaits, agentCollector{s}, taskCollector{s}, maskCollector{s},
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	for _, t := range []wire.Transport{wire.WebTransport, wire.WebSocket} {
 		m.sessions.WithLabelValues(string(t))

@@ -45,6 +45,7 @@ func (s *Server) routes() http.Handler {
 	in.HandleFunc("GET /network", s.networkPage)
 	in.HandleFunc("GET /stories", func(w http.ResponseWriter, r *http.Request) { s.page(w, r, http.StatusOK, ui.Stories()) })
 	in.HandleFunc("POST /connect", s.connect)
+	in.HandleFunc("POST "+wire.RPCPath, s.rpc)
 	in.HandleFunc("POST /login/token", s.loginToken)
 	in.HandleFunc("POST /logout", s.logout)
 	in.Handle("GET /static/", cached(http.StripPrefix("/static/", http.FileServerFS(static.Files()))))
@@ -64,7 +65,7 @@ func (s *Server) routes() http.Handler {
 	doors.HandleFunc("GET /ws", s.ws)
 	doors.HandleFunc("CONNECT /wt", s.wt)
 	doors.Handle("/", csrf.Handler(open))
-	return s.headers(s.known(doors))
+	return notEarly(s.headers(s.known(doors)))
 }
 
 // headers are the same for every answer. A page runs the server's own scripts and styles only, and talks to its doors.

@@ -80,6 +80,7 @@ type Server struct {
 	procs   *runner.Processes
 	plane   *control.Plane
 	auth    *auth
+	tickets *tickets
 	record  *record
 	limits  LaneLimits
 	met     *metrics
@@ -135,6 +136,9 @@ func New(ctx context.Context, o Options) (_ *Server, err error) {
 		return nil, err
 	}
 	s.auth = newAuth(s.dir.token, s.store, s.log)
+	if s.tickets, err = newTickets(ctx, s.store, s.log); err != nil {
+		return nil, err
+	}
 	s.procs = runner.NewProcesses(runner.Options{Logger: s.log})
 	s.met = newMetrics(s)
 	if err = s.openPlane(ctx); err != nil {
@@ -219,6 +223,7 @@ func (s *Server) Run(ctx context.Context) error {
 	var parts sync.WaitGroup
 	s.serve(l, &parts, fail)
 	parts.Go(func() { s.certs.keep(ctx) })
+	parts.Go(func() { s.tickets.keep(ctx) })
 	hubCtx, stopHub := context.WithCancel(context.Background())
 	parts.Go(func() { s.hub.run(hubCtx) })
 	parts.Go(func() { s.taskHub.run(hubCtx) })

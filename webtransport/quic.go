@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 	"unicode/utf8"
 
@@ -103,9 +104,11 @@ func NewQUICServer(c QUICConfig) *QUICServer {
 	if c.MaxStreams == 0 {
 		c.MaxStreams = 1000
 	}
+	config := quicConfig(c.MaxStreams, serverConnWindow)
+	config.Allow0RTT = true // what the handler must take it for: http.Request.TLS.HandshakeComplete tells
 	h3 := &http3.Server{
 		TLSConfig:  http3.ConfigureTLSConfig(c.TLS),
-		QUICConfig: quicConfig(c.MaxStreams, serverConnWindow),
+		QUICConfig: config,
 		Handler:    c.Handler,
 		Logger:     c.Logger,
 		ConnContext: func(ctx context.Context, conn *quic.Conn) context.Context {
@@ -216,81 +219,13 @@ func (h *hijacker) ReceivedSettings() <-chan struct{} {
 func (h *hijacker) Settings() *http3.Settings { return h.ResponseWriter.(http3.Settingser).Settings() }
 func (h *hijacker) Flush()                    { h.ResponseWriter.(http.Flusher).Flush() }
 
-// QUICDialConfig configures DialQUIC.
-type QUICDialConfig struct {
-	TLS        *tls.Config // "h3" is added to its protocols
-	Header     http.Header
-	Protocols  []string
-	MaxStreams int64 // 0: 1000
-	Mask       MaskConfig
-}
-
-// DialQUIC opens a session at an https URL, on a QUIC connection of its own.
-func DialQUIC(ctx context.Context, url string, c QUICDialConfig) (Session, error) {
-	if c.MaxStreams == 0 {
-		c.MaxStreams = 1000
-	}
-	tlsConf := &tls.Config{}
-	if c.TLS != nil {
-		tlsConf = c.TLS.Clone()
-	}
-	tlsConf.NextProtos = []string{http3.NextProtoH3}
-	t := &wt.Transport{ApplicationProtocols: c.Protocols}
-	host, err := hostPort(url)
-	if err != nil {
-		return nil, err
-	}
-	conn, pc, err := dialUDP(ctx, host, tlsConf, quicConfig(c.MaxStreams, clientConnWindow), c.Mask)
-	if err != nil {
-		return nil, fmt.Errorf("connect to %s over QUIC: %w", host, connectError{err})
-	}
-	flow := watch(pc, conn)
-	context.AfterFunc(conn.Context(), flow.Stop)
-	cc, err := t.NewClientConn(conn)
-	if err == nil {
-		var sess *wt.Session
-		if _, sess, err = cc.Dial(ctx, url, c.Header); err == nil {
-			return newQUICSession(sess, conn, flow), nil
-		}
-	}
-	conn.CloseWithError(quic.ApplicationErrorCode(http3.ErrCodeNoError), "")
-	return nil, fmt.Errorf("open a WebTransport session at %s: %w", url, err)
-}
-
-// dialUDP opens a connection on a socket of its own, which ends with it.
-func dialUDP(ctx context.Context, host string, tlsConf *tls.Config, config *quic.Config, m MaskConfig) (*quic.Conn, *mask.Conn, error) {
-	to, err := net.ResolveUDPAddr("udp", host)
-	if err != nil {
-		return nil, nil, err
-	}
-	if tlsConf.ServerName == "" {
-		tlsConf.ServerName, _, _ = net.SplitHostPort(host)
-	}
-	socket, err := net.ListenUDP("udp", nil)
-	if err != nil {
-		return nil, nil, err
-	}
-	pc := mask.New(socket, m)
-	t := &quic.Transport{Conn: pc}
-	end := func() {
-		t.Close()
-		pc.Close()
-	}
-	conn, err := t.Dial(ctx, to, tlsConf, config)
-	if err != nil {
-		end()
-		return nil, nil, err
-	}
-	context.AfterFunc(conn.Context(), end)
-	return conn, pc, nil
-}
-
 // quicSession is a Session on webtransport-go.
 type quicSession struct {
 	sess    *wt.Session
 	conn    *quic.Conn
-	flow    *mask.Flow
+	flow    atomic.Pointer[mask.Flow]
 	connect *http3.Stream // the server's side only
+	paths   *paths        // the client's side only
 
 	ctx    context.Context
 	cancel context.CancelCauseFunc
@@ -303,7 +238,8 @@ type quicSession struct {
 }
 
 func newQUICSession(sess *wt.Session, conn *quic.Conn, flow *mask.Flow) *quicSession {
-	s := &quicSession{sess: sess, conn: conn, flow: flow, closed: make(chan struct{}), datagrams: newDatagramQueue()}
+	s := &quicSession{sess: sess, conn: conn, closed: make(chan struct{}), datagrams: newDatagramQueue()}
+	s.flow.Store(flow)
 	s.ctx, s.cancel = context.WithCancelCause(context.Background())
 	context.AfterFunc(sess.Context(), s.ended)
 	return s
@@ -357,7 +293,7 @@ func (s *quicSession) Info() Info {
 		RTT: st.SmoothedRTT, MaxDatagramSize: quicDatagramSize,
 		BytesSent: st.BytesSent, BytesReceived: st.BytesReceived,
 		MinRTT: st.MinRTT, CongestionWindow: st.CongestionWindow,
-		PacketsSent: st.PacketsSent, PacketsReceived: st.PacketsReceived, PacketsLost: st.PacketsLost, Mask: s.flow.State(),
+		PacketsSent: st.PacketsSent, PacketsReceived: st.PacketsReceived, PacketsLost: st.PacketsLost, Mask: s.flow.Load().State(),
 	}
 }
 

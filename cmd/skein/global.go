@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -20,6 +21,7 @@ import (
 type global struct {
 	dataDir, server, token, transport string
 	json, verbose                     bool
+	noCache                           bool
 }
 
 var errUnreachable = errors.New("the server can't be reached")
@@ -54,6 +56,9 @@ func (g *global) find() (o client.Options, local bool, err error) {
 		o.Token = g.token
 	}
 	o.Transport, o.Name, o.Version, o.NoStatus = g.transport, "skein-cli", version, true
+	if !g.noCache {
+		o.Cache = filepath.Join(g.dataDir, "client")
+	}
 	return o, local, err
 }
 

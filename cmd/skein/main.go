@@ -93,10 +93,11 @@ func exitFor(err error) int {
 	var we *wire.Error
 	var ue usageError
 	var se *client.StatusError
+	var ce *client.ConnectError
 	switch {
 	case errors.As(err, &ue), strings.HasPrefix(err.Error(), "unknown command"): // cobra's, which has no type
 		return exitUsage
-	case errors.As(err, &se), errors.Is(err, client.ErrNoServer), errors.Is(err, errUnreachable):
+	case errors.As(err, &se), errors.Is(err, client.ErrNoServer), errors.Is(err, errUnreachable), errors.As(err, &ce):
 		return exitUnreachable
 	case !errors.As(err, &we):
 		return exitFailed
@@ -139,6 +140,7 @@ where UDP is blocked. One binary: ` + "`skein serve`" + ` is the server, everyth
 	f.StringVar(&g.server, "server", "", "URL of a server elsewhere, such as https://skein.example.com:4433")
 	f.StringVar(&g.token, "token", "", "token for --server; default: the one in the data folder")
 	f.StringVar(&g.transport, "transport", client.Auto, "auto, webtransport or websocket")
+	f.BoolVar(&g.noCache, "no-cache", false, "remember nothing of the server for the next command (by default a command sends its request in the first packets)")
 	f.BoolVar(&g.json, "json", false, "print JSON")
 	f.BoolVarP(&g.verbose, "verbose", "v", false, "log what the client does")
 	root.AddCommand(serveCommand(g), spawnCommand(g), psCommand(g), logsCommand(g), attachCommand(g), sendCommand(g),

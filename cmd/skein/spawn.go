@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -60,14 +59,17 @@ func spawn(cmd *cobra.Command, g *global, p wire.SpawnParams, rest []string, scr
 	if err != nil {
 		return err
 	}
+	p.Command = rest
+	if local {
+		if p.DefaultCwd, err = os.Getwd(); err != nil {
+			return err
+		}
+	}
 	c, err := g.dial(cmd)
 	if err != nil {
 		return err
 	}
 	defer c.Close()
-	if err := place(cmd.Context(), c, &p, rest, local); err != nil {
-		return err
-	}
 	res, err := c.Spawn(cmd.Context(), p)
 	if err != nil {
 		return err
@@ -82,32 +84,6 @@ func spawn(cmd *cobra.Command, g *global, p wire.SpawnParams, rest []string, scr
 		return exitCode(exitFailed)
 	}
 	return nil
-}
-
-// place puts the words after -- where the type wants them, and the current folder where none is named.
-func place(ctx context.Context, c *client.Client, p *wire.SpawnParams, rest []string, local bool) error {
-	if len(rest) == 0 && p.Script != "" {
-		return nil
-	}
-	types, err := c.Types(ctx)
-	if err != nil {
-		return err
-	}
-	for _, t := range types {
-		if t.Name != p.Type {
-			continue
-		}
-		if len(t.Argv) == 0 && t.Kind == wire.KindExec {
-			p.Argv = rest
-		} else {
-			p.Args = rest
-		}
-		if local && p.Cwd == "" && t.Cwd == "" && t.Kind == wire.KindExec {
-			p.Cwd, err = os.Getwd()
-		}
-		return err
-	}
-	return nil // the server refuses it, and lists the types
 }
 
 func readFile(cmd *cobra.Command, path string) ([]byte, error) {

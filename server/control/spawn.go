@@ -108,6 +108,9 @@ func (p *Plane) check(s *wire.SpawnParams) (wire.AgentType, error) {
 		names := slices.Sorted(maps.Keys(p.types))
 		return t, wire.Errorf(wire.CodeNotFound, "there is no agent type %q; the types are %v", s.Type, names).WithField("type").WithSupported(names)
 	}
+	if err := place(t, s); err != nil {
+		return t, err
+	}
 	switch {
 	case s.Count < 1 || s.Count > wire.MaxBatch:
 		return t, bad("count", "count must be between 1 and %d", wire.MaxBatch)
@@ -131,6 +134,26 @@ func (p *Plane) check(s *wire.SpawnParams) (wire.AgentType, error) {
 		return t, checkScript(t, s)
 	}
 	return t, checkArgv(t, s)
+}
+
+// place puts a command and a folder that are given for whatever type where the type wants them.
+func place(t wire.AgentType, s *wire.SpawnParams) error {
+	if len(s.Command) > 0 {
+		switch {
+		case len(s.Argv)+len(s.Args) > 0:
+			return bad("command", "give command, or argv and args, not both")
+		case len(t.Argv) == 0 && t.Kind == wire.KindExec:
+			s.Argv = s.Command
+		default:
+			s.Args = s.Command
+		}
+		s.Command = nil
+	}
+	if s.DefaultCwd != "" && s.Cwd == "" && t.Cwd == "" && t.Kind == wire.KindExec {
+		s.Cwd = s.DefaultCwd
+	}
+	s.DefaultCwd = ""
+	return nil
 }
 
 func checkArgv(t wire.AgentType, s *wire.SpawnParams) error {

@@ -85,6 +85,8 @@ type Store struct {
 	meta    jetstream.KeyValue
 	epoch   epoch
 	memory  jetstream.Stream
+	tickets jetstream.KeyValue
+	boot    string // names the machine's start
 
 	artifacts jetstream.KeyValue
 	objects   jetstream.Stream
@@ -223,6 +225,9 @@ func (s *Store) prepare(ctx context.Context, c Config) (err error) {
 		return fmt.Errorf("open the event log: %w", err)
 	}
 	if err := s.openAnswers(ctx); err != nil {
+		return err
+	}
+	if err := s.openTickets(ctx, c.boot); err != nil {
 		return err
 	}
 	return s.openEpoch(ctx, c.boot)

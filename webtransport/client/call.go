@@ -52,7 +52,7 @@ type registered struct {
 }
 
 func (c *Client) request(method string, params any) (registered, error) {
-	return c.requestOn(laneOf(method), method, params)
+	return c.requestOn(wire.LaneOf(method), method, params)
 }
 
 func (c *Client) requestOn(lane wire.Lane, method string, params any) (registered, error) {
@@ -88,10 +88,13 @@ func (c *Client) requestOn(lane wire.Lane, method string, params any) (registere
 	}
 	c.pending[id] = p.call
 	c.order = append(c.order, id)
-	l := c.link
+	l, e := c.link, c.early
 	c.mu.Unlock()
-	if l != nil { // else it is sent with the next session
+	switch { // else it is sent with the next session
+	case l != nil:
 		l.send(p.call)
+	case e != nil:
+		e.send(method, p.call)
 	}
 	return p, nil
 }

@@ -36,7 +36,11 @@ type Options struct {
 	Name, Version     string                 // of the program
 	NoMasking         bool                   // send no packet twice, whatever is lost
 	NoStatus          bool                   // Watch will not be called: the server need not send the fleet's status
-	Logger            *slog.Logger
+	// Cache is a folder for what makes the next Dial short: the server's doors and TLS session tickets, in files that are
+	// the user's alone. With it Dial may return before there is a connection, and the first requests go out in the very
+	// first packets; that nobody answers then shows in their errors, as a *ConnectError. Empty: none.
+	Cache  string
+	Logger *slog.Logger
 }
 
 // ErrClosed is returned by a Client after Close.
@@ -53,6 +57,10 @@ type Client struct {
 	log  *slog.Logger
 	http *http.Client
 
+	cache *cache
+	began *early      // the connection that was begun from the cache; nil: none
+	known wire.Policy // that the cache remembers
+
 	// owned by keep
 	returned bool // to WebTransport, from a WebSocket
 	flaps    int  // sessions that it was returned to and that did not last
@@ -63,6 +71,7 @@ type Client struct {
 
 	mu      sync.Mutex
 	link    *link         // the live session; nil between two
+	early   *early        // before the first session: where requests may go out
 	changed chan struct{} // closed and replaced when link changes
 	nextID  uint64
 	inputs  int // pending
@@ -99,6 +108,12 @@ func Dial(ctx context.Context, o Options) (*Client, error) {
 	c := &Client{o: o, id: rand.Text(), log: o.Logger, changed: make(chan struct{}), pending: map[string]*pendingCall{}, watches: map[*watch]struct{}{}}
 	c.http = &http.Client{Transport: &http.Transport{TLSClientConfig: pinned(o.CertificateHashes), ForceAttemptHTTP2: true, IdleConnTimeout: 10 * time.Second}}
 	c.ctx, c.cancel = context.WithCancelCause(context.Background())
+	c.cache = newCache(o.Cache, o)
+	if c.began = c.startEarly(ctx); c.began != nil {
+		c.early = c.began
+		c.run.Go(c.keepFromCache)
+		return c, nil
+	}
 	l, policy, err := c.connect(ctx)
 	if err != nil {
 		c.cancel(err)
@@ -110,10 +125,29 @@ func Dial(ctx context.Context, o Options) (*Client, error) {
 	return c, nil
 }
 
+// keepFromCache is keep for a Client whose first session is still to come.
+func (c *Client) keepFromCache() {
+	l, policy, err := c.first(c.began)
+	if err != nil {
+		c.began.conn.Close()
+		if se := new(StatusError); !errors.As(err, &se) {
+			err = &ConnectError{err}
+		}
+		c.cancel(err)
+		return
+	}
+	c.use(l)
+	c.keep(l, policy)
+}
+
 // Close ends the session. Calls that wait fail with ErrClosed.
 func (c *Client) Close() error {
+	c.lingerForTicket()
 	c.cancel(ErrClosed)
 	c.run.Wait()
+	if c.began != nil {
+		c.began.conn.Close()
+	}
 	c.http.CloseIdleConnections()
 	return nil
 }
@@ -187,7 +221,7 @@ func (c *Client) keep(l *link, policy wire.Policy) {
 // use makes a session the live one, and sends again what waits for an answer.
 func (c *Client) use(l *link) {
 	c.mu.Lock()
-	c.link = l
+	c.link, c.early = l, nil
 	close(c.changed)
 	c.changed = make(chan struct{})
 	var again []*pendingCall

@@ -32,6 +32,9 @@ func (c *Client) connect(ctx context.Context) (*link, wire.Policy, error) {
 	}
 	c.http.CloseIdleConnections() // the next document is far away
 	l, err := c.race(ctx, doc)
+	if err == nil {
+		c.cache.keepDoors(doc)
+	}
 	return l, doc.Policy, err
 }
 
@@ -260,7 +263,7 @@ func (c *Client) open(ctx context.Context, doc *wire.Connect, d wire.Door) (*lin
 	var err error
 	switch d.Transport {
 	case wire.WebTransport:
-		sess, err = webtransport.DialQUIC(ctx, d.URL, webtransport.QUICDialConfig{TLS: pinned(d.CertificateHashes), Protocols: []string{doc.Version}, Mask: webtransport.MaskConfig{Off: c.o.NoMasking}})
+		sess, err = webtransport.DialQUIC(ctx, d.URL, c.quicConfig(doc, d))
 	default:
 		hc := &http.Client{Transport: &http.Transport{TLSClientConfig: pinned(c.o.CertificateHashes)}}
 		defer hc.CloseIdleConnections() // of a door that answered something else
@@ -269,9 +272,23 @@ func (c *Client) open(ctx context.Context, doc *wire.Connect, d wire.Door) (*lin
 	if err != nil {
 		return nil, err
 	}
+	return c.greet(ctx, sess, d)
+}
+
+// quicConfig is how a WebTransport door is dialed.
+func (c *Client) quicConfig(doc *wire.Connect, d wire.Door) webtransport.QUICDialConfig {
+	conf := pinned(d.CertificateHashes)
+	if c.cache.dir != "" {
+		conf.ClientSessionCache = c.cache
+	}
+	return webtransport.QUICDialConfig{TLS: conf, Protocols: []string{doc.Version}, Mask: webtransport.MaskConfig{Off: c.o.NoMasking}}
+}
+
+// greet says hello on a new session, and closes it when that fails.
+func (c *Client) greet(ctx context.Context, sess webtransport.Session, d wire.Door) (*link, error) {
 	l := &link{c: c, sess: sess, kind: d.Transport, since: time.Now()}
 	stop := context.AfterFunc(ctx, func() { sess.Close(uint32(wire.CloseNormal), "") })
-	err = l.hello(ctx, c, d.Ticket)
+	err := l.hello(ctx, c, d.Ticket)
 	if !stop() && err == nil {
 		err = ctx.Err()
 	}

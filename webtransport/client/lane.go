@@ -6,24 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strings"
 	"sync"
 	"time"
 
 	"skein.dev/skein/webtransport"
 	"skein.dev/skein/webtransport/wire"
 )
-
-// laneOf is the lane that takes a method's requests.
-func laneOf(method string) wire.Lane {
-	switch {
-	case strings.HasPrefix(method, "memory."):
-		return wire.LaneMemory
-	case strings.HasPrefix(method, "task."):
-		return wire.LaneTask
-	}
-	return wire.LaneControl
-}
 
 // rpcLane is a lane of one session that carries requests.
 type rpcLane struct {

@@ -310,6 +310,9 @@ type SpawnParams struct {
 	Cwd    string            `json:"cwd,omitempty"`
 	Script string            `json:"script,omitempty"` // kind scripted
 	Labels map[string]string `json:"labels,omitempty"`
+
+	Command    []string `json:"command,omitempty"`     // in place of Argv, for types that have none, or of Args, for the others
+	DefaultCwd string   `json:"default_cwd,omitempty"` // in place of Cwd, for a command of a type that names no folder
 }
 
 // SpawnResult lists the agents that exist now, and what failed. In a batch, each failure has the index of its agent.

@@ -1,0 +1,239 @@
+package client
+
+import (
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/tls"
+	"encoding/base64"
+	"encoding/binary"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"skein.dev/skein/webtransport/wire"
+)
+
+const (
+	cacheAge   = 24 * time.Hour // of tickets and doors; the server takes early data of no older ticket
+	maxTickets = 16             // a server's tickets that are kept
+	maxCached  = 64 << 10       // bytes of a file
+)
+
+// cache keeps on the disk what makes the next connection to a server a short one: where its doors are, and TLS session
+// tickets, each of which is used once. Its files are the user's alone (0600). Without a folder it keeps nothing; what
+// can't be read or written is as if it were not there.
+type cache struct {
+	dir  string        // of this server; "": none
+	news chan struct{} // gets a value when a ticket was kept
+
+}
+
+// newCache gives a server's part of the folder dir. A server is its URL and the certificates that are trusted for it.
+func newCache(dir string, o Options) *cache {
+	c := &cache{news: make(chan struct{}, 1)}
+	if dir == "" {
+		return c
+	}
+	h := sha256.New()
+	h.Write([]byte(strings.TrimRight(o.URL, "/")))
+	for _, ch := range o.CertificateHashes {
+		h.Write(append([]byte("\x00"+ch.Algorithm+"\x00"), ch.Value...))
+	}
+	c.dir = filepath.Join(dir, hex.EncodeToString(h.Sum(nil)[:10]))
+	return c
+}
+
+// cachedDoors is what is kept of a /connect document: no tickets.
+type cachedDoors struct {
+	At      time.Time   `json:"at"`
+	Version string      `json:"version"`
+	Policy  wire.Policy `json:"policy"`
+	Doors   []wire.Door `json:"doors"`
+}
+
+const doorsFile = "doors.json"
+
+// keepDoors keeps where the doors are.
+func (c *cache) keepDoors(doc *wire.Connect) {
+	if c.dir == "" {
+		return
+	}
+	d := cachedDoors{At: time.Now(), Version: doc.Version, Policy: doc.Policy}
+	for _, door := range doc.Doors {
+		door.Ticket = ""
+		d.Doors = append(d.Doors, door)
+	}
+	if b, err := json.Marshal(d); err == nil {
+		c.write(doorsFile, b)
+	}
+}
+
+// doors gives what keepDoors kept; nil: nothing, or something too old.
+func (c *cache) doors() *wire.Connect {
+	b, err := c.read(doorsFile)
+	var d cachedDoors
+	if err != nil || json.Unmarshal(b, &d) != nil || time.Since(d.At) > cacheAge || d.Version != wire.Version {
+		return nil
+	}
+	return &wire.Connect{Version: d.Version, Policy: d.Policy, Doors: d.Doors}
+}
+
+// Get serves tls.ClientSessionCache: it takes the newest ticket, which no other connection gets then.
+func (c *cache) Get(key string) (*tls.ClientSessionState, bool) {
+	for _, name := range c.tickets() {
+		path := filepath.Join(c.dir, name)
+		taken := path + ".taken-" + rand.Text()[:8]
+		if os.Rename(path, taken) != nil {
+			continue // another process has it
+		}
+		b, err := readFile(taken)
+		os.Remove(taken)
+		if err != nil {
+			continue
+		}
+		if cs := parseTicket(b, key); cs != nil {
+			return cs, true
+		}
+	}
+	return nil, false
+}
+
+// Put serves tls.ClientSessionCache: it keeps a ticket. nil, with which TLS forgets one, has nothing to do: Get took it.
+func (c *cache) Put(key string, cs *tls.ClientSessionState) {
+	if cs == nil || c.dir == "" {
+		return
+	}
+	b, err := formatTicket(key, cs)
+	if err != nil {
+		return
+	}
+	c.write(ticketName(time.Now()), b)
+	if names := c.tickets(); len(names) > maxTickets {
+		for _, old := range names[maxTickets:] {
+			os.Remove(filepath.Join(c.dir, old))
+		}
+	}
+	select {
+	case c.news <- struct{}{}:
+	default:
+	}
+}
+
+const ticketPrefix = "ticket-"
+
+// ticketName gives names that sort by time.
+func ticketName(now time.Time) string {
+	var t [8]byte
+	binary.BigEndian.PutUint64(t[:], uint64(now.UnixNano()))
+	return ticketPrefix + hex.EncodeToString(t[:]) + "-" + rand.Text()[:6]
+}
+
+// tickets lists the files of good tickets, newest first, and removes old ones.
+func (c *cache) tickets() (names []string) {
+	if c.dir == "" {
+		return nil
+	}
+	all, err := os.ReadDir(c.dir)
+	if err != nil {
+		return nil
+	}
+	oldest := ticketName(time.Now().Add(-cacheAge))
+	for i := len(all) - 1; i >= 0; i-- {
+		name := all[i].Name()
+		if !strings.HasPrefix(name, ticketPrefix) {
+			continue
+		}
+		if name < oldest {
+			os.Remove(filepath.Join(c.dir, name))
+			continue
+		}
+		if !strings.Contains(name, ".") { // else it is being written, or taken
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// ticketFile is a ticket as its file has it.
+type ticketFile struct {
+	Key    string `json:"key"`
+	Ticket string `json:"ticket"` // base64
+	State  string `json:"state"`  // base64, of tls.SessionState
+}
+
+func formatTicket(key string, cs *tls.ClientSessionState) ([]byte, error) {
+	ticket, state, err := cs.ResumptionState()
+	if err != nil || state == nil {
+		return nil, errors.Join(err, errors.New("no session to resume"))
+	}
+	b, err := state.Bytes()
+	if err != nil {
+		return nil, err
+	}
+	return json.Marshal(ticketFile{key, base64.StdEncoding.EncodeToString(ticket), base64.StdEncoding.EncodeToString(b)})
+}
+
+// parseTicket reads what formatTicket wrote; nil: it is broken, or of another name.
+func parseTicket(b []byte, key string) *tls.ClientSessionState {
+	var f ticketFile
+	if json.Unmarshal(b, &f) != nil || f.Key != key {
+		return nil
+	}
+	ticket, err1 := base64.StdEncoding.DecodeString(f.Ticket)
+	raw, err2 := base64.StdEncoding.DecodeString(f.State)
+	if errors.Join(err1, err2) != nil {
+		return nil
+	}
+	state, err := tls.ParseSessionState(raw)
+	if err != nil {
+		return nil
+	}
+	cs, err := tls.NewResumptionState(ticket, state)
+	if err != nil {
+		return nil
+	}
+	return cs
+}
+
+func (c *cache) read(name string) ([]byte, error) {
+	if c.dir == "" {
+		return nil, os.ErrNotExist
+	}
+	return readFile(filepath.Join(c.dir, name))
+}
+
+func readFile(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	b, err := io.ReadAll(io.LimitReader(f, maxCached+1))
+	if err == nil && len(b) > maxCached {
+		err = errors.New("too long")
+	}
+	return b, err
+}
+
+// write puts a file in place whole.
+func (c *cache) write(name string, b []byte) {
+	if os.MkdirAll(c.dir, 0o700) != nil {
+		return
+	}
+	f, err := os.CreateTemp(c.dir, name+".new-*") // 0600
+	if err != nil {
+		return
+	}
+	_, err = f.Write(b)
+	if err = errors.Join(err, f.Close()); err == nil {
+		err = os.Rename(f.Name(), filepath.Join(c.dir, name))
+	}
+	if err != nil {
+		os.Remove(f.Name())
+	}
+}

@@ -1,0 +1,214 @@
+package webtransport
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"sync"
+
+	"github.com/quic-go/quic-go"
+	"github.com/quic-go/quic-go/http3"
+	wt "github.com/quic-go/webtransport-go"
+
+	"skein.dev/skein/webtransport/mask"
+)
+
+// QUICDialConfig configures DialQUIC.
+type QUICDialConfig struct {
+	TLS        *tls.Config // "h3" is added to its protocols
+	Header     http.Header
+	Protocols  []string
+	MaxStreams int64 // 0: 1000
+	Mask       MaskConfig
+}
+
+// DialQUIC opens a session at an https URL, on a QUIC connection of its own.
+func DialQUIC(ctx context.Context, url string, c QUICDialConfig) (Session, error) {
+	q, err := dialQUIC(ctx, url, c, (*quic.Transport).Dial)
+	if err != nil {
+		return nil, err
+	}
+	return q.Session(ctx, url)
+}
+
+// QUICConn is a client's QUIC connection on its way to a session. Requests may go out before its handshake is done.
+type QUICConn struct {
+	config QUICDialConfig
+	host   string // host:port of the URL
+	conn   *quic.Conn
+	flow   *mask.Flow
+	paths  *paths
+}
+
+// DialQUICEarly begins a connection to the host of an https URL. With a session ticket in c.TLS's cache that is good for
+// early data it returns at once, and what is sent then goes out with the first packets (RFC 9001, section 4.6): anyone
+// may send it to the server again. Else it returns when the handshake is done.
+func DialQUICEarly(ctx context.Context, url string, c QUICDialConfig) (*QUICConn, error) {
+	return dialQUIC(ctx, url, c, (*quic.Transport).DialEarly)
+}
+
+type dialFunc func(t *quic.Transport, ctx context.Context, to net.Addr, c *tls.Config, config *quic.Config) (*quic.Conn, error)
+
+func dialQUIC(ctx context.Context, url string, c QUICDialConfig, dial dialFunc) (*QUICConn, error) {
+	if c.MaxStreams == 0 {
+		c.MaxStreams = 1000
+	}
+	tlsConf := &tls.Config{}
+	if c.TLS != nil {
+		tlsConf = c.TLS.Clone()
+	}
+	tlsConf.NextProtos = []string{http3.NextProtoH3}
+	host, err := hostPort(url)
+	if err != nil {
+		return nil, err
+	}
+	if tlsConf.ServerName == "" {
+		tlsConf.ServerName, _, _ = net.SplitHostPort(host)
+	}
+	to, err := net.ResolveUDPAddr("udp", host)
+	if err != nil {
+		return nil, fmt.Errorf("connect to %s over QUIC: %w", host, err)
+	}
+	p := &paths{mask: c.Mask}
+	t, pc, err := p.open()
+	if err != nil {
+		return nil, fmt.Errorf("connect to %s over QUIC: %w", host, err)
+	}
+	conn, err := dial(t, ctx, to, tlsConf, quicConfig(c.MaxStreams, clientConnWindow))
+	if err != nil {
+		p.close()
+		return nil, fmt.Errorf("connect to %s over QUIC: %w", host, connectError{err})
+	}
+	flow := watch(pc, conn)
+	context.AfterFunc(conn.Context(), func() {
+		flow.Stop()
+		p.close()
+	})
+	return &QUICConn{config: c, host: host, conn: conn, flow: flow, paths: p}, nil
+}
+
+// HandshakeComplete is closed when the server has proved who it is.
+func (q *QUICConn) HandshakeComplete() <-chan struct{} { return q.conn.HandshakeComplete() }
+
+// Context ends with the connection.
+func (q *QUICConn) Context() context.Context { return q.conn.Context() }
+
+// Close ends the connection.
+func (q *QUICConn) Close() error {
+	return q.conn.CloseWithError(quic.ApplicationErrorCode(http3.ErrCodeNoError), "")
+}
+
+// Session opens the connection's session, which owns the connection from then on. It waits for the handshake. Call it
+// once; when it fails the connection is closed.
+func (q *QUICConn) Session(ctx context.Context, url string) (Session, error) {
+	sess, err := q.session(ctx, url)
+	if err != nil {
+		q.Close()
+		return nil, fmt.Errorf("open a WebTransport session at %s: %w", url, err)
+	}
+	return sess, nil
+}
+
+func (q *QUICConn) session(ctx context.Context, url string) (Session, error) {
+	if _, err := q.conn.NextConnection(ctx); err != nil { // also after early data that was refused
+		return nil, err
+	}
+	t := &wt.Transport{ApplicationProtocols: q.config.Protocols}
+	cc, err := t.NewClientConn(q.conn)
+	if err != nil {
+		return nil, err
+	}
+	_, sess, err := cc.Dial(ctx, url, q.config.Header)
+	if err != nil {
+		return nil, err
+	}
+	s := newQUICSession(sess, q.conn, q.flow)
+	s.paths = q.paths
+	return s, nil
+}
+
+// Migrator is a session that can move to another local address while it lives.
+type Migrator interface {
+	// Migrate opens a path from a fresh socket and moves the connection to it once the server has answered there
+	// (RFC 9000, section 9). Until then, and on failure, everything stays where it was.
+	Migrate(ctx context.Context) error
+}
+
+// maxPaths bounds the sockets of one connection: each stays until the connection ends.
+const maxPaths = 16
+
+var errTooManyPaths = fmt.Errorf("webtransport: the connection moved %d times already", maxPaths-1)
+
+// paths are the sockets that a client's connection went through.
+type paths struct {
+	mask MaskConfig
+
+	moving sync.Mutex // one migration at a time
+
+	mu      sync.Mutex
+	ended   bool
+	sockets []socket
+}
+
+type socket struct {
+	t  *quic.Transport
+	pc *mask.Conn
+}
+
+func (p *paths) open() (*quic.Transport, *mask.Conn, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.ended {
+		return nil, nil, net.ErrClosed
+	}
+	if len(p.sockets) == maxPaths {
+		return nil, nil, errTooManyPaths
+	}
+	udp, err := net.ListenUDP("udp", nil)
+	if err != nil {
+		return nil, nil, err
+	}
+	pc := mask.New(udp, p.mask)
+	t := &quic.Transport{Conn: pc}
+	p.sockets = append(p.sockets, socket{t, pc})
+	return t, pc, nil
+}
+
+func (p *paths) close() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.ended = true
+	for _, s := range p.sockets {
+		s.t.Close()
+		s.pc.Close()
+	}
+	p.sockets = nil
+}
+
+func (s *quicSession) Migrate(ctx context.Context) error {
+	if s.paths == nil {
+		return errors.New("webtransport: a server's connection follows its client")
+	}
+	s.paths.moving.Lock()
+	defer s.paths.moving.Unlock()
+	t, pc, err := s.paths.open()
+	if err != nil {
+		return err
+	}
+	path, err := s.conn.AddPath(t)
+	if err == nil {
+		if err = path.Probe(ctx); err == nil {
+			err = path.Switch()
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("move to another socket: %w", err)
+	}
+	flow := watch(pc, s.conn)
+	s.flow.Swap(flow).Stop()
+	context.AfterFunc(s.conn.Context(), flow.Stop)
+	return nil
+}
