@@ -62,6 +62,10 @@ func (q *QUICConn) do(ctx context.Context, r *http.Request, body []byte) (*http.
 	if err == nil {
 		res, err = readResponse(str)
 	}
+	if errors.Is(err, quic.Err0RTTRejected) {
+		stop()
+		return nil, err // the stream that comes in its place has the same id: nothing may be said of this one
+	}
 	if err != nil {
 		str.CancelRead(quic.StreamErrorCode(http3.ErrCodeRequestCanceled))
 		str.CancelWrite(quic.StreamErrorCode(http3.ErrCodeRequestCanceled))

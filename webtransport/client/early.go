@@ -73,8 +73,10 @@ func (c *Client) first(e *early) (*link, wire.Policy, error) {
 	}
 	results := make(chan result, 2)
 	under := 1
+	earlyCtx, giveUp := context.WithCancel(ctx)
+	defer giveUp()
 	go func() {
-		l, policy, err := e.session(ctx)
+		l, policy, err := e.session(earlyCtx)
 		if err != nil {
 			err = fmt.Errorf("with what is remembered of the server: %w", err)
 		}
@@ -110,13 +112,16 @@ func (c *Client) first(e *early) (*link, wire.Policy, error) {
 				return r.l, r.policy, nil
 			}
 			errs = append(errs, r.err)
-			if !both {
+			switch {
+			case !both:
 				both = true
 				usual()
+			case under > 0: // if it is the usual way that failed, there is little hope
+				time.AfterFunc(time.Duration(c.known.RaceDelayMS)*time.Millisecond, giveUp)
 			}
 		}
 	}
-	return nil, wire.Policy{}, errs[len(errs)-1]
+	return nil, wire.Policy{}, errors.Join(errs...)
 }
 
 // session opens the session of the early connection.
@@ -230,9 +235,10 @@ func (e *early) send(method string, p *pendingCall) {
 	}()
 }
 
-// lingerForTicket waits a moment for the ticket of the next connection, if this one used the last.
+// lingerForTicket waits a moment for the ticket of the next connection, if this one is so young that it has none yet.
 func (c *Client) lingerForTicket() {
-	if c.began == nil || c.ctx.Err() != nil {
+	conn, _ := c.Connection()
+	if c.cache.dir == "" || c.began == nil && conn.Transport != wire.WebTransport || c.ctx.Err() != nil {
 		return
 	}
 	select {

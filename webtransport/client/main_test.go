@@ -239,6 +239,7 @@ type udpRelay struct {
 	flows map[string]*flow // by the client's address
 	drop  int              // every so many packets one is lost; 0: none
 	count int
+	gate  func(f *flow, toServer bool, b []byte) bool // nil: everything passes
 }
 
 type flow struct {
@@ -277,7 +278,7 @@ func (r *udpRelay) to(port int) {
 			if err != nil {
 				return
 			}
-			if f := r.flow(from); f != nil && r.passes(f) {
+			if f := r.flow(from); f != nil && r.passes(f, true, buf[:n]) {
 				f.out.Write(buf[:n])
 			}
 		}
@@ -303,7 +304,7 @@ func (r *udpRelay) flow(from net.Addr) *flow {
 			if err != nil {
 				return
 			}
-			if r.passes(f) {
+			if r.passes(f, false, buf[:n]) {
 				r.pc.WriteTo(buf[:n], from)
 			}
 		}
@@ -311,11 +312,19 @@ func (r *udpRelay) flow(from net.Addr) *flow {
 	return f
 }
 
-func (r *udpRelay) passes(f *flow) bool {
+func (r *udpRelay) passes(f *flow, toServer bool, b []byte) bool {
+	r.mu.Lock()
+	r.count++
+	passes, gate := !f.dead && (r.drop == 0 || r.count%r.drop != 0), r.gate
+	r.mu.Unlock()
+	return passes && (gate == nil || gate(f, toServer, b))
+}
+
+// guard makes a test decide which packets pass; nil: all.
+func (r *udpRelay) guard(gate func(f *flow, toServer bool, b []byte) bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.count++
-	return !f.dead && (r.drop == 0 || r.count%r.drop != 0)
+	r.gate = gate
 }
 
 // lose makes every so many packets get lost, from now on; 0: none, 1: all.

@@ -220,3 +220,21 @@ func FuzzMessageDatagram(f *testing.F) {
 		}
 	})
 }
+
+func FuzzParseBatch(f *testing.F) {
+	f.Add([]byte(`[{"jsonrpc":"2.0","id":1,"method":"agent.stop","params":{"ids":["a"]}},7]`))
+	f.Add([]byte(`{"jsonrpc":"2.0","id":1,"method":"ping"}`))
+	f.Add([]byte(`[]`))
+	f.Add([]byte(`[[{"jsonrpc":"2.0","method":"ping"}]]`))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		batch, single, err := wire.ParseBatch(b)
+		if (err == nil) != (len(batch) > 0) || len(batch) > wire.MaxRPCBatch || single && len(batch) > 1 {
+			t.Fatalf("%q: %d messages, single %v, %v", b, len(batch), single, err)
+		}
+		for _, e := range batch {
+			if (e.Message == nil) == (e.Err == nil) || e.Message != nil && e.Message.Method == "" {
+				t.Fatalf("%q: %+v", b, e)
+			}
+		}
+	})
+}
