@@ -61,6 +61,8 @@ type Client struct {
 	began *early      // the connection that was begun from the cache; nil: none
 	known wire.Policy // that the cache remembers
 
+	network chan struct{} // gets a value when the machine's network may have changed
+
 	// owned by keep
 	returned bool // to WebTransport, from a WebSocket
 	flaps    int  // sessions that it was returned to and that did not last
@@ -108,10 +110,12 @@ func Dial(ctx context.Context, o Options) (*Client, error) {
 	c := &Client{o: o, id: rand.Text(), log: o.Logger, changed: make(chan struct{}), pending: map[string]*pendingCall{}, watches: map[*watch]struct{}{}}
 	c.http = &http.Client{Transport: &http.Transport{TLSClientConfig: pinned(o.CertificateHashes), ForceAttemptHTTP2: true, IdleConnTimeout: 10 * time.Second}}
 	c.ctx, c.cancel = context.WithCancelCause(context.Background())
+	c.network = make(chan struct{}, 1)
 	c.cache = newCache(o.Cache, o)
 	if c.began = c.startEarly(ctx); c.began != nil {
 		c.early = c.began
 		c.run.Go(c.keepFromCache)
+		c.run.Go(func() { watchNetwork(c.ctx, c.network) })
 		return c, nil
 	}
 	l, policy, err := c.connect(ctx)
@@ -122,6 +126,7 @@ func Dial(ctx context.Context, o Options) (*Client, error) {
 	}
 	c.use(l)
 	c.run.Go(func() { c.keep(l, policy) })
+	c.run.Go(func() { watchNetwork(c.ctx, c.network) })
 	return c, nil
 }
 

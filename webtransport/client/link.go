@@ -51,26 +51,42 @@ func (l *link) reconnectAfter() time.Duration {
 	return time.Duration(l.goodbye.ReconnectAfterMS) * time.Millisecond
 }
 
-// stay serves a session to its end. A WebSocket is left for WebTransport when that works again: next is open, and in use,
-// before the old session ends.
+// stay serves a session to its end. It is left for another, next, which is open and in use before it ends: when its path
+// died, and, if it is a WebSocket, when WebTransport works again.
 func (c *Client) stay(l *link) (code wire.CloseCode, next *link) {
 	ctx, cancel := context.WithCancel(c.ctx)
 	var looking sync.WaitGroup
-	if l.kind == wire.WebSocket && c.o.Transport == Auto {
+	var leave sync.Mutex
+	returned := false
+	look := func(better func(context.Context) *link, why string, code wire.CloseCode) {
 		looking.Go(func() {
-			if next = c.better(ctx); next != nil {
-				c.log.Info("WebTransport works again; leaving the WebSocket")
-				c.use(next)
-				l.sess.Close(uint32(wire.CloseNormal), "WebTransport works again")
+			found := better(ctx)
+			if found == nil {
+				return
 			}
+			leave.Lock()
+			defer leave.Unlock()
+			if next != nil || ctx.Err() != nil {
+				found.sess.Close(uint32(wire.CloseNormal), "another session is in use")
+				return
+			}
+			next, returned = found, code == wire.CloseNormal
+			c.log.Info("leaving a session", "transport", l.kind, "why", why)
+			cancel()
+			c.use(next)
+			l.sess.Close(uint32(code), why)
 		})
+	}
+	look(func(ctx context.Context) *link { return c.watch(ctx, l) }, "the server was silent", wire.CloseLost)
+	if l.kind == wire.WebSocket && c.o.Transport == Auto {
+		look(c.better, "WebTransport works again", wire.CloseNormal)
 	}
 	begin := time.Now()
 	code = l.serve(c)
 	cancel()
 	looking.Wait()
 	switch {
-	case next != nil:
+	case returned:
 		c.returned = true
 	case l.kind == wire.WebTransport && c.returned && time.Since(begin) < flapTime:
 		c.flaps = min(c.flaps+1, maxFlaps)

@@ -162,8 +162,10 @@ type tcpRelay struct {
 	target string
 	work   sync.WaitGroup
 
-	mu    sync.Mutex
-	conns map[net.Conn]bool
+	mu      sync.Mutex
+	conns   map[net.Conn]bool
+	stalled map[net.Conn]bool // nothing more is read of these
+	release chan struct{}     // closed at the end, for them
 }
 
 func relayTCP(t *testing.T, target string) *tcpRelay {
@@ -172,10 +174,11 @@ func relayTCP(t *testing.T, target string) *tcpRelay {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &tcpRelay{ln: ln, target: target, conns: map[net.Conn]bool{}}
+	r := &tcpRelay{ln: ln, target: target, conns: map[net.Conn]bool{}, stalled: map[net.Conn]bool{}, release: make(chan struct{})}
 	r.work.Go(r.run)
 	t.Cleanup(func() {
 		ln.Close()
+		close(r.release)
 		r.cut()
 		r.work.Wait()
 	})
@@ -207,6 +210,12 @@ func (r *tcpRelay) pass(from, to net.Conn) {
 	buf := make([]byte, 32<<10)
 	for {
 		n, err := from.Read(buf)
+		r.mu.Lock()
+		stalled := r.stalled[from]
+		r.mu.Unlock()
+		if stalled {
+			<-r.release
+		}
 		if _, werr := to.Write(buf[:n]); err != nil || werr != nil {
 			break
 		}
@@ -216,6 +225,15 @@ func (r *tcpRelay) pass(from, to net.Conn) {
 	for _, c := range []net.Conn{from, to} {
 		c.Close()
 		delete(r.conns, c)
+	}
+}
+
+// stall makes every connection that is there now fall silent, for ever.
+func (r *tcpRelay) stall() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for c := range r.conns {
+		r.stalled[c] = true
 	}
 }
 

@@ -260,34 +260,6 @@ func TestTheServerRestarts(t *testing.T) {
 	})
 }
 
-func TestABlackHoleIsNoticed(t *testing.T) {
-	t.Parallel()
-	l := behindRelays(t)
-	c := dial(t, l.node, over(client.WebTransport), at(l.tcp.url()))
-	before, _ := c.Connection()
-	a := script(t, c, "repeat forever\nsay line ${i}\nwait 20ms\nend")
-	next := 1
-	cut := false
-	for e, err := range c.Events(t.Context(), a.ID, client.EventOptions{Follow: true}) {
-		if err != nil {
-			t.Fatal(err)
-		}
-		if e.Type != wire.EventStdout {
-			continue
-		}
-		if want := fmt.Sprintf("line %d\n", next); e.Data.Text != want {
-			t.Fatalf("%q, want %q", e.Data.Text, want)
-		}
-		if next++; next == 20 {
-			l.udp.cut()
-			cut = true
-		}
-		if conn, ok := c.Connection(); cut && ok && conn.Session != before.Session {
-			break
-		}
-	}
-}
-
 func TestARefusalForGoodEndsTheClient(t *testing.T) {
 	t.Parallel()
 	overBoth(t, func(t *testing.T, tr string) {

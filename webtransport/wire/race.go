@@ -9,6 +9,7 @@ import (
 const (
 	DatagramRequest    = 2 // client → server
 	DatagramResponse   = 3 // server → client
+	DatagramProbe      = 4 // client → server, nothing else in it: QUIC's acknowledgement is the answer
 	MaxMessageDatagram = 1100
 )
 

@@ -1,0 +1,30 @@
+package client
+
+import (
+	"context"
+	"time"
+
+	"github.com/mdlayher/netlink"
+	"golang.org/x/sys/unix"
+)
+
+// watchNetwork tells changed, which holds one, of changes of links, addresses and routes until ctx ends (rtnetlink(7)).
+func watchNetwork(ctx context.Context, changed chan<- struct{}) {
+	conn, err := netlink.Dial(unix.NETLINK_ROUTE, &netlink.Config{
+		Groups: unix.RTMGRP_LINK | unix.RTMGRP_IPV4_IFADDR | unix.RTMGRP_IPV6_IFADDR | unix.RTMGRP_IPV4_ROUTE | unix.RTMGRP_IPV6_ROUTE})
+	if err != nil {
+		pollNetwork(ctx, changed) // a sandbox without netlink
+		return
+	}
+	defer conn.Close()
+	defer context.AfterFunc(ctx, func() { conn.SetReadDeadline(time.Unix(1, 0)) })()
+	for ctx.Err() == nil {
+		if _, err := conn.Receive(); err != nil && ctx.Err() == nil {
+			time.Sleep(100 * time.Millisecond) // it was too much at once: something changed
+		}
+		select {
+		case changed <- struct{}{}:
+		default:
+		}
+	}
+}
