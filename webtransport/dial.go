@@ -72,7 +72,7 @@ func dialQUIC(ctx context.Context, url string, c QUICDialConfig, dial dialFunc) 
 	if err != nil {
 		return nil, fmt.Errorf("connect to %s over QUIC: %w", host, err)
 	}
-	p := &paths{mask: c.Mask}
+	p := &paths{mask: c.Mask, to: to}
 	t, pc, err := p.open()
 	if err != nil {
 		return nil, fmt.Errorf("connect to %s over QUIC: %w", host, err)
@@ -82,7 +82,7 @@ func dialQUIC(ctx context.Context, url string, c QUICDialConfig, dial dialFunc) 
 		p.close()
 		return nil, fmt.Errorf("connect to %s over QUIC: %w", host, connectError{err})
 	}
-	flow := watch(pc, conn)
+	flow := watch(pc, conn, p.server)
 	context.AfterFunc(conn.Context(), func() {
 		flow.Stop()
 		p.close()
@@ -126,7 +126,7 @@ func (q *QUICConn) session(ctx context.Context, url string) (Session, error) {
 		return nil, err
 	}
 	s := newQUICSession(sess, q.conn, q.flow)
-	s.paths = q.paths
+	s.paths, s.remote = q.paths, q.paths.server
 	return s, nil
 }
 
@@ -145,6 +145,7 @@ var errTooManyPaths = fmt.Errorf("webtransport: the connection moved %d times al
 // paths are the sockets that a client's connection went through.
 type paths struct {
 	mask MaskConfig
+	to   net.Addr // the same for all
 
 	moving sync.Mutex // one migration at a time
 
@@ -157,6 +158,9 @@ type socket struct {
 	t  *quic.Transport
 	pc *mask.Conn
 }
+
+// server is where all paths lead: quic-go's own RemoteAddr must not be called while a connection moves.
+func (p *paths) server() net.Addr { return p.to }
 
 func (p *paths) open() (*quic.Transport, *mask.Conn, error) {
 	p.mu.Lock()
@@ -207,7 +211,7 @@ func (s *quicSession) Migrate(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("move to another socket: %w", err)
 	}
-	flow := watch(pc, s.conn)
+	flow := watch(pc, s.conn, s.paths.server)
 	s.flow.Swap(flow).Stop()
 	context.AfterFunc(s.conn.Context(), flow.Stop)
 	return nil

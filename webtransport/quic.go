@@ -146,7 +146,7 @@ func (s *QUICServer) Serve(socket *net.UDPConn) error {
 			return fmt.Errorf("accept on UDP %s: %w", pc.LocalAddr(), err)
 		}
 		s.conns.Go(func() {
-			flow := watch(pc, conn)
+			flow := watch(pc, conn, conn.RemoteAddr)
 			s.flows.Store(conn, flow)
 			s.wt.ServeQUICConn(conn) // its error is about this connection only
 			s.flows.Delete(conn)
@@ -156,8 +156,8 @@ func (s *QUICServer) Serve(socket *net.UDPConn) error {
 }
 
 // watch lets a socket look at a connection.
-func watch(pc *mask.Conn, conn *quic.Conn) *mask.Flow {
-	return pc.Watch(conn.RemoteAddr, func() mask.Stats {
+func watch(pc *mask.Conn, conn *quic.Conn, remote func() net.Addr) *mask.Flow {
+	return pc.Watch(remote, func() mask.Stats {
 		st := conn.ConnectionStats()
 		return mask.Stats{PacketsSent: st.PacketsSent, PacketsLost: st.PacketsLost, BytesSent: st.BytesSent,
 			MinRTT: st.MinRTT, SmoothedRTT: st.SmoothedRTT}
@@ -225,7 +225,8 @@ type quicSession struct {
 	conn    *quic.Conn
 	flow    atomic.Pointer[mask.Flow]
 	connect *http3.Stream // the server's side only
-	paths   *paths        // the client's side only
+	remote  func() net.Addr
+	paths   *paths // the client's side only
 
 	ctx    context.Context
 	cancel context.CancelCauseFunc
@@ -238,7 +239,7 @@ type quicSession struct {
 }
 
 func newQUICSession(sess *wt.Session, conn *quic.Conn, flow *mask.Flow) *quicSession {
-	s := &quicSession{sess: sess, conn: conn, closed: make(chan struct{}), datagrams: newDatagramQueue()}
+	s := &quicSession{sess: sess, conn: conn, remote: conn.RemoteAddr, closed: make(chan struct{}), datagrams: newDatagramQueue()}
 	s.flow.Store(flow)
 	s.ctx, s.cancel = context.WithCancelCause(context.Background())
 	context.AfterFunc(sess.Context(), s.ended)
@@ -289,7 +290,7 @@ func (s *quicSession) Context() context.Context { return s.ctx }
 func (s *quicSession) Info() Info {
 	st := s.conn.ConnectionStats()
 	return Info{
-		Transport: "webtransport", Protocol: s.sess.SessionState().ApplicationProtocol, RemoteAddr: s.sess.RemoteAddr(),
+		Transport: "webtransport", Protocol: s.sess.SessionState().ApplicationProtocol, RemoteAddr: s.remote(),
 		RTT: st.SmoothedRTT, MaxDatagramSize: quicDatagramSize,
 		BytesSent: st.BytesSent, BytesReceived: st.BytesReceived,
 		MinRTT: st.MinRTT, CongestionWindow: st.CongestionWindow,
