@@ -434,5 +434,18 @@ func (q *quicStream) CancelWrite(code uint32)            { q.str.CancelWrite(wt.
 func (q *quicStream) SetReadDeadline(t time.Time) error  { return q.str.SetReadDeadline(t) }
 func (q *quicStream) SetWriteDeadline(t time.Time) error { return q.str.SetWriteDeadline(t) }
 
-// SetClass does nothing: webtransport-go hides quic-go's stream priorities.
-func (q *quicStream) SetClass(uint8) {}
+// prioritized is a stream whose place among the connection's others can be set (RFC 9218, section 4): quic-go's streams
+// are. webtransport-go 0.13.0 hides them; a version that lets SetPriority through is used as it is. Until then the
+// writer gates keep the lower classes few.
+type prioritized interface {
+	SetPriority(urgency int8, incremental bool)
+}
+
+func (q *quicStream) SetClass(class uint8) { setClass(q.str, class) }
+
+// setClass sets the urgency of a class: 0 goes first on both sides, and what has no class comes behind the first.
+func setClass(str any, class uint8) {
+	if p, ok := str.(prioritized); ok {
+		p.SetPriority(int8(min(1+2*class, 7)), true)
+	}
+}

@@ -2,10 +2,13 @@ package webtransport
 
 import (
 	"crypto/tls"
+	"fmt"
 	"net"
 	"net/http"
 	"testing"
 	"time"
+
+	"github.com/quic-go/quic-go"
 )
 
 // serveQUIC serves one path that upgrades, on a given address.
@@ -73,4 +76,23 @@ func TestServerEndsTheConnectionOfAClosedSession(t *testing.T) {
 			client.Close(0, "")
 		})
 	}
+}
+
+type urgencies struct{ all []string }
+
+func (u *urgencies) SetPriority(urgency int8, incremental bool) {
+	u.all = append(u.all, fmt.Sprint(urgency, incremental))
+}
+
+// quic-go's own streams take what setClass gives, in the order of the classes.
+func TestClassesBecomeUrgencies(t *testing.T) {
+	var _ prioritized = (*quic.SendStream)(nil)
+	var u urgencies
+	for class := range uint8(5) {
+		setClass(&u, class)
+	}
+	if got := fmt.Sprint(u.all); got != "[1 true 3 true 5 true 7 true 7 true]" {
+		t.Errorf("urgencies %s", got)
+	}
+	setClass(struct{}{}, 1) // a stream without them
 }

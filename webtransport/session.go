@@ -55,7 +55,7 @@ type Stream interface {
 	SetReadDeadline(t time.Time) error
 	SetWriteDeadline(t time.Time) error
 	// SetClass orders the stream among the session's others when bytes queue up: 0 goes first. QUIC carriers treat
-	// all streams alike.
+	// all streams alike until webtransport-go lets quic-go's priorities through.
 	SetClass(class uint8)
 }
 
