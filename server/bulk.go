@@ -107,6 +107,9 @@ func (c *conn) download(l *lane, h wire.Header) {
 		l.cancel(wire.StreamCanceled)
 		return
 	}
+	if h.Length > 0 {
+		r = io.LimitReader(r, h.Length)
+	}
 	_, err = io.CopyBuffer(patient{l.str}, struct{ io.Reader }{r}, make([]byte, downloadBuffer))
 	switch {
 	case isTimeout(err):

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"math/rand/v2"
 	"mime"
 	"net/http"
@@ -46,7 +47,12 @@ func (p *peer) createArtifact(t *testing.T, id string, params wire.ArtifactCreat
 // bulk opens a bulk lane.
 func (p *peer) bulk(t *testing.T, op string, id wire.ArtifactID, offset int64) *stream {
 	t.Helper()
-	line, err := json.Marshal(wire.Header{Lane: wire.LaneBulk, Op: op, Artifact: id, Offset: offset})
+	return p.bulkRange(t, op, id, offset, 0)
+}
+
+func (p *peer) bulkRange(t *testing.T, op string, id wire.ArtifactID, offset, length int64) *stream {
+	t.Helper()
+	line, err := json.Marshal(wire.Header{Lane: wire.LaneBulk, Op: op, Artifact: id, Offset: offset, Length: length})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -148,6 +154,17 @@ func TestTheDialogueOfABulkLane(t *testing.T) {
 				t.Errorf("from %d: %d bytes, %v", offset, len(got), err)
 			}
 		}
+		for _, length := range []int64{1, 100_000, int64(len(want)) - 700_000, int64(len(want)), math.MaxInt64} {
+			down := p.bulkRange(t, wire.BulkGet, a.ID, 700_000, length)
+			if b := down.line(t); b.Error != nil || b.Artifact.Size != int64(len(want)) || b.Offset != 700_000 {
+				t.Fatalf("%d bytes: %+v", length, b)
+			}
+			down.SetReadDeadline(time.Now().Add(patience))
+			until := min(length, int64(len(want))-700_000) + 700_000
+			if got, err := io.ReadAll(down.r.Rest()); err != nil || !bytes.Equal(got, want[700_000:until]) {
+				t.Errorf("%d of %d bytes came, %v", len(got), length, err)
+			}
+		}
 		p.ping(t)
 	})
 }
@@ -165,7 +182,7 @@ func TestABulkLaneRefuses(t *testing.T) {
 		p.bulk(t, wire.BulkPut, "../../token", 0).refuses(t, wire.CodeNotFound, "id")
 		p.bulk(t, wire.BulkGet, a.ID, 0).refuses(t, wire.CodePrecondition, "id")
 		for _, header := range []string{`{"lane":"bulk"}`, `{"lane":"bulk","artifact":"f1"}`, `{"lane":"bulk","artifact":"f1","op":"move"}`,
-			`{"lane":"bulk","op":"get"}`, `{"lane":"bulk","artifact":"f1","op":"get","offset":-1}`, `{"lane":"bulk","artifact":"f1","op":"get","offset":1e30}`} {
+			`{"lane":"bulk","op":"get"}`, `{"lane":"bulk","artifact":"f1","op":"get","offset":-1}`, `{"lane":"bulk","artifact":"f1","op":"get","length":-1}`, `{"lane":"bulk","artifact":"f1","op":"get","offset":1e30}`} {
 			if code, err := open(t, p, header).reset(); code != int(wire.StreamBadHeader) {
 				t.Errorf("%s: %d, %v", header, code, err)
 			}

@@ -12,8 +12,8 @@ const module = "skein.dev/skein/"
 
 // rooms says what each package of the house may import of ours. Types come from wire, wherever they are used.
 var rooms = map[string][]string{
-	"cmd/skein":           {"server", "webtransport/client", "webtransport/wire", "webtransport/bare", "e2e/netlab"}, // bare: what bench compares with
-	"cmd/skein-peers":     {},
+	"cmd/skein":           {"server", "webtransport", "webtransport/client", "webtransport/wire", "webtransport/bare", "e2e/netlab"}, // bare: what bench compares with
+	"cmd/skein-peers":     {"webtransport/bare"},
 	"server":              {"server/control", "server/jet", "server/runner", "ui", "static", "webtransport", "webtransport/wire"},
 	"server/control":      {"server/runner", "webtransport/wire"},
 	"server/jet":          {"webtransport/wire"},

@@ -6,7 +6,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"maps"
 	"net"
 	"os"
 	"os/signal"
@@ -21,17 +20,33 @@ import (
 // kind is one way to bring the messages of all senders to one client.
 type kind struct {
 	serve  func(ctx context.Context, addr string, ready func(net.Addr)) error // until ctx ends
-	follow func(ctx context.Context, addr string, take func(message)) error   // until ctx ends or the connection does
+	follow func(ctx context.Context, addr string, take func(message)) error   // until ctx ends or the connection does; nil: no messages
+	dial   func(ctx context.Context, addr string) (open, func(), error)       // for bulk; nil: no bulk
 }
 
 var kinds = map[string]kind{
-	"websocket":       {serveWebSocket, followWebSocket},
-	"centrifuge":      {serveCentrifuge, followCentrifuge},
-	"http2":           {serveHTTP2, followHTTP2},
-	"webtransport-go": {serveWebTransport, followWebTransport},
+	"websocket":       {serveWebSocket, followWebSocket, nil},
+	"centrifuge":      {serveCentrifuge, followCentrifuge, nil},
+	"http2":           {serveHTTP2, followHTTP2, nil},
+	"webtransport-go": {serveWebTransport, followWebTransport, dialWebTransport},
+	"tcp":             {serveTCP, nil, dialTCP},
 }
 
-func kindNames() []string { return slices.Sorted(maps.Keys(kinds)) }
+func isKind(kind) bool        { return true }
+func hasMessages(k kind) bool { return k.follow != nil }
+func hasBulk(k kind) bool     { return k.dial != nil }
+func hasStreams(k kind) bool  { return hasBulk(k) && hasMessages(k) } // more than one
+
+// kindNames are those that can do something.
+func kindNames(can func(kind) bool) (names []string) {
+	for name, k := range kinds {
+		if can(k) {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -53,13 +68,16 @@ a hundred senders, each a message of about 256 bytes every 100 ms, to one client
   http2            a response without end for each sender, over one TLS connection (net/http)
   webtransport-go  a stream for each sender in one session, with the settings of quic-go
 
+Two kinds carry bulk, as much as a stream brings: webtransport-go, and tcp, a plain TCP stream.
+
 A server is for one client. The client accepts any certificate.`,
 		Example: `  skein-peers serve --kind http2 --listen localhost:4480
-  skein-peers follow --kind http2 --addr localhost:4480 --warm 1s --count 5s`,
+  skein-peers follow --kind http2 --addr localhost:4480 --warm 1s --count 5s
+  skein-peers receive --kind tcp --addr localhost:4481 --bytes 8388608`,
 		SilenceUsage: true, SilenceErrors: true,
 	}
 	root.SetOut(os.Stdout) // else cobra prints to standard error
-	root.AddCommand(serveCommand(), followCommand())
+	root.AddCommand(serveCommand(), followCommand(), receiveCommand(), besideCommand())
 	return root
 }
 
@@ -68,14 +86,14 @@ func serveCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use: "serve", Short: "Send the messages to the client that comes", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			k, err := kindOf(name)
+			k, err := kindOf(name, isKind)
 			if err != nil {
 				return err
 			}
 			return k.serve(cmd.Context(), listen, func(a net.Addr) { cmd.Printf("serving %s\n", a) })
 		},
 	}
-	c.Flags().StringVar(&name, "kind", "", strings.Join(kindNames(), ", "))
+	c.Flags().StringVar(&name, "kind", "", strings.Join(kindNames(isKind), ", "))
 	c.Flags().StringVar(&listen, "listen", "localhost:0", "address to listen on; it is printed")
 	return c
 }
@@ -86,7 +104,7 @@ func followCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use: "follow", Short: "Receive them; print their ages, and how many were lost or came twice, as JSON", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			k, err := kindOf(name)
+			k, err := kindOf(name, hasMessages)
 			if err != nil {
 				return err
 			}
@@ -97,17 +115,67 @@ func followCommand() *cobra.Command {
 			return json.NewEncoder(cmd.OutOrStdout()).Encode(rep)
 		},
 	}
-	c.Flags().StringVar(&name, "kind", "", strings.Join(kindNames(), ", "))
-	c.Flags().StringVar(&addr, "addr", "", "address of the server")
-	c.Flags().DurationVar(&warm, "warm", 8*time.Second, "how long before it counts")
-	c.Flags().DurationVar(&count, "count", 20*time.Second, "how long it counts")
+	clientFlags(c, hasMessages, &name, &addr, &warm, &count)
 	return c
 }
 
-func kindOf(name string) (kind, error) {
+func receiveCommand() *cobra.Command {
+	var name, addr string
+	var size int64
+	var warm, count time.Duration
+	c := &cobra.Command{
+		Use: "receive", Short: "Receive bulk on one stream and check it; print how much and how long it took, as JSON", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			k, err := kindOf(name, hasBulk)
+			if err != nil {
+				return err
+			}
+			r, err := receive(cmd.Context(), k, addr, size, warm, count)
+			if err != nil {
+				return err
+			}
+			return json.NewEncoder(cmd.OutOrStdout()).Encode(r)
+		},
+	}
+	clientFlags(c, hasBulk, &name, &addr, &warm, &count)
+	c.Flags().Int64Var(&size, "bytes", forever, "how much; default: what comes in the time that it counts")
+	return c
+}
+
+func besideCommand() *cobra.Command {
+	var name, addr string
+	var streams int
+	var warm, count time.Duration
+	c := &cobra.Command{
+		Use: "beside", Short: "Time round trips beside streams of bulk; print them as JSON", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			k, err := kindOf(name, hasStreams)
+			if err != nil {
+				return err
+			}
+			r, err := beside(cmd.Context(), k, addr, streams, warm, count)
+			if err != nil {
+				return err
+			}
+			return json.NewEncoder(cmd.OutOrStdout()).Encode(r)
+		},
+	}
+	clientFlags(c, hasStreams, &name, &addr, &warm, &count)
+	c.Flags().IntVar(&streams, "streams", 500, "how many")
+	return c
+}
+
+func clientFlags(c *cobra.Command, can func(kind) bool, name, addr *string, warm, count *time.Duration) {
+	c.Flags().StringVar(name, "kind", "", strings.Join(kindNames(can), ", "))
+	c.Flags().StringVar(addr, "addr", "", "address of the server")
+	c.Flags().DurationVar(warm, "warm", 8*time.Second, "how long before it counts")
+	c.Flags().DurationVar(count, "count", 20*time.Second, "how long it counts")
+}
+
+func kindOf(name string, can func(kind) bool) (kind, error) {
 	k, ok := kinds[name]
-	if !ok {
-		return kind{}, fmt.Errorf("--kind %q: allowed are %s", name, strings.Join(kindNames(), ", "))
+	if !ok || !can(k) {
+		return kind{}, fmt.Errorf("--kind %q: allowed are %s", name, strings.Join(kindNames(can), ", "))
 	}
 	return k, nil
 }

@@ -52,9 +52,10 @@ func serving(t *testing.T, k kind) (addr string) {
 
 func TestEachKindBringsAllMessages(t *testing.T) {
 	t.Parallel()
-	for name, k := range kinds {
+	for _, name := range kindNames(hasMessages) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
+			k := kinds[name]
 			const count = time.Second
 			rep, err := follow(t.Context(), k, serving(t, k), 500*time.Millisecond, count)
 			if err != nil {
@@ -71,6 +72,50 @@ func TestEachKindBringsAllMessages(t *testing.T) {
 				t.Errorf("they were %s to %s old", least, most)
 			}
 			t.Logf("%d messages, p50 %s, p99 %s", len(rep.Ages), rep.Ages[len(rep.Ages)/2], rep.Ages[len(rep.Ages)*99/100])
+		})
+	}
+}
+
+func TestBulkComesWhole(t *testing.T) {
+	t.Parallel()
+	for _, name := range kindNames(hasBulk) {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			k := kinds[name]
+			addr := serving(t, k)
+			const size = 5<<20 + 1
+			if r, err := receive(t.Context(), k, addr, size, 0, 0); err != nil || r.Bytes != size || r.Took <= 0 {
+				t.Errorf("%+v, %v", r, err)
+			}
+			const count = 200 * time.Millisecond
+			if r, err := receive(t.Context(), k, addr, forever, count, count); err != nil || r.Bytes == 0 || r.Took < count {
+				t.Errorf("%+v, %v", r, err)
+			}
+			ctx, cancel := context.WithTimeout(t.Context(), count)
+			defer cancel()
+			if r, err := receive(ctx, k, addr, forever-1, 0, 0); err == nil {
+				t.Errorf("given up it gives %+v", r)
+			}
+		})
+	}
+}
+
+func TestRoundTripsBesideBulk(t *testing.T) {
+	t.Parallel()
+	for _, name := range kindNames(hasStreams) {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			const streams, count = 20, 500 * time.Millisecond
+			k := kinds[name]
+			r, err := beside(t.Context(), k, serving(t, k), streams, count, count)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, d := range r.Took {
+				if d <= 0 || d > patience {
+					t.Errorf("a round trip took %s", d)
+				}
+			}
 		})
 	}
 }
@@ -127,26 +172,28 @@ func TestASenderThatWaitsSendsAllTheSame(t *testing.T) {
 
 func TestHelpSaysWhoseHelperItIs(t *testing.T) {
 	t.Parallel()
-	for _, args := range [][]string{{"--help"}, {"serve", "--help"}, {"follow", "--help"}} {
+	for args, can := range map[string]func(kind) bool{"": isKind, "serve": isKind, "follow": hasMessages, "receive": hasBulk, "beside": hasStreams} {
 		root := newRoot()
 		var out bytes.Buffer
 		root.SetOut(&out)
-		root.SetArgs(args)
+		root.SetArgs(append(strings.Fields(args), "--help"))
 		if err := root.ExecuteContext(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		if len(args) == 1 && !strings.Contains(out.String(), "A helper of `skein bench`") {
+		if args == "" && !strings.Contains(out.String(), "A helper of `skein bench`") {
 			t.Errorf("%s", out.String())
 		}
-		for name := range kinds {
+		for _, name := range kindNames(can) {
 			if !strings.Contains(out.String(), name) {
 				t.Errorf("%q do not tell of %s:\n%s", args, name, out.String())
 			}
 		}
 	}
-	root := newRoot()
-	root.SetArgs([]string{"serve", "--kind", "pigeons"})
-	if err := root.ExecuteContext(t.Context()); err == nil || !strings.Contains(err.Error(), "http2") {
-		t.Errorf("a kind that is none: %v", err)
+	for args, want := range map[string]string{"serve --kind pigeons": "http2", "follow --kind tcp": "http2", "receive --kind http2": "tcp", "beside --kind tcp": "webtransport-go"} {
+		root := newRoot()
+		root.SetArgs(strings.Fields(args))
+		if err := root.ExecuteContext(t.Context()); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v", args, err)
+		}
 	}
 }

@@ -10,7 +10,12 @@ import (
 	"github.com/quic-go/quic-go"
 	"github.com/quic-go/quic-go/http3"
 	wt "github.com/quic-go/webtransport-go"
+
+	"skein.dev/skein/webtransport/bare"
 )
+
+// bulkPath leads to streams that bare.Answer serves, every other path to the messages.
+const bulkPath = "/bulk"
 
 func serveWebTransport(ctx context.Context, addr string, ready func(net.Addr)) error {
 	cert, err := newCertificate()
@@ -24,13 +29,18 @@ func serveWebTransport(ctx context.Context, addr string, ready func(net.Addr)) e
 	defer pc.Close()
 	var handlers sync.WaitGroup
 	defer handlers.Wait()
-	s := &wt.Server{H3: &http3.Server{TLSConfig: http3.ConfigureTLSConfig(&tls.Config{Certificates: []tls.Certificate{cert}})}}
+	s := &wt.Server{H3: &http3.Server{TLSConfig: http3.ConfigureTLSConfig(&tls.Config{Certificates: []tls.Certificate{cert}}),
+		QUICConfig: &quic.Config{MaxIncomingStreams: bulkStreams}}}
 	wt.ConfigureHTTP3Server(s.H3)
 	s.H3.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		handlers.Add(1)
 		defer handlers.Done()
 		sess, err := s.Upgrade(w, r)
 		if err != nil {
+			return
+		}
+		if r.URL.Path == bulkPath {
+			bare.AnswerAll(sess.Context(), sess)
 			return
 		}
 		each(sess.Context(), func(ctx context.Context, from int) error {

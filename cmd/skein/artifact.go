@@ -121,15 +121,20 @@ func begunUpload(ctx context.Context, c *client.Client, p wire.ArtifactCreatePar
 
 func artifactGet(g *global) *cobra.Command {
 	var out string
+	var connections int
 	c := &cobra.Command{
 		Use: "get ARTIFACT", Short: "Download a file", Args: cobra.ExactArgs(1),
 		Long: `Download an artifact, named by its id, the id's beginning, or its name, and check its SHA-256. Until it is whole the file
 is called FILE.part; a download that broke off goes on with that.`,
 		Example: `  skein artifact get f7qz
   skein artifact get report.pdf -o /tmp/report.pdf
-  skein artifact get data.csv -o - | wc -l`,
+  skein artifact get data.csv -o - | wc -l
+  skein artifact get model.bin --connections 4`,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			c, err := g.dial(cmd)
+			if connections < 1 || connections > maxConnections {
+				return usageError{fmt.Errorf("--connections %d: allowed are 1 to %d", connections, maxConnections)}
+			}
+			c, err := g.dial(cmd, func(o *client.Options) { o.Connections = connections })
 			if err != nil {
 				return err
 			}
@@ -142,8 +147,12 @@ is called FILE.part; a download that broke off goes on with that.`,
 		},
 	}
 	c.Flags().StringVarP(&out, "output", "o", "", "file to write, which is replaced; - for standard output; default: the artifact's name, in this folder")
+	c.Flags().IntVar(&connections, "connections", 1, "how many to fetch it over at once; more help a large file over a link that loses packets")
 	return c
 }
+
+// maxConnections bounds what one download may take of a link, and of the server.
+const maxConnections = 16
 
 func getFile(cmd *cobra.Command, g *global, c *client.Client, a *wire.Artifact, out string) error {
 	bar := g.progress(cmd, a.Name)

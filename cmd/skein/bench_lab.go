@@ -31,17 +31,42 @@ var labScript = "wait 1ms..100ms\nrepeat forever\nsay ${i} " + strings.Repeat("x
 
 // labJob is what the client in the lab does, on its standard input.
 type labJob struct {
+	Do        string // of labJobs
 	Dir       string
 	Transport string
 	NoMasking bool
 	Warm      time.Duration // before it counts
 	Count     time.Duration
+	Stops     int             // of doStop
+	Conns     int             // of doDownload
+	Streams   int             // of doCritical
+	Size      int64           // of doUpload
+	Artifact  wire.ArtifactID // of doCritical and doDownload
 }
+
+// labJobs give what the client prints, as JSON.
+var labJobs = map[string]func(context.Context, *client.Client, labJob) (any, error){
+	doFollow:   followFleet,
+	doStop:     stopEach,
+	doCritical: pingBeside,
+	doUpload:   uploadOne,
+	doDownload: downloadOne,
+}
+
+const (
+	doFollow   = "follow"
+	doStop     = "stop"
+	doCritical = "critical"
+	doUpload   = "upload"
+	doDownload = "download"
+)
 
 // labReport is what it found, on its standard output.
 type labReport struct {
 	Ages []time.Duration // of events when they came, by the one clock of this machine
 	Gaps int             // lines that are not the next one of their agent: some were lost, or came twice
+
+	Copies uint64 // packets that the server sent twice
 }
 
 // whole is an error where something was lost or came twice.
@@ -60,7 +85,7 @@ func lossy(c netlab.Conditions) func(*benchRun, string) (result, error) {
 		}
 		for _, p := range labPeers {
 			if p.name == transport {
-				return b.labPeer(p, c)
+				return b.followPeer(p, c)
 			}
 		}
 		// The bare figure of WebTransport is without loss masking, that of WebSocket over TCP BBR in place of cubic.
@@ -106,43 +131,69 @@ func (b *benchRun) labTimes() (warm, count time.Duration) {
 	return time.Duration(b.n(8)) * time.Second, time.Duration(b.n(20)) * time.Second
 }
 
-// lab runs a server and a client at the two ends of a link.
+// lab follows the agents' events over a link.
 func (b *benchRun) lab(transport string, s labSetup) (rep labReport, err error) {
+	l, err := b.serveLab(s)
+	if err != nil {
+		return rep, err
+	}
+	defer l.close()
+	warm, count := b.labTimes()
+	return rep, l.client(b.ctx, l.Client, labJob{Do: doFollow, Transport: transport, Warm: warm, Count: count}, &rep)
+}
+
+// labServer is a server at one end of a link.
+type labServer struct {
+	*netlab.Lab
+	setup    labSetup
+	exe, dir string
+	stop     func()
+}
+
+// serveLab makes a link and runs a server at its end. Close it.
+func (b *benchRun) serveLab(s labSetup) (l *labServer, err error) {
+	l = &labServer{setup: s, stop: func() {}}
+	if l.exe, err = os.Executable(); err != nil {
+		return nil, err
+	}
 	control := "cubic"
 	if s.bbr {
 		control = "bbr"
 	}
-	l, err := newLab(s.conditions, control)
-	if err != nil {
-		return rep, err
+	if l.Lab, err = newLab(s.conditions, control); err != nil {
+		return nil, err
 	}
-	defer l.Close()
-	dir, err := os.MkdirTemp("", "skein-lab-")
-	if err != nil {
-		return rep, err
+	if l.dir, err = os.MkdirTemp("", "skein-lab-"); err == nil {
+		var stop func()
+		if stop, err = serveIn(b.ctx, l.Server, l.exe, l.dir, fmt.Sprintf("--loss-masking=%v", s.masking)); err == nil {
+			l.stop = stop
+			return l, nil
+		}
 	}
-	defer os.RemoveAll(dir)
-	exe, err := os.Executable()
+	l.close()
+	return nil, err
+}
+
+func (l *labServer) close() {
+	l.stop()
+	l.Lab.Close()
+	os.RemoveAll(l.dir)
+}
+
+// client runs a client on a host, which may be the server's own, and reads its report.
+func (l *labServer) client(ctx context.Context, at *netlab.Host, job labJob, rep any) error {
+	job.Dir, job.NoMasking = l.dir, !l.setup.masking
+	in, err := json.Marshal(job)
 	if err != nil {
-		return rep, err
+		return err
 	}
-	stop, err := serveIn(b.ctx, l.Server, exe, dir, fmt.Sprintf("--loss-masking=%v", s.masking))
-	if err != nil {
-		return rep, err
-	}
-	defer stop()
-	warm, count := b.labTimes()
-	job, err := json.Marshal(labJob{Dir: dir, Transport: transport, NoMasking: !s.masking, Warm: warm, Count: count})
-	if err != nil {
-		return rep, err
-	}
-	cmd := l.Client.Command(b.ctx, exe, "bench", "--lab-client")
-	cmd.Stdin, cmd.Stderr = strings.NewReader(string(job)), os.Stderr
+	cmd := at.Command(ctx, l.exe, "bench", "--lab-client")
+	cmd.Stdin, cmd.Stderr = strings.NewReader(string(in)), os.Stderr
 	out, err := cmd.Output()
 	if err != nil {
-		return rep, fmt.Errorf("the client in the lab: %w", err)
+		return fmt.Errorf("the client in the lab: %w", err)
 	}
-	return rep, json.Unmarshal(out, &rep)
+	return json.Unmarshal(out, rep)
 }
 
 // serveIn runs a server on a host of the lab until stop is called.
@@ -184,25 +235,42 @@ func labClient(cmd *cobra.Command) error {
 	if err := json.NewDecoder(cmd.InOrStdin()).Decode(&job); err != nil {
 		return err
 	}
+	do, ok := labJobs[job.Do]
+	if !ok {
+		return fmt.Errorf("the job %q is none", job.Do)
+	}
 	o, err := client.FindLocal(job.Dir)
 	if err != nil {
 		return err
 	}
 	o.Transport, o.Name, o.NoMasking, o.NoStatus = job.Transport, "bench", job.NoMasking, true
+	o.Connections = job.Conns
 	c, err := client.Dial(cmd.Context(), o)
 	if err != nil {
 		return err
 	}
 	defer c.Close()
-	res, err := c.Spawn(cmd.Context(), wire.SpawnParams{Type: "scripted", Name: "lab", Script: labScript, Count: labAgents})
-	if err != nil {
-		return err
-	}
-	rep, err := followAll(cmd.Context(), c, res.Agents, job)
+	rep, err := do(cmd.Context(), c, job)
 	if err != nil {
 		return err
 	}
 	return json.NewEncoder(cmd.OutOrStdout()).Encode(rep)
+}
+
+func followFleet(ctx context.Context, c *client.Client, job labJob) (any, error) {
+	res, err := c.Spawn(ctx, wire.SpawnParams{Type: "scripted", Name: "lab", Script: labScript, Count: labAgents})
+	if err != nil {
+		return nil, err
+	}
+	rep, err := followAll(ctx, c, res.Agents, job)
+	if err != nil {
+		return nil, err
+	}
+	n, err := c.Network(ctx)
+	if err == nil && n.Mask != nil {
+		rep.Copies = n.Mask.Repeated
+	}
+	return rep, err
 }
 
 // followAll reads the events of agents, each on a lane of its own.

@@ -1,13 +1,13 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
-	"strings"
 	"time"
 
 	"skein.dev/skein/e2e/netlab"
@@ -26,19 +26,25 @@ var labPeers = []labPeer{
 	{"websocket+json bbr", "websocket", "bbr"},
 	{"centrifuge", "centrifuge", "cubic"},
 	{"http/2", "http2", "cubic"},
-	{"webtransport-go", "webtransport-go", "cubic"},
+	bareWebTransport,
 }
+
+var bareWebTransport = labPeer{"webtransport-go", "webtransport-go", "cubic"}
 
 // skeinTransports are those that every case runs over.
 var skeinTransports = []string{client.WebTransport, client.WebSocket}
 
-// transports are those of the case; one in the lab, which has the round trip in its name, runs the peers as well.
+// withPeers is what the cases of the agents' events run over.
+var withPeers = slices.Concat(skeinTransports, peerNames())
+
 func (c benchCase) transports() []string {
-	if strings.Contains(c.name, "RTT") {
-		return slices.Concat(skeinTransports, peerNames())
+	if c.over == nil {
+		return skeinTransports
 	}
-	return skeinTransports
+	return c.over
 }
+
+func isSkein(transport string) bool { return slices.Contains(skeinTransports, transport) }
 
 func peerNames() (names []string) {
 	for _, p := range labPeers {
@@ -72,39 +78,69 @@ func peersProgram(path string) (string, error) {
 	return path, nil
 }
 
-// labPeer runs a peer's server and client at the two ends of a link, as lab does Skein's.
-func (b *benchRun) labPeer(p labPeer, c netlab.Conditions) (r result, err error) {
-	program, err := peersProgram(b.o.peers)
-	if err != nil {
-		return r, skipCase{err}
-	}
-	l, err := newLab(c, p.control)
-	if err != nil {
-		return r, err
-	}
-	defer l.Close()
-	addr := l.Server.Addr.String() + ":4433"
-	srv := l.Server.Command(b.ctx, program, "serve", "--kind", p.kind, "--listen", addr)
-	srv.Stderr = os.Stderr
-	out, err := srv.StdoutPipe()
-	if err != nil {
-		return r, err
-	}
-	stop, err := startInLab(srv, out, "serving "+addr)
-	if err != nil {
-		return r, err
-	}
-	defer stop()
+// followPeer has a peer do what lab has Skein do.
+func (b *benchRun) followPeer(p labPeer, c netlab.Conditions) (r result, err error) {
 	warm, count := b.labTimes()
-	cmd := l.Client.Command(b.ctx, program, "follow", "--kind", p.kind, "--addr", addr, "--warm", warm.String(), "--count", count.String())
-	cmd.Stderr = os.Stderr
-	found, err := cmd.Output()
+	found, err := b.labPeer(p, c, "follow", "--warm", warm.String(), "--count", count.String())
 	if err != nil {
-		return r, fmt.Errorf("the client in the lab: %w", err)
+		return r, err
 	}
 	var rep labReport
 	if err := json.Unmarshal(found, &rep); err != nil {
 		return r, err
 	}
 	return percentiles(rep.Ages, time.Millisecond), rep.whole()
+}
+
+// labPeer runs a peer's server and client at the two ends of a link of its own, and gives what the client prints.
+func (b *benchRun) labPeer(p labPeer, c netlab.Conditions, args ...string) ([]byte, error) {
+	if _, err := peersProgram(b.o.peers); err != nil {
+		return nil, skipCase{err}
+	}
+	l, err := newLab(c, p.control)
+	if err != nil {
+		return nil, err
+	}
+	defer l.Close()
+	peer, err := b.startPeer(p, l)
+	if err != nil {
+		return nil, err
+	}
+	defer peer.stop()
+	out, err := peer.client(b.ctx, args...).Output()
+	if err != nil {
+		return nil, fmt.Errorf("the peer's client in the lab: %w", err)
+	}
+	return out, nil
+}
+
+// peerServer is a peer at the server's end of a link, beside Skein or alone.
+type peerServer struct {
+	labPeer
+	lab           *netlab.Lab
+	program, addr string
+	stop          func()
+}
+
+func (b *benchRun) startPeer(p labPeer, l *netlab.Lab) (*peerServer, error) {
+	program, err := peersProgram(b.o.peers)
+	if err != nil {
+		return nil, skipCase{err}
+	}
+	s := &peerServer{labPeer: p, lab: l, program: program, addr: l.Server.Addr.String() + ":4434"}
+	srv := l.Server.Command(b.ctx, program, "serve", "--kind", p.kind, "--listen", s.addr)
+	srv.Stderr = os.Stderr
+	out, err := srv.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	s.stop, err = startInLab(srv, out, "serving "+s.addr)
+	return s, err
+}
+
+// client is the peer's client at the other end.
+func (s *peerServer) client(ctx context.Context, args ...string) *exec.Cmd {
+	cmd := s.lab.Client.Command(ctx, s.program, append(args, "--kind", s.kind, "--addr", s.addr)...)
+	cmd.Stderr = os.Stderr
+	return cmd
 }

@@ -13,22 +13,6 @@ import (
 	"skein.dev/skein/webtransport/wire"
 )
 
-// benchTargets are the figures that the design set out for, by case.
-var benchTargets = map[string]string{
-	"warm spawn, scripted":                         "p99 < 50",
-	"warm spawn, process":                          "p99 < 50",
-	"memory retrieve":                              "< 5,000",
-	"memory store":                                 "< 5,000",
-	"memory retrieve, pipelined":                   "> 200",
-	"memory store, pipelined":                      "> 200",
-	"requests beside 500 busy agents":              "p99 < 450",
-	"answers without error beside them":            "> 99.9",
-	"status of 2,000 agents, age when seen":        "2,000 agents",
-	"100 agents' events, 50 ms RTT, 1 % loss":      "p99 ≤ 33",
-	"100 agents' events, 50 ms RTT, 5 % loss":      "p99 ≤ 40",
-	"100 agents' events, 50 ms RTT, 1 % in bursts": "better than every peer",
-}
-
 // takers is a server with a type take-N, of N agents that complete tasks as fast as they get them.
 func (b *benchRun) takers(agents int) (_ *benchRun, typ string, err error) {
 	typ = fmt.Sprintf("take-%d", agents)

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
@@ -19,6 +20,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 	"github.com/spf13/cobra"
 
+	"skein.dev/skein/e2e/netlab"
 	"skein.dev/skein/server/runner"
 	"skein.dev/skein/webtransport/wire"
 )
@@ -51,6 +53,12 @@ func TestScripts(t *testing.T) {
 			e.Setenv("SKEIN_HTTP", "localhost:0")
 			e.Setenv("SKEIN_LISTEN", "localhost:0")
 			return nil
+		},
+		Condition: func(name string) (bool, error) {
+			if name != "lab" {
+				return false, fmt.Errorf("the condition %q is none", name)
+			}
+			return netlab.Unavailable() == nil, nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){"await": await, "exits": exits, "until": until, "field": field, "gone": gone},
 	})

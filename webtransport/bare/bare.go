@@ -46,6 +46,11 @@ func Serve(cert tls.Certificate) (*Server, error) {
 			go io.CopyBuffer(str, struct{ io.Reader }{str}, make([]byte, 512))
 		}
 	})
+	mux.HandleFunc("/wt"+bulkPath, func(w http.ResponseWriter, r *http.Request) {
+		if sess, err := s.wt.Upgrade(w, r); err == nil {
+			AnswerAll(sess.Context(), sess)
+		}
+	})
 	pc, err := net.ListenPacket("udp", "127.0.0.1:0")
 	if err != nil {
 		return nil, err
@@ -56,6 +61,10 @@ func Serve(cert tls.Certificate) (*Server, error) {
 	s.ws = httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		c, err := websocket.Accept(w, r, nil)
 		if err != nil {
+			return
+		}
+		if r.URL.Path == bulkPath {
+			answerWebSocket(c)
 			return
 		}
 		m := multiplex(c)
@@ -93,14 +102,19 @@ type quicConn struct {
 
 // DialQUIC opens a WebTransport session with one stream.
 func DialQUIC(ctx context.Context, url string) (Conn, error) {
-	t := &wt.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true},
-		QUICConfig: &quic.Config{EnableDatagrams: true, EnableStreamResetPartialDelivery: true}}
-	_, sess, err := t.Dial(ctx, url, nil)
+	sess, err := dialQUIC(ctx, url)
 	if err != nil {
 		return nil, err
 	}
 	str, err := sess.OpenStream()
 	return &quicConn{sess, str}, err
+}
+
+func dialQUIC(ctx context.Context, url string) (*wt.Session, error) {
+	t := &wt.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true},
+		QUICConfig: &quic.Config{EnableDatagrams: true, EnableStreamResetPartialDelivery: true}}
+	_, sess, err := t.Dial(ctx, url, nil)
+	return sess, err
 }
 
 func (c *quicConn) Echo(b []byte) error { return echo(c.str, b) }
@@ -177,7 +191,9 @@ func (c *wsConn) write(b []byte) bool {
 }
 
 // DialWebSocket opens a WebSocket.
-func DialWebSocket(ctx context.Context, url string) (Conn, error) {
+func DialWebSocket(ctx context.Context, url string) (Conn, error) { return dialWebSocket(ctx, url) }
+
+func dialWebSocket(ctx context.Context, url string) (*wsConn, error) {
 	hc := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}}
 	c, _, err := websocket.Dial(ctx, url, &websocket.DialOptions{HTTPClient: hc})
 	if err != nil {

@@ -326,14 +326,19 @@ func (u *upload) tell(sent int64) {
 type download struct {
 	id       wire.ArtifactID
 	w        io.Writer
-	hash     hash.Hash // of what was written
+	hash     hash.Hash // of what was written; nil: of a piece, whose bytes are checked with the others
+	until    int64     // where it ends; 0: with the artifact
 	offset   int64     // how much that is
 	progress func(received, total int64)
 	artifact *wire.Artifact
 }
 
 func (d *download) run(ctx context.Context, c *Client) (*wire.Artifact, error) {
-	if err := c.transfer(ctx, d.attempt); err != nil {
+	get := func() error { return c.transfer(ctx, d.attempt) }
+	if c.o.Connections > 1 {
+		get = func() error { return d.pieces(ctx, c) }
+	}
+	if err := get(); err != nil {
 		return nil, fmt.Errorf("download %s: %w", d.id, err)
 	}
 	if sum := hex.EncodeToString(d.hash.Sum(nil)); sum != d.artifact.SHA256 {
@@ -343,7 +348,7 @@ func (d *download) run(ctx context.Context, c *Client) (*wire.Artifact, error) {
 }
 
 func (d *download) attempt(ctx context.Context, l *link) (moved int64, err error) {
-	b, first, err := l.bulk(ctx, wire.Header{Artifact: d.id, Op: wire.BulkGet, Offset: d.offset})
+	b, first, err := l.bulk(ctx, wire.Header{Artifact: d.id, Op: wire.BulkGet, Offset: d.offset, Length: max(0, d.until-d.offset)})
 	if err != nil {
 		return 0, err
 	}
@@ -351,22 +356,36 @@ func (d *download) attempt(ctx context.Context, l *link) (moved int64, err error
 	b.str.Close() // there is nothing to say
 	d.artifact = first.Artifact
 	d.tell()
+	end := first.Artifact.Size
+	if d.until > 0 {
+		end = min(end, d.until)
+	}
 	from, rest, buf := d.offset, b.r.Rest(), make([]byte, transferBuffer)
-	for d.offset < first.Artifact.Size {
-		n, rerr := rest.Read(buf[:min(int64(len(buf)), first.Artifact.Size-d.offset)])
+	for d.offset < end {
+		n, rerr := rest.Read(buf[:min(int64(len(buf)), end-d.offset)])
 		if n > 0 {
-			if _, err := d.w.Write(buf[:n]); err != nil {
+			if err := d.take(buf[:n]); err != nil {
 				return d.offset - from, err
 			}
-			d.hash.Write(buf[:n])
-			d.offset += int64(n)
-			d.tell()
 		}
-		if rerr != nil && d.offset < first.Artifact.Size {
+		if rerr != nil && d.offset < end {
 			return d.offset - from, broken(rerr)
 		}
 	}
 	return d.offset - from, nil
+}
+
+// take writes the next bytes.
+func (d *download) take(b []byte) error {
+	if _, err := d.w.Write(b); err != nil {
+		return err
+	}
+	if d.hash != nil {
+		d.hash.Write(b)
+	}
+	d.offset += int64(len(b))
+	d.tell()
+	return nil
 }
 
 func (d *download) tell() {

@@ -39,8 +39,11 @@ type Options struct {
 	// Cache is a folder for what makes the next Dial short: the server's doors and TLS session tickets, in files that are
 	// the user's alone. With it Dial may return before there is a connection, and the first requests go out in the very
 	// first packets; that nobody answers then shows in their errors, as a *ConnectError. Empty: none.
-	Cache  string
-	Logger *slog.Logger
+	Cache string
+	// Connections is how many a download of an artifact uses at once; 0: this client's own alone. More get more of a link
+	// that loses packets, where congestion control holds each one back, and take it from others there.
+	Connections int
+	Logger      *slog.Logger
 }
 
 // ErrClosed is returned by a Client after Close.

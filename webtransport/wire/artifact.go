@@ -84,8 +84,8 @@ type ArtifactListResult struct {
 // the last: the artifact is complete already, or can't be filled now. After a reset, or without a second line, the upload
 // goes on in another lane.
 //
-// Download (Op "get", Offset): the server sends a Bulk line with the artifact, then the raw bytes from Header.Offset
-// to the end, and ends its side. The client checks them against the artifact's SHA256. A first line with an Error is the
+// Download (Op "get", Offset, Length): the server sends a Bulk line with the artifact, then the raw bytes from
+// Header.Offset on, as many as Header.Length says or to the end, and ends its side. The client checks them against the artifact's SHA256. A first line with an Error is the
 // last; after a reset the download goes on in another lane.
 type Bulk struct {
 	Artifact *Artifact `json:"artifact,omitempty"`

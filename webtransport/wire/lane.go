@@ -74,6 +74,7 @@ type Header struct {
 	Artifact ArtifactID `json:"artifact,omitempty"`
 	Op       string     `json:"op,omitempty"`     // BulkPut or BulkGet
 	Offset   int64      `json:"offset,omitempty"` // BulkGet: the first byte to send
+	Length   int64      `json:"length,omitempty"` // BulkGet: how many bytes at most; 0: to the end
 }
 
 // ErrHeader is wrapped by every error of ParseHeader.
@@ -97,8 +98,8 @@ func ParseHeader(line []byte) (Header, error) {
 	if h.Lane == LaneResult && h.Task == "" {
 		return h, fmt.Errorf(`%w: lane "result" without "task"`, ErrHeader)
 	}
-	if h.Lane == LaneBulk && (h.Artifact == "" || h.Op != BulkPut && h.Op != BulkGet || h.Offset < 0) {
-		return h, fmt.Errorf(`%w: lane "bulk" needs "artifact", "op" (put or get) and no negative "offset"`, ErrHeader)
+	if h.Lane == LaneBulk && (h.Artifact == "" || h.Op != BulkPut && h.Op != BulkGet || h.Offset < 0 || h.Length < 0) {
+		return h, fmt.Errorf(`%w: lane "bulk" needs "artifact", "op" (put or get) and no negative "offset" or "length"`, ErrHeader)
 	}
 	if h.Tail < 0 {
 		return h, fmt.Errorf(`%w: negative "tail"`, ErrHeader)
