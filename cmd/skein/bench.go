@@ -381,6 +381,7 @@ var benchCases = []benchCase{
 	{name: "100 agents' events, 50 ms RTT, 1 % loss", unit: "ms", run: lossy(netlab.Conditions{Delay: rtt50, Rate: 20e6, Queue: 250_000, Loss: 0.01}), over: withPeers},
 	{name: "100 agents' events, 50 ms RTT, 5 % loss", unit: "ms", run: lossy(netlab.Conditions{Delay: rtt50, Rate: 20e6, Queue: 250_000, Loss: 0.05}), over: withPeers},
 	{name: caseBursts, unit: "ms", run: lossy(netlab.Conditions{Delay: rtt50, Rate: 20e6, Queue: 250_000, Burst: netlab.Burst{Loss: 0.01, Mean: 20 * time.Millisecond}}), over: withPeers},
+	{name: caseFirst, unit: "ms", run: benchFirst},
 	{name: caseStop, unit: "ms", run: benchStopLossy},
 	{name: caseCritical, unit: "ms", run: benchCriticalLab},
 	{name: caseOneStream, unit: "Mbit/s", run: benchOneStream, over: append(slices.Clone(skeinTransports), bareWebTransport.name)},

@@ -37,7 +37,7 @@ type labJob struct {
 	NoMasking bool
 	Warm      time.Duration // before it counts
 	Count     time.Duration
-	Stops     int             // of doStop
+	Stops     int             // of doStop; rounds of doFirst
 	Conns     int             // of doDownload
 	Streams   int             // of doCritical
 	Size      int64           // of doUpload
@@ -59,6 +59,7 @@ const (
 	doCritical = "critical"
 	doUpload   = "upload"
 	doDownload = "download"
+	doFirst    = "first" // dials itself
 )
 
 // labReport is what it found, on its standard output.
@@ -235,16 +236,23 @@ func labClient(cmd *cobra.Command) error {
 	if err := json.NewDecoder(cmd.InOrStdin()).Decode(&job); err != nil {
 		return err
 	}
-	do, ok := labJobs[job.Do]
-	if !ok {
-		return fmt.Errorf("the job %q is none", job.Do)
-	}
 	o, err := client.FindLocal(job.Dir)
 	if err != nil {
 		return err
 	}
 	o.Transport, o.Name, o.NoMasking, o.NoStatus = job.Transport, "bench", job.NoMasking, true
 	o.Connections = job.Conns
+	if job.Do == doFirst {
+		rep, err := firstSpawns(cmd.Context(), o, job)
+		if err != nil {
+			return err
+		}
+		return json.NewEncoder(cmd.OutOrStdout()).Encode(rep)
+	}
+	do, ok := labJobs[job.Do]
+	if !ok {
+		return fmt.Errorf("the job %q is none", job.Do)
+	}
 	c, err := client.Dial(cmd.Context(), o)
 	if err != nil {
 		return err
