@@ -1,3 +1,4 @@
+import { SkeinError } from '../client/index.js'
 import { mark, one, write } from './dom.js'
 import { NONE, clock, roundTrip } from './format.js'
 import { CARRIERS, sentence } from './pathwords.js'
@@ -66,8 +67,9 @@ function staleLine(skein) {
   let timer
 
   const say = () => {
-    const then = skein.state === 'closed' ? `${sentence(skein.lastError?.message ?? 'The connection has ended')} ` : 'The server does not answer; trying again. '
-    write(one(line, 'span'), `${then}This is how it was at ${clock(live)}.`)
+    const { state, lastError: error } = skein
+    const told = state === 'closed' ? sentence(error?.message ?? 'The connection has ended') : elsewhere(error) ? sentence(error.message) : 'The server does not answer; trying again.'
+    write(one(line, 'span'), `${told} This is how it was at ${clock(live)}.`)
     reload.hidden = skein.state !== 'closed'
     line.hidden = false
   }
@@ -82,7 +84,7 @@ function staleLine(skein) {
     }
     if (open) live = Date.now()
     open = false
-    if (skein.state === 'closed') say()
+    if (skein.state === 'closed' || !line.hidden) say()
     else timer ??= setTimeout(say, STALE_MS)
   }
   skein.addEventListener('statechange', changed)
@@ -103,9 +105,17 @@ function lead(state, fallback, error) {
   if (state === 'open' && fallback) return 'Everything works. WebTransport would be steadier on a bad network.'
   if (state === 'open') return 'Live over HTTP/3. A lost packet holds up one stream, not the others.'
   if (state === 'closed') return error ? sentence(error.message) : 'The connection has ended. Load the page again to connect.'
-  if (state === 'reconnecting') return 'The connection broke and is being made again. Nothing is lost meanwhile.'
-  return 'The page is here; the live connection is being made.'
+  const last = error ? ` The last attempt: ${sentence(error.message)}` : ''
+  if (state === 'reconnecting') return `The connection broke and is being made again. Nothing is lost meanwhile.${last}`
+  return `The page is here; the live connection is being made.${last}`
 }
+
+/**
+ * Whether something else answers in the server's place, which a person can do something about.
+ * @param {Error | undefined} error
+ * @returns {error is SkeinError}
+ */
+const elsewhere = (error) => error instanceof SkeinError && error.kind === 'not_skein'
 
 /** @param {number[]} values as points in a box of 120 by 24 */
 function curve(values) {

@@ -34,6 +34,12 @@ export function tell({ what, detail: d }) {
       return { kind: 'bad', title: `${carrier} failed.`, text: `${sentence(d.error)} It took ${roundTrip(d.ms ?? 0)}.` }
     case 'attempt failed':
       return { kind: 'bad', title: 'An attempt failed.', text: sentence(d.error) }
+    case 'silent':
+      return { kind: 'bad', title: `${carrier} fell silent.`, text: 'Another session is being opened beside it.' }
+    case 'speaks again':
+      return { kind: 'good', title: `${carrier} speaks again.`, text: 'The session is kept.' }
+    case 'session left':
+      return { kind: 'note', title: `${carrier} was left.`, text: `Another session was open before: ${d.reason}.` }
     case 'session ended':
       return { kind: 'note', title: 'The session ended.', text: `${sentence(d.reason)} It lived for ${span(d.lived ?? 0)}.` }
     case 'closed':

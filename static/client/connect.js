@@ -11,6 +11,12 @@ const DOCUMENT_TIMEOUT_MS = 10_000
 /** How long the doors may take, in milliseconds, before an attempt is given up. */
 export const RACE_TIMEOUT_MS = 15_000
 
+/** What is said of a door behind which nobody speaks. */
+const MUTE = `it opened, but nothing came through it within ${RACE_TIMEOUT_MS} ms (is a proxy in between that lets nothing through?)`
+
+/** How many of the policy's delays WebTransport waits for WebSocket when it is remembered as the one that does not answer. */
+const REVERSED_DELAYS = 4
+
 /** @type {Policy} */
 export const DEFAULT_POLICY = {
   race_delay_ms: 500,
@@ -40,11 +46,16 @@ export async function fetchConnect({ url, token, fetch, signal }) {
       headers,
       credentials: token ? 'omit' : 'same-origin',
       cache: 'no-store',
+      redirect: 'manual', // Skein sends nobody elsewhere
       signal: timeout.signal,
     })
+    if (foreign(response)) {
+      response.body?.cancel().catch(() => {})
+      throw notSkein(url)
+    }
     const body = await readText(response)
     if (!response.ok) throw refused(response, body)
-    return checkDocument(body)
+    return checkDocument(body, url)
   } catch (e) {
     if (timeout.signal.aborted) throw timeout.signal.reason
     if (e instanceof ConnectError) throw e
@@ -53,6 +64,22 @@ export async function fetchConnect({ url, token, fetch, signal }) {
     clearTimeout(timer)
     signal.removeEventListener('abort', abort)
   }
+}
+
+/**
+ * Whether something else than a Skein server answered: a page, or the way to one, whatever its status.
+ * @param {Response} response
+ */
+function foreign({ type, status, headers }) {
+  return type === 'opaqueredirect' || (status >= 300 && status < 400) || status === 511 || /^(text\/html|application\/xhtml)/i.test(headers.get('content-type') ?? '')
+}
+
+/**
+ * @param {string} url
+ * @param {unknown} [cause]
+ */
+function notSkein(url, cause) {
+  return new ConnectError('not_skein', `what answers at ${url} is not Skein: if this network wants a login, as hotels do, open any page in another tab and sign in there`, { cause })
 }
 
 /** @param {Response} response */
@@ -96,18 +123,17 @@ function refused(response, body) {
 
 /**
  * @param {string} body
+ * @param {string} url
  * @returns {ConnectDocument}
  */
-function checkDocument(body) {
+function checkDocument(body, url) {
   let doc
   try {
     doc = JSON.parse(body)
   } catch (e) {
-    throw new ConnectError('connect_failed', 'the connect document is not JSON: is this a Skein server?', { cause: e })
+    throw notSkein(url, e)
   }
-  if (!Array.isArray(doc?.doors)) {
-    throw new ConnectError('connect_failed', 'the connect document names no doors: is this a Skein server?')
-  }
+  if (!Array.isArray(doc?.doors)) throw notSkein(url)
   if (doc.version !== VERSION) {
     throw new ConnectError('unsupported_version', `the server speaks ${doc.version}, this client ${VERSION}`, { final: true })
   }
@@ -123,6 +149,7 @@ function checkDocument(body) {
  * @property {Session} session
  * @property {Transport} transport
  * @property {string} reason why it is not WebTransport, in words for a person; empty when it is
+ * @property {boolean} silent WebTransport was tried, and neither opened nor failed
  */
 
 /**
@@ -137,21 +164,23 @@ function checkDocument(body) {
  * @property {'auto' | Transport} transport
  * @property {string} [missing] why there is no WebTransport on this side; empty: there is
  * @property {string} [hopeless] why WebTransport is not worth trying where there is another door; empty: it is
- * @property {(door: Door, signal: AbortSignal) => Promise<Session>} open opens a door and says hello; closes what it
- *   opened when `signal` is aborted
+ * @property {string} [remembered] why WebTransport is not worth waiting for; empty: it is
+ * @property {(door: Door, signal: AbortSignal, connected: () => void) => Promise<Session>} open opens a door and says hello;
+ *   closes what it opened when `signal` is aborted, and tells when the door is open and the hello not answered yet
  * @property {AbortSignal} signal
  * @property {(what: string, detail: object) => void} [log]
  */
 
 /**
  * Tries the doors: WebTransport first; WebSocket joins after the policy's delay, or at once when WebTransport failed
- * before. The first session whose hello is answered wins, and the other is closed. Where several doors have the same
- * transport, the next is tried when one failed.
+ * before. Where it is remembered that WebTransport does not answer it is the other way round, with more patience. The first
+ * session whose hello is answered wins, and the other is closed. Where several doors have the same transport, the next is
+ * tried when one failed.
  * @param {ConnectDocument} doc
  * @param {RaceOptions} options
  * @returns {Promise<Winner>}
  */
-export function race(doc, { transport, missing = '', hopeless = '', open, signal, log = () => {} }) {
+export function race(doc, { transport, missing = '', hopeless = '', remembered = '', open, signal, log = () => {} }) {
   const offered = (/** @type {Transport} */ t) => doc.doors.filter((door) => door.transport === t)
   const safe = transport === 'webtransport' ? [] : offered('websocket')
   let fast = transport === 'websocket' || missing ? [] : offered('webtransport')
@@ -172,9 +201,16 @@ export function race(doc, { transport, missing = '', hopeless = '', open, signal
     return Promise.reject(new ConnectError('no_transport', what, { final: transport !== 'auto' }))
   }
 
+  const { race_delay_ms: delay } = doc.policy
+  const reversed = remembered !== '' && fast.length > 0 && safe.length > 0
+  if (reversed) reason = remembered
+  const [first, second] = reversed ? [safe, fast] : [fast, safe]
+
   return new Promise((resolve, reject) => {
     const over = new AbortController()
-    let running = 0
+    /** @type {Map<Door, boolean>} the doors that are tried, and whether they opened */
+    const running = new Map()
+    let left = 0 // runs that are not over
     let joined = false
     /** @type {ReturnType<typeof setTimeout>[]} */
     const timers = []
@@ -195,46 +231,50 @@ export function race(doc, { transport, missing = '', hopeless = '', open, signal
 
     /** @param {Door[]} doors */
     const run = async (doors) => {
-      running++
+      left++
       for (const door of doors) {
         const began = performance.now()
+        running.set(door, false)
         try {
-          const session = await open(door, over.signal)
+          const session = await open(door, over.signal, () => running.has(door) && running.set(door, true))
           if (over.signal.aborted) return session.close(0, 'the other transport was faster')
           log('door open', { transport: door.transport, url: door.url, ms: Math.round(performance.now() - began) })
           finish()
-          return resolve({ session, transport: door.transport, reason: door.transport === 'webtransport' ? '' : reason })
+          const won = door.transport === 'webtransport'
+          return resolve({ session, transport: door.transport, reason: won ? '' : reason, silent: !won && [...running.keys()].some((d) => d.transport === 'webtransport') })
         } catch (e) {
           if (over.signal.aborted) return
           const error = asError(e)
           log('door failed', { transport: door.transport, url: door.url, ms: Math.round(performance.now() - began), error: error.message })
           failures.push({ transport: door.transport, url: door.url, error })
           if (door.transport === 'webtransport') reason = `WebTransport failed: ${error.message}`
+        } finally {
+          running.delete(door)
         }
       }
-      running--
+      left--
       join()
-      if (running === 0) giveUp()
+      if (left === 0) giveUp()
     }
 
     const join = () => {
       if (joined || over.signal.aborted) return
       joined = true
-      reason ||= `WebTransport did not answer within ${doc.policy.race_delay_ms} ms (is UDP blocked?)`
-      if (safe.length > 0) run(safe)
+      reason ||= `WebTransport did not answer within ${delay} ms (is UDP blocked?)`
+      if (second.length > 0) run(second)
     }
 
     signal.addEventListener('abort', abort)
     if (signal.aborted) return abort()
     timers.push(
       setTimeout(() => {
-        failures.push({ transport: fast.length > 0 ? 'webtransport' : 'websocket', url: '', error: new Error(`no answer within ${RACE_TIMEOUT_MS} ms`) })
+        for (const [{ transport, url }, opened] of running) failures.push({ transport, url, error: new Error(opened ? MUTE : `no answer within ${RACE_TIMEOUT_MS} ms`) })
         giveUp()
       }, RACE_TIMEOUT_MS),
     )
-    if (fast.length === 0) return join()
-    timers.push(setTimeout(join, doc.policy.race_delay_ms))
-    run(fast)
+    if (first.length === 0) return join()
+    timers.push(setTimeout(join, reversed ? REVERSED_DELAYS * delay : delay))
+    run(first)
   })
 }
 

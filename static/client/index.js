@@ -7,15 +7,17 @@
  *     const { agents } = await skein.spawn({ type: 'shell', argv: ['date'] })
  *     for await (const event of skein.events(agents[0].id)) console.log(event.type, event.data.text)
  *
- * connect.js fetches the document and runs the race, carrier.js opens a door, session.js says hello and keeps the
- * session alive, rpc.js carries requests over reconnects, each on its lane (lane.js); resume.js keeps a lane of its own
- * open over reconnects, for events.js, watch.js, tasks.js and artifacts.js; fleet.js keeps the live map.
+ * connect.js fetches the document and runs the race, choice.js remembers how that ended, carrier.js opens a door,
+ * session.js says hello and keeps the session alive, pulse.js notices when nobody answers, rpc.js carries requests over
+ * reconnects, each on its lane (lane.js); resume.js keeps a lane of its own open over reconnects, for events.js, watch.js,
+ * tasks.js and artifacts.js; fleet.js keeps the live map.
  * docs/javascript.md shows how to use it, docs/protocol.md is the protocol.
  */
 import { Artifacts } from './artifacts.js'
 import { attemptsOf } from './attempts.js'
 import { Backoff, pause } from './backoff.js'
 import { openWebSocket, openWebTransport } from './carrier.js'
+import { choiceOf, networkType } from './choice.js'
 import { CloseCode } from './codes.js'
 import { DEFAULT_POLICY, fetchConnect, race } from './connect.js'
 import { CloseError, ConnectError, RpcError, SkeinError, asError, messageOf } from './errors.js'
@@ -35,6 +37,7 @@ export { payloadBytes, payloadText } from './payload.js'
 /** @import { CallOptions } from './rpc.js' */
 /** @import { EventsOptions } from './events.js' */
 /** @import { Host } from './resume.js' */
+/** @import { Winner } from './connect.js' */
 
 /** The version of this library, as the server logs it. */
 export const CLIENT_VERSION = '0.1.0'
@@ -266,6 +269,7 @@ export class Skein extends EventTarget {
    */
   use(transport) {
     this.#options.transport = transport
+    this.#choice?.forget() // whoever chooses asks for a try
     this.#log('use', { transport })
     const now = this.#session?.transport
     if (now && (now === transport || (transport === 'auto' && now === 'webtransport'))) return
@@ -353,32 +357,33 @@ export class Skein extends EventTarget {
   }
 
   /**
-   * Stays with a session to its end. A WebSocket is left for WebTransport when that works again: the new session is open
-   * before the old one ends.
+   * Stays with a session to its end, and goes over to a better one: to WebTransport when that works again, or to whatever
+   * opens while the session is silent. The new one is open before the old one ends.
    * @param {Session} session
    */
   async #stay(session) {
     for (;;) {
       const stop = new AbortController()
       const ended = session.closed
-      const better = this.#better(session, AbortSignal.any([stop.signal, this.#over.signal]))
-      const next = await Promise.race([ended.then(() => undefined), better])
+      const signal = AbortSignal.any([stop.signal, this.#over.signal])
+      const others = [this.#better(session, signal), this.#beside(session, signal)]
+      const next = await Promise.race([ended.then(() => undefined), ...others])
       stop.abort(new ConnectError('connect_failed', 'not needed any more'))
-      if (!next) {
-        better.then((late) => late?.close(CloseCode.normal, 'not needed'))
-        if (session.transport === 'webtransport' && this.#returned) {
-          this.#flaps = Date.now() - session.openedAt < FLAP_MS ? Math.min(this.#flaps + 1, MAX_FLAPS) : 0
-        }
-        return { session, end: await ended }
+      for (const other of others) other.then((late) => late && late !== next && late.session.close(CloseCode.normal, 'not needed'))
+      if (session.transport === 'webtransport' && this.#returned) {
+        this.#flaps = Date.now() - session.openedAt < FLAP_MS ? Math.min(this.#flaps + 1, MAX_FLAPS) : 0
       }
-      this.#returned = true
-      this.#log('session left', { transport: session.transport, reason: 'WebTransport works again' })
+      if (!next) return { session, end: await ended }
+      const returns = session.transport === 'websocket' && next.transport === 'webtransport'
+      const reason = returns && !session.doubted ? 'WebTransport works again' : 'it fell silent'
+      this.#returned ||= returns
+      this.#log('session left', { transport: session.transport, reason })
       this.#session = undefined // nothing that it still brings counts
       this.#next = resolvers()
       this.#next.promise.catch(() => {})
-      session.close(CloseCode.normal, 'WebTransport works again')
-      session = next
-      this.#took(session, 'webtransport', '')
+      session.close(CloseCode.normal, reason)
+      session = next.session
+      this.#took(session, next.transport, next.reason)
     }
   }
 
@@ -387,10 +392,10 @@ export class Skein extends EventTarget {
    * when `signal` is aborted or there is nothing to try, never; then with undefined if nobody waits any more.
    * @param {Session} session
    * @param {AbortSignal} signal
-   * @returns {Promise<Session | undefined>}
+   * @returns {Promise<Winner | undefined>}
    */
   async #better(session, signal) {
-    const over = new Promise((resolve) => signal.addEventListener('abort', () => resolve(undefined), { once: true }))
+    const over = aborted(signal)
     if (session.transport === 'webtransport' || !this.#WebTransport) return over
     const pauses = new Backoff(RETURN_MS * 2 ** this.#flaps, MAX_RETURN_MS)
     while (!signal.aborted) {
@@ -398,19 +403,55 @@ export class Skein extends EventTarget {
       await pause(1000 + pauses.next(), AbortSignal.any([signal, this.#wake.signal]))
       if (signal.aborted || this.#options.transport !== 'auto' || attemptsOf(this.#WebTransport).hopeless) continue
       try {
-        const { session: better } = await this.#race('webtransport', signal, () => {})
+        const better = await this.#race('webtransport', signal, () => {})
         if (this.#options.transport === 'auto') return better
-        better.close(CloseCode.normal, 'not needed') // the page changed its mind meanwhile
+        better.session.close(CloseCode.normal, 'not needed') // the page changed its mind meanwhile
       } catch (e) {
         const error = asError(e)
         if (error instanceof SkeinError && error.final) return over // the next session will say so, if it comes to that
+        if (error instanceof ConnectError && error.failures.length > 0 && !signal.aborted) this.#choice?.renew()
       }
+    }
+    return undefined
+  }
+
+  /**
+   * Opens another session beside one that is silent, by the usual race, for as long as it is: whichever speaks first is
+   * kept. Fulfils like #better.
+   * @param {Session} session
+   * @param {AbortSignal} signal
+   * @returns {Promise<Winner | undefined>}
+   */
+  async #beside(session, signal) {
+    const over = aborted(signal)
+    while (!signal.aborted) {
+      if (!session.doubted) await Promise.race([over, new Promise((resolve) => session.addEventListener('doubt', resolve, { once: true }))])
+      if (signal.aborted) break
+      this.#log('silent', { transport: session.transport })
+      const speaks = new AbortController()
+      session.addEventListener('relief', () => speaks.abort(new ConnectError('connect_failed', 'the session speaks again')), { once: true, signal })
+      const attempt = AbortSignal.any([signal, speaks.signal])
+      const backoff = new Backoff(this.#policy.backoff_min_ms, this.#policy.backoff_max_ms)
+      while (!attempt.aborted) {
+        try {
+          return await this.#race(this.#options.transport, attempt, (what, detail) => this.#log(what, detail))
+        } catch (e) {
+          if (!attempt.aborted) this.#log('attempt failed', { error: messageOf(e) })
+        }
+        await pause(backoff.next(), attempt)
+      }
+      if (speaks.signal.aborted) this.#log('speaks again', { transport: session.transport })
     }
     return undefined
   }
 
   get #WebTransport() {
     return this.#options.WebTransport === undefined ? globalThis.WebTransport : this.#options.WebTransport
+  }
+
+  /** What is remembered of this server; without WebTransport there is nothing to remember. */
+  get #choice() {
+    return this.#WebTransport ? choiceOf(this.#WebTransport, this.#options.url) : undefined
   }
 
   /** Runs the race, and takes up the winner. */
@@ -437,18 +478,25 @@ export class Skein extends EventTarget {
     const fetch = this.#options.fetch ?? globalThis.fetch.bind(globalThis)
     const doc = await fetchConnect({ url, token, fetch, signal })
     this.#policy = doc.policy
-    return race(doc, {
+    const choice = this.#choice
+    const remembered = choice?.recall() // a transport that was asked for is the only one there is
+    const winner = await race(doc, {
       transport,
       missing: WebTransport ? '' : missing(this.#options.WebTransport),
       hopeless: WebTransport ? attemptsOf(WebTransport).hopeless : '',
+      remembered,
       signal,
       log,
-      open: (door, abort) => {
+      open: (door, abort, connected) => {
         const carrier = door.transport === 'webtransport' && WebTransport ? openWebTransport(WebTransport, door) : openWebSocket(WebSocket, door)
         const hello = { transport: door.transport, ticket: door.ticket, client: this.#client, resume: this.#resume }
+        carrier.ready.then(connected, () => {})
         return Session.open(carrier, hello, this.#requests, abort)
       },
     })
+    if (winner.transport === 'webtransport') choice?.forget()
+    else if (winner.silent && !remembered) choice?.remember(winner.reason)
+    return winner
   }
 
   /**
@@ -552,9 +600,20 @@ export class Skein extends EventTarget {
     /** @param {EventTarget | undefined} target @param {string} type @param {(e: any) => void} then */
     const on = (target, type, then) => target?.addEventListener?.(type, then, { signal })
     const page = /** @type {any} */ (globalThis)
-    on(page, 'online', () => this.#hurry('online'))
-    on(page, 'offline', () => this.#session?.ping()) // a server on this machine still answers
+    on(page, 'online', () => {
+      this.#choice?.forget() // it may be another network
+      this.#hurry('online')
+    })
+    on(page, 'offline', () => this.#session?.probe()) // a server on this machine still answers
+    let network = networkType()
+    on(page.navigator?.connection, 'change', () => {
+      if (network === networkType()) return // the browser tells of every estimate too
+      network = networkType()
+      this.#choice?.forget()
+      this.#hurry('online')
+    })
     on(page.document, 'visibilitychange', () => page.document.visibilityState === 'visible' && this.#hurry('visible'))
+    on(page.document, 'resume', () => this.#hurry('visible')) // out of a freeze
     on(page, 'pagehide', () => {
       this.#suspended = true
       this.#session?.close(CloseCode.normal, 'the page was left')
@@ -574,7 +633,7 @@ export class Skein extends EventTarget {
   #hurry(why) {
     this.#log(why, {})
     this.#wake.abort()
-    this.#session?.ping()
+    this.#session?.probe()
   }
 
   /**
@@ -608,6 +667,18 @@ function missing(option) {
   if (typeof document === 'undefined') return 'this JavaScript runtime has no WebTransport'
   if (!globalThis.isSecureContext) return 'the browser has no WebTransport on a page without https'
   return 'this browser has no WebTransport'
+}
+
+/**
+ * Fulfils when a signal is aborted.
+ * @param {AbortSignal} signal
+ * @returns {Promise<undefined>}
+ */
+function aborted(signal) {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve(undefined)
+    signal.addEventListener('abort', () => resolve(undefined), { once: true })
+  })
 }
 
 function randomId() {

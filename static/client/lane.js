@@ -77,6 +77,11 @@ export class Lane {
     this.#writer.closed.catch((e) => (this.#broken ??= asError(e)))
   }
 
+  /** @param {() => void} told whenever bytes come */
+  set onbytes(told) {
+    this.#lines.onbytes = told
+  }
+
   /**
    * Opens a lane. The header goes with the first messages, in one write.
    * @param {Carrier} carrier

@@ -13,6 +13,8 @@ export class LineReader {
   /** @type {Uint8Array} what came behind the last newline and was not looked at */
   #rest = new Uint8Array(0)
   #decoder = new TextDecoder()
+  /** Told whenever bytes come. */
+  onbytes = () => {}
 
   /**
    * @param {ReadableStream<Uint8Array>} readable
@@ -50,6 +52,7 @@ export class LineReader {
         if (this.#held > 0) throw new SkeinError('bad_stream', 'the stream ended within a line')
         return undefined
       }
+      this.onbytes()
       this.#rest = value
     }
   }
@@ -81,6 +84,7 @@ export class LineReader {
       if (rest.length > 0) return rest
       const { done, value } = await this.#reader.read()
       if (done) return undefined
+      this.onbytes()
       this.#rest = value
     }
   }
@@ -105,7 +109,7 @@ export class LineReader {
     }
     const timer = setTimeout(() => void this.#reader.cancel().catch(() => {}), patience)
     try {
-      while (!(await this.#reader.read()).done);
+      while (!(await this.#reader.read()).done) this.onbytes()
     } catch {
       // the peer gave the stream up
     } finally {

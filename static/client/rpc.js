@@ -24,6 +24,7 @@ const REPEATABLE = new Set(
 /**
  * @typedef {object} Link what requests need of an open session
  * @property {(lane: string) => void} openRequests opens a lane, once; `opened` or `refused` follows, or the session's end
+ * @property {() => void} asked a request was sent
  * @property {(line: Uint8Array, waits: () => boolean) => void} race sends a request as datagrams beside its lane, as long as it waits
  *
  * @typedef {object} Pending
@@ -192,6 +193,7 @@ export class Requests {
     if (!lane) return this.#link?.openRequests(pending.lane)
     try {
       lane.send(pending.line)
+      this.#link?.asked()
       if (this.#races(id, pending)) this.#link?.race(pending.line, () => this.#pending.has(id))
       pending.sentAt ||= Date.now()
     } catch (e) {

@@ -3,6 +3,7 @@ import { CloseCode, MAX_MESSAGE, StreamCode, VERSION } from './codes.js'
 import { CloseError, RpcError, SkeinError, messageOf } from './errors.js'
 import { Lane } from './lane.js'
 import { DATAGRAM_REQUEST, DATAGRAM_RESPONSE, messageDatagram, parseMessageDatagram } from './message.js'
+import { MAX_MISSED, Pulse } from './pulse.js'
 
 /** @import { Carrier, Goodbye, Header, Message, Transport, Welcome } from './types.js' */
 /** @import { Requests } from './rpc.js' */
@@ -32,14 +33,13 @@ const EXPLAIN_MS = 200
 /** The pauses before the copies of a critical request, in milliseconds: a burst of loss rarely outlasts them. */
 const RACE_PAUSES_MS = [0, 8, 17]
 
-/** Pings that may stay unanswered before the session counts as dead. */
-const MAX_MISSED = 2
-
 /**
  * One session: a carrier whose hello was answered. It ends once, for whatever reason, and is never used again; what
  * outlives it (requests, cursors, the fleet) stands elsewhere.
+ *
+ * Events: `doubt`, when nobody on the other side seems to be there any more (pulse.js), and `relief`, when somebody is.
  */
-export class Session {
+export class Session extends EventTarget {
   #carrier
   #control
   #requests
@@ -51,9 +51,8 @@ export class Session {
   #datagrams
   /** @type {Map<string | number, number>} ids of pings and when they went */
   #pings = new Map()
-  /** @type {ReturnType<typeof setTimeout> | undefined} */
-  #pingTimer
-  #pingMs = 0
+  /** @type {Pulse | undefined} */
+  #pulse
   /** @type {SessionHandlers | undefined} */
   #handlers
   /** @type {Goodbye | undefined} */
@@ -70,8 +69,9 @@ export class Session {
    * @param {Requests} requests
    */
   constructor(carrier, control, welcome, transport, requests) {
+    super()
     this.#carrier = carrier
-    this.#control = control
+    this.#control = this.#heed(control)
     this.#requests = requests
     this.welcome = welcome
     this.transport = transport
@@ -139,7 +139,13 @@ export class Session {
    */
   start(handlers, pingMs) {
     this.#handlers = handlers
-    this.#pingMs = pingMs
+    this.#pulse = new Pulse({
+      pingMs,
+      ping: () => this.#ping(),
+      doubt: () => this.dispatchEvent(new Event('doubt')),
+      relief: () => this.dispatchEvent(new Event('relief')),
+      dead: () => this.close(CloseCode.lost, `the server did not answer ${MAX_MISSED} pings`),
+    })
     const reading = this.#readRequests('control', this.#control)
     this.#acceptLanes()
     this.#readDatagrams()
@@ -157,7 +163,7 @@ export class Session {
     this.#requests.attach(this, this.welcome.limits?.max_message || MAX_MESSAGE)
     this.#requests.opened(this, 'control', this.#control)
     this.openRequests('health')
-    this.ping()
+    this.#pulse.start()
   }
 
   /** Aborted when the session has ended. */
@@ -165,13 +171,31 @@ export class Session {
     return this.#over.signal
   }
 
+  /** Whether nobody on the other side seems to be there. */
+  get doubted() {
+    return this.#pulse?.doubted ?? false
+  }
+
   /**
    * Opens a lane of this session.
    * @param {Header} header
    * @param {...Message} messages
    */
-  openLane(header, ...messages) {
-    return Lane.open(this.#carrier, header, ...messages)
+  async openLane(header, ...messages) {
+    const lane = this.#heed(await Lane.open(this.#carrier, header, ...messages))
+    if (header.lane !== 'health') this.asked() // the server says something on each
+    return lane
+  }
+
+  /** @param {Lane} lane whose bytes are signs of life */
+  #heed(lane) {
+    lane.onbytes = () => this.#pulse?.heard()
+    return lane
+  }
+
+  /** Something was sent that the server answers. */
+  asked() {
+    this.#pulse?.asked()
   }
 
   /**
@@ -185,8 +209,7 @@ export class Session {
       const lane = await this.openLane({ lane: name })
       if (name === 'health') {
         this.#health = lane
-        this.#pings.clear() // those before it were not sent
-        this.ping()
+        this.#pulse?.start() // the pings before were not sent
       } else {
         this.#requests.opened(this, name, lane)
       }
@@ -217,23 +240,20 @@ export class Session {
     }
   }
 
-  /** Measures a round trip now; the next one follows after the usual time. */
-  ping() {
-    if (this.#over.signal.aborted) return
-    clearTimeout(this.#pingTimer)
-    if (this.#pings.size >= MAX_MISSED) {
-      this.close(CloseCode.lost, `the server did not answer ${MAX_MISSED} pings`)
-      return
-    }
+  /** Asks whether the session still lives: the network, or the page, may not be what it was. */
+  probe() {
+    this.#pulse?.probe()
+  }
+
+  #ping() {
+    if (!this.#health) return
     const id = this.#requests.nextId()
     this.#pings.set(id, performance.now())
     try {
-      this.#health?.write({ jsonrpc: '2.0', id, method: 'ping', params: { time: performance.now() } })
+      this.#health.write({ jsonrpc: '2.0', id, method: 'ping', params: { time: performance.now() } })
     } catch (e) {
       this.#broken('health', e)
-      return
     }
-    this.#pingTimer = setTimeout(() => this.ping(), this.#pingMs)
   }
 
   /**
@@ -264,7 +284,7 @@ export class Session {
   #finish(end, tell) {
     if (this.#over.signal.aborted) return
     this.#over.abort()
-    clearTimeout(this.#pingTimer)
+    this.#pulse?.stop()
     this.#requests.detach(this)
     closeCarrier(this.#carrier, tell, end.reason)
     this.#settle(end)
@@ -314,7 +334,9 @@ export class Session {
         return
       }
       this.#pings.clear() // an answer vouches for the pings before it too
-      this.#handlers?.onrtt(performance.now() - sent)
+      const ms = performance.now() - sent
+      this.#pulse?.answered(ms)
+      this.#handlers?.onrtt(ms)
     } else if (m.method === 'goodbye') {
       this.#goodbye = m.params
       pause(GOODBYE_GRACE_MS, this.#over.signal).then(() => this.#end(0, ''))
@@ -327,7 +349,7 @@ export class Session {
       for (;;) {
         const { done, value } = await reader.read()
         if (done) return
-        this.#readLane(new Lane(value))
+        this.#readLane(this.#heed(new Lane(value)))
       }
     } catch {
       // the session's end is told by its carrier
@@ -352,6 +374,7 @@ export class Session {
       for (;;) {
         const { done, value } = await reader.read()
         if (done) return
+        this.#pulse?.heard()
         const answer = parseMessageDatagram(DATAGRAM_RESPONSE, value)
         if (answer) this.#receive(answer)
         else this.#handlers?.ondatagram(value)

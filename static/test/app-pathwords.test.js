@@ -42,6 +42,19 @@ test('what the network allows', () => {
   says(say({}), 'UDP', /Not tried in this tab yet/)
 })
 
+test('a remembered reason is one', () => {
+  const why = `${BLOCKED}, remembered from 3 min ago`
+  const said = say({ connection: { transport: 'websocket', reason: why }, trail: [at('open', { transport: 'websocket', reason: why })] })
+  says(said, 'UDP', /warn: It did not pass at .*remembered from 3 min ago\./)
+  says(said, 'To do', /Let UDP, port 4433 of kiln through/)
+})
+
+test('a session that fell silent, in words', () => {
+  assert.match(tell(at('silent', { transport: 'webtransport' })).title, /^WebTransport fell silent\.$/)
+  assert.match(tell(at('speaks again', { transport: 'websocket' })).title, /^WebSocket speaks again\.$/)
+  assert.match(tell(at('session left', { transport: 'webtransport', reason: 'it fell silent' })).text, /it fell silent\.$/)
+})
+
 test('the newest sign of WebTransport counts', () => {
   const good = at('open', { transport: 'webtransport', reason: '' }, 2)
   const bad = at('door failed', { transport: 'webtransport', error: 'refused' }, 1)

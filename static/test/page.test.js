@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { choiceOf } from '../client/choice.js'
 import { Skein } from '../client/index.js'
 import { Peer } from './peer.js'
 import { until } from './until.js'
@@ -14,6 +15,10 @@ class Page extends EventTarget {
 }
 const doc = new Page()
 Object.assign(globalThis, { document: doc })
+
+/** What some browsers tell of the network. */
+const network = Object.assign(new EventTarget(), { type: 'wifi' })
+Object.defineProperty(globalThis, 'navigator', { value: { connection: network }, configurable: true })
 
 /** @param {import('node:test').TestContext} t @param {Peer} peer */
 async function open(t, peer) {
@@ -58,4 +63,32 @@ test('a page that is seen again asks whether its session still lives', limit, as
   await measured
   assert.equal(peer.sessions.length, 1)
   doc.visibilityState = 'hidden'
+})
+
+test('a page that is thawed asks too', limit, async (t) => {
+  const peer = new Peer()
+  peer.policy.ping_ms = 3_600_000
+  const skein = await open(t, peer)
+  await until(skein, 'rtt', () => skein.connection.rtt !== undefined)
+  const measured = new Promise((resolve) => skein.addEventListener('rtt', resolve, { once: true }))
+  doc.dispatchEvent(new Event('resume'))
+  await measured
+})
+
+test('another network may let through what this one did not; the same one, with other figures, does not', limit, async (t) => {
+  const peer = new Peer()
+  peer.door.webtransport = 'hang'
+  const choice = choiceOf(peer.WebTransport, peer.options.url)
+  const skein = await open(t, peer)
+  assert.match(choice.recall(), /did not answer/)
+  network.dispatchEvent(new Event('change'))
+  assert.match(choice.recall(), /did not answer/)
+  network.type = 'cellular'
+  network.dispatchEvent(new Event('change'))
+  network.type = 'wifi'
+  assert.equal(choice.recall(), '')
+  choice.remember('it did not answer')
+  page.dispatchEvent(new Event('online'))
+  assert.equal(choice.recall(), '')
+  assert.equal(skein.connection.transport, 'websocket', 'its session is none the worse')
 })

@@ -309,6 +309,7 @@ export class PeerSession {
   async #take(m, lane) {
     this.#from.set(m, lane)
     this.#peer.routes.push(`${lane.header.lane} ${m.method}`)
+    if (this.#peer.mute.has(this)) return
     if (m.method === 'hello') await this.#greet(m)
     else if (m.method === 'ping') this.#peer.answersPings && this.answer(m, m.params)
     else this.#peer.request(this, m, lane)
@@ -492,6 +493,8 @@ export class Peer {
   /** @type {Map<string, any>} answers by client and request id */
   record = new Map()
   answersPings = true
+  /** @type {Set<PeerSession>} those whose requests get lost on their way, pings too */
+  mute = new Set()
   /** @type {import('../client/types.js').Admission} */
   admission = { closed: false }
   connects = 0

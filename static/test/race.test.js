@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { DEFAULT_POLICY, RACE_TIMEOUT_MS, race } from '../client/connect.js'
 import { Skein } from '../client/index.js'
 import { Peer } from './peer.js'
 import { until } from './until.js'
@@ -180,7 +181,50 @@ test('a server that is out of order is asked again', limit, async (t) => {
   await skein.ready
   assert.equal(peer.connects, 5)
   assert.equal(skein.lastError, undefined)
-  assert.match(told.join('\n'), /answered 503[^]*not JSON[^]*names no doors[^]*out of reach: fetch failed/)
+  assert.match(told.join('\n'), /answered 503[^]*is not Skein[^]*is not Skein[^]*out of reach: fetch failed/)
+})
+
+const portal = '<!doctype html><title>Hotel Sea View</title><form action="/login">'
+for (const [name, answer] of /** @type {[string, () => Response][]} */ ([
+  ['with its page', () => new Response(portal, { status: 200, headers: { 'content-type': 'text/html; charset=utf-8' } })],
+  ['with its page, as a refusal', () => new Response(portal, { status: 403, headers: { 'content-type': 'text/html' } })],
+  ['with its page, as a login', () => new Response(portal, { status: 401, headers: { 'content-type': 'Text/HTML' } })],
+  ['with the way to it', () => new Response('', { status: 302, headers: { location: 'http://portal.example/' } })],
+  ['with the way to it, of which a browser tells nothing', () => /** @type {any} */ ({ type: 'opaqueredirect', ok: false, status: 0, headers: new Headers(), body: null })],
+  ['in words', () => new Response('', { status: 511 })],
+  ['with a page that has no type', () => new Response(new TextEncoder().encode(portal), { status: 200 })],
+])) {
+  test(`a captive portal answers ${name}: the client says what to do, and is there when the portal is gone`, limit, async (t) => {
+    const peer = new Peer()
+    peer.onconnect = () => (peer.connects <= 2 ? answer() : undefined)
+    const skein = open(t, peer)
+    /** @type {Error[]} */
+    const told = []
+    skein.addEventListener('statechange', () => skein.lastError && told.push(skein.lastError))
+    await skein.ready
+    assert.equal(peer.connects, 3)
+    assert.equal(peer.lastConnect.redirect, 'manual')
+    for (const e of told) assert.deepEqual([/** @type {any} */ (e).kind, /is not Skein: .*sign in there/.test(e.message)], ['not_skein', true], e.message)
+    assert.equal(told.length, 2)
+  })
+}
+
+test('a door that opens and is silent, and one that does not open, are told apart', limit, async (t) => {
+  t.mock.timers.enable({ apis: ['setTimeout'] })
+  const doors = /** @type {any[]} */ ([{ transport: 'webtransport', url: 'https://a/wt' }, { transport: 'websocket', url: 'wss://a/ws' }])
+  const racing = race(/** @type {any} */ ({ doors, policy: DEFAULT_POLICY }), {
+    transport: 'auto',
+    open: (door, signal, connected) => {
+      if (door.transport === 'websocket') connected()
+      return new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)))
+    },
+    signal: new AbortController().signal,
+  })
+  t.mock.timers.tick(RACE_TIMEOUT_MS)
+  await assert.rejects(racing, {
+    kind: 'connect_failed',
+    message: 'webtransport: no answer within 15000 ms; websocket: it opened, but nothing came through it within 15000 ms (is a proxy in between that lets nothing through?)',
+  })
 })
 
 test('a server of another version is final', limit, async (t) => {
@@ -283,8 +327,9 @@ test('after a hundred refusals of both doors a client comes back, and left WebTr
   assert.equal((await skein.list()).total, 0)
 })
 
-test('a session that is lost a hundred times while UDP is blocked leaves no WebTransport pending', limit, async (t) => {
+test('a session that is lost a hundred times while UDP is blocked leaves no WebTransport pending, and tried it once', limit, async (t) => {
   const peer = new Peer()
+  peer.policy.race_delay_ms = 500
   peer.door.webtransport = 'hang'
   const count = counting(peer)
   const skein = open(t, peer)
@@ -293,7 +338,7 @@ test('a session that is lost a hundred times while UDP is blocked leaves no WebT
     peer.session.drop()
   }
   await until(skein, 'connectionchange', () => skein.connection.session === 's101')
-  assert.deepEqual(count, { made: 7, live: 0, most: 1 })
+  assert.deepEqual(count, { made: 1, live: 0, most: 1 })
 })
 
 test('clients that are made and closed count together', limit, async (t) => {

@@ -83,6 +83,45 @@ func (c *cache) doors() *wire.Connect {
 	return &wire.Connect{Version: d.Version, Policy: d.Policy, Doors: d.Doors}
 }
 
+// choiceAge is how long a network is remembered to pass no UDP.
+const choiceAge = 10 * time.Minute
+
+// cachedChoice is that a WebSocket was taken because WebTransport did not answer.
+type cachedChoice struct {
+	At     time.Time `json:"at"`
+	Reason string    `json:"reason"`
+}
+
+const choiceFile = "choice.json"
+
+// keepChoice keeps why a WebSocket won; "" forgets it.
+func (c *cache) keepChoice(reason string) {
+	if c.dir == "" {
+		return
+	}
+	if reason == "" {
+		os.Remove(filepath.Join(c.dir, choiceFile))
+		return
+	}
+	if b, err := json.Marshal(cachedChoice{time.Now(), reason}); err == nil {
+		c.write(choiceFile, b)
+	}
+}
+
+// choice gives what keepChoice kept, in words; "": nothing, or something too old.
+func (c *cache) choice() string {
+	b, err := c.read(choiceFile)
+	var k cachedChoice
+	if err != nil || json.Unmarshal(b, &k) != nil {
+		return ""
+	}
+	age := time.Since(k.At)
+	if age < 0 || age > choiceAge {
+		return ""
+	}
+	return k.Reason + ", remembered from " + age.Round(time.Second).String() + " ago"
+}
+
 // Get serves tls.ClientSessionCache: it takes the newest ticket, which no other connection gets then.
 func (c *cache) Get(key string) (*tls.ClientSessionState, bool) {
 	for _, name := range c.tickets() {

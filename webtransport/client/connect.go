@@ -2,6 +2,7 @@ package client
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"crypto/tls"
@@ -12,6 +13,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -79,6 +81,7 @@ func (c *Client) overQUIC(ctx context.Context) *link {
 		l, err := c.open(ctx, doc, d)
 		if err == nil {
 			l.reason = "WebTransport works again"
+			c.cache.keepChoice("")
 			return l
 		}
 		c.log.Debug("WebTransport does not work yet", "err", err)
@@ -186,6 +189,12 @@ func (c *Client) race(ctx context.Context, doc *wire.Connect) (*link, error) {
 	if len(doors) == 0 {
 		return nil, fmt.Errorf("the server offers no %s door", c.o.Transport)
 	}
+	remembered := ""
+	if c.o.Transport == Auto && len(doors) == 2 {
+		if remembered = c.cache.choice(); remembered != "" { // WebTransport joins when WebSocket fails, or takes long
+			slices.Reverse(doors)
+		}
+	}
 	results := make(chan attempt, len(doors))
 	under := 0
 	try := func() {
@@ -205,19 +214,29 @@ func (c *Client) race(ctx context.Context, doc *wire.Connect) (*link, error) {
 		select {
 		case <-delay.C:
 			if len(doors) > 0 {
-				reason = fmt.Sprintf("WebTransport did not answer within %d ms (is UDP blocked?)", doc.Policy.RaceDelayMS)
+				if remembered == "" {
+					reason = fmt.Sprintf("WebTransport did not answer within %d ms (is UDP blocked?)", doc.Policy.RaceDelayMS)
+				}
 				try()
 			}
 		case a := <-results:
 			under--
 			if a.err == nil {
-				a.link.reason = reasonFor(a.kind, reason)
+				a.link.reason = reasonFor(a.kind, cmp.Or(remembered, reason))
+				switch {
+				case a.kind == wire.WebTransport:
+					c.cache.keepChoice("")
+				case remembered == "" && c.o.Transport == Auto:
+					c.cache.keepChoice(reason)
+				}
 				go closeLosers(results, under)
 				return a.link, nil
 			}
 			errs = append(errs, a.err)
 			if len(doors) > 0 {
-				reason = "WebTransport failed: " + a.err.Error()
+				if remembered == "" {
+					reason = "WebTransport failed: " + a.err.Error()
+				}
 				try()
 			}
 		}

@@ -41,7 +41,7 @@ type early struct {
 // startEarly begins a connection from what is remembered of the server; nil: there is nothing, or it is of no use.
 func (c *Client) startEarly(ctx context.Context) *early {
 	doc := c.cache.doors()
-	if doc == nil || c.o.Transport == WebSocket || len(c.cache.tickets()) == 0 {
+	if doc == nil || c.o.Transport == WebSocket || len(c.cache.tickets()) == 0 || c.o.Transport == Auto && c.cache.choice() != "" {
 		return nil
 	}
 	c.known = doc.Policy

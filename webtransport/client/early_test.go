@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -407,5 +408,46 @@ func TestAClientFromACache(t *testing.T) {
 	}
 	if _, err := c.Stop(t.Context(), wire.StopParams{Scope: wire.ScopeAll}); err != nil {
 		t.Error(err)
+	}
+}
+
+// A network that passes no UDP is remembered: the next client begins with the WebSocket, and still finds back.
+func TestAChoiceIsRemembered(t *testing.T) {
+	t.Parallel()
+	n, udp := behindUDP(t)
+	dir := t.TempDir()
+	udp.lose(1)
+	transport := func() client.Connection {
+		t.Helper()
+		c := dial(t, n, remembering(dir))
+		script(t, c, "say a")
+		conn, _ := c.Connection()
+		c.Close()
+		return conn
+	}
+	if conn := transport(); conn.Transport != wire.WebSocket || strings.Contains(conn.Reason, "remembered") {
+		t.Fatalf("%+v", conn)
+	}
+	var tried atomic.Int64
+	udp.lose(0)
+	udp.guard(func(*flow, bool, []byte) bool { tried.Add(1); return true })
+	conn := transport()
+	if conn.Transport != wire.WebSocket || !strings.Contains(conn.Reason, "is UDP blocked?") || !strings.Contains(conn.Reason, "remembered from") {
+		t.Errorf("%+v", conn)
+	}
+	if tried.Load() > 0 {
+		t.Errorf("%d packets over UDP before the WebSocket was there", tried.Load())
+	}
+	c := dial(t, n, remembering(dir))
+	eventually(t, "the client is back on WebTransport", func() bool {
+		conn, ok := c.Connection()
+		return ok && conn.Transport == wire.WebTransport
+	})
+	if found := files(t, dir, "choice.json"); len(found) > 0 {
+		t.Error("what is no longer true is still remembered")
+	}
+	c.Close()
+	if conn := transport(); conn.Transport != wire.WebTransport && conn.Transport != "" {
+		t.Errorf("%+v", conn)
 	}
 }

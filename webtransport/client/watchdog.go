@@ -118,6 +118,7 @@ func (c *Client) watch(ctx context.Context, l *link) (next *link) {
 			if now := sourceOf(l); now != from && now.IsValid() {
 				c.log.Info("the network changed", "from", from, "to", now)
 				from = now
+				c.cache.keepChoice("") // of another network
 				c.migrate(ctx, l)
 				if w.asked.IsZero() {
 					w.ask(time.Now())
