@@ -314,8 +314,10 @@ type lane struct {
 	slots    chan struct{} // bounds the requests in work; when it is full, the client's next ones wait unread
 	inputs   chan struct{} // bounds the inputs among them; when it stays full for inputPatience, more are refused
 
-	mu   sync.Mutex               // held around writes
-	last map[string]chan struct{} // guarded by mu: the request before the next, by orderKey
+	mu sync.Mutex // held around writes
+
+	orderMu sync.Mutex               // another than mu: a write may wait for long
+	last    map[string]chan struct{} // guarded by orderMu: the request before the next, by orderKey
 }
 
 func (c *conn) newLane(str webtransport.Stream) *lane {
@@ -445,9 +447,11 @@ func (l *lane) work(h handler, m *wire.Message) func() {
 		ctx, cancel := context.WithDeadline(context.WithoutCancel(l.c.ctx), begin.Add(inputTimeout))
 		defer cancel()
 		<-before
-		l.answer(ctx, h, m, begin)
+		res, err := h(ctx, l, m)
+		// The next one's turn, and its time, do not wait for this answer, which a path that lost its way back holds up.
 		done()
 		<-l.inputs
+		l.reply(m, res, err, begin)
 		<-l.slots
 	}
 }
@@ -519,8 +523,8 @@ func orderKey(m *wire.Message) string {
 func (l *lane) inOrder(key string) (before <-chan struct{}, done func()) {
 	mine := make(chan struct{})
 	before = closedChan
-	l.mu.Lock()
-	defer l.mu.Unlock()
+	l.orderMu.Lock()
+	defer l.orderMu.Unlock()
 	if l.last == nil {
 		l.last = map[string]chan struct{}{}
 	}
@@ -530,8 +534,8 @@ func (l *lane) inOrder(key string) (before <-chan struct{}, done func()) {
 	l.last[key] = mine
 	return before, func() {
 		close(mine)
-		l.mu.Lock()
-		defer l.mu.Unlock()
+		l.orderMu.Lock()
+		defer l.orderMu.Unlock()
 		if l.last[key] == mine {
 			delete(l.last, key)
 		}

@@ -27,6 +27,7 @@ var rooms = map[string][]string{
 	"webtransport/qmux":   {},
 	"webtransport/bare":   {},
 	"e2e/netlab":          {},
+	"e2e/faults":          {},
 }
 
 // libraries says who alone may import what, tests aside.

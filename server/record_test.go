@@ -12,7 +12,9 @@ import (
 	"testing"
 	"time"
 
+	"skein.dev/skein/server/control"
 	"skein.dev/skein/server/jet"
+	"skein.dev/skein/webtransport"
 	"skein.dev/skein/webtransport/wire"
 )
 
@@ -166,6 +168,65 @@ func TestWorkGoesOnWithoutItsSession(t *testing.T) {
 			t.Errorf("processes %v are left", left)
 		}
 	})
+}
+
+// TestInputsGoOnWithoutTheirAnswers stalls the way back to a client whose inputs come through, as on a path that lost one
+// of its directions.
+func TestInputsGoOnWithoutTheirAnswers(t *testing.T) {
+	t.Parallel()
+	n := start(t)
+	me := clientID()
+	join := func() *peer {
+		client, server := webtransport.Pipe()
+		n.startSession(server)
+		return enter(t, client, n.auth.ticket(principal{ID: "token", Name: "cli"}), as(me))
+	}
+	crowd := wire.SpawnParams{Type: "scripted", Script: "read", Count: 200} // so that a list is long
+	if _, err := n.plane.Spawn(t.Context(), control.Caller{Actor: "test"}, crowd); err != nil {
+		t.Fatal(err)
+	}
+	a := n.script(t, "repeat forever\nread\nend")
+	const lists, inputs = 30, 20
+	input := func(i int) wire.InputParams { return wire.InputParams{ID: a.ID, Text: fmt.Sprintln(i)} }
+	p := join()
+	for i := range lists {
+		p.ctrl.say(t, request(fmt.Sprint(1000+i), wire.MethodList, wire.Filter{}))
+	}
+	eventually(t, "the lists are under way", func() bool { return series(t, n)[`skein_rpcs_total{code="ok",method="agent.list"}`] == lists })
+	for i := range inputs {
+		p.ctrl.say(t, request(fmt.Sprint(i+1), wire.MethodInput, input(i)))
+	}
+	q := join()
+	var texts []string
+	lane, _ := q.attach(t, wire.Header{Agent: a.ID, Follow: true})
+	within := time.AfterFunc(inputTimeout/2, func() { q.Close(0, "") })
+	defer within.Stop()
+	for len(texts) < inputs {
+		m, err := lane.next()
+		if err != nil {
+			t.Fatalf("%d of %d inputs were written within %s", len(texts), inputs, inputTimeout/2)
+		}
+		var events wire.Events
+		if err := json.Unmarshal(m.Params, &events); err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range events.Events {
+			if e.Type == wire.EventInput {
+				texts = append(texts, e.Data.Text)
+			}
+		}
+	}
+	for i, text := range texts {
+		if text != input(i).Text {
+			t.Errorf("%q came where %q was due", text, input(i).Text)
+		}
+	}
+	p.Close(0, "")
+	for i := range inputs {
+		if m := q.call(t, fmt.Sprint(i+1), wire.MethodInput, input(i)); m.Error != nil {
+			t.Errorf("input %d: %v", i, m.Error)
+		}
+	}
 }
 
 func key(id string) string { return id }
