@@ -206,14 +206,18 @@ func (c *Client) keep(l *link, policy wire.Policy) {
 		}
 		c.log.Info("connection lost; connecting again", "code", code)
 		wait := max(b.next(), l.reconnectAfter())
-		for l = nil; l == nil; wait = b.next() {
+		patience := retryTimeout
+		for l = nil; l == nil; wait, patience = b.next(), min(2*patience, connectTimeout) {
 			select {
 			case <-time.After(wait):
 			case <-c.ctx.Done():
 				return
 			}
 			var err error
-			if l, policy, err = c.connect(c.ctx); err != nil {
+			attempt, done := context.WithTimeout(c.ctx, patience)
+			l, policy, err = c.connect(attempt)
+			done()
+			if err != nil {
 				c.log.Info("connecting failed; trying again", "err", err)
 				if final(err) {
 					c.cancel(err)

@@ -24,6 +24,10 @@ import (
 // connectTimeout bounds one attempt: the document and the race.
 const connectTimeout = 15 * time.Second
 
+// retryTimeout bounds the first attempt after a session: on a network that changes, its packets may lead nowhere while
+// those of the next one arrive. Each further attempt has twice the time, up to connectTimeout.
+const retryTimeout = 3 * time.Second
+
 // connect fetches the document and races its doors.
 func (c *Client) connect(ctx context.Context) (*link, wire.Policy, error) {
 	ctx, cancel := context.WithTimeout(ctx, connectTimeout)
