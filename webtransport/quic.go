@@ -226,7 +226,9 @@ type quicSession struct {
 	flow    atomic.Pointer[mask.Flow]
 	connect *http3.Stream // the server's side only
 	remote  func() net.Addr
-	paths   *paths // the client's side only
+
+	protocol string // that was agreed; asking the library again would race with a migration
+	paths    *paths // the client's side only
 
 	ctx    context.Context
 	cancel context.CancelCauseFunc
@@ -239,7 +241,7 @@ type quicSession struct {
 }
 
 func newQUICSession(sess *wt.Session, conn *quic.Conn, flow *mask.Flow) *quicSession {
-	s := &quicSession{sess: sess, conn: conn, remote: conn.RemoteAddr, closed: make(chan struct{}), datagrams: newDatagramQueue()}
+	s := &quicSession{sess: sess, conn: conn, remote: conn.RemoteAddr, protocol: sess.SessionState().ApplicationProtocol, closed: make(chan struct{}), datagrams: newDatagramQueue()}
 	s.flow.Store(flow)
 	s.ctx, s.cancel = context.WithCancelCause(context.Background())
 	context.AfterFunc(sess.Context(), s.ended)
@@ -290,7 +292,7 @@ func (s *quicSession) Context() context.Context { return s.ctx }
 func (s *quicSession) Info() Info {
 	st := s.conn.ConnectionStats()
 	return Info{
-		Transport: "webtransport", Protocol: s.sess.SessionState().ApplicationProtocol, RemoteAddr: s.remote(),
+		Transport: "webtransport", Protocol: s.protocol, RemoteAddr: s.remote(),
 		RTT: st.SmoothedRTT, MaxDatagramSize: quicDatagramSize,
 		BytesSent: st.BytesSent, BytesReceived: st.BytesReceived,
 		MinRTT: st.MinRTT, CongestionWindow: st.CongestionWindow,
