@@ -74,6 +74,7 @@ type Flow struct {
 	repeated atomic.Uint64
 	spacing  atomic.Int64 // nanoseconds; 0: not masked
 	copies   atomic.Int32
+	probes   atomic.Bool
 	budget   *rate.Limiter
 
 	// what the looks alone touch, one at a time
@@ -160,6 +161,7 @@ func (f *Flow) take(v verdict) {
 		v.spacing = 0
 	}
 	f.copies.Store(int32(v.copies))
+	f.probes.Store(v.probe)
 	f.spacing.Store(int64(v.spacing))
 }
 
@@ -207,7 +209,7 @@ func (c *Conn) WriteMsgUDP(b, oob []byte, addr *net.UDPAddr) (n, oobn int, err e
 	count := f.writes.Add(1)
 	spacing := time.Duration(f.spacing.Load())
 	longHeader := len(b) > 0 && b[0]&0x80 != 0 // of a handshake
-	if spacing > 0 && !longHeader && count%probe != 0 {
+	if spacing > 0 && !longHeader && !(f.probes.Load() && count%probe == 0) {
 		f.repeat(b, oob, addr, spacing, int(f.copies.Load()))
 	}
 	return n, oobn, nil

@@ -1,6 +1,7 @@
 package mask
 
 import (
+	"math"
 	"time"
 )
 
@@ -15,8 +16,9 @@ const (
 	lookEvery = 100 * time.Millisecond
 	// hold is how long masking stays on after the last loss that was seen.
 	hold = time.Minute
-	// probe is every which packet goes out once while masking is on. Losses of the others are not seen any more; those
-	// of the probes tell that there still are some. At 1 % loss they are 0.02 % of packets.
+	// probe is every which packet goes out once when masking has been on for half of hold without a loss that was seen.
+	// Losses of the others are not seen any more; those of the probes tell that there still are some. Each costs the
+	// sender half its window, so that there are no more of them than that takes.
 	probe = 64
 
 	leastSpacing, mostSpacing = time.Millisecond, 25 * time.Millisecond
@@ -24,6 +26,14 @@ const (
 	// window is how long losses are counted that masking left. A share of them that one copy leaves at 4 % of random
 	// loss asks for a second one: each loss halves the sender's window, which then is what makes packets late. A share
 	// that even two leave asks for more time between them, since losses come in bursts.
+	// A loss while the round trip is long, or was until just before, is a queue's that overflowed: whose link is full gets
+	// no more packets for it. Other losses are the path's own. Both are counted with less weight the older they are; masking
+	// needs that at least crowdedShare of them are the path's own, for a noisy clock makes some of those look like a
+	// queue's, and now and then a queue's comes when the round trip is short again.
+	crowdedFor   = 200 * time.Millisecond
+	memory       = 20 * time.Second
+	crowdedShare = 0.25
+
 	window     = 2 * time.Second
 	secondCopy = 0.002
 	wider      = 0.004
@@ -36,7 +46,10 @@ type policy struct {
 	last     Stats
 	at       time.Time
 	rate     float64   // bits a second, smoothed over a second
-	lastLoss time.Time // zero: none yet
+	lastLoss time.Time // of the path's own; zero: none yet
+	lastLong time.Time // when the round trip was long
+	own      float64   // losses of the path's own
+	crowded  float64   // losses of a queue's
 	on       bool
 
 	copies int           // of a packet
@@ -54,6 +67,7 @@ type verdict struct {
 	on      bool
 	copies  int           // 1 or 2
 	spacing time.Duration // before each copy
+	probe   bool          // some packets are to go out once
 	reason  string        // why not, in words for a person; empty: on
 }
 
@@ -73,13 +87,29 @@ func (p *policy) look(now time.Time, s Stats) verdict {
 		p.rate = bits / dt.Seconds()
 	}
 	p.rate += (bits/dt.Seconds() - p.rate) * min(1, dt.Seconds())
-	if lost > 0 {
-		p.lastLoss = now
-	}
+	p.sort(now, dt, s, lost)
 	reason := p.against(now, s)
 	p.adapt(now, s, sent, lost)
 	p.on = reason == ""
-	return verdict{on: p.on, copies: p.copies, spacing: p.spacing(s), reason: reason}
+	return verdict{on: p.on, copies: p.copies, spacing: p.spacing(s), probe: now.Sub(p.lastLoss) > hold/2, reason: reason}
+}
+
+// sort tells the path's own losses from those of a queue that overflowed.
+func (p *policy) sort(now time.Time, dt time.Duration, s Stats, lost int64) {
+	age := math.Exp(-dt.Seconds() / memory.Seconds())
+	p.own *= age
+	p.crowded *= age
+	if s.SmoothedRTT > s.MinRTT+max(s.MinRTT/4, 5*time.Millisecond) {
+		p.lastLong = now
+	}
+	switch {
+	case lost <= 0:
+	case !p.lastLong.IsZero() && now.Sub(p.lastLong) <= crowdedFor:
+		p.crowded += float64(lost)
+	default:
+		p.own += float64(lost)
+		p.lastLoss = now
+	}
 }
 
 // against says what speaks against masking now.
@@ -93,6 +123,8 @@ func (p *policy) against(now time.Time, s Stats) string {
 		return "no loss was seen"
 	case now.Sub(p.lastLoss) > hold:
 		return "no loss was seen for a minute"
+	case p.own < crowdedShare*(p.own+p.crowded):
+		return "packets get lost where a queue is full"
 	case p.rate > ceiling:
 		return "the connection sends too much"
 	case s.MinRTT <= 0 || s.SmoothedRTT > s.MinRTT+max(s.MinRTT/2, 10*time.Millisecond):

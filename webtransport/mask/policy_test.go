@@ -51,6 +51,51 @@ func TestMaskingFollowsLoss(t *testing.T) {
 	p.is(t, p.run(time.Second, 10, 300, 20), "")
 }
 
+// Packets go out once, for losses to be seen, only when none has been seen for long.
+func TestProbesComeLate(t *testing.T) {
+	t.Parallel()
+	p := newPath()
+	if v := p.run(10*time.Second, 10, 300, 100); !v.on || v.probe {
+		t.Errorf("while losses are seen: %+v", v)
+	}
+	if v := p.run(hold/2-2*time.Second, 10, 300, 0); !v.on || v.probe {
+		t.Errorf("soon after them: %+v", v)
+	}
+	if v := p.run(4*time.Second, 10, 300, 0); !v.on || !v.probe {
+		t.Errorf("long after them: %+v", v)
+	}
+}
+
+// A full link loses packets where its queue overflows, and the round trip is long there; a competitor's sawtooth makes it
+// short again in between. None of that is the path's own loss.
+func TestLossesOfAFullQueueAreNone(t *testing.T) {
+	t.Parallel()
+	p := newPath()
+	var v verdict
+	for range 60 {
+		p.s.SmoothedRTT = 95 * time.Millisecond
+		p.run(300*time.Millisecond, 10, 300, 5)
+		p.s.SmoothedRTT = 58 * time.Millisecond
+		if v = p.run(1700*time.Millisecond, 10, 300, 0); v.on {
+			t.Fatalf("on at a full queue: %+v", v)
+		}
+	}
+	p.is(t, v, "no loss was seen")
+
+	// One that comes late, when the round trip is short again, changes nothing; a path that loses packets by itself does.
+	p.run(200*time.Millisecond, 10, 300, 20)
+	p.is(t, p.run(200*time.Millisecond, 10, 300, 0), "packets get lost where a queue is full")
+	p.is(t, p.run(20*time.Second, 10, 300, 50), "")
+	// Also where the clock is noisy, and the round trip looks long every other time.
+	for range 50 {
+		p.s.SmoothedRTT = 66 * time.Millisecond
+		p.run(300*time.Millisecond, 10, 300, 50)
+		p.s.SmoothedRTT = 52 * time.Millisecond
+		v = p.run(500*time.Millisecond, 10, 300, 50)
+	}
+	p.is(t, v, "")
+}
+
 func TestAThickFlowIsNotMasked(t *testing.T) {
 	t.Parallel()
 	p := newPath()
