@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -57,9 +58,21 @@ func (g *global) find() (o client.Options, local bool, err error) {
 	}
 	o.Transport, o.Name, o.Version, o.NoStatus = g.transport, "skein-cli", version, true
 	if !g.noCache {
-		o.Cache = filepath.Join(g.dataDir, "client")
+		o.Cache = cacheDir(g.dataDir)
 	}
 	return o, local, err
+}
+
+// cacheDir is where commands remember servers: the data folder, where there is one, else the user's cache.
+func cacheDir(dataDir string) string {
+	if st, err := os.Stat(dataDir); err == nil && st.IsDir() {
+		return filepath.Join(dataDir, "client")
+	}
+	dir, err := os.UserCacheDir()
+	if err != nil {
+		return "" // nothing is remembered then
+	}
+	return filepath.Join(dir, "skein")
 }
 
 // dial connects, with the options changed by opts.
@@ -86,7 +99,12 @@ func (g *global) dial(cmd *cobra.Command, opts ...func(*client.Options)) (*clien
 		}
 		return nil, fmt.Errorf("%w: %w", errUnreachable, err)
 	}
-	if conn, ok := c.Connection(); ok && o.Logger != nil {
+	if o.Logger != nil {
+		conn, err := c.Connected(ctx)
+		if err != nil {
+			c.Close()
+			return nil, fmt.Errorf("%w: %w", errUnreachable, err)
+		}
 		o.Logger.Log(cmd.Context(), slog.LevelDebug, "connected", "transport", conn.Transport, "reason", conn.Reason, "session", conn.Session)
 	}
 	return c, nil

@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -107,7 +108,7 @@ func stop(cmd *cobra.Command, g *global, p wire.StopParams, names []string) erro
 	case p.Scope == wire.ScopeTask:
 		p.Tasks, err = resolveTasks(cmd.Context(), c, names...)
 	case p.Scope == wire.ScopeNode && p.Node == "":
-		p.Node = ownNode(c)
+		p.Node, err = ownNode(cmd.Context(), c)
 	}
 	if err != nil {
 		return err
@@ -129,9 +130,10 @@ func stop(cmd *cobra.Command, g *global, p wire.StopParams, names []string) erro
 	return nil
 }
 
-func ownNode(c *client.Client) wire.NodeID {
-	conn, _ := c.Connection()
-	return conn.Node
+// ownNode is the node of the server that a command talks to.
+func ownNode(ctx context.Context, c *client.Client) (wire.NodeID, error) {
+	conn, err := c.Connected(ctx)
+	return conn.Node, err
 }
 
 func printStopped(cmd *cobra.Command, g *global, p wire.StopParams, res *wire.StopResult) error {

@@ -170,6 +170,15 @@ func (c *Client) Connection() (Connection, bool) {
 	return c.link.connection(), true
 }
 
+// Connected waits for a session, and describes it. A Client from a cache may have none yet.
+func (c *Client) Connected(ctx context.Context) (Connection, error) {
+	l, err := c.live(ctx)
+	if err != nil {
+		return Connection{}, err
+	}
+	return l.connection(), nil
+}
+
 // Session gives the live session's carrier, for measurements; nil: there is none now.
 func (c *Client) Session() webtransport.Session {
 	c.mu.Lock()
