@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -33,6 +34,20 @@ type dataDir struct {
 	token    string
 }
 
+// lockPatience is how long a lock is waited for. A child that a server had just forked when it was killed has the lock
+// until it becomes the program that it was forked for.
+const lockPatience = time.Second
+
+// take takes the folder's lock.
+func (d *dataDir) take() (err error) {
+	for begin := time.Now(); time.Since(begin) < lockPatience; time.Sleep(20 * time.Millisecond) {
+		if err = unix.Flock(int(d.lock.Fd()), unix.LOCK_EX|unix.LOCK_NB); !errors.Is(err, unix.EWOULDBLOCK) {
+			return err
+		}
+	}
+	return err
+}
+
 // openDataDir makes what is missing and takes the lock.
 func openDataDir(path string) (*dataDir, error) {
 	path, err := filepath.Abs(path)
@@ -46,7 +61,7 @@ func openDataDir(path string) (*dataDir, error) {
 	if d.lock, err = os.OpenFile(d.file("lock"), os.O_CREATE|os.O_RDWR, 0o600); err != nil {
 		return nil, fmt.Errorf("open the data folder: %w", err)
 	}
-	if err := unix.Flock(int(d.lock.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+	if err := d.take(); err != nil {
 		d.lock.Close()
 		if errors.Is(err, unix.EWOULDBLOCK) {
 			return nil, fmt.Errorf("another skein serves from %s; stop it, or name another folder with --data-dir", path)
