@@ -15,6 +15,7 @@ import (
 	"strings"
 	"time"
 
+	"skein.dev/skein/webtransport"
 	"skein.dev/skein/webtransport/wire"
 )
 
@@ -53,17 +54,18 @@ type cachedDoors struct {
 	At      time.Time   `json:"at"`
 	Version string      `json:"version"`
 	Policy  wire.Policy `json:"policy"`
+	RTTMS   float64     `json:"rtt_ms"` // the least of a WebTransport session; 0: not known
 	Doors   []wire.Door `json:"doors"`
 }
 
 const doorsFile = "doors.json"
 
 // keepDoors keeps where the doors are.
-func (c *cache) keepDoors(doc *wire.Connect) {
+func (c *cache) keepDoors(doc *wire.Connect, sess webtransport.Session) {
 	if c.dir == "" {
 		return
 	}
-	d := cachedDoors{At: time.Now(), Version: doc.Version, Policy: doc.Policy}
+	d := cachedDoors{At: time.Now(), Version: doc.Version, Policy: doc.Policy, RTTMS: float64(sess.Info().MinRTT.Microseconds()) / 1000}
 	for _, door := range doc.Doors {
 		door.Ticket = ""
 		d.Doors = append(d.Doors, door)
@@ -73,14 +75,14 @@ func (c *cache) keepDoors(doc *wire.Connect) {
 	}
 }
 
-// doors gives what keepDoors kept; nil: nothing, or something too old.
-func (c *cache) doors() *wire.Connect {
+// doors gives what keepDoors kept, and the least round trip; nil: nothing, or something too old.
+func (c *cache) doors() (*wire.Connect, time.Duration) {
 	b, err := c.read(doorsFile)
 	var d cachedDoors
 	if err != nil || json.Unmarshal(b, &d) != nil || time.Since(d.At) > cacheAge || d.Version != wire.Version {
-		return nil
+		return nil, 0
 	}
-	return &wire.Connect{Version: d.Version, Policy: d.Policy, Doors: d.Doors}
+	return &wire.Connect{Version: d.Version, Policy: d.Policy, Doors: d.Doors}, time.Duration(d.RTTMS * float64(time.Millisecond))
 }
 
 // choiceAge is how long a network is remembered to pass no UDP.

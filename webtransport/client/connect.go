@@ -39,7 +39,7 @@ func (c *Client) connect(ctx context.Context) (*link, wire.Policy, error) {
 	c.http.CloseIdleConnections() // the next document is far away
 	l, err := c.race(ctx, doc)
 	if err == nil {
-		c.cache.keepDoors(doc)
+		c.cache.keepDoors(doc, l.sess)
 	}
 	return l, doc.Policy, err
 }

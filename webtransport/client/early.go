@@ -18,6 +18,8 @@ const (
 	// maxEarlyBody bounds a request that goes out without a session, in bytes: the first packets of a connection hold
 	// little more. A longer one waits.
 	maxEarlyBody = 8 << 10
+	// earlyRTT is the round trip from which on early data is worth its while: seven of them are a tenth of a second.
+	earlyRTT = 10 * time.Millisecond
 	// ticketWait is how long Close waits for the next connection's ticket, which comes a round trip after the answer
 	// to early data.
 	ticketWait = 300 * time.Millisecond
@@ -40,8 +42,8 @@ type early struct {
 
 // startEarly begins a connection from what is remembered of the server; nil: there is nothing, or it is of no use.
 func (c *Client) startEarly(ctx context.Context) *early {
-	doc := c.cache.doors()
-	if doc == nil || c.o.Transport == WebSocket || len(c.cache.tickets()) == 0 || c.o.Transport == Auto && c.cache.choice() != "" {
+	doc, rtt := c.cache.doors()
+	if doc == nil || rtt < earlyRTT || c.o.Transport == WebSocket || len(c.cache.tickets()) == 0 || c.o.Transport == Auto && c.cache.choice() != "" {
 		return nil
 	}
 	c.known = doc.Policy
@@ -148,7 +150,7 @@ func (e *early) session(ctx context.Context) (*link, wire.Policy, error) {
 			return nil, wire.Policy{}, err
 		}
 		l.reason = "the first choice, as remembered"
-		e.c.cache.keepDoors(doc)
+		e.c.cache.keepDoors(doc, sess)
 		return l, doc.Policy, nil
 	}
 	e.conn.Close()

@@ -24,10 +24,11 @@ import (
 	"skein.dev/skein/webtransport/wire"
 )
 
-// behindUDP is a server whose UDP goes through a relay.
+// behindUDP is a server whose UDP goes through a relay, from afar.
 func behindUDP(t *testing.T) (*node, *udpRelay) {
 	t.Helper()
 	udp := relayUDP(t)
+	udp.delay = 30 * time.Millisecond // far enough away for early data
 	n := serve(t, func(o *server.Options) { o.QUICPort = udp.port() })
 	udp.to(port(t, n.addrs.HTTPS))
 	return n, udp
@@ -179,6 +180,7 @@ func TestAFirstFlightHasItsEffectOnce(t *testing.T) {
 func TestEarlyDataThatIsNotReplaySafeIsRefused(t *testing.T) {
 	t.Parallel()
 	n, udp := behindUDP(t)
+	udp.delay = 0 // the gate below holds back what is to come late
 	local, err := client.FindLocal(n.o.DataDir)
 	if err != nil {
 		t.Fatal(err)
@@ -259,7 +261,7 @@ func TestEarlyDataThatIsNotReplaySafeIsRefused(t *testing.T) {
 func TestACacheThatLies(t *testing.T) {
 	t.Parallel()
 	t.Run("nobody is there", func(t *testing.T) {
-		n := serve(t)
+		n, _ := behindUDP(t)
 		dir := t.TempDir()
 		visit(t, n, dir)
 		n.stop()
@@ -270,7 +272,7 @@ func TestACacheThatLies(t *testing.T) {
 		}
 	})
 	t.Run("another token", func(t *testing.T) {
-		n := serve(t)
+		n, _ := behindUDP(t)
 		dir := t.TempDir()
 		visit(t, n, dir)
 		c := dial(t, n, remembering(dir), func(o *client.Options) { o.Token = "wrong" })
@@ -280,7 +282,7 @@ func TestACacheThatLies(t *testing.T) {
 		}
 	})
 	t.Run("another port", func(t *testing.T) {
-		n := serve(t)
+		n, udp := behindUDP(t)
 		dir := t.TempDir()
 		visit(t, n, dir)
 		doors := files(t, dir, "doors.json")[0]
@@ -288,7 +290,7 @@ func TestACacheThatLies(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		b = bytes.ReplaceAll(b, fmt.Appendf(nil, ":%d/wt", port(t, n.addrs.HTTPS)), []byte(":9/wt"))
+		b = bytes.ReplaceAll(b, fmt.Appendf(nil, ":%d/wt", udp.port()), []byte(":9/wt"))
 		if err := os.WriteFile(doors, b, 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -296,7 +298,7 @@ func TestACacheThatLies(t *testing.T) {
 		script(t, c, "say a")
 	})
 	t.Run("broken files", func(t *testing.T) {
-		n := serve(t)
+		n, _ := behindUDP(t)
 		dir := t.TempDir()
 		for i, junk := range []string{"", "{", `{"key":"localhost","ticket":"AAAA","state":"AAAA"}`, strings.Repeat("x", 1<<17)} {
 			visit(t, n, dir)
@@ -318,7 +320,7 @@ func TestACacheThatLies(t *testing.T) {
 		}
 	})
 	t.Run("a ticket that was used", func(t *testing.T) {
-		n := serve(t)
+		n, _ := behindUDP(t)
 		dir := t.TempDir()
 		visit(t, n, dir)
 		ticket := files(t, dir, "ticket-")[0]
@@ -345,7 +347,7 @@ func TestACacheThatLies(t *testing.T) {
 		}
 	})
 	t.Run("no folder can be made", func(t *testing.T) {
-		n := serve(t)
+		n, _ := behindUDP(t)
 		file := filepath.Join(t.TempDir(), "file")
 		if err := os.WriteFile(file, nil, 0o600); err != nil {
 			t.Fatal(err)
@@ -357,7 +359,7 @@ func TestACacheThatLies(t *testing.T) {
 // A ticket is good once: of two clients that begin at once with one ticket, one goes the usual way.
 func TestClientsShareNoTicket(t *testing.T) {
 	t.Parallel()
-	n := serve(t)
+	n, _ := behindUDP(t)
 	dir := t.TempDir()
 	visit(t, n, dir)
 	for _, f := range files(t, dir, "ticket-")[1:] {
@@ -388,7 +390,7 @@ func TestClientsShareNoTicket(t *testing.T) {
 // Everything that a client does works from a cache, also what needs a session.
 func TestAClientFromACache(t *testing.T) {
 	t.Parallel()
-	n := serve(t)
+	n, _ := behindUDP(t)
 	dir := t.TempDir()
 	visit(t, n, dir)
 	c := dial(t, n, remembering(dir))

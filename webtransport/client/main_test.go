@@ -1,6 +1,7 @@
 package client_test
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"log/slog"
@@ -257,6 +258,7 @@ type udpRelay struct {
 	flows map[string]*flow // by the client's address
 	drop  int              // every so many packets one is lost; 0: none
 	count int
+	delay time.Duration                               // of what the server sends; set before the first packet
 	gate  func(f *flow, toServer bool, b []byte) bool // nil: everything passes
 }
 
@@ -322,9 +324,15 @@ func (r *udpRelay) flow(from net.Addr) *flow {
 			if err != nil {
 				return
 			}
-			if r.passes(f, false, buf[:n]) {
-				r.pc.WriteTo(buf[:n], from)
+			if !r.passes(f, false, buf[:n]) {
+				continue
 			}
+			if r.delay == 0 {
+				r.pc.WriteTo(buf[:n], from)
+				continue
+			}
+			b := bytes.Clone(buf[:n])
+			time.AfterFunc(r.delay, func() { r.pc.WriteTo(b, from) })
 		}
 	})
 	return f

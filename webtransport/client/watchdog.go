@@ -21,6 +21,8 @@ const (
 	// take its time to send a lost segment again.
 	quicPatience = 350 * time.Millisecond
 	tcpPatience  = 2 * time.Second
+	// lateTick is the time between two looks after which this program itself was held up: silence is no evidence then.
+	lateTick = 3 * watchEvery
 	// settle is how long what comes after an answer belongs to it.
 	settle = 200 * time.Millisecond
 	// takeoverTimeout bounds one attempt for the next session: a new one begins with fresh packets.
@@ -33,6 +35,7 @@ type watchdog struct {
 	c *Client
 	l *link
 
+	ticked         time.Time // when it was looked at last
 	received, sent uint64    // so far
 	heard          time.Time // when received last grew
 	mark           uint64    // sent, at that time
@@ -51,6 +54,13 @@ func (w *watchdog) look(now time.Time) bool {
 		received, sent = info.BytesReceived, info.BytesSent
 	}
 	w.sent = sent
+	late := !w.ticked.IsZero() && now.Sub(w.ticked) > lateTick
+	if w.ticked = now; late {
+		w.heard = now
+		if !w.asked.IsZero() {
+			w.asked = now
+		}
+	}
 	if received == w.received && !w.heard.IsZero() {
 		return false
 	}
