@@ -207,7 +207,9 @@ it('a server that was away for a hundred attempts is found again over the same t
   expect(await count(page), 'attempts without a server take no place').toEqual({ ...before, live: 0 })
   await server.start()
   await expect.poll(() => page.evaluate(() => skein.connection.transport), { timeout: 30_000 }).toBe(transport)
-  expect(await count(page)).toEqual({ made: 2, live: transport === 'webtransport' ? 1 : 0, most: 1 })
+  const after = await count(page)
+  expect(after).toMatchObject({ live: transport === 'webtransport' ? 1 : 0, most: 1 })
+  expect(after.made, 'one more, or none where it is remembered that WebTransport did not answer').toBeLessThanOrEqual(2)
   expect(refused()).toBe(0)
 })
 
@@ -239,7 +241,9 @@ it('a session that is lost a hundred times while UDP is blocked leaves the page 
     link.mend()
     await page.waitForFunction((session) => ![undefined, session].includes(skein.connection.session), session)
   }
-  expect(await count(page)).toEqual({ made: MAX_FAILED, live: 0, most: 1 })
+  const after = await count(page)
+  expect(after).toMatchObject({ live: 0, most: 1 })
+  expect(after.made, 'fewer where it is remembered that WebTransport did not answer').toBeLessThanOrEqual(MAX_FAILED)
   expect(refused()).toBe(0)
   await expect.poll(() => server.sessions()).toEqual({ webtransport: 0, websocket: 1 })
   if (transport === 'websocket') return // no UDP, no way to see that a place is free
