@@ -35,7 +35,7 @@ func TestMain(m *testing.M) {
 }
 
 // patience bounds every wait for something that must happen.
-const patience = time.Minute
+const patience = 20 * time.Second
 
 // node is a server that runs.
 type node struct {

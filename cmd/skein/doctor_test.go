@@ -82,7 +82,7 @@ func TestDoctorFindsLossAndDistance(t *testing.T) {
 			t.Errorf("%+v", d)
 		}
 	}
-	if d := r.Doors[0]; d.RTTMS > 1000 || d.PacketsLost*100 < d.PacketsSent || d.PacketsLost*100 > 15*d.PacketsSent {
+	if d := r.Doors[0]; d.RTTMS > 100 || d.PacketsLost*100 < d.PacketsSent || d.PacketsLost*100 > 15*d.PacketsSent {
 		t.Errorf("%+v", d)
 	}
 }

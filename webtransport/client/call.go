@@ -80,9 +80,10 @@ func (c *Client) requestOn(lane wire.Lane, method string, params any) (registere
 		p.call.race, _ = wire.AppendMessageDatagram(nil, wire.DatagramRequest, line)
 	}
 	c.mu.Lock()
+	behind := false
 	if method == wire.MethodInput {
-		if c.inputs++; c.inputs > 1 {
-			p.call.race = nil // it must not overtake those before it
+		if c.inputs++; c.inputs > 1 { // it must not overtake those before it
+			behind, p.call.race = true, nil
 		}
 		p.call.input = true
 	}
@@ -93,7 +94,7 @@ func (c *Client) requestOn(lane wire.Lane, method string, params any) (registere
 	switch { // else it is sent with the next session
 	case l != nil:
 		l.send(p.call)
-	case e != nil:
+	case e != nil && !behind:
 		e.send(method, p.call)
 	}
 	return p, nil

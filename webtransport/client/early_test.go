@@ -387,6 +387,46 @@ func TestClientsShareNoTicket(t *testing.T) {
 	}
 }
 
+// An input without an answer may still be on its way: the next one waits for the session, and does not overtake it.
+func TestInputsKeepTheirOrderBeforeThereIsASession(t *testing.T) {
+	t.Parallel()
+	n, udp := behindUDP(t)
+	dir := t.TempDir()
+	visit(t, n, dir)
+	direct := dial(t, n, over(client.WebSocket))
+	a := script(t, direct, "read\nsay got ${reply}\nread\nsay got ${reply}")
+	last := func() string {
+		t.Helper()
+		rec, err := direct.Get(t.Context(), a.ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return rec.LastLine
+	}
+	udp.guard(func(_ *flow, toServer bool, _ []byte) bool { return toServer })
+	c := dial(t, n, remembering(dir), over(client.WebTransport))
+	var inputs sync.WaitGroup
+	input := func(text string) {
+		inputs.Go(func() {
+			if err := c.Input(t.Context(), wire.InputParams{ID: a.ID, Text: text + "\n"}); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	input("one")
+	eventually(t, "the first input, without an answer", func() bool { return last() == "got one" })
+	input("two")
+	time.Sleep(300 * time.Millisecond) // for an effect that must not come
+	if got := last(); got != "got one" {
+		t.Errorf("%q while the input before has no answer", got)
+	}
+	udp.guard(nil)
+	inputs.Wait()
+	if got := output(t, direct, a.ID); !strings.Contains(got, "got one\ngot two\n") {
+		t.Errorf("output %q", got)
+	}
+}
+
 // Everything that a client does works from a cache, also what needs a session.
 func TestAClientFromACache(t *testing.T) {
 	t.Parallel()
