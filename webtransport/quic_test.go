@@ -1,7 +1,9 @@
 package webtransport
 
 import (
+	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -95,4 +97,34 @@ func TestClassesBecomeUrgencies(t *testing.T) {
 		t.Errorf("urgencies %s", got)
 	}
 	setClass(struct{}{}, 1) // a stream without them
+}
+
+// A server that takes the connection and never answers the request for a session, as on a path that died in between.
+func TestDialEndsWithItsContext(t *testing.T) {
+	certs := testTLS(t)
+	release := make(chan struct{})
+	pc, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer pc.Close()
+	srv := NewQUICServer(QUICConfig{TLS: certs, Handler: http.HandlerFunc(func(http.ResponseWriter, *http.Request) { <-release })})
+	served := make(chan struct{})
+	go func() { defer close(served); srv.Serve(pc.(*net.UDPConn)) }()
+	defer func() { close(release); srv.Close(); <-served }()
+	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	defer cancel()
+	ended := make(chan error, 1)
+	go func() {
+		_, err := DialQUIC(ctx, "https://"+pc.LocalAddr().String()+"/wt", QUICDialConfig{TLS: &tls.Config{InsecureSkipVerify: true}})
+		ended <- err
+	}()
+	select {
+	case err := <-ended:
+		if !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("it ends with %v", err)
+		}
+	case <-time.After(10 * time.Second): // the connection itself would live on for 30
+		t.Fatal("it goes on without its context")
+	}
 }
