@@ -15,8 +15,8 @@ import (
 )
 
 const (
-	// maxTransfers bounds the transfers of a session that are under way; more wait for their turn. Each holds a buffer of
-	// some hundred KiB.
+	// maxTransfers bounds the transfers of a session that are under way in one direction; more wait for their turn. Each
+	// holds a buffer of some hundred KiB.
 	maxTransfers = 16
 	// downloadBuffer is what a download writes at once, in bytes.
 	downloadBuffer = 128 << 10
@@ -25,9 +25,13 @@ const (
 // serveBulk carries the bytes of one artifact (see wire.Bulk). What is slow slows down by the stream's flow control alone:
 // nothing is buffered beyond what one read brings.
 func (c *conn) serveBulk(l *lane, h wire.Header) {
+	slots := c.downloads
+	if h.Op == wire.BulkPut {
+		slots = c.uploads
+	}
 	select {
-	case c.transfers <- struct{}{}:
-		defer func() { <-c.transfers }()
+	case slots <- struct{}{}:
+		defer func() { <-slots }()
 	case <-c.ctx.Done():
 		l.cancel(wire.StreamCanceled)
 		return

@@ -262,6 +262,35 @@ func TestTooManyTransfersWait(t *testing.T) {
 	}
 }
 
+// TestDownloadsDontKeepUploadsWaiting has as many downloads as may be, whose client reads nothing of them.
+func TestDownloadsDontKeepUploadsWaiting(t *testing.T) {
+	t.Parallel()
+	overBoth(t, func(t *testing.T, tr wire.Transport) {
+		p := start(t).join(t, tr)
+		want := noise(1, 4<<20) // more than a stream's first window
+		a := p.createArtifact(t, "1", wire.ArtifactCreateParams{Name: "large", Size: int64(len(want))})
+		up := p.bulk(t, wire.BulkPut, a.ID, 0)
+		up.line(t)
+		if _, err := up.Write(want); err != nil {
+			t.Fatal(err)
+		}
+		up.Close()
+		up.line(t)
+		for range maxTransfers {
+			p.bulk(t, wire.BulkGet, a.ID, 0).line(t)
+		}
+		waiting := p.bulk(t, wire.BulkGet, a.ID, 0)
+		waiting.SetReadDeadline(time.Now().Add(100 * time.Millisecond))
+		if _, err := waiting.Read(make([]byte, 1)); !isTimeout(err) {
+			t.Fatalf("one more than may be is served: %v", err)
+		}
+		b := p.createArtifact(t, "2", wire.ArtifactCreateParams{Name: "small", Size: 1})
+		if first := p.bulk(t, wire.BulkPut, b.ID, 0).line(t); first.Error != nil || first.Artifact.ID != b.ID {
+			t.Errorf("an upload beside them: %+v", first)
+		}
+	})
+}
+
 func TestRepeatedArtifactRequestsHaveOneEffect(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

@@ -49,10 +49,12 @@ type conn struct {
 	noStatus bool
 	ctrl     *lane
 
-	status    status
-	shapers   shapers
-	raced     raced
-	transfers chan struct{} // bounds the bulk lanes in work; more wait unread
+	status  status
+	shapers shapers
+	raced   raced
+	// uploads and downloads bound the bulk lanes in work; more wait unread. A client that reads its downloads slowly keeps
+	// none of its uploads waiting.
+	uploads, downloads chan struct{}
 }
 
 // startSession serves a session on a goroutine of its own, so that the request that opened it can be forgotten.
@@ -62,7 +64,10 @@ func (s *Server) startSession(sess webtransport.Session) {
 
 // serveSession lives as long as the session.
 func (s *Server) serveSession(sess webtransport.Session) {
-	c := &conn{s: s, sess: sess, id: rand.Text()[:12], ctx: sess.Context(), welcomed: make(chan struct{}), transfers: make(chan struct{}, maxTransfers)}
+	c := &conn{
+		s: s, sess: sess, id: rand.Text()[:12], ctx: sess.Context(), welcomed: make(chan struct{}),
+		uploads: make(chan struct{}, maxTransfers), downloads: make(chan struct{}, maxTransfers),
+	}
 	c.status.resync = make(chan *wire.Message, 4)
 	info := sess.Info()
 	c.log = s.log.With("session", c.id, "transport", info.Transport)
