@@ -390,7 +390,7 @@ func (pattern) ReadAt(b []byte, off int64) (int, error) {
 	return len(b), nil
 }
 
-func TestLargeTransfersTakeLittleMemory(t *testing.T) {
+func TestLargeTransfersTakeLittleMemoryAtScale(t *testing.T) {
 	size := int64(1 << 30)
 	if testing.Short() || raceEnabled {
 		size = 64 << 20

@@ -21,10 +21,10 @@ import (
 	"skein.dev/skein/webtransport/wire"
 )
 
-// TestTheLedgerBalances has clients ask for ten thousand spawns, tasks and memory writes while sessions are cut, requests
+// TestTheLedgerBalancesAtScale has clients ask for ten thousand spawns, tasks and memory writes while sessions are cut, requests
 // are sent twice, over either transport, and the server is stopped and killed. In the end every request has had its
 // effect once, and the same answer whenever it was asked for.
-func TestTheLedgerBalances(t *testing.T) {
+func TestTheLedgerBalancesAtScale(t *testing.T) {
 	operations, restarts := 10_000, 6
 	if raceEnabled || testing.Short() {
 		operations, restarts = 1_200, 3

@@ -7,6 +7,9 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/netip"
+	"slices"
+	"strconv"
 	"sync"
 
 	"github.com/quic-go/quic-go"
@@ -68,7 +71,7 @@ func dialQUIC(ctx context.Context, url string, c QUICDialConfig, dial dialFunc) 
 	if tlsConf.ServerName == "" {
 		tlsConf.ServerName, _, _ = net.SplitHostPort(host)
 	}
-	to, err := net.ResolveUDPAddr("udp", host)
+	to, err := resolve(ctx, host)
 	if err != nil {
 		return nil, fmt.Errorf("connect to %s over QUIC: %w", host, err)
 	}
@@ -88,6 +91,24 @@ func dialQUIC(ctx context.Context, url string, c QUICDialConfig, dial dialFunc) 
 		p.close()
 	})
 	return &QUICConn{config: c, host: host, conn: conn, flow: flow, paths: p}, nil
+}
+
+// resolve gives an address of host:port, an IPv4 one if there is any, as net.ResolveUDPAddr does; but ctx ends it.
+func resolve(ctx context.Context, hostport string) (*net.UDPAddr, error) {
+	host, port, err := net.SplitHostPort(hostport)
+	if err != nil {
+		return nil, err
+	}
+	n, err := strconv.ParseUint(port, 10, 16)
+	if err != nil {
+		return nil, err
+	}
+	all, err := net.DefaultResolver.LookupNetIP(ctx, "ip", host)
+	if err != nil {
+		return nil, err
+	}
+	at := max(0, slices.IndexFunc(all, func(a netip.Addr) bool { return a.Unmap().Is4() }))
+	return net.UDPAddrFromAddrPort(netip.AddrPortFrom(all[at].Unmap(), uint16(n))), nil
 }
 
 // HandshakeComplete is closed when the server has proved who it is.

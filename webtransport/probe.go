@@ -47,8 +47,7 @@ func ProbeQUIC(ctx context.Context, to netip.AddrPort) (Probe, error) {
 	}
 	defer conn.Close()
 	defer context.AfterFunc(ctx, func() { conn.Close() })()
-	p := prober{conn: conn}
-	rand.Read(p.id[:6])
+	p := newProber(conn, probeSizes)
 	more, wait := probeMore, probeWait
 	for round := byte(0); ; round++ {
 		if err := p.round(round, wait); err != nil && p.answer.Size == 0 {
@@ -70,19 +69,47 @@ func ProbeQUIC(ctx context.Context, to netip.AddrPort) (Probe, error) {
 	}
 }
 
-// prober is the state of one ProbeQUIC.
+// KnockQUIC asks the host of an https URL for its versions of QUIC with one packet, as large as the first ones of DialQUIC,
+// and reports whether an answer came within wait.
+func KnockQUIC(ctx context.Context, url string, wait time.Duration) bool {
+	host, err := hostPort(url)
+	if err != nil {
+		return false
+	}
+	to, err := resolve(ctx, host)
+	if err != nil {
+		return false
+	}
+	conn, err := net.DialUDP("udp", nil, to)
+	if err != nil {
+		return false
+	}
+	defer conn.Close()
+	defer context.AfterFunc(ctx, func() { conn.Close() })()
+	p := newProber(conn, probeSizes[1:2])
+	return p.round(0, wait) == nil && p.answer.Size > 0
+}
+
+// prober is the state of one ProbeQUIC or KnockQUIC.
 type prober struct {
 	conn    net.Conn
+	sizes   []int
 	id      [8]byte // of this probe; the last two bytes tell round and size apart
 	sent    [256]time.Time
 	answer  Probe
 	strange bool // something came that is no answer
 }
 
+func newProber(conn net.Conn, sizes []int) *prober {
+	p := &prober{conn: conn, sizes: sizes}
+	rand.Read(p.id[:6])
+	return p
+}
+
 // round sends a packet of each size, and reads answers until wait is over or the largest was answered.
 func (p *prober) round(n byte, wait time.Duration) error {
 	p.sent[n] = time.Now()
-	for i, size := range probeSizes {
+	for i, size := range p.sizes {
 		b := binary.BigEndian.AppendUint32([]byte{0xc0}, probeVersion)
 		id := p.id
 		id[6], id[7] = n, byte(i)
@@ -102,9 +129,9 @@ func (p *prober) round(n byte, wait time.Duration) error {
 		if err != nil {
 			return err
 		}
-		if id, versions, ok := parseVersions(buf[:got]); ok && id[6] <= n && int(id[7]) < len(probeSizes) && [6]byte(id[:6]) == [6]byte(p.id[:6]) {
+		if id, versions, ok := parseVersions(buf[:got]); ok && id[6] <= n && int(id[7]) < len(p.sizes) && [6]byte(id[:6]) == [6]byte(p.id[:6]) {
 			p.take(id, versions)
-			if p.answer.Size == probeSizes[len(probeSizes)-1] {
+			if p.answer.Size == p.sizes[len(p.sizes)-1] {
 				return nil
 			}
 			continue
@@ -119,7 +146,7 @@ func (p *prober) take(id [8]byte, versions []uint32) {
 		p.answer.RTT = rtt
 	}
 	p.answer.Versions = versions
-	p.answer.Size = max(p.answer.Size, probeSizes[id[7]])
+	p.answer.Size = max(p.answer.Size, p.sizes[id[7]])
 }
 
 // parseVersions reads a Version Negotiation packet (RFC 8999, section 6) that answers an id of ours. Versions that stand

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/netip"
 	"slices"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -164,4 +165,28 @@ func FuzzParseVersions(f *testing.F) {
 			t.Errorf("%d versions of %d bytes", len(versions), len(b))
 		}
 	})
+}
+
+func TestKnockQUIC(t *testing.T) {
+	pc, _, stop := serveQUIC(t, "127.0.0.1:0", testTLS(t), nil)
+	defer stop()
+	url := func(at netip.AddrPort) string { return "https://" + at.String() }
+	if !KnockQUIC(t.Context(), url(addrOf(pc)), time.Second) {
+		t.Error("a server does not answer")
+	}
+	var size atomic.Int64
+	strange := answering(t, func(pc net.PacketConn, b []byte, from net.Addr) {
+		size.Store(int64(len(b)))
+		pc.WriteTo([]byte("something else"), from)
+	})
+	closed := listenPackets(t)
+	closed.Close()
+	for what, at := range map[string]string{"nobody": url(addrOf(closed)), "silence": url(addrOf(listenPackets(t))), "another protocol": url(strange), "no URL": "https://:x"} {
+		if KnockQUIC(t.Context(), at, 50*time.Millisecond) {
+			t.Errorf("%s answers", what)
+		}
+	}
+	if size.Load() != 1280 {
+		t.Errorf("a knock of %d bytes", size.Load())
+	}
 }

@@ -22,6 +22,7 @@ import (
 type command struct {
 	Begin  *job   `json:"begin,omitempty"`
 	Finish string `json:"finish,omitempty"` // the name of a cell, which sends nothing more
+	Stop   *job   `json:"stop,omitempty"`   // Chromium's alone: a cell that stops agents instead
 }
 
 // job is a cell's work: it starts counters and a sink, which appends what it reads to the file Inputs, follows them all
@@ -34,16 +35,19 @@ type job struct {
 	Transport string `json:"transport"`
 	Inputs    string `json:"inputs"`
 	Spawns    string `json:"spawns"`
+
+	Agents []wire.AgentID `json:"agents,omitempty"` // to stop
 }
 
 // report is what a cell says: Ready once, At again and again, Sent when it has finished and all that it sent is
-// answered, Events when the agents that it follows have ended.
+// answered, Events when the agents that it follows have ended. One that stops agents says Took alone.
 type report struct {
 	Cell   string                  `json:"cell"`
 	Ready  *ready                  `json:"ready,omitempty"`
 	At     *at                     `json:"at,omitempty"`
 	Sent   *sent                   `json:"sent,omitempty"`
 	Events map[wire.AgentID][]seen `json:"events,omitempty"`
+	Took   []float64               `json:"took,omitempty"` // each stop, from the call to its report, ms
 	Error  string                  `json:"error,omitempty"` // something that the network is no excuse for
 }
 

@@ -28,8 +28,9 @@ const signedIn = signIn()
 signedIn.catch(() => {}) // each page says so
 
 for await (const line of createInterface({ input: process.stdin })) {
-  const { begin, finish } = JSON.parse(line)
-  if (begin) open(begin).catch((e) => tell({ cell: begin.cell, error: `${e.stack ?? e}` }))
+  const { begin, finish, stop } = JSON.parse(line)
+  const job = begin ?? stop
+  if (job) open(job, begin ? cell : stopEach).catch((e) => tell({ cell: job.cell, error: `${e.stack ?? e}` }))
   else pages.get(finish).evaluate(() => globalThis.finish()).catch((e) => tell({ cell: finish, error: `${e.stack ?? e}` }))
 }
 await browser.close()
@@ -40,7 +41,7 @@ async function signIn() {
   if (response.status() !== 303) throw new Error(`the login is answered with ${response.status()}`)
 }
 
-async function open(job) {
+async function open(job, work) {
   await signedIn
   const page = await context.newPage()
   pages.set(job.cell, page)
@@ -50,7 +51,7 @@ async function open(job) {
   await page.exposeFunction('tell', (report) => tell({ cell: job.cell, ...report }))
   await page.exposeFunction('leave', () => void page.close())
   await page.goto(`${url}/healthz`) // a page with nothing on it
-  await page.evaluate(cell, { job, WORK })
+  await page.evaluate(work, { job, WORK })
 }
 
 /** Runs in the page. */
@@ -116,4 +117,22 @@ async function cell({ job, WORK }) {
     globalThis.leave()
   }
   globalThis.tell({ ready: { counters, sink } })
+}
+
+/** Runs in the page: one agent after the other. */
+async function stopEach({ job }) {
+  const { Skein } = await import('/static/skein.js')
+  const skein = new Skein({ transport: job.transport, clientName: job.cell })
+  await skein.ready
+  const took = []
+  for (const id of job.agents) {
+    const began = performance.now()
+    const { reports } = await skein.stop({ ids: [id] })
+    took.push(performance.now() - began)
+    const [{ already, leftovers }] = reports
+    if (already || leftovers?.length) throw new Error(`the stop of ${id} reports ${JSON.stringify(reports)}`)
+  }
+  skein.close()
+  globalThis.tell({ took })
+  globalThis.leave()
 }

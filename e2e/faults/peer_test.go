@@ -50,7 +50,7 @@ func (p *peer) read() {
 	}
 }
 
-func (p *peer) send(t *testing.T, c command) {
+func (p *peer) send(t testing.TB, c command) {
 	t.Helper()
 	if err := p.input.Encode(c); err != nil {
 		t.Fatalf("%s: %v", p.client, err)
@@ -58,7 +58,7 @@ func (p *peer) send(t *testing.T, c command) {
 }
 
 // begin begins a cell, which takes some time.
-func (p *peer) begin(t *testing.T, l *lab, f fault, transport string) *watched {
+func (p *peer) begin(t testing.TB, l *lab, f fault, transport string) *watched {
 	t.Helper()
 	name := strings.ToLower(strings.NewReplacer(" ", "-", "'", "", "%", "percent", "/", "-", ",", "").Replace(fmt.Sprintf("%s-%s-%s", f.name, p.client, transport)))
 	c := &watched{peer: p, job: job{Cell: name, URL: l.url, Token: l.token, Transport: transport,
@@ -78,7 +78,9 @@ type watched struct {
 	// guarded by peer.mu
 	ready  *ready
 	at     at
+	over   time.Time // when it came to the transport that it is on
 	sent   *sent
+	took   []float64
 	events map[wire.AgentID][]seen
 	errors []string
 }
@@ -88,9 +90,14 @@ func (c *watched) take(r report) {
 	case r.Ready != nil:
 		c.ready = r.Ready
 	case r.At != nil:
+		if r.At.Transport != c.at.Transport {
+			c.over = time.Now()
+		}
 		c.at = *r.At
 	case r.Sent != nil:
 		c.sent = r.Sent
+	case r.Took != nil:
+		c.took = r.Took
 	case r.Events != nil:
 		c.events = r.Events
 	case r.Error != "":
@@ -99,7 +106,7 @@ func (c *watched) take(r report) {
 }
 
 // until waits for reports that make f true. f is called with peer.mu held.
-func (c *watched) until(t *testing.T, what string, f func() bool) {
+func (c *watched) until(t testing.TB, what string, f func() bool) {
 	t.Helper()
 	late := time.After(patience)
 	for {
@@ -137,7 +144,7 @@ func (c *watched) marks(t *testing.T, witness *client.Client) map[wire.AgentID]u
 }
 
 // end ends its agents: the sink when it has read all, and the counters. Those that it spawned end by themselves.
-func (c *watched) end(t *testing.T, witness *client.Client) {
+func (c *watched) end(t testing.TB, witness *client.Client) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()

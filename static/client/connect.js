@@ -11,8 +11,17 @@ const DOCUMENT_TIMEOUT_MS = 10_000
 /** How long the doors may take, in milliseconds, before an attempt is given up. */
 export const RACE_TIMEOUT_MS = 15_000
 
-/** What is said of a door behind which nobody speaks. */
-const MUTE = `it opened, but nothing came through it within ${RACE_TIMEOUT_MS} ms (is a proxy in between that lets nothing through?)`
+/**
+ * How long document and doors may take each in the first attempt after a session, in milliseconds: on a network that
+ * changes, its packets may lead nowhere while those of the next one arrive.
+ */
+const RETRY_TIMEOUT_MS = 3000
+
+/**
+ * How long an attempt may take.
+ * @param {number | undefined} retries attempts since the last session, the first 0; undefined: there was none yet
+ */
+export const patience = (retries) => (retries === undefined ? RACE_TIMEOUT_MS : Math.min(RETRY_TIMEOUT_MS * 2 ** retries, RACE_TIMEOUT_MS))
 
 /** How many of the policy's delays WebTransport waits for WebSocket when it is remembered as the one that does not answer. */
 const REVERSED_DELAYS = 4
@@ -28,12 +37,13 @@ export const DEFAULT_POLICY = {
 
 /**
  * Fetches the document that names the doors.
- * @param {{url: string, token?: string, fetch: typeof globalThis.fetch, signal: AbortSignal}} options
+ * @param {{url: string, token?: string, fetch: typeof globalThis.fetch, signal: AbortSignal, timeoutMs?: number}} options
  * @returns {Promise<ConnectDocument>}
  */
-export async function fetchConnect({ url, token, fetch, signal }) {
+export async function fetchConnect({ url, token, fetch, signal, timeoutMs = DOCUMENT_TIMEOUT_MS }) {
+  const ms = Math.min(timeoutMs, DOCUMENT_TIMEOUT_MS)
   const timeout = new AbortController()
-  const timer = setTimeout(() => timeout.abort(new ConnectError('connect_failed', `${url} did not answer within ${DOCUMENT_TIMEOUT_MS} ms`)), DOCUMENT_TIMEOUT_MS)
+  const timer = setTimeout(() => timeout.abort(new ConnectError('connect_failed', `${url} did not answer within ${ms} ms`)), ms)
   const abort = () => timeout.abort(signal.reason)
   signal.addEventListener('abort', abort)
   if (signal.aborted) abort()
@@ -168,6 +178,7 @@ function checkDocument(body, url) {
  * @property {(door: Door, signal: AbortSignal, connected: () => void) => Promise<Session>} open opens a door and says hello;
  *   closes what it opened when `signal` is aborted, and tells when the door is open and the hello not answered yet
  * @property {AbortSignal} signal
+ * @property {number} [timeoutMs] when the attempt is given up
  * @property {(what: string, detail: object) => void} [log]
  */
 
@@ -180,7 +191,7 @@ function checkDocument(body, url) {
  * @param {RaceOptions} options
  * @returns {Promise<Winner>}
  */
-export function race(doc, { transport, missing = '', hopeless = '', remembered = '', open, signal, log = () => {} }) {
+export function race(doc, { transport, missing = '', hopeless = '', remembered = '', open, signal, timeoutMs = RACE_TIMEOUT_MS, log = () => {} }) {
   const offered = (/** @type {Transport} */ t) => doc.doors.filter((door) => door.transport === t)
   const safe = transport === 'webtransport' ? [] : offered('websocket')
   let fast = transport === 'websocket' || missing ? [] : offered('webtransport')
@@ -268,15 +279,22 @@ export function race(doc, { transport, missing = '', hopeless = '', remembered =
     if (signal.aborted) return abort()
     timers.push(
       setTimeout(() => {
-        for (const [{ transport, url }, opened] of running) failures.push({ transport, url, error: new Error(opened ? MUTE : `no answer within ${RACE_TIMEOUT_MS} ms`) })
+        for (const [{ transport, url }, opened] of running) failures.push({ transport, url, error: new Error(late(opened, timeoutMs)) })
         giveUp()
-      }, RACE_TIMEOUT_MS),
+      }, timeoutMs),
     )
     if (first.length === 0) return join()
     timers.push(setTimeout(join, reversed ? REVERSED_DELAYS * delay : delay))
     run(first)
   })
 }
+
+/**
+ * @param {boolean} opened
+ * @param {number} ms
+ */
+const late = (opened, ms) =>
+  opened ? `it opened, but nothing came through it within ${ms} ms (is a proxy in between that lets nothing through?)` : `no answer within ${ms} ms`
 
 /**
  * No door opened. That is final only when every one of them refused for good.

@@ -19,7 +19,7 @@ import { Backoff, pause } from './backoff.js'
 import { openWebSocket, openWebTransport } from './carrier.js'
 import { choiceOf, networkType } from './choice.js'
 import { CloseCode } from './codes.js'
-import { DEFAULT_POLICY, fetchConnect, race } from './connect.js'
+import { DEFAULT_POLICY, fetchConnect, patience, race } from './connect.js'
 import { CloseError, ConnectError, RpcError, SkeinError, asError, messageOf } from './errors.js'
 import { readEvents } from './events.js'
 import { Fleet, FleetChangeEvent } from './fleet.js'
@@ -321,11 +321,14 @@ export class Skein extends EventTarget {
   /** The client's whole life: one session after the other. */
   async #run() {
     let backoff = new Backoff(this.#policy.backoff_min_ms, this.#policy.backoff_max_ms)
+    /** @type {number | undefined} */
+    let retries
     while (!this.#over.signal.aborted) {
       let atLeast = 0
       if (!this.#suspended) {
         try {
-          const { session, end } = await this.#stay(await this.#dial())
+          const { session, end } = await this.#stay(await this.#dial(patience(retries)))
+          retries = 0
           this.#left(session, end)
           if (this.#over.signal.aborted) return
           const error = new CloseError(end.code, end.reason, end.reconnectAfterMs)
@@ -335,6 +338,7 @@ export class Skein extends EventTarget {
           if (Date.now() - session.openedAt >= this.#policy.healthy_ms) backoff.reset()
         } catch (e) {
           if (this.#over.signal.aborted) return
+          if (retries !== undefined) retries++
           const error = asError(e)
           this.#lastError = error
           if (error instanceof SkeinError) {
@@ -432,9 +436,9 @@ export class Skein extends EventTarget {
       session.addEventListener('relief', () => speaks.abort(new ConnectError('connect_failed', 'the session speaks again')), { once: true, signal })
       const attempt = AbortSignal.any([signal, speaks.signal])
       const backoff = new Backoff(this.#policy.backoff_min_ms, this.#policy.backoff_max_ms)
-      while (!attempt.aborted) {
+      for (let retries = 0; !attempt.aborted; retries++) {
         try {
-          return await this.#race(this.#options.transport, attempt, (what, detail) => this.#log(what, detail))
+          return await this.#race(this.#options.transport, attempt, (what, detail) => this.#log(what, detail), patience(retries))
         } catch (e) {
           if (!attempt.aborted) this.#log('attempt failed', { error: messageOf(e) })
         }
@@ -454,14 +458,17 @@ export class Skein extends EventTarget {
     return this.#WebTransport ? choiceOf(this.#WebTransport, this.#options.url) : undefined
   }
 
-  /** Runs the race, and takes up the winner. */
-  async #dial() {
+  /**
+   * Runs the race, and takes up the winner.
+   * @param {number} timeoutMs
+   */
+  async #dial(timeoutMs) {
     const { url, transport } = this.#options
     this.#dialing = new AbortController()
     this.#changing = false
     const signal = AbortSignal.any([this.#dialing.signal, this.#over.signal])
     this.#log('connect', { url, transport })
-    const { session, transport: taken, reason } = await this.#race(transport, signal, (what, detail) => this.#log(what, detail))
+    const { session, transport: taken, reason } = await this.#race(transport, signal, (what, detail) => this.#log(what, detail), timeoutMs)
     this.#took(session, taken, reason)
     return session
   }
@@ -471,12 +478,13 @@ export class Skein extends EventTarget {
    * @param {'auto' | wire.Transport} transport
    * @param {AbortSignal} signal
    * @param {(what: string, detail: object) => void} log
+   * @param {number} [timeoutMs]
    */
-  async #race(transport, signal, log) {
+  async #race(transport, signal, log, timeoutMs) {
     const { url, token, WebSocket } = this.#options
     const WebTransport = this.#WebTransport
     const fetch = this.#options.fetch ?? globalThis.fetch.bind(globalThis)
-    const doc = await fetchConnect({ url, token, fetch, signal })
+    const doc = await fetchConnect({ url, token, fetch, signal, timeoutMs })
     this.#policy = doc.policy
     const choice = this.#choice
     const remembered = choice?.recall() // a transport that was asked for is the only one there is
@@ -486,6 +494,7 @@ export class Skein extends EventTarget {
       hopeless: WebTransport ? attemptsOf(WebTransport).hopeless : '',
       remembered,
       signal,
+      timeoutMs,
       log,
       open: (door, abort, connected) => {
         const carrier = door.transport === 'webtransport' && WebTransport ? openWebTransport(WebTransport, door) : openWebSocket(WebSocket, door)

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { patience } from '../client/connect.js'
 import { Skein } from '../client/index.js'
 import { Peer } from './peer.js'
 import { eventually, until } from './until.js'
@@ -153,4 +154,25 @@ test('events of the page in quick succession close no session', limit, async (t)
   for (let i = 0; i < 20; i++) page.dispatchEvent(new Event('online'))
   assert.equal((await skein.list()).total, 0)
   assert.equal(skein.connection.session, 's1')
+})
+
+test('the network dies while the client connects again: that attempt is given up soon', limit, async (t) => {
+  const peer = new Peer()
+  const { skein } = await open(t, peer)
+  /** @type {string[]} */
+  const told = []
+  skein.addEventListener('statechange', () => skein.lastError && told.push(skein.lastError.message))
+  const before = peer.connects
+  peer.door = { webtransport: 'hang', websocket: 'hang' }
+  peer.session.drop()
+  await until(skein, 'statechange', () => told.some((m) => m.startsWith('webtransport')))
+  assert.ok(told.includes('webtransport: no answer within 3000 ms; websocket: no answer within 3000 ms'), told.join('\n'))
+  peer.door = {}
+  await skein.ready
+  await until(skein, 'connectionchange', () => skein.connection.session !== undefined)
+  assert.equal(peer.connects, before + 2)
+})
+
+test('each further attempt has more time, and the first of all has it all', () => {
+  assert.deepEqual([undefined, 0, 1, 2, 3, 30].map(patience), [15_000, 3000, 6000, 12_000, 15_000, 15_000])
 })

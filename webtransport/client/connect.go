@@ -51,27 +51,60 @@ const (
 	returnMax = time.Minute
 	flapTime  = time.Minute
 	maxFlaps  = 4
+
+	// Between two looks it knocks, which costs a packet: every knockMin to knockMax. A knock that is answered is worth a look.
+	knockMin  = time.Second
+	knockMax  = 3 * time.Second
+	knockWait = time.Second
 )
 
-// better tries the WebTransport doors from time to time; nil: ctx ended.
-func (c *Client) better(ctx context.Context) *link {
+// better tries the WebTransport doors of the server of l, a WebSocket, from time to time; nil: ctx ended.
+func (c *Client) better(ctx context.Context, l *link) *link {
 	b := &backoff{lo: returnMin << c.flaps, hi: returnMax}
 	b.reset()
+	sleep(ctx, time.Second+b.next())
+	for ctx.Err() == nil {
+		// Something in between may pass a handshake and no knock, so that a look is due without an answer too, if a short one.
+		patience := retryTimeout
+		if c.knock(ctx, l.doors, time.Now().Add(b.next())) {
+			patience = connectTimeout
+		}
+		if next := c.overQUIC(ctx, patience); next != nil {
+			return next
+		}
+		sleep(ctx, time.Second+b.next())
+	}
+	return nil
+}
+
+// knock knocks at the WebTransport doors until one answers, or until is over.
+func (c *Client) knock(ctx context.Context, doors []wire.Door, until time.Time) bool {
 	for {
-		select {
-		case <-time.After(time.Second + b.next()):
-		case <-ctx.Done():
-			return nil
+		for _, d := range doors {
+			if d.Transport == wire.WebTransport && webtransport.KnockQUIC(ctx, d.URL, knockWait) {
+				return true
+			}
 		}
-		if l := c.overQUIC(ctx); l != nil {
-			return l
+		if ctx.Err() != nil || time.Now().After(until) {
+			return false
 		}
+		sleep(ctx, knockMin+rand.N(knockMax-knockMin))
+	}
+}
+
+// sleep waits for d or until ctx ends.
+func sleep(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-ctx.Done():
 	}
 }
 
 // overQUIC opens a WebTransport session; nil: there is no way.
-func (c *Client) overQUIC(ctx context.Context) *link {
-	ctx, cancel := context.WithTimeout(ctx, connectTimeout)
+func (c *Client) overQUIC(ctx context.Context, patience time.Duration) *link {
+	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	doc, err := c.document(ctx)
 	if err != nil {
@@ -295,7 +328,12 @@ func (c *Client) open(ctx context.Context, doc *wire.Connect, d wire.Door) (*lin
 	if err != nil {
 		return nil, err
 	}
-	return c.greet(ctx, sess, d)
+	l, err := c.greet(ctx, sess, d)
+	if err != nil {
+		return nil, err
+	}
+	l.doors = doc.Doors
+	return l, nil
 }
 
 // quicConfig is how a WebTransport door is dialed.

@@ -21,6 +21,7 @@ type link struct {
 	r       *wire.Reader // of ctrl, owned by serve
 	welcome wire.Welcome
 	kind    wire.Transport
+	doors   []wire.Door // of the document that named this one
 	reason  string
 	since   time.Time
 
@@ -79,7 +80,7 @@ func (c *Client) stay(l *link) (code wire.CloseCode, next *link) {
 	}
 	look(func(ctx context.Context) *link { return c.watch(ctx, l) }, "the server was silent", wire.CloseLost)
 	if l.kind == wire.WebSocket && c.o.Transport == Auto {
-		look(c.better, "WebTransport works again", wire.CloseNormal)
+		look(func(ctx context.Context) *link { return c.better(ctx, l) }, "WebTransport works again", wire.CloseNormal)
 	}
 	begin := time.Now()
 	code = l.serve(c)
