@@ -155,7 +155,11 @@ func (c *conn) use(lane wire.Lane) *laneUse {
 
 func (c *conn) newShaper(lane wire.Lane, u *laneUse) *webtransport.Shaper {
 	rate := c.s.limits.Rates[lane]
-	return &webtransport.Shaper{In: webtransport.NewLimiter(rate), Out: webtransport.NewLimiter(rate), Gate: u.gate, Moved: u.moved}
+	s := &webtransport.Shaper{In: webtransport.NewLimiter(rate), Out: webtransport.NewLimiter(rate), Gate: u.gate, Moved: u.moved}
+	if lane.Class() == wire.ClassLow {
+		s.Queue = webtransport.NewQueueBound(c.sess.Info)
+	}
+	return s
 }
 
 func (u *laneUse) count(in bool, n int, waited time.Duration) {

@@ -35,6 +35,7 @@ func NewGate(n int) Gate {
 type Shaper struct {
 	In, Out *rate.Limiter // bytes a second, of all the streams together; nil: no bound
 	Gate    Gate          // of writes; nil: no bound
+	Queue   *QueueBound   // of the path; nil: no bound
 	// Moved, if set, is told of bytes read and written, and how long they had to wait.
 	Moved func(in bool, n int, waited time.Duration)
 }
@@ -70,7 +71,7 @@ func (t *shaped) Read(p []byte) (int, error) {
 func (t *shaped) Write(p []byte) (done int, err error) {
 	for {
 		chunk := p[done:min(len(p), done+ShapeChunk)]
-		waited := take(t.ctx, t.s.Out, len(chunk))
+		waited := take(t.ctx, t.s.Out, len(chunk)) + t.s.Queue.take(t.ctx, len(chunk))
 		n, gated, err := t.pass(chunk)
 		if t.s.Moved != nil {
 			t.s.Moved(false, n, waited+gated)

@@ -1,0 +1,211 @@
+package webtransport
+
+import (
+	"context"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// simPath is a link with a queue, in a bubble's time: a sender with so much in flight at most, as congestion control by
+// loss ends up with.
+type simPath struct {
+	mu       sync.Mutex
+	rate     float64       // bytes a second
+	base     time.Duration // least round trip
+	foreign  time.Duration // that others' packets add to it
+	window   int           // bytes in flight, at most
+	room     sync.Cond
+	inFlight int
+	free     time.Time // when what is queued is gone
+	rtt      time.Duration
+	sent     uint64
+	worst    time.Duration // queue since the last time it was asked for
+}
+
+func newSimPath(rate float64, base time.Duration, window int) *simPath {
+	p := &simPath{rate: rate, base: base, window: window, free: time.Now()}
+	p.room.L = &p.mu
+	return p
+}
+
+func (p *simPath) info() Info {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return Info{RTT: p.rtt, MinRTT: p.base, BytesSent: p.sent}
+}
+
+// write puts a packet after the other into the link.
+func (p *simPath) write(n int) {
+	const packet = 1310 // 13 of them a chunk, and 4 % on top
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for ; n > 0; n -= packet {
+		for p.inFlight >= p.window {
+			p.room.Wait()
+		}
+		now := time.Now()
+		if p.free.Before(now) {
+			p.free = now
+		}
+		p.free = p.free.Add(time.Duration(packet / p.rate * float64(time.Second)))
+		queue := p.free.Sub(now)
+		p.worst = max(p.worst, queue)
+		p.inFlight += packet
+		p.sent += packet
+		rtt := queue + p.base + p.foreign
+		time.AfterFunc(rtt, func() {
+			p.mu.Lock()
+			p.inFlight -= packet
+			if p.rtt == 0 {
+				p.rtt = rtt
+			}
+			p.rtt += (rtt - p.rtt) / 8
+			p.mu.Unlock()
+			p.room.Broadcast()
+		})
+	}
+}
+
+// over gives the longest queue and what went through, as a share of what the link carries, in some time.
+func (p *simPath) over(d time.Duration) (worst time.Duration, share float64) {
+	p.mu.Lock()
+	p.worst = 0
+	sent := p.sent
+	p.mu.Unlock()
+	time.Sleep(d)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.worst, float64(p.sent-sent) / (p.rate * d.Seconds())
+}
+
+func (p *simPath) change(f func()) {
+	p.mu.Lock()
+	f()
+	p.mu.Unlock()
+}
+
+// bulk has writers that write as much as they may, through a bound or none.
+func bulk(t *testing.T, p *simPath, b *QueueBound) {
+	ctx, cancel := context.WithCancel(context.Background())
+	var all sync.WaitGroup
+	gate := NewGate(8)
+	for range 16 {
+		all.Go(func() {
+			for ctx.Err() == nil {
+				b.take(ctx, ShapeChunk)
+				gate <- struct{}{}
+				p.write(ShapeChunk)
+				<-gate
+			}
+		})
+	}
+	t.Cleanup(func() {
+		cancel()
+		p.change(func() { p.window = 1 << 40 })
+		p.room.Broadcast()
+		all.Wait()
+		time.Sleep(time.Hour) // what is under way arrives
+	})
+}
+
+const mbit = 1e6 / 8
+
+func TestABulksOwnQueueStaysShort(t *testing.T) {
+	for name, c := range map[string]struct {
+		rate   float64
+		base   time.Duration
+		window time.Duration // of the link's rate
+		settle time.Duration
+		bound  time.Duration
+	}{
+		"home":          {50 * mbit, 20 * time.Millisecond, 40 * time.Millisecond, time.Second, 12 * time.Millisecond},
+		"bloated":       {20 * mbit, 30 * time.Millisecond, time.Second, 15 * time.Second, 20 * time.Millisecond},
+		"slow":          {2 * mbit, 50 * time.Millisecond, 400 * time.Millisecond, 10 * time.Second, 150 * time.Millisecond}, // a chunk takes 66 ms
+		"far":           {50 * mbit, 200 * time.Millisecond, 400 * time.Millisecond, 15 * time.Second, 60 * time.Millisecond},
+		"fast and near": {300 * mbit, 2 * time.Millisecond, 30 * time.Millisecond, time.Second, 12 * time.Millisecond},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				p := newSimPath(c.rate, c.base, int(c.rate*c.window.Seconds()))
+				var none *QueueBound
+				bulk(t, p, none)
+				time.Sleep(c.settle)
+				if worst, share := p.over(5 * time.Second); worst <= c.bound || share < 0.9 {
+					t.Errorf("without the bound: a queue of %s, %.2f of the link", worst, share)
+				}
+			})
+			synctest.Test(t, func(t *testing.T) {
+				p := newSimPath(c.rate, c.base, int(c.rate*c.window.Seconds()))
+				bulk(t, p, NewQueueBound(p.info))
+				time.Sleep(c.settle)
+				worst, share := p.over(20 * time.Second)
+				t.Logf("a queue of %s, %.3f of the link", worst, share)
+				if worst > c.bound || share < 0.93 {
+					t.Errorf("a queue of %s (%s allowed), %.2f of the link", worst, c.bound, share)
+				}
+			})
+		})
+	}
+}
+
+func TestAQueueBoundFollowsThePath(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newSimPath(50*mbit, 20*time.Millisecond, 250_000)
+		bulk(t, p, NewQueueBound(p.info))
+		time.Sleep(time.Second)
+		for _, rate := range []float64{10 * mbit, 50 * mbit} {
+			p.change(func() { p.rate, p.window = rate, int(rate*0.04) })
+			time.Sleep(4 * time.Second)
+			worst, share := p.over(10 * time.Second)
+			t.Logf("%.0f Mbit/s: a queue of %s, %.3f of the link", rate/mbit, worst, share)
+			if worst > 30*time.Millisecond || share < 0.9 {
+				t.Errorf("at %.0f Mbit/s: a queue of %s, %.2f of the link", rate/mbit, worst, share)
+			}
+		}
+	})
+}
+
+// A queue that others keep is nothing to give way to for long.
+func TestOthersQueuesAreNotYieldedTo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newSimPath(50*mbit, 20*time.Millisecond, 1<<40)
+		p.foreign = 60 * time.Millisecond
+		p.window = int(20 * mbit * 0.08) // its share, by their queue
+		bulk(t, p, NewQueueBound(p.info))
+		time.Sleep(time.Second)
+		_, share := p.over(30 * time.Second)
+		t.Logf("%.3f of the link", share)
+		if share < 0.9*20/50 {
+			t.Errorf("%.2f of the link, of 0.40 that it has without a bound", share)
+		}
+	})
+}
+
+func TestASenderWithLittleToSendIsNotLimited(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newSimPath(50*mbit, 20*time.Millisecond, 250_000)
+		b := NewQueueBound(p.info)
+		for range 500 {
+			if waited := b.take(t.Context(), ShapeChunk); waited > 0 {
+				t.Fatalf("it waited %s", waited)
+			}
+			p.write(ShapeChunk)
+			time.Sleep(10 * time.Millisecond) // 13 Mbit/s
+		}
+		time.Sleep(time.Hour)
+	})
+}
+
+func TestAPathThatIsNotKnownIsNotLimited(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := NewQueueBound(func() Info { return Info{RTT: time.Second} })
+		for range 1000 {
+			if waited := b.take(t.Context(), ShapeChunk); waited > 0 {
+				t.Fatalf("it waited %s", waited)
+			}
+			time.Sleep(time.Millisecond)
+		}
+	})
+}
