@@ -256,7 +256,7 @@ func (s *Server) quicPort() int {
 func (s *Server) httpServer(h http.Handler) *http.Server {
 	return &http.Server{
 		Handler: h, ReadHeaderTimeout: readHeaderTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeaderBytes,
-		ErrorLog: stdlog.New(logWriter{s.log}, "", 0),
+		ErrorLog: stdlog.New(logWriter{s.log}, "", 0), ConnContext: webtransport.ConnContext,
 	}
 }
 

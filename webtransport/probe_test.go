@@ -15,6 +15,9 @@ import (
 	"time"
 )
 
+// patience bounds what must happen over a bad link.
+const patience = 30 * time.Second
+
 func addrOf(pc net.PacketConn) netip.AddrPort { return pc.LocalAddr().(*net.UDPAddr).AddrPort() }
 
 func listenPackets(t *testing.T) net.PacketConn {

@@ -45,7 +45,7 @@ const (
 //
 // Only carriers that know their path's least round trip are limited.
 type QueueBound struct {
-	path  func() Info
+	path  func() pathStats
 	turn  chan struct{} // held by whoever waits for limit
 	limit *rate.Limiter // of all the session's bulk, in bytes a second; Inf: none
 
@@ -69,8 +69,16 @@ type queue struct {
 	delay time.Duration // in the path's queues
 }
 
-// NewQueueBound makes one for a session; path is its Info.
-func NewQueueBound(path func() Info) *QueueBound {
+// NewQueueBound makes one for what is written to a session.
+func NewQueueBound(s Session) *QueueBound {
+	path := func() pathStats { return pathStats{} }
+	if p, ok := s.(interface{ path() pathStats }); ok {
+		path = p.path
+	}
+	return newQueueBound(path)
+}
+
+func newQueueBound(path func() pathStats) *QueueBound {
 	return &QueueBound{path: path, turn: make(chan struct{}, 1), limit: rate.NewLimiter(rate.Inf, 2*ShapeChunk)}
 }
 
@@ -83,12 +91,12 @@ func (b *QueueBound) look(now time.Time) {
 		return
 	}
 	p := b.path()
-	tick := max(queueTick, p.RTT)
-	if p.MinRTT == 0 || passed < tick {
+	tick := max(queueTick, p.rtt)
+	if p.minRTT == 0 || passed < tick {
 		return
 	}
 	before, waited := b.queue, b.waited
-	b.queue = queue{at: now, sent: p.BytesSent, over: passed, rate: float64(p.BytesSent-before.sent) / passed.Seconds(), delay: p.RTT - p.MinRTT}
+	b.queue = queue{at: now, sent: p.sent, over: passed, rate: float64(p.sent-before.sent) / passed.Seconds(), delay: p.rtt - p.minRTT}
 	b.waited = false
 	if passed > queueStale {
 		b.reset()
@@ -97,7 +105,7 @@ func (b *QueueBound) look(now time.Time) {
 	if now.Before(b.free) {
 		return
 	}
-	aim := min(max(p.MinRTT/8, queueMin), queueMax)
+	aim := min(max(p.minRTT/8, queueMin), queueMax)
 	if b.carries > 0 {
 		aim = max(aim, time.Duration(ShapeChunk/b.carries*float64(time.Second)))
 	}
@@ -141,7 +149,7 @@ func (b *QueueBound) look(now time.Time) {
 	case waited && b.short >= probeAfter:
 		b.carries *= probe
 	}
-	share := 1 + float64(aim-b.delay)/float64(2*p.RTT) - drainMore*float64(max(0, b.long-drainFirst))
+	share := 1 + float64(aim-b.delay)/float64(2*p.rtt) - drainMore*float64(max(0, b.long-drainFirst))
 	b.limit.SetLimit(rate.Limit(max(b.carries*min(max(share, drainLeast), probeMost), 4*ShapeChunk)))
 }
 

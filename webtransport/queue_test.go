@@ -30,10 +30,10 @@ func newSimPath(rate float64, base time.Duration, window int) *simPath {
 	return p
 }
 
-func (p *simPath) info() Info {
+func (p *simPath) stats() pathStats {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return Info{RTT: p.rtt, MinRTT: p.base, BytesSent: p.sent}
+	return pathStats{rtt: p.rtt, minRTT: p.base, sent: p.sent}
 }
 
 // write puts a packet after the other into the link.
@@ -138,7 +138,7 @@ func TestABulksOwnQueueStaysShort(t *testing.T) {
 			})
 			synctest.Test(t, func(t *testing.T) {
 				p := newSimPath(c.rate, c.base, int(c.rate*c.window.Seconds()))
-				bulk(t, p, NewQueueBound(p.info))
+				bulk(t, p, newQueueBound(p.stats))
 				time.Sleep(c.settle)
 				worst, share := p.over(20 * time.Second)
 				t.Logf("a queue of %s, %.3f of the link", worst, share)
@@ -153,7 +153,7 @@ func TestABulksOwnQueueStaysShort(t *testing.T) {
 func TestAQueueBoundFollowsThePath(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newSimPath(50*mbit, 20*time.Millisecond, 250_000)
-		bulk(t, p, NewQueueBound(p.info))
+		bulk(t, p, newQueueBound(p.stats))
 		time.Sleep(time.Second)
 		for _, rate := range []float64{10 * mbit, 50 * mbit} {
 			p.change(func() { p.rate, p.window = rate, int(rate*0.04) })
@@ -173,7 +173,7 @@ func TestOthersQueuesAreNotYieldedTo(t *testing.T) {
 		p := newSimPath(50*mbit, 20*time.Millisecond, 1<<40)
 		p.foreign = 60 * time.Millisecond
 		p.window = int(20 * mbit * 0.08) // its share, by their queue
-		bulk(t, p, NewQueueBound(p.info))
+		bulk(t, p, newQueueBound(p.stats))
 		time.Sleep(time.Second)
 		_, share := p.over(30 * time.Second)
 		t.Logf("%.3f of the link", share)
@@ -186,7 +186,7 @@ func TestOthersQueuesAreNotYieldedTo(t *testing.T) {
 func TestASenderWithLittleToSendIsNotLimited(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newSimPath(50*mbit, 20*time.Millisecond, 250_000)
-		b := NewQueueBound(p.info)
+		b := newQueueBound(p.stats)
 		for range 500 {
 			if waited := b.take(t.Context(), ShapeChunk); waited > 0 {
 				t.Fatalf("it waited %s", waited)
@@ -200,7 +200,7 @@ func TestASenderWithLittleToSendIsNotLimited(t *testing.T) {
 
 func TestAPathThatIsNotKnownIsNotLimited(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := NewQueueBound(func() Info { return Info{RTT: time.Second} })
+		b := newQueueBound(func() pathStats { return pathStats{rtt: time.Second} })
 		for range 1000 {
 			if waited := b.take(t.Context(), ShapeChunk); waited > 0 {
 				t.Fatalf("it waited %s", waited)

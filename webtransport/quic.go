@@ -300,6 +300,11 @@ func (s *quicSession) Info() Info {
 	}
 }
 
+func (s *quicSession) path() pathStats {
+	st := s.conn.ConnectionStats()
+	return pathStats{rtt: st.SmoothedRTT, minRTT: st.MinRTT, sent: st.BytesSent}
+}
+
 func (s *quicSession) OpenStream(ctx context.Context) (Stream, error) {
 	str, err := s.sess.OpenStreamSync(ctx)
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/http/httptrace"
 	"net/url"
 	"strings"
 	"sync"
@@ -57,7 +58,7 @@ func AcceptWebSocket(w http.ResponseWriter, r *http.Request, c WebSocketConfig) 
 		return nil, err
 	}
 	c.Mux.ConnWindow = cmp.Or(c.Mux.ConnWindow, serverConnWindow)
-	return newWSSession(conn, c, remoteAddr(r.RemoteAddr), qmux.Server), nil
+	return newWSSession(conn, tcpOf(r.Context().Value(tcpConnKey{})), c, remoteAddr(r.RemoteAddr), qmux.Server), nil
 }
 
 // offers reports whether the client lists one of the subprotocols: without one the peers would not know how to read
@@ -77,7 +78,8 @@ func offers(r *http.Request, subprotocols []string) bool {
 
 // DialWebSocket opens a session at a ws or wss URL.
 func DialWebSocket(ctx context.Context, url string, c WebSocketConfig) (Session, error) {
-	conn, _, err := websocket.Dial(ctx, url, &websocket.DialOptions{
+	var below net.Conn
+	conn, _, err := websocket.Dial(httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(i httptrace.GotConnInfo) { below = i.Conn }}), url, &websocket.DialOptions{
 		HTTPClient: c.HTTPClient, HTTPHeader: c.Header, Subprotocols: c.subprotocols(),
 	})
 	if err != nil {
@@ -89,17 +91,21 @@ func DialWebSocket(ctx context.Context, url string, c WebSocketConfig) (Session,
 	}
 	host, _ := hostPort(url)
 	c.Mux.ConnWindow = cmp.Or(c.Mux.ConnWindow, clientConnWindow)
-	return newWSSession(conn, c, remoteAddr(host), qmux.Client), nil
+	return newWSSession(conn, tcpOf(below), c, remoteAddr(host), qmux.Client), nil
 }
 
-func newWSSession(conn *websocket.Conn, c WebSocketConfig, remote net.Addr, side func(qmux.Conn, qmux.Config) *qmux.Session) Session {
+// newWSSession makes a session of a WebSocket on tcp, which is nil where that is not known.
+func newWSSession(conn *websocket.Conn, tcp *net.TCPConn, c WebSocketConfig, remote net.Addr, side func(qmux.Conn, qmux.Config) *qmux.Session) Session {
 	conn.SetReadLimit(wsRecord)
 	version, protocol, _ := strings.Cut(conn.Subprotocol(), ".")
 	c.Mux.Version = qmux.Draft02
 	if version == "qmux-01" {
 		c.Mux.Version = qmux.Draft01
 	}
-	return &muxSession{Session: side(&wsConn{conn: conn}, c.Mux),
+	if tcp != nil {
+		keepUnsentShort(tcp)
+	}
+	return &muxSession{Session: side(&wsConn{conn: conn}, c.Mux), tcp: tcp,
 		info: Info{Transport: "websocket", Protocol: protocol, RemoteAddr: remote}}
 }
 
@@ -140,7 +146,8 @@ func Pipe() (client, server Session) {
 // muxSession is a Session on QMux.
 type muxSession struct {
 	*qmux.Session
-	info Info // what does not change
+	tcp  *net.TCPConn // below; nil: not known
+	info Info         // what does not change
 }
 
 func (s *muxSession) OpenStream(ctx context.Context) (Stream, error) {
@@ -168,6 +175,13 @@ func (s *muxSession) Info() Info {
 	i.RTT, i.MaxDatagramSize = s.Session.RTT(), s.Session.MaxDatagramSize()
 	i.BytesSent, i.BytesReceived = st.BytesSent, st.BytesReceived
 	return i
+}
+
+func (s *muxSession) path() pathStats {
+	if s.tcp == nil {
+		return pathStats{}
+	}
+	return tcpPath(s.tcp)
 }
 
 // hostPort gives host:port of a URL, with the scheme's port where it names none.

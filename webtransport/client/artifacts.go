@@ -22,6 +22,8 @@ var ErrMismatch = errors.New("the bytes differ from the artifact's SHA-256")
 
 const (
 	transferBuffer = 128 << 10 // bytes
+	// maxWriters is how many bulk writes are under way in a session at once, so that what is urgent waits behind few.
+	maxWriters = 8
 	// transferTries bounds the attempts of a transfer in one session that move nothing.
 	transferTries = 5
 	// lastWordTimeout is how long the server's reason for a stream that it stopped may take.
@@ -276,7 +278,7 @@ func (u *upload) attempt(ctx context.Context, l *link) (moved int64, err error) 
 		answer <- err
 		b.str.CancelWrite(uint32(wire.StreamCanceled)) // without effect when all was sent
 	})
-	moved, err = u.send(b.str, first.Offset)
+	moved, err = u.send(l.writes.Stream(ctx, b.str), first.Offset)
 	if err == nil {
 		return moved, <-answer
 	}

@@ -24,6 +24,7 @@ type link struct {
 	doors   []wire.Door // of the document that named this one
 	reason  string
 	since   time.Time
+	writes  webtransport.Shaper // of bulk lanes
 
 	statusMu sync.Mutex     // held around writes to status
 	readers  sync.WaitGroup // of the lanes opened beside ctrl

@@ -54,9 +54,6 @@ func overLab(t *testing.T, c netlab.Conditions) (l *netlab.Lab, client, server S
 	return l, client, <-accepted
 }
 
-// patience bounds what must happen over a bad link.
-const patience = 30 * time.Second
-
 // counted is a number and what fills a packet with it.
 const counted = 1000
 

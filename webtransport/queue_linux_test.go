@@ -1,0 +1,111 @@
+package webtransport
+
+import (
+	"context"
+	"io"
+	"net"
+	"net/http"
+	"sync"
+	"testing"
+	"time"
+
+	"skein.dev/skein/e2e/netlab"
+)
+
+// webSocketOverLab gives a session between the two ends of a link, as overLab does.
+func webSocketOverLab(t *testing.T, c netlab.Conditions) (l *netlab.Lab, client, server Session) {
+	t.Helper()
+	if err := netlab.Unavailable(); err != nil {
+		t.Skip(err)
+	}
+	l, err := netlab.New(1, netlab.Both(c))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(l.Close)
+	accepted := make(chan Session, 1)
+	srv := &http.Server{ConnContext: ConnContext, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if s, err := AcceptWebSocket(w, r, WebSocketConfig{Protocols: []string{"test"}}); err == nil {
+			accepted <- s
+		}
+	})}
+	var ln net.Listener
+	if err := l.Server.Do(func() (err error) {
+		ln, err = net.Listen("tcp", net.JoinHostPort(l.Server.Addr.String(), "80"))
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	served := make(chan struct{})
+	go func() { defer close(served); srv.Serve(ln) }()
+	t.Cleanup(func() { srv.Close(); <-served })
+	// The thread that dials is the one whose namespace counts.
+	there := &http.Transport{DialContext: func(_ context.Context, network, addr string) (conn net.Conn, err error) {
+		err = l.Client.Do(func() error { conn, err = net.Dial(network, addr); return err })
+		return conn, err
+	}}
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	client, err = DialWebSocket(ctx, "ws://"+l.Server.Addr.String()+"/", WebSocketConfig{Protocols: []string{"test"}, HTTPClient: &http.Client{Transport: there}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { client.Close(0, "") })
+	server = <-accepted
+	t.Cleanup(func() { server.Close(0, "") })
+	return l, client, server
+}
+
+// Sixteen writers fill a link whose queue holds as much as is on the way in a round trip. With a bound they fill the link
+// as well, and its queue never overflows.
+func TestBulkDoesNotOverflowTheQueue(t *testing.T) {
+	link := netlab.Conditions{Delay: 10 * time.Millisecond, Rate: 30e6, Queue: 75_000}
+	for name, lab := range map[string]func(*testing.T, netlab.Conditions) (*netlab.Lab, Session, Session){"webtransport": overLab, "websocket": webSocketOverLab} {
+		for _, bounded := range []bool{false, true} {
+			t.Run(name+map[bool]string{true: "", false: " without it"}[bounded], func(t *testing.T) {
+				l, client, server := lab(t, link)
+				shaper := Shaper{Gate: NewGate(8)}
+				if bounded {
+					shaper.Queue = NewQueueBound(server)
+				}
+				ctx, cancel := context.WithCancel(t.Context())
+				var all sync.WaitGroup
+				for range 16 {
+					str, err := server.OpenStream(ctx)
+					if err != nil {
+						t.Fatal(err)
+					}
+					all.Go(func() {
+						for b := make([]byte, 64<<10); ctx.Err() == nil; {
+							if _, err := shaper.Stream(ctx, str).Write(b); err != nil {
+								return
+							}
+						}
+					})
+				}
+				all.Go(func() {
+					for {
+						str, err := client.AcceptStream(ctx)
+						if err != nil {
+							return
+						}
+						all.Go(func() { io.Copy(io.Discard, str) })
+					}
+				})
+				time.Sleep(3 * time.Second)
+				before, begin := l.Counts(netlab.Down), time.Now()
+				time.Sleep(4 * time.Second)
+				after, took := l.Counts(netlab.Down), time.Since(begin)
+				cancel()
+				client.Close(0, "")
+				server.Close(0, "")
+				all.Wait()
+				dropped, share := after.Dropped-before.Dropped, float64(after.Bytes-before.Bytes)*8/30e6/took.Seconds()
+				t.Logf("%d packets dropped, %.2f of the link used", dropped, share)
+				if bounded && (dropped > 0 || share < 0.8) || !bounded && dropped == 0 {
+					t.Errorf("%d packets dropped, %.2f of the link used", dropped, share)
+				}
+			})
+		}
+	}
+}
