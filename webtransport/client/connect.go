@@ -66,13 +66,16 @@ func (c *Client) better(ctx context.Context, l *link) *link {
 	for ctx.Err() == nil {
 		// Something in between may pass a handshake and no knock, so that a look is due without an answer too, if a short one.
 		patience := retryTimeout
-		if c.knock(ctx, l.doors, time.Now().Add(b.next())) {
+		answered := c.knock(ctx, l.doors, time.Now().Add(time.Second+b.next()))
+		if answered {
 			patience = connectTimeout
 		}
 		if next := c.overQUIC(ctx, patience); next != nil {
 			return next
 		}
-		sleep(ctx, time.Second+b.next())
+		if answered { // it is not UDP that is missing
+			sleep(ctx, time.Second+b.next())
+		}
 	}
 	return nil
 }
