@@ -14,26 +14,39 @@ const (
 	queueMin = 4 * time.Millisecond
 	queueMax = 12 * time.Millisecond
 
+	// queuePath is the round trip of the shortest path that is limited: below, delay tells of the machines, not of a queue.
+	queuePath = time.Millisecond
+
 	// queueTick is the least time between two looks; on a longer path it is the round trip, after which what was changed shows.
+	// A look after more than longTicks finds what a pause left behind, and changes nothing.
 	queueTick = 20 * time.Millisecond
+	longTicks = 4
 	// queueStale is how long a limit is kept without a look.
 	queueStale = 10 * time.Second
 
 	// The limit is a share of what the path carries: from drainLeast, where its queue is long, to probeMost, where there is
-	// none. Where there is none for probeAfter looks, the path is taken to carry probe times as much with each.
+	// none. Where there is none for probeAfter looks, the path is taken to carry probe times as much with each, and after
+	// probeMany the limit ends.
 	drainLeast = 0.3
 	probeMost  = 1.1
-	probe      = 1.05
+	probe      = 1.1
 	probeAfter = 3
+	probeMany  = 10
 	// After drainFirst looks at a queue that stays long it is less by drainMore with each: some was written before, and is
 	// yet to come.
 	drainFirst = 2
 	drainMore  = 0.05
-	// A queue of one's own is short again after a few round trips. One that is too long for drainTries looks is somebody else's:
-	// nothing is held back then for freeTime, or for freeTicks if those are longer.
-	drainTries = 10
-	freeTime   = 5 * time.Second
-	freeTicks  = 64
+	// A queue of one's own is short again after a few round trips of less. One that is too long for drainTries looks is somebody
+	// else's, and so is one that does not fall below the aim for as many while the limit falls to yielded of what it was: nothing
+	// is held back then for freeTime, or for freeTicks if those are longer.
+	drainTries = 12
+	yielded    = 0.85
+	settle     = 6 // looks until it is known what the path carries
+	// What the path is taken to carry falls to fallMost before the queue is short again, and never below leastRate.
+	fallMost  = 1. / 3
+	leastRate = 4 * ShapeChunk
+	freeTime  = 5 * time.Second
+	freeTicks = 64
 	// idleTicks without a wait for the limit end it: something else bounds what is sent.
 	idleTicks = 10
 )
@@ -43,7 +56,7 @@ const (
 // the delay that it sees, as LEDBAT does (RFC 6817), but gives way to no other sender: where writing less makes no queue
 // shorter, the queue is not the session's, and it writes as much as it may for a while.
 //
-// Only carriers that know their path's least round trip are limited.
+// Carriers that don't know their path's least round trip are not limited.
 type QueueBound struct {
 	path  func() pathStats
 	turn  chan struct{} // held by whoever waits for limit
@@ -56,6 +69,9 @@ type QueueBound struct {
 	carries float64   // the path, in bytes a second; 0: not known
 	long    int       // looks in a row that found the queue too long
 	short   int       // looks in a row that found hardly any
+	above   int       // looks in a row that found it longer than aimed at
+	before  float64   // what the path carried when they began, as far as that was known by then
+	least   float64   // what it is taken to carry at least
 	idle    int       // looks in a row before which nobody had waited
 	free    time.Time // nothing is limited until then
 }
@@ -65,6 +81,8 @@ type queue struct {
 	at    time.Time
 	sent  uint64        // bytes, of the session's whole connection
 	over  time.Duration // since the look before
+	usual bool          // that was no pause
+	held  bool          // somebody waited in that time
 	rate  float64       // in that time, in bytes a second
 	delay time.Duration // in the path's queues
 }
@@ -92,17 +110,20 @@ func (b *QueueBound) look(now time.Time) {
 	}
 	p := b.path()
 	tick := max(queueTick, p.rtt)
-	if p.minRTT == 0 || passed < tick {
+	if limit := b.limit.Limit(); limit != rate.Inf {
+		tick = max(tick, time.Duration(ShapeChunk/float64(limit)*float64(time.Second)))
+	}
+	if passed < tick {
 		return
 	}
-	before, waited := b.queue, b.waited
-	b.queue = queue{at: now, sent: p.sent, over: passed, rate: float64(p.sent-before.sent) / passed.Seconds(), delay: p.rtt - p.minRTT}
+	before, waited, usual := b.queue, b.waited, passed <= longTicks*tick
+	b.queue = queue{at: now, sent: p.sent, over: passed, usual: usual, held: waited, rate: float64(p.sent-before.sent) / passed.Seconds(), delay: p.rtt - p.minRTT}
 	b.waited = false
-	if passed > queueStale {
+	if passed > queueStale || p.minRTT < queuePath {
 		b.reset()
 		return
 	}
-	if now.Before(b.free) {
+	if !usual || !before.usual || now.Before(b.free) {
 		return
 	}
 	aim := min(max(p.minRTT/8, queueMin), queueMax)
@@ -113,8 +134,7 @@ func (b *QueueBound) look(now time.Time) {
 	case b.delay <= 2*aim:
 		b.long = 0
 	case b.long == drainTries:
-		b.reset()
-		b.free = now.Add(max(freeTime, freeTicks*tick))
+		b.release(now, tick)
 		return
 	default:
 		b.long++
@@ -130,32 +150,59 @@ func (b *QueueBound) look(now time.Time) {
 			return
 		}
 	}
-	if b.delay < aim/2 {
-		b.short++
-	} else {
+	switch {
+	case b.delay >= aim/2 || !waited:
 		b.short = 0
+	case b.short == probeMany:
+		b.reset()
+		return
+	default:
+		b.short++
 	}
 	switch {
 	case b.delay > aim/2 && before.delay > aim/2:
 		// What went in and did not make the queue longer came out. A look shows the queue of a round trip ago: what was
 		// sent until the look before made it so.
 		carried := before.rate / max(0.5, 1+float64(b.delay-before.delay)/float64(before.over))
-		if b.carries == 0 {
-			b.carries = carried
+		switch {
+		case b.carries == 0:
+			b.carries = max(b.rate, before.rate)
+		case before.held || carried > b.carries: // and it was not for want of more that so little went in
+			b.carries += (carried - b.carries) / 2
 		}
-		b.carries += (carried - b.carries) / 2
 	case b.carries == 0:
 		b.carries = b.rate
-	case waited && b.short >= probeAfter:
+	case b.short >= probeAfter:
 		b.carries *= probe
 	}
+	b.carries = max(b.carries, b.least)
+	switch {
+	case b.delay <= aim:
+		b.above, b.before, b.least = 0, b.carries, max(b.carries*fallMost, leastRate)
+	case b.above <= settle:
+		if b.before = b.carries; b.least == 0 {
+			b.least = max(b.carries*fallMost, leastRate)
+		}
+		fallthrough
+	default:
+		if b.above++; b.above > drainTries && b.carries < yielded*b.before {
+			b.release(now, tick)
+			return
+		}
+	}
 	share := 1 + float64(aim-b.delay)/float64(2*p.rtt) - drainMore*float64(max(0, b.long-drainFirst))
-	b.limit.SetLimit(rate.Limit(max(b.carries*min(max(share, drainLeast), probeMost), 4*ShapeChunk)))
+	b.limit.SetLimit(rate.Limit(max(b.carries*min(max(share, drainLeast), probeMost), leastRate)))
+}
+
+// release ends the limit for a while.
+func (b *QueueBound) release(now time.Time, tick time.Duration) {
+	b.reset()
+	b.free = now.Add(max(freeTime, freeTicks*tick))
 }
 
 // reset ends the limit.
 func (b *QueueBound) reset() {
-	b.long, b.short, b.idle, b.carries = 0, 0, 0, 0
+	b.long, b.short, b.idle, b.above, b.carries, b.before, b.least = 0, 0, 0, 0, 0, 0, 0
 	b.limit.SetLimit(rate.Inf)
 }
 
