@@ -100,6 +100,8 @@ func (d *download) write(ctx context.Context, ordered chan *piece) error {
 		select {
 		case <-p.done:
 		case <-ctx.Done():
+		}
+		if ctx.Err() != nil { // both may be true: a select takes either
 			return ctx.Err()
 		}
 		if p.err != nil {
