@@ -7,7 +7,7 @@ FUZZ    ?= 3s
 # What the bundle in static/dist is made from.
 JS := $(shell find static/client static/app -name '*.js') static/build.js static/package.json
 
-.PHONY: run build test bench generate deps test-deps check test-go test-race test-fuzz test-js test-e2e clean
+.PHONY: run build test bench generate deps test-deps check test-go test-race test-fuzz test-js test-e2e bench-faults clean
 
 run: build
 	./bin/skein serve
@@ -82,6 +82,11 @@ test-e2e: build e2e/node_modules/.installed
 bench: build
 	$(GO) build -trimpath -o bin/skein-peers ./cmd/skein-peers
 	./bin/skein bench $(BENCH)
+	@[ -n "$(BENCH)" ] || $(MAKE) bench-faults
+
+# What faults of the network do to sessions, how long a page's stop takes on a bad link, and the way back from WebSocket.
+bench-faults: build e2e/node_modules/.installed
+	$(GO) test -v -run Matrix -bench . -benchtime 2x -timeout 20m ./e2e/faults | grep -v '^time='
 
 generate:
 	$(GO) tool templ generate -path ui -log-level error

@@ -47,7 +47,7 @@ type report struct {
 	At     *at                     `json:"at,omitempty"`
 	Sent   *sent                   `json:"sent,omitempty"`
 	Events map[wire.AgentID][]seen `json:"events,omitempty"`
-	Took   []float64               `json:"took,omitempty"` // each stop, from the call to its report, ms
+	Took   []float64               `json:"took,omitempty"`  // each stop, from the call to its report, ms
 	Error  string                  `json:"error,omitempty"` // something that the network is no excuse for
 }
 
