@@ -67,11 +67,11 @@ type QueueBound struct {
 
 	waited  bool      // somebody waited since the last look
 	carries float64   // the path, in bytes a second; 0: not known
-	long    int       // looks in a row that found the queue too long
-	short   int       // looks in a row that found hardly any
-	above   int       // looks in a row that found it longer than aimed at
-	before  float64   // what the path carried when they began, as far as that was known by then
 	least   float64   // what it is taken to carry at least
+	long    int       // looks in a row that found the queue too long
+	above   int       // looks in a row that found it longer than aimed at
+	carried float64   // the path, when those began, as far as that was known by then
+	short   int       // looks in a row that found hardly any queue
 	idle    int       // looks in a row before which nobody had waited
 	free    time.Time // nothing is limited until then
 }
@@ -111,98 +111,115 @@ func (b *QueueBound) look(now time.Time) {
 	p := b.path()
 	tick := max(queueTick, p.rtt)
 	if limit := b.limit.Limit(); limit != rate.Inf {
-		tick = max(tick, time.Duration(ShapeChunk/float64(limit)*float64(time.Second)))
+		tick = max(tick, chunkTime(float64(limit)))
 	}
 	if passed < tick {
 		return
 	}
-	before, waited, usual := b.queue, b.waited, passed <= longTicks*tick
-	b.queue = queue{at: now, sent: p.sent, over: passed, usual: usual, held: waited, rate: float64(p.sent-before.sent) / passed.Seconds(), delay: p.rtt - p.minRTT}
+	last := b.queue
+	b.queue = queue{at: now, sent: p.sent, over: passed, usual: passed <= longTicks*tick, held: b.waited,
+		rate: float64(p.sent-last.sent) / passed.Seconds(), delay: p.rtt - p.minRTT}
 	b.waited = false
 	if passed > queueStale || p.minRTT < queuePath {
 		b.reset()
 		return
 	}
-	if !usual || !before.usual || now.Before(b.free) {
+	if !b.usual || !last.usual || now.Before(b.free) {
 		return
 	}
 	aim := min(max(p.minRTT/8, queueMin), queueMax)
 	if b.carries > 0 {
-		aim = max(aim, time.Duration(ShapeChunk/b.carries*float64(time.Second)))
+		aim = max(aim, chunkTime(b.carries))
 	}
+	b.count(aim)
 	switch {
-	case b.delay <= 2*aim:
-		b.long = 0
-	case b.long == drainTries:
-		b.release(now, tick)
-		return
+	case b.long > drainTries:
+		b.release(tick)
+	case b.limit.Limit() == rate.Inf && b.long == 0: // and no need for one
+	case b.idle == idleTicks, b.short > probeMany:
+		b.reset()
 	default:
-		b.long++
-	}
-	switch {
-	case b.limit.Limit() == rate.Inf && b.long == 0:
-		return
-	case waited || b.long > 0:
-		b.idle = 0
-	default:
-		if b.idle++; b.idle == idleTicks {
-			b.reset()
+		b.estimate(last, aim)
+		if b.inVain(aim) {
+			b.release(tick)
 			return
 		}
+		share := 1 + float64(aim-b.delay)/float64(2*p.rtt) - drainMore*float64(max(0, b.long-drainFirst))
+		b.limit.SetLimit(rate.Limit(max(b.carries*min(max(share, drainLeast), probeMost), leastRate)))
 	}
-	switch {
-	case b.delay >= aim/2 || !waited:
-		b.short = 0
-	case b.short == probeMany:
-		b.reset()
+}
+
+// chunkTime is what a chunk takes at a rate.
+func chunkTime(bytesPerSecond float64) time.Duration {
+	return time.Duration(ShapeChunk / bytesPerSecond * float64(time.Second))
+}
+
+// count counts what the look found.
+func (b *QueueBound) count(aim time.Duration) {
+	if b.delay > 2*aim {
+		b.long++
+	} else if b.long = 0; b.limit.Limit() == rate.Inf {
 		return
-	default:
-		b.short++
 	}
+	if b.held || b.long > 0 {
+		b.idle = 0
+	} else {
+		b.idle++
+	}
+	if b.held && b.delay < aim/2 {
+		b.short++
+	} else {
+		b.short = 0
+	}
+}
+
+// estimate finds what the path carries, as far as the look tells.
+func (b *QueueBound) estimate(last queue, aim time.Duration) {
 	switch {
-	case b.delay > aim/2 && before.delay > aim/2:
+	case b.carries == 0:
+		if b.carries = b.rate; b.delay > aim/2 && last.delay > aim/2 {
+			b.carries = max(b.rate, last.rate)
+		}
+	case b.delay > aim/2 && last.delay > aim/2:
 		// What went in and did not make the queue longer came out. A look shows the queue of a round trip ago: what was
 		// sent until the look before made it so.
-		carried := before.rate / max(0.5, 1+float64(b.delay-before.delay)/float64(before.over))
-		switch {
-		case b.carries == 0:
-			b.carries = max(b.rate, before.rate)
-		case before.held || carried > b.carries: // and it was not for want of more that so little went in
-			b.carries += (carried - b.carries) / 2
+		came := last.rate / max(0.5, 1+float64(b.delay-last.delay)/float64(last.over))
+		if last.held || came > b.carries { // it was not for want of more that so little went in
+			b.carries += (came - b.carries) / 2
 		}
-	case b.carries == 0:
-		b.carries = b.rate
 	case b.short >= probeAfter:
 		b.carries *= probe
 	}
 	b.carries = max(b.carries, b.least)
-	switch {
-	case b.delay <= aim:
-		b.above, b.before, b.least = 0, b.carries, max(b.carries*fallMost, leastRate)
-	case b.above <= settle:
-		if b.before = b.carries; b.least == 0 {
-			b.least = max(b.carries*fallMost, leastRate)
-		}
-		fallthrough
-	default:
-		if b.above++; b.above > drainTries && b.carries < yielded*b.before {
-			b.release(now, tick)
-			return
-		}
+}
+
+// inVain reports whether the sender holds back and the queue stays.
+func (b *QueueBound) inVain(aim time.Duration) bool {
+	settled := b.above > settle
+	if b.delay <= aim || !settled {
+		b.carried = b.carries
 	}
-	share := 1 + float64(aim-b.delay)/float64(2*p.rtt) - drainMore*float64(max(0, b.long-drainFirst))
-	b.limit.SetLimit(rate.Limit(max(b.carries*min(max(share, drainLeast), probeMost), leastRate)))
+	if b.delay <= aim || b.least == 0 {
+		b.least = max(b.carries*fallMost, leastRate)
+	}
+	if b.delay <= aim {
+		b.above = 0
+		return false
+	}
+	b.above++
+	return settled && b.above > drainTries && b.carries < yielded*b.carried
 }
 
 // release ends the limit for a while.
-func (b *QueueBound) release(now time.Time, tick time.Duration) {
+func (b *QueueBound) release(tick time.Duration) {
 	b.reset()
-	b.free = now.Add(max(freeTime, freeTicks*tick))
+	b.free = b.at.Add(max(freeTime, freeTicks*tick))
 }
 
 // reset ends the limit.
 func (b *QueueBound) reset() {
-	b.long, b.short, b.idle, b.above, b.carries, b.before, b.least = 0, 0, 0, 0, 0, 0, 0
+	b.long, b.above, b.short, b.idle = 0, 0, 0, 0
+	b.carries, b.carried, b.least = 0, 0, 0
 	b.limit.SetLimit(rate.Inf)
 }
 
