@@ -45,9 +45,9 @@ check:
 	cd static && npm run --silent check
 
 # Tests whose names end in AtScale, and the fault matrix, do less with the race detector, which makes them many times as
-# slow: they run without it, at their full size.
+# slow: they run without it, at their full size and one package after the other.
 test-go:
-	SKEIN_REQUIRE_INTEROP=1 $(GO) test -run 'AtScale$$' -timeout 20m ./server
+	SKEIN_REQUIRE_INTEROP=1 $(GO) test -p 1 -run 'AtScale$$' -timeout 20m ./server ./webtransport
 	SKEIN_REQUIRE_INTEROP=1 $(GO) test -timeout 20m ./e2e/faults
 
 # All of them run with it. The server's tests, which load the machine, and the fault matrix, which has links in user space,

@@ -78,10 +78,13 @@ export const CLIENT_VERSION = '0.1.0'
 const MAX_TRACE = 100
 
 /**
- * A WebSocket looks for WebTransport a second after it opened and then ever more rarely, up to a minute, give or take. A
- * return that did not last for FLAP_MS doubles the first pause.
+ * A WebSocket looks for WebTransport a second after it opened, FIRST_LOOKS times every few seconds and then ever more rarely, up
+ * to a minute, give or take: a page may fail MAX_FAILED times only. A look is short, for the browser's packets follow one another
+ * ever more slowly. A return that did not last for FLAP_MS doubles the first pauses.
  */
-const RETURN_MS = 3000
+const RETURN_MS = 2000
+const FIRST_LOOKS = 4
+const LOOK_MS = 6000
 const MAX_RETURN_MS = 60_000
 const FLAP_MS = 60_000
 const MAX_FLAPS = 4
@@ -402,12 +405,13 @@ export class Skein extends EventTarget {
     const over = aborted(signal)
     if (session.transport === 'webtransport' || !this.#WebTransport) return over
     const pauses = new Backoff(RETURN_MS * 2 ** this.#flaps, MAX_RETURN_MS)
-    while (!signal.aborted) {
+    for (let looks = 0; !signal.aborted; looks++) {
       this.#wake = new AbortController()
+      if (looks < FIRST_LOOKS) pauses.reset()
       await pause(1000 + pauses.next(), AbortSignal.any([signal, this.#wake.signal]))
       if (signal.aborted || this.#options.transport !== 'auto' || attemptsOf(this.#WebTransport).hopeless) continue
       try {
-        const better = await this.#race('webtransport', signal, () => {})
+        const better = await this.#race('webtransport', signal, () => {}, LOOK_MS)
         if (this.#options.transport === 'auto') return better
         better.session.close(CloseCode.normal, 'not needed') // the page changed its mind meanwhile
       } catch (e) {
