@@ -1,10 +1,14 @@
 import { defineConfig } from '@playwright/test'
 
-// Every spec runs twice. In `websocket` UDP leads into a black hole (fixtures/network.js): the page is not told, it has
-// to find its way.
+// In `websocket` UDP leads into a black hole (fixtures/network.js): the page is not told, it has to find its way. Every spec
+// runs in `webtransport`, and in both unless it is about a page alone: what that shows comes over lanes that others try.
+const pictures = process.env.SHOTS ? [] : ['shots.spec.js'] // for people: npm run shots
+const pages = ['accessibility', 'health', 'login', 'responsive', 'scale', 'spawn'].map((name) => `${name}.spec.js`)
+const pageTests = /(memory|tasks)\.spec\.js (?!.*(link that breaks|restart|results come in|cancel reaches|two pages))/
+
 export default defineConfig({
   testDir: 'specs',
-  testIgnore: process.env.SHOTS ? [] : ['shots.spec.js'], // pictures for people: npm run shots
+  testIgnore: pictures,
   outputDir: 'test-results',
   fullyParallel: true,
   workers: 2,
@@ -26,6 +30,6 @@ export default defineConfig({
   },
   projects: [
     { name: 'webtransport', use: { transport: 'webtransport' } },
-    { name: 'websocket', use: { transport: 'websocket' } },
+    { name: 'websocket', use: { transport: 'websocket' }, testIgnore: [...pictures, ...pages], grepInvert: pageTests },
   ],
 })
