@@ -2,7 +2,7 @@
 
 GO      ?= go
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
-FUZZ    ?= 3s
+FUZZ    ?= 2s
 
 # What the bundle in static/dist is made from.
 JS := $(shell find static/client static/app -name '*.js') static/build.js static/package.json
