@@ -494,7 +494,7 @@ func (l *lane) reply(m *wire.Message, res any, err error, begin time.Time) {
 	}
 	if err != nil {
 		e := wire.AsError(err)
-		if e.Code == wire.CodeInternal {
+		if e.Code == wire.CodeInternal && !errors.Is(err, context.Canceled) { // then nobody waits for it any more
 			l.c.log.Error("a request failed", "method", m.Method, "err", err)
 		}
 		out = wire.NewError(m.ID, e)
