@@ -17,14 +17,7 @@ import (
 // webSocketOverLab gives a session between the two ends of a link, as overLab does.
 func webSocketOverLab(t *testing.T, c netlab.Conditions) (l *netlab.Lab, client, server Session) {
 	t.Helper()
-	if err := netlab.Unavailable(); err != nil {
-		t.Skip(err)
-	}
-	l, err := netlab.New(1, netlab.Both(c))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(l.Close)
+	l = newLab(t, c)
 	accepted := make(chan Session, 1)
 	srv := &http.Server{ConnContext: ConnContext, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if s, err := AcceptWebSocket(w, r, WebSocketConfig{Protocols: []string{"test"}}); err == nil {
@@ -48,6 +41,7 @@ func webSocketOverLab(t *testing.T, c netlab.Conditions) (l *netlab.Lab, client,
 	}}
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
+	var err error
 	client, err = DialWebSocket(ctx, "ws://"+l.Server.Addr.String()+"/", WebSocketConfig{Protocols: []string{"test"}, HTTPClient: &http.Client{Transport: there}})
 	if err != nil {
 		t.Fatal(err)
