@@ -13,6 +13,24 @@ export const MAX_FAILED = 7
 /** How long one counts, in milliseconds. */
 export const COUNTS_MS = 5 * 60_000
 
+/**
+ * Looks for WebTransport from a WebSocket: FIRST_LOOKS that begin a few seconds after one another, for most blocks are short,
+ * and then as many as never come to MAX_FAILED within COUNTS_MS. Each is short, for the browser's packets follow one another
+ * ever more slowly.
+ */
+const FIRST_LOOKS = 4
+const FIRST_MS = 2000
+const LATER_MS = 90_000
+export const LOOK_MS = 6000
+
+/**
+ * The pause before a look, in milliseconds, with jitter.
+ * @param {number} looks those before it
+ * @param {number} flaps returns in a row that did not last: each doubles the first pauses
+ * @param {() => number} [random]
+ */
+export const untilLook = (looks, flaps, random = Math.random) => (looks < FIRST_LOOKS ? 1000 + random() * FIRST_MS * 2 ** flaps : LATER_MS * (1 + random() / 2))
+
 export class Attempts {
   /** @type {number[]} when the last ones failed, oldest first; at most MAX_FAILED */
   #failed = []

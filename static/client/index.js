@@ -14,7 +14,7 @@
  * docs/javascript.md shows how to use it, docs/protocol.md is the protocol.
  */
 import { Artifacts } from './artifacts.js'
-import { attemptsOf } from './attempts.js'
+import { LOOK_MS, attemptsOf, untilLook } from './attempts.js'
 import { Backoff, pause } from './backoff.js'
 import { openWebSocket, openWebTransport } from './carrier.js'
 import { choiceOf, networkType } from './choice.js'
@@ -77,15 +77,7 @@ export const CLIENT_VERSION = '0.1.0'
 /** Entries of `trace`. */
 const MAX_TRACE = 100
 
-/**
- * A WebSocket looks for WebTransport a second after it opened, FIRST_LOOKS times every few seconds and then ever more rarely, up
- * to a minute, give or take: a page may fail MAX_FAILED times only. A look is short, for the browser's packets follow one another
- * ever more slowly. A return that did not last for FLAP_MS doubles the first pauses.
- */
-const RETURN_MS = 2000
-const FIRST_LOOKS = 4
-const LOOK_MS = 6000
-const MAX_RETURN_MS = 60_000
+/** A return to WebTransport that ended sooner makes the next one wait longer, MAX_FLAPS times at most. */
 const FLAP_MS = 60_000
 const MAX_FLAPS = 4
 
@@ -404,11 +396,9 @@ export class Skein extends EventTarget {
   async #better(session, signal) {
     const over = aborted(signal)
     if (session.transport === 'webtransport' || !this.#WebTransport) return over
-    const pauses = new Backoff(RETURN_MS * 2 ** this.#flaps, MAX_RETURN_MS)
     for (let looks = 0; !signal.aborted; looks++) {
       this.#wake = new AbortController()
-      if (looks < FIRST_LOOKS) pauses.reset()
-      await pause(1000 + pauses.next(), AbortSignal.any([signal, this.#wake.signal]))
+      await pause(untilLook(looks, this.#flaps), AbortSignal.any([signal, this.#wake.signal]))
       if (signal.aborted || this.#options.transport !== 'auto' || attemptsOf(this.#WebTransport).hopeless) continue
       try {
         const better = await this.#race('webtransport', signal, () => {}, LOOK_MS)
