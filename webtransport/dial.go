@@ -71,19 +71,20 @@ func dialQUIC(ctx context.Context, url string, c QUICDialConfig, dial dialFunc) 
 	if tlsConf.ServerName == "" {
 		tlsConf.ServerName, _, _ = net.SplitHostPort(host)
 	}
+	failed := func(err error) error { return fmt.Errorf("connect to %s over QUIC: %w", host, connectError{err}) }
 	to, err := resolve(ctx, host)
 	if err != nil {
-		return nil, fmt.Errorf("connect to %s over QUIC: %w", host, err)
+		return nil, failed(err)
 	}
 	p := &paths{mask: c.Mask, to: to}
 	t, pc, err := p.open()
 	if err != nil {
-		return nil, fmt.Errorf("connect to %s over QUIC: %w", host, err)
+		return nil, failed(err)
 	}
 	conn, err := dial(t, ctx, to, tlsConf, quicConfig(c.MaxStreams, clientConnWindow))
 	if err != nil {
 		p.close()
-		return nil, fmt.Errorf("connect to %s over QUIC: %w", host, connectError{err})
+		return nil, failed(err)
 	}
 	flow := watch(pc, conn, p.server)
 	context.AfterFunc(conn.Context(), func() {

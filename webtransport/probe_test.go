@@ -146,6 +146,19 @@ func TestFaultOf(t *testing.T) {
 	}
 }
 
+// A look-up that ends before there is a packet is no session that the server refuses.
+func TestFaultOfADialThatEndsInTheLookUp(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err := DialQUIC(ctx, "https://localhost:1/", QUICDialConfig{TLS: &tls.Config{}})
+	if !errors.Is(err, context.Canceled) || FaultOf(err) != FaultSilent {
+		t.Errorf("%v is about %q", err, FaultOf(err))
+	}
+	if _, err := DialQUIC(t.Context(), "https://localhost:70000/", QUICDialConfig{TLS: &tls.Config{}}); err == nil || FaultOf(err) != FaultConnect {
+		t.Errorf("%v is about %q", err, FaultOf(err))
+	}
+}
+
 func TestPathOf(t *testing.T) {
 	client, _ := quicPair(t)
 	p, ok := PathOf(client)

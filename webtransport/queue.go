@@ -47,6 +47,13 @@ const (
 	leastRate = 4 * ShapeChunk
 	freeTime  = 5 * time.Second
 	freeTicks = 64
+	// After dipAfter looks in a row that find a queue the limit is dip of what the path carries for dipTries more, unless that
+	// makes it short before. A delay that stays above dipFalls of what it was is somebody else's: the delays of a noisy path, as
+	// Wi-Fi, look like a queue of the right length.
+	dip      = 0.65
+	dipAfter = 96
+	dipTries = 8
+	dipFalls = 0.75
 	// idleTicks without a wait for the limit end it: something else bounds what is sent.
 	idleTicks = 10
 )
@@ -65,15 +72,17 @@ type QueueBound struct {
 	mu    sync.Mutex
 	queue // as the last look found it
 
-	waited  bool      // somebody waited since the last look
-	carries float64   // the path, in bytes a second; 0: not known
-	least   float64   // what it is taken to carry at least
-	long    int       // looks in a row that found the queue too long
-	above   int       // looks in a row that found it longer than aimed at
-	carried float64   // the path, when those began, as far as that was known by then
-	short   int       // looks in a row that found hardly any queue
-	idle    int       // looks in a row before which nobody had waited
-	free    time.Time // nothing is limited until then
+	waited  bool          // somebody waited since the last look
+	carries float64       // the path, in bytes a second; 0: not known
+	least   float64       // what it is taken to carry at least
+	long    int           // looks in a row that found the queue too long
+	above   int           // looks in a row that found it longer than aimed at
+	carried float64       // the path, when those began, as far as that was known by then
+	queued  int           // looks in a row that found more than half of that
+	before  time.Duration // the delay before a dip
+	short   int           // looks in a row that found hardly any queue
+	idle    int           // looks in a row before which nobody had waited
+	free    time.Time     // nothing is limited until then
 }
 
 // queue is what a look finds.
@@ -133,11 +142,13 @@ func (b *QueueBound) look(now time.Time) {
 	}
 	b.count(aim)
 	switch {
-	case b.long > drainTries:
-		b.release(tick)
+	case b.long > drainTries, b.queued > dipAfter+dipTries && float64(b.delay) > dipFalls*float64(b.before):
+		b.release(tick) // writing less makes it no shorter
 	case b.limit.Limit() == rate.Inf && b.long == 0: // and no need for one
 	case b.idle == idleTicks, b.short > probeMany:
 		b.reset()
+	case dipAfter < b.queued && b.queued <= dipAfter+dipTries:
+		b.limit.SetLimit(rate.Limit(max(dip*b.carries, leastRate)))
 	default:
 		b.estimate(last, aim)
 		if b.inVain(aim) {
@@ -165,6 +176,14 @@ func (b *QueueBound) count(aim time.Duration) {
 		b.idle = 0
 	} else {
 		b.idle++
+	}
+	if b.delay < aim/2 || b.queued > dipAfter+dipTries {
+		b.queued = 0
+	} else {
+		b.queued++
+	}
+	if b.queued <= dipAfter {
+		b.before = b.delay
 	}
 	if b.held && b.delay < aim/2 {
 		b.short++
@@ -218,7 +237,7 @@ func (b *QueueBound) release(tick time.Duration) {
 
 // reset ends the limit.
 func (b *QueueBound) reset() {
-	b.long, b.above, b.short, b.idle = 0, 0, 0, 0
+	b.long, b.above, b.queued, b.short, b.idle = 0, 0, 0, 0, 0
 	b.carries, b.carried, b.least = 0, 0, 0
 	b.limit.SetLimit(rate.Inf)
 }

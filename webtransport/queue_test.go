@@ -193,6 +193,7 @@ func TestOthersDelaysAreNotYieldedTo(t *testing.T) {
 		"hardly any":             {20 * time.Millisecond, func() time.Duration { return 5 * time.Millisecond }},
 		"one on a short path":    {2 * time.Millisecond, func() time.Duration { return 7 * time.Millisecond }},
 		"Wi-Fi":                  {5 * time.Millisecond, func() time.Duration { return rand.N(20 * time.Millisecond) }},
+		"a mobile network":       {40 * time.Millisecond, func() time.Duration { return rand.N(40 * time.Millisecond) }},
 		"a machine that is busy": {200 * time.Microsecond, func() time.Duration { return rand.N(30 * time.Millisecond) }},
 		"one that comes and goes": {20 * time.Millisecond, func() time.Duration {
 			return time.Duration(time.Now().UnixMilli()/500%2) * 30 * time.Millisecond
