@@ -242,7 +242,11 @@ test('a page without script shows the tasks, and its forms act', async ({ server
   const [again] = await skein.tasks.submit([{ type: 'refuser', name: 'again', input: 'x' }])
   for (const t of [cancels, stops]) await becomes(skein, t.id, { state: 'working' })
   await becomes(skein, again.id, { state: 'failed' })
-  const pid = async (t) => (await skein.get(await agentOf(skein, t.id))).process.pid
+  const pid = async (t) => {
+    const started = async () => (await skein.get(await agentOf(skein, t.id))).process?.pid
+    await expect.poll(started, 'a task is working before its process is there').toBeTruthy()
+    return started()
+  }
   const pids = [await pid(cancels), await pid(stops)]
   await skein.admission.set({ closed: true, reason: 'a look around' })
 
