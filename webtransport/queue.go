@@ -47,13 +47,15 @@ const (
 	leastRate = 4 * ShapeChunk
 	freeTime  = 5 * time.Second
 	freeTicks = 64
-	// After dipAfter looks in a row that find a queue the limit is dip of what the path carries for dipTries more, unless that
-	// makes it short before. A delay that stays above dipFalls of what it was is somebody else's: the delays of a noisy path, as
-	// Wi-Fi, look like a queue of the right length.
-	dip      = 0.65
-	dipAfter = 96
-	dipTries = 8
-	dipFalls = 0.75
+	// The delays of a noisy path, as Wi-Fi, look like a queue of the right length. So a limit of less than dipFrom of what was sent
+	// without one dips, after dipAfter looks in a row that find a queue: it is dip of what the path carries for dipLooks, of which the
+	// first dipSettle don't count. A delay that stays above dipFalls of what it was is somebody else's.
+	dipFrom   = 0.9
+	dipAfter  = 96
+	dip       = 0.65
+	dipLooks  = 9
+	dipSettle = 3
+	dipFalls  = 0.8
 	// idleTicks without a wait for the limit end it: something else bounds what is sent.
 	idleTicks = 10
 )
@@ -79,7 +81,10 @@ type QueueBound struct {
 	above   int           // looks in a row that found it longer than aimed at
 	carried float64       // the path, when those began, as far as that was known by then
 	queued  int           // looks in a row that found more than half of that
-	before  time.Duration // the delay before a dip
+	usually time.Duration // the delay, smoothed, outside dips
+	full    float64       // the path, by what was sent without a limit, until a dip showed that it is less
+	dips    int           // looks of the dip that is under way; 0: none is
+	dipped  time.Duration // the delays that they found, together
 	short   int           // looks in a row that found hardly any queue
 	idle    int           // looks in a row before which nobody had waited
 	free    time.Time     // nothing is limited until then
@@ -142,13 +147,13 @@ func (b *QueueBound) look(now time.Time) {
 	}
 	b.count(aim)
 	switch {
-	case b.long > drainTries, b.queued > dipAfter+dipTries && float64(b.delay) > dipFalls*float64(b.before):
-		b.release(tick) // writing less makes it no shorter
+	case b.long > drainTries:
+		b.release(tick)
 	case b.limit.Limit() == rate.Inf && b.long == 0: // and no need for one
 	case b.idle == idleTicks, b.short > probeMany:
 		b.reset()
-	case dipAfter < b.queued && b.queued <= dipAfter+dipTries:
-		b.limit.SetLimit(rate.Limit(max(dip*b.carries, leastRate)))
+	case b.dips > 0, b.queued > dipAfter && b.carries < dipFrom*b.full:
+		b.dip(tick)
 	default:
 		b.estimate(last, aim)
 		if b.inVain(aim) {
@@ -177,13 +182,10 @@ func (b *QueueBound) count(aim time.Duration) {
 	} else {
 		b.idle++
 	}
-	if b.delay < aim/2 || b.queued > dipAfter+dipTries {
+	if b.delay < aim/2 {
 		b.queued = 0
 	} else {
 		b.queued++
-	}
-	if b.queued <= dipAfter {
-		b.before = b.delay
 	}
 	if b.held && b.delay < aim/2 {
 		b.short++
@@ -210,6 +212,8 @@ func (b *QueueBound) estimate(last queue, aim time.Duration) {
 		b.carries *= probe
 	}
 	b.carries = max(b.carries, b.least)
+	b.full = max(b.full, b.carries)
+	b.usually += (b.delay - b.usually) / 16
 }
 
 // inVain reports whether the sender holds back and the queue stays.
@@ -229,6 +233,22 @@ func (b *QueueBound) inVain(aim time.Duration) bool {
 	return settled && b.above > drainTries && b.carries < yielded*b.carried
 }
 
+// dip writes less for some looks, to see whether that makes the queue shorter.
+func (b *QueueBound) dip(tick time.Duration) {
+	b.dips++
+	if b.dips > dipSettle {
+		b.dipped += b.delay
+	}
+	switch {
+	case b.queued > 0 && b.dips < dipLooks:
+		b.limit.SetLimit(rate.Limit(max(dip*b.carries, leastRate)))
+	case b.queued > 0 && float64(b.dipped)/(dipLooks-dipSettle) > dipFalls*float64(b.usually):
+		b.release(tick)
+	default: // it is the session's own, and the path carries no more
+		b.dips, b.dipped, b.queued, b.short, b.full = 0, 0, 0, 0, b.carries
+	}
+}
+
 // release ends the limit for a while.
 func (b *QueueBound) release(tick time.Duration) {
 	b.reset()
@@ -237,8 +257,8 @@ func (b *QueueBound) release(tick time.Duration) {
 
 // reset ends the limit.
 func (b *QueueBound) reset() {
-	b.long, b.above, b.queued, b.short, b.idle = 0, 0, 0, 0, 0
-	b.carries, b.carried, b.least = 0, 0, 0
+	b.long, b.above, b.queued, b.dips, b.short, b.idle = 0, 0, 0, 0, 0, 0
+	b.carries, b.carried, b.least, b.full, b.usually, b.dipped = 0, 0, 0, 0, 0, 0
 	b.limit.SetLimit(rate.Inf)
 }
 
