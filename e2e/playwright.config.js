@@ -4,7 +4,15 @@ import { defineConfig } from '@playwright/test'
 // runs in `webtransport`, and in both unless it is about a page alone: what that shows comes over lanes that others try.
 const pictures = process.env.SHOTS ? [] : ['shots.spec.js'] // for people: npm run shots
 const pages = ['accessibility', 'health', 'login', 'responsive', 'scale', 'spawn'].map((name) => `${name}.spec.js`)
-const pageTests = /(memory|tasks)\.spec\.js (?!.*(link that breaks|restart|results come in|cancel reaches|two pages))/
+const pageTests = [
+  /(memory|tasks)\.spec\.js (?!.*(link that breaks|restart|results come in|cancel reaches|two pages))/,
+  /axe finds|narrow screen|400 pixels|without script|whose script never ran|by the keyboard/,
+  /artifacts\.spec\.js .*(several files are dropped|the list follows)/,
+  /emergency\.spec\.js .*(letting go early|the chord asks|a click without a hold|from an agent's page)/,
+  /live\.spec\.js .*(following goes along|binary, colours|the filters and the order|own page asks)/,
+  /network\.spec\.js .*nothing is asked while/,
+  /stop\.spec\.js .*(takes a no|several at once|from its own page)/,
+]
 
 export default defineConfig({
   testDir: 'specs',
