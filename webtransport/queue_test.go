@@ -7,6 +7,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"golang.org/x/time/rate"
 )
 
 // simPath is a link with a queue, in a bubble's time: a sender with so much in flight at most, as congestion control by
@@ -212,6 +214,45 @@ func TestOthersDelaysAreNotYieldedTo(t *testing.T) {
 					t.Errorf("%.2f of the link, of 0.40 that it has without a bound", share)
 				}
 			})
+		})
+	}
+}
+
+// A limit that has been low for long dips; whether the delay falls then tells whose the queue is.
+func TestADipTellsWhoseTheQueueIs(t *testing.T) {
+	for name, c := range map[string]struct {
+		delay time.Duration // in the dip
+		ends  bool
+	}{
+		"as long as before": {9 * time.Millisecond, true},
+		"hardly shorter":    {8 * time.Millisecond, true},
+		"shorter":           {6 * time.Millisecond, false},
+		"hardly any":        {time.Millisecond, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			now, p := time.Now(), pathStats{minRTT: 20 * time.Millisecond, rtt: 29 * time.Millisecond}
+			b := newQueueBound(func() pathStats { return p })
+			look := func() {
+				p.sent += 50_000
+				b.waited = true
+				now = now.Add(30 * time.Millisecond)
+				b.look(now)
+			}
+			look()
+			look()
+			b.carries, b.full, b.usually, b.queued = 15*mbit, 20*mbit, 9*time.Millisecond, dipAfter
+			b.limit.SetLimit(15 * mbit)
+			look()
+			if got := b.limit.Limit(); got != dip*15*mbit {
+				t.Fatalf("a limit of %.1f Mbit/s in the dip", float64(got)/mbit)
+			}
+			p.rtt = p.minRTT + c.delay
+			for i := 0; b.dips > 0 && i < dipLooks; i++ {
+				look()
+			}
+			if ended := b.limit.Limit() == rate.Inf; ended != c.ends || b.dips > 0 || ended != b.free.After(now) || !ended && b.full != b.carries {
+				t.Errorf("the limit ended: %v; %d looks, %v of %v", ended, b.dips, b.carries, b.full)
+			}
 		})
 	}
 }
