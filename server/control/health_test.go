@@ -218,6 +218,43 @@ func TestStopsHaveScopes(t *testing.T) {
 	}
 }
 
+// What a stop cancels, it stops itself: within the grace that was asked for, in the name of who asked, and its report is
+// on that end.
+func TestAStopOfTasksIsItsOwn(t *testing.T) {
+	dir := t.TempDir()
+	n := open(t, dir, workers)
+	grace := int64(20_000)
+	for i, p := range []wire.StopParams{{Scope: wire.ScopeTask}, {Scope: wire.ScopeType, Type: "command", Reopen: true}, {Scope: wire.ScopeAll}} {
+		ready, saved := filepath.Join(dir, fmt.Sprint("ready", i)), filepath.Join(dir, fmt.Sprint("saved", i))
+		script := fmt.Sprintf("trap 'sleep 0.4; echo work > %s; exit' TERM; echo > %s; while :; do sleep 0.01; done", saved, ready)
+		task := n.submit(t, wire.TaskSpec{Type: "command", Argv: []string{"sh", "-c", script}})[0]
+		rec := n.until(t, task.ID, "at work", func(wire.Task) bool { return lines(t, ready) == 1 })
+		p.GraceMS = &grace // the type's own, 100 ms, is too short for what it saves
+		if p.Scope == wire.ScopeTask {
+			p.Tasks = []wire.TaskID{task.ID}
+		}
+		res, err := n.Stop(t.Context(), control.Caller{Actor: "me"}, p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(res.Canceled) != 1 || len(res.Reports) != 1 {
+			t.Fatalf("%s: %+v", p.Scope, res)
+		}
+		if r := res.Reports[0]; r.ID != rec.Runs[0].Agent || r.Already || r.Forced || r.TookMS < 400 || r.Reason != wire.ReasonStopped {
+			t.Errorf("%s: %+v", p.Scope, r)
+		}
+		if lines(t, saved) != 1 {
+			t.Errorf("%s: its process was killed before it had saved its work", p.Scope)
+		}
+		n.follow(t, wire.Header{Agent: rec.Runs[0].Agent}, func(e wire.Event) bool {
+			if e.Type == wire.EventStopping && e.Actor != "me" {
+				t.Errorf("%s: stopped by %q", p.Scope, e.Actor)
+			}
+			return e.Type == wire.EventStopping
+		})
+	}
+}
+
 func TestTheNodeHasACap(t *testing.T) {
 	n := open(t, t.TempDir(), workers, func(o *control.Options) { o.MaxAgents = 2 })
 	n.shell(t, "sleep 600")

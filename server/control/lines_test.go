@@ -234,6 +234,32 @@ func TestAWaitingCoordinatorIsHeardAndStopped(t *testing.T) {
 	}
 }
 
+func TestTheSchedulerLeavesAnAgentToWhoStopsIt(t *testing.T) {
+	p := linesPlane(t, speaks(`trap 'say log "\"text\":\"stopping\""; sleep 0.5; exit 7' TERM; echo up; while :; do sleep 0.01; done`))
+	res, err := p.Spawn(t.Context(), Caller{Actor: "test"}, wire.SpawnParams{Type: "worker"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := p.worker(t)
+	said := func(typ wire.EventType, text string) func() bool {
+		return func() bool { return strings.Contains(strings.Join(logged(t, p, a.id, typ), ""), text) }
+	}
+	eventually(t, "it runs", said(wire.EventStdout, "up"))
+	grace := int64(20_000)
+	stopped := make(chan *wire.StopResult, 1)
+	go func() {
+		res, _ := p.Stop(t.Context(), Caller{Actor: "test"}, wire.StopParams{IDs: []wire.AgentID{res.Agents[0].ID}, GraceMS: &grace})
+		stopped <- res
+	}()
+	eventually(t, "it is being stopped", said(wire.EventLog, "stopping"))
+	p.Tasks.mu.Lock()
+	p.Tasks.stopAgent(a) // as when it did not let go of a task; its type's grace is 100 ms
+	p.Tasks.mu.Unlock()
+	if res := <-stopped; res == nil || res.Reports[0].Forced || a.record().Exit.Code != 7 {
+		t.Errorf("%+v, exit %+v", res, a.record().Exit)
+	}
+}
+
 func TestAProcessThatEndsWithinALine(t *testing.T) {
 	typ := speaks(`
 		if [ ! -e started ]; then

@@ -207,10 +207,14 @@ func (ts *Tasks) letGo(r *run) {
 	}
 }
 
-// stopAgent stops an agent without waiting for it. The caller holds mu.
+// stopAgent stops an agent without waiting for it. One that somebody stops already is left to him: his grace may be
+// longer. The caller holds mu.
 func (ts *Tasks) stopAgent(a *agent) {
 	if w := ts.workers[a]; w != nil {
 		w.off = true
+	}
+	if a.record().Desired == wire.DesiredStop {
+		return
 	}
 	ts.p.running.Go(func() { a.halt(scheduler, nil) })
 }

@@ -126,7 +126,7 @@ func (p *Plane) haltAll(ctx context.Context, actor string, agents []*agent) []wi
 	}
 }
 
-// halt cancels tasks with all below them, and names the agents that exist for one of them.
+// halt cancels tasks with all below them, and names the agents that exist for one of them: the caller stops those.
 func (ts *Tasks) halt(by Caller, ids []wire.TaskID) (agents []*agent, canceled []wire.TaskID, err error) {
 	ts.mu.Lock()
 	defer ts.mu.Unlock()
@@ -137,8 +137,8 @@ func (ts *Tasks) halt(by Caller, ids []wire.TaskID) (agents []*agent, canceled [
 	}
 	for _, id := range ids {
 		for _, t := range tree(ts.all[id]) {
-			if r := t.run; r != nil && r.w == nil && r.a != nil {
-				agents = append(agents, r.a)
+			if a := t.run.leave(); a != nil {
+				agents = append(agents, a)
 			}
 			if ts.cancel(t, "stopped by "+by.Actor) {
 				canceled = append(canceled, t.id)
@@ -148,18 +148,32 @@ func (ts *Tasks) halt(by Caller, ids []wire.TaskID) (agents []*agent, canceled [
 	return agents, canceled, nil
 }
 
-// haltWide cancels what agents have in work, and what waits for another attempt: of a type, or, without one, all.
+// haltWide cancels what agents have in work, and what waits for another attempt: of a type, or, without one, all. The
+// caller stops the agents.
 func (ts *Tasks) haltWide(by Caller, typ string, agents []*agent) (canceled []wire.TaskID) {
 	ts.mu.Lock()
 	defer ts.mu.Unlock()
 	for _, t := range ts.all {
 		retries := t.rec.State == wire.TaskSubmitted && t.rec.Attempt > 0 && (typ == "" || t.rec.Type == typ)
 		works := t.run != nil && (t.run.a == nil || slices.Contains(agents, t.run.a))
+		if works {
+			t.run.leave()
+		}
 		if (retries || works) && ts.cancel(t, "stopped by "+by.Actor) {
 			canceled = append(canceled, t.id)
 		}
 	}
 	return canceled
+}
+
+// leave leaves the agent of a run that is to be canceled to whoever asked: he stops it, within his grace and in his name,
+// and reports on it. nil: the run has no agent of its own. The caller holds mu.
+func (r *run) leave() *agent {
+	if r == nil || r.w != nil || r.a == nil {
+		return nil
+	}
+	r.over = true
+	return r.a
 }
 
 // halt stops one agent and reports on it when its end is in the log.
