@@ -51,12 +51,13 @@ test-go:
 	SKEIN_REQUIRE_INTEROP=1 $(GO) test -timeout 20m ./e2e/faults
 
 # All of them run with it. The server's tests, which load the machine, and the fault matrix, which has links in user space,
-# run beside no other package's.
+# run beside no other package's. The longest of the others begin.
 ALONE = /server$$|/e2e/faults$$
+LONG = ./webtransport/client ./server/control ./cmd/skein
 
 test-race:
 	SKEIN_REQUIRE_INTEROP=1 $(GO) test -race -timeout 20m ./server
-	SKEIN_REQUIRE_INTEROP=1 $(GO) test -race -timeout 20m $$($(GO) list ./... | grep -vE '$(ALONE)')
+	SKEIN_REQUIRE_INTEROP=1 $(GO) test -race -timeout 20m $(LONG) $$($(GO) list ./... | grep -vE '$(ALONE)')
 	SKEIN_REQUIRE_INTEROP=1 $(GO) test -race -timeout 20m ./e2e/faults
 
 # Each fuzz target for some seconds; a crasher that is found fails the run and stays under testdata/fuzz. Go itself at

@@ -3,6 +3,7 @@
 // cell in Go.
 import { createInterface } from 'node:readline'
 import { chromium } from '@playwright/test'
+import { CHROMIUM } from '../chromium.js'
 
 /** What a cell does. */
 const WORK = {
@@ -18,9 +19,8 @@ const tell = (report) => console.log(JSON.stringify(report))
 
 const [url, token] = process.argv.slice(2)
 const browser = await chromium.launch({
-  executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
-  args: ['--disable-background-networking', '--disable-component-update', '--no-first-run', '--disable-sync',
-    `--unsafely-treat-insecure-origin-as-secure=${url}`], // as localhost is, elsewhere
+  ...CHROMIUM,
+  args: [...CHROMIUM.args, `--unsafely-treat-insecure-origin-as-secure=${url}`], // as localhost is, elsewhere
 })
 const context = await browser.newContext({ bypassCSP: true }) // a page imports what is its server's, without a nonce
 const pages = new Map()

@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import { createServer } from 'node:http'
-import { BROKEN, expect, moduleText, raw, serveModules, test } from '../fixtures/test.js'
+import { BROKEN, STOPPING, expect, moduleText, raw, serveModules, test } from '../fixtures/test.js'
 
 // What a door refuses, seen from a page: over the browser's own WebTransport, or the independent QMux peer.
 
@@ -31,7 +31,7 @@ const it = test.extend({
 })
 
 it('a right ticket is let in', async ({ page, server, transport, noise }) => {
-  noise.push(BROKEN)
+  noise.push(BROKEN, STOPPING)
   await page.goto(await server.loginURL())
   await page.goto(`${server.http}/stories`)
   await serveModules(page)

@@ -1,4 +1,4 @@
-import { REFUSED, expect, live, signIn, test } from '../fixtures/test.js'
+import { BROKEN, REFUSED, STOPPING, expect, live, signIn, test } from '../fixtures/test.js'
 
 test('the login URL works once', async ({ page, server, browser, noise, transport }) => {
   noise.push(REFUSED)
@@ -98,7 +98,7 @@ test('logging out ends access and the live session', async ({ fleet: page, serve
 })
 
 test('a login outlives a restart of the server', async ({ fleet: page, server, transport, noise }) => {
-  noise.push(/net::ERR_|WebTransport|WebSocket/)
+  noise.push(BROKEN, STOPPING)
   await server.stop()
   await server.start()
   await page.goto(server.http)

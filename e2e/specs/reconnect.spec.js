@@ -1,5 +1,5 @@
 import { Link } from '../fixtures/network.js'
-import { BROKEN, COMES_BACK, badge, expect, lines, lives, live, openAgent, row, state, test } from '../fixtures/test.js'
+import { BROKEN, COMES_BACK, STOPPING, badge, expect, lines, live, lives, openAgent, row, state, test } from '../fixtures/test.js'
 
 /** Prints numbered lines for ever, some twenty a second. */
 const COUNTER = ['--', 'sh', '-c', 'i=0; while :; do i=$((i+1)); echo line $i; sleep 0.05; done']
@@ -80,7 +80,7 @@ test('after a crash of the server the page is back, and the orphans are shown as
 
 test('after a restart of the server the pages are live again', async ({ fleet: page, server, transport, noise }) => {
   test.setTimeout(90_000)
-  noise.push(BROKEN)
+  noise.push(BROKEN, STOPPING)
   const [agent] = await server.spawn('shell', '--name', 'before', '--', 'sh', '-c', 'echo up; exec sleep 300')
   const own = await page.context().newPage()
   await openAgent(own, server, agent.id, transport)

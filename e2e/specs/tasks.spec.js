@@ -5,7 +5,7 @@ import { client } from '../fixtures/client.js'
 import { sticksOut } from '../fixtures/layout.js'
 import { Link } from '../fixtures/network.js'
 import { TYPES, answer, becomes, someTasks } from '../fixtures/tasks.js'
-import { BROKEN, COMES_BACK, REFUSED, badge, dialog, expect, lives, live, test as base, toast } from '../fixtures/test.js'
+import { BROKEN, COMES_BACK, REFUSED, STOPPING, badge, dialog, expect, live, lives, test as base, toast } from '../fixtures/test.js'
 
 const test = base.extend({
   config: TYPES,
@@ -577,7 +577,7 @@ test.describe('on a link that breaks', () => {
 
 test('after a restart of the server the pages go on', async ({ tasks: page, server, skein, transport, noise }) => {
   test.setTimeout(90_000)
-  noise.push(BROKEN)
+  noise.push(BROKEN, STOPPING)
   const [{ id }] = await skein.tasks.submit([{ type: 'worker', name: 'done before', input: 'x' }])
   await becomes(skein, id, { state: 'completed' })
   const [cut] = await skein.tasks.submit([{ type: 'coder', name: 'cut off', input: 'y', retry: { backoff: 10 } }])

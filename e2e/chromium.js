@@ -1,0 +1,15 @@
+// How the system's Chromium is started, by Playwright's runner and by the fault matrix. Playwright downloads none. Without
+// chromiumSandbox it adds --no-sandbox, which root needs.
+
+// Of several --disable-features Chromium takes the last. So these are Playwright's own,
+const PLAYWRIGHT = ['AvoidUnnecessaryBeforeUnloadCheckSync', 'DestroyProfileOnBrowserClose', 'HttpsUpgrades', 'HttpsFirstBalancedModeAutoEnable',
+  'LensOverlay', 'MediaRouter', 'PaintHolding', 'ThirdPartyStoragePartitioning', 'AvoidCorsURLLoaderRestartOnRedirect', 'OptimizationHints',
+  'NetworkTimeServiceQuerying', 'AimEnabled', 'PreconnectToSearch']
+// and the pop-ups of an address bar that nobody sees: each window loads two pages for them, two fifths of all the time.
+const POPUPS = ['WebUIOmniboxPopup', 'WebUIOmniboxAimPopup']
+
+export const CHROMIUM = {
+  executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
+  args: ['--disable-background-networking', '--disable-component-update', '--no-first-run', '--disable-sync',
+    `--disable-features=${[...PLAYWRIGHT, ...POPUPS].join(',')}`],
+}
