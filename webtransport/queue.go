@@ -37,8 +37,9 @@ const (
 	drainFirst = 2
 	drainMore  = 0.05
 	// A queue of one's own is short again after a few round trips of less. One that is too long for drainTries looks is somebody
-	// else's, and so is one that does not fall below the aim for as many while the limit falls to yielded of what it was: nothing
-	// is held back then for freeTime, or for freeTicks if those are longer.
+	// else's, and so is one that does not fall below the aim for as many while the limit falls to yielded of what it was, and what
+	// is sent, smoothed over them, does too: what the carrier held when the limit began comes out late. Nothing is held back then
+	// for freeTime, or for freeTicks if those are longer.
 	drainTries = 12
 	yielded    = 0.85
 	settle     = 6 // looks until it is known what the path carries
@@ -77,6 +78,7 @@ type QueueBound struct {
 	waited  bool          // somebody waited since the last look
 	carries float64       // the path, in bytes a second; 0: not known
 	least   float64       // what it is taken to carry at least
+	sending float64       // what is sent under a limit, smoothed, in bytes a second
 	long    int           // looks in a row that found the queue too long
 	above   int           // looks in a row that found it longer than aimed at
 	carried float64       // the path, when those began, as far as that was known by then
@@ -172,6 +174,11 @@ func chunkTime(bytesPerSecond float64) time.Duration {
 
 // count counts what the look found.
 func (b *QueueBound) count(aim time.Duration) {
+	if b.limit.Limit() == rate.Inf {
+		b.sending = b.rate
+	} else {
+		b.sending += (b.rate - b.sending) / drainTries
+	}
 	if b.delay > 2*aim {
 		b.long++
 	} else if b.long = 0; b.limit.Limit() == rate.Inf {
@@ -230,7 +237,7 @@ func (b *QueueBound) inVain(aim time.Duration) bool {
 		return false
 	}
 	b.above++
-	return settled && b.above > drainTries && b.carries < yielded*b.carried
+	return settled && b.above > drainTries && max(b.carries, b.sending) < yielded*b.carried
 }
 
 // dip writes less for some looks, to see whether that makes the queue shorter.
