@@ -53,7 +53,7 @@ test-go:
 # All of them run with it. The server's tests, which load the machine, and the fault matrix, which has links in user space,
 # run beside no other package's. The longest of the others begin.
 ALONE = /server$$|/e2e/faults$$
-LONG = ./webtransport/client ./server/control ./cmd/skein
+LONG = ./webtransport/client ./server/control ./cmd/skein ./webtransport ./server/jet ./webtransport/qmux
 
 test-race:
 	SKEIN_REQUIRE_INTEROP=1 $(GO) test -race -timeout 20m ./server

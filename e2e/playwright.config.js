@@ -2,11 +2,11 @@ import { defineConfig } from '@playwright/test'
 import { CHROMIUM } from './chromium.js'
 
 // In `websocket` UDP leads into a black hole (fixtures/network.js): the page is not told, it has to find its way. Every spec
-// runs in both, but for what is about the page alone, whatever carries: what axe finds, thousands of rows, and the forms and
-// lists of tasks and memory, of which those run in both that carry on, resume or come from elsewhere.
+// runs in both, but for what is about the page alone, whatever carries: what axe finds, thousands of rows, narrow screens, the
+// keyboard, pages without script, and forms and lists, of which those run in both that carry on, resume or come from elsewhere.
 const pictures = process.env.SHOTS ? [] : ['shots.spec.js'] // for people: npm run shots
-const pages = ['accessibility.spec.js', 'scale.spec.js']
-const pageTests = /axe finds|(memory|tasks)\.spec\.js (?!.*(link that breaks|restart|results come in|cancel reaches|two pages))/
+const pages = ['accessibility', 'health', 'responsive', 'scale', 'spawn'].map((name) => `${name}.spec.js`)
+const pageTests = /axe finds|narrow screen|400 pixels|without script|whose script never ran|by the keyboard|(memory|tasks)\.spec\.js (?!.*(link that breaks|restart|results come in|cancel reaches|two pages))/
 
 export default defineConfig({
   testDir: 'specs',

@@ -667,6 +667,7 @@ test('the tasks are run by the keyboard alone', async ({ tasks: page, skein, tra
   await key('r')
   await expect(toast(page, 'failed is submitted again')).toBeVisible()
   await becomes(skein, (await skein.tasks.list({ query: 'failed' })).tasks[0].id, { state: 'failed', attempt: 2 })
+  await expect(row(page, 'failed'), 'and back in its place').toContainText(/Failed.*2 of 4/s)
   await key('k')
   await key('k')
   await expect(typed).toBeFocused()
