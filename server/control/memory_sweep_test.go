@@ -263,3 +263,90 @@ func TestMemoryIsReadAgainWhenAPurgeWasMissed(t *testing.T) {
 		t.Errorf("%+v", e)
 	}
 }
+
+// deleted waits until an entry's deletion is in the log, which must come without anybody's asking.
+func (n *node) deleted(t *testing.T, ns, k string) wire.MemoryEntry {
+	t.Helper()
+	for end := time.Now().Add(20 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+		h, err := n.Memory.History(t.Context(), wire.MemoryHistoryParams{Namespace: ns, Key: k})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if h.Entries[0].Deleted {
+			return h.Entries[0]
+		}
+		if time.Now().After(end) {
+			t.Fatalf("%s is not deleted", k)
+		}
+	}
+}
+
+func brief(ns, k, v string, ttl time.Duration) wire.MemoryStoreParams {
+	p := value(ns, k, v)
+	p.TTLMS = ttl.Milliseconds()
+	return p
+}
+
+func TestMemoryExpires(t *testing.T) {
+	n := openMemory(t)
+	store := func(p wire.MemoryStoreParams) *wire.MemoryEntry {
+		t.Helper()
+		e, err := n.Memory.Store(t.Context(), me, p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return e
+	}
+	// Stored again without a ttl: it stays. With a longer one: it stays longer.
+	store(brief("n", "kept", "x", 300*time.Millisecond))
+	n.put(t, "n", "kept", "y")
+	store(brief("n", "longer", "x", 300*time.Millisecond))
+	store(brief("n", "longer", "y", time.Hour))
+	e := store(brief("n", "brief", "x", 500*time.Millisecond))
+	if e.ExpiresAt == nil || e.ExpiresAt.Sub(e.UpdatedAt) != 500*time.Millisecond {
+		t.Fatalf("%+v", e)
+	}
+	if n.get(t, "n", "brief") != "x" {
+		t.Error("it is not there before it expires")
+	}
+	time.Sleep(time.Until(*e.ExpiresAt)) // the moment itself: from then on it must not be read
+	n.absent(t, "n", "brief")
+	if l, err := n.Memory.List(t.Context(), wire.MemoryListParams{Namespace: "n"}); err != nil || l.Total != 2 || len(l.Entries) != 2 {
+		t.Errorf("%+v, %v", l, err)
+	}
+	if d := n.deleted(t, "n", "brief"); d.Previous != e.Revision || d.Writer != "server" || d.ExpiresAt == nil {
+		t.Errorf("the deletion is %+v", d)
+	}
+	if n.get(t, "n", "kept") != "y" || n.get(t, "n", "longer") != "y" {
+		t.Error("a later value expired with the ttl of an earlier one")
+	}
+	p := value("n", "brief", "z")
+	p.IfRevision = new(uint64)
+	if e := store(p); e.Previous != 0 {
+		t.Errorf("%+v", e)
+	}
+}
+
+func TestMemoryExpiresAcrossARestart(t *testing.T) {
+	n := openMemory(t)
+	soon, err := n.Memory.Store(t.Context(), me, brief("n", "soon", "x", 250*time.Millisecond))
+	if err != nil {
+		t.Fatal(err)
+	}
+	later, err := n.Memory.Store(t.Context(), me, brief("n", "later", "x", 2*time.Second))
+	if err != nil {
+		t.Fatal(err)
+	}
+	n.close()
+	time.Sleep(time.Until(*soon.ExpiresAt))
+	n = openOn(t, jet.Config{Dir: n.dir})
+	n.absent(t, "n", "soon")
+	n.deleted(t, "n", "soon")
+	if _, err := n.Memory.Retrieve(t.Context(), key("n", "later")); err != nil && time.Now().Before(*later.ExpiresAt) {
+		t.Errorf("it expired early: %v", err)
+	}
+	n.deleted(t, "n", "later")
+	if time.Now().Before(*later.ExpiresAt) {
+		t.Error("it was deleted early")
+	}
+}
