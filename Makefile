@@ -77,6 +77,7 @@ test-fuzz:
 test-js: build
 	cd static && npm test --silent
 
+# With EVERY=1, all of them over both transports.
 test-e2e: build e2e/node_modules/.installed
 	cd e2e && npx playwright test
 
