@@ -7,7 +7,7 @@ FUZZ    ?= 2s
 # What the bundle in static/dist is made from.
 JS := $(shell find static/client static/app -name '*.js') static/build.js static/package.json
 
-.PHONY: run build test bench generate deps test-deps check test-go test-race test-fuzz test-js test-e2e bench-faults clean
+.PHONY: run build test soak bench generate deps test-deps check test-race test-fuzz test-js test-e2e bench-faults clean
 
 run: build
 	./bin/skein serve
@@ -29,12 +29,14 @@ e2e/node_modules/.installed: e2e/package-lock.json
 	cd e2e && PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD=1 npm ci --no-audit --no-fund --loglevel=error
 	@touch $@
 
-# Chromium, and a font for it, come from the system's packages.
+# Browsers, a font for them, and the servers that tests run (nginx before Skein, Redis as an agent's daemon) come from the
+# system's packages. RUNLEVEL=1 keeps the packages from starting the servers as services of the machine.
 test-deps: deps e2e/node_modules/.installed
-	@command -v chromium >/dev/null || { sudo=$$([ $$(id -u) = 0 ] || echo sudo); \
-	  $$sudo apt-get update -qq && $$sudo apt-get install -y -qq --no-install-recommends chromium fonts-liberation >/dev/null; }
+	@for need in chromium firefox-esr nginx redis-server; do command -v $$need >/dev/null || [ -x /usr/sbin/$$need ] || missing=1; done; \
+	[ -z "$$missing" ] || { sudo=$$([ $$(id -u) = 0 ] || echo sudo); $$sudo apt-get update -qq && \
+	  $$sudo env RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium fonts-liberation firefox-esr nginx redis-server >/dev/null; }
 
-test: test-deps build check test-go test-race test-fuzz test-js test-e2e
+test: test-deps build check test-race test-fuzz test-js test-e2e
 	@echo "every test passed"
 
 # The generated pages are fresh, the code is formatted and vetted, the JavaScript's types hold.
@@ -44,21 +46,25 @@ check:
 	$(GO) vet ./...
 	cd static && npm run --silent check
 
-# Tests whose names end in AtScale, and the fault matrix, do less with the race detector, which makes them many times as
-# slow: they run without it, at their full size and one package after the other.
-test-go:
-	SKEIN_REQUIRE_INTEROP=1 $(GO) test -p 1 -run 'AtScale$$' -timeout 20m ./server ./webtransport
-	SKEIN_REQUIRE_INTEROP=1 $(GO) test -timeout 20m ./e2e/faults
-
-# All of them run with it. The server's tests, which load the machine, and the fault matrix, which has links in user space,
-# run beside no other package's. The longest of the others begin.
+# The server's tests, which load the machine, run beside no other package's. The longest of the others begin. Tests whose
+# names end in AtScale do less with the race detector, or nothing: make soak runs them at their full size, and the fault
+# matrix, which has links in user space.
 ALONE = /server$$|/e2e/faults$$
 LONG = ./webtransport/client ./server/control ./cmd/skein ./webtransport ./server/jet ./webtransport/qmux
 
 test-race:
 	SKEIN_REQUIRE_INTEROP=1 $(GO) test -race -timeout 20m ./server
 	SKEIN_REQUIRE_INTEROP=1 $(GO) test -race -timeout 20m $(LONG) $$($(GO) list ./... | grep -vE '$(ALONE)')
+
+# What takes long, loads the machine or asserts a rate, one package after the other, and every browser test over both
+# transports.
+soak: test-deps build
+	SKEIN_REQUIRE_INTEROP=1 $(GO) test -p 1 -run 'AtScale$$' -timeout 20m ./server ./webtransport
+	SKEIN_REQUIRE_INTEROP=1 $(GO) test -timeout 20m ./e2e/faults
 	SKEIN_REQUIRE_INTEROP=1 $(GO) test -race -timeout 20m ./e2e/faults
+	$(MAKE) test-fuzz FUZZ=60s
+	cd e2e && EVERY=1 npx playwright test
+	@echo "every long test passed"
 
 # Each fuzz target for some seconds; a crasher that is found fails the run and stays under testdata/fuzz. Go itself at
 # times reports the end of the time as a failure, "context deadline exceeded": without an input that failed it is none.
