@@ -9,6 +9,8 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"os"
+	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -22,15 +24,16 @@ import (
 )
 
 // TestTheLedgerBalancesAtScale has clients ask for ten thousand spawns, tasks and memory writes while sessions are cut, requests
-// are sent twice, over either transport, and the server is stopped and killed. In the end every request has had its
-// effect once, and the same answer whenever it was asked for.
+// are sent twice, over either transport, and the server is stopped and killed. Some of the writes go to few keys, and some
+// of those that were not answered are asked for again only when others have written, and after another restart. In the end
+// every request has had its effect once, and the same answer whenever it was asked for.
 func TestTheLedgerBalancesAtScale(t *testing.T) {
 	operations, restarts := 10_000, 6
 	if raceEnabled || testing.Short() {
 		operations, restarts = 1_200, 3
 	}
 	const clients = 12
-	l := &ledger{dir: t.TempDir(), answers: make([]string, operations)}
+	l := &ledger{dir: t.TempDir(), answers: make([]written, operations)}
 	l.start(t)
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 	defer cancel()
@@ -38,22 +41,25 @@ func TestTheLedgerBalancesAtScale(t *testing.T) {
 	var next, done atomic.Int64
 	var work sync.WaitGroup
 	for i := range clients {
-		c := &ledgerClient{l: l, id: fmt.Sprintf("ledger-client-%04d", i), rand: rand.New(rand.NewPCG(1, uint64(i))), transport: wire.WebSocket}
+		c := &ledgerClient{l: l, id: fmt.Sprintf("ledger-client-%04d", i), rand: rand.New(rand.NewPCG(1, uint64(i))), transport: wire.WebSocket, expect: map[int]uint64{}}
 		if i%2 == 0 {
 			c.transport = wire.WebTransport
 		}
 		work.Go(func() {
 			defer c.drop()
 			for ctx.Err() == nil {
-				op := int(next.Add(1) - 1)
-				if op >= operations {
+				op, later := c.due(&next, operations)
+				if op < 0 {
 					return
 				}
-				if err := c.do(ctx, op); err != nil {
+				answered, err := c.do(ctx, op, later)
+				if err != nil {
 					t.Errorf("operation %d: %v", op, err)
 					return
 				}
-				done.Add(1)
+				if answered {
+					done.Add(1)
+				}
 			}
 		})
 	}
@@ -62,6 +68,7 @@ func TestTheLedgerBalancesAtScale(t *testing.T) {
 			time.Sleep(2 * time.Millisecond)
 		}
 		l.restart(t, i%3 != 2)
+		l.restarts.Add(1)
 	}
 	work.Wait()
 	if t.Failed() || ctx.Err() != nil {
@@ -69,21 +76,46 @@ func TestTheLedgerBalancesAtScale(t *testing.T) {
 	}
 	l.restart(t, true)
 	l.check(ctx, t)
-	t.Logf("%d operations, %d restarts, %d cuts, %d repeats, %d sessions", operations, restarts, l.cuts.Load(), l.repeats.Load(), l.sessions.Load())
+	t.Logf("%d operations, %d restarts, %d cuts, %d repeats, %d of them late, %d sessions",
+		operations, restarts, l.cuts.Load(), l.repeats.Load(), l.late.Load(), l.sessions.Load())
 }
 
 // ledger is the server, as often as it is started, and what it answered.
 type ledger struct {
 	dir     string
-	answers []string // by operation: the id or revision that it gave
+	answers []written // by operation
 
-	cuts, repeats, sessions atomic.Int64
+	cuts, repeats, late, sessions, restarts atomic.Int64
+	newest                                  [hotKeys]atomic.Uint64 // a revision that each hot key had
 
 	mu    sync.Mutex
 	proc  *osProcess
 	addrs Addresses
 	token string
 }
+
+// written is what an operation gave.
+type written struct {
+	effect   string // the id, or the revision; conflicted
+	previous uint64 // the revision that a write came after
+}
+
+// conflicted is the answer to a write with a revision that is not the newest any more.
+const conflicted = "conflict"
+
+// hotKeys are the keys that every second write goes to.
+const hotKeys = 3
+
+// hotKey says which of them an operation writes; -1: none.
+func hotKey(op int) int {
+	if op%6 == 5 {
+		return op / 6 % hotKeys
+	}
+	return -1
+}
+
+// guarded reports whether an operation on a hot key has a revision.
+func guarded(op int) bool { return op/6%2 == 0 }
 
 type osProcess struct {
 	kill func(sig os.Signal)
@@ -125,6 +157,14 @@ type ledgerClient struct {
 	transport wire.Transport
 	sess      webtransport.Session
 	lanes     map[wire.Lane]*ledgerLane
+	later     []postponed
+	expect    map[int]uint64 // the revisions that operations have
+}
+
+// postponed is an operation that was not answered, and when it is asked for again.
+type postponed struct {
+	op       int
+	restarts int64
 }
 
 type ledgerLane struct {
@@ -132,24 +172,44 @@ type ledgerLane struct {
 	r   *wire.Reader
 }
 
-// do asks for one operation until it is answered.
-func (c *ledgerClient) do(ctx context.Context, op int) error {
+// due gives the next operation, and whether it was postponed; -1: there is none left.
+func (c *ledgerClient) due(next *atomic.Int64, operations int) (op int, later bool) {
+	over := next.Load() >= int64(operations)
+	for i, p := range c.later {
+		if over || c.l.restarts.Load() >= p.restarts {
+			c.later = slices.Delete(c.later, i, i+1)
+			c.l.late.Add(1)
+			return p.op, true
+		}
+	}
+	if op = int(next.Add(1) - 1); op >= operations {
+		return -1, false
+	}
+	return op, false
+}
+
+// do asks for one operation until it is answered, or postpones it.
+func (c *ledgerClient) do(ctx context.Context, op int, later bool) (answered bool, err error) {
 	for begin := time.Now(); ; {
 		got, err := c.ask(ctx, op)
 		if err == nil {
 			if c.l.answers[op] = got; c.rand.IntN(20) == 0 {
-				return c.askAgain(ctx, op)
+				return true, c.askAgain(ctx, op)
 			}
-			return nil
+			return true, nil
 		}
 		var we *wire.Error
 		if errors.As(err, &we) && we.Code != wire.CodeUnavailable {
-			return err
+			return false, err
 		}
 		if ctx.Err() != nil || time.Since(begin) > 2*time.Minute {
-			return fmt.Errorf("it was not answered, at last for: %w", err)
+			return false, fmt.Errorf("it was not answered, at last for: %w", err)
 		}
 		c.drop()
+		if hotKey(op) >= 0 && !later && c.rand.IntN(2) == 0 {
+			c.later = append(c.later, postponed{op, c.l.restarts.Load() + 2})
+			return false, nil
+		}
 		if c.rand.IntN(2) == 0 {
 			c.transport = other(c.transport)
 		}
@@ -166,7 +226,7 @@ func (c *ledgerClient) askAgain(ctx context.Context, op int) error {
 		got, err := c.ask(ctx, op)
 		switch {
 		case err == nil && got != c.l.answers[op]:
-			return fmt.Errorf("it was answered with %q, and then with %q", c.l.answers[op], got)
+			return fmt.Errorf("it was answered with %v, and then with %v", c.l.answers[op], got)
 		case err == nil:
 			return nil
 		case ctx.Err() != nil:
@@ -178,7 +238,7 @@ func (c *ledgerClient) askAgain(ctx context.Context, op int) error {
 }
 
 // ask sends the request of an operation, and now and then twice, and now and then goes away instead of listening.
-func (c *ledgerClient) ask(ctx context.Context, op int) (string, error) {
+func (c *ledgerClient) ask(ctx context.Context, op int) (got written, err error) {
 	name := fmt.Sprintf("op-%05d", op)
 	lane, method := wire.LaneControl, wire.MethodSpawn
 	var params any = wire.SpawnParams{Type: "scripted", Name: name, Script: "exit 0"}
@@ -188,11 +248,11 @@ func (c *ledgerClient) ask(ctx context.Context, op int) (string, error) {
 		params = wire.SubmitParams{Tasks: []wire.TaskSpec{{Type: "shell", Name: name, Argv: []string{"true"}, Timeouts: wire.Timeouts{QueueMS: 3_600_000}}}}
 	case 2:
 		lane, method = wire.LaneMemory, wire.MethodMemoryStore
-		params = wire.MemoryStoreParams{Namespace: "ledger", Key: name, Value: wire.Payload{Text: name}}
+		params = c.store(op, name)
 	}
 	s, err := c.lane(ctx, lane)
 	if err != nil {
-		return "", err
+		return got, err
 	}
 	line := request(fmt.Sprint(op), method, params) + "\n"
 	copies := 1
@@ -201,60 +261,85 @@ func (c *ledgerClient) ask(ctx context.Context, op int) (string, error) {
 		c.l.repeats.Add(1)
 	}
 	if _, err := io.WriteString(s.str, strings.Repeat(line, copies)); err != nil {
-		return "", err
+		return got, err
 	}
 	if c.rand.IntN(50) == 0 {
 		c.l.cuts.Add(1)
 		if c.rand.IntN(2) == 0 {
 			time.Sleep(time.Duration(c.rand.IntN(2000)) * time.Microsecond)
 		}
-		return "", errors.New("cut")
+		return got, errors.New("cut")
 	}
-	var got string
 	for range copies {
 		// A server that was killed says nothing; QUIC finds out when it next has something to send.
 		s.str.SetReadDeadline(time.Now().Add(2 * time.Second))
 		m, err := s.r.Message()
 		if err != nil {
-			return "", err
+			return got, err
 		}
-		if m.Error != nil {
-			return "", m.Error
+		one, err := c.effect(op, m)
+		if err != nil {
+			return got, err
 		}
-		one, err := effect(op, m.Result)
-		if err != nil || got != "" && got != one {
-			return "", fmt.Errorf("%q, and then %q: %w", got, one, err)
+		if got.effect != "" && got != one {
+			return got, fmt.Errorf("%v, and then %v", got, one)
 		}
 		got = one
 	}
 	return got, nil
 }
 
-// effect is what an answer says that there is now.
-func effect(op int, result json.RawMessage) (string, error) {
-	var r struct {
-		Agents   []wire.Agent
-		Tasks    []wire.Task
-		Revision uint64
+// store is what an operation on memory asks for, each time the same.
+func (c *ledgerClient) store(op int, name string) wire.MemoryStoreParams {
+	p := wire.MemoryStoreParams{Namespace: "ledger", Key: name, Value: wire.Payload{Text: name}}
+	hot := hotKey(op)
+	if hot < 0 {
+		return p
 	}
-	if err := json.Unmarshal(result, &r); err != nil {
-		return "", err
+	p.Key = fmt.Sprintf("hot-%d", hot)
+	if guarded(op) {
+		if _, known := c.expect[op]; !known {
+			c.expect[op] = c.l.newest[hot].Load()
+		}
+		p.IfRevision = new(c.expect[op])
+	}
+	return p
+}
+
+// effect is what an answer says that there is now.
+func (c *ledgerClient) effect(op int, m *wire.Message) (got written, err error) {
+	if m.Error != nil && m.Error.Code == wire.CodeConflict && hotKey(op) >= 0 && guarded(op) {
+		return written{effect: conflicted}, nil
+	}
+	if m.Error != nil {
+		return got, m.Error
+	}
+	var r struct {
+		Agents             []wire.Agent
+		Tasks              []wire.Task
+		Revision, Previous uint64
+	}
+	if err := json.Unmarshal(m.Result, &r); err != nil {
+		return got, err
 	}
 	switch op % 3 {
 	case 0:
 		if len(r.Agents) == 1 {
-			return string(r.Agents[0].ID), nil
+			return written{effect: string(r.Agents[0].ID)}, nil
 		}
 	case 1:
 		if len(r.Tasks) == 1 {
-			return string(r.Tasks[0].ID), nil
+			return written{effect: string(r.Tasks[0].ID)}, nil
 		}
 	case 2:
 		if r.Revision > 0 {
-			return fmt.Sprint(r.Revision), nil
+			if hot := hotKey(op); hot >= 0 {
+				c.l.newest[hot].Store(r.Revision)
+			}
+			return written{fmt.Sprint(r.Revision), r.Previous}, nil
 		}
 	}
-	return "", fmt.Errorf("the answer is %s", result)
+	return got, fmt.Errorf("the answer is %s", m.Result)
 }
 
 func (c *ledgerClient) drop() {
@@ -379,26 +464,65 @@ func (l *ledger) check(ctx context.Context, t *testing.T) {
 		name := fmt.Sprintf("op-%05d", op)
 		switch op % 3 {
 		case 0:
-			if got := agents[name]; len(got) != 1 || got[0] != answer {
-				t.Errorf("%s: the agents %v, answered %s", name, got, answer)
+			if got := agents[name]; len(got) != 1 || got[0] != answer.effect {
+				t.Errorf("%s: the agents %v, answered %s", name, got, answer.effect)
 			}
 			delete(agents, name)
 		case 1:
-			if got := tasks[name]; len(got) != 1 || got[0] != answer {
-				t.Errorf("%s: the tasks %v, answered %s", name, got, answer)
+			if got := tasks[name]; len(got) != 1 || got[0] != answer.effect {
+				t.Errorf("%s: the tasks %v, answered %s", name, got, answer.effect)
 			}
 			delete(tasks, name)
 		case 2:
+			if hotKey(op) >= 0 {
+				continue
+			}
 			h, err := c.MemoryHistory(ctx, wire.MemoryHistoryParams{Namespace: "ledger", Key: name})
-			if err != nil || len(h.Entries) != 1 || fmt.Sprint(h.Entries[0].Revision) != answer {
-				t.Errorf("%s: the history is %+v, %v, answered %s", name, h, err, answer)
+			if err != nil || len(h.Entries) != 1 || fmt.Sprint(h.Entries[0].Revision) != answer.effect {
+				t.Errorf("%s: the history is %+v, %v, answered %s", name, h, err, answer.effect)
 			}
 		}
 		if t.Failed() {
 			return
 		}
 	}
+	l.checkHot(ctx, t, c)
 	if len(agents)+len(tasks) > 0 {
 		t.Errorf("nobody asked for the agents %v and the tasks %v", agents, tasks)
 	}
+}
+
+// checkHot follows each hot key from its first write to its last: every one was answered, once, and no other was made.
+func (l *ledger) checkHot(ctx context.Context, t *testing.T, c *client.Client) {
+	t.Helper()
+	var conflicts int
+	for hot := range hotKeys {
+		next := map[uint64]uint64{}
+		for op, answer := range l.answers {
+			switch {
+			case op%3 != 2 || hotKey(op) != hot:
+			case answer.effect == conflicted:
+				conflicts++
+			default:
+				revision, err := strconv.ParseUint(answer.effect, 10, 64)
+				if err != nil || next[answer.previous] != 0 {
+					t.Errorf("operation %d: the answer %v, after %d there is %d already, %v", op, answer, answer.previous, next[answer.previous], err)
+				}
+				next[answer.previous] = revision
+			}
+		}
+		key := fmt.Sprintf("hot-%d", hot)
+		e, err := c.MemoryRetrieve(ctx, wire.MemoryKeyParams{Namespace: "ledger", Key: key})
+		if err != nil {
+			t.Fatal(err)
+		}
+		last, steps := uint64(0), 0
+		for ; next[last] != 0; steps++ {
+			last = next[last]
+		}
+		if steps != len(next) || last != e.Revision {
+			t.Errorf("%s: of %d writes that were answered, %d follow each other, up to revision %d; the key has %d", key, len(next), steps, last, e.Revision)
+		}
+	}
+	t.Logf("%d writes to hot keys were refused by their revision", conflicts)
 }

@@ -28,8 +28,14 @@ type MemoryStore interface {
 	// FollowMemory gives the newest entry of every key, calls ready, and gives every change from then on, until ctx ends.
 	FollowMemory(ctx context.Context, changed func(e *wire.MemoryEntry, mark string),
 		purged func(revision, horizon, before uint64, keys []wire.MemoryKeyParams) error, ready func()) error
-	// MemoryMarks gives the marks of the newest changes, oldest first: those since a time, at most limit.
-	MemoryMarks(ctx context.Context, since time.Time, limit uint64, mark func(mark string, revision uint64)) error
+	// MemoryMarks gives the marks of the newest changes: those that were noted, and then those in the log since a time, at
+	// most limit, each oldest first. note is where NotedMark finds what the request had become; 0: in the log only.
+	MemoryMarks(ctx context.Context, since time.Time, limit uint64, mark func(mark string, revision, note uint64)) error
+	// NoteMarks notes the marks of a key's changes since a time, and tells each. They can't be lost any more then, whatever
+	// history drops, for as long as an answer is kept.
+	NoteMarks(ctx context.Context, namespace, key string, since time.Time, noted func(mark string, revision, note uint64)) error
+	// NotedMark gives, without its value, what a request had become.
+	NotedMark(ctx context.Context, mark string, note uint64) (*wire.MemoryEntry, error)
 	// Room says whether the disk has room for something new; its error is CodeUnavailable.
 	Room() error
 
@@ -217,9 +223,9 @@ func (m *Memory) followOnce(ctx context.Context, ready func()) error {
 		func(e *wire.MemoryEntry, mark string) {
 			change(func() {
 				if whole && mark != "" {
-					b.marks.add(mark, e.Revision, time.Now())
+					b.marks.add(mark, at{revision: e.Revision}, time.Now())
 				}
-				b.apply(e)
+				b.apply(e, whole)
 			})
 			if whole {
 				m.index.kick()
@@ -257,14 +263,6 @@ func (m *Memory) turn(b *book) {
 	m.applied.reach(at)
 	m.index.kick()
 	m.kickSweeper()
-}
-
-func (m *Memory) readMarks(ctx context.Context) error {
-	return m.store.MemoryMarks(ctx, time.Now().Add(-markAge), maxMarks, func(mark string, revision uint64) {
-		m.mu.Lock()
-		defer m.mu.Unlock()
-		m.book.marks.add(mark, revision, time.Now())
-	})
 }
 
 // read takes the lock for reading, with what has expired out of the way.

@@ -75,6 +75,7 @@ type item struct {
 	held  bool
 	gone  bool // deleted, or expired
 
+	unnoted int   // changes whose marks may stand in the log only; it keeps wire.MemoryHistory of them
 	due     int   // place in the dueHeap; -1: it does not expire
 	doc     int64 // number in the full-text index
 	indexed bool  // the index has it, or is about to
@@ -147,18 +148,24 @@ func (b *book) tidy(sp *space) {
 	}
 }
 
-// find gives what is there; nil: nothing.
-func (b *book) find(namespace, key string) *item {
+// item gives a key that is there, or was; nil: it was purged, or never there.
+func (b *book) item(namespace, key string) *item {
 	if sp := b.spaces[namespace]; sp != nil {
-		if it := sp.items[key]; it != nil && !it.gone {
-			return it
-		}
+		return sp.items[key]
 	}
 	return nil
 }
 
-// apply makes a change.
-func (b *book) apply(e *wire.MemoryEntry) {
+// find gives what is there; nil: nothing.
+func (b *book) find(namespace, key string) *item {
+	if it := b.item(namespace, key); it != nil && !it.gone {
+		return it
+	}
+	return nil
+}
+
+// apply makes a change. One that is read while the book is made stands for all that the log has of its key.
+func (b *book) apply(e *wire.MemoryEntry, whole bool) {
 	if e.Revision <= b.applied { // a log read again from a little before
 		return
 	}
@@ -176,6 +183,10 @@ func (b *book) apply(e *wire.MemoryEntry) {
 		b.take(it)
 	}
 	b.set(it, e)
+	it.unnoted++
+	if !whole {
+		it.unnoted = wire.MemoryHistory
+	}
 	sp.release(e.Key)
 	b.soil(it)
 	for w := range sp.watches {
@@ -305,41 +316,4 @@ func (h *dueHeap) Pop() any {
 	*h = old[:len(old)-1]
 	it.due = -1
 	return it
-}
-
-// marks remembers the marks of the newest changes.
-type marks struct {
-	revisions map[mark]uint64
-	order     []marked // the oldest first
-}
-
-// mark is what markOf makes.
-type mark [20]byte
-
-type marked struct {
-	mark
-	at time.Time
-}
-
-func (m *marks) find(s string) uint64 {
-	var k mark
-	copy(k[:], s)
-	return m.revisions[k]
-}
-
-func (m *marks) add(s string, revision uint64, now time.Time) {
-	if m.revisions == nil {
-		m.revisions = map[mark]uint64{}
-	}
-	var k mark
-	copy(k[:], s)
-	if _, known := m.revisions[k]; known {
-		return
-	}
-	m.revisions[k] = revision
-	m.order = append(m.order, marked{k, now})
-	for len(m.order) > maxMarks || now.Sub(m.order[0].at) > markAge {
-		delete(m.revisions, m.order[0].mark)
-		m.order = m.order[1:]
-	}
 }

@@ -103,6 +103,14 @@ func (m *Memory) deleteOne(ctx context.Context, old *wire.MemoryEntry) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
 	defer cancel()
+	m.mu.RLock()
+	full := m.book.item(old.Namespace, old.Key).full(now)
+	m.mu.RUnlock()
+	if full {
+		if err := m.makeRoom(ctx, old.Namespace, old.Key); err != nil {
+			return err
+		}
+	}
 	_, err := m.store.PutMemory(ctx, &wire.MemoryEntry{Namespace: old.Namespace, Key: old.Key, ContentType: old.ContentType, Previous: old.Revision,
 		Writer: "server", CreatedAt: old.CreatedAt, UpdatedAt: now, ExpiresAt: old.ExpiresAt, Deleted: true}, old.Revision, "")
 	return err
@@ -148,10 +156,16 @@ func (p *purger) round(ctx context.Context, now time.Time) {
 	}
 }
 
-// announce returns when this node's book has dropped the entries.
+// announce returns when this node's book has dropped the entries. Requests whose marks go with them may come again: the
+// marks are noted first.
 func (m *Memory) announce(ctx context.Context, keys []wire.MemoryKeyParams, horizon, before uint64) error {
 	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
 	defer cancel()
+	for _, k := range m.young(keys) {
+		if err := m.makeRoom(ctx, k.Namespace, k.Key); err != nil {
+			return err
+		}
+	}
 	revision, err := m.store.AnnouncePurge(ctx, horizon, before, keys)
 	if err != nil {
 		return err
@@ -174,4 +188,17 @@ func (m *Memory) old(now time.Time, every bool) (keys []wire.MemoryKeyParams, ho
 		horizon = d.revision
 	}
 	return keys, horizon, b.purged
+}
+
+// young lists those of the keys whose marks may be asked for yet.
+func (m *Memory) young(keys []wire.MemoryKeyParams) (young []wire.MemoryKeyParams) {
+	since := time.Now().Add(-markAge)
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	for _, k := range keys {
+		if it := m.book.item(k.Namespace, k.Key); it != nil && it.unnoted > 0 && it.entry.UpdatedAt.After(since) {
+			young = append(young, k)
+		}
+	}
+	return young
 }

@@ -2,8 +2,6 @@ package control
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"sync"
@@ -26,6 +24,7 @@ const (
 var (
 	errConflict = wire.Errorf(wire.CodeConflict, "")
 	errNotFound = wire.Errorf(wire.CodeNotFound, "")
+	errFull     = errors.New("the next change drops one whose mark is not noted")
 	errTooFast  = wire.Errorf(wire.CodeTimeout, "others change this entry all the time, or the store is behind")
 )
 
@@ -155,6 +154,12 @@ func (m *Memory) write(ctx context.Context, w *write) (*wire.MemoryEntry, error)
 			return e, err
 		}
 		p, err := m.plan(w)
+		if errors.Is(err, errFull) {
+			if err := m.makeRoom(ctx, w.entry.Namespace, w.entry.Key); err != nil {
+				return nil, m.notMade(w, err)
+			}
+			continue
+		}
 		if p == nil {
 			return nil, err
 		}
@@ -165,7 +170,7 @@ func (m *Memory) write(ctx context.Context, w *write) (*wire.MemoryEntry, error)
 		p.done()
 		switch {
 		case err == nil && revision <= p.expect: // the log knows its mark
-			return m.answerAt(ctx, w, revision)
+			return m.answerAt(ctx, w, at{revision: revision})
 		case err == nil:
 			e := bare(p.entry)
 			e.Revision = revision
@@ -184,6 +189,15 @@ func (m *Memory) write(ctx context.Context, w *write) (*wire.MemoryEntry, error)
 	}
 }
 
+// notMade answers a write that the store was not asked for.
+func (m *Memory) notMade(w *write, err error) error {
+	if m.ctx.Err() != nil {
+		return errClosed
+	}
+	m.log.Error("memory could not be written", "namespace", w.entry.Namespace, "err", err)
+	return wire.Errorf(wire.CodeUnavailable, "the store does not answer; the change was not made")
+}
+
 // gaveUp says why a write's time ran out.
 func (m *Memory) gaveUp() error {
 	if m.ctx.Err() != nil {
@@ -199,8 +213,7 @@ func (m *Memory) catchUp(ctx context.Context, w *write, expected, met uint64) er
 			return err
 		}
 		m.mu.RLock()
-		sp := m.book.spaces[w.entry.Namespace]
-		if sp == nil || sp.items[w.entry.Key] == nil {
+		if m.book.item(w.entry.Namespace, w.entry.Key) == nil {
 			w.leftover = met
 		}
 		m.mu.RUnlock()
@@ -224,8 +237,8 @@ func (m *Memory) plan(w *write) (*planned, error) {
 	e := *w.entry
 	p := &planned{entry: &e, expect: w.leftover, done: func() {}}
 	var old *wire.MemoryEntry
-	if sp := b.spaces[e.Namespace]; sp != nil && sp.items[e.Key] != nil {
-		it := sp.items[e.Key]
+	it := b.item(e.Namespace, e.Key)
+	if it != nil {
 		p.expect = it.entry.Revision
 		if !it.gone {
 			old = it.entry
@@ -234,14 +247,17 @@ func (m *Memory) plan(w *write) (*planned, error) {
 	if err := agrees(w.ifRevision, old, &e); err != nil {
 		return nil, err
 	}
+	if e.Deleted && old == nil {
+		return nil, nil
+	}
+	if it.full(now) {
+		return nil, errFull
+	}
 	e.CreatedAt, e.UpdatedAt = now, now
 	if old != nil {
 		e.CreatedAt, e.Previous = old.CreatedAt, old.Revision
 	}
 	if e.Deleted {
-		if old == nil {
-			return nil, nil
-		}
 		return p, nil
 	}
 	if w.ttl > 0 {
@@ -312,39 +328,6 @@ func (m *Memory) reserve(namespace, key string, old *wire.MemoryEntry, size int)
 		sp.release(key)
 		b.tidy(sp)
 	}, nil
-}
-
-// markOf marks a change, so that the same request, when it comes again, finds it.
-func markOf(by Caller, op, namespace, key string) string {
-	if by.Request == "" {
-		return ""
-	}
-	sum := sha256.Sum256([]byte(op + "\x00" + namespace + "\x00" + key + "\x00" + by.Request))
-	return base64.RawURLEncoding.EncodeToString(sum[:15])
-}
-
-// repeated answers a request that was carried out already; nil: it was not, as far as is known.
-func (m *Memory) repeated(ctx context.Context, w *write) (*wire.MemoryEntry, error) {
-	m.mu.RLock()
-	revision := m.book.marks.find(w.mark)
-	m.mu.RUnlock()
-	if w.mark == "" || revision == 0 {
-		return nil, nil
-	}
-	return m.answerAt(ctx, w, revision)
-}
-
-// answerAt answers a write that had become the change with this revision.
-func (m *Memory) answerAt(ctx context.Context, w *write, revision uint64) (*wire.MemoryEntry, error) {
-	e, err := m.store.MemoryAt(ctx, revision)
-	if errors.Is(err, errNotFound) { // overwritten so often that history has dropped it: what is known is the request
-		e, err = bare(w.entry), nil
-		e.Revision = revision
-	}
-	if err != nil {
-		return nil, err
-	}
-	return bare(e), nil
 }
 
 func checkMany(field string, n int) error {

@@ -10,6 +10,7 @@
 //	KV bucket "artifacts", object store "artifacts"   records and bytes of artifacts, synced like the agents' records
 //	stream    "MEMORY"   subject mem.<namespace>.<key>: every change of an entry that agents and people share; the
 //	                     stream's sequence is the entry's revision. Synced like the agents' records
+//	stream    "MARKS"    marks of requests that memory's history has dropped, for AnswerAge
 //	stream    "EVENTS"   subject ev.<agent>: what happened and what was printed, in order; the stream's sequence is
 //	                     the event's seq. Handed to the kernel before it is answered, and synced now and then: kill -9
 //	                     costs nothing, a crash of the machine may cost the last minutes
@@ -85,6 +86,7 @@ type Store struct {
 	meta    jetstream.KeyValue
 	epoch   epoch
 	memory  jetstream.Stream
+	noted   jetstream.Stream
 	tickets jetstream.KeyValue
 	boot    string // names the machine's start
 
@@ -215,6 +217,9 @@ func (s *Store) prepare(ctx context.Context, c Config) (err error) {
 		return err
 	}
 	if err = s.openMemory(ctx); err != nil {
+		return err
+	}
+	if err = s.openMarks(ctx); err != nil {
 		return err
 	}
 	s.stream, err = s.events.js.CreateOrUpdateStream(ctx, jetstream.StreamConfig{

@@ -270,36 +270,3 @@ func (s *Store) readMemory(ctx context.Context, c jetstream.OrderedConsumerConfi
 	}
 	return msgs, cons.CachedInfo().NumPending, nil
 }
-
-// MemoryMarks gives the marks of the newest changes, oldest first: those since a time, at most limit.
-func (s *Store) MemoryMarks(ctx context.Context, since time.Time, limit uint64, mark func(mark string, revision uint64)) error {
-	from := jetstream.OrderedConsumerConfig{HeadersOnly: true, DeliverPolicy: jetstream.DeliverByStartTimePolicy, OptStartTime: &since}
-	msgs, pending, err := s.readMemory(ctx, from)
-	if err == nil && pending > limit {
-		msgs.Stop()
-		var info *jetstream.StreamInfo
-		if info, err = s.memory.Info(ctx); err == nil {
-			from.DeliverPolicy, from.OptStartTime, from.OptStartSeq = jetstream.DeliverByStartSequencePolicy, nil, info.State.LastSeq-limit+1
-			msgs, pending, err = s.readMemory(ctx, from)
-		}
-	}
-	if err != nil {
-		return fmt.Errorf("read the marks of memory: %w", err)
-	}
-	defer msgs.Stop()
-	for pending > 0 {
-		m, err := msgs.Next(jetstream.NextContext(ctx))
-		if err != nil {
-			return fmt.Errorf("read the marks of memory: %w", err)
-		}
-		meta, err := m.Metadata()
-		if err != nil {
-			return fmt.Errorf("read the marks of memory: %w", err)
-		}
-		if id := m.Headers().Get(jetstream.MsgIDHeader); id != "" {
-			mark(id, meta.Sequence.Stream)
-		}
-		pending = meta.NumPending
-	}
-	return nil
-}

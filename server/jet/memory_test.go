@@ -182,7 +182,7 @@ func TestMemoryPurges(t *testing.T) {
 func TestMemoryMarksOutliveTheStore(t *testing.T) {
 	dir := t.TempDir()
 	s := open(t, dir)
-	none := func(string, uint64) { t.Error("a mark in an empty stream") }
+	none := func(string, uint64, uint64) { t.Error("a mark in an empty stream") }
 	if err := s.MemoryMarks(t.Context(), time.Time{}, 100, none); err != nil {
 		t.Fatal(err)
 	}
@@ -193,7 +193,7 @@ func TestMemoryMarksOutliveTheStore(t *testing.T) {
 	s.Close()
 	s = open(t, dir)
 	got := map[string]uint64{}
-	collect := func(mark string, rev uint64) { got[mark] = rev }
+	collect := func(mark string, rev, _ uint64) { got[mark] = rev }
 	if err := s.MemoryMarks(t.Context(), time.Now().Add(-time.Minute), 100, collect); err != nil || len(got) != 10 || got["m9"] != rev {
 		t.Errorf("%v, %v", got, err)
 	}

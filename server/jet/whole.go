@@ -87,7 +87,7 @@ func (s *Store) check(ctx context.Context, dir, boot string) error {
 		case events && was.Boot != boot: // the machine crashed: the epoch tells
 		case is.Last < old.Last:
 			return &DamagedError{dir, fmt.Sprintf("stream %s went to %d, and now ends at %d", name, old.Last, is.Last)}
-		case was.Clean && name != answerStream && is.Msgs < old.Msgs: // answers age
+		case was.Clean && name != answerStream && name != markStream && is.Msgs < old.Msgs: // answers and marks age
 			return &DamagedError{dir, fmt.Sprintf("stream %s had %d messages, and now has %d", name, old.Msgs, is.Msgs)}
 		}
 	}
