@@ -33,7 +33,7 @@ func TestWhatALookFindsReady(t *testing.T) {
 	looks := func(ended bool, want ...string) {
 		t.Helper()
 		var got []string
-		for _, f := range o.look(as, ended, "t1") {
+		for _, f := range o.look(as, lookFor{ended: ended, tasks: []wire.TaskID{"t1"}}) {
 			got = append(got, f.path)
 		}
 		if slices.Sort(got); !slices.Equal(got, want) {
@@ -70,7 +70,7 @@ func TestAnEmptyOutboxIsLookedAtWhenSomethingComes(t *testing.T) {
 	if err := os.Chtimes(o.dir, past, past); err != nil {
 		t.Fatal(err)
 	}
-	if got := o.look(nil, false, ""); len(got) > 0 || o.vacant.IsZero() {
+	if got := o.look(nil, lookFor{}); len(got) > 0 || o.vacant.IsZero() {
 		t.Errorf("%+v, vacant since %s", got, o.vacant)
 	}
 	path := filepath.Join(o.dir, "f")
@@ -80,7 +80,7 @@ func TestAnEmptyOutboxIsLookedAtWhenSomethingComes(t *testing.T) {
 	if err := os.Chtimes(path, past, past); err != nil {
 		t.Fatal(err)
 	}
-	if got := o.look(nil, false, ""); len(got) != 1 {
+	if got := o.look(nil, lookFor{}); len(got) != 1 {
 		t.Errorf("%+v", got)
 	}
 }

@@ -1,6 +1,7 @@
 package control
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -11,7 +12,9 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 	"unicode/utf8"
@@ -40,23 +43,33 @@ const (
 // outbox is the folder where an agent puts files that it wants to be kept. A file is taken when it is complete:
 //
 //   - the agent ended; or
+//   - the agent has answered its task, and nobody has the file open for writing; or
 //   - nobody has it open for writing, and nobody wrote to it for outboxSettle; or
 //   - it had a name that begins with a dot, and was renamed to one that does not.
 //
 // What begins with a dot is never taken, and neither is anything but a regular file. A file in a folder is named for
 // both: "charts/load.svg" becomes "charts-load.svg". It is removed when it was kept.
+//
+// A file is of the task in whose time it appeared. An agent gets its next task only when what it left of the one before
+// was taken, so that neither its files nor what it writes over them can be taken for the next one's.
 type outbox struct {
 	// static
 	agent wire.AgentID
 	dir   string
+	left  bool          // by an earlier server
 	idle  chan struct{} // holds one token: who has it looks at the folder
 
 	// owned by who has the token
-	files  map[string]outFile  // as they were at the last look
+	outboxSeen
+	rest  time.Time       // no look before
+	large map[string]bool // reported as too large
+}
+
+// outboxSeen is what the last look saw.
+type outboxSeen struct {
+	files  map[string]outFile
 	hidden map[uint64]struct{} // inodes of the files whose names began with a dot
-	rest   time.Time           // no look before
 	vacant time.Time           // the folder was empty, and nothing has come as long as its time of change is this
-	large  map[string]bool     // reported as too large
 }
 
 // outFile is a file in an outbox.
@@ -66,6 +79,7 @@ type outFile struct {
 	since time.Time // it has looked like this since
 	task  wire.TaskID
 	ready bool
+	done  bool // its task was answered when it was complete: what is written to it from then on is the next one's
 }
 
 func newOutbox(agent wire.AgentID, dir string) *outbox {
@@ -104,14 +118,18 @@ func (as *Artifacts) findOutboxes() error {
 		return fmt.Errorf("look for outboxes: %w", err)
 	}
 	for _, dir := range apart {
-		id := wire.AgentID(filepath.Base(dir))
-		as.outboxes[id] = newOutbox(id, dir)
+		as.leftOutbox(wire.AgentID(filepath.Base(dir)), dir)
 	}
 	for _, dir := range own {
-		id := wire.AgentID(filepath.Base(filepath.Dir(dir)))
-		as.outboxes[id] = newOutbox(id, dir)
+		as.leftOutbox(wire.AgentID(filepath.Base(filepath.Dir(dir))), dir)
 	}
 	return nil
+}
+
+func (as *Artifacts) leftOutbox(id wire.AgentID, dir string) {
+	o := newOutbox(id, dir)
+	o.left = true
+	as.outboxes[id] = o
 }
 
 // look takes what is complete in every outbox, each on a goroutine of its own that ends with it.
@@ -132,8 +150,7 @@ func (as *Artifacts) look() {
 			o.idle <- struct{}{}
 			continue
 		}
-		ended, task := as.whose(o)
-		ready := o.look(as, ended, task)
+		ready, ended := as.scan(o, lookFor{})
 		if len(ready) == 0 && ended {
 			as.forgetOutbox(o)
 		}
@@ -149,50 +166,111 @@ func (as *Artifacts) look() {
 	}
 }
 
-// whose says whether the outbox's agent ended, and at which task it works.
-func (as *Artifacts) whose(o *outbox) (ended bool, task wire.TaskID) {
+// lookFor says what a look at an outbox takes.
+type lookFor struct {
+	ended    bool          // the agent's process did: everything
+	answered wire.TaskID   // this task is answered: what of its files nobody writes to
+	tasks    []wire.TaskID // which the agent has in work
+}
+
+// of says whose a file is: of several tasks at once, only its name can tell.
+func (l *lookFor) of(file string) wire.TaskID {
+	if len(l.tasks) == 1 {
+		return l.tasks[0]
+	}
+	for _, id := range l.tasks {
+		if strings.Contains(file, string(id)) {
+			return id
+		}
+	}
+	return ""
+}
+
+// whose says whether the outbox's agent ended, and at which tasks it works.
+func (as *Artifacts) whose(o *outbox) (ended bool, tasks []wire.TaskID) {
 	a, err := as.p.agent(o.agent)
 	if err != nil {
-		return true, ""
+		return true, nil
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	switch {
-	case a.rec.ForTask != "":
-		task = a.rec.ForTask
-	case len(a.rec.Tasks) == 1: // of several, nobody can tell
-		task = a.rec.Tasks[0]
+	if tasks = a.rec.Tasks; a.rec.ForTask != "" {
+		tasks = []wire.TaskID{a.rec.ForTask}
 	}
-	return !a.rec.Status.Alive(), task
+	return !a.rec.Status.Alive(), tasks
+}
+
+// scanTries bounds the looks at an outbox whose agent's tasks change all the time.
+const scanTries = 3
+
+// scan looks at an outbox. A look during which the agent's tasks changed does not count: what it saw might be of either.
+// The caller has the token.
+func (as *Artifacts) scan(o *outbox, l lookFor) (ready []outFile, ended bool) {
+	before := o.outboxSeen
+	ended, l.tasks = as.whose(o)
+	l.ended = l.ended || ended
+	for range scanTries {
+		ready = o.look(as, l)
+		ended, now := as.whose(o)
+		if slices.Equal(now, l.tasks) {
+			return ready, ended
+		}
+		o.outboxSeen, l.tasks = before, now
+	}
+	l.tasks = nil // nobody can tell
+	return o.look(as, l), ended
 }
 
 // collect keeps what an agent left in its outbox when its process ended, and waits for it, but not for ever.
 func (as *Artifacts) collect(id wire.AgentID) {
+	kept := make(chan struct{})
+	as.take(id, lookFor{ended: true}, func() { close(kept) })
+	<-kept
+}
+
+// take keeps what is complete in an agent's outbox, and then calls done: at once when there is nothing, and after
+// outboxPatience whatever there is.
+func (as *Artifacts) take(id wire.AgentID, l lookFor, done func()) {
 	as.mu.Lock()
 	o := as.outboxes[id]
 	as.mu.Unlock()
-	if o == nil || !as.begin() {
+	if o == nil || as.nothing(o, l) || !as.begin() {
+		done()
 		return
 	}
-	kept := make(chan struct{})
 	go func() {
 		defer as.work.Done()
-		defer close(kept)
+		done := sync.OnceFunc(done)
+		defer done()
+		late := time.AfterFunc(outboxPatience, func() {
+			as.p.log.Warn("an agent is done, and the files that it left are still being kept", "agent", id)
+			done()
+		})
+		defer late.Stop()
 		select {
 		case <-o.idle:
 		case <-as.ctx.Done():
 			return
 		}
-		_, task := as.whose(o)
-		for as.keepAll(o, o.look(as, true, task), true) > 0 { // one look may not see all
+		defer func() { o.idle <- struct{}{} }()
+		for { // one look may not see all
+			if ready, _ := as.scan(o, l); as.keepAll(o, ready, l.ended) == 0 {
+				return
+			}
 		}
-		o.idle <- struct{}{}
 	}()
+}
+
+// nothing reports that an outbox has nothing to take: most have not. false: it has, or somebody looks at it just now.
+func (as *Artifacts) nothing(o *outbox, l lookFor) bool {
 	select {
-	case <-kept:
-	case <-time.After(outboxPatience):
-		as.p.log.Warn("an agent ended, and the files that it left are still being kept", "agent", id)
+	case <-o.idle:
+	default:
+		return false
 	}
+	defer func() { o.idle <- struct{}{} }()
+	ready, _ := as.scan(o, l)
+	return len(ready) == 0
 }
 
 // forgetOutbox removes the folder of an agent that ended. What was not taken, such as files whose names begin with a
@@ -247,14 +325,15 @@ func (as *Artifacts) keepFile(o *outbox, root *os.Root, out outFile, ended bool)
 	}
 	defer f.Close()
 	same := func() bool {
+		busy, _ := writing(f)
 		opened, err1 := f.Stat()
 		there, err2 := root.Lstat(out.path)
-		return err1 == nil && err2 == nil && alike(opened, out.info) && alike(there, out.info) && (ended || !writing(f))
+		return err1 == nil && err2 == nil && alike(opened, out.info) && alike(there, out.info) && (ended || !busy)
 	}
 	if !same() {
 		return false, nil
 	}
-	_, err = as.Keep(as.ctx, o.agent, out.task, keptName(out.path), f)
+	_, err = as.keep(as.ctx, o, out.task, keptName(out.path), f)
 	if errors.Is(err, errChanging) || err == nil && !same() {
 		return false, nil
 	}
@@ -271,21 +350,21 @@ func alike(a, b fs.FileInfo) bool {
 }
 
 // writing reports whether somebody has a file open for writing: nobody gets a read lease on such a one (fcntl(2)). On
-// file systems without leases the answer is no, and the time since the last write alone counts.
-func writing(f *os.File) bool {
+// file systems without leases it is not known, and the time since the last write alone counts.
+func writing(f *os.File) (busy, known bool) {
 	conn, err := f.SyscallConn()
 	if err != nil {
-		return false
+		return false, false
 	}
-	busy := false
 	conn.Control(func(fd uintptr) {
-		if _, err := unix.FcntlInt(fd, unix.F_SETLEASE, unix.F_RDLCK); err != nil {
-			busy = errors.Is(err, unix.EAGAIN)
-			return
+		_, err := unix.FcntlInt(fd, unix.F_SETLEASE, unix.F_RDLCK)
+		busy = errors.Is(err, unix.EAGAIN)
+		known = busy || err == nil
+		if err == nil {
+			unix.FcntlInt(fd, unix.F_SETLEASE, unix.F_UNLCK)
 		}
-		unix.FcntlInt(fd, unix.F_SETLEASE, unix.F_UNLCK)
 	})
-	return busy
+	return busy, known
 }
 
 // keptName is the name of an artifact that was a file in an outbox.
@@ -308,11 +387,36 @@ func keptName(file string) string {
 	return name
 }
 
+// keptRequest marks what is kept: the same file of a task is one artifact, however often it is left.
+func keptRequest(agent wire.AgentID, task wire.TaskID, sum, name string) string {
+	mark := "outbox " + string(agent) + " " + sum + " " + name
+	if task != "" {
+		mark = string(task) + " " + mark
+	}
+	return mark
+}
+
+// keptBefore finds the artifact that a file became before a crash, which kept the file from being removed.
+func (as *Artifacts) keptBefore(agent wire.AgentID, sum, name string) (wire.Artifact, bool) {
+	as.mu.Lock()
+	defer as.mu.Unlock()
+	for _, a := range as.all {
+		if rec := a.rec; rec.Agent == agent && rec.SHA256 == sum && rec.Name == name && rec.Actor == string(agent) {
+			return rec, true
+		}
+	}
+	return wire.Artifact{}, false
+}
+
 var errChanging = errors.New("the file changes while it is read")
 
-// Keep makes a file an artifact of an agent, and of a task if there is one. The same file kept again, such as after a
-// crash, is one artifact.
+// Keep makes a file an artifact of an agent, and of a task if there is one. The same file kept again is one artifact.
 func (as *Artifacts) Keep(ctx context.Context, agent wire.AgentID, task wire.TaskID, name string, f io.ReadSeeker) (*wire.Artifact, error) {
+	return as.keep(ctx, newOutbox(agent, ""), task, name, f)
+}
+
+func (as *Artifacts) keep(ctx context.Context, o *outbox, task wire.TaskID, name string, f io.ReadSeeker) (*wire.Artifact, error) {
+	agent := o.agent
 	hash := sha256.New()
 	size, err := io.Copy(hash, contextReader{ctx, f})
 	if err != nil {
@@ -322,8 +426,12 @@ func (as *Artifacts) Keep(ctx context.Context, agent wire.AgentID, task wire.Tas
 		return nil, fmt.Errorf("read the file: %w", err)
 	}
 	sum := hex.EncodeToString(hash.Sum(nil))
-	request := "outbox " + string(agent) + " " + sum + " " + name
-	if there, ok := as.madeBy(request); ok {
+	request := keptRequest(agent, task, sum, name)
+	there, ok := as.madeBy(request)
+	if !ok && o.left { // nobody knows any more at which task its agent was
+		there, ok = as.keptBefore(agent, sum, name)
+	}
+	if ok {
 		return &there, nil
 	}
 	id := newArtifactID()
@@ -375,10 +483,10 @@ func (o *outbox) open() (*os.Root, error) {
 }
 
 // look gives the files that are complete. The caller has the token.
-func (o *outbox) look(as *Artifacts, ended bool, task wire.TaskID) []outFile {
+func (o *outbox) look(as *Artifacts, what lookFor) []outFile {
 	now := time.Now()
 	dir, err := os.Lstat(o.dir)
-	if err != nil || dir.ModTime().Equal(o.vacant) && !ended { // most outboxes are empty all the time
+	if err != nil || dir.ModTime().Equal(o.vacant) && !what.ended { // most outboxes are empty all the time
 		return nil
 	}
 	root, err := o.open()
@@ -386,7 +494,7 @@ func (o *outbox) look(as *Artifacts, ended bool, task wire.TaskID) []outFile {
 		return nil
 	}
 	defer root.Close()
-	l := &outboxLook{o: o, as: as, root: root, ended: ended, task: task, now: now, files: map[string]outFile{}, hidden: map[uint64]struct{}{}}
+	l := &outboxLook{o: o, as: as, root: root, lookFor: what, now: now, files: map[string]outFile{}, hidden: map[uint64]struct{}{}}
 	l.folder(".", false, 0)
 	o.files, o.hidden, o.vacant = l.files, l.hidden, time.Time{}
 	if l.seen == 0 && now.Sub(dir.ModTime()) > outboxInterval { // what came in the same moment would not change it
@@ -403,11 +511,10 @@ func (o *outbox) look(as *Artifacts, ended bool, task wire.TaskID) []outFile {
 
 // outboxLook is one look at a folder.
 type outboxLook struct {
-	o      *outbox
-	as     *Artifacts
-	root   *os.Root
-	ended  bool
-	task   wire.TaskID
+	o    *outbox
+	as   *Artifacts
+	root *os.Root
+	lookFor
 	now    time.Time
 	files  map[string]outFile
 	hidden map[uint64]struct{}
@@ -457,15 +564,32 @@ func (l *outboxLook) file(name string, hidden bool, info fs.FileInfo) {
 		l.tooLarge(name)
 		return
 	}
-	f := outFile{path: name, info: info, since: l.now, task: l.task}
+	f := outFile{path: name, info: info, since: l.now, task: l.of(name)}
 	before, known := l.o.files[name]
-	if known && alike(info, before.info) {
-		f.since, f.task = before.since, before.task
+	switch {
+	case known && alike(info, before.info):
+		f.since, f.task, f.done = before.since, before.task, before.done
+	case known && os.SameFile(info, before.info) && !before.done: // it is still being written
+		f.task = cmp.Or(before.task, f.task)
 	}
 	_, wasHidden := l.o.hidden[inode]
 	settled := l.now.Sub(f.since) >= outboxSettle || l.now.Sub(info.ModTime()) >= outboxSettle
-	f.ready = l.ended || settled || wasHidden && !known
+	if l.answered != "" && f.task == l.answered && !f.done {
+		f.done = !l.written(name)
+	}
+	f.ready = l.ended || settled || f.done || wasHidden && !known
 	l.files[name] = f
+}
+
+// written reports whether somebody may have a file open for writing.
+func (l *outboxLook) written(name string) bool {
+	f, err := l.root.OpenFile(name, os.O_RDONLY|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return true
+	}
+	defer f.Close()
+	busy, known := writing(f)
+	return busy || !known
 }
 
 func (l *outboxLook) tooLarge(name string) {

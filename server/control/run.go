@@ -111,35 +111,52 @@ func (ts *Tasks) sign(a *agent) {
 	}
 }
 
-// answered ends a run with its agent's answer. An answer to a run that is over is recorded, not applied. false: there is
-// no such task.
+// answered ends a run with its agent's answer, once the files that the agent left with it are kept. An answer to a run
+// that is over is recorded, not applied. false: there is no such task.
 func (ts *Tasks) answered(a *agent, id wire.TaskID, o outcome) bool {
+	r, known := ts.hear(a, id, o)
+	if r != nil {
+		ts.p.running.Add(1) // the agent's own is there: its process is being heard
+		ts.p.Artifacts.take(a.id, lookFor{answered: id}, func() {
+			defer ts.p.running.Done()
+			ts.mu.Lock()
+			defer ts.mu.Unlock()
+			if !r.over {
+				ts.endRun(r.t, o)
+			}
+			ts.free(r)
+		})
+	}
+	return known
+}
+
+// hear finds the run that an answer ends, and holds it for that; nil: none.
+func (ts *Tasks) hear(a *agent, id wire.TaskID, o outcome) (r *run, known bool) {
 	ts.mu.Lock()
 	defer ts.mu.Unlock()
 	t := ts.all[id]
 	if t == nil {
-		return false
+		return nil, false
 	}
-	w := ts.workers[a]
-	if w != nil && w.runs[id] != nil && w.runs[id].over { // it lets go of what was taken from it
-		ts.late(t, w.runs[id].rec.Attempt, a, o)
-		ts.free(w.runs[id])
-		return true
+	if w := ts.workers[a]; w != nil && w.runs[id] != nil && w.runs[id].over { // it lets go of what was taken from it
+		r = w.runs[id]
+		ts.late(t, r.rec.Attempt, a, o)
+		stopTimer(r.timer)
+		return r, true
 	}
-	r := ts.runOf(a, id)
-	if r == nil {
-		attempt := 0
-		for _, r := range t.rec.Runs {
-			if r.Agent == a.id {
-				attempt = r.Attempt
-			}
+	if r = ts.runOf(a, id); r != nil {
+		t.ending = true // nothing else ends it
+		stopTimer(r.timer)
+		return r, true
+	}
+	attempt := 0
+	for _, r := range t.rec.Runs {
+		if r.Agent == a.id {
+			attempt = r.Attempt
 		}
-		ts.late(t, attempt, a, o)
-		return true
 	}
-	ts.endRun(t, o)
-	ts.free(r)
-	return true
+	ts.late(t, attempt, a, o)
+	return nil, true
 }
 
 // late records an answer that came after the end of its run. The caller holds mu.
@@ -249,6 +266,7 @@ func (ts *Tasks) gone(a *agent, exit wire.Exit, stopped bool) {
 
 // endRun ends the attempt of a task: with its end, or with a further attempt. The caller holds mu.
 func (ts *Tasks) endRun(t *task, o outcome) {
+	t.ending = false
 	now := time.Now().UTC()
 	rec := t.rec
 	rec.Runs = slices.Clone(rec.Runs)
