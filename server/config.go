@@ -361,6 +361,11 @@ func (c *configReader) agentType(name string, f fileType) (wire.AgentType, error
 	case f.IdleStop < 0 || f.Heartbeat < 0 || f.Stall < 0:
 		return t, bad("", "idle_stop, heartbeat and stall must be 0 (never) or more")
 	}
+	for field, words := range map[string][]string{"capabilities": t.Capabilities, "labels": slices.AppendSeq(slices.Collect(maps.Keys(t.Labels)), maps.Values(t.Labels))} {
+		if err := wire.CheckNames(field, words...); err != nil {
+			return t, bad(field, "%s", wire.AsError(err).Message)
+		}
+	}
 	for _, ns := range t.Memory {
 		if !namespacePattern.MatchString(ns) {
 			return t, bad("memory", "%q is no namespace: 1 to 64 of a-z, 0-9, dot, - and _, and * at the end", ns)

@@ -58,6 +58,8 @@ func TestBadConfigurations(t *testing.T) {
 		"a negative cap of all":     {"max_agents: -1\n", 1, "max_agents", []string{"0"}},
 		"no namespace":              {"agent_types:\n  coder:\n    kind: exec\n    memory: [\"\"]\n", 4, "agent_types.coder.memory", []string{"a-z"}},
 		"a namespace with a hole":   {"agent_types:\n  coder:\n    kind: exec\n    memory: [\"a*b\"]\n", 4, "agent_types.coder.memory", []string{"a*b", "end"}},
+		"a capability that rings":   {"agent_types:\n  coder:\n    kind: exec\n    capabilities: [\"a\\ab\"]\n", 4, "agent_types.coder.capabilities", []string{`"a\ab"`}},
+		"a label of two lines":      {"agent_types:\n  coder:\n    kind: exec\n    labels: {team: \"a\\nb\"}\n", 4, "agent_types.coder.labels", []string{`"a\nb"`}},
 		"two documents":             {"agent_types: {}\n---\nagent_types: {}\n", 3, "", []string{"one document"}},
 		"a brace that does not end": {"agent_types: {coder: {kind: exec}\n", 1, "", nil},
 		"a tab":                     {"agent_types:\n\tcoder: {}\n", 2, "", nil},

@@ -297,6 +297,9 @@ func (c *conn) checkHello(m *wire.Message) (*wire.Welcome, error) {
 	if len(h.Client.ID) < wire.MinClientID || len(h.Client.ID) > wire.MaxClientID || len(h.Client.Name) > 128 || len(h.Client.Version) > 128 {
 		return nil, wire.Errorf(wire.CodeInvalidParams, "client.id must have 16 to 128 characters, client.name and client.version at most 128").WithField("client.id")
 	}
+	if err := wire.CheckNames("client.name", h.Client.ID, h.Client.Name, h.Client.Version); err != nil {
+		return nil, err
+	}
 	if c.s.draining.Load() {
 		return nil, wire.Errorf(wire.CodeUnavailable, "the server stops")
 	}

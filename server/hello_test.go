@@ -90,19 +90,20 @@ func TestHellosThatAreNoGood(t *testing.T) {
 			field string
 			close wire.CloseCode
 		}{
-			"an unknown version":       {change(func(h *wire.Hello) { h.Versions = []string{"skein.v0", "skein.v99"} }), wire.CodeVersion, "versions", wire.CloseVersion},
-			"no version":               {change(func(h *wire.Hello) { h.Versions = nil }), wire.CodeVersion, "versions", wire.CloseVersion},
-			"a short client id":        {change(func(h *wire.Hello) { h.Client.ID = "fifteen-letters" }), wire.CodeInvalidParams, "client.id", wire.CloseProtocol},
-			"a long client id":         {change(func(h *wire.Hello) { h.Client.ID = strings.Repeat("x", 129) }), wire.CodeInvalidParams, "client.id", wire.CloseProtocol},
-			"versions of a wrong type": {raw(`{"jsonrpc":"2.0","id":1,"method":"hello","params":{"versions":"skein.v1"}}`), wire.CodeInvalidParams, "versions", wire.CloseProtocol},
-			"a client of a wrong type": {raw(`{"jsonrpc":"2.0","id":1,"method":"hello","params":{"versions":["skein.v1"],"client":{"id":5}}}`), wire.CodeInvalidParams, "client.id", wire.CloseProtocol},
-			"params that are a list":   {raw(`{"jsonrpc":"2.0","id":1,"method":"hello","params":["skein.v1"]}`), wire.CodeInvalidParams, "", wire.CloseProtocol},
-			"another method first":     {raw(request("1", wire.MethodPing, nil)), wire.CodeInvalidRequest, "", wire.CloseProtocol},
-			"a notification":           {func(k string) string { return request("", wire.MethodHello, hello(k)) }, wire.CodeInvalidRequest, "", wire.CloseProtocol},
-			"an answer":                {raw(`{"jsonrpc":"2.0","id":1,"result":{}}`), wire.CodeInvalidRequest, "", wire.CloseProtocol},
-			"garbage":                  {raw("\x00\xff\x16\x03 GET / HTTP/1.1"), wire.CodeParse, "", wire.CloseProtocol},
-			"a batch":                  {raw(`[{"jsonrpc":"2.0","id":1,"method":"hello"}]`), wire.CodeInvalidRequest, "", wire.CloseProtocol},
-			"another JSON-RPC":         {raw(`{"id":1,"method":"hello"}`), wire.CodeInvalidRequest, "", wire.CloseProtocol},
+			"an unknown version":        {change(func(h *wire.Hello) { h.Versions = []string{"skein.v0", "skein.v99"} }), wire.CodeVersion, "versions", wire.CloseVersion},
+			"no version":                {change(func(h *wire.Hello) { h.Versions = nil }), wire.CodeVersion, "versions", wire.CloseVersion},
+			"a short client id":         {change(func(h *wire.Hello) { h.Client.ID = "fifteen-letters" }), wire.CodeInvalidParams, "client.id", wire.CloseProtocol},
+			"a long client id":          {change(func(h *wire.Hello) { h.Client.ID = strings.Repeat("x", 129) }), wire.CodeInvalidParams, "client.id", wire.CloseProtocol},
+			"a client name that clears": {change(func(h *wire.Hello) { h.Client.Name = "a\x1b[2Jb" }), wire.CodeInvalidParams, "client.name", wire.CloseProtocol},
+			"versions of a wrong type":  {raw(`{"jsonrpc":"2.0","id":1,"method":"hello","params":{"versions":"skein.v1"}}`), wire.CodeInvalidParams, "versions", wire.CloseProtocol},
+			"a client of a wrong type":  {raw(`{"jsonrpc":"2.0","id":1,"method":"hello","params":{"versions":["skein.v1"],"client":{"id":5}}}`), wire.CodeInvalidParams, "client.id", wire.CloseProtocol},
+			"params that are a list":    {raw(`{"jsonrpc":"2.0","id":1,"method":"hello","params":["skein.v1"]}`), wire.CodeInvalidParams, "", wire.CloseProtocol},
+			"another method first":      {raw(request("1", wire.MethodPing, nil)), wire.CodeInvalidRequest, "", wire.CloseProtocol},
+			"a notification":            {func(k string) string { return request("", wire.MethodHello, hello(k)) }, wire.CodeInvalidRequest, "", wire.CloseProtocol},
+			"an answer":                 {raw(`{"jsonrpc":"2.0","id":1,"result":{}}`), wire.CodeInvalidRequest, "", wire.CloseProtocol},
+			"garbage":                   {raw("\x00\xff\x16\x03 GET / HTTP/1.1"), wire.CodeParse, "", wire.CloseProtocol},
+			"a batch":                   {raw(`[{"jsonrpc":"2.0","id":1,"method":"hello"}]`), wire.CodeInvalidRequest, "", wire.CloseProtocol},
+			"another JSON-RPC":          {raw(`{"id":1,"method":"hello"}`), wire.CodeInvalidRequest, "", wire.CloseProtocol},
 		} {
 			t.Run(name, func(t *testing.T) {
 				sess, ticket := n.session(t, tr)

@@ -47,6 +47,10 @@ func (s *Server) rpc(w http.ResponseWriter, r *http.Request) {
 			wire.MinClientID, wire.MaxClientID, wire.ClientNameHeader, wire.MaxClientID))
 		return
 	}
+	if err := wire.CheckNames(wire.ClientNameHeader, id, name); err != nil {
+		fail(http.StatusBadRequest, wire.AsError(err))
+		return
+	}
 	if s.draining.Load() {
 		w.Header().Set("Retry-After", "1")
 		fail(http.StatusServiceUnavailable, wire.Errorf(wire.CodeUnavailable, "the server stops"))

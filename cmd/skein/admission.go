@@ -66,12 +66,12 @@ func admission(cmd *cobra.Command, g *global, change *wire.AdmissionParams) erro
 	case a.Closed:
 		cmd.Println("closed")
 	case len(a.Types) > 0:
-		cmd.Println("open, but closed for " + strings.Join(a.Types, ", "))
+		printf(cmd, "open, but closed for %s\n", strings.Join(a.Types, ", "))
 	default:
 		cmd.Println("open")
 	}
 	if a.Since != nil && change == nil {
-		cmd.Println(strings.TrimRight("since "+moment(*a.Since)+", by "+cmp.Or(a.Actor, "the server")+": "+a.Reason, ": "))
+		printf(cmd, "%s\n", strings.TrimRight("since "+moment(*a.Since)+", by "+cmp.Or(a.Actor, "the server")+": "+a.Reason, ": "))
 	}
 	return nil
 }

@@ -7,7 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -101,7 +100,7 @@ func putFile(cmd *cobra.Command, g *global, p wire.ArtifactCreateParams, agent s
 	if g.json {
 		return printJSON(cmd, a)
 	}
-	cmd.Println(a.ID)
+	printf(cmd, "%v\n", a.ID)
 	return nil
 }
 
@@ -163,7 +162,7 @@ func getFile(cmd *cobra.Command, g *global, c *client.Client, a *wire.Artifact, 
 		return cutShort(cmd.Context(), err, "get it again")
 	}
 	if out == "" {
-		if out = a.Name; filepath.Base(out) != out {
+		if out = a.Name; filepath.Base(out) != out || !wire.Printable(out) {
 			return fmt.Errorf("%q is no name for a file here; give one with -o", a.Name)
 		}
 		if _, err := os.Lstat(out); err == nil {
@@ -178,7 +177,7 @@ func getFile(cmd *cobra.Command, g *global, c *client.Client, a *wire.Artifact, 
 	if g.json {
 		return printJSON(cmd, map[string]any{"artifact": a, "file": out})
 	}
-	cmd.Println(out)
+	printf(cmd, "%v\n", out)
 	return nil
 }
 
@@ -263,17 +262,16 @@ func printArtifacts(cmd *cobra.Command, g *global, res *wire.ArtifactListResult)
 		cmd.PrintErrln("no artifacts; upload a file with `skein artifact put FILE`")
 		return nil
 	}
-	w := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "ID\tNAME\tSIZE\tSTATE\tAGE\tTASK\tAGENT")
+	w := newTable(cmd.OutOrStdout(), "ID", "NAME", "SIZE", "STATE", "AGE", "TASK", "AGENT")
 	for _, a := range res.Artifacts {
 		state := string(a.State)
 		if a.State == wire.ArtifactUploading && a.Size > 0 {
 			state = fmt.Sprintf("%s, %d%%", a.State, a.Received*100/a.Size)
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", a.ID, shorten(a.Name, 50), bytesWord(max(a.Size, a.Received)), state,
+		w.row(a.ID, shorten(a.Name, 50), bytesWord(max(a.Size, a.Received)), state,
 			age(time.Since(a.CreatedAt)), dash(string(a.Task)), dash(string(a.Agent)))
 	}
-	return w.Flush()
+	return w.flush()
 }
 
 func dash(s string) string {
@@ -310,7 +308,7 @@ func artifactRemove(g *global) *cobra.Command {
 				return printJSON(cmd, map[string]any{"removed": removed})
 			}
 			for _, id := range removed {
-				cmd.Println(id)
+				printf(cmd, "%v\n", id)
 			}
 			return nil
 		},

@@ -95,7 +95,7 @@ func printReport(out io.Writer, r *client.Report) error {
 	if r.Better != "" {
 		fmt.Fprintf(&b, "To change that: %s\n", r.Better)
 	}
-	_, err := io.WriteString(out, b.String())
+	_, err := io.WriteString(out, safeText(b.String()))
 	return err
 }
 

@@ -61,15 +61,10 @@ func printEvent(cmd *cobra.Command, g *global, e wire.Event, all, times bool) er
 		return nil
 	}
 	if g.json {
-		line, err := wire.AppendLine(nil, e)
-		if err == nil {
-			_, err = cmd.OutOrStdout().Write(line)
-		}
-		return err
+		return printJSONLine(cmd, e)
 	}
 	if all {
-		_, err := fmt.Fprintf(cmd.OutOrStdout(), "%d\t%s\t%s\t%s\n", e.Seq, e.Time.Local().Format("15:04:05.000"), e.Type, eventText(e))
-		return err
+		return printf(cmd, "%d\t%s\t%s\t%s\n", e.Seq, e.Time.Local().Format("15:04:05.000"), e.Type, eventText(e))
 	}
 	out := cmd.OutOrStdout()
 	if e.Type == wire.EventStderr {
@@ -123,7 +118,7 @@ func attach(cmd *cobra.Command, c *client.Client, id wire.AgentID) error {
 	defer cancel()
 	go func() { // ends with the process: a read of the terminal can't be interrupted
 		if err := forward(ctx, c, id, cmd.InOrStdin()); err != nil && ctx.Err() == nil {
-			cmd.PrintErrln("skein: input:", err)
+			printErrf(cmd, "skein: input: %s\n", err)
 		}
 	}()
 	for e, err := range c.Events(ctx, id, client.EventOptions{Follow: true, Tail: 20}) {
@@ -135,7 +130,7 @@ func attach(cmd *cobra.Command, c *client.Client, id wire.AgentID) error {
 		}
 		printOutput(cmd, e)
 		if e.Type == wire.EventExited {
-			cmd.PrintErrf("skein: %s\n", eventText(e))
+			printErrf(cmd, "skein: %s\n", eventText(e))
 		}
 	}
 	return nil

@@ -75,7 +75,7 @@ func run(ctx context.Context, args []string) int {
 	if errors.As(err, &we) {
 		message = we.Message
 	}
-	fmt.Fprintln(os.Stderr, "skein: "+message)
+	fmt.Fprintln(os.Stderr, "skein: "+safeText(message))
 	return exitFor(err)
 }
 
@@ -194,7 +194,7 @@ func versionCommand(g *global) *cobra.Command {
 			if g.json {
 				return printJSON(cmd, v)
 			}
-			cmd.Printf("skein %s, protocol %s, %s\n", v["version"], v["protocol"], v["go"])
+			printf(cmd, "skein %s, protocol %s, %s\n", v["version"], v["protocol"], v["go"])
 			return nil
 		},
 	}

@@ -7,7 +7,6 @@ import (
 	"io"
 	"os"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -69,7 +68,7 @@ the exit code is 5.`,
 			if g.json {
 				return printJSON(cmd, e)
 			}
-			cmd.Println(e.Revision)
+			printf(cmd, "%v\n", e.Revision)
 			return nil
 		},
 	}
@@ -128,7 +127,7 @@ func memoryGet(g *global) *cobra.Command {
 				return printJSON(cmd, e)
 			}
 			value := e.Value.Bytes()
-			if _, err = cmd.OutOrStdout().Write(value); err == nil && isTerminal(os.Stdout) && !strings.HasSuffix(string(value), "\n") {
+			if err = writeValue(cmd, value); err == nil && isTerminal(os.Stdout) && !strings.HasSuffix(string(value), "\n") {
 				cmd.Println()
 			}
 			return err
@@ -195,16 +194,15 @@ func printEntries(cmd *cobra.Command, g *global, res *wire.MemoryListResult, lim
 		cmd.PrintErrln("no such keys; set one with `skein memory set NAMESPACE KEY VALUE`")
 		return nil
 	}
-	w := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "KEY\tSIZE\tREVISION\tAGE\tEXPIRES\tWRITER")
+	w := newTable(cmd.OutOrStdout(), "KEY", "SIZE", "REVISION", "AGE", "EXPIRES", "WRITER")
 	for _, e := range res.Entries {
-		fmt.Fprintf(w, "%s\t%s\t%d\t%s\t%s\t%s\n", e.Key, bytesWord(int64(e.Size)), e.Revision, age(time.Since(e.UpdatedAt)), expires(&e), dash(e.Writer))
+		w.row(e.Key, bytesWord(int64(e.Size)), e.Revision, age(time.Since(e.UpdatedAt)), expires(&e), dash(e.Writer))
 	}
-	if err := w.Flush(); err != nil {
+	if err := w.flush(); err != nil {
 		return err
 	}
 	if limit > 0 && res.Total > len(res.Entries) {
-		cmd.PrintErrf("%d more\n", res.Total-len(res.Entries))
+		printErrf(cmd, "%d more\n", res.Total-len(res.Entries))
 	}
 	return nil
 }
@@ -243,12 +241,11 @@ func listNamespaces(cmd *cobra.Command, g *global, c *client.Client) error {
 		cmd.PrintErrln("memory is empty; set something with `skein memory set NAMESPACE KEY VALUE`")
 		return nil
 	}
-	w := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "NAMESPACE\tKEYS\tSIZE\tCHANGED")
+	w := newTable(cmd.OutOrStdout(), "NAMESPACE", "KEYS", "SIZE", "CHANGED")
 	for _, ns := range res.Namespaces {
-		fmt.Fprintf(w, "%s\t%d of %d\t%s of %s\t%s ago\n", ns.Name, ns.Keys, ns.MaxKeys, bytesWord(ns.Bytes), bytesWord(ns.MaxBytes), age(time.Since(ns.UpdatedAt)))
+		w.row(ns.Name, fmt.Sprintf("%d of %d", ns.Keys, ns.MaxKeys), bytesWord(ns.Bytes)+" of "+bytesWord(ns.MaxBytes), age(time.Since(ns.UpdatedAt))+" ago")
 	}
-	return w.Flush()
+	return w.flush()
 }
 
 func memoryRemove(g *global) *cobra.Command {

@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"strings"
-	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
@@ -54,14 +53,9 @@ happened, the key, and the size. With --after only what changed since that revis
 
 func printChange(cmd *cobra.Command, g *global, e *wire.MemoryEntry) error {
 	if g.json {
-		line, err := wire.AppendLine(nil, e)
-		if err == nil {
-			_, err = cmd.OutOrStdout().Write(line)
-		}
-		return err
+		return printJSONLine(cmd, e)
 	}
-	_, err := fmt.Fprintf(cmd.OutOrStdout(), "%d\t%s\t%s\t%s\t%s\n", e.Revision, e.UpdatedAt.Local().Format("15:04:05.000"), what(e), e.Key, sizeOf(e))
-	return err
+	return printf(cmd, "%d\t%s\t%s\t%s\t%s\n", e.Revision, e.UpdatedAt.Local().Format("15:04:05.000"), what(e), e.Key, sizeOf(e))
 }
 
 // what happened, in a word.
@@ -108,12 +102,11 @@ func memoryHistory(g *global) *cobra.Command {
 			if g.json {
 				return printJSON(cmd, all)
 			}
-			w := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
-			fmt.Fprintln(w, "REVISION\tTIME\t\tSIZE\tWRITER\tVALUE")
+			w := newTable(cmd.OutOrStdout(), "REVISION", "TIME", "", "SIZE", "WRITER", "VALUE")
 			for _, e := range all.Entries {
-				fmt.Fprintf(w, "%d\t%s\t%s\t%s\t%s\t%s\n", e.Revision, e.UpdatedAt.Local().Format("2006-01-02 15:04:05"), what(&e), sizeOf(&e), dash(e.Writer), preview(&e))
+				w.row(e.Revision, e.UpdatedAt.Local().Format("2006-01-02 15:04:05"), what(&e), sizeOf(&e), dash(e.Writer), preview(&e))
 			}
-			return w.Flush()
+			return w.flush()
 		},
 	}
 }
@@ -152,16 +145,15 @@ func memorySearch(g *global) *cobra.Command {
 				cmd.PrintErrln("nothing found")
 				return nil
 			}
-			w := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
-			fmt.Fprintln(w, "NAMESPACE\tKEY\tVALUE")
+			w := newTable(cmd.OutOrStdout(), "NAMESPACE", "KEY", "VALUE")
 			for _, h := range res.Hits {
-				fmt.Fprintf(w, "%s\t%s\t%s\n", h.Entry.Namespace, h.Entry.Key, h.Snippet)
+				w.row(h.Entry.Namespace, h.Entry.Key, h.Snippet)
 			}
-			if err := w.Flush(); err != nil {
+			if err := w.flush(); err != nil {
 				return err
 			}
 			if more := res.Total - len(res.Hits); more > 0 {
-				cmd.PrintErrf("%d more; see them with --limit, or add a word\n", more)
+				printErrf(cmd, "%d more; see them with --limit, or add a word\n", more)
 			}
 			return nil
 		},

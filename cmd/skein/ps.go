@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"os"
 	"slices"
-	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -81,7 +79,7 @@ func ps(cmd *cobra.Command, g *global, f wire.Filter, quiet, watch bool) error {
 		}
 		last = time.Now()
 		if isTerminal(os.Stdout) && !g.json {
-			cmd.Print("\x1b[H\x1b[2J")
+			cmd.Print(clearScreen)
 		}
 		if err := show(); err != nil {
 			return err
@@ -90,42 +88,37 @@ func ps(cmd *cobra.Command, g *global, f wire.Filter, quiet, watch bool) error {
 	return nil
 }
 
+// clearScreen brings a terminal's cursor home and clears what it shows.
+const clearScreen = "\x1b[H\x1b[2J"
+
 func printAgents(cmd *cobra.Command, g *global, res *wire.ListResult, quiet bool) error {
 	switch {
 	case g.json:
 		return printJSON(cmd, res)
 	case quiet:
 		for _, a := range res.Agents {
-			cmd.Println(a.ID)
+			printf(cmd, "%v\n", a.ID)
 		}
 		return nil
 	case len(res.Agents) == 0:
 		cmd.PrintErrln("no agents; start one with `skein spawn scripted`, or see the exited ones with `skein ps -a`")
 		return nil
 	}
-	w := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
 	load := slices.ContainsFunc(res.Agents, func(a wire.Agent) bool { return loadWord(&a) != "-" })
 	restarts := slices.ContainsFunc(res.Agents, func(a wire.Agent) bool { return a.Restarts > 0 })
-	fmt.Fprintln(w, cells("ID", "NAME", "TYPE", "STATUS", onlyIf(load, "TASKS"), onlyIf(restarts, "RESTARTS"), "AGE", "CPU", "MEM", "LAST LINE"))
+	w := newTable(cmd.OutOrStdout(), "ID", "NAME", "TYPE", "STATUS", onlyIf(load, "TASKS"), onlyIf(restarts, "RESTARTS"), "AGE", "CPU", "MEM", "LAST LINE")
 	for _, a := range res.Agents {
-		fmt.Fprintln(w, cells(string(a.ID), a.Name, a.Type, statusWord(&a), onlyIf(load, loadWord(&a)), onlyIf(restarts, fmt.Sprint(a.Restarts)),
-			age(time.Since(a.CreatedAt)), cpu(&a), size(a.Usage.RSS), shorten(a.LastLine, 60)))
+		w.row(a.ID, a.Name, a.Type, statusWord(&a), onlyIf(load, loadWord(&a)), onlyIf(restarts, fmt.Sprint(a.Restarts)),
+			age(time.Since(a.CreatedAt)), cpu(&a), size(a.Usage.RSS), shorten(a.LastLine, 60))
 	}
-	return w.Flush()
+	return w.flush()
 }
-
-// absent is a column that has nothing to show.
-const absent = "\x00"
 
 func onlyIf(shown bool, cell string) string {
 	if shown {
 		return cell
 	}
 	return absent
-}
-
-func cells(all ...string) string {
-	return strings.Join(slices.DeleteFunc(all, func(c string) bool { return c == absent }), "\t")
 }
 
 // loadWord is what an agent has in work, and what it has done.
@@ -197,7 +190,9 @@ func size(n int64) string {
 	return fmt.Sprintf("%.1fG", float64(n)/(1<<30))
 }
 
+// shorten cuts a text to n characters, all harmless.
 func shorten(s string, n int) string {
+	s = safe(s)
 	if r := []rune(s); len(r) > n {
 		return string(r[:n-1]) + "…"
 	}

@@ -98,10 +98,10 @@ func printSpawned(cmd *cobra.Command, g *global, res *wire.SpawnResult) error {
 		return printJSON(cmd, res)
 	}
 	for _, a := range res.Agents {
-		cmd.Printf("%s  %s\n", a.ID, a.Name)
+		printf(cmd, "%s  %s\n", a.ID, a.Name)
 	}
 	for _, f := range res.Failed {
-		cmd.PrintErrf("skein: agent %d of the batch: %s\n", f.Index+1, f.Error.Message)
+		printErrf(cmd, "skein: agent %d of the batch: %s\n", f.Index+1, f.Error.Message)
 	}
 	return nil
 }

@@ -150,19 +150,19 @@ func printStopped(cmd *cobra.Command, g *global, p wire.StopParams, res *wire.St
 		case r.Forced:
 			how += ", SIGKILL was needed"
 		}
-		cmd.Printf("%s  %s\n", r.ID, how)
+		printf(cmd, "%s  %s\n", r.ID, how)
 		for _, l := range r.Leftovers {
-			cmd.PrintErrf("skein: process %d of agent %s outlived SIGKILL\n", l.PID, r.ID)
+			printErrf(cmd, "skein: process %d of agent %s outlived SIGKILL\n", l.PID, r.ID)
 		}
 	}
 	for _, id := range res.Canceled {
-		cmd.Printf("%s  canceled\n", id)
+		printf(cmd, "%s  canceled\n", id)
 	}
 	if len(res.Reports)+len(res.Canceled) == 0 {
 		cmd.PrintErrln("nothing to stop")
 	}
 	if res.Closed && p.Type != "" {
-		cmd.PrintErrf("skein: admission is closed for %s: none starts until `skein admission open %s`\n", p.Type, p.Type)
+		printErrf(cmd, "skein: admission is closed for %s: none starts until `skein admission open %s`\n", p.Type, p.Type)
 	} else if res.Closed {
 		cmd.PrintErrln("skein: admission is closed: no agent and no task starts until `skein admission open`")
 	}

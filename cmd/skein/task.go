@@ -7,7 +7,6 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -117,24 +116,23 @@ func printTasks(cmd *cobra.Command, g *global, res *wire.TaskListResult, quiet b
 		return printJSON(cmd, res)
 	case quiet:
 		for _, t := range res.Tasks {
-			cmd.Println(t.ID)
+			printf(cmd, "%v\n", t.ID)
 		}
 		return nil
 	case len(res.Tasks) == 0:
 		cmd.PrintErrln("no tasks; give one with `skein task submit`")
 		return nil
 	}
-	w := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "ID\tSTATE\tPRIORITY\tNAME\tFOR\tATTEMPT\tAGENT\tAGE\tDETAIL")
+	w := newTable(cmd.OutOrStdout(), "ID", "STATE", "PRIORITY", "NAME", "FOR", "ATTEMPT", "AGENT", "AGE", "DETAIL")
 	for _, t := range res.Tasks {
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", t.ID, stateWord(&t), t.Priority, cmp.Or(shorten(t.Name, 30), "-"), doer(&t.TaskSpec),
+		w.row(t.ID, stateWord(&t), t.Priority, cmp.Or(shorten(t.Name, 30), "-"), doer(&t.TaskSpec),
 			attempt(&t), agentOf(&t), age(time.Since(t.CreatedAt)), shorten(detail(&t), 70))
 	}
-	if err := w.Flush(); err != nil {
+	if err := w.flush(); err != nil {
 		return err
 	}
 	if len(res.Tasks) < res.Total {
-		cmd.PrintErrf("skein: %d of %d tasks; --limit 0 shows all\n", len(res.Tasks), res.Total)
+		printErrf(cmd, "skein: %d of %d tasks; --limit 0 shows all\n", len(res.Tasks), res.Total)
 	}
 	return nil
 }
@@ -286,7 +284,7 @@ func taskCancelCommand(g *global) *cobra.Command {
 				return printJSON(cmd, res)
 			}
 			for _, id := range res.Canceled {
-				cmd.Printf("%s  canceled\n", id)
+				printf(cmd, "%s  canceled\n", id)
 			}
 			if len(res.Canceled) == 0 {
 				cmd.PrintErrln("nothing to cancel: they were over")
@@ -321,7 +319,7 @@ func taskRetryCommand(g *global) *cobra.Command {
 				}
 				res.Tasks = append(res.Tasks, *t)
 				if !g.json {
-					cmd.Printf("%s  %s, %d attempts more\n", t.ID, t.State, t.LastTry-t.Attempt)
+					printf(cmd, "%s  %s, %d attempts more\n", t.ID, t.State, t.LastTry-t.Attempt)
 				}
 			}
 			if g.json {

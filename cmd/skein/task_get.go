@@ -8,7 +8,6 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -44,8 +43,7 @@ func taskGetCommand(g *global) *cobra.Command {
 			case t.Result == nil:
 				return wire.Errorf(wire.CodePrecondition, "task %s is %s: it has no result", t.ID, t.State)
 			}
-			_, err = cmd.OutOrStdout().Write(t.Result.Bytes())
-			return err
+			return writeValue(cmd, t.Result.Bytes())
 		},
 	}
 	c.Flags().BoolVar(&result, "result", false, "print the result alone, as it is")
@@ -55,28 +53,28 @@ func taskGetCommand(g *global) *cobra.Command {
 // printTask shows the whole record.
 func printTask(out io.Writer, t *wire.Task) error {
 	var b bytes.Buffer
-	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
+	w := newTable(&b)
 	for _, f := range taskFields(t) {
 		if f[1] != "" {
-			fmt.Fprintf(w, "%s\t%s\n", f[0], f[1])
+			w.row(f[0], f[1])
 		}
 	}
 	if len(t.Runs) > 0 {
-		fmt.Fprintln(w, "attempts")
+		w.row("attempts")
 	}
 	for _, r := range t.Runs {
-		fmt.Fprintf(w, "  %d\t%s\n", r.Attempt, runText(r))
+		w.row(fmt.Sprintf("  %d", r.Attempt), runText(r))
 	}
 	if len(t.Progress) > 0 {
-		fmt.Fprintln(w, "progress")
+		w.row("progress")
 	}
 	for _, p := range t.Progress {
-		fmt.Fprintf(w, "  %s\t%s\n", moment(p.Time), progressText(p))
+		w.row("  "+moment(p.Time), progressText(p))
 	}
 	for _, l := range t.Late {
-		fmt.Fprintf(w, "late answer\tof attempt %d, at %s: %s\n", l.Attempt, moment(l.Time), firstLine(wire.Payload{Text: l.Text}))
+		w.row("late answer", fmt.Sprintf("of attempt %d, at %s: %s", l.Attempt, moment(l.Time), firstLine(wire.Payload{Text: l.Text})))
 	}
-	w.Flush()
+	w.flush()
 	printPayload(&b, "input", &t.Input)
 	printPayload(&b, "result", t.Result)
 	_, err := b.WriteTo(out)
@@ -149,5 +147,5 @@ func printPayload(b *bytes.Buffer, name string, p *wire.Payload) {
 		fmt.Fprintf(b, "%s  %s that are no text\n", name, firstLine(*p))
 		return
 	}
-	fmt.Fprintf(b, "%s\n%s\n", name, indent(cmp.Or(p.Text, " "), "  "))
+	fmt.Fprintf(b, "%s\n%s\n", name, indent(safeText(cmp.Or(p.Text, " ")), "  "))
 }

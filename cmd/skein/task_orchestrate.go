@@ -102,7 +102,7 @@ func orchestrate(cmd *cobra.Command, g *global, c *client.Client, p wire.Orchest
 	case detach && g.json:
 		return printJSON(cmd, t)
 	case detach:
-		cmd.Println(t.ID)
+		printf(cmd, "%v\n", t.ID)
 		return nil
 	}
 	return printResults(cmd, g, c, t.ID, 0, quiet)
@@ -151,31 +151,24 @@ func printResults(cmd *cobra.Command, g *global, c *client.Client, id wire.TaskI
 		return err
 	}
 	if g.json {
-		line, err := wire.AppendLine(nil, wire.Aggregate{Task: *t})
-		if err != nil {
+		if err := printJSONLine(cmd, wire.Aggregate{Task: *t}); err != nil {
 			return err
 		}
-		cmd.OutOrStdout().Write(line)
 		return verdict(cmd, t)
 	}
 	if o := t.Orchestration; !quiet && t.State == wire.TaskCompleted {
-		cmd.PrintErrf("skein: task %s completed: %d of %d completed, %d failed\n", t.ID, o.Completed, o.Children, o.Failed)
+		printErrf(cmd, "skein: task %s completed: %d of %d completed, %d failed\n", t.ID, o.Completed, o.Children, o.Failed)
 	}
 	return printEnd(cmd, g, t)
 }
 
 func printResult(cmd *cobra.Command, g *global, r wire.Result) error {
 	if g.json {
-		line, err := wire.AppendLine(nil, r)
-		if err == nil {
-			_, err = cmd.OutOrStdout().Write(line)
-		}
-		return err
+		return printJSONLine(cmd, r)
 	}
 	text := strings.TrimSuffix(string(r.Failure)+": "+r.Message, ": ")
 	if r.Output != nil {
 		text = firstLine(*r.Output)
 	}
-	_, err := fmt.Fprintf(cmd.OutOrStdout(), "%d\t%s\t%s\n", r.Index, r.State, strings.TrimPrefix(text, ": "))
-	return err
+	return printf(cmd, "%d\t%s\t%s\n", r.Index, r.State, strings.TrimPrefix(text, ": "))
 }

@@ -174,7 +174,7 @@ func submit(cmd *cobra.Command, g *global, c *client.Client, s wire.TaskSpec, wa
 	if g.json {
 		return printJSON(cmd, res)
 	}
-	cmd.Println(res.Tasks[0].ID)
+	printf(cmd, "%v\n", res.Tasks[0].ID)
 	return nil
 }
 
@@ -203,7 +203,7 @@ func printEnd(cmd *cobra.Command, g *global, t *wire.Task) error {
 			return err
 		}
 	} else if t.Result != nil {
-		if _, err := cmd.OutOrStdout().Write(t.Result.Bytes()); err != nil {
+		if err := writeValue(cmd, t.Result.Bytes()); err != nil {
 			return err
 		}
 	}
@@ -215,7 +215,7 @@ func verdict(cmd *cobra.Command, t *wire.Task) error {
 	if t.State == wire.TaskCompleted {
 		return nil
 	}
-	cmd.PrintErrf("skein: task %s %s: %s\n", t.ID, stateWord(t), detail(t))
+	printErrf(cmd, "skein: task %s %s: %s\n", t.ID, stateWord(t), detail(t))
 	if t.State == wire.TaskCanceled {
 		return exitCode(exitCanceled)
 	}
@@ -227,6 +227,6 @@ func leftRunning(cmd *cobra.Command, err error, id wire.TaskID, again string) er
 	if cmd.Context().Err() == nil {
 		return err
 	}
-	cmd.PrintErrf("skein: task %s goes on; see it again with: skein task %s\n", id, again)
+	printErrf(cmd, "skein: task %s goes on; see it again with: skein task %s\n", id, again)
 	return exitCode(exitInterrupted)
 }

@@ -97,13 +97,8 @@ func (l *taskLines) print(t *wire.Task, first bool) error {
 	if t.State.Terminal() {
 		delete(l.shown, t.ID)
 	}
-	out := []byte(time.Now().Format(time.TimeOnly) + "  " + line + "\n")
 	if l.g.json {
-		var err error
-		if out, err = wire.AppendLine(nil, t); err != nil {
-			return err
-		}
+		return printJSONLine(l.cmd, t)
 	}
-	_, err := l.cmd.OutOrStdout().Write(out)
-	return err
+	return printf(l.cmd, "%s  %s\n", time.Now().Format(time.TimeOnly), line)
 }

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"fmt"
 	"strings"
-	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
@@ -30,13 +29,12 @@ func typesCommand(g *global) *cobra.Command {
 			if g.json {
 				return printJSON(cmd, wire.TypesResult{Types: types})
 			}
-			w := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
-			fmt.Fprintln(w, "TYPE\tKIND\tALIVE\tTASKS\tCAPABILITIES\tCOMMAND\tDESCRIPTION")
+			w := newTable(cmd.OutOrStdout(), "TYPE", "KIND", "ALIVE", "TASKS", "CAPABILITIES", "COMMAND", "DESCRIPTION")
 			for _, t := range types {
-				fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", t.Name, t.Kind, aliveWord(&t), tasksWord(&t), cmp.Or(strings.Join(t.Capabilities, ","), "-"),
+				w.row(t.Name, t.Kind, aliveWord(&t), tasksWord(&t), cmp.Or(strings.Join(t.Capabilities, ","), "-"),
 					shorten(strings.Join(t.Argv, " "), 40), shorten(t.Description, 70))
 			}
-			return w.Flush()
+			return w.flush()
 		},
 	}
 }
@@ -82,7 +80,7 @@ func loginCommand(g *global) *cobra.Command {
 			if g.json {
 				return printJSON(cmd, map[string]string{"url": url})
 			}
-			cmd.Println(url)
+			printf(cmd, "%v\n", url)
 			return nil
 		},
 	}

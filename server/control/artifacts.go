@@ -12,7 +12,6 @@ import (
 	"strings"
 	"sync"
 	"time"
-	"unicode"
 	"unicode/utf8"
 
 	"skein.dev/skein/webtransport/wire"
@@ -252,14 +251,11 @@ func badName(name string) string {
 		return "is not UTF-8"
 	case strings.ContainsAny(name, `/\`), name == ".", name == "..":
 		return "must be a file name without folders"
-	case strings.ContainsFunc(name, unprintable):
+	case !wire.Printable(name):
 		return "holds a control character"
 	}
 	return ""
 }
-
-// unprintable finds what would write over the lines of a terminal or turn the direction of text.
-func unprintable(r rune) bool { return unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) }
 
 // mediaType is what a name's ending says.
 func mediaType(name string) string {

@@ -34,6 +34,9 @@ func (m *Memory) Store(ctx context.Context, by Caller, p wire.MemoryStoreParams)
 	if err := checkName(p.Namespace, p.Key); err != nil {
 		return nil, err
 	}
+	if err := wire.CheckNames("key", p.Key); err != nil { // only here: what an earlier Skein took can still be read and removed
+		return nil, err
+	}
 	value := p.Value.Bytes()
 	switch {
 	case p.Value.Text != "" && p.Value.Base64 != nil:
@@ -42,7 +45,7 @@ func (m *Memory) Store(ctx context.Context, by Caller, p wire.MemoryStoreParams)
 		return nil, wire.Errorf(wire.CodeTooLarge, "the value has %d bytes, the limit is %d; more is an artifact", len(value), wire.MaxMemoryValue).WithField("value")
 	case p.TTLMS < 0 || p.TTLMS > wire.MaxMemoryTTL.Milliseconds():
 		return nil, wire.Errorf(wire.CodeInvalidParams, "a ttl is 0 (none) to %d milliseconds (%s)", wire.MaxMemoryTTL.Milliseconds(), wire.MaxMemoryTTL).WithField("ttl")
-	case len(p.ContentType) > maxContentType || !noControls(p.ContentType):
+	case len(p.ContentType) > maxContentType || !wire.Printable(p.ContentType):
 		return nil, wire.Errorf(wire.CodeInvalidParams, "a content type has at most %d printable characters", maxContentType).WithField("content_type")
 	}
 	e := &wire.MemoryEntry{Namespace: p.Namespace, Key: p.Key, Value: wire.NewMemoryValue(value), Size: len(value), ContentType: p.ContentType, Writer: by.Actor}

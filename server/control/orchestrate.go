@@ -39,6 +39,9 @@ func (ts *Tasks) Orchestrate(ctx context.Context, by Caller, p wire.OrchestrateP
 
 func (ts *Tasks) checkOrchestration(p *wire.OrchestrateParams) error {
 	n := len(p.Inputs)
+	if err := checkNames(p.Name, nil); err != nil {
+		return err
+	}
 	switch {
 	case n < 1 || n > wire.MaxBatch:
 		return bad("inputs", "give 1 to %d inputs", wire.MaxBatch)

@@ -373,7 +373,7 @@ func keptName(file string) string {
 		if r == '/' || r == '\\' {
 			return '-'
 		}
-		if r == utf8.RuneError || unprintable(r) {
+		if r == utf8.RuneError || wire.Unprintable(r) {
 			return '_'
 		}
 		return r

@@ -58,7 +58,8 @@ func processName(t *wire.Task) string {
 	if t.Name == "" {
 		return ""
 	}
-	return strings.TrimSpace(string([]rune(t.Name)[:min(len([]rune(t.Name)), maxName)]))
+	name := []rune(oneLine(t.Name))
+	return strings.TrimSpace(string(name[:min(len(name), maxName)]))
 }
 
 // feed starts the process and writes the task's input.

@@ -111,6 +111,9 @@ func (p *Plane) check(s *wire.SpawnParams) (wire.AgentType, error) {
 	if err := place(t, s); err != nil {
 		return t, err
 	}
+	if err := checkNames(s.Name, s.Labels); err != nil {
+		return t, err
+	}
 	switch {
 	case s.Count < 1 || s.Count > wire.MaxBatch:
 		return t, bad("count", "count must be between 1 and %d", wire.MaxBatch)

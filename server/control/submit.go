@@ -86,6 +86,9 @@ func (ts *Tasks) check(s *wire.TaskSpec) error {
 		}
 	}
 	s.Input.Size = 0
+	if err := checkTaskNames(s); err != nil {
+		return err
+	}
 	return ts.checkDoer(s)
 }
 
