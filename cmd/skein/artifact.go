@@ -52,34 +52,30 @@ command itself, goes on where it stood when the same file is put again.`,
 			if !info.Mode().IsRegular() {
 				return usageError{fmt.Errorf("%s is not a file", args[0])}
 			}
-			p.Size, p.Task = info.Size(), wire.TaskID(task)
+			p.Size = info.Size()
 			if p.Name == "" {
 				p.Name = filepath.Base(args[0])
 			}
-			return putFile(cmd, g, p, agent, f)
+			return putFile(cmd, g, p, task, agent, f)
 		},
 	}
 	f := c.Flags()
-	f.StringVar(&task, "task", "", "task that it belongs to: an id")
+	f.StringVar(&task, "task", "", "task that it belongs to: an id, its beginning, or a name")
 	f.StringVar(&agent, "agent", "", "agent that it belongs to: an id, its beginning, or a name")
 	f.StringVar(&p.Name, "name", "", "name of the artifact; default: the file's")
 	f.StringVar(&p.MediaType, "media-type", "", "such as text/csv; default: what the name's ending says")
 	return c
 }
 
-func putFile(cmd *cobra.Command, g *global, p wire.ArtifactCreateParams, agent string, f *os.File) error {
+func putFile(cmd *cobra.Command, g *global, p wire.ArtifactCreateParams, task, agent string, f *os.File) error {
 	c, err := g.dial(cmd)
 	if err != nil {
 		return err
 	}
 	defer c.Close()
 	ctx := cmd.Context()
-	if agent != "" {
-		ids, err := resolve(ctx, c, agent)
-		if err != nil {
-			return err
-		}
-		p.Agent = ids[0]
+	if p.Task, p.Agent, err = owners(cmd, c, task, agent); err != nil {
+		return err
 	}
 	bar := g.progress(cmd, p.Name)
 	defer bar.done()
@@ -102,6 +98,23 @@ func putFile(cmd *cobra.Command, g *global, p wire.ArtifactCreateParams, agent s
 	}
 	printf(cmd, "%v\n", a.ID)
 	return nil
+}
+
+// owners finds the task and the agent that an artifact belongs to; "": none.
+func owners(cmd *cobra.Command, c *client.Client, task, agent string) (t wire.TaskID, a wire.AgentID, err error) {
+	if task != "" {
+		if t, err = resolveTask(cmd, c, task); err != nil {
+			return "", "", err
+		}
+	}
+	if agent == "" {
+		return t, "", nil
+	}
+	ids, err := resolve(cmd, c, agent)
+	if err != nil {
+		return "", "", err
+	}
+	return t, ids[0], nil
 }
 
 // begunUpload gives the upload of this file that broke off, or makes one.
@@ -138,7 +151,7 @@ is called FILE.part; a download that broke off goes on with that.`,
 				return err
 			}
 			defer c.Close()
-			a, err := findArtifact(cmd.Context(), c, args[0])
+			a, err := findArtifact(cmd, c, args[0])
 			if err != nil {
 				return err
 			}
@@ -184,13 +197,14 @@ func getFile(cmd *cobra.Command, g *global, c *client.Client, a *wire.Artifact, 
 // cutShort says how to go on after Ctrl-C.
 func cutShort(ctx context.Context, err error, again string) error {
 	if err != nil && ctx.Err() != nil {
-		return fmt.Errorf("interrupted; %s to go on", again)
+		return interruption{"interrupted; " + again + " to go on"}
 	}
 	return err
 }
 
 // findArtifact finds the one that a word means: an id, its unique beginning, or a name that only one has.
-func findArtifact(ctx context.Context, c *client.Client, word string) (*wire.Artifact, error) {
+func findArtifact(cmd *cobra.Command, c *client.Client, word string) (*wire.Artifact, error) {
+	ctx := cmd.Context()
 	if a, err := c.ArtifactGet(ctx, wire.ArtifactID(word)); err == nil || !errors.Is(err, &wire.Error{Code: wire.CodeNotFound}) {
 		return a, err
 	}
@@ -227,18 +241,14 @@ func artifactList(g *global) *cobra.Command {
   skein artifact ls report --limit 10
   skein artifact ls --task t4k2 --json`,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			f.Task, f.Query = wire.TaskID(task), strings.Join(args, "")
+			f.Query = strings.Join(args, "")
 			c, err := g.dial(cmd)
 			if err != nil {
 				return err
 			}
 			defer c.Close()
-			if agent != "" {
-				ids, err := resolve(cmd.Context(), c, agent)
-				if err != nil {
-					return err
-				}
-				f.Agent = ids[0]
+			if f.Task, f.Agent, err = owners(cmd, c, task, agent); err != nil {
+				return err
 			}
 			res, err := c.ArtifactList(cmd.Context(), f)
 			if err != nil {
@@ -248,7 +258,7 @@ func artifactList(g *global) *cobra.Command {
 		},
 	}
 	fl := c.Flags()
-	fl.StringVar(&task, "task", "", "artifacts of this task: an id")
+	fl.StringVar(&task, "task", "", "artifacts of this task: an id, its beginning, or a name")
 	fl.StringVar(&agent, "agent", "", "artifacts of this agent: an id, its beginning, or a name")
 	fl.IntVar(&f.Limit, "limit", 0, "at most so many")
 	return c
@@ -295,7 +305,7 @@ func artifactRemove(g *global) *cobra.Command {
 			defer c.Close()
 			var removed []wire.ArtifactID
 			for _, word := range args {
-				a, err := findArtifact(cmd.Context(), c, word)
+				a, err := findArtifact(cmd, c, word)
 				if err == nil {
 					err = c.ArtifactDelete(cmd.Context(), a.ID)
 				}

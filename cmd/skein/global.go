@@ -109,15 +109,16 @@ func (g *global) dial(cmd *cobra.Command, opts ...func(*client.Options)) (*clien
 	return c, nil
 }
 
-// resolve finds the agents that the words mean: ids, unique beginnings of ids, or names.
-func resolve(ctx context.Context, c *client.Client, words ...string) ([]wire.AgentID, error) {
-	res, err := c.List(ctx, wire.Filter{})
+// resolve finds the agents that the words mean: ids, unique beginnings of ids, or names. Of several ended ones of a name
+// it takes the newest, and says so.
+func resolve(cmd *cobra.Command, c *client.Client, words ...string) ([]wire.AgentID, error) {
+	res, err := c.List(cmd.Context(), wire.Filter{})
 	if err != nil {
 		return nil, err
 	}
 	var ids []wire.AgentID
 	for _, w := range words {
-		id, err := one(res.Agents, w)
+		id, err := one(cmd, res.Agents, w)
 		if err != nil {
 			return nil, err
 		}
@@ -126,7 +127,8 @@ func resolve(ctx context.Context, c *client.Client, words ...string) ([]wire.Age
 	return ids, nil
 }
 
-func one(agents []wire.Agent, word string) (wire.AgentID, error) {
+// one finds an agent; the newest stand first.
+func one(cmd *cobra.Command, agents []wire.Agent, word string) (wire.AgentID, error) {
 	var named, alive, begins []wire.AgentID
 	for _, a := range agents {
 		switch {
@@ -141,6 +143,10 @@ func one(agents []wire.Agent, word string) (wire.AgentID, error) {
 			begins = append(begins, a.ID)
 		}
 	}
+	if len(alive) == 0 && len(named) > 1 {
+		newestOf(cmd, "agents", word, len(named), named[0], "ps -a "+word)
+		named = named[:1]
+	}
 	for _, found := range [][]wire.AgentID{alive, named, begins} {
 		if len(found) == 1 {
 			return found[0], nil
@@ -150,6 +156,11 @@ func one(agents []wire.Agent, word string) (wire.AgentID, error) {
 		}
 	}
 	return "", wire.Errorf(wire.CodeNotFound, "there is no agent %q; `skein ps -a` lists them all", word)
+}
+
+// newestOf says which of several ended ones of a name was taken.
+func newestOf[T ~string](cmd *cobra.Command, what, name string, n int, id T, list string) {
+	printErrf(cmd, "skein: %d %s are called %q and have ended; this is the newest, %s (skein %s lists them)\n", n, what, name, id, list)
 }
 
 func join[T ~string](ids []T) string {

@@ -29,16 +29,13 @@ func logsCommand(g *global) *cobra.Command {
 				return err
 			}
 			defer c.Close()
-			ids, err := resolve(cmd.Context(), c, args[0])
+			ids, err := resolve(cmd, c, args[0])
 			if err != nil {
 				return err
 			}
 			for e, err := range c.Events(cmd.Context(), ids[0], o) {
 				if err != nil {
-					if cmd.Context().Err() != nil {
-						return nil
-					}
-					return err
+					return leftAgent(cmd, err, ids[0])
 				}
 				if err := printEvent(cmd, g, e, events, times); err != nil {
 					return err
@@ -95,7 +92,7 @@ func eventText(e wire.Event) string {
 func attachCommand(g *global) *cobra.Command {
 	return &cobra.Command{
 		Use: "attach AGENT", Short: "Follow an agent and type to it", Args: cobra.ExactArgs(1),
-		Long: "Print an agent's output as it comes, and send it the lines of standard input. Ctrl-D closes its standard input; Ctrl-C leaves, the agent runs on.",
+		Long: "Print an agent's output as it comes, and send it the lines of standard input. Ctrl-D closes its standard input; Ctrl-C leaves, with exit code 130: the agent goes on.",
 		Example: `  skein attach a4k2
   echo yes | skein attach a4k2`,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -104,7 +101,7 @@ func attachCommand(g *global) *cobra.Command {
 				return err
 			}
 			defer c.Close()
-			ids, err := resolve(cmd.Context(), c, args[0])
+			ids, err := resolve(cmd, c, args[0])
 			if err != nil {
 				return err
 			}
@@ -123,10 +120,7 @@ func attach(cmd *cobra.Command, c *client.Client, id wire.AgentID) error {
 	}()
 	for e, err := range c.Events(ctx, id, client.EventOptions{Follow: true, Tail: 20}) {
 		if err != nil {
-			if cmd.Context().Err() != nil {
-				return nil
-			}
-			return err
+			return leftAgent(cmd, err, id)
 		}
 		printOutput(cmd, e)
 		if e.Type == wire.EventExited {

@@ -10,6 +10,7 @@ import (
 	"runtime/debug"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -36,7 +37,7 @@ const (
 
 const exitHelp = `Exit codes: 0 done; 1 failed; 2 wrong usage; 3 the server can't be reached or refuses the login;
 4 no such agent, task, type or entry; 5 refused by a cap, by closed admission or by a state; 6 a stop left processes behind;
-7 the task that was waited for failed, 8 it was canceled; 130 interrupted while waiting for a task, which goes on.
+7 the task that was waited for failed, 8 it was canceled; 130 interrupted before it was over: an agent or a task that was followed goes on.
 Every flag has an environment variable: --data-dir is SKEIN_DATA_DIR.`
 
 func main() {
@@ -75,6 +76,10 @@ func run(ctx context.Context, args []string) int {
 	if errors.As(err, &we) {
 		message = we.Message
 	}
+	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+		err = interruption{"interrupted; what was asked of the server before may have been done"}
+		message = err.Error()
+	}
 	fmt.Fprintln(os.Stderr, "skein: "+safeText(message))
 	return exitFor(err)
 }
@@ -83,6 +88,22 @@ func run(ctx context.Context, args []string) int {
 type exitCode int
 
 func (c exitCode) Error() string { return fmt.Sprintf("exit code %d", int(c)) }
+
+// answerTime is how long an interrupted command waits for the answer to what it began.
+const answerTime = 3 * time.Second
+
+// answered gives a context for a request that begins something: it outlives an interruption for answerTime, so that the
+// command can say what goes on.
+func answered(ctx context.Context) (context.Context, context.CancelFunc) {
+	longer, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	context.AfterFunc(ctx, func() { time.AfterFunc(answerTime, cancel) })
+	return longer, cancel
+}
+
+// interruption is the end of a command by Ctrl-C or SIGTERM before what it does is over.
+type interruption struct{ message string }
+
+func (i interruption) Error() string { return i.message }
 
 // usageError is a mistake on the command line.
 type usageError struct{ error }
@@ -94,7 +115,10 @@ func exitFor(err error) int {
 	var ue usageError
 	var se *client.StatusError
 	var ce *client.ConnectError
+	var in interruption
 	switch {
+	case errors.As(err, &in):
+		return exitInterrupted
 	case errors.As(err, &ue), strings.HasPrefix(err.Error(), "unknown command"): // cobra's, which has no type
 		return exitUsage
 	case errors.As(err, &se), errors.Is(err, client.ErrNoServer), errors.Is(err, errUnreachable), errors.As(err, &ce):

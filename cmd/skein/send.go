@@ -46,7 +46,7 @@ func send(cmd *cobra.Command, g *global, word string, text []byte, eof bool) err
 		return err
 	}
 	defer c.Close()
-	ids, err := resolve(cmd.Context(), c, word)
+	ids, err := resolve(cmd, c, word)
 	if err != nil {
 		return err
 	}

@@ -70,7 +70,9 @@ func spawn(cmd *cobra.Command, g *global, p wire.SpawnParams, rest []string, scr
 		return err
 	}
 	defer c.Close()
-	res, err := c.Spawn(cmd.Context(), p)
+	ctx, cancel := answered(cmd.Context())
+	defer cancel()
+	res, err := c.Spawn(ctx, p)
 	if err != nil {
 		return err
 	}
@@ -110,7 +112,7 @@ func printSpawned(cmd *cobra.Command, g *global, res *wire.SpawnResult) error {
 func untilExit(cmd *cobra.Command, c *client.Client, id wire.AgentID, output bool) error {
 	for e, err := range c.Events(cmd.Context(), id, client.EventOptions{Follow: true}) {
 		if err != nil {
-			return err
+			return leftAgent(cmd, err, id)
 		}
 		if output {
 			printOutput(cmd, e)
@@ -126,6 +128,15 @@ func untilExit(cmd *cobra.Command, c *client.Client, id wire.AgentID, output boo
 		}
 	}
 	return nil
+}
+
+// leftAgent says how to come back to an agent that goes on, and how to stop it, when it was Ctrl-C that ended the command.
+func leftAgent(cmd *cobra.Command, err error, id wire.AgentID) error {
+	if cmd.Context().Err() == nil {
+		return err
+	}
+	printErrf(cmd, "skein: agent %s goes on; follow it again with: skein logs -f %s\nskein: stop it with: skein stop %s\n", id, id, id)
+	return exitCode(exitInterrupted)
 }
 
 func printOutput(cmd *cobra.Command, e wire.Event) {

@@ -104,9 +104,9 @@ func stop(cmd *cobra.Command, g *global, p wire.StopParams, names []string) erro
 	defer c.Close()
 	switch {
 	case p.Scope == wire.ScopeAgent:
-		p.IDs, err = resolve(cmd.Context(), c, names...)
+		p.IDs, err = resolve(cmd, c, names...)
 	case p.Scope == wire.ScopeTask:
-		p.Tasks, err = resolveTasks(cmd.Context(), c, names...)
+		p.Tasks, err = resolveTasks(cmd, c, names...)
 	case p.Scope == wire.ScopeNode && p.Node == "":
 		p.Node, err = ownNode(cmd.Context(), c)
 	}

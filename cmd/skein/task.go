@@ -57,7 +57,7 @@ func taskListCommand(g *global) *cobra.Command {
 			}
 			defer c.Close()
 			if parent != "" {
-				if f.Parent, err = resolveTask(cmd.Context(), c, parent); err != nil {
+				if f.Parent, err = resolveTask(cmd, c, parent); err != nil {
 					return err
 				}
 			}
@@ -215,11 +215,12 @@ func firstLine(p wire.Payload) string {
 
 var taskID = regexp.MustCompile(`^t[a-z2-7]{12}$`)
 
-// resolveTasks finds the tasks that the words mean: ids, unique beginnings of ids, or names.
-func resolveTasks(ctx context.Context, c *client.Client, words ...string) ([]wire.TaskID, error) {
+// resolveTasks finds the tasks that the words mean: ids, unique beginnings of ids, or names. Of several ended ones of a
+// name it takes the newest, and says so.
+func resolveTasks(cmd *cobra.Command, c *client.Client, words ...string) ([]wire.TaskID, error) {
 	ids := make([]wire.TaskID, len(words))
 	for i, w := range words {
-		id, err := resolveTask(ctx, c, w)
+		id, err := resolveTask(cmd, c, w)
 		if err != nil {
 			return nil, err
 		}
@@ -228,7 +229,8 @@ func resolveTasks(ctx context.Context, c *client.Client, words ...string) ([]wir
 	return ids, nil
 }
 
-func resolveTask(ctx context.Context, c *client.Client, word string) (wire.TaskID, error) {
+func resolveTask(cmd *cobra.Command, c *client.Client, word string) (wire.TaskID, error) {
+	ctx := cmd.Context()
 	if taskID.MatchString(word) {
 		return wire.TaskID(word), nil
 	}
@@ -247,6 +249,10 @@ func resolveTask(ctx context.Context, c *client.Client, word string) (wire.TaskI
 		case word != "" && strings.HasPrefix(string(t.ID), word):
 			begins = append(begins, t.ID)
 		}
+	}
+	if len(open) == 0 && len(named) > 1 { // the newest stand first
+		newestOf(cmd, "tasks", word, len(named), named[0], "task ls "+word)
+		named = named[:1]
 	}
 	for _, found := range [][]wire.TaskID{open, named, begins} {
 		if len(found) == 1 {
@@ -272,7 +278,7 @@ func taskCancelCommand(g *global) *cobra.Command {
 				return err
 			}
 			defer c.Close()
-			ids, err := resolveTasks(cmd.Context(), c, args...)
+			ids, err := resolveTasks(cmd, c, args...)
 			if err != nil {
 				return err
 			}
@@ -307,7 +313,7 @@ func taskRetryCommand(g *global) *cobra.Command {
 				return err
 			}
 			defer c.Close()
-			ids, err := resolveTasks(cmd.Context(), c, args...)
+			ids, err := resolveTasks(cmd, c, args...)
 			if err != nil {
 				return err
 			}

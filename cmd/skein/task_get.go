@@ -28,7 +28,7 @@ func taskGetCommand(g *global) *cobra.Command {
 				return err
 			}
 			defer c.Close()
-			id, err := resolveTask(cmd.Context(), c, args[0])
+			id, err := resolveTask(cmd, c, args[0])
 			if err != nil {
 				return err
 			}

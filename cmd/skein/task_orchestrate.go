@@ -95,7 +95,9 @@ func readInputs(cmd *cobra.Command, texts []string, file string) (inputs []wire.
 }
 
 func orchestrate(cmd *cobra.Command, g *global, c *client.Client, p wire.OrchestrateParams, quiet, detach bool) error {
-	t, err := c.TaskOrchestrate(cmd.Context(), p)
+	ctx, cancel := answered(cmd.Context())
+	defer cancel()
+	t, err := c.TaskOrchestrate(ctx, p)
 	switch {
 	case err != nil:
 		return err
@@ -123,7 +125,7 @@ func resultsCommand(g *global) *cobra.Command {
 				return err
 			}
 			defer c.Close()
-			id, err := resolveTask(cmd.Context(), c, args[0])
+			id, err := resolveTask(cmd, c, args[0])
 			if err != nil {
 				return err
 			}

@@ -52,14 +52,14 @@ func (t *taskFlags) task(cmd *cobra.Command, c *client.Client, command []string)
 		return s, usageError{errors.New("--retries and --backoff must be 0 or more")}
 	}
 	if t.agent != "" {
-		ids, err := resolve(cmd.Context(), c, t.agent)
+		ids, err := resolve(cmd, c, t.agent)
 		if err != nil {
 			return s, err
 		}
 		s.Agent = ids[0]
 	}
 	if t.parent != "" {
-		if s.Parent, err = resolveTask(cmd.Context(), c, t.parent); err != nil {
+		if s.Parent, err = resolveTask(cmd, c, t.parent); err != nil {
 			return s, err
 		}
 	}
@@ -136,7 +136,7 @@ or was rejected, 8 when it was canceled. Ctrl-C leaves, the task goes on.`,
 			if s.Input, err = readInput(cmd, input, inputFile); err != nil {
 				return err
 			}
-			ids, err := resolveTasks(cmd.Context(), c, dependsOn...)
+			ids, err := resolveTasks(cmd, c, dependsOn...)
 			if err != nil {
 				return err
 			}
@@ -164,7 +164,9 @@ func readInput(cmd *cobra.Command, text, file string) (wire.Payload, error) {
 }
 
 func submit(cmd *cobra.Command, g *global, c *client.Client, s wire.TaskSpec, wait bool) error {
-	res, err := c.TaskSubmit(cmd.Context(), wire.SubmitParams{Tasks: []wire.TaskSpec{s}})
+	ctx, cancel := answered(cmd.Context())
+	defer cancel()
+	res, err := c.TaskSubmit(ctx, wire.SubmitParams{Tasks: []wire.TaskSpec{s}})
 	if err != nil {
 		return err
 	}
@@ -222,11 +224,11 @@ func verdict(cmd *cobra.Command, t *wire.Task) error {
 	return exitCode(exitTaskFailed)
 }
 
-// leftRunning says how to come back to a task that goes on, when it was Ctrl-C that ended the waiting.
+// leftRunning says how to come back to a task that goes on, and how to end it, when it was Ctrl-C that ended the waiting.
 func leftRunning(cmd *cobra.Command, err error, id wire.TaskID, again string) error {
 	if cmd.Context().Err() == nil {
 		return err
 	}
-	printErrf(cmd, "skein: task %s goes on; see it again with: skein task %s\n", id, again)
+	printErrf(cmd, "skein: task %s goes on; see it again with: skein task %s\nskein: end it with: skein task cancel %s\n", id, again, id)
 	return exitCode(exitInterrupted)
 }

@@ -29,7 +29,7 @@ TASK, it and all below it, until it is over; the exit code is then 7 if it faile
 			defer c.Close()
 			var p wire.TaskWatchParams
 			if len(args) == 1 {
-				if p.Filter.Root, err = resolveTask(cmd.Context(), c, args[0]); err != nil {
+				if p.Filter.Root, err = resolveTask(cmd, c, args[0]); err != nil {
 					return err
 				}
 				if _, err := c.TaskGet(cmd.Context(), p.Filter.Root); err != nil {
