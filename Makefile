@@ -83,9 +83,10 @@ test-fuzz:
 test-js: build
 	cd static && npm test --silent
 
-# With EVERY=1, all of them over both transports.
+# Playwright in Chromium (with EVERY=1 all of it over both transports), and Debian's Firefox by WebDriver BiDi.
 test-e2e: build e2e/node_modules/.installed
 	cd e2e && npx playwright test
+	cd e2e && node --test firefox/*.test.js
 
 bench: build
 	$(GO) build -trimpath -o bin/skein-peers ./cmd/skein-peers

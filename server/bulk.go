@@ -31,7 +31,6 @@ func (c *conn) serveBulk(l *lane, h wire.Header) {
 	}
 	select {
 	case slots <- struct{}{}:
-		defer func() { <-slots }()
 	case <-c.ctx.Done():
 		l.cancel(wire.StreamCanceled)
 		return
@@ -41,6 +40,8 @@ func (c *conn) serveBulk(l *lane, h wire.Header) {
 	} else {
 		c.download(l, h)
 	}
+	<-slots
+	l.drain() // nothing, if the lane was cancelled
 }
 
 // upload takes an artifact's bytes from where they broke off.
@@ -60,9 +61,9 @@ func (c *conn) upload(l *lane, h wire.Header) {
 		l.cancel(wire.StreamCanceled)
 		return
 	}
-	stop := context.AfterFunc(u.Context(), func() { l.str.CancelRead(uint32(wire.StreamCanceled)) })
+	release := interrupt(u.Context(), l.str)
 	rec, err = u.Receive(l.r.Rest())
-	stop()
+	release()
 	if err != nil {
 		l.refuseBulk(h, err)
 		return
@@ -70,11 +71,26 @@ func (c *conn) upload(l *lane, h wire.Header) {
 	l.endBulk(wire.Bulk{Artifact: &rec, Offset: rec.Size, Done: true})
 }
 
+// interrupt makes reads fail once ctx ends, until release. The stream stays as it is: to cancel the reading would tell the
+// client so before it has read why.
+func interrupt(ctx context.Context, str webtransport.Stream) (release func()) {
+	interrupted := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		str.SetReadDeadline(time.Unix(1, 0))
+		close(interrupted)
+	})
+	return func() {
+		if !stop() {
+			<-interrupted
+			str.SetReadDeadline(time.Time{})
+		}
+	}
+}
+
 // endBulk sends the last line of a bulk lane. Whatever the client still sends is of no use.
 func (l *lane) endBulk(b wire.Bulk) {
 	l.send(b)
-	l.str.Close()
-	l.str.CancelRead(uint32(wire.StreamCanceled))
+	l.end()
 }
 
 // refuseBulk ends a transfer with what is wrong, as far as the client can do something about it. A transfer that broke
@@ -87,7 +103,7 @@ func (l *lane) refuseBulk(h wire.Header, err error) {
 	case errors.As(err, &we):
 		l.endBulk(wire.Bulk{Error: we})
 	case isReset(err):
-		l.c.log.Debug("an upload broke off", "artifact", h.Artifact, "err", err)
+		l.c.log.Debug("a transfer broke off", "artifact", h.Artifact, "err", err)
 		l.cancel(wire.StreamCanceled)
 	default:
 		l.c.log.Error("a transfer failed", "artifact", h.Artifact, "op", h.Op, "err", err)
@@ -121,8 +137,7 @@ func (c *conn) download(l *lane, h wire.Header) {
 	case err != nil:
 		l.refuseBulk(h, err)
 	default:
-		l.str.Close()
-		l.str.CancelRead(uint32(wire.StreamCanceled))
+		l.end()
 	}
 }
 

@@ -52,6 +52,7 @@ type conn struct {
 	status  status
 	shapers shapers
 	raced   raced
+	ended   ended
 	// uploads and downloads bound the bulk lanes in work; more wait unread. A client that reads its downloads slowly keeps
 	// none of its uploads waiting.
 	uploads, downloads chan struct{}
@@ -323,6 +324,8 @@ type lane struct {
 	inputs   chan struct{} // bounds the inputs among them; when it stays full for inputPatience, more are refused
 
 	mu sync.Mutex // held around writes
+
+	over bool // guarded by ended.mu: nothing more comes from the client
 
 	orderMu sync.Mutex               // another than mu: a write may wait for long
 	last    map[string]chan struct{} // guarded by orderMu: the request before the next, by orderKey

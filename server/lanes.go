@@ -19,8 +19,8 @@ func (c *conn) serveAgent(l *lane, h wire.Header) {
 	f, attached, err := c.s.plane.Follow(c.ctx, h)
 	if err != nil {
 		l.send(wire.NewError(nil, wire.AsError(err)))
-		l.str.Close()
-		l.str.CancelRead(uint32(wire.StreamCanceled))
+		l.end()
+		l.drain()
 		return
 	}
 	if err := l.notify(wire.NoteAttached, attached); err != nil {
@@ -37,9 +37,10 @@ func (c *conn) serveAgent(l *lane, h wire.Header) {
 	c.lanes.Go(func() {
 		defer c.s.met.streams.Dec()
 		defer use.closed()
+		defer c.ended.remove(l)
 		// A client that resets the lane no longer wants it; one that ends its side well may go on reading.
 		if err := l.serve(c.agentRequests(id)); err != nil {
-			if !p.ended.Load() { // else it is the pump that stopped the reading: the end must still arrive
+			if !p.ended.Load() { // else the end, which is written, must still arrive
 				l.cancel(lineCode(err))
 			}
 		} else {
@@ -127,9 +128,8 @@ func (p *pump) send() bool {
 		switch {
 		case errors.Is(err, io.EOF):
 			p.l.notify(wire.NoteEnd, wire.End{Agent: p.f.Agent(), Cursor: p.f.Cursor()})
-			p.l.str.Close()
 			p.ended.Store(true)
-			p.l.str.CancelRead(uint32(wire.StreamCanceled))
+			p.l.end()
 			return false
 		case err != nil:
 			if c.ctx.Err() != nil {

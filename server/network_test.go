@@ -27,7 +27,7 @@ func traffic(t *testing.T, n wire.Network, lane wire.Lane) wire.LaneTraffic {
 	return wire.LaneTraffic{}
 }
 
-// readAll reads a lane to its end, and gives its bytes.
+// readAll reads a lane to its end, ends it on this side too, and gives its bytes.
 func readAll(t *testing.T, s *stream) string {
 	t.Helper()
 	s.SetReadDeadline(time.Now().Add(patience))
@@ -35,6 +35,7 @@ func readAll(t *testing.T, s *stream) string {
 	if err != nil {
 		t.Fatalf("after %d bytes: %v", len(b), err)
 	}
+	s.Close()
 	return string(b)
 }
 

@@ -161,8 +161,8 @@ func (c *conn) serveResults(l *lane, h wire.Header) {
 	f, err := c.s.plane.Tasks.FollowResults(h.Task, int(h.After))
 	if err != nil {
 		l.send(wire.NewError(nil, wire.AsError(err)))
-		l.str.Close()
-		l.str.CancelRead(uint32(wire.StreamCanceled))
+		l.end()
+		l.drain()
 		return
 	}
 	defer f.Close()
@@ -170,6 +170,7 @@ func (c *conn) serveResults(l *lane, h wire.Header) {
 	defer cancel()
 	c.lanes.Go(func() { // a client that resets the lane no longer wants it
 		defer cancel()
+		defer c.ended.remove(l)
 		if err := l.serve(noRequests); err == nil {
 			<-ctx.Done()
 		}
@@ -178,8 +179,7 @@ func (c *conn) serveResults(l *lane, h wire.Header) {
 		results, task, err := f.Next(ctx)
 		if errors.Is(err, io.EOF) {
 			l.notify(wire.NoteAggregate, wire.Aggregate{Task: task})
-			l.str.Close()
-			l.str.CancelRead(uint32(wire.StreamCanceled))
+			l.end()
 			return
 		}
 		if err != nil {

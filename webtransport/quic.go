@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -398,6 +399,10 @@ func cutReason(s string) string {
 	}
 }
 
+// foreignCode begins webtransport-go's error, which has no type, when a stream was ended with a code that is none of
+// WebTransport's. Firefox 153 sends HTTP/3's H3_REQUEST_CANCELLED as its page goes.
+const foreignCode = "stream reset, but failed to convert stream error"
+
 // streamErr turns the library's errors into ours.
 func (s *quicSession) streamErr(err error) error {
 	var se *wt.StreamError
@@ -406,6 +411,9 @@ func (s *quicSession) streamErr(err error) error {
 	}
 	if err == nil || errors.Is(err, io.EOF) {
 		return err
+	}
+	if strings.HasPrefix(err.Error(), foreignCode) {
+		return &StreamError{Remote: true}
 	}
 	if s.sess.Context().Err() != nil || s.conn.Context().Err() != nil {
 		<-s.ctx.Done()

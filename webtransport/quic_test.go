@@ -5,12 +5,15 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"testing"
 	"time"
 
 	"github.com/quic-go/quic-go"
+	"github.com/quic-go/quic-go/http3"
+	"github.com/quic-go/quic-go/quicvarint"
 )
 
 // serveQUIC serves one path that upgrades, on a given address.
@@ -126,5 +129,39 @@ func TestDialEndsWithItsContext(t *testing.T) {
 		}
 	case <-time.After(10 * time.Second): // the connection itself would live on for 30
 		t.Fatal("it goes on without its context")
+	}
+}
+
+// A browser may end a stream with a code that is none of WebTransport's: the peer's doing all the same.
+func TestAStreamEndedWithACodeOfHTTP3(t *testing.T) {
+	c, s := quicPair(t)
+	defer s.Close(0, "")
+	defer c.Close(0, "")
+	raw, err := c.(*quicSession).conn.OpenStream()
+	if err != nil {
+		t.Fatal(err)
+	}
+	head := quicvarint.Append(quicvarint.Append(nil, 0x41), 0) // a stream of the session on stream 0
+	if _, err := raw.Write(append(head, 'x')); err != nil {
+		t.Fatal(err)
+	}
+	str, err := s.AcceptStream(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.ReadFull(str, make([]byte, 1)); err != nil {
+		t.Fatal(err)
+	}
+	raw.CancelRead(quic.StreamErrorCode(http3.ErrCodeRequestCanceled))
+	raw.CancelWrite(quic.StreamErrorCode(http3.ErrCodeRequestCanceled))
+	want := &StreamError{Remote: true}
+	if _, err := str.Read(make([]byte, 1)); !errors.Is(err, want) {
+		t.Errorf("reading gives %v, want %v", err, want)
+	}
+	for err == nil {
+		_, err = str.Write(make([]byte, 1024))
+	}
+	if !errors.Is(err, want) {
+		t.Errorf("writing gives %v, want %v", err, want)
 	}
 }
