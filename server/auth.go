@@ -148,16 +148,20 @@ func (a *auth) revoke(who principal) {
 	}
 }
 
-// redeem uses a ticket up. Its error is a *wire.Error with the close code's meaning.
+// redeem uses a ticket up. Its error is a *wire.Error with the close code's meaning. A ticket that is no good is not known
+// from one of the time before a restart, so it never means more than that another is needed: who is refused for good
+// learns it from /connect.
 func (a *auth) redeem(t string) (principal, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	k, ok := a.tickets[t]
-	if !ok {
-		return principal{}, wire.Errorf(wire.CodeUnauthorized, "the ticket is unknown or was used before: sign in again, or fetch /connect")
-	}
-	if k.who.ID == "" {
-		return principal{}, wire.Errorf(wire.CodeUnauthorized, "the ticket was used before: fetch /connect for a fresh one")
+	switch {
+	case t == "":
+		return principal{}, wire.Errorf(wire.CodeUnauthorized, "hello has no ticket: fetch /connect for one")
+	case !ok:
+		return principal{}, wire.Errorf(wire.CodeTicketExpired, "the ticket is unknown: it was used long ago, or the server has restarted since: fetch /connect for a fresh one")
+	case k.who.ID == "":
+		return principal{}, wire.Errorf(wire.CodeTicketExpired, "the ticket was used before: fetch /connect for a fresh one")
 	}
 	if time.Now().After(k.expires) {
 		return principal{}, wire.Errorf(wire.CodeTicketExpired, "the ticket is older than %s: fetch /connect for a fresh one", wire.TicketLifetime)

@@ -211,7 +211,7 @@ func TestLogout(t *testing.T) {
 		open(t, late, controlHeader, helloLine(wire.Hello{Versions: []string{wire.Version}, Ticket: ticket.Ticket, Client: wire.ClientInfo{ID: clientID()}}))
 		select {
 		case <-late.Context().Done():
-			if code, _ := closed(t, late); code != wire.CloseUnauthorized {
+			if code, _ := closed(t, late); code != wire.CloseTicketExpired {
 				t.Errorf("a ticket from before the logout: closed with %d", code)
 			}
 		case <-time.After(2 * time.Second):
@@ -461,7 +461,7 @@ func TestTickets(t *testing.T) {
 		"just in time":   {wire.TicketLifetime - time.Millisecond, 0},
 		"too late":       {wire.TicketLifetime + time.Millisecond, wire.CodeTicketExpired},
 		"a minute":       {time.Minute, wire.CodeTicketExpired},
-		"long forgotten": {wire.TicketLifetime + ticketRemembered + time.Second, wire.CodeUnauthorized},
+		"long forgotten": {wire.TicketLifetime + ticketRemembered + time.Second, wire.CodeTicketExpired},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -480,14 +480,14 @@ func TestTickets(t *testing.T) {
 				if c.want != 0 {
 					return
 				}
-				if _, err := a.redeem(ticket); err == nil || wire.AsError(err).Code != wire.CodeUnauthorized {
+				if _, err := a.redeem(ticket); err == nil || wire.AsError(err).Code != wire.CodeTicketExpired {
 					t.Errorf("the second use: %v", err)
 				}
 			})
 		})
 	}
 	a := testAuth()
-	if _, err := a.redeem("guess"); err == nil || wire.AsError(err).Code != wire.CodeUnauthorized {
+	if _, err := a.redeem("guess"); err == nil || wire.AsError(err).Code != wire.CodeTicketExpired {
 		t.Errorf("a guess: %v", err)
 	}
 }

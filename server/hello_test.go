@@ -41,19 +41,19 @@ func TestTicketsThatAreNoGood(t *testing.T) {
 			code  wire.ErrorCode
 			close wire.CloseCode
 		}{
-			"unknown":           {func(*testing.T, string) string { return "guess" }, wire.CodeUnauthorized, wire.CloseUnauthorized},
+			"unknown":           {func(*testing.T, string) string { return "guess" }, wire.CodeTicketExpired, wire.CloseTicketExpired},
 			"none":              {func(*testing.T, string) string { return "" }, wire.CodeUnauthorized, wire.CloseUnauthorized},
-			"the token instead": {func(*testing.T, string) string { return n.token }, wire.CodeUnauthorized, wire.CloseUnauthorized},
+			"the token instead": {func(*testing.T, string) string { return n.token }, wire.CodeTicketExpired, wire.CloseTicketExpired},
 			"used through the same door": {func(t *testing.T, ticket string) string {
 				sess, _ := n.session(t, tr)
 				enter(t, sess, ticket)
 				return ticket
-			}, wire.CodeUnauthorized, wire.CloseUnauthorized},
+			}, wire.CodeTicketExpired, wire.CloseTicketExpired},
 			"used through the other door": {func(t *testing.T, ticket string) string {
 				sess, _ := n.session(t, other(tr))
 				enter(t, sess, ticket)
 				return ticket
-			}, wire.CodeUnauthorized, wire.CloseUnauthorized},
+			}, wire.CodeTicketExpired, wire.CloseTicketExpired},
 			"expired": {func(_ *testing.T, ticket string) string {
 				n.auth.mu.Lock()
 				defer n.auth.mu.Unlock()

@@ -1,4 +1,4 @@
-import { CloseError, ConnectError, asError, messageOf } from './errors.js'
+import { CloseError, ConnectError, asError, isStale, messageOf } from './errors.js'
 import { VERSION } from './codes.js'
 
 /** @import { ConnectDocument, Door, Policy, Transport } from './types.js' */
@@ -179,6 +179,7 @@ function checkDocument(body, url) {
  *   closes what it opened when `signal` is aborted, and tells when the door is open and the hello not answered yet
  * @property {AbortSignal} signal
  * @property {number} [timeoutMs] when the attempt is given up
+ * @property {boolean} [patient] a door that refuses its ticket takes nothing from the others' time
  * @property {(what: string, detail: object) => void} [log]
  */
 
@@ -186,12 +187,12 @@ function checkDocument(body, url) {
  * Tries the doors: WebTransport first; WebSocket joins after the policy's delay, or at once when WebTransport failed
  * before. Where it is remembered that WebTransport does not answer it is the other way round, with more patience. The first
  * session whose hello is answered wins, and the other is closed. Where several doors have the same transport, the next is
- * tried when one failed.
+ * tried when one failed. When a door refuses its ticket, the others, whose tickets are as old, get the policy's delay and no more.
  * @param {ConnectDocument} doc
  * @param {RaceOptions} options
  * @returns {Promise<Winner>}
  */
-export function race(doc, { transport, missing = '', hopeless = '', remembered = '', open, signal, timeoutMs = RACE_TIMEOUT_MS, log = () => {} }) {
+export function race(doc, { transport, missing = '', hopeless = '', remembered = '', open, signal, timeoutMs = RACE_TIMEOUT_MS, patient = false, log = () => {} }) {
   const offered = (/** @type {Transport} */ t) => doc.doors.filter((door) => door.transport === t)
   const safe = transport === 'webtransport' ? [] : offered('websocket')
   let fast = transport === 'websocket' || missing ? [] : offered('webtransport')
@@ -239,6 +240,10 @@ export function race(doc, { transport, missing = '', hopeless = '', remembered =
       finish()
       reject(lost(failures))
     }
+    const stale = () => {
+      if (!patient) timers.push(setTimeout(giveUp, delay))
+      patient = true
+    }
 
     /** @param {Door[]} doors */
     const run = async (doors) => {
@@ -259,6 +264,7 @@ export function race(doc, { transport, missing = '', hopeless = '', remembered =
           log('door failed', { transport: door.transport, url: door.url, ms: Math.round(performance.now() - began), error: error.message })
           failures.push({ transport: door.transport, url: door.url, error })
           if (door.transport === 'webtransport') reason = `WebTransport failed: ${error.message}`
+          if (isStale(error)) stale()
         } finally {
           running.delete(door)
         }
@@ -302,7 +308,7 @@ const late = (opened, ms) =>
  */
 function lost(failures) {
   /** @param {Error} e */
-  const isFinal = (e) => 'final' in e && e.final === true
+  const isFinal = (e) => 'final' in e && e.final === true && !isStale(e)
   const final = failures.length > 0 && failures.every((f) => isFinal(f.error))
   const told = failures.find((f) => isFinal(f.error)) ?? failures[failures.length - 1]
   /** @type {any} */

@@ -1,4 +1,4 @@
-import { closeName, errorName, reconnects } from './codes.js'
+import { CloseCode, closeName, errorName, reconnects } from './codes.js'
 
 /** @import { WireError } from './types.js' */
 
@@ -46,6 +46,16 @@ export class RpcError extends SkeinError {
     /** What the server said beside the message. */
     this.data = error.data ?? {}
   }
+}
+
+/**
+ * Whether a door refused its ticket. That is never final: a server that has restarted knows none of the time before, so
+ * that another document is needed. Who may not come in learns it from /connect.
+ * @param {unknown} e
+ */
+export function isStale(e) {
+  if (e instanceof RpcError) return e.kind === 'ticket_expired' || e.kind === 'unauthorized'
+  return e instanceof CloseError && (e.code === CloseCode.ticket_expired || e.code === CloseCode.unauthorized) // the answer may be lost before it
 }
 
 /** A session ended. */

@@ -20,7 +20,7 @@ import { openWebSocket, openWebTransport } from './carrier.js'
 import { choiceOf, networkType } from './choice.js'
 import { CloseCode } from './codes.js'
 import { DEFAULT_POLICY, fetchConnect, patience, race } from './connect.js'
-import { CloseError, ConnectError, RpcError, SkeinError, asError, messageOf } from './errors.js'
+import { CloseError, ConnectError, RpcError, SkeinError, asError, isStale, messageOf } from './errors.js'
 import { readEvents } from './events.js'
 import { Fleet, FleetChangeEvent } from './fleet.js'
 import { Memory } from './memory.js'
@@ -468,13 +468,31 @@ export class Skein extends EventTarget {
   }
 
   /**
-   * Fetches the document and opens a door.
+   * Opens a door. When one refuses its ticket, it does so with a fresh document, once: whoever calls waits before the next attempt.
    * @param {'auto' | wire.Transport} transport
    * @param {AbortSignal} signal
    * @param {(what: string, detail: object) => void} log
    * @param {number} [timeoutMs]
    */
   async #race(transport, signal, log, timeoutMs) {
+    try {
+      return await this.#raceOnce(transport, signal, log, timeoutMs)
+    } catch (e) {
+      if (signal.aborted || !(e instanceof ConnectError) || !e.failures.some(({ error }) => isStale(error))) throw e
+      log('stale tickets', { error: e.message })
+      return await this.#raceOnce(transport, signal, log, timeoutMs, true)
+    }
+  }
+
+  /**
+   * Fetches the document and opens a door.
+   * @param {'auto' | wire.Transport} transport
+   * @param {AbortSignal} signal
+   * @param {(what: string, detail: object) => void} log
+   * @param {number} [timeoutMs]
+   * @param {boolean} [patient] with a door that refuses its ticket
+   */
+  async #raceOnce(transport, signal, log, timeoutMs, patient) {
     const { url, token, WebSocket } = this.#options
     const WebTransport = this.#WebTransport
     const fetch = this.#options.fetch ?? globalThis.fetch.bind(globalThis)
@@ -489,6 +507,7 @@ export class Skein extends EventTarget {
       remembered,
       signal,
       timeoutMs,
+      patient,
       log,
       open: (door, abort, connected) => {
         const carrier = door.transport === 'webtransport' && WebTransport ? openWebTransport(WebTransport, door) : openWebSocket(WebSocket, door)

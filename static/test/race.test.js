@@ -244,16 +244,68 @@ test('one door refuses, the other does not: it opens', limit, async (t) => {
   assert.equal(skein.connection.reason, 'WebTransport failed: the ticket is unknown or was used')
 })
 
-test('every door refuses: that is final', limit, async (t) => {
+const expired = { code: -32010, message: 'the ticket expired', data: { kind: 'ticket_expired' } }
+const other = { code: -32009, message: 'another version', data: { kind: 'unsupported_version' } }
+
+/** @param {Skein} skein */
+const pauses = (skein) => skein.trace.filter(({ what }) => what === 'pause').length
+
+for (const transport of /** @type {const} */ (['auto', 'webtransport', 'websocket'])) {
+  for (const [error, close] of /** @type {const} */ ([[unauthorized, 3500], [expired, 3005]])) {
+    test(`a ticket that is ${error.data.kind} is fetched anew, at once the first time, over ${transport}`, limit, async (t) => {
+      const peer = new Peer()
+      peer.onhello = () => (peer.connects < 6 ? { error, close } : undefined)
+      const skein = open(t, peer, { transport })
+      await skein.ready
+      assert.match(peer.session.hello.ticket, /^t6-/)
+      assert.equal(pauses(skein), 2, 'two documents an attempt')
+      const { id } = peer.session
+      peer.onhello = () => (peer.connects < 8 ? { error, close } : undefined)
+      peer.session.drop()
+      await until(skein, 'connectionchange', () => ![undefined, id].includes(skein.connection.session))
+      assert.match(peer.session.hello.ticket, /^t8-/)
+      assert.equal(pauses(skein), 3, 'the one after a session')
+    })
+  }
+}
+
+test('a ticket is refused whose refusal gets lost before the close', limit, async (t) => {
   const peer = new Peer()
-  peer.onhello = () => ({ error: unauthorized })
+  peer.onhello = (session) => {
+    if (peer.connects > 1) return undefined
+    session.close(3500, 'unauthorized')
+    return 'silence'
+  }
+  await open(t, peer).ready
+  assert.equal(peer.connects, 2)
+})
+
+test('a ticket is refused, and then the login is: that is final', limit, async (t) => {
+  const peer = new Peer()
+  peer.onhello = () => ({ error: expired, close: 3005 })
+  peer.onconnect = () => (peer.connects > 1 ? Response.json({ error: { code: -32001, message: 'not signed in' } }, { status: 401 }) : undefined)
+  await assert.rejects(open(t, peer).closed, { kind: 'unauthorized', code: 401, message: 'not signed in' })
+  assert.equal(peer.connects, 2)
+})
+
+test('one door refuses its ticket and the other is silent: the document is fetched anew before the time is over', limit, async (t) => {
+  const peer = new Peer()
+  peer.door.webtransport = 'hang'
+  peer.onhello = () => (peer.connects < 2 ? { error: expired, close: 3005 } : undefined)
   const skein = open(t, peer)
-  await assert.rejects(skein.closed, (/** @type {any} */ e) => {
-    assert.equal(e.kind, 'unauthorized')
+  await skein.ready
+  assert.deepEqual([peer.connects, pauses(skein)], [2, 0])
+})
+
+test('every door refuses the version: that is final; one and a ticket: that is not', limit, async (t) => {
+  const peer = new Peer()
+  peer.onhello = (session) => ({ error: session.transport === 'webtransport' && peer.connects < 4 ? expired : other, close: 3502 })
+  await assert.rejects(open(t, peer).closed, (/** @type {any} */ e) => {
+    assert.equal(e.kind, 'unsupported_version')
     assert.deepEqual(e.failures.map((/** @type {any} */ f) => f.transport), ['webtransport', 'websocket'])
     return true
   })
-  assert.equal(peer.connects, 1)
+  assert.equal(peer.connects, 4)
 })
 
 test('one door refuses and the other is out of reach: not final', limit, async (t) => {
@@ -262,16 +314,6 @@ test('one door refuses and the other is out of reach: not final', limit, async (
   peer.onhello = () => (peer.connects < 3 ? { error: unauthorized } : undefined)
   await open(t, peer).ready
   assert.equal(peer.connects, 3)
-})
-
-test('an expired ticket fetches a fresh document', limit, async (t) => {
-  const peer = new Peer()
-  const expired = { code: -32010, message: 'the ticket expired', data: { kind: 'ticket_expired' } }
-  peer.onhello = () => (peer.connects === 1 ? { error: expired, close: 3005 } : undefined)
-  const skein = open(t, peer)
-  await skein.ready
-  assert.equal(peer.connects, 2)
-  assert.match(peer.session.hello.ticket, /^t2-/)
 })
 
 /**

@@ -28,20 +28,26 @@ const connectTimeout = 15 * time.Second
 // those of the next one arrive. Each further attempt has twice the time, up to connectTimeout.
 const retryTimeout = 3 * time.Second
 
-// connect fetches the document and races its doors.
+// connect fetches the document and races its doors. A ticket that a door refuses is of the time before a restart of the
+// server, as a rule: the document is fetched anew, at once and once. Whoever calls waits before the next attempt.
 func (c *Client) connect(ctx context.Context) (*link, wire.Policy, error) {
 	ctx, cancel := context.WithTimeout(ctx, connectTimeout)
 	defer cancel()
-	doc, err := c.document(ctx)
-	if err != nil {
-		return nil, wire.Policy{}, err
+	for again := false; ; again = true {
+		doc, err := c.document(ctx)
+		if err != nil {
+			return nil, wire.Policy{}, err
+		}
+		c.http.CloseIdleConnections() // the next document is far away
+		l, err := c.race(ctx, doc, again)
+		if err == nil {
+			c.cache.keepDoors(doc, l.sess)
+		}
+		if again || !stale(err) || ctx.Err() != nil {
+			return l, doc.Policy, err
+		}
+		c.log.Info("the doors are not as they were; asking again where they are", "err", err)
 	}
-	c.http.CloseIdleConnections() // the next document is far away
-	l, err := c.race(ctx, doc)
-	if err == nil {
-		c.cache.keepDoors(doc, l.sess)
-	}
-	return l, doc.Policy, err
 }
 
 const (
@@ -149,15 +155,43 @@ func (e *StatusError) Unwrap() error {
 	return e.Err
 }
 
-// final reports whether trying again is of no use: the server knows this client and refuses it.
+// final reports whether trying again is of no use: /connect refuses the token, or every door the version.
 func final(err error) bool {
+	var de doorsError
+	if errors.As(err, &de) {
+		return len(de) > 0 && !slices.ContainsFunc(de, func(err error) bool { return !final(err) })
+	}
 	var se *StatusError
 	if errors.As(err, &se) {
 		return se.Status == http.StatusUnauthorized || se.Status == http.StatusForbidden
 	}
 	var we *wire.Error
-	return errors.As(err, &we) && (we.Code == wire.CodeVersion || we.Code == wire.CodeUnauthorized)
+	return errors.As(err, &we) && we.Code == wire.CodeVersion
 }
+
+// stale reports whether a door is not, or not any more, as the document has it: it refused its ticket, or has another
+// certificate. That says nothing of the token, which only /connect sees.
+func stale(err error) bool {
+	var de doorsError
+	if errors.As(err, &de) {
+		return slices.ContainsFunc(de, stale)
+	}
+	if errors.Is(err, errCertificate) {
+		return true
+	}
+	var we *wire.Error
+	if errors.As(err, &we) {
+		return we.Code == wire.CodeUnauthorized || we.Code == wire.CodeTicketExpired
+	}
+	var ce *webtransport.CloseError // the answer may be lost before it
+	return errors.As(err, &ce) && (ce.Code == uint32(wire.CloseUnauthorized) || ce.Code == uint32(wire.CloseTicketExpired))
+}
+
+// doorsError is what each door said, of a race that none won.
+type doorsError []error
+
+func (e doorsError) Error() string   { return errors.Join(e...).Error() }
+func (e doorsError) Unwrap() []error { return e }
 
 // document fetches /connect.
 func (c *Client) document(ctx context.Context) (*wire.Connect, error) {
@@ -221,8 +255,9 @@ type attempt struct {
 }
 
 // race tries WebTransport first; WebSocket joins after the policy's delay, or when WebTransport failed. The first door
-// whose hello is answered wins; the others are closed.
-func (c *Client) race(ctx context.Context, doc *wire.Connect) (*link, error) {
+// whose hello is answered wins; the others are closed. When a door is stale, the others, which are as old, get the
+// policy's delay and no more; patient: all the time that there is.
+func (c *Client) race(ctx context.Context, doc *wire.Connect, patient bool) (*link, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	doors, reason := c.choose(doc)
@@ -247,11 +282,16 @@ func (c *Client) race(ctx context.Context, doc *wire.Connect) (*link, error) {
 		}()
 	}
 	try()
-	delay := time.NewTimer(time.Duration(doc.Policy.RaceDelayMS) * time.Millisecond)
+	raceDelay := time.Duration(doc.Policy.RaceDelayMS) * time.Millisecond
+	delay := time.NewTimer(raceDelay)
 	defer delay.Stop()
-	var errs []error
+	var old <-chan time.Time // the document is
+	var errs doorsError
 	for under > 0 {
 		select {
+		case <-old:
+			go closeLosers(results, under)
+			return nil, errs
 		case <-delay.C:
 			if len(doors) > 0 {
 				if remembered == "" {
@@ -273,6 +313,9 @@ func (c *Client) race(ctx context.Context, doc *wire.Connect) (*link, error) {
 				return a.link, nil
 			}
 			errs = append(errs, a.err)
+			if old == nil && !patient && stale(a.err) {
+				old = time.After(raceDelay)
+			}
 			if len(doors) > 0 {
 				if remembered == "" {
 					reason = "WebTransport failed: " + a.err.Error()
@@ -281,7 +324,7 @@ func (c *Client) race(ctx context.Context, doc *wire.Connect) (*link, error) {
 			}
 		}
 	}
-	return nil, errors.Join(errs...)
+	return nil, errs
 }
 
 func reasonFor(kind wire.Transport, reason string) string {
@@ -403,6 +446,8 @@ func (l *link) hello(ctx context.Context, c *Client, ticket string) (err error) 
 	return json.Unmarshal(answer.Result, &l.welcome)
 }
 
+var errCertificate = errors.New("the server's certificate is not the one that was announced")
+
 // pinned trusts just the certificates with these hashes; none: those that the system trusts.
 func pinned(hashes []wire.CertificateHash) *tls.Config {
 	if len(hashes) == 0 {
@@ -420,7 +465,7 @@ func pinned(hashes []wire.CertificateHash) *tls.Config {
 					}
 				}
 			}
-			return errors.New("the server's certificate is not the one that was announced")
+			return errCertificate
 		},
 	}
 }

@@ -12,10 +12,10 @@ const (
 	CloseSlowConsumer  CloseCode = 3002 // the client read nothing for too long
 	CloseInternal      CloseCode = 3003 // the server's fault
 	CloseHelloTimeout  CloseCode = 3004 // no hello within HelloTimeout
-	CloseTicketExpired CloseCode = 3005 // the ticket was good once: fetch a fresh /connect
+	CloseTicketExpired CloseCode = 3005 // the ticket is old, used or unknown: fetch a fresh /connect
 	CloseLost          CloseCode = 3006 // the connection broke; made by the client's side, never sent
 
-	CloseUnauthorized CloseCode = 3500 // the ticket is unknown or was used before
+	CloseUnauthorized CloseCode = 3500 // hello has no ticket
 	CloseProtocol     CloseCode = 3501 // the peer broke the protocol
 	CloseVersion      CloseCode = 3502 // no version in common
 	CloseTooMuch      CloseCode = 3503 // more streams or bytes than the limits allow

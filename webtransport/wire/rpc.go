@@ -134,7 +134,7 @@ const (
 	CodeInvalidParams  ErrorCode = -32602
 	CodeInternal       ErrorCode = -32603
 
-	CodeUnauthorized  ErrorCode = -32001 // no login, or a bad ticket
+	CodeUnauthorized  ErrorCode = -32001 // no login, or one that does not allow this
 	CodeNotFound      ErrorCode = -32002 // no such agent or type
 	CodeConflict      ErrorCode = -32003 // the id was used for another request
 	CodeExhausted     ErrorCode = -32004 // a cap is reached, such as max_instances
@@ -143,7 +143,7 @@ const (
 	CodeSpawnFailed   ErrorCode = -32007 // the command could not be started
 	CodeTooLarge      ErrorCode = -32008 // over a limit of the protocol
 	CodeVersion       ErrorCode = -32009 // no protocol version in common; data names the supported ones
-	CodeTicketExpired ErrorCode = -32010 // fetch a fresh /connect
+	CodeTicketExpired ErrorCode = -32010 // or used, or unknown: fetch a fresh /connect
 	CodeTimeout       ErrorCode = -32011 // the request ran out of time
 )
 

@@ -1,0 +1,6 @@
+package client
+
+// Final and DoorsError are for the tests.
+var Final = final
+
+type DoorsError = doorsError
