@@ -229,7 +229,7 @@ async function send(host, id, source, { onprogress, signal }) {
       } catch (e) {
         // What the server said counts more than how the stream broke.
         const broke = e instanceof SkeinError && e.kind === 'connection_lost'
-        if (!broke || !(await Promise.race([answer, pause(EXPLAIN_MS, signal ?? new AbortController().signal)]))) throw e
+        if (!broke || !(await within(EXPLAIN_MS, answer, signal))) throw e
       }
       const last = await answer
       return last?.done && last.artifact ? { value: last.artifact } : undefined
@@ -290,6 +290,22 @@ function receive(host, id, offset, onprogress, signal) {
     detail: () => ({ id, position }),
     signal,
   })
+}
+
+/**
+ * What a promise fulfils with; undefined when it takes longer, or `signal` is aborted.
+ * @template T
+ * @param {number} ms
+ * @param {Promise<T>} promise
+ * @param {AbortSignal} [signal]
+ */
+async function within(ms, promise, signal) {
+  const over = new AbortController() // no timer stays behind
+  try {
+    return await Promise.race([promise, pause(ms, signal ? AbortSignal.any([signal, over.signal]) : over.signal)])
+  } finally {
+    over.abort()
+  }
 }
 
 /**

@@ -55,6 +55,8 @@ export class Fleet extends EventTarget {
   #resyncAt = 0
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #resyncTimer
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #lateTimer
   /** @type {(() => void) | undefined} asks the server for a snapshot */
   #ask
   /** @type {Set<string>} */
@@ -107,6 +109,7 @@ export class Fleet extends EventTarget {
   /** The session ended. */
   close() {
     this.#ask = undefined
+    clearTimeout(this.#lateTimer)
     clearTimeout(this.#resyncTimer)
     this.#resyncTimer = undefined
     this.#missing.clear()
@@ -273,7 +276,8 @@ export class Fleet extends EventTarget {
     const waiting = this.#missing.size > 0
     for (let seq = Math.max(from, to - MAX_MISSING); seq < to && this.#missing.size < MAX_MISSING; seq++) this.#missing.add(seq)
     if (waiting) return
-    setTimeout(() => {
+    clearTimeout(this.#lateTimer)
+    this.#lateTimer = setTimeout(() => {
       if (this.#missing.size === 0) return
       this.#missing.clear()
       this.resync()

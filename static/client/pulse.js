@@ -62,8 +62,9 @@ export class Pulse {
     return this.#stage === 'doubted'
   }
 
-  /** Sends the first ping, or, when pings got lost on this side, begins anew. */
+  /** Sends the first ping, or, when pings got lost on this side, begins anew. A session that ended meanwhile has no pulse. */
   start() {
+    if (this.#over) return
     this.#missed = 0
     clearTimeout(this.#pinging)
     this.#tick(false)
