@@ -67,5 +67,5 @@ func (s *Server) postDeleteArtifact(w http.ResponseWriter, r *http.Request) {
 	if u, err := url.Parse(localPath(r.FormValue("next"))); err == nil && u.Path == "/artifacts" {
 		next = u.RequestURI()
 	}
-	http.Redirect(w, r, next, http.StatusSeeOther)
+	redirect(w, r, next)
 }

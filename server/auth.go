@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"skein.dev/skein/server/jet"
+	"skein.dev/skein/ui"
 	"skein.dev/skein/webtransport/wire"
 )
 
@@ -113,13 +114,19 @@ func (a *auth) login(ctx context.Context, token, userAgent string) (string, erro
 	return value, a.logins.PutLogin(ctx, hash(value), jet.Login{Created: now, Expires: now.Add(loginLifetime), Agent: userAgent})
 }
 
-func loginCookie(value string, secure bool) *http.Cookie {
-	c := &http.Cookie{Name: cookieName, Value: value, Path: "/", HttpOnly: true, SameSite: http.SameSiteLaxMode,
-		Secure: secure, MaxAge: int(loginLifetime.Seconds())}
+func loginCookie(r *http.Request, value string) *http.Cookie {
+	c := &http.Cookie{Name: cookieName, Value: value, Path: ui.At(r.Context(), "/"), HttpOnly: true, SameSite: http.SameSiteLaxMode,
+		Secure: encrypted(r), MaxAge: int(loginLifetime.Seconds())}
 	if value == "" {
 		c.MaxAge = -1
 	}
 	return c
+}
+
+// encrypted reports whether the browser's connection is: this server's, or that of a proxy before it, by its word. A
+// cookie's flag is all that hangs on it, and only the one who asks gets that cookie, so that anybody's word will do.
+func encrypted(r *http.Request) bool {
+	return r.TLS != nil || strings.EqualFold(r.Header.Get("X-Forwarded-Proto"), "https")
 }
 
 // ticket makes a ticket that opens one session.

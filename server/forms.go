@@ -1,8 +1,8 @@
 package server
 
 import (
+	"cmp"
 	"net/http"
-	"net/url"
 	"strings"
 
 	"skein.dev/skein/server/control"
@@ -34,18 +34,12 @@ func (s *Server) postStop(w http.ResponseWriter, r *http.Request) {
 		s.refuseForm(w, r, err)
 		return
 	}
-	http.Redirect(w, r, "/", http.StatusSeeOther)
+	redirect(w, r, "/")
 }
 
 // back leads to the page that the form was on.
 func (s *Server) back(w http.ResponseWriter, r *http.Request, otherwise string) {
-	to := otherwise
-	if u, err := url.Parse(r.Referer()); err == nil && u.Host == r.Host {
-		if p := localPath(u.RequestURI()); p != "" {
-			to = p
-		}
-	}
-	http.Redirect(w, r, to, http.StatusSeeOther)
+	redirect(w, r, cmp.Or(cameFrom(r), otherwise))
 }
 
 // refuseForm says why what was asked for is not done.
@@ -63,8 +57,8 @@ func (s *Server) refuseForm(w http.ResponseWriter, r *http.Request, err error) {
 		return
 	}
 	v := ui.RefusedView{Status: status, Title: "This was not done", Detail: ui.Sentence(e.Message), Nonce: nonce(w)}
-	if u, err := url.Parse(r.Referer()); err == nil && u.Host == r.Host {
-		v.Back, v.BackWord = localPath(u.RequestURI()), "Back"
+	if from := cameFrom(r); from != "" {
+		v.Back, v.BackWord = from, "Back"
 	}
 	s.page(w, r, status, ui.Refused(v))
 }

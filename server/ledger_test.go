@@ -396,7 +396,7 @@ func (c *ledgerClient) join(ctx context.Context) error {
 	}
 	defer res.Body.Close()
 	var doc wire.Connect
-	if err := json.NewDecoder(res.Body).Decode(&doc); err != nil {
+	if err := errors.Join(json.NewDecoder(res.Body).Decode(&doc), doc.Resolve(req.URL)); err != nil {
 		return err
 	}
 	for _, d := range doc.Doors {

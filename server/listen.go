@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -59,7 +60,7 @@ func (s *Server) listen() (_ *listeners, err error) {
 		if l.http, s.httpPort, err = listenTCP(httpAddr); err != nil {
 			return nil, listenError("--http", httpAddr, err)
 		}
-		s.addrs.HTTP = "http://" + publicAddr(httpAddr, s.httpPort)
+		s.addrs.HTTP = "http://" + publicAddr(httpAddr, s.httpPort) + s.base
 	}
 	if tlsAddr != "off" {
 		if err := s.mayListen("--listen", tlsAddr, !s.certs.dev()); err != nil {
@@ -68,7 +69,8 @@ func (s *Server) listen() (_ *listeners, err error) {
 		if l.tls, l.udp, s.tlsPort, err = listenBoth(tlsAddr); err != nil {
 			return nil, listenError("--listen", tlsAddr, err)
 		}
-		s.addrs.HTTPS = "https://" + publicAddr(tlsAddr, s.tlsPort)
+		s.localTLS, _ = onlyLoopback(tlsAddr)
+		s.addrs.HTTPS = "https://" + publicAddr(tlsAddr, s.tlsPort) + s.base
 	}
 	if s.o.MetricsListen != "" {
 		var port int
@@ -89,17 +91,24 @@ func (s *Server) mayListen(flag, addr string, protected bool) error {
 	if protected || s.o.InsecureListen {
 		return nil
 	}
-	ips, err := addresses(addr)
+	local, err := onlyLoopback(addr)
 	if err != nil {
 		return fmt.Errorf("%s %s: %w", flag, addr, err)
 	}
-	for _, ip := range ips {
-		if !ip.IsLoopback() {
-			return fmt.Errorf("%s %s can be reached from other machines without a certificate that they can check: "+
-				"give --tls-cert and --tls-key (and keep --http on loopback), or say --insecure-listen", flag, addr)
-		}
+	if !local {
+		return fmt.Errorf("%s %s can be reached from other machines without a certificate that they can check: "+
+			"give --tls-cert and --tls-key (and keep --http on loopback), or say --insecure-listen", flag, addr)
 	}
 	return nil
+}
+
+// onlyLoopback reports whether an address to listen on can be reached from this machine alone.
+func onlyLoopback(addr string) (bool, error) {
+	ips, err := addresses(addr)
+	if err != nil {
+		return false, err
+	}
+	return !slices.ContainsFunc(ips, func(ip net.IP) bool { return !ip.IsLoopback() }), nil
 }
 
 // addresses gives the IPs of host:port; "localhost" is both loopbacks, an empty host every address.

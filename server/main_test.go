@@ -168,6 +168,7 @@ func askOver(t *testing.T, c http.RoundTripper, method, to string, change ...fun
 	if err != nil {
 		t.Fatalf("%s %s: %v", method, to, err)
 	}
+	res.Request = r
 	return answer{res, string(b)}
 }
 
@@ -215,6 +216,9 @@ func readDocument(t *testing.T, a answer) (doc wire.Connect) {
 	t.Helper()
 	if err := json.Unmarshal([]byte(a.body), &doc); err != nil || a.StatusCode != http.StatusOK {
 		t.Fatalf("/connect: %s, %q", a.Status, a.body)
+	}
+	if err := doc.Resolve(a.Request.URL); err != nil {
+		t.Fatal(err)
 	}
 	return doc
 }

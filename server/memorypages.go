@@ -203,7 +203,7 @@ func (s *Server) postMemory(w http.ResponseWriter, r *http.Request) {
 	}
 	switch {
 	case err == nil:
-		http.Redirect(w, r, ui.EntryURL(form.Namespace, form.Key), http.StatusSeeOther)
+		redirect(w, r, ui.EntryURL(form.Namespace, form.Key))
 	case wire.AsError(err).Code == wire.CodeConflict:
 		s.showConflict(w, r, form)
 	default:
@@ -239,7 +239,7 @@ func (s *Server) postEntry(w http.ResponseWriter, r *http.Request) {
 		case "delete":
 			k.IfRevision = &form.Revision
 			if _, err = s.plane.Memory.Delete(r.Context(), pageCaller, k); err == nil {
-				http.Redirect(w, r, ui.EntryURL(k.Namespace, k.Key), http.StatusSeeOther)
+				redirect(w, r, ui.EntryURL(k.Namespace, k.Key))
 				return
 			}
 		case "restore":
@@ -256,7 +256,7 @@ func (s *Server) postEntry(w http.ResponseWriter, r *http.Request) {
 	}
 	switch {
 	case err == nil:
-		http.Redirect(w, r, ui.EntryURL(k.Namespace, k.Key), http.StatusSeeOther)
+		redirect(w, r, ui.EntryURL(k.Namespace, k.Key))
 	case wire.AsError(err).Code == wire.CodeConflict && r.PostForm.Get("do") != "delete":
 		s.showConflict(w, r, form)
 	case wire.AsError(err).Code == wire.CodeConflict:

@@ -50,9 +50,8 @@ func (s *Server) routes() http.Handler {
 	in.HandleFunc("POST /logout", s.logout)
 	in.Handle("GET /static/", cached(http.StripPrefix("/static/", http.FileServerFS(static.Files()))))
 	in.Handle("GET /metrics", s.met.handler())
-	in.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
-		s.refuse(w, r, http.StatusNotFound, "There is no page at "+cut(r.URL.Path, 80)+".")
-	})
+	in.HandleFunc("GET /static", s.noPage) // else the mux leads to /static/, and forgets the base path
+	in.HandleFunc("/", s.noPage)
 	open.Handle("/", s.signedIn(in))
 	csrf := http.NewCrossOriginProtection()
 	for _, o := range s.o.AllowOrigins {
@@ -63,9 +62,11 @@ func (s *Server) routes() http.Handler {
 	}))
 	doors := http.NewServeMux() // their Origin is checked, against another list
 	doors.HandleFunc("GET /ws", s.ws)
-	doors.HandleFunc("CONNECT /wt", s.wt)
+	doors.HandleFunc("CONNECT "+wire.WebTransportPath, s.wt)
+	doors.Handle("POST /connect", s.fromPages(csrf.Handler(open)))
+	doors.Handle("OPTIONS /connect", s.fromPages(nil))
 	doors.Handle("/", csrf.Handler(open))
-	return notEarly(s.headers(s.known(doors)))
+	return s.below(notEarly(s.headers(s.known(doors))))
 }
 
 // headers are the same for every answer. A page runs the server's own scripts and styles only, and talks to its doors.
@@ -129,6 +130,10 @@ func (s *Server) refuse(w http.ResponseWriter, r *http.Request, status int, deta
 		detail = "not signed in: send the token of the data folder as a bearer token, or run `skein login` and open the URL it prints"
 	}
 	writeJSON(w, status, map[string]*wire.Error{"error": wire.Errorf(code, "%s", detail)})
+}
+
+func (s *Server) noPage(w http.ResponseWriter, r *http.Request) {
+	s.refuse(w, r, http.StatusNotFound, "There is no page at "+cut(r.URL.Path, 80)+".")
 }
 
 // nonce makes a content security policy for a page that stands alone.
@@ -221,6 +226,11 @@ func (s *Server) agentPage(w http.ResponseWriter, r *http.Request) {
 
 func (s *Server) loginPage(w http.ResponseWriter, r *http.Request) {
 	token := r.URL.Query().Get("token")
+	if token == "" && r.URL.Query().Has("out") && asksForPage(r) {
+		v := ui.RefusedView{Status: http.StatusUnauthorized, Title: "You are signed out", Detail: "To come back, run this command where Skein runs, and open the URL that it prints:", Nonce: nonce(w)}
+		s.page(w, r, v.Status, ui.Refused(v))
+		return
+	}
 	if token == "" {
 		s.refuse(w, r, http.StatusUnauthorized, "")
 		return
@@ -246,12 +256,12 @@ func (s *Server) login(w http.ResponseWriter, r *http.Request) {
 	case value == "":
 		s.refuse(w, r, http.StatusForbidden, "This login link was used before, or is older than "+oneTimeLifetime.String()+". Get another one:")
 	default:
-		http.SetCookie(w, loginCookie(value, r.TLS != nil))
+		http.SetCookie(w, loginCookie(r, value))
 		next := localPath(r.FormValue("next"))
 		if next == "" {
 			next = "/"
 		}
-		http.Redirect(w, r, next, http.StatusSeeOther)
+		redirect(w, r, next)
 	}
 }
 
@@ -285,8 +295,8 @@ func (s *Server) logout(w http.ResponseWriter, r *http.Request) {
 		default:
 		}
 	})
-	http.SetCookie(w, loginCookie("", r.TLS != nil))
-	http.Redirect(w, r, "/", http.StatusSeeOther)
+	http.SetCookie(w, loginCookie(r, ""))
+	redirect(w, r, "/login?out")
 }
 
 // connect answers with the document that names the doors, as the client that asked can reach them.
@@ -302,30 +312,30 @@ func (s *Server) connect(w http.ResponseWriter, r *http.Request) {
 		doc.Doors = append(doc.Doors, wire.Door{Transport: t, URL: url, Ticket: s.auth.ticket(who), TicketExpiresMS: wire.TicketLifetime.Milliseconds()})
 		return &doc.Doors[len(doc.Doors)-1]
 	}
-	if url := s.quicDoor(r); url != "" {
+	if url := s.quicDoor(r, r.Header.Get("Origin")); url != "" {
 		d := door(wire.WebTransport, url)
 		d.CertificateHashes = s.certs.hashes()
 	}
-	d := door(wire.WebSocket, socketDoor(r))
+	d := door(wire.WebSocket, s.base+"/ws") // a proxy may have taken TLS off: the page's own scheme decides
 	d.Protocols = webtransport.Subprotocols(wire.Version)
 	writeJSON(w, http.StatusOK, doc)
 }
 
-// quicDoor is the WebTransport door as whoever sent r reaches it; "": there is none.
-func (s *Server) quicDoor(r *http.Request) string {
-	if s.tlsPort == 0 {
+// quicDoor is the WebTransport door as whoever sent r reaches it; "": there is none. No proxy of HTTP passes UDP on: where r
+// came through one, from another machine, the door is beside it, and can be reached if --listen is for other machines, or
+// --quic-port says how. A page of an origin that it would refuse is spared the attempt.
+func (s *Server) quicDoor(r *http.Request, origin string) string {
+	host := fmt.Sprintf("%s:%d", hostname(r.Host), s.quicPort())
+	reached := r.TLS != nil || !s.localTLS || s.o.QUICPort != 0 || local(r.Host)
+	if s.tlsPort == 0 || !reached || !s.mayOpen(origin, host, true) {
 		return ""
 	}
-	return fmt.Sprintf("https://%s:%d/wt", hostname(r.Host), s.quicPort())
+	return "https://" + host + s.base + wire.WebTransportPath
 }
 
-// socketDoor is the WebSocket door, likewise.
-func socketDoor(r *http.Request) string {
-	scheme := "ws"
-	if r.TLS != nil {
-		scheme = "wss"
-	}
-	return scheme + "://" + r.Host + "/ws"
+// socketDoor is the WebSocket door for people to read, likewise.
+func (s *Server) socketDoor(r *http.Request) string {
+	return strings.Replace(pageOrigin(r), "http", "ws", 1) + s.base + "/ws"
 }
 
 var policy = wire.Policy{

@@ -14,9 +14,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"net/url"
 	"os"
-	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -47,6 +45,7 @@ type Options struct {
 	AllowHosts      []string // host names under which the server is reached, beside loopback's, Listen's and the certificate's
 
 	ConfigFile    string // skein.yaml; "": built-in agent types
+	BasePath      string // the path, such as /skein/, below which everything is served; "": /
 	NATS          string // URL of an external NATS; "": embedded
 	MaxEventBytes int64
 	KeepExited    int
@@ -75,6 +74,7 @@ type Server struct {
 	log     *slog.Logger
 	dir     *dataDir
 	config  Config
+	base    string // the path before every path, such as /skein; mostly ""
 	certs   *certificates
 	store   *jet.Store
 	procs   *runner.Processes
@@ -90,6 +90,7 @@ type Server struct {
 
 	addrs    Addresses
 	httpPort int
+	localTLS bool // --listen is of this machine alone
 	tlsPort  int
 	quic     *webtransport.QUICServer
 	draining atomic.Bool
@@ -109,6 +110,9 @@ func New(ctx context.Context, o Options) (_ *Server, err error) {
 	}
 	s := &Server{o: o, log: o.Logger, conns: map[*conn]struct{}{}}
 	if s.config, err = LoadConfig(o.ConfigFile); err != nil {
+		return nil, err
+	}
+	if s.base, err = parseBase(o.BasePath); err != nil {
 		return nil, err
 	}
 	s.limits = s.config.Lanes.over(defaultLimits)
@@ -349,41 +353,6 @@ func trimBrackets(host string) string {
 		return host[1 : len(host)-1]
 	}
 	return host
-}
-
-// allowedOrigin checks the Origin header on the doors. Programs send none: for them the ticket decides.
-func (s *Server) allowedOrigin(r *http.Request) bool {
-	origin := r.Header.Get("Origin")
-	if origin == "" {
-		return true
-	}
-	for _, o := range s.o.AllowOrigins {
-		if o == origin {
-			return true
-		}
-	}
-	u, err := url.Parse(origin)
-	if err != nil || !s.allowedHost(u.Host) {
-		return false
-	}
-	switch u.Scheme {
-	case "http":
-		return s.httpPort != 0 && portOf(u, 80) == s.httpPort
-	case "https":
-		return s.tlsPort != 0 && portOf(u, 443) == s.tlsPort
-	}
-	return false
-}
-
-func portOf(u *url.URL, def int) int {
-	if u.Port() == "" {
-		return def
-	}
-	n, err := strconv.Atoi(u.Port())
-	if err != nil {
-		return -1
-	}
-	return n
 }
 
 var errNoListener = fmt.Errorf("--http and --listen are both off: nobody could reach the server")

@@ -111,7 +111,7 @@ func (s *Server) postTask(do func(r *http.Request, id wire.TaskID) error) http.H
 			s.refuseForm(w, r, err)
 			return
 		}
-		http.Redirect(w, r, ui.TaskURL(id), http.StatusSeeOther)
+		redirect(w, r, ui.TaskURL(id))
 	}
 }
 

@@ -78,7 +78,20 @@ func emergencyForm() templ.Component {
 			templ_7745c5c3_Var2 = templ.NopComponent
 		}
 		ctx = templ.ClearChildren(ctx)
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 5, "<div id=\"emergency-form\" class=\"pop\" popover role=\"dialog\" aria-labelledby=\"emergency-form-title\"><h2 id=\"emergency-form-title\">Stop everything</h2><p class=\"pop-lead\">Every agent is stopped, every task in work is canceled, and nothing starts until admission is opened again.</p><form method=\"post\" action=\"/stop\" class=\"emergency-ask\"><label><input type=\"checkbox\" name=\"confirm\" value=\"all\" required> Yes, stop everything</label> <button type=\"submit\" class=\"button danger\">Stop everything</button></form></div>")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 5, "<div id=\"emergency-form\" class=\"pop\" popover role=\"dialog\" aria-labelledby=\"emergency-form-title\"><h2 id=\"emergency-form-title\">Stop everything</h2><p class=\"pop-lead\">Every agent is stopped, every task in work is canceled, and nothing starts until admission is opened again.</p><form method=\"post\" action=\"")
+		if templ_7745c5c3_Err != nil {
+			return templ_7745c5c3_Err
+		}
+		var templ_7745c5c3_Var3 templ.SafeURL
+		templ_7745c5c3_Var3, templ_7745c5c3_Err = templ.JoinURLErrs(at(ctx, "/stop"))
+		if templ_7745c5c3_Err != nil {
+			return templ.Error{Err: templ_7745c5c3_Err, FileName: `emergency.templ`, Line: 27, Col: 47}
+		}
+		_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var3))
+		if templ_7745c5c3_Err != nil {
+			return templ_7745c5c3_Err
+		}
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 6, "\" class=\"emergency-ask\"><label><input type=\"checkbox\" name=\"confirm\" value=\"all\" required> Yes, stop everything</label> <button type=\"submit\" class=\"button danger\">Stop everything</button></form></div>")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -103,12 +116,12 @@ func emergencyDialog() templ.Component {
 			}()
 		}
 		ctx = templ.InitializeContext(ctx)
-		templ_7745c5c3_Var3 := templ.GetChildren(ctx)
-		if templ_7745c5c3_Var3 == nil {
-			templ_7745c5c3_Var3 = templ.NopComponent
+		templ_7745c5c3_Var4 := templ.GetChildren(ctx)
+		if templ_7745c5c3_Var4 == nil {
+			templ_7745c5c3_Var4 = templ.NopComponent
 		}
 		ctx = templ.ClearChildren(ctx)
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 6, "<dialog id=\"emergency\" class=\"dialog\" aria-labelledby=\"emergency-title\"><form method=\"dialog\"><header><h2 id=\"emergency-title\" tabindex=\"-1\" data-f=\"title\">Stop everything?</h2><button type=\"button\" class=\"icon-button small\" data-close aria-label=\"Close\">")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 7, "<dialog id=\"emergency\" class=\"dialog\" aria-labelledby=\"emergency-title\"><form method=\"dialog\"><header><h2 id=\"emergency-title\" tabindex=\"-1\" data-f=\"title\">Stop everything?</h2><button type=\"button\" class=\"icon-button small\" data-close aria-label=\"Close\">")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -116,7 +129,7 @@ func emergencyDialog() templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 7, "</button></header><div class=\"dialog-body\"><p data-f=\"lead\"></p><div class=\"progress\" data-f=\"progress\" hidden><progress max=\"1\" value=\"0\" aria-labelledby=\"emergency-gone\"></progress><p class=\"emergency-count num\"><span id=\"emergency-gone\" role=\"status\" data-f=\"gone\"></span> <span class=\"emergency-time\" data-f=\"elapsed\"></span></p></div><dl class=\"facts-list emergency-facts num\" data-f=\"facts\" hidden><div><dt>Stopped</dt><dd data-f=\"stopped\"></dd></div><div><dt>Forced</dt><dd data-f=\"forced\"></dd></div><div><dt>Leftovers</dt><dd data-f=\"left\"></dd></div><div><dt>Tasks canceled</dt><dd data-f=\"canceled\"></dd></div><div><dt>Took</dt><dd data-f=\"took\"></dd></div></dl><ul class=\"stop-report\" data-f=\"troubles\" hidden></ul></div><footer><button type=\"button\" class=\"button\" data-close data-f=\"cancel\">Cancel</button> <button type=\"button\" class=\"button\" data-f=\"open\" hidden>Open admission</button> <button type=\"submit\" class=\"button danger\" data-f=\"confirm\">Stop everything</button></footer></form></dialog>")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 8, "</button></header><div class=\"dialog-body\"><p data-f=\"lead\"></p><div class=\"progress\" data-f=\"progress\" hidden><progress max=\"1\" value=\"0\" aria-labelledby=\"emergency-gone\"></progress><p class=\"emergency-count num\"><span id=\"emergency-gone\" role=\"status\" data-f=\"gone\"></span> <span class=\"emergency-time\" data-f=\"elapsed\"></span></p></div><dl class=\"facts-list emergency-facts num\" data-f=\"facts\" hidden><div><dt>Stopped</dt><dd data-f=\"stopped\"></dd></div><div><dt>Forced</dt><dd data-f=\"forced\"></dd></div><div><dt>Leftovers</dt><dd data-f=\"left\"></dd></div><div><dt>Tasks canceled</dt><dd data-f=\"canceled\"></dd></div><div><dt>Took</dt><dd data-f=\"took\"></dd></div></dl><ul class=\"stop-report\" data-f=\"troubles\" hidden></ul></div><footer><button type=\"button\" class=\"button\" data-close data-f=\"cancel\">Cancel</button> <button type=\"button\" class=\"button\" data-f=\"open\" hidden>Open admission</button> <button type=\"submit\" class=\"button danger\" data-f=\"confirm\">Stop everything</button></footer></form></dialog>")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

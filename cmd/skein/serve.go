@@ -59,6 +59,7 @@ To serve other machines give a certificate that they trust with --tls-cert and -
 	f.BoolVar(&o.InsecureListen, "insecure-listen", false, "listen beyond this machine without a certificate that others can check")
 	f.StringSliceVar(&o.AllowOrigins, "allow-origin", nil, "origin of pages elsewhere that may open sessions, such as https://ops.example.com")
 	f.StringSliceVar(&o.AllowHosts, "allow-host", nil, "host name under which the server is reached")
+	f.StringVar(&o.BasePath, "base-path", "/", "path below which everything is served, such as /skein/ behind a proxy")
 	f.StringVar(&o.ConfigFile, "config", "", "skein.yaml with agent types")
 	f.StringVar(&o.NATS, "nats", "", "URL of a NATS server to keep the state in; default: embedded")
 	f.Int64Var(&o.MaxEventBytes, "max-event-bytes", 4<<30, "bound of the event log; beyond it the oldest events go")

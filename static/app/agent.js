@@ -1,6 +1,7 @@
 /**
  * The page of one agent. The server rendered it with the last events; this follows from there.
  */
+import { at } from './base.js'
 import { field, mark, one, shape, write } from './dom.js'
 import {
   activityWord, age, clean, cpuCell, heartbeat, inputRefusal, memCell, need, needGlyph, needText, pidText, shortId, state, stateDetail,
@@ -78,7 +79,7 @@ function show(a) {
 function work(a) {
   write(head.load, loadText(a, most) || NONE)
   const ids = a.tasks ?? []
-  writeBadges(head.work, ids.map((task) => ({ kind: 'load', text: shortId(task), href: `/tasks/${encodeURIComponent(task)}` })))
+  writeBadges(head.work, ids.map((task) => ({ kind: 'load', text: shortId(task), href: at(`/tasks/${encodeURIComponent(task)}`) })))
   write(head.restarts, String(a.restarts ?? 0))
 }
 
@@ -207,7 +208,7 @@ respawn.addEventListener('click', async () => {
   respawn.disabled = true
   const next = (await again(skein, agent))?.agents[0]
   respawn.disabled = false
-  if (next) location.assign(`/agents/${encodeURIComponent(next.id)}`)
+  if (next) location.assign(at(`/agents/${encodeURIComponent(next.id)}`))
 })
 
 one(root, '#copy-id').addEventListener('click', async () => {
@@ -255,5 +256,5 @@ listen({
   s: ask,
   t: press('#times'),
   w: press('#wrap'),
-  u: () => location.assign('/'),
+  u: () => location.assign(at('/')),
 })

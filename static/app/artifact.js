@@ -2,6 +2,7 @@
  * How artifacts are written. The same rules stand in ui/artifacts.go, for the first render; ui/testdata/value.json holds
  * both.
  */
+import { at } from './base.js'
 import { field, mark, shape, write } from './dom.js'
 import { ago, bytes, clean, shortId } from './format.js'
 import { percent, shortTaskId } from './taskformat.js'
@@ -46,7 +47,7 @@ export const artifactSize = (a) => (a.size < 0 ? `${bytes(a.received)} so far` :
 export const shortHash = (sum) => sum.slice(0, 10)
 
 /** @param {string} id */
-export const contentURL = (id) => `/artifacts/${encodeURIComponent(id)}/content`
+export const contentURL = (id) => at(`/artifacts/${encodeURIComponent(id)}/content`)
 
 /**
  * Fills the component ui/artifacts.templ calls artifactRow in.
@@ -99,14 +100,14 @@ function from(el, a, nameOf) {
   agent.hidden = !a.agent
   task.hidden = !a.task
   actor.hidden = Boolean(a.agent || a.task)
-  if (a.agent && agent.getAttribute('href') !== `/agents/${a.agent}`) {
-    mark(agent, 'href', `/agents/${encodeURIComponent(a.agent)}`)
+  if (a.agent && agent.getAttribute('href') !== at(`/agents/${a.agent}`)) {
+    mark(agent, 'href', at(`/agents/${encodeURIComponent(a.agent)}`))
     write(agent, shortId(a.agent))
   }
   const known = nameOf(a.agent ?? '')
   if (known) write(agent, clean(known))
-  if (a.task && task.getAttribute('href') !== `/tasks/${a.task}`) {
-    mark(task, 'href', `/tasks/${encodeURIComponent(a.task)}`)
+  if (a.task && task.getAttribute('href') !== at(`/tasks/${a.task}`)) {
+    mark(task, 'href', at(`/tasks/${encodeURIComponent(a.task)}`))
     write(task, `task ${shortTaskId(a.task)}`)
   }
   write(actor, clean(a.actor ?? '') || '–')

@@ -1,4 +1,5 @@
 import { payloadBytes, toPayload } from '../client/payload.js'
+import { at } from './base.js'
 import { changes, merge, showDiff, unmerged } from './diff.js'
 import { field, mark, one, write } from './dom.js'
 import { ago } from './format.js'
@@ -99,7 +100,7 @@ export class Conflict {
     if (!theirs) return
     write(this.#f('theirs-revision'), `Revision ${theirs.revision}`)
     const id = writerAgent(theirs.writer)
-    mark(this.#f('writer'), 'href', id ? `/agents/${encodeURIComponent(id)}` : null)
+    mark(this.#f('writer'), 'href', id ? at(`/agents/${encodeURIComponent(id)}`) : null)
     write(this.#f('writer'), writerWord(theirs.writer, nameOf(theirs.writer)))
     mark(this.#f('theirs-when'), 'datetime', theirs.updated_at)
     write(this.#f('theirs-when'), ago(Date.now() - Date.parse(theirs.updated_at)))

@@ -1,6 +1,7 @@
 /**
  * The page of all agents. The server rendered it; this keeps it true and makes it act.
  */
+import { at } from './base.js'
 import { mark, one, write } from './dom.js'
 import { alive, count, need } from './format.js'
 import { listen } from './keys.js'
@@ -61,7 +62,7 @@ function filter(change) {
   const { filter: f } = list
   const q = new URLSearchParams()
   for (const [name, value] of [['q', f.query], ['sort', f.sort], ['state', f.state], ['type', f.type]]) if (value) q.set(name ?? '', value)
-  history.replaceState(null, '', q.size > 0 ? `/?${q}` : '/')
+  history.replaceState(null, '', at(q.size > 0 ? `/?${q}` : '/'))
   for (const chip of chips) mark(chip, 'aria-current', chip.dataset.group === f.state && 'true')
   if (query.value.trim() !== f.query) query.value = f.query
   type.value = f.type

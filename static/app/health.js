@@ -2,6 +2,7 @@
  * What there is to say about an agent's work and health, beyond its status. The same rules stand in ui/health.go, for the
  * first render; ui/testdata/health.json holds both.
  */
+import { at } from './base.js'
 import { mark } from './dom.js'
 import { alive, count, span } from './format.js'
 
@@ -25,7 +26,7 @@ export function badges(a, most, now) {
   if (a.restart_at) add('warn', startsAgain(Date.parse(a.restart_at) - now))
   const task = a.tasks?.[0]
   const load = loadText(a, most)
-  if (load) add('load', load, task ? `/tasks/${encodeURIComponent(task)}` : '')
+  if (load) add('load', load, task ? at(`/tasks/${encodeURIComponent(task)}`) : '')
   if (a.restarts) add('note', count(a.restarts, 'restart', 'restarts'))
   return out
 }

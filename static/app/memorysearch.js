@@ -1,3 +1,4 @@
+import { at } from './base.js'
 import { clone, field, mark, one, write } from './dom.js'
 import { ago, clean, count } from './format.js'
 import { later, writeURL } from './later.js'
@@ -64,7 +65,7 @@ export class MemorySearch {
       return
     }
     const everywhere = /** @type {HTMLAnchorElement} */ (one(this.#section, '[data-do="everywhere"]'))
-    mark(everywhere, 'href', `/memory?q=${encodeURIComponent(query)}`)
+    mark(everywhere, 'href', at(`/memory?q=${encodeURIComponent(query)}`))
     everywhere.hidden = this.#namespace === undefined
     try {
       const found = await this.#skein.memory.search({ query, limit: MAX_HITS, ...(this.#namespace !== undefined && { namespaces: [this.#namespace] }) })
@@ -126,6 +127,6 @@ function pieces(text, query) {
  */
 export function showWriter(skein, el, writer) {
   const id = writerAgent(writer)
-  mark(el, 'href', id ? `/agents/${encodeURIComponent(id)}` : null)
+  mark(el, 'href', id ? at(`/agents/${encodeURIComponent(id)}`) : null)
   write(el, writerWord(writer, skein.fleet.agents.get(id)?.name))
 }

@@ -1,5 +1,6 @@
 import { Skein } from '../client/index.js'
 import { admission } from './admission.js'
+import { at } from './base.js'
 import { connection } from './connection.js'
 import { emergency } from './emergency.js'
 import { forced, forcedLine } from './forced.js'
@@ -10,7 +11,7 @@ import { trail } from './trail.js'
 export function page() {
   theme()
   document.querySelector('.nav [aria-current]')?.scrollIntoView({ block: 'nearest', inline: 'nearest' }) // on a phone not all fit
-  const skein = new Skein({ url: location.origin, clientName: 'dashboard', transport: forced(), log: (what, detail) => trail.add(what, detail) })
+  const skein = new Skein({ url: location.origin + at('/'), clientName: 'dashboard', transport: forced(), log: (what, detail) => trail.add(what, detail) })
   connection(skein)
   forcedLine(skein)
   admission(skein)

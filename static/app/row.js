@@ -1,3 +1,4 @@
+import { at } from './base.js'
 import { clone, field, mark, shape, write } from './dom.js'
 import {
   activityWord, age, alive, clean, cpuCell, memCell, need, needGlyph, needText, shortId, state, stateDetail, stateWord,
@@ -83,7 +84,7 @@ export class Row {
     mark(element, 'data-id', a.id)
     const name = clean(a.name)
     write(this.name, name)
-    mark(this.name, 'href', `/agents/${encodeURIComponent(a.id)}`)
+    mark(this.name, 'href', at(`/agents/${encodeURIComponent(a.id)}`))
     write(field(element, 'type'), a.type)
     write(field(element, 'id'), shortId(a.id))
     mark(field(element, 'id'), 'title', a.id)

@@ -2,6 +2,7 @@
  * The page of one namespace. The server rendered it with the first keys, as they were at a cursor; the watch goes on
  * from there.
  */
+import { at } from './base.js'
 import { clone, field, mark, one, write } from './dom.js'
 import { EntryForm } from './entryform.js'
 import { ago, bytes, clean, count } from './format.js'
@@ -269,4 +270,4 @@ for (const b of document.querySelectorAll('#new-open, [data-do="new"]')) {
   })
 }
 
-listen({ ...steps(list), n: add, '/': () => box.select(), w: () => search.focus(), u: () => location.assign('/memory') })
+listen({ ...steps(list), n: add, '/': () => box.select(), w: () => search.focus(), u: () => location.assign(at('/memory')) })

@@ -2,6 +2,7 @@
  * How tasks are written. The same rules stand in ui/taskformat.go and ui/task.go, for the first render;
  * ui/testdata/tasks.json holds both.
  */
+import { at } from './base.js'
 import { ESCAPES, NONE, ago, bytes, clean, count, shortId, span, stateWord } from './format.js'
 
 /** @import { Orchestration, Payload, Run, Task } from '../client/types.js' */
@@ -19,10 +20,10 @@ export const taskTitle = (t) => clean(t.name ?? '') || payloadLine(t.input) || s
 export const shortTaskId = (id) => id.slice(0, 7)
 
 /** @param {string} id */
-export const taskURL = (id) => `/tasks/${encodeURIComponent(id)}`
+export const taskURL = (id) => at(`/tasks/${encodeURIComponent(id)}`)
 
 /** @param {string} id */
-export const agentURL = (id) => `/agents/${encodeURIComponent(id)}`
+export const agentURL = (id) => at(`/agents/${encodeURIComponent(id)}`)
 
 /** @param {Payload | undefined} p its first line with something in it */
 function payloadLine(p) {

@@ -1,6 +1,7 @@
 /**
  * The page of all tasks: the queue, or the board. The server rendered it; this keeps it true and makes it act.
  */
+import { at } from './base.js'
 import { CancelDialog, retry } from './cancel.js'
 import { mark, one, write } from './dom.js'
 import { clean, count } from './format.js'
@@ -132,7 +133,7 @@ function filter(change) {
 function url({ query: q, type: t, state, board, parts }) {
   const values = Object.entries({ children: parts ? 'all' : '', q, state, type: t, view: board ? 'board' : '' }).filter(([, v]) => v)
   const text = new URLSearchParams(values).toString()
-  return text ? `/tasks?${text}` : '/tasks'
+  return at(text ? `/tasks?${text}` : '/tasks')
 }
 
 /**

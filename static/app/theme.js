@@ -1,3 +1,4 @@
+import { at } from './base.js'
 import { mark, one, shape } from './dom.js'
 
 const THEMES = /** @type {const} */ (['', 'light', 'dark'])
@@ -20,7 +21,7 @@ export function theme() {
     const now = /** @type {typeof THEMES[number]} */ (document.documentElement.dataset.theme ?? '')
     const next = THEMES[(THEMES.indexOf(now) + 1) % THEMES.length] ?? ''
     document.documentElement.dataset.theme = next
-    document.cookie = `skein_theme=${next}; Path=/; SameSite=Lax; Max-Age=${next ? YEAR : 0}`
+    document.cookie = `skein_theme=${next}; Path=${at('/')}; SameSite=Lax; Max-Age=${next ? YEAR : 0}`
     show()
   })
 }

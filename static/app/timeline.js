@@ -1,3 +1,4 @@
+import { at } from './base.js'
 import { clone, field, mark, one, shape, write } from './dom.js'
 import { ago, clean, clock, count, exitText, shortId, state, stateWord } from './format.js'
 import { decode } from './lines.js'
@@ -55,7 +56,7 @@ export class Timeline {
     detail.hidden = m.detail === ''
     field(el, 'task-line').hidden = !m.task
     if (m.task) {
-      mark(field(el, 'task'), 'href', `/tasks/${encodeURIComponent(m.task)}`)
+      mark(field(el, 'task'), 'href', at(`/tasks/${encodeURIComponent(m.task)}`))
       write(field(el, 'task'), shortId(m.task))
     }
     mark(field(el, 'clock'), 'datetime', e.time)

@@ -3,6 +3,7 @@
  * holds both.
  */
 import { payloadBytes } from '../client/payload.js'
+import { at } from './base.js'
 import { NONE, clean, shortId } from './format.js'
 import { plain, pretty, when } from './taskformat.js'
 
@@ -136,7 +137,7 @@ export function marked(text, query) {
 }
 
 /** @param {string} namespace */
-export const spaceURL = (namespace) => `/memory/${encodeURIComponent(namespace)}`
+export const spaceURL = (namespace) => at(`/memory/${encodeURIComponent(namespace)}`)
 
 /**
  * @param {string} namespace

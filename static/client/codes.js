@@ -74,6 +74,7 @@ export const ErrorCode = Object.freeze({
   unsupported_version: -32009,
   ticket_expired: -32010,
   timeout: -32011,
+  origin_not_allowed: -32012,
 })
 
 /** @type {Map<number, string>} */

@@ -1,5 +1,5 @@
 import { CloseError, ConnectError, asError, isStale, messageOf } from './errors.js'
-import { VERSION } from './codes.js'
+import { ErrorCode, VERSION } from './codes.js'
 
 /** @import { ConnectDocument, Door, Policy, Transport } from './types.js' */
 /** @import { Session } from './session.js' */
@@ -51,7 +51,7 @@ export async function fetchConnect({ url, token, fetch, signal, timeoutMs = DOCU
     /** @type {Record<string, string>} */
     const headers = { Accept: 'application/json' }
     if (token) headers.Authorization = `Bearer ${token}`
-    const response = await fetch(new URL('/connect', url).href, {
+    const response = await fetch(below(url, 'connect').href, {
       method: 'POST',
       headers,
       credentials: token ? 'omit' : 'same-origin',
@@ -65,7 +65,7 @@ export async function fetchConnect({ url, token, fetch, signal, timeoutMs = DOCU
     }
     const body = await readText(response)
     if (!response.ok) throw refused(response, body)
-    return checkDocument(body, url)
+    return whole(checkDocument(body, url), below(url, 'connect'))
   } catch (e) {
     if (timeout.signal.aborted) throw timeout.signal.reason
     if (e instanceof ConnectError) throw e
@@ -74,6 +74,34 @@ export async function fetchConnect({ url, token, fetch, signal, timeoutMs = DOCU
     clearTimeout(timer)
     signal.removeEventListener('abort', abort)
   }
+}
+
+/**
+ * What stands at a name below the server's URL, which may have a path.
+ * @param {string} url
+ * @param {string} name
+ */
+function below(url, name) {
+  const folder = new URL(url)
+  folder.search = folder.hash = ''
+  if (!folder.pathname.endsWith('/')) folder.pathname += '/'
+  return new URL(name, folder)
+}
+
+/**
+ * Makes the doors' URLs whole. A WebSocket's is a path, which leads to where the document came from, over TLS if that did: a
+ * server behind a proxy knows neither.
+ * @param {ConnectDocument} doc
+ * @param {URL} from
+ * @returns {ConnectDocument}
+ */
+function whole(doc, from) {
+  const doors = doc.doors.map((door) => {
+    const url = new URL(door.url, from)
+    if (door.transport === 'websocket') url.protocol = url.protocol.replace(/^http/, 'ws')
+    return { ...door, url: url.href }
+  })
+  return { ...doc, doors }
 }
 
 /**
@@ -118,13 +146,16 @@ async function readText(response) {
 function refused(response, body) {
   const { status } = response
   let plain = response.headers.get('content-type')?.startsWith('text/plain') ? body.trim().slice(0, 300) : ''
+  let kind = 'unauthorized'
   try {
-    plain ||= String(JSON.parse(body).error.message)
+    const { error } = JSON.parse(body)
+    plain ||= String(error.message)
+    if (error.code === ErrorCode.origin_not_allowed) kind = 'origin_not_allowed'
   } catch {
     // not an error object of Skein's: the status has to do
   }
   if (status === 401 || status === 403) {
-    return new ConnectError('unauthorized', plain || `the server refuses this login (${status})`, { code: status, final: true })
+    return new ConnectError(kind, plain || `the server refuses this login (${status})`, { code: status, final: true })
   }
   const seconds = Number(response.headers.get('retry-after'))
   const retryAfterMs = Number.isFinite(seconds) && seconds > 0 ? Math.min(seconds, 3600) * 1000 : 0

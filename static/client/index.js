@@ -44,7 +44,7 @@ export const CLIENT_VERSION = '0.1.0'
 
 /**
  * @typedef {object} SkeinOptions
- * @property {string} [url] the server's origin; in a page its own unless said otherwise
+ * @property {string} [url] where the server is, with its base path if it has one; in a page its origin unless said otherwise
  * @property {string} [token] a bearer token, where there is no login cookie
  * @property {'auto' | wire.Transport} [transport]
  * @property {AbortSignal} [signal] closes the client

@@ -240,7 +240,7 @@
  *
  * @typedef {object} Door
  * @property {Transport} transport
- * @property {string} url
+ * @property {string} url relative to the document's own
  * @property {string[]} [protocols]
  * @property {{algorithm: string, value: string}[]} [certificate_hashes]
  * @property {string} ticket

@@ -502,6 +502,8 @@ export class Peer {
   lastConnect
   /** @type {any} how WebTransport was dialled last */
   lastDial
+  /** The URL that a WebSocket was opened for last. */
+  lastSocket = ''
   seq = 0
   /** How the doors behave: open, never answer, or fail. @type {Record<string, 'open' | 'hang' | 'fail'>} */
   door = { webtransport: 'open', websocket: 'open' }
@@ -565,6 +567,7 @@ export class Peer {
     return class {
       /** @param {string} url @param {string[]} protocols */
       constructor(url, protocols) {
+        peer.lastSocket = url
         const ours = new MemorySocket(url, protocols[0])
         const theirs = new MemorySocket(url, protocols[0])
         ours.peer = theirs

@@ -128,6 +128,21 @@ test('the server offers no WebTransport', limit, async (t) => {
   assert.equal(skein.connection.reason, 'the server offers no WebTransport')
 })
 
+for (const [url, fetched, socket] of [
+  ['http://localhost:4480', 'http://localhost:4480/connect', 'ws://localhost:4480/ws'],
+  ['https://skein.example.com/', 'https://skein.example.com/connect', 'wss://skein.example.com/ws'],
+  ['https://ops.example.com/tools/skein', 'https://ops.example.com/tools/skein/connect', 'wss://ops.example.com/tools/skein/ws'],
+  ['https://ops.example.com/tools/skein/?a#b', 'https://ops.example.com/tools/skein/connect', 'wss://ops.example.com/tools/skein/ws'],
+]) {
+  test(`a WebSocket goes the way of the document: ${url}`, limit, async (t) => {
+    const peer = new Peer()
+    peer.doors = [{ transport: 'websocket', url: new URL(socket).pathname }]
+    await open(t, peer, { url }).ready
+    assert.equal(peer.lastConnect.url, fetched)
+    assert.equal(peer.lastSocket, socket)
+  })
+}
+
 test('of several doors of one transport the next is tried when one failed', limit, async (t) => {
   const peer = new Peer()
   peer.doors = [{ ...peer.doors[0], url: 'https://[::1]:4433/wt' }, peer.doors[0]]

@@ -13,6 +13,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -166,7 +167,7 @@ func final(err error) bool {
 		return se.Status == http.StatusUnauthorized || se.Status == http.StatusForbidden
 	}
 	var we *wire.Error
-	return errors.As(err, &we) && we.Code == wire.CodeVersion
+	return errors.As(err, &we) && (we.Code == wire.CodeVersion || we.Code == wire.CodeOrigin)
 }
 
 // stale reports whether a door is not, or not any more, as the document has it: it refused its ticket, or has another
@@ -200,10 +201,22 @@ func (c *Client) document(ctx context.Context) (*wire.Connect, error) {
 	if err == nil && len(doc.Doors) == 0 {
 		err = errors.New("the server names no way in")
 	}
+	if err == nil {
+		err = c.resolve(&doc)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("connect to %s: %w", c.o.URL, err)
 	}
 	return &doc, nil
+}
+
+// resolve makes the doors' URLs whole.
+func (c *Client) resolve(doc *wire.Connect) error {
+	at, err := url.Parse(c.o.URL)
+	if err != nil {
+		return err
+	}
+	return doc.Resolve(at)
 }
 
 func (c *Client) post(ctx context.Context, path string, v any) error {

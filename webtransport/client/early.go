@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
+	"strings"
 	"time"
 
 	"skein.dev/skein/webtransport"
@@ -177,11 +179,16 @@ func (e *early) document(ctx context.Context) (*wire.Connect, error) {
 	if err := json.Unmarshal(b, &doc); err != nil {
 		return nil, fmt.Errorf("the answer is no Skein document: %w", err)
 	}
-	return &doc, nil
+	return &doc, e.c.resolve(&doc)
 }
 
 func (e *early) do(ctx context.Context, path string, body []byte) ([]byte, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, path, nil)
+	door, err := url.Parse(e.url)
+	if err != nil {
+		return nil, err
+	}
+	base := strings.TrimSuffix(door.Path, wire.WebTransportPath)
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, base+path, nil)
 	if err != nil {
 		return nil, err
 	}

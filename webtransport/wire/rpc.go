@@ -2,9 +2,11 @@ package wire
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/url"
 	"time"
 )
 
@@ -145,6 +147,7 @@ const (
 	CodeVersion       ErrorCode = -32009 // no protocol version in common; data names the supported ones
 	CodeTicketExpired ErrorCode = -32010 // or used, or unknown: fetch a fresh /connect
 	CodeTimeout       ErrorCode = -32011 // the request ran out of time
+	CodeOrigin        ErrorCode = -32012 // pages of this origin may not open sessions
 )
 
 var codeNames = map[ErrorCode]string{
@@ -153,7 +156,7 @@ var codeNames = map[ErrorCode]string{
 	CodeNotFound: "not_found", CodeConflict: "conflict", CodeExhausted: "resource_exhausted",
 	CodeUnavailable: "unavailable", CodePrecondition: "failed_precondition", CodeSpawnFailed: "spawn_failed",
 	CodeTooLarge: "too_large", CodeVersion: "unsupported_version", CodeTicketExpired: "ticket_expired",
-	CodeTimeout: "timeout",
+	CodeTimeout: "timeout", CodeOrigin: "origin_not_allowed",
 }
 
 func (c ErrorCode) String() string {
@@ -486,6 +489,9 @@ const (
 	WebSocket    Transport = "websocket"
 )
 
+// WebTransportPath is where the WebTransport door is, below the path of the server's URL.
+const WebTransportPath = "/wt"
+
 // Connect is the document that POST /connect answers with: the doors, and how to try them.
 type Connect struct {
 	Version string `json:"version"`
@@ -497,11 +503,28 @@ type Connect struct {
 // Door is one way in. Its ticket is good once, for TicketExpiresMS from the answer on.
 type Door struct {
 	Transport         Transport         `json:"transport"`
-	URL               string            `json:"url"`
+	URL               string            `json:"url"`                 // see Connect.Resolve
 	Protocols         []string          `json:"protocols,omitempty"` // WebSocket subprotocols, best first
 	CertificateHashes []CertificateHash `json:"certificate_hashes,omitempty"`
 	Ticket            string            `json:"ticket"`
 	TicketExpiresMS   int64             `json:"ticket_expires_ms"`
+}
+
+// Resolve makes the doors' URLs whole: at is where the document was fetched. The URL of a WebSocket is a path, which
+// leads to the same host in the same way, ws for http and wss for https: behind a proxy the server knows neither.
+func (c *Connect) Resolve(at *url.URL) error {
+	for i := range c.Doors {
+		d := &c.Doors[i]
+		u, err := at.Parse(d.URL)
+		if err != nil {
+			return fmt.Errorf("the door of %s: %w", d.Transport, err)
+		}
+		if d.Transport == WebSocket {
+			u.Scheme = cmp.Or(map[string]string{"http": "ws", "https": "wss"}[u.Scheme], u.Scheme)
+		}
+		d.URL = u.String()
+	}
+	return nil
 }
 
 // CertificateHash is what WebTransport's serverCertificateHashes takes. Value is base64 of the DER certificate's SHA-256.

@@ -1,0 +1,89 @@
+package server
+
+import (
+	"net"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+
+	"skein.dev/skein/webtransport/wire"
+)
+
+// allowedOrigin checks the Origin header on the doors. Programs send none: for them the ticket decides.
+func (s *Server) allowedOrigin(r *http.Request) bool {
+	return s.mayOpen(r.Header.Get("Origin"), r.Host, r.TLS != nil)
+}
+
+// mayOpen reports whether a page of an origin may open sessions at host[:port], one of the server's names. Those are the
+// pages of --allow-origin, the listeners' own, and those of the very host: of a proxy that passes Host on. It may have
+// ended TLS, but not begun it.
+func (s *Server) mayOpen(origin, hostport string, encrypted bool) bool {
+	if origin == "" || slices.Contains(s.o.AllowOrigins, origin) {
+		return true
+	}
+	u, err := url.Parse(origin)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || !s.allowedHost(u.Host) {
+		return false
+	}
+	if u.Host == hostport && (u.Scheme == "https" || !encrypted) {
+		return true
+	}
+	if u.Scheme == "http" {
+		return s.httpPort != 0 && portOf(u, 80) == s.httpPort
+	}
+	return s.tlsPort != 0 && portOf(u, 443) == s.tlsPort
+}
+
+func portOf(u *url.URL, def int) int {
+	if u.Port() == "" {
+		return def
+	}
+	n, err := strconv.Atoi(u.Port())
+	if err != nil {
+		return -1
+	}
+	return n
+}
+
+// fromPages lets pages ask for /connect: those that may open sessions are answered, wherever they are from, and the others
+// can read why not. No cookie comes from another origin: such a page sends a token.
+func (s *Server) fromPages(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		origin := r.Header.Get("Origin")
+		h := w.Header()
+		h.Add("Vary", "Origin")
+		if origin != "" {
+			h.Set("Access-Control-Allow-Origin", origin)
+		}
+		switch {
+		case r.Method == http.MethodOptions:
+			h.Set("Access-Control-Allow-Methods", http.MethodPost)
+			h.Set("Access-Control-Allow-Headers", "Authorization, Content-Type")
+			h.Set("Access-Control-Max-Age", "600")
+			w.WriteHeader(http.StatusNoContent)
+		case !s.allowedOrigin(r):
+			s.log.Warn("a page of an origin that is not allowed asked for a session", "origin", cut(origin, 200), "host", r.Host)
+			writeJSON(w, http.StatusForbidden, map[string]*wire.Error{"error": wire.Errorf(wire.CodeOrigin,
+				"pages of %s may not open sessions here (the server was asked as %s): allow them with --allow-origin %s, or have the proxy pass the header Host on",
+				cut(origin, 200), cut(r.Host, 80), cut(origin, 200))})
+		default:
+			next.ServeHTTP(w, r)
+		}
+	})
+}
+
+// pageOrigin is the origin of the page that r asks for, as far as r tells.
+func pageOrigin(r *http.Request) string {
+	if encrypted(r) {
+		return "https://" + r.Host
+	}
+	return "http://" + r.Host
+}
+
+// local reports whether host[:port] names this machine itself.
+func local(hostport string) bool {
+	host := trimBrackets(hostname(hostport))
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
+}

@@ -1,0 +1,31 @@
+import assert from 'node:assert/strict'
+import { readFileSync, readdirSync } from 'node:fs'
+import { test } from 'node:test'
+import { at } from '../app/base.js'
+import { entryURL } from '../app/value.js'
+
+const folder = new URL('../app/', import.meta.url)
+
+test('every path of this server goes through at, so that none forgets the base path', () => {
+  let seen = 0
+  for (const name of readdirSync(folder)) {
+    const lines = readFileSync(new URL(name, folder), 'utf8').split('\n')
+    for (const [i, line] of lines.entries()) {
+      if (/^\s*(\/\/|\*|\/\*)|\bfrom '/.test(line)) continue
+      const paths = line.match(/['"`]\/(?=[\w?$'"`])(?!['"`]: )/g)?.length ?? 0 // '/': is a key of the keyboard
+      const through = line.match(/\bat\((\w[^()]* \? )?['"`]\//g)?.length ?? 0
+      const either = /\bat\([^()]* \? [^:]* : '\/\w*'\)/.test(line) ? 1 : 0
+      assert.equal(paths, through + either, `${name}:${i + 1}: ${line}`)
+      seen += paths
+    }
+  }
+  assert.ok(seen > 15, `${seen} paths were found`)
+})
+
+test('the page says what stands before a path', (t) => {
+  assert.equal(at('/tasks'), '/tasks')
+  Object.assign(globalThis, { document: { documentElement: { dataset: { base: '/skein' } } } })
+  t.after(() => Reflect.deleteProperty(globalThis, 'document'))
+  assert.equal(at('/tasks'), '/skein/tasks')
+  assert.equal(entryURL('demo', 'a'), '/skein/memory/demo/a')
+})

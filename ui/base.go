@@ -1,0 +1,33 @@
+package ui
+
+import (
+	"context"
+	"strings"
+
+	"github.com/a-h/templ"
+)
+
+type baseKey struct{}
+
+// WithBase gives ctx the path that stands before every path of this server, such as /skein; "": none does.
+func WithBase(ctx context.Context, base string) context.Context {
+	return context.WithValue(ctx, baseKey{}, base)
+}
+
+// Base gives what WithBase gave.
+func Base(ctx context.Context) string {
+	base, _ := ctx.Value(baseKey{}).(string)
+	return base
+}
+
+// At is the address, for a browser, of a path of this server. Everything else in these packages has paths without the
+// base: links, forms, redirects and cookies get theirs here. What is no path, such as a fragment, stays as it is.
+func At(ctx context.Context, path string) string {
+	if !strings.HasPrefix(path, "/") {
+		return path
+	}
+	return Base(ctx) + path
+}
+
+// at is At as the pages' attributes have it. A test holds them to it.
+func at(ctx context.Context, path string) templ.SafeURL { return templ.SafeURL(At(ctx, path)) }
