@@ -307,7 +307,8 @@ func (s *Server) connect(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	who, _ := s.auth.request(r)
-	doc := wire.Connect{Version: wire.Version, Node: s.plane.Node(), Policy: policy}
+	contained := s.procs.Containment()
+	doc := wire.Connect{Version: wire.Version, Node: s.plane.Node(), Policy: policy, Containment: &contained}
 	door := func(t wire.Transport, url string) *wire.Door {
 		doc.Doors = append(doc.Doors, wire.Door{Transport: t, URL: url, Ticket: s.auth.ticket(who), TicketExpiresMS: wire.TicketLifetime.Milliseconds()})
 		return &doc.Doors[len(doc.Doors)-1]

@@ -143,7 +143,7 @@ func New(ctx context.Context, o Options) (_ *Server, err error) {
 	if s.tickets, err = newTickets(ctx, s.store, s.log); err != nil {
 		return nil, err
 	}
-	s.procs = runner.NewProcesses(runner.Options{Logger: s.log})
+	s.procs = runner.NewProcesses(runner.Options{Logger: s.log, Instance: s.dir.instance, CgroupState: s.dir.file("cgroups")})
 	s.met = newMetrics(s)
 	if err = s.openPlane(ctx); err != nil {
 		return nil, err
@@ -185,15 +185,15 @@ func (s *Server) openPlane(ctx context.Context) (err error) {
 	}
 	s.plane, err = control.Open(ctx, control.Options{
 		Store: s.store, Types: s.config.Types, Node: wire.NodeID(node), Instance: s.dir.instance, WorkDir: s.dir.file("agents"), DataDir: s.dir.path,
-		KeepExited: s.o.KeepExited, MaxAgents: s.config.MaxAgents, Logger: s.log, Orphans: s.orphans, Spawned: s.met.spawned,
+		KeepExited: s.o.KeepExited, MaxAgents: s.config.MaxAgents, Logger: s.log, Orphans: s.orphans, Leftovers: s.procs.ReapLeftovers, Spawned: s.met.spawned,
 		Runtimes: map[wire.Kind]control.Runtime{wire.KindExec: s.procs, wire.KindScripted: &runner.Scripted{}},
 	})
 	return err
 }
 
 // orphans ends what an earlier server that was killed left running.
-func (s *Server) orphans(ctx context.Context, known map[wire.AgentID]*wire.Process) map[wire.AgentID][]wire.Process {
-	found, err := runner.FindOrphans(s.dir.instance, known)
+func (s *Server) orphans(ctx context.Context, known map[wire.AgentID]*wire.Process) map[wire.AgentID][]wire.Leftover {
+	found, err := s.procs.FindOrphans(known)
 	if err != nil {
 		s.log.Error("processes that an earlier skein may have left behind can't be looked for", "err", err)
 		return nil
@@ -202,9 +202,9 @@ func (s *Server) orphans(ctx context.Context, known map[wire.AgentID]*wire.Proce
 		return nil
 	}
 	s.log.Warn("ending processes that an earlier skein left behind", "processes", len(found))
-	left := map[wire.AgentID][]wire.Process{}
-	for _, o := range runner.Reap(ctx, found, control.DefaultStopGrace) {
-		left[o.Agent] = append(left[o.Agent], o.Process)
+	left := map[wire.AgentID][]wire.Leftover{}
+	for _, o := range s.procs.Reap(ctx, found, control.DefaultStopGrace) {
+		left[o.Agent] = append(left[o.Agent], o.Leftover())
 	}
 	return left
 }

@@ -1215,7 +1215,7 @@ func row(a *wire.Agent, most int, now time.Time, index int) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		if !a.Status.Alive() || a.Status == wire.StatusStopping {
+		if !stoppable(a) {
 			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 106, " disabled")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
@@ -1829,7 +1829,7 @@ func needGlyph(need string) string {
 	switch need {
 	case "question":
 		return "requires_action"
-	case "unreachable", "stalled":
+	case "unreachable", "stalled", "suspended":
 		return "unknown"
 	}
 	return "failed"

@@ -124,17 +124,24 @@ func ActivityWord(a wire.Activity) string {
 	return none
 }
 
+// stoppable reports whether a stop has something to do.
+func stoppable(a *wire.Agent) bool {
+	return a.Status.Alive() && a.Status != wire.StatusStopping || a.LeftBehind()
+}
+
 // Need says why an agent needs a person: "" when it does not.
 func Need(a *wire.Agent) string {
 	switch {
 	case a.Activity == wire.ActivityRequiresAction:
 		return "question"
-	case a.Exit != nil && len(a.Exit.Leftovers) > 0:
+	case a.LeftBehind():
 		return "leftovers"
 	case a.Status == wire.StatusUnknown || a.Status == wire.StatusLost:
 		return "unreachable"
 	case a.CrashLoop && a.Status.Alive():
 		return "loop"
+	case a.Suspended:
+		return "suspended"
 	case a.Stalled:
 		return "stalled"
 	case a.Reason == wire.ReasonFailed:
@@ -152,15 +159,11 @@ func NeedText(a *wire.Agent) string {
 		}
 		return "It waits for an answer."
 	case "leftovers":
-		n := len(a.Exit.Leftovers)
-		pids := make([]string, 0, n)
-		for _, p := range a.Exit.Leftovers {
-			pids = append(pids, strconv.Itoa(p.PID))
+		left := make([]string, len(a.Exit.Leftovers))
+		for i, l := range a.Exit.Leftovers {
+			left[i] = Clean(l.String())
 		}
-		if n == 1 {
-			return "1 process outlived SIGKILL: pid " + pids[0]
-		}
-		return strconv.Itoa(n) + " processes outlived SIGKILL: pids " + strings.Join(pids, ", ")
+		return "It could not be ended: " + strings.Join(left, ", ")
 	case "unreachable":
 		switch {
 		case a.Status == wire.StatusUnknown:
@@ -174,6 +177,8 @@ func NeedText(a *wire.Agent) string {
 			return "It fails again and again. " + ExitText(a.Exit)
 		}
 		return "It fails again and again."
+	case "suspended":
+		return "A signal stopped its process: it does nothing until it gets SIGCONT."
 	case "stalled":
 		return "It has work, and gives no sign of it."
 	case "failed":

@@ -24,6 +24,9 @@ func Badges(a *wire.Agent, most int, now time.Time) []Badge {
 	if a.Status.Alive() && a.CrashLoop {
 		add("bad", "Crash loop", "")
 	}
+	if a.Suspended {
+		add("warn", "Suspended", "")
+	}
 	if a.Stalled {
 		add("warn", "Stalled"+since(a.StalledSince, now), "")
 	}

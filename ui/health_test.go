@@ -49,7 +49,7 @@ func TestTimelineTellsOfWorkAndHealth(t *testing.T) {
 func TestFleetShowsLoadAndHealth(t *testing.T) {
 	doc := render(t, Fleet(fleetView(storyBadged()...)))
 	want := map[string][]string{
-		"summarizer": {"2 of 4 tasks, 12 done"}, "waiter": {"0 of 4 tasks"}, "stuck": {"Stalled for 4m 0s", "1 of 4 tasks", "1 restart"},
+		"summarizer": {"2 of 4 tasks, 12 done"}, "waiter": {"0 of 4 tasks"}, "held": {"Suspended", "0 of 4 tasks"}, "stuck": {"Stalled for 4m 0s", "1 of 4 tasks", "1 restart"},
 		"silent": {"No heartbeat for 1m 10s", "0 of 4 tasks"}, "flaky": {"Starts again in 12s", "0 of 4 tasks", "2 restarts"},
 		"looping": {"Crash loop", "Starts again in 12s", "0 of 4 tasks", "5 restarts"},
 	}
@@ -71,7 +71,7 @@ func TestFleetShowsLoadAndHealth(t *testing.T) {
 	for _, row := range doc.one(t, with("id", "needs")).all(class("agent")) {
 		needs = append(needs, row.one(t, class("name")).text())
 	}
-	if !slices.Equal(needs, []string{"silent", "looping", "stuck"}) {
+	if !slices.Equal(needs, []string{"silent", "looping", "held", "stuck"}) {
 		t.Errorf("those that need a person: %q", needs)
 	}
 }

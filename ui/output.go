@@ -261,7 +261,7 @@ func moment(e wire.Event) (Moment, bool) {
 func health(text string) (state, title, detail string) {
 	what, rest, _ := strings.Cut(text, ": ")
 	switch what {
-	case "unknown", "stalled":
+	case "unknown", "stalled", "suspended":
 		state = "unknown"
 	case "lost":
 		state = "lost"

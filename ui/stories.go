@@ -45,7 +45,7 @@ func storyAgents() []wire.Agent {
 			a.Activity, a.Question, a.LastLine = wire.ActivityRequiresAction, "Delete the 14 unused migrations in db/migrations, or keep them?", "waiting for an answer"
 		}),
 		storyAgent(1, "indexer", "shell", wire.StatusExited, func(a *wire.Agent) {
-			ended(wire.ReasonFailed, wire.Exit{Code: -1, Signal: "SIGKILL", Leftovers: []wire.Process{{PID: 5113}, {PID: 5120}}}, 3*time.Minute)(a)
+			ended(wire.ReasonFailed, wire.Exit{Code: -1, Signal: "SIGKILL", Leftovers: []wire.Leftover{{Process: wire.Process{PID: 5113}, Name: "redis-server", User: "ada"}, {Process: wire.Process{PID: 5120}}}}, 3*time.Minute)(a)
 			a.LastLine = "worker 3 still holds the lock"
 		}),
 		storyAgent(2, "nightly-eval", "coder", wire.StatusExited, func(a *wire.Agent) {
@@ -84,6 +84,7 @@ func storyBadged() []wire.Agent {
 		storyAgent(22, "stuck", "coder", wire.StatusRunning, func(a *wire.Agent) {
 			a.Stalled, a.StalledSince, a.Tasks, a.Restarts = true, ago(4*time.Minute), []wire.TaskID{"t9e3779b9kqp"}, 1
 		}),
+		storyAgent(28, "held", "coder", wire.StatusRunning, func(a *wire.Agent) { a.Suspended = true }),
 		storyAgent(23, "silent", "coder", wire.StatusUnknown, func(a *wire.Agent) { a.LastHeartbeat = ago(70 * time.Second) }),
 		storyAgent(24, "flaky", "coder", wire.StatusPending, func(a *wire.Agent) { a.RestartAt, a.Restarts, a.Exit = &soon, 2, &wire.Exit{Code: 1} }),
 		storyAgent(25, "looping", "coder", wire.StatusPending, func(a *wire.Agent) {

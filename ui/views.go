@@ -217,7 +217,7 @@ var stateOrder = []string{"running", "starting", "pending", "stopping", "unknown
 
 func stateRank(a *wire.Agent) int { return slices.Index(stateOrder, State(a)) }
 
-var needOrder = []string{"question", "leftovers", "unreachable", "loop", "stalled", "failed"}
+var needOrder = []string{"question", "leftovers", "unreachable", "loop", "suspended", "stalled", "failed"}
 
 // natural compares text with its numbers as numbers: demo-2 stands before demo-10.
 func natural(a, b string) int {

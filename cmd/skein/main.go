@@ -46,11 +46,15 @@ func main() {
 	os.Exit(run(ctx, os.Args[1:]))
 }
 
-// interruptible ends its context at the first Ctrl-C or SIGTERM, and the process at the second.
+// interruptible ends its context at the first Ctrl-C, SIGTERM or SIGHUP (of a terminal that closes, or a service manager), and
+// the process at the second. Under nohup a SIGHUP stays ignored.
 func interruptible() (context.Context, func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	sigs := make(chan os.Signal, 2)
 	signal.Notify(sigs, os.Interrupt, syscall.SIGTERM)
+	if !signal.Ignored(syscall.SIGHUP) {
+		signal.Notify(sigs, syscall.SIGHUP)
+	}
 	go func() {
 		<-sigs
 		cancel()

@@ -137,6 +137,9 @@ func statusWord(a *wire.Agent) string {
 	if a.CrashLoop {
 		word += ", crash loop"
 	}
+	if a.Suspended {
+		word += ", suspended"
+	}
 	if a.Stalled {
 		word += ", stalled"
 	}

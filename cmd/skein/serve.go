@@ -6,7 +6,9 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"os/signal"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/lmittmann/tint"
@@ -75,6 +77,9 @@ func serve(ctx context.Context, o server.Options) error {
 	if o.DevCertLifetime < 0 || o.DevCertLifetime > 13*24*time.Hour {
 		return usageError{fmt.Errorf("--dev-cert-lifetime must be 13 days (312h) at most: browsers take no longer one")}
 	}
+	// The reader of its log may go first: a closed pipe must not end a server that has agents to stop. It is not ignored, which
+	// agents would inherit.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 	s, err := server.New(ctx, o)
 	if err != nil {
 		return err

@@ -25,8 +25,9 @@ func stopCommand(g *global) *cobra.Command {
 	var o stopFlags
 	c := &cobra.Command{
 		Use: "stop [AGENT...|TASK...|TYPE|NODE]", Short: "Stop agents, and verify that they are gone",
-		Long: `Stop agents: SIGTERM to the process group, after the grace SIGKILL, then a check that no process of the group is left.
-The command returns when that is verified. --scope says what is named:
+		Long: `Stop agents: SIGTERM to all processes of an agent, after the grace SIGKILL, then a check that none is left, also of those
+that left its group, its session or its environment (skein doctor says how they are found). The command returns when that
+is verified. What could not be ended is named, with exit code 6; each later stop of the agent looks for it again. --scope says what is named:
 
   agent  the agents that are named; without --scope, too
   task   the tasks that are named, with all below them: they are canceled, and agents that exist for one of them end
@@ -147,12 +148,15 @@ func printStopped(cmd *cobra.Command, g *global, p wire.StopParams, res *wire.St
 			how = r.Error.Message
 		case r.Already:
 			how = fmt.Sprintf("had ended before (%s)", r.Reason)
+			if r.Cleared > 0 {
+				how += fmt.Sprintf("; processes that it left are gone now: %d", r.Cleared)
+			}
 		case r.Forced:
 			how += ", SIGKILL was needed"
 		}
 		printf(cmd, "%s  %s\n", r.ID, how)
 		for _, l := range r.Leftovers {
-			printErrf(cmd, "skein: process %d of agent %s outlived SIGKILL\n", l.PID, r.ID)
+			printErrf(cmd, "skein: not ended of agent %s: %s; a later stop tries again\n", r.ID, l)
 		}
 	}
 	for _, id := range res.Canceled {

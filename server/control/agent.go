@@ -34,6 +34,8 @@ type agent struct {
 	started  chan struct{} // closed when the attempt to start is over
 	ended    chan struct{} // closed when the record says exited and the log holds every event
 
+	clearing sync.Mutex // held while leftovers are looked for
+
 	saveMu sync.Mutex // held around writes to the store, so that an older record never follows a newer one
 
 	asksMu sync.Mutex // held around showQuestions, so that the last one shows what is
@@ -346,7 +348,7 @@ func (a *agent) exited(reason wire.Reason, exit wire.Exit) {
 		if a.lost && reason == wire.ReasonFailed {
 			rec.Status = wire.StatusLost
 		}
-		rec.Exit, rec.ExitedAt, rec.RestartAt, rec.Stalled, rec.StalledSince = &exit, &now, nil, false, nil
+		rec.Exit, rec.ExitedAt, rec.RestartAt, rec.Stalled, rec.StalledSince, rec.Suspended = &exit, &now, nil, false, nil, false
 		rec.Usage.CPU, rec.Usage.RSS, rec.Usage.Processes = 0, 0, 0
 	})
 	if err := a.save(context.Background()); err != nil {
@@ -373,12 +375,12 @@ func (a *agent) exited(reason wire.Reason, exit wire.Exit) {
 }
 
 // orphaned ends the record of an agent that an earlier Skein left behind. It runs before the plane does.
-func (a *agent) orphaned(ctx context.Context, left []wire.Process) error {
+func (a *agent) orphaned(ctx context.Context, left []wire.Leftover) error {
 	now := time.Now().UTC()
 	exit := wire.Exit{Code: -1, Message: "orphaned: Skein ended without stopping it", Leftovers: left}
 	rec := a.update(true, func(rec *wire.Agent) {
 		rec.Status, rec.Reason, rec.Activity, rec.Question = wire.StatusExited, wire.ReasonFailed, wire.ActivityNone, ""
-		rec.Tasks, rec.RestartAt, rec.Stalled, rec.StalledSince = nil, nil, false, nil
+		rec.Tasks, rec.RestartAt, rec.Stalled, rec.StalledSince, rec.Suspended = nil, nil, false, nil, false
 		rec.Exit, rec.ExitedAt, rec.Usage = &exit, &now, wire.Usage{CPUTime: rec.Usage.CPUTime}
 	})
 	if err := a.save(ctx); err != nil {

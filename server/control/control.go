@@ -83,7 +83,9 @@ type Options struct {
 	Memory     MemoryOptions
 	Logger     *slog.Logger
 	// Orphans ends what a crashed Skein left running, and says what could not be ended.
-	Orphans func(ctx context.Context, known map[wire.AgentID]*wire.Process) map[wire.AgentID][]wire.Process
+	Orphans func(ctx context.Context, known map[wire.AgentID]*wire.Process) map[wire.AgentID][]wire.Leftover
+	// Leftovers ends what an earlier stop of an agent that ended could not end, and gives what is still there.
+	Leftovers func(ctx context.Context, id wire.AgentID, left []wire.Leftover, grace time.Duration) []wire.Leftover
 	// Spawned is told how long each start took, and whether it worked; for metrics.
 	Spawned func(kind wire.Kind, took time.Duration, ok bool)
 }
@@ -169,6 +171,7 @@ func Open(ctx context.Context, o Options) (*Plane, error) {
 	p.workers.Go(func() { p.saves.run(p.ctx) })
 	p.workers.Go(func() { p.Tasks.schedule(p.ctx) })
 	p.workers.Go(func() { p.Artifacts.tend(p.ctx) })
+	p.clearLeftovers()
 	return p, nil
 }
 
@@ -185,7 +188,7 @@ func (p *Plane) recover(ctx context.Context) error {
 			known[rec.ID] = rec.Process
 		}
 	}
-	var left map[wire.AgentID][]wire.Process
+	var left map[wire.AgentID][]wire.Leftover
 	if p.o.Orphans != nil {
 		left = p.o.Orphans(ctx, known)
 	}
@@ -404,11 +407,12 @@ func (p *Plane) beat(ctx context.Context) {
 	}
 }
 
-// forget removes the oldest exited agents beyond KeepExited.
+// forget removes the oldest exited agents beyond KeepExited. Those that left processes behind are kept as long as these are
+// there.
 func (p *Plane) forget(ctx context.Context) {
 	var exited []wire.Agent
 	for _, a := range p.all() {
-		if rec := a.record(); !rec.Status.Alive() {
+		if rec := a.record(); !rec.Status.Alive() && !rec.LeftBehind() {
 			exited = append(exited, rec)
 		}
 	}

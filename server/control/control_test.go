@@ -475,9 +475,9 @@ func TestOrphansAreReapedAndSaid(t *testing.T) {
 
 	var known map[wire.AgentID]*wire.Process
 	n = open(t, dir, func(o *control.Options) {
-		o.Orphans = func(_ context.Context, k map[wire.AgentID]*wire.Process) map[wire.AgentID][]wire.Process {
+		o.Orphans = func(_ context.Context, k map[wire.AgentID]*wire.Process) map[wire.AgentID][]wire.Leftover {
 			known = k
-			return map[wire.AgentID][]wire.Process{a.ID: {{PID: 4711}}}
+			return map[wire.AgentID][]wire.Leftover{a.ID: {{Process: wire.Process{PID: 4711}}}}
 		}
 	})
 	if p := known[a.ID]; p == nil || *p != *rec.Process {

@@ -33,6 +33,9 @@ func (a *agent) beat(now time.Time) {
 		a.rec.LastHeartbeat = &now
 	}
 	note := a.judge(typ, silent)
+	if changed := a.suspended(run.Suspended()); changed != "" {
+		note = changed
+	}
 	full := note != ""
 	if full {
 		a.edits++
@@ -83,6 +86,18 @@ func (a *agent) judge(typ wire.AgentType, silent time.Duration) string {
 		return fmt.Sprintf("stalled: no output for %s", shown)
 	}
 	return "it goes on"
+}
+
+// suspended notes whether its process is stopped by a signal. The caller holds mu.
+func (a *agent) suspended(now bool) string {
+	if now == a.rec.Suspended {
+		return ""
+	}
+	a.rec.Suspended = now
+	if now {
+		return "suspended: its process is stopped by a signal, and goes on at SIGCONT"
+	}
+	return "its process goes on"
 }
 
 // lastWord is how an agent ended; one that was lost says so.
@@ -154,7 +169,7 @@ func (a *agent) pause(exit wire.Exit, wait time.Duration) bool {
 			return
 		}
 		rec.Status, rec.Activity, rec.Question, rec.RestartAt = wire.StatusPending, wire.ActivityNone, "", &at
-		rec.Process, rec.Stalled, rec.StalledSince, rec.Exit = nil, false, nil, &exit
+		rec.Process, rec.Stalled, rec.StalledSince, rec.Suspended, rec.Exit = nil, false, nil, false, &exit
 		rec.Usage = wire.Usage{CPUTime: rec.Usage.CPUTime}
 	})
 	a.mu.Lock()

@@ -297,7 +297,7 @@ func (a *agent) runs(run runner.Running) {
 	now := time.Now().UTC()
 	a.mu.Lock()
 	a.running = run
-	a.rec.StartedAt, a.rec.LastHeartbeat, a.rec.Process = &now, &now, run.Process()
+	a.rec.StartedAt, a.rec.LastHeartbeat, a.rec.Process, a.rec.Containment = &now, &now, run.Process(), run.Containment()
 	a.rec.Status, a.rec.RestartAt = wire.StatusRunning, nil
 	stopped := a.rec.Desired == wire.DesiredStop
 	if stopped {

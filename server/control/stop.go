@@ -50,7 +50,8 @@ func (p *Plane) Stop(ctx context.Context, by Caller, s wire.StopParams) (*wire.S
 		p.SetAdmission(ctx, by, closing) // its error is logged: the stop goes on
 		res.Closed = true
 		for _, a := range p.all() {
-			if a.alive() && (s.Scope != wire.ScopeType || a.typ == s.Type) {
+			rec := a.record()
+			if (rec.Status.Alive() || rec.LeftBehind()) && (s.Scope != wire.ScopeType || a.typ == s.Type) {
 				agents = append(agents, a)
 			}
 		}
@@ -176,6 +177,17 @@ func (r *run) leave() *agent {
 	return r.a
 }
 
+// stopGrace is what was asked for, or the type's.
+func (a *agent) stopGrace(askedMS *int64) time.Duration {
+	if askedMS != nil {
+		return time.Duration(*askedMS) * time.Millisecond
+	}
+	if t, ok := a.p.types[a.typ]; ok {
+		return t.StopGrace()
+	}
+	return DefaultStopGrace
+}
+
 // halt stops one agent and reports on it when its end is in the log.
 func (a *agent) halt(actor string, graceMS *int64) wire.StopReport {
 	begin := time.Now()
@@ -191,7 +203,8 @@ func (a *agent) halt(actor string, graceMS *int64) wire.StopReport {
 		}
 	})
 	if !rec.Status.Alive() {
-		return reportOn(rec, begin, wire.StopReport{Already: true})
+		rep := a.clearLeftovers(context.Background(), a.stopGrace(graceMS))
+		return reportOn(a.record(), begin, rep)
 	}
 	a.haltOnce.Do(func() { close(a.halted) })
 	if asked {
@@ -205,14 +218,7 @@ func (a *agent) halt(actor string, graceMS *int64) wire.StopReport {
 	a.mu.Unlock()
 	var rep wire.StopReport
 	if run != nil {
-		grace := a.p.types[rec.Type].StopGrace()
-		if _, ok := a.p.types[rec.Type]; !ok {
-			grace = DefaultStopGrace
-		}
-		if graceMS != nil {
-			grace = time.Duration(*graceMS) * time.Millisecond
-		}
-		rep.Forced, rep.Leftovers = run.Stop(context.Background(), grace)
+		rep.Forced, rep.Leftovers = run.Stop(context.Background(), a.stopGrace(graceMS))
 	}
 	<-a.ended
 	if len(rep.Leftovers) > 0 {
@@ -225,19 +231,6 @@ func (a *agent) halt(actor string, graceMS *int64) wire.StopReport {
 func reportOn(rec wire.Agent, begin time.Time, rep wire.StopReport) wire.StopReport {
 	rep.ID, rep.Status, rep.Reason, rep.TookMS = rec.ID, rec.Status, rec.Reason, time.Since(begin).Milliseconds()
 	return rep
-}
-
-// keepLeftovers writes into the record what outlived a stop, so that everybody sees it.
-func (a *agent) keepLeftovers(left []wire.Process) {
-	a.update(true, func(rec *wire.Agent) {
-		var exit wire.Exit
-		if rec.Exit != nil {
-			exit = *rec.Exit
-		}
-		exit.Leftovers = left
-		rec.Exit = &exit
-	})
-	a.p.saves.later(a)
 }
 
 // Input writes to an agent's standard input.

@@ -105,7 +105,9 @@ func TestOrphans(t *testing.T) {
 			recorded := orphans(t, instance)
 			known := maps.Clone(recorded)
 			test.known(known)
-			found, err := FindOrphans(instance, known)
+			r := NewProcesses(Options{Instance: instance})
+			defer r.Close()
+			found, err := r.FindOrphans(known)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -117,14 +119,14 @@ func TestOrphans(t *testing.T) {
 					t.Errorf("agent %s, process %+v was not found", id, *p)
 				}
 			}
-			if left := Reap(t.Context(), found, test.grace); len(left) > 0 {
+			if left := r.Reap(t.Context(), found, test.grace); len(left) > 0 {
 				t.Errorf("left: %+v", left)
 			}
-			procs, err := scan(true)
+			all, err := scan(true)
 			if err != nil {
 				t.Fatal(err)
 			}
-			for _, p := range procs {
+			for _, p := range all.procs {
 				group := slices.ContainsFunc(slices.Collect(maps.Values(recorded)), func(r *wire.Process) bool { return r.Group == p.Group })
 				if (p.instance == instance || group) && p.lives() {
 					t.Errorf("still there: %+v", p)
@@ -140,10 +142,12 @@ func TestReapSparesAReusedPID(t *testing.T) {
 	then := *run.Process()
 	then.StartTime -= 100
 	instance := string(nextAgent())
-	if found, err := FindOrphans(instance, map[wire.AgentID]*wire.Process{"aold": &then, "anone": nil}); err != nil || len(found) > 0 {
+	next := NewProcesses(Options{Instance: instance})
+	defer next.Close()
+	if found, err := next.FindOrphans(map[wire.AgentID]*wire.Process{"aold": &then, "anone": nil}); err != nil || len(found) > 0 {
 		t.Errorf("found %+v, %v", found, err)
 	}
-	if left := Reap(t.Context(), []Orphan{{"aold", instance, then}}, 0); len(left) > 0 {
+	if left := next.Reap(t.Context(), []Orphan{{"aold", instance, then}}, 0); len(left) > 0 {
 		t.Errorf("left %+v", left)
 	}
 	if hasExited(int(run.(*process).pidfd.Fd())) {
@@ -161,18 +165,20 @@ func TestReapContext(t *testing.T) {
 		t.Fatal(err)
 	}
 	bufio.NewReader(out).ReadString('\n')
-	found, err := FindOrphans(instance, nil)
+	r := NewProcesses(Options{Instance: instance})
+	defer r.Close()
+	found, err := r.FindOrphans(nil)
 	if err != nil || len(found) == 0 {
 		t.Fatal(found, err)
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
-	if left := Reap(ctx, found, longGrace); !slices.ContainsFunc(left, func(o Orphan) bool { return o.Process.PID == cmd.Process.Pid }) {
+	if left := r.Reap(ctx, found, longGrace); !slices.ContainsFunc(left, func(o Orphan) bool { return o.Process.PID == cmd.Process.Pid }) {
 		t.Errorf("left %+v", left)
 	}
 	ended := make(chan error)
 	go func() { ended <- cmd.Wait() }() // its zombie is ours here; a real orphan's is not
-	if left := Reap(t.Context(), found, 0); len(left) > 0 {
+	if left := r.Reap(t.Context(), found, 0); len(left) > 0 {
 		t.Errorf("left %+v", left)
 	}
 	<-ended
@@ -214,7 +220,7 @@ func TestOrphansAmong(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			var got []int
-			for _, o := range orphansAmong(test.procs, "me", known) {
+			for _, o := range orphansAmong(newTable(test.procs), "me", known, nil) {
 				got = append(got, o.Process.PID)
 			}
 			if !slices.Equal(got, test.want) {

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/user"
 	"strconv"
+	"strings"
 	"sync"
 
 	"golang.org/x/sys/unix"
@@ -16,7 +18,7 @@ import (
 // ticks is USER_HZ, the unit of times in /proc; 100 on every Linux that Go runs on.
 const ticks = 100
 
-// proc is one line of /proc/PID/stat, and the mark in its environment.
+// proc is one line of /proc/PID/stat, and the marks that the process inherited.
 type proc struct {
 	wire.Process
 	parent  int
@@ -26,8 +28,9 @@ type proc struct {
 	cpu     uint64 // ticks of its own and of the children it waited for
 	rss     int64  // bytes
 
-	agent    wire.AgentID // "" unless the environment was asked for and carries it
+	agent    wire.AgentID // "" unless the marks were asked for and its environment carries this one
 	instance string
+	mark     limitMark // read only where the environment carries no mark
 }
 
 // lives is false for a zombie, except for one whose other threads go on after its first one ended.
@@ -132,7 +135,7 @@ func gone(err error) bool { return err == unix.ENOENT || err == unix.ESRCH }
 
 // scan reads every process, with its mark if marks is set. A process that ends or starts meanwhile may be missing;
 // any other gap is an error.
-func scan(marks bool) ([]proc, error) {
+func scan(marks bool) (*table, error) {
 	dir, err := os.Open("/proc")
 	if err != nil {
 		return nil, err
@@ -158,13 +161,65 @@ func scan(marks bool) ([]proc, error) {
 		}
 		if err == nil && marks && p.lives() {
 			err = p.readMark(&buf)
+			if err == nil && p.agent == "" {
+				err = p.readLimitMark()
+			}
 		}
 		if err != nil {
 			return nil, fmt.Errorf("look at process %d: %w", pid, err)
 		}
 		procs = append(procs, p)
 	}
-	return procs, nil
+	return newTable(procs), nil
+}
+
+// table is all processes at a time, as good as /proc tells: it is not read in one moment.
+type table struct {
+	procs    []proc
+	children map[int][]int // by the pid of the parent: indices of procs
+}
+
+func newTable(procs []proc) *table {
+	t := &table{procs: procs, children: make(map[int][]int, len(procs))}
+	for i := range procs {
+		t.children[procs[i].parent] = append(t.children[procs[i].parent], i)
+	}
+	return t
+}
+
+// kin gives those that seed picks, and all their descendants, dead ones too. What spare picks is left out, with what
+// descends from it alone.
+func (t *table) kin(seed, spare func(*proc) bool) (found []*proc) {
+	seen := make(map[int]bool)
+	add := func(i int) {
+		if q := &t.procs[i]; !seen[i] && !spare(q) {
+			seen[i] = true
+			found = append(found, q)
+		}
+	}
+	for i := range t.procs {
+		if seed(&t.procs[i]) {
+			add(i)
+		}
+	}
+	for i := 0; i < len(found); i++ {
+		for _, child := range t.children[found[i].PID] {
+			if t.procs[child].StartTime >= found[i].StartTime { // else the parent's number was given away meanwhile
+				add(child)
+			}
+		}
+	}
+	return found
+}
+
+// living gives those that live.
+func living(found []*proc) (alive []proc) {
+	for _, q := range found {
+		if q.lives() {
+			alive = append(alive, *q)
+		}
+	}
+	return alive
 }
 
 // scans shares scans of /proc among those who ask at the same time: to stop a thousand agents must not cost a
@@ -177,11 +232,11 @@ type scans struct {
 
 type sharedScan struct {
 	once  sync.Once
-	procs []proc
+	table *table
 	err   error
 }
 
-func (s *scans) fresh() ([]proc, error) {
+func (s *scans) fresh() (*table, error) {
 	s.mu.Lock()
 	if s.next == nil {
 		s.next = new(sharedScan)
@@ -194,9 +249,9 @@ func (s *scans) fresh() ([]proc, error) {
 		s.mu.Lock()
 		s.next = nil // who comes from here on needs a later one
 		s.mu.Unlock()
-		mine.procs, mine.err = scan(true)
+		mine.table, mine.err = scan(true)
 	})
-	return mine.procs, mine.err
+	return mine.table, mine.err
 }
 
 // kill signals one process and no other that got its number: the pidfd holds on to it while its start time is compared.
@@ -213,10 +268,27 @@ func (p *proc) kill(sig unix.Signal) error {
 	return unix.PidfdSendSignal(fd, sig, nil, 0)
 }
 
-func identities(procs []proc) []wire.Process {
-	var ids []wire.Process
+// leftovers says of processes what a person needs to end them.
+func leftovers(procs []proc) (left []wire.Leftover) {
 	for _, p := range procs {
-		ids = append(ids, p.Process)
+		left = append(left, leftover(p.Process))
 	}
-	return ids
+	return left
+}
+
+// leftover names a process and its user, as long as it is there.
+func leftover(id wire.Process) wire.Leftover {
+	l := wire.Leftover{Process: id}
+	var buf [64]byte
+	if n, err := readSmall(procDir(id.PID)+"/comm", buf[:]); err == nil {
+		l.Name = strings.ToValidUTF8(strings.TrimRight(string(buf[:n]), "\n"), "\uFFFD")
+	}
+	var st unix.Stat_t
+	if unix.Stat(procDir(id.PID), &st) == nil {
+		l.User = strconv.Itoa(int(st.Uid))
+		if u, err := user.LookupId(l.User); err == nil {
+			l.User = u.Username
+		}
+	}
+	return l
 }

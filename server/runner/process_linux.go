@@ -19,6 +19,8 @@ import (
 type Options struct {
 	Logger         *slog.Logger
 	SampleInterval time.Duration // between two looks at /proc; 0: one second
+	Instance       string        // names the cgroups of this data folder's agents
+	CgroupState    string        // a file that remembers where they are; "": no cgroups are made
 }
 
 // Processes runs agents as operating-system processes.
@@ -27,6 +29,8 @@ type Processes struct {
 	log      *slog.Logger
 	interval time.Duration
 	idle     time.Duration // IdleAfter, but for tests
+	instance string
+	cgroups  *cgroups
 	scans    scans
 	wake     chan struct{} // holds one token: there is an agent to sample
 	quit     chan struct{}
@@ -46,7 +50,9 @@ func NewProcesses(o Options) *Processes {
 	if o.SampleInterval <= 0 {
 		o.SampleInterval = time.Second
 	}
+	closeOnExec()
 	r := &Processes{log: o.Logger, interval: o.SampleInterval, idle: IdleAfter, live: map[*process]struct{}{},
+		instance: o.Instance, cgroups: openCgroups(o.Instance, o.CgroupState),
 		wake: make(chan struct{}, 1), quit: make(chan struct{})}
 	r.wg.Go(r.sample)
 	return r
@@ -64,6 +70,15 @@ func (r *Processes) Close() {
 	}
 	r.mu.Unlock()
 	r.wg.Wait()
+	r.cgroups.close()
+}
+
+// Containment says by what the processes of an agent are found again, and, where that is not a cgroup, why.
+func (r *Processes) Containment() wire.Containment {
+	if r.cgroups.base == "" {
+		return wire.Containment{Mode: wire.ContainedByMarks, Why: r.cgroups.why}
+	}
+	return wire.Containment{Mode: wire.ContainedByCgroup}
 }
 
 // Start runs an agent. ctx bounds the start, not the agent. The error is a *wire.Error with CodeSpawnFailed.
@@ -84,15 +99,17 @@ func (r *Processes) Start(ctx context.Context, l Launch, sink Sink) (Running, er
 	if closed {
 		return nil, spawnError("Skein is stopping")
 	}
-	c, err := cmd.start()
+	group, mark := r.contain(l)
+	c, err := cmd.start(group, mark)
 	if err != nil {
+		group.remove()
 		r.wg.Done()
 		return nil, err
 	}
-	p, err := r.adopt(l, c, sink)
+	p, err := r.adopt(l, c, group, sink)
 	if err != nil { // such as no file descriptor left to read /proc with
 		r.log.Error("a started process cannot be watched", "agent", l.Agent, "err", err)
-		c.abandon()
+		c.abandon(group)
 		r.wg.Done()
 		return nil, spawnError("the process was started, but could not be watched, and was killed: %s", reason(err))
 	}
@@ -110,16 +127,29 @@ func (r *Processes) Start(ctx context.Context, l Launch, sink Sink) (Running, er
 	return p, nil
 }
 
+// contain makes a cgroup for an agent. Without one, a limit marks its processes.
+func (r *Processes) contain(l Launch) (*cgroup, limitMark) {
+	if r.cgroups.base == "" {
+		return nil, markOf(l.Instance, l.Agent)
+	}
+	g, err := makeCgroup(r.cgroups.base, string(l.Agent))
+	if err != nil {
+		r.log.Warn("an agent gets no cgroup of its own", "agent", l.Agent, "err", err)
+		return nil, markOf(l.Instance, l.Agent)
+	}
+	return g, 0
+}
+
 var outputs = [2]wire.EventType{wire.EventStdout, wire.EventStderr}
 
 // adopt makes the process's own goroutines; run is the caller's to start.
-func (r *Processes) adopt(l Launch, c child, sink Sink) (*process, error) {
+func (r *Processes) adopt(l Launch, c child, group *cgroup, sink Sink) (*process, error) {
 	stat, err := readProc(c.pid) // it is there at least as a zombie: nobody else reaps it
 	if err != nil {
 		return nil, fmt.Errorf("read its start time: %w", err)
 	}
 	p := &process{
-		owner: r, agent: l.Agent, instance: l.Instance, started: time.Now(), pidfd: c.pidfd,
+		owner: r, agent: l.Agent, instance: l.Instance, started: time.Now(), pidfd: c.pidfd, cgroup: group,
 		id:     wire.Process{PID: c.pid, Group: c.pid, StartTime: stat.StartTime},
 		out:    &outlet{sink: sink},
 		exited: make(chan struct{}), drained: make(chan struct{}), nudge: make(chan struct{}, 1),
@@ -172,6 +202,7 @@ type process struct {
 	agent    wire.AgentID
 	instance string
 	id       wire.Process // the leader
+	cgroup   *cgroup      // nil: none could be made
 	started  time.Time
 	pidfd    *os.File
 	out      *outlet
@@ -191,7 +222,9 @@ type process struct {
 	mu        sync.Mutex // guards what follows
 	stopBy    time.Time  // when SIGKILL is due; zero: nobody asked for a stop
 	forced    bool
-	leftovers []wire.Process
+	leftovers []wire.Leftover
+	family    map[wire.Process]bool // seen outside the group at the last sample; replaced, never written to
+	suspended bool                  // the leader, at the last sample
 	usage     wire.Usage
 	sampledAt time.Time
 	exit      wire.Exit
@@ -212,6 +245,7 @@ func (p *process) run() {
 		rd.cut()
 	}
 	p.reap()
+	p.cgroup.remove()
 	p.pidfd.Close() // lets the waiter go, should the leader have outlived SIGKILL
 	p.wg.Wait()
 	p.out.close()
@@ -238,7 +272,7 @@ func (p *process) reap() {
 	var used unix.Rusage
 	exit := wire.Exit{Code: -1}
 	p.mu.Lock()
-	outlived := slices.Contains(p.leftovers, p.id)
+	outlived := slices.ContainsFunc(p.leftovers, func(l wire.Leftover) bool { return l.Process == p.id })
 	p.mu.Unlock()
 	if !outlived {
 		<-p.exited // /proc may know of it before the waiter was woken
@@ -291,6 +325,19 @@ func signalName(sig unix.Signal) string {
 func (p *process) Process() *wire.Process { id := p.id; return &id }
 func (p *process) Done() <-chan struct{}  { return p.done }
 func (p *process) LastOutput() time.Time  { return p.out.lastOutput() }
+
+func (p *process) Containment() wire.ContainmentMode {
+	if p.cgroup == nil {
+		return wire.ContainedByMarks
+	}
+	return wire.ContainedByCgroup
+}
+
+func (p *process) Suspended() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.suspended
+}
 
 func (p *process) Input(ctx context.Context, b []byte, eof bool) error {
 	return p.stdin.write(ctx, b, eof)

@@ -51,11 +51,11 @@ func start(t testing.TB, r *Processes, l Launch, sink Sink) Running {
 // ofAgent looks for an agent's processes on its own, not through the code under test's own memory of them.
 func ofAgent(t testing.TB, id wire.AgentID, group int) (found []proc) {
 	t.Helper()
-	procs, err := scan(true)
+	all, err := scan(true)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, p := range procs {
+	for _, p := range all.procs {
 		if (p.Group == group || p.agent == id) && p.lives() {
 			found = append(found, p)
 		}
@@ -382,7 +382,7 @@ func TestFleet(t *testing.T) {
 		t.Fatal(err)
 	}
 	for i, run := range runs {
-		for _, p := range procs {
+		for _, p := range procs.procs {
 			ours := p.Group == run.Process().Group || p.agent == launches[i].Agent
 			if ours && (p.lives() || p.parent == os.Getpid()) { // none of our zombies either; init's are init's
 				t.Errorf("left in /proc: %+v", p)

@@ -4,19 +4,25 @@
 //
 // # A process, from start to end
 //
-//	Start       argv, no shell, in a process group of its own; stdin, stdout and stderr are pipes
+//	Start       argv, no shell, in a session, and where it can be in a cgroup, of its own; stdin, stdout and stderr are pipes
 //	readers     one a pipe; cut at line ends, at most wire.MaxOutput bytes a call; the Sink sets the pace
 //	sampler     one for all agents, reads /proc once an interval: Usage, and idle or running
 //	exit        the leader becomes a zombie and stays one until its group is gone, which keeps the group's number
 //	            from being given to a stranger; what the pipes still hold is read for at most DrainTime
-//	the rest    an agent is its whole group: what outlives the leader gets SIGTERM, RestGrace, SIGKILL
-//	verify      /proc shows no living process of the group, nor one with this agent's SKEIN_AGENT_ID that left it
+//	the rest    an agent is all that it started: what outlives the leader gets SIGTERM, RestGrace, SIGKILL
+//	verify      the cgroup is empty, and /proc shows no living process of the agent
 //	reap        the zombie goes, Exit is known, the last bytes reach the Sink, Done closes
 //
 // [Running.Stop] enters this sequence at "the rest" while the leader lives, with the caller's grace.
 //
-// What escapes: a process that leaves the group and also loses its environment (env -i setsid …, or a daemon that
-// overwrites its environment to set its title) carries no mark that Skein could find.
+// # What belongs to an agent
+//
+// Programs leave their group and session (setsid, daemons), overwrite their environment to set their title (Redis, nginx),
+// are started without it (env -i), or change their user. A cgroup v2 of the agent's own holds them all: cgroup.kill ends
+// them, and "populated 0" proves it. Where none can be made, [Processes.Containment] says why, and an agent is its group, and
+// what carries its mark in the environment or as a limit ([limitMark]), and what descends, or was seen to descend, from these.
+// What then escapes has lost all of it: a daemon, its parents gone, that had its limits reset (su and sudo with pam_limits)
+// and its environment emptied, between two looks of the sampler.
 package runner
 
 import (
@@ -77,7 +83,11 @@ type Running interface {
 	// Stop ends the agent, verifies that nothing of it is left, and reports what is. It may be called at any time, any
 	// number of times; a shorter grace than that of an earlier call takes over. grace 0 kills at once. When ctx ends
 	// first, Stop returns what lives at that moment, and the stop goes on. forced says that SIGKILL was needed.
-	Stop(ctx context.Context, grace time.Duration) (forced bool, leftovers []wire.Process)
+	Stop(ctx context.Context, grace time.Duration) (forced bool, leftovers []wire.Leftover)
+	// Containment says by what the agent's processes are found; "" for a script.
+	Containment() wire.ContainmentMode
+	// Suspended reports whether the leader was stopped by a signal at the latest sample.
+	Suspended() bool
 	// Done is closed after the exit, when the Sink has taken all output.
 	Done() <-chan struct{}
 	// Exit is valid after Done.

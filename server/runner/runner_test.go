@@ -15,8 +15,15 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	if os.Getenv(helperEnv) != "" {
+	switch {
+	case os.Getenv(helperEnv) != "":
 		helper()
+		return
+	case os.Getenv(hiddenEnv) != "":
+		hiddenHelper()
+		return
+	case os.Getenv(terminalEnv) != "":
+		terminalHelper()
 		return
 	}
 	goleak.VerifyTestMain(m)

@@ -1,6 +1,7 @@
 package runner
 
 import (
+	"os"
 	"time"
 
 	"skein.dev/skein/webtransport/wire"
@@ -36,38 +37,84 @@ func (r *Processes) sample() {
 // sampleOnce reports whether there is anyone to sample again. An agent that starts right after leaves a token in wake.
 func (r *Processes) sampleOnce(now time.Time) bool {
 	r.mu.Lock()
-	groups := make(map[int]*wire.Usage, len(r.live))
 	agents := make([]*process, 0, len(r.live))
 	for p := range r.live {
-		groups[p.id.Group] = new(wire.Usage)
 		agents = append(agents, p)
 	}
 	r.mu.Unlock()
 	if len(agents) == 0 {
 		return false
 	}
-	procs, err := scan(false)
+	all, err := scan(false)
 	if err != nil {
 		r.log.Warn("sample /proc", "err", err)
 		return true
 	}
-	for _, q := range procs {
-		if u := groups[q.Group]; u != nil {
-			u.CPUTime += float64(q.cpu) / ticks // a zombie's too: its time was used
-			if q.lives() {
-				u.Processes++
-				u.RSS += q.rss
-			}
-		}
-	}
-	for _, p := range agents {
-		p.sampled(*groups[p.id.Group], now)
+	for p, s := range samplesOf(all, agents) {
+		p.sampled(*s, now)
 	}
 	return true
 }
 
-// sampled takes a sample of the group.
-func (p *process) sampled(u wire.Usage, now time.Time) {
+// sample is what /proc shows of an agent.
+type sample struct {
+	usage     wire.Usage
+	suspended bool                  // its leader is stopped by a signal
+	family    map[wire.Process]bool // what lives of it outside its group; nil: nothing
+}
+
+// samplesOf follows the trees of agents: their groups, what was seen of them before, and what descends from either.
+func samplesOf(all *table, agents []*process) map[*process]*sample {
+	groups, family := make(map[int]*process, len(agents)), map[wire.Process]*process{}
+	samples := make(map[*process]*sample, len(agents))
+	for _, p := range agents {
+		groups[p.id.Group], samples[p] = p, &sample{}
+		for id := range p.seen() {
+			family[id] = p
+		}
+	}
+	owner := map[int]*process{} // by pid
+	for _, q := range all.kin(func(q *proc) bool {
+		p := groups[q.Group]
+		if p == nil {
+			p = family[q.Process]
+		}
+		if p != nil {
+			owner[q.PID] = p
+		}
+		return p != nil
+	}, func(q *proc) bool { return q.PID == os.Getpid() }) {
+		p := owner[q.PID]
+		if p == nil { // parents come before their children
+			p = owner[q.parent]
+			owner[q.PID] = p
+		}
+		samples[p].add(p, q)
+	}
+	return samples
+}
+
+func (s *sample) add(p *process, q *proc) {
+	s.usage.CPUTime += float64(q.cpu) / ticks // a zombie's too: its time was used
+	if !q.lives() {
+		return
+	}
+	s.usage.Processes++
+	s.usage.RSS += q.rss
+	if q.Group != p.id.Group {
+		if s.family == nil {
+			s.family = map[wire.Process]bool{}
+		}
+		s.family[q.Process] = true
+	}
+	if q.Process == p.id {
+		s.suspended = q.state == 'T'
+	}
+}
+
+// sampled takes a sample.
+func (p *process) sampled(s sample, now time.Time) {
+	u := s.usage
 	p.mu.Lock()
 	if !open(p.verified) { // reap has the last word on usage
 		p.mu.Unlock()
@@ -79,6 +126,7 @@ func (p *process) sampled(u wire.Usage, now time.Time) {
 		u.CPU = (u.CPUTime - p.usage.CPUTime) / span
 	}
 	p.usage, p.sampledAt = u, now
+	p.family, p.suspended = s.family, s.suspended
 	p.mu.Unlock()
 
 	if u.CPU >= idleCPU || p.out.busy() {

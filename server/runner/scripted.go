@@ -344,7 +344,7 @@ func exitCode(code int) wire.Exit {
 
 // Stop implements Running. Nothing can be left over. A script that waits for its Sink has ended once the Sink returns;
 // Stop waits for that no longer than the grace and KillTime.
-func (s *scripted) Stop(ctx context.Context, grace time.Duration) (forced bool, leftovers []wire.Process) {
+func (s *scripted) Stop(ctx context.Context, grace time.Duration) (forced bool, leftovers []wire.Leftover) {
 	s.stopOnce.Do(func() { close(s.stopped) })
 	due := time.AfterFunc(max(0, grace), s.kill) // kills also when ctx ended before
 	if s.ended(ctx, max(0, grace)+KillTime) {
@@ -376,6 +376,9 @@ func (s *scripted) ended(ctx context.Context, d time.Duration) bool {
 func (s *scripted) Process() *wire.Process { return nil }
 func (s *scripted) Done() <-chan struct{}  { return s.done }
 func (s *scripted) Usage() wire.Usage      { return wire.Usage{} }
+func (s *scripted) Suspended() bool        { return false }
+
+func (s *scripted) Containment() wire.ContainmentMode { return "" }
 
 func (s *scripted) Exit() wire.Exit {
 	if open(s.done) {

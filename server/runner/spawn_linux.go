@@ -4,9 +4,11 @@ import (
 	"errors"
 	"io/fs"
 	"maps"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 
@@ -173,7 +175,10 @@ type child struct {
 
 // start forks and execs. It goes below os/exec because the zombie must stay until Skein says so, and because its own
 // pidfd, in the poller, costs no thread while the process runs.
-func (c command) start() (child, error) {
+//
+// The child leads a session of its own: it has no controlling terminal, so that whoever serves in a terminal does not lend it
+// to agents, which would be stopped when they read from it (setsid(2), credentials(7)).
+func (c command) start(group *cgroup, mark limitMark) (child, error) {
 	var ours, theirs [3]int
 	var fds []int
 	closeAll := func(fds []int) {
@@ -195,11 +200,20 @@ func (c command) start() (child, error) {
 		unix.SetNonblock(ours[i], true) // only ours: the agent gets pipes as a shell would give it
 	}
 	pidfd := -1
-	pid, _, err := syscall.StartProcess(c.path, c.argv, &syscall.ProcAttr{
-		Dir:   c.dir,
-		Env:   c.env,
-		Files: []uintptr{uintptr(theirs[0]), uintptr(theirs[1]), uintptr(theirs[2])},
-		Sys:   &syscall.SysProcAttr{Setpgid: true, PidFD: &pidfd},
+	sys := &syscall.SysProcAttr{}
+	if group != nil {
+		sys = group.attr()
+	}
+	sys.Setsid, sys.PidFD = true, &pidfd
+	var pid int
+	var err error
+	mark.inherit(func() {
+		pid, _, err = syscall.StartProcess(c.path, c.argv, &syscall.ProcAttr{
+			Dir:   c.dir,
+			Env:   c.env,
+			Files: []uintptr{uintptr(theirs[0]), uintptr(theirs[1]), uintptr(theirs[2])},
+			Sys:   sys,
+		})
 	})
 	closeAll(theirs[:])
 	if err != nil {
@@ -227,10 +241,31 @@ func (c command) explain(err error) error {
 }
 
 // abandon kills a child that nobody will look after.
-func (c child) abandon() {
+func (c child) abandon(group *cgroup) {
+	if group != nil {
+		group.kill()
+	}
 	unix.Kill(-c.pid, unix.SIGKILL)
 	unix.Wait4(c.pid, nil, 0, nil)
+	group.remove()
 	for _, f := range []*os.File{c.pidfd, c.stdin, c.stdout, c.stderr} {
 		f.Close()
+	}
+}
+
+// closeOnExec keeps what this process inherited open, such as a lock that a shell holds, from its agents. What Go opens
+// itself is marked so from the start (close_range(2), fcntl(2)).
+func closeOnExec() {
+	if unix.CloseRange(3, math.MaxUint32, unix.CLOSE_RANGE_CLOEXEC) == nil {
+		return
+	}
+	entries, err := os.ReadDir("/proc/self/fd") // before Linux 5.11
+	if err != nil {
+		return
+	}
+	for _, e := range entries {
+		if fd, err := strconv.Atoi(e.Name()); err == nil && fd > 2 {
+			unix.CloseOnExec(fd)
+		}
 	}
 }

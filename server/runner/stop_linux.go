@@ -3,6 +3,7 @@ package runner
 import (
 	"context"
 	"os"
+	"slices"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -50,7 +51,7 @@ func (h hunt) kill(left []proc) []proc {
 }
 
 // Stop implements Running.
-func (p *process) Stop(ctx context.Context, grace time.Duration) (bool, []wire.Process) {
+func (p *process) Stop(ctx context.Context, grace time.Duration) (bool, []wire.Leftover) {
 	p.ask(grace)
 	select {
 	case <-p.verified:
@@ -58,12 +59,12 @@ func (p *process) Stop(ctx context.Context, grace time.Duration) (bool, []wire.P
 		select {
 		case <-p.verified:
 		default:
-			return !time.Now().Before(p.killAt()), identities(p.members())
+			return !time.Now().Before(p.killAt()), leftovers(p.members())
 		}
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.forced, append([]wire.Process(nil), p.leftovers...)
+	return p.forced, slices.Clone(p.leftovers)
 }
 
 // ask brings the moment of SIGKILL forward, and wakes run.
@@ -101,10 +102,10 @@ func (p *process) terminate() {
 	}
 	forced, left := h.run()
 	p.mu.Lock()
-	p.forced, p.leftovers = forced || atOnce, identities(left)
+	p.forced, p.leftovers = forced || atOnce, leftovers(left)
 	p.mu.Unlock()
 	if len(left) > 0 {
-		p.owner.log.Error("not seen to be gone after SIGKILL", "agent", p.agent, "processes", identities(left))
+		p.owner.log.Error("not seen to be gone after SIGKILL", "agent", p.agent, "processes", p.leftovers)
 	}
 	close(p.verified)
 }
@@ -120,6 +121,9 @@ func (p *process) tell(sig unix.Signal, found []proc, told *telling) {
 	said := &told.term
 	if sig == unix.SIGKILL {
 		said = &told.kill
+	}
+	if sig == unix.SIGKILL && p.cgroup != nil {
+		p.cgroup.kill() // the signals below do the same, one by one
 	}
 	if !*said || sig == unix.SIGKILL {
 		unix.Kill(-p.id.Group, sig)
@@ -149,21 +153,35 @@ func tellOne(sig unix.Signal, q proc, told map[wire.Process]bool) {
 	}
 }
 
-// members is what lives of the agent: its group, and what left it but still carries its mark.
+// members is what lives of the agent: its cgroup, where it has one; its group; what carries one of its marks; what was seen
+// to descend from it; and what descends from any of these.
 func (p *process) members() []proc {
-	procs, err := p.owner.scans.fresh()
+	inside, err := p.cgroup.members()
+	var all *table
+	if err == nil {
+		all, err = p.owner.scans.fresh()
+	}
 	if err != nil { // such as no file descriptor left: what cannot be verified is not gone
 		p.blind.Do(func() { p.owner.log.Warn("a stop cannot be verified now", "agent", p.agent, "err", err) })
 		return []proc{{Process: p.id}}
 	}
-	var found []proc
-	for _, q := range procs {
-		ours := q.Group == p.id.Group || q.agent == p.agent && q.instance == p.instance
-		if ours && q.lives() && q.PID != os.Getpid() {
-			found = append(found, q)
-		}
+	family := p.seen()
+	self := os.Getpid()
+	found := living(all.kin(func(q *proc) bool {
+		return q.Group == p.id.Group || inside[q.PID] || family[q.Process] ||
+			q.agent == p.agent && q.instance == p.instance || q.mark == markOf(p.instance, p.agent)
+	}, func(q *proc) bool { return q.PID == self }))
+	if len(found) == 0 && p.cgroup.holds() { // what was started since
+		return []proc{{Process: p.id}}
 	}
 	return found
+}
+
+// seen is what the sampler saw of the agent outside its group.
+func (p *process) seen() map[wire.Process]bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.family // it is replaced, never written to
 }
 
 func (p *process) killAt() time.Time {

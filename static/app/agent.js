@@ -19,6 +19,12 @@ import { failed, toast } from './toast.js'
 
 /** @import { Agent } from '../client/types.js' */
 
+/** By what all processes of an agent are found, and what that means: the words of ui/agent.templ. @type {Record<string, [string, string]>} */
+const HELD = {
+  cgroup: ['in a cgroup', 'It runs in a cgroup of its own: a stop finds whatever it started'],
+  marks: ['by marks', 'No cgroup could be made: what it started is found by marks that processes inherit, and by their parents. skein doctor says why'],
+}
+
 /** How much of what was sent the up arrow brings back. */
 const MAX_HISTORY = 100
 
@@ -45,7 +51,7 @@ let agent
 
 const head = {
   status: one(root, '.agent-head .status'), activity: one(root, '.agent-head .activity'), stop: /** @type {HTMLButtonElement} */ (one(root, '#stop-open')),
-  age: one(root, '.facts [data-f="age"]'), pid: field(root, 'pid'), cpu: field(root, 'cpu'), mem: field(root, 'mem'), exit: field(root, 'exit'), beat: field(root, 'beat'),
+  age: one(root, '.facts [data-f="age"]'), pid: field(root, 'pid'), held: field(root, 'held'), cpu: field(root, 'cpu'), mem: field(root, 'mem'), exit: field(root, 'exit'), beat: field(root, 'beat'),
   banner: one(root, '#banner'), badges: field(root, 'badges'), load: field(root, 'load'), work: field(root, 'work'), restarts: field(root, 'restarts'),
 }
 
@@ -63,11 +69,14 @@ function show(a) {
   write(head.activity, activityWord(a.activity))
   head.activity.hidden = !a.activity
   write(head.pid, pidText(a))
+  const [held, means] = HELD[a.containment ?? ''] ?? [NONE, '']
+  write(head.held, held)
+  head.held.title = means
   write(head.cpu, cpuCell(a))
   write(head.mem, memCell(a))
   write(head.exit, a.exit ? (a.exit.signal ?? '') || String(a.exit.code) : NONE)
   head.stop.disabled = !stoppable(a)
-  write(field(head.stop, 'stop-word'), a.status === 'stopping' ? 'Stopping' : 'Stop')
+  write(field(head.stop, 'stop-word'), a.status === 'stopping' ? 'Stopping' : a.exit?.leftovers?.length ? 'End what is left' : 'Stop')
   work(a)
   banner(a)
   input.show(a)

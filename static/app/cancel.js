@@ -1,7 +1,7 @@
 import { RpcError } from '../client/index.js'
 import { dialog, open } from './dialog.js'
 import { field, one, write } from './dom.js'
-import { count } from './format.js'
+import { count, leftoversText } from './format.js'
 import { taskTitle } from './taskformat.js'
 import { failed, messageOf, toast } from './toast.js'
 
@@ -98,7 +98,7 @@ export class CancelDialog {
 const gone = (reports) => (reports.length === 0 ? 'no process of its own to stop' : `${count(reports.length, 'process', 'processes')} verified to be gone`)
 
 /** @param {StopReport} r */
-const trouble = (r) => (r.error ? messageOf(new RpcError(r.error)) : `${count(r.leftovers?.length ?? 0, 'process', 'processes')} of ${r.id} outlived SIGKILL.`)
+const trouble = (r) => (r.error ? messageOf(new RpcError(r.error)) : `Still there of ${r.id}: ${leftoversText(r.leftovers)}.`)
 
 /** @param {Task[]} tasks */
 function names(tasks) {

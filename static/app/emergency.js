@@ -1,6 +1,6 @@
 import { dialog, open } from './dialog.js'
 import { field, mark, one, write } from './dom.js'
-import { alive, clean, count } from './format.js'
+import { alive, clean, count, leftoversText } from './format.js'
 import { hold } from './hold.js'
 import { failed, messageOf, toast } from './toast.js'
 
@@ -192,8 +192,7 @@ function item(text) {
 function troubles(agents, bad) {
   const names = new Map(agents.map((a) => [a.id, clean(a.name)]))
   const lines = bad.slice(0, MAX_TROUBLES).map((r) => {
-    const pids = (r.leftovers ?? []).map((p) => p.pid)
-    const why = r.error ? messageOf(new Error(r.error.message)) : `${count(pids.length, 'process', 'processes')} outlived SIGKILL (pid ${pids.join(', ')})`
+    const why = r.error ? messageOf(new Error(r.error.message)) : `still there: ${leftoversText(r.leftovers)}`
     return `${names.get(r.id) || r.id}: ${why}`
   })
   if (bad.length > MAX_TROUBLES) lines.push(`and ${bad.length - MAX_TROUBLES} more`)

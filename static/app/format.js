@@ -3,7 +3,7 @@
  * both.
  */
 
-/** @import { Agent, Exit } from '../client/types.js' */
+/** @import { Agent, Exit, Leftover } from '../client/types.js' */
 
 /** Stands where a value does not apply. */
 export const NONE = '–'
@@ -113,19 +113,20 @@ export const replaces = (a, shown) => !shown || a.rev >= shown.rev || (alive(sho
 /** @param {Pick<Agent, 'status'>} a whether it holds a process or may still get one */
 export const alive = (a) => a.status !== 'exited' && a.status !== 'lost'
 
-/** @param {Pick<Agent, 'status'>} a */
-export const stoppable = (a) => alive(a) && a.status !== 'stopping'
+/** @param {Pick<Agent, 'status' | 'exit'>} a */
+export const stoppable = (a) => (alive(a) && a.status !== 'stopping') || Boolean(a.exit?.leftovers?.length)
 
 /**
  * Why an agent needs a person.
  * @param {Agent} a
- * @returns {'' | 'question' | 'leftovers' | 'unreachable' | 'loop' | 'stalled' | 'failed'}
+ * @returns {'' | 'question' | 'leftovers' | 'unreachable' | 'loop' | 'suspended' | 'stalled' | 'failed'}
  */
 export function need(a) {
   if (a.activity === 'requires_action') return 'question'
   if (a.exit?.leftovers?.length) return 'leftovers'
   if (a.status === 'unknown' || a.status === 'lost') return 'unreachable'
   if (a.crash_loop && alive(a)) return 'loop'
+  if (a.suspended) return 'suspended'
   if (a.stalled) return 'stalled'
   return a.reason === 'failed' ? 'failed' : ''
 }
@@ -135,17 +136,15 @@ export function needText(a) {
   switch (need(a)) {
     case 'question':
       return clean(a.question ?? '') || 'It waits for an answer.'
-    case 'leftovers': {
-      const pids = (a.exit?.leftovers ?? []).map((p) => p.pid)
-      return pids.length === 1
-        ? `1 process outlived SIGKILL: pid ${pids[0]}`
-        : `${pids.length} processes outlived SIGKILL: pids ${pids.join(', ')}`
-    }
+    case 'leftovers':
+      return `It could not be ended: ${leftoversText(a.exit?.leftovers)}`
     case 'unreachable':
       if (a.status === 'unknown') return 'It gives no sign of life.'
       return a.exit ? exitText(a.exit) : 'It gave no sign of life for too long.'
     case 'loop':
       return `It fails again and again.${a.exit ? ` ${exitText(a.exit)}` : ''}`
+    case 'suspended':
+      return 'A signal stopped its process: it does nothing until it gets SIGCONT.'
     case 'stalled':
       return 'It has work, and gives no sign of it.'
     case 'failed':
@@ -154,9 +153,16 @@ export function needText(a) {
   return ''
 }
 
+/**
+ * What a person needs to end processes that outlived a stop.
+ * @param {Leftover[]} [left]
+ */
+export const leftoversText = (left) =>
+  (left ?? []).map((l) => clean(`process ${l.pid}${l.name ? ` (${l.name})` : ''}${l.user ? ` of user ${l.user}` : ''}`)).join(', ')
+
 /** @param {string} n a need, as a shape */
 export const needGlyph = (n) =>
-  n === 'question' ? 'requires_action' : n === 'unreachable' || n === 'stalled' ? 'unknown' : 'failed'
+  n === 'question' ? 'requires_action' : ['unreachable', 'stalled', 'suspended'].includes(n) ? 'unknown' : 'failed'
 
 /**
  * How an agent ended: the code or signal, and what the server adds to it.

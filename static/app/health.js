@@ -21,6 +21,7 @@ export function badges(a, most, now) {
   const out = []
   const add = (/** @type {Badge['kind']} */ kind, /** @type {string} */ text, href = '') => out.push({ kind, text, href })
   if (alive(a) && a.crash_loop) add('bad', 'Crash loop')
+  if (a.suspended) add('warn', 'Suspended')
   if (a.stalled) add('warn', `Stalled${since(a.stalled_since, now)}`)
   if (a.status === 'unknown' && a.last_heartbeat) add('warn', `No heartbeat${since(a.last_heartbeat, now)}`)
   if (a.restart_at) add('warn', startsAgain(Date.parse(a.restart_at) - now))

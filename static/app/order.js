@@ -19,7 +19,7 @@ import { alive, group, need, state } from './format.js'
  * @property {Map<string, number>} living how many of each type are alive
  */
 
-const NEEDS = ['question', 'leftovers', 'unreachable', 'loop', 'stalled', 'failed']
+const NEEDS = ['question', 'leftovers', 'unreachable', 'loop', 'suspended', 'stalled', 'failed']
 const STATES = ['running', 'starting', 'pending', 'stopping', 'unknown', 'lost', 'failed', 'stopped', 'completed', 'exited']
 const names = new Intl.Collator(undefined, { numeric: true, sensitivity: 'base' })
 

@@ -1,6 +1,6 @@
 import { dialog, open } from './dialog.js'
 import { field, mark, one, write } from './dom.js'
-import { alive, clean, count, span } from './format.js'
+import { alive, clean, count, leftoversText, span } from './format.js'
 import { failed, messageOf, toast } from './toast.js'
 
 /** @import { Skein } from '../client/index.js' */
@@ -180,6 +180,7 @@ function summary(reports) {
 /** @param {StopReport[]} reports */
 function detail(reports) {
   const slowest = Math.max(0, ...reports.map((r) => r.took_ms))
+  if (reports.length === 1 && reports[0]?.cleared) return `It had ended before; ${count(reports[0].cleared, 'process that it left is', 'processes that it left are')} gone now.`
   if (reports.length === 1 && reports[0]?.already) return 'It had ended before.'
   if (reports.length === 1 && reports[0]?.forced) return `SIGKILL was needed, after ${took(slowest)}.`
   return `Verified to be gone within ${took(slowest)}.`
@@ -194,8 +195,7 @@ const took = (ms) => (ms < 1000 ? `${ms} ms` : `${(ms / 1000).toFixed(1)} s`)
  */
 function troubles(agents, bad) {
   return bad.map((r) => {
-    const left = r.leftovers?.length ?? 0
-    const why = r.error ? messageOf(new Error(r.error.message)) : `${count(left, 'process', 'processes')} outlived SIGKILL (pid ${r.leftovers?.map((p) => p.pid).join(', ')})`
+    const why = r.error ? messageOf(new Error(r.error.message)) : `still there: ${leftoversText(r.leftovers)}`
     return `${title(agents, r.id)}: ${why}`
   })
 }

@@ -109,7 +109,7 @@ function moment({ type, actor, data }) {
 /** @param {string} text "stalled: no output for 4s", divided into what it is, with its shape, and the rest */
 function health(text) {
   const [what = '', ...rest] = text.split(': ')
-  const shape = what === 'unknown' || what === 'stalled' ? 'unknown' : what === 'lost' ? 'lost' : 'running'
+  const shape = ['unknown', 'stalled', 'suspended'].includes(what) ? 'unknown' : what === 'lost' ? 'lost' : 'running'
   return { state: shape, title: upper(what), detail: upper(rest.join(': ')) }
 }
 

@@ -12,6 +12,12 @@
  * @property {number} group
  * @property {number} start_time clock ticks since boot
  *
+ * @typedef {object} LeftoverFields
+ * @property {string} [name] of its program
+ * @property {string} [user] whose it is
+ *
+ * @typedef {Process & LeftoverFields} Leftover a process that a stop could not end
+ *
  * @typedef {object} Usage
  * @property {number} cpu cores in use
  * @property {number} rss bytes
@@ -22,7 +28,7 @@
  * @property {number} code -1 when a signal ended it or it never started
  * @property {string} [signal]
  * @property {string} [message]
- * @property {Process[]} [leftovers] processes of its group that outlived SIGKILL
+ * @property {Leftover[]} [leftovers] processes of it that outlived SIGKILL, and were there at the last look
  *
  * @typedef {object} Agent
  * @property {string} id
@@ -45,6 +51,8 @@
  * @property {string} [exited_at]
  * @property {string} [last_heartbeat]
  * @property {Process} [process]
+ * @property {'cgroup' | 'marks'} [containment] by what all its processes are found
+ * @property {boolean} [suspended] its process is stopped by a signal
  * @property {Usage} usage
  * @property {Exit} [exit]
  * @property {string[]} [tasks] in work
@@ -190,7 +198,8 @@
  * @property {boolean} [already]
  * @property {boolean} [forced]
  * @property {number} took_ms
- * @property {Process[]} [leftovers]
+ * @property {Leftover[]} [leftovers]
+ * @property {number} [cleared] processes that an earlier stop had left, and that are gone now
  * @property {WireError} [error]
  *
  * @typedef {object} Attached

@@ -50,11 +50,12 @@ const (
 	CheckLoss         = "loss"         // of packets
 	CheckDatagrams    = "datagrams"    // the server's status datagrams arrive
 	CheckMTU          = "mtu"          // how large packets may be
+	CheckProcesses    = "processes"    // a stop finds all that an agent started
 )
 
 // Checks lists them all.
 var Checks = []string{CheckName, CheckTCP, CheckTLS, CheckHTTP, CheckClock, CheckLogin, CheckProtocol, CheckWebSocket,
-	CheckUDP, CheckQUIC, CheckWebTransport, CheckLoss, CheckDatagrams, CheckMTU}
+	CheckUDP, CheckQUIC, CheckWebTransport, CheckLoss, CheckDatagrams, CheckMTU, CheckProcesses}
 
 // Check is what one look at the network found, in words.
 type Check struct {
@@ -179,6 +180,7 @@ func (d *diagnosis) run(ctx context.Context) {
 	}
 	d.tryDoors(ctx)
 	d.protocol()
+	d.processes()
 }
 
 // begin says that checks are under way; put ends them.

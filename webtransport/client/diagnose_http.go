@@ -333,6 +333,22 @@ func doors(doc *wire.Connect) string {
 	return strings.Join(all, " and ")
 }
 
+// processes says how the server finds what its agents start.
+func (d *diagnosis) processes() {
+	c := Check{Name: CheckProcesses, Verdict: VerdictOK}
+	switch held := d.document.Containment; {
+	case held == nil:
+		c.Verdict, c.Found = VerdictSkipped, "the server does not say how it finds what its agents start"
+	case held.Mode == wire.ContainedByCgroup:
+		c.Found = "each agent runs in a cgroup of its own: a stop ends whatever it started"
+	default:
+		c.Verdict, c.Found = VerdictWarning, "agents get no cgroup of their own: "+held.Why
+		c.Means = "What an agent starts is found by marks that processes inherit, and by their parents. A daemon that takes on another login, and empties its environment, is not."
+		c.Do = "Run the server as root, or as a systemd service with Delegate=yes, on Linux 5.14 or later with cgroup v2."
+	}
+	d.put(c)
+}
+
 // protocol compares what both sides speak.
 func (d *diagnosis) protocol() {
 	r := &d.report

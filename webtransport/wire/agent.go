@@ -1,6 +1,9 @@
 package wire
 
-import "time"
+import (
+	"fmt"
+	"time"
+)
 
 // AgentID names one agent for ever: "a" and twelve characters of lower-case base32.
 type AgentID string
@@ -156,9 +159,11 @@ type Agent struct {
 	ExitedAt      *time.Time `json:"exited_at,omitempty"`
 	LastHeartbeat *time.Time `json:"last_heartbeat,omitempty"`
 
-	Process *Process `json:"process,omitempty"`
-	Usage   Usage    `json:"usage"`
-	Exit    *Exit    `json:"exit,omitempty"`
+	Process     *Process        `json:"process,omitempty"`
+	Containment ContainmentMode `json:"containment,omitempty"` // of its processes; empty: it has none
+	Suspended   bool            `json:"suspended,omitempty"`   // its process is stopped by a signal (SIGSTOP, SIGTSTP): it does nothing until SIGCONT
+	Usage       Usage           `json:"usage"`
+	Exit        *Exit           `json:"exit,omitempty"`
 
 	Tasks     []TaskID   `json:"tasks,omitempty"`      // in work
 	Done      int        `json:"done,omitempty"`       // tasks that it completed
@@ -184,10 +189,12 @@ const MaxLastLine = 240
 // NeedsAttention reports whether a person should look at the agent: it waits for one, it failed, it makes
 // no progress, or it is out of reach.
 func (a *Agent) NeedsAttention() bool {
-	return a.Activity == ActivityRequiresAction || a.Reason == ReasonFailed || a.Stalled || (a.CrashLoop && a.Status.Alive()) ||
-		a.Status == StatusUnknown || a.Status == StatusLost ||
-		(a.Exit != nil && len(a.Exit.Leftovers) > 0)
+	return a.Activity == ActivityRequiresAction || a.Reason == ReasonFailed || a.Stalled || a.Suspended || (a.CrashLoop && a.Status.Alive()) ||
+		a.Status == StatusUnknown || a.Status == StatusLost || a.LeftBehind()
 }
+
+// LeftBehind reports whether processes of an agent that ended were still there at the last look.
+func (a *Agent) LeftBehind() bool { return a.Exit != nil && len(a.Exit.Leftovers) > 0 }
 
 // Process tells an operating-system process from every other one that had or will have its pid.
 type Process struct {
@@ -196,20 +203,52 @@ type Process struct {
 	StartTime uint64 `json:"start_time"` // field 22 of /proc/PID/stat: clock ticks since boot
 }
 
-// Usage is what an agent's processes use now.
+// Leftover is a process of an agent that a stop could not end.
+type Leftover struct {
+	Process
+	Name string `json:"name,omitempty"` // of its program, at most 15 bytes: /proc/PID/comm
+	User string `json:"user,omitempty"` // whose it is; its number where it has no name
+}
+
+func (l Leftover) String() string {
+	s := fmt.Sprintf("process %d", l.PID)
+	if l.Name != "" {
+		s += " (" + l.Name + ")"
+	}
+	if l.User != "" {
+		s += " of user " + l.User
+	}
+	return s
+}
+
+// ContainmentMode says by what all processes of an agent are found, whatever they do.
+type ContainmentMode string
+
+const (
+	ContainedByCgroup ContainmentMode = "cgroup" // a cgroup v2 of its own: no process can leave it unseen
+	ContainedByMarks  ContainmentMode = "marks"  // marks that processes inherit, and the tree of parents
+)
+
+// Containment is how a node contains the processes of its agents.
+type Containment struct {
+	Mode ContainmentMode `json:"mode"`
+	Why  string          `json:"why,omitempty"` // it is not cgroup
+}
+
+// Usage is what an agent's processes use now: its process group, and what descends from it.
 type Usage struct {
 	CPU       float64 `json:"cpu"`       // cores in use: 1.0 is one core
-	RSS       int64   `json:"rss"`       // bytes, summed over the process group
-	Processes int     `json:"processes"` // in the process group
+	RSS       int64   `json:"rss"`       // bytes, summed
+	Processes int     `json:"processes"` // that live
 	CPUTime   float64 `json:"cpu_time"`  // seconds since the start, user and system
 }
 
 // Exit is how an agent ended.
 type Exit struct {
-	Code      int       `json:"code"`                // exit code; -1 when a signal ended it or it never started
-	Signal    string    `json:"signal,omitempty"`    // such as "SIGKILL"
-	Message   string    `json:"message,omitempty"`   // for a person
-	Leftovers []Process `json:"leftovers,omitempty"` // processes of its group that outlived SIGKILL
+	Code      int        `json:"code"`                // exit code; -1 when a signal ended it or it never started
+	Signal    string     `json:"signal,omitempty"`    // such as "SIGKILL"
+	Message   string     `json:"message,omitempty"`   // for a person
+	Leftovers []Leftover `json:"leftovers,omitempty"` // processes of it that outlived SIGKILL, and were still there at the last look
 }
 
 // Event is one thing that happened to an agent. Events are append-only and read from a cursor.

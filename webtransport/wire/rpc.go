@@ -419,14 +419,15 @@ type AdmissionParams struct {
 
 // StopReport says how one agent ended.
 type StopReport struct {
-	ID        AgentID   `json:"id"`
-	Status    Status    `json:"status"`
-	Reason    Reason    `json:"reason,omitempty"`
-	Already   bool      `json:"already,omitempty"` // it had ended before
-	Forced    bool      `json:"forced,omitempty"`  // SIGKILL was needed
-	TookMS    int64     `json:"took_ms"`
-	Leftovers []Process `json:"leftovers,omitempty"` // of its group, still there
-	Error     *Error    `json:"error,omitempty"`
+	ID        AgentID    `json:"id"`
+	Status    Status     `json:"status"`
+	Reason    Reason     `json:"reason,omitempty"`
+	Already   bool       `json:"already,omitempty"` // it had ended before
+	Forced    bool       `json:"forced,omitempty"`  // SIGKILL was needed
+	TookMS    int64      `json:"took_ms"`
+	Leftovers []Leftover `json:"leftovers,omitempty"` // of it, still there
+	Cleared   int        `json:"cleared,omitempty"`   // processes that an earlier stop had left, and that are gone now
+	Error     *Error     `json:"error,omitempty"`
 }
 
 // TypesResult lists the agent types.
@@ -498,6 +499,8 @@ type Connect struct {
 	Node    NodeID `json:"node"`
 	Doors   []Door `json:"doors"`
 	Policy  Policy `json:"policy"`
+
+	Containment *Containment `json:"containment,omitempty"` // of the processes of this node's agents
 }
 
 // Door is one way in. Its ticket is good once, for TicketExpiresMS from the answer on.

@@ -1,0 +1,77 @@
+package control
+
+import (
+	"context"
+	"time"
+
+	"skein.dev/skein/webtransport/wire"
+)
+
+// A leftover is a process that a stop could not end: of another user, say, or one that waits for a disk that does not answer.
+// It stands in its agent's record, and each later stop of the agent, and each start of Skein, looks for it again.
+
+// keepLeftovers writes into the record what outlived a stop, so that everybody sees it.
+func (a *agent) keepLeftovers(left []wire.Leftover) {
+	a.update(true, func(rec *wire.Agent) {
+		var exit wire.Exit
+		if rec.Exit != nil {
+			exit = *rec.Exit
+		}
+		exit.Leftovers = left
+		rec.Exit = &exit
+	})
+	a.p.saves.later(a)
+}
+
+// clearLeftovers ends what is left of an agent that ended, and reports on it.
+func (a *agent) clearLeftovers(ctx context.Context, grace time.Duration) wire.StopReport {
+	a.clearing.Lock()
+	defer a.clearing.Unlock()
+	rep := wire.StopReport{Already: true}
+	rec := a.record()
+	if rec.Exit == nil || len(rec.Exit.Leftovers) == 0 || a.p.o.Leftovers == nil {
+		return rep
+	}
+	before := rec.Exit.Leftovers
+	rep.Leftovers = a.p.o.Leftovers(ctx, a.id, before, grace)
+	rep.Cleared = gone(before, rep.Leftovers)
+	a.p.log.Info("looked again for what an agent left behind", "agent", a.id, "gone", rep.Cleared, "left", rep.Leftovers)
+	a.keepLeftovers(rep.Leftovers)
+	return rep
+}
+
+// gone counts those that are not there any more.
+func gone(before, now []wire.Leftover) (n int) {
+	there := map[wire.Process]bool{}
+	for _, l := range now {
+		there[l.Process] = true
+	}
+	for _, l := range before {
+		if !there[l.Process] {
+			n++
+		}
+	}
+	return n
+}
+
+// clearLeftovers looks for what earlier runs left of agents that had ended. It does not wait: a process that does not go
+// takes the grace and longer.
+func (p *Plane) clearLeftovers() {
+	for _, a := range p.all() {
+		if rec := a.record(); rec.Status.Alive() || !rec.LeftBehind() {
+			continue
+		}
+		p.running.Go(func() {
+			ctx, cancel := context.WithCancel(p.ctx)
+			defer cancel()
+			go func() {
+				select {
+				case <-p.closing:
+					cancel()
+				case <-ctx.Done():
+				}
+			}()
+			a.clearLeftovers(ctx, a.stopGrace(nil))
+		})
+	}
+}
