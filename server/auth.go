@@ -8,6 +8,7 @@ import (
 	"encoding/hex"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"strings"
 	"sync"
 	"time"
@@ -47,6 +48,7 @@ type auth struct {
 
 	mu      sync.Mutex
 	oneTime map[string]time.Time // hash of a login token → when it ends
+	over    map[string]time.Time // a login that was signed out → when, for as long as a hello may be on its way
 	tickets map[string]ticket
 	order   []string // of tickets, oldest first
 }
@@ -57,7 +59,7 @@ type ticket struct {
 }
 
 func newAuth(token string, logins Logins, log *slog.Logger) *auth {
-	return &auth{token: token, logins: logins, log: log, oneTime: map[string]time.Time{}, tickets: map[string]ticket{}}
+	return &auth{token: token, logins: logins, log: log, oneTime: map[string]time.Time{}, over: map[string]time.Time{}, tickets: map[string]ticket{}}
 }
 
 func hash(secret string) string {
@@ -129,6 +131,36 @@ func encrypted(r *http.Request) bool {
 	return r.TLS != nil || strings.EqualFold(r.Header.Get("X-Forwarded-Proto"), "https")
 }
 
+const (
+	nextCookieName = "skein_next"
+	maxNext        = 2000 // bytes of a path that is worth remembering
+)
+
+// rememberNext keeps the page that a stranger asked for: whoever signs in with that browser soon is led there.
+func rememberNext(w http.ResponseWriter, r *http.Request) {
+	next := localPath(r.URL.RequestURI())
+	if r.Method != http.MethodGet || next == "" || next == "/" || len(next) > maxNext {
+		return
+	}
+	http.SetCookie(w, nextCookie(r, url.QueryEscape(next), int(oneTimeLifetime.Seconds())))
+}
+
+// takeNext gives what rememberNext kept, and forgets it; "": nothing.
+func takeNext(w http.ResponseWriter, r *http.Request) string {
+	c, err := r.Cookie(nextCookieName)
+	if err != nil {
+		return ""
+	}
+	http.SetCookie(w, nextCookie(r, "", -1))
+	next, _ := url.QueryUnescape(c.Value)
+	return localPath(next)
+}
+
+func nextCookie(r *http.Request, value string, maxAge int) *http.Cookie {
+	return &http.Cookie{Name: nextCookieName, Value: value, Path: ui.At(r.Context(), "/"), HttpOnly: true, SameSite: http.SameSiteLaxMode,
+		Secure: encrypted(r), MaxAge: maxAge}
+}
+
 // ticket makes a ticket that opens one session.
 func (a *auth) ticket(who principal) string {
 	t := rand.Text()
@@ -144,15 +176,29 @@ func (a *auth) ticket(who principal) string {
 	return t
 }
 
-// revoke ends what a login made: its tickets are good no more.
+// revoke ends what a login made: its tickets are good no more, and a session that one of them opens now is told by revoked.
 func (a *auth) revoke(who principal) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	for id, at := range a.over {
+		if time.Since(at) > ticketRemembered {
+			delete(a.over, id)
+		}
+	}
+	a.over[who.ID] = time.Now()
 	for t, k := range a.tickets {
 		if k.who.ID == who.ID {
 			a.tickets[t] = ticket{expires: k.expires}
 		}
 	}
+}
+
+// revoked reports whether a login was signed out a moment ago.
+func (a *auth) revoked(who principal) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	_, ok := a.over[who.ID]
+	return ok
 }
 
 // redeem uses a ticket up. Its error is a *wire.Error with the close code's meaning. A ticket that is no good is not known

@@ -157,7 +157,7 @@ func TestFormsAndCookiesStayBelowTheBasePath(t *testing.T) {
 	if a.Header.Get("Location") != "/skein/network" {
 		t.Errorf("a form leads to %q", a.Header.Get("Location"))
 	}
-	if a = n.ask(t, "POST", n.addrs.HTTP+"/logout", with(in)); a.Header.Get("Location") != "/skein/" || a.cookie() == nil || a.cookie().Path != "/skein/" {
+	if a = n.ask(t, "POST", n.addrs.HTTP+"/logout", with(in)); a.Header.Get("Location") != "/skein/login?out" || a.cookie() == nil || a.cookie().Path != "/skein/" {
 		t.Errorf("signing out leads to %q, and takes away %v", a.Header.Get("Location"), a.cookie())
 	}
 }

@@ -276,6 +276,9 @@ func (c *conn) hello(l *lane) error {
 	c.log = c.log.With("client", c.client.Name)
 	c.log.Debug("session open")
 	close(c.welcomed)
+	if c.s.auth.revoked(c.who) { // signed out meanwhile, when this was no session yet that could be found
+		go c.close(wire.CloseLoggedOut, "signed out")
+	}
 	return nil
 }
 

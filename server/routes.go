@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"crypto/rand"
 	"encoding/json"
 	"fmt"
@@ -109,6 +110,9 @@ func (s *Server) known(next http.Handler) http.Handler {
 func (s *Server) signedIn(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if _, ok := s.auth.request(r); !ok {
+			if asksForPage(r) {
+				rememberNext(w, r)
+			}
 			s.refuse(w, r, http.StatusUnauthorized, "")
 			return
 		}
@@ -238,9 +242,15 @@ func (s *Server) loginPage(w http.ResponseWriter, r *http.Request) {
 	s.page(w, r, http.StatusOK, ui.Login(ui.LoginView{Token: token, Next: localPath(r.URL.Query().Get("next")), Nonce: nonce(w)}))
 }
 
-// localPath gives a path of this server, or nothing: a login must not lead elsewhere.
+// localPath gives a path of this server, or nothing: a login must not lead elsewhere, nor out of the base path.
 func localPath(p string) string {
 	control := func(r rune) bool { return r < 0x20 || r == 0x7f }
+	path, _, _ := strings.Cut(p, "?")
+	for part := range strings.SplitSeq(path, "/") {
+		if dots := strings.ReplaceAll(strings.ToLower(part), "%2e", "."); dots == "." || dots == ".." {
+			return ""
+		}
+	}
 	if !strings.HasPrefix(p, "/") || strings.HasPrefix(p, "//") || strings.Contains(p, `\`) || strings.ContainsFunc(p, control) {
 		return ""
 	}
@@ -257,11 +267,8 @@ func (s *Server) login(w http.ResponseWriter, r *http.Request) {
 		s.refuse(w, r, http.StatusForbidden, "This login link was used before, or is older than "+oneTimeLifetime.String()+". Get another one:")
 	default:
 		http.SetCookie(w, loginCookie(r, value))
-		next := localPath(r.FormValue("next"))
-		if next == "" {
-			next = "/"
-		}
-		redirect(w, r, next)
+		remembered := takeNext(w, r)
+		redirect(w, r, cmp.Or(localPath(r.FormValue("next")), remembered, "/"))
 	}
 }
 

@@ -32,6 +32,18 @@ test('a login link leads where it says', async ({ page, server }) => {
   await expect(page.getByRole('searchbox', { name: /^Filter/ })).toHaveValue('here')
 })
 
+test('a stranger who signs in arrives at the page that was asked for', async ({ page, server, transport, noise }) => {
+  noise.push(REFUSED)
+  const [agent] = await server.spawn('scripted', '--script', 'idle 1h', '--name', 'asked-for')
+  await page.goto(`${server.http}/agents/${agent.id}`)
+  await expect(page.getByRole('heading', { level: 1 })).toHaveText('You are not signed in')
+  await page.goto((await server.cli('login')).trim())
+  await expect(page).toHaveURL(`${server.http}/agents/${agent.id}`)
+  await live(page, transport)
+  await page.goto(await server.loginURL()) // once
+  await expect(page).toHaveURL(`${server.http}/`)
+})
+
 test('skein login prints a URL that works, and its token is no cookie', async ({ page, server, request }) => {
   const url = (await server.cli('login')).match(/http:\S+/)?.[0] ?? ''
   await page.goto(url)
@@ -50,7 +62,7 @@ test('a stranger sees nothing', async ({ page, server, noise }) => {
     expect(response?.status(), path).toBe(401)
     await expect(page.getByRole('heading', { level: 1 }), path).toHaveText('You are not signed in')
     await expect(page.getByText('skein login'), path).toBeVisible()
-    expect(await page.context().cookies(), path).toEqual([])
+    expect((await page.context().cookies()).map((c) => c.name).filter((name) => name !== 'skein_next'), path).toEqual([])
   }
 })
 
@@ -78,23 +90,23 @@ test('another host name is refused', async ({ server, request }) => {
   expect(response.status()).toBe(421)
 })
 
-test('logging out ends access and the live session', async ({ fleet: page, server, transport, noise }) => {
+test('Sign out ends the login, its session, and what its other tabs show', async ({ fleet: page, server, transport, noise }) => {
   noise.push(REFUSED)
-  await expect.poll(async () => (await server.sessions())[transport]).toBe(1)
   const other = await page.context().newPage()
-  await other.goto(server.http)
+  await other.goto(`${server.http}/tasks`)
   await live(other, transport)
+  const [cookie] = await page.context().cookies()
+  await expect.poll(async () => (await server.sessions())[transport]).toBe(2)
 
-  expect(await page.evaluate(async () => (await fetch('/logout', { method: 'POST' })).status), 'the page it leads to').toBe(401)
-  for (const p of [page, other]) {
-    await expect(p.getByRole('banner').getByRole('button', { name: /^Offline/ })).toBeVisible()
-    await expect(p.getByRole('status').filter({ hasText: /signed out/i })).toBeVisible()
-  }
+  await page.getByRole('button', { name: 'Account' }).click()
+  await page.getByRole('dialog', { name: 'Account' }).getByRole('button', { name: 'Sign out' }).click()
+  await expect(page.getByRole('heading', { level: 1 })).toHaveText('You are signed out')
+  await expect(other.getByRole('banner').getByRole('button', { name: /^Offline/ })).toBeVisible()
+  await expect(other.getByRole('status').filter({ hasText: /signed out/i })).toBeVisible()
   await expect.poll(async () => (await server.sessions())[transport]).toBe(0)
-
-  await page.getByRole('button', { name: 'Load again' }).click()
-  await expect(page.getByRole('heading', { level: 1 })).toHaveText('You are not signed in')
-  expect(await page.context().cookies()).toEqual([])
+  expect((await fetch(server.http, { headers: { Cookie: `skein_login=${cookie.value}` } })).status).toBe(401)
+  await other.getByRole('button', { name: 'Load again' }).click()
+  await expect(other.getByRole('heading', { level: 1 })).toHaveText('You are not signed in')
 })
 
 test('a login outlives a restart of the server', async ({ fleet: page, server, transport, noise }) => {

@@ -143,6 +143,17 @@ for (const [url, fetched, socket] of [
   })
 }
 
+test('an origin that is not allowed is no matter of logins, and final', limit, async (t) => {
+  const peer = new Peer()
+  const message = 'pages of https://ops.example may not open sessions here: allow them with --allow-origin https://ops.example'
+  peer.onconnect = () => Response.json({ error: { code: -32012, message, data: { kind: 'origin_not_allowed' } } }, { status: 403 })
+  const skein = open(t, peer)
+  await assert.rejects(skein.ready, (/** @type {any} */ e) => e.kind === 'origin_not_allowed' && e.final && e.code === 403 && e.message === message)
+  await assert.rejects(skein.closed, { kind: 'origin_not_allowed' })
+  assert.equal(skein.state, 'closed')
+  assert.equal(peer.connects, 1)
+})
+
 test('of several doors of one transport the next is tried when one failed', limit, async (t) => {
   const peer = new Peer()
   peer.doors = [{ ...peer.doors[0], url: 'https://[::1]:4433/wt' }, peer.doors[0]]

@@ -248,7 +248,8 @@ func (c *Client) post(ctx context.Context, path string, v any) error {
 	return nil
 }
 
-// LoginURL asks the server for a URL that signs a browser in, once.
+// LoginURL asks the server for a URL that signs a browser in, once. It begins with o.URL: what is before the server, such as
+// a proxy, is before the browser too.
 func LoginURL(ctx context.Context, o Options) (string, error) {
 	c := &Client{o: o, http: &http.Client{Transport: &http.Transport{TLSClientConfig: pinned(o.CertificateHashes), DisableKeepAlives: true}}}
 	var res struct {
@@ -257,7 +258,11 @@ func LoginURL(ctx context.Context, o Options) (string, error) {
 	if err := c.post(ctx, "/login/token", &res); err != nil {
 		return "", fmt.Errorf("ask %s for a login: %w", o.URL, err)
 	}
-	return res.URL, nil
+	link, err := url.Parse(res.URL)
+	if err != nil {
+		return "", fmt.Errorf("ask %s for a login: %w", o.URL, err)
+	}
+	return strings.TrimRight(o.URL, "/") + "/login?" + link.RawQuery, nil
 }
 
 // attempt is how one door answered.

@@ -5,6 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -435,5 +438,30 @@ func TestACallEndsWithItsContextWhileNobodyIsThere(t *testing.T) {
 	c.Close()
 	if took := time.Since(begin); took > 3*time.Second {
 		t.Errorf("Close took %s", took)
+	}
+}
+
+// Another origin's page is refused by /connect for what it is, and not for its login. Programs send no Origin; a proxy may.
+func TestARefusedOriginIsFinalAndNoMatterOfLogins(t *testing.T) {
+	t.Parallel()
+	n := serve(t)
+	to, err := url.Parse(n.addrs.HTTP)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var asked atomic.Int32
+	proxy := httptest.NewServer(&httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
+		asked.Add(1)
+		r.SetURL(to)
+		r.Out.Header.Set("Origin", "https://ops.example")
+	}})
+	defer proxy.Close()
+	_, err = client.Dial(t.Context(), client.Options{URL: proxy.URL, Token: n.token})
+	var we *wire.Error
+	if !errors.As(err, &we) || we.Code != wire.CodeOrigin || !strings.Contains(we.Message, "--allow-origin https://ops.example") {
+		t.Errorf("%v", err)
+	}
+	if asked.Load() != 1 {
+		t.Errorf("it asked %d times", asked.Load())
 	}
 }
