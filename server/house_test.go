@@ -12,13 +12,14 @@ const module = "skein.dev/skein/"
 
 // rooms says what each package of the house may import of ours. Types come from wire, wherever they are used.
 var rooms = map[string][]string{
-	"cmd/skein":           {"server", "webtransport", "webtransport/client", "webtransport/wire", "webtransport/bare", "e2e/netlab"}, // bare: what bench compares with
+	"cmd/skein":           {"server", "server/screen", "webtransport", "webtransport/client", "webtransport/wire", "webtransport/bare", "e2e/netlab"}, // bare: what bench compares with
 	"cmd/skein-peers":     {"webtransport/bare"},
 	"server":              {"server/control", "server/jet", "server/runner", "ui", "static", "webtransport", "webtransport/wire"},
-	"server/control":      {"server/runner", "webtransport/wire"},
+	"server/control":      {"server/runner", "server/screen", "webtransport/wire"},
 	"server/jet":          {"webtransport/wire"},
+	"server/screen":       {}, // what a terminal shows: for whoever shows output
 	"server/runner":       {"webtransport/wire"},
-	"ui":                  {"webtransport/wire"},
+	"ui":                  {"server/screen", "webtransport/wire"},
 	"static":              {},
 	"webtransport":        {"webtransport/mask", "webtransport/qmux"},
 	"webtransport/mask":   {},

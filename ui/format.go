@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"skein.dev/skein/server/screen"
 	"skein.dev/skein/webtransport/wire"
 )
 
@@ -234,7 +235,7 @@ func ShortID(id wire.AgentID) string {
 
 // Clean makes one line of printed text fit for a table cell: no escape sequences, no control characters.
 func Clean(s string) string {
-	s = escapes.ReplaceAllString(s, "")
+	s = screen.Strip(s)
 	if !strings.ContainsFunc(s, control) {
 		return strings.TrimSpace(s)
 	}
@@ -249,10 +250,7 @@ func Clean(s string) string {
 	}, s))
 }
 
-// control reports characters that print nothing or turn the text around: C0, C1, and the bidirectional overrides.
-func control(r rune) bool {
-	return r < 0x20 || r >= 0x7f && r < 0xa0 || r >= 0x202a && r <= 0x202e || r >= 0x2066 && r <= 0x2069
-}
+func control(r rune) bool { return screen.Unprintable(r) }
 
 // JoinArgv writes argv so that a person can read it back: arguments that need quotes get single ones.
 func JoinArgv(argv []string) string {

@@ -3,8 +3,6 @@ package ui
 import (
 	"encoding/json"
 	"os"
-	"reflect"
-	"strings"
 	"testing"
 	"time"
 
@@ -92,52 +90,4 @@ func TestFormat(t *testing.T) {
 			t.Errorf("%s: Need and NeedsAttention disagree", a.ID)
 		}
 	}
-}
-
-// TestPieces reads the table that static/test/app-ansi.test.js reads too.
-func TestPieces(t *testing.T) {
-	var table []struct {
-		Name, Start, Line, End string
-		Pieces                 []Piece
-	}
-	readTable(t, "ansi.json", &table)
-	for _, c := range table {
-		t.Run(c.Name, func(t *testing.T) {
-			s := parseStyle(t, c.Start)
-			got := Pieces(c.Line, &s)
-			if len(got)+len(c.Pieces) > 0 && !reflect.DeepEqual(got, c.Pieces) {
-				t.Errorf("pieces = %q, want %q", got, c.Pieces)
-			}
-			if s.Class() != c.End {
-				t.Errorf("ends with %q, want %q", s.Class(), c.End)
-			}
-		})
-	}
-}
-
-// parseStyle finds the style with these classes.
-func parseStyle(t *testing.T, class string) Style {
-	t.Helper()
-	var s Style
-	codes := map[string]string{"a-b": "1", "a-u": "4", "f10": "92", "g4": "44"}
-	for _, c := range strings.Fields(class) {
-		s.apply(codes[c])
-	}
-	if s.Class() != class {
-		t.Fatalf("no style has the classes %q", class)
-	}
-	return s
-}
-
-func FuzzPieces(f *testing.F) {
-	f.Add("\x1b[1;38;5;200mx\x1b]0;t\x07\x1b[m")
-	f.Add("\x1b[38;2;1;2;300m\x1b[?25l\x1b(B")
-	f.Fuzz(func(t *testing.T, line string) {
-		var s Style
-		for _, p := range Pieces(line, &s) {
-			if strings.ContainsAny(p.Text, "\x00\x07\x1b\u202e") {
-				t.Errorf("a control character is left in %q", p.Text)
-			}
-		}
-	})
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"skein.dev/skein/server/screen"
 	"skein.dev/skein/webtransport/wire"
 )
 
@@ -18,35 +19,48 @@ const maxLine = 8 << 10
 type Line struct {
 	Seq   uint64
 	Time  time.Time
-	Kind  string // "out", "err", "in" (what was written to it), "bin" (not text), "mark" (its end)
-	Text  string // as it came, escape sequences and all; for "bin" a label
-	Bytes []byte // kind "bin"
-	Start Style  // the style that holds at its beginning
-	Open  bool   // its newline has not come yet
+	Kind  string       // "out", "err", "in" (what was written to it), "bin" (not text), "mark" (its end)
+	Text  string       // as it came, escape sequences and all, or what leaves the same on a terminal; for "bin" a label
+	Bytes []byte       // kind "bin"
+	Start screen.Style // the style that holds at its beginning
+	Open  bool         // its newline has not come yet
 }
 
 // Pieces is the line's text by style.
-func (l Line) Pieces() []Piece {
+func (l Line) Pieces() []screen.Piece {
 	if l.Kind == "mark" || l.Kind == "bin" {
-		return []Piece{{Text: l.Text}}
+		return []screen.Piece{{Text: l.Text}}
 	}
 	s := l.Start
-	return Pieces(visible(l.Text), &s)
+	return screen.Pieces(l.Text, &s)
 }
 
-// visible is what a terminal leaves of a line in which carriage returns went back to its start.
-func visible(text string) string {
-	text = strings.TrimRight(text, "\r")
-	if i := strings.LastIndexByte(text, '\r'); i >= 0 {
-		return text[i+1:]
+// add takes further output of the line. What is written over, as by a progress bar, is kept as what a terminal leaves
+// of it, so that the line stays short however long it goes on. rest is what does not fit into a line any more.
+func (l *Line) add(text string) (rest string, full bool) {
+	if whole := l.Text + text; screen.Moves(strings.TrimRight(whole, "\r")) {
+		s := screen.Line{Start: l.Start}
+		s.Write(whole)
+		l.Text = s.State()
+		return "", s.Columns() > maxLine
 	}
-	return text
+	room := maxLine - len(l.Text)
+	if len(text) <= room {
+		l.Text += text
+		return "", false
+	}
+	cut := max(room, 0)
+	for cut > 0 && !utf8.RuneStart(text[cut]) {
+		cut--
+	}
+	l.Text += text[:cut]
+	return text[cut:], true
 }
 
 // Lines puts the output of events together. It also gives the style that holds after the last line of each kind, for
 // those that come next.
-func Lines(events []wire.Event) (lines []Line, end map[string]Style) {
-	b := lineBuilder{open: map[string]int{}, style: map[string]Style{}}
+func Lines(events []wire.Event) (lines []Line, end map[string]screen.Style) {
+	b := lineBuilder{open: map[string]int{}, style: map[string]screen.Style{}}
 	for _, e := range events {
 		b.event(e)
 	}
@@ -56,7 +70,7 @@ func Lines(events []wire.Event) (lines []Line, end map[string]Style) {
 type lineBuilder struct {
 	lines []Line
 	open  map[string]int // by kind: the index of the line that goes on, plus 1
-	style map[string]Style
+	style map[string]screen.Style
 }
 
 func (b *lineBuilder) event(e wire.Event) {
@@ -94,20 +108,14 @@ func (b *lineBuilder) output(kind string, e wire.Event) {
 	for rest != "" {
 		text, after, ended := strings.Cut(rest, "\n")
 		at := b.at(kind, e)
-		l := &b.lines[at]
-		if room := maxLine - len(l.Text); len(text) > room {
-			cut := max(room, 0)
-			for cut > 0 && !utf8.RuneStart(text[cut]) {
-				cut--
-			}
-			l.Text += text[:cut]
-			rest = rest[cut:]
+		over, full := b.lines[at].add(text)
+		if over != "" {
+			rest = rest[len(text)-len(over):]
 			b.close(kind)
 			continue
 		}
-		l.Text += text
 		rest = after
-		if ended {
+		if ended || full {
 			b.close(kind)
 		}
 	}
@@ -131,7 +139,7 @@ func (b *lineBuilder) close(kind string) {
 	l := &b.lines[i-1]
 	l.Open = false
 	s := l.Start
-	Pieces(l.Text, &s)
+	screen.Pieces(l.Text, &s)
 	b.style[kind] = s
 	delete(b.open, kind)
 }
@@ -142,8 +150,8 @@ const MaxLines = 2000
 // shownOutput is what an agent's page is rendered with.
 type shownOutput struct {
 	lines   []Line
-	end     map[string]Style // by kind, the style that holds after the last line
-	first   uint64           // the seq of the earliest event that is shown, maybe in part; 0: none
+	end     map[string]screen.Style // by kind, the style that holds after the last line
+	first   uint64                  // the seq of the earliest event that is shown, maybe in part; 0: none
 	earlier bool
 }
 

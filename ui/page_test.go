@@ -2,6 +2,7 @@ package ui
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -469,6 +470,9 @@ func TestLines(t *testing.T) {
 		{"two streams, each its own line", []wire.Event{stdout("a"), stderr("x"), stdout("b\n"), stderr("y\n")}, []string{"out:ab", "err:xy"}},
 		{"empty lines", []wire.Event{stdout("\n\na\n")}, []string{"out:", "out:", "out:a"}},
 		{"carriage returns", []wire.Event{stdout("10%\r50%\r"), stdout("100%\r\n")}, []string{"out:100%"}},
+		{"a progress bar without an end", bars(stdout, 400), []string{"out:[" + strings.Repeat("#", 60) + "] 400…"}},
+		{"a sequence in two events", []wire.Event{stdout("old\x1b[2"), stdout("K\x1b[1"), stdout("Gnew\n")}, []string{"out:new"}},
+		{"a spinner", []wire.Event{stdout("|"), stdout("\b/"), stdout("\b-"), stdout("\b\\\n")}, []string{"out:\\"}},
 		{"input", []wire.Event{input("yes\nno\n"), input("")}, []string{"in:yes", "in:no", "in:end of input"}},
 		{"binary ends a line", []wire.Event{stdout("a"), binary, stdout("b\n")}, []string{"out:a", "bin:Binary, 2 B · ff 00", "out:b"}},
 		{"the end", []wire.Event{stdout("a"), exited}, []string{"out:a", "mark:Completed"}},
@@ -481,6 +485,14 @@ func TestLines(t *testing.T) {
 			}
 		})
 	}
+}
+
+// bars are the events of a progress bar that stays on one line.
+func bars(print func(string) wire.Event, n int) (all []wire.Event) {
+	for i := range n {
+		all = append(all, print(fmt.Sprintf("\x1b[2K\x1b[1G[\x1b[32m%s\x1b[0m] %d", strings.Repeat("#", 60), i+1)))
+	}
+	return all
 }
 
 func TestLinesKeepTheStyle(t *testing.T) {

@@ -11,6 +11,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"skein.dev/skein/server/screen"
 	"skein.dev/skein/webtransport/wire"
 )
 
@@ -355,7 +356,7 @@ func Pretty(text string) (pretty string, ok bool) {
 
 // Plain is printed text without what a terminal would act on; its lines stay.
 func Plain(s string) string {
-	s = escapes.ReplaceAllString(s, "")
+	s = screen.Strip(s)
 	return strings.Map(func(r rune) rune {
 		if r != '\n' && r != '\t' && control(r) {
 			return -1

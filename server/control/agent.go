@@ -55,7 +55,7 @@ type agent struct {
 	lost       bool                 // it gave no sign of life for too long, and is killed
 	asks       bool                 // a task of its waits for a person, by the line protocol
 	meant      wire.Activity        // what its runtime saw of it meanwhile
-	partial    []byte               // of the last line of output, at most MaxLastLine bytes
+	lines      lastLines            // of its output
 	notify     map[*Follower]func() // called when the log grew or ended
 
 	// the end of the log: every event with a seq greater than tailAfter is in tail
@@ -165,7 +165,7 @@ func (a *agent) stored(e wire.Event) {
 	}
 	a.rec.LastSeq = e.Seq
 	full := !e.Type.IsOutput()
-	if e.Type.IsOutput() && a.lastLine(e.Data.Bytes()) {
+	if e.Type.IsOutput() && a.lastLine(e.Type, e.Data.Bytes()) {
 		full = true
 	}
 	a.touch(full)
@@ -179,79 +179,14 @@ func (a *agent) tell() {
 	}
 }
 
-// lastLine keeps the last line of the output that is not blank. It reports whether it changed. The caller holds mu.
-func (a *agent) lastLine(b []byte) bool {
-	if i := bytes.LastIndexByte(bytes.TrimRight(b, "\r\n"), '\n'); i >= 0 {
-		a.partial, b = a.partial[:0], b[i+1:]
-	}
-	whole := bytes.HasSuffix(b, []byte("\n"))
-	if room := wire.MaxLastLine - len(a.partial); room > 0 {
-		a.partial = append(a.partial, b[:min(len(b), room)]...)
-	}
-	line := printable(a.partial)
-	if whole {
-		a.partial = a.partial[:0]
-	}
+// lastLine keeps the last line of the output. It reports whether it changed. The caller holds mu.
+func (a *agent) lastLine(t wire.EventType, b []byte) bool {
+	line := a.lines.add(t, b)
 	if line == "" || line == a.rec.LastLine {
 		return false
 	}
 	a.rec.LastLine = line
 	return true
-}
-
-// printable makes one line of text of output: no escape sequences, no control characters, valid UTF-8.
-func printable(b []byte) string {
-	var out []byte
-	for len(b) > 0 {
-		if b[0] == 0x1b {
-			b = b[escapeLen(b):]
-			continue
-		}
-		r, n := utf8.DecodeRune(b)
-		switch {
-		case r == '\r' && n < len(b) && len(bytes.TrimSpace(b[n:])) > 0: // what follows overwrites the line
-			out = out[:0]
-		case r == '\t':
-			out = append(out, ' ')
-		case r < 0x20 || r == 0x7f || r == utf8.RuneError && n == 1:
-		default:
-			out = append(out, b[:n]...)
-		}
-		b = b[n:]
-	}
-	for len(out) > wire.MaxLastLine {
-		_, n := utf8.DecodeLastRune(out)
-		out = out[:len(out)-n]
-	}
-	return string(bytes.TrimSpace(out))
-}
-
-// escapeLen is the length of the escape sequence that b starts with: CSI up to its final byte, OSC up to BEL or ST,
-// else two bytes (ECMA-48).
-func escapeLen(b []byte) int {
-	if len(b) < 2 {
-		return len(b)
-	}
-	switch b[1] {
-	case '[':
-		for i := 2; i < len(b); i++ {
-			if b[i] >= 0x40 && b[i] <= 0x7e {
-				return i + 1
-			}
-		}
-		return len(b)
-	case ']':
-		for i := 2; i < len(b); i++ {
-			if b[i] == 0x07 {
-				return i + 1
-			}
-			if b[i] == 0x1b && i+1 < len(b) && b[i+1] == '\\' {
-				return i + 2
-			}
-		}
-		return len(b)
-	}
-	return 2
 }
 
 // sink takes what the runtime tells about the agent.
@@ -412,7 +347,7 @@ func (a *agent) findLastLine(ctx context.Context) error {
 	a.mu.Lock()
 	for _, e := range events {
 		if e.Type.IsOutput() {
-			a.lastLine(e.Data.Bytes())
+			a.lastLine(e.Type, e.Data.Bytes())
 		}
 	}
 	a.edits++

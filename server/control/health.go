@@ -194,7 +194,7 @@ func (a *agent) pause(exit wire.Exit, wait time.Duration) bool {
 		rec.Restarts++
 	})
 	a.mu.Lock()
-	a.lost, a.asks, a.partial = false, false, nil
+	a.lost, a.asks, a.lines = false, false, lastLines{}
 	a.mu.Unlock()
 	return a.record().Desired != wire.DesiredStop
 }

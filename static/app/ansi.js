@@ -1,9 +1,10 @@
 /**
  * The colours of output, as classes: the content security policy forbids inline styles, and an arbitrary colour would
- * not be readable on both a light and a dark page. The same rules stand in ui/ansi.go; ui/testdata/ansi.json holds both.
+ * not be readable on both a light and a dark page. The same rules stand in server/screen; ui/testdata/ansi.json holds both.
  */
 
 import { ESCAPES, printable } from './format.js'
+import { ScreenLine, moves } from './screen.js'
 
 /** @typedef {{class: string, text: string}} Piece text with one style */
 
@@ -34,6 +35,15 @@ export class Style {
     if (this.#fg !== undefined) out.push(`f${this.#fg}`)
     if (this.#bg !== undefined) out.push(`g${this.#bg}`)
     return out.join(' ')
+  }
+
+  /** The sequence that sets this style, whatever held before. */
+  get sgr() {
+    const on = { 'a-b': 1, 'a-d': 2, 'a-i': 3, 'a-u': 4, 'a-s': 9, 'a-v': 7 }
+    const out = ['0', ...FLAGS.filter((f) => this.#flags.has(f)).map((f) => String(on[f]))]
+    if (this.#fg !== undefined) out.push(String(this.#fg < 8 ? 30 + this.#fg : 82 + this.#fg))
+    if (this.#bg !== undefined) out.push(String(this.#bg < 8 ? 40 + this.#bg : 92 + this.#bg))
+    return `\x1b[${out.join(';')}m`
   }
 
   /** @param {string} params what stands between "ESC [" and "m" */
@@ -76,6 +86,11 @@ export class Style {
  * @returns {Piece[]}
  */
 export function pieces(line, style) {
+  if (moves(line.replace(/\r+$/, ''))) {
+    const l = new ScreenLine(style)
+    l.write(line)
+    return l.pieces()
+  }
   /** @type {Piece[]} */
   const out = []
   const add = (/** @type {string} */ raw) => {

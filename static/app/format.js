@@ -242,8 +242,11 @@ export function inputRefusal(a) {
   return 'It has ended and takes no input'
 }
 
-/** Control sequences of ECMA-48: CSI, OSC and the other strings, and two-byte ones. An unfinished one at the end counts. */
-export const ESCAPES = /\x1b(?:\[[0-?]*[ -/]*(?:[@-~]|$)|[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\|$)|[ -/]*(?:[0-Z\\^-~]|$))/g
+/**
+ * Control sequences of ECMA-48: CSI, OSC and the other strings, which any escape ends, and two-byte ones. An unfinished
+ * one at the end counts.
+ */
+export const ESCAPES = /\x1b(?:\[[0-?]*[ -/]*(?:[@-~]|$)|[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\|\x1b?$)?|[ -/]*(?:[0-Z\\^-~]|$))/g
 
 /** Characters that print nothing or turn the text around. */
 const CONTROL = /[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]/g

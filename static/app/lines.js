@@ -1,5 +1,6 @@
 import { Style, pieces } from './ansi.js'
 import { bytes, count, exitText } from './format.js'
+import { ScreenLine, moves } from './screen.js'
 
 /** @import { AgentEvent, AgentEventData, GapEvent } from '../client/types.js' */
 
@@ -11,7 +12,7 @@ const MAX_LINE = 8 << 10
  * @property {number} seq of the event it began with
  * @property {string} time
  * @property {'out' | 'err' | 'in' | 'bin' | 'mark' | 'gap'} kind
- * @property {string} text as it came; for "bin" a label
+ * @property {string} text as it came, or what leaves the same on a terminal; for "bin" a label
  * @property {string} start the style that holds at its beginning, as classes
  * @property {boolean} open its newline has not come yet
  * @property {string} [base64] kind "bin"
@@ -86,17 +87,14 @@ export class Lines {
       this.#changed.add(line)
       const end = rest.indexOf('\n')
       const text = end < 0 ? rest : rest.slice(0, end)
-      const room = MAX_LINE - line.text.length
-      if (text.length > room) {
-        const cut = /[\udc00-\udfff]/.test(text.charAt(room)) ? Math.max(0, room - 1) : room
-        line.text += text.slice(0, cut)
-        rest = rest.slice(cut)
+      const { over, full } = grow(line, text)
+      if (over > 0) {
+        rest = rest.slice(text.length - over)
         this.#close(kind)
         continue
       }
-      line.text += text
       rest = end < 0 ? '' : rest.slice(end + 1)
-      if (end >= 0) this.#close(kind)
+      if (end >= 0 || full) this.#close(kind)
     }
   }
 
@@ -136,16 +134,34 @@ export class Lines {
   }
 }
 
+/**
+ * Adds further output to a line. What is written over, as by a progress bar, is kept as what a terminal leaves of it, so
+ * that the line stays short however long it goes on. `over` is how much does not fit into a line any more.
+ * @param {Line} line
+ * @param {string} text
+ */
+function grow(line, text) {
+  const whole = line.text + text
+  if (moves(whole.replace(/\r+$/, ''))) {
+    const screen = new ScreenLine(new Style(line.start))
+    screen.write(whole)
+    line.text = screen.state
+    return { over: 0, full: screen.columns > MAX_LINE }
+  }
+  const room = Math.max(0, MAX_LINE - line.text.length)
+  if (text.length <= room) {
+    line.text = whole
+    return { over: 0, full: false }
+  }
+  const cut = /[\udc00-\udfff]/.test(text.charAt(room)) ? Math.max(0, room - 1) : room
+  line.text += text.slice(0, cut)
+  return { over: text.length - cut, full: true }
+}
+
 /** @param {Line} line by style */
 export function linePieces(line) {
   if (line.kind === 'bin' || line.kind === 'mark' || line.kind === 'gap') return [{ class: '', text: line.text }]
-  return pieces(visible(line.text), new Style(line.start))
-}
-
-/** @param {string} text what a terminal leaves of a line in which carriage returns went back to its start */
-function visible(text) {
-  text = text.replace(/\r+$/, '')
-  return text.slice(text.lastIndexOf('\r') + 1)
+  return pieces(line.text, new Style(line.start))
 }
 
 /** @param {string} base64 */

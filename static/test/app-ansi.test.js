@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import test from 'node:test'
 import { Style, pieces } from '../app/ansi.js'
+import { ScreenLine } from '../app/screen.js'
 
 /** The table that ui/format_test.go reads too. */
 const table = JSON.parse(readFileSync(new URL('../../ui/testdata/ansi.json', import.meta.url), 'utf8'))
@@ -11,5 +12,14 @@ for (const c of table) {
     const style = new Style(c.start)
     assert.deepEqual(pieces(c.line, style), c.pieces)
     assert.equal(style.class, c.end)
+    for (let at = 0; at <= c.line.length; at++) {
+      if (/[\udc00-\udfff]/.test(c.line.charAt(at))) continue // events are cut between characters
+      const before = new ScreenLine(new Style(c.start)) // cut anywhere, kept as its state, and gone on with
+      before.write(c.line.slice(0, at))
+      const after = new ScreenLine(new Style(c.start))
+      after.write(before.state)
+      after.write(c.line.slice(at))
+      assert.deepEqual(after.pieces(), c.pieces, `cut at ${at}`)
+    }
   })
 }

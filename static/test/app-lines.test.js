@@ -31,6 +31,9 @@ const cases = /** @type {[string, AgentEvent[], string[]][]} */ ([
   ['two streams, each its own line', [out('a'), err('x'), out('b\n'), err('y\n')], ['out:ab', 'err:xy']],
   ['empty lines', [out('\n\na\n')], ['out:', 'out:', 'out:a']],
   ['carriage returns', [out('10%\r50%\r'), out('100%\r\n')], ['out:100%']],
+  ['a progress bar without an end', Array.from({ length: 400 }, (_, i) => out(`\x1b[2K\x1b[1G[\x1b[32m${'#'.repeat(60)}\x1b[0m] ${i + 1}`)), [`out:[${'#'.repeat(60)}] 400…`]],
+  ['a sequence in two events', [out('old\x1b[2'), out('K\x1b[1'), out('Gnew\n')], ['out:new']],
+  ['a spinner', [out('|'), out('\b/'), out('\b-'), out('\b\\\n')], ['out:\\']],
   ['input', [input('yes\nno\n'), input('')], ['in:yes', 'in:no', 'in:end of input']],
   ['binary ends a line', [out('a'), event('output.stdout', { base64: '/wA=' }), out('b\n')], ['out:a', 'bin:Binary, 2 B · ff 00', 'out:b']],
   ['the end', [out('a'), event('agent.exited', { reason: 'completed' })], ['out:a', 'mark:Completed']],
@@ -61,6 +64,14 @@ test('lines: a line that grows is given again', () => {
   assert.equal(again, first)
   assert.equal(again?.text, 'ab')
   assert.equal(next?.text, 'c')
+})
+
+test('lines: a progress bar that the server rendered goes on', () => {
+  const lines = new Lines()
+  lines.resume([{ seq: 1, time: '', kind: 'out', text: '50% of it\x1b[1G', start: '', open: true }], {})
+  lines.add(out('60%'))
+  lines.add(out('\x1b[K\n'))
+  assert.deepEqual(lines.take().map(linePieces), [[{ class: '', text: '60%' }]])
 })
 
 test('lines: what the server rendered goes on', () => {

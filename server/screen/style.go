@@ -1,19 +1,9 @@
-package ui
+package screen
 
 import (
-	"regexp"
 	"strconv"
 	"strings"
 )
-
-// Output is shown with the sixteen colours of the page's own palette, as classes: the content security policy forbids
-// inline styles, and an arbitrary colour would not be readable on both a light and a dark page. 256 and true colours
-// map to the nearest of the sixteen. Every other escape sequence is dropped. The same rules stand in
-// static/app/ansi.js; testdata/ansi.json holds both.
-
-// escapes are the control sequences of ECMA-48: CSI, OSC and the other strings, and two-byte ones. An unfinished one
-// at the end counts.
-var escapes = regexp.MustCompile("\x1b(?:\\[[0-?]*[ -/]*(?:[@-~]|$)|[\\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\\\|$)|[ -/]*(?:[0-Z\\\\^-~]|$))")
 
 // Piece is text with one style: the space-separated classes of style.css.
 type Piece struct {
@@ -24,7 +14,7 @@ type Piece struct {
 // Style is the state of Select Graphic Rendition between two pieces. The zero value is plain.
 type Style struct {
 	bold, dim, italic, under, inverse, strike bool
-	fg, bg                                    int // 0: default; else colour + 1
+	fg, bg                                    int8 // 0: default; else colour + 1
 }
 
 // Class is the style as classes.
@@ -42,51 +32,35 @@ func (s Style) Class() string {
 	add(s.strike, "a-s")
 	add(s.inverse, "a-v")
 	if s.fg > 0 {
-		c = append(c, "f"+strconv.Itoa(s.fg-1))
+		c = append(c, "f"+strconv.Itoa(int(s.fg-1)))
 	}
 	if s.bg > 0 {
-		c = append(c, "g"+strconv.Itoa(s.bg-1))
+		c = append(c, "g"+strconv.Itoa(int(s.bg-1)))
 	}
 	return strings.Join(c, " ")
 }
 
-// Pieces splits a line by style, beginning with *s and leaving the style that holds at its end there.
-func Pieces(line string, s *Style) []Piece {
-	var out []Piece
-	add := func(text string) {
-		text = printable(text)
-		if text == "" {
-			return
+// sgr is the sequence that sets this style, whatever held before.
+func (s Style) sgr() string {
+	b := []byte("\x1b[0")
+	for _, f := range []struct {
+		on bool
+		n  string
+	}{{s.bold, ";1"}, {s.dim, ";2"}, {s.italic, ";3"}, {s.under, ";4"}, {s.inverse, ";7"}, {s.strike, ";9"}} {
+		if f.on {
+			b = append(b, f.n...)
 		}
-		c := s.Class()
-		if n := len(out); n > 0 && out[n-1].Class == c {
-			out[n-1].Text += text
-			return
-		}
-		out = append(out, Piece{c, text})
 	}
-	for {
-		loc := escapes.FindStringIndex(line)
-		if loc == nil {
-			add(line)
-			return out
+	colour := func(c int8, low, bright int) {
+		if n := int(c) - 1; n >= 8 {
+			b = strconv.AppendInt(append(b, ';'), int64(bright+n-8), 10)
+		} else if n >= 0 {
+			b = strconv.AppendInt(append(b, ';'), int64(low+n), 10)
 		}
-		add(line[:loc[0]])
-		if seq := line[loc[0]:loc[1]]; strings.HasPrefix(seq, "\x1b[") && strings.HasSuffix(seq, "m") {
-			s.apply(seq[2 : len(seq)-1])
-		}
-		line = line[loc[1]:]
 	}
-}
-
-// printable drops control characters but the tab, and the bidirectional overrides.
-func printable(s string) string {
-	return strings.Map(func(r rune) rune {
-		if r != '\t' && control(r) {
-			return -1
-		}
-		return r
-	}, s)
+	colour(s.fg, 30, 90)
+	colour(s.bg, 40, 100)
+	return string(append(b, 'm'))
 }
 
 func (s *Style) apply(params string) {
@@ -130,24 +104,24 @@ func (s *Style) apply(params string) {
 		case n == 29:
 			s.strike = false
 		case n >= 30 && n <= 37:
-			s.fg = n - 30 + 1
+			s.fg = int8(n - 30 + 1)
 		case n >= 90 && n <= 97:
-			s.fg = n - 90 + 8 + 1
+			s.fg = int8(n - 90 + 8 + 1)
 		case n == 39:
 			s.fg = 0
 		case n >= 40 && n <= 47:
-			s.bg = n - 40 + 1
+			s.bg = int8(n - 40 + 1)
 		case n >= 100 && n <= 107:
-			s.bg = n - 100 + 8 + 1
+			s.bg = int8(n - 100 + 8 + 1)
 		case n == 49:
 			s.bg = 0
 		case n == 38 || n == 48:
 			colour, used := extended(nums[i+1:])
 			i += used
 			if colour >= 0 && n == 38 {
-				s.fg = colour + 1
+				s.fg = int8(colour + 1)
 			} else if colour >= 0 {
-				s.bg = colour + 1
+				s.bg = int8(colour + 1)
 			}
 		}
 	}

@@ -1,0 +1,70 @@
+package control
+
+import (
+	"bytes"
+	"strings"
+	"unicode/utf8"
+
+	"skein.dev/skein/server/screen"
+	"skein.dev/skein/webtransport/wire"
+)
+
+// lastLines finds the last line of an agent's output that is not blank, as a terminal shows it now: a progress bar that
+// never prints a newline counts in its newest state. Standard output and error are lines of their own.
+type lastLines struct {
+	// open is what stands of the line whose newline has not come, as output that leaves the same; of at most
+	// wire.MaxLastLine columns.
+	open [2]string
+}
+
+// add takes further output and gives the last line; "": what came shows none.
+func (l *lastLines) add(t wire.EventType, b []byte) string {
+	open := &l.open[0]
+	if t == wire.EventStderr {
+		open = &l.open[1]
+	}
+	head, rest, ended := bytes.Cut(b, []byte{'\n'})
+	first := shown(*open, head)
+	if !ended {
+		*open = first.State()
+		return textOf(first)
+	}
+	*open = ""
+	tail := rest[bytes.LastIndexByte(rest, '\n')+1:]
+	if len(tail) > 0 {
+		last := shown("", tail)
+		*open = last.State()
+		if s := textOf(last); s != "" {
+			return s
+		}
+	}
+	for rest = rest[:len(rest)-len(tail)]; len(rest) > 0; {
+		rest = rest[:len(rest)-1] // its newline
+		from := bytes.LastIndexByte(rest, '\n') + 1
+		if s := textOf(shown("", rest[from:])); s != "" {
+			return s
+		}
+		rest = rest[:from]
+	}
+	return textOf(first)
+}
+
+// shown is a line after further output.
+func shown(state string, b []byte) *screen.Line {
+	l := &screen.Line{Max: wire.MaxLastLine}
+	l.Write(state)
+	l.Write(string(b))
+	return l
+}
+
+// printable makes one line of text of a line of output: as a terminal shows it, valid UTF-8, at most wire.MaxLastLine bytes.
+func printable(b []byte) string { return textOf(shown("", b)) }
+
+func textOf(l *screen.Line) string {
+	text := strings.TrimSpace(strings.ReplaceAll(strings.ReplaceAll(l.Text(), "\ufffd", ""), "\t", " "))
+	for len(text) > wire.MaxLastLine {
+		_, n := utf8.DecodeLastRuneInString(text)
+		text = text[:len(text)-n]
+	}
+	return strings.TrimSpace(text)
+}
