@@ -29,9 +29,14 @@ e2e/node_modules/.installed: e2e/package-lock.json
 	cd e2e && PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD=1 npm ci --no-audit --no-fund --loglevel=error
 	@touch $@
 
+# Deno, Bun and three versions of Node, from npm: 250 MB.
+e2e/runtimes/node_modules/.installed: e2e/runtimes/package-lock.json
+	cd e2e/runtimes && npm ci --no-audit --no-fund --loglevel=error
+	@touch $@
+
 # Browsers, a font for them, and the servers that tests run (nginx before Skein, Redis as an agent's daemon) come from the
 # system's packages. RUNLEVEL=1 keeps the packages from starting the servers as services of the machine.
-test-deps: deps e2e/node_modules/.installed
+test-deps: deps e2e/node_modules/.installed e2e/runtimes/node_modules/.installed
 	@for need in chromium firefox-esr nginx redis-server; do command -v $$need >/dev/null || [ -x /usr/sbin/$$need ] || missing=1; done; \
 	[ -z "$$missing" ] || { sudo=$$([ $$(id -u) = 0 ] || echo sudo); $$sudo apt-get update -qq && \
 	  $$sudo env RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium fonts-liberation firefox-esr nginx redis-server >/dev/null; }
@@ -80,8 +85,10 @@ test-fuzz:
 	  done; \
 	done
 
-test-js: build
+# The library on its own, and in each runtime that it is made for.
+test-js: build e2e/runtimes/node_modules/.installed
 	cd static && npm test --silent
+	cd e2e/runtimes && npm test --silent
 
 # Playwright in Chromium (with EVERY=1 all of it over both transports), and Debian's Firefox by WebDriver BiDi.
 test-e2e: build e2e/node_modules/.installed
@@ -101,4 +108,4 @@ generate:
 	$(GO) tool templ generate -path ui -log-level error
 
 clean:
-	rm -rf bin static/dist/* static/node_modules e2e/node_modules e2e/test-results
+	rm -rf bin static/dist/* static/node_modules e2e/node_modules e2e/runtimes/node_modules e2e/test-results

@@ -1,5 +1,6 @@
-import { CloseError, ConnectError, asError, isStale, messageOf } from './errors.js'
+import { CloseError, ConnectError, asError, isStale } from './errors.js'
 import { ErrorCode, VERSION } from './codes.js'
+import { outOfReach } from './unreachable.js'
 
 /** @import { ConnectDocument, Door, Policy, Transport } from './types.js' */
 /** @import { Session } from './session.js' */
@@ -69,7 +70,7 @@ export async function fetchConnect({ url, token, fetch, signal, timeoutMs = DOCU
   } catch (e) {
     if (timeout.signal.aborted) throw timeout.signal.reason
     if (e instanceof ConnectError) throw e
-    throw new ConnectError('connect_failed', `${url} is out of reach: ${messageOf(e)}`, { cause: e })
+    throw outOfReach(url, e)
   } finally {
     clearTimeout(timer)
     signal.removeEventListener('abort', abort)

@@ -26,6 +26,7 @@ import { Fleet, FleetChangeEvent } from './fleet.js'
 import { Memory } from './memory.js'
 import { toPayload } from './payload.js'
 import { Requests } from './rpc.js'
+import { usableWebTransport } from './runtime.js'
 import { Session } from './session.js'
 import { Tasks } from './tasks.js'
 
@@ -337,7 +338,8 @@ export class Skein extends EventTarget {
           const error = asError(e)
           this.#lastError = error
           if (error instanceof SkeinError) {
-            if (error.final) return this.#finish(error.code, error.message, error)
+            // A client that was in waits for the server's next certificate; one that never was is told at once.
+            if (error.final && (retries === undefined || error.kind !== 'untrusted_certificate')) return this.#finish(error.code, error.message, error)
             atLeast = error.retryAfterMs
           }
           this.#log('attempt failed', { error: error.message })
@@ -444,7 +446,7 @@ export class Skein extends EventTarget {
   }
 
   get #WebTransport() {
-    return this.#options.WebTransport === undefined ? globalThis.WebTransport : this.#options.WebTransport
+    return usableWebTransport(this.#options.WebTransport).WebTransport
   }
 
   /** What is remembered of this server; without WebTransport there is nothing to remember. */
@@ -494,7 +496,7 @@ export class Skein extends EventTarget {
    */
   async #raceOnce(transport, signal, log, timeoutMs, patient) {
     const { url, token, WebSocket } = this.#options
-    const WebTransport = this.#WebTransport
+    const { WebTransport, missing } = usableWebTransport(this.#options.WebTransport)
     const fetch = this.#options.fetch ?? globalThis.fetch.bind(globalThis)
     const doc = await fetchConnect({ url, token, fetch, signal, timeoutMs })
     this.#policy = doc.policy
@@ -502,7 +504,7 @@ export class Skein extends EventTarget {
     const remembered = choice?.recall() // a transport that was asked for is the only one there is
     const winner = await race(doc, {
       transport,
-      missing: WebTransport ? '' : missing(this.#options.WebTransport),
+      missing,
       hopeless: WebTransport ? attemptsOf(WebTransport).hopeless : '',
       remembered,
       signal,
@@ -678,17 +680,6 @@ export async function connect(url, options) {
   const skein = new Skein({ ...options, url })
   await skein.ready
   return skein
-}
-
-/**
- * Why there is no WebTransport on this side.
- * @param {unknown} option
- */
-function missing(option) {
-  if (option === null) return 'switched off by the page'
-  if (typeof document === 'undefined') return 'this JavaScript runtime has no WebTransport'
-  if (!globalThis.isSecureContext) return 'the browser has no WebTransport on a page without https'
-  return 'this browser has no WebTransport'
 }
 
 /**

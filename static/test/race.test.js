@@ -120,6 +120,78 @@ for (const [name, options, reason] of /** @type {const} */ ([
   })
 }
 
+/**
+ * Makes this runtime look like Deno with --unstable-net.
+ * @param {import('node:test').TestContext} t
+ * @param {Peer} peer
+ */
+function asDeno(t, peer) {
+  const { WebTransport } = peer
+  Object.assign(globalThis, { Deno: {}, WebTransport })
+  t.after(() => ['Deno', 'WebTransport'].forEach((name) => Reflect.deleteProperty(globalThis, name)))
+}
+
+test("Deno's own WebTransport is left out, and the client says why", limit, async (t) => {
+  const peer = new Peer()
+  asDeno(t, peer)
+  peer.policy.race_delay_ms = 60_000
+  const skein = open(t, peer, { WebTransport: undefined })
+  await skein.ready
+  assert.equal(skein.connection.transport, 'websocket')
+  assert.equal(skein.connection.reason, "Deno's WebTransport does not end streams")
+  assert.deepEqual(skein.trace.filter(({ what }) => what === 'open').map(({ detail }) => /** @type {any} */ (detail).reason), [skein.connection.reason])
+  await assert.rejects(open(t, peer, { WebTransport: undefined, transport: 'webtransport' }).ready, {
+    kind: 'no_transport',
+    message: "webtransport was asked for, but Deno's WebTransport does not end streams",
+  })
+})
+
+test('on Deno a program may bring a WebTransport, its own too', limit, async (t) => {
+  const peer = new Peer()
+  asDeno(t, peer)
+  const skein = open(t, peer, { WebTransport: globalThis.WebTransport })
+  await skein.ready
+  assert.equal(skein.connection.transport, 'webtransport')
+})
+
+const selfSigned = Object.assign(new Error('self-signed certificate'), { code: 'DEPTH_ZERO_SELF_SIGNED_CERT' })
+const expired = Object.assign(new Error('certificate has expired'), { code: 'CERT_HAS_EXPIRED' })
+const refused = Object.assign(new Error(''), { code: 'ECONNREFUSED', errors: [new Error('connect ECONNREFUSED ::1:4480')] })
+const deno = new Error('error sending request: client error (Connect): invalid peer certificate: UnknownIssuer')
+for (const [name, error, kind, told] of /** @type {[string, any, string, RegExp][]} */ ([
+  ['Node, self-signed', new TypeError('fetch failed', { cause: selfSigned }), 'untrusted_certificate', /not trusted here \(self-signed certificate\): .*http address.*--tls-cert.*NODE_EXTRA_CA_CERTS=FILE/],
+  ['Node, over', new TypeError('fetch failed', { cause: expired }), 'untrusted_certificate', /not trusted here \(certificate has expired\)/],
+  ['Bun', Object.assign(new TypeError('unable to verify the first certificate'), { code: 'UNABLE_TO_VERIFY_LEAF_SIGNATURE' }), 'untrusted_certificate', /unable to verify/],
+  ['Deno', new TypeError('fetch failed', { cause: deno }), 'untrusted_certificate', /UnknownIssuer/],
+  ['nobody there', new TypeError('fetch failed', { cause: refused }), 'connect_failed', /out of reach: connect ECONNREFUSED ::1:4480$/],
+  ['a browser', new TypeError('Failed to fetch'), 'connect_failed', /out of reach: Failed to fetch$/],
+])) {
+  test(`a fetch that failed names its cause: ${name}`, limit, async (t) => {
+    const peer = new Peer()
+    /** @type {any} */
+    let broken = error
+    const fetch = async (/** @type {any[]} */ ...args) => {
+      if (broken) throw broken
+      return peer.fetch(...args)
+    }
+    const skein = open(t, peer, { fetch: /** @type {any} */ (fetch) })
+    const first = await Promise.race([skein.closed.catch((e) => e), until(skein, 'statechange', () => skein.lastError !== undefined).then(() => skein.lastError)])
+    assert.equal(first.kind, kind)
+    assert.match(first.message, told)
+    assert.equal(first.cause, error)
+    assert.equal(skein.state, kind === 'connect_failed' ? 'connecting' : 'closed')
+
+    broken = undefined
+    const other = open(t, peer, { fetch: /** @type {any} */ (fetch) })
+    await other.ready
+    broken = error
+    peer.session.drop() // a client that was in waits until the server is as it was
+    await until(other, 'statechange', () => /** @type {any} */ (other.lastError)?.kind === kind)
+    broken = undefined
+    await until(other, 'statechange', () => other.state === 'open')
+  })
+}
+
 test('the server offers no WebTransport', limit, async (t) => {
   const peer = new Peer()
   peer.doors.shift()
@@ -270,14 +342,14 @@ test('one door refuses, the other does not: it opens', limit, async (t) => {
   assert.equal(skein.connection.reason, 'WebTransport failed: the ticket is unknown or was used')
 })
 
-const expired = { code: -32010, message: 'the ticket expired', data: { kind: 'ticket_expired' } }
+const expiredTicket = { code: -32010, message: 'the ticket expired', data: { kind: 'ticket_expired' } }
 const other = { code: -32009, message: 'another version', data: { kind: 'unsupported_version' } }
 
 /** @param {Skein} skein */
 const pauses = (skein) => skein.trace.filter(({ what }) => what === 'pause').length
 
 for (const transport of /** @type {const} */ (['auto', 'webtransport', 'websocket'])) {
-  for (const [error, close] of /** @type {const} */ ([[unauthorized, 3500], [expired, 3005]])) {
+  for (const [error, close] of /** @type {const} */ ([[unauthorized, 3500], [expiredTicket, 3005]])) {
     test(`a ticket that is ${error.data.kind} is fetched anew, at once the first time, over ${transport}`, limit, async (t) => {
       const peer = new Peer()
       peer.onhello = () => (peer.connects < 6 ? { error, close } : undefined)
@@ -308,7 +380,7 @@ test('a ticket is refused whose refusal gets lost before the close', limit, asyn
 
 test('a ticket is refused, and then the login is: that is final', limit, async (t) => {
   const peer = new Peer()
-  peer.onhello = () => ({ error: expired, close: 3005 })
+  peer.onhello = () => ({ error: expiredTicket, close: 3005 })
   peer.onconnect = () => (peer.connects > 1 ? Response.json({ error: { code: -32001, message: 'not signed in' } }, { status: 401 }) : undefined)
   await assert.rejects(open(t, peer).closed, { kind: 'unauthorized', code: 401, message: 'not signed in' })
   assert.equal(peer.connects, 2)
@@ -317,7 +389,7 @@ test('a ticket is refused, and then the login is: that is final', limit, async (
 test('one door refuses its ticket and the other is silent: the document is fetched anew before the time is over', limit, async (t) => {
   const peer = new Peer()
   peer.door.webtransport = 'hang'
-  peer.onhello = () => (peer.connects < 2 ? { error: expired, close: 3005 } : undefined)
+  peer.onhello = () => (peer.connects < 2 ? { error: expiredTicket, close: 3005 } : undefined)
   const skein = open(t, peer)
   await skein.ready
   assert.deepEqual([peer.connects, pauses(skein)], [2, 0])
@@ -325,7 +397,7 @@ test('one door refuses its ticket and the other is silent: the document is fetch
 
 test('every door refuses the version: that is final; one and a ticket: that is not', limit, async (t) => {
   const peer = new Peer()
-  peer.onhello = (session) => ({ error: session.transport === 'webtransport' && peer.connects < 4 ? expired : other, close: 3502 })
+  peer.onhello = (session) => ({ error: session.transport === 'webtransport' && peer.connects < 4 ? expiredTicket : other, close: 3502 })
   await assert.rejects(open(t, peer).closed, (/** @type {any} */ e) => {
     assert.equal(e.kind, 'unsupported_version')
     assert.deepEqual(e.failures.map((/** @type {any} */ f) => f.transport), ['webtransport', 'websocket'])

@@ -1,0 +1,44 @@
+import { ConnectError, messageOf } from './errors.js'
+
+/** Depth of a chain of causes that is looked at. */
+const MAX_CAUSES = 5
+
+/**
+ * Why a fetch failed. Node, Deno and Bun say so below a "fetch failed"; browsers tell nobody.
+ * @param {string} url
+ * @param {unknown} e
+ */
+export function outOfReach(url, e) {
+  const all = causes(e)
+  const reason = messageOf(all[all.length - 1])
+  const untrusted = all.some(isUntrusted)
+  if (!untrusted) return new ConnectError('connect_failed', `${url} is out of reach: ${reason}`, { cause: e })
+  return new ConnectError('untrusted_certificate', `the certificate of ${url} is not trusted here (${reason}): ${remedy()}`, { cause: e, final: true })
+}
+
+/**
+ * An error and what is below it.
+ * @param {any} e
+ */
+function causes(e) {
+  const all = [e]
+  for (let next = e; all.length < MAX_CAUSES; all.push(next)) {
+    next = next?.cause ?? next?.errors?.[0] // an address after the other was tried
+    if (next === undefined || next === null) break
+  }
+  return all
+}
+
+/** Codes of OpenSSL, which Node and Bun have; Deno has words only. */
+const UNTRUSTED = /^(DEPTH_ZERO_)?SELF_SIGNED_CERT|^UNABLE_TO_(VERIFY|GET_ISSUER)|^CERT_|^ERR_TLS_CERT/
+
+/** @param {any} e */
+const isUntrusted = (e) => UNTRUSTED.test(String(e?.code)) || /invalid peer certificate/.test(messageOf(e))
+
+function remedy() {
+  const variable = 'Deno' in globalThis ? 'DENO_CERT' : 'NODE_EXTRA_CA_CERTS'
+  return (
+    "on the server's own machine use its http address; elsewhere give the server a certificate that clients can check (--tls-cert), " +
+    `or start this program with ${variable}=FILE, where FILE is its development certificate, tls/dev.crt in its data folder`
+  )
+}
