@@ -160,20 +160,8 @@ func (c *conn) artifactRequests(ctx context.Context, m *wire.Message) (any, erro
 	case wire.MethodArtifactGet:
 		return call(m, func(v wire.ArtifactParams) (any, error) { return as.Get(v.ID) })
 	default:
-		return call(m, func(v wire.ArtifactFilter) (any, error) { return artifactsFit(as.List(v)) })
+		return call(m, func(v wire.ArtifactFilter) (any, error) { return as.List(v).Page(v.Limit), nil })
 	}
-}
-
-// artifactsFit refuses a list that is too long for a message.
-func artifactsFit(r wire.ArtifactListResult) (any, error) {
-	size := 0
-	for i := range r.Artifacts {
-		size += 600 + 2*len(r.Artifacts[i].Name) + 2*len(r.Artifacts[i].MediaType) + 2*len(r.Artifacts[i].Request)
-	}
-	if size > wire.MaxMessage*3/4 {
-		return nil, wire.Errorf(wire.CodeTooLarge, "%d artifacts do not fit into one answer: give a limit, or a filter", len(r.Artifacts)).WithField("limit")
-	}
-	return r, nil
 }
 
 // artifactContent gives an artifact's bytes to a browser, as a file to be saved: it must never be shown as a page of

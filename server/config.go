@@ -394,6 +394,9 @@ func (c *configReader) agentType(name string, f fileType) (wire.AgentType, error
 		}
 		t.StopGraceMS = max(1, f.StopGrace.Milliseconds())
 	}
+	if size := wire.EncodedSize(t); size > wire.MaxRecord {
+		return t, bad("", "has %d bytes as JSON, %d are allowed; put what is large into a file", size, wire.MaxRecord)
+	}
 	return t, nil
 }
 

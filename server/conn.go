@@ -355,7 +355,8 @@ func (l *lane) cancel(code wire.StreamCode) {
 // buffers hold lines being written: an idle lane keeps none.
 var buffers = sync.Pool{New: func() any { return new([]byte) }}
 
-// send writes one line. A client that does not read for writeTimeout loses its session.
+// send writes one line. A client that does not read for writeTimeout loses its session. What is longer than a message is not
+// sent: see wire.EncodeResult and wire.Pages, which see to it that nothing is.
 func (l *lane) send(v any) error {
 	err := l.write(v, writeTimeout)
 	if isTimeout(err) {
@@ -374,6 +375,10 @@ func (l *lane) write(v any, timeout time.Duration) error {
 	var err error
 	if *buf, err = wire.AppendLine((*buf)[:0], v); err != nil {
 		return err
+	}
+	if len(*buf) > wire.MaxMessage {
+		l.c.log.Error("a message was not sent: it is longer than a client reads", "bytes", len(*buf), "limit", wire.MaxMessage)
+		return wire.ErrLineTooLong
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -31,9 +31,9 @@ func (c *conn) dispatch(ctx context.Context, _ *lane, m *wire.Message) (any, err
 	case wire.MethodPing:
 		return call(m, func(v wire.Ping) (any, error) { return v, nil })
 	case wire.MethodTypes:
-		return wire.TypesResult{Types: p.Types()}, nil
+		return call(m, func(v wire.TypesParams) (any, error) { return wire.TypesResult{Types: p.Types()}.Page(v.After), nil })
 	case wire.MethodList:
-		return call(m, func(f wire.Filter) (any, error) { return p.List(f), nil })
+		return call(m, func(f wire.Filter) (any, error) { return p.List(f).Page(f.Limit), nil })
 	case wire.MethodGet:
 		return call(m, func(v wire.AgentParams) (any, error) { return p.Get(v.ID) })
 	case wire.MethodSpawn:

@@ -24,7 +24,7 @@ func (c *conn) serveAgent(l *lane, h wire.Header) {
 		return
 	}
 	if err := l.notify(wire.NoteAttached, attached); err != nil {
-		l.cancel(wire.StreamCanceled)
+		l.cancel(lineCode(err))
 		return
 	}
 	p := &pump{l: l, f: f}
@@ -142,9 +142,11 @@ func (p *pump) send() bool {
 		case len(events) == 0:
 			return true
 		}
-		if p.l.notify(wire.NoteEvents, wire.Events{Events: events, Cursor: p.f.Cursor()}) != nil {
-			p.l.cancel(wire.StreamCanceled)
-			return false
+		for _, part := range wire.Pages(events, 0) {
+			if err := p.l.notify(wire.NoteEvents, wire.Events{Events: part, Cursor: part[len(part)-1].Seq}); err != nil {
+				p.l.cancel(lineCode(err))
+				return false
+			}
 		}
 	}
 }
@@ -247,7 +249,7 @@ func (c *conn) resync(l *lane, _ *wire.Message) error {
 func (c *conn) snapshot(l *lane) error {
 	c.status.since = c.s.plane.Change()
 	agents := c.s.plane.List(wire.Filter{}).Agents
-	parts := slices.Collect(slices.Chunk(agents, snapshotPart))
+	parts := wire.Pages(agents, snapshotPart)
 	if len(parts) == 0 {
 		parts = [][]wire.Agent{{}}
 	}
@@ -296,13 +298,15 @@ func (c *conn) update(l *lane) error {
 	}
 	clear(c.status.pending)
 	c.status.removed = nil
-	for part := range slices.Chunk(u.Agents, snapshotPart) {
+	for _, part := range wire.Pages(u.Agents, snapshotPart) {
 		if err := l.notify(wire.NoteUpdate, wire.Update{Agents: part}); err != nil {
 			return err
 		}
 	}
-	if len(u.Removed) > 0 {
-		return l.notify(wire.NoteUpdate, wire.Update{Removed: u.Removed})
+	for part := range slices.Chunk(u.Removed, removedPart) {
+		if err := l.notify(wire.NoteUpdate, wire.Update{Removed: part}); err != nil {
+			return err
+		}
 	}
 	return nil
 }

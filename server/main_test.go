@@ -301,10 +301,10 @@ func (s *stream) say(t *testing.T, lines ...string) {
 	}
 }
 
-// next reads a message.
+// next reads a message. None may be longer than docs/protocol.md says.
 func (s *stream) next() (*wire.Message, error) {
 	s.SetReadDeadline(time.Now().Add(patience))
-	line, err := s.r.Line(16 << 20)
+	line, err := s.r.Line(wire.MaxMessage)
 	if err != nil {
 		return nil, err
 	}

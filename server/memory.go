@@ -58,7 +58,7 @@ func (ml *memoryLane) requests(ctx context.Context, l *lane, m *wire.Message) (a
 	case wire.MethodMemoryList, wire.MethodMemorySearch, wire.MethodMemoryHistory, wire.MethodMemoryGetMany:
 		return memory.Call(ctx, control.Caller{}, nil, m.Method, m.Params)
 	case wire.MethodMemoryNamespaces:
-		return memory.Namespaces(), nil
+		return call(m, func(v wire.MemoryNamespacesParams) (any, error) { return memory.Namespaces().Page(v.After), nil })
 	case wire.MethodMemoryWatch:
 		return call(m, ml.watch)
 	case wire.MethodMemoryUnwatch:

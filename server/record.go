@@ -77,15 +77,17 @@ func (r *record) claim(key string, body [sha256.Size]byte, now time.Time) (*reco
 	return e, true
 }
 
-// settle stores the answer and wakes those who wait for it.
-func (r *record) settle(e *recorded, result any, err error) {
+// settle stores the answer, wakes those who wait for it, and gives it: whoever asks again gets the same.
+func (r *record) settle(e *recorded, result any, err error) (json.RawMessage, error) {
 	if err == nil {
-		e.result, err = wire.Encode(result)
+		if e.result, err = wire.EncodeResult(result); err != nil {
+			err = wire.Errorf(wire.CodeTooLarge, "it was done, but %s", wire.AsError(err).Message)
+		}
 	}
 	e.err = err
 	if errors.Is(err, &wire.Error{Code: wire.CodeUnavailable}) {
 		r.forget(e)
-		return
+		return nil, err
 	}
 	r.mu.Lock()
 	r.size += len(e.result)
@@ -98,6 +100,7 @@ func (r *record) settle(e *recorded, result any, err error) {
 	if err := r.keep(a); err != nil {
 		r.log.Error("an answer could not be kept for a restart", "err", err)
 	}
+	return e.result, e.err
 }
 
 // forget answers those who wait, and lets the next one try again: what could not be done now, such as by a server that
@@ -139,8 +142,7 @@ func (c *conn) once(m *wire.Message, f func() (any, error)) (any, error) {
 	e, mine := c.s.record.claim(c.caller(m).Request, bodyHash(m), time.Now())
 	if mine {
 		res, err := f()
-		c.s.record.settle(e, res, err)
-		return res, err
+		return c.s.record.settle(e, res, err)
 	}
 	if e.body != bodyHash(m) {
 		return nil, wire.Errorf(wire.CodeConflict, "the id %s was used for another request", m.ID)

@@ -261,7 +261,7 @@ func TestRecordKeepsWhatIsInWork(t *testing.T) {
 
 func TestRecordIsBounded(t *testing.T) {
 	r, now := newRecord(func(jet.Answer) error { return nil }, slog.New(slog.DiscardHandler)), time.Now()
-	large := json.RawMessage(`"` + strings.Repeat("x", 1<<20) + `"`)
+	large := json.RawMessage(`"` + strings.Repeat("x", wire.MaxResult-2) + `"`)
 	for i := range 80 {
 		e, _ := r.claim(key(fmt.Sprint(i)), sha256.Sum256(nil), now)
 		r.settle(e, large, nil)

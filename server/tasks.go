@@ -4,15 +4,18 @@ import (
 	"context"
 	"errors"
 	"io"
+	"slices"
 	"sync"
 
 	"skein.dev/skein/server/control"
 	"skein.dev/skein/webtransport/wire"
 )
 
-// taskPart is how many tasks one message of a watch carries: with their payloads cut, it stays below the protocol's
-// bound.
-const taskPart = 100
+// What one message of a watch carries at most.
+const (
+	taskPart    = 100
+	removedPart = 10_000
+)
 
 // taskLane is a task lane: requests, and at most one watch.
 type taskLane struct {
@@ -51,7 +54,7 @@ func (t *taskLane) requests(ctx context.Context, l *lane, m *wire.Message) (any,
 	case wire.MethodTaskGet:
 		return call(m, func(v wire.TaskParams) (any, error) { return tasks.Get(v.ID) })
 	case wire.MethodTaskList:
-		return call(m, func(v wire.TaskFilter) (any, error) { return listFits(tasks.List(v)) })
+		return call(m, func(v wire.TaskFilter) (any, error) { return tasks.List(v).Page(v.Limit), nil })
 	case wire.MethodTaskSubmit:
 		return once(c, m, func(v wire.SubmitParams) (any, error) { return tasks.Submit(ctx, c.caller(m), v) })
 	case wire.MethodTaskOrchestrate:
@@ -69,36 +72,6 @@ func (t *taskLane) requests(ctx context.Context, l *lane, m *wire.Message) (any,
 
 func (c *conn) cancelTasks(m *wire.Message) (any, error) {
 	return once(c, m, func(v wire.TaskCancelParams) (any, error) { return c.s.plane.Tasks.Cancel(c.caller(m), v) })
-}
-
-// listFits refuses a list that is too long for a message.
-func listFits(r wire.TaskListResult) (any, error) {
-	size := 0
-	for i := range r.Tasks {
-		size += taskSize(&r.Tasks[i])
-	}
-	if size > wire.MaxMessage*3/4 {
-		return nil, wire.Errorf(wire.CodeTooLarge, "%d tasks do not fit into one answer: give a limit, or use %s", len(r.Tasks), wire.MethodTaskWatch).WithField("limit")
-	}
-	return r, nil
-}
-
-// taskSize is about what a task takes as JSON, in bytes.
-func taskSize(t *wire.Task) int {
-	n := 700 + 2*len(t.Input.Text) + 2*len(t.Input.Base64) + 300*len(t.Runs) + 100*len(t.Progress) + 200*len(t.Late) + 20*len(t.DependsOn)
-	if t.Result != nil {
-		n += 2*len(t.Result.Text) + 2*len(t.Result.Base64)
-	}
-	for _, p := range t.Progress {
-		n += len(p.Text)
-	}
-	for _, a := range t.Argv {
-		n += len(a) + 3
-	}
-	for _, a := range t.Args {
-		n += len(a) + 3
-	}
-	return n
 }
 
 // open starts a watch. Its updates follow its answer.
@@ -136,22 +109,25 @@ func (t *taskLane) follow(ctx context.Context, f wire.TaskFilter, ch control.Tas
 
 // send sends an update in parts. The cursor comes with the last: a client that has only some begins again.
 func (t *taskLane) send(ctx context.Context, u wire.TaskUpdate) error {
-	for len(u.Tasks) > 0 {
-		n, size := 0, 0
-		for n < len(u.Tasks) && n < taskPart && size < wire.MaxMessage/2 {
-			size += taskSize(&u.Tasks[n])
-			n++
+	tasks, removed := wire.Pages(u.Tasks, taskPart), slices.Collect(slices.Chunk(u.Removed, removedPart))
+	for len(tasks)+len(removed) > 0 {
+		part := wire.TaskUpdate{More: true}
+		if len(tasks) > 0 {
+			part.Tasks, tasks = tasks[0], tasks[1:]
 		}
-		if n == len(u.Tasks) {
+		if len(removed) > 0 {
+			part.Removed, removed = removed[0], removed[1:]
+		}
+		if len(tasks)+len(removed) == 0 {
+			u.Tasks, u.Removed = part.Tasks, part.Removed
 			break
 		}
 		if ctx.Err() != nil { // another watch has the lane
 			return ctx.Err()
 		}
-		if err := t.l.notify(wire.NoteTasks, wire.TaskUpdate{Tasks: u.Tasks[:n], More: true}); err != nil {
+		if err := t.l.notify(wire.NoteTasks, part); err != nil {
 			return err
 		}
-		u.Tasks = u.Tasks[n:]
 	}
 	return t.l.notify(wire.NoteTasks, u)
 }
@@ -187,8 +163,8 @@ func (c *conn) serveResults(l *lane, h wire.Header) {
 			return
 		}
 		for _, r := range results {
-			if l.notify(wire.NoteResult, r) != nil {
-				l.cancel(wire.StreamCanceled)
+			if err := l.notify(wire.NoteResult, r); err != nil {
+				l.cancel(lineCode(err))
 				return
 			}
 		}

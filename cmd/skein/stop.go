@@ -118,7 +118,7 @@ func stop(cmd *cobra.Command, g *global, p wire.StopParams, names []string) erro
 	if err != nil {
 		return err
 	}
-	left := 0
+	left := res.MoreFailed
 	for _, r := range res.Reports {
 		left += len(r.Leftovers)
 	}
@@ -161,6 +161,12 @@ func printStopped(cmd *cobra.Command, g *global, p wire.StopParams, res *wire.St
 	}
 	for _, id := range res.Canceled {
 		printf(cmd, "%s  canceled\n", id)
+	}
+	if res.More > 0 {
+		printErrf(cmd, "skein: and %d more agents, which do not fit into one answer; %d of them are not gone\n", res.More, res.MoreFailed)
+	}
+	if res.MoreCanceled > 0 {
+		printErrf(cmd, "skein: and %d more tasks canceled\n", res.MoreCanceled)
 	}
 	if len(res.Reports)+len(res.Canceled) == 0 {
 		cmd.PrintErrln("nothing to stop")

@@ -2,7 +2,6 @@ package main
 
 import (
 	"cmp"
-	"context"
 	"fmt"
 	"regexp"
 	"slices"
@@ -61,7 +60,7 @@ func taskListCommand(g *global) *cobra.Command {
 					return err
 				}
 			}
-			res, err := listTasks(cmd.Context(), c, f)
+			res, err := c.TaskList(cmd.Context(), f)
 			if err != nil {
 				return err
 			}
@@ -86,28 +85,6 @@ func words[T ~string](all []T) string {
 		s[i] = string(v)
 	}
 	return strings.Join(s, ", ")
-}
-
-// listMax is how many tasks are sure to fit into one answer.
-const listMax = 100
-
-// listTasks lists tasks, however many there are: a long list comes in the parts of a watch.
-func listTasks(ctx context.Context, c *client.Client, f wire.TaskFilter) (*wire.TaskListResult, error) {
-	if f.Limit > 0 && f.Limit <= listMax {
-		return c.TaskList(ctx, f)
-	}
-	for ch, err := range c.TaskWatch(ctx, wire.TaskWatchParams{Filter: f}) {
-		if err != nil {
-			return nil, err
-		}
-		slices.Reverse(ch.Tasks)
-		res := &wire.TaskListResult{Tasks: ch.Tasks, Total: len(ch.Tasks), Counts: ch.Counts}
-		if f.Limit > 0 && f.Limit < res.Total {
-			res.Tasks = res.Tasks[:f.Limit]
-		}
-		return res, nil
-	}
-	return nil, ctx.Err()
 }
 
 func printTasks(cmd *cobra.Command, g *global, res *wire.TaskListResult, quiet bool) error {
@@ -234,7 +211,7 @@ func resolveTask(cmd *cobra.Command, c *client.Client, word string) (wire.TaskID
 	if taskID.MatchString(word) {
 		return wire.TaskID(word), nil
 	}
-	res, err := listTasks(ctx, c, wire.TaskFilter{Query: word})
+	res, err := c.TaskList(ctx, wire.TaskFilter{Query: word})
 	if err != nil {
 		return "", err
 	}
@@ -291,6 +268,9 @@ func taskCancelCommand(g *global) *cobra.Command {
 			}
 			for _, id := range res.Canceled {
 				printf(cmd, "%s  canceled\n", id)
+			}
+			if res.More > 0 {
+				printErrf(cmd, "skein: and %d more tasks canceled\n", res.More)
 			}
 			if len(res.Canceled) == 0 {
 				cmd.PrintErrln("nothing to cancel: they were over")

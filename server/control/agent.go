@@ -212,10 +212,11 @@ func (s sink) Output(t wire.EventType, b []byte) {
 
 // payload is text where it can be. It keeps nothing of b.
 func payload(b []byte) wire.EventData {
-	if utf8.Valid(b) {
-		return wire.EventData{Text: string(b)}
+	if !utf8.Valid(b) {
+		return wire.EventData{Base64: bytes.Clone(b)}
 	}
-	return wire.EventData{Base64: bytes.Clone(b)}
+	p := wire.Payload{Text: string(b)}.Compact()
+	return wire.EventData{Text: p.Text, Base64: p.Base64}
 }
 
 func (s sink) Activity(act wire.Activity, question string) {
@@ -277,6 +278,7 @@ func failed(e wire.Exit) bool { return e.Code != 0 || e.Signal != "" }
 
 // exited makes the end the truth: record first, then the event, after which nothing follows.
 func (a *agent) exited(reason wire.Reason, exit wire.Exit) {
+	exit.Message = clip(exit.Message)
 	now := time.Now().UTC()
 	saved := a.update(true, func(rec *wire.Agent) {
 		rec.Status, rec.Reason, rec.Activity, rec.Question = wire.StatusExited, reason, wire.ActivityNone, ""

@@ -47,7 +47,7 @@ func (p *Plane) coordinate(ctx context.Context, by Caller, method string, params
 	case wire.MethodTaskGet:
 		return with(params, func(v wire.TaskParams) (any, error) { return p.Tasks.Get(v.ID) })
 	case wire.MethodTaskList:
-		return with(params, func(v wire.TaskFilter) (any, error) { return p.Tasks.List(v), nil })
+		return with(params, func(v wire.TaskFilter) (any, error) { return p.Tasks.List(v).Page(v.Limit), nil })
 	case wire.MethodTaskCancel:
 		return with(params, func(v wire.TaskCancelParams) (any, error) { return p.Tasks.Cancel(by, v) })
 	case methodTaskWait:

@@ -282,7 +282,7 @@ func (as *Artifacts) find(id wire.ArtifactID) (*artifact, error) {
 	return a, nil
 }
 
-// List gives the artifacts that match, newest first.
+// List gives the artifacts that match, newest first, behind f.After: all, or f.Limit.
 func (as *Artifacts) List(f wire.ArtifactFilter) wire.ArtifactListResult {
 	res := wire.ArtifactListResult{Artifacts: []wire.Artifact{}}
 	as.mu.Lock()
@@ -297,8 +297,11 @@ func (as *Artifacts) List(f wire.ArtifactFilter) wire.ArtifactListResult {
 		return cmp.Or(b.CreatedAt.Compare(a.CreatedAt), cmp.Compare(b.ID, a.ID))
 	})
 	res.Total = len(res.Artifacts)
-	if f.Limit > 0 && f.Limit < res.Total {
-		res.Artifacts = res.Artifacts[:f.Limit]
+	if f.After != "" {
+		res.Artifacts = slices.DeleteFunc(res.Artifacts, func(a wire.Artifact) bool { return a.Cursor() >= f.After })
+	}
+	if f.Limit > 0 && f.Limit < len(res.Artifacts) {
+		res.Artifacts, res.Next = res.Artifacts[:f.Limit], res.Artifacts[f.Limit-1].Cursor()
 	}
 	return res
 }

@@ -12,6 +12,7 @@
 package control
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/base32"
@@ -310,7 +311,7 @@ func (p *Plane) all() []*agent {
 	return slices.Collect(maps.Values(p.agents))
 }
 
-// List gives the agents that match, newest first.
+// List gives the agents that match, newest first, behind f.After: all, or f.Limit.
 func (p *Plane) List(f wire.Filter) wire.ListResult {
 	all := p.all()
 	res := wire.ListResult{Agents: make([]wire.Agent, 0, len(all))}
@@ -319,10 +320,14 @@ func (p *Plane) List(f wire.Filter) wire.ListResult {
 			res.Agents = append(res.Agents, rec)
 		}
 	}
-	slices.SortFunc(res.Agents, func(a, b wire.Agent) int { return int(int64(b.Num) - int64(a.Num)) })
+	slices.SortFunc(res.Agents, func(a, b wire.Agent) int { return cmp.Compare(b.Num, a.Num) })
 	res.Total = len(res.Agents)
-	if f.Limit > 0 && f.Limit < res.Total {
-		res.Agents = res.Agents[:f.Limit]
+	if f.After > 0 {
+		i, _ := slices.BinarySearchFunc(res.Agents, f.After-1, func(a wire.Agent, num uint32) int { return cmp.Compare(num, a.Num) })
+		res.Agents = res.Agents[i:]
+	}
+	if f.Limit > 0 && f.Limit < len(res.Agents) {
+		res.Agents, res.Next = res.Agents[:f.Limit], res.Agents[f.Limit-1].Num
 	}
 	return res
 }

@@ -35,9 +35,9 @@ const (
 	lineLog         = "log"
 	lineHeartbeat   = "heartbeat"
 
-	maxAgentRequests = 16      // of one agent, in work at once: when there are more, its output waits
-	maxAgentWaits    = 64      // of one agent's task.wait under way, which take none of those places
-	maxAgentLine     = 4 << 20 // bytes of an answer to an agent
+	maxAgentRequests = 16              // of one agent, in work at once: when there are more, its output waits
+	maxAgentWaits    = 64              // of one agent's task.wait under way, which take none of those places
+	maxAgentLine     = wire.MaxMessage // bytes of an answer to an agent, with its newline
 )
 
 // taskRun is what an agent is told of its task. Input is text, or base64 in InputBase64 where it is none.

@@ -328,7 +328,7 @@ func TestHalfALineOfTheLastProcessIsNoneOfTheNext(t *testing.T) {
 }
 
 func TestAnAnswerThatIsTooLong(t *testing.T) {
-	for n, want := range map[int]string{1 << 20: `"result":"xxx`, maxAgentLine: "ask for less"} {
+	for n, want := range map[int]string{wire.MaxResult - 2: `"result":"xxx`, maxAgentLine: "ask for less"} {
 		line := answerLine([]byte("1"), func() (any, error) { return strings.Repeat("x", n), nil })
 		if len(line) > maxAgentLine || !bytes.Contains(line, []byte(want)) || !bytes.HasSuffix(line, []byte("\n")) {
 			t.Errorf("%d bytes are answered with %.200s", n, line)

@@ -71,6 +71,7 @@ func (ts *Tasks) checkOrchestration(p *wire.OrchestrateParams) error {
 	if err := ts.check(&s); err != nil {
 		return wire.AsError(err).In("reduce", true)
 	}
+	p.Reduce = &s // without an input, which is that of the children's results
 	return nil
 }
 
@@ -216,8 +217,17 @@ func results(done []*task) []byte {
 	for i := range all {
 		all[i].Output = nil
 	}
-	return encode(all)
+	if b = encode(all); len(b) > wire.MaxTaskOutput {
+		for i := range all {
+			all[i].Message = wire.Payload{Text: all[i].Message}.Cut(briefMessage).Text
+		}
+		b = encode(all)
+	}
+	return b
 }
+
+// briefMessage is what is left of each child's message, in bytes, where those of all do not fit into a result.
+const briefMessage = 40
 
 // resultsOf gives the children's outcomes by index.
 func resultsOf(done []*task) []wire.Result {

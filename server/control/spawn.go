@@ -133,10 +133,22 @@ func (p *Plane) check(s *wire.SpawnParams) (wire.AgentType, error) {
 			return t, bad("argv", "an argument is longer than %d bytes", maxArgLen)
 		}
 	}
+	if err := checkRecord(t, s); err != nil {
+		return t, err
+	}
 	if t.Kind == wire.KindScripted {
 		return t, checkScript(t, s)
 	}
 	return t, checkArgv(t, s)
+}
+
+// checkRecord refuses what would make a record that does not fit a message.
+func checkRecord(t wire.AgentType, s *wire.SpawnParams) error {
+	rec := wire.Agent{Argv: slices.Concat(t.Argv, s.Argv, s.Args), Cwd: cmp.Or(s.Cwd, t.Cwd), Labels: merge(t.Labels, s.Labels)}
+	if size := rec.EncodedLen(); size > wire.MaxRecord {
+		return wire.Errorf(wire.CodeTooLarge, "arguments, labels and working folder have %d bytes as JSON, %d are allowed; put what is large into a file", size, wire.MaxRecord).WithField("argv")
+	}
+	return nil
 }
 
 // place puts a command and a folder that are given for whatever type where the type wants them.

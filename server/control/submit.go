@@ -89,6 +89,12 @@ func (ts *Tasks) check(s *wire.TaskSpec) error {
 	if err := checkTaskNames(s); err != nil {
 		return err
 	}
+	s.Input = s.Input.Compact()
+	rec := wire.Task{TaskSpec: *s}
+	rec.Input = wire.Payload{}
+	if size := rec.EncodedLen(); size > wire.MaxRecord {
+		return wire.Errorf(wire.CodeTooLarge, "the task has %d bytes as JSON without its input, %d are allowed; put what is large into the input, or into an artifact", size, wire.MaxRecord).WithField("argv")
+	}
 	return ts.checkDoer(s)
 }
 

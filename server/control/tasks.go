@@ -302,7 +302,7 @@ func noTask(id wire.TaskID) error {
 	return wire.Errorf(wire.CodeNotFound, "there is no task %q", id).WithField("id")
 }
 
-// List gives the tasks that match, newest first, with the beginnings of their payloads.
+// List gives the tasks that match, newest first, with the beginnings of their payloads, behind f.After: all, or f.Limit.
 func (ts *Tasks) List(f wire.TaskFilter) wire.TaskListResult {
 	ts.mu.Lock()
 	defer ts.mu.Unlock()
@@ -316,8 +316,12 @@ func (ts *Tasks) List(f wire.TaskFilter) wire.TaskListResult {
 	}
 	slices.SortFunc(match, func(a, b *task) int { return cmp.Compare(b.rec.Num, a.rec.Num) })
 	res.Total = len(match)
+	if f.After > 0 {
+		i, _ := slices.BinarySearchFunc(match, f.After-1, func(t *task, num uint64) int { return cmp.Compare(num, t.rec.Num) })
+		match = match[i:]
+	}
 	if f.Limit > 0 && f.Limit < len(match) {
-		match = match[:f.Limit]
+		match, res.Next = match[:f.Limit], match[f.Limit-1].rec.Num
 	}
 	for _, t := range match {
 		res.Tasks = append(res.Tasks, preview(t.rec))

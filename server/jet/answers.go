@@ -43,7 +43,7 @@ func (s *Store) openAnswers(ctx context.Context) (err error) {
 // PutAnswer keeps an answer for AnswerAge. It does not wait: the kernel has it within the millisecond, which a kill -9
 // does not take back. What a crash of the machine takes back is found by the marks in the records themselves.
 func (s *Store) PutAnswer(a Answer) error {
-	b, err := json.Marshal(a)
+	b, err := wire.Encode(a)
 	if err == nil {
 		_, err = s.events.js.PublishMsgAsync(&nats.Msg{Subject: answerSubject + a.Key, Data: b})
 	}

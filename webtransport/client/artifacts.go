@@ -45,10 +45,23 @@ func (c *Client) ArtifactGet(ctx context.Context, id wire.ArtifactID) (*wire.Art
 	return &r, c.call(ctx, wire.MethodArtifactGet, wire.ArtifactParams{ID: id}, &r)
 }
 
-// ArtifactList gives the artifacts that match, newest first.
+// ArtifactList gives the artifacts that match, newest first, however many messages they take: all, or f.Limit. Next is where
+// another list goes on.
 func (c *Client) ArtifactList(ctx context.Context, f wire.ArtifactFilter) (*wire.ArtifactListResult, error) {
-	var r wire.ArtifactListResult
-	return &r, c.call(ctx, wire.MethodArtifactList, f, &r)
+	var all wire.ArtifactListResult
+	err := pages(f.Limit, func(limit int) (int, bool, error) {
+		r := wire.ArtifactListResult{}
+		f.Limit = limit
+		err := c.call(ctx, wire.MethodArtifactList, f, &r)
+		if all.Artifacts == nil {
+			all = r
+		} else {
+			all.Artifacts, all.Next = append(all.Artifacts, r.Artifacts...), r.Next
+		}
+		f.After = r.Next
+		return len(r.Artifacts), r.Next != "", err
+	})
+	return &all, err
 }
 
 // ArtifactDelete removes an artifact. An upload of it that is under way is cut off.
@@ -227,7 +240,10 @@ func (b *bulkLane) close() {
 
 // read reads a line. The server's refusal is an error like any other.
 func (b *bulkLane) read() (*wire.Bulk, error) {
-	line, err := b.r.Line(wire.MaxMessage)
+	line, err := b.r.Line(wire.MaxLine)
+	if err := hopeless(context.Background(), wire.LaneBulk, err); err != nil {
+		return nil, err
+	}
 	if err != nil {
 		return nil, broken(err)
 	}

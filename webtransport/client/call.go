@@ -46,6 +46,10 @@ func (c *Client) call(ctx context.Context, method string, params, result any) er
 	}
 }
 
+func requestTooLong(size, limit int) *wire.Error {
+	return wire.Errorf(wire.CodeTooLarge, "the request has %d bytes; the server takes %d (max_message)", size, limit)
+}
+
 type registered struct {
 	id   string
 	call *pendingCall
@@ -73,7 +77,7 @@ func (c *Client) requestOn(lane wire.Lane, method string, params any) (registere
 		return registered{}, fmt.Errorf("%s: %w", method, err)
 	}
 	if len(line) > wire.MaxMessage {
-		return registered{}, fmt.Errorf("%s: the request is longer than %d bytes", method, wire.MaxMessage)
+		return registered{}, fmt.Errorf("%s: %w", method, requestTooLong(len(line), wire.MaxMessage))
 	}
 	p := registered{id, &pendingCall{lane: lane, line: line, done: make(chan *wire.Message, 1)}}
 	if wire.Races(method) {
@@ -121,10 +125,14 @@ func (c *Client) answered(m *wire.Message) {
 	p := c.pending[string(m.ID)]
 	c.mu.Unlock()
 	if p != nil {
-		p.answered.Store(true)
-		select {
-		case p.done <- m:
-		default:
-		}
+		p.answer(m)
+	}
+}
+
+func (p *pendingCall) answer(m *wire.Message) {
+	p.answered.Store(true)
+	select {
+	case p.done <- m:
+	default:
 	}
 }

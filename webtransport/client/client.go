@@ -278,16 +278,30 @@ func (c *Client) live(ctx context.Context) (*link, error) {
 	}
 }
 
-// Spawn starts agents. A single agent that could not be started is an error; of a batch, see SpawnResult.Failed.
+// Spawn starts agents. A single agent that could not be started is an error; of a batch, see SpawnResult.Failed. Where the
+// records of a batch do not fit into one message, they are Trimmed: Get has the rest of each.
 func (c *Client) Spawn(ctx context.Context, p wire.SpawnParams) (*wire.SpawnResult, error) {
 	var r wire.SpawnResult
 	return &r, c.call(ctx, wire.MethodSpawn, p, &r)
 }
 
-// List gives the agents that match, newest first.
+// List gives the agents that match, newest first, however many messages they take: all, or f.Limit. Next is where another
+// list goes on. An agent that comes while the pages are read is not among them.
 func (c *Client) List(ctx context.Context, f wire.Filter) (*wire.ListResult, error) {
-	var r wire.ListResult
-	return &r, c.call(ctx, wire.MethodList, f, &r)
+	var all wire.ListResult
+	err := pages(f.Limit, func(limit int) (int, bool, error) {
+		r := wire.ListResult{}
+		f.Limit = limit
+		err := c.call(ctx, wire.MethodList, f, &r)
+		if all.Agents == nil {
+			all = r
+		} else {
+			all.Agents, all.Next = append(all.Agents, r.Agents...), r.Next
+		}
+		f.After = r.Next
+		return len(r.Agents), r.Next != 0, err
+	})
+	return &all, err
 }
 
 // Get finds an agent.
@@ -297,10 +311,15 @@ func (c *Client) Get(ctx context.Context, id wire.AgentID) (*wire.Agent, error) 
 }
 
 // Types lists the agent types.
-func (c *Client) Types(ctx context.Context) ([]wire.AgentType, error) {
-	var r wire.TypesResult
-	err := c.call(ctx, wire.MethodTypes, nil, &r)
-	return r.Types, err
+func (c *Client) Types(ctx context.Context) (all []wire.AgentType, _ error) {
+	var p wire.TypesParams
+	err := pages(0, func(int) (int, bool, error) {
+		var r wire.TypesResult
+		err := c.call(ctx, wire.MethodTypes, p, &r)
+		all, p.After = append(all, r.Types...), r.Next
+		return len(r.Types), r.Next != "", err
+	})
+	return all, err
 }
 
 // Input writes to an agent's standard input. Inputs of one caller arrive in order.
@@ -308,7 +327,8 @@ func (c *Client) Input(ctx context.Context, p wire.InputParams) error {
 	return c.call(ctx, wire.MethodInput, p, nil)
 }
 
-// Stop ends agents, and reports once they are verified to be gone.
+// Stop ends agents, and reports once they are verified to be gone. Where the reports do not fit into one message, those on
+// what did not go well come first, and More says how many are left out.
 func (c *Client) Stop(ctx context.Context, p wire.StopParams) (*wire.StopResult, error) {
 	var r wire.StopResult
 	return &r, c.call(ctx, wire.MethodStop, p, &r)

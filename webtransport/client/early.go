@@ -237,7 +237,7 @@ func (e *early) send(method string, p *pendingCall) {
 			return
 		}
 		for _, a := range answers {
-			if m, err := wire.ParseMessage(a); err == nil && m.IsResponse() {
+			if m, err := wire.ParseAnswer(a); err == nil && m.IsResponse() {
 				e.c.answered(m)
 			}
 		}

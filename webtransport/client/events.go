@@ -49,19 +49,19 @@ func (c *Client) Events(ctx context.Context, id wire.AgentID, o EventOptions) it
 func (l *link) events(ctx context.Context, h *wire.Header, o EventOptions, yield func(wire.Event, error) bool) (done bool, _ error) {
 	str, err := l.open(ctx, *h)
 	if err != nil {
-		return false, ctx.Err()
+		return false, hopeless(ctx, h.Lane, err)
 	}
 	defer reset(str)
 	stop := context.AfterFunc(ctx, func() { reset(str) })
 	defer stop()
 	r := wire.NewReader(str)
 	for {
-		line, err := r.Line(16 << 20)
+		line, err := r.Line(wire.MaxLine)
 		if err != nil {
 			if errors.Is(err, io.EOF) {
 				return false, fmt.Errorf("events of %s: the server ended the lane", h.Agent)
 			}
-			return false, ctx.Err()
+			return false, hopeless(ctx, h.Lane, err)
 		}
 		done, err := take(line, h, o, yield)
 		if done || err != nil {

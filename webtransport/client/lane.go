@@ -1,6 +1,7 @@
 package client
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -29,6 +30,10 @@ func (r *rpcLane) write(line []byte) {
 // send writes a request to its lane, which opens with its first request. A failure shows in serve, and the line goes
 // out again with the next session.
 func (l *link) send(p *pendingCall) {
+	if limit := l.welcome.Limits.MaxMessage; limit > 0 && len(p.line) > limit { // another server than the one it was made for
+		p.answer(&wire.Message{Error: requestTooLong(len(p.line), limit)})
+		return
+	}
 	if p.race != nil && l.kind == wire.WebTransport { // a WebSocket's datagrams wait for what was lost like its streams
 		go l.race(p)
 	}
@@ -96,12 +101,13 @@ func (l *link) end(name wire.Lane) {
 func (l *link) readLane(name wire.Lane, lane *rpcLane) {
 	r := wire.NewReader(lane.str)
 	for {
-		m, err := r.Message()
+		m, err := r.Answer()
 		var we *wire.Error
 		if errors.As(err, &we) {
 			continue
 		}
 		if err != nil {
+			l.c.lineBroke(name, err)
 			lane.mu.Lock()
 			ended := lane.ended
 			lane.mu.Unlock()
@@ -125,6 +131,9 @@ func (l *link) open(ctx context.Context, h wire.Header) (webtransport.Stream, er
 	}
 	str.SetClass(uint8(h.Lane.Class()))
 	line, err := wire.AppendLine(nil, h)
+	if err == nil && len(line) > wire.MaxHeader {
+		err = wire.Errorf(wire.CodeTooLarge, "the lane's header has %d bytes; the server takes %d", len(line), wire.MaxHeader)
+	}
 	if err == nil {
 		_, err = str.Write(line)
 	}
@@ -167,7 +176,7 @@ func (l *link) subscribe(ctx context.Context, first func() (wire.Header, *wire.M
 	h, request := first()
 	str, err := l.open(ctx, h)
 	if err != nil {
-		return ctx.Err()
+		return hopeless(ctx, h.Lane, err)
 	}
 	defer reset(str)
 	stop := context.AfterFunc(ctx, func() { reset(str) })
@@ -177,18 +186,21 @@ func (l *link) subscribe(ctx context.Context, first func() (wire.Header, *wire.M
 		if err != nil {
 			return err
 		}
+		if limit := cmp.Or(l.welcome.Limits.MaxMessage, wire.MaxMessage); len(line) > limit {
+			return requestTooLong(len(line), limit)
+		}
 		if _, err := str.Write(line); err != nil {
-			return ctx.Err()
+			return hopeless(ctx, h.Lane, err)
 		}
 	}
 	r := wire.NewReader(str)
 	for {
-		line, err := r.Line(16 << 20)
+		line, err := r.Line(wire.MaxLine)
 		if errors.Is(err, io.EOF) {
 			return fmt.Errorf("the server ended the lane %s", h.Lane)
 		}
 		if err != nil {
-			return ctx.Err()
+			return hopeless(ctx, h.Lane, err)
 		}
 		var m wire.Message
 		if err := json.Unmarshal(line, &m); err != nil {

@@ -35,6 +35,7 @@ type link struct {
 	goodbye *wire.Goodbye
 	rtt     time.Duration
 	status  webtransport.Stream // the status lane, once it is there
+	blind   error               // why nothing can be read of it any more
 }
 
 func (l *link) connection() Connection {
@@ -115,12 +116,13 @@ func (l *link) serve(c *Client) wire.CloseCode {
 	parts.Go(func() { l.receive(c) })
 	parts.Go(func() { l.heartbeat(c) })
 	for {
-		m, err := l.r.Message()
+		m, err := l.r.Answer()
 		var we *wire.Error
 		if errors.As(err, &we) {
 			continue
 		}
 		if err != nil {
+			c.lineBroke(wire.LaneControl, err)
 			break
 		}
 		switch {
@@ -217,9 +219,11 @@ func (l *link) accept(c *Client) {
 // readStatus reads the status lane; without a watcher it reads over it.
 func (l *link) readStatus(c *Client, r *wire.Reader) {
 	for {
-		line, err := r.Line(16 << 20)
+		line, err := r.Line(wire.MaxLine)
 		if err != nil {
-			if err != io.EOF {
+			if errors.Is(err, wire.ErrLineTooLong) {
+				l.loseStatus(hopeless(c.ctx, wire.LaneStatus, err))
+			} else if err != io.EOF {
 				c.log.Debug("status lane ended", "err", err)
 			}
 			return
@@ -227,6 +231,16 @@ func (l *link) readStatus(c *Client, r *wire.Reader) {
 		for _, w := range c.watching() {
 			w.message(l, line)
 		}
+	}
+}
+
+// loseStatus ends the watches: another session would show them the same.
+func (l *link) loseStatus(err error) {
+	l.mu.Lock()
+	l.blind = err
+	l.mu.Unlock()
+	for _, w := range l.c.watching() {
+		w.fail(err)
 	}
 }
 

@@ -53,8 +53,20 @@ func (c *Client) MemoryHistory(ctx context.Context, p wire.MemoryHistoryParams) 
 
 // MemoryNamespaces lists the namespaces.
 func (c *Client) MemoryNamespaces(ctx context.Context) (*wire.MemoryNamespacesResult, error) {
-	var r wire.MemoryNamespacesResult
-	return &r, c.call(ctx, wire.MethodMemoryNamespaces, nil, &r)
+	var all wire.MemoryNamespacesResult
+	var p wire.MemoryNamespacesParams
+	err := pages(0, func(int) (int, bool, error) {
+		var r wire.MemoryNamespacesResult
+		err := c.call(ctx, wire.MethodMemoryNamespaces, p, &r)
+		if all.Namespaces == nil {
+			all = r
+		} else {
+			all.Namespaces = append(all.Namespaces, r.Namespaces...)
+		}
+		all.Next, p.After = "", r.Next
+		return len(r.Namespaces), r.Next != "", err
+	})
+	return &all, err
 }
 
 // MemorySetMany sets several values; each succeeds or fails by itself.

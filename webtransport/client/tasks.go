@@ -10,7 +10,8 @@ import (
 	"skein.dev/skein/webtransport/wire"
 )
 
-// TaskSubmit makes tasks, all or none.
+// TaskSubmit makes tasks, all or none. Where their records do not fit into one message, they are Trimmed: TaskGet has the
+// rest of each.
 func (c *Client) TaskSubmit(ctx context.Context, p wire.SubmitParams) (*wire.SubmitResult, error) {
 	var r wire.SubmitResult
 	return &r, c.call(ctx, wire.MethodTaskSubmit, p, &r)
@@ -22,11 +23,23 @@ func (c *Client) TaskGet(ctx context.Context, id wire.TaskID) (*wire.Task, error
 	return &r, c.call(ctx, wire.MethodTaskGet, wire.TaskParams{ID: id}, &r)
 }
 
-// TaskList gives the tasks that match, newest first, with the beginnings of their payloads. More than fit into one
-// message are refused with CodeTooLarge: the first change of a TaskWatch has them all.
+// TaskList gives the tasks that match, newest first, with the beginnings of their payloads, however many messages they
+// take: all, or f.Limit. Next is where another list goes on. A task that comes while the pages are read is not among them.
 func (c *Client) TaskList(ctx context.Context, f wire.TaskFilter) (*wire.TaskListResult, error) {
-	var r wire.TaskListResult
-	return &r, c.call(ctx, wire.MethodTaskList, f, &r)
+	var all wire.TaskListResult
+	err := pages(f.Limit, func(limit int) (int, bool, error) {
+		r := wire.TaskListResult{}
+		f.Limit = limit
+		err := c.call(ctx, wire.MethodTaskList, f, &r)
+		if all.Tasks == nil {
+			all = r
+		} else {
+			all.Tasks, all.Next = append(all.Tasks, r.Tasks...), r.Next
+		}
+		f.After = r.Next
+		return len(r.Tasks), r.Next != 0, err
+	})
+	return &all, err
 }
 
 // TaskCancel ends tasks, each with all below it, and names those that were not over yet.

@@ -42,7 +42,12 @@ func (c *Client) Watch(ctx context.Context) iter.Seq2[Change, error] {
 		for {
 			select {
 			case <-w.news:
-				if ch := w.take(); !yield(ch, nil) {
+				ch, err := w.take()
+				if err != nil {
+					yield(Change{}, err)
+					return
+				}
+				if !yield(ch, nil) {
 					return
 				}
 			case <-ctx.Done():
@@ -77,6 +82,7 @@ type watch struct {
 	seq      uint64       // of the last datagram
 	link     *link
 	asked    time.Time
+	err      error // that it ends with
 }
 
 func newWatch() *watch {
@@ -90,9 +96,20 @@ func (w *watch) wake() {
 	}
 }
 
-func (w *watch) take() Change {
+// fail ends the watch.
+func (w *watch) fail(err error) {
+	w.mu.Lock()
+	w.err = err
+	w.mu.Unlock()
+	w.wake()
+}
+
+func (w *watch) take() (Change, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if w.err != nil {
+		return Change{}, w.err
+	}
 	ch := Change{Reset: w.reset, Removed: w.removed}
 	if w.reset {
 		for _, a := range w.agents {
@@ -107,7 +124,7 @@ func (w *watch) take() Change {
 	}
 	w.reset, w.removed = false, nil
 	clear(w.dirty)
-	return ch
+	return ch, nil
 }
 
 // message takes a line of the status lane.
@@ -220,9 +237,12 @@ func (w *watch) datagram(l *link, b []byte) {
 // ask requests a snapshot on the status lane, if it is open already. If it is not, a snapshot comes by itself.
 func (w *watch) ask(l *link) {
 	l.mu.Lock()
-	str := l.status
+	str, blind := l.status, l.blind
 	l.mu.Unlock()
-	if str == nil {
+	if blind != nil {
+		w.fail(blind)
+	}
+	if str == nil || blind != nil {
 		return
 	}
 	m, _ := wire.NewNotification(wire.MethodResync, nil)

@@ -13,7 +13,8 @@ func TestWatchKeepsARecordThatADatagramOvertook(t *testing.T) {
 	w.datagram(nil, d.Append(nil))
 	w.update(wire.Update{Agents: []wire.Agent{{ID: "a", Num: 1, Rev: 2, Status: wire.StatusRunning, Activity: wire.ActivityRequiresAction, Question: "Go on?", LastLine: "at work", LastSeq: 8}}})
 
-	agents := w.take().Agents
+	ch, _ := w.take()
+	agents := ch.Agents
 	if len(agents) != 1 {
 		t.Fatalf("%d agents changed, want 1", len(agents))
 	}

@@ -181,6 +181,8 @@ type Agent struct {
 	LastLine string `json:"last_line,omitempty"` // its last line of output, at most MaxLastLine bytes
 	LastSeq  uint64 `json:"last_seq"`            // the position of its last event
 	Rev      uint32 `json:"rev"`                 // grows with every change of this record; the greater one is the newer
+
+	Trimmed bool `json:"trimmed,omitempty"` // fields were left out, so that an answer with many fits a message: agent.get has them
 }
 
 // MaxLastLine bounds Agent.LastLine, in bytes.

@@ -66,15 +66,31 @@ type ArtifactFilter struct {
 	Task  TaskID  `json:"task,omitempty"`
 	Agent AgentID `json:"agent,omitempty"`
 	Query string  `json:"query,omitempty"` // a part of the id or the name, any case
-	Limit int     `json:"limit,omitempty"` // 0: all
+	After string  `json:"after,omitempty"` // ArtifactListResult.Next: go on behind that page
+	Limit int     `json:"limit,omitempty"` // of a page; 0: MaxPage, which is also the most
 }
 
-// ArtifactListResult has the artifacts that match, newest first.
+// ArtifactListResult is a page of the artifacts that match, newest first.
 type ArtifactListResult struct {
 	Artifacts []Artifact `json:"artifacts"`
-	Total     int        `json:"total"`
-	Bytes     int64      `json:"bytes"` // of all artifacts, whatever the filter
+	Next      string     `json:"next,omitempty"` // the After of the next page; "": this is the last one
+	Total     int        `json:"total"`          // how many match, on whichever page
+	Bytes     int64      `json:"bytes"`          // of all artifacts, whatever the filter
 }
+
+// Page cuts a list to what fits a message.
+func (r ArtifactListResult) Page(limit int) ArtifactListResult {
+	if n := PageOf(r.Artifacts, limit); n < len(r.Artifacts) {
+		r.Artifacts, r.Next = r.Artifacts[:n], r.Artifacts[n-1].Cursor()
+	}
+	return r
+}
+
+// Cursor is the artifact's place in a list: when it was made, and its id where several were made at once.
+func (a *Artifact) Cursor() string { return a.CreatedAt.UTC().Format(cursorTime) + "." + string(a.ID) }
+
+// cursorTime orders as text as the times do.
+const cursorTime = "20060102T150405.000000000"
 
 // A bulk lane carries the bytes of one artifact.
 //

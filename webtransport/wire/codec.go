@@ -4,11 +4,48 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 )
 
-// ErrLineTooLong is returned by Reader when a line exceeds its bound. Nothing after it can be read.
+// ErrLineTooLong is what errors of Reader are, with errors.Is, when a line exceeds its bound. Nothing after it can be read.
 var ErrLineTooLong = errors.New("line too long")
+
+// LineError says which bound a line exceeds, and how it begins.
+type LineError struct {
+	Limit int
+	Begin []byte // at most headOfLine bytes
+}
+
+// headOfLine is how much of a line that is too long is kept: enough for a message's id.
+const headOfLine = MaxRequestID + 64
+
+func (e *LineError) Error() string {
+	return fmt.Sprintf("a line is longer than %d bytes", e.Limit)
+}
+
+// Is makes errors.Is(err, ErrLineTooLong) true.
+func (e *LineError) Is(target error) bool { return target == ErrLineTooLong }
+
+// AnswerTo is the id of the message that the line is the beginning of, if that is an answer; nil: it is none, or can't be
+// told. An answer's id stands before what makes it long.
+func (e *LineError) AnswerTo() json.RawMessage {
+	b, ok := bytes.CutPrefix(e.Begin, []byte(`{"jsonrpc":"2.0","id":`))
+	if !ok {
+		return nil
+	}
+	d := json.NewDecoder(bytes.NewReader(b))
+	var id json.RawMessage
+	if d.Decode(&id) != nil || checkID(id) != nil || !bytes.HasPrefix(b[d.InputOffset():], []byte(`,"result":`)) {
+		return nil
+	}
+	return id
+}
+
+func (r *Reader) tooLong(limit int) error {
+	begin := r.buf[r.from:min(r.to, r.from+headOfLine)]
+	return &LineError{Limit: limit, Begin: bytes.Clone(begin)}
+}
 
 // Reader reads the lines of a stream: a header, then messages. Its buffer is small until lines are long, for a server
 // holds many idle streams.
@@ -41,7 +78,7 @@ func (r *Reader) Line(limit int) ([]byte, error) {
 		if i := bytes.IndexByte(r.buf[r.from+seen:r.to], '\n'); i >= 0 {
 			line := r.buf[r.from : r.from+seen+i]
 			if len(line) >= limit {
-				return nil, ErrLineTooLong
+				return nil, r.tooLong(limit)
 			}
 			r.from += len(line) + 1
 			return line, nil
@@ -49,7 +86,7 @@ func (r *Reader) Line(limit int) ([]byte, error) {
 		seen = r.to - r.from
 		switch {
 		case seen > limit:
-			return nil, ErrLineTooLong
+			return nil, r.tooLong(limit)
 		case r.err == io.EOF && seen > 0:
 			return nil, io.ErrUnexpectedEOF
 		case r.err != nil:
@@ -93,17 +130,22 @@ func (r *Reader) Header() (Header, error) {
 	return ParseHeader(line)
 }
 
-// Message reads the next message. An error that is an [*Error] leaves the stream usable; any other ends it.
-func (r *Reader) Message() (*Message, error) {
+// Message reads a client's next message. An error that is an [*Error] leaves the stream usable; any other ends it.
+func (r *Reader) Message() (*Message, error) { return r.message(MaxMessage) }
+
+// Answer reads a server's next message, likewise.
+func (r *Reader) Answer() (*Message, error) { return r.message(MaxLine) }
+
+func (r *Reader) message(limit int) (*Message, error) {
 	for {
-		line, err := r.Line(MaxMessage)
+		line, err := r.Line(limit)
 		if err != nil {
 			return nil, err
 		}
 		if len(line) == 0 { // an empty line keeps a stream alive
 			continue
 		}
-		return ParseMessage(line)
+		return parseMessage(line, limit)
 	}
 }
 
@@ -178,14 +220,18 @@ func NewRequest(id json.RawMessage, method string, params any) (*Message, error)
 	return m, err
 }
 
-// NewNotification makes a message that wants no answer.
+// NewNotification makes a message that wants no answer. Parameters that exceed a message are made to fit, if they can be.
 func NewNotification(method string, params any) (*Message, error) {
-	return NewRequest(nil, method, params)
+	m, err := NewRequest(nil, method, params)
+	if f, ok := params.(Fitter); ok && err == nil && len(m.Params) > MaxResult {
+		m.Params, err = Encode(f.Fit())
+	}
+	return m, err
 }
 
-// NewResult answers the request with this id.
+// NewResult answers the request with this id. Its error is CodeTooLarge where the result can't be made to fit a message.
 func NewResult(id json.RawMessage, result any) (*Message, error) {
-	j, err := Encode(result)
+	j, err := EncodeResult(result)
 	return &Message{JSONRPC: "2.0", ID: id, Result: j}, err
 }
 
@@ -194,7 +240,7 @@ func NewError(id json.RawMessage, e *Error) *Message {
 	if len(id) == 0 {
 		id = json.RawMessage("null")
 	}
-	return &Message{JSONRPC: "2.0", ID: id, Error: e}
+	return &Message{JSONRPC: "2.0", ID: id, Error: e.bounded()}
 }
 
 // DecodeParams reads params into v, a pointer. Its error is an *Error that names the field at fault.

@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -177,9 +178,24 @@ type MemoryNamespace struct {
 	UpdatedAt time.Time `json:"updated_at"` // when that was
 }
 
-// MemoryNamespacesResult lists them by name.
+// MemoryNamespacesParams ask for a page of them.
+type MemoryNamespacesParams struct {
+	After string `json:"after,omitempty"` // MemoryNamespacesResult.Next: go on behind that page
+}
+
+// MemoryNamespacesResult is a page of them, by name.
 type MemoryNamespacesResult struct {
 	Namespaces []MemoryNamespace `json:"namespaces"`
+	Next       string            `json:"next,omitempty"` // the After of the next page; "": this is the last one
+}
+
+// Page cuts a list, behind a name, to what fits a message.
+func (r MemoryNamespacesResult) Page(after string) MemoryNamespacesResult {
+	r.Namespaces = slices.DeleteFunc(r.Namespaces, func(n MemoryNamespace) bool { return after != "" && n.Name <= after })
+	if n := PageOf(r.Namespaces, 0); n < len(r.Namespaces) {
+		r.Namespaces, r.Next = r.Namespaces[:n], r.Namespaces[n-1].Name
+	}
+	return r
 }
 
 // MemorySetManyParams set several values. Each succeeds or fails by itself.

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"slices"
 	"time"
 )
 
@@ -31,10 +32,15 @@ func (m *Message) IsNotification() bool { return m.Method != "" && len(m.ID) == 
 func (m *Message) IsResponse() bool { return m.Method == "" }
 
 // ParseMessage reads one line. Its errors are [*Error] values, fit to be sent back.
-func ParseMessage(line []byte) (*Message, error) {
+func ParseMessage(line []byte) (*Message, error) { return parseMessage(line, MaxMessage) }
+
+// ParseAnswer reads one line of a server, which may be longer than those that a client may send.
+func ParseAnswer(line []byte) (*Message, error) { return parseMessage(line, MaxLine) }
+
+func parseMessage(line []byte, limit int) (*Message, error) {
 	line = bytes.TrimSpace(line)
-	if len(line) > MaxMessage {
-		return nil, Errorf(CodeTooLarge, "the message is longer than %d bytes", MaxMessage)
+	if len(line) > limit {
+		return nil, Errorf(CodeTooLarge, "the message is longer than %d bytes", limit)
 	}
 	if len(line) > 0 && line[0] == '[' {
 		return nil, Errorf(CodeInvalidRequest, "JSON-RPC batches are not part of %s: send one message a line", Version)
@@ -339,13 +345,24 @@ type Filter struct {
 	Status []Status          `json:"status,omitempty"`
 	Labels map[string]string `json:"labels,omitempty"` // all must match
 	Query  string            `json:"query,omitempty"`  // a part of id, name, type, argv or last line, any case
-	Limit  int               `json:"limit,omitempty"`  // 0: all
+	After  uint32            `json:"after,omitempty"`  // ListResult.Next: go on behind that page
+	Limit  int               `json:"limit,omitempty"`  // of a page; 0: MaxPage, which is also the most
 }
 
-// ListResult is a snapshot of agents, newest first.
+// ListResult is a page of the agents that match, newest first. Agents that come while the pages are read are on none of
+// the later ones, those that stay are on one page each.
 type ListResult struct {
 	Agents []Agent `json:"agents"`
-	Total  int     `json:"total"` // how many match, whatever the limit
+	Next   uint32  `json:"next,omitempty"` // the After of the next page; 0: this is the last one
+	Total  int     `json:"total"`          // how many match, on whichever page
+}
+
+// Page cuts a list to what fits a message.
+func (r ListResult) Page(limit int) ListResult {
+	if n := PageOf(r.Agents, limit); n < len(r.Agents) {
+		r.Agents, r.Next = r.Agents[:n], r.Agents[n-1].Num
+	}
+	return r
 }
 
 // AgentParams name one agent.
@@ -399,6 +416,11 @@ type StopResult struct {
 	Reports  []StopReport `json:"reports"`
 	Canceled []TaskID     `json:"canceled,omitempty"` // tasks that ended with it: in work, or waiting for another attempt
 	Closed   bool         `json:"closed,omitempty"`   // admission is closed now, for the scope
+
+	// What was left out, so that the answer fits a message: reports, those of them about agents that are not gone, and tasks.
+	More         int `json:"more,omitempty"`
+	MoreFailed   int `json:"more_failed,omitempty"`
+	MoreCanceled int `json:"more_canceled,omitempty"`
 }
 
 // Admission says whether agents may be spawned and tasks started. It stays as it is set, over restarts.
@@ -430,9 +452,24 @@ type StopReport struct {
 	Error     *Error     `json:"error,omitempty"`
 }
 
-// TypesResult lists the agent types.
+// TypesParams ask for a page of the agent types.
+type TypesParams struct {
+	After string `json:"after,omitempty"` // TypesResult.Next: go on behind that page
+}
+
+// TypesResult is a page of the agent types, by name.
 type TypesResult struct {
 	Types []AgentType `json:"types"`
+	Next  string      `json:"next,omitempty"` // the After of the next page; "": this is the last one
+}
+
+// Page cuts a list, behind a name, to what fits a message.
+func (r TypesResult) Page(after string) TypesResult {
+	r.Types = slices.DeleteFunc(r.Types, func(t AgentType) bool { return after != "" && t.Name <= after })
+	if n := PageOf(r.Types, 0); n < len(r.Types) {
+		r.Types, r.Next = r.Types[:n], r.Types[n-1].Name
+	}
+	return r
 }
 
 // Attached opens an agent lane.

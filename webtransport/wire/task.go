@@ -67,9 +67,21 @@ func NewPayload(b []byte) Payload {
 	}
 	control := func(r rune) bool { return r < 0x20 && r != '\n' && r != '\r' && r != '\t' && r != 0x1b || r == 0x7f }
 	if utf8.Valid(b) && bytes.IndexFunc(b, control) < 0 {
-		return Payload{Text: string(b)}
+		return Payload{Text: string(b)}.Compact()
 	}
 	return Payload{Base64: bytes.Clone(b)}
+}
+
+// compactFrom is how long a text is, in bytes, that becomes base64 where JSON would make more of it.
+const compactFrom = 32 << 10
+
+// Compact gives a large text as base64 where that is shorter in JSON, such as one of quotation marks alone: the bound on
+// its bytes is one on the message then.
+func (p Payload) Compact() Payload {
+	if len(p.Text) >= compactFrom && jsonLen(p.Text) > len(p.Text)/3*4+4 {
+		return Payload{Base64: []byte(p.Text), Size: p.Size}
+	}
+	return p
 }
 
 // Cut gives the beginning of a payload, at most n bytes.
@@ -180,6 +192,7 @@ type Task struct {
 	EndedAt   *time.Time `json:"ended_at,omitempty"`
 	Rev       uint64     `json:"rev"`               // position of this record in the store: the After of a task.watch
 	Request   string     `json:"request,omitempty"` // marks the request that made it, so that the request has one effect over restarts
+	Trimmed   bool       `json:"trimmed,omitempty"` // parts were left out, so that the answer fits a message: task.get has them, as far as that is possible
 }
 
 const (
@@ -299,6 +312,7 @@ type TaskCancelParams struct {
 // TaskCancelResult has the tasks that were canceled, children too; those that were over are left out.
 type TaskCancelResult struct {
 	Canceled []TaskID `json:"canceled"`
+	More     int      `json:"more,omitempty"` // canceled too, and left out, so that the answer fits a message
 }
 
 // TaskFilter chooses tasks; an empty field does not restrict.
@@ -313,14 +327,24 @@ type TaskFilter struct {
 	DeadLetter bool              `json:"dead_letter,omitempty"`
 	Labels     map[string]string `json:"labels,omitempty"`
 	Query      string            `json:"query,omitempty"` // a part of id, name, type, input or message, any case
-	Limit      int               `json:"limit,omitempty"` // 0: all
+	After      uint64            `json:"after,omitempty"` // TaskListResult.Next: go on behind that page
+	Limit      int               `json:"limit,omitempty"` // of a page; 0: MaxPage, which is also the most
 }
 
-// TaskListResult has the tasks that match, newest first.
+// TaskListResult is a page of the tasks that match, newest first, with the beginnings of their payloads.
 type TaskListResult struct {
 	Tasks  []Task            `json:"tasks"`
-	Total  int               `json:"total"`  // how many match, whatever the limit
-	Counts map[TaskState]int `json:"counts"` // of all tasks, whatever the filter
+	Next   uint64            `json:"next,omitempty"` // the After of the next page; 0: this is the last one
+	Total  int               `json:"total"`          // how many match, on whichever page
+	Counts map[TaskState]int `json:"counts"`         // of all tasks, whatever the filter
+}
+
+// Page cuts a list to what fits a message.
+func (r TaskListResult) Page(limit int) TaskListResult {
+	if n := PageOf(r.Tasks, limit); n < len(r.Tasks) {
+		r.Tasks, r.Next = r.Tasks[:n], r.Tasks[n-1].Num
+	}
+	return r
 }
 
 // TaskWatchParams ask for the tasks that changed after a position, and for every later change.

@@ -240,3 +240,25 @@ func TestLineVectors(t *testing.T) {
 		}
 	}
 }
+
+func TestVectorsOfLinesThatAreTooLong(t *testing.T) {
+	for _, v := range vectors[struct {
+		Name, Begin string
+		Answers     any
+	}](t, "toolong.json") {
+		_, err := wire.NewReader(strings.NewReader(v.Begin + strings.Repeat("x", 5000))).Line(1000)
+		var e *wire.LineError
+		if !errors.As(err, &e) || e.Limit != 1000 || len(e.Begin) > 1000 {
+			t.Fatalf("%s: %v", v.Name, err)
+		}
+		var got any
+		if id := e.AnswerTo(); id != nil {
+			if err := json.Unmarshal(id, &got); err != nil {
+				t.Errorf("%s: %v", v.Name, err)
+			}
+		}
+		if got != v.Answers {
+			t.Errorf("%s: it answers %v, want %v", v.Name, got, v.Answers)
+		}
+	}
+}

@@ -1,0 +1,199 @@
+package server
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+
+	"skein.dev/skein/server/control"
+	"skein.dev/skein/webtransport/client"
+	"skein.dev/skein/webtransport/wire"
+)
+
+// dialed is a client of the library's, over one transport.
+func (n *node) dialed(t *testing.T, tr wire.Transport) *client.Client {
+	t.Helper()
+	c, err := client.Dial(t.Context(), client.Options{URL: n.addrs.HTTP, Token: n.token, Transport: string(tr)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	return c
+}
+
+// everyWay is one client that asks everything over WebTransport, over WebSocket and over POST /rpc, under one id each: there
+// is one effect and one answer, of one message at most. Each way is the first in its turn.
+type everyWay struct {
+	n     *node
+	id    string
+	last  int
+	peers map[wire.Transport]*peer
+	lanes map[string]*stream
+}
+
+func (n *node) everyWay() *everyWay {
+	return &everyWay{n: n, id: clientID(), peers: map[wire.Transport]*peer{}, lanes: map[string]*stream{}}
+}
+
+func (e *everyWay) ask(t *testing.T, method string, params any) json.RawMessage {
+	t.Helper()
+	e.last++
+	id := fmt.Sprint(e.last)
+	ways := []func() *wire.Message{
+		func() *wire.Message { return e.over(t, wire.WebTransport, id, method, params) },
+		func() *wire.Message { return e.over(t, wire.WebSocket, id, method, params) },
+		func() *wire.Message {
+			a := e.n.rpc(t, e.id, request(id, method, params))
+			m := new(wire.Message)
+			if err := json.Unmarshal([]byte(a.body), m); err != nil || a.StatusCode != http.StatusOK || len(a.body) > wire.MaxMessage {
+				t.Fatalf("%s over %s: %s with %d bytes", method, wire.RPCPath, a.Status, len(a.body))
+			}
+			return m
+		},
+	}
+	var answers []json.RawMessage
+	for i := range ways {
+		answers = append(answers, result[json.RawMessage](t, ways[(i+e.last)%len(ways)]()))
+	}
+	if wire.ReplaySafe(method) && (string(answers[0]) != string(answers[1]) || string(answers[0]) != string(answers[2])) {
+		t.Errorf("%s is answered differently each time, with %d, %d and %d bytes", method, len(answers[0]), len(answers[1]), len(answers[2]))
+	}
+	return answers[0]
+}
+
+func (e *everyWay) over(t *testing.T, tr wire.Transport, id, method string, params any) *wire.Message {
+	t.Helper()
+	p := e.peers[tr]
+	if p == nil {
+		p = e.n.join(t, tr, as(e.id))
+		e.peers[tr], e.lanes[string(tr)+string(wire.LaneControl)] = p, p.ctrl
+	}
+	name := wire.LaneOf(method)
+	lane := e.lanes[string(tr)+string(name)]
+	if lane == nil {
+		lane = open(t, p, `{"lane":"`+string(name)+`"}`)
+		e.lanes[string(tr)+string(name)] = lane
+	}
+	lane.say(t, request(id, method, params))
+	return lane.answerTo(t, id)
+}
+
+func read[T any](t *testing.T, b json.RawMessage) (v T) {
+	t.Helper()
+	if err := json.Unmarshal(b, &v); err != nil {
+		t.Fatal(err)
+	}
+	return v
+}
+
+// What each of these requests brings about, and what each of these lists holds, is more than a message takes.
+func TestAnswersOfManyRecordsFitAMessage(t *testing.T) {
+	t.Parallel()
+	n := start(t)
+	ask := n.everyWay().ask
+	large := strings.Repeat("x", 120_000)
+	spawned := read[wire.SpawnResult](t, ask(t, wire.MethodSpawn, wire.SpawnParams{Type: "shell", Count: 12, Argv: []string{"sh", "-c", "read x", large}}))
+	prompts := read[wire.SpawnResult](t, ask(t, wire.MethodSpawn, wire.SpawnParams{Type: "scripted", Name: "prompt", Count: 400, Script: "read",
+		Labels: map[string]string{"prompt": large[:2300]}}))
+	if _, err := n.plane.SetAdmission(t.Context(), control.Caller{Actor: "test"}, wire.AdmissionParams{Closed: true}); err != nil {
+		t.Fatal(err)
+	}
+	specs := make([]wire.TaskSpec, 1000)
+	for i := range specs {
+		specs[i] = wire.TaskSpec{Type: "shell", Argv: []string{"true"}, Input: wire.Payload{Text: large[:950]}}
+	}
+	submitted := read[wire.SubmitResult](t, ask(t, wire.MethodTaskSubmit, wire.SubmitParams{Tasks: specs}))
+
+	var want []wire.AgentID
+	for _, a := range append(spawned.Agents, prompts.Agents...) {
+		if !a.Trimmed || a.Name == "" || a.Type == "" || a.Status != wire.StatusRunning {
+			t.Fatalf("an answer names %+v", a)
+		}
+		want = append(want, a.ID)
+	}
+	agents := map[wire.AgentID]wire.Agent{}
+	pages := 0
+	for f := (wire.Filter{}); pages == 0 || f.After != 0; pages++ {
+		page := read[wire.ListResult](t, ask(t, wire.MethodList, f))
+		for _, a := range page.Agents {
+			if _, twice := agents[a.ID]; twice {
+				t.Errorf("agent %s is on two pages", a.ID)
+			}
+			agents[a.ID] = a
+		}
+		if f.After = page.Next; page.Total != len(want) {
+			t.Errorf("a page says that %d match, want %d", page.Total, len(want))
+		}
+	}
+	if len(agents) != 412 || len(want) != 412 || pages < 4 {
+		t.Errorf("%d agents on %d pages, and %d in the answers, want 412 of each", len(agents), pages, len(want))
+	}
+	for i, id := range want {
+		if a := agents[id]; i < 12 && (len(a.Argv) != 4 || a.Argv[3] != large) || i >= 12 && len(a.Labels["prompt"]) != 2300 || a.Trimmed {
+			t.Fatalf("agent %d is not whole: %.300v", i, a)
+		}
+	}
+	if one := read[wire.Agent](t, ask(t, wire.MethodGet, wire.AgentParams{ID: want[0]})); one.Argv[3] != large {
+		t.Error("the agent by itself has not its arguments")
+	}
+
+	tasks := map[wire.TaskID]bool{}
+	pages = 0
+	for f := (wire.TaskFilter{}); pages == 0 || f.After != 0; pages++ {
+		page := read[wire.TaskListResult](t, ask(t, wire.MethodTaskList, f))
+		for _, x := range page.Tasks {
+			if tasks[x.ID] || len(x.Input.Text) != 950 {
+				t.Fatalf("task %s is on two pages, or not whole", x.ID)
+			}
+			tasks[x.ID] = true
+		}
+		f.After = page.Next
+	}
+	if len(tasks) != 1000 || pages < 3 {
+		t.Errorf("%d tasks on %d pages, want 1000", len(tasks), pages)
+	}
+	for _, x := range submitted.Tasks {
+		if !tasks[x.ID] || !x.Trimmed || x.Input.Size != 950 {
+			t.Fatalf("the answer names %+v", x)
+		}
+	}
+}
+
+// The clients read a list to its end, however many pages that takes.
+func TestAClientListsMoreAgentsThanAPageHolds(t *testing.T) {
+	t.Parallel()
+	n := start(t)
+	for range 2 {
+		if _, err := n.plane.Spawn(t.Context(), control.Caller{Actor: "test"}, wire.SpawnParams{Type: "scripted", Script: "read", Count: 600}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	overBoth(t, func(t *testing.T, tr wire.Transport) {
+		c := n.dialed(t, tr)
+		res, err := c.List(t.Context(), wire.Filter{})
+		if err != nil || len(res.Agents) != 1200 || res.Total != 1200 || res.Next != 0 {
+			t.Fatalf("%d agents of %d, %v", len(res.Agents), res.Total, err)
+		}
+		if !slices.IsSortedFunc(res.Agents, func(a, b wire.Agent) int { return int(b.Num) - int(a.Num) }) {
+			t.Error("the newest are not first")
+		}
+		some, err := c.List(t.Context(), wire.Filter{Limit: 1050, After: res.Agents[99].Num})
+		if err != nil || len(some.Agents) != 1050 || some.Agents[0].ID != res.Agents[100].ID || some.Next != res.Agents[1149].Num {
+			t.Errorf("%d agents behind the hundredth, and then behind %d: %v", len(some.Agents), some.Next, err)
+		}
+		stopped, err := c.Stop(t.Context(), wire.StopParams{IDs: ids(res.Agents[:10])})
+		if err != nil || len(stopped.Reports) != 10 {
+			t.Errorf("%+v, %v", stopped, err)
+		}
+	})
+}
+
+func ids(agents []wire.Agent) (ids []wire.AgentID) {
+	for _, a := range agents {
+		ids = append(ids, a.ID)
+	}
+	return ids
+}

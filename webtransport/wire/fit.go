@@ -1,0 +1,333 @@
+package wire
+
+import (
+	"encoding/json"
+	"unicode/utf8"
+)
+
+const (
+	// MaxLine is the longest line that a client reads: servers before paging sent longer ones than MaxMessage.
+	MaxLine = 16 << 20
+	// MaxResult bounds the result of an answer, in bytes of its JSON. The rest of MaxMessage is for what is around it.
+	MaxResult = MaxMessage - 4<<10
+	// MaxPage bounds the records of one page of a list, and PageBytes what they are as JSON. A page has one record at least.
+	MaxPage   = 1000
+	PageBytes = 512 << 10
+	// MaxRecord bounds, as JSON, what a request puts into one record beside its payload (argv, labels, environment …), so
+	// that every record fits into a message.
+	MaxRecord = 384 << 10
+	// MaxErrorMessage bounds Error.Message, in bytes, and maxSupported what Error.Data.Supported takes.
+	MaxErrorMessage = 1 << 10
+	maxSupported    = 32 << 10
+)
+
+// Fitter is a result of many parts that has a shorter form for when the whole exceeds MaxResult. Fit gives it: it says of
+// itself what it left out.
+type Fitter interface {
+	Fit() any
+}
+
+// EncodeResult makes the JSON of a result, at most MaxResult bytes. Every answer goes through here, so that none is made
+// that its client can't read: what is too long is made to fit, and what can't be is CodeTooLarge.
+func EncodeResult(v any) (json.RawMessage, error) {
+	j, err := Encode(v)
+	if err != nil || len(j) <= MaxResult {
+		return j, err
+	}
+	size := len(j)
+	if f, ok := v.(Fitter); ok {
+		if j, err = Encode(f.Fit()); err != nil || len(j) <= MaxResult {
+			return j, err
+		}
+	}
+	return nil, Errorf(CodeTooLarge, "the result is too large: it has %d bytes, and a message takes %d (max_message); ask for less with limit, and go on with after", size, MaxMessage)
+}
+
+// sized is a record that knows, without being encoded, how long it becomes in JSON at most.
+type sized interface {
+	EncodedLen() int
+}
+
+// EncodedSize is how many bytes of JSON v is, or a little less than it says.
+func EncodedSize(v any) int {
+	if s, ok := v.(sized); ok {
+		return s.EncodedLen()
+	}
+	j, err := Encode(v)
+	if err != nil {
+		return 0
+	}
+	return len(j)
+}
+
+// PageOf says how many of these records make a page: limit at most (0: MaxPage), and one at least if there is one.
+func PageOf[T any](all []T, limit int) int {
+	if limit <= 0 || limit > MaxPage {
+		limit = MaxPage
+	}
+	n, size := 0, 0
+	for n < len(all) && n < limit {
+		if size += EncodedSize(&all[n]) + 1; size > PageBytes && n > 0 {
+			break
+		}
+		n++
+	}
+	return n
+}
+
+// Pages splits records into pages. Without records there is none.
+func Pages[T any](all []T, limit int) (pages [][]T) {
+	for len(all) > 0 {
+		n := PageOf(all, limit)
+		pages, all = append(pages, all[:n:n]), all[n:]
+	}
+	return pages
+}
+
+// bounded gives an error that fits into a message, whatever of a request it repeats.
+func (e *Error) bounded() *Error {
+	if e == nil || len(e.Message) <= MaxErrorMessage && (e.Data == nil || len(e.Data.Supported) == 0 && len(e.Data.Field) <= MaxErrorMessage) {
+		return e
+	}
+	b := *e
+	b.Message = cutText(e.Message, MaxErrorMessage)
+	if e.Data != nil {
+		data := *e.Data
+		data.Field = cutText(data.Field, MaxErrorMessage)
+		size := 0
+		for i, s := range data.Supported {
+			if size += jsonLen(s) + 3; size > maxSupported {
+				data.Supported = data.Supported[:i:i]
+				break
+			}
+		}
+		b.Data = &data
+	}
+	return &b
+}
+
+// cutText gives the beginning of a text, at most n bytes with the mark of the cut.
+func cutText(s string, n int) string {
+	if len(s) <= n {
+		return s
+	}
+	const mark = "…"
+	for n -= len(mark); n > 0 && !utf8.RuneStart(s[n]); n-- {
+	}
+	return s[:max(n, 0)] + mark
+}
+
+// What is left of a text where many records share one answer, in bytes.
+const (
+	briefText  = 200
+	tightText  = 40
+	briefFails = 100
+)
+
+// Fit leaves agents with what tells them apart; agent.get has the rest of each.
+func (r SpawnResult) Fit() any {
+	fit := SpawnResult{Agents: make([]Agent, len(r.Agents)), Failed: make([]SpawnError, len(r.Failed))}
+	for _, n := range []int{briefText, tightText} {
+		for i := range r.Agents {
+			fit.Agents[i] = r.Agents[i].brief(n)
+		}
+		for i, f := range r.Failed {
+			fit.Failed[i] = SpawnError{Index: f.Index, ID: f.ID, Error: f.Error.brief(n)}
+		}
+		if EncodedSize(fit) <= MaxResult {
+			break
+		}
+	}
+	return fit
+}
+
+// brief is the error as one of many.
+func (e *Error) brief(n int) *Error {
+	if e == nil {
+		return nil
+	}
+	return &Error{Code: e.Code, Message: cutText(e.Message, n), Data: &ErrorData{Kind: e.Code.String()}}
+}
+
+// brief is the agent as one of many.
+func (a *Agent) brief(n int) Agent {
+	return Agent{ID: a.ID, Num: a.Num, Name: cutText(a.Name, n), Type: a.Type, Kind: a.Kind, Node: a.Node, Generation: a.Generation,
+		Desired: a.Desired, Status: a.Status, Reason: a.Reason, Activity: a.Activity, CreatedAt: a.CreatedAt, StartedAt: a.StartedAt,
+		LastSeq: a.LastSeq, Rev: a.Rev, Trimmed: true}
+}
+
+// Fit leaves tasks with what tells them apart; task.get has the rest of each.
+func (r SubmitResult) Fit() any {
+	fit := SubmitResult{Tasks: make([]Task, len(r.Tasks))}
+	for _, n := range []int{briefText, tightText} {
+		for i := range r.Tasks {
+			fit.Tasks[i] = r.Tasks[i].brief(n)
+		}
+		if EncodedSize(fit) <= MaxResult {
+			break
+		}
+	}
+	return fit
+}
+
+// brief is the task as one of many.
+func (t *Task) brief(n int) Task {
+	b := Task{ID: t.ID, Num: t.Num, Actor: cutText(t.Actor, n), State: t.State, Attempt: t.Attempt, LastTry: t.LastTry, Failure: t.Failure,
+		CreatedAt: t.CreatedAt, StartedAt: t.StartedAt, EndedAt: t.EndedAt, Rev: t.Rev, Trimmed: true}
+	b.Name, b.Key, b.Queue, b.Priority, b.Type, b.Agent, b.Parent = cutText(t.Name, n), t.Key, t.Queue, t.Priority, t.Type, t.Agent, t.Parent
+	b.Input = Payload{Size: t.Input.len()}
+	return b
+}
+
+func (p Payload) len() int { return max(p.Size, len(p.Text)+len(p.Base64)) }
+
+// Fit leaves out the oldest attempts, and cuts the payloads if it must.
+func (t Task) Fit() any {
+	t.Trimmed = true
+	t.Runs, t.Late = t.Runs[max(0, len(t.Runs)-briefFails/10):], nil
+	if EncodedSize(t) <= MaxResult {
+		return t
+	}
+	t.Input = t.Input.Cut(TaskPreview)
+	if t.Result != nil {
+		r := t.Result.Cut(TaskPreview)
+		t.Result = &r
+	}
+	return t
+}
+
+// Fit keeps the reports on what did not go well, as many as there is room for, and then of the others. More says how many
+// are left out.
+func (r StopResult) Fit() any {
+	fit := StopResult{Closed: r.Closed, Reports: []StopReport{}, Canceled: r.Canceled}
+	if most := MaxResult / 4 / 20; len(fit.Canceled) > most {
+		fit.Canceled, fit.MoreCanceled = fit.Canceled[:most:most], len(fit.Canceled)-most
+	}
+	room := MaxResult * 2 / 3
+	for _, well := range []bool{false, true} {
+		for _, p := range r.Reports {
+			if p.Well() != well {
+				continue
+			}
+			p.Error = p.Error.brief(briefText)
+			if most := 16; len(p.Leftovers) > most {
+				p.Leftovers = p.Leftovers[:most:most]
+			}
+			if room -= EncodedSize(p) + 1; room >= 0 {
+				fit.Reports = append(fit.Reports, p)
+				continue
+			}
+			if fit.More++; !well {
+				fit.MoreFailed++
+			}
+		}
+	}
+	return fit
+}
+
+// Well reports whether the agent is gone, with nothing left.
+func (p StopReport) Well() bool { return p.Error == nil && len(p.Leftovers) == 0 && !p.Status.Alive() }
+
+// Fit names as many as there is room for.
+func (r TaskCancelResult) Fit() any {
+	most := MaxResult / 20
+	return TaskCancelResult{Canceled: r.Canceled[:min(most, len(r.Canceled))], More: max(0, len(r.Canceled)-most)}
+}
+
+// Fit leaves out the values and cuts the errors.
+func (r MemoryManyResult) Fit() any {
+	fit := MemoryManyResult{Results: make([]MemoryOne, len(r.Results))}
+	for i, one := range r.Results {
+		if one.Entry != nil {
+			e := *one.Entry
+			e.Value = Payload{}
+			one.Entry = &e
+		}
+		if e := one.Error; e != nil {
+			one.Error = e.brief(briefText)
+			if e.Data != nil {
+				one.Error.Data.Field, one.Error.Data.Entry = e.Data.Field, e.Data.Entry
+			}
+		}
+		fit.Results[i] = one
+	}
+	return fit
+}
+
+// Fit is that of its task.
+func (a Aggregate) Fit() any { return Aggregate{Task: a.Task.Fit().(Task)} }
+
+// lenOf is what texts are together in a JSON list.
+func lenOf[S ~string](all []S) (n int) {
+	for _, s := range all {
+		n += jsonLen(string(s)) + 3
+	}
+	return n
+}
+
+func lenOfMap(m map[string]string) (n int) {
+	for k, v := range m {
+		n += jsonLen(k) + jsonLen(v) + 6
+	}
+	return n
+}
+
+// EncodedLen is about how long the agent becomes in JSON, and not less.
+func (a *Agent) EncodedLen() int {
+	const rest = 1800 // names of fields, numbers, times, ids
+	n := rest + jsonLen(a.Name) + jsonLen(a.Type) + jsonLen(string(a.Node)) + jsonLen(a.Question) + lenOf(a.Argv) + jsonLen(a.Cwd) + lenOfMap(a.Labels) +
+		lenOf(a.Tasks) + jsonLen(a.Request) + jsonLen(a.LastLine)
+	if a.Exit != nil {
+		n += a.Exit.encodedLen()
+	}
+	return n
+}
+
+func (e *Exit) encodedLen() int {
+	n := 100 + jsonLen(e.Message)
+	for _, l := range e.Leftovers {
+		n += 120 + jsonLen(l.Name) + jsonLen(l.User)
+	}
+	return n
+}
+
+// EncodedLen is likewise for a task.
+func (t *Task) EncodedLen() int {
+	const rest, each = 1600, 600
+	n := rest + t.TaskSpec.encodedLen() + jsonLen(t.Actor) + jsonLen(t.Waiting) + jsonLen(t.Message) + jsonLen(t.Request)
+	for i := range t.Runs {
+		r := &t.Runs[i]
+		n += each + jsonLen(r.AgentName) + jsonLen(string(r.Node)) + jsonLen(r.Message)
+	}
+	for _, p := range t.Progress {
+		n += each + jsonLen(p.Text)
+	}
+	for _, l := range t.Late {
+		n += each + jsonLen(l.Text)
+	}
+	if t.Result != nil {
+		n += t.Result.encodedLen()
+	}
+	if o := t.Orchestration; o != nil && o.Reduce != nil {
+		n += rest + o.Reduce.encodedLen()
+	}
+	return n
+}
+
+func (s *TaskSpec) encodedLen() int {
+	const rest = 500
+	return rest + jsonLen(s.Key) + jsonLen(s.Name) + jsonLen(s.Queue) + jsonLen(s.Type) + jsonLen(string(s.Agent)) + lenOf(s.Capabilities) +
+		lenOf(s.Argv) + lenOf(s.Args) + s.Input.encodedLen() + jsonLen(s.IdempotencyKey) + lenOf(s.DependsOn) + jsonLen(string(s.Parent)) + lenOfMap(s.Labels)
+}
+
+func (p Payload) encodedLen() int { return 60 + jsonLen(p.Text) + (len(p.Base64)+2)/3*4 }
+
+// EncodedLen is likewise for an event.
+func (e *Event) EncodedLen() int {
+	const rest = 700
+	n := rest + jsonLen(e.Actor) + jsonLen(e.Data.Text) + (len(e.Data.Base64)+2)/3*4
+	if e.Data.Exit != nil {
+		n += e.Data.Exit.encodedLen()
+	}
+	return n
+}
