@@ -134,21 +134,23 @@ class Emergency {
    * @param {StopResult} result
    * @param {number} ms
    */
-  #done(agents, { reports, canceled = [], closed }, ms) {
+  #done(agents, { reports, more = 0, more_failed = 0, canceled = [], more_canceled = 0, closed }, ms) {
     const bad = reports.filter((r) => r.error || r.leftovers?.length)
-    const title = bad.length > 0 ? 'Not everything is gone' : 'Everything is stopped'
+    const failures = bad.length + more_failed
+    const all = reports.length + more
+    const title = failures > 0 ? 'Not everything is gone' : 'Everything is stopped'
     this.#show({ title, lead: closed ? 'Admission stays closed: nothing starts until it is opened.' : '' })
     const f = this.#f
-    write(f.stopped, count(reports.length - bad.length, 'agent', 'agents'))
+    write(f.stopped, count(all - failures, 'agent', 'agents'))
     write(f.forced, String(reports.filter((r) => r.forced).length))
     write(f.left, String(reports.reduce((n, r) => n + (r.leftovers?.length ?? 0), 0)))
-    write(f.canceled, String(canceled.length))
+    write(f.canceled, String(canceled.length + more_canceled))
     write(f.took, took(ms))
     f.facts.hidden = false
     f.troubles.replaceChildren(...troubles(agents, bad).map(item))
     f.troubles.hidden = bad.length === 0
     f.open.hidden = !closed
-    if (!this.#dialog.open) toast(bad.length > 0 ? 'failed' : 'done', title, count(reports.length, 'agent', 'agents'))
+    if (!this.#dialog.open) toast(failures > 0 ? 'failed' : 'done', title, count(all, 'agent', 'agents'))
   }
 
   /** @param {{title: string, lead: string}} words of a stage; what other stages show is hidden */

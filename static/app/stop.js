@@ -4,7 +4,7 @@ import { alive, clean, count, leftoversText, span } from './format.js'
 import { failed, messageOf, toast } from './toast.js'
 
 /** @import { Skein } from '../client/index.js' */
-/** @import { Agent, StopReport } from '../client/types.js' */
+/** @import { Agent, StopReport, StopResult } from '../client/types.js' */
 
 /** How many names the dialog shows before it counts the others. */
 const MAX_NAMES = 8
@@ -75,13 +75,14 @@ export class StopDialog {
     this.#skein.fleet.addEventListener('change', watch)
     watch()
     try {
-      const { reports } = await this.#skein.stop({ ids: agents.map((a) => a.id) })
+      const result = await this.#skein.stop({ ids: agents.map((a) => a.id) })
+      const { reports } = result
       const bad = reports.filter((r) => r.error || r.leftovers?.length)
-      if (mine() && bad.length > 0) this.#report(agents, reports, bad)
+      if (mine() && bad.length > 0) this.#report(agents, result, bad)
       else {
         if (mine()) this.#dialog.close()
-        if (bad.length > 0) toast('failed', summary(reports), troubles(agents, bad).join(' '))
-        else toast('done', reports.length === 1 ? `${title(agents, reports[0]?.id)} is stopped` : summary(reports), detail(reports))
+        if (bad.length > 0) toast('failed', summary(result), troubles(agents, bad).join(' '))
+        else toast('done', reports.length === 1 ? `${title(agents, reports[0]?.id)} is stopped` : summary(result), detail(reports))
       }
     } catch (e) {
       if (mine()) {
@@ -108,15 +109,15 @@ export class StopDialog {
 
   /**
    * @param {Agent[]} agents
-   * @param {StopReport[]} reports
+   * @param {StopResult} result
    * @param {StopReport[]} bad
    */
-  #report(agents, reports, bad) {
+  #report(agents, result, bad) {
     const f = this.#f
     f.progress.hidden = true
     f.names.replaceChildren()
     write(f.title, 'Not everything is gone')
-    write(f.lead, summary(reports))
+    write(f.lead, summary(result))
     f.report.replaceChildren(
       ...troubles(agents, bad).map((text) => {
         const li = document.createElement('li')
@@ -164,10 +165,10 @@ function listed(agents) {
   })
 }
 
-/** @param {StopReport[]} reports */
-function summary(reports) {
+/** @param {StopResult} result */
+function summary({ reports, more = 0, more_failed = 0 }) {
   const n = (/** @type {(r: StopReport) => unknown} */ is) => reports.filter(is).length
-  const parts = [`${n((r) => !r.error && !r.leftovers?.length)} stopped`]
+  const parts = [`${n((r) => !r.error && !r.leftovers?.length) + more - more_failed} stopped`]
   const forced = n((r) => r.forced)
   const left = n((r) => r.leftovers?.length)
   const errors = n((r) => r.error)

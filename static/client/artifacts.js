@@ -2,6 +2,7 @@ import { pause } from './backoff.js'
 import { RpcError, SkeinError } from './errors.js'
 import { Sha256 } from './hash.js'
 import { refusal } from './message.js'
+import { pages } from './pages.js'
 import { resume } from './resume.js'
 import { sourceOf } from './source.js'
 
@@ -62,7 +63,7 @@ export class Artifacts {
    * @returns {Promise<wire.ArtifactListResult>}
    */
   list(filter = {}, options) {
-    return this.#host.call('artifact.list', filter, options)
+    return pages(this.#host.call, 'artifact.list', 'artifacts', filter, options)
   }
 
   /**

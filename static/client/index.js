@@ -24,6 +24,7 @@ import { CloseError, ConnectError, RpcError, SkeinError, asError, isStale, messa
 import { readEvents } from './events.js'
 import { Fleet, FleetChangeEvent } from './fleet.js'
 import { Memory } from './memory.js'
+import { pages } from './pages.js'
 import { toPayload } from './payload.js'
 import { Requests } from './rpc.js'
 import { usableWebTransport } from './runtime.js'
@@ -191,12 +192,14 @@ export class Skein extends EventTarget {
   }
 
   /**
+   * The agents that match, newest first, however many messages they take: all, or `limit`. One that comes while the pages are
+   * read is not among them.
    * @param {wire.Filter} [filter]
    * @param {CallOptions} [options]
    * @returns {Promise<wire.ListResult>}
    */
   list(filter = {}, options) {
-    return this.#call('agent.list', filter, options)
+    return pages(this.#host.call, 'agent.list', 'agents', filter, options)
   }
 
   /**
@@ -236,7 +239,7 @@ export class Skein extends EventTarget {
    * @returns {Promise<wire.AgentType[]>}
    */
   async types(options) {
-    return (await this.#call('types.list', {}, options)).types ?? []
+    return (await pages(this.#host.call, 'types.list', 'types', {}, options)).types
   }
 
   /**

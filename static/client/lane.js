@@ -1,7 +1,7 @@
-import { MAX_HEADER, MAX_LINE, MAX_OUTBOX } from './codes.js'
+import { MAX_HEADER, MAX_LINE, MAX_MESSAGE, MAX_OUTBOX } from './codes.js'
 import { SkeinError, asError, messageOf } from './errors.js'
 import { LineReader } from './lines.js'
-import { encodeLine, parseMessage } from './message.js'
+import { encodeLine, parseMessage, refusal } from './message.js'
 
 /** @import { Carrier, Header, Message } from './types.js' */
 
@@ -98,11 +98,14 @@ export class Lane {
   }
 
   /**
-   * Queues a message. Fails with kind `outbox_full` while more than MAX_OUTBOX bytes wait.
+   * Queues a message. Fails with kind `outbox_full` while more than MAX_OUTBOX bytes wait, and with `too_large` when a server
+   * would not read it.
    * @param {Message} message
    */
   write(message) {
-    this.send(encodeLine(message))
+    const line = encodeLine(message)
+    if (line.length > MAX_MESSAGE) throw refusal('too_large', `the message has ${line.length} bytes; the server takes ${MAX_MESSAGE} (max_message)`)
+    this.send(line)
   }
 
   /**

@@ -1,6 +1,29 @@
+import { MAX_REQUEST_ID } from './codes.js'
 import { SkeinError } from './errors.js'
 
 const NEWLINE = 0x0a
+
+/** How much of a line that is too long is kept, in bytes: enough for a message's id. */
+const HEAD_OF_LINE = MAX_REQUEST_ID + 64
+
+/** A line exceeds its bound. `begin` is how it begins. */
+export class LineTooLong extends SkeinError {
+  /**
+   * @param {number} limit
+   * @param {string} begin
+   */
+  constructor(limit, begin) {
+    super('too_large', `a line is longer than ${limit} bytes`)
+    this.limit = limit
+    this.begin = begin
+  }
+
+  /** The id of the message, if that is an answer: it stands before what makes an answer long. */
+  get answerTo() {
+    const id = /^\{"jsonrpc":"2\.0","id":("(?:[^"\\]|\\.)*"|[-0-9.eE+]+),"result":/.exec(this.begin)?.[1]
+    return id === undefined ? undefined : /** @type {string | number} */ (JSON.parse(id))
+  }
+}
 
 /** Reads the lines of a byte stream, each bounded. Bytes are split before they are decoded, so no character is. */
 export class LineReader {
@@ -36,7 +59,7 @@ export class LineReader {
       const at = this.#rest.indexOf(NEWLINE)
       const part = at < 0 ? this.#rest : this.#rest.subarray(0, at + 1)
       if (this.#held + part.length > this.#limit) {
-        throw new SkeinError('too_large', `a line is longer than ${this.#limit} bytes`)
+        throw new LineTooLong(this.#limit, this.#begin(part))
       }
       if (part.length > 0) {
         this.#parts.push(part)
@@ -55,6 +78,21 @@ export class LineReader {
       this.onbytes()
       this.#rest = value
     }
+  }
+
+  /**
+   * How a line begins that is too long.
+   * @param {Uint8Array} last what came of it and is not held
+   */
+  #begin(last) {
+    const begin = new Uint8Array(HEAD_OF_LINE)
+    let filled = 0
+    for (const part of [...this.#parts, last]) {
+      const some = part.subarray(0, HEAD_OF_LINE - filled)
+      begin.set(some, filled)
+      filled += some.length
+    }
+    return this.#decoder.decode(begin.subarray(0, filled))
   }
 
   #take() {

@@ -1,6 +1,7 @@
 import { MAX_MEMORY_BULK, MAX_MESSAGE } from './codes.js'
 import { RpcError } from './errors.js'
 import { encodeLine } from './message.js'
+import { pages } from './pages.js'
 import { toPayload } from './payload.js'
 import { watch } from './watch.js'
 
@@ -103,7 +104,7 @@ export class Memory {
    * @returns {Promise<wire.MemoryNamespace[]>}
    */
   async namespaces(options) {
-    return (await this.#host.call('memory.namespaces', {}, options)).namespaces ?? []
+    return (await pages(this.#host.call, 'memory.namespaces', 'namespaces', {}, options)).namespaces
   }
 
   /**

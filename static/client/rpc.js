@@ -5,6 +5,7 @@ import { encodeLine, refusal } from './message.js'
 
 /** @import { Message } from './types.js' */
 /** @import { Lane } from './lane.js' */
+/** @import { LineTooLong } from './lines.js' */
 
 /**
  * @typedef {object} CallOptions
@@ -80,7 +81,7 @@ export class Requests {
       const size = line.length
       if (this.#refused.has(lane)) return reject(this.#refused.get(lane))
       if (size > this.#maxMessage) {
-        return reject(refusal('too_large', `the request has ${size} bytes; the server takes ${this.#maxMessage}`))
+        return reject(tooLong(size, this.#maxMessage))
       }
       if (this.#pending.size >= MAX_PENDING || this.#bytes + size > MAX_PENDING_BYTES) {
         return reject(new SkeinError('outbox_full', `${this.#pending.size} requests wait for an answer already`))
@@ -175,6 +176,18 @@ export class Requests {
   }
 
   /**
+   * An answer exceeds what this side reads: its request fails, or, where it can't be told which one that is, every one of the
+   * lane. Asked again, they would be answered so again.
+   * @param {string} lane
+   * @param {LineTooLong} e
+   */
+  unreadable(lane, { limit, answerTo: id }) {
+    const error = refusal('too_large', `the answer is longer than ${limit} bytes, the most that this client reads in one message`)
+    if (id !== undefined) return void this.#remove(id)?.reject(error)
+    for (const [id, pending] of [...this.#pending]) if (pending.lane === lane) this.#remove(id)?.reject(error)
+  }
+
+  /**
    * Fails everything that waits.
    * @param {Error} error
    */
@@ -191,6 +204,7 @@ export class Requests {
   #send(id, pending) {
     const lane = this.#lanes.get(pending.lane)
     if (!lane) return this.#link?.openRequests(pending.lane)
+    if (pending.line.length > this.#maxMessage) return void this.#remove(id)?.reject(tooLong(pending.line.length, this.#maxMessage)) // another server's
     try {
       lane.send(pending.line)
       this.#link?.asked()
@@ -222,4 +236,12 @@ export class Requests {
     this.#bytes -= pending.line.length
     return pending
   }
+}
+
+/**
+ * @param {number} size
+ * @param {number} limit
+ */
+function tooLong(size, limit) {
+  return refusal('too_large', `the request has ${size} bytes; the server takes ${limit} (max_message)`)
 }

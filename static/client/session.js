@@ -2,6 +2,7 @@ import { pause } from './backoff.js'
 import { CloseCode, MAX_MESSAGE, StreamCode, VERSION } from './codes.js'
 import { CloseError, RpcError, SkeinError, messageOf } from './errors.js'
 import { Lane } from './lane.js'
+import { LineTooLong } from './lines.js'
 import { DATAGRAM_REQUEST, DATAGRAM_RESPONSE, messageDatagram, parseMessageDatagram } from './message.js'
 import { MAX_MISSED, Pulse } from './pulse.js'
 
@@ -317,6 +318,7 @@ export class Session extends EventTarget {
       for (let m = await lane.read(); m; m = await lane.read()) this.#receive(m)
       this.#broken(name, new SkeinError('bad_stream', 'it ended'))
     } catch (e) {
+      if (e instanceof LineTooLong) this.#requests.unreadable(name, e)
       if (name !== 'control' && name !== 'health' && e instanceof SkeinError && e.code === StreamCode.bad_lane) {
         this.#requests.refused(this, name, new SkeinError('bad_stream', `the server has no ${name} lane`, { code: e.code, cause: e }))
       } else {
@@ -364,6 +366,8 @@ export class Session extends EventTarget {
       this.#handlers?.onstatuslane(lane)
       for (let m = await lane.read(); m; m = await lane.read()) this.#handlers?.onstatus(m)
     } catch (e) {
+      // Another session would bring the same: that is for good.
+      if (e instanceof LineTooLong) return this.close(CloseCode.too_much, `status lane: ${e.message}`)
       this.#broken('status', e)
     }
   }

@@ -1,4 +1,5 @@
 import { RpcError, SkeinError } from './errors.js'
+import { pages } from './pages.js'
 import { toPayload } from './payload.js'
 import { resume } from './resume.js'
 import { watch } from './watch.js'
@@ -27,7 +28,7 @@ export class Tasks {
 
   /**
    * Submits one task, or several, all or none. One whose idempotency key is there already is not made: the earlier task
-   * is given.
+   * is given. Where the records of many do not fit into one message, they are `trimmed`: get() has the rest of each.
    * @overload
    * @param {TaskInit} spec
    * @param {CallOptions} [options]
@@ -59,13 +60,14 @@ export class Tasks {
   }
 
   /**
-   * The tasks that match, with the beginnings of their payloads; get() has all of them.
+   * The tasks that match, newest first, however many messages they take: all, or `limit`. One that comes while the pages are
+   * read is not among them. They have the beginnings of their payloads; get() has all of them.
    * @param {wire.TaskFilter} [filter]
    * @param {CallOptions} [options]
    * @returns {Promise<wire.TaskListResult>}
    */
   list(filter = {}, options) {
-    return this.#host.call('task.list', filter, options)
+    return pages(this.#host.call, 'task.list', 'tasks', filter, options)
   }
 
   /**

@@ -68,6 +68,7 @@
  * @property {string} [last_line]
  * @property {number} last_seq
  * @property {number} rev the greater one is the newer record
+ * @property {boolean} [trimmed] fields were left out, so that an answer with many fits a message: get() has them
  *
  * @typedef {object} AgentType
  * @property {string} name
@@ -159,11 +160,13 @@
  * @property {Status[]} [status]
  * @property {Record<string, string>} [labels]
  * @property {string} [query]
- * @property {number} [limit]
+ * @property {number} [after] the `next` of a list: go on behind it
+ * @property {number} [limit] none: all
  *
  * @typedef {object} ListResult
  * @property {Agent[]} agents
- * @property {number} total
+ * @property {number} [next] the `after` of a list that goes on; none: that was all
+ * @property {number} total how many match, whatever the limit
  *
  * @typedef {object} StopParams
  * @property {'agent' | 'task' | 'type' | 'node' | 'all'} [scope] none: the agents in ids
@@ -178,6 +181,9 @@
  * @property {StopReport[]} reports
  * @property {string[]} [canceled] tasks that ended with it
  * @property {boolean} [closed] admission is closed now, for the scope
+ * @property {number} [more] reports that were left out, so that the answer fits a message
+ * @property {number} [more_failed] those of them about agents that are not gone
+ * @property {number} [more_canceled] tasks that were left out likewise
  *
  * @typedef {object} Admission whether agents may be spawned and tasks started
  * @property {boolean} closed for all
@@ -393,6 +399,7 @@
  * @property {string} [ended_at]
  * @property {number} rev
  * @property {string} [request]
+ * @property {boolean} [trimmed] parts were left out, so that the answer fits a message: get() has them, as far as that is possible
  *
  * @typedef {TaskSpec & TaskRecord} Task
  *
@@ -418,10 +425,12 @@
  * @property {boolean} [dead_letter]
  * @property {Record<string, string>} [labels]
  * @property {string} [query]
- * @property {number} [limit] 0: all
+ * @property {number} [after] the `next` of a list: go on behind it
+ * @property {number} [limit] none: all
  *
  * @typedef {object} TaskListResult
  * @property {Task[]} tasks newest first
+ * @property {number} [next] the `after` of a list that goes on; none: that was all
  * @property {number} total how many match, whatever the limit
  * @property {Partial<Record<TaskState, number>>} counts of all tasks, whatever the filter
  *
@@ -573,10 +582,12 @@
  * @property {string} [task]
  * @property {string} [agent]
  * @property {string} [query]
- * @property {number} [limit]
+ * @property {string} [after] the `next` of a list: go on behind it
+ * @property {number} [limit] none: all
  *
  * @typedef {object} ArtifactListResult
  * @property {Artifact[]} artifacts newest first
+ * @property {string} [next] the `after` of a list that goes on; none: that was all
  * @property {number} total
  * @property {number} bytes of all artifacts, whatever the filter
  *

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { ErrorCode, closeName, errorName, reconnects } from '../client/codes.js'
 import { CloseError, RpcError, SkeinError } from '../client/errors.js'
-import { LineReader } from '../client/lines.js'
+import { LineReader, LineTooLong } from '../client/lines.js'
 import { parseHeader } from '../client/lane.js'
 import { parseMessage } from '../client/message.js'
 import { epochHash, formatStatus, parseStatus } from '../client/status.js'
@@ -118,6 +118,21 @@ test('lines', async (t) => {
         for (const line of v.lines) assert.equal(await reader.read(), line)
         if (!v.error) assert.equal(await reader.read(), undefined)
         else await assert.rejects(reader.read(), { name: 'SkeinError', kind: kinds[v.error] })
+      })
+    }
+  }
+})
+
+test('lines that are too long', async () => {
+  for (const v of vectors('toolong.json')) {
+    const whole = Buffer.from(v.begin + 'x'.repeat(5000))
+    for (const chunks of [[whole], Array.from(whole, (b) => Uint8Array.of(b))]) {
+      const reader = new LineReader(streamOf(chunks), 1000)
+      await assert.rejects(reader.read(), (/** @type {any} */ e) => {
+        assert.ok(e instanceof LineTooLong)
+        assert.equal(e.limit, 1000)
+        assert.equal(e.answerTo ?? null, v.answers, v.name)
+        return true
       })
     }
   }

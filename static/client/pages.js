@@ -1,0 +1,31 @@
+/** @import { CallOptions } from './rpc.js' */
+
+/**
+ * Reads a list page by page, for one message holds so much: to its end, or until there are `params.limit` records. `next` of
+ * what it gives is the `after` of a list that goes on; none: that was all.
+ * @param {(method: string, params: object, options?: CallOptions) => Promise<any>} call
+ * @param {string} method
+ * @param {string} name of the records in a page
+ * @param {{limit?: number, after?: string | number}} params
+ * @param {CallOptions} [options]
+ * @returns {Promise<any>} the first page with the records of all
+ */
+export async function pages(call, method, name, params, options) {
+  let { limit = 0, after } = params
+  /** @type {any} */
+  let all
+  for (;;) {
+    const page = await call(method, { ...params, ...(after && { after }), ...(limit > 0 && { limit }) }, options)
+    const records = page[name] ?? []
+    if (all) for (const record of records) all[name].push(record)
+    else all = { ...page, [name]: records }
+    const full = limit > 0 && records.length >= limit
+    if (!page.next || full || records.length === 0) {
+      if (page.next) all.next = page.next
+      else delete all.next
+      return all
+    }
+    if (limit > 0) limit -= records.length
+    after = page.next
+  }
+}
