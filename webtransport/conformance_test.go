@@ -22,6 +22,7 @@ import (
 	"testing"
 	"time"
 
+	wt "github.com/quic-go/webtransport-go"
 	"go.uber.org/goleak"
 )
 
@@ -30,8 +31,13 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // carriers make a connected pair each. What holds for one holds for all: every test of this file runs over each.
 var carriers = map[string]func(t *testing.T) (client, server Session){
 	"webtransport": quicPair,
-	"websocket":    wsPair,
-	"pipe":         func(*testing.T) (Session, Session) { return Pipe() },
+	"webtransport with flow control": func(t *testing.T) (Session, Session) { // that runs out, as a browser's may
+		const credit = 4 << 20
+		return quicPairWith(t, &wt.Config{MaxIncomingStreams: 1000, MaxIncomingUniStreams: 1, MaxIncomingData: credit},
+			&wt.Config{MaxIncomingStreams: 8, MaxIncomingUniStreams: 1, MaxIncomingData: credit})
+	},
+	"websocket": wsPair,
+	"pipe":      func(*testing.T) (Session, Session) { return Pipe() },
 }
 
 func overEach(t *testing.T, f func(t *testing.T, client, server Session)) {
@@ -64,7 +70,9 @@ func testTLS(t *testing.T) *tls.Config {
 }
 
 // quicPair is a session over loopback UDP.
-func quicPair(t *testing.T) (Session, Session) {
+func quicPair(t *testing.T) (Session, Session) { return quicPairWith(t, nil, nil) }
+
+func quicPairWith(t *testing.T, servers, clients *wt.Config) (Session, Session) {
 	t.Helper()
 	accepted := make(chan Session, 1)
 	var srv *QUICServer
@@ -77,7 +85,7 @@ func quicPair(t *testing.T) (Session, Session) {
 		}
 		accepted <- s
 	})
-	srv = NewQUICServer(QUICConfig{TLS: testTLS(t), Handler: mux, Protocols: []string{"test"}})
+	srv = NewQUICServer(QUICConfig{TLS: testTLS(t), Handler: mux, Protocols: []string{"test"}, flowControl: servers})
 	pc, err := net.ListenPacket("udp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -92,7 +100,7 @@ func quicPair(t *testing.T) (Session, Session) {
 		pc.Close()
 	})
 	client, err := DialQUIC(t.Context(), "https://"+pc.LocalAddr().String()+"/wt",
-		QUICDialConfig{TLS: &tls.Config{InsecureSkipVerify: true}, Protocols: []string{"test"}})
+		QUICDialConfig{TLS: &tls.Config{InsecureSkipVerify: true}, Protocols: []string{"test"}, flowControl: clients})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -496,5 +504,32 @@ func TestInfo(t *testing.T) {
 				t.Errorf("%+v", i)
 			}
 		}
+	})
+}
+
+// Whoever reads or writes learns that the session is over from the session: by then its context has ended.
+func TestAStreamThatEndsWithItsSessionComesSecond(t *testing.T) {
+	overEach(t, func(t *testing.T, client, server Session) {
+		var reading sync.WaitGroup
+		for range 200 {
+			str, err := client.OpenStream(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			str.Write([]byte("x"))
+			peer, err := server.AcceptStream(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			io.ReadFull(peer, make([]byte, 1))
+			reading.Go(func() {
+				_, err := peer.Read(make([]byte, 1))
+				if err == nil || server.Context().Err() == nil {
+					t.Errorf("reading gives %v, and the session's context %v", err, server.Context().Err())
+				}
+			})
+		}
+		client.Close(0, "")
+		reading.Wait()
 	})
 }

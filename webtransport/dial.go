@@ -26,6 +26,8 @@ type QUICDialConfig struct {
 	Protocols  []string
 	MaxStreams int64 // 0: 1000
 	Mask       MaskConfig
+
+	flowControl *wt.Config // of tests; nil: QUIC's alone
 }
 
 // DialQUIC opens a session at an https URL, on a QUIC connection of its own.
@@ -143,7 +145,7 @@ func (q *QUICConn) session(ctx context.Context, url string) (Session, error) {
 	if _, err := q.conn.NextConnection(ctx); err != nil { // also after early data that was refused
 		return nil, err
 	}
-	t := &wt.Transport{ApplicationProtocols: q.config.Protocols}
+	t := &wt.Transport{Config: q.config.flowControl, ApplicationProtocols: q.config.Protocols}
 	cc, err := t.NewClientConn(q.conn)
 	if err != nil {
 		return nil, err

@@ -1,6 +1,7 @@
 package webtransport
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"encoding/binary"
@@ -29,6 +30,8 @@ const (
 	closeCapsule = 0x2843
 	// quicDatagramSize is a datagram payload that fits a 1200-byte UDP payload with every header at its largest.
 	quicDatagramSize = 1150
+	// closeRetry is how long a close that the CONNECT stream does not take waits before it tries again.
+	closeRetry = 5 * time.Millisecond
 	// lingerTime is how long the side that closed a session leaves the connection open for the peer to close.
 	lingerTime = 400 * time.Millisecond
 	// quicStreams is what a QUIC connection may have open beside the session's own streams: the CONNECT stream and
@@ -60,6 +63,12 @@ func quicConfig(maxStreams int64, connWindow uint64) *quic.Config {
 	}
 }
 
+// flowControl is the flow control of a WebTransport session above QUIC's (draft-ietf-webtrans-http3-15, section 5). Safari
+// refuses a server that sends WT_MAX_SESSIONS and none of the three WT_INITIAL_MAX_* (26.4), so that they are sent; and as
+// large as they may be, for a connection carries one session, and QUIC's own limits bound what that may hold. Then no
+// credit is ever due in capsules on the CONNECT stream, which would meet the one that closes the session.
+var flowControl = wt.Config{MaxIncomingStreams: 1 << 60, MaxIncomingUniStreams: 1 << 60, MaxIncomingData: 1 << 60}
+
 // QUICConfig configures a QUICServer.
 type QUICConfig struct {
 	TLS         *tls.Config // with certificates; "h3" is added to its protocols
@@ -72,6 +81,8 @@ type QUICConfig struct {
 	ResetKey *[32]byte
 	Mask     MaskConfig
 	Logger   *slog.Logger
+
+	flowControl *wt.Config // of tests; nil: flowControl
 }
 
 // MaskConfig says which connections send their packets twice, to hide loss (package mask).
@@ -89,6 +100,7 @@ type QUICServer struct {
 	resetKey *quic.StatelessResetKey
 	mask     MaskConfig
 	flows    sync.Map // *quic.Conn: *mask.Flow
+	used     sync.Map // *quic.Conn: it has, or had, its session
 
 	mu      sync.Mutex
 	sockets []*mask.Conn
@@ -117,7 +129,7 @@ func NewQUICServer(c QUICConfig) *QUICServer {
 		},
 	}
 	s := &QUICServer{
-		wt:       &wt.Server{H3: h3, ApplicationProtocols: c.Protocols, CheckOrigin: c.CheckOrigin},
+		wt:       &wt.Server{H3: h3, Config: cmp.Or(c.flowControl, &flowControl), ApplicationProtocols: c.Protocols, CheckOrigin: c.CheckOrigin},
 		resetKey: (*quic.StatelessResetKey)(c.ResetKey),
 		mask:     c.Mask,
 	}
@@ -151,6 +163,7 @@ func (s *QUICServer) Serve(socket *net.UDPConn) error {
 			s.flows.Store(conn, flow)
 			s.wt.ServeQUICConn(conn) // its error is about this connection only
 			s.flows.Delete(conn)
+			s.used.Delete(conn)
 			flow.Stop()
 		})
 	}
@@ -189,9 +202,14 @@ func (s *QUICServer) Upgrade(w http.ResponseWriter, r *http.Request) (Session, e
 		http.Error(w, "WebTransport needs HTTP/3", http.StatusUpgradeRequired)
 		return nil, errors.New("webtransport: not an HTTP/3 request")
 	}
+	if _, used := s.used.LoadOrStore(conn, true); used { // a session owns its connection
+		http.Error(w, "this connection has its WebTransport session", http.StatusTooManyRequests)
+		return nil, errors.New("webtransport: a second session on a connection")
+	}
 	h := &hijacker{ResponseWriter: w}
 	sess, err := s.wt.Upgrade(h, r)
 	if err != nil {
+		s.used.Delete(conn)
 		if h.str == nil {
 			http.Error(w, "this WebTransport session was refused", http.StatusForbidden)
 		}
@@ -367,10 +385,7 @@ func (s *quicSession) Close(code uint32, reason string) error {
 			s.sess.CloseWithError(wt.SessionErrorCode(code), reason)
 			return
 		}
-		s.connect.SetWriteDeadline(time.Now().Add(CloseTimeout))
-		if _, err := s.connect.Write(appendCloseCapsule(nil, code, reason)); err == nil {
-			err = s.connect.Close()
-		}
+		s.writeClose(appendCloseCapsule(nil, code, reason))
 		select {
 		case <-s.sess.Context().Done(): // the peer ended its side of the CONNECT stream: it has read the capsule
 		case <-time.After(CloseTimeout):
@@ -379,6 +394,28 @@ func (s *quicSession) Close(code uint32, reason string) error {
 	})
 	<-s.closed
 	return nil
+}
+
+// writeClose writes the last capsule, all of it at once: webtransport-go writes others beside it, where the peer's credit
+// for the session ran out. It waits for those that are not out.
+func (s *quicSession) writeClose(capsule []byte) {
+	late := time.After(CloseTimeout)
+	for {
+		err := s.connect.TryWriteAll(capsule)
+		if err == nil {
+			s.connect.Close()
+		}
+		if !errors.Is(err, quic.ErrWouldBlock) {
+			return
+		}
+		select {
+		case <-time.After(closeRetry):
+		case <-s.sess.Context().Done():
+			return
+		case <-late:
+			return
+		}
+	}
 }
 
 func appendCloseCapsule(b []byte, code uint32, reason string) []byte {
@@ -415,7 +452,10 @@ func (s *quicSession) streamErr(err error) error {
 	if strings.HasPrefix(err.Error(), foreignCode) {
 		return &StreamError{Remote: true}
 	}
-	if s.sess.Context().Err() != nil || s.conn.Context().Err() != nil {
+	var over *wt.SessionError
+	var broken *http3.Error
+	// webtransport-go ends a session's streams first, and then its context.
+	if errors.As(err, &over) || errors.As(err, &broken) || s.sess.Context().Err() != nil || s.conn.Context().Err() != nil {
 		<-s.ctx.Done()
 		return context.Cause(s.ctx)
 	}
