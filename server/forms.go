@@ -64,7 +64,7 @@ func (s *Server) refuseForm(w http.ResponseWriter, r *http.Request, err error) {
 }
 
 var formStatus = map[wire.ErrorCode]int{
-	wire.CodeInternal: http.StatusInternalServerError, wire.CodeUnavailable: http.StatusServiceUnavailable,
+	wire.CodeInternal: http.StatusInternalServerError, wire.CodeUnavailable: http.StatusServiceUnavailable, wire.CodeOutcomeUnknown: http.StatusServiceUnavailable,
 	wire.CodeNotFound: http.StatusNotFound, wire.CodeInvalidParams: http.StatusBadRequest,
 }
 

@@ -31,6 +31,9 @@ func TestMain(m *testing.M) {
 	if dir := os.Getenv(serveEnv); dir != "" {
 		os.Exit(serveProcess(dir))
 	}
+	if dir := os.Getenv(natsEnv); dir != "" {
+		os.Exit(natsProcess(dir))
+	}
 	goleak.VerifyTestMain(m)
 }
 

@@ -85,7 +85,7 @@ func (r *record) settle(e *recorded, result any, err error) (json.RawMessage, er
 		}
 	}
 	e.err = err
-	if errors.Is(err, &wire.Error{Code: wire.CodeUnavailable}) {
+	if errors.Is(err, &wire.Error{Code: wire.CodeUnavailable}) || errors.Is(err, &wire.Error{Code: wire.CodeOutcomeUnknown}) {
 		r.forget(e)
 		return nil, err
 	}

@@ -2,8 +2,10 @@ package server
 
 import (
 	"cmp"
+	"context"
 	"crypto/rand"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -175,10 +177,17 @@ func cached(next http.Handler) http.Handler {
 	})
 }
 
+// readyTimeout bounds the look at the store, so that whoever asks has an answer within a second.
+const readyTimeout = 800 * time.Millisecond
+
 func (s *Server) readyz(w http.ResponseWriter, r *http.Request) {
-	switch err := s.store.Healthy(r.Context()); {
+	ctx, cancel := context.WithTimeout(r.Context(), readyTimeout)
+	defer cancel()
+	switch err := s.store.Healthy(ctx); {
 	case s.draining.Load():
 		http.Error(w, "stopping", http.StatusServiceUnavailable)
+	case errors.Is(err, &wire.Error{Code: wire.CodeUnavailable}): // it says itself why, such as a full disk
+		http.Error(w, wire.AsError(err).Message, http.StatusServiceUnavailable)
 	case err != nil:
 		s.log.Error("the store does not answer", "err", err)
 		http.Error(w, "the store does not answer", http.StatusServiceUnavailable)

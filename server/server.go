@@ -50,6 +50,8 @@ type Options struct {
 	MaxEventBytes int64
 	KeepExited    int
 	Node          string // "": the host's name
+	// StoreTimeout is how long a request waits for a store that does not answer; 0: 10 s.
+	StoreTimeout time.Duration
 
 	Logger  *slog.Logger
 	Version string
@@ -132,7 +134,7 @@ func New(ctx context.Context, o Options) (_ *Server, err error) {
 	if err = s.openCertificates(); err != nil {
 		return nil, err
 	}
-	if s.store, err = jet.Open(ctx, jet.Config{Dir: s.dir.path, URL: o.NATS, MaxEventBytes: o.MaxEventBytes, Logger: o.Logger}); err != nil {
+	if s.store, err = jet.Open(ctx, jet.Config{Dir: s.dir.path, URL: o.NATS, MaxEventBytes: o.MaxEventBytes, Attempt: o.StoreTimeout / 5, Logger: o.Logger}); err != nil {
 		return nil, err
 	}
 	s.record = newRecord(s.store.PutAnswer, s.log)
@@ -186,7 +188,8 @@ func (s *Server) openPlane(ctx context.Context) (err error) {
 	s.plane, err = control.Open(ctx, control.Options{
 		Store: s.store, Types: s.config.Types, Node: wire.NodeID(node), Instance: s.dir.instance, WorkDir: s.dir.file("agents"), DataDir: s.dir.path,
 		KeepExited: s.o.KeepExited, MaxAgents: s.config.MaxAgents, Logger: s.log, Orphans: s.orphans, Leftovers: s.procs.ReapLeftovers, Spawned: s.met.spawned,
-		Runtimes: map[wire.Kind]control.Runtime{wire.KindExec: s.procs, wire.KindScripted: &runner.Scripted{}},
+		StoreTimeout: s.o.StoreTimeout,
+		Runtimes:     map[wire.Kind]control.Runtime{wire.KindExec: s.procs, wire.KindScripted: &runner.Scripted{}},
 	})
 	return err
 }

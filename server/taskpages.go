@@ -120,8 +120,8 @@ func (s *Server) cancelTask(_ *http.Request, id wire.TaskID) error {
 	return err
 }
 
-func (s *Server) retryTask(r *http.Request, id wire.TaskID) error {
-	_, err := s.plane.Tasks.Retry(r.Context(), id)
+func (s *Server) retryTask(_ *http.Request, id wire.TaskID) error {
+	_, err := s.plane.Tasks.Retry(pageCaller, id)
 	return err
 }
 

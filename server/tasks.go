@@ -62,7 +62,7 @@ func (t *taskLane) requests(ctx context.Context, l *lane, m *wire.Message) (any,
 	case wire.MethodTaskCancel:
 		return c.cancelTasks(m)
 	case wire.MethodTaskRetry:
-		return once(c, m, func(v wire.TaskParams) (any, error) { return tasks.Retry(ctx, v.ID) })
+		return once(c, m, func(v wire.TaskParams) (any, error) { return tasks.Retry(c.caller(m), v.ID) })
 	case wire.MethodTaskWatch:
 		return call(m, func(v wire.TaskWatchParams) (any, error) { return t.open(v), nil })
 	}

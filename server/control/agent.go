@@ -116,7 +116,7 @@ func (a *agent) save(ctx context.Context) error {
 	if edits == a.savedEdits {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
+	ctx, cancel := context.WithTimeout(ctx, a.p.o.StoreTimeout)
 	defer cancel()
 	if err := a.p.o.Store.PutAgent(ctx, &rec); err != nil {
 		return err

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
 	"mime"
@@ -54,11 +55,10 @@ type Artifacts struct {
 	keeps  chan struct{}  // bounds the outboxes being emptied
 	work   sync.WaitGroup // uploads, and files being kept
 
-	createMu sync.Mutex // held while a record is made, so that a request makes one
-
 	mu        sync.Mutex // guards what follows, and the fields of every artifact
 	all       map[wire.ArtifactID]*artifact
 	byRequest map[string]*artifact
+	creations map[string]*creation // by request
 	outboxes  map[wire.AgentID]*outbox
 	closed    bool
 }
@@ -87,7 +87,7 @@ var ErrStopping = wire.Errorf(wire.CodeUnavailable, "the server is stopping: go 
 
 func newArtifacts(p *Plane) *Artifacts {
 	as := &Artifacts{p: p, dir: p.dataFile("uploads"), moves: make(chan struct{}, movesAtOnce), keeps: make(chan struct{}, keepsAtOnce),
-		all: map[wire.ArtifactID]*artifact{}, byRequest: map[string]*artifact{}, outboxes: map[wire.AgentID]*outbox{}}
+		all: map[wire.ArtifactID]*artifact{}, byRequest: map[string]*artifact{}, creations: map[string]*creation{}, outboxes: map[wire.AgentID]*outbox{}}
 	as.ctx, as.cancel = context.WithCancelCause(context.Background())
 	return as
 }
@@ -135,12 +135,12 @@ func (as *Artifacts) tend(ctx context.Context) {
 }
 
 // Create makes the record that an upload fills. A repeated request gets the artifact that the first one made.
-func (as *Artifacts) Create(ctx context.Context, by Caller, params wire.ArtifactCreateParams) (*wire.Artifact, error) {
+func (as *Artifacts) Create(_ context.Context, by Caller, params wire.ArtifactCreateParams) (*wire.Artifact, error) {
 	if err := as.check(&params); err != nil {
 		return nil, err
 	}
 	now := time.Now().UTC()
-	return as.add(ctx, wire.Artifact{
+	return as.add(wire.Artifact{
 		ID: newArtifactID(), Name: params.Name, MediaType: params.MediaType, Size: params.Size, SHA256: params.SHA256,
 		Task: params.Task, Agent: params.Agent, Actor: by.Actor, State: wire.ArtifactUploading, CreatedAt: now, UpdatedAt: now,
 		Request: by.Request,
@@ -149,23 +149,83 @@ func (as *Artifacts) Create(ctx context.Context, by Caller, params wire.Artifact
 
 func newArtifactID() wire.ArtifactID { return wire.ArtifactID(newID("f")) }
 
-// add stores a new record, unless its request made one before: then it gives that.
-func (as *Artifacts) add(ctx context.Context, rec wire.Artifact) (*wire.Artifact, error) {
-	as.createMu.Lock()
-	defer as.createMu.Unlock()
-	if there, ok := as.madeBy(rec.Request); ok {
-		return &there, nil
+// creation is a record on its way to the store.
+type creation struct {
+	done chan struct{} // closed when it is known whether the record is there
+	rec  wire.Artifact
+	err  error
+}
+
+// add stores a new record, unless its request made one before: then it gives that. When the store does not answer in
+// time, storing goes on: the same request again waits for it.
+func (as *Artifacts) add(rec wire.Artifact) (*wire.Artifact, error) {
+	c, there := as.creating(rec)
+	if there != nil {
+		return there, nil
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)
-	defer cancel()
-	rev, err := as.p.o.Store.PutArtifact(ctx, &rec, 0)
-	if err != nil {
-		return nil, as.notStored(rec.ID, err)
+	if c == nil {
+		return nil, ErrStopping
 	}
+	late := time.NewTimer(as.p.o.StoreTimeout)
+	defer late.Stop()
+	select {
+	case <-c.done:
+		if c.err != nil {
+			return nil, c.err
+		}
+		return &c.rec, nil
+	case <-late.C:
+		return nil, wire.Errorf(wire.CodeOutcomeUnknown, "the store does not answer, so that it is not known yet whether the artifact was made. The same request again tells")
+	}
+}
+
+// creating begins to store a record, or finds that its request has begun, or was carried out: there. nil, nil: Skein stops.
+func (as *Artifacts) creating(rec wire.Artifact) (c *creation, there *wire.Artifact) {
 	as.mu.Lock()
 	defer as.mu.Unlock()
-	as.know(rec, rev)
-	return &rec, nil
+	if rec.Request != "" {
+		if a := as.byRequest[rec.Request]; a != nil {
+			rec = a.rec
+			return nil, &rec
+		}
+		if c = as.creations[rec.Request]; c != nil {
+			return c, nil
+		}
+	}
+	if as.closed {
+		return nil, nil
+	}
+	c = &creation{done: make(chan struct{}), rec: rec}
+	if rec.Request != "" {
+		as.creations[rec.Request] = c
+	}
+	as.work.Add(1)
+	go as.create(c)
+	return c, nil
+}
+
+// create stores a record until it is known whether it is there, or until Skein stops: the next start finds it then.
+func (as *Artifacts) create(c *creation) {
+	defer as.work.Done()
+	defer close(c.done)
+	for {
+		ctx, cancel := context.WithTimeout(as.ctx, as.p.o.StoreTimeout)
+		rev, err := as.p.o.Store.PutArtifact(ctx, &c.rec, 0)
+		cancel()
+		if errors.Is(err, &wire.Error{Code: wire.CodeOutcomeUnknown}) && as.ctx.Err() == nil {
+			continue
+		}
+		if err != nil {
+			err = as.notStored(c.rec.ID, err)
+		}
+		as.mu.Lock()
+		defer as.mu.Unlock()
+		delete(as.creations, c.rec.Request)
+		if c.err = err; err == nil {
+			as.know(c.rec, rev)
+		}
+		return
+	}
 }
 
 // madeBy finds the artifact that a request made.
@@ -195,6 +255,9 @@ func (as *Artifacts) notStored(id wire.ArtifactID, err error) error {
 		return ErrStopping
 	}
 	as.p.log.Error("an artifact could not be stored", "artifact", id, "err", err)
+	if errors.Is(err, &wire.Error{Code: wire.CodeOutcomeUnknown}) {
+		return wire.Errorf(wire.CodeOutcomeUnknown, "the store does not answer, so that it is not known whether the artifact was stored. Nothing is lost: try again")
+	}
 	return wire.Errorf(wire.CodeUnavailable, "the artifact could not be stored; the server's log says why. Nothing is lost: try again later")
 }
 
@@ -356,10 +419,11 @@ func (as *Artifacts) drop(ctx context.Context, a *artifact) error {
 	if gone {
 		return wire.Errorf(wire.CodeNotFound, "there is no artifact %q", rec.ID).WithField("id")
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), as.p.o.StoreTimeout)
 	defer cancel()
 	if err := as.p.o.Store.DeleteArtifact(ctx, rec.ID); err != nil {
-		return err
+		as.p.log.Error("an artifact could not be deleted", "artifact", rec.ID, "err", err)
+		return wire.Errorf(wire.CodeOutcomeUnknown, "the store does not answer, so that it is not known whether the artifact was deleted: try again")
 	}
 	as.mu.Lock()
 	a.gone = true

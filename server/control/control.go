@@ -34,9 +34,9 @@ type Store interface {
 	TaskStore
 	ArtifactStore
 	MemoryStore
-	// PutAdmission keeps what Admission gives after a restart.
-	PutAdmission(ctx context.Context, a wire.Admission) error
-	Admission(ctx context.Context) (wire.Admission, error)
+	// PutAdmission keeps what Admission gives after a restart: how admission is, and how it was before, the newest first.
+	PutAdmission(ctx context.Context, changes []wire.Admission) error
+	Admission(ctx context.Context) (changes []wire.Admission, err error)
 	PutAgent(ctx context.Context, a *wire.Agent) error
 	DeleteAgent(ctx context.Context, id wire.AgentID) error
 	Agents(ctx context.Context) ([]wire.Agent, error)
@@ -63,10 +63,11 @@ const (
 	// DefaultKeepExited is how many exited agents are remembered.
 	DefaultKeepExited = 1000
 
-	tick         = time.Second // heartbeats and usage
-	saveDelay    = 20 * time.Millisecond
-	storeTimeout = 10 * time.Second
-	startLimit   = 16 // agents being started at the same time by one batch
+	defaultStoreTimeout = 10 * time.Second
+
+	tick       = time.Second // heartbeats and usage
+	saveDelay  = 20 * time.Millisecond
+	startLimit = 16 // agents being started at the same time by one batch
 )
 
 // Options configure a Plane. Store, Runtimes and Types are needed.
@@ -82,7 +83,9 @@ type Options struct {
 	KeepTasks  int    // 0: DefaultKeepTasks
 	MaxAgents  int    // alive at once on this node; 0: no limit
 	Memory     MemoryOptions
-	Logger     *slog.Logger
+	// StoreTimeout is how long a request waits for a store that does not answer; 0: 10 s.
+	StoreTimeout time.Duration
+	Logger       *slog.Logger
 	// Orphans ends what a crashed Skein left running, and says what could not be ended.
 	Orphans func(ctx context.Context, known map[wire.AgentID]*wire.Process) map[wire.AgentID][]wire.Leftover
 	// Leftovers ends what an earlier stop of an agent that ended could not end, and gives what is still there.
@@ -110,9 +113,12 @@ type Plane struct {
 
 	ctx     context.Context // ends when Close has stopped every agent
 	stop    context.CancelFunc
-	closing chan struct{}  // closed when Close begins
-	workers sync.WaitGroup // the ticker, the saver, the scheduler
-	running sync.WaitGroup // one for each agent that runs, and for what is done for it
+	closing chan struct{} // closed when Close begins
+	// closingCtx ends when Close begins, too.
+	closingCtx   context.Context
+	beginClosing context.CancelFunc
+	workers      sync.WaitGroup // the ticker, the saver, the scheduler
+	running      sync.WaitGroup // one for each agent that runs, and for what is done for it
 
 	mu        sync.RWMutex
 	agents    map[wire.AgentID]*agent
@@ -121,7 +127,9 @@ type Plane struct {
 	closed    bool // the server stops
 	removed   []removal
 	admission wire.Admission
-	admitted  uint64 // change at the last change of admission
+	changes   []wire.Admission // of admission, the newest first: those whose requests may come again
+	keepers   []chan struct{}  // who waits for a change to be stored; while there are some, storeAdmission runs
+	admitted  uint64           // change at the last change of admission
 }
 
 // removal is an agent that was forgotten, for those who show a list.
@@ -143,6 +151,8 @@ func Open(ctx context.Context, o Options) (*Plane, error) {
 	}
 	p := &Plane{o: o, log: o.Logger, types: map[string]wire.AgentType{}, agents: map[wire.AgentID]*agent{}, byRequest: map[string]*agent{},
 		closing: make(chan struct{})}
+	p.o.StoreTimeout = cmp.Or(o.StoreTimeout, defaultStoreTimeout)
+	p.closingCtx, p.beginClosing = context.WithCancel(context.Background())
 	p.Tasks, p.Artifacts = newTasks(p), newArtifacts(p)
 	for _, t := range o.Types {
 		if t.StopGraceMS == 0 {
@@ -155,8 +165,11 @@ func Open(ctx context.Context, o Options) (*Plane, error) {
 		return nil, err
 	}
 	var err error
-	if p.admission, err = o.Store.Admission(ctx); err != nil {
+	if p.changes, err = o.Store.Admission(ctx); err != nil {
 		return nil, err
+	}
+	if len(p.changes) > 0 {
+		p.admission = p.changes[0]
 	}
 	if err := p.Tasks.open(ctx); err != nil {
 		return nil, err
@@ -220,6 +233,7 @@ func (p *Plane) Close(ctx context.Context) []wire.StopReport {
 	p.mu.Lock()
 	if !p.closed {
 		close(p.closing)
+		p.beginClosing()
 		p.o.Store.Drain()
 	}
 	p.closed = true

@@ -61,6 +61,7 @@ type MemoryOptions struct {
 	KeepDeleted   time.Duration // how long history has what was deleted; 0: a day
 	MaxDeleted    int           // how many deleted entries it has at most; 0: 50,000
 	Sweep         time.Duration // how often what is to be purged is looked for; 0: a minute
+	Timeout       time.Duration // how long a write waits for a store that does not answer; 0: 10 s
 	SearchDir     string        // for the full-text index, which is made anew at each start; "": a folder in DataDir
 }
 
@@ -83,6 +84,7 @@ func (o *MemoryOptions) defaults() {
 	or64((*int64)(&o.KeepDeleted), int64(24*time.Hour))
 	or(&o.MaxDeleted, 50_000)
 	or64((*int64)(&o.Sweep), int64(time.Minute))
+	or64((*int64)(&o.Timeout), int64(defaultStoreTimeout))
 }
 
 // Memory is the state that agents and people share: values by namespace and key.
@@ -125,6 +127,9 @@ func (p *Plane) openMemory(ctx context.Context) (err error) {
 	o := p.o.Memory
 	if o.SearchDir == "" {
 		o.SearchDir = p.dataFile("search")
+	}
+	if o.Timeout == 0 {
+		o.Timeout = p.o.StoreTimeout
 	}
 	p.Memory, err = openMemory(ctx, p.o.Store, o, p.log)
 	return err

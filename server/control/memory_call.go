@@ -58,7 +58,7 @@ func (m *Memory) Call(ctx context.Context, by Caller, allowed func(ns string) bo
 			if err := checkMany("entries", len(p.Entries)); err != nil {
 				return nil, err
 			}
-			return wire.MemoryManyResult{Results: m.setMany(ctx, by, p.Entries, allowed)}, nil
+			return manyResult(m.setMany(ctx, by, p.Entries, allowed))
 		})
 	case wire.MethodMemoryGetMany:
 		return with(params, func(p wire.MemoryGetManyParams) (any, error) {

@@ -101,7 +101,7 @@ func (m *Memory) answerAt(ctx context.Context, w *write, place at) (*wire.Memory
 	}
 	if err != nil {
 		m.log.Error("the answer to a repeated request can't be read", "namespace", w.entry.Namespace, "err", err)
-		return nil, wire.Errorf(wire.CodeUnavailable, "the change was made already; what it became can't be read now")
+		return nil, wire.Errorf(wire.CodeOutcomeUnknown, "the change was made; what it became can't be read now")
 	}
 	return bare(e), nil
 }

@@ -101,7 +101,7 @@ func (m *Memory) deleteOne(ctx context.Context, old *wire.MemoryEntry) error {
 	if old.ExpiresAt == nil || old.ExpiresAt.After(now) {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
+	ctx, cancel := context.WithTimeout(ctx, m.o.Timeout)
 	defer cancel()
 	m.mu.RLock()
 	full := m.book.item(old.Namespace, old.Key).full(now)
@@ -159,7 +159,7 @@ func (p *purger) round(ctx context.Context, now time.Time) {
 // announce returns when this node's book has dropped the entries. Requests whose marks go with them may come again: the
 // marks are noted first.
 func (m *Memory) announce(ctx context.Context, keys []wire.MemoryKeyParams, horizon, before uint64) error {
-	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
+	ctx, cancel := context.WithTimeout(ctx, m.o.Timeout)
 	defer cancel()
 	for _, k := range m.young(keys) {
 		if err := m.makeRoom(ctx, k.Namespace, k.Key); err != nil {

@@ -25,7 +25,8 @@ var (
 	errConflict = wire.Errorf(wire.CodeConflict, "")
 	errNotFound = wire.Errorf(wire.CodeNotFound, "")
 	errFull     = errors.New("the next change drops one whose mark is not noted")
-	errTooFast  = wire.Errorf(wire.CodeTimeout, "others change this entry all the time, or the store is behind")
+	// errUnknown: an earlier try of the same request may lie in the store's input, whatever this one met.
+	errUnknown = wire.Errorf(wire.CodeOutcomeUnknown, "the store does not answer, or others change this entry all the time; whether the change was made is not known")
 )
 
 // Store sets a value, and gives its entry, without the value. Its errors are CodeInvalidParams, CodeTooLarge,
@@ -76,7 +77,18 @@ func (m *Memory) SetMany(ctx context.Context, by Caller, p wire.MemorySetManyPar
 	if err := checkMany("entries", len(p.Entries)); err != nil {
 		return wire.MemoryManyResult{}, err
 	}
-	return wire.MemoryManyResult{Results: m.setMany(ctx, by, p.Entries, nil)}, nil
+	return manyResult(m.setMany(ctx, by, p.Entries, nil))
+}
+
+// manyResult answers several writes. When it is not known what became of one, the request is to be sent again: those that
+// were made are found by their marks.
+func manyResult(results []wire.MemoryOne) (wire.MemoryManyResult, error) {
+	for _, r := range results {
+		if r.Error != nil && r.Error.Code == wire.CodeOutcomeUnknown {
+			return wire.MemoryManyResult{}, r.Error
+		}
+	}
+	return wire.MemoryManyResult{Results: results}, nil
 }
 
 func (m *Memory) setMany(ctx context.Context, by Caller, entries []wire.MemoryStoreParams, allowed func(ns string) bool) []wire.MemoryOne {
@@ -144,7 +156,7 @@ type planned struct {
 // write makes a change, and returns when it can be read. nil, nil: there was nothing to delete.
 func (m *Memory) write(ctx context.Context, w *write) (*wire.MemoryEntry, error) {
 	// What has begun goes on without the one who asked: it may ask again.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), m.o.Timeout)
 	defer cancel()
 	defer context.AfterFunc(m.ctx, cancel)()
 	unlock, err := m.lockKey(ctx, w.entry.Namespace, w.entry.Key)
@@ -184,7 +196,7 @@ func (m *Memory) write(ctx context.Context, w *write) (*wire.MemoryEntry, error)
 			return nil, errClosed
 		case !errors.Is(err, errConflict):
 			m.log.Error("memory could not be written", "namespace", w.entry.Namespace, "err", err)
-			return nil, wire.Errorf(wire.CodeUnavailable, "the store does not answer; whether the change was made is not known")
+			return nil, errUnknown
 		}
 		if err := m.catchUp(ctx, w, p.expect, revision); err != nil {
 			return nil, m.gaveUp()
@@ -192,13 +204,13 @@ func (m *Memory) write(ctx context.Context, w *write) (*wire.MemoryEntry, error)
 	}
 }
 
-// notMade answers a write that the store was not asked for.
+// notMade answers a write that this try did not ask the store for.
 func (m *Memory) notMade(w *write, err error) error {
 	if m.ctx.Err() != nil {
 		return errClosed
 	}
 	m.log.Error("memory could not be written", "namespace", w.entry.Namespace, "err", err)
-	return wire.Errorf(wire.CodeUnavailable, "the store does not answer; the change was not made")
+	return errUnknown
 }
 
 // gaveUp says why a write's time ran out.
@@ -206,7 +218,7 @@ func (m *Memory) gaveUp() error {
 	if m.ctx.Err() != nil {
 		return errClosed
 	}
-	return errTooFast
+	return errUnknown
 }
 
 // catchUp waits until the book has what a compare-and-set met instead of what was expected.

@@ -13,7 +13,7 @@ import (
 )
 
 // Orchestrate fans inputs out: a task that no agent gets, with a child for each input. It ends when its mode says.
-func (ts *Tasks) Orchestrate(ctx context.Context, by Caller, p wire.OrchestrateParams) (*wire.Task, error) {
+func (ts *Tasks) Orchestrate(_ context.Context, by Caller, p wire.OrchestrateParams) (*wire.Task, error) {
 	p.Mode = cmp.Or(p.Mode, wire.AggregateAll)
 	if err := ts.checkOrchestration(&p); err != nil {
 		return nil, err
@@ -28,7 +28,7 @@ func (ts *Tasks) Orchestrate(ctx context.Context, by Caller, p wire.OrchestrateP
 	if err != nil {
 		return nil, err
 	}
-	if err := ts.admit(ctx, batch); err != nil {
+	if err := ts.admit(batch); err != nil {
 		return nil, err
 	}
 	ts.mu.Lock()

@@ -444,9 +444,9 @@ func (as *Artifacts) keep(ctx context.Context, o *outbox, task wire.TaskID, name
 		return nil, errChanging
 	}
 	now := time.Now().UTC()
-	rec, err := as.add(ctx, wire.Artifact{ID: id, Name: name, MediaType: mediaType(name), Size: size, SHA256: sum, Task: task, Agent: agent,
+	rec, err := as.add(wire.Artifact{ID: id, Name: name, MediaType: mediaType(name), Size: size, SHA256: sum, Task: task, Agent: agent,
 		Actor: string(agent), State: wire.ArtifactComplete, Received: size, CreatedAt: now, UpdatedAt: now, Request: request})
-	if err != nil || rec.ID != id {
+	if err == nil && rec.ID != id || err != nil && !errors.Is(err, &wire.Error{Code: wire.CodeOutcomeUnknown}) {
 		as.dropObject(id)
 	}
 	return rec, err

@@ -445,46 +445,80 @@ func (ts *Tasks) cancel(t *task, why string) bool {
 	return true
 }
 
-// Retry gives tasks that ended without success new attempts.
-func (ts *Tasks) Retry(ctx context.Context, id wire.TaskID) (*wire.Task, error) {
-	t, err := ts.again(id)
+// Retry gives a task that ended without success new attempts. A request that did so before is not carried out again.
+func (ts *Tasks) Retry(by Caller, id wire.TaskID) (*wire.Task, error) {
+	t, stored, err := ts.again(by, id)
 	if err != nil {
 		return nil, err
 	}
-	if err := ts.save(ctx, t); err != nil {
-		return nil, wire.Errorf(wire.CodeUnavailable, "the task could not be stored; the server's log says why")
+	select {
+	case <-stored:
+	case <-time.After(ts.p.o.StoreTimeout):
+		return nil, errUnsureRetry
+	case <-ts.p.closing:
+		return nil, errUnsureRetry
 	}
 	ts.mu.Lock()
 	defer ts.mu.Unlock()
-	if t.rec.State == wire.TaskSubmitted && t.list == nil && t.run == nil && !t.ending {
-		ts.queue(t)
-	}
 	rec := t.rec
 	return &rec, nil
 }
 
-// again makes a task that is over a submitted one.
-func (ts *Tasks) again(id wire.TaskID) (*task, error) {
+var errUnsureRetry = wire.Errorf(wire.CodeOutcomeUnknown, "the store does not answer, so that it is not known yet whether the task is tried again. The same request again tells")
+
+// again makes a task that is over a submitted one, and has it stored: then it is scheduled.
+func (ts *Tasks) again(by Caller, id wire.TaskID) (t *task, stored <-chan struct{}, err error) {
 	ts.mu.Lock()
 	defer ts.mu.Unlock()
-	t := ts.all[id]
-	if t == nil {
-		return nil, noTask(id)
+	if t = ts.all[id]; t == nil {
+		return nil, nil, noTask(id)
+	}
+	if by.Request != "" && t.rec.RetryRequest == by.Request {
+		return t, t.retrying.Done(), nil
 	}
 	if err := t.retriable(); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	spec := t.rec.TaskSpec
 	if err := ts.checkDoer(&spec); err != nil { // its agent may be gone
-		return nil, err
+		return nil, nil, err
+	}
+	if ts.closed {
+		return nil, nil, errClosing
 	}
 	now := time.Now().UTC()
 	ts.set(t, func(rec *wire.Task) {
 		rec.State, rec.Failure, rec.DeadLetter, rec.EndedAt, rec.NotBefore = wire.TaskSubmitted, "", false, nil, &now
-		rec.Message, rec.LastTry = "", rec.Attempt+rec.Retry.Max
+		rec.Message, rec.LastTry, rec.RetryRequest = "", rec.Attempt+rec.Retry.Max, by.Request
 	})
 	t.unsaved = true
-	return t, nil
+	done, finish := context.WithCancel(context.Background())
+	t.retrying = done
+	ts.pending.Go(func() { ts.storeRetry(t); finish() })
+	return t, done.Done(), nil
+}
+
+// storeRetry stores a task that is to be tried again, for as long as it takes, and schedules it.
+func (ts *Tasks) storeRetry(t *task) {
+	for {
+		err := ts.save(ts.p.closingCtx, t)
+		ts.mu.Lock()
+		if err == nil {
+			if t.rec.State == wire.TaskSubmitted && t.list == nil && t.run == nil && !t.ending && !ts.closed {
+				ts.queue(t)
+			}
+			ts.mu.Unlock()
+			return
+		}
+		t.unsaved = true
+		ts.mu.Unlock()
+		ts.p.log.Error("a task that is to be tried again could not be stored; trying again", "task", t.id, "err", err)
+		select {
+		case <-time.After(undoGap):
+		case <-ts.p.closing: // the next start finds what was stored
+			return
+		}
+	}
 }
 
 // retriable needs Tasks.mu.

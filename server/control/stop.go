@@ -47,7 +47,8 @@ func (p *Plane) Stop(ctx context.Context, by Caller, s wire.StopParams) (*wire.S
 		if s.Scope == wire.ScopeType {
 			closing.Type = s.Type
 		}
-		p.SetAdmission(ctx, by, closing) // its error is logged: the stop goes on
+		_, kept := p.beginAdmission(Caller{Actor: by.Actor}, closing) // each stop closes it, a repeated one too
+		defer p.wasKept(kept)                                         // that it was not is logged
 		res.Closed = true
 		for _, a := range p.all() {
 			rec := a.record()
@@ -68,7 +69,7 @@ func (p *Plane) Stop(ctx context.Context, by Caller, s wire.StopParams) (*wire.S
 		defer close(done)
 		res.Reports = append(p.haltThese(by.Actor, agents, s.GraceMS), missing...)
 		if res.Closed && s.Reopen {
-			if _, err := p.SetAdmission(context.WithoutCancel(ctx), by, wire.AdmissionParams{Type: s.Type, Reason: "the stop is over"}); err == nil {
+			if _, err := p.SetAdmission(context.WithoutCancel(ctx), Caller{Actor: by.Actor}, wire.AdmissionParams{Type: s.Type, Reason: "the stop is over"}); err == nil {
 				res.Closed = false
 			}
 		}

@@ -24,7 +24,7 @@ const (
 
 // Submit makes tasks, all or none: when it returns, they are on the disk. A task whose idempotency key, or whose
 // request, was there before is that earlier one.
-func (ts *Tasks) Submit(ctx context.Context, by Caller, params wire.SubmitParams) (*wire.SubmitResult, error) {
+func (ts *Tasks) Submit(_ context.Context, by Caller, params wire.SubmitParams) (*wire.SubmitResult, error) {
 	if n := len(params.Tasks); n < 1 || n > wire.MaxBatch {
 		return nil, bad("tasks", "give 1 to %d tasks", wire.MaxBatch)
 	}
@@ -38,7 +38,7 @@ func (ts *Tasks) Submit(ctx context.Context, by Caller, params wire.SubmitParams
 	if err != nil {
 		return nil, err
 	}
-	if err := ts.admit(ctx, batch); err != nil {
+	if err := ts.admit(batch); err != nil {
 		return nil, err
 	}
 	res := &wire.SubmitResult{Tasks: make([]wire.Task, len(batch))}
@@ -367,36 +367,93 @@ func acyclic(batch []made) error {
 	return nil
 }
 
-var errNotStored = wire.Errorf(wire.CodeUnavailable, "the tasks could not be stored, so that none was submitted; the server's log says why")
+var (
+	errNotStored = wire.Errorf(wire.CodeUnavailable, "the tasks could not be stored, so that none was submitted; the server's log says why")
+	errUnsure    = wire.Errorf(wire.CodeOutcomeUnknown, "the store does not answer, so that it is not known yet whether the tasks were submitted. The same request again tells; it submits nothing twice")
+)
 
-// admit stores the fresh tasks and lets them be scheduled. When one can't be stored, none is there.
-func (ts *Tasks) admit(ctx context.Context, batch []made) error {
-	ctx = context.WithoutCancel(ctx)
+// admit stores the fresh tasks and lets them be scheduled. When one can't be stored, none is there. When the store does
+// not answer in time, storing goes on: what is stored in the end is scheduled, and whoever asks again waits for it.
+func (ts *Tasks) admit(batch []made) error {
 	if err := ts.p.o.Store.Room(); err != nil {
 		ts.mu.Lock()
 		defer ts.mu.Unlock()
 		ts.release(batch)
 		return err
 	}
+	if slices.ContainsFunc(batch, func(m made) bool { return m.fresh }) {
+		ts.mu.Lock()
+		if ts.closed {
+			ts.release(batch)
+			ts.mu.Unlock()
+			return errClosing
+		}
+		ts.pending.Go(func() { ts.storeAll(batch) })
+		ts.mu.Unlock()
+	}
+	late := time.NewTimer(ts.p.o.StoreTimeout)
+	defer late.Stop()
+	for _, m := range batch {
+		if m.t.admitted == nil {
+			continue
+		}
+		select {
+		case <-m.t.admitted:
+			if m.t.refused {
+				return errNotStored
+			}
+		case <-late.C:
+			return errUnsure
+		case <-ts.p.closing:
+			return errUnsure
+		}
+	}
+	return nil
+}
+
+// storeAll stores the fresh tasks of a batch, for as long as it takes, and tells those who wait for them.
+func (ts *Tasks) storeAll(batch []made) {
 	errs := make([]error, len(batch))
 	var wg sync.WaitGroup
 	slots := make(chan struct{}, putLimit)
 	for i, m := range batch {
 		if m.fresh {
 			slots <- struct{}{}
-			wg.Go(func() { errs[i] = ts.p.o.Store.PutTask(ctx, &m.t.rec); <-slots })
+			wg.Go(func() { errs[i] = ts.storeOne(m.t); <-slots })
 		}
 	}
 	wg.Wait()
-	if err := errors.Join(errs...); err != nil {
+	err := errors.Join(errs...)
+	switch {
+	case err == nil:
+		ts.admitted(batch)
+	case ts.p.stopping(): // the next start finds what was stored
+		ts.p.log.Error("whether tasks were stored is not known", "err", err)
+	default:
 		ts.p.log.Error("tasks were refused: they could not be stored", "err", err)
-		ts.undo(ctx, batch)
+		ts.undo(batch)
 		ts.mu.Lock()
 		defer ts.mu.Unlock()
 		ts.release(batch)
-		return errNotStored
 	}
+}
+
+// storeOne stores a fresh task until it is known whether it is there, or until Skein stops.
+func (ts *Tasks) storeOne(t *task) error {
+	for {
+		ctx, cancel := context.WithTimeout(ts.p.closingCtx, ts.p.o.StoreTimeout)
+		err := ts.p.o.Store.PutTask(ctx, &t.rec)
+		cancel()
+		if !errors.Is(err, &wire.Error{Code: wire.CodeOutcomeUnknown}) || ts.p.stopping() {
+			return err
+		}
+	}
+}
+
+// admitted makes the fresh tasks of a batch known, and lets them be scheduled.
+func (ts *Tasks) admitted(batch []made) {
 	ts.mu.Lock()
+	defer ts.mu.Unlock()
 	for _, m := range batch {
 		if m.fresh {
 			ts.add(m.t)
@@ -411,24 +468,26 @@ func (ts *Tasks) admit(ctx context.Context, batch []made) error {
 		}
 		close(m.t.admitted)
 	}
-	ts.mu.Unlock()
-	for _, m := range batch {
-		if !m.fresh && m.t.admitted != nil {
-			<-m.t.admitted
-			if m.t.refused {
-				return errNotStored
-			}
-		}
-	}
-	return nil
 }
 
-// undo removes what was stored of a batch that is refused.
-func (ts *Tasks) undo(ctx context.Context, batch []made) {
+// undoGap lies between two tries to remove a refused task.
+const undoGap = time.Second
+
+// undo removes what was stored of a batch that is refused, for as long as it takes: otherwise it would run at the next
+// start.
+func (ts *Tasks) undo(batch []made) {
 	for _, m := range batch {
-		if m.fresh && m.t.rec.Rev != 0 {
-			if err := ts.p.o.Store.DeleteTask(ctx, m.t.id); err != nil {
-				ts.p.log.Error("a refused task could not be removed", "task", m.t.id, "err", err)
+		for m.fresh && m.t.rec.Rev != 0 && !ts.p.stopping() {
+			ctx, cancel := context.WithTimeout(ts.p.closingCtx, ts.p.o.StoreTimeout)
+			err := ts.p.o.Store.DeleteTask(ctx, m.t.id)
+			cancel()
+			if err == nil {
+				break
+			}
+			ts.p.log.Error("a refused task could not be removed; trying again", "task", m.t.id, "err", err)
+			select {
+			case <-time.After(undoGap):
+			case <-ts.p.closing:
 			}
 		}
 	}

@@ -92,6 +92,7 @@ type task struct {
 	ordinal    int  // of that end
 	timer      *time.Timer
 	queueTimer *time.Timer
+	retrying   context.Context // ends when the task is stored as one to be tried again; of the last request for that
 	followers  map[chan struct{}]struct{}
 }
 
@@ -111,8 +112,10 @@ func (ts *Tasks) open(ctx context.Context) error {
 	ts.mu.Lock()
 	defer ts.mu.Unlock()
 	ts.horizon, ts.stored = deleted, deleted
+	stored, done := context.WithCancel(context.Background())
+	done()
 	for _, rec := range records {
-		t := &task{id: rec.ID, rec: rec}
+		t := &task{id: rec.ID, rec: rec, retrying: stored}
 		ts.add(t)
 		ts.reserve(t)
 	}
@@ -240,7 +243,7 @@ func (ts *Tasks) put(ctx context.Context, t *task, rec *wire.Task) error {
 	ts.mu.Unlock()
 	stored := *rec
 	stored.Waiting, stored.Position = "", 0
-	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
+	ctx, cancel := context.WithTimeout(ctx, ts.p.o.StoreTimeout)
 	defer cancel()
 	if err := ts.p.o.Store.PutTask(ctx, &stored); err != nil {
 		return fmt.Errorf("store task %s: %w", t.id, err)

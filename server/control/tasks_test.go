@@ -244,7 +244,7 @@ func TestTransientFailuresAreTriedAgain(t *testing.T) {
 	if dead := n.Tasks.List(wire.TaskFilter{DeadLetter: true}); dead.Total != 2 {
 		t.Errorf("%d dead letters", dead.Total)
 	}
-	if _, err := n.Tasks.Retry(t.Context(), poison.ID); err != nil {
+	if _, err := n.Tasks.Retry(control.Caller{Actor: "test"}, poison.ID); err != nil {
 		t.Fatal(err)
 	}
 	if again := n.over(t, poison.ID); again.Attempt != 4 || !again.DeadLetter {
@@ -252,7 +252,7 @@ func TestTransientFailuresAreTriedAgain(t *testing.T) {
 	}
 	done := n.submit(t, wire.TaskSpec{Type: "echo"})[0]
 	n.over(t, done.ID)
-	if _, err := n.Tasks.Retry(t.Context(), done.ID); !errors.Is(err, &wire.Error{Code: wire.CodePrecondition}) {
+	if _, err := n.Tasks.Retry(control.Caller{Actor: "test"}, done.ID); !errors.Is(err, &wire.Error{Code: wire.CodePrecondition}) {
 		t.Errorf("a completed task was retried: %v", err)
 	}
 }
@@ -641,7 +641,7 @@ func TestARetryHasItsTimeInLineAnew(t *testing.T) {
 		t.Fatalf("it is %s: %s", rec.State, rec.Message)
 	}
 	begin := time.Now()
-	if _, err := n.Tasks.Retry(t.Context(), id); err != nil {
+	if _, err := n.Tasks.Retry(control.Caller{Actor: "test"}, id); err != nil {
 		t.Fatal(err)
 	}
 	if rec := n.over(t, id); rec.Failure != wire.FailQueueTimeout || time.Since(begin) < 300*time.Millisecond {

@@ -278,7 +278,7 @@ func (u *Upload) finish() error {
 
 // complete stores the record that makes the object an artifact.
 func (u *Upload) complete(rec wire.Artifact) error {
-	ctx, cancel := context.WithTimeout(context.Background(), storeTimeout)
+	ctx, cancel := context.WithTimeout(context.Background(), u.as.p.o.StoreTimeout)
 	defer cancel()
 	u.as.mu.Lock()
 	rev := u.a.rev
@@ -316,7 +316,7 @@ func (as *Artifacts) move(id wire.ArtifactID, size int64, r io.Reader) (int64, s
 }
 
 func (as *Artifacts) dropObject(id wire.ArtifactID) {
-	ctx, cancel := context.WithTimeout(context.Background(), storeTimeout)
+	ctx, cancel := context.WithTimeout(context.Background(), as.p.o.StoreTimeout)
 	defer cancel()
 	if err := as.p.o.Store.DeleteObject(ctx, id); err != nil { // the next put or the next start tries again
 		as.p.log.Error("the bytes of an artifact could not be removed", "artifact", id, "err", err)

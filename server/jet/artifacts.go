@@ -54,11 +54,11 @@ func (s *Store) openArtifacts(ctx context.Context) (err error) {
 }
 
 // PutArtifact stores an artifact's record, if the one that is there has this revision; 0: there must be none. It gives
-// the new revision, and is on the disk when PutArtifact returns.
+// the new revision, and is on the disk when PutArtifact returns. CodeOutcomeUnknown: ctx ended before the store told.
 func (s *Store) PutArtifact(ctx context.Context, a *wire.Artifact, revision uint64) (uint64, error) {
 	b, err := json.Marshal(a)
 	if err == nil {
-		revision, err = s.artifacts.Update(ctx, string(a.ID), b, revision) // 0: it must not be there
+		revision, err = s.put(ctx, s.artifacts, string(a.ID), b, revision)
 	}
 	if err != nil {
 		return 0, fmt.Errorf("store artifact %s: %w", a.ID, err)

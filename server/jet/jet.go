@@ -25,6 +25,7 @@
 package jet
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/json"
@@ -65,9 +66,10 @@ type node struct {
 
 // Config says where the store lives.
 type Config struct {
-	Dir           string // of the embedded server
-	URL           string // of an external server; empty: embedded
-	MaxEventBytes int64  // the event log drops its oldest beyond this; 0: 4 GiB
+	Dir           string        // of the embedded server
+	URL           string        // of an external server; empty: embedded
+	MaxEventBytes int64         // the event log drops its oldest beyond this; 0: 4 GiB
+	Attempt       time.Duration // how long one try of a write waits for the store's answer, before it looks what is there; 0: 2 s
 	Logger        *slog.Logger
 	boot          string // names the machine's start, for tests; empty: the kernel tells
 }
@@ -89,6 +91,8 @@ type Store struct {
 	noted   jetstream.Stream
 	tickets jetstream.KeyValue
 	boot    string // names the machine's start
+	attempt time.Duration
+	unsure  unsure
 
 	artifacts jetstream.KeyValue
 	objects   jetstream.Stream
@@ -110,7 +114,7 @@ func Open(ctx context.Context, c Config) (*Store, error) {
 	if c.MaxEventBytes == 0 {
 		c.MaxEventBytes = 4 << 30
 	}
-	s := &Store{log: c.Logger, appends: make(chan appended, maxPending), acks: make(chan appended, maxPending)}
+	s := &Store{log: c.Logger, attempt: cmp.Or(c.Attempt, defaultAttempt), appends: make(chan appended, maxPending), acks: make(chan appended, maxPending)}
 	dir := c.Dir
 	if c.URL != "" {
 		dir = ""
@@ -330,13 +334,18 @@ func (s *Store) shutdown() {
 	s.records.close()
 }
 
-// Healthy reports whether the store answers now.
+// Healthy reports whether the store answers before ctx ends: where the records are, and where the events are.
 func (s *Store) Healthy(ctx context.Context) error {
 	if err := s.room.check(); err != nil {
 		return err
 	}
-	_, err := s.meta.Get(ctx, "epoch")
-	return err
+	if _, err := s.meta.Get(ctx, "epoch"); err != nil {
+		return fmt.Errorf("read the records: %w", err)
+	}
+	if _, err := s.stream.Info(ctx); err != nil {
+		return fmt.Errorf("look at the event log: %w", err)
+	}
+	return nil
 }
 
 // PutAgent stores an agent's record. It is on the disk when PutAgent returns.

@@ -12,22 +12,13 @@ import (
 )
 
 // PutTask stores a task's record over the one with its Rev, and sets Rev to the new one. It is on the disk when PutTask
-// returns. CodeConflict: the record has another revision.
+// returns. CodeConflict: the record has another revision. CodeOutcomeUnknown: ctx ended before the store told.
 func (s *Store) PutTask(ctx context.Context, t *wire.Task) error {
 	b, err := json.Marshal(t)
 	if err != nil {
 		return fmt.Errorf("encode task %s: %w", t.ID, err)
 	}
-	rev := t.Rev
-	if rev == 0 {
-		rev, err = s.tasks.Create(ctx, string(t.ID), b)
-	} else {
-		rev, err = s.tasks.Update(ctx, string(t.ID), b, rev)
-	}
-	var api *jetstream.APIError
-	if errors.As(err, &api) && api.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequence {
-		return wire.Errorf(wire.CodeConflict, "task %s was changed meanwhile", t.ID)
-	}
+	rev, err := s.put(ctx, s.tasks, string(t.ID), b, t.Rev)
 	if err != nil {
 		return fmt.Errorf("store task %s: %w", t.ID, err)
 	}
@@ -72,22 +63,29 @@ func (s *Store) Tasks(ctx context.Context) (all []wire.Task, deleted uint64, err
 	}
 }
 
-// PutAdmission keeps who may start something.
-func (s *Store) PutAdmission(ctx context.Context, a wire.Admission) error {
-	return s.putJSON(ctx, s.meta, "admission", a)
+// admission is who may start something, as it is and as it was before.
+type admission struct {
+	wire.Admission
+	Before []wire.Admission `json:"before,omitempty"` // the newest first
 }
 
-// Admission gives what was put last; the zero value, which is open, when nothing was.
-func (s *Store) Admission(ctx context.Context) (a wire.Admission, err error) {
+// PutAdmission keeps who may start something: as it is, and as it was before, the newest first.
+func (s *Store) PutAdmission(ctx context.Context, changes []wire.Admission) error {
+	return s.putJSON(ctx, s.meta, "admission", admission{changes[0], changes[1:]})
+}
+
+// Admission gives what was put last; none when nothing was.
+func (s *Store) Admission(ctx context.Context) (changes []wire.Admission, err error) {
 	e, err := s.meta.Get(ctx, "admission")
 	if errors.Is(err, jetstream.ErrKeyNotFound) {
-		return a, nil
+		return nil, nil
 	}
+	var a admission
 	if err == nil {
 		err = json.Unmarshal(e.Value(), &a)
 	}
 	if err != nil {
-		return a, fmt.Errorf("read the admission: %w", err)
+		return nil, fmt.Errorf("read the admission: %w", err)
 	}
-	return a, nil
+	return append([]wire.Admission{a.Admission}, a.Before...), nil
 }

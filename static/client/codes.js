@@ -56,6 +56,13 @@ export const MAX_PENDING_BYTES = 4 << 20
  */
 export const RESEND_WINDOW_MS = 9 * 60_000
 
+/**
+ * How often a request is sent again of which the server can't tell whether it had its effect, since its store does not
+ * answer, and how long after that, in milliseconds.
+ */
+export const MAX_UNSURE = 5
+export const UNSURE_GAP_MS = 1000
+
 /** JSON-RPC error codes by the name that `error.data.kind` carries. */
 export const ErrorCode = Object.freeze({
   parse_error: -32700,
@@ -75,6 +82,7 @@ export const ErrorCode = Object.freeze({
   ticket_expired: -32010,
   timeout: -32011,
   origin_not_allowed: -32012,
+  outcome_unknown: -32013,
 })
 
 /** @type {Map<number, string>} */

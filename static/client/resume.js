@@ -20,7 +20,7 @@ import { RpcError, SkeinError } from './errors.js'
 const HEALTHY_MS = 2000
 
 /** Answers that another attempt may change. */
-const TRANSIENT = new Set(['unavailable', 'internal', 'timeout'])
+const TRANSIENT = new Set(['unavailable', 'internal', 'timeout', 'outcome_unknown'])
 
 /** Stream codes that another attempt can't change. */
 const FATAL = new Set([StreamCode.bad_header, StreamCode.bad_lane, StreamCode.too_large, StreamCode.bad_message].map(Number))

@@ -1,4 +1,4 @@
-import { MAX_MESSAGE, MAX_PENDING, MAX_PENDING_BYTES, RESEND_WINDOW_MS } from './codes.js'
+import { ErrorCode, MAX_MESSAGE, MAX_PENDING, MAX_PENDING_BYTES, MAX_UNSURE, RESEND_WINDOW_MS, UNSURE_GAP_MS } from './codes.js'
 import { RpcError, SkeinError } from './errors.js'
 import { laneOf } from './lane.js'
 import { encodeLine, refusal } from './message.js'
@@ -33,6 +33,7 @@ const REPEATABLE = new Set(
  * @property {string} lane
  * @property {Uint8Array} line
  * @property {number} sentAt when it was first sent, by the wall clock; 0: not yet
+ * @property {number} unsure how often the server answered that it can't tell what became of it
  * @property {(result: any) => void} resolve
  * @property {(error: unknown) => void} reject
  */
@@ -105,6 +106,7 @@ export class Requests {
         lane,
         line,
         sentAt: 0,
+        unsure: 0,
         resolve: (result) => (done(), resolve(result)),
         reject: (error) => (done(), reject(error)),
       }
@@ -168,6 +170,11 @@ export class Requests {
    */
   settle(message) {
     if (message.id === undefined) return false
+    const unsure = this.#pending.get(message.id)
+    if (unsure && message.error?.code === ErrorCode.outcome_unknown && unsure.unsure < MAX_UNSURE) {
+      this.#again(message.id, unsure)
+      return true
+    }
     const pending = this.#remove(message.id)
     if (!pending) return false
     if (message.error) pending.reject(new RpcError(message.error))
@@ -185,6 +192,18 @@ export class Requests {
     const error = refusal('too_large', `the answer is longer than ${limit} bytes, the most that this client reads in one message`)
     if (id !== undefined) return void this.#remove(id)?.reject(error)
     for (const [id, pending] of [...this.#pending]) if (pending.lane === lane) this.#remove(id)?.reject(error)
+  }
+
+  /**
+   * Sends a request once more, under its id, a while later: what became of it is known then, or is done.
+   * @param {string | number} id
+   * @param {Pending} pending
+   */
+  #again(id, pending) {
+    pending.unsure++
+    setTimeout(() => {
+      if (this.#pending.get(id) === pending) this.#send(id, pending)
+    }, UNSURE_GAP_MS)
   }
 
   /**

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strconv"
 	"sync/atomic"
+	"time"
 
 	"skein.dev/skein/webtransport/wire"
 )
@@ -27,23 +28,61 @@ func (c *Client) call(ctx context.Context, method string, params, result any) er
 		return err
 	}
 	defer c.forget(p)
-	select {
-	case m := <-p.call.done:
-		if m.Error != nil {
-			return m.Error
+	m, err := c.await(ctx, p.call)
+	for tries := 0; err == nil && m.Error != nil && m.Error.Code == wire.CodeOutcomeUnknown && tries < maxUnsure; tries++ {
+		if err = c.again(ctx, p.call); err == nil {
+			m, err = c.await(ctx, p.call)
 		}
-		if result == nil {
-			return nil
-		}
-		if err := json.Unmarshal(m.Result, result); err != nil {
-			return fmt.Errorf("%s: read the answer: %w", method, err)
-		}
-		return nil
-	case <-ctx.Done():
-		return fmt.Errorf("%s: %w", method, ctx.Err())
-	case <-c.ctx.Done():
-		return fmt.Errorf("%s: %w", method, context.Cause(c.ctx))
 	}
+	switch {
+	case err != nil:
+		return fmt.Errorf("%s: %w", method, err)
+	case m.Error != nil:
+		return m.Error
+	case result == nil:
+		return nil
+	}
+	if err := json.Unmarshal(m.Result, result); err != nil {
+		return fmt.Errorf("%s: read the answer: %w", method, err)
+	}
+	return nil
+}
+
+const (
+	// maxUnsure bounds how often a request is sent again to whose effect the server has no answer, as its store has none.
+	maxUnsure = 5
+	// unsureGap lies between such an answer and the request.
+	unsureGap = time.Second
+)
+
+func (c *Client) await(ctx context.Context, p *pendingCall) (*wire.Message, error) {
+	select {
+	case m := <-p.done:
+		return m, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	case <-c.ctx.Done():
+		return nil, context.Cause(c.ctx)
+	}
+}
+
+// again sends a request once more, under its id: what became of it is known then, or is done.
+func (c *Client) again(ctx context.Context, p *pendingCall) error {
+	select {
+	case <-time.After(unsureGap):
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-c.ctx.Done():
+		return context.Cause(c.ctx)
+	}
+	p.answered.Store(false)
+	c.mu.Lock()
+	l := c.link
+	c.mu.Unlock()
+	if l != nil { // else it is sent with the next session
+		l.send(p)
+	}
+	return nil
 }
 
 func requestTooLong(size, limit int) *wire.Error {

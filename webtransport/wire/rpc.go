@@ -154,6 +154,9 @@ const (
 	CodeTicketExpired ErrorCode = -32010 // or used, or unknown: fetch a fresh /connect
 	CodeTimeout       ErrorCode = -32011 // the request ran out of time
 	CodeOrigin        ErrorCode = -32012 // pages of this origin may not open sessions
+	// CodeOutcomeUnknown: the store does not answer, so that nobody can tell whether the request had its effect. The same
+	// request again, with the same id, finds out.
+	CodeOutcomeUnknown ErrorCode = -32013
 )
 
 var codeNames = map[ErrorCode]string{
@@ -162,7 +165,7 @@ var codeNames = map[ErrorCode]string{
 	CodeNotFound: "not_found", CodeConflict: "conflict", CodeExhausted: "resource_exhausted",
 	CodeUnavailable: "unavailable", CodePrecondition: "failed_precondition", CodeSpawnFailed: "spawn_failed",
 	CodeTooLarge: "too_large", CodeVersion: "unsupported_version", CodeTicketExpired: "ticket_expired",
-	CodeTimeout: "timeout", CodeOrigin: "origin_not_allowed",
+	CodeTimeout: "timeout", CodeOrigin: "origin_not_allowed", CodeOutcomeUnknown: "outcome_unknown",
 }
 
 func (c ErrorCode) String() string {
@@ -430,6 +433,8 @@ type Admission struct {
 	Since  *time.Time `json:"since,omitempty"` // of the last change
 	Actor  string     `json:"actor,omitempty"` // of the last change
 	Reason string     `json:"reason,omitempty"`
+	// Request marks the request that changed it, so that the request has one effect over restarts.
+	Request string `json:"request,omitempty"`
 }
 
 // AdmissionParams close or open admission, for a type or for all. Opening it for all opens it for every type.

@@ -193,6 +193,8 @@ type Task struct {
 	Rev       uint64     `json:"rev"`               // position of this record in the store: the After of a task.watch
 	Request   string     `json:"request,omitempty"` // marks the request that made it, so that the request has one effect over restarts
 	Trimmed   bool       `json:"trimmed,omitempty"` // parts were left out, so that the answer fits a message: task.get has them, as far as that is possible
+
+	RetryRequest string `json:"retry_request,omitempty"` // marks the last request that gave it new attempts
 }
 
 const (

@@ -1,0 +1,50 @@
+package control_test
+
+import (
+	"testing"
+
+	"skein.dev/skein/server/control"
+	"skein.dev/skein/webtransport/wire"
+)
+
+// TestARepeatedChangeOfAdmissionUndoesNothing sends one again after another one's change, and after a restart.
+func TestARepeatedChangeOfAdmissionUndoesNothing(t *testing.T) {
+	n := openMemory(t)
+	closing := wire.AdmissionParams{Closed: true, Reason: "mine"}
+	by := control.Caller{Actor: "tester", Request: "1"}
+	first, err := n.SetAdmission(t.Context(), by, closing)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := n.SetAdmission(t.Context(), control.Caller{Actor: "other", Request: "2"}, wire.AdmissionParams{}); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if again, err := n.SetAdmission(t.Context(), by, closing); err != nil || !sameJSON(t, again, first) {
+			t.Errorf("answered %+v, %v; the first answer was %+v", again, err, first)
+		}
+		if a := n.Admission(); a.Closed || a.Actor != "other" {
+			t.Errorf("admission is %+v", a)
+		}
+		n = n.reopen(t)
+	}
+}
+
+// TestARepeatedRetryIsOne sends one again when the attempts that it gave are used up.
+func TestARepeatedRetryIsOne(t *testing.T) {
+	dir := t.TempDir()
+	n := open(t, dir, workers)
+	id := n.submit(t, wire.TaskSpec{Type: "refuse", Input: text("x"), Retry: wire.Retry{Max: 1}})[0].ID
+	n.over(t, id)
+	by := control.Caller{Actor: "tester", Request: "1"}
+	for range 3 {
+		if _, err := n.Tasks.Retry(by, id); err != nil {
+			t.Fatal(err)
+		}
+		if task := n.over(t, id); task.Attempt != 2 {
+			t.Errorf("%d attempts", task.Attempt)
+		}
+		n.close()
+		n = open(t, dir, workers)
+	}
+}
