@@ -7,6 +7,7 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -55,6 +56,8 @@ type Options struct {
 
 	Logger  *slog.Logger
 	Version string
+	// OwnerLease is how long an external store stays claimed when this server does not renew the claim. 0: jet.OwnerLease.
+	OwnerLease time.Duration
 	// DevCertLifetime shortens the development certificate's life, for tests. 0: 13 days.
 	DevCertLifetime time.Duration
 	// Ready is called once, when everything listens.
@@ -79,6 +82,7 @@ type Server struct {
 	base    string // the path before every path, such as /skein; mostly ""
 	certs   *certificates
 	store   *jet.Store
+	node    string
 	procs   *runner.Processes
 	plane   *control.Plane
 	auth    *auth
@@ -134,7 +138,8 @@ func New(ctx context.Context, o Options) (_ *Server, err error) {
 	if err = s.openCertificates(); err != nil {
 		return nil, err
 	}
-	if s.store, err = jet.Open(ctx, jet.Config{Dir: s.dir.path, URL: o.NATS, MaxEventBytes: o.MaxEventBytes, Attempt: o.StoreTimeout / 5, Logger: o.Logger}); err != nil {
+	if s.store, err = jet.Open(ctx, jet.Config{Dir: s.dir.path, URL: o.NATS, Owner: s.owner(), OwnerLease: o.OwnerLease,
+		MaxEventBytes: o.MaxEventBytes, Attempt: o.StoreTimeout / 5, Logger: o.Logger}); err != nil {
 		return nil, err
 	}
 	s.record = newRecord(s.store.PutAnswer, s.log)
@@ -178,15 +183,19 @@ func (s *Server) openCertificates() (err error) {
 	return nil
 }
 
-func (s *Server) openPlane(ctx context.Context) (err error) {
-	node := s.o.Node
-	if node == "" {
-		if node, err = os.Hostname(); err != nil {
-			node = "skein"
-		}
+// owner is what an external store is claimed for: one server at a time.
+func (s *Server) owner() *jet.Owner {
+	host, err := os.Hostname()
+	if err != nil {
+		host = "skein"
 	}
+	s.node = cmp.Or(s.o.Node, host)
+	return &jet.Owner{Node: s.node, Host: host, PID: os.Getpid(), Folder: s.dir.instance, Since: time.Now().UTC()}
+}
+
+func (s *Server) openPlane(ctx context.Context) (err error) {
 	s.plane, err = control.Open(ctx, control.Options{
-		Store: s.store, Types: s.config.Types, Node: wire.NodeID(node), Instance: s.dir.instance, WorkDir: s.dir.file("agents"), DataDir: s.dir.path,
+		Store: s.store, Types: s.config.Types, Node: wire.NodeID(s.node), Instance: s.dir.instance, WorkDir: s.dir.file("agents"), DataDir: s.dir.path,
 		KeepExited: s.o.KeepExited, MaxAgents: s.config.MaxAgents, Logger: s.log, Orphans: s.orphans, Leftovers: s.procs.ReapLeftovers, Spawned: s.met.spawned,
 		StoreTimeout: s.o.StoreTimeout,
 		Runtimes:     map[wire.Kind]control.Runtime{wire.KindExec: s.procs, wire.KindScripted: &runner.Scripted{}},
@@ -231,6 +240,13 @@ func (s *Server) Run(ctx context.Context) error {
 	s.serve(l, &parts, fail)
 	parts.Go(func() { s.certs.keep(ctx) })
 	parts.Go(func() { s.tickets.keep(ctx) })
+	parts.Go(func() {
+		select {
+		case err := <-s.store.Lost():
+			fail(err)
+		case <-ctx.Done():
+		}
+	})
 	hubCtx, stopHub := context.WithCancel(context.Background())
 	parts.Go(func() { s.hub.run(hubCtx) })
 	parts.Go(func() { s.taskHub.run(hubCtx) })

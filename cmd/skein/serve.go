@@ -63,7 +63,7 @@ To serve other machines give a certificate that they trust with --tls-cert and -
 	f.StringSliceVar(&o.AllowHosts, "allow-host", nil, "host name under which the server is reached")
 	f.StringVar(&o.BasePath, "base-path", "/", "path below which everything is served, such as /skein/ behind a proxy")
 	f.StringVar(&o.ConfigFile, "config", "", "skein.yaml with agent types")
-	f.StringVar(&o.NATS, "nats", "", "URL of a NATS server to keep the state in; default: embedded")
+	f.StringVar(&o.NATS, "nats", "", "URL of a NATS server to keep the state in, for this server alone; default: embedded")
 	f.Int64Var(&o.MaxEventBytes, "max-event-bytes", 4<<30, "bound of the event log; beyond it the oldest events go")
 	f.IntVar(&o.KeepExited, "keep-exited", 1000, "exited agents that are remembered")
 	f.StringVar(&o.Node, "node", "", "name of this node; default: the host's")

@@ -70,6 +70,8 @@ type Config struct {
 	URL           string        // of an external server; empty: embedded
 	MaxEventBytes int64         // the event log drops its oldest beyond this; 0: 4 GiB
 	Attempt       time.Duration // how long one try of a write waits for the store's answer, before it looks what is there; 0: 2 s
+	Owner         *Owner        // of an external store, which is refused to a second one; nil: it is shared
+	OwnerLease    time.Duration // 0: OwnerLease
 	Logger        *slog.Logger
 	boot          string // names the machine's start, for tests; empty: the kernel tells
 }
@@ -99,6 +101,7 @@ type Store struct {
 
 	room   room
 	keeper keeper
+	claim  *claim // nil: the store is this process's alone
 
 	appends chan appended
 	acks    chan appended
@@ -135,7 +138,14 @@ func Open(ctx context.Context, c Config) (*Store, error) {
 			return nil, err
 		}
 	}
+	if c.URL != "" && c.Owner != nil {
+		if err := s.own(ctx, *c.Owner, c.OwnerLease); err != nil {
+			s.shutdown()
+			return nil, err
+		}
+	}
 	if err := s.prepare(ctx, c); err != nil {
+		s.giveBack(ctx)
 		s.shutdown()
 		return nil, err
 	}
@@ -321,6 +331,7 @@ func (s *Store) Close() error {
 			s.log.Error("the store closes without its mark; clients will reload", "err", err)
 		}
 		s.stopKeeping()
+		s.giveBack(ctx)
 		s.shutdown()
 	})
 	return nil

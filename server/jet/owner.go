@@ -1,0 +1,189 @@
+package jet
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+const (
+	ownerBucket = "owner"
+	ownerKey    = "node"
+
+	// OwnerLease is how long a store stays claimed when its node does not renew the claim: longer than a NATS cluster needs
+	// to choose another leader.
+	OwnerLease   = 15 * time.Second
+	leaseRenewal = 5 // renewals within a lease
+)
+
+// Owner is the node that a store belongs to. Two on one store would each end the other's agents, and run its tasks again.
+type Owner struct {
+	Node   string    `json:"node"`
+	Host   string    `json:"host"`
+	PID    int       `json:"pid"`
+	Folder string    `json:"folder"` // the id of its data folder, on which no second server runs
+	Since  time.Time `json:"since"`
+}
+
+// OwnedError says that a store belongs to another node.
+type OwnedError struct {
+	Owner
+	URL   string
+	Lease time.Duration
+}
+
+func (e *OwnedError) Error() string {
+	return fmt.Sprintf("the store at %s belongs to node %q (process %d on %s, since %s): a second server on it would end that one's agents and run its tasks again; stop it first. If it is gone, its claim ends within %s",
+		e.URL, e.Node, e.PID, e.Host, e.Since.Format(time.RFC3339), e.Lease)
+}
+
+// claim is a node's hold on a store: a key that ends by itself unless it is renewed.
+type claim struct {
+	s     *Store
+	kv    jetstream.KeyValue
+	owner Owner
+	value []byte
+	url   string
+	lease time.Duration
+
+	revision uint64 // owned by keep, once that runs
+	lost     chan error
+	stop     context.CancelFunc
+	done     chan struct{}
+}
+
+// Lost tells when another node has the store: the claim had ended, and was not renewed. nil: there is no claim to lose.
+func (s *Store) Lost() <-chan error {
+	if s.claim == nil {
+		return nil
+	}
+	return s.claim.lost
+}
+
+// own claims an external store until Close, before anything in it is touched. Its error is an *OwnedError when the store is
+// another's. An embedded store needs no claim: its folder is locked.
+func (s *Store) own(ctx context.Context, o Owner, lease time.Duration) error {
+	if lease <= 0 {
+		lease = OwnerLease
+	}
+	value, err := json.Marshal(o)
+	if err != nil {
+		return err
+	}
+	c := &claim{s: s, owner: o, value: value, url: s.records.nc.ConnectedUrlRedacted(), lease: lease, lost: make(chan error, 1), done: make(chan struct{})}
+	c.kv, err = s.records.js.CreateOrUpdateKeyValue(ctx, jetstream.KeyValueConfig{Bucket: ownerBucket, History: 1, Storage: jetstream.FileStorage, TTL: lease})
+	if err != nil {
+		return fmt.Errorf("open bucket %s: %w", ownerBucket, err)
+	}
+	if err := c.take(ctx); err != nil {
+		return err
+	}
+	keeping, stop := context.WithCancel(context.WithoutCancel(ctx))
+	c.stop = stop
+	s.claim = c
+	go c.keep(keeping)
+	return nil
+}
+
+// take claims a store that nobody has, or that an earlier process of the same data folder had.
+func (c *claim) take(ctx context.Context) (err error) {
+	for {
+		if c.revision, err = c.kv.Create(ctx, ownerKey, c.value); err == nil {
+			return nil
+		}
+		if !errors.Is(err, jetstream.ErrKeyExists) {
+			return fmt.Errorf("claim the store: %w", err)
+		}
+		owner, revision, err := c.read(ctx)
+		switch {
+		case errors.Is(err, jetstream.ErrKeyNotFound):
+			continue // it ended meanwhile
+		case err != nil:
+			return fmt.Errorf("read whose the store is: %w", err)
+		case owner.Folder != c.owner.Folder:
+			return &OwnedError{Owner: owner, URL: c.url, Lease: c.lease}
+		}
+		if c.revision, err = c.kv.Update(ctx, ownerKey, c.value, revision); err == nil {
+			return nil
+		}
+		if !isConflict(err) {
+			return fmt.Errorf("claim the store: %w", err)
+		}
+	}
+}
+
+func (c *claim) read(ctx context.Context) (o Owner, revision uint64, err error) {
+	e, err := c.kv.Get(ctx, ownerKey)
+	if err != nil {
+		return o, 0, err
+	}
+	return o, e.Revision(), json.Unmarshal(e.Value(), &o)
+}
+
+// keep renews the claim. A store that does not answer is asked again: only another's claim ends this one.
+func (c *claim) keep(ctx context.Context) {
+	defer close(c.done)
+	ticker := time.NewTicker(c.lease / leaseRenewal)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+		attempt, cancel := context.WithTimeout(ctx, c.lease/leaseRenewal)
+		err := c.renew(attempt)
+		cancel()
+		var owned *OwnedError
+		switch {
+		case errors.As(err, &owned):
+			c.lost <- fmt.Errorf("this node has lost its store: %w", err)
+			return
+		case err != nil && ctx.Err() == nil:
+			c.s.log.Warn("the claim on the store could not be renewed; trying again", "err", err)
+		}
+	}
+}
+
+func (c *claim) renew(ctx context.Context) error {
+	revision, err := c.kv.Update(ctx, ownerKey, c.value, c.revision)
+	if err == nil {
+		c.revision = revision
+		return nil
+	}
+	if !isConflict(err) {
+		return err
+	}
+	return c.take(ctx) // the answer to an earlier renewal was lost, or the claim ended while the store did not answer
+}
+
+func (s *Store) giveBack(ctx context.Context) {
+	if s.claim != nil {
+		s.claim.release(ctx)
+	}
+}
+
+// release gives the store to whoever comes next.
+func (c *claim) release(ctx context.Context) {
+	c.stop()
+	<-c.done
+	owner, revision, err := c.read(ctx)
+	if err == nil && owner == c.owner {
+		err = c.kv.Delete(ctx, ownerKey, jetstream.LastRevision(revision))
+	}
+	if err != nil && !errors.Is(err, jetstream.ErrKeyNotFound) {
+		c.s.log.Warn("the claim on the store ends by itself", "within", c.lease, "err", err)
+	}
+}
+
+// isConflict reports whether a write was refused because the key had changed. A cluster of several replicas says so with
+// another code.
+func isConflict(err error) bool {
+	const wrongSequence, wrongSequenceReplicated = 10071, 10164
+	var api *jetstream.APIError
+	return errors.Is(err, jetstream.ErrKeyExists) || errors.As(err, &api) && (api.ErrorCode == wrongSequence || api.ErrorCode == wrongSequenceReplicated)
+}
