@@ -27,15 +27,14 @@ func (s *Server) below(routes http.Handler) http.Handler {
 	if s.base == "" {
 		return routes
 	}
-	based := http.StripPrefix(s.base, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		routes.ServeHTTP(w, r.WithContext(ui.WithBase(r.Context(), s.base)))
-	}))
 	mux := http.NewServeMux() // sends to the clean form of a path before the base is off it
-	mux.Handle(s.base+"/", based)
-	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
-		http.Error(w, "Skein is at "+s.base+"/ here; see --base-path", http.StatusNotFound)
+	mux.Handle(s.base+"/", http.StripPrefix(s.base, routes))
+	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		s.refuse(w, r, http.StatusNotFound, "Skein is below "+s.base+"/ here (--base-path).")
 	})
-	return mux
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		mux.ServeHTTP(w, r.WithContext(ui.WithBase(r.Context(), s.base)))
+	})
 }
 
 // redirect leads to a path of this server.

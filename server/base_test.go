@@ -190,6 +190,23 @@ func TestClientsGoBelowTheBasePath(t *testing.T) {
 	}
 }
 
+// Who leaves the path away is told, by the doctor too.
+func TestTheDoctorKnowsABasePath(t *testing.T) {
+	t.Parallel()
+	n := start(t, func(o *Options) { o.BasePath = "/skein" })
+	o := client.Options{URL: strings.TrimSuffix(n.addrs.HTTP, "/skein"), Token: n.token}
+	rep, err := client.Diagnose(t.Context(), o, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c := rep.Check(client.CheckHTTP); c.Verdict != client.VerdictFailed || c.Found != "Skein, but not at this path" || !strings.Contains(c.Do, "/skein/") {
+		t.Errorf("%+v", c)
+	}
+	if _, err := client.Dial(t.Context(), o); err == nil || !strings.Contains(err.Error(), "/skein/") {
+		t.Errorf("%v", err)
+	}
+}
+
 // Redirects go through redirect, which puts the base before them.
 func TestRedirectsGoThroughOneFunction(t *testing.T) {
 	t.Parallel()

@@ -222,6 +222,17 @@ func (a answer) isSkein() bool {
 		json.Unmarshal([]byte(a.body), &e) == nil && e.Error != nil && e.Error.Code == wire.CodeUnauthorized)
 }
 
+// said is the message of an error object.
+func said(body string) string {
+	var e struct {
+		Error *wire.Error `json:"error"`
+	}
+	if json.Unmarshal([]byte(body), &e) != nil || e.Error == nil {
+		return ""
+	}
+	return e.Error.Message
+}
+
 // whoAnswers judges the answers to GET /healthz and to POST /connect without a token.
 func (d *diagnosis) whoAnswers(health, bare answer) Check {
 	c := Check{Name: CheckHTTP, Verdict: VerdictOK, Found: fmt.Sprintf("Skein, /healthz in %s", inWords(inMS(health.came.Sub(health.sent))))}
@@ -244,6 +255,12 @@ func (d *diagnosis) whoAnswers(health, bare answer) Check {
 	case bare.status == http.StatusMisdirectedRequest && strings.Contains(bare.body, "--allow-host"):
 		c.Found = "Skein, but it does not answer to the name " + d.url.Hostname()
 		c.Means, c.Do = "It answers only to names that are its own.", "Use one of its names, or add --allow-host "+d.url.Hostname()+" to skein serve."
+	case bare.status == http.StatusNotFound && strings.Contains(bare.body, "--base-path"):
+		c.Found = "Skein, but not at this path"
+		c.Means, c.Do = "It is served below a path of its own.", "Add that path to the URL: "+said(bare.body)
+	case bare.status == http.StatusForbidden && strings.Contains(bare.body, "--allow-origin"):
+		c.Found = "Skein, but something on the way makes the request one of a page elsewhere"
+		c.Means, c.Do = "The server knows no such pages.", said(bare.body)
 	case bare.status == http.StatusBadRequest && d.url.Scheme == "http" && strings.Contains(bare.body, "HTTPS server"):
 		c.Found, c.Means, c.Do = "the port speaks TLS", "The URL says http.", "Use https:// in the URL."
 	case bare.status >= 300 && bare.status < 400 && to != nil && to.Hostname() == d.url.Hostname() && to.Scheme == "https" && d.url.Scheme == "http":
