@@ -39,7 +39,7 @@ async function run([binary, ...args], server) {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { ...env, NO_COLOR: '1', DENO_NO_UPDATE_CHECK: '1' },
   })
-  const hung = setTimeout(() => child.kill('SIGKILL'), 90_000)
+  const hung = setTimeout(() => child.kill('SIGKILL'), 120_000)
   let trouble = ''
   child.stderr.on('data', (text) => (trouble += text))
   const ended = once(child, 'close')
@@ -56,10 +56,11 @@ async function run([binary, ...args], server) {
   const [code, signal] = await ended
   clearTimeout(hung)
   assert.deepEqual({ code, signal }, { code: 0, signal: null }, `it said ${JSON.stringify(said)}\n${trouble}`)
+  assert.doesNotMatch(trouble, /error|warning|uncaught|rejection/i, trouble)
   return said
 }
 
-describe('the library in', { concurrency: 2, timeout: 120_000, skip: process.platform !== 'linux' && 'the binaries are those for Linux' }, () => {
+describe('the library in', { concurrency: 2, timeout: 600_000, skip: process.platform !== 'linux' && 'the binaries are those for Linux' }, () => {
   for (const [name, command, reason] of runtimes) {
     test(name, async (t) => {
       const server = new Server()
