@@ -352,6 +352,7 @@ func doors(doc *wire.Connect) string {
 
 // processes says how the server finds what its agents start.
 func (d *diagnosis) processes() {
+	d.begin(CheckProcesses)
 	c := Check{Name: CheckProcesses, Verdict: VerdictOK}
 	switch held := d.document.Containment; {
 	case held == nil:
