@@ -112,6 +112,10 @@ func StateWord(state string) string {
 	return strings.ToUpper(state[:1]) + state[1:]
 }
 
+// needsYou is what an agent, and its task, that wait for a person are called everywhere. ui/testdata/words.json has the words of
+// all states, for both renderings and for the command line.
+const needsYou = "Needs you"
+
 // ActivityWord is an activity in words.
 func ActivityWord(a wire.Activity) string {
 	switch a {
@@ -120,7 +124,7 @@ func ActivityWord(a wire.Activity) string {
 	case wire.ActivityRunning:
 		return "Busy"
 	case wire.ActivityRequiresAction:
-		return "Requires action"
+		return needsYou
 	}
 	return none
 }
@@ -158,7 +162,7 @@ func NeedText(a *wire.Agent) string {
 		if q := Clean(a.Question); q != "" {
 			return q
 		}
-		return "It waits for an answer."
+		return "It does not say what for."
 	case "leftovers":
 		left := make([]string, len(a.Exit.Leftovers))
 		for i, l := range a.Exit.Leftovers {

@@ -91,3 +91,62 @@ func TestFormat(t *testing.T) {
 		}
 	}
 }
+
+// TestWords reads the table of the states' words that static/test/app-words.test.js and the command line's test read too: one
+// state has one name.
+func TestWords(t *testing.T) {
+	var table struct {
+		Agent    map[string]string
+		Activity map[wire.Activity]string
+		Task     map[wire.TaskState]string
+		Turn     map[wire.TaskState]string
+		Summary  []pair[map[string]int]
+	}
+	readTable(t, "words.json", &table)
+	same := func(what, got, want string) {
+		t.Helper()
+		if got != want {
+			t.Errorf("%s is %q, want %q", what, got, want)
+		}
+	}
+	for state, word := range table.Agent {
+		same(state, StateWord(state), word)
+	}
+	for _, activity := range wire.Activities[1:] {
+		same(string(activity), ActivityWord(activity), table.Activity[activity])
+	}
+	for _, state := range wire.TaskStates {
+		same(string(state), TaskWord(state), table.Task[state])
+	}
+	for state, words := range table.Turn {
+		same("the turn "+string(state), taskTurn(state), words)
+	}
+	for _, c := range taskChips {
+		if word, ok := table.Task[wire.TaskState(c.Key)]; ok {
+			same("the filter "+c.Key, c.Word, word)
+		}
+	}
+	for _, g := range groups {
+		if word, ok := table.Agent[g.Key]; ok {
+			same("the filter "+g.Key, g.Word, word)
+		}
+	}
+	parts := map[string]wire.TaskState{"input": wire.TaskInputRequired, "working": wire.TaskWorking, "waiting": wire.TaskSubmitted}
+	for _, p := range queueParts {
+		if state, ok := parts[p.Key]; ok {
+			same("the part "+p.Key, p.Title, table.Task[state])
+		}
+	}
+	for _, c := range boardColumns {
+		if word := table.Task[wire.TaskState(c.Key)]; c.Key != string(wire.TaskCanceled) {
+			same("the column "+c.Key, c.Title, word)
+		}
+	}
+	for _, c := range table.Summary {
+		var chips []taskChip
+		for key, n := range c.in {
+			chips = append(chips, taskChip{Key: key, Count: n})
+		}
+		same("the summary", taskSummary(chips), c.out)
+	}
+}

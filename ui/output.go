@@ -237,7 +237,7 @@ func moment(e wire.Event) (Moment, bool) {
 		if e.Data.Activity != wire.ActivityRequiresAction {
 			return m, false
 		}
-		m.State, m.Title, m.Detail = "requires_action", "Requires action", Clean(e.Data.Text)
+		m.State, m.Title, m.Detail = "requires_action", needsYou, Clean(e.Data.Text)
 	case wire.EventInput:
 		m.State, m.Title, m.Detail = "input", "Input", inputDetail(e.Data)
 	case wire.EventStopping:
@@ -283,7 +283,7 @@ func taskTurn(s wire.TaskState) string {
 	if s == wire.TaskWorking {
 		return "Task started"
 	}
-	return "Task " + strings.ReplaceAll(string(s), "_", " ")
+	return "Task " + strings.ToLower(TaskWord(s))
 }
 
 // joinSentences puts a dot between two, if there are two.

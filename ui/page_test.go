@@ -514,7 +514,7 @@ func TestTimeline(t *testing.T) {
 		got = append(got, m.Title+"/"+m.Detail)
 	}
 	want := []string{"Signal sent/SIGTERM", "Stop requested/", "Input/no, find out why one is missing",
-		"Requires action/Update the expected value to 41?", "Started/pid 41006", "Spawned/by dashboard"}
+		"Needs you/Update the expected value to 41?", "Started/pid 41006", "Spawned/by dashboard"}
 	if !slices.Equal(got, want) {
 		t.Errorf("timeline %q, want %q", got, want)
 	}

@@ -61,7 +61,7 @@ func OutputLine(p *wire.Payload) string {
 }
 
 var taskWords = map[wire.TaskState]string{
-	wire.TaskSubmitted: "Submitted", wire.TaskWorking: "Working", wire.TaskInputRequired: "Input required", wire.TaskCompleted: "Completed",
+	wire.TaskSubmitted: "Submitted", wire.TaskWorking: "Working", wire.TaskInputRequired: needsYou, wire.TaskCompleted: "Completed",
 	wire.TaskFailed: "Failed", wire.TaskCanceled: "Canceled", wire.TaskRejected: "Rejected",
 }
 
@@ -190,7 +190,7 @@ func TaskText(t *wire.Task, now time.Time) string {
 	case wire.TaskSubmitted:
 		return Waiting(t, now)
 	case wire.TaskInputRequired:
-		return cmp.Or(Clean(t.Message), "Its agent waits for an answer") // a page puts the agent's question there
+		return cmp.Or(Clean(t.Message), "Its agent does not say what for") // a page puts the agent's question there
 	case wire.TaskWorking:
 		return workText(t)
 	case wire.TaskCompleted:

@@ -68,7 +68,7 @@ func TestTasksStandAsTheyWillGo(t *testing.T) {
 	if !doc.one(t, with("data-id", "tdepends")).one(t, with("data-f", "place")).is("hidden") {
 		t.Error("a task that is in no line has a place in it")
 	}
-	if got := doc.one(t, with("id", "summary")).text(); got != "8 tasks, 1 working, 4 waiting, 1 waiting for an answer" {
+	if got := doc.one(t, with("id", "summary")).text(); got != "8 tasks, 1 working, 4 submitted, 1 needs you" {
 		t.Errorf("summary %q", got)
 	}
 	if !doc.one(t, with("id", "board")).is("hidden") {

@@ -105,13 +105,13 @@ type taskChip struct {
 
 var taskChips = []taskChip{
 	{Key: "", Word: "All", Always: true},
-	{Key: string(wire.TaskSubmitted), Word: "Submitted", Glyph: "pending", Always: true},
-	{Key: string(wire.TaskWorking), Word: "Working", Glyph: "running", Always: true},
-	{Key: string(wire.TaskInputRequired), Word: "Input required", Glyph: "requires_action"},
-	{Key: string(wire.TaskCompleted), Word: "Completed", Glyph: "completed", Always: true},
-	{Key: string(wire.TaskFailed), Word: "Failed", Glyph: "failed", Always: true},
-	{Key: string(wire.TaskCanceled), Word: "Canceled", Glyph: "stopped"},
-	{Key: string(wire.TaskRejected), Word: "Rejected", Glyph: "lost"},
+	{Key: string(wire.TaskSubmitted), Word: TaskWord(wire.TaskSubmitted), Glyph: "pending", Always: true},
+	{Key: string(wire.TaskWorking), Word: TaskWord(wire.TaskWorking), Glyph: "running", Always: true},
+	{Key: string(wire.TaskInputRequired), Word: TaskWord(wire.TaskInputRequired), Glyph: "requires_action"},
+	{Key: string(wire.TaskCompleted), Word: TaskWord(wire.TaskCompleted), Glyph: "completed", Always: true},
+	{Key: string(wire.TaskFailed), Word: TaskWord(wire.TaskFailed), Glyph: "failed", Always: true},
+	{Key: string(wire.TaskCanceled), Word: TaskWord(wire.TaskCanceled), Glyph: "stopped"},
+	{Key: string(wire.TaskRejected), Word: TaskWord(wire.TaskRejected), Glyph: "lost"},
 	{Key: deadLetters, Word: "Dead letters", Glyph: "dead"},
 }
 
@@ -141,12 +141,17 @@ type taskPart struct {
 	Tasks      []*wire.Task
 }
 
-var queueParts = []taskPart{{Key: "input", Title: "Input required"}, {Key: "working", Title: "Working"}, {Key: "waiting", Title: "Waiting"}, {Key: "over", Title: "Finished"}}
+var queueParts = []taskPart{
+	{Key: "input", Title: TaskWord(wire.TaskInputRequired)}, {Key: "working", Title: TaskWord(wire.TaskWorking)},
+	{Key: "waiting", Title: TaskWord(wire.TaskSubmitted)}, {Key: "over", Title: "Finished"},
+}
+
+func stateColumn(s wire.TaskState) taskPart { return taskPart{Key: string(s), Title: TaskWord(s)} }
 
 // boardColumns are the states, A2A's; the two ways of not being done share one.
 var boardColumns = []taskPart{
-	{Key: "submitted", Title: "Submitted"}, {Key: "working", Title: "Working"}, {Key: "input_required", Title: "Input required"},
-	{Key: "completed", Title: "Completed"}, {Key: "failed", Title: "Failed"}, {Key: "canceled", Title: "Canceled, rejected"},
+	stateColumn(wire.TaskSubmitted), stateColumn(wire.TaskWorking), stateColumn(wire.TaskInputRequired), stateColumn(wire.TaskCompleted), stateColumn(wire.TaskFailed),
+	{Key: "canceled", Title: TaskWord(wire.TaskCanceled) + ", " + strings.ToLower(TaskWord(wire.TaskRejected))},
 }
 
 // columnOf is the key of the board's column that a task stands in.
@@ -251,6 +256,14 @@ func demosFor(types []wire.AgentType) []demo {
 	})
 }
 
+// needYou counts agents or tasks that wait for a person.
+func needYou(n int) string {
+	if n == 1 {
+		return "1 needs you"
+	}
+	return strconv.Itoa(n) + " need you"
+}
+
 // taskSummary counts what a person looks for first.
 func taskSummary(chips []taskChip) string {
 	n := map[string]int{}
@@ -261,12 +274,13 @@ func taskSummary(chips []taskChip) string {
 		return ""
 	}
 	s := count(n[""], "task", "tasks")
-	for _, x := range []struct{ key, word string }{
-		{string(wire.TaskWorking), "working"}, {string(wire.TaskSubmitted), "waiting"}, {string(wire.TaskInputRequired), "waiting for an answer"},
-	} {
-		if n[x.key] > 0 {
-			s += ", " + strconv.Itoa(n[x.key]) + " " + x.word
+	for _, state := range []wire.TaskState{wire.TaskWorking, wire.TaskSubmitted} {
+		if n[string(state)] > 0 {
+			s += ", " + strconv.Itoa(n[string(state)]) + " " + strings.ToLower(TaskWord(state))
 		}
+	}
+	if needs := n[string(wire.TaskInputRequired)]; needs > 0 {
+		s += ", " + needYou(needs)
 	}
 	if n[deadLetters] > 0 {
 		s += ", " + count(n[deadLetters], "dead letter", "dead letters")

@@ -157,13 +157,13 @@ type Group struct {
 
 var groups = []Group{
 	{Key: "", Word: "All", Always: true},
-	{Key: "needs", Word: "Needs you", Always: true},
-	{Key: "running", Word: "Running", Always: true},
-	{Key: "starting", Word: "Starting"},
-	{Key: "stopping", Word: "Stopping"},
-	{Key: "completed", Word: "Completed"},
-	{Key: "failed", Word: "Failed"},
-	{Key: "stopped", Word: "Stopped"},
+	{Key: "needs", Word: needsYou, Always: true},
+	{Key: "running", Word: StateWord("running"), Always: true},
+	{Key: "starting", Word: StateWord("starting")},
+	{Key: "stopping", Word: StateWord("stopping")},
+	{Key: "completed", Word: StateWord("completed")},
+	{Key: "failed", Word: StateWord("failed")},
+	{Key: "stopped", Word: StateWord("stopped")},
 	{Key: "unreachable", Word: "Unreachable"},
 }
 

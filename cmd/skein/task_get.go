@@ -41,7 +41,7 @@ func taskGetCommand(g *global) *cobra.Command {
 			case !result:
 				return printTask(cmd.OutOrStdout(), t)
 			case t.Result == nil:
-				return wire.Errorf(wire.CodePrecondition, "task %s is %s: it has no result", t.ID, t.State)
+				return wire.Errorf(wire.CodePrecondition, "task %s (%s) has no result", t.ID, stateWord(t))
 			}
 			return writeValue(cmd, t.Result.Bytes())
 		},

@@ -87,11 +87,23 @@ export const state = (a) => (a.status === 'exited' && a.reason ? a.reason : a.st
 /** @param {string} s */
 export const stateWord = (s) => (s ? s[0]?.toUpperCase() + s.slice(1) : NONE)
 
+/**
+ * What an agent, and its task, that wait for a person are called everywhere. ui/testdata/words.json has the words of all states,
+ * for both renderings and for the command line.
+ */
+export const NEEDS_YOU = 'Needs you'
+
+/**
+ * Counts agents or tasks that wait for a person.
+ * @param {number} n
+ */
+export const needYou = (n) => (n === 1 ? '1 needs you' : `${n} need you`)
+
 /** @param {string} [activity] */
 export function activityWord(activity) {
   if (activity === 'idle') return 'Idle'
   if (activity === 'running') return 'Busy'
-  if (activity === 'requires_action') return 'Requires action'
+  if (activity === 'requires_action') return NEEDS_YOU
   return NONE
 }
 
@@ -135,7 +147,7 @@ export function need(a) {
 export function needText(a) {
   switch (need(a)) {
     case 'question':
-      return clean(a.question ?? '') || 'It waits for an answer.'
+      return clean(a.question ?? '') || 'It does not say what for.'
     case 'leftovers':
       return `It could not be ended: ${leftoversText(a.exit?.leftovers)}`
     case 'unreachable':

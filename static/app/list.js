@@ -1,5 +1,5 @@
 import { mark, one, settings, write } from './dom.js'
-import { clean, count, need, replaces } from './format.js'
+import { clean, count, need, needYou, replaces } from './format.js'
 import { Order, direction } from './order.js'
 import { Row } from './row.js'
 import { Rows, everything, sight } from './rows.js'
@@ -286,7 +286,7 @@ export class List extends EventTarget {
     el.chips.hidden = el.filters.hidden = all === 0
     el.noMatch.hidden = all === 0 || !none
     write(el.noMatchText, `The filter hides ${all === 1 ? 'the only agent' : `all ${all} agents`}.`)
-    const wanting = counts.needs === 0 ? '' : counts.needs === 1 ? ', 1 needs you' : `, ${counts.needs} need you`
+    const wanting = counts.needs === 0 ? '' : `, ${needYou(counts.needs)}`
     write(el.summary, all === 0 ? '' : `${count(all, 'agent', 'agents')}, ${counts.alive} alive${wanting}`)
   }
 

@@ -3,7 +3,7 @@
  * ui/testdata/tasks.json holds both.
  */
 import { at } from './base.js'
-import { ESCAPES, NONE, ago, bytes, clean, count, shortId, span, stateWord } from './format.js'
+import { ESCAPES, NEEDS_YOU, NONE, ago, bytes, clean, count, needYou, shortId, span, stateWord } from './format.js'
 
 /** @import { Orchestration, Payload, Run, Task } from '../client/types.js' */
 
@@ -64,12 +64,31 @@ export function outputLine(p) {
 
 /** @type {Record<string, string>} */
 const WORDS = {
-  submitted: 'Submitted', working: 'Working', input_required: 'Input required', completed: 'Completed', failed: 'Failed',
+  submitted: 'Submitted', working: 'Working', input_required: NEEDS_YOU, completed: 'Completed', failed: 'Failed',
   canceled: 'Canceled', rejected: 'Rejected',
 }
 
 /** @param {string} s */
 export const taskWord = (s) => WORDS[s] ?? NONE
+
+/**
+ * What an event about a task says of it.
+ * @param {string} s
+ */
+export const taskTurn = (s) => (s === 'working' ? 'Task started' : `Task ${taskWord(s).toLowerCase()}`)
+
+/**
+ * Counts what a person looks for first.
+ * @param {Record<string, number>} counts by state; '' has all, dead the dead letters
+ */
+export function taskSummary(counts) {
+  if (!counts['']) return ''
+  const words = [count(counts[''], 'task', 'tasks')]
+  for (const state of ['working', 'submitted']) if (counts[state]) words.push(`${counts[state]} ${taskWord(state).toLowerCase()}`)
+  if (counts.input_required) words.push(needYou(counts.input_required))
+  if (counts.dead) words.push(count(counts.dead, 'dead letter', 'dead letters'))
+  return words.join(', ')
+}
 
 /** @type {Record<string, string>} */
 const GLYPHS = { working: 'running', input_required: 'requires_action', canceled: 'stopped', rejected: 'lost', completed: 'completed', failed: 'failed' }
@@ -165,7 +184,7 @@ export function taskText(t, now) {
     case 'submitted':
       return waiting(t, now)
     case 'input_required':
-      return clean(t.message ?? '') || 'Its agent waits for an answer' // a page puts the agent's question there
+      return clean(t.message ?? '') || 'Its agent does not say what for' // a page puts the agent's question there
     case 'working':
       return workText(t)
     case 'completed':

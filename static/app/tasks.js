@@ -8,7 +8,7 @@ import { clean, count } from './format.js'
 import { listen } from './keys.js'
 import { page } from './page.js'
 import { SubmitDialog, submit } from './submit.js'
-import { cancelable, lastRun, retryable } from './taskformat.js'
+import { cancelable, lastRun, retryable, taskSummary } from './taskformat.js'
 import { TaskList } from './tasklist.js'
 import { failed, toast } from './toast.js'
 
@@ -84,21 +84,10 @@ list.addEventListener('arrange', (e) => {
   el.chips.hidden = el.filters.hidden = all === 0
   el.noMatch.hidden = all === 0 || matching > 0
   write(el.noMatchText, `The filter hides ${all === 1 ? 'the only task' : `all ${all} tasks`}.`)
-  write(el.summary, summary(counts))
+  write(el.summary, taskSummary(counts))
   const title = `${counts.input_required ? `(${counts.input_required}) ` : ''}Tasks · Skein`
   if (document.title !== title) document.title = title
 })
-
-/** @param {Record<string, number>} counts */
-function summary(counts) {
-  if (!counts['']) return ''
-  const words = [count(counts[''], 'task', 'tasks')]
-  for (const [key, word] of /** @type {const} */ ([['working', 'working'], ['submitted', 'waiting'], ['input_required', 'waiting for an answer']])) {
-    if (counts[key]) words.push(`${counts[key]} ${word}`)
-  }
-  if (counts.dead) words.push(count(counts.dead, 'dead letter', 'dead letters'))
-  return words.join(', ')
-}
 
 // --- filter and view ---
 

@@ -1,8 +1,8 @@
 import { at } from './base.js'
 import { clone, field, mark, one, shape, write } from './dom.js'
-import { ago, clean, clock, count, exitText, shortId, state, stateWord } from './format.js'
+import { NEEDS_YOU, ago, clean, clock, count, exitText, shortId, state, stateWord } from './format.js'
 import { decode } from './lines.js'
-import { taskGlyph } from './taskformat.js'
+import { taskGlyph, taskTurn } from './taskformat.js'
 
 /** @import { AgentEvent } from '../client/types.js' */
 
@@ -81,7 +81,7 @@ function moment({ type, actor, data }) {
       return { state: 'running', title: 'Started', detail: data.process ? `pid ${data.process.pid}` : '' }
     case 'agent.activity':
       if (data.activity !== 'requires_action') return undefined
-      return { state: 'requires_action', title: 'Requires action', detail: clean(data.text ?? '') }
+      return { state: 'requires_action', title: NEEDS_YOU, detail: clean(data.text ?? '') }
     case 'input':
       return { state: 'input', title: 'Input', detail: inputDetail(data) }
     case 'agent.stopping':
@@ -98,7 +98,7 @@ function moment({ type, actor, data }) {
       return health(clean(data.text ?? ''))
     case 'agent.task': {
       const s = data.state ?? 'working'
-      return { state: taskGlyph(s), title: s === 'working' ? 'Task started' : `Task ${s.replaceAll('_', ' ')}`, detail: clean(data.text ?? ''), task: data.task ?? '' }
+      return { state: taskGlyph(s), title: taskTurn(s), detail: clean(data.text ?? ''), task: data.task ?? '' }
     }
     case 'agent.log':
       return { state: 'input', title: 'Log', detail: clean(data.text ?? '') }
