@@ -25,11 +25,11 @@ import (
 )
 
 // behindUDP is a server whose UDP goes through a relay, from afar.
-func behindUDP(t *testing.T) (*node, *udpRelay) {
+func behindUDP(t *testing.T, change ...func(*server.Options)) (*node, *udpRelay) {
 	t.Helper()
 	udp := relayUDP(t)
 	udp.delay = 30 * time.Millisecond // far enough away for early data
-	n := serve(t, func(o *server.Options) { o.QUICPort = udp.port() })
+	n := serve(t, append(change, func(o *server.Options) { o.QUICPort = udp.port() })...)
 	udp.to(port(t, n.addrs.HTTPS))
 	return n, udp
 }
@@ -430,7 +430,7 @@ func TestInputsKeepTheirOrderBeforeThereIsASession(t *testing.T) {
 // Everything that a client does works from a cache, also what needs a session.
 func TestAClientFromACache(t *testing.T) {
 	t.Parallel()
-	n, _ := behindUDP(t)
+	n, _ := behindUDP(t, func(o *server.Options) { o.BasePath = "/skein/" })
 	dir := t.TempDir()
 	visit(t, n, dir)
 	c := dial(t, n, remembering(dir))
