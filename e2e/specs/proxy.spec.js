@@ -1,5 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto'
-import { writeFileSync } from 'node:fs'
+import { once } from 'node:events'
+import { readFileSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:http'
 import { join } from 'node:path'
 import { Nginx } from '../fixtures/nginx.js'
 import { BROKEN, REFUSED, dialog, expect, lines, live, row, test as base } from '../fixtures/test.js'
@@ -15,6 +17,8 @@ const test = base.extend({
   },
 })
 test.use({ ignoreHTTPSErrors: true })
+
+const LIBRARY = join(import.meta.dirname, '../../static/dist/skein.js')
 
 /** A link of skein login, as it looks from before the proxy. */
 const loginURL = async (server, nginx) => (await server.loginURL()).replace(server.http, nginx.url)
@@ -74,6 +78,38 @@ test.describe('WebTransport beside the proxy', () => {
     await page.goto(await loginURL(server, nginx))
     await live(page, 'webtransport')
   })
+})
+
+test('a page elsewhere uses the library when its origin is allowed, and reads why not before', async ({ page, server, transport, noise }) => {
+  noise.push(REFUSED)
+  const files = { '/': ['text/html', '<!doctype html><title>Ops</title>'], '/skein.js': ['text/javascript', readFileSync(LIBRARY)] }
+  const elsewhere = createServer((request, response) => {
+    const [type, body] = files[request.url ?? ''] ?? ['text/plain', '']
+    response.writeHead(200, { 'Content-Type': type }).end(body)
+  }).listen(0, '127.0.0.1')
+  await once(elsewhere, 'listening')
+  const origin = `http://127.0.0.1:${/** @type {import('node:net').AddressInfo} */ (elsewhere.address()).port}`
+  const agents = () =>
+    page.evaluate(async ({ url, token }) => {
+      const { Skein } = await import(new URL('/skein.js', location.href).href)
+      const skein = new Skein({ url, token })
+      try {
+        await skein.ready
+        return { transport: skein.connection.transport, agents: (await skein.list()).agents.length }
+      } catch (e) {
+        return { kind: e.kind, final: e.final, message: e.message, state: skein.state }
+      } finally {
+        skein.close()
+      }
+    }, { url: server.http, token: server.token })
+
+  await page.goto(origin)
+  expect(await agents()).toMatchObject({ kind: 'origin_not_allowed', final: true, message: expect.stringContaining(`--allow-origin ${origin}`), state: 'closed' })
+  await server.stop()
+  server.allow(origin)
+  await server.start()
+  expect(await agents()).toEqual({ transport, agents: 0 })
+  elsewhere.close()
 })
 
 test('an origin that is not allowed is told so, with what to do, and there it ends', async ({ page, server, nginx, noise }) => {
