@@ -12,7 +12,7 @@ import (
 func (s *Server) artifactRoutes(in *http.ServeMux) {
 	in.HandleFunc("GET /artifacts", s.artifactsPage)
 	in.HandleFunc("GET /artifacts/{id}/content", s.artifactContent)
-	in.HandleFunc("POST /artifacts/{id}/delete", s.postDeleteArtifact)
+	in.HandleFunc("POST /artifacts/{id}/delete", s.withForm(s.postDeleteArtifact))
 }
 
 func (s *Server) artifactsPage(w http.ResponseWriter, r *http.Request) {

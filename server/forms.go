@@ -65,7 +65,8 @@ func (s *Server) refuseForm(w http.ResponseWriter, r *http.Request, err error) {
 
 var formStatus = map[wire.ErrorCode]int{
 	wire.CodeInternal: http.StatusInternalServerError, wire.CodeUnavailable: http.StatusServiceUnavailable, wire.CodeOutcomeUnknown: http.StatusServiceUnavailable,
-	wire.CodeNotFound: http.StatusNotFound, wire.CodeInvalidParams: http.StatusBadRequest,
+	wire.CodeNotFound: http.StatusNotFound, wire.CodeInvalidParams: http.StatusBadRequest, wire.CodeInvalidRequest: http.StatusBadRequest,
+	wire.CodeTooLarge: http.StatusRequestEntityTooLarge, wire.CodeTimeout: http.StatusRequestTimeout,
 }
 
 // asksForPage tells a browser from a program.

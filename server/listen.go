@@ -228,7 +228,7 @@ func (s *Server) serve(l *listeners, parts *sync.WaitGroup, fail func(error)) {
 		l.servers = append(l.servers, srv)
 		key := sha256.Sum256([]byte("QUIC stateless reset of " + s.dir.instance))
 		l.quic = webtransport.NewQUICServer(webtransport.QUICConfig{
-			ResetKey: &key, TLS: s.tickets.configure(s.tls()), Handler: routes, Protocols: []string{wire.Version}, MaxStreams: wire.MaxStreams,
+			ResetKey: &key, TLS: s.tickets.configure(s.tls()), Handler: s.timed(routes), Protocols: []string{wire.Version}, MaxStreams: wire.MaxStreams,
 			CheckOrigin: s.allowedOrigin, Mask: s.o.Mask, Logger: quiet(s.log),
 		})
 		s.quic = l.quic
@@ -262,9 +262,13 @@ func (s *Server) quicPort() int {
 	return s.tlsPort
 }
 
+func (s *Server) timed(h http.Handler) http.Handler {
+	return timedBodies(cmp.Or(s.o.BodyTimeout, DefaultBodyTimeout), h)
+}
+
 func (s *Server) httpServer(h http.Handler) *http.Server {
 	return &http.Server{
-		Handler: h, ReadHeaderTimeout: readHeaderTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeaderBytes,
+		Handler: s.timed(h), ReadHeaderTimeout: readHeaderTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeaderBytes,
 		ErrorLog: stdlog.New(logWriter{s.log}, "", 0), ConnContext: webtransport.ConnContext,
 	}
 }

@@ -214,7 +214,9 @@ func (s *Server) postMemory(w http.ResponseWriter, r *http.Request) {
 
 // memoryForm reads a form of memory.
 func memoryForm(r *http.Request) (ui.EntryForm, error) {
-	if err := r.ParseForm(); err != nil {
+	if err := r.ParseForm(); isTimeout(err) {
+		return ui.EntryForm{}, bodyError(err)
+	} else if err != nil {
 		return ui.EntryForm{}, wire.Errorf(wire.CodeTooLarge, "the form could not be read: a value has at most %d bytes", wire.MaxMemoryValue).WithField("value")
 	}
 	return ui.ParseEntryForm(r.PostForm), nil

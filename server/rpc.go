@@ -21,6 +21,10 @@ func (s *Server) rpc(w http.ResponseWriter, r *http.Request) {
 		fail(http.StatusRequestEntityTooLarge, wire.Errorf(wire.CodeTooLarge, "the batch is longer than %d bytes", tooLarge.Limit))
 		return
 	}
+	if isTimeout(err) {
+		fail(http.StatusRequestTimeout, bodyError(err))
+		return
+	}
 	if err != nil {
 		return // the client left
 	}
