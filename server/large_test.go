@@ -197,3 +197,83 @@ func ids(agents []wire.Agent) (ids []wire.AgentID) {
 	}
 	return ids
 }
+
+// What lanes bring by themselves comes in messages that fit, however large records and outputs are.
+func TestLanesOfLargeRecordsFitAMessage(t *testing.T) {
+	t.Parallel()
+	n := start(t)
+	by := control.Caller{Actor: "test"}
+	large := strings.Repeat("x", 120_000)
+	if _, err := n.plane.Spawn(t.Context(), by, wire.SpawnParams{Type: "scripted", Script: "read", Count: 12, Labels: map[string]string{"large": large}}); err != nil {
+		t.Fatal(err)
+	}
+	const printed = 3_000_000
+	noisy := n.shell(t, fmt.Sprintf(`cat >/dev/null; head -c %d /dev/zero | tr '\0' '"'`, printed))
+	typed := strings.Repeat("\x01", wire.MaxInput) // six times as long in JSON
+	if err := n.plane.Input(t.Context(), "test", wire.InputParams{ID: noisy.ID, Text: typed, EOF: true}); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the agent has ended", func() bool { a, err := n.plane.Get(noisy.ID); return err == nil && a.Status == wire.StatusExited })
+	if _, err := n.plane.SetAdmission(t.Context(), by, wire.AdmissionParams{Closed: true, Reason: large}); err != nil {
+		t.Fatal(err)
+	}
+	specs := make([]wire.TaskSpec, 40)
+	for i := range specs {
+		specs[i] = wire.TaskSpec{Type: "shell", Argv: []string{"true", large[:60_000]}}
+	}
+	if _, err := n.plane.Tasks.Submit(t.Context(), by, wire.SubmitParams{Tasks: specs}); err != nil {
+		t.Fatal(err)
+	}
+	overBoth(t, func(t *testing.T, tr wire.Transport) {
+		p := n.join(t, tr, withStatus)
+		known := watch(t, p).known
+		whole := 0
+		for _, a := range known {
+			if a.Labels["large"] == large {
+				whole++
+			}
+		}
+		if len(known) != 13 || whole != 12 {
+			t.Errorf("the snapshot has %d agents, %d of them large", len(known), whole)
+		}
+		s, _ := p.attach(t, wire.Header{Agent: noisy.ID})
+		events, _ := s.events(t)
+		input := ""
+		for _, e := range events {
+			if e.Type == wire.EventInput {
+				input += string(e.Data.Bytes())
+			}
+		}
+		if out := output(events); len(out) != printed || input != typed {
+			t.Errorf("%d bytes of output and %d of input, want %d and %d", len(out), len(input), printed, len(typed))
+		}
+		tasks := open(t, p, `{"lane":"task"}`, request("1", wire.MethodTaskWatch, wire.TaskWatchParams{}))
+		got := 0
+		for more := true; more; {
+			var u wire.TaskUpdate
+			tasks.note(t, wire.NoteTasks, &u)
+			got, more = got+len(u.Tasks), u.More
+		}
+		if got != len(specs) {
+			t.Errorf("the watch has %d tasks, want %d", got, len(specs))
+		}
+	})
+}
+
+// A request is bounded so that what it makes fits a message.
+func TestRecordsThatWouldNotFitAreRefused(t *testing.T) {
+	t.Parallel()
+	n := start(t)
+	p := n.join(t, wire.WebSocket)
+	large := strings.Repeat("x", 120_000)
+	isError(t, p.call(t, "1", wire.MethodSpawn, wire.SpawnParams{Type: "shell", Argv: []string{"true", large, large, large, large}}), wire.CodeTooLarge, "argv")
+	isError(t, p.call(t, "2", wire.MethodSpawn, wire.SpawnParams{Type: "scripted", Labels: map[string]string{"l": strings.Repeat(`"`, 250_000)}}), wire.CodeTooLarge, "argv")
+	if m := p.call(t, "3", wire.MethodGet, wire.AgentParams{ID: wire.AgentID(strings.Repeat("\u2028", 150_000))}); m.Error == nil || m.Error.Code != wire.CodeNotFound || len(m.Error.Message) > wire.MaxErrorMessage {
+		t.Errorf("an id that is no id is answered with %.200v", m.Error)
+	}
+	tasks := open(t, p, `{"lane":"task"}`, request("4", wire.MethodTaskSubmit, wire.SubmitParams{Tasks: []wire.TaskSpec{{Type: "shell", Argv: []string{"true", large, large, large, large}}}}))
+	isError(t, tasks.answerTo(t, "4"), wire.CodeTooLarge, "argv")
+	if agents, all := n.plane.List(wire.Filter{}).Total, n.plane.Tasks.List(wire.TaskFilter{}).Total; agents+all != 0 {
+		t.Errorf("%d agents and %d tasks are there, want none", agents, all)
+	}
+}

@@ -334,6 +334,14 @@ func TestAnAnswerThatIsTooLong(t *testing.T) {
 			t.Errorf("%d bytes are answered with %.200s", n, line)
 		}
 	}
+	many := &wire.SubmitResult{Tasks: make([]wire.Task, wire.MaxBatch)}
+	for i := range many.Tasks {
+		many.Tasks[i].ID, many.Tasks[i].Input = wire.TaskID(newID("t")), wire.Payload{Text: strings.Repeat("x", 1000)}
+	}
+	line := answerLine([]byte("1"), func() (any, error) { return many, nil })
+	if len(line) > maxAgentLine || bytes.Count(line, []byte(`"trimmed":true`)) != wire.MaxBatch || !bytes.Contains(line, []byte(many.Tasks[999].ID)) {
+		t.Errorf("a submission is answered with %d bytes: %.200s", len(line), line)
+	}
 }
 
 // FuzzHear checks, for whatever pieces an agent's output comes in, that what does not begin a line with the marker comes
