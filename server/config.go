@@ -41,6 +41,7 @@ type fileType struct {
 	Argv         []string          `yaml:"argv"`
 	Env          map[string]string `yaml:"env"`
 	Cwd          string            `yaml:"cwd"`
+	Stdin        string            `yaml:"stdin"`
 	Script       string            `yaml:"script"`
 	MaxInstances int               `yaml:"max_instances"`
 	StopGrace    *time.Duration    `yaml:"stop_grace"`
@@ -86,6 +87,10 @@ const ConfigExample = `agent_types:
     kind: exec
     argv: [wc, -w]
     tasks: process              # a process a task: stdin is the input, stdout the result
+  search:
+    kind: exec
+    argv: [rg, --json]
+    stdin: none                 # /dev/null, instead of a pipe that waits for what people type
   drill:
     kind: scripted              # a script, run inside Skein
     script: |
@@ -99,7 +104,7 @@ writers: {low: 8}               # bulk writes under way in a session at once, so
 
 var fileFields = map[string][]string{
 	"": {"agent_types", "max_agents", "lanes", "writers"},
-	"agent_types": {"kind", "description", "argv", "env", "cwd", "script", "max_instances", "stop_grace", "capabilities", "labels",
+	"agent_types": {"kind", "description", "argv", "env", "cwd", "stdin", "script", "max_instances", "stop_grace", "capabilities", "labels",
 		"tasks", "max_tasks", "idle_stop", "coordinator", "memory", "restart", "heartbeat", "stall"},
 }
 
@@ -259,6 +264,7 @@ var fieldForms = map[string]struct {
 	"argv":          {"a list of strings, the command and its arguments, such as [make, test]", func() any { return new([]string) }},
 	"env":           {"a mapping from names to values, such as {MODEL: small}", func() any { return new(map[string]string) }},
 	"cwd":           {"an absolute path", func() any { return new(string) }},
+	"stdin":         {"pipe or none", func() any { return new(string) }},
 	"script":        {"a text, one statement a line", func() any { return new(string) }},
 	"max_instances": {"a whole number, 0 for no limit", func() any { return new(int) }},
 	"stop_grace":    {"a duration, such as 10s", func() any { return new(time.Duration) }},
@@ -333,6 +339,9 @@ func (c *configReader) agentType(name string, f fileType) (wire.AgentType, error
 		MaxInstances: f.MaxInstances, Capabilities: f.Capabilities, Labels: f.Labels, Tasks: wire.TaskMode(f.Tasks), MaxTasks: f.MaxTasks,
 		IdleStopMS: f.IdleStop.Milliseconds(), Coordinator: f.Coordinator, Memory: f.Memory, HeartbeatMS: f.Heartbeat.Milliseconds(), StallMS: f.Stall.Milliseconds(),
 	}
+	if f.Stdin != "pipe" {
+		t.Stdin = wire.StdinMode(f.Stdin)
+	}
 	switch {
 	case !typeName.MatchString(name):
 		return t, bad("", "a type's name has 1 to 63 of a-z, 0-9, - and _, and starts with a letter or a digit")
@@ -356,6 +365,10 @@ func (c *configReader) agentType(name string, f fileType) (wire.AgentType, error
 		return t, bad("tasks", "process goes with kind exec")
 	case t.Tasks == wire.TasksLines && t.Kind == wire.KindExec && len(t.Argv) == 0:
 		return t, bad("tasks", "lines needs an argv: the scheduler starts such agents by itself")
+	case f.Stdin != "" && f.Stdin != "pipe" && t.Stdin != wire.StdinNone:
+		return t, bad("stdin", "%q is no standard input; allowed are pipe, none", f.Stdin)
+	case t.Stdin == wire.StdinNone && (t.Tasks == wire.TasksLines || t.Kind == wire.KindScripted):
+		return t, bad("stdin", "none goes with kind exec, and not with tasks: lines, which come on standard input")
 	case t.MaxTasks < 0 || t.MaxTasks > 0 && t.Tasks != wire.TasksLines:
 		return t, bad("max_tasks", "goes with tasks: lines, and must be 0 (one) or more")
 	case f.IdleStop < 0 || f.Heartbeat < 0 || f.Stall < 0:

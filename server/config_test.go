@@ -60,6 +60,8 @@ func TestBadConfigurations(t *testing.T) {
 		"a namespace with a hole":   {"agent_types:\n  coder:\n    kind: exec\n    memory: [\"a*b\"]\n", 4, "agent_types.coder.memory", []string{"a*b", "end"}},
 		"a capability that rings":   {"agent_types:\n  coder:\n    kind: exec\n    capabilities: [\"a\\ab\"]\n", 4, "agent_types.coder.capabilities", []string{`"a\ab"`}},
 		"a label of two lines":      {"agent_types:\n  coder:\n    kind: exec\n    labels: {team: \"a\\nb\"}\n", 4, "agent_types.coder.labels", []string{`"a\nb"`}},
+		"a stdin of no kind":        {"agent_types:\n  coder:\n    kind: exec\n    stdin: tty\n", 4, "agent_types.coder.stdin", []string{"tty", "pipe, none"}},
+		"lines without stdin":       {"agent_types:\n  coder:\n    kind: exec\n    argv: [x]\n    tasks: lines\n    stdin: none\n", 6, "agent_types.coder.stdin", []string{"lines"}},
 		"two documents":             {"agent_types: {}\n---\nagent_types: {}\n", 3, "", []string{"one document"}},
 		"a brace that does not end": {"agent_types: {coder: {kind: exec}\n", 1, "", nil},
 		"a tab":                     {"agent_types:\n\tcoder: {}\n", 2, "", nil},
@@ -130,7 +132,7 @@ agent_types:
     stop_grace: 1m30s
     capabilities: [review, comment]
     labels: {team: core}
-  at-once: {kind: exec, argv: ["true"], stop_grace: 0s}
+  at-once: {kind: exec, argv: ["true"], stop_grace: 0s, stdin: none}
   drill: {kind: scripted, script: "say hello\nexit 3"}
   coder:
     {kind: exec, argv: [code], tasks: lines, max_tasks: 2, idle_stop: 1m, coordinator: true, memory: [a, "team.*"], heartbeat: 10s, stall: 20s,
@@ -147,7 +149,7 @@ agent_types:
 	for _, want := range []wire.AgentType{
 		{Name: "reviewer", Kind: wire.KindExec, Description: "Reviews", Argv: []string{"review", "--json", "a b"}, Env: map[string]string{"MODEL": "small", "EMPTY": ""},
 			Cwd: "/srv/project", MaxInstances: 3, StopGraceMS: 90_000, Capabilities: []string{"review", "comment"}, Labels: map[string]string{"team": "core"}},
-		{Name: "at-once", Kind: wire.KindExec, Argv: []string{"true"}, StopGraceMS: 1},
+		{Name: "at-once", Kind: wire.KindExec, Argv: []string{"true"}, StopGraceMS: 1, Stdin: wire.StdinNone},
 		{Name: "drill", Kind: wire.KindScripted, Script: "say hello\nexit 3"},
 		{Name: "shell", Kind: wire.KindExec, Argv: []string{"bash", "-lc"}},
 		{Name: "coder", Kind: wire.KindExec, Argv: []string{"code"}, Tasks: wire.TasksLines, MaxTasks: 2, IdleStopMS: 60_000, Coordinator: true,
@@ -168,7 +170,7 @@ func TestTheExampleIsGood(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(c.Types) != 6 || c.MaxAgents != 200 || c.Lanes.Rates[wire.LaneBulk] != 50e6 || c.Lanes.Writers[wire.ClassLow] != 8 {
+	if len(c.Types) != 7 || c.MaxAgents != 200 || c.Lanes.Rates[wire.LaneBulk] != 50e6 || c.Lanes.Writers[wire.ClassLow] != 8 {
 		t.Errorf("%+v", c)
 	}
 	if rate, ok := c.Lanes.Rates[wire.LaneMemory]; !ok || rate != 0 {

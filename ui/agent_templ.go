@@ -1833,6 +1833,9 @@ func noOutputText(a *wire.Agent) string {
 func InputRefusal(a *wire.Agent) string {
 	switch a.Status {
 	case wire.StatusRunning:
+		if a.NoInput {
+			return "It has no standard input"
+		}
 		return ""
 	case wire.StatusPending, wire.StatusStarting:
 		return "It has not started yet"

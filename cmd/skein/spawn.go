@@ -24,6 +24,7 @@ added arguments for the others. There is no shell in between: sh -c '…' brings
 A command of a server on this machine runs in the current folder, unless --cwd or the type names another.`,
 		Example: `  skein spawn shell -- make test
   skein spawn shell --name nightly -- sh -c 'date > f'
+  skein spawn shell --no-input -- rg needle
   skein spawn scripted --count 5
   skein spawn scripted --script-file drill.txt --follow`,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -37,6 +38,7 @@ A command of a server on this machine runs in the current folder, unless --cwd o
 	f.StringVar(&p.Cwd, "cwd", "", "working folder on the server, an absolute path")
 	f.StringToStringVarP(&p.Env, "env", "e", nil, "environment variable NAME=VALUE, repeatable")
 	f.StringToStringVarP(&p.Labels, "label", "l", nil, "label NAME=VALUE, repeatable")
+	f.BoolVar(&p.NoInput, "no-input", false, "give it no standard input (/dev/null): nobody can send to it, and it waits for nobody")
 	f.StringVar(&p.Script, "script", "", "script of a scripted agent; lines are separated by newlines")
 	f.StringVar(&scriptFile, "script-file", "", "file with the script, - for standard input")
 	f.BoolVarP(&follow, "follow", "f", false, "print its output until it ends, and end with its exit code")

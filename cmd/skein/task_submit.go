@@ -150,6 +150,7 @@ or was rejected, 8 when it was canceled. Ctrl-C leaves, the task goes on.`,
 	t.add(f)
 	f.StringVarP(&input, "input", "i", "", "input, as text; - for standard input")
 	f.StringVar(&inputFile, "input-file", "", "file with the input, - for standard input")
+	f.BoolVar(&t.spec.NoInput, "no-input", false, "give its process no standard input (/dev/null), for a command that would read an empty one")
 	f.StringSliceVar(&dependsOn, "depends-on", nil, "task that must complete before, repeatable")
 	f.BoolVarP(&wait, "wait", "w", false, "wait for the end, and print the result")
 	return c

@@ -37,8 +37,12 @@ func (r *run) env() map[string]string {
 func (ts *Tasks) startProcess(t *task, at wire.AgentType) {
 	r := ts.begin(t, nil)
 	r.out = &outcome{}
+	if len(t.rec.Input.Bytes()) > 0 && at.Stdin == wire.StdinNone { // found by its capabilities
+		ts.endRun(t, outcome{failure: wire.FailAgentError, message: fmt.Sprintf("the task has an input, but processes of type %q have no standard input (stdin: none)", at.Name)})
+		return
+	}
 	ts.processes[r] = struct{}{}
-	b, err := ts.p.admit(Caller{Actor: scheduler}, wire.SpawnParams{Type: at.Name, Argv: t.rec.Argv, Args: t.rec.Args, Name: processName(&t.rec)},
+	b, err := ts.p.admit(Caller{Actor: scheduler}, wire.SpawnParams{Type: at.Name, Argv: t.rec.Argv, Args: t.rec.Args, Name: processName(&t.rec), NoInput: t.rec.NoInput},
 		origin{onDemand: true, run: r})
 	if err != nil {
 		delete(ts.processes, r)
@@ -73,7 +77,7 @@ func (ts *Tasks) feed(r *run, b *batch, input []byte) {
 	r.a.mu.Lock()
 	running := r.a.running
 	r.a.mu.Unlock()
-	if running != nil { // else it ended already: that a command reads none of its input is no failure
+	if running != nil && !r.a.record().NoInput { // else it ended already: that a command reads none of its input is no failure
 		running.Input(ts.p.ctx, input, true)
 	}
 }

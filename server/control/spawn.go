@@ -241,7 +241,7 @@ func (p *Plane) admit(by Caller, s wire.SpawnParams, from origin) (*batch, error
 			ID: wire.AgentID(newID("a")), Num: p.nextNum, Name: name(t, s, i, p.nextNum), Type: t.Name, Kind: t.Kind, Node: p.o.Node,
 			Generation: 1, Desired: wire.DesiredRun, Status: wire.StatusPending, CreatedAt: now,
 			Argv: slices.Concat(t.Argv, s.Argv, s.Args), Cwd: cmp.Or(s.Cwd, t.Cwd), Labels: merge(t.Labels, s.Labels),
-			OnDemand: from.onDemand, Request: by.part(i),
+			NoInput: s.NoInput || t.Stdin == wire.StdinNone, OnDemand: from.onDemand, Request: by.part(i),
 		}
 		if from.run != nil {
 			rec.ForTask = from.run.t.id
@@ -340,7 +340,7 @@ func (p *Plane) launch(ctx context.Context, a *agent, b *batch) (runner.Running,
 	}
 	env := merge(merge(b.typ.Env, b.params.Env), merge(p.Artifacts.outboxOf(a, rec.Cwd), a.forRun.env()))
 	a.launch = runner.Launch{
-		Agent: a.id, Instance: p.o.Instance, Argv: rec.Argv, Env: env, Cwd: rec.Cwd,
+		Agent: a.id, Instance: p.o.Instance, Argv: rec.Argv, Env: env, Cwd: rec.Cwd, NoInput: rec.NoInput,
 		CreateCwd: b.params.Cwd == "" && b.typ.Cwd == "", Script: cmp.Or(b.params.Script, b.typ.Script),
 	}
 	return p.run(ctx, a)

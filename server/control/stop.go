@@ -251,8 +251,11 @@ func (p *Plane) Input(ctx context.Context, actor string, in wire.InputParams) er
 		return err
 	}
 	a.mu.Lock()
-	run, status := a.running, a.rec.Status
+	run, status, none := a.running, a.rec.Status, a.rec.NoInput
 	a.mu.Unlock()
+	if none {
+		return wire.Errorf(wire.CodePrecondition, "agent %s has no standard input (it was spawned with no_input, or its type has stdin: none): it takes no input", in.ID).WithField("id")
+	}
 	if run == nil || status != wire.StatusRunning {
 		return wire.Errorf(wire.CodePrecondition, "agent %s is %s: it takes no input", in.ID, status).WithField("id")
 	}

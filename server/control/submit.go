@@ -177,6 +177,12 @@ func checkTaskArgv(t wire.AgentType, s *wire.TaskSpec) error {
 	case len(t.Argv) > 0 && len(s.Argv) > 0:
 		return bad("argv", "type %q has its own command; give args to add arguments", t.Name)
 	}
+	if t.Tasks == wire.TasksProcess && len(s.Input.Bytes()) > 0 && (s.NoInput || t.Stdin == wire.StdinNone) {
+		return bad("input", "the task has an input, but its process has no standard input (no_input, or stdin: none of its type)")
+	}
+	if t.Tasks == wire.TasksLines && s.NoInput {
+		return bad("no_input", "agents of type %q are told of their tasks on standard input", t.Name)
+	}
 	for _, arg := range slices.Concat(s.Argv, s.Args) {
 		if len(arg) > maxArgLen || strings.ContainsRune(arg, 0) {
 			return bad("argv", "an argument is longer than %d bytes, or has a NUL byte", maxArgLen)

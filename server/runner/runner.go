@@ -58,6 +58,7 @@ type Launch struct {
 	Env       map[string]string // added to the server's own environment without its SKEIN_ variables
 	Cwd       string            // an absolute path
 	CreateCwd bool              // make Cwd, 0700, if it is missing
+	NoInput   bool              // standard input is empty: /dev/null
 	Script    string            // kind scripted; empty runs Demo
 }
 

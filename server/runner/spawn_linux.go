@@ -23,6 +23,8 @@ type command struct {
 	argv []string
 	env  []string
 	dir  string
+
+	noInput bool
 }
 
 func newCommand(l Launch) (command, error) {
@@ -45,7 +47,7 @@ func newCommand(l Launch) (command, error) {
 	if err != nil {
 		return command{}, err
 	}
-	c := command{path: path, argv: l.Argv, dir: l.Cwd}
+	c := command{path: path, argv: l.Argv, dir: l.Cwd, noInput: l.NoInput}
 	for _, k := range slices.Sorted(maps.Keys(env)) {
 		c.env = append(c.env, k+"="+env[k])
 	}
@@ -196,6 +198,10 @@ func (c command) start(group *cgroup, mark limitMark) (child, error) {
 		ours[i], theirs[i] = p[0], p[1]
 		if i == 0 {
 			ours[i], theirs[i] = p[1], p[0]
+			if err := c.emptyInput(theirs[i]); err != nil {
+				closeAll(fds)
+				return child{}, err
+			}
 		}
 		unix.SetNonblock(ours[i], true) // only ours: the agent gets pipes as a shell would give it
 	}
@@ -229,6 +235,23 @@ func (c command) start(group *cgroup, mark limitMark) (child, error) {
 	unix.SetNonblock(pidfd, true)
 	return child{pid: pid, pidfd: os.NewFile(uintptr(pidfd), "pidfd"), stdin: os.NewFile(uintptr(ours[0]), "stdin"),
 		stdout: os.NewFile(uintptr(ours[1]), "stdout"), stderr: os.NewFile(uintptr(ours[2]), "stderr")}, nil
+}
+
+// emptyInput puts /dev/null in the place of the pipe that standard input would be, if the agent is to have none. An empty
+// pipe would not do: programs such as rg read standard input if it is a pipe, and the folder if it is not.
+func (c command) emptyInput(fd int) error {
+	if !c.noInput {
+		return nil
+	}
+	null, err := unix.Open(os.DevNull, unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if err == nil {
+		err = unix.Dup3(null, fd, unix.O_CLOEXEC)
+		unix.Close(null)
+	}
+	if err != nil {
+		return spawnError("%s cannot be run: %s: %s", c.argv[0], os.DevNull, reason(err))
+	}
+	return nil
 }
 
 // explain turns exec's refusal into a sentence. The file itself was there a moment ago, so what does not exist now is

@@ -236,12 +236,12 @@ export function group(a) {
 
 /**
  * Why an agent takes no input; '' when it does.
- * @param {Pick<Agent, 'status'>} a
+ * @param {Pick<Agent, 'status' | 'no_input'>} a
  */
 export function inputRefusal(a) {
   switch (a.status) {
     case 'running':
-      return ''
+      return a.no_input ? 'It has no standard input' : ''
     case 'pending':
     case 'starting':
       return 'It has not started yet'

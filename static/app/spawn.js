@@ -48,7 +48,7 @@ function report({ agents, failed: errors = [] }, detail = '') {
  */
 export async function again(skein, a) {
   /** @type {SpawnParams} */
-  const params = { type: a.type, name: a.name, ...(a.labels && { labels: a.labels }) }
+  const params = { type: a.type, name: a.name, ...(a.labels && { labels: a.labels }), ...(a.no_input && { no_input: true }) }
   try {
     const own = (await skein.types()).find((t) => t.name === a.type)?.argv ?? []
     if (a.kind !== 'scripted' && own.length > 0) params.args = (a.argv ?? []).slice(own.length)
@@ -134,6 +134,7 @@ export class SpawnDialog {
     const show = (/** @type {string} */ name, /** @type {boolean} */ on) => (one(this.#form, `[data-field="${name}"]`).hidden = !on)
     show('script', scripted)
     show('argv', !scripted)
+    show('no_input', !scripted)
     write(field(this.#form, 'description'), t.description)
     write(field(this.#form, 'argv-label'), t.argv.length > 0 ? `Arguments after ${joinArgv(t.argv)}` : 'Command')
     mark(this.#input('argv'), 'placeholder', t.argv.length > 0 ? 'None' : "sh -c 'date; sleep 60'")
@@ -201,6 +202,7 @@ export class SpawnDialog {
       if (value('script').trim()) params.script = value('script')
       return params
     }
+    if (/** @type {HTMLInputElement} */ (this.#input('no_input')).checked) params.no_input = true
     const { argv, error } = this.#argv()
     if (error) return this.#fail('argv', error)
     if (t.argv.length > 0) {

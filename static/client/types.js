@@ -45,6 +45,7 @@
  * @property {string} [question] what it waits for, while it requires action
  * @property {string[]} [argv]
  * @property {string} [cwd]
+ * @property {boolean} [no_input] it has no standard input
  * @property {Record<string, string>} [labels]
  * @property {string} created_at
  * @property {string} [started_at]
@@ -77,6 +78,7 @@
  * @property {string[]} [argv]
  * @property {Record<string, string>} [env]
  * @property {string} [cwd]
+ * @property {'none'} [stdin] its agents have no standard input
  * @property {string} [script]
  * @property {number} [max_instances]
  * @property {number} stop_grace_ms
@@ -147,6 +149,7 @@
  * @property {string[]} [args]
  * @property {Record<string, string>} [env]
  * @property {string} [cwd]
+ * @property {boolean} [no_input] standard input is empty, instead of a pipe
  * @property {string} [script]
  * @property {Record<string, string>} [labels]
  *
@@ -366,6 +369,7 @@
  * @property {string[]} [argv]
  * @property {string[]} [args]
  * @property {Payload} [input]
+ * @property {boolean} [no_input] its process has no standard input; it has no input then
  * @property {{queue?: number, run?: number, heartbeat?: number}} [timeouts] milliseconds; 0: none
  * @property {{max?: number, backoff?: number}} [retry] attempts in all, and milliseconds before the second
  * @property {string} [idempotency_key] a second task with it is not made; the first is given instead

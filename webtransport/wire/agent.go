@@ -30,6 +30,7 @@ type AgentType struct {
 	Argv         []string          `json:"argv,omitempty"` // kind exec; empty: the spawn request brings it
 	Env          map[string]string `json:"env,omitempty"`
 	Cwd          string            `json:"cwd,omitempty"`           // empty: a folder of the agent's own under the data folder
+	Stdin        StdinMode         `json:"stdin,omitempty"`         // what its agents' standard input is
 	Script       string            `json:"script,omitempty"`        // kind scripted; empty: the spawn request brings it, or the demo runs
 	MaxInstances int               `json:"max_instances,omitempty"` // agents alive at once; 0: no limit
 	StopGraceMS  int64             `json:"stop_grace_ms"`           // milliseconds between SIGTERM and SIGKILL
@@ -50,6 +51,14 @@ type AgentType struct {
 
 // StopGrace is the time between SIGTERM and SIGKILL.
 func (t AgentType) StopGrace() time.Duration { return time.Duration(t.StopGraceMS) * time.Millisecond }
+
+// StdinMode is what an agent's standard input is.
+type StdinMode string
+
+const (
+	StdinPipe StdinMode = ""     // a pipe, open until somebody closes it
+	StdinNone StdinMode = "none" // empty: /dev/null
+)
 
 // TaskMode is how the agents of a type take tasks (docs/agents.md).
 type TaskMode string
@@ -152,6 +161,7 @@ type Agent struct {
 	Question   string            `json:"question,omitempty"` // what it waits for, while it requires action
 	Argv       []string          `json:"argv,omitempty"`
 	Cwd        string            `json:"cwd,omitempty"`
+	NoInput    bool              `json:"no_input,omitempty"` // it has no standard input
 	Labels     map[string]string `json:"labels,omitempty"`
 
 	CreatedAt     time.Time  `json:"created_at"`

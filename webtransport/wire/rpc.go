@@ -323,8 +323,10 @@ type SpawnParams struct {
 	Script string            `json:"script,omitempty"` // kind scripted
 	Labels map[string]string `json:"labels,omitempty"`
 
-	Command    []string `json:"command,omitempty"`     // in place of Argv, for types that have none, or of Args, for the others
-	DefaultCwd string   `json:"default_cwd,omitempty"` // in place of Cwd, for a command of a type that names no folder
+	Command []string `json:"command,omitempty"`  // in place of Argv, for types that have none, or of Args, for the others
+	NoInput bool     `json:"no_input,omitempty"` // standard input is empty, instead of a pipe; so it is for types with StdinNone
+
+	DefaultCwd string `json:"default_cwd,omitempty"` // in place of Cwd, for a command of a type that names no folder
 }
 
 // SpawnResult lists the agents that exist now, and what failed. In a batch, each failure has the index of its agent.

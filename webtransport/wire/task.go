@@ -150,6 +150,7 @@ type TaskSpec struct {
 	Argv           []string          `json:"argv,omitempty"`         // for a type whose tasks are processes and that has no argv, such as shell
 	Args           []string          `json:"args,omitempty"`         // added to the argv of a type whose tasks are processes
 	Input          Payload           `json:"input,omitzero"`
+	NoInput        bool              `json:"no_input,omitempty"` // its process has no standard input; it has no Input then
 	Timeouts       Timeouts          `json:"timeouts,omitzero"`
 	Retry          Retry             `json:"retry,omitzero"`
 	IdempotencyKey string            `json:"idempotency_key,omitempty"` // a second task with it is not made; the first is given instead
