@@ -20,6 +20,13 @@ Object.assign(globalThis, { document: doc })
 const network = Object.assign(new EventTarget(), { type: 'wifi' })
 Object.defineProperty(globalThis, 'navigator', { value: { connection: network }, configurable: true })
 
+/** A server whose sessions count as expected: WebTransport answers, be it late. */
+function patient() {
+  const peer = new Peer()
+  peer.policy.race_delay_ms = 60_000
+  return peer
+}
+
 /** @param {import('node:test').TestContext} t @param {Peer} peer */
 async function open(t, peer) {
   const skein = new Skein(peer.options)
@@ -29,7 +36,7 @@ async function open(t, peer) {
 }
 
 test('a page that is left closes politely; out of the back-forward cache it connects again', limit, async (t) => {
-  const peer = new Peer()
+  const peer = patient()
   const skein = await open(t, peer)
   const spawn = skein.spawn({ type: 'shell' })
   page.dispatchEvent(new Event('pagehide'))
@@ -42,7 +49,7 @@ test('a page that is left closes politely; out of the back-forward cache it conn
 })
 
 test('online ends a pause', limit, async (t) => {
-  const peer = new Peer()
+  const peer = patient()
   peer.policy.backoff_min_ms = 3_600_000
   peer.policy.backoff_max_ms = 3_600_000
   const skein = await open(t, peer)

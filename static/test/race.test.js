@@ -20,6 +20,7 @@ function open(t, peer, options) {
 
 test('WebTransport answers first: no other door is tried', limit, async (t) => {
   const peer = new Peer()
+  peer.policy.race_delay_ms = 60_000
   const skein = open(t, peer)
   assert.equal(skein.state, 'connecting')
   await skein.ready
