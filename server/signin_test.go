@@ -2,10 +2,12 @@ package server
 
 import (
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"strings"
 	"testing"
 
+	"skein.dev/skein/ui"
 	"skein.dev/skein/webtransport/wire"
 )
 
@@ -102,4 +104,31 @@ func TestSigningOutShowsThatItIsDone(t *testing.T) {
 	if !strings.Contains(fleet.body, `action="/logout"`) {
 		t.Error("a page has no way to sign out")
 	}
+}
+
+// Whatever a link or a cookie says, a browser stays on this server, below its base path.
+func FuzzLocalPath(f *testing.F) {
+	for _, p := range []string{"/", "/tasks?q=a#b", "//evil.example", `/\evil.example`, "/..", "/%2e%2E/x", "/.%2e", "/a%2f..%2f..%2fb", "/\t/x", "/;/../x", "/?/../..", "https://evil.example"} {
+		f.Add(p)
+	}
+	at, err := url.Parse("https://skein.example/skein/login")
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Fuzz(func(t *testing.T, p string) {
+		local := localPath(p)
+		if local == "" {
+			return
+		}
+		w := httptest.NewRecorder()
+		r := httptest.NewRequest("POST", "/login", nil)
+		redirect(w, r.WithContext(ui.WithBase(r.Context(), "/skein")), local)
+		to, err := at.Parse(w.Header().Get("Location"))
+		if err != nil {
+			return // a browser would not get there either
+		}
+		if to.Scheme != "https" || to.Host != "skein.example" || !strings.HasPrefix(to.Path, "/skein/") {
+			t.Errorf("%q leads to %s", p, to)
+		}
+	})
 }

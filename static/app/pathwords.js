@@ -110,7 +110,7 @@ export function lastSign(trail) {
 function udp({ connection: c, trail, able, udp: port }) {
   const word = 'UDP'
   if (c.transport === 'webtransport') return { kind: 'good', word, text: `It passes: a WebTransport session is open${c.since ? ` since ${clock(c.since.getTime())}` : ''}.` }
-  if (!port) return { kind: 'note', word, text: 'Not tried: the server has no WebTransport door.' }
+  if (!port) return { kind: 'note', word, text: 'Not tried: the server has no WebTransport door for this page.' }
   if (!able) return { kind: 'note', word, text: 'Not tried: this browser offers no WebTransport to this page.' }
   const sign = lastSign(trail)
   if (!sign) return { kind: 'note', word, text: 'Not tried in this tab yet.' }
@@ -139,7 +139,7 @@ function tcp({ connection: c, tcp: port }) {
 function advice({ connection: c, trail, able, udp: port, host, forced }) {
   const word = 'To do'
   if (c.transport === 'webtransport') return []
-  if (!port) return [{ kind: 'note', word, text: 'Start the server with --listen to have WebTransport.' }]
+  if (!port) return [{ kind: 'note', word, text: 'Start the server with --listen for this machine to have WebTransport. A proxy before the server passes none on: it goes beside it, with --allow-origin.' }]
   if (!able) return [{ kind: 'note', word, text: 'Open the page on https:// or on localhost, with a browser that has WebTransport.' }]
   const sign = lastSign(trail)
   if (!sign?.error) return forced === 'websocket' ? [{ kind: 'note', word, text: 'Choose Auto to have WebTransport tried.' }] : []

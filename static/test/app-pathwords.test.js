@@ -38,6 +38,7 @@ test('what the network allows', () => {
   says(kept, 'To do', /Choose Auto/)
 
   says(say({ udp: '' }), 'UDP', /the server has no WebTransport door/)
+  says(say({ udp: '' }), 'To do', /--listen .* --allow-origin/)
   says(say({ able: false }), 'To do', /https:/)
   says(say({}), 'UDP', /Not tried in this tab yet/)
 })

@@ -58,7 +58,7 @@ func (d *diagnosis) tryDoors(ctx context.Context) {
 		work.Go(func() { d.tryWebTransport(ctx, *door) })
 	} else {
 		d.put(Check{Name: CheckWebTransport, Verdict: VerdictFailed, Found: "the server offers no WebTransport door",
-			Means: "Clients use WebSocket alone.", Do: "Start the server with --listen ADDRESS:PORT."})
+			Means: "Clients use WebSocket alone.", Do: "Start the server with --listen ADDRESS:PORT for this machine, or say with --quic-port where UDP is mapped. A proxy of HTTP passes none on: it goes beside it."})
 	}
 }
 
