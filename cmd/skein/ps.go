@@ -140,6 +140,9 @@ func statusWord(a *wire.Agent) string {
 	if a.Suspended {
 		word += ", suspended"
 	}
+	if a.LeftBehind() {
+		word += fmt.Sprintf(", left behind: %d", len(a.Exit.Leftovers))
+	}
 	if a.Stalled {
 		word += ", stalled"
 	}
