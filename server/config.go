@@ -49,6 +49,7 @@ type fileType struct {
 	Labels       map[string]string `yaml:"labels"`
 	Tasks        string            `yaml:"tasks"`
 	MaxTasks     int               `yaml:"max_tasks"`
+	RetryOn      []int             `yaml:"retry_on"`
 	IdleStop     time.Duration     `yaml:"idle_stop"`
 	Coordinator  bool              `yaml:"coordinator"`
 	Memory       []string          `yaml:"memory"`
@@ -87,6 +88,7 @@ const ConfigExample = `agent_types:
     kind: exec
     argv: [wc, -w]
     tasks: process              # a process a task: stdin is the input, stdout the result
+    retry_on: [111]             # exit codes after which a task is tried again, beside 75
   search:
     kind: exec
     argv: [rg, --json]
@@ -105,7 +107,7 @@ writers: {low: 8}               # bulk writes under way in a session at once, so
 var fileFields = map[string][]string{
 	"": {"agent_types", "max_agents", "lanes", "writers"},
 	"agent_types": {"kind", "description", "argv", "env", "cwd", "stdin", "script", "max_instances", "stop_grace", "capabilities", "labels",
-		"tasks", "max_tasks", "idle_stop", "coordinator", "memory", "restart", "heartbeat", "stall"},
+		"tasks", "max_tasks", "retry_on", "idle_stop", "coordinator", "memory", "restart", "heartbeat", "stall"},
 }
 
 // builtinTypes work offline, with nothing installed.
@@ -272,6 +274,7 @@ var fieldForms = map[string]struct {
 	"labels":        {"a mapping from names to values, such as {team: core}", func() any { return new(map[string]string) }},
 	"tasks":         {"lines or process", func() any { return new(string) }},
 	"max_tasks":     {"a whole number, 0 for one", func() any { return new(int) }},
+	"retry_on":      {"a list of exit codes, such as [75, 111]", func() any { return new([]int) }},
 	"idle_stop":     {"a duration, such as 5m", func() any { return new(time.Duration) }},
 	"coordinator":   {"true or false", func() any { return new(bool) }},
 	"memory":        {"a list of namespaces, such as [reviews, \"team.*\"]", func() any { return new([]string) }},
@@ -336,7 +339,7 @@ func (c *configReader) agentType(name string, f fileType) (wire.AgentType, error
 	}
 	t := wire.AgentType{
 		Name: name, Kind: wire.Kind(f.Kind), Description: f.Description, Argv: f.Argv, Env: f.Env, Cwd: f.Cwd, Script: f.Script,
-		MaxInstances: f.MaxInstances, Capabilities: f.Capabilities, Labels: f.Labels, Tasks: wire.TaskMode(f.Tasks), MaxTasks: f.MaxTasks,
+		MaxInstances: f.MaxInstances, Capabilities: f.Capabilities, Labels: f.Labels, Tasks: wire.TaskMode(f.Tasks), MaxTasks: f.MaxTasks, RetryOn: f.RetryOn,
 		IdleStopMS: f.IdleStop.Milliseconds(), Coordinator: f.Coordinator, Memory: f.Memory, HeartbeatMS: f.Heartbeat.Milliseconds(), StallMS: f.Stall.Milliseconds(),
 	}
 	if f.Stdin != "pipe" {
@@ -371,6 +374,10 @@ func (c *configReader) agentType(name string, f fileType) (wire.AgentType, error
 		return t, bad("stdin", "none goes with kind exec, and not with tasks: lines, which come on standard input")
 	case t.MaxTasks < 0 || t.MaxTasks > 0 && t.Tasks != wire.TasksLines:
 		return t, bad("max_tasks", "goes with tasks: lines, and must be 0 (one) or more")
+	case len(t.RetryOn) > 0 && t.Tasks != wire.TasksProcess:
+		return t, bad("retry_on", "goes with tasks: process")
+	case wire.CheckRetryOn(t.RetryOn) != "":
+		return t, bad("retry_on", "%s", wire.CheckRetryOn(t.RetryOn))
 	case f.IdleStop < 0 || f.Heartbeat < 0 || f.Stall < 0:
 		return t, bad("", "idle_stop, heartbeat and stall must be 0 (never) or more")
 	}

@@ -49,6 +49,9 @@ func TestBadConfigurations(t *testing.T) {
 		"a script as a process":     {"agent_types:\n  coder:\n    kind: scripted\n    tasks: process\n", 4, "agent_types.coder.tasks", []string{"exec"}},
 		"lines without a command":   {"agent_types:\n  coder:\n    kind: exec\n    tasks: lines\n", 4, "agent_types.coder.tasks", []string{"argv"}},
 		"many tasks, and no way":    {"agent_types:\n  coder:\n    kind: exec\n    max_tasks: 3\n", 4, "agent_types.coder.max_tasks", []string{"tasks: lines"}},
+		"an exit code of success":   {"agent_types:\n  coder:\n    kind: exec\n    tasks: process\n    retry_on: [75, 0]\n", 5, "agent_types.coder.retry_on", []string{"0", "1 to 255"}},
+		"exit codes of no process":  {"agent_types:\n  coder:\n    kind: exec\n    argv: [x]\n    tasks: lines\n    retry_on: [75]\n", 6, "agent_types.coder.retry_on", []string{"tasks: process"}},
+		"an exit code in words":     {"agent_types:\n  coder:\n    kind: exec\n    retry_on: busy\n", 4, "retry_on", []string{"list of exit codes"}},
 		"a restart that is a word":  {"agent_types:\n  coder:\n    kind: exec\n    restart: always\n", 4, "agent_types.coder.restart", []string{"mode"}},
 		"a restart of no mode":      {"agent_types:\n  coder:\n    kind: exec\n    restart: {mode: always}\n", 4, "agent_types.coder.restart", []string{"always", "fail, delay"}},
 		"a namespace with capitals": {"agent_types:\n  coder:\n    kind: exec\n    memory: [Team]\n", 4, "agent_types.coder.memory", []string{"Team"}},
@@ -137,6 +140,7 @@ agent_types:
   coder:
     {kind: exec, argv: [code], tasks: lines, max_tasks: 2, idle_stop: 1m, coordinator: true, memory: [a, "team.*"], heartbeat: 10s, stall: 20s,
     restart: {mode: delay, attempts: 5, interval: 1h, delay: 1s}}
+  job: {kind: exec, argv: [job], tasks: process, retry_on: [3, 111]}
   shell: {kind: exec, argv: [bash, -lc]} # instead of the built-in one
 `))
 	if err != nil {
@@ -152,6 +156,7 @@ agent_types:
 		{Name: "at-once", Kind: wire.KindExec, Argv: []string{"true"}, StopGraceMS: 1, Stdin: wire.StdinNone},
 		{Name: "drill", Kind: wire.KindScripted, Script: "say hello\nexit 3"},
 		{Name: "shell", Kind: wire.KindExec, Argv: []string{"bash", "-lc"}},
+		{Name: "job", Kind: wire.KindExec, Argv: []string{"job"}, Tasks: wire.TasksProcess, RetryOn: []int{3, 111}},
 		{Name: "coder", Kind: wire.KindExec, Argv: []string{"code"}, Tasks: wire.TasksLines, MaxTasks: 2, IdleStopMS: 60_000, Coordinator: true,
 			Memory: []string{"a", "team.*"}, HeartbeatMS: 10_000, StallMS: 20_000,
 			Restart: &wire.RestartPolicy{Mode: wire.RestartDelay, Attempts: 5, IntervalMS: 3_600_000, DelayMS: 1000}},
@@ -160,7 +165,7 @@ agent_types:
 			t.Errorf("%s is\n%+v, want\n%+v", want.Name, got[want.Name], want)
 		}
 	}
-	if len(got) != 7 || !got["scripted"].Builtin {
+	if len(got) != 8 || !got["scripted"].Builtin {
 		t.Errorf("%d types", len(got))
 	}
 }

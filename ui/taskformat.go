@@ -218,7 +218,7 @@ func workText(t *wire.Task) string {
 var failureWords = map[wire.FailureReason]string{
 	wire.FailSpawn: "no agent could be started", wire.FailAgentLost: "the agent ended", wire.FailAgentStopped: "the agent was stopped",
 	wire.FailServerRestart: "Skein was restarted", wire.FailHeartbeat: "no sign of life came", wire.FailDelivery: "the agent did not take the task",
-	wire.FailAgentError: "it reported an error", wire.FailTransient: "it asked for another attempt", wire.FailRunTimeout: "it took too long",
+	wire.FailAgentError: "it reported an error", wire.FailTransient: "it asked for another attempt", wire.FailTemporary: "its exit code asks for another attempt", wire.FailRunTimeout: "it took too long",
 	wire.FailProtocol: "it broke the protocol", wire.FailTooLarge: "its result is too large",
 	wire.FailQueueTimeout: "it waited too long", wire.FailDependency: "what it depends on did not complete", wire.FailChildren: "its child tasks failed",
 }

@@ -36,6 +36,7 @@ func (t *taskFlags) add(f *pflag.FlagSet) {
 	f.DurationVar(&t.runTimeout, "timeout-run", 0, "an attempt may take so long")
 	f.DurationVar(&t.beatTimeout, "timeout-heartbeat", 0, "the agent may be silent for so long")
 	f.IntVar(&t.retries, "retries", wire.DefaultAttempts-1, "further attempts after failures that may pass")
+	f.IntSliceVar(&t.spec.RetryOn, "retry-on", nil, "exit codes of the command that ask for another attempt, beside 75, as in 3,111; repeatable")
 	f.DurationVar(&t.backoff, "backoff", time.Second, "pause before the first further attempt, doubled with each")
 	f.StringVar(&t.parent, "parent", "", "task that this one belongs to")
 	f.StringVar(&t.spec.IdempotencyKey, "key", "", "idempotency key: a second task with it is not made, the first is given")

@@ -155,6 +155,10 @@ test('what the form got wrong is said at its field', async ({ tasks: page, skein
   await form.getByRole('spinbutton', { name: 'Attempts in all' }).fill('101')
   await form.getByRole('button', { name: 'Submit 2' }).click()
   await expect(form.getByRole('spinbutton', { name: 'Attempts in all' })).toHaveAccessibleDescription(/1 to 100/)
+  await form.getByRole('spinbutton', { name: 'Attempts in all' }).fill('3')
+  await form.getByRole('textbox', { name: 'Exit codes to retry' }).fill('3, 256')
+  await form.getByRole('button', { name: 'Submit 2' }).click()
+  await expect(form.getByRole('textbox', { name: 'Exit codes to retry' })).toHaveAccessibleDescription(/1 to 255/)
   expect((await skein.tasks.list()).total).toBe(0)
 })
 

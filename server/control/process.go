@@ -122,6 +122,9 @@ func (ts *Tasks) verdict(r *run, rec wire.Agent, exit wire.Exit) {
 		o = outcome{failure: wire.FailAgentLost, message: cmp.Or(exit.Message, "killed by "+exit.Signal)}
 	case exit.Code != 0:
 		o = outcome{failure: wire.FailAgentError, message: fmt.Sprintf("exit status %d", exit.Code)}
+		if ts.asksAgain(&r.t.rec.TaskSpec, rec.Type, exit.Code) {
+			o.failure = wire.FailTemporary
+		}
 		if line := cmp.Or(endOf(r.stderr), endOf(r.out.output)); line != "" {
 			o.message += ": " + line
 		}
@@ -129,6 +132,11 @@ func (ts *Tasks) verdict(r *run, rec wire.Agent, exit wire.Exit) {
 		o = outcome{failure: wire.FailTooLarge, message: fmt.Sprintf("it printed more than %d bytes; write a file to $SKEIN_OUTBOX for an artifact", wire.MaxTaskOutput)}
 	}
 	ts.processEnded(r, o)
+}
+
+// asksAgain reports whether a process that ended with this exit code asks to be tried again.
+func (ts *Tasks) asksAgain(s *wire.TaskSpec, typ string, code int) bool {
+	return code == wire.ExitTempFail || slices.Contains(s.RetryOn, code) || slices.Contains(ts.p.types[typ].RetryOn, code)
 }
 
 // endOf is the last line of b that is not blank.

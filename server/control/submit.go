@@ -75,6 +75,8 @@ func (ts *Tasks) check(s *wire.TaskSpec) error {
 		return bad("retry", "retry.max must be between 1 and %d", wire.MaxAttempts)
 	case s.Retry.BackoffMS < 0 || s.Retry.BackoffMS > maxTimeout.Milliseconds():
 		return bad("retry", "retry.backoff must be between 0 and %d ms", maxTimeout.Milliseconds())
+	case wire.CheckRetryOn(s.RetryOn) != "":
+		return bad("retry_on", "%s", wire.CheckRetryOn(s.RetryOn))
 	case len(s.DependsOn) > wire.MaxDependsOn:
 		return bad("depends_on", "more than %d dependencies", wire.MaxDependsOn)
 	case len(s.Capabilities) > maxCapacity || len(s.Labels) > maxLabels || len(s.Argv)+len(s.Args) > maxArgs:
@@ -101,6 +103,9 @@ func (ts *Tasks) check(s *wire.TaskSpec) error {
 // checkDoer says whether there is, or could be, an agent for the task.
 func (ts *Tasks) checkDoer(s *wire.TaskSpec) error {
 	if s.Agent != "" {
+		if len(s.RetryOn) > 0 {
+			return bad("retry_on", "the task goes to a running agent: only a task that is a process has an exit code")
+		}
 		return ts.checkAgent(s)
 	}
 	if s.Type == "" && len(s.Capabilities) == 0 {
@@ -120,6 +125,9 @@ func (ts *Tasks) checkDoer(s *wire.TaskSpec) error {
 			return wire.Errorf(wire.CodeNotFound, "there is no agent type %q; these take tasks: %s", s.Type, strings.Join(able, ", ")).WithField("type").WithSupported(able)
 		case t.Tasks == wire.TasksNone:
 			return wire.Errorf(wire.CodePrecondition, "agents of type %q take no tasks (its configuration has no tasks: lines or process); these do: %s", s.Type, strings.Join(able, ", ")).WithField("type").WithSupported(able)
+		}
+		if t.Tasks == wire.TasksLines && len(s.RetryOn) > 0 {
+			return bad("retry_on", "tasks of type %q go to running agents: only a task that is a process has an exit code", t.Name)
 		}
 		if err := checkTaskArgv(t, s); err != nil {
 			return err

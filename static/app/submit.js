@@ -197,6 +197,7 @@ export class SubmitDialog {
     for (const name of /** @type {const} */ (['queue', 'run', 'heartbeat'])) this.#box(name).value = seconds(t.timeouts?.[name])
     this.#box('attempts').value = t.retry?.max && !orchestrated ? String(t.retry.max) : ''
     this.#box('backoff').value = seconds(t.retry?.backoff)
+    this.#box('retry_on').value = (t.retry_on ?? []).join(', ')
     if (t.orchestration) {
       this.#box('mode').value = t.orchestration.mode
       this.#box('quorum').value = String(t.orchestration.quorum ?? '')
@@ -242,6 +243,9 @@ export class SubmitDialog {
     const backoff = millis(this.#box('backoff'))
     if (!Number.isInteger(max) || max < 0 || !this.#box('attempts').validity.valid) return this.#fail('retry', 'Attempts are a whole number from 1 to 100.', 'attempts')
     if (backoff === undefined) return this.#fail('retry', 'The pause is a number of seconds.', 'backoff')
+    const codes = this.#value('retry_on').split(/[\s,]+/).filter(Boolean).map(Number)
+    if (!codes.every((c) => Number.isInteger(c) && c >= 1 && c <= 255)) return this.#fail('retry', 'Exit codes are whole numbers from 1 to 255.', 'retry_on')
+    if (codes.length > 0) spec.retry_on = codes
     if (max > 0 || backoff > 0) spec.retry = { ...(max > 0 && { max }), ...(backoff > 0 && { backoff }) }
     return spec
   }
@@ -345,7 +349,7 @@ export class SubmitDialog {
     field(this.#form, 'error').hidden = true
     for (const name of ['type', 'capabilities', 'argv', 'input', 'mode', 'quorum', 'reduce', 'reduce_argv', 'name', 'priority']) this.#fail(name, '')
     for (const name of ['queue', 'run', 'heartbeat']) this.#fail('timeouts', '', name)
-    for (const name of ['attempts', 'backoff']) this.#fail('retry', '', name)
+    for (const name of ['attempts', 'backoff', 'retry_on']) this.#fail('retry', '', name)
   }
 }
 
@@ -356,7 +360,7 @@ export class SubmitDialog {
 function placeOf(parameter) {
   const last = (parameter.split('.').at(-1) ?? '').replace(/\[.*$/, '')
   if (parameter.startsWith('reduce')) return last === 'argv' ? 'reduce_argv' : 'reduce'
-  return { args: 'argv', inputs: 'input' }[last] ?? last
+  return { args: 'argv', inputs: 'input', retry_on: 'retry' }[last] ?? last
 }
 
 /** @param {number} [ms] */

@@ -238,7 +238,7 @@ const again = known((task) => {
   const children = [...below.values()].filter((t) => t.parent === id && isChild(t)).sort((a, b) => (a.index ?? 0) - (b.index ?? 0))
   const inputs = children.map((t) => payloadText(t.input))
   const lines = children.every((t, i) => !t.input?.base64 && !t.input?.size && !/\n/.test(inputs[i] ?? ''))
-  submitting.open({ ...children[0], ...task, type: children[0]?.type, capabilities: children[0]?.capabilities, retry: children[0]?.retry, input: { text: lines ? inputs.join('\n') : '' } })
+  submitting.open({ ...children[0], ...task, type: children[0]?.type, capabilities: children[0]?.capabilities, retry: children[0]?.retry, retry_on: children[0]?.retry_on, input: { text: lines ? inputs.join('\n') : '' } })
 })
 one(root, '#again').addEventListener('click', again)
 

@@ -205,7 +205,7 @@ function workText(t) {
 const FAILURES = {
   spawn_failed: 'no agent could be started', agent_lost: 'the agent ended', agent_stopped: 'the agent was stopped',
   server_restarted: 'Skein was restarted', heartbeat_timeout: 'no sign of life came', delivery_failed: 'the agent did not take the task',
-  agent_error: 'it reported an error', agent_busy: 'it asked for another attempt', run_timeout: 'it took too long',
+  agent_error: 'it reported an error', agent_busy: 'it asked for another attempt', exit_retry: 'its exit code asks for another attempt', run_timeout: 'it took too long',
   bad_protocol: 'it broke the protocol', too_large: 'its result is too large', queue_timeout: 'it waited too long',
   dependency_failed: 'what it depends on did not complete', children_failed: 'its child tasks failed',
 }

@@ -86,6 +86,7 @@
  * @property {Record<string, string>} [labels]
  * @property {'' | 'lines' | 'process'} [tasks] how its agents take tasks; none: they take none
  * @property {number} [max_tasks] that one agent has in work at once; 0: one
+ * @property {number[]} [retry_on] exit codes after which a task is tried again, beside 75
  * @property {number} [idle_stop] milliseconds
  * @property {boolean} [coordinator] its agents may submit tasks
  * @property {string[]} [memory] namespaces that its agents may use
@@ -350,7 +351,7 @@
  * @typedef {'critical' | 'high' | 'normal' | 'low'} Priority
  * @typedef {'all' | 'first' | 'quorum' | 'reduce'} AggregateMode
  * @typedef {'spawn_failed' | 'agent_lost' | 'agent_stopped' | 'server_restarted' | 'heartbeat_timeout' | 'delivery_failed'
- *   | 'agent_error' | 'agent_busy' | 'run_timeout' | 'bad_protocol' | 'too_large' | 'queue_timeout' | 'dependency_failed'
+ *   | 'agent_error' | 'agent_busy' | 'exit_retry' | 'run_timeout' | 'bad_protocol' | 'too_large' | 'queue_timeout' | 'dependency_failed'
  *   | 'children_failed'} FailureReason
  *
  * @typedef {object} Payload bytes: `text` when they are valid UTF-8, else `base64`; neither: no bytes
@@ -372,6 +373,7 @@
  * @property {boolean} [no_input] its process has no standard input; it has no input then
  * @property {{queue?: number, run?: number, heartbeat?: number}} [timeouts] milliseconds; 0: none
  * @property {{max?: number, backoff?: number}} [retry] attempts in all, and milliseconds before the second
+ * @property {number[]} [retry_on] exit codes of its process after which it is tried again, beside 75 and those of its type
  * @property {string} [idempotency_key] a second task with it is not made; the first is given instead
  * @property {string[]} [depends_on] ids, or "#key" of the same batch: these complete first
  * @property {string} [parent]

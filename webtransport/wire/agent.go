@@ -38,6 +38,7 @@ type AgentType struct {
 	Labels       map[string]string `json:"labels,omitempty"`
 	Tasks        TaskMode          `json:"tasks,omitempty"`       // how its agents take tasks; empty: they take none
 	MaxTasks     int               `json:"max_tasks,omitempty"`   // mode lines: that one agent has in work at once; 0: one
+	RetryOn      []int             `json:"retry_on,omitempty"`    // mode process: exit codes after which a task is tried again, beside ExitTempFail
 	IdleStopMS   int64             `json:"idle_stop,omitempty"`   // milliseconds after which an agent that was spawned for a task and has none is stopped; 0: never
 	Coordinator  bool              `json:"coordinator,omitempty"` // its agents may submit tasks
 	Memory       []string          `json:"memory,omitempty"`      // namespaces that its agents may use; "team.*" allows all that begin with "team."

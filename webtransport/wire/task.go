@@ -2,6 +2,7 @@ package wire
 
 import (
 	"bytes"
+	"fmt"
 	"slices"
 	"time"
 	"unicode/utf8"
@@ -132,6 +133,26 @@ type Timeouts struct {
 	HeartbeatMS int64 `json:"heartbeat,omitempty"` // between two signs of life of an attempt: a message or output of its agent
 }
 
+// ExitTempFail is the exit code with which a process asks to be tried again, as mail and cron tools know it (EX_TEMPFAIL in
+// sysexits.h). Types and tasks may name more in RetryOn.
+const ExitTempFail = 75
+
+// MaxRetryOn bounds RetryOn.
+const MaxRetryOn = 64
+
+// CheckRetryOn says what is wrong with a list of exit codes; "": nothing.
+func CheckRetryOn(codes []int) string {
+	if len(codes) > MaxRetryOn {
+		return fmt.Sprintf("has more than %d exit codes", MaxRetryOn)
+	}
+	for _, code := range codes {
+		if code < 1 || code > 255 {
+			return fmt.Sprintf("%d is no exit code of a failure: those are 1 to 255", code)
+		}
+	}
+	return ""
+}
+
 // Retry says how often a task is tried again after a transient failure.
 type Retry struct {
 	Max       int   `json:"max,omitempty"`     // attempts in all; 0: DefaultAttempts
@@ -153,6 +174,7 @@ type TaskSpec struct {
 	NoInput        bool              `json:"no_input,omitempty"` // its process has no standard input; it has no Input then
 	Timeouts       Timeouts          `json:"timeouts,omitzero"`
 	Retry          Retry             `json:"retry,omitzero"`
+	RetryOn        []int             `json:"retry_on,omitempty"`        // exit codes of its process after which it is tried again, beside ExitTempFail and those of its type
 	IdempotencyKey string            `json:"idempotency_key,omitempty"` // a second task with it is not made; the first is given instead
 	DependsOn      []string          `json:"depends_on,omitempty"`      // ids, or "#key" of the same batch: these complete first
 	Parent         TaskID            `json:"parent,omitempty"`
@@ -251,6 +273,7 @@ const (
 	// The agent's.
 	FailAgentError FailureReason = "agent_error"  // task.error, or an exit code
 	FailTransient  FailureReason = "agent_busy"   // task.error with retryable
+	FailTemporary  FailureReason = "exit_retry"   // the process ended with ExitTempFail, or with a code of retry_on
 	FailRunTimeout FailureReason = "run_timeout"  // it took longer than timeouts.run
 	FailProtocol   FailureReason = "bad_protocol" // the agent broke the line protocol
 	FailTooLarge   FailureReason = "too_large"    // the result is over MaxTaskOutput
@@ -264,14 +287,16 @@ const (
 // Transient reports whether another attempt may go better.
 func (r FailureReason) Transient() bool {
 	switch r {
-	case FailSpawn, FailAgentLost, FailAgentStopped, FailServerRestart, FailHeartbeat, FailDelivery, FailTransient:
+	case FailSpawn, FailAgentLost, FailAgentStopped, FailServerRestart, FailHeartbeat, FailDelivery, FailTransient, FailTemporary:
 		return true
 	}
 	return false
 }
 
 // Platform reports whether the agent had no part in the failure.
-func (r FailureReason) Platform() bool { return r.Transient() && r != FailTransient }
+func (r FailureReason) Platform() bool {
+	return r.Transient() && r != FailTransient && r != FailTemporary
+}
 
 // Methods of the task lane.
 const (
