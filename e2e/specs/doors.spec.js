@@ -131,10 +131,10 @@ it.describe('a page of another origin', () => {
   })
 
   elsewhere('gets no document and changes nothing, for all its cookies', async ({ page, server, site, noise }) => {
-    noise.push(BROKEN, /status of 403|CORS policy/)
+    noise.push(BROKEN, /status of 403|CORS policy/, /status of 404/) // an answer that is no page names no icon
     await page.goto(await server.loginURL())
     await page.goto(site)
-    for (const path of ['/connect', '/logout']) {
+    for (const [path, words] of /** @type {const} */ ([['/connect', '--allow-origin'], ['/logout', "The request came from another site's page."]])) {
       // The same site, another port: the browser does send the cookie.
       const got = await page.evaluate((url) => fetch(url, { method: 'POST', credentials: 'include' }).then((r) => r.text(), () => 'nothing'), `${server.http}${path}`)
       expect(got, path).toBe('nothing')
@@ -143,8 +143,8 @@ it.describe('a page of another origin', () => {
         document.body.append(form)
         form.submit()
       }, `${server.http}${path}`)
-      await expect(page.getByRole('heading', { level: 1 }), path).toHaveText('This was refused')
-      await expect(page.getByText("The request came from another site's page.")).toBeVisible()
+      await expect(page.locator('body'), path).toContainText(words)
+      await expect(page.locator('body'), path).not.toContainText('ticket')
       await page.goto(site)
     }
     await page.goto(server.http)
