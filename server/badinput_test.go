@@ -51,6 +51,7 @@ func TestBadMessages(t *testing.T) {
 			"an argv that is a string": {request("6", wire.MethodSpawn, map[string]any{"type": "shell", "argv": "ls -l"}), "6", wire.CodeInvalidParams, "argv"},
 			"an env with a number":     {request("7", wire.MethodSpawn, map[string]any{"type": "shell", "argv": []string{"true"}, "env": map[string]any{"A": 1}}), "7", wire.CodeInvalidParams, "env"},
 			"an id that is no id":      {request("8", wire.MethodGet, map[string]any{"id": 5}), "8", wire.CodeInvalidParams, "id"},
+			"a status that is none":    {request("19", wire.MethodList, map[string]any{"status": []string{"lively"}}), "19", wire.CodeInvalidParams, "status"},
 			"a filter of a wrong type": {request("9", wire.MethodList, map[string]any{"labels": []string{"a"}}), "9", wire.CodeInvalidParams, "labels"},
 			"a grace that is a word":   {request("10", wire.MethodStop, map[string]any{"ids": []string{string(agent.ID)}, "grace_ms": "soon"}), "10", wire.CodeInvalidParams, "grace_ms"},
 			"bytes that are not":       {request("11", wire.MethodInput, map[string]any{"id": agent.ID, "base64": "%%%"}), "11", wire.CodeInvalidParams, ""},

@@ -33,7 +33,12 @@ func (c *conn) dispatch(ctx context.Context, _ *lane, m *wire.Message) (any, err
 	case wire.MethodTypes:
 		return call(m, func(v wire.TypesParams) (any, error) { return wire.TypesResult{Types: p.Types()}.Page(v.After), nil })
 	case wire.MethodList:
-		return call(m, func(f wire.Filter) (any, error) { return p.List(f).Page(f.Limit), nil })
+		return call(m, func(f wire.Filter) (any, error) {
+			if err := f.Check(); err != nil {
+				return nil, err
+			}
+			return p.List(f).Page(f.Limit), nil
+		})
 	case wire.MethodGet:
 		return call(m, func(v wire.AgentParams) (any, error) { return p.Get(v.ID) })
 	case wire.MethodSpawn:

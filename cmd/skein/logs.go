@@ -1,11 +1,7 @@
 package main
 
 import (
-	"bufio"
-	"context"
-	"errors"
 	"fmt"
-	"io"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -33,6 +29,8 @@ func logsCommand(g *global) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			q := questions{cmd: cmd, cursor: o.After, hint: "answer with: skein send " + string(ids[0])}
+			o.Attached = q.attached
 			for e, err := range c.Events(cmd.Context(), ids[0], o) {
 				if err != nil {
 					return leftAgent(cmd, err, ids[0])
@@ -40,7 +38,9 @@ func logsCommand(g *global) *cobra.Command {
 				if err := printEvent(cmd, g, e, events, times); err != nil {
 					return err
 				}
+				q.event(e)
 			}
+			q.say()
 			return nil
 		},
 	}
@@ -86,66 +86,5 @@ func eventText(e wire.Event) string {
 		return fmt.Sprintf("%d bytes", len(d.Base64))
 	default:
 		return strings.TrimRight(d.Text, "\n")
-	}
-}
-
-func attachCommand(g *global) *cobra.Command {
-	return &cobra.Command{
-		Use: "attach AGENT", Short: "Follow an agent and type to it", Args: cobra.ExactArgs(1),
-		Long: "Print an agent's output as it comes, and send it the lines of standard input. Ctrl-D closes its standard input; Ctrl-C leaves, with exit code 130: the agent goes on.",
-		Example: `  skein attach a4k2
-  echo yes | skein attach a4k2`,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			c, err := g.dial(cmd)
-			if err != nil {
-				return err
-			}
-			defer c.Close()
-			ids, err := resolve(cmd, c, args[0])
-			if err != nil {
-				return err
-			}
-			return attach(cmd, c, ids[0])
-		},
-	}
-}
-
-func attach(cmd *cobra.Command, c *client.Client, id wire.AgentID) error {
-	ctx, cancel := context.WithCancel(cmd.Context())
-	defer cancel()
-	go func() { // ends with the process: a read of the terminal can't be interrupted
-		if err := forward(ctx, c, id, cmd.InOrStdin()); err != nil && ctx.Err() == nil {
-			printErrf(cmd, "skein: input: %s\n", err)
-		}
-	}()
-	for e, err := range c.Events(ctx, id, client.EventOptions{Follow: true, Tail: 20}) {
-		if err != nil {
-			return leftAgent(cmd, err, id)
-		}
-		printOutput(cmd, e)
-		if e.Type == wire.EventExited {
-			printErrf(cmd, "skein: %s\n", eventText(e))
-		}
-	}
-	return nil
-}
-
-// forward sends what it reads, and the end.
-func forward(ctx context.Context, c *client.Client, id wire.AgentID, in io.Reader) error {
-	r := bufio.NewReaderSize(in, 32<<10)
-	for {
-		buf := make([]byte, 32<<10)
-		n, err := r.Read(buf)
-		if n > 0 {
-			if err := c.Input(ctx, wire.InputParams{ID: id, Base64: buf[:n]}); err != nil {
-				return err
-			}
-		}
-		if errors.Is(err, io.EOF) {
-			return c.Input(ctx, wire.InputParams{ID: id, EOF: true})
-		}
-		if err != nil {
-			return err
-		}
 	}
 }

@@ -20,6 +20,7 @@ func psCommand(g *global) *cobra.Command {
 		Use: "ps [QUERY]", Short: "List agents: those alive, or all", Args: cobra.MaximumNArgs(1),
 		Example: `  skein ps
   skein ps -a --type shell
+  skein ps --needs
   skein ps --watch
   skein stop $(skein ps -q --label team=core)`,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -27,6 +28,9 @@ func psCommand(g *global) *cobra.Command {
 				f.Query = args[0]
 			}
 			for _, s := range status {
+				if !slices.Contains(wire.Statuses, wire.Status(s)) {
+					return usageError{fmt.Errorf("--status %q: allowed are %s", s, words(wire.Statuses))}
+				}
 				f.Status = append(f.Status, wire.Status(s))
 			}
 			if len(status) == 0 && !all {
@@ -40,7 +44,8 @@ func psCommand(g *global) *cobra.Command {
 	fl.BoolVarP(&quiet, "quiet", "q", false, "ids only")
 	fl.BoolVarP(&watch, "watch", "W", false, "go on: print again when something changes")
 	fl.StringSliceVar(&f.Types, "type", nil, "agents of these types")
-	fl.StringSliceVar(&status, "status", nil, "agents with these statuses")
+	fl.StringSliceVar(&status, "status", nil, "agents with these statuses: "+words(wire.Statuses))
+	fl.BoolVar(&f.Needs, "needs", false, "agents that need a person: they ask, make no progress, are out of reach; with -a, failed ones too")
 	fl.StringToStringVarP(&f.Labels, "label", "l", nil, "agents with these labels, NAME=VALUE")
 	fl.IntVar(&f.Limit, "limit", 0, "at most so many")
 	return c
@@ -105,11 +110,12 @@ func printAgents(cmd *cobra.Command, g *global, res *wire.ListResult, quiet bool
 		return nil
 	}
 	load := slices.ContainsFunc(res.Agents, func(a wire.Agent) bool { return loadWord(&a) != "-" })
+	asks := slices.ContainsFunc(res.Agents, func(a wire.Agent) bool { return asked(&a) != "" })
 	restarts := slices.ContainsFunc(res.Agents, func(a wire.Agent) bool { return a.Restarts > 0 })
-	w := newTable(cmd.OutOrStdout(), "ID", "NAME", "TYPE", "STATUS", onlyIf(load, "TASKS"), onlyIf(restarts, "RESTARTS"), "AGE", "CPU", "MEM", "LAST LINE")
+	w := newTable(cmd.OutOrStdout(), "ID", "NAME", "TYPE", "STATUS", onlyIf(load, "TASKS"), onlyIf(restarts, "RESTARTS"), "AGE", "CPU", "MEM", onlyIf(asks, "ASKS"), "LAST LINE")
 	for _, a := range res.Agents {
 		w.row(a.ID, a.Name, a.Type, statusWord(&a), onlyIf(load, loadWord(&a)), onlyIf(restarts, fmt.Sprint(a.Restarts)),
-			age(time.Since(a.CreatedAt)), cpu(&a), size(a.Usage.RSS), shorten(a.LastLine, 60))
+			age(time.Since(a.CreatedAt)), cpu(&a), size(a.Usage.RSS), onlyIf(asks, dash(shorten(asked(&a), 60))), shorten(a.LastLine, 60))
 	}
 	return w.flush()
 }

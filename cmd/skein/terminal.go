@@ -59,6 +59,8 @@ func safeArgs(args []any) []any {
 		switch v := a.(type) {
 		case error:
 			args[i] = safe(v.Error())
+		case fmt.Stringer:
+			args[i] = safe(v.String())
 		default:
 			if r := reflect.ValueOf(a); r.Kind() == reflect.String {
 				args[i] = safe(r.String())

@@ -352,6 +352,9 @@ func match(f *wire.Filter, a *wire.Agent) bool {
 		len(f.Status) > 0 && !slices.Contains(f.Status, a.Status) {
 		return false
 	}
+	if f.Needs && !a.NeedsAttention() {
+		return false
+	}
 	for k, v := range f.Labels {
 		if a.Labels[k] != v {
 			return false

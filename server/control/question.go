@@ -122,6 +122,25 @@ func (a *agent) asksFor(question string) {
 	}
 }
 
+// shown refuses an input of somebody who was shown another question than the agent asks, so that a line answers what its
+// writer saw. nil: it is for whatever the agent asks.
+func (a *agent) shown(question *string) error {
+	if question == nil {
+		return nil
+	}
+	now := ""
+	if rec := a.record(); rec.Activity == wire.ActivityRequiresAction {
+		now = rec.Question
+	}
+	switch {
+	case now == *question:
+		return nil
+	case now == "":
+		return wire.Errorf(wire.CodeConflict, "agent %s does not ask that any more", a.id).WithField("question")
+	}
+	return wire.Errorf(wire.CodeConflict, "agent %s asks: %s", a.id, now).WithField("question")
+}
+
 // meanwhile keeps what the runtime sees of an agent that asks. false: it does not ask.
 func (a *agent) meanwhile(act wire.Activity) bool {
 	a.mu.Lock()

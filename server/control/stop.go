@@ -259,6 +259,9 @@ func (p *Plane) Input(ctx context.Context, actor string, in wire.InputParams) er
 	if run == nil || status != wire.StatusRunning {
 		return wire.Errorf(wire.CodePrecondition, "agent %s is %s: it takes no input", in.ID, status).WithField("id")
 	}
+	if err := a.shown(in.Question); err != nil {
+		return err
+	}
 	asked := p.Tasks.questions(a) // before: the agent may ask again before the writing has returned
 	// First the event, then the effect: what the input brings about stands behind it in the log.
 	if len(b) > 0 && !a.event(wire.EventInput, actor, payload(b)) {

@@ -163,6 +163,7 @@
  * @property {string[]} [types]
  * @property {Status[]} [status]
  * @property {Record<string, string>} [labels]
+ * @property {boolean} [needs] those that need a person
  * @property {string} [query]
  * @property {number} [after] the `next` of a list: go on behind it
  * @property {number} [limit] none: all

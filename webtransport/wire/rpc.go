@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/url"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -349,9 +350,24 @@ type Filter struct {
 	Types  []string          `json:"types,omitempty"`
 	Status []Status          `json:"status,omitempty"`
 	Labels map[string]string `json:"labels,omitempty"` // all must match
+	Needs  bool              `json:"needs,omitempty"`  // those that need a person
 	Query  string            `json:"query,omitempty"`  // a part of id, name, type, argv or last line, any case
 	After  uint32            `json:"after,omitempty"`  // ListResult.Next: go on behind that page
 	Limit  int               `json:"limit,omitempty"`  // of a page; 0: MaxPage, which is also the most
+}
+
+// Check refuses a filter that chooses by what there is not.
+func (f *Filter) Check() error {
+	for _, s := range f.Status {
+		if !slices.Contains(Statuses, s) {
+			all := make([]string, len(Statuses))
+			for i, s := range Statuses {
+				all[i] = string(s)
+			}
+			return Errorf(CodeInvalidParams, "%q is no status; there are %s", s, strings.Join(all, ", ")).WithField("status").WithSupported(all)
+		}
+	}
+	return nil
 }
 
 // ListResult is a page of the agents that match, newest first. Agents that come while the pages are read are on none of
@@ -381,6 +397,9 @@ type InputParams struct {
 	Text   string  `json:"text,omitempty"`
 	Base64 []byte  `json:"base64,omitempty"`
 	EOF    bool    `json:"eof,omitempty"` // close its standard input afterwards
+	// Question is what the agent asks, as it was shown to whoever writes; "": nothing. If it asks another one, or none,
+	// nothing is written, with CodeConflict. nil: it is written whatever the agent asks.
+	Question *string `json:"question,omitempty"`
 }
 
 // Bytes is what is to be written.
