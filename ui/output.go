@@ -19,16 +19,18 @@ const maxLine = 8 << 10
 type Line struct {
 	Seq   uint64
 	Time  time.Time
-	Kind  string       // "out", "err", "in" (what was written to it), "bin" (not text), "mark" (its end)
+	Kind  string       // "out", "err", "in" (what was written to it), "bin" (not text), "mark" (its end), "gap" (the log dropped some)
 	Text  string       // as it came, escape sequences and all, or what leaves the same on a terminal; for "bin" a label
 	Bytes []byte       // kind "bin"
 	Start screen.Style // the style that holds at its beginning
 	Open  bool         // its newline has not come yet
+
+	Dropped *wire.Dropped // kind "gap"
 }
 
 // Pieces is the line's text by style.
 func (l Line) Pieces() []screen.Piece {
-	if l.Kind == "mark" || l.Kind == "bin" {
+	if l.Kind == "mark" || l.Kind == "gap" || l.Kind == "bin" {
 		return []screen.Piece{{Text: l.Text}}
 	}
 	s := l.Start
@@ -74,6 +76,12 @@ type lineBuilder struct {
 }
 
 func (b *lineBuilder) event(e wire.Event) {
+	if e.Dropped != nil && e.Type.IsOutput() {
+		for kind := range b.open {
+			b.close(kind)
+		}
+		b.lines = append(b.lines, Line{Seq: e.Seq, Time: e.Time, Kind: "gap", Text: DroppedText(*e.Dropped), Dropped: e.Dropped})
+	}
 	switch e.Type {
 	case wire.EventStdout:
 		b.output("out", e)
@@ -183,6 +191,11 @@ func BinaryText(b []byte) string {
 		s.WriteString(" …")
 	}
 	return s.String()
+}
+
+// DroppedText says what the log no longer has.
+func DroppedText(d wire.Dropped) string {
+	return Bytes(int64(d.Bytes)) + " from " + clock(d.From) + " to " + clock(d.To) + " are no longer there: the log was full."
 }
 
 // EndText says how an agent ended, for the last line of its output.

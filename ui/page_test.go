@@ -421,6 +421,31 @@ func TestAgentPage(t *testing.T) {
 	}
 }
 
+// What the log dropped is said on top of the output, and where it is missing.
+func TestAgentPageSaysWhatWasDropped(t *testing.T) {
+	from, to := storyNow.Add(-time.Hour), storyNow.Add(-time.Minute)
+	d := &wire.Dropped{Amount: wire.Amount{Events: 12, Bytes: 3 << 20}, From: from, To: to}
+	a := running("a", time.Second)
+	a.Dropped = d
+	events := []wire.Event{
+		{Seq: 5, Type: wire.EventStdout, Data: wire.EventData{Text: "half "}},
+		{Seq: 90, Type: wire.EventStdout, Data: wire.EventData{Text: "a line\n"}, Dropped: d},
+	}
+	doc := render(t, AgentPage(AgentView{Agent: a, Events: events, Now: storyNow, Assets: assets}))
+	want := "3 MiB from " + clock(from) + " to " + clock(to) + " are no longer there: the log was full."
+	if n := doc.one(t, with("id", "dropped")); n.is("hidden") || n.text() != want {
+		t.Errorf("it says %q, want %q", n.text(), want)
+	}
+	lines, _ := Lines(events)
+	if got, want := texts(lines), []string{"out:half ", "gap:" + want, "out:a line"}; !slices.Equal(got, want) {
+		t.Errorf("lines %q, want %q", got, want)
+	}
+	a.Dropped = nil
+	if doc := render(t, AgentPage(AgentView{Agent: a, Now: storyNow, Assets: assets})); !doc.one(t, with("id", "dropped")).is("hidden") {
+		t.Error("something is said to be missing that is not")
+	}
+}
+
 func TestAgentPageRendersABoundedPart(t *testing.T) {
 	events := []wire.Event{
 		{Seq: 5, Type: wire.EventStdout, Data: wire.EventData{Text: "first\n"}},

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -15,7 +16,7 @@ func logsCommand(g *global) *cobra.Command {
 	var events, times bool
 	c := &cobra.Command{
 		Use: "logs AGENT", Short: "Print an agent's output, or all its events", Args: cobra.ExactArgs(1),
-		Long: "Print an agent's output: its stdout on standard output, its stderr on standard error. AGENT is an id, its beginning, or a name.",
+		Long: "Print an agent's output: its stdout on standard output, its stderr on standard error. AGENT is an id, its beginning, or a name. What the log has dropped is said on standard error.",
 		Example: `  skein logs a4k2
   skein logs -f --tail 20 nightly
   skein logs --events --json a4k2 | jq .`,
@@ -57,6 +58,9 @@ func printEvent(cmd *cobra.Command, g *global, e wire.Event, all, times bool) er
 	if !all && !e.Type.IsOutput() {
 		return nil
 	}
+	if e.Dropped != nil {
+		cmd.PrintErrf("skein: %s\n", droppedText(*e.Dropped))
+	}
 	if g.json {
 		return printJSONLine(cmd, e)
 	}
@@ -72,6 +76,15 @@ func printEvent(cmd *cobra.Command, g *global, e wire.Event, all, times bool) er
 	}
 	_, err := out.Write(e.Data.Bytes())
 	return err
+}
+
+// droppedText says what the log no longer has.
+func droppedText(d wire.Dropped) string {
+	format := time.TimeOnly
+	if d.From.Local().Format(time.DateOnly) != time.Now().Format(time.DateOnly) {
+		format = time.DateTime
+	}
+	return fmt.Sprintf("the log no longer has %d bytes (%d events) from %s to %s: it was full", d.Bytes, d.Events, d.From.Local().Format(format), d.To.Local().Format(format))
 }
 
 func eventText(e wire.Event) string {

@@ -64,7 +64,7 @@ To serve other machines give a certificate that they trust with --tls-cert and -
 	f.StringVar(&o.BasePath, "base-path", "/", "path below which everything is served, such as /skein/ behind a proxy")
 	f.StringVar(&o.ConfigFile, "config", "", "skein.yaml with agent types")
 	f.StringVar(&o.NATS, "nats", "", "URL of a NATS server to keep the state in, for this server alone; default: embedded")
-	f.Int64Var(&o.MaxEventBytes, "max-event-bytes", 4<<30, "bound of the event log; beyond it the oldest events go")
+	f.Int64Var(&o.MaxEventBytes, "max-event-bytes", 4<<30, "bound of the event log; beyond it the agents that have most lose their oldest output")
 	f.IntVar(&o.KeepExited, "keep-exited", 1000, "exited agents that are remembered")
 	f.StringVar(&o.Node, "node", "", "name of this node; default: the host's")
 	f.DurationVar(&o.DevCertLifetime, "dev-cert-lifetime", 0, "life of the development certificate, 13 days at most")

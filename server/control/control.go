@@ -44,7 +44,15 @@ type Store interface {
 	// is under way.
 	Append(e *wire.Event, done func(seq uint64))
 	Events(ctx context.Context, id wire.AgentID, after uint64, limit int) ([]wire.Event, error)
+	EventsOf(ctx context.Context, id wire.AgentID, which wire.Which, after uint64, limit int) ([]wire.Event, error)
 	FirstLast(ctx context.Context, id wire.AgentID) (first, last uint64, err error)
+	// Before counts an agent's events up to a seq: its output, or the others.
+	Before(ctx context.Context, id wire.AgentID, output bool, seq uint64) (wire.Amount, error)
+	// Back gives the cursor from which on an agent has at most n of the chosen events, up to the seq before; 0: up to
+	// its newest.
+	Back(ctx context.Context, id wire.AgentID, which wire.Which, before uint64, n int) (uint64, error)
+	// Drops has f told what an agent's log loses, before it is lost, and at once what it lost so far.
+	Drops(f func(wire.AgentID, wire.Dropped))
 	Epoch() string
 	// Room says whether there is room for something new; its error is CodeUnavailable. Drain lets output into what is
 	// kept free for the rest: the plane closes.
@@ -180,6 +188,7 @@ func Open(ctx context.Context, o Options) (*Plane, error) {
 	if err := p.openMemory(ctx); err != nil {
 		return nil, err
 	}
+	o.Store.Drops(p.dropped)
 	p.ctx, p.stop = context.WithCancel(context.WithoutCancel(ctx))
 	p.workers.Go(func() { p.beat(p.ctx) })
 	p.workers.Go(func() { p.saves.run(p.ctx) })

@@ -29,7 +29,13 @@ type node struct {
 
 func open(t *testing.T, dir string, change ...func(*control.Options)) *node {
 	t.Helper()
-	store, err := jet.Open(t.Context(), jet.Config{Dir: dir})
+	return openStore(t, jet.Config{Dir: dir}, change...)
+}
+
+func openStore(t *testing.T, c jet.Config, change ...func(*control.Options)) *node {
+	t.Helper()
+	dir := c.Dir
+	store, err := jet.Open(t.Context(), c)
 	if err != nil {
 		t.Fatal(err)
 	}

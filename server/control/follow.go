@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"slices"
+	"time"
 
 	"skein.dev/skein/webtransport/wire"
 )
@@ -13,10 +14,12 @@ const pageEvents = 256
 
 // Follower reads an agent's events from a cursor on. It is for one goroutine.
 type Follower struct {
-	a      *agent
-	cursor uint64
-	last   uint64 // without follow: where to end
-	follow bool
+	a       *agent
+	cursor  uint64
+	last    uint64 // without follow: where to end
+	follow  bool
+	had     map[bool]wire.Amount // up to the cursor, by whether it is output, those that are no longer there too
+	printed time.Time            // when the output before the cursor was printed; zero: not known
 }
 
 // Agent is the record of now of whose events these are.
@@ -34,18 +37,97 @@ func (p *Plane) Follow(ctx context.Context, h wire.Header) (*Follower, *wire.Att
 	}
 	rec := a.record()
 	at := &wire.Attached{Agent: rec, Epoch: p.Epoch(), First: first, Last: rec.LastSeq, Recovered: true}
-	f := &Follower{a: a, cursor: h.After, last: rec.LastSeq, follow: h.Follow}
-	if h.Epoch != "" && h.Epoch != at.Epoch || h.After > rec.LastSeq || h.After > 0 && h.After < first {
-		// A cursor of another log means nothing in this one, and what followed one that the log's bound has passed may
-		// be gone: start over.
-		at.Recovered, f.cursor = false, 0
+	f := &Follower{a: a, cursor: h.After, last: rec.LastSeq, follow: h.Follow, had: map[bool]wire.Amount{}}
+	if h.Epoch != "" && h.Epoch != at.Epoch || h.After > rec.LastSeq {
+		at.Recovered, f.cursor = false, 0 // a cursor of another log means nothing in this one: start over
 	}
 	if f.cursor == 0 && h.Tail > 0 {
 		if f.cursor, err = f.back(ctx, h.Tail); err != nil {
 			return nil, nil, err
 		}
 	}
-	return f, at, nil
+	if err := f.count(ctx); err != nil {
+		return nil, nil, err
+	}
+	if h.After > 0 && f.cursor == h.After && a.passed(h.After) {
+		// Some of what followed it is gone: start over.
+		at.Recovered, f.cursor = false, 0
+		clear(f.had)
+		if h.Tail > 0 {
+			if f.cursor, err = f.back(ctx, h.Tail); err == nil {
+				err = f.count(ctx)
+			}
+		}
+	}
+	return f, at, err
+}
+
+// passed reports whether the log has lost an event behind a cursor.
+func (a *agent) passed(cursor uint64) bool {
+	d := a.record().Dropped
+	return d != nil && cursor < d.Last
+}
+
+// count finds out how much came before the cursor, so that Poll sees when something is missing.
+func (f *Follower) count(ctx context.Context) error {
+	if f.cursor == 0 {
+		return nil
+	}
+	for _, output := range []bool{false, true} {
+		n, err := f.a.p.o.Store.Before(ctx, f.a.id, output, f.cursor)
+		if err != nil {
+			return err
+		}
+		f.had[output] = n
+	}
+	return nil
+}
+
+// missed notes on each event what is missing before it.
+func (f *Follower) missed(events []wire.Event) {
+	for i := range events {
+		e := &events[i]
+		had := f.had[e.Type.IsOutput()]
+		if e.Before.Events > had.Events {
+			e.Dropped = &wire.Dropped{Amount: e.Before.Minus(had), From: f.since(e), To: e.Time}
+		}
+		f.had[e.Type.IsOutput()] = wire.Amount{Events: e.Before.Events + 1, Bytes: e.Before.Bytes + uint64(e.Data.Len())}
+		if e.Type.IsOutput() {
+			f.printed = e.Time
+		}
+	}
+}
+
+// since is when what is missing before an event began.
+func (f *Follower) since(e *wire.Event) time.Time {
+	rec := f.a.record()
+	switch {
+	case e.Type.IsOutput() && !f.printed.IsZero():
+		return f.printed
+	case rec.Dropped != nil && rec.Dropped.From.Before(e.Time):
+		return rec.Dropped.From
+	}
+	return rec.CreatedAt
+}
+
+// dropped notes what an agent's log loses. It is called before it is lost.
+func (p *Plane) dropped(id wire.AgentID, d wire.Dropped) {
+	a, err := p.agent(id)
+	if err != nil {
+		return
+	}
+	a.update(true, func(rec *wire.Agent) {
+		switch was := rec.Dropped; {
+		case was != nil && was.Events == d.Events: // of an earlier run
+			d = *was
+		case was != nil:
+			d.From = was.From
+		case d.From.IsZero():
+			d.From = rec.CreatedAt
+		}
+		rec.Dropped = &d
+	})
+	p.saves.later(a)
 }
 
 // first is the seq of the agent's oldest event.
@@ -60,46 +142,15 @@ func (a *agent) first(ctx context.Context) (uint64, error) {
 	return first, err
 }
 
-// back finds the cursor after which at most n events follow. It looks back from the end in growing steps, for the log
-// has no index by agent.
+// back finds the cursor after which at most n events follow.
 func (f *Follower) back(ctx context.Context, n int) (uint64, error) {
 	f.a.mu.Lock()
-	tail, after := slices.Clone(f.a.tail), f.a.tailAfter
-	f.a.mu.Unlock()
-	if len(tail) > n {
+	if tail := f.a.tail; len(tail) > n {
+		defer f.a.mu.Unlock()
 		return tail[len(tail)-n-1].Seq, nil
 	}
-	for span := uint64(4 * n); ; span *= 4 {
-		start := uint64(0)
-		if f.last > span {
-			start = f.last - span
-		}
-		seqs, err := f.seqs(ctx, start)
-		if err != nil {
-			return 0, err
-		}
-		if len(seqs) > n {
-			return seqs[len(seqs)-n-1], nil
-		}
-		if start == 0 || start <= after && after == 0 {
-			return start, nil
-		}
-	}
-}
-
-// seqs lists where the agent's events after a cursor stand, up to the last.
-func (f *Follower) seqs(ctx context.Context, after uint64) (seqs []uint64, err error) {
-	for after < f.last {
-		page, err := f.a.p.o.Store.Events(ctx, f.a.id, after, pageEvents)
-		if err != nil || len(page) == 0 {
-			return seqs, err
-		}
-		for _, e := range page {
-			seqs = append(seqs, e.Seq)
-		}
-		after = page[len(page)-1].Seq
-	}
-	return seqs, nil
+	f.a.mu.Unlock()
+	return f.a.p.o.Store.Back(ctx, f.a.id, wire.AllEvents, 0, n)
 }
 
 // Cursor is the seq of the last event that Next gave.
@@ -167,6 +218,7 @@ func (f *Follower) Poll(ctx context.Context) ([]wire.Event, error) {
 		}
 		if len(events) > 0 {
 			f.cursor = events[len(events)-1].Seq
+			f.missed(events)
 			return events, nil
 		}
 		if ended || !f.follow {

@@ -11,8 +11,9 @@
 //	stream    "MEMORY"   subject mem.<namespace>.<key>: every change of an entry that agents and people share; the
 //	                     stream's sequence is the entry's revision. Synced like the agents' records
 //	stream    "MARKS"    marks of requests that memory's history has dropped, for AnswerAge
-//	stream    "EVENTS"   subject ev.<agent>: what happened and what was printed, in order; the stream's sequence is
-//	                     the event's seq. Handed to the kernel before it is answered, and synced now and then: kill -9
+//	stream    "LOG"      subjects log.<agent>.e and log.<agent>.o: what happened and what was printed, in order; the
+//	                     stream's sequence is the event's seq. When it is full, shares.go says what is dropped. Handed
+//	                     to the kernel before it is answered, and synced now and then: kill -9
 //	                     costs nothing, a crash of the machine may cost the last minutes
 //
 //	stream    "ANSWERS"  subject ans.<request>: what requests were answered with, for AnswerAge; beside the events
@@ -46,8 +47,8 @@ import (
 )
 
 const (
-	eventStream  = "EVENTS"
-	eventSubject = "ev."
+	logStream  = "LOG"
+	logSubject = "log."
 
 	startTimeout = 20 * time.Second
 	opTimeout    = 10 * time.Second
@@ -68,7 +69,7 @@ type node struct {
 type Config struct {
 	Dir           string        // of the embedded server
 	URL           string        // of an external server; empty: embedded
-	MaxEventBytes int64         // the event log drops its oldest beyond this; 0: 4 GiB
+	MaxEventBytes int64         // the event log makes room beyond this, see shares.go; 0: 4 GiB; else at least MinEventBytes
 	Attempt       time.Duration // how long one try of a write waits for the store's answer, before it looks what is there; 0: 2 s
 	Owner         *Owner        // of an external store, which is refused to a second one; nil: it is shared
 	OwnerLease    time.Duration // 0: OwnerLease
@@ -102,10 +103,14 @@ type Store struct {
 	room   room
 	keeper keeper
 	claim  *claim // nil: the store is this process's alone
+	shares *shares
+	moved  bool // an earlier version's log was taken over
 
 	appends chan appended
 	acks    chan appended
 	done    sync.WaitGroup
+	quit    chan struct{} // closed when everything is settled
+	making  sync.WaitGroup
 	closing sync.Once
 }
 
@@ -117,7 +122,11 @@ func Open(ctx context.Context, c Config) (*Store, error) {
 	if c.MaxEventBytes == 0 {
 		c.MaxEventBytes = 4 << 30
 	}
-	s := &Store{log: c.Logger, attempt: cmp.Or(c.Attempt, defaultAttempt), appends: make(chan appended, maxPending), acks: make(chan appended, maxPending)}
+	if c.MaxEventBytes < MinEventBytes {
+		return nil, fmt.Errorf("the event log's bound is %d bytes: at least %d (1 MiB) are needed", c.MaxEventBytes, MinEventBytes)
+	}
+	s := &Store{log: c.Logger, attempt: cmp.Or(c.Attempt, defaultAttempt), appends: make(chan appended, maxPending), acks: make(chan appended, maxPending),
+		shares: newShares(c.MaxEventBytes), quit: make(chan struct{})}
 	dir := c.Dir
 	if c.URL != "" {
 		dir = ""
@@ -127,8 +136,6 @@ func Open(ctx context.Context, c Config) (*Store, error) {
 		s.shutdown()
 		return nil, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, startTimeout)
-	defer cancel()
 	if c.boot == "" {
 		c.boot = bootID()
 	}
@@ -139,12 +146,21 @@ func Open(ctx context.Context, c Config) (*Store, error) {
 		}
 	}
 	if c.URL != "" && c.Owner != nil {
-		if err := s.own(ctx, *c.Owner, c.OwnerLease); err != nil {
+		claiming, cancel := context.WithTimeout(ctx, startTimeout)
+		defer cancel()
+		if err := s.own(claiming, *c.Owner, c.OwnerLease); err != nil {
 			s.shutdown()
 			return nil, err
 		}
 	}
-	if err := s.prepare(ctx, c); err != nil {
+	err := s.takeOver(ctx)
+	if err == nil {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, startTimeout)
+		defer cancel()
+		err = s.prepare(ctx, c)
+	}
+	if err != nil {
 		s.giveBack(ctx)
 		s.shutdown()
 		return nil, err
@@ -154,6 +170,7 @@ func Open(ctx context.Context, c Config) (*Store, error) {
 	}
 	s.done.Go(s.publish)
 	s.done.Go(s.settle)
+	s.making.Go(s.makeRoom)
 	return s, nil
 }
 
@@ -236,12 +253,8 @@ func (s *Store) prepare(ctx context.Context, c Config) (err error) {
 	if err = s.openMarks(ctx); err != nil {
 		return err
 	}
-	s.stream, err = s.events.js.CreateOrUpdateStream(ctx, jetstream.StreamConfig{
-		Name: eventStream, Subjects: []string{eventSubject + "*"}, Storage: jetstream.FileStorage,
-		Discard: jetstream.DiscardOld, MaxBytes: c.MaxEventBytes, AllowDirect: true,
-	})
-	if err != nil {
-		return fmt.Errorf("open the event log: %w", err)
+	if err := s.openLog(ctx); err != nil {
+		return err
 	}
 	if err := s.openAnswers(ctx); err != nil {
 		return err
@@ -249,7 +262,10 @@ func (s *Store) prepare(ctx context.Context, c Config) (err error) {
 	if err := s.openTickets(ctx, c.boot); err != nil {
 		return err
 	}
-	return s.openEpoch(ctx, c.boot)
+	if err := s.openEpoch(ctx, c.boot); err != nil {
+		return err
+	}
+	return s.leaveOld(ctx)
 }
 
 func (s *Store) bucket(ctx context.Context, name string) (jetstream.KeyValue, error) {
@@ -282,7 +298,7 @@ func (s *Store) openEpoch(ctx context.Context, boot string) error {
 			return fmt.Errorf("read the epoch: %w", err)
 		}
 		// What the kernel had been given is there as long as the kernel is the same.
-		if s.records.srv != nil && !s.epoch.Clean && (boot == "" || boot != s.epoch.Boot) {
+		if s.moved || s.records.srv != nil && !s.epoch.Clean && (boot == "" || boot != s.epoch.Boot) {
 			s.epoch.Count++
 		}
 	}
@@ -320,6 +336,8 @@ func (s *Store) Close() error {
 		giveUp := time.AfterFunc(opTimeout, s.events.nc.Close)
 		s.done.Wait()
 		giveUp.Stop()
+		close(s.quit)
+		s.making.Wait()
 		select {
 		case <-s.events.js.PublishAsyncComplete(): // answers
 		case <-time.After(opTimeout):
@@ -369,9 +387,10 @@ func (s *Store) DeleteAgent(ctx context.Context, id wire.AgentID) error {
 	if err := s.agents.Purge(ctx, string(id)); err != nil {
 		return fmt.Errorf("delete agent %s: %w", id, err)
 	}
-	if err := s.stream.Purge(ctx, jetstream.WithPurgeSubject(eventSubject+string(id))); err != nil {
+	if err := s.stream.Purge(ctx, jetstream.WithPurgeSubject(logSubject+string(id)+".*")); err != nil {
 		return fmt.Errorf("delete the events of agent %s: %w", id, err)
 	}
+	s.shares.forget(id)
 	return nil
 }
 
@@ -409,8 +428,9 @@ type appended struct {
 }
 
 // Append adds an event to the log; done is told its seq, in the order of the calls, from one goroutine, once it is
-// there. The event's own Seq is not read. Append waits while too many events are on their way, and, with output, while
-// the disk is full: the agent that prints waits with it.
+// there. The event's own Seq is not read; its Before is set. The calls for one agent come one after another. Append waits
+// while too many events are on their way or room is made for more, and, with output, while the disk is full: the agent
+// that prints waits with it.
 func (s *Store) Append(e *wire.Event, done func(seq uint64)) {
 	if e.Type.IsOutput() {
 		s.room.wait()
@@ -419,7 +439,14 @@ func (s *Store) Append(e *wire.Event, done func(seq uint64)) {
 	if err != nil { // cannot be: an event is plain data
 		panic(fmt.Sprintf("jet: encode event: %v", err))
 	}
-	s.appends <- appended{event: e, msg: &nats.Msg{Subject: eventSubject + string(e.Subject), Data: b}, done: done}
+	c := classOf(e.Type)
+	subject := subjectOf(e.Subject, c)
+	before := s.shares.add(e.Subject, c, e.Data.Len(), func(before totals) int {
+		b = before.appendTo(b)
+		return msgSize(subject, b)
+	}, s.room.drain)
+	e.Before = before.Amount
+	s.appends <- appended{event: e, msg: &nats.Msg{Subject: subject, Data: b}, done: done}
 }
 
 // publish owns the way in: one publisher keeps the order.
@@ -455,6 +482,7 @@ func (s *Store) settle() {
 			seq = s.retry(a.msg, err)
 		}
 		if seq != 0 {
+			s.shares.placed(a.event.Subject, classOf(a.event.Type), seq)
 			a.done(seq)
 		}
 	}
@@ -477,41 +505,6 @@ func (s *Store) retry(m *nats.Msg, err error) uint64 {
 			return 0
 		}
 	}
-}
-
-// Events reads at most limit of an agent's events with a seq greater than after, oldest first.
-func (s *Store) Events(ctx context.Context, id wire.AgentID, after uint64, limit int) ([]wire.Event, error) {
-	msgs, err := batch(ctx, s.events.js, eventStream, eventSubject+string(id), after, limit)
-	if err != nil {
-		return nil, fmt.Errorf("read the events of %s: %w", id, err)
-	}
-	var all []wire.Event
-	for _, m := range msgs {
-		var e wire.Event
-		if err := json.Unmarshal(m.Data, &e); err != nil {
-			return nil, fmt.Errorf("read event %d of %s: %w", m.Sequence, id, err)
-		}
-		e.Seq = m.Sequence
-		all = append(all, e)
-	}
-	return all, nil
-}
-
-// FirstLast gives the seqs of an agent's oldest and newest event; 0, 0 when it has none.
-func (s *Store) FirstLast(ctx context.Context, id wire.AgentID) (first, last uint64, err error) {
-	subject := eventSubject + string(id)
-	m, err := s.stream.GetMsg(ctx, 1, jetstream.WithGetMsgSubject(subject))
-	if errors.Is(err, jetstream.ErrMsgNotFound) {
-		return 0, 0, nil
-	}
-	if err != nil {
-		return 0, 0, fmt.Errorf("read the first event of %s: %w", id, err)
-	}
-	l, err := s.stream.GetLastMsgForSubject(ctx, subject)
-	if err != nil {
-		return 0, 0, fmt.Errorf("read the last event of %s: %w", id, err)
-	}
-	return m.Sequence, l.Sequence, nil
 }
 
 // Login is a browser that signed in.

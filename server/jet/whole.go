@@ -74,14 +74,17 @@ func (s *Store) check(ctx context.Context, dir, boot string) error {
 	if err != nil {
 		return &DamagedError{dir, "its inventory can't be read: " + err.Error()}
 	}
+	ctx, cancel := context.WithTimeout(ctx, startTimeout)
+	defer cancel()
 	now, err := s.marks(ctx)
 	if err != nil {
 		return err
 	}
 	for _, name := range slices.Sorted(maps.Keys(was.Streams)) {
 		old, is := was.Streams[name], now[name]
-		events := name == eventStream || name == answerStream
+		events := name == logStream || name == oldStream || name == answerStream
 		switch _, there := now[name]; {
+		case !there && name == oldStream: // it was taken over
 		case !there:
 			return &DamagedError{dir, fmt.Sprintf("stream %s is missing", name)}
 		case events && was.Boot != boot: // the machine crashed: the epoch tells

@@ -40,7 +40,7 @@ func TestADamagedStoreIsNotOpened(t *testing.T) {
 		"a block is missing":         {"records/KV_tasks/msgs/1.blk", remove},
 		"a description is no JSON":   {"records/KV_agents/meta.inf", flip(10, 20)},
 		"a stream is missing":        {"records/KV_agents", remove},
-		"events that were destroyed": {"events/EVENTS/msgs/1.blk", remove},
+		"events that were destroyed": {"events/LOG/msgs/1.blk", remove},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()

@@ -4,7 +4,7 @@
 import { at } from './base.js'
 import { field, mark, one, shape, write } from './dom.js'
 import {
-  activityWord, age, clean, cpuCell, heartbeat, inputRefusal, memCell, need, needGlyph, needText, pidText, shortId, state, stateDetail,
+  activityWord, age, clean, cpuCell, droppedText, heartbeat, inputRefusal, memCell, need, needGlyph, needText, pidText, shortId, state, stateDetail,
   stateWord, stoppable, NONE, replaces,
 } from './format.js'
 import { badges, loadText, writeBadges } from './health.js'
@@ -27,6 +27,9 @@ const HELD = {
 
 /** How much of what was sent the up arrow brings back. */
 const MAX_HISTORY = 100
+
+/** How many events the page begins with again when what it has is not what the log has. */
+const MAX_BACK = 500
 
 const skein = page()
 const root = one(document, '#agent')
@@ -52,7 +55,7 @@ let agent
 const head = {
   status: one(root, '.agent-head .status'), activity: one(root, '.agent-head .activity'), stop: /** @type {HTMLButtonElement} */ (one(root, '#stop-open')),
   age: one(root, '.facts [data-f="age"]'), pid: field(root, 'pid'), held: field(root, 'held'), cpu: field(root, 'cpu'), mem: field(root, 'mem'), exit: field(root, 'exit'), beat: field(root, 'beat'),
-  banner: one(root, '#banner'), badges: field(root, 'badges'), load: field(root, 'load'), work: field(root, 'work'), restarts: field(root, 'restarts'),
+  banner: one(root, '#banner'), dropped: one(root, '#dropped'), badges: field(root, 'badges'), load: field(root, 'load'), work: field(root, 'work'), restarts: field(root, 'restarts'),
 }
 
 /** @param {Agent} a */
@@ -77,6 +80,8 @@ function show(a) {
   write(head.exit, a.exit ? (a.exit.signal ?? '') || String(a.exit.code) : NONE)
   head.stop.disabled = !stoppable(a)
   write(field(head.stop, 'stop-word'), a.status === 'stopping' ? 'Stopping' : a.exit?.leftovers?.length ? 'End what is left' : 'Stop')
+  write(head.dropped, a.dropped ? droppedText(a.dropped) : '')
+  head.dropped.hidden = !a.dropped
   work(a)
   banner(a)
   input.show(a)
@@ -242,7 +247,7 @@ addEventListener('pagehide', (e) => {
 })
 
 async function follow() {
-  const options = { after: cursor, epoch, signal: ends.signal, onattached: (/** @type {{agent: Agent}} */ a) => show(a.agent), onend: (/** @type {{agent: Agent}} */ e) => show(e.agent) }
+  const options = { after: cursor, tail: MAX_BACK, epoch, signal: ends.signal, onattached: (/** @type {{agent: Agent}} */ a) => show(a.agent), onend: (/** @type {{agent: Agent}} */ e) => show(e.agent) }
   for await (const e of skein.events(id, options)) {
     output.add(e)
     if (e.type === 'gap') timeline.clear()

@@ -79,6 +79,12 @@ export function clock(time) {
 export const count = (n, one, many) => (n === 1 ? `1 ${one}` : `${n} ${many}`)
 
 /**
+ * What the log no longer has. ui/output.go has the same.
+ * @param {import('../client/types.js').Dropped} d
+ */
+export const droppedText = (d) => `${bytes(d.bytes)} from ${clock(d.from)} to ${clock(d.to)} are no longer there: the log was full.`
+
+/**
  * What an agent's status and reason come to: a word, and with it a shape and a colour.
  * @param {Pick<Agent, 'status' | 'reason'>} a
  */

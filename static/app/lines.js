@@ -1,5 +1,5 @@
 import { Style, pieces } from './ansi.js'
-import { bytes, count, exitText } from './format.js'
+import { bytes, count, droppedText, exitText } from './format.js'
 import { ScreenLine, moves } from './screen.js'
 
 /** @import { AgentEvent, AgentEventData, GapEvent } from '../client/types.js' */
@@ -49,6 +49,10 @@ export class Lines {
 
   /** @param {AgentEvent | GapEvent} e */
   add(e) {
+    if (e.type.startsWith('output.') && 'dropped' in e && e.dropped) {
+      for (const kind of [...this.#open.keys()]) this.#close(kind)
+      this.#new('gap', e, droppedText(e.dropped))
+    }
     switch (e.type) {
       case 'output.stdout':
         return this.#output('out', e)
@@ -66,7 +70,6 @@ export class Lines {
         return
       case 'gap':
         for (const kind of [...this.#open.keys()]) this.#close(kind)
-        if (!e.restarted) this.#new('gap', { seq: e.first, time: new Date().toISOString() }, 'Earlier output is no longer there.')
     }
   }
 

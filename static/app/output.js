@@ -1,6 +1,6 @@
 import { clone, field, mark, one, settings, write } from './dom.js'
 import { Find } from './find.js'
-import { clock, count } from './format.js'
+import { clock, count, droppedText } from './format.js'
 import { Lines, decode, linePieces } from './lines.js'
 import { failed, toast } from './toast.js'
 
@@ -77,6 +77,7 @@ export class Output {
     for (const el of /** @type {HTMLCollectionOf<HTMLElement>} */ (list.children)) {
       const time = one(el, 'time')
       write(time, clock(time.getAttribute('datetime') ?? 0)) // the server's time zone may be another
+      if (el.dataset.dropped) write(one(el, '.tx'), droppedText(JSON.parse(el.dataset.dropped)))
       if (el.dataset.raw === undefined) continue
       /** @type {Line} */
       const line = {
@@ -231,7 +232,7 @@ export class Output {
     this.#first = this.#unseen = 0
     this.#trimmed = false
     this.#epoch = ''
-    this.#sayEarlier('')
+    this.#sayEarlier('There is earlier output.')
   }
 
   /** Takes the oldest lines away. */

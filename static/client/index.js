@@ -252,8 +252,9 @@ export class Skein extends EventTarget {
   }
 
   /**
-   * An agent's events in order, each once, over reconnects. Where that is impossible because the log is another one, an
-   * event of type `gap` says so.
+   * An agent's events in order, each once, over reconnects. Where that is impossible, because the log is another one or
+   * has dropped what follows the cursor, an event of type `gap` says so. An event's `dropped` says what the log no longer
+   * had before it.
    * @param {string} id
    * @param {EventsOptions} [options]
    */

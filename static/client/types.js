@@ -66,6 +66,7 @@
  * @property {boolean} [stalled] it has a task and gives no sign of work
  * @property {string} [stalled_since] its last sign of work, while it is stalled
  * @property {string} [request]
+ * @property {Dropped} [dropped] what the log no longer has of its events
  * @property {string} [last_line]
  * @property {number} last_seq
  * @property {number} rev the greater one is the newer record
@@ -123,6 +124,14 @@
  * @property {string} subject the agent's id
  * @property {string} [actor]
  * @property {AgentEventData} data
+ * @property {Dropped} [dropped] what the log no longer has right before this event
+ *
+ * @typedef {object} Dropped events that the log's bound took
+ * @property {number} events
+ * @property {number} bytes
+ * @property {string} from
+ * @property {string} to
+ * @property {number} [last] of an agent's record: a cursor at or behind it misses none of them
  *
  * @typedef {object} GapEvent made by the client where the log could not be followed without a break
  * @property {'gap'} type

@@ -22,7 +22,8 @@ type EventOptions struct {
 	Attached func(wire.Attached)
 }
 
-// Events gives an agent's events in order: none lost and none twice, over reconnects. It ends when the agent ended and
+// Events gives an agent's events in order: none lost and none twice, over reconnects. An event's Dropped says what the
+// log no longer had before it. It ends when the agent ended and
 // all was given. The error, if there is one, is the last pair.
 func (c *Client) Events(ctx context.Context, id wire.AgentID, o EventOptions) iter.Seq2[wire.Event, error] {
 	return func(yield func(wire.Event, error) bool) {

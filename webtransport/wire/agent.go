@@ -189,6 +189,8 @@ type Agent struct {
 
 	Request string `json:"request,omitempty"` // marks the request that made it, so that the request has one effect over restarts
 
+	Dropped *Dropped `json:"dropped,omitempty"` // what the log no longer has of its events; nil: it has all
+
 	LastLine string `json:"last_line,omitempty"` // its last line of output, at most MaxLastLine bytes
 	LastSeq  uint64 `json:"last_seq"`            // the position of its last event
 	Rev      uint32 `json:"rev"`                 // grows with every change of this record; the greater one is the newer
@@ -272,6 +274,29 @@ type Event struct {
 	Subject AgentID   `json:"subject"`
 	Actor   string    `json:"actor,omitempty"` // who caused it: a client, or the server
 	Data    EventData `json:"data"`
+
+	// Dropped is what the log no longer has right before this event; nil: nothing is missing.
+	Dropped *Dropped `json:"dropped,omitempty"`
+	// Before counts the agent's events of the same kind (output, or the others) before this one, those that the log no
+	// longer has too. It stays within the server.
+	Before Amount `json:"-"`
+}
+
+// Amount is how much some events are.
+type Amount struct {
+	Events uint64 `json:"events"`
+	Bytes  uint64 `json:"bytes"` // of their text or bytes
+}
+
+// Minus is what a has more than b.
+func (a Amount) Minus(b Amount) Amount { return Amount{a.Events - b.Events, a.Bytes - b.Bytes} }
+
+// Dropped is what the log's bound took of an agent's events. From and To enclose it.
+type Dropped struct {
+	Amount
+	From time.Time `json:"from"`
+	To   time.Time `json:"to"`
+	Last uint64    `json:"last,omitempty"` // a cursor at or behind this seq misses none of it; of an agent's record only
 }
 
 // EventType says what happened.
@@ -296,6 +321,20 @@ const (
 // IsOutput reports whether the event carries bytes that the agent printed.
 func (t EventType) IsOutput() bool { return t == EventStdout || t == EventStderr }
 
+// Which chooses among an agent's events.
+type Which string
+
+const (
+	AllEvents       Which = ""
+	LifecycleEvents Which = "lifecycle" // what happened to it: all but its output
+	OutputEvents    Which = "output"    // what it printed
+)
+
+// Has reports whether a type is among the chosen ones.
+func (w Which) Has(t EventType) bool {
+	return w == AllEvents || (w == OutputEvents) == t.IsOutput()
+}
+
 // EventData is what an event carries; which fields are set depends on its type.
 type EventData struct {
 	Text     string   `json:"text,omitempty"`   // when the bytes are valid UTF-8
@@ -316,3 +355,6 @@ func (d EventData) Bytes() []byte {
 	}
 	return []byte(d.Text)
 }
+
+// Len is the length of Bytes.
+func (d EventData) Len() int { return max(len(d.Base64), len(d.Text)) }

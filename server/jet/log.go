@@ -1,0 +1,257 @@
+package jet
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"skein.dev/skein/webtransport/wire"
+)
+
+// atField begins the totals, which are the last field of every message.
+var atField = []byte(`,"at":[`)
+
+// appendTo adds the totals to an event's JSON.
+func (t totals) appendTo(event []byte) []byte {
+	return fmt.Appendf(event[:len(event)-1], `,"at":[%d,%d,%d]}`, t.Events, t.Bytes, t.stored)
+}
+
+var errTotals = errors.New("it has no totals")
+
+// parseTotals reads them off a message, without reading the event.
+func parseTotals(data []byte) (t totals, _ error) {
+	i := bytes.LastIndex(data, atField)
+	if i < 0 {
+		return t, errTotals
+	}
+	var at [3]uint64
+	if err := json.Unmarshal(data[i+len(atField)-1:len(data)-1], &at); err != nil {
+		return t, errTotals
+	}
+	return totals{wire.Amount{Events: at[0], Bytes: at[1]}, at[2]}, nil
+}
+
+// msgSize is what a message takes of the stream, as the store counts.
+func msgSize(subject string, data []byte) int { return msgOverhead + len(subject) + len(data) }
+
+func (s *Store) makeLog(ctx context.Context) (err error) {
+	s.stream, err = s.events.js.CreateOrUpdateStream(ctx, jetstream.StreamConfig{
+		Name: logStream, Subjects: []string{logSubject + "*.*"}, Storage: jetstream.FileStorage, AllowDirect: true,
+	})
+	if err != nil {
+		return fmt.Errorf("open the event log: %w", err)
+	}
+	return nil
+}
+
+func (s *Store) openLog(ctx context.Context) error {
+	if err := s.makeLog(ctx); err != nil {
+		return err
+	}
+	info, err := s.stream.Info(ctx, jetstream.WithSubjectFilter(logSubject+">"))
+	if err != nil {
+		return fmt.Errorf("open the event log: %w", err)
+	}
+	for subject := range info.State.Subjects {
+		if err := s.loadShare(ctx, subject); err != nil {
+			return fmt.Errorf("open the event log: %s: %w", subject, err)
+		}
+	}
+	return nil
+}
+
+// loadShare reads off the log what it has of one subject.
+func (s *Store) loadShare(ctx context.Context, subject string) error {
+	id, token, _ := strings.Cut(strings.TrimPrefix(subject, logSubject), ".")
+	c := class(slices.Index(classTokens[:], token))
+	if c < 0 {
+		return errors.New("there is no such kind of event")
+	}
+	first, err := s.next(ctx, subject, 0)
+	if err != nil {
+		return err
+	}
+	m, err := s.stream.GetLastMsgForSubject(ctx, subject)
+	if err != nil {
+		return err
+	}
+	last, err := read(m)
+	if err != nil {
+		return err
+	}
+	sh := share{first: first.seq, last: last.seq, begin: first.before, end: last.after()}
+	if first.before.Events > 0 {
+		sh.dropped = wire.Dropped{Amount: first.before.Amount, To: first.time, Last: first.seq - 1}
+	}
+	s.shares.mu.Lock()
+	defer s.shares.mu.Unlock()
+	s.shares.agent(wire.AgentID(id))[c] = sh
+	s.shares.stored[c] += sh.size()
+	if s.shares.tight() { // the bound is a lower one than before
+		s.shares.wake()
+	}
+	return nil
+}
+
+// found is where an event stands.
+type found struct {
+	seq    uint64 // 0: there is none
+	before totals
+	time   time.Time
+	msg    *jetstream.RawStreamMsg
+}
+
+func read(m *jetstream.RawStreamMsg) (found, error) {
+	before, err := parseTotals(m.Data)
+	if err != nil {
+		return found{}, fmt.Errorf("read event %d: %w", m.Sequence, err)
+	}
+	return found{m.Sequence, before, m.Time.UTC(), m}, nil
+}
+
+// after is the totals with the event itself.
+func (f found) after() totals {
+	var e wire.Event
+	if f.msg == nil || json.Unmarshal(f.msg.Data, &e) != nil {
+		return f.before
+	}
+	t := f.before
+	t.Events++
+	t.Bytes += uint64(e.Data.Len())
+	t.stored += uint64(msgSize(f.msg.Subject, f.msg.Data))
+	return t
+}
+
+// next finds the first event of a subject behind a seq.
+func (s *Store) next(ctx context.Context, subject string, after uint64) (found, error) {
+	m, err := s.stream.GetMsg(ctx, after+1, jetstream.WithGetMsgSubject(subject))
+	if errors.Is(err, jetstream.ErrMsgNotFound) {
+		return found{}, nil
+	}
+	if err != nil {
+		return found{}, fmt.Errorf("look for an event: %w", err)
+	}
+	return read(m)
+}
+
+// purge removes the events of a subject before a seq.
+func (s *Store) purge(ctx context.Context, subject string, before uint64) error {
+	if err := s.stream.Purge(ctx, jetstream.WithPurgeSubject(subject), jetstream.WithPurgeSequence(before)); err != nil {
+		return fmt.Errorf("drop events: %w", err)
+	}
+	return nil
+}
+
+// Events reads at most limit of an agent's events with a seq greater than after, oldest first.
+func (s *Store) Events(ctx context.Context, id wire.AgentID, after uint64, limit int) ([]wire.Event, error) {
+	return s.EventsOf(ctx, id, wire.AllEvents, after, limit)
+}
+
+// EventsOf reads as Events does, but only what was chosen.
+func (s *Store) EventsOf(ctx context.Context, id wire.AgentID, which wire.Which, after uint64, limit int) ([]wire.Event, error) {
+	subject := logSubject + string(id) + ".*"
+	if c := classesOf(which); len(c) == 1 {
+		subject = subjectOf(id, c[0])
+	}
+	msgs, err := batch(ctx, s.events.js, logStream, subject, after, limit)
+	if err != nil {
+		return nil, fmt.Errorf("read the events of %s: %w", id, err)
+	}
+	var all []wire.Event
+	for _, m := range msgs {
+		var e wire.Event
+		if err := json.Unmarshal(m.Data, &e); err != nil {
+			return nil, fmt.Errorf("read event %d of %s: %w", m.Sequence, id, err)
+		}
+		before, err := parseTotals(m.Data)
+		if err != nil {
+			return nil, fmt.Errorf("read event %d of %s: %w", m.Sequence, id, err)
+		}
+		e.Seq, e.Before = m.Sequence, before.Amount
+		all = append(all, e)
+	}
+	return all, nil
+}
+
+// Before counts the events of a kind, that an agent had up to a seq, those that the log no longer has too.
+func (s *Store) Before(ctx context.Context, id wire.AgentID, out bool, seq uint64) (wire.Amount, error) {
+	c := lifecycle
+	if out {
+		c = output
+	}
+	sh := s.shares.get(id, c)
+	if sh.last <= seq {
+		return sh.end.Amount, nil
+	}
+	f, err := s.next(ctx, subjectOf(id, c), seq)
+	return f.before.Amount, err
+}
+
+// Back gives the cursor from which on an agent has at most n of the chosen events, up to the seq before; 0: up to its
+// newest.
+func (s *Store) Back(ctx context.Context, id wire.AgentID, which wire.Which, before uint64, n int) (uint64, error) {
+	first, last := s.firstLast(id)
+	if before == 0 || before > last {
+		before = last + 1
+	}
+	if first == 0 || first >= before {
+		return 0, nil
+	}
+	all, err := s.count(ctx, id, which, before-1)
+	if err != nil {
+		return 0, err
+	}
+	return seek(first-1, before-1, func(seq uint64) (bool, error) {
+		these, err := s.count(ctx, id, which, seq)
+		return these+uint64(n) >= all, err
+	})
+}
+
+// count is how many of an agent's chosen events were appended up to a seq.
+func (s *Store) count(ctx context.Context, id wire.AgentID, which wire.Which, seq uint64) (all uint64, _ error) {
+	for _, c := range classesOf(which) {
+		n, err := s.Before(ctx, id, c == output, seq)
+		if err != nil {
+			return 0, err
+		}
+		all += n.Events
+	}
+	return all, nil
+}
+
+// FirstLast gives the seqs of an agent's oldest and newest event; 0, 0 when it has none.
+func (s *Store) FirstLast(_ context.Context, id wire.AgentID) (first, last uint64, err error) {
+	first, last = s.firstLast(id)
+	return first, last, nil
+}
+
+func (s *Store) firstLast(id wire.AgentID) (first, last uint64) {
+	for c := range classes {
+		sh := s.shares.get(id, c)
+		if sh.first != 0 && (first == 0 || sh.first < first) {
+			first = sh.first
+		}
+		last = max(last, sh.last)
+	}
+	return first, last
+}
+
+// Drops has f told what an agent's log lost so far, before it is lost: at once for those that lost something already. f
+// must not wait.
+func (s *Store) Drops(f func(wire.AgentID, wire.Dropped)) {
+	s.shares.mu.Lock()
+	defer s.shares.mu.Unlock()
+	s.shares.told = f
+	for id, a := range s.shares.of {
+		if d := droppedOf(a); d.Events > 0 {
+			f(id, d)
+		}
+	}
+}
