@@ -178,6 +178,7 @@ func (s *Server) artifactContent(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	h := w.Header()
+	uncompressed(w) // and in ranges
 	h.Set("Content-Type", rec.MediaType)
 	h.Set("Content-Disposition", attachment(rec.Name))
 	h.Set("ETag", `"`+rec.SHA256+`"`)

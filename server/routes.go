@@ -46,12 +46,12 @@ func (s *Server) routes() http.Handler {
 	s.memoryRoutes(in)
 	s.artifactRoutes(in)
 	in.HandleFunc("GET /network", s.networkPage)
-	in.HandleFunc("GET /stories", func(w http.ResponseWriter, r *http.Request) { s.page(w, r, http.StatusOK, ui.Stories()) })
+	in.HandleFunc("GET /stories", func(w http.ResponseWriter, r *http.Request) { s.page(w, r, http.StatusOK, ui.Stories(static.URL)) })
 	in.HandleFunc("POST /connect", s.connect)
 	in.HandleFunc("POST "+wire.RPCPath, s.rpc)
 	in.HandleFunc("POST /login/token", s.loginToken)
 	in.HandleFunc("POST /logout", s.logout)
-	in.Handle("GET /static/", cached(http.StripPrefix("/static/", http.FileServerFS(static.Files()))))
+	in.HandleFunc("GET /static/", asset)
 	in.Handle("GET /metrics", s.met.handler())
 	in.HandleFunc("GET /static", s.noPage) // else the mux leads to /static/, and forgets the base path
 	in.HandleFunc("/", s.noPage)
@@ -66,9 +66,9 @@ func (s *Server) routes() http.Handler {
 	doors := http.NewServeMux() // their Origin is checked, against another list
 	doors.HandleFunc("GET /ws", s.ws)
 	doors.HandleFunc("CONNECT "+wire.WebTransportPath, s.wt)
-	doors.Handle("POST /connect", s.fromPages(csrf.Handler(open)))
+	doors.Handle("POST /connect", s.fromPages(csrf.Handler(open))) // its tickets are not compressed
 	doors.Handle("OPTIONS /connect", s.fromPages(nil))
-	doors.Handle("/", csrf.Handler(open))
+	doors.Handle("/", compressed(csrf.Handler(open)))
 	return s.below(notEarly(s.headers(s.known(doors))))
 }
 
@@ -166,17 +166,6 @@ func (s *Server) page(w http.ResponseWriter, r *http.Request, status int, c temp
 	})).ServeHTTP(w, r)
 }
 
-// cached lets browsers keep files for ever that are asked for by their hash.
-func cached(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Cache-Control", "no-cache")
-		if r.URL.RawQuery != "" && r.URL.RequestURI() == static.URL(strings.TrimPrefix(r.URL.Path, "/static/")) {
-			w.Header().Set("Cache-Control", "private, max-age=31536000, immutable")
-		}
-		next.ServeHTTP(w, r)
-	})
-}
-
 // readyTimeout bounds the look at the store, so that whoever asks has an answer within a second.
 const readyTimeout = 800 * time.Millisecond
 
@@ -248,6 +237,7 @@ func (s *Server) loginPage(w http.ResponseWriter, r *http.Request) {
 		s.refuse(w, r, http.StatusUnauthorized, "")
 		return
 	}
+	uncompressed(w) // it holds a secret beside what the URL says
 	s.page(w, r, http.StatusOK, ui.Login(ui.LoginView{Token: token, Next: localPath(r.URL.Query().Get("next")), Nonce: nonce(w)}))
 }
 

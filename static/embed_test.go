@@ -1,30 +1,20 @@
 package static_test
 
 import (
-	"io/fs"
-	"net/http"
-	"net/http/httptest"
+	"bytes"
+	"io"
 	"strings"
 	"testing"
+
+	"github.com/klauspost/compress/gzip"
 
 	"skein.dev/skein/static"
 )
 
-func TestFiles(t *testing.T) {
-	h := http.StripPrefix("/static/", http.FileServerFS(static.Files()))
-	for path, want := range map[string]int{
-		static.URL("style.css"): http.StatusOK,
-		"/static/no.such":       http.StatusNotFound,
-		"/static/.keep":         http.StatusNotFound,
-		"/static/":              http.StatusNotFound,
-		"/static/dist/":         http.StatusNotFound,
-		"/static/embed.go":      http.StatusNotFound,
-		"/static/package.json":  http.StatusNotFound,
-	} {
-		w := httptest.NewRecorder()
-		h.ServeHTTP(w, httptest.NewRequest("GET", path, nil))
-		if w.Code != want {
-			t.Errorf("%s: status %d, want %d", path, w.Code, want)
+func TestFind(t *testing.T) {
+	for name, want := range map[string]bool{"style.css": true, "icon.svg": true, "no.such": false, ".keep": false, "": false, "dist/": false, "embed.go": false, "package.json": false} {
+		if _, ok := static.Find(name); ok != want {
+			t.Errorf("%q is there: %t, want %t", name, ok, want)
 		}
 	}
 }
@@ -37,7 +27,20 @@ func TestURL(t *testing.T) {
 	if got := static.URL("no.such"); got != "/static/no.such" {
 		t.Errorf("URL of a file that is not there = %q", got)
 	}
-	if _, err := fs.Stat(static.Files(), "style.css"); err != nil {
-		t.Error(err)
+}
+
+func TestGzipIsTheSameFileAndSmaller(t *testing.T) {
+	for _, f := range static.All() {
+		z := f.Gzip()
+		if z == nil {
+			continue
+		}
+		r, err := gzip.NewReader(bytes.NewReader(z))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if b, err := io.ReadAll(r); err != nil || !bytes.Equal(b, f.Content) || len(z) >= len(f.Content) {
+			t.Errorf("%s: %d bytes of %d, %v", f.Name, len(z), len(f.Content), err)
+		}
 	}
 }

@@ -366,7 +366,7 @@ func TestHostileText(t *testing.T) {
 // TestContentSecurityPolicy: the policy allows no inline script or style on the dashboard's pages.
 func TestContentSecurityPolicy(t *testing.T) {
 	v := AgentView{Agent: storyAgents()[0], Events: storyEvents(), Type: storyTypes()[0], Now: storyNow, Assets: assets}
-	for name, c := range map[string]templ.Component{"fleet": Fleet(fleetView(storyAgents()...)), "agent": AgentPage(v), "stories": Stories()} {
+	for name, c := range map[string]templ.Component{"fleet": Fleet(fleetView(storyAgents()...)), "agent": AgentPage(v), "stories": Stories(assets)} {
 		doc := render(t, c)
 		for d := range doc.Descendants() {
 			n := node{d}
@@ -591,7 +591,7 @@ func TestRefused(t *testing.T) {
 }
 
 func TestStories(t *testing.T) {
-	doc := render(t, Stories())
+	doc := render(t, Stories(assets))
 	for _, theme := range []string{"light", "dark"} {
 		states := map[string]bool{}
 		for _, p := range doc.all(both(class("story-theme"), with("data-theme", theme))) {

@@ -11,7 +11,7 @@ import templruntime "github.com/a-h/templ/runtime"
 import "skein.dev/skein/webtransport/wire"
 
 // Stories shows every component in every state, in both themes: for whoever works on them, and for pictures.
-func Stories() templ.Component {
+func Stories(assets func(name string) string) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
 		if templ_7745c5c3_CtxErr := ctx.Err(); templ_7745c5c3_CtxErr != nil {
@@ -550,7 +550,7 @@ func Stories() templ.Component {
 			}
 			return nil
 		})
-		templ_7745c5c3_Err = shell(page{title: "Stories", node: "workstation", version: "dev", assets: func(name string) string { return "/static/" + name }}).Render(templ.WithChildren(ctx, templ_7745c5c3_Var2), templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = shell(page{title: "Stories", node: "workstation", version: "dev", assets: assets}).Render(templ.WithChildren(ctx, templ_7745c5c3_Var2), templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

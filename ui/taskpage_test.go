@@ -456,7 +456,7 @@ func harmless(t *testing.T, doc node) {
 }
 
 func TestStoriesShowEveryTaskState(t *testing.T) {
-	doc := render(t, Stories())
+	doc := render(t, Stories(assets))
 	for _, theme := range []string{"light", "dark"} {
 		states := map[string]bool{}
 		for _, p := range doc.all(both(class("story-theme"), with("data-theme", theme))) {
