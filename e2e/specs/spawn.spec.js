@@ -42,10 +42,11 @@ test('a command becomes a process', async ({ fleet: page, server }) => {
 test('folder, environment and labels reach the process', async ({ fleet: page, server }) => {
   const form = await openForm(page)
   await choose(form, 'shell')
-  await command(form, `sh -c 'echo "$PWD $COLOUR"'`)
+  await command(form, `sh -c 'cat; echo "$PWD $COLOUR"'`) // without its box "No standard input" it would wait
   await form.getByRole('textbox', { name: 'Name' }).fill('placed')
-  await form.getByText('Folder, environment, labels').click()
+  await form.getByText('Folder, input, environment, labels').click()
   await form.getByRole('textbox', { name: 'Working folder' }).fill(server.dir)
+  await form.getByRole('checkbox', { name: 'No standard input' }).check()
   await form.getByRole('textbox', { name: 'Environment' }).fill('COLOUR=deep blue = nice')
   await form.getByRole('textbox', { name: 'Labels' }).fill('team=search')
   await submit(form)
