@@ -432,7 +432,7 @@ func TestAClientThatNeverReadsAtScale(t *testing.T) {
 		eventually(t, "it floods on while nobody reads", flooded(enough))
 		for _, q := range []*peer{reading, beside} {
 			for range 20 {
-				if took := q.ping(t); took > time.Second {
+				if took := q.ping(t); took > time.Second && !raceEnabled { // a rate is for make soak
 					t.Errorf("another session waited %s", took)
 				}
 			}

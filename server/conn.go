@@ -53,6 +53,7 @@ type conn struct {
 	shapers shapers
 	raced   raced
 	ended   ended
+	unread  unread
 	// uploads and downloads bound the bulk lanes in work; more wait unread. A client that reads its downloads slowly keeps
 	// none of its uploads waiting.
 	uploads, downloads chan struct{}
@@ -70,6 +71,7 @@ func (s *Server) serveSession(sess webtransport.Session) {
 		uploads: make(chan struct{}, maxTransfers), downloads: make(chan struct{}, maxTransfers),
 	}
 	c.status.resync = make(chan *wire.Message, 4)
+	c.unread.reads, c.unread.share = make(chan struct{}, laneReads), s.share
 	info := sess.Info()
 	c.log = s.log.With("session", c.id, "transport", info.Transport)
 	s.mu.Lock()
@@ -81,6 +83,7 @@ func (s *Server) serveSession(sess webtransport.Session) {
 		s.mu.Lock()
 		delete(s.conns, c)
 		s.mu.Unlock()
+		s.memory.release(&c.unread)
 	}()
 
 	hello := time.AfterFunc(wire.HelloTimeout, func() { c.close(wire.CloseHelloTimeout, "no hello within "+wire.HelloTimeout.String()) })

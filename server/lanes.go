@@ -124,12 +124,15 @@ func (p *pump) run() {
 func (p *pump) send() bool {
 	c := p.l.c
 	for {
-		events, err := p.f.Poll(c.ctx)
+		more, err := p.sendBatch()
 		switch {
 		case errors.Is(err, io.EOF):
 			p.l.notify(wire.NoteEnd, wire.End{Agent: p.f.Agent(), Cursor: p.f.Cursor()})
 			p.ended.Store(true)
 			p.l.end()
+			return false
+		case errors.As(err, new(errUnsent)):
+			p.l.cancel(lineCode(err))
 			return false
 		case err != nil:
 			if c.ctx.Err() != nil {
@@ -139,17 +142,45 @@ func (p *pump) send() bool {
 			c.log.Error("an agent's events could not be read", "agent", p.f.Agent().ID, "err", err)
 			p.l.cancel(wire.StreamInternal)
 			return false
-		case len(events) == 0:
+		case !more:
 			return true
-		}
-		for _, part := range wire.Pages(events, 0) {
-			if err := p.l.notify(wire.NoteEvents, wire.Events{Events: part, Cursor: part[len(part)-1].Seq}); err != nil {
-				p.l.cancel(lineCode(err))
-				return false
-			}
 		}
 	}
 }
+
+// sendBatch sends some of the events that there are, within what the session may hold for a client that does not read. An
+// errUnsent is the client's doing.
+func (p *pump) sendBatch() (more bool, err error) {
+	share := p.l.c.unread.take(laneBatch)
+	defer p.l.c.unread.give(share)
+	events, err := p.poll(int(laneShare + share))
+	if err != nil {
+		return false, err
+	}
+	for _, part := range wire.Pages(events, 0) {
+		if err := p.l.notify(wire.NoteEvents, wire.Events{Events: part, Cursor: part[len(part)-1].Seq}); err != nil {
+			return false, errUnsent{err}
+		}
+	}
+	return len(events) > 0, nil
+}
+
+// poll waits for its turn to read.
+func (p *pump) poll(limit int) ([]wire.Event, error) {
+	c := p.l.c
+	select {
+	case c.unread.reads <- struct{}{}:
+		defer func() { <-c.unread.reads }()
+		return p.f.Poll(c.ctx, limit)
+	case <-c.ctx.Done():
+		return nil, c.ctx.Err()
+	}
+}
+
+// errUnsent says that a client could not be sent events.
+type errUnsent struct{ error }
+
+func (e errUnsent) Unwrap() error { return e.error }
 
 // agentRequests takes input for one agent on its own lane.
 func (c *conn) agentRequests(id wire.AgentID) handler {

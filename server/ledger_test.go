@@ -199,7 +199,7 @@ func (c *ledgerClient) do(ctx context.Context, op int, later bool) (answered boo
 			return true, nil
 		}
 		var we *wire.Error
-		if errors.As(err, &we) && we.Code != wire.CodeUnavailable {
+		if errors.As(err, &we) && we.Code != wire.CodeUnavailable && we.Code != wire.CodeOutcomeUnknown { // which ask for the same again
 			return false, err
 		}
 		if ctx.Err() != nil || time.Since(begin) > 2*time.Minute {

@@ -102,6 +102,8 @@ type Server struct {
 	tlsPort  int
 	quic     *webtransport.QUICServer
 	draining atomic.Bool
+	memory   memory
+	share    int64 // of what a session holds of what was not read: sessionShare, but for tests
 
 	mu    sync.Mutex
 	conns map[*conn]struct{}
@@ -116,7 +118,7 @@ func New(ctx context.Context, o Options) (_ *Server, err error) {
 	if o.Version == "" {
 		o.Version = "dev"
 	}
-	s := &Server{o: o, log: o.Logger, conns: map[*conn]struct{}{}}
+	s := &Server{o: o, log: o.Logger, share: sessionShare, conns: map[*conn]struct{}{}}
 	if s.config, err = LoadConfig(o.ConfigFile); err != nil {
 		return nil, err
 	}

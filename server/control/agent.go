@@ -342,7 +342,7 @@ func (a *agent) findLastLine(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	events, err := a.p.o.Store.Events(ctx, a.id, after, pageEvents)
+	events, err := a.p.o.Store.Events(ctx, a.id, after, pageEvents, pageBytes)
 	if err != nil {
 		return err
 	}

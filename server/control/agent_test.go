@@ -35,7 +35,7 @@ func TestNothingFollowsTheExit(t *testing.T) {
 	if a.event(wire.EventInput, "test", wire.EventData{Text: "too late"}) {
 		t.Error("an input was logged behind the exit")
 	}
-	events, err := store.Events(t.Context(), a.id, 0, 100)
+	events, err := store.Events(t.Context(), a.id, 0, 100, 1<<20)
 	if err != nil || len(events) == 0 || events[len(events)-1].Type != wire.EventExited {
 		t.Errorf("the log ends with %+v, %v", events, err)
 	}

@@ -43,7 +43,7 @@ type Store interface {
 	// Append adds an event; done is told its seq, in the order of the calls, once it is there. It waits when too much
 	// is under way.
 	Append(e *wire.Event, done func(seq uint64))
-	Events(ctx context.Context, id wire.AgentID, after uint64, limit int) ([]wire.Event, error)
+	Events(ctx context.Context, id wire.AgentID, after uint64, limit, bytes int) ([]wire.Event, error)
 	EventsOf(ctx context.Context, id wire.AgentID, which wire.Which, after uint64, limit int) ([]wire.Event, error)
 	FirstLast(ctx context.Context, id wire.AgentID) (first, last uint64, err error)
 	// Before counts an agent's events up to a seq: its output, or the others.

@@ -542,7 +542,7 @@ func TestOldAgentsAreForgotten(t *testing.T) {
 		t.Fatalf("%v were removed", gone)
 	}
 	for _, id := range gone {
-		if events, err := n.store.Events(t.Context(), id, 0, 10); len(events) > 0 || err != nil {
+		if events, err := n.store.Events(t.Context(), id, 0, 10, 1<<20); len(events) > 0 || err != nil {
 			t.Errorf("%s has %d events still, %v", id, len(events), err)
 		}
 		if _, err := n.Get(id); !errors.Is(err, &wire.Error{Code: wire.CodeNotFound}) {

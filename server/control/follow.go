@@ -12,6 +12,9 @@ import (
 // pageEvents bounds what one read of the store brings.
 const pageEvents = 256
 
+// pageBytes bounds what a reader within this process takes at once, in bytes.
+const pageBytes = 1 << 20
+
 // Follower reads an agent's events from a cursor on. It is for one goroutine.
 type Follower struct {
 	a       *agent
@@ -167,7 +170,7 @@ func (f *Follower) Next(ctx context.Context) ([]wire.Event, error) {
 	})
 	defer stop()
 	for {
-		events, err := f.Poll(ctx)
+		events, err := f.Poll(ctx, pageBytes)
 		if len(events) > 0 || err != nil {
 			return events, err
 		}
@@ -195,13 +198,13 @@ func (f *Follower) Notify(call func()) (stop func()) {
 	}
 }
 
-// Poll gives the next events, a page at most; none: there are none now. io.EOF: the agent ended and every event was
+// Poll gives the next events, of limit bytes or so together, and a page at most; none: there are none now. io.EOF: the agent ended and every event was
 // given, or, without follow, every event that was there at the start was.
-func (f *Follower) Poll(ctx context.Context) ([]wire.Event, error) {
+func (f *Follower) Poll(ctx context.Context, limit int) ([]wire.Event, error) {
 	for {
 		events, ended, inTail := f.fromTail()
 		if !inTail {
-			page, err := f.a.p.o.Store.Events(ctx, f.a.id, f.cursor, pageEvents)
+			page, err := f.a.p.o.Store.Events(ctx, f.a.id, f.cursor, pageEvents, limit)
 			if err != nil {
 				return nil, err
 			}
@@ -217,6 +220,7 @@ func (f *Follower) Poll(ctx context.Context) ([]wire.Event, error) {
 			}
 		}
 		if len(events) > 0 {
+			events = atMost(events, limit)
 			f.cursor = events[len(events)-1].Seq
 			f.missed(events)
 			return events, nil
@@ -226,6 +230,20 @@ func (f *Follower) Poll(ctx context.Context) ([]wire.Event, error) {
 		}
 		return nil, nil
 	}
+}
+
+// eventSize is what an event takes beside its data, in bytes, or a little more.
+const eventSize = 200
+
+// atMost gives the first events, of limit bytes together, and holds on to no others: one at least.
+func atMost(events []wire.Event, limit int) []wire.Event {
+	size := 0
+	for i := range events {
+		if size += eventSize + events[i].Data.Len(); size > limit && i > 0 {
+			return slices.Clone(events[:i])
+		}
+	}
+	return events
 }
 
 // fromTail gives a page of the events after the cursor out of memory, if they are all there.

@@ -49,7 +49,7 @@ func TestEventsSurviveAndKeepTheirOrder(t *testing.T) {
 	}
 	var got []wire.Event
 	for after := uint64(0); ; {
-		page, err := s.Events(t.Context(), "aaa", after, 256)
+		page, err := s.Events(t.Context(), "aaa", after, 256, batchBytes)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -122,7 +122,7 @@ func TestAgentRecords(t *testing.T) {
 			t.Errorf("a00 is %q, want the last write", a.Name)
 		}
 	}
-	if events, err := s.Events(t.Context(), "a01", 0, 10); len(events) != 0 || err != nil {
+	if events, err := s.Events(t.Context(), "a01", 0, 10, batchBytes); len(events) != 0 || err != nil {
 		t.Errorf("a deleted agent has %d events, %v", len(events), err)
 	}
 }

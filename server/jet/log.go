@@ -150,17 +150,21 @@ func (s *Store) purge(ctx context.Context, subject string, before uint64) error 
 }
 
 // Events reads at most limit of an agent's events with a seq greater than after, oldest first.
-func (s *Store) Events(ctx context.Context, id wire.AgentID, after uint64, limit int) ([]wire.Event, error) {
-	return s.EventsOf(ctx, id, wire.AllEvents, after, limit)
+func (s *Store) Events(ctx context.Context, id wire.AgentID, after uint64, limit, bytes int) ([]wire.Event, error) {
+	return s.eventsOf(ctx, id, wire.AllEvents, after, limit, bytes)
 }
 
 // EventsOf reads as Events does, but only what was chosen.
 func (s *Store) EventsOf(ctx context.Context, id wire.AgentID, which wire.Which, after uint64, limit int) ([]wire.Event, error) {
+	return s.eventsOf(ctx, id, which, after, limit, batchBytes)
+}
+
+func (s *Store) eventsOf(ctx context.Context, id wire.AgentID, which wire.Which, after uint64, limit, bytes int) ([]wire.Event, error) {
 	subject := logSubject + string(id) + ".*"
 	if c := classesOf(which); len(c) == 1 {
 		subject = subjectOf(id, c[0])
 	}
-	msgs, err := batch(ctx, s.events.js, logStream, subject, after, limit)
+	msgs, err := batch(ctx, s.events.js, logStream, subject, after, limit, bytes)
 	if err != nil {
 		return nil, fmt.Errorf("read the events of %s: %w", id, err)
 	}

@@ -63,7 +63,7 @@ func (s *Store) NoteMarks(ctx context.Context, namespace, key string, since time
 // marksOf reads the marks in the messages of a subject of memory.
 func (s *Store) marksOf(ctx context.Context, subject string, since time.Time) (all []marked, err error) {
 	for after := uint64(0); ; {
-		msgs, err := batch(ctx, s.records.js, memoryStream, subject, after, wire.MemoryHistory)
+		msgs, err := batch(ctx, s.records.js, memoryStream, subject, after, wire.MemoryHistory, batchBytes)
 		if err != nil {
 			return nil, fmt.Errorf("read the marks of memory: %w", err)
 		}

@@ -121,7 +121,7 @@ func (s *Store) MemorySince(ctx context.Context, namespace, key string, after ui
 		subject = memoryKey(namespace, key)
 	}
 	for {
-		msgs, err := batch(ctx, s.records.js, memoryStream, subject, after, limit)
+		msgs, err := batch(ctx, s.records.js, memoryStream, subject, after, limit, batchBytes)
 		if err != nil {
 			return nil, fmt.Errorf("read memory %s: %w", namespace, err)
 		}

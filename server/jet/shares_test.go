@@ -47,7 +47,7 @@ func numbered(n, size int) []string {
 func eventsOf(t testing.TB, s *Store, id wire.AgentID) (all []wire.Event) {
 	t.Helper()
 	for after := uint64(0); ; after = all[len(all)-1].Seq {
-		page, err := s.Events(t.Context(), id, after, 256)
+		page, err := s.Events(t.Context(), id, after, 256, batchBytes)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -34,7 +34,7 @@ func (s *Store) takeOver(ctx context.Context) error {
 	s.log.Info("the event log of an earlier version is taken over", "events", old.CachedInfo().State.Msgs)
 	ends := map[string]*totals{}
 	for after := uint64(0); ; {
-		msgs, err := batch(ctx, s.events.js, oldStream, "ev.*", after, 1000)
+		msgs, err := batch(ctx, s.events.js, oldStream, "ev.*", after, 1000, batchBytes)
 		if err != nil {
 			return fmt.Errorf("take over the event log: %w", err)
 		}
