@@ -31,7 +31,6 @@ type agent struct {
 
 	halted   chan struct{} // closed when somebody wants it stopped
 	haltOnce sync.Once
-	started  chan struct{} // closed when the attempt to start is over
 	ended    chan struct{} // closed when the record says exited and the log holds every event
 
 	clearing sync.Mutex // held while leftovers are looked for
@@ -44,8 +43,10 @@ type agent struct {
 	sealed bool       // the exit is in the log
 
 	mu         sync.Mutex
-	rec        wire.Agent // its slices, maps and pointers are replaced, never written to
+	rec        wire.Agent    // its slices, maps and pointers are replaced, never written to
+	started    chan struct{} // closed when the attempt to start is over; each restart has its own
 	running    runner.Running
+	left       []wire.Leftover      // of the processes before a restart, as they ended
 	midLine    runner.Running       // the process whose standard input what was last written did not end a line; nil: none
 	change     uint64               // Plane.change at the last change of anything
 	fullChange uint64               // at the last change of what no status datagram carries
@@ -264,6 +265,7 @@ func (a *agent) watch(run runner.Running) {
 			run = nil
 		}
 	}
+	exit = a.withEarlier(exit)
 	reason := wire.ReasonFailed
 	switch {
 	case a.record().Desired == wire.DesiredStop:

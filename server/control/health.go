@@ -119,11 +119,17 @@ func (a *agent) again(exit wire.Exit) (runner.Running, wire.Exit) {
 		if !ok || !a.pause(exit, wait) {
 			break
 		}
+		started, ok := a.startsAgain(exit.Leftovers)
+		if !ok {
+			break
+		}
 		run, err := a.p.run(a.p.ctx, a)
 		if err == nil {
 			a.runs(run)
+			close(started)
 			return run, exit
 		}
+		close(started)
 		exit = wire.Exit{Code: -1, Message: wire.AsError(err).Message}
 	}
 	return nil, exit
@@ -188,13 +194,24 @@ func (a *agent) pause(exit wire.Exit, wait time.Duration) bool {
 	case <-a.halted:
 		return false
 	}
-	a.update(true, func(rec *wire.Agent) {
-		rec.Status, rec.RestartAt, rec.Exit = wire.StatusStarting, nil, nil
-		rec.Generation++
-		rec.Restarts++
-	})
+	return true
+}
+
+// startsAgain lets who stops the agent from here on wait for the start that follows, until the channel is closed. What the
+// process before left behind is kept. false: it is stopped already.
+func (a *agent) startsAgain(left []wire.Leftover) (started chan struct{}, ok bool) {
 	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.rec.Desired == wire.DesiredStop {
+		return nil, false
+	}
+	a.rec.Status, a.rec.RestartAt, a.rec.Exit = wire.StatusStarting, nil, nil
+	a.rec.Generation++
+	a.rec.Restarts++
 	a.lost, a.asks, a.lines = false, false, lastLines{}
-	a.mu.Unlock()
-	return a.record().Desired != wire.DesiredStop
+	a.left = append(a.left, left...)
+	a.started = make(chan struct{})
+	a.edits++
+	a.touch(true)
+	return a.started, true
 }

@@ -2,6 +2,7 @@ package control
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"skein.dev/skein/webtransport/wire"
@@ -40,6 +41,18 @@ func (a *agent) clearLeftovers(ctx context.Context, grace time.Duration) wire.St
 	return rep
 }
 
+// withEarlier adds what is left of the processes that ran before the agent was started again.
+func (a *agent) withEarlier(exit wire.Exit) wire.Exit {
+	a.mu.Lock()
+	left := a.left
+	a.mu.Unlock()
+	if len(left) > 0 && a.p.o.Leftovers != nil {
+		left = a.p.o.Leftovers(a.p.closingCtx, a.id, left, 0)
+	}
+	exit.Leftovers = slices.Concat(exit.Leftovers, left)
+	return exit
+}
+
 // gone counts those that are not there any more.
 func gone(before, now []wire.Leftover) (n int) {
 	there := map[wire.Process]bool{}
@@ -61,17 +74,6 @@ func (p *Plane) clearLeftovers() {
 		if rec := a.record(); rec.Status.Alive() || !rec.LeftBehind() {
 			continue
 		}
-		p.running.Go(func() {
-			ctx, cancel := context.WithCancel(p.ctx)
-			defer cancel()
-			go func() {
-				select {
-				case <-p.closing:
-					cancel()
-				case <-ctx.Done():
-				}
-			}()
-			a.clearLeftovers(ctx, a.stopGrace(nil))
-		})
+		p.running.Go(func() { a.clearLeftovers(p.closingCtx, a.stopGrace(nil)) })
 	}
 }

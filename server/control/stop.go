@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"skein.dev/skein/server/runner"
 	"skein.dev/skein/webtransport/wire"
 )
 
@@ -204,7 +205,7 @@ func (a *agent) halt(actor string, graceMS *int64) wire.StopReport {
 		}
 	})
 	if !rec.Status.Alive() {
-		rep := a.clearLeftovers(context.Background(), a.stopGrace(graceMS))
+		rep := a.clearLeftovers(a.p.closingCtx, a.stopGrace(graceMS))
 		return reportOn(a.record(), begin, rep)
 	}
 	a.haltOnce.Do(func() { close(a.halted) })
@@ -213,20 +214,28 @@ func (a *agent) halt(actor string, graceMS *int64) wire.StopReport {
 		a.p.saves.later(a)
 		a.event(wire.EventStopping, actor, wire.EventData{})
 	}
-	<-a.started
-	a.mu.Lock()
-	run := a.running
-	a.mu.Unlock()
 	var rep wire.StopReport
-	if run != nil {
-		rep.Forced, rep.Leftovers = run.Stop(context.Background(), a.stopGrace(graceMS))
+	if run := a.process(); run != nil {
+		rep.Forced, _ = run.Stop(context.Background(), a.stopGrace(graceMS))
 	}
 	<-a.ended
-	if len(rep.Leftovers) > 0 {
+	rec = a.record()
+	if rec.LeftBehind() {
+		rep.Leftovers = rec.Exit.Leftovers
 		a.p.log.Error("processes outlived SIGKILL", "agent", a.id, "processes", rep.Leftovers)
-		a.keepLeftovers(rep.Leftovers)
 	}
-	return reportOn(a.record(), begin, rep)
+	return reportOn(rec, begin, rep)
+}
+
+// process is the one that runs, once a start that is under way is over; nil: none. Behind a stop, none is started.
+func (a *agent) process() runner.Running {
+	a.mu.Lock()
+	started := a.started
+	a.mu.Unlock()
+	<-started
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.running
 }
 
 func reportOn(rec wire.Agent, begin time.Time, rep wire.StopReport) wire.StopReport {
