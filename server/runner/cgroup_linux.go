@@ -188,20 +188,45 @@ func (g *cgroup) attr() *syscall.SysProcAttr {
 // pids are the processes in the cgroup and in those that its processes made below it. A zombie is none.
 func (g *cgroup) pids() (pids []int, err error) {
 	for _, dir := range g.tree() {
-		b, err := os.ReadFile(filepath.Join(dir, "cgroup.procs"))
-		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENODEV) {
-			continue // it was removed
+		inside, err := numbers(dir, "cgroup.procs")
+		if errors.Is(err, unix.EOPNOTSUPP) { // in a threaded cgroup
+			inside, err = numbers(dir, "cgroup.threads")
+			for i, tid := range inside {
+				inside[i] = processOf(tid)
+			}
+			inside = slices.Compact(slices.Sorted(slices.Values(inside)))
 		}
 		if err != nil {
 			return nil, err
 		}
-		for field := range bytes.FieldsSeq(b) {
-			if pid, err := strconv.Atoi(string(field)); err == nil && pid > 0 { // 0: of another pid namespace
-				pids = append(pids, pid)
-			}
-		}
+		pids = append(pids, inside...)
 	}
 	return pids, nil
+}
+
+// numbers reads a file of a cgroup that lists processes or threads. There are none in a cgroup that was removed.
+func numbers(dir, file string) (ids []int, err error) {
+	b, err := os.ReadFile(filepath.Join(dir, file))
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENODEV) {
+		return nil, nil
+	}
+	for field := range bytes.FieldsSeq(b) {
+		if id, err := strconv.Atoi(string(field)); err == nil && id > 0 { // 0: of another pid namespace
+			ids = append(ids, id)
+		}
+	}
+	return ids, err
+}
+
+// processOf is the process that a thread is of; one that ended meanwhile counts as its own.
+func processOf(tid int) int {
+	b, _ := os.ReadFile(procDir(tid) + "/status")
+	_, line, _ := bytes.Cut(b, []byte("\nTgid:"))
+	line, _, _ = bytes.Cut(line, []byte{'\n'})
+	if pid, err := strconv.Atoi(string(bytes.TrimSpace(line))); err == nil {
+		return pid
+	}
+	return tid
 }
 
 // members are pids as a set. Without a cgroup there are none.

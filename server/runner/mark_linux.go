@@ -11,8 +11,8 @@ import (
 	"skein.dev/skein/webtransport/wire"
 )
 
-// limitMark marks every process of an agent by a resource limit. Where no cgroup can be made, it finds what overwrote its
-// environment, left its session and was handed to init: a limit is inherited by fork and exec (getrlimit(2)), belongs to
+// limitMark marks every process of an agent by a resource limit. Where no cgroup can be made, or a process was moved out of
+// it, it finds what overwrote its environment, left its session and was handed to init: a limit is inherited by fork and exec (getrlimit(2)), belongs to
 // no memory of the process, and /proc/PID/limits shows it to everybody.
 //
 // It is the soft RLIMIT_RTTIME, in µs, of at least 146,000 years: a limit that only real-time schedulers look at, and which
@@ -64,7 +64,7 @@ func parseLimits(b []byte) limitMark {
 func (p *proc) readLimitMark() error {
 	var buf [4096]byte
 	n, err := readSmall(procDir(p.PID)+"/limits", buf[:])
-	if gone(err) || err == unix.EACCES || err == unix.EPERM {
+	if gone(err) || denied(err) {
 		return nil
 	}
 	p.mark = parseLimits(buf[:n])

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -130,7 +131,8 @@ func sameUser(pid int) bool {
 
 // Reap ends orphans: SIGTERM, grace, SIGKILL, and a look whether they are gone, with what they started meanwhile. It
 // returns those that are left, at the latest when ctx ends. It signals each process by itself, holding on to it while
-// its start time is compared, so that it cannot hit another; SIGKILL goes to their agents' cgroups, too.
+// its start time is compared, so that it cannot hit another; SIGKILL goes to their agents' cgroups, too, unless this process
+// or an ancestor is in one.
 func (r *Processes) Reap(ctx context.Context, orphans []Orphan, grace time.Duration) (left []Orphan) {
 	if len(orphans) == 0 {
 		return nil
@@ -176,6 +178,7 @@ type reaping struct {
 	owner   map[wire.Process]Orphan // them, and what carries a mark of one of their agents, or is in its cgroup
 	cgroups map[*cgroup]bool        // of their agents
 	told    map[wire.Process]bool
+	spared  map[int]bool // this process and its ancestors, at the last look
 }
 
 func newReaping(orphans []Orphan, cgroups map[wire.AgentID][]*cgroup) *reaping {
@@ -199,19 +202,16 @@ func newReaping(orphans []Orphan, cgroups map[wire.AgentID][]*cgroup) *reaping {
 }
 
 func (r *reaping) find() (left []proc) {
-	inside, err := r.inside()
-	var all *table
-	if err == nil {
-		all, err = scan(true)
+	var inside map[int]wire.AgentID
+	all, err := scan(true)
+	if err == nil { // now, so that a number that was given away since does not name a stranger in the table
+		inside, err = r.inside()
 	}
-	if err != nil { // what cannot be verified is not gone
-		for _, o := range r.orphans {
-			left = append(left, proc{Process: o.Process})
-		}
-		return left
+	if err != nil {
+		return r.unverified()
 	}
-	spared := lineage(all.procs, os.Getpid())
-	found := all.kin(func(p *proc) bool { return r.ours(p, inside) }, func(p *proc) bool { return spared[p.PID] })
+	r.spared = lineage(all.procs, os.Getpid())
+	found := all.kin(func(p *proc) bool { return r.ours(p, inside) }, func(p *proc) bool { return r.spared[p.PID] })
 	byPID := map[int]Orphan{}
 	for _, p := range found {
 		o, ok := r.owner[p.Process]
@@ -221,7 +221,28 @@ func (r *reaping) find() (left []proc) {
 		}
 		byPID[p.PID] = o
 	}
-	return living(found)
+	if left = living(found); len(left) == 0 && r.holds() { // what was started since
+		return r.unverified()
+	}
+	return left
+}
+
+// unverified is what is not known to be gone.
+func (r *reaping) unverified() (left []proc) {
+	for _, o := range r.orphans {
+		left = append(left, proc{Process: o.Process})
+	}
+	return left
+}
+
+// holds reports whether something lives in a cgroup that is to be emptied.
+func (r *reaping) holds() bool {
+	for g := range r.cgroups {
+		if r.mayKill(g) && g.holds() {
+			return true
+		}
+	}
+	return false
 }
 
 // ours reports whether a process is an orphan, or belongs to an agent of one, and writes down whose it is.
@@ -262,12 +283,20 @@ func (r *reaping) inside() (map[int]wire.AgentID, error) {
 func (r *reaping) signal(sig unix.Signal, found []proc) {
 	if sig == unix.SIGKILL {
 		for g := range r.cgroups {
-			g.kill() // the signals below do the same, one by one
+			if r.mayKill(g) {
+				g.kill() // the signals below do the same, one by one
+			}
 		}
 	}
 	for _, p := range found {
 		tellOne(sig, p, r.told)
 	}
+}
+
+// mayKill reports whether a cgroup holds nobody who is spared.
+func (r *reaping) mayKill(g *cgroup) bool {
+	pids, err := g.pids()
+	return err == nil && r.spared != nil && !slices.ContainsFunc(pids, func(pid int) bool { return r.spared[pid] })
 }
 
 func pause(ctx context.Context, d time.Duration) {

@@ -114,7 +114,7 @@ func (p *proc) readMark(buf *[]byte) error {
 		*buf = make([]byte, 4*n)
 		n, err = readSmall(path, *buf)
 	}
-	if gone(err) || err == unix.EACCES || err == unix.EPERM {
+	if gone(err) || denied(err) {
 		return nil
 	}
 	if err != nil {
@@ -133,8 +133,11 @@ func (p *proc) readMark(buf *[]byte) error {
 // gone reports whether a file of /proc could not be read because its process ended.
 func gone(err error) bool { return err == unix.ENOENT || err == unix.ESRCH }
 
-// scan reads every process, with its mark if marks is set. A process that ends or starts meanwhile may be missing;
-// any other gap is an error.
+// denied reports whether a file of /proc is for its process's user only.
+func denied(err error) bool { return err == unix.EACCES || err == unix.EPERM }
+
+// scan reads every process, with its mark if marks is set. A process that ends or starts meanwhile may be missing, and one
+// of another user where /proc is mounted with hidepid; any other gap is an error.
 func scan(marks bool) (*table, error) {
 	dir, err := os.Open("/proc")
 	if err != nil {
@@ -156,7 +159,7 @@ func scan(marks bool) (*table, error) {
 			continue
 		}
 		p, err := readProc(pid)
-		if gone(err) || err == nil && p.kernel {
+		if gone(err) || denied(err) || err == nil && p.kernel {
 			continue
 		}
 		if err == nil && marks && p.lives() {

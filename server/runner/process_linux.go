@@ -127,17 +127,18 @@ func (r *Processes) Start(ctx context.Context, l Launch, sink Sink) (Running, er
 	return p, nil
 }
 
-// contain makes a cgroup for an agent. Without one, a limit marks its processes.
+// contain makes a cgroup for an agent. A limit marks its processes in any case: who may write to the cgroup tree can leave it.
 func (r *Processes) contain(l Launch) (*cgroup, limitMark) {
+	mark := markOf(l.Instance, l.Agent)
 	if r.cgroups.base == "" {
-		return nil, markOf(l.Instance, l.Agent)
+		return nil, mark
 	}
 	g, err := makeCgroup(r.cgroups.base, string(l.Agent))
 	if err != nil {
 		r.log.Warn("an agent gets no cgroup of its own", "agent", l.Agent, "err", err)
-		return nil, markOf(l.Instance, l.Agent)
+		return nil, mark
 	}
-	return g, 0
+	return g, mark
 }
 
 var outputs = [2]wire.EventType{wire.EventStdout, wire.EventStderr}

@@ -25,6 +25,12 @@ func TestMain(m *testing.M) {
 	case os.Getenv(terminalEnv) != "":
 		terminalHelper()
 		return
+	case os.Getenv(selfEnv) != "":
+		selfHelper()
+		return
+	case os.Getenv(hidepidEnv) != "":
+		hidepidHelper()
+		return
 	}
 	goleak.VerifyTestMain(m)
 }

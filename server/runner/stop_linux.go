@@ -156,10 +156,10 @@ func tellOne(sig unix.Signal, q proc, told map[wire.Process]bool) {
 // members is what lives of the agent: its cgroup, where it has one; its group; what carries one of its marks; what was seen
 // to descend from it; and what descends from any of these.
 func (p *process) members() []proc {
-	inside, err := p.cgroup.members()
-	var all *table
-	if err == nil {
-		all, err = p.owner.scans.fresh()
+	var inside map[int]bool
+	all, err := p.owner.scans.fresh()
+	if err == nil { // now, so that a number that was given away since does not name a stranger in the table
+		inside, err = p.cgroup.members()
 	}
 	if err != nil { // such as no file descriptor left: what cannot be verified is not gone
 		p.blind.Do(func() { p.owner.log.Warn("a stop cannot be verified now", "agent", p.agent, "err", err) })
