@@ -1,27 +1,32 @@
 import { at } from './base.js'
-import { mark, one, shape } from './dom.js'
+import { mark, one, shape, write } from './dom.js'
 
 const THEMES = /** @type {const} */ (['', 'light', 'dark'])
 const YEAR = 365 * 24 * 3600
 
-/** The button goes through system, light and dark. The choice is a cookie, so that the server's first paint has it. */
+/** The buttons, of the header and, on narrow screens, of the account's menu, go through system, light and dark. The choice is a cookie, so that the server's first paint has it. */
 export function theme() {
-  const button = one(document, '#theme')
+  const buttons = /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll('[data-theme-button]'))
   const show = () => {
     const now = document.documentElement.dataset.theme ?? ''
     const text = `Theme: ${now || 'system'}`
-    mark(button, 'aria-label', text)
-    mark(button, 'title', text)
-    shape(one(button, '.icon'), now === 'light' ? 'i-sun' : now === 'dark' ? 'i-moon' : 'i-theme')
+    for (const button of buttons) {
+      mark(button, 'aria-label', text)
+      mark(button, 'title', text)
+      shape(one(button, '.icon'), now === 'light' ? 'i-sun' : now === 'dark' ? 'i-moon' : 'i-theme')
+      const word = /** @type {HTMLElement | null} */ (button.querySelector('[data-f="theme"]'))
+      if (word) write(word, text)
+    }
   }
   const saved = /(?:^|; )skein_theme=(light|dark)/.exec(document.cookie)?.[1]
   if (saved) document.documentElement.dataset.theme = saved
   show()
-  button.addEventListener('click', () => {
+  const turn = () => {
     const now = /** @type {typeof THEMES[number]} */ (document.documentElement.dataset.theme ?? '')
     const next = THEMES[(THEMES.indexOf(now) + 1) % THEMES.length] ?? ''
     document.documentElement.dataset.theme = next
     document.cookie = `skein_theme=${next}; Path=${at('/')}; SameSite=Lax; Max-Age=${next ? YEAR : 0}`
     show()
-  })
+  }
+  for (const button of buttons) button.addEventListener('click', turn)
 }
