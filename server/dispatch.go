@@ -14,6 +14,7 @@ const inputTimeout = 10 * time.Second
 
 // methods lists what the control lane takes.
 var methods = []string{wire.MethodPing, wire.MethodSpawn, wire.MethodList, wire.MethodGet, wire.MethodInput, wire.MethodStop, wire.MethodTypes,
+	wire.MethodAgentEvents, wire.MethodAgentSearch,
 	wire.MethodAdmission, wire.MethodSetAdmission, wire.MethodNetwork,
 	wire.MethodArtifactCreate, wire.MethodArtifactGet, wire.MethodArtifactList, wire.MethodArtifactDelete}
 
@@ -41,6 +42,10 @@ func (c *conn) dispatch(ctx context.Context, _ *lane, m *wire.Message) (any, err
 		})
 	case wire.MethodGet:
 		return call(m, func(v wire.AgentParams) (any, error) { return p.Get(v.ID) })
+	case wire.MethodAgentEvents:
+		return call(m, func(v wire.AgentEventsParams) (any, error) { return p.EventPage(ctx, v) })
+	case wire.MethodAgentSearch:
+		return call(m, func(v wire.AgentSearchParams) (any, error) { return p.Search(ctx, v) })
 	case wire.MethodSpawn:
 		return once(c, m, func(v wire.SpawnParams) (any, error) { return p.Spawn(ctx, c.caller(m), v) })
 	case wire.MethodStop:

@@ -15,7 +15,8 @@ var rooms = map[string][]string{
 	"cmd/skein":           {"server", "server/screen", "webtransport", "webtransport/client", "webtransport/wire", "webtransport/bare", "e2e/netlab"}, // bare: what bench compares with
 	"cmd/skein-peers":     {"webtransport/bare"},
 	"server":              {"server/control", "server/jet", "server/runner", "ui", "static", "webtransport", "webtransport/wire"},
-	"server/control":      {"server/runner", "server/screen", "webtransport/wire"},
+	"server/control":      {"server/grep", "server/runner", "server/screen", "webtransport/wire"},
+	"server/grep":         {"server/screen"}, // which lines of output have a hit
 	"server/jet":          {"webtransport/wire"},
 	"server/screen":       {}, // what a terminal shows: for whoever shows output
 	"server/runner":       {"webtransport/wire"},

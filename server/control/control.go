@@ -93,6 +93,7 @@ type Options struct {
 	Memory     MemoryOptions
 	// StoreTimeout is how long a request waits for a store that does not answer; 0: 10 s.
 	StoreTimeout time.Duration
+	SearchBytes  int // of output that one request to search a log looks at; 0: wire.MaxSearchScan
 	Logger       *slog.Logger
 	// Orphans ends what a crashed Skein left running, and says what could not be ended.
 	Orphans func(ctx context.Context, known map[wire.AgentID]*wire.Process) map[wire.AgentID][]wire.Leftover
@@ -108,6 +109,8 @@ type Plane struct {
 	o     Options
 	log   *slog.Logger
 	types map[string]wire.AgentType
+
+	searches chan struct{} // a place for each search of a log that goes on
 
 	// Tasks is the work that agents are given.
 	Tasks *Tasks
@@ -160,6 +163,8 @@ func Open(ctx context.Context, o Options) (*Plane, error) {
 	p := &Plane{o: o, log: o.Logger, types: map[string]wire.AgentType{}, agents: map[wire.AgentID]*agent{}, byRequest: map[string]*agent{},
 		closing: make(chan struct{})}
 	p.o.StoreTimeout = cmp.Or(o.StoreTimeout, defaultStoreTimeout)
+	p.o.SearchBytes = cmp.Or(o.SearchBytes, wire.MaxSearchScan)
+	p.searches = make(chan struct{}, maxSearches)
 	p.closingCtx, p.beginClosing = context.WithCancel(context.Background())
 	p.Tasks, p.Artifacts = newTasks(p), newArtifacts(p)
 	for _, t := range o.Types {

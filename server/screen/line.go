@@ -314,6 +314,30 @@ func (l *Line) State() string {
 // Moves reports whether output is more than the text that stands in it.
 func Moves(s string) bool { return moves.MatchString(s) }
 
+// Text is what a terminal shows of a line, without its styles.
+func Text(line string) string {
+	if plain(line) {
+		return line
+	}
+	line = strings.ToValidUTF8(line, "\ufffd")
+	if Moves(strings.TrimRight(line, "\r")) {
+		var l Line
+		l.Write(line)
+		return l.Text()
+	}
+	return printable(Strip(line))
+}
+
+// plain reports that a line has printable ASCII only, as most have.
+func plain(line string) bool {
+	for i := range len(line) {
+		if c := line[i]; c < 0x20 && c != '\t' || c >= 0x7f {
+			return false
+		}
+	}
+	return true
+}
+
 // Pieces splits a line by style, beginning with *s and leaving the style that holds at its end there.
 func Pieces(text string, s *Style) []Piece {
 	if Moves(strings.TrimRight(text, "\r")) {

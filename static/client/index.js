@@ -263,6 +263,29 @@ export class Skein extends EventTarget {
   }
 
   /**
+   * One page of an agent's events, without following them: the first `limit` behind `after`, or with `newest` the last ones
+   * before `before`.
+   * @param {string} id
+   * @param {Omit<wire.AgentEventsParams, 'id'> & CallOptions} [options]
+   * @returns {Promise<wire.AgentEventsResult>}
+   */
+  readEvents(id, { signal, timeout, ...params } = {}) {
+    return this.#call('agent.events', { id, ...params }, { signal, timeout })
+  }
+
+  /**
+   * Searches what an agent printed, in the whole log, line by line, as a terminal shows it. One answer has what one request
+   * may look at: while it says `more`, ask again with `{...options, after: cursor, offset}` of the answer.
+   * @param {string} id
+   * @param {string} query a text, in capital or small letters, unless the options say otherwise
+   * @param {Omit<wire.AgentSearchParams, 'id' | 'query'> & CallOptions} [options]
+   * @returns {Promise<wire.AgentSearchResult>}
+   */
+  searchEvents(id, query, { signal, timeout, ...params } = {}) {
+    return this.#call('agent.search', { id, query, ...params }, { signal, timeout })
+  }
+
+  /**
    * Changes which transports may be used. A session over another one is left, and what follows something goes on in the
    * next one where it was.
    * @param {'auto' | wire.Transport} transport

@@ -18,7 +18,7 @@ const RACES = new Set(['agent.stop', 'agent.input', 'task.cancel'])
 
 /** Methods that may be done twice without harm, so that they may be sent again at any age. */
 const REPEATABLE = new Set(
-  `agent.list agent.get agent.stop types.list admission.get session.network artifact.get artifact.list task.get task.list
+  `agent.list agent.get agent.events agent.search agent.stop types.list admission.get session.network artifact.get artifact.list task.get task.list
   task.cancel memory.retrieve memory.list memory.search memory.history memory.namespaces memory.get_many`.split(/\s+/),
 )
 

@@ -133,6 +133,48 @@
  * @property {string} to
  * @property {number} [last] of an agent's record: a cursor at or behind it misses none of them
  *
+ * @typedef {object} AgentEventsParams
+ * @property {string} id
+ * @property {'' | 'output' | 'lifecycle'} [which] what it printed, or all the rest; none: both
+ * @property {number} [after] only events with a greater seq
+ * @property {number} [before] only events with a smaller seq
+ * @property {boolean} [newest] the last `limit` of them, not the first
+ * @property {number} [limit] 200 unless said otherwise; 1000 at most
+ *
+ * @typedef {object} AgentEventsResult
+ * @property {AgentEvent[]} events in order: `limit`, or fewer so that they fit a message
+ * @property {number} first seq of the oldest event of any sort that the log has of the agent; 0: it has none
+ * @property {number} last and of the newest
+ * @property {boolean} more there are more of those asked for: behind these, or before them with `newest`
+ *
+ * @typedef {object} AgentSearchParams
+ * @property {string} id
+ * @property {string} query 1 to 1000 bytes
+ * @property {boolean} [regexp] the query is a regular expression, of Go's syntax (RE2)
+ * @property {boolean} [case] capital and small letters differ
+ * @property {number} [after] only events with a greater seq
+ * @property {number} [offset] with `after`: of that very event, its data from here on too
+ * @property {number} [before] only events with a smaller seq
+ * @property {number} [limit] 100 unless said otherwise; 1000 at most. Events are searched to their end, so that there may be more matches
+ *
+ * @typedef {object} AgentSearchResult
+ * @property {Match[]} matches one for each line with a hit, in the order in which the lines were printed
+ * @property {number} cursor seq of the event up to which was searched
+ * @property {number} [offset] of that event, only its data before this: its matches filled the answer
+ * @property {boolean} more there is more to search: ask again, `after` this `cursor` with this `offset`
+ * @property {number} scanned bytes of output
+ * @property {Dropped} [dropped] what the log no longer has, so that it was not searched
+ *
+ * @typedef {object} Match a line with a hit; one of more than 64 KiB counts as several
+ * @property {number} seq of the event in which the line begins
+ * @property {string} time
+ * @property {AgentEventType} type
+ * @property {string} line what a terminal shows of it; at most 400 bytes around the hit
+ * @property {number} offset where the line begins in the event's data, in bytes
+ * @property {number} column where the hit begins in the whole line: which character (code point), from 1
+ * @property {number} from where the hit begins in `line`, in characters (code points) from 0
+ * @property {number} to where it ends
+ *
  * @typedef {object} GapEvent made by the client where the log could not be followed without a break
  * @property {'gap'} type
  * @property {string} subject

@@ -246,6 +246,9 @@ const (
 	MethodStop  = "agent.stop"
 	MethodTypes = "types.list"
 
+	MethodAgentEvents = "agent.events"
+	MethodAgentSearch = "agent.search"
+
 	MethodAdmission    = "admission.get"
 	MethodSetAdmission = "admission.set"
 

@@ -1,0 +1,126 @@
+package control
+
+import (
+	"context"
+	"slices"
+
+	"skein.dev/skein/webtransport/wire"
+)
+
+// backReads is how many events a page that ends with the newest reads at once, from its end on.
+const backReads = 64
+
+// EventPage reads events of an agent's log: the first that were asked for, or the last.
+func (p *Plane) EventPage(ctx context.Context, v wire.AgentEventsParams) (res wire.AgentEventsResult, err error) {
+	a, err := p.agent(v.ID)
+	if err != nil {
+		return res, err
+	}
+	if err := v.Check(); err != nil {
+		return res, err
+	}
+	if v.Limit == 0 {
+		v.Limit = wire.LogPage
+	}
+	if res.First, res.Last, err = p.o.Store.FirstLast(ctx, v.ID); err != nil {
+		return res, err
+	}
+	read := a.pageAfter
+	if v.Newest {
+		read = a.pageBefore
+	}
+	if res.Events, res.More, err = read(ctx, v); err != nil {
+		return wire.AgentEventsResult{}, err
+	}
+	from := v.After
+	if v.Newest && res.More {
+		from = res.Events[0].Seq - 1
+	}
+	return res, a.markDropped(ctx, res.Events, from)
+}
+
+// pageAfter reads the first events behind v.After.
+func (a *agent) pageAfter(ctx context.Context, v wire.AgentEventsParams) (all []wire.Event, more bool, err error) {
+	all = []wire.Event{}
+	for cursor, room := v.After, wire.PageBytes; ; {
+		events, err := a.p.o.Store.EventsOf(ctx, a.id, v.Which, cursor, v.Limit+1-len(all))
+		if err != nil || len(events) == 0 {
+			return all, false, err
+		}
+		for _, e := range events {
+			if v.Before > 0 && e.Seq >= v.Before {
+				return all, false, nil
+			}
+			if room -= e.EncodedLen() + 1; len(all) == v.Limit || room < 0 && len(all) > 0 {
+				return all, true, nil
+			}
+			all, cursor = append(all, e), e.Seq
+		}
+	}
+}
+
+// pageBefore reads the last events before v.Before.
+func (a *agent) pageBefore(ctx context.Context, v wire.AgentEventsParams) (all []wire.Event, more bool, err error) {
+	all = []wire.Event{} // the newest first
+	for before, room := v.Before, wire.PageBytes; ; {
+		events, err := a.eventsBefore(ctx, v.Which, before, min(v.Limit+1-len(all), backReads))
+		if err != nil {
+			return nil, false, err
+		}
+		for _, e := range slices.Backward(events) {
+			if e.Seq <= v.After {
+				events = nil
+				break
+			}
+			if room -= e.EncodedLen() + 1; len(all) == v.Limit || room < 0 && len(all) > 0 {
+				slices.Reverse(all)
+				return all, true, nil
+			}
+			all, before = append(all, e), e.Seq
+		}
+		if len(events) == 0 {
+			slices.Reverse(all)
+			return all, false, nil
+		}
+	}
+}
+
+// eventsBefore reads the last n events before a seq, oldest first; before 0: the newest.
+func (a *agent) eventsBefore(ctx context.Context, which wire.Which, before uint64, n int) (all []wire.Event, err error) {
+	cursor, err := a.p.o.Store.Back(ctx, a.id, which, before, n)
+	for err == nil && len(all) < n {
+		var events []wire.Event
+		events, err = a.p.o.Store.EventsOf(ctx, a.id, which, cursor, n-len(all))
+		if len(events) == 0 {
+			break
+		}
+		for _, e := range events {
+			if before > 0 && e.Seq >= before {
+				return all, nil
+			}
+			all, cursor = append(all, e), e.Seq
+		}
+	}
+	return all, err
+}
+
+// markDropped notes on each event what is missing before it, of what followed the cursor.
+func (a *agent) markDropped(ctx context.Context, events []wire.Event, cursor uint64) error {
+	f := &Follower{a: a, cursor: cursor, had: map[bool]wire.Amount{}}
+	if err := f.count(ctx); err != nil {
+		return err
+	}
+	if a.passed(cursor) { // what is gone behind it can't be told from what is gone before it: all of it is named
+		for output, had := range f.had {
+			begin, err := a.p.o.Store.Before(ctx, a.id, output, 0)
+			if err != nil {
+				return err
+			}
+			if had == begin {
+				delete(f.had, output)
+			}
+		}
+	}
+	f.missed(events)
+	return nil
+}

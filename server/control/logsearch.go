@@ -1,0 +1,192 @@
+package control
+
+import (
+	"context"
+	"errors"
+	"regexp/syntax"
+	"strings"
+	"time"
+
+	"skein.dev/skein/server/grep"
+	"skein.dev/skein/webtransport/wire"
+)
+
+const (
+	// searchReads is how many events a search reads at once.
+	searchReads = 64
+	// searchBack is how many events before its cursor it reads too: where the line may begin that goes on behind the cursor.
+	searchBack = 8
+	// searchTime ends a search of an expensive expression, as its bound in bytes does.
+	searchTime = 5 * time.Second
+	// maxSearches is how many go on at once; others wait.
+	maxSearches = 4
+)
+
+// search is one request to find lines in an agent's output.
+type search struct {
+	p      *Plane
+	v      wire.AgentSearchParams
+	lines  grep.Scanner
+	until  time.Time
+	result wire.AgentSearchResult
+	size   int // of the matches as JSON
+	enough int // where it ends at the latest, once it has reached a bound
+}
+
+// Search finds the lines of an agent's output that have a hit, oldest first. It ends when it has enough of them, or has
+// looked at as much as one request may.
+func (p *Plane) Search(ctx context.Context, v wire.AgentSearchParams) (wire.AgentSearchResult, error) {
+	a, err := p.agent(v.ID)
+	if err != nil {
+		return wire.AgentSearchResult{}, err
+	}
+	if err := v.Check(); err != nil {
+		return wire.AgentSearchResult{}, err
+	}
+	if v.Limit == 0 {
+		v.Limit = wire.SearchPage
+	}
+	s := &search{p: p, v: v}
+	if s.lines.Pattern, err = pattern(v); err != nil {
+		return wire.AgentSearchResult{}, err
+	}
+	select {
+	case p.searches <- struct{}{}:
+		defer func() { <-p.searches }()
+	case <-ctx.Done():
+		return wire.AgentSearchResult{}, ctx.Err()
+	}
+	s.until = time.Now().Add(searchTime)
+	s.lines.Report = s.found
+	s.result = wire.AgentSearchResult{Matches: []wire.Match{}, Cursor: v.After}
+	if err := s.begin(ctx); err != nil {
+		return wire.AgentSearchResult{}, err
+	}
+	if err := s.run(ctx); err != nil {
+		return wire.AgentSearchResult{}, err
+	}
+	s.lines.Open(false)
+	if a.passed(v.After) {
+		s.result.Dropped = a.record().Dropped
+	}
+	return s.result, nil
+}
+
+// pattern makes what is looked for, or says what is wrong with it.
+func pattern(v wire.AgentSearchParams) (*grep.Pattern, error) {
+	if !v.Regexp && strings.Contains(v.Query, "\n") {
+		return nil, wire.Errorf(wire.CodeInvalidParams, "the query has a newline, and lines are searched one by one").WithField("query")
+	}
+	pat, err := grep.Compile(v.Query, v.Regexp, v.Case)
+	if bad := (*syntax.Error)(nil); errors.As(err, &bad) {
+		return nil, wire.Errorf(wire.CodeInvalidParams, "the query is no regular expression (RE2): %s: %s", bad.Code, bad.Expr).WithField("query")
+	}
+	return pat, err
+}
+
+// begin reads what precedes the cursor: the line that goes on behind it may begin there. What has a hit already was
+// reported by the request that gave the cursor.
+func (s *search) begin(ctx context.Context) error {
+	if s.v.After == 0 {
+		return nil
+	}
+	store, id := s.p.o.Store, s.v.ID
+	cursor, err := store.Back(ctx, id, wire.OutputEvents, s.v.After+1, searchBack)
+	if err != nil {
+		return err
+	}
+	events, err := store.EventsOf(ctx, id, wire.OutputEvents, cursor, searchBack)
+	if err != nil {
+		return err
+	}
+	for _, e := range events {
+		data := e.Data.Bytes()
+		switch {
+		case e.Seq > s.v.After:
+		case e.Seq == s.v.After && s.v.Offset > 0 && s.v.Offset < len(data):
+			s.add(e, data[:s.v.Offset], 0, true)
+			s.lines.Open(true)
+			s.result.Offset = s.add(e, data[s.v.Offset:], s.v.Offset, false)
+			s.result.Scanned += s.result.Offset - s.v.Offset
+			if s.result.Offset == len(data) {
+				s.result.Offset = 0
+			}
+			return nil
+		default:
+			s.add(e, data, 0, true)
+		}
+	}
+	s.lines.Open(true)
+	return nil
+}
+
+// run looks at what follows the cursor.
+func (s *search) run(ctx context.Context) error {
+	for {
+		events, err := s.p.o.Store.EventsOf(ctx, s.v.ID, wire.OutputEvents, s.result.Cursor, searchReads)
+		if err != nil {
+			return err
+		}
+		if len(events) == 0 {
+			s.result.More = s.result.Offset > 0
+			return nil
+		}
+		for _, e := range events {
+			if s.result.Offset > 0 || s.full() {
+				s.result.More = s.result.Offset > 0 || s.v.Before == 0 || e.Seq < s.v.Before
+				return nil
+			}
+			if s.v.Before > 0 && e.Seq >= s.v.Before {
+				return nil
+			}
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			s.event(e)
+		}
+	}
+}
+
+// event looks at one event.
+func (s *search) event(e wire.Event) {
+	data := e.Data.Bytes()
+	end := s.add(e, data, 0, false)
+	s.result.Cursor = e.Seq
+	s.result.Scanned += end
+	if end < len(data) {
+		s.result.Offset = end
+	}
+}
+
+func (s *search) add(e wire.Event, data []byte, offset int, silent bool) (end int) {
+	stream := 0
+	if e.Type == wire.EventStderr {
+		stream = 1
+	}
+	return s.lines.Add(stream, grep.Place{Seq: e.Seq, Time: e.Time, Offset: offset}, data, silent)
+}
+
+// full reports whether this is enough for one request. A line whose end has not come is waited for a while, so that it is
+// seldom shown, and searched, in parts.
+func (s *search) full() bool {
+	r := &s.result
+	if len(r.Matches) < s.v.Limit && r.Scanned < s.p.o.SearchBytes && (r.Scanned == 0 || time.Now().Before(s.until)) {
+		return false
+	}
+	if s.enough == 0 {
+		s.enough = r.Scanned + grep.MaxLine
+	}
+	return !s.lines.InLine() || r.Scanned >= s.enough
+}
+
+// found takes a match. Only a full message stops the search of an event in its midst.
+func (s *search) found(h grep.Hit) bool {
+	m := wire.Match{Seq: h.Seq, Time: h.Time, Type: wire.EventStdout, Offset: h.Offset}
+	if h.Stream == 1 {
+		m.Type = wire.EventStderr
+	}
+	m.Line, m.Column, m.From, m.To = h.Around(wire.MaxMatchLine)
+	s.result.Matches = append(s.result.Matches, m)
+	s.size += m.EncodedLen() + 1
+	return s.size < wire.PageBytes
+}
