@@ -165,7 +165,17 @@ func (r *Processes) ReapLeftovers(ctx context.Context, agent wire.AgentID, befor
 	for _, o := range r.Reap(ctx, orphans, grace) {
 		left = append(left, leftover(o.Process))
 	}
+	for _, l := range before {
+		bury(l.Process)
+	}
 	return left
+}
+
+// bury takes the exit status of a leader that ended only after its agent was given up.
+func bury(id wire.Process) {
+	if p, err := readProc(id.PID); err == nil && p.Process == id && p.parent == os.Getpid() && !p.lives() {
+		unix.Wait4(id.PID, nil, unix.WNOHANG, nil)
+	}
 }
 
 // Leftover says of an orphan what a person needs to end it.
