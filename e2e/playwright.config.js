@@ -6,7 +6,7 @@ import { CHROMIUM } from './chromium.js'
 // narrow screens, the keyboard, pages without script, and forms and lists, of which those run in both that carry on, resume or
 // come from elsewhere. With EVERY=1 all do.
 const pictures = process.env.SHOTS ? [] : ['shots.spec.js'] // for people: npm run shots
-const pages = ['accessibility', 'health', 'proxy', 'responsive', 'scale', 'spawn'].map((name) => `${name}.spec.js`)
+const pages = ['accessibility', 'health', 'proxy', 'responsive', 'scale', 'search', 'spawn'].map((name) => `${name}.spec.js`)
 const pageTests = /axe finds|narrow screen|400 pixels|without script|whose script never ran|by the keyboard|(memory|tasks)\.spec\.js (?!.*(link that breaks|restart|results come in|cancel reaches|two pages))/
 
 export default defineConfig({

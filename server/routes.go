@@ -218,6 +218,13 @@ func (s *Server) agentPage(w http.ResponseWriter, r *http.Request) {
 		v.Cursor = f.Cursor()
 	}
 	v.Earlier = len(v.Events) > 0 && v.Events[0].Seq > at.First
+	lifecycle, err := s.plane.EventPage(r.Context(), wire.AgentEventsParams{ID: id, Which: wire.LifecycleEvents, Newest: true, Limit: ui.MaxLifecycle})
+	if err != nil {
+		s.log.Error("an agent's page failed", "agent", id, "err", err)
+		s.refuse(w, r, http.StatusInternalServerError, "The agent's events could not be read; the server's log says why.")
+		return
+	}
+	v.Lifecycle, v.EarlierLifecycle = lifecycle.Events, lifecycle.More
 	for _, t := range s.plane.Types() {
 		if t.Name == at.Agent.Type {
 			v.Type = t

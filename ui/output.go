@@ -161,19 +161,26 @@ type shownOutput struct {
 	end     map[string]screen.Style // by kind, the style that holds after the last line
 	first   uint64                  // the seq of the earliest event that is shown, maybe in part; 0: none
 	earlier bool
+	excerpt []Line // shown above the lines instead of them: those around a match, which the script loads
 }
 
 func (v AgentView) output() shownOutput {
 	out := shownOutput{earlier: v.Earlier}
 	out.lines, out.end = Lines(v.Events)
-	if len(v.Events) > 0 {
-		out.first = v.Events[0].Seq
-	}
+	out.first = firstSeq(v.Events)
 	if extra := len(out.lines) - MaxLines; extra > 0 {
 		out.lines, out.earlier = out.lines[extra:], true
 		out.first = out.lines[0].Seq
 	}
 	return out
+}
+
+// firstSeq is the seq of the earliest event; 0: there is none.
+func firstSeq(events []wire.Event) uint64 {
+	if len(events) == 0 {
+		return 0
+	}
+	return events[0].Seq
 }
 
 // BinaryText labels bytes that are not text.

@@ -338,7 +338,7 @@ func TestHostileText(t *testing.T) {
 	fleet := fleetView(a, q)
 	fleet.Types, fleet.Node, fleet.Version, fleet.Epoch = types, hostile, hostile, hostile
 	fleet.Filter = FleetFilter{Query: hostile}
-	agentView := AgentView{Agent: a, Events: events, Type: types[0], Node: hostile, Version: hostile, Epoch: hostile, Now: storyNow, Assets: assets}
+	agentView := AgentView{Agent: a, Events: events, Lifecycle: events, Type: types[0], Node: hostile, Version: hostile, Epoch: hostile, Now: storyNow, Assets: assets}
 	for name, c := range map[string]templ.Component{
 		"fleet": Fleet(fleet), "agent": AgentPage(agentView),
 		"login":   Login(LoginView{Token: hostile, Next: hostile, Node: hostile, Nonce: "n"}),
@@ -460,6 +460,33 @@ func TestAgentPageRendersABoundedPart(t *testing.T) {
 	}
 	if doc.one(t, with("id", "earlier")).is("hidden") {
 		t.Error("the way to earlier output is hidden")
+	}
+}
+
+// TestAgentPageHasItsTimelineWhateverWasPrinted: the output that the page begins with decides nothing about the timeline.
+func TestAgentPageHasItsTimelineWhateverWasPrinted(t *testing.T) {
+	v := AgentView{
+		Agent:     running("a", time.Second),
+		Events:    []wire.Event{{Seq: 900, Type: wire.EventStdout, Data: wire.EventData{Text: "late\n"}}},
+		Earlier:   true,
+		Lifecycle: []wire.Event{{Seq: 3, Type: wire.EventSpawned}, {Seq: 4, Type: wire.EventStarted}},
+		Now:       storyNow, Assets: assets,
+	}
+	doc := render(t, AgentPage(v))
+	var got []string
+	for _, n := range doc.one(t, with("id", "moments")).all(with("data-f", "title")) {
+		got = append(got, n.text())
+	}
+	if want := []string{"Started", "Spawned"}; !slices.Equal(got, want) {
+		t.Errorf("timeline %q, want %q", got, want)
+	}
+	if !doc.one(t, with("id", "moments-earlier")).is("hidden") {
+		t.Error("earlier events are offered, and there are none")
+	}
+	v.EarlierLifecycle = true
+	more := render(t, AgentPage(v)).one(t, with("id", "moments-earlier"))
+	if before, _ := more.attr("data-before"); more.is("hidden") || before != "3" {
+		t.Errorf("earlier events than %s are offered: %v", before, !more.is("hidden"))
 	}
 }
 

@@ -50,6 +50,10 @@ type AgentView struct {
 	Events  []wire.Event   // the last ones, in order, at most MaxEvents
 	Cursor  uint64         // the seq of the last of Events; live events follow after it
 	Earlier bool           // there are events before Events
+
+	Lifecycle        []wire.Event // what happened to it, the last of them, in order, at most MaxLifecycle; Events has only those among its output
+	EarlierLifecycle bool         // there are some before Lifecycle
+
 	Node    wire.NodeID
 	Version string
 	Epoch   string
@@ -63,6 +67,9 @@ type AgentView struct {
 
 // MaxEvents is how many events an agent's page is rendered with.
 const MaxEvents = 500
+
+// MaxLifecycle is how many events of what happened to an agent its page is rendered with.
+const MaxLifecycle = 200
 
 // LoginView is the page behind a login URL. It posts the token, so that a link preview does not use it up. Strangers
 // get no static file: its style and script are inline, under Nonce.

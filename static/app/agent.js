@@ -38,13 +38,8 @@ const epoch = root.dataset.epoch ?? ''
 const cursor = Number(root.dataset.cursor)
 const most = Number(root.dataset.most)
 
-const timeline = new Timeline()
-const output = new Output(skein, {
-  id, epoch, first: Number(root.dataset.first),
-  earlier: (events) => {
-    for (const e of events) timeline.add(e)
-  },
-})
+const timeline = new Timeline(skein, id)
+const output = new Output(skein, { id, epoch, first: Number(root.dataset.first) })
 const stop = new StopDialog(skein)
 
 /** @type {Agent | undefined} */

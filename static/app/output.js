@@ -1,11 +1,14 @@
 import { clone, field, mark, one, settings, write } from './dom.js'
-import { Find } from './find.js'
+import { Excerpt } from './excerpt.js'
+import { Find, found } from './find.js'
 import { clock, count, droppedText } from './format.js'
-import { Lines, decode, linePieces } from './lines.js'
+import { fill, lineNode } from './linenode.js'
+import { Lines, decode } from './lines.js'
 import { failed, toast } from './toast.js'
 
 /** @import { Skein } from '../client/index.js' */
 /** @import { AgentEvent, GapEvent } from '../client/types.js' */
+/** @import { Hit } from './hits.js' */
 /** @import { Line } from './lines.js' */
 
 /** How many lines the page keeps while it follows. */
@@ -37,6 +40,7 @@ export class Output {
   #following = true
   #unseen = 0
   #top = 0 // where the output was scrolled to last
+  #excerpt
   #first // the earliest event whose output is shown
   #trimmed = false
   #el = {
@@ -52,20 +56,24 @@ export class Output {
 
   /**
    * @param {Skein} skein
-   * @param {{id: string, epoch: string, first: number, earlier: (events: AgentEvent[]) => void}} options earlier: told
-   *   of events that were loaded from before
+   * @param {{id: string, epoch: string, first: number}} options
    */
-  constructor(skein, { id, epoch, first, earlier }) {
+  constructor(skein, { id, epoch, first }) {
     this.#skein = skein
     this.#id = id
     this.#epoch = epoch
     this.#first = first
     this.#adopt()
-    this.find = new Find(this.#el.list, (line) => {
-      this.pause()
-      line.scrollIntoView({ block: 'center' })
+    this.#excerpt = new Excerpt(skein, id)
+    this.find = new Find({
+      ends: () => skein.readEvents(id, { which: 'output', newest: true, limit: 1 }),
+      search: (text, options) => skein.searchEvents(id, text, options),
+    }, {
+      lists: [this.#el.list, this.#excerpt.list],
+      show: (hit, text) => this.#show(hit, text),
+      end: () => this.#excerpt.close(),
     })
-    this.#listen(earlier)
+    this.#listen()
     this.#toEnd()
   }
 
@@ -91,8 +99,7 @@ export class Output {
     this.#lines.resume(open, { out: box.dataset.styleOut ?? '', err: box.dataset.styleErr ?? '' })
   }
 
-  /** @param {(events: AgentEvent[]) => void} earlier */
-  #listen(earlier) {
+  #listen() {
     const { box, load, jump, follow } = this.#el
     box.addEventListener('scroll', () => {
       const up = box.scrollTop < this.#top
@@ -108,7 +115,8 @@ export class Output {
       box.focus()
     })
     follow.addEventListener('click', () => this.toggle())
-    load.addEventListener('click', () => void this.#loadEarlier(earlier))
+    load.addEventListener('click', () => void this.#loadEarlier())
+    one(document, '#excerpt-back').addEventListener('click', () => this.follow())
     this.#option('times', false)
     this.#option('wrap', true)
     one(document, '#copy').addEventListener('click', () => void this.#copy())
@@ -126,6 +134,7 @@ export class Output {
     const set = (/** @type {boolean} */ on) => {
       mark(button, 'aria-pressed', String(on))
       this.#el.box.classList.toggle(name, on)
+      this.#excerpt.toggle(name, on)
       if (this.#following) this.#toEnd()
     }
     set(saved === null ? standard : saved === 'true')
@@ -139,7 +148,7 @@ export class Output {
   // --- following ---
 
   toggle() {
-    if (this.#following) this.pause()
+    if (this.#following && !this.#excerpt.open) this.pause()
     else this.follow()
   }
 
@@ -148,6 +157,7 @@ export class Output {
   }
 
   follow() {
+    this.#excerpt.close()
     this.#unseen = 0
     this.#setFollowing(true)
     this.#trim()
@@ -161,6 +171,30 @@ export class Output {
     mark(follow, 'aria-pressed', String(on))
     write(field(follow, 'follow-word'), on ? 'Following' : 'Paused')
     jump.hidden = on || this.#unseen === 0
+  }
+
+  /**
+   * Brings a match into sight: where it is on the page, or loaded with what is around it.
+   * @param {Hit} hit
+   * @param {string} text
+   */
+  async #show(hit, text) {
+    let line = this.#excerpt.open ? found(this.#excerpt.list, hit, text) : undefined
+    line ??= this.#onPage(hit, text) ?? (await this.#excerpt.show(hit, text))
+    line?.scrollIntoView({ block: 'center' })
+    return line
+  }
+
+  /**
+   * @param {Hit} hit
+   * @param {string} text
+   */
+  #onPage(hit, text) {
+    const line = found(this.#el.list, hit, text)
+    if (!line) return undefined
+    this.#excerpt.close()
+    this.pause()
+    return line
   }
 
   #toEnd() {
@@ -232,6 +266,8 @@ export class Output {
     this.#first = this.#unseen = 0
     this.#trimmed = false
     this.#epoch = ''
+    this.#excerpt.close()
+    this.find.restart()
     this.#sayEarlier('There is earlier output.')
   }
 
@@ -263,8 +299,7 @@ export class Output {
 
   // --- what was before ---
 
-  /** @param {(events: AgentEvent[]) => void} tell */
-  async #loadEarlier(tell) {
+  async #loadEarlier() {
     const { load, list, box } = this.#el
     load.disabled = true
     this.pause()
@@ -278,7 +313,7 @@ export class Output {
       const room = Math.max(0, Math.min(MAX_LOADED, MAX_READING - list.childElementCount))
       const lines = missing.slice(Math.max(0, missing.length - room))
       const cut = lines.length < missing.length
-      const nodes = lines.map((line) => fill(clone('line'), line))
+      const nodes = lines.map(lineNode)
       const height = box.scrollHeight
       const top = box.scrollTop
       list.prepend(...nodes)
@@ -290,7 +325,6 @@ export class Output {
       } else this.#sayEarlier(more || cut ? 'There is earlier output.' : '')
       this.#scroll(top + box.scrollHeight - height)
       this.find.again()
-      tell(events)
     } catch (e) {
       failed('Earlier output did not come', e)
     } finally {
@@ -323,7 +357,7 @@ export class Output {
   // --- taking it along ---
 
   async #copy() {
-    const lines = [...this.#el.list.children].map((el) => el.lastElementChild?.textContent ?? '')
+    const lines = [...(this.#excerpt.open ? this.#excerpt.list : this.#el.list).children].map((el) => el.lastElementChild?.textContent ?? '')
     try {
       await navigator.clipboard.writeText(lines.join('\n') + '\n')
       toast('done', `${count(lines.length, 'line is', 'lines are')} in the clipboard`)
@@ -354,27 +388,4 @@ export class Output {
       button.disabled = false
     }
   }
-}
-
-/**
- * @param {HTMLElement} el
- * @param {Line} line
- */
-function fill(el, line) {
-  mark(el, 'data-k', line.kind)
-  mark(el, 'data-seq', String(line.seq))
-  const time = one(el, 'time')
-  mark(time, 'datetime', line.time)
-  write(time, clock(line.time))
-  const text = one(el, '.tx')
-  text.replaceChildren(
-    ...linePieces(line).map((p) => {
-      if (!p.class) return document.createTextNode(p.text)
-      const span = document.createElement('span')
-      span.className = p.class
-      span.textContent = p.text
-      return span
-    }),
-  )
-  return el
 }

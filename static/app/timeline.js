@@ -3,19 +3,44 @@ import { clone, field, mark, one, shape, write } from './dom.js'
 import { NEEDS_YOU, ago, clean, clock, count, exitText, shortId, state, stateWord } from './format.js'
 import { decode } from './lines.js'
 import { taskGlyph, taskTurn } from './taskformat.js'
+import { failed } from './toast.js'
 
+/** @import { Skein } from '../client/index.js' */
 /** @import { AgentEvent } from '../client/types.js' */
 
-/** The oldest go first. */
+/** How many are shown; the oldest go first. */
 const MAX_MOMENTS = 200
 
-/** What happened to an agent, newest first. The same rules stand in ui/output.go. */
+/** How many are shown to who asks for earlier ones. */
+const MAX_EARLIER = 2000
+
+/** How many events are asked for at once. */
+const PAGE = 200
+
+/**
+ * What happened to an agent, newest first. It has its own events, whatever the agent printed between them. The same
+ * rules stand in ui/output.go.
+ */
 export class Timeline {
+  #skein
+  #id
   #list = one(document, '#moments')
+  #earlier = /** @type {HTMLButtonElement} */ (one(document, '#moments-earlier'))
   /** @type {Set<string>} */
   #seen = new Set()
+  #most = MAX_MOMENTS
+  #first // the earliest event that was read; 0: none
+  #turn = 0 // of the log that the events come from
 
-  constructor() {
+  /**
+   * @param {Skein} skein
+   * @param {string} id
+   */
+  constructor(skein, id) {
+    this.#skein = skein
+    this.#id = id
+    this.#first = Number(this.#earlier.dataset.before)
+    this.#earlier.addEventListener('click', () => void this.#more())
     for (const el of this.#items()) {
       this.#seen.add(el.dataset.seq ?? '')
       const time = field(el, 'clock')
@@ -34,10 +59,44 @@ export class Timeline {
     for (const el of this.#items()) write(field(el, 'ago'), ago(now - Date.parse(field(el, 'clock').getAttribute('datetime') ?? '')))
   }
 
-  /** What happened is told anew. */
+  /** What happened is told anew: the log is another one, or has lost some. */
   clear() {
     this.#seen.clear()
     this.#list.replaceChildren()
+    this.#turn++
+    this.#first = 0
+    this.#most = MAX_MOMENTS
+    void this.#load(0)
+  }
+
+  async #more() {
+    const had = this.#list.childElementCount
+    this.#most = MAX_EARLIER
+    this.#earlier.disabled = true
+    const turn = this.#turn
+    // Many turns between idle and busy may lie between two events that are shown.
+    while ((await this.#load(this.#first)) && turn === this.#turn && this.#list.childElementCount === had);
+    this.#earlier.disabled = false
+  }
+
+  /**
+   * Reads what happened before an event.
+   * @param {number} before 0: the newest
+   * @returns {Promise<boolean>} whether there is more
+   */
+  async #load(before) {
+    const turn = this.#turn
+    try {
+      const { events, more } = await this.#skein.readEvents(this.#id, { which: 'lifecycle', newest: true, limit: PAGE, ...(before > 0 && { before }) })
+      if (turn !== this.#turn) return false
+      this.#first = events[0]?.seq ?? this.#first
+      for (const e of events) this.add(e)
+      this.#earlier.hidden = !more || this.#list.childElementCount >= MAX_EARLIER
+      return more && events.length > 0
+    } catch (e) {
+      if (turn === this.#turn) failed('What happened earlier did not come', e)
+      return false
+    }
   }
 
   /** @param {AgentEvent} e */
@@ -65,7 +124,16 @@ export class Timeline {
     write(field(el, 'ago'), ago(Date.now() - Date.parse(e.time)))
     const before = this.#items().find((x) => Number(x.dataset.seq) < e.seq)
     this.#list.insertBefore(el, before ?? null)
-    while (this.#list.childElementCount > MAX_MOMENTS) this.#list.lastElementChild?.remove()
+    while (this.#list.childElementCount > this.#most) this.#forget()
+  }
+
+  /** Takes the oldest away. */
+  #forget() {
+    const el = /** @type {HTMLElement} */ (this.#list.lastElementChild)
+    this.#first = Number(el.dataset.seq) + 1
+    this.#seen.delete(el.dataset.seq ?? '')
+    el.remove()
+    this.#earlier.hidden = this.#most >= MAX_EARLIER
   }
 }
 
