@@ -460,7 +460,7 @@ func (l *lane) work(h handler, m *wire.Message) func() {
 	}
 	select {
 	case l.inputs <- struct{}{}:
-	case <-time.After(inputPatience):
+	case <-time.After(l.c.s.patience):
 		return func() { l.answer(l.c.ctx, refuseInput, m, begin); <-l.slots }
 	}
 	before, done := l.inOrder(key)

@@ -103,7 +103,8 @@ type Server struct {
 	quic     *webtransport.QUICServer
 	draining atomic.Bool
 	memory   memory
-	share    int64 // of what a session holds of what was not read: sessionShare, but for tests
+	patience time.Duration // inputPatience, but for tests
+	share    int64         // of what a session holds of what was not read: sessionShare, but for tests
 
 	mu    sync.Mutex
 	conns map[*conn]struct{}
@@ -118,7 +119,7 @@ func New(ctx context.Context, o Options) (_ *Server, err error) {
 	if o.Version == "" {
 		o.Version = "dev"
 	}
-	s := &Server{o: o, log: o.Logger, share: sessionShare, conns: map[*conn]struct{}{}}
+	s := &Server{o: o, log: o.Logger, share: sessionShare, patience: inputPatience, conns: map[*conn]struct{}{}}
 	if s.config, err = LoadConfig(o.ConfigFile); err != nil {
 		return nil, err
 	}

@@ -20,7 +20,7 @@ const (
 )
 
 // laneReads is how many lanes of a session read from the store at the same time.
-const laneReads = 4
+const laneReads = 128
 
 // unread bounds what the server holds for a session of what its client has not read yet.
 type unread struct {

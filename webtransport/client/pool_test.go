@@ -27,6 +27,10 @@ func TestPoolSharesOneConnection(t *testing.T) {
 	n := serve(t)
 	p := client.NewPool(client.PoolOptions{IdleTimeout: 300 * time.Millisecond})
 	defer p.Close()
+	kept, err := p.Get(t.Context(), n.pooled()) // else the connection is idle as soon as the others are through
+	if err != nil {
+		t.Fatal(err)
+	}
 	var all sync.WaitGroup
 	for range 50 {
 		all.Go(func() {
@@ -46,9 +50,10 @@ func TestPoolSharesOneConnection(t *testing.T) {
 	if got := n.sessions(t); got != 1 {
 		t.Errorf("%v sessions for 50 callers, want 1", got)
 	}
-	if got := p.Stats(); got != (client.PoolStats{Servers: 1}) {
+	if got := p.Stats(); got != (client.PoolStats{Servers: 1, Users: 1}) {
 		t.Errorf("%+v", got)
 	}
+	kept.Release()
 	eventually(t, "an idle connection is closed", func() bool { return n.sessions(t) == 0 && p.Stats().Servers == 0 })
 	l, err := p.Get(t.Context(), n.pooled())
 	if err != nil {
