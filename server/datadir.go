@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -30,8 +32,10 @@ import (
 type dataDir struct {
 	path     string
 	lock     *os.File
+	name     io.Closer // held on this machine for the instance; nil: none could be had
 	instance string
 	token    string
+	copied   bool // it was found to be a copy of a folder that a server runs on
 }
 
 // lockPatience is how long a lock is waited for. A child that a server had just forked when it was killed has the lock
@@ -68,7 +72,7 @@ func openDataDir(path string) (*dataDir, error) {
 		}
 		return nil, fmt.Errorf("lock the data folder: %w", err)
 	}
-	if d.instance, err = d.secret("instance"); err == nil {
+	if err = d.openInstance(); err == nil {
 		d.token, err = d.secret(wire.TokenFile)
 	}
 	if err != nil {
@@ -76,6 +80,40 @@ func openDataDir(path string) (*dataDir, error) {
 		return nil, err
 	}
 	return d, nil
+}
+
+// openInstance reads the folder's instance, and makes sure that no other server on this machine has it: of two folders of which
+// one is a copy, each server would end the other's agents as its own orphans. The later one gets an instance of its own.
+func (d *dataDir) openInstance() (err error) {
+	if d.instance, err = d.secret("instance"); err != nil || d.takeName() {
+		return err
+	}
+	d.copied = true
+	if err := os.Remove(d.file("instance")); err != nil {
+		return fmt.Errorf("give a copied data folder an instance of its own: %w", err)
+	}
+	if d.instance, err = d.secret("instance"); err == nil {
+		d.takeName()
+	}
+	return err
+}
+
+// takeName holds a name of the instance for as long as this process lives: an abstract socket (unix(7)), which leaves no file
+// behind. false: another process has it, and not only for the moment that lockPatience speaks of.
+func (d *dataDir) takeName() bool {
+	for begin := time.Now(); ; time.Sleep(20 * time.Millisecond) {
+		c, err := net.ListenPacket("unixgram", "@skein-"+d.instance)
+		if err == nil {
+			d.name = c
+			return true
+		}
+		if !errors.Is(err, unix.EADDRINUSE) {
+			return true // no such sockets here: nobody can have it
+		}
+		if time.Since(begin) >= lockPatience {
+			return false
+		}
+	}
 }
 
 func (d *dataDir) file(name ...string) string {
@@ -106,6 +144,9 @@ func (d *dataDir) announce(l wire.Local) error {
 
 func (d *dataDir) close() {
 	os.Remove(d.file(wire.LocalFile))
+	if d.name != nil {
+		d.name.Close()
+	}
 	d.lock.Close()
 }
 

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"os"
 	"testing"
 	"time"
 
@@ -30,4 +31,34 @@ func TestALockThatIsGivenBackSoonIsWaitedFor(t *testing.T) {
 		t.Fatal(err)
 	}
 	d.close()
+}
+
+// Of a folder and its copy, each server would take the other's agents for its own orphans.
+func TestACopiedFolderIsAnotherInstance(t *testing.T) {
+	t.Parallel()
+	first, err := openDataDir(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := t.TempDir()
+	if err := os.CopyFS(path, os.DirFS(first.path)); err != nil {
+		t.Fatal(err)
+	}
+	second, err := openDataDir(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if second.instance == first.instance || !second.copied || first.copied {
+		t.Errorf("the folder is instance %s, its copy %s, found to be one: %v", first.instance, second.instance, second.copied)
+	}
+	was := second.instance
+	first.close()
+	second.close()
+	if second, err = openDataDir(path); err != nil {
+		t.Fatal(err)
+	}
+	defer second.close()
+	if second.instance != was || second.copied {
+		t.Errorf("later it is instance %s, it was %s", second.instance, was)
+	}
 }

@@ -140,6 +140,9 @@ func New(ctx context.Context, o Options) (_ *Server, err error) {
 			s.Close()
 		}
 	}()
+	if s.dir.copied {
+		s.log.Warn("this data folder is a copy of one that a skein serves from; its agents are not this one's", "folder", s.dir.path)
+	}
 	if err = s.openCertificates(); err != nil {
 		return nil, err
 	}

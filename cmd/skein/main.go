@@ -47,7 +47,7 @@ func main() {
 }
 
 // interruptible ends its context at the first Ctrl-C, SIGTERM or SIGHUP (of a terminal that closes, or a service manager), and
-// the process at the second. Under nohup a SIGHUP stays ignored.
+// the process at a later Ctrl-C. Under nohup a SIGHUP stays ignored.
 func interruptible() (context.Context, func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	sigs := make(chan os.Signal, 2)
@@ -58,8 +58,11 @@ func interruptible() (context.Context, func()) {
 	go func() {
 		<-sigs
 		cancel()
-		<-sigs
-		os.Exit(130)
+		for sig := range sigs {
+			if sig == os.Interrupt { // timeout(1) and others send SIGTERM twice: only a person who presses Ctrl-C again means it
+				os.Exit(130)
+			}
+		}
 	}()
 	return ctx, cancel
 }

@@ -350,6 +350,18 @@ func TestAnInterruptStopsAgentsAndExitsWell(t *testing.T) {
 			if err := s.Process.Signal(sig); err != nil {
 				t.Fatal(err)
 			}
+			ended := make(chan struct{})
+			defer close(ended)
+			go func() { // timeout(1) sends it to its child, and to its group
+				for again := time.NewTicker(time.Millisecond); sig == syscall.SIGTERM; {
+					select {
+					case <-again.C:
+						s.Process.Signal(sig)
+					case <-ended:
+						return
+					}
+				}
+			}()
 			if err := s.Wait(); err != nil {
 				t.Errorf("serve: %v\n%s", err, s.stderr.Bytes())
 			}

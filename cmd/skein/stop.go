@@ -151,6 +151,8 @@ func printStopped(cmd *cobra.Command, g *global, p wire.StopParams, res *wire.St
 			if r.Cleared > 0 {
 				how += fmt.Sprintf("; processes that it left are gone now: %d", r.Cleared)
 			}
+		case len(r.Leftovers) > 0:
+			how = fmt.Sprintf("not ended whole after %d ms: processes that are left: %d", r.TookMS, len(r.Leftovers))
 		case r.Forced:
 			how += ", SIGKILL was needed"
 		}

@@ -226,7 +226,10 @@ func (p *Plane) recover(ctx context.Context) error {
 			if err := a.orphaned(ctx, left[rec.ID]); err != nil {
 				return err
 			}
+		} else if len(left[rec.ID]) > 0 { // it was said to be gone
+			a.keepLeftovers(left[rec.ID])
 		}
+		delete(left, rec.ID)
 		if err := a.loadEnd(ctx); err != nil {
 			return err
 		}
@@ -235,6 +238,9 @@ func (p *Plane) recover(ctx context.Context) error {
 			p.byRequest[rec.Request] = a
 		}
 		p.nextNum = max(p.nextNum, rec.Num)
+	}
+	for id, procs := range left {
+		p.log.Error("processes of an agent that is not known any more could not be ended", "agent", id, "processes", procs)
 	}
 	if len(known) > 0 {
 		p.log.Warn("an earlier Skein ended without stopping its agents; they were reaped", "agents", len(known))

@@ -100,3 +100,22 @@ func TestLeftoversAreLookedForAtEachStartAndStop(t *testing.T) {
 		t.Errorf("there is nothing left to stop: %+v, %v", res, err)
 	}
 }
+
+// What a start finds of an agent that was said to be gone, and can't end, everybody sees.
+func TestAStartShowsWhatItCannotEnd(t *testing.T) {
+	dir := t.TempDir()
+	n := open(t, dir)
+	a := n.shell(t, "exit 0")
+	n.wait(t, a.ID)
+	n.close()
+	s := &stubborn{there: []wire.Leftover{{Process: wire.Process{PID: 4711, StartTime: 1}, Name: "disk", User: "root"}}}
+	n = open(t, dir, func(o *control.Options) {
+		o.Leftovers = s.end
+		o.Orphans = func(context.Context, map[wire.AgentID]*wire.Process) map[wire.AgentID][]wire.Leftover {
+			return map[wire.AgentID][]wire.Leftover{a.ID: slices.Clone(s.there)}
+		}
+	})
+	if rec, _ := n.Get(a.ID); !rec.NeedsAttention() || rec.Exit == nil || !slices.Equal(rec.Exit.Leftovers, s.there) || rec.Reason != wire.ReasonCompleted {
+		t.Errorf("the record says %+v: %+v", rec, rec.Exit)
+	}
+}

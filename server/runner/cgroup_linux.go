@@ -39,7 +39,7 @@ func openCgroups(instance, state string) *cgroups {
 	}
 	b, err := os.ReadFile(state)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		c.why = reason(err)
+		c.why = plain(err)
 		return c
 	}
 	for line := range strings.Lines(string(b)) {
@@ -55,10 +55,11 @@ func openCgroups(instance, state string) *cgroups {
 	base := filepath.Join(own, baseName(instance))
 	bases := slices.Compact(slices.Sorted(slices.Values(append(slices.Clone(c.old), base))))
 	if err := os.WriteFile(state, []byte(strings.Join(bases, "\n")+"\n"), 0o600); err != nil {
-		c.why = reason(err)
+		c.why = plain(err)
 		return c
 	}
 	if err := probe(base); err != nil {
+		os.Remove(base) // unless what an earlier run left is in it
 		c.why = err.Error()
 		return c
 	}
@@ -131,21 +132,30 @@ func unescape(s string) string {
 // that does not exist is refused only after the fork into the cgroup.
 func probe(base string) error {
 	if err := os.Mkdir(base, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
-		return fmt.Errorf("a cgroup can't be made below Skein's own: %s", reason(err))
+		return fmt.Errorf("a cgroup can't be made below Skein's own: %s", plain(err))
 	}
 	g, err := makeCgroup(base, "probe")
 	if err != nil {
-		return fmt.Errorf("a cgroup can't be made: %s", reason(err))
+		return fmt.Errorf("a cgroup can't be made: %s", plain(err))
 	}
 	defer g.remove()
 	_, err = syscall.ForkExec("/proc/self/no-such-program", []string{"probe"}, &syscall.ProcAttr{Sys: g.attr()})
 	if !errors.Is(err, syscall.ENOENT) {
-		return fmt.Errorf("a process can't be started in a cgroup of its own: %s", reason(err))
+		return fmt.Errorf("a process can't be started in a cgroup of its own: %s", plain(err))
 	}
 	if err := g.kill(); err != nil {
-		return fmt.Errorf("a cgroup can't be killed (Linux 5.14 is needed): %s", reason(err))
+		return fmt.Errorf("a cgroup can't be killed (Linux 5.14 is needed): %s", plain(err))
 	}
 	return nil
+}
+
+// plain is the system's word for an error, without the path.
+func plain(err error) string {
+	var errno syscall.Errno
+	if errors.As(err, &errno) {
+		return errno.Error()
+	}
+	return err.Error()
 }
 
 // cgroup is one agent's.

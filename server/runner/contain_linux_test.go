@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -329,6 +330,26 @@ func TestLeftoversAreLookedForAgain(t *testing.T) {
 		t.Errorf("left %v", left)
 	}
 	await(t, "the process's end", ended)
+}
+
+// A leader that ended only after its agent was given up is no zombie for as long as Skein runs.
+func TestALateLeaderIsBuried(t *testing.T) {
+	r := processes(t)
+	pid, err := syscall.ForkExec("/bin/sleep", []string{"sleep", "600"}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := readProc(pid)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if left := r.ReapLeftovers(t.Context(), "alate", []wire.Leftover{leftover(p.Process)}, 0); len(left) > 0 {
+		t.Errorf("left %v", left)
+	}
+	if p, err := readProc(pid); err == nil {
+		unix.Wait4(pid, nil, 0, nil)
+		t.Errorf("it is there: %+v", p)
+	}
 }
 
 // A process that is stopped by a signal is seen to be, until it goes on.

@@ -26,7 +26,8 @@ type Orphan struct {
 //
 //   - it is in a cgroup of an agent of this instance;
 //   - or it carries a mark of this instance, in its environment or as a limit, whatever its group;
-//   - or it is the recorded leader of an agent in known: pid, start time and group all agree, and it has our user;
+//   - or it is the recorded leader of an agent in known: pid, start time and group all agree, it has our user, and no mark
+//     of another instance;
 //   - or it is in a group that one of these belongs to, if that group was its agent's: a leader's own group, or
 //     one recorded in known;
 //   - or it descends from one of these.
@@ -83,7 +84,7 @@ func orphansAmong(all *table, instance string, known map[wire.AgentID]*wire.Proc
 			id = p.agent
 		case instance != "" && p.mark.of(instance):
 			id = marks[p.mark] // "": of an agent that is not known any more
-		case isRecorded && p.instance == "" && sameUser(p.PID):
+		case isRecorded && p.instance == "" && p.mark == 0 && sameUser(p.PID):
 		default:
 			continue
 		}
@@ -165,7 +166,17 @@ func (r *Processes) ReapLeftovers(ctx context.Context, agent wire.AgentID, befor
 	for _, o := range r.Reap(ctx, orphans, grace) {
 		left = append(left, leftover(o.Process))
 	}
+	for _, l := range before {
+		bury(l.Process)
+	}
 	return left
+}
+
+// bury takes the exit status of a leader that ended only after its agent was given up.
+func bury(id wire.Process) {
+	if p, err := readProc(id.PID); err == nil && p.Process == id && p.parent == os.Getpid() && !p.lives() {
+		unix.Wait4(id.PID, nil, unix.WNOHANG, nil)
+	}
 }
 
 // Leftover says of an orphan what a person needs to end it.

@@ -209,6 +209,7 @@ func TestOrphansAmong(t *testing.T) {
 		"another start time":           {[]proc{one(pid, pid, 51, "", ""), one(200, pid, 60, "", "")}, nil},
 		"another group":                {[]proc{one(pid, 9, 50, "", "")}, nil},
 		"another instance's by number": {[]proc{one(pid, pid, 50, "a1", "you")}, nil},
+		"another instance's by limit":  {[]proc{func() proc { p := one(pid, pid, 50, "", ""); p.mark = markOf("you", "a1"); return p }()}, nil},
 		"leader gone, group unproven":  {[]proc{one(200, pid, 60, "", "")}, nil},
 		"leader gone, a marked member": {[]proc{one(200, pid, 60, "", ""), one(201, pid, 60, "a1", "me")}, []int{200, 201}},
 		"leader a zombie":              {[]proc{zombie(one(pid, pid, 50, "", "")), one(200, pid, 60, "", "")}, []int{200}},
