@@ -64,7 +64,7 @@ test-race:
 # What takes long, loads the machine or asserts a rate, one package after the other, and every browser test over both
 # transports.
 soak: test-deps build
-	SKEIN_REQUIRE_INTEROP=1 $(GO) test -p 1 -run 'AtScale$$' -timeout 20m ./server ./webtransport
+	SKEIN_REQUIRE_INTEROP=1 $(GO) test -p 1 -run 'AtScale$$' -timeout 20m ./server ./webtransport ./cmd/skein-peers
 	SKEIN_REQUIRE_INTEROP=1 $(GO) test -timeout 20m ./e2e/faults
 	SKEIN_REQUIRE_INTEROP=1 $(GO) test -race -timeout 20m ./e2e/faults
 	$(MAKE) test-fuzz FUZZ=60s

@@ -46,7 +46,7 @@ lines of a pipe or a file are not sent, with exit code 5. With --answer they are
 func attach(cmd *cobra.Command, c *client.Client, id wire.AgentID, answer bool) error {
 	ctx, cancel := context.WithCancelCause(cmd.Context())
 	defer cancel(nil)
-	q := &questions{cmd: cmd, hint: "type the answer"}
+	q := &questions{cmd: cmd, hint: "type the answer", shown: make(chan struct{})}
 	w := &writer{cmd: cmd, c: c, id: id, questions: q, answer: answer, in: bufio.NewReaderSize(cmd.InOrStdin(), 32<<10)}
 	go func() { // ends with the process: a read of the terminal can't be interrupted
 		err := w.run(ctx)
@@ -89,8 +89,13 @@ type writer struct {
 	in        *bufio.Reader
 }
 
-// run sends what it reads, and the end.
+// run sends what it reads, and the end, once what the agent asks is shown.
 func (w *writer) run(ctx context.Context) error {
+	select {
+	case <-w.questions.shown:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 	for {
 		buf := make([]byte, 32<<10)
 		n, err := w.in.Read(buf)
@@ -100,7 +105,11 @@ func (w *writer) run(ctx context.Context) error {
 			}
 		}
 		if errors.Is(err, io.EOF) {
-			return w.send(ctx, wire.InputParams{ID: w.id, EOF: true})
+			err := w.send(ctx, wire.InputParams{ID: w.id, EOF: true})
+			if errors.Is(err, &wire.Error{Code: wire.CodePrecondition}) && !errors.As(err, new(unanswered)) {
+				return nil // it has ended: there is nothing to close
+			}
+			return err
 		}
 		if err != nil {
 			return err

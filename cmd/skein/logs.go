@@ -59,7 +59,7 @@ func printEvent(cmd *cobra.Command, g *global, e wire.Event, all, times bool) er
 		return nil
 	}
 	if e.Dropped != nil {
-		cmd.PrintErrf("skein: %s\n", droppedText(*e.Dropped))
+		printErrf(cmd, "skein: %s\n", droppedText(*e.Dropped))
 	}
 	if g.json {
 		return printJSONLine(cmd, e)

@@ -20,12 +20,14 @@ func asked(a *wire.Agent) string {
 // long ago is not said.
 type questions struct {
 	// static
-	cmd  *cobra.Command
-	hint string // how to answer
+	cmd   *cobra.Command
+	hint  string        // how to answer
+	shown chan struct{} // closed when what was there at the start is printed, and the question with it; nil: nobody waits
 
 	// of the goroutine that reads the events
 	cursor, last uint64 // last is where the log stood when the reader attached
 	name, said   string
+	isShown      bool
 
 	mu   sync.Mutex
 	open string
@@ -49,6 +51,14 @@ func (q *questions) attached(a wire.Attached) {
 	q.set(asked(&a.Agent))
 	if q.cursor >= q.last {
 		q.say()
+		q.show()
+	}
+}
+
+func (q *questions) show() {
+	if q.shown != nil && !q.isShown {
+		q.isShown = true
+		close(q.shown)
 	}
 }
 
@@ -63,6 +73,7 @@ func (q *questions) event(e wire.Event) {
 	}
 	if e.Seq >= q.last {
 		q.say()
+		q.show()
 	}
 }
 
