@@ -59,6 +59,12 @@ func TestBadMessages(t *testing.T) {
 			"params that are a list":   {`{"jsonrpc":"2.0","id":13,"method":"agent.list","params":[1]}`, "13", wire.CodeInvalidParams, ""},
 			"params that are a string": {`{"jsonrpc":"2.0","id":14,"method":"agent.get","params":"a1"}`, "14", wire.CodeInvalidParams, ""},
 			"a time that is a word":    {request("15", wire.MethodPing, map[string]any{"time": "now"}), "15", wire.CodeInvalidParams, "time"},
+			"a search for nothing":     {request("20", wire.MethodAgentSearch, map[string]any{"id": agent.ID}), "20", wire.CodeInvalidParams, "query"},
+			"half an expression":       {request("21", wire.MethodAgentSearch, map[string]any{"id": agent.ID, "query": "(", "regexp": true}), "21", wire.CodeInvalidParams, "query"},
+			"a limit that is a word":   {request("22", wire.MethodAgentSearch, map[string]any{"id": agent.ID, "query": "x", "limit": "all"}), "22", wire.CodeInvalidParams, "limit"},
+			"a seq below zero":         {request("23", wire.MethodAgentEvents, map[string]any{"id": agent.ID, "after": -1}), "23", wire.CodeInvalidParams, "after"},
+			"a sort that is none":      {request("24", wire.MethodAgentEvents, map[string]any{"id": agent.ID, "which": "stdout"}), "24", wire.CodeInvalidParams, "which"},
+			"a search of no agent":     {request("25", wire.MethodAgentSearch, map[string]any{"id": "anope", "query": "x"}), "25", wire.CodeNotFound, "id"},
 			"an unknown agent":         {request("16", wire.MethodGet, wire.AgentParams{ID: "anope"}), "16", wire.CodeNotFound, "id"},
 			"an unknown type":          {request("17", wire.MethodSpawn, wire.SpawnParams{Type: "nope"}), "17", wire.CodeNotFound, "type"},
 		} {

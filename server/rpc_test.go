@@ -43,13 +43,15 @@ func TestBatch(t *testing.T) {
 	lines = append(lines, request("20", wire.MethodGet, wire.AgentParams{ID: agent.ID}), request("21", wire.MethodNetwork, nil),
 		request("22", "no.such", nil), `{"jsonrpc":"2.0","method":"ping"}`, `7`,
 		request("23", wire.MethodTaskList, wire.TaskFilter{}),
-		request("24", wire.MethodMemoryStore, map[string]any{"namespace": "n", "key": "k", "text": "v"}))
+		request("24", wire.MethodMemoryStore, map[string]any{"namespace": "n", "key": "k", "text": "v"}),
+		request("25", wire.MethodAgentSearch, wire.AgentSearchParams{ID: agent.ID, Query: "x"}),
+		request("26", wire.MethodAgentEvents, wire.AgentEventsParams{ID: agent.ID, Limit: 1}))
 	a = n.rpc(t, id, "["+strings.Join(lines, ",")+"]")
 	var answers []*wire.Message
 	if err := json.Unmarshal([]byte(a.body), &answers); err != nil || a.StatusCode != http.StatusOK {
 		t.Fatalf("a batch: %s %s", a.Status, a.body)
 	}
-	want := []string{"10", "11", "12", "20", "21!", "22!", "null!", "23", "24"}
+	want := []string{"10", "11", "12", "20", "21!", "22!", "null!", "23", "24", "25", "26"}
 	var got []string
 	for _, m := range answers {
 		s := string(m.ID)
@@ -69,6 +71,15 @@ func TestBatch(t *testing.T) {
 		rec, _ := n.plane.Get(agent.ID)
 		return rec.LastLine == "got 2"
 	})
+
+	a = n.rpc(t, id, request("30", wire.MethodAgentSearch, wire.AgentSearchParams{ID: agent.ID, Query: "GOT 2"}))
+	var found wire.Message
+	if err := json.Unmarshal([]byte(a.body), &found); err != nil {
+		t.Fatal(err)
+	}
+	if res := result[wire.AgentSearchResult](t, &found); len(res.Matches) != 1 || res.Matches[0].Line != "got 2" || res.Matches[0].Type != wire.EventStdout || res.Scanned == 0 {
+		t.Errorf("the search: %s", a.body)
+	}
 
 	// A session of the same client gets the recorded answer.
 	p := n.join(t, wire.WebSocket, as(id))

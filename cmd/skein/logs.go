@@ -14,12 +14,17 @@ import (
 func logsCommand(g *global) *cobra.Command {
 	var o client.EventOptions
 	var events, times bool
+	var find grep
 	c := &cobra.Command{
 		Use: "logs AGENT", Short: "Print an agent's output, or all its events", Args: cobra.ExactArgs(1),
-		Long: "Print an agent's output: its stdout on standard output, its stderr on standard error. AGENT is an id, its beginning, or a name. What the log has dropped is said on standard error.",
+		Long: `Print an agent's output: its stdout on standard output, its stderr on standard error. AGENT is an id, its beginning, or a name. What the log has dropped is said on standard error.
+With --grep, print the lines of its output that have a text, of standard output and of standard error, as a terminal shows them: all on standard output, each cut to 400 bytes around the hit. The server searches the whole log. Exit code 1: no line has it.`,
 		Example: `  skein logs a4k2
   skein logs -f --tail 20 nightly
-  skein logs --events --json a4k2 | jq .`,
+  skein logs --events --json a4k2 | jq .
+  skein logs --grep "assertion failed" -C 3 nightly
+  skein logs --grep '^(FAIL|panic:)' --regexp --case nightly`,
+		PreRunE: func(cmd *cobra.Command, _ []string) error { return find.check(cmd) },
 		RunE: func(cmd *cobra.Command, args []string) error {
 			c, err := g.dial(cmd)
 			if err != nil {
@@ -29,6 +34,10 @@ func logsCommand(g *global) *cobra.Command {
 			ids, err := resolve(cmd, c, args[0])
 			if err != nil {
 				return err
+			}
+			if cmd.Flags().Changed("grep") {
+				find.After, find.times = o.After, times
+				return find.run(cmd, g, c, ids[0])
 			}
 			q := questions{cmd: cmd, cursor: o.After, hint: "answer with: skein send " + string(ids[0])}
 			o.Attached = q.attached
@@ -51,6 +60,7 @@ func logsCommand(g *global) *cobra.Command {
 	f.IntVarP(&o.Tail, "tail", "t", 0, "begin with the last so many events")
 	f.BoolVarP(&events, "events", "e", false, "all events, not just the output")
 	f.BoolVar(&times, "timestamps", false, "begin each piece of output with its time")
+	find.flags(c)
 	return c
 }
 

@@ -93,7 +93,8 @@ type Options struct {
 	Memory     MemoryOptions
 	// StoreTimeout is how long a request waits for a store that does not answer; 0: 10 s.
 	StoreTimeout time.Duration
-	SearchBytes  int // of output that one request to search a log looks at; 0: wire.MaxSearchScan
+	SearchBytes  int           // of output that one request to search a log looks at; 0: wire.MaxSearchScan
+	SearchTime   time.Duration // that it takes; 0: 5 s
 	Logger       *slog.Logger
 	// Orphans ends what a crashed Skein left running, and says what could not be ended.
 	Orphans func(ctx context.Context, known map[wire.AgentID]*wire.Process) map[wire.AgentID][]wire.Leftover
@@ -164,6 +165,7 @@ func Open(ctx context.Context, o Options) (*Plane, error) {
 		closing: make(chan struct{})}
 	p.o.StoreTimeout = cmp.Or(o.StoreTimeout, defaultStoreTimeout)
 	p.o.SearchBytes = cmp.Or(o.SearchBytes, wire.MaxSearchScan)
+	p.o.SearchTime = cmp.Or(o.SearchTime, defaultSearchTime)
 	p.searches = make(chan struct{}, maxSearches)
 	p.closingCtx, p.beginClosing = context.WithCancel(context.Background())
 	p.Tasks, p.Artifacts = newTasks(p), newArtifacts(p)

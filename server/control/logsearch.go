@@ -6,6 +6,7 @@ import (
 	"regexp/syntax"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"skein.dev/skein/server/grep"
 	"skein.dev/skein/webtransport/wire"
@@ -16,8 +17,8 @@ const (
 	searchReads = 64
 	// searchBack is how many events before its cursor it reads too: where the line may begin that goes on behind the cursor.
 	searchBack = 8
-	// searchTime ends a search of an expensive expression, as its bound in bytes does.
-	searchTime = 5 * time.Second
+	// defaultSearchTime ends a search for an expensive expression, as its bound in bytes does.
+	defaultSearchTime = 5 * time.Second
 	// maxSearches is how many go on at once; others wait.
 	maxSearches = 4
 )
@@ -56,7 +57,7 @@ func (p *Plane) Search(ctx context.Context, v wire.AgentSearchParams) (wire.Agen
 	case <-ctx.Done():
 		return wire.AgentSearchResult{}, ctx.Err()
 	}
-	s.until = time.Now().Add(searchTime)
+	s.until = time.Now().Add(p.o.SearchTime)
 	s.lines.Report = s.found
 	s.result = wire.AgentSearchResult{Matches: []wire.Match{}, Cursor: v.After}
 	if err := s.begin(ctx); err != nil {
@@ -186,6 +187,7 @@ func (s *search) found(h grep.Hit) bool {
 		m.Type = wire.EventStderr
 	}
 	m.Line, m.Column, m.From, m.To = h.Around(wire.MaxMatchLine)
+	m.Length = utf8.RuneCountInString(h.Text)
 	s.result.Matches = append(s.result.Matches, m)
 	s.size += m.EncodedLen() + 1
 	return s.size < wire.PageBytes

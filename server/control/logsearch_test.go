@@ -100,6 +100,8 @@ func TestSearchFindsWhatAPersonSees(t *testing.T) {
 		"an expression in any case":        {wire.AgentSearchParams{Query: "^FIRST$", Regexp: true}, []string{"first"}},
 		"only what follows":                {wire.AgentSearchParams{Query: "error", After: seqs[0]}, []string{"no newline: an error"}},
 		"only what precedes":               {wire.AgentSearchParams{Query: "error", Before: seqs[6]}, []string{"second ERROR in red"}},
+		"a line that goes on behind it":    {wire.AgentSearchParams{Query: "middle of", After: seqs[2]}, []string{"cut in the middle of a line"}},
+		"no hit that precedes it":          {wire.AgentSearchParams{Query: "cut in", After: seqs[2]}, nil},
 		"nothing":                          {wire.AgentSearchParams{Query: "absent"}, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -129,28 +131,30 @@ func TestSearchGoesOnFromWhereItWas(t *testing.T) {
 	t.Parallel()
 	var pieces []piece
 	var want []string
-	for i := range 600 {
+	for i := range 200 {
 		line := fmt.Sprintf("line %d", i)
 		cut := i % (len(line) + 1)
 		pieces = append(pieces, out(line[:cut]), stderr("aside\n"), out(line[cut:]+"\n"))
 		want = append(want, line)
 	}
-	pieces = append(pieces, out(strings.Repeat("line\n", 10_000))) // fills a message alone
-	for range 10_000 {
+	pieces = append(pieces, out(strings.Repeat("line\n", 4_000))) // fills a message alone
+	for range 4_000 {
 		want = append(want, "line")
 	}
 	whole := open(t, t.TempDir())
 	id, _ := whole.printed(t, pieces...)
 	small := open(t, t.TempDir(), func(o *control.Options) { o.SearchBytes = 500 })
 	idSmall, _ := small.printed(t, pieces...)
+	slow := open(t, t.TempDir(), func(o *control.Options) { o.SearchTime = 1 })
+	idSlow, _ := slow.printed(t, pieces[:90]...)
 	for name, c := range map[string]struct {
 		n        *node
 		v        wire.AgentSearchParams
 		requests int
 	}{
-		"a limit":         {whole, wire.AgentSearchParams{ID: id, Query: "line", Limit: 1000}, 5},
-		"what is scanned": {small, wire.AgentSearchParams{ID: idSmall, Query: "LINE", Limit: 1000}, 10},
-		"an expression":   {small, wire.AgentSearchParams{ID: idSmall, Query: "^line( [0-9]+)?$", Regexp: true}, 10},
+		"a limit":         {whole, wire.AgentSearchParams{ID: id, Query: "line", Limit: 1000}, 3},
+		"what is scanned": {small, wire.AgentSearchParams{ID: idSmall, Query: "LINE", Limit: 1000}, 5},
+		"an expression":   {small, wire.AgentSearchParams{ID: idSmall, Query: "^line( [0-9]+)?$", Regexp: true}, 5},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got, requests := c.n.search(t, c.v)
@@ -162,7 +166,10 @@ func TestSearchGoesOnFromWhereItWas(t *testing.T) {
 			}
 		})
 	}
-	if got, requests := small.search(t, wire.AgentSearchParams{ID: idSmall, Query: "line 599"}); !slices.Equal(linesOf(got), []string{"line 599"}) || requests < 10 {
+	if got, requests := slow.search(t, wire.AgentSearchParams{ID: idSlow, Query: "line"}); !slices.Equal(linesOf(got), want[:30]) || requests < 30 {
+		t.Errorf("what takes long: %q in %d requests", linesOf(got), requests)
+	}
+	if got, requests := small.search(t, wire.AgentSearchParams{ID: idSmall, Query: "line 199"}); !slices.Equal(linesOf(got), []string{"line 199"}) || requests < 5 {
 		t.Errorf("the last one of all: %q in %d requests", linesOf(got), requests)
 	}
 }
@@ -183,13 +190,19 @@ func TestSearchSaysWhatIsGone(t *testing.T) {
 	if res, err := n.Search(t.Context(), wire.AgentSearchParams{ID: a.ID, Query: "done", After: rec.LastSeq - 1}); err != nil || len(res.Matches) != 1 || res.Dropped != nil {
 		t.Errorf("behind what is gone: %+v, %v", res, err)
 	}
-	page, err := n.EventPage(t.Context(), wire.AgentEventsParams{ID: a.ID, Which: wire.OutputEvents})
-	if err != nil || page.Events[0].Dropped == nil || page.Events[0].Dropped.Bytes < flood/2 {
-		t.Errorf("the first that is there says %+v, %v", page.Events[0].Dropped, err)
+	started, err := n.EventPage(t.Context(), wire.AgentEventsParams{ID: a.ID, Which: wire.LifecycleEvents, Limit: 2})
+	if err != nil {
+		t.Fatal(err)
 	}
-	for _, e := range page.Events[1:] {
-		if e.Dropped != nil {
-			t.Errorf("event %d: %+v is missing before it", e.Seq, e.Dropped)
+	for _, after := range []uint64{0, started.Events[1].Seq} {
+		page, err := n.EventPage(t.Context(), wire.AgentEventsParams{ID: a.ID, Which: wire.OutputEvents, After: after})
+		if err != nil || page.Events[0].Dropped == nil || page.Events[0].Dropped.Bytes < flood/2 {
+			t.Fatalf("behind %d, the first that is there says %+v, %v", after, page.Events[0].Dropped, err)
+		}
+		for _, e := range append(page.Events[1:], started.Events...) {
+			if e.Dropped != nil {
+				t.Errorf("event %d: %+v is missing before it", e.Seq, e.Dropped)
+			}
 		}
 	}
 }

@@ -158,7 +158,7 @@
  * @property {number} [limit] 100 unless said otherwise; 1000 at most. Events are searched to their end, so that there may be more matches
  *
  * @typedef {object} AgentSearchResult
- * @property {Match[]} matches one for each line with a hit, in the order in which the lines were printed
+ * @property {Match[]} matches one for each line with a hit, in the order in which the lines ended
  * @property {number} cursor seq of the event up to which was searched
  * @property {number} [offset] of that event, only its data before this: its matches filled the answer
  * @property {boolean} more there is more to search: ask again, `after` this `cursor` with this `offset`
@@ -172,6 +172,7 @@
  * @property {string} line what a terminal shows of it; at most 400 bytes around the hit
  * @property {number} offset where the line begins in the event's data, in bytes
  * @property {number} column where the hit begins in the whole line: which character (code point), from 1
+ * @property {number} [length] of the whole line, in characters
  * @property {number} from where the hit begins in `line`, in characters (code points) from 0
  * @property {number} to where it ends
  *

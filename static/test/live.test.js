@@ -264,6 +264,38 @@ describe('the real server', { skip: !existsSync(binary) && `${binary} is not bui
     assert.equal((await memory.namespaces()).find((n) => n.name === namespace)?.keys, 703)
   })
 
+  test('a line far back is found in the whole log, with what is around it', limit, async (t) => {
+    const { skein } = await open(t)
+    const script = 'i=0; while [ $i -lt 12000 ]; do i=$((i+1)); printf "line \\033[32m%s\\033[0m\\n" $i; done'
+    const { agents } = await skein.spawn({ type: 'shell', argv: ['sh', '-c', script] })
+    const { id } = agents[0]
+    for await (const _ of skein.events(id)); // until it ends
+    const one = await skein.searchEvents(id, '^LINE 17$', { regexp: true })
+    assert.deepEqual(one.matches.map(({ line, type, column, from, to }) => [line, type, column, from, to]), [['line 17', 'output.stdout', 1, 0, 7]])
+    assert.equal(one.more, false)
+    assert.equal((await skein.searchEvents(id, 'LINE 17', { case: true })).matches.length, 0)
+    await assert.rejects(skein.searchEvents(id, '(', { regexp: true }), { kind: 'invalid_params', message: /regular expression/ })
+
+    /** @type {string[]} */
+    const lines = []
+    for (let at = {}, more = true; more; ) {
+      const found = await skein.searchEvents(id, 'line', { limit: 1000, ...at })
+      lines.push(...found.matches.map((m) => m.line))
+      ;({ more } = found)
+      at = { after: found.cursor, offset: found.offset }
+    }
+    assert.deepEqual(lines, Array.from({ length: 12000 }, (_, i) => `line ${i + 1}`))
+
+    const [hit] = one.matches
+    const around = await skein.readEvents(id, { which: 'output', after: hit.seq - 1, limit: 1 })
+    assert.equal(around.events[0].seq, hit.seq)
+    const rest = Buffer.from(around.events[0].data.text ?? '').subarray(hit.offset).toString()
+    assert.ok(rest.startsWith('line \x1b[32m17\x1b[0m\n'), rest.slice(0, 50))
+    const last = await skein.readEvents(id, { which: 'lifecycle', newest: true, limit: 2 })
+    assert.deepEqual(last.events.map((e) => e.type), ['agent.started', 'agent.exited'])
+    assert.deepEqual([last.more, last.last], [true, last.events[1].seq])
+  })
+
   test('memory is watched over lost connections, and over a restart of the server: every value, in order, none twice', limit, async (t) => {
     const { skein, drop } = await open(t)
     const stop = new AbortController()

@@ -52,6 +52,10 @@ func TestEveryRequest(t *testing.T) {
 		if err != nil || list.Total != 1 || list.Agents[0].ID != a.ID {
 			t.Errorf("%+v, %v", list, err)
 		}
+		page, err := c.EventPage(t.Context(), wire.AgentEventsParams{ID: a.ID, Which: wire.LifecycleEvents, Newest: true, Limit: 1})
+		if err != nil || len(page.Events) != 1 || page.Events[0].Type != wire.EventExited || !page.More || page.Last != page.Events[0].Seq {
+			t.Errorf("%+v, %v", page, err)
+		}
 		types, err := c.Types(t.Context())
 		if err != nil || len(types) != 3 {
 			t.Errorf("%+v, %v", types, err)
@@ -69,6 +73,39 @@ func TestEveryRequest(t *testing.T) {
 		}
 		eventually(t, "the round trip is measured", func() bool { conn, _ := c.Connection(); return conn.RTT > 0 })
 	})
+}
+
+// TestSearchGoesOn: an answer has so many matches, and the search goes on until there are no more, or nobody wants more.
+func TestSearchGoesOn(t *testing.T) {
+	t.Parallel()
+	n := serve(t)
+	c := dial(t, n)
+	a := spawn(t, c, wire.SpawnParams{Type: "shell", Argv: []string{"sh", "-c", "i=0; while [ $i -lt 12000 ]; do i=$((i+1)); echo line $i; done"}})
+	output(t, c, a.ID)
+	p := wire.AgentSearchParams{ID: a.ID, Query: "LINE"}
+	if page, err := c.SearchPage(t.Context(), p); err != nil || !page.More || len(page.Matches) == 0 {
+		t.Errorf("one answer has all: %d matches, more %v, %v", len(page.Matches), page.More, err)
+	}
+	i := 0
+	for m, err := range c.Search(t.Context(), p) {
+		if i++; err != nil || m.Line != fmt.Sprintf("line %d", i) {
+			t.Fatalf("match %d: %+v, %v", i, m, err)
+		}
+	}
+	if i != 12000 {
+		t.Errorf("%d matches", i)
+	}
+	for m, err := range c.Search(t.Context(), p) {
+		if err != nil || m.Line != "line 1" {
+			t.Errorf("%+v, %v", m, err)
+		}
+		break
+	}
+	for _, err := range c.Search(t.Context(), wire.AgentSearchParams{ID: a.ID, Query: "(", Regexp: true}) {
+		if !errors.Is(err, &wire.Error{Code: wire.CodeInvalidParams}) {
+			t.Errorf("half an expression: %v", err)
+		}
+	}
 }
 
 func TestRefusalsAreTyped(t *testing.T) {

@@ -1,6 +1,9 @@
 package wire
 
-import "time"
+import (
+	"time"
+	"unicode/utf8"
+)
 
 // Bounds of reading and searching an agent's log.
 const (
@@ -70,7 +73,7 @@ func (p *AgentSearchParams) Check() error {
 	return checkLimit(p.Limit)
 }
 
-// AgentSearchResult has one match for each line with a hit, in the order in which the lines were printed. The events with
+// AgentSearchResult has one match for each line with a hit, in the order in which the lines ended. The events with
 // which Limit matches are reached are searched to their end, so that there may be more.
 type AgentSearchResult struct {
 	Matches []Match  `json:"matches"`
@@ -89,12 +92,19 @@ type Match struct {
 	Line   string    `json:"line"`   // what a terminal shows of it, without control characters; at most MaxMatchLine bytes around the hit
 	Offset int       `json:"offset"` // where the line begins in the event's data, in bytes
 	Column int       `json:"column"` // where the hit begins in the whole line: which character, from 1
+	Length int       `json:"length"` // of the whole line, in characters
 	From   int       `json:"from"`   // the hit within Line, in characters (Unicode code points) from 0: where it begins
 	To     int       `json:"to"`     // and where it ends
 }
 
+// Cut reports whether Line leaves out the line's beginning, and its end.
+func (m *Match) Cut() (begin, end bool) {
+	left := m.Column - 1 - m.From
+	return left > 0, left+utf8.RuneCountInString(m.Line) < m.Length
+}
+
 // EncodedLen is about how long the match becomes in JSON, and not less.
 func (m *Match) EncodedLen() int {
-	const rest = 260 // names of fields, numbers, time
+	const rest = 280 // names of fields, numbers, time
 	return rest + jsonLen(m.Line)
 }
