@@ -305,7 +305,11 @@ func taskRetryCommand(g *global) *cobra.Command {
 				}
 				res.Tasks = append(res.Tasks, *t)
 				if !g.json {
-					printf(cmd, "%s  %s, %d attempts more\n", t.ID, t.State, t.LastTry-t.Attempt)
+					more, attempts := t.LastTry-t.Attempt, "attempts"
+					if more == 1 {
+						attempts = "attempt"
+					}
+					printf(cmd, "%s  %s, %d %s more\n", t.ID, t.State, more, attempts)
 				}
 			}
 			if g.json {

@@ -48,3 +48,19 @@ func TestARepeatedRetryIsOne(t *testing.T) {
 		n = open(t, dir, workers)
 	}
 }
+
+// TestARetryAnswersWithTheSubmittedTask has the scheduler start the task while the answer is made.
+func TestARetryAnswersWithTheSubmittedTask(t *testing.T) {
+	n := open(t, t.TempDir(), workers)
+	id := n.submit(t, wire.TaskSpec{Type: "refuse", Input: text("x"), Retry: wire.Retry{Max: 1}})[0].ID
+	for range 30 {
+		before := n.over(t, id)
+		rec, err := n.Tasks.Retry(control.Caller{Actor: "tester"}, id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if rec.State != wire.TaskSubmitted || rec.Attempt != before.Attempt || rec.LastTry != before.Attempt+1 {
+			t.Fatalf("answered %s, attempt %d of %d, after attempt %d", rec.State, rec.Attempt, rec.LastTry, before.Attempt)
+		}
+	}
+}

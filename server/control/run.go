@@ -445,9 +445,10 @@ func (ts *Tasks) cancel(t *task, why string) bool {
 	return true
 }
 
-// Retry gives a task that ended without success new attempts. A request that did so before is not carried out again.
+// Retry gives a task that ended without success new attempts, and returns its record as one that was just submitted. A
+// request that did so before is not carried out again, and returns the record as it is by now.
 func (ts *Tasks) Retry(by Caller, id wire.TaskID) (*wire.Task, error) {
-	t, stored, err := ts.again(by, id)
+	rec, stored, err := ts.again(by, id)
 	if err != nil {
 		return nil, err
 	}
@@ -458,33 +459,31 @@ func (ts *Tasks) Retry(by Caller, id wire.TaskID) (*wire.Task, error) {
 	case <-ts.p.closing:
 		return nil, errUnsureRetry
 	}
-	ts.mu.Lock()
-	defer ts.mu.Unlock()
-	rec := t.rec
 	return &rec, nil
 }
 
 var errUnsureRetry = wire.Errorf(wire.CodeOutcomeUnknown, "the store does not answer, so that it is not known yet whether the task is tried again. The same request again tells")
 
 // again makes a task that is over a submitted one, and has it stored: then it is scheduled.
-func (ts *Tasks) again(by Caller, id wire.TaskID) (t *task, stored <-chan struct{}, err error) {
+func (ts *Tasks) again(by Caller, id wire.TaskID) (rec wire.Task, stored <-chan struct{}, err error) {
 	ts.mu.Lock()
 	defer ts.mu.Unlock()
-	if t = ts.all[id]; t == nil {
-		return nil, nil, noTask(id)
+	t := ts.all[id]
+	if t == nil {
+		return rec, nil, noTask(id)
 	}
 	if by.Request != "" && t.rec.RetryRequest == by.Request {
-		return t, t.retrying.Done(), nil
+		return t.rec, t.retrying.Done(), nil
 	}
 	if err := t.retriable(); err != nil {
-		return nil, nil, err
+		return rec, nil, err
 	}
 	spec := t.rec.TaskSpec
 	if err := ts.checkDoer(&spec); err != nil { // its agent may be gone
-		return nil, nil, err
+		return rec, nil, err
 	}
 	if ts.closed {
-		return nil, nil, errClosing
+		return rec, nil, errClosing
 	}
 	now := time.Now().UTC()
 	ts.set(t, func(rec *wire.Task) {
@@ -495,7 +494,7 @@ func (ts *Tasks) again(by Caller, id wire.TaskID) (t *task, stored <-chan struct
 	done, finish := context.WithCancel(context.Background())
 	t.retrying = done
 	ts.pending.Go(func() { ts.storeRetry(t); finish() })
-	return t, done.Done(), nil
+	return t.rec, done.Done(), nil
 }
 
 // storeRetry stores a task that is to be tried again, for as long as it takes, and schedules it.
