@@ -72,7 +72,7 @@ type DoorReport struct {
 	URL         string         `json:"url"`
 	Open        bool           `json:"open"`                   // its hello was answered
 	HelloMS     float64        `json:"hello_ms,omitempty"`     // from the first packet to the answer to hello
-	Pings       int            `json:"pings,omitempty"`        // that were sent
+	Pings       int            `json:"pings,omitempty"`        // that were answered, or should have been
 	Answered    int            `json:"answered,omitempty"`     // of them
 	RTTMS       float64        `json:"rtt_ms,omitempty"`       // of a ping, the median
 	SlowestMS   float64        `json:"slowest_ms,omitempty"`   // of all pings

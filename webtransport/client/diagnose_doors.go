@@ -85,7 +85,6 @@ func (d *diagnosis) train(ctx context.Context, l *link, door *DoorReport) {
 	defer stop()
 	defer context.AfterFunc(ctx, func() { l.sess.Close(uint32(wire.CloseNormal), "") })()
 	sent := make([]time.Time, min(trainPings, max(1, int(d.total/5/trainGap))))
-	door.Pings = len(sent)
 	var mu sync.Mutex // guards sent
 	var work sync.WaitGroup
 	defer work.Wait() // the writer ends with the session, or when it has sent them all
@@ -113,23 +112,39 @@ func (d *diagnosis) train(ctx context.Context, l *link, door *DoorReport) {
 		}
 	})
 	var took []time.Duration
+	answered := make([]bool, len(sent))
 	for len(took) < len(sent) {
 		m, err := l.r.Message()
 		if err != nil {
 			break
 		}
 		var i int
-		if json.Unmarshal(m.ID, &i) == nil && m.IsResponse() && i >= 0 && i < len(sent) {
+		if json.Unmarshal(m.ID, &i) == nil && m.IsResponse() && i >= 0 && i < len(sent) && !answered[i] {
+			answered[i] = true
 			mu.Lock()
 			took = append(took, time.Since(sent[i]))
 			mu.Unlock()
 		}
 	}
-	if door.Answered = len(took); len(took) == 0 {
+	mu.Lock()
+	door.Answered, door.Pings = len(took), len(took)+overdue(sent, answered, time.Now())
+	mu.Unlock()
+	if len(took) == 0 {
 		return
 	}
 	slices.Sort(took)
 	door.RTTMS, door.SlowestMS = inMS(took[len(took)/2]), inMS(took[len(took)-1])
+}
+
+// overdue counts the pings that should have been answered by now: those that had half of the time that a whole train takes.
+// A busy machine sends the last ones too late for an answer, which says nothing of the network.
+func overdue(sent []time.Time, answered []bool, now time.Time) (n int) {
+	for i, at := range sent {
+		if !at.IsZero() && !answered[i] && now.Sub(at) > time.Duration(len(sent))*trainGap/2 {
+			n++
+		}
+	}
+	return n
 }
 
 // judge tells how a session came to be, and what its round trips were.

@@ -29,6 +29,9 @@ import (
 	"skein.dev/skein/webtransport/wire"
 )
 
+// wellInTime is what a diagnosis has that is not about time. Some of its steps wait for a share of it.
+const wellInTime = 30 * time.Second
+
 // diagnose gives a report within a time.
 func diagnose(t *testing.T, within time.Duration, o client.Options) *client.Report {
 	t.Helper()
@@ -164,7 +167,7 @@ func TestDiagnoseLoss(t *testing.T) {
 	n := serve(t, func(o *server.Options) { o.QUICPort = relay.port() })
 	relay.drop = 11 // odd: packets up and down alternate, and both must lose some
 	relay.to(port(t, n.addrs.HTTPS))
-	r := diagnose(t, patience, n.options())
+	r := diagnose(t, wellInTime, n.options())
 	judged(t, r, "loss=warning")
 	if d := doorOf(r, wire.WebTransport); !d.Open || d.PacketsLost < 5 || d.PacketsLost > d.PacketsSent/4 {
 		t.Errorf("%+v", d)
@@ -176,11 +179,11 @@ func TestDiagnoseGoesByTheTransportThatIsAskedFor(t *testing.T) {
 	n := serve(t, func(o *server.Options) { o.Listen = "off" })
 	o := n.options()
 	o.Transport = client.WebTransport
-	if r := diagnose(t, patience, o); r.Door != "" || !strings.Contains(r.Better, "--listen") {
+	if r := diagnose(t, wellInTime, o); r.Door != "" || !strings.Contains(r.Better, "--listen") {
 		t.Errorf("%s because %q: %q", r.Door, r.Why, r.Better)
 	}
 	o.Transport = client.WebSocket
-	if r := diagnose(t, patience, o); r.Door != wire.WebSocket || r.Better != "" {
+	if r := diagnose(t, wellInTime, o); r.Door != wire.WebSocket || r.Better != "" {
 		t.Errorf("%s because %q: %q", r.Door, r.Why, r.Better)
 	}
 }
@@ -268,7 +271,7 @@ func TestDiagnoseTheLogin(t *testing.T) {
 	t.Parallel()
 	n := serve(t)
 	for _, token := range []string{"", "another"} {
-		r := diagnose(t, patience, client.Options{URL: n.addrs.HTTP, Token: token})
+		r := diagnose(t, wellInTime, client.Options{URL: n.addrs.HTTP, Token: token})
 		judged(t, r, "http=ok login=failed websocket=skipped udp=skipped")
 		if r.Door != "" || !strings.Contains(r.Better, "--token") {
 			t.Errorf("with %q: %s, %q", token, r.Door, r.Better)
@@ -353,7 +356,7 @@ func TestDiagnoseTheCertificate(t *testing.T) {
 			if c.change != nil {
 				c.change(&o)
 			}
-			r := diagnose(t, patience, o)
+			r := diagnose(t, wellInTime, o)
 			if got := r.Check(client.CheckTLS); got.Verdict != c.verdict || !strings.Contains(got.Found, c.found) {
 				t.Errorf("%+v", got)
 			}
@@ -420,7 +423,7 @@ func TestDiagnoseAnotherCertificateOnUDP(t *testing.T) {
 			d.CertificateHashes[i].Value = make([]byte, 32)
 		}
 	}), nil)
-	r := diagnose(t, patience, o)
+	r := diagnose(t, wellInTime, o)
 	judged(t, r, "websocket=ok udp=ok quic=failed webtransport=skipped")
 	if c := r.Check(client.CheckQUIC); r.Door != wire.WebSocket || !strings.Contains(c.Found, "not the one that was announced") {
 		t.Errorf("%s, %+v", r.Door, c)
@@ -461,7 +464,7 @@ func TestDiagnoseProxiesOfWebSocket(t *testing.T) {
 			t.Parallel()
 			var o client.Options
 			o = proxied(t, n, naming(&o, func(*wire.Door) {}), c.instead)
-			r := diagnose(t, 4*time.Second, o)
+			r := diagnose(t, 10*time.Second, o)
 			judged(t, r, "http=ok login=ok websocket=failed webtransport=ok")
 			if got := r.Check(client.CheckWebSocket); r.Door != wire.WebTransport || !strings.Contains(got.Found, c.found) {
 				t.Errorf("%s, %+v", r.Door, got)
@@ -483,7 +486,7 @@ func TestDiagnoseTheClock(t *testing.T) {
 			res.Header.Set("Date", time.Now().Add(off).UTC().Format(http.TimeFormat))
 			return change(res)
 		}, nil)
-		r := diagnose(t, patience, o)
+		r := diagnose(t, wellInTime, o)
 		judged(t, r, want)
 		if r.Door == "" {
 			t.Errorf("%s off: %s", off, r.Why)
