@@ -28,6 +28,7 @@ var rooms = map[string][]string{
 	"webtransport/wire":   {},
 	"webtransport/qmux":   {},
 	"webtransport/bare":   {},
+	"e2e/kit":             {}, // for tests
 	"e2e/netlab":          {},
 	"e2e/faults":          {},
 }
@@ -47,7 +48,8 @@ var libraries = map[string][]string{
 	"skein.dev/skein/cmd/":       {},
 	"github.com/rogpeppe/":       {},
 	"go.uber.org/goleak":         {},
-	"testing":                    {},
+	"testing":                    {"e2e/kit"},
+	"skein.dev/skein/e2e/kit":    {},
 }
 
 func TestImportsRunOneWay(t *testing.T) {

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"skein.dev/skein/e2e/kit"
 	"skein.dev/skein/e2e/netlab"
 )
 
@@ -113,15 +114,6 @@ func counting(t *testing.T, client, server Session) (stop func()) {
 	return func() { close(ended); <-read }
 }
 
-func until(t *testing.T, what string, f func() bool) {
-	t.Helper()
-	for end := time.Now().Add(patience); !f(); time.Sleep(20 * time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("not in time: %s", what)
-		}
-	}
-}
-
 func TestALossyConnectionIsMasked(t *testing.T) {
 	l, client, server := overLab(t, netlab.Conditions{Delay: 10 * time.Millisecond})
 	stop := counting(t, client, server)
@@ -130,9 +122,9 @@ func TestALossyConnectionIsMasked(t *testing.T) {
 		t.Errorf("on a clean link: %+v", s.Mask)
 	}
 	l.Change(func(c *netlab.Conditions) { c.Loss = 0.05 })
-	until(t, "it is on", func() bool { return server.Info().Mask.On })
+	kit.Eventually(t, "it is on", func() bool { return server.Info().Mask.On })
 	before := server.Info()
-	until(t, "packets were repeated", func() bool { return server.Info().Mask.Repeated > before.Mask.Repeated+200 })
+	kit.Eventually(t, "packets were repeated", func() bool { return server.Info().Mask.Repeated > before.Mask.Repeated+200 })
 	after := server.Info()
 	if sent, repeated := after.PacketsSent-before.PacketsSent, after.Mask.Repeated-before.Mask.Repeated; repeated < sent/2 {
 		t.Errorf("of %d packets %d were repeated", sent, repeated)
@@ -182,7 +174,7 @@ func TestACongestedConnectionIsNotMasked(t *testing.T) {
 		}()
 		go io.Copy(io.Discard, f.to)
 	}
-	until(t, "the queue dropped packets of the connection", func() bool { return server.Info().PacketsLost > 0 })
+	kit.Eventually(t, "the queue dropped packets of the connection", func() bool { return server.Info().PacketsLost > 0 })
 	time.Sleep(5 * time.Second)
 	s := server.Info()
 	if drops := l.Counts(netlab.Down).Dropped; drops == 0 || s.Mask.Repeated > s.PacketsSent/20 {

@@ -13,10 +13,12 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"skein.dev/skein/e2e/kit"
 )
 
 // patience bounds what must happen over a bad link.
-const patience = 30 * time.Second
+const patience = kit.Patience
 
 func addrOf(pc net.PacketConn) netip.AddrPort { return pc.LocalAddr().(*net.UDPAddr).AddrPort() }
 

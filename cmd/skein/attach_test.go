@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"skein.dev/skein/e2e/kit"
 )
 
 // terminal gives both ends of a terminal; what is written to the first is typed.
@@ -39,7 +41,7 @@ func TestAttachAsksBeforeALineAnswers(t *testing.T) {
 	t.Parallel()
 	s := startServing(t, t.TempDir())
 	s.skein(t, "spawn", "scripted", "--name", "asker", "--script", "ask Which way?\nsay got ${reply}")
-	eventually(t, "it asks", func() bool { return strings.Contains(s.skein(t, "ps", "--needs"), "Which way?") })
+	kit.Eventually(t, "it asks", func() bool { return strings.Contains(s.skein(t, "ps", "--needs"), "Which way?") })
 	keys, tty := terminal(t)
 	cmd := exec.Command("skein", "--data-dir", s.dir, "attach", "asker")
 	cmd.Stdin = tty

@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"skein.dev/skein/e2e/kit"
 )
 
 // TestCtrlCSaysWhatGoesOn interrupts each command that follows an agent or a task, and takes it at its word.
@@ -54,7 +56,7 @@ func TestCtrlCSaysWhatGoesOn(t *testing.T) {
 				}
 			}
 			alive := func() bool { return strings.Contains(s.skein(t, strings.Fields(c.goes)...), " "+c.name+" ") }
-			eventually(t, "it goes on", alive)
+			kit.Eventually(t, "it goes on", alive)
 			if err := cmd.Process.Signal(os.Interrupt); err != nil {
 				t.Fatal(err)
 			}
@@ -70,7 +72,7 @@ func TestCtrlCSaysWhatGoesOn(t *testing.T) {
 				t.Fatalf("it says %q", stderr.Bytes())
 			}
 			s.skein(t, strings.Fields(string(end[1]))...)
-			eventually(t, "it has ended", func() bool { return !alive() })
+			kit.Eventually(t, "it has ended", func() bool { return !alive() })
 		})
 	}
 }

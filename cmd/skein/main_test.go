@@ -20,6 +20,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 	"github.com/spf13/cobra"
 
+	"skein.dev/skein/e2e/kit"
 	"skein.dev/skein/e2e/netlab"
 	"skein.dev/skein/server/runner"
 	"skein.dev/skein/webtransport/wire"
@@ -38,7 +39,7 @@ func TestMain(m *testing.M) {
 }
 
 // patience bounds every wait for something that must happen.
-const patience = 30 * time.Second
+const patience = kit.Patience
 
 func TestScripts(t *testing.T) {
 	t.Parallel()
@@ -279,7 +280,7 @@ func startServing(t *testing.T, dir string) *serving {
 			s.Wait()
 		}
 	})
-	eventually(t, "it serves", func() bool { // a server that was killed leaves the file of its own behind
+	kit.Eventually(t, "it serves", func() bool { // a server that was killed leaves the file of its own behind
 		var l wire.Local
 		b, err := os.ReadFile(filepath.Join(dir, wire.LocalFile))
 		return err == nil && json.Unmarshal(b, &l) == nil && l.PID == s.Process.Pid
@@ -300,16 +301,6 @@ func (s *serving) skein(t *testing.T, args ...string) string {
 		t.Fatalf("skein %q: %v\n%s", args, err, stderr.Bytes())
 	}
 	return string(out)
-}
-
-func eventually(t *testing.T, what string, f func() bool) {
-	t.Helper()
-	for end := time.Now().Add(patience); !f(); {
-		if time.Now().After(end) {
-			t.Fatalf("not within %s: %s", patience, what)
-		}
-		time.Sleep(5 * time.Millisecond)
-	}
 }
 
 // processes lists the living processes that carry an agent's mark.
@@ -385,7 +376,7 @@ func TestASecondInterruptExitsAtOnce(t *testing.T) {
 	dir := t.TempDir()
 	s := startServing(t, dir)
 	id := spawned(t, s.skein(t, "--json", "spawn", "shell", "--", "sh", "-c", `trap "" TERM; echo up; while :; do sleep 60; done`))
-	eventually(t, "the agent is up", func() bool { return s.skein(t, "logs", id) == "up\n" })
+	kit.Eventually(t, "the agent is up", func() bool { return s.skein(t, "logs", id) == "up\n" })
 	watching := exec.Command("skein", "--data-dir", dir, "logs", "--events", "--follow", id)
 	out, err := watching.StdoutPipe()
 	if err != nil {

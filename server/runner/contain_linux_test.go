@@ -18,6 +18,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"skein.dev/skein/e2e/kit"
 	"skein.dev/skein/webtransport/wire"
 )
 
@@ -359,19 +360,10 @@ func TestSuspended(t *testing.T) {
 	sink := newRecord(t)
 	run := start(t, r, sh(`echo up; kill -STOP $$; echo on; exec sleep 600`), sink)
 	sink.untilOut("up")
-	eventually(t, "it is suspended", run.Suspended)
+	kit.Eventually(t, "it is suspended", run.Suspended)
 	unix.Kill(run.Process().PID, unix.SIGCONT)
 	sink.untilOut("on")
-	eventually(t, "it goes on", func() bool { return !run.Suspended() })
-}
-
-func eventually(t *testing.T, what string, is func() bool) {
-	t.Helper()
-	for end := time.Now().Add(patience); !is(); time.Sleep(5 * time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("never: %s", what)
-		}
-	}
+	kit.Eventually(t, "it goes on", func() bool { return !run.Suspended() })
 }
 
 // An agent has no controlling terminal, also where Skein has one: its test runs Skein's part under script(1).

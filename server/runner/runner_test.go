@@ -11,6 +11,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"skein.dev/skein/e2e/kit"
 	"skein.dev/skein/webtransport/wire"
 )
 
@@ -36,7 +37,7 @@ func TestMain(m *testing.M) {
 }
 
 // patience bounds every wait for an effect; only a failing test comes near it.
-const patience = 20 * time.Second
+const patience = kit.Patience
 
 // record is a Sink that keeps everything, and lets tests wait for it.
 type record struct {

@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"skein.dev/skein/e2e/kit"
 	"skein.dev/skein/server"
 	"skein.dev/skein/webtransport/client"
 	"skein.dev/skein/webtransport/wire"
@@ -71,7 +72,7 @@ func TestEveryRequest(t *testing.T) {
 		if rtt, err := c.Ping(t.Context()); err != nil || rtt <= 0 {
 			t.Errorf("ping: %s, %v", rtt, err)
 		}
-		eventually(t, "the round trip is measured", func() bool { conn, _ := c.Connection(); return conn.RTT > 0 })
+		kit.Eventually(t, "the round trip is measured", func() bool { conn, _ := c.Connection(); return conn.RTT > 0 })
 	})
 }
 
@@ -478,7 +479,7 @@ func TestCriticalRequestsRace(t *testing.T) {
 			}
 			return
 		}
-		eventually(t, "it went as a datagram too", func() bool { return raced() != "0" })
+		kit.Eventually(t, "it went as a datagram too", func() bool { return raced() != "0" })
 		http.DefaultClient.CloseIdleConnections()
 	})
 }

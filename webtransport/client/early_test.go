@@ -18,6 +18,7 @@ import (
 	"testing"
 	"time"
 
+	"skein.dev/skein/e2e/kit"
 	"skein.dev/skein/server"
 	"skein.dev/skein/webtransport"
 	"skein.dev/skein/webtransport/client"
@@ -45,7 +46,7 @@ func visit(t *testing.T, n *node, dir string) {
 	if _, err := c.Types(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "a ticket", func() bool { return len(files(t, dir, "ticket-")) > 0 })
+	kit.Eventually(t, "a ticket", func() bool { return len(files(t, dir, "ticket-")) > 0 })
 	c.Close()
 }
 
@@ -134,7 +135,7 @@ func TestAFirstFlightHasItsEffectOnce(t *testing.T) {
 				_, err := c.Spawn(t.Context(), wire.SpawnParams{Type: "scripted", Script: "say hello\nidle 1h"})
 				answered <- err
 			}()
-			eventually(t, "the agent of a request without any answer", func() bool { return agents(t, direct) == 1 })
+			kit.Eventually(t, "the agent of a request without any answer", func() bool { return agents(t, direct) == 1 })
 			select {
 			case err := <-answered:
 				t.Fatalf("an answer, though nothing came back: %v", err)
@@ -414,7 +415,7 @@ func TestInputsKeepTheirOrderBeforeThereIsASession(t *testing.T) {
 		})
 	}
 	input("one")
-	eventually(t, "the first input, without an answer", func() bool { return last() == "got one" })
+	kit.Eventually(t, "the first input, without an answer", func() bool { return last() == "got one" })
 	input("two")
 	time.Sleep(300 * time.Millisecond) // for an effect that must not come
 	if got := last(); got != "got one" {
@@ -481,7 +482,7 @@ func TestAChoiceIsRemembered(t *testing.T) {
 		t.Errorf("%d packets over UDP before the WebSocket was there", tried.Load())
 	}
 	c := dial(t, n, remembering(dir))
-	eventually(t, "the client is back on WebTransport", func() bool {
+	kit.Eventually(t, "the client is back on WebTransport", func() bool {
 		conn, ok := c.Connection()
 		return ok && conn.Transport == wire.WebTransport
 	})

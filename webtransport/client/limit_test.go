@@ -10,6 +10,7 @@ import (
 	"sync"
 	"testing"
 
+	"skein.dev/skein/e2e/kit"
 	"skein.dev/skein/webtransport"
 	"skein.dev/skein/webtransport/client"
 	"skein.dev/skein/webtransport/wire"
@@ -128,7 +129,7 @@ func TestAnAnswerPastTheLimitEndsItsRequestAndNoOther(t *testing.T) {
 		a, err := c.Admission(t.Context())
 		admission <- got{a, err}
 	}()
-	eventually(t, "the other request is there", func() bool { return len(later) == 1 })
+	kit.Eventually(t, "the other request is there", func() bool { return len(later) == 1 })
 	_, err := c.List(t.Context(), wire.Filter{})
 	tooLarge(t, "a list", err)
 	if g := <-admission; g.err != nil || !g.a.Closed {

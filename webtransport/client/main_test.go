@@ -13,6 +13,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"skein.dev/skein/e2e/kit"
 	"skein.dev/skein/server"
 	"skein.dev/skein/webtransport/client"
 	"skein.dev/skein/webtransport/wire"
@@ -21,7 +22,7 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // patience bounds every wait for something that must happen.
-const patience = 30 * time.Second
+const patience = kit.Patience
 
 // node is a server that runs.
 type node struct {
@@ -144,17 +145,6 @@ func output(t *testing.T, c *client.Client, id wire.AgentID) string {
 		}
 	}
 	return b.String()
-}
-
-// eventually waits for an effect that nothing announces.
-func eventually(t *testing.T, what string, f func() bool) {
-	t.Helper()
-	for end := time.Now().Add(patience); !f(); {
-		if time.Now().After(end) {
-			t.Fatalf("not within %s: %s", patience, what)
-		}
-		time.Sleep(5 * time.Millisecond)
-	}
 }
 
 // wire between a client and a server that a test can cut: TCP.

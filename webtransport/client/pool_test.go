@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"skein.dev/skein/e2e/kit"
 	"skein.dev/skein/server"
 	"skein.dev/skein/webtransport/client"
 	"skein.dev/skein/webtransport/wire"
@@ -54,7 +55,7 @@ func TestPoolSharesOneConnection(t *testing.T) {
 		t.Errorf("%+v", got)
 	}
 	kept.Release()
-	eventually(t, "an idle connection is closed", func() bool { return n.sessions(t) == 0 && p.Stats().Servers == 0 })
+	kit.Eventually(t, "an idle connection is closed", func() bool { return n.sessions(t) == 0 && p.Stats().Servers == 0 })
 	l, err := p.Get(t.Context(), n.pooled())
 	if err != nil {
 		t.Fatal(err)
@@ -119,7 +120,7 @@ func TestPoolLimits(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer c.Release()
-	eventually(t, "the first server's connection is closed", func() bool { return n.sessions(t) == 0 })
+	kit.Eventually(t, "the first server's connection is closed", func() bool { return n.sessions(t) == 0 })
 }
 
 func TestPoolTellsEveryoneOfAServerThatIsNotThere(t *testing.T) {
@@ -159,7 +160,7 @@ func TestPoolDrains(t *testing.T) {
 	}
 	drained := make(chan error, 1)
 	go func() { drained <- p.Drain(t.Context()) }()
-	eventually(t, "no more callers", func() bool {
+	kit.Eventually(t, "no more callers", func() bool {
 		more, err := p.Get(t.Context(), n.pooled())
 		if err == nil {
 			more.Release()
@@ -178,7 +179,7 @@ func TestPoolDrains(t *testing.T) {
 	if err := <-drained; err != nil {
 		t.Error(err)
 	}
-	eventually(t, "the connection is closed", func() bool { return n.sessions(t) == 0 })
+	kit.Eventually(t, "the connection is closed", func() bool { return n.sessions(t) == 0 })
 
 	p = client.NewPool(client.PoolOptions{})
 	l, err = p.Get(t.Context(), n.pooled())

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"skein.dev/skein/e2e/kit"
 	"skein.dev/skein/server"
 	"skein.dev/skein/webtransport"
 	"skein.dev/skein/webtransport/client"
@@ -50,7 +51,7 @@ func (l *link) cut(c *client.Client, tr string) {
 func another(t *testing.T, c *client.Client, old string) client.Connection {
 	t.Helper()
 	var conn client.Connection
-	eventually(t, "the client is connected again", func() bool {
+	kit.Eventually(t, "the client is connected again", func() bool {
 		var ok bool
 		conn, ok = c.Connection()
 		return ok && conn.Session != old
@@ -109,7 +110,7 @@ func TestUDPGoesAndComes(t *testing.T) {
 	c := dial(t, l.node, at(l.tcp.url()))
 	on := func(want wire.Transport) {
 		t.Helper()
-		eventually(t, fmt.Sprintf("the client is on %s", want), func() bool {
+		kit.Eventually(t, fmt.Sprintf("the client is on %s", want), func() bool {
 			conn, ok := c.Connection()
 			return ok && conn.Transport == want
 		})
@@ -140,7 +141,7 @@ func TestUDPGoesAndComes(t *testing.T) {
 	goesOn := func() {
 		t.Helper()
 		from := next.Load()
-		eventually(t, "lines come", func() bool { return next.Load() > from+50 })
+		kit.Eventually(t, "lines come", func() bool { return next.Load() > from+50 })
 	}
 	goesOn()
 	l.udp.lose(0)
@@ -398,7 +399,7 @@ func TestWatchIsRightInTheEndWhateverIsLost(t *testing.T) {
 	}
 	direct := dial(t, l.node, over(client.WebSocket))
 	for id := range ids {
-		eventually(t, "the agents are idle", func() bool {
+		kit.Eventually(t, "the agents are idle", func() bool {
 			a, err := direct.Get(t.Context(), id)
 			return err == nil && a.Activity == wire.ActivityIdle
 		})

@@ -5,6 +5,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"skein.dev/skein/e2e/kit"
 	"skein.dev/skein/webtransport/wire"
 )
 
@@ -30,14 +31,14 @@ func TestAnAnsweredKnockBringsBackWebTransport(t *testing.T) {
 	if conn, _ := c.Connection(); conn.Transport != wire.WebSocket {
 		t.Fatalf("%+v", conn)
 	}
-	eventually(t, "knocks", func() bool { return knocks.Load() >= 2 })
+	kit.Eventually(t, "knocks", func() bool { return knocks.Load() >= 2 })
 	if got := largest.Load(); got > 1280 {
 		t.Errorf("a knock of %d bytes", got)
 	}
 	knocks.Store(0)
 	tries.Store(0)
 	open.Store(true)
-	eventually(t, "WebTransport", func() bool {
+	kit.Eventually(t, "WebTransport", func() bool {
 		conn, _ := c.Connection()
 		return conn.Transport == wire.WebTransport
 	})

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"testing"
 
+	"skein.dev/skein/e2e/kit"
 	"skein.dev/skein/server"
 	"skein.dev/skein/webtransport/client"
 	"skein.dev/skein/webtransport/wire"
@@ -162,7 +163,7 @@ func TestAdmissionHoldsTasksBack(t *testing.T) {
 			t.Errorf("%+v, %v", a, err)
 		}
 		id := submit(t, c, echoes(1)...)[0].ID
-		eventually(t, "the task says what it waits for", func() bool {
+		kit.Eventually(t, "the task says what it waits for", func() bool {
 			got, err := c.TaskGet(t.Context(), id)
 			return err == nil && got.State == wire.TaskSubmitted && got.Waiting == "admission is closed for echo"
 		})

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"skein.dev/skein/e2e/kit"
 	"skein.dev/skein/server"
 	"skein.dev/skein/webtransport/client"
 	"skein.dev/skein/webtransport/wire"
@@ -63,7 +64,7 @@ func (k *counter) lines() int {
 func (k *counter) goesOn(t *testing.T) time.Duration {
 	t.Helper()
 	from := k.lines()
-	eventually(t, "lines come", func() bool { return k.lines() > from+50 })
+	kit.Eventually(t, "lines come", func() bool { return k.lines() > from+50 })
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	gap := k.gap

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"go.uber.org/goleak"
+
+	"skein.dev/skein/e2e/kit"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -29,15 +31,6 @@ func lossy(n *atomic.Uint64) func() Stats {
 	}
 }
 
-func eventually(t *testing.T, what string, f func() bool) {
-	t.Helper()
-	for end := time.Now().Add(20 * time.Second); !f(); time.Sleep(5 * time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("not in time: %s", what)
-		}
-	}
-}
-
 func TestPacketsOfALossyThinFlowGoOutTwice(t *testing.T) {
 	t.Parallel()
 	peer, stranger := listen(t), listen(t)
@@ -54,7 +47,7 @@ func TestPacketsOfALossyThinFlowGoOutTwice(t *testing.T) {
 	if n := c.Repeated(); n != 0 || f.State().On || f.State().Reason != "no loss was seen" {
 		t.Fatalf("before any loss: %d, %+v", n, f.State())
 	}
-	eventually(t, "it is on", func() bool { send(peer, "x"); return f.State().On })
+	kit.Eventually(t, "it is on", func() bool { send(peer, "x"); return f.State().On })
 	time.Sleep(50 * time.Millisecond) // the copies of these are out
 	before, writes := c.Repeated(), f.writes.Load()
 	for range 64 {
@@ -68,7 +61,7 @@ func TestPacketsOfALossyThinFlowGoOutTwice(t *testing.T) {
 			want++
 		}
 	}
-	eventually(t, "the copies are out", func() bool { return c.Repeated() >= want })
+	kit.Eventually(t, "the copies are out", func() bool { return c.Repeated() >= want })
 	time.Sleep(20 * time.Millisecond)
 	if got := f.State(); c.Repeated() != want || got.Repeated != want || got.Spacing != 40*time.Millisecond/16 {
 		t.Errorf("%d of 64 were repeated, %d are right: %+v", c.Repeated()-before, want-before, got)
@@ -107,7 +100,7 @@ func TestAMaskHasABudget(t *testing.T) {
 	f := c.Watch(peer.LocalAddr, lossy(&looks))
 	defer f.Stop()
 	b := make([]byte, 1000)
-	eventually(t, "it is on", func() bool { c.WriteMsgUDP(b, nil, peer.LocalAddr().(*net.UDPAddr)); return f.State().On })
+	kit.Eventually(t, "it is on", func() bool { c.WriteMsgUDP(b, nil, peer.LocalAddr().(*net.UDPAddr)); return f.State().On })
 	before, begin := c.Repeated(), time.Now()
 	for range 2000 {
 		c.WriteMsgUDP(b, nil, peer.LocalAddr().(*net.UDPAddr))
@@ -135,14 +128,14 @@ func TestAFlowMoves(t *testing.T) {
 		defer c.mu.Unlock()
 		return (*c.flows.Load())[key(two.LocalAddr().(*net.UDPAddr))] == f
 	}
-	eventually(t, "it is where its packets go", moved)
+	kit.Eventually(t, "it is where its packets go", moved)
 	other.Stop()
 	if !moved() || len(*c.flows.Load()) != 1 {
 		t.Error("the end of another one took its place away")
 	}
 	newer := c.Watch(two.LocalAddr, lossy(&looks))
 	newer.Stop()
-	eventually(t, "it has its place again", moved)
+	kit.Eventually(t, "it has its place again", moved)
 }
 
 func TestAMaskThatIsOff(t *testing.T) {

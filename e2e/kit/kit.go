@@ -1,0 +1,36 @@
+// Package kit has what the Go tests of every package share.
+package kit
+
+import (
+	"bytes"
+	"encoding/json"
+	"testing"
+	"time"
+)
+
+// Patience bounds every wait for something that must happen. Only a failing test comes near it, however busy the machine.
+const Patience = time.Minute
+
+// Eventually waits until what is to happen has, and fails the test after Patience.
+func Eventually(t testing.TB, what string, happened func() bool) {
+	t.Helper()
+	for end := time.Now().Add(Patience); !happened(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("not within %s: %s", Patience, what)
+		}
+	}
+}
+
+// SameJSON reports whether two values are encoded alike.
+func SameJSON(t testing.TB, a, b any) bool {
+	t.Helper()
+	one, err := json.Marshal(a)
+	if err != nil {
+		t.Fatal(err)
+	}
+	two, err := json.Marshal(b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return bytes.Equal(one, two)
+}
