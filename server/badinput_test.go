@@ -13,7 +13,8 @@ import (
 	"testing/synctest"
 	"time"
 
-	"skein.dev/skein/server/control"
+	"skein.dev/skein/e2e/kit"
+	"skein.dev/skein/server/noun"
 	"skein.dev/skein/webtransport"
 	"skein.dev/skein/webtransport/wire"
 )
@@ -403,7 +404,7 @@ func TestTenThousandStreamsInARow(t *testing.T) {
 			}
 		}
 		p.ping(t)
-		eventually(t, "no stream of the ten thousand is left", func() bool {
+		kit.Eventually(t, "no stream of the ten thousand is left", func() bool {
 			return metric(t, n, "skein_streams") <= 2
 		})
 	})
@@ -434,9 +435,9 @@ func TestAClientThatNeverReadsAtScale(t *testing.T) {
 				return got.LastSeq-begin.LastSeq > events
 			}
 		}
-		eventually(t, "the agent floods", flooded(3000))
+		kit.Eventually(t, "the agent floods", flooded(3000))
 		before := heap()
-		eventually(t, "it floods on while nobody reads", flooded(enough))
+		kit.Eventually(t, "it floods on while nobody reads", flooded(enough))
 		for _, q := range []*peer{reading, beside} {
 			for range 20 {
 				if took := q.ping(t); took > time.Second && !raceEnabled { // a rate is for make soak
@@ -455,7 +456,7 @@ func TestAClientThatNeverReadsAtScale(t *testing.T) {
 			t.Errorf("the client was closed already: %v", context.Cause(p.Context()))
 		}
 		grace := int64(0)
-		if _, err := n.plane.Stop(t.Context(), control.Caller{Actor: "test"}, wire.StopParams{IDs: []wire.AgentID{a.ID}, GraceMS: &grace}); err != nil {
+		if _, err := n.plane.Stop(t.Context(), noun.Caller{Actor: "test"}, wire.StopParams{IDs: []wire.AgentID{a.ID}, GraceMS: &grace}); err != nil {
 			t.Error(err)
 		}
 	})
@@ -480,7 +481,7 @@ func TestAClientThatReadsNothingIsClosed(t *testing.T) {
 			serving.Go(func() { s.serveSession(server) })
 			peers[name] = enter(t, client, s.auth.ticket(principal{ID: "token", Name: "cli"}))
 		}
-		res, err := s.plane.Spawn(t.Context(), control.Caller{Actor: "test"}, wire.SpawnParams{Type: "scripted", Script: "repeat forever\nsay " + strings.Repeat("x", 30_000) + "\nwait 100ms\nend"})
+		res, err := s.plane.Spawn(t.Context(), noun.Caller{Actor: "test"}, wire.SpawnParams{Type: "scripted", Script: "repeat forever\nsay " + strings.Repeat("x", 30_000) + "\nwait 100ms\nend"})
 		if err != nil {
 			t.Fatal(err)
 		}

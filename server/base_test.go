@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/net/html"
 
+	"skein.dev/skein/e2e/kit"
 	"skein.dev/skein/webtransport/client"
 	"skein.dev/skein/webtransport/wire"
 )
@@ -35,7 +36,7 @@ func based(t *testing.T) *node {
 	t.Helper()
 	n := start(t, func(o *Options) { o.BasePath = "/skein/" })
 	a := n.script(t, "say hello\nask Go on?")
-	eventually(t, "the agent asks", func() bool {
+	kit.Eventually(t, "the agent asks", func() bool {
 		got, err := n.plane.Get(a.ID)
 		return err == nil && got.Activity == wire.ActivityRequiresAction
 	})

@@ -22,6 +22,7 @@ import (
 	"testing"
 	"time"
 
+	"skein.dev/skein/e2e/kit"
 	"skein.dev/skein/webtransport/client"
 	"skein.dev/skein/webtransport/wire"
 )
@@ -118,7 +119,7 @@ func TestTheDialogueOfABulkLane(t *testing.T) {
 		if _, err := up.Write(want[:500_000]); err != nil {
 			t.Fatal(err)
 		}
-		eventually(t, "the bytes came", func() bool { got, _ := n.plane.Artifacts.Get(a.ID); return got.Received == 500_000 })
+		kit.Eventually(t, "the bytes came", func() bool { got, _ := n.plane.Artifacts.Get(a.ID); return got.Received == 500_000 })
 		up.CancelWrite(uint32(wire.StreamCanceled))
 
 		q := n.join(t, other(tr)) // it goes on over the other transport
@@ -221,7 +222,7 @@ func TestAnotherUploadTakesOver(t *testing.T) {
 		if _, err := first.Write(want[:1000]); err != nil {
 			t.Fatal(err)
 		}
-		eventually(t, "the bytes came", func() bool { got, _ := n.plane.Artifacts.Get(a.ID); return got.Received == 1000 })
+		kit.Eventually(t, "the bytes came", func() bool { got, _ := n.plane.Artifacts.Get(a.ID); return got.Received == 1000 })
 		second := q.bulk(t, wire.BulkPut, a.ID, 0)
 		if b := second.line(t); b.Offset != 1000 {
 			t.Fatalf("it goes on with %+v", b)

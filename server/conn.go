@@ -83,7 +83,7 @@ func (s *Server) serveSession(sess webtransport.Session) {
 		s.mu.Lock()
 		delete(s.conns, c)
 		s.mu.Unlock()
-		s.memory.release(&c.unread)
+		s.reclaim.release(&c.unread)
 	}()
 
 	hello := time.AfterFunc(wire.HelloTimeout, func() { c.close(wire.CloseHelloTimeout, "no hello within "+wire.HelloTimeout.String()) })

@@ -24,6 +24,7 @@ import (
 
 	"github.com/quic-go/quic-go/http3"
 
+	"skein.dev/skein/e2e/kit"
 	"skein.dev/skein/webtransport"
 	"skein.dev/skein/webtransport/client"
 	"skein.dev/skein/webtransport/wire"
@@ -130,7 +131,7 @@ func TestTheCertificateIsRenewedWhileRunning(t *testing.T) {
 	old := n.join(t, wire.WebTransport)
 	first := door(t, n.document(t), wire.WebTransport)
 	expired := time.After(life)
-	eventually(t, "the document has another hash", func() bool {
+	kit.Eventually(t, "the document has another hash", func() bool {
 		now := door(t, n.document(t), wire.WebTransport)
 		return !bytes.Equal(now.CertificateHashes[0].Value, first.CertificateHashes[0].Value)
 	})
@@ -156,7 +157,7 @@ func TestLocalClientsLearnOfANewCertificate(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "server.json has the hash of the new certificate", func() bool {
+	kit.Eventually(t, "server.json has the hash of the new certificate", func() bool {
 		now, err := client.FindLocal(n.o.DataDir)
 		return err == nil && !bytes.Equal(now.CertificateHashes[0].Value, before.CertificateHashes[0].Value)
 	})

@@ -5,7 +5,7 @@ import (
 	"net/http"
 	"strings"
 
-	"skein.dev/skein/server/control"
+	"skein.dev/skein/server/noun"
 	"skein.dev/skein/ui"
 	"skein.dev/skein/webtransport/wire"
 )
@@ -13,7 +13,7 @@ import (
 // The forms of the pages, for those that run without script. Each leads back to where it stood.
 
 // pageCaller is who posts a form.
-var pageCaller = control.Caller{Actor: "dashboard"}
+var pageCaller = noun.Caller{Actor: "dashboard"}
 
 func (s *Server) postAdmission(w http.ResponseWriter, r *http.Request) {
 	params := wire.AdmissionParams{Type: r.FormValue("type"), Closed: r.FormValue("closed") == "true", Reason: r.FormValue("reason")}

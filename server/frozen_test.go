@@ -17,7 +17,8 @@ import (
 
 	natsserver "github.com/nats-io/nats-server/v2/server"
 
-	"skein.dev/skein/server/control"
+	"skein.dev/skein/e2e/kit"
+	"skein.dev/skein/server/noun"
 	"skein.dev/skein/webtransport/client"
 	"skein.dev/skein/webtransport/wire"
 )
@@ -89,7 +90,7 @@ func (n *nats) signal(s syscall.Signal) {
 func (n *nats) freeze() {
 	n.t.Helper()
 	n.signal(syscall.SIGSTOP)
-	eventually(n.t, "every thread is stopped", func() bool {
+	kit.Eventually(n.t, "every thread is stopped", func() bool {
 		threads, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", n.cmd.Process.Pid))
 		for _, thread := range threads {
 			b, _ := os.ReadFile(thread)
@@ -121,7 +122,7 @@ func TestWhatAFrozenStoreWasAskedForIsKnown(t *testing.T) {
 	t.Parallel()
 	store, dir := startNATS(t), t.TempDir()
 	n := start(t, store.on(dir))
-	by := func(r string) control.Caller { return control.Caller{Actor: "test", Request: r} }
+	by := func(r string) noun.Caller { return noun.Caller{Actor: "test", Request: r} }
 	file := filepath.Join(t.TempDir(), "ran")
 	submit := wire.SubmitParams{Tasks: make([]wire.TaskSpec, 4)}
 	for i := range submit.Tasks {
@@ -164,16 +165,16 @@ func TestWhatAFrozenStoreWasAskedForIsKnown(t *testing.T) {
 	}
 	store.thaw()
 
-	eventually(t, "the retry is known", func() bool { _, err := p.Tasks.Retry(by("retry"), retried); return err == nil })
+	kit.Eventually(t, "the retry is known", func() bool { _, err := p.Tasks.Retry(by("retry"), retried); return err == nil })
 	var tasks *wire.SubmitResult
-	eventually(t, "the submission is known", func() bool { tasks, err = p.Tasks.Submit(ctx, by("submit"), submit); return err == nil })
+	kit.Eventually(t, "the submission is known", func() bool { tasks, err = p.Tasks.Submit(ctx, by("submit"), submit); return err == nil })
 	var fan *wire.Task
-	eventually(t, "the orchestration is known", func() bool { fan, err = p.Tasks.Orchestrate(ctx, by("orchestrate"), orchestrate); return err == nil })
+	kit.Eventually(t, "the orchestration is known", func() bool { fan, err = p.Tasks.Orchestrate(ctx, by("orchestrate"), orchestrate); return err == nil })
 	var entry *wire.MemoryEntry
-	eventually(t, "the entry is known", func() bool { entry, err = p.Memory.Store(ctx, by("store"), value); return err == nil })
+	kit.Eventually(t, "the entry is known", func() bool { entry, err = p.Memory.Store(ctx, by("store"), value); return err == nil })
 	var made *wire.Artifact
-	eventually(t, "the artifact is known", func() bool { made, err = p.Artifacts.Create(ctx, by("artifact"), artifact); return err == nil })
-	eventually(t, "admission is stored", func() bool {
+	kit.Eventually(t, "the artifact is known", func() bool { made, err = p.Artifacts.Create(ctx, by("artifact"), artifact); return err == nil })
+	kit.Eventually(t, "admission is stored", func() bool {
 		_, err := p.SetAdmission(ctx, by("admission"), wire.AdmissionParams{Type: "scripted", Closed: true})
 		return err == nil
 	})
@@ -247,7 +248,7 @@ func TestAFrozenStoreIsWaitedForByTheClient(t *testing.T) {
 		res, err := c.TaskSubmit(context.WithoutCancel(t.Context()), wire.SubmitParams{Tasks: []wire.TaskSpec{{Type: "shell", Argv: []string{"echo", "done"}}}})
 		got <- answer{res, err}
 	}()
-	eventually(t, "the server can't tell", func() bool { return unknowns() > 0 })
+	kit.Eventually(t, "the server can't tell", func() bool { return unknowns() > 0 })
 	if a := n.ask(t, "GET", "/readyz"); a.StatusCode != http.StatusServiceUnavailable || !strings.Contains(a.body, "the store does not answer") {
 		t.Errorf("/readyz: %s, %q", a.Status, a.body)
 	}
@@ -262,5 +263,5 @@ func TestAFrozenStoreIsWaitedForByTheClient(t *testing.T) {
 	if all := n.plane.Tasks.List(wire.TaskFilter{}); all.Total != 1 {
 		t.Errorf("%d tasks", all.Total)
 	}
-	eventually(t, "it is ready again", func() bool { return n.ask(t, "GET", "/readyz").StatusCode == http.StatusOK })
+	kit.Eventually(t, "it is ready again", func() bool { return n.ask(t, "GET", "/readyz").StatusCode == http.StatusOK })
 }

@@ -14,11 +14,13 @@ const module = "skein.dev/skein/"
 var rooms = map[string][]string{
 	"cmd/skein":           {"server", "server/screen", "webtransport", "webtransport/client", "webtransport/wire", "webtransport/bare", "e2e/netlab"}, // bare: what bench compares with
 	"cmd/skein-peers":     {"webtransport/bare"},
-	"server":              {"server/control", "server/jet", "server/runner", "ui", "static", "webtransport", "webtransport/wire"},
-	"server/control":      {"server/grep", "server/runner", "server/screen", "webtransport/wire"},
+	"server":              {"server/control", "server/memory", "server/noun", "server/jet", "server/runner", "ui", "static", "webtransport", "webtransport/wire"},
+	"server/control":      {"server/grep", "server/memory", "server/noun", "server/runner", "server/screen", "webtransport/wire"},
 	"server/grep":         {"server/screen"}, // which lines of output have a hit
 	"server/jet":          {"webtransport/wire"},
-	"server/screen":       {}, // what a terminal shows: for whoever shows output
+	"server/memory":       {"server/noun", "webtransport/wire"},
+	"server/noun":         {"webtransport/wire"}, // what the nouns of the control plane share
+	"server/screen":       {},                    // what a terminal shows: for whoever shows output
 	"server/runner":       {"webtransport/wire"},
 	"ui":                  {"server/screen", "webtransport/wire"},
 	"static":              {},
@@ -41,8 +43,8 @@ var libraries = map[string][]string{
 	"github.com/nats-io/":        {"server/jet"},
 	"github.com/a-h/templ":       {"ui", "server"},
 	"github.com/goccy/go-yaml":   {"server"},
-	"github.com/google/btree":    {"server/control"},
-	"modernc.org/sqlite":         {"server/control"}, // the full-text index
+	"github.com/google/btree":    {"server/memory"},
+	"modernc.org/sqlite":         {"server/memory"}, // the full-text index
 	"github.com/prometheus/":     {"server"},
 	"github.com/spf13/":          {"cmd/skein", "cmd/skein-peers"},
 	"skein.dev/skein/cmd/":       {},

@@ -8,7 +8,8 @@ import (
 	"strings"
 	"testing"
 
-	"skein.dev/skein/server/control"
+	"skein.dev/skein/e2e/kit"
+	"skein.dev/skein/server/noun"
 	"skein.dev/skein/webtransport/client"
 	"skein.dev/skein/webtransport/wire"
 )
@@ -98,7 +99,7 @@ func TestAnswersOfManyRecordsFitAMessage(t *testing.T) {
 	spawned := read[wire.SpawnResult](t, ask(t, wire.MethodSpawn, wire.SpawnParams{Type: "shell", Count: 12, Argv: []string{"sh", "-c", "read x", large}}))
 	prompts := read[wire.SpawnResult](t, ask(t, wire.MethodSpawn, wire.SpawnParams{Type: "scripted", Name: "prompt", Count: 400, Script: "read",
 		Labels: map[string]string{"prompt": large[:2300]}}))
-	if _, err := n.plane.SetAdmission(t.Context(), control.Caller{Actor: "test"}, wire.AdmissionParams{Closed: true}); err != nil {
+	if _, err := n.plane.SetAdmission(t.Context(), noun.Caller{Actor: "test"}, wire.AdmissionParams{Closed: true}); err != nil {
 		t.Fatal(err)
 	}
 	specs := make([]wire.TaskSpec, 1000)
@@ -167,7 +168,7 @@ func TestAClientListsMoreAgentsThanAPageHolds(t *testing.T) {
 	t.Parallel()
 	n := start(t)
 	for range 2 {
-		if _, err := n.plane.Spawn(t.Context(), control.Caller{Actor: "test"}, wire.SpawnParams{Type: "scripted", Script: "read", Count: 600}); err != nil {
+		if _, err := n.plane.Spawn(t.Context(), noun.Caller{Actor: "test"}, wire.SpawnParams{Type: "scripted", Script: "read", Count: 600}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -202,7 +203,7 @@ func ids(agents []wire.Agent) (ids []wire.AgentID) {
 func TestLanesOfLargeRecordsFitAMessage(t *testing.T) {
 	t.Parallel()
 	n := start(t)
-	by := control.Caller{Actor: "test"}
+	by := noun.Caller{Actor: "test"}
 	large := strings.Repeat("x", 120_000)
 	if _, err := n.plane.Spawn(t.Context(), by, wire.SpawnParams{Type: "scripted", Script: "read", Count: 12, Labels: map[string]string{"large": large}}); err != nil {
 		t.Fatal(err)
@@ -213,7 +214,7 @@ func TestLanesOfLargeRecordsFitAMessage(t *testing.T) {
 	if err := n.plane.Input(t.Context(), "test", wire.InputParams{ID: noisy.ID, Text: typed, EOF: true}); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "the agent has ended", func() bool { a, err := n.plane.Get(noisy.ID); return err == nil && a.Status == wire.StatusExited })
+	kit.Eventually(t, "the agent has ended", func() bool { a, err := n.plane.Get(noisy.ID); return err == nil && a.Status == wire.StatusExited })
 	if _, err := n.plane.SetAdmission(t.Context(), by, wire.AdmissionParams{Closed: true, Reason: large}); err != nil {
 		t.Fatal(err)
 	}

@@ -20,7 +20,8 @@ import (
 
 	"go.uber.org/goleak"
 
-	"skein.dev/skein/server/control"
+	"skein.dev/skein/e2e/kit"
+	"skein.dev/skein/server/noun"
 	"skein.dev/skein/server/runner"
 	"skein.dev/skein/webtransport"
 	"skein.dev/skein/webtransport/client"
@@ -38,7 +39,7 @@ func TestMain(m *testing.M) {
 }
 
 // patience bounds every wait for something that must happen.
-const patience = 20 * time.Second
+const patience = kit.Patience
 
 // node is a server that runs.
 type node struct {
@@ -93,7 +94,7 @@ func start(t *testing.T, change ...func(*Options)) *node {
 
 func (n *node) spawn(t *testing.T, p wire.SpawnParams) wire.Agent {
 	t.Helper()
-	res, err := n.plane.Spawn(t.Context(), control.Caller{Actor: "test"}, p)
+	res, err := n.plane.Spawn(t.Context(), noun.Caller{Actor: "test"}, p)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -524,17 +525,6 @@ func result[T any](t *testing.T, m *wire.Message) (v T) {
 		t.Fatal(err)
 	}
 	return v
-}
-
-// eventually waits for an effect that nothing announces.
-func eventually(t *testing.T, what string, f func() bool) {
-	t.Helper()
-	for end := time.Now().Add(patience); !f(); {
-		if time.Now().After(end) {
-			t.Fatalf("not within %s: %s", patience, what)
-		}
-		time.Sleep(5 * time.Millisecond)
-	}
 }
 
 // processes lists the living processes that carry an agent's mark.

@@ -8,7 +8,8 @@ import (
 	"sync"
 	"time"
 
-	"skein.dev/skein/server/control"
+	"skein.dev/skein/server/memory"
+	"skein.dev/skein/server/noun"
 	"skein.dev/skein/webtransport/wire"
 )
 
@@ -47,18 +48,18 @@ func (ml *memoryLane) unwatchAll() {
 
 func (ml *memoryLane) requests(ctx context.Context, l *lane, m *wire.Message) (any, error) {
 	c := l.c
-	memory := c.s.plane.Memory
+	mem := c.s.plane.Memory
 	switch m.Method {
 	case wire.MethodPing:
 		return call(m, func(v wire.Ping) (any, error) { return v, nil })
 	case wire.MethodMemoryStore, wire.MethodMemoryDelete, wire.MethodMemorySetMany:
-		return c.once(m, func() (any, error) { return memory.Call(ctx, c.caller(m), nil, m.Method, m.Params) })
+		return c.once(m, func() (any, error) { return mem.Call(ctx, c.caller(m), nil, m.Method, m.Params) })
 	case wire.MethodMemoryRetrieve:
 		return call(m, func(v wire.MemoryKeyParams) (any, error) { return ml.retrieve(ctx, v) })
 	case wire.MethodMemoryList, wire.MethodMemorySearch, wire.MethodMemoryHistory, wire.MethodMemoryGetMany:
-		return memory.Call(ctx, control.Caller{}, nil, m.Method, m.Params)
+		return mem.Call(ctx, noun.Caller{}, nil, m.Method, m.Params)
 	case wire.MethodMemoryNamespaces:
-		return call(m, func(v wire.MemoryNamespacesParams) (any, error) { return memory.Namespaces().Page(v.After), nil })
+		return call(m, func(v wire.MemoryNamespacesParams) (any, error) { return mem.Namespaces().Page(v.After), nil })
 	case wire.MethodMemoryWatch:
 		return call(m, ml.watch)
 	case wire.MethodMemoryUnwatch:
@@ -72,11 +73,11 @@ func (ml *memoryLane) requests(ctx context.Context, l *lane, m *wire.Message) (a
 // retrieve reads a value. It is asked while the lane's next requests wait, so what has to be read from the disk or from
 // another machine is answered later.
 func (ml *memoryLane) retrieve(ctx context.Context, p wire.MemoryKeyParams) (any, error) {
-	memory := ml.l.c.s.plane.Memory
-	if e, held, err := memory.Held(p); held {
+	mem := ml.l.c.s.plane.Memory
+	if e, held, err := mem.Held(p); held {
 		return e, err
 	}
-	return later(func() (any, error) { return memory.Retrieve(ctx, p) }), nil
+	return later(func() (any, error) { return mem.Retrieve(ctx, p) }), nil
 }
 
 // watch begins a watch. Its updates follow its answer.
@@ -99,7 +100,7 @@ func (ml *memoryLane) watch(p wire.MemoryWatchParams) (any, error) {
 }
 
 // follow sends a watch's updates at the pace at which the client reads them.
-func (ml *memoryLane) follow(ctx context.Context, id uint64, w *control.MemoryWatch) {
+func (ml *memoryLane) follow(ctx context.Context, id uint64, w *memory.Watch) {
 	defer ml.running.Done()
 	defer w.Close()
 	defer ml.forget(id)

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"skein.dev/skein/e2e/kit"
 	"skein.dev/skein/webtransport/wire"
 )
 
@@ -42,7 +43,7 @@ func TestMetricsCountSessionsAndStreams(t *testing.T) {
 	n := start(t)
 	is := func(name string, want float64) {
 		t.Helper()
-		eventually(t, fmt.Sprintf("%s is %v", name, want), func() bool { return metric(t, n, name) == want })
+		kit.Eventually(t, fmt.Sprintf("%s is %v", name, want), func() bool { return metric(t, n, name) == want })
 	}
 	is(`skein_sessions{transport="webtransport"}`, 0)
 	is(`skein_sessions{transport="websocket"}`, 0)
@@ -78,7 +79,7 @@ func TestMetricsCountWork(t *testing.T) {
 		p.call(t, fmt.Sprint(100+i), fmt.Sprintf("method.%d", i), nil)
 	}
 	p.ping(t)
-	eventually(t, "the metrics are as they should be", func() bool {
+	kit.Eventually(t, "the metrics are as they should be", func() bool {
 		all := series(t, n)
 		for name, want := range map[string]float64{
 			`skein_agents{status="running"}`:                               2,

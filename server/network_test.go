@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"skein.dev/skein/e2e/kit"
 	"skein.dev/skein/webtransport/wire"
 )
 
@@ -45,7 +46,7 @@ func TestNetworkAddsUp(t *testing.T) {
 	overBoth(t, func(t *testing.T, tr wire.Transport) {
 		p, bystander := n.join(t, tr), n.join(t, tr)
 		a := n.script(t, "say "+strings.Repeat("x", 3000))
-		eventually(t, "it has ended", func() bool {
+		kit.Eventually(t, "it has ended", func() bool {
 			a, err := n.plane.Get(a.ID)
 			return err == nil && a.Status == wire.StatusExited
 		})
@@ -63,7 +64,7 @@ func TestNetworkAddsUp(t *testing.T) {
 		}
 
 		v := p.network(t)
-		eventually(t, "the agent lanes have ended", func() bool { v = p.network(t); return traffic(t, v, wire.LaneAgent).Streams == 0 })
+		kit.Eventually(t, "the agent lanes have ended", func() bool { v = p.network(t); return traffic(t, v, wire.LaneAgent).Streams == 0 })
 		if l := traffic(t, v, wire.LaneAgent); l.BytesIn != uint64(2*(len(header)+1)) || l.BytesOut != uint64(got) || l.Class != "high" || l.Rate != 10e6 {
 			t.Errorf("sent were %d bytes, received %d; the lane counts %+v", 2*(len(header)+1), got, l)
 		}
@@ -105,7 +106,7 @@ func TestNetworkCountsOpenStreams(t *testing.T) {
 		a := n.script(t, "read")
 		is := func(lane wire.Lane, want int) {
 			t.Helper()
-			eventually(t, "the open streams are counted", func() bool { return traffic(t, p.network(t), lane).Streams == want })
+			kit.Eventually(t, "the open streams are counted", func() bool { return traffic(t, p.network(t), lane).Streams == want })
 		}
 		is(wire.LaneStatus, 1)
 		var all []*stream

@@ -10,8 +10,8 @@ import (
 	"sync"
 	"time"
 
-	"skein.dev/skein/server/control"
 	"skein.dev/skein/server/jet"
+	"skein.dev/skein/server/noun"
 	"skein.dev/skein/webtransport/wire"
 )
 
@@ -156,8 +156,8 @@ func (c *conn) once(m *wire.Message, f func() (any, error)) (any, error) {
 }
 
 // caller is who makes a request, with the request's mark: the same whenever it comes again.
-func (c *conn) caller(m *wire.Message) control.Caller {
-	by := control.Caller{Actor: c.actor()}
+func (c *conn) caller(m *wire.Message) noun.Caller {
+	by := noun.Caller{Actor: c.actor()}
 	if m.IsRequest() {
 		sum := sha256.Sum256([]byte(c.who.ID + "\x00" + c.client.ID + "\x00" + string(m.ID)))
 		by.Request = base64.RawURLEncoding.EncodeToString(sum[:15])

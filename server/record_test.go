@@ -12,8 +12,9 @@ import (
 	"testing"
 	"time"
 
-	"skein.dev/skein/server/control"
+	"skein.dev/skein/e2e/kit"
 	"skein.dev/skein/server/jet"
+	"skein.dev/skein/server/noun"
 	"skein.dev/skein/webtransport"
 	"skein.dev/skein/webtransport/wire"
 )
@@ -182,7 +183,7 @@ func TestInputsGoOnWithoutTheirAnswers(t *testing.T) {
 		return enter(t, client, n.auth.ticket(principal{ID: "token", Name: "cli"}), as(me))
 	}
 	crowd := wire.SpawnParams{Type: "scripted", Script: "read", Count: 200} // so that a list is long
-	if _, err := n.plane.Spawn(t.Context(), control.Caller{Actor: "test"}, crowd); err != nil {
+	if _, err := n.plane.Spawn(t.Context(), noun.Caller{Actor: "test"}, crowd); err != nil {
 		t.Fatal(err)
 	}
 	a := n.script(t, "repeat forever\nread\nend")
@@ -192,7 +193,7 @@ func TestInputsGoOnWithoutTheirAnswers(t *testing.T) {
 	for i := range lists {
 		p.ctrl.say(t, request(fmt.Sprint(1000+i), wire.MethodList, wire.Filter{}))
 	}
-	eventually(t, "the lists are under way", func() bool { return series(t, n)[`skein_rpcs_total{code="ok",method="agent.list"}`] == lists })
+	kit.Eventually(t, "the lists are under way", func() bool { return series(t, n)[`skein_rpcs_total{code="ok",method="agent.list"}`] == lists })
 	for i := range inputs {
 		p.ctrl.say(t, request(fmt.Sprint(i+1), wire.MethodInput, input(i)))
 	}

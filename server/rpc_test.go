@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"skein.dev/skein/e2e/kit"
 	"skein.dev/skein/webtransport/wire"
 )
 
@@ -63,7 +64,7 @@ func TestBatch(t *testing.T) {
 	if fmt.Sprint(got) != fmt.Sprint(want) {
 		t.Errorf("answers %v, want %v: %s", got, want, a.body)
 	}
-	eventually(t, "the inputs, in their order", func() bool {
+	kit.Eventually(t, "the inputs, in their order", func() bool {
 		_, p := n.plane.Get(agent.ID)
 		if p != nil {
 			t.Fatal(p)

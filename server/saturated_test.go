@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"skein.dev/skein/e2e/kit"
 	"skein.dev/skein/webtransport/client"
 	"skein.dev/skein/webtransport/wire"
 )
@@ -87,7 +88,7 @@ func TestAllStopsOnASaturatedSessionAtScale(t *testing.T) {
 				}
 			})
 		}
-		eventually(t, "every lane is in use", func() bool {
+		kit.Eventually(t, "every lane is in use", func() bool {
 			return down.Load() > int64(lanes) && read.Load() > int64(lanes) && up.Load() > 0 && remembered.Load() > 10
 		})
 

@@ -102,7 +102,7 @@ type Server struct {
 	tlsPort  int
 	quic     *webtransport.QUICServer
 	draining atomic.Bool
-	memory   memory
+	reclaim  reclaimer
 	patience time.Duration // inputPatience, but for tests
 	share    int64         // of what a session holds of what was not read: sessionShare, but for tests
 

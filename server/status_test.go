@@ -7,7 +7,8 @@ import (
 	"testing"
 	"time"
 
-	"skein.dev/skein/server/control"
+	"skein.dev/skein/e2e/kit"
+	"skein.dev/skein/server/noun"
 	"skein.dev/skein/webtransport/wire"
 )
 
@@ -236,7 +237,7 @@ func TestManyAgentsFillSeveralDatagramsAndParts(t *testing.T) {
 		const agents = 2*snapshotPart + 50
 		n := start(t)
 		f := watch(t, n.join(t, tr, withStatus))
-		if _, err := n.plane.Spawn(t.Context(), control.Caller{Actor: "test"}, wire.SpawnParams{Type: "scripted", Count: agents, Script: "read"}); err != nil {
+		if _, err := n.plane.Spawn(t.Context(), noun.Caller{Actor: "test"}, wire.SpawnParams{Type: "scripted", Count: agents, Script: "read"}); err != nil {
 			t.Fatal(err)
 		}
 		f.updated(t, func(wire.Update) bool { return len(f.known) == agents })
@@ -264,7 +265,7 @@ func TestForgottenAgentsAreRemoved(t *testing.T) {
 	overBoth(t, func(t *testing.T, tr wire.Transport) {
 		n := start(t, func(o *Options) { o.KeepExited = 1 })
 		a := n.script(t, "say a")
-		eventually(t, "it ends", func() bool { got, _ := n.plane.Get(a.ID); return got.Status == wire.StatusExited })
+		kit.Eventually(t, "it ends", func() bool { got, _ := n.plane.Get(a.ID); return got.Status == wire.StatusExited })
 		f := watch(t, n.join(t, tr, withStatus))
 		if f.known[a.Num].ID != a.ID {
 			t.Fatalf("the snapshot holds %+v", f.known)

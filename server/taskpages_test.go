@@ -6,14 +6,15 @@ import (
 	"strings"
 	"testing"
 
-	"skein.dev/skein/server/control"
+	"skein.dev/skein/e2e/kit"
+	"skein.dev/skein/server/noun"
 	"skein.dev/skein/webtransport/wire"
 )
 
 // submit makes a task and waits until it is in that state.
 func (n *node) submit(t *testing.T, s wire.TaskSpec, state wire.TaskState) wire.Task {
 	t.Helper()
-	res, err := n.plane.Tasks.Submit(t.Context(), control.Caller{Actor: "test"}, wire.SubmitParams{Tasks: []wire.TaskSpec{s}})
+	res, err := n.plane.Tasks.Submit(t.Context(), noun.Caller{Actor: "test"}, wire.SubmitParams{Tasks: []wire.TaskSpec{s}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -22,7 +23,7 @@ func (n *node) submit(t *testing.T, s wire.TaskSpec, state wire.TaskState) wire.
 
 func (n *node) until(t *testing.T, id wire.TaskID, state wire.TaskState) (rec wire.Task) {
 	t.Helper()
-	eventually(t, string(id)+" is "+string(state), func() bool {
+	kit.Eventually(t, string(id)+" is "+string(state), func() bool {
 		var err error
 		if rec, err = n.plane.Tasks.Get(id); err != nil {
 			t.Fatal(err)
@@ -106,7 +107,7 @@ func TestTaskForms(t *testing.T) {
 	in := with(n.login(t))
 	sleep := wire.TaskSpec{Type: "shell", Argv: []string{"sleep", "300"}}
 	agentOf := func(rec wire.Task) wire.AgentID {
-		eventually(t, "an agent has it", func() bool {
+		kit.Eventually(t, "an agent has it", func() bool {
 			rec, _ = n.plane.Tasks.Get(rec.ID)
 			return rec.Runs[0].Agent != "" && len(processes(t, rec.Runs[0].Agent)) > 0
 		})
@@ -134,7 +135,7 @@ func TestTaskForms(t *testing.T) {
 			if rec := n.until(t, rec.ID, wire.TaskCanceled); rec.Message != message {
 				t.Errorf("it is canceled: %s", rec.Message)
 			}
-			eventually(t, "the process is gone", func() bool { return len(processes(t, agent)) == 0 })
+			kit.Eventually(t, "the process is gone", func() bool { return len(processes(t, agent)) == 0 })
 		})
 	}
 	t.Run("retry", func(t *testing.T) {
@@ -142,7 +143,7 @@ func TestTaskForms(t *testing.T) {
 		if a := n.ask(t, "POST", "/tasks/"+string(rec.ID)+"/retry", in); a.StatusCode != http.StatusSeeOther {
 			t.Fatal(a.Status)
 		}
-		eventually(t, "a second attempt", func() bool {
+		kit.Eventually(t, "a second attempt", func() bool {
 			rec, _ = n.plane.Tasks.Get(rec.ID)
 			return rec.Attempt == 2 && rec.State == wire.TaskFailed
 		})
@@ -167,7 +168,7 @@ func TestAdmissionForm(t *testing.T) {
 	n := start(t)
 	in := with(n.login(t))
 	agent := n.script(t, "say here")
-	if _, err := n.plane.SetAdmission(t.Context(), control.Caller{Actor: "skein stop"}, wire.AdmissionParams{Closed: true, Reason: "stop of all"}); err != nil {
+	if _, err := n.plane.SetAdmission(t.Context(), noun.Caller{Actor: "skein stop"}, wire.AdmissionParams{Closed: true, Reason: "stop of all"}); err != nil {
 		t.Fatal(err)
 	}
 	for _, path := range []string{"/", "/tasks", "/agents/" + string(agent.ID)} {

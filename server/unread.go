@@ -54,15 +54,15 @@ const (
 	memoryPause = time.Minute // between two times that memory is given back
 )
 
-// memory gives what a session held back to the system, soon: else the process keeps for minutes what it needs no more. That
+// reclaimer gives what a session held back to the system, soon: else the process keeps for minutes what it needs no more. That
 // takes a garbage collection, so it is done for sessions that held much, and not often.
-type memory struct {
+type reclaimer struct {
 	mu   sync.Mutex
 	last time.Time
 	back func() // nil: debug.FreeOSMemory
 }
 
-func (m *memory) release(u *unread) {
+func (m *reclaimer) release(u *unread) {
 	if u.most.Load() < muchMemory {
 		return
 	}

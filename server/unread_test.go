@@ -5,6 +5,7 @@ import (
 	"sync"
 	"testing"
 
+	"skein.dev/skein/e2e/kit"
 	"skein.dev/skein/webtransport/wire"
 )
 
@@ -16,7 +17,7 @@ func TestUnreadLanesShareWhatASessionHolds(t *testing.T) {
 		n := start(t)
 		n.share = share
 		a := n.shell(t, "yes a line of forty characters, give or take | head -c 3145728")
-		eventually(t, "it has ended", func() bool { rec, _ := n.plane.Get(a.ID); return rec.Status == wire.StatusExited })
+		kit.Eventually(t, "it has ended", func() bool { rec, _ := n.plane.Get(a.ID); return rec.Status == wire.StatusExited })
 		p := n.join(t, tr)
 		var open []*stream
 		for range lanes {
@@ -24,7 +25,7 @@ func TestUnreadLanesShareWhatASessionHolds(t *testing.T) {
 			open = append(open, s)
 		}
 		c := n.only(t)
-		eventually(t, "the lanes have all of the session's share", func() bool { return c.unread.taken.Load() == share })
+		kit.Eventually(t, "the lanes have all of the session's share", func() bool { return c.unread.taken.Load() == share })
 		small := false
 		for _, s := range open {
 			size := 0
@@ -47,7 +48,7 @@ func TestUnreadLanesShareWhatASessionHolds(t *testing.T) {
 		if !small {
 			t.Error("no lane had to do with its own share")
 		}
-		eventually(t, "nothing is held any more", func() bool { return c.unread.taken.Load() == 0 })
+		kit.Eventually(t, "nothing is held any more", func() bool { return c.unread.taken.Load() == 0 })
 	})
 }
 
@@ -103,7 +104,7 @@ func TestUnreadTakesNoMoreThanThereIs(t *testing.T) {
 // A session that held much gives it back to the system when it ends; one that held little does not cost a collection.
 func TestMemoryIsGivenBack(t *testing.T) {
 	calls := 0
-	m := memory{back: func() { calls++ }}
+	m := reclaimer{back: func() { calls++ }}
 	little, much := unread{share: sessionShare}, unread{share: sessionShare}
 	little.give(little.take(laneBatch))
 	m.release(&little)

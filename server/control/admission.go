@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"skein.dev/skein/server/noun"
 	"skein.dev/skein/webtransport/wire"
 )
 
@@ -40,7 +41,7 @@ const maxChanges = 200
 
 // SetAdmission opens or closes admission. It holds from now on, and over restarts. A request that was carried out is
 // answered as it was then: others may have changed admission since.
-func (p *Plane) SetAdmission(_ context.Context, by Caller, params wire.AdmissionParams) (*wire.Admission, error) {
+func (p *Plane) SetAdmission(_ context.Context, by noun.Caller, params wire.AdmissionParams) (*wire.Admission, error) {
 	if _, ok := p.types[params.Type]; params.Type != "" && !ok {
 		return nil, wire.Errorf(wire.CodeNotFound, "there is no agent type %q", params.Type).WithField("type")
 	}
@@ -52,7 +53,7 @@ func (p *Plane) SetAdmission(_ context.Context, by Caller, params wire.Admission
 }
 
 // beginAdmission makes a change that holds from now on: a stop waits for no store that does not answer.
-func (p *Plane) beginAdmission(by Caller, params wire.AdmissionParams) (a *wire.Admission, kept <-chan struct{}) {
+func (p *Plane) beginAdmission(by noun.Caller, params wire.AdmissionParams) (a *wire.Admission, kept <-chan struct{}) {
 	a, fresh := p.changeAdmission(by, params)
 	if fresh {
 		p.log.Info("admission changed", "closed", a.Closed, "types", a.Types, "actor", by.Actor)
@@ -72,7 +73,7 @@ func (p *Plane) wasKept(kept <-chan struct{}) bool {
 }
 
 // changeAdmission makes the change; false: its request had made it before.
-func (p *Plane) changeAdmission(by Caller, params wire.AdmissionParams) (_ *wire.Admission, fresh bool) {
+func (p *Plane) changeAdmission(by noun.Caller, params wire.AdmissionParams) (_ *wire.Admission, fresh bool) {
 	now := time.Now().UTC()
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -93,7 +94,7 @@ func (p *Plane) changeAdmission(by Caller, params wire.AdmissionParams) (_ *wire
 	a.Since, a.Actor, a.Reason, a.Request = &now, by.Actor, clip(params.Reason), by.Request
 	p.admission = a
 	p.admitted = p.change.Add(1)
-	p.changes = slices.DeleteFunc(append([]wire.Admission{a}, p.changes...), func(a wire.Admission) bool { return a.Since == nil || now.Sub(*a.Since) > markAge })
+	p.changes = slices.DeleteFunc(append([]wire.Admission{a}, p.changes...), func(a wire.Admission) bool { return a.Since == nil || now.Sub(*a.Since) > noun.KeepRequests })
 	p.changes = p.changes[:min(len(p.changes), maxChanges)]
 	return &a, true
 }
@@ -128,7 +129,7 @@ func (p *Plane) storeAdmission(counted bool) {
 		if err != nil {
 			p.log.Error("admission could not be stored: until it is, a restart forgets the change", "err", err)
 			select {
-			case <-time.After(followGap):
+			case <-time.After(undoGap):
 				continue
 			case <-p.closing:
 			}

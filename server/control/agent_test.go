@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"skein.dev/skein/server/jet"
+	"skein.dev/skein/server/noun"
 	"skein.dev/skein/server/runner"
 	"skein.dev/skein/webtransport/wire"
 )
@@ -23,7 +24,7 @@ func TestNothingFollowsTheExit(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer p.Close(t.Context())
-	res, err := p.Spawn(t.Context(), Caller{Actor: "test"}, wire.SpawnParams{Type: "scripted", Script: "say x"})
+	res, err := p.Spawn(t.Context(), noun.Caller{Actor: "test"}, wire.SpawnParams{Type: "scripted", Script: "say x"})
 	if err != nil {
 		t.Fatal(err)
 	}

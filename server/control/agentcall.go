@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"skein.dev/skein/server/noun"
 	"skein.dev/skein/webtransport/wire"
 )
 
@@ -13,7 +14,7 @@ import (
 // ctx ends with the agent's process.
 func (p *Plane) agentCall(ctx context.Context, a *agent, method string, params json.RawMessage) (any, error) {
 	typ := p.types[a.typ]
-	by := Caller{Actor: string(a.id)}
+	by := noun.Caller{Actor: string(a.id)}
 	switch {
 	case strings.HasPrefix(method, "memory."):
 		return p.Memory.Call(p.ctx, by, namespaces(typ.Memory), method, params)
@@ -38,32 +39,23 @@ func namespaces(list []string) func(namespace string) bool {
 
 // coordinate serves an agent that gives tasks to others.
 // What it begins goes on without it; what it waits for does not.
-func (p *Plane) coordinate(ctx context.Context, by Caller, method string, params json.RawMessage) (any, error) {
+func (p *Plane) coordinate(ctx context.Context, by noun.Caller, method string, params json.RawMessage) (any, error) {
 	switch method {
 	case wire.MethodTaskSubmit:
-		return with(params, func(v wire.SubmitParams) (any, error) { return p.Tasks.Submit(p.ctx, by, v) })
+		return noun.With(params, func(v wire.SubmitParams) (any, error) { return p.Tasks.Submit(p.ctx, by, v) })
 	case wire.MethodTaskOrchestrate:
-		return with(params, func(v wire.OrchestrateParams) (any, error) { return p.Tasks.Orchestrate(p.ctx, by, v) })
+		return noun.With(params, func(v wire.OrchestrateParams) (any, error) { return p.Tasks.Orchestrate(p.ctx, by, v) })
 	case wire.MethodTaskGet:
-		return with(params, func(v wire.TaskParams) (any, error) { return p.Tasks.Get(v.ID) })
+		return noun.With(params, func(v wire.TaskParams) (any, error) { return p.Tasks.Get(v.ID) })
 	case wire.MethodTaskList:
-		return with(params, func(v wire.TaskFilter) (any, error) { return p.Tasks.List(v).Page(v.Limit), nil })
+		return noun.With(params, func(v wire.TaskFilter) (any, error) { return p.Tasks.List(v).Page(v.Limit), nil })
 	case wire.MethodTaskCancel:
-		return with(params, func(v wire.TaskCancelParams) (any, error) { return p.Tasks.Cancel(by, v) })
+		return noun.With(params, func(v wire.TaskCancelParams) (any, error) { return p.Tasks.Cancel(by, v) })
 	case methodTaskWait:
-		return with(params, func(v wire.TaskParams) (any, error) { return p.Tasks.Wait(ctx, v.ID) })
+		return noun.With(params, func(v wire.TaskParams) (any, error) { return p.Tasks.Wait(ctx, v.ID) })
 	}
 	return nil, wire.Errorf(wire.CodeMethodNotFound, "there is no method %q for agents", method)
 }
 
 // methodTaskWait answers when a task is over. Agents have it instead of a watch.
 const methodTaskWait = "task.wait"
-
-// with reads parameters and goes on with them.
-func with[P any](params json.RawMessage, f func(P) (any, error)) (any, error) {
-	var v P
-	if err := wire.DecodeParams(params, &v); err != nil {
-		return nil, err
-	}
-	return f(v)
-}

@@ -4,6 +4,8 @@ import (
 	"strings"
 	"testing"
 
+	"skein.dev/skein/e2e/kit"
+	"skein.dev/skein/server/noun"
 	"skein.dev/skein/webtransport/wire"
 )
 
@@ -50,14 +52,14 @@ func TestAnAgentUsesItsNamespacesAndNoOthers(t *testing.T) {
 		next`)
 	typ.Memory = []string{"team.*"}
 	p := linesPlane(t, typ)
-	by := Caller{Actor: "me"}
+	by := noun.Caller{Actor: "me"}
 	if _, err := p.Memory.Store(t.Context(), by, wire.MemoryStoreParams{Namespace: "secret", Key: "k", Value: wire.Payload{Text: "hush"}}); err != nil {
 		t.Fatal(err)
 	}
 	over(t, p, submitted(t, p, wire.TaskSpec{Type: "worker"})[0])
 	a := p.worker(t)
 	var got []string
-	eventually(t, "it has seven answers", func() bool { got = logged(t, p, a.id, wire.EventStdout); return len(got) == 7 })
+	kit.Eventually(t, "it has seven answers", func() bool { got = logged(t, p, a.id, wire.EventStdout); return len(got) == 7 })
 	for i, want := range []string{`"revision"`, `"text":"mine"`, `"unauthorized"`, `"unauthorized"`, `"method_not_found"`, "coordinator: true", `"method_not_found"`} {
 		if !strings.Contains(got[i], want) {
 			t.Errorf("answer %d is %s, want %s", i, got[i], want)

@@ -15,6 +15,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"skein.dev/skein/server/noun"
 	"skein.dev/skein/webtransport/wire"
 )
 
@@ -135,7 +136,7 @@ func (as *Artifacts) tend(ctx context.Context) {
 }
 
 // Create makes the record that an upload fills. A repeated request gets the artifact that the first one made.
-func (as *Artifacts) Create(_ context.Context, by Caller, params wire.ArtifactCreateParams) (*wire.Artifact, error) {
+func (as *Artifacts) Create(_ context.Context, by noun.Caller, params wire.ArtifactCreateParams) (*wire.Artifact, error) {
 	if err := as.check(&params); err != nil {
 		return nil, err
 	}

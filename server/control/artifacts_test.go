@@ -20,6 +20,7 @@ import (
 
 	"skein.dev/skein/server/control"
 	"skein.dev/skein/server/jet"
+	"skein.dev/skein/server/noun"
 	"skein.dev/skein/webtransport/wire"
 )
 
@@ -37,7 +38,7 @@ func sum(b []byte) string {
 
 func (n *node) create(t *testing.T, p wire.ArtifactCreateParams) *wire.Artifact {
 	t.Helper()
-	a, err := n.Artifacts.Create(t.Context(), control.Caller{Actor: "test"}, p)
+	a, err := n.Artifacts.Create(t.Context(), noun.Caller{Actor: "test"}, p)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -268,7 +269,7 @@ func TestBadArtifacts(t *testing.T) {
 		"an unknown agent":  {wire.ArtifactCreateParams{Name: "a", Agent: "anone"}, wire.CodeNotFound, "agent"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := n.Artifacts.Create(t.Context(), control.Caller{}, c.p)
+			_, err := n.Artifacts.Create(t.Context(), noun.Caller{}, c.p)
 			isCode(t, err, c.code, c.field)
 		})
 	}
@@ -294,7 +295,7 @@ func TestARepeatedCreateIsOneArtifact(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	n := open(t, dir)
-	by := control.Caller{Actor: "test", Request: "r1"}
+	by := noun.Caller{Actor: "test", Request: "r1"}
 	first, err := n.Artifacts.Create(t.Context(), by, wire.ArtifactCreateParams{Name: "a", Size: 1})
 	if err != nil {
 		t.Fatal(err)

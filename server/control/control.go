@@ -25,6 +25,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"skein.dev/skein/server/memory"
 	"skein.dev/skein/server/runner"
 	"skein.dev/skein/webtransport/wire"
 )
@@ -33,7 +34,7 @@ import (
 type Store interface {
 	TaskStore
 	ArtifactStore
-	MemoryStore
+	memory.Store
 	// PutAdmission keeps what Admission gives after a restart: how admission is, and how it was before, the newest first.
 	PutAdmission(ctx context.Context, changes []wire.Admission) error
 	Admission(ctx context.Context) (changes []wire.Admission, err error)
@@ -90,7 +91,7 @@ type Options struct {
 	KeepExited int    // 0: DefaultKeepExited
 	KeepTasks  int    // 0: DefaultKeepTasks
 	MaxAgents  int    // alive at once on this node; 0: no limit
-	Memory     MemoryOptions
+	Memory     memory.Options
 	// StoreTimeout is how long a request waits for a store that does not answer; 0: 10 s.
 	StoreTimeout time.Duration
 	SearchBytes  int           // of output that one request to search a log looks at; 0: wire.MaxSearchScan
@@ -118,7 +119,7 @@ type Plane struct {
 	// Artifacts is the files that were kept.
 	Artifacts *Artifacts
 	// Memory is the state that agents and people share.
-	Memory *Memory
+	Memory *memory.Memory
 
 	change atomic.Uint64 // counts changes over all agents
 	saves  saver
@@ -203,6 +204,19 @@ func Open(ctx context.Context, o Options) (*Plane, error) {
 	p.workers.Go(func() { p.Artifacts.tend(p.ctx) })
 	p.clearLeftovers()
 	return p, nil
+}
+
+// openMemory opens memory beside the plane's other data, and with its patience.
+func (p *Plane) openMemory(ctx context.Context) (err error) {
+	o := p.o.Memory
+	if o.SearchDir == "" {
+		o.SearchDir = p.dataFile("search")
+	}
+	if o.Timeout == 0 {
+		o.Timeout = p.o.StoreTimeout
+	}
+	p.Memory, err = memory.Open(ctx, p.o.Store, o, p.log)
+	return err
 }
 
 // recover loads the records of earlier runs. An agent that was alive then is an orphan: its processes are ended, and

@@ -13,8 +13,10 @@ import (
 	"testing"
 	"time"
 
+	"skein.dev/skein/e2e/kit"
 	"skein.dev/skein/server/control"
 	"skein.dev/skein/server/jet"
+	"skein.dev/skein/server/noun"
 	"skein.dev/skein/server/runner"
 	"skein.dev/skein/webtransport/wire"
 )
@@ -42,7 +44,8 @@ func openStore(t *testing.T, c jet.Config, change ...func(*control.Options)) *no
 	procs := runner.NewProcesses(runner.Options{SampleInterval: 50 * time.Millisecond})
 	o := control.Options{
 		Store: store, Node: "test", Instance: "instance-" + filepath.Base(dir), WorkDir: filepath.Join(dir, "agents"),
-		Runtimes: map[wire.Kind]control.Runtime{wire.KindExec: procs, wire.KindScripted: &runner.Scripted{}},
+		StoreTimeout: kit.Patience,
+		Runtimes:     map[wire.Kind]control.Runtime{wire.KindExec: procs, wire.KindScripted: &runner.Scripted{}},
 		Types: []wire.AgentType{
 			{Name: "shell", Kind: wire.KindExec, StopGraceMS: 200},
 			{Name: "scripted", Kind: wire.KindScripted},
@@ -76,7 +79,7 @@ func (n *node) close() {
 
 func (n *node) spawn(t *testing.T, p wire.SpawnParams) wire.Agent {
 	t.Helper()
-	res, err := n.Spawn(t.Context(), control.Caller{Actor: "test"}, p)
+	res, err := n.Spawn(t.Context(), noun.Caller{Actor: "test"}, p)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -183,7 +186,7 @@ func TestSpawnRefusals(t *testing.T) {
 		"argument with a NUL": {wire.SpawnParams{Type: "shell", Argv: []string{"echo", "a\x00b"}}, wire.CodeSpawnFailed, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := n.Spawn(t.Context(), control.Caller{Actor: "test"}, c.p)
+			_, err := n.Spawn(t.Context(), noun.Caller{Actor: "test"}, c.p)
 			var we *wire.Error
 			if !errors.As(err, &we) || we.Code != c.code || c.field != "" && we.Data.Field != c.field {
 				t.Errorf("%v (%+v); want %s on %q", err, we, c.code, c.field)
@@ -194,17 +197,17 @@ func TestSpawnRefusals(t *testing.T) {
 
 func TestMaxInstancesCountsOnlyTheLiving(t *testing.T) {
 	n := open(t, t.TempDir())
-	res, err := n.Spawn(t.Context(), control.Caller{Actor: "test"}, wire.SpawnParams{Type: "pair", Count: 2, Script: "read"})
+	res, err := n.Spawn(t.Context(), noun.Caller{Actor: "test"}, wire.SpawnParams{Type: "pair", Count: 2, Script: "read"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := n.Spawn(t.Context(), control.Caller{Actor: "test"}, wire.SpawnParams{Type: "pair"}); !errors.Is(err, &wire.Error{Code: wire.CodeExhausted}) {
+	if _, err := n.Spawn(t.Context(), noun.Caller{Actor: "test"}, wire.SpawnParams{Type: "pair"}); !errors.Is(err, &wire.Error{Code: wire.CodeExhausted}) {
 		t.Fatalf("a third of two: %v", err)
 	}
-	if _, err := n.Stop(t.Context(), control.Caller{Actor: "test"}, wire.StopParams{IDs: []wire.AgentID{res.Agents[0].ID}}); err != nil {
+	if _, err := n.Stop(t.Context(), noun.Caller{Actor: "test"}, wire.StopParams{IDs: []wire.AgentID{res.Agents[0].ID}}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := n.Spawn(t.Context(), control.Caller{Actor: "test"}, wire.SpawnParams{Type: "pair", Script: "read"}); err != nil {
+	if _, err := n.Spawn(t.Context(), noun.Caller{Actor: "test"}, wire.SpawnParams{Type: "pair", Script: "read"}); err != nil {
 		t.Errorf("after one ended: %v", err)
 	}
 }
@@ -216,7 +219,7 @@ func TestMaxInstancesHoldsUnderConcurrency(t *testing.T) {
 	started := 0
 	for range 20 {
 		wg.Go(func() {
-			if _, err := n.Spawn(t.Context(), control.Caller{Actor: "test"}, wire.SpawnParams{Type: "pair", Script: "read"}); err == nil {
+			if _, err := n.Spawn(t.Context(), noun.Caller{Actor: "test"}, wire.SpawnParams{Type: "pair", Script: "read"}); err == nil {
 				mu.Lock()
 				started++
 				mu.Unlock()
@@ -231,7 +234,7 @@ func TestMaxInstancesHoldsUnderConcurrency(t *testing.T) {
 
 func TestBatchReportsEachFailure(t *testing.T) {
 	n := open(t, t.TempDir())
-	res, err := n.Spawn(t.Context(), control.Caller{Actor: "test"}, wire.SpawnParams{Type: "shell", Count: 3, Name: "w", Argv: []string{"/does/not/exist"}})
+	res, err := n.Spawn(t.Context(), noun.Caller{Actor: "test"}, wire.SpawnParams{Type: "shell", Count: 3, Name: "w", Argv: []string{"/does/not/exist"}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -261,7 +264,7 @@ func TestStop(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			a := n.shell(t, c.script)
 			n.follow(t, wire.Header{Agent: a.ID, Follow: true}, func(e wire.Event) bool { return e.Type.IsOutput() })
-			res, err := n.Stop(t.Context(), control.Caller{Actor: "test"}, wire.StopParams{IDs: []wire.AgentID{a.ID}})
+			res, err := n.Stop(t.Context(), noun.Caller{Actor: "test"}, wire.StopParams{IDs: []wire.AgentID{a.ID}})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -272,13 +275,13 @@ func TestStop(t *testing.T) {
 			if left := withAgent(t, a.ID); len(left) > 0 {
 				t.Errorf("processes %v are left", left)
 			}
-			again, err := n.Stop(t.Context(), control.Caller{Actor: "test"}, wire.StopParams{IDs: []wire.AgentID{a.ID}})
+			again, err := n.Stop(t.Context(), noun.Caller{Actor: "test"}, wire.StopParams{IDs: []wire.AgentID{a.ID}})
 			if err != nil || !again.Reports[0].Already {
 				t.Errorf("a second stop: %+v, %v", again, err)
 			}
 		})
 	}
-	res, err := n.Stop(t.Context(), control.Caller{Actor: "test"}, wire.StopParams{IDs: []wire.AgentID{"anope"}})
+	res, err := n.Stop(t.Context(), noun.Caller{Actor: "test"}, wire.StopParams{IDs: []wire.AgentID{"anope"}})
 	if err != nil || res.Reports[0].Error == nil || res.Reports[0].Error.Code != wire.CodeNotFound {
 		t.Errorf("an agent that does not exist: %+v, %v", res, err)
 	}
@@ -303,16 +306,16 @@ func TestStopScopes(t *testing.T) {
 		n.spawn(t, wire.SpawnParams{Type: "scripted", Script: "read"})
 	}
 	n.spawn(t, wire.SpawnParams{Type: "pair", Script: "read"})
-	res, err := n.Stop(t.Context(), control.Caller{Actor: "test"}, wire.StopParams{Scope: wire.ScopeType, Type: "scripted"})
+	res, err := n.Stop(t.Context(), noun.Caller{Actor: "test"}, wire.StopParams{Scope: wire.ScopeType, Type: "scripted"})
 	if err != nil || len(res.Reports) != 3 {
 		t.Fatalf("%d stopped, %v", len(res.Reports), err)
 	}
-	res, err = n.Stop(t.Context(), control.Caller{Actor: "test"}, wire.StopParams{Scope: wire.ScopeAll})
+	res, err = n.Stop(t.Context(), noun.Caller{Actor: "test"}, wire.StopParams{Scope: wire.ScopeAll})
 	if err != nil || len(res.Reports) != 1 {
 		t.Fatalf("%d stopped, %v", len(res.Reports), err)
 	}
 	for _, p := range []wire.StopParams{{}, {Scope: "world"}, {Scope: wire.ScopeType, Type: "nope"}} {
-		if _, err := n.Stop(t.Context(), control.Caller{Actor: "test"}, p); err == nil {
+		if _, err := n.Stop(t.Context(), noun.Caller{Actor: "test"}, p); err == nil {
 			t.Errorf("%+v was taken", p)
 		}
 	}
@@ -521,7 +524,7 @@ func TestCloseStopsEveryAgentAndAdmitsNoMore(t *testing.T) {
 			t.Errorf("process %d lives", pid)
 		}
 	}
-	if _, err := p.Spawn(t.Context(), control.Caller{Actor: "test"}, wire.SpawnParams{Type: "scripted"}); !errors.Is(err, &wire.Error{Code: wire.CodeUnavailable}) {
+	if _, err := p.Spawn(t.Context(), noun.Caller{Actor: "test"}, wire.SpawnParams{Type: "scripted"}); !errors.Is(err, &wire.Error{Code: wire.CodeUnavailable}) {
 		t.Errorf("spawn after close: %v", err)
 	}
 }
@@ -529,14 +532,14 @@ func TestCloseStopsEveryAgentAndAdmitsNoMore(t *testing.T) {
 func TestOldAgentsAreForgotten(t *testing.T) {
 	n := open(t, t.TempDir(), func(o *control.Options) { o.KeepExited = 3 })
 	since := n.Change()
-	res, err := n.Spawn(t.Context(), control.Caller{Actor: "test"}, wire.SpawnParams{Type: "scripted", Count: 5, Script: "say x"})
+	res, err := n.Spawn(t.Context(), noun.Caller{Actor: "test"}, wire.SpawnParams{Type: "scripted", Count: 5, Script: "say x"})
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, a := range res.Agents {
 		n.wait(t, a.ID)
 	}
-	eventually(t, func() bool { return n.List(wire.Filter{}).Total == 3 })
+	kit.Eventually(t, "three agents are remembered", func() bool { return n.List(wire.Filter{}).Total == 3 })
 	gone := n.Changes(since).Removed
 	if len(gone) != 2 {
 		t.Fatalf("%v were removed", gone)
@@ -551,23 +554,12 @@ func TestOldAgentsAreForgotten(t *testing.T) {
 	}
 }
 
-// eventually waits for an effect that nothing announces.
-func eventually(t *testing.T, f func() bool) {
-	t.Helper()
-	for end := time.Now().Add(15 * time.Second); !f(); {
-		if time.Now().After(end) {
-			t.Fatal("it did not happen within 15 s")
-		}
-		time.Sleep(5 * time.Millisecond)
-	}
-}
-
 func TestListFilters(t *testing.T) {
 	n := open(t, t.TempDir())
 	n.spawn(t, wire.SpawnParams{Type: "scripted", Name: "Alpha", Script: "say needle in the hay\nread", Labels: map[string]string{"team": "core"}})
 	b := n.spawn(t, wire.SpawnParams{Type: "shell", Name: "beta", Argv: []string{"sh", "-c", "exit 1"}})
 	n.wait(t, b.ID)
-	eventually(t, func() bool { return n.List(wire.Filter{Query: "NEEDLE"}).Total == 1 })
+	kit.Eventually(t, "the last line is found", func() bool { return n.List(wire.Filter{Query: "NEEDLE"}).Total == 1 })
 	for name, c := range map[string]struct {
 		f    wire.Filter
 		want int
@@ -591,7 +583,7 @@ func TestListFilters(t *testing.T) {
 func TestHeartbeatAndUsage(t *testing.T) {
 	n := open(t, t.TempDir())
 	a := n.shell(t, "while :; do :; done")
-	eventually(t, func() bool {
+	kit.Eventually(t, "its usage is known", func() bool {
 		got, _ := n.Get(a.ID)
 		return got.Usage.CPU > 0.1 && got.Usage.RSS > 0 && got.Usage.Processes == 1 && got.LastHeartbeat.After(*got.StartedAt)
 	})

@@ -7,8 +7,9 @@ import (
 	"testing"
 	"time"
 
-	"skein.dev/skein/server/control"
+	"skein.dev/skein/e2e/kit"
 	"skein.dev/skein/server/jet"
+	"skein.dev/skein/server/noun"
 	"skein.dev/skein/webtransport/wire"
 )
 
@@ -64,7 +65,7 @@ func TestALoudAgentDropsItsOwnOutputOnly(t *testing.T) {
 	}
 	early := n.follow(t, wire.Header{Agent: a.ID, Follow: true}, says("xxx"))
 	n.follow(t, wire.Header{Agent: a.ID, Tail: 1, Follow: true}, says("done"))
-	eventually(t, func() bool { rec, _ := n.Get(a.ID); return rec.Dropped != nil && rec.Dropped.Bytes > flood/2 })
+	kit.Eventually(t, "the flood dropped something", func() bool { rec, _ := n.Get(a.ID); return rec.Dropped != nil && rec.Dropped.Bytes > flood/2 })
 
 	// Who reads on after the flood is told exactly what he misses.
 	rest := begun
@@ -116,12 +117,12 @@ func TestALoudAgentDropsItsOwnOutputOnly(t *testing.T) {
 			t.Errorf("behind it are %d events, and %+v are missing", len(got), gone(got))
 		}
 	}
-	eventually(t, func() bool { // the last room was made
+	kit.Eventually(t, "the last room was made", func() bool { // the last room was made
 		rec, _ := n.Get(a.ID)
 		return rec.Dropped.Amount == gone(n.follow(t, wire.Header{Agent: a.ID}, nil))
 	})
 	check(n)
-	if _, err := n.Stop(t.Context(), control.Caller{Actor: "test"}, wire.StopParams{IDs: []wire.AgentID{a.ID}}); err != nil {
+	if _, err := n.Stop(t.Context(), noun.Caller{Actor: "test"}, wire.StopParams{IDs: []wire.AgentID{a.ID}}); err != nil {
 		t.Fatal(err)
 	}
 	n.close()

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"skein.dev/skein/server/control"
+	"skein.dev/skein/server/noun"
 	"skein.dev/skein/webtransport/wire"
 )
 
@@ -78,7 +79,7 @@ func TestAFailedAgentIsStartedAgain(t *testing.T) {
 		t.Errorf("in the loop: %+v", loop)
 	}
 	n.untilAgent(t, c.ID, "started after the interval", func(a wire.Agent) bool { return a.Restarts >= 3 })
-	res, err := n.Stop(t.Context(), control.Caller{Actor: "test"}, wire.StopParams{IDs: []wire.AgentID{c.ID}})
+	res, err := n.Stop(t.Context(), noun.Caller{Actor: "test"}, wire.StopParams{IDs: []wire.AgentID{c.ID}})
 	if err != nil || res.Reports[0].Reason != wire.ReasonStopped {
 		t.Fatalf("%+v, %v", res, err)
 	}
@@ -137,7 +138,7 @@ func TestStopsHaveScopes(t *testing.T) {
 	n := open(t, dir, workers)
 	stop := func(p wire.StopParams) *wire.StopResult {
 		t.Helper()
-		res, err := n.Stop(t.Context(), control.Caller{Actor: "test"}, p)
+		res, err := n.Stop(t.Context(), noun.Caller{Actor: "test"}, p)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -175,7 +176,7 @@ func TestStopsHaveScopes(t *testing.T) {
 	if rec := n.over(t, other.ID); rec.State != wire.TaskCanceled || !res.Closed || len(res.Canceled) != 1 {
 		t.Errorf("stop of a type: the task is %s, %+v", rec.State, res)
 	}
-	if _, err := n.Spawn(t.Context(), control.Caller{}, wire.SpawnParams{Type: "slow"}); !errors.Is(err, &wire.Error{Code: wire.CodeUnavailable}) {
+	if _, err := n.Spawn(t.Context(), noun.Caller{}, wire.SpawnParams{Type: "slow"}); !errors.Is(err, &wire.Error{Code: wire.CodeUnavailable}) {
 		t.Errorf("a closed type was spawned: %v", err)
 	}
 	waits := n.submit(t, wire.TaskSpec{Type: "slow"})[0]
@@ -205,7 +206,7 @@ func TestStopsHaveScopes(t *testing.T) {
 		t.Errorf("after a restart admission is %+v", a)
 	}
 	n.until(t, waits.ID, "held", func(r wire.Task) bool { return r.Waiting == "admission is closed" })
-	if _, err := n.SetAdmission(t.Context(), control.Caller{Actor: "me"}, wire.AdmissionParams{}); err != nil {
+	if _, err := n.SetAdmission(t.Context(), noun.Caller{Actor: "me"}, wire.AdmissionParams{}); err != nil {
 		t.Fatal(err)
 	}
 	n.until(t, waits.ID, "working", working)
@@ -233,7 +234,7 @@ func TestAStopOfTasksIsItsOwn(t *testing.T) {
 		if p.Scope == wire.ScopeTask {
 			p.Tasks = []wire.TaskID{task.ID}
 		}
-		res, err := n.Stop(t.Context(), control.Caller{Actor: "me"}, p)
+		res, err := n.Stop(t.Context(), noun.Caller{Actor: "me"}, p)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -260,7 +261,7 @@ func TestTheNodeHasACap(t *testing.T) {
 	n.shell(t, "sleep 600")
 	first := n.submit(t, wire.TaskSpec{Type: "slow"})[0]
 	n.until(t, first.ID, "working", working)
-	if _, err := n.Spawn(t.Context(), control.Caller{}, wire.SpawnParams{Type: "scripted"}); !errors.Is(err, &wire.Error{Code: wire.CodeExhausted}) {
+	if _, err := n.Spawn(t.Context(), noun.Caller{}, wire.SpawnParams{Type: "scripted"}); !errors.Is(err, &wire.Error{Code: wire.CodeExhausted}) {
 		t.Errorf("over the cap: %v", err)
 	}
 	second := n.submit(t, wire.TaskSpec{Type: "slow"})[0]

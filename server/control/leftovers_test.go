@@ -7,8 +7,10 @@ import (
 	"testing"
 	"time"
 
+	"skein.dev/skein/e2e/kit"
 	"skein.dev/skein/server/control"
 	"skein.dev/skein/server/jet"
+	"skein.dev/skein/server/noun"
 	"skein.dev/skein/webtransport/wire"
 )
 
@@ -65,7 +67,7 @@ func TestLeftoversAreLookedForAtEachStartAndStop(t *testing.T) {
 	}}
 	id := withLeftovers(t, dir, slices.Clone(s.there))
 	n := open(t, dir, func(o *control.Options) { o.Leftovers, o.KeepExited = s.end, 1 })
-	eventually(t, func() bool { // the start looks for them
+	kit.Eventually(t, "the leftovers are looked for again", func() bool { // the start looks for them
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		return slices.Equal(s.asked, []wire.AgentID{id})
@@ -73,7 +75,7 @@ func TestLeftoversAreLookedForAtEachStartAndStop(t *testing.T) {
 	stop := func(p wire.StopParams) wire.StopReport {
 		t.Helper()
 		p.Reopen = p.Scope != ""
-		res, err := n.Stop(t.Context(), control.Caller{Actor: "test"}, p)
+		res, err := n.Stop(t.Context(), noun.Caller{Actor: "test"}, p)
 		if err != nil || len(res.Reports) != 1 || res.Reports[0].ID != id || !res.Reports[0].Already {
 			t.Fatalf("%+v, %v", res, err)
 		}
@@ -96,7 +98,7 @@ func TestLeftoversAreLookedForAtEachStartAndStop(t *testing.T) {
 	if rec, _ := n.Get(id); rec.NeedsAttention() || rec.LeftBehind() {
 		t.Errorf("the record says %+v", rec.Exit)
 	}
-	if res, err := n.Stop(t.Context(), control.Caller{}, wire.StopParams{Scope: wire.ScopeAll, Reopen: true}); err != nil || len(res.Reports) != 0 {
+	if res, err := n.Stop(t.Context(), noun.Caller{}, wire.StopParams{Scope: wire.ScopeAll, Reopen: true}); err != nil || len(res.Reports) != 0 {
 		t.Errorf("there is nothing left to stop: %+v, %v", res, err)
 	}
 }

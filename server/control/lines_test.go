@@ -10,7 +10,9 @@ import (
 	"testing"
 	"time"
 
+	"skein.dev/skein/e2e/kit"
 	"skein.dev/skein/server/jet"
+	"skein.dev/skein/server/noun"
 	"skein.dev/skein/server/runner"
 	"skein.dev/skein/webtransport/wire"
 )
@@ -47,7 +49,7 @@ func speaks(script string) wire.AgentType {
 
 func submitted(t *testing.T, p *Plane, specs ...wire.TaskSpec) (ids []wire.TaskID) {
 	t.Helper()
-	res, err := p.Tasks.Submit(t.Context(), Caller{Actor: "test"}, wire.SubmitParams{Tasks: specs})
+	res, err := p.Tasks.Submit(t.Context(), noun.Caller{Actor: "test"}, wire.SubmitParams{Tasks: specs})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -67,16 +69,6 @@ func over(t *testing.T, p *Plane, id wire.TaskID) wire.Task {
 		t.Fatalf("task %s is %s (%s %s): %v", id, now.State, now.Waiting, now.Message, err)
 	}
 	return rec
-}
-
-// eventually waits for what nothing announces.
-func eventually(t *testing.T, what string, ok func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(15 * time.Second); !ok(); time.Sleep(5 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("it never came about: %s", what)
-		}
-	}
 }
 
 // logged gives the texts of an agent's events of a type.
@@ -128,7 +120,7 @@ func TestAQuestionIsOfOneTaskAndStays(t *testing.T) {
 	typ.MaxTasks = 2
 	p := linesPlane(t, typ)
 	ids := submitted(t, p, wire.TaskSpec{Type: "worker"})
-	eventually(t, "it has the first task", func() bool { rec, _ := p.Tasks.Get(ids[0]); return len(rec.Progress) == 1 })
+	kit.Eventually(t, "it has the first task", func() bool { rec, _ := p.Tasks.Get(ids[0]); return len(rec.Progress) == 1 })
 	ids = append(ids, submitted(t, p, wire.TaskSpec{Type: "worker"})...)
 	asks := func(question string) func() bool {
 		return func() bool {
@@ -138,7 +130,7 @@ func TestAQuestionIsOfOneTaskAndStays(t *testing.T) {
 			return false
 		}
 	}
-	eventually(t, "the first asks", asks("which way?"))
+	kit.Eventually(t, "the first asks", asks("which way?"))
 	a := p.worker(t)
 	sink{a}.Activity(wire.ActivityIdle, "") // as when it is silent for long
 	first, _ := p.Tasks.Get(ids[0])
@@ -152,12 +144,12 @@ func TestAQuestionIsOfOneTaskAndStays(t *testing.T) {
 	if rec := over(t, p, ids[0]); rec.Result == nil || rec.Result.Text != "left" {
 		t.Errorf("the first is %s with %+v", rec.State, rec.Result)
 	}
-	eventually(t, "the second asks", asks("and now?"))
-	if _, err := p.Tasks.Cancel(Caller{Actor: "me"}, wire.TaskCancelParams{IDs: ids[1:]}); err != nil {
+	kit.Eventually(t, "the second asks", asks("and now?"))
+	if _, err := p.Tasks.Cancel(noun.Caller{Actor: "me"}, wire.TaskCancelParams{IDs: ids[1:]}); err != nil {
 		t.Fatal(err)
 	}
 	over(t, p, ids[1])
-	eventually(t, "it asks no more, and goes on", func() bool {
+	kit.Eventually(t, "it asks no more, and goes on", func() bool {
 		rec := a.record()
 		return rec.Question == "" && rec.Activity != wire.ActivityRequiresAction && len(rec.Tasks) == 0 && rec.Status == wire.StatusRunning
 	})
@@ -188,7 +180,7 @@ func TestAnAnswerThatCannotBeReadFailsItsTask(t *testing.T) {
 		t.Errorf("the last result is %+v", rec.Result)
 	}
 	a := p.worker(t)
-	eventually(t, "what was asked is answered", func() bool {
+	kit.Eventually(t, "what was asked is answered", func() bool {
 		return slices.Contains(logged(t, p, a.id, wire.EventStdout), `got {"jsonrpc":"2.0","id":7,"result":{}}`+"\n")
 	})
 	told := strings.Join(logged(t, p, a.id, wire.EventLog), "\n")
@@ -211,17 +203,17 @@ func TestAWaitingCoordinatorIsHeardAndStopped(t *testing.T) {
 	typ.Coordinator = true
 	p := linesPlane(t, typ)
 	id := submitted(t, p, wire.TaskSpec{Type: "worker"})[0]
-	eventually(t, "its progress", func() bool {
+	kit.Eventually(t, "its progress", func() bool {
 		rec, _ := p.Tasks.Get(id)
 		return len(rec.Progress) == 1 && rec.Progress[0].Text == "still here" && rec.Progress[0].Fraction == 0.5
 	})
 	a := p.worker(t)
-	eventually(t, "the last wait is refused", func() bool {
+	kit.Eventually(t, "the last wait is refused", func() bool {
 		return strings.Contains(strings.Join(logged(t, p, a.id, wire.EventStdout), ""), `"resource_exhausted"`)
 	})
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
-	res, err := p.Stop(ctx, Caller{Actor: "test"}, wire.StopParams{IDs: []wire.AgentID{a.id}})
+	res, err := p.Stop(ctx, noun.Caller{Actor: "test"}, wire.StopParams{IDs: []wire.AgentID{a.id}})
 	if err != nil || res.Reports[0].Status != wire.StatusExited {
 		t.Errorf("%+v, %v", res, err)
 	}
@@ -236,7 +228,7 @@ func TestAWaitingCoordinatorIsHeardAndStopped(t *testing.T) {
 
 func TestTheSchedulerLeavesAnAgentToWhoStopsIt(t *testing.T) {
 	p := linesPlane(t, speaks(`trap 'say log "\"text\":\"stopping\""; sleep 0.5; exit 7' TERM; echo up; while :; do sleep 0.01; done`))
-	res, err := p.Spawn(t.Context(), Caller{Actor: "test"}, wire.SpawnParams{Type: "worker"})
+	res, err := p.Spawn(t.Context(), noun.Caller{Actor: "test"}, wire.SpawnParams{Type: "worker"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -244,14 +236,14 @@ func TestTheSchedulerLeavesAnAgentToWhoStopsIt(t *testing.T) {
 	said := func(typ wire.EventType, text string) func() bool {
 		return func() bool { return strings.Contains(strings.Join(logged(t, p, a.id, typ), ""), text) }
 	}
-	eventually(t, "it runs", said(wire.EventStdout, "up"))
+	kit.Eventually(t, "it runs", said(wire.EventStdout, "up"))
 	grace := int64(20_000)
 	stopped := make(chan *wire.StopResult, 1)
 	go func() {
-		res, _ := p.Stop(t.Context(), Caller{Actor: "test"}, wire.StopParams{IDs: []wire.AgentID{res.Agents[0].ID}, GraceMS: &grace})
+		res, _ := p.Stop(t.Context(), noun.Caller{Actor: "test"}, wire.StopParams{IDs: []wire.AgentID{res.Agents[0].ID}, GraceMS: &grace})
 		stopped <- res
 	}()
-	eventually(t, "it is being stopped", said(wire.EventLog, "stopping"))
+	kit.Eventually(t, "it is being stopped", said(wire.EventLog, "stopping"))
 	p.Tasks.mu.Lock()
 	p.Tasks.stopAgent(a) // as when it did not let go of a task; its type's grace is 100 ms
 	p.Tasks.mu.Unlock()
@@ -278,7 +270,7 @@ func TestAProcessThatEndsWithinALine(t *testing.T) {
 	}
 	want := []string{"bad line: the process ended within a message", "warn: again"}
 	a := p.worker(t)
-	eventually(t, "it has ended", func() bool { return !a.alive() })
+	kit.Eventually(t, "it has ended", func() bool { return !a.alive() })
 	if got := logged(t, p, a.id, wire.EventLog); !slices.Equal(got, want) {
 		t.Errorf("the log is %q, want %q", got, want)
 	}
@@ -289,7 +281,7 @@ func TestWhatAPersonTypesDoesNotJoinAMessage(t *testing.T) {
 		read -r typed; echo "typed $typed"
 		next; say task.result '"task":"'$task'","output":"heard"'
 		next`))
-	res, err := p.Spawn(t.Context(), Caller{Actor: "test"}, wire.SpawnParams{Type: "worker"})
+	res, err := p.Spawn(t.Context(), noun.Caller{Actor: "test"}, wire.SpawnParams{Type: "worker"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -299,7 +291,7 @@ func TestWhatAPersonTypesDoesNotJoinAMessage(t *testing.T) {
 	if rec := over(t, p, submitted(t, p, wire.TaskSpec{Type: "worker"})[0]); rec.State != wire.TaskCompleted {
 		t.Errorf("it is %s: %s", rec.State, rec.Message)
 	}
-	eventually(t, "what was typed came alone", func() bool { // the log shows what is stored: it may come behind the task's end
+	kit.Eventually(t, "what was typed came alone", func() bool { // the log shows what is stored: it may come behind the task's end
 		return slices.Contains(logged(t, p, res.Agents[0].ID, wire.EventStdout), "typed half a line\n")
 	})
 }
@@ -311,14 +303,14 @@ func TestHalfALineOfTheLastProcessIsNoneOfTheNext(t *testing.T) {
 		next`)
 	typ.Restart = &wire.RestartPolicy{Mode: wire.RestartFail, Attempts: 1, IntervalMS: 60_000, DelayMS: 1}
 	p := linesPlane(t, typ)
-	res, err := p.Spawn(t.Context(), Caller{Actor: "test"}, wire.SpawnParams{Type: "worker"})
+	res, err := p.Spawn(t.Context(), noun.Caller{Actor: "test"}, wire.SpawnParams{Type: "worker"})
 	if err != nil {
 		t.Fatal(err)
 	}
 	if err := p.Input(t.Context(), "me", wire.InputParams{ID: res.Agents[0].ID, Text: "half a line"}); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "it runs again", func() bool {
+	kit.Eventually(t, "it runs again", func() bool {
 		rec := p.List(wire.Filter{}).Agents[0]
 		return rec.Restarts == 1 && rec.Status == wire.StatusRunning
 	})

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"skein.dev/skein/e2e/kit"
 	"skein.dev/skein/server/control"
 	"skein.dev/skein/server/jet"
 	"skein.dev/skein/webtransport/wire"
@@ -179,7 +180,7 @@ func TestSearchSaysWhatIsGone(t *testing.T) {
 	n := openStore(t, jet.Config{Dir: t.TempDir(), MaxEventBytes: jet.MinEventBytes})
 	a := n.shell(t, `echo the beginning; `+strings.ReplaceAll(loud, "read go; ", ""))
 	n.follow(t, wire.Header{Agent: a.ID, Tail: 1, Follow: true}, says("done"))
-	eventually(t, func() bool { rec, _ := n.Get(a.ID); return rec.Dropped != nil && rec.Dropped.Bytes > flood/2 })
+	kit.Eventually(t, "the flood dropped something", func() bool { rec, _ := n.Get(a.ID); return rec.Dropped != nil && rec.Dropped.Bytes > flood/2 })
 	for query, found := range map[string]int{"the beginning": 0, "done": 1} {
 		res, err := n.Search(t.Context(), wire.AgentSearchParams{ID: a.ID, Query: query})
 		if err != nil || len(res.Matches) != found || res.More || res.Dropped == nil || res.Dropped.Bytes < flood/2 {

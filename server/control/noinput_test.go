@@ -3,7 +3,7 @@ package control_test
 import (
 	"testing"
 
-	"skein.dev/skein/server/control"
+	"skein.dev/skein/server/noun"
 	"skein.dev/skein/webtransport/wire"
 )
 
@@ -51,7 +51,7 @@ func TestATaskWithoutInput(t *testing.T) {
 	}
 	refused := func(s wire.TaskSpec, field string) {
 		t.Helper()
-		_, err := n.Tasks.Submit(t.Context(), control.Caller{Actor: "test"}, wire.SubmitParams{Tasks: []wire.TaskSpec{s}})
+		_, err := n.Tasks.Submit(t.Context(), noun.Caller{Actor: "test"}, wire.SubmitParams{Tasks: []wire.TaskSpec{s}})
 		isCode(t, err, wire.CodeInvalidParams, field)
 	}
 	refused(wire.TaskSpec{Type: "command", Argv: []string{"cat"}, NoInput: true, Input: text("lost")}, "input")

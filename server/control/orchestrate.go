@@ -9,11 +9,12 @@ import (
 	"math"
 	"slices"
 
+	"skein.dev/skein/server/noun"
 	"skein.dev/skein/webtransport/wire"
 )
 
 // Orchestrate fans inputs out: a task that no agent gets, with a child for each input. It ends when its mode says.
-func (ts *Tasks) Orchestrate(_ context.Context, by Caller, p wire.OrchestrateParams) (*wire.Task, error) {
+func (ts *Tasks) Orchestrate(_ context.Context, by noun.Caller, p wire.OrchestrateParams) (*wire.Task, error) {
 	p.Mode = cmp.Or(p.Mode, wire.AggregateAll)
 	if err := ts.checkOrchestration(&p); err != nil {
 		return nil, err
@@ -76,7 +77,7 @@ func (ts *Tasks) checkOrchestration(p *wire.OrchestrateParams) error {
 }
 
 // makeOrchestration makes the task and its children, as one batch. The caller holds mu.
-func (ts *Tasks) makeOrchestration(by Caller, parent wire.TaskSpec, p wire.OrchestrateParams) ([]made, error) {
+func (ts *Tasks) makeOrchestration(by noun.Caller, parent wire.TaskSpec, p wire.OrchestrateParams) ([]made, error) {
 	batch, err := ts.makeLocked(by, []wire.TaskSpec{parent})
 	if err != nil || !batch[0].fresh {
 		return batch, err
@@ -92,7 +93,7 @@ func (ts *Tasks) makeOrchestration(by Caller, parent wire.TaskSpec, p wire.Orche
 			ts.release(batch)
 			return nil, err
 		}
-		c := ts.newTask(Caller{Actor: by.Actor}, s, 0)
+		c := ts.newTask(noun.Caller{Actor: by.Actor}, s, 0)
 		c.rec.Index = &i
 		batch = append(batch, made{c, true})
 	}
@@ -190,7 +191,7 @@ func (ts *Tasks) reduce(t *task, done []*task) {
 		s.Input, s.Parent, s.Key, s.IdempotencyKey = wire.NewPayload(in), t.id, "", "reduce "+string(t.id)
 		s.Name = cmp.Or(s.Name, t.rec.Name+" reduce")
 		ts.pending.Go(func() {
-			if _, err := ts.Submit(context.Background(), Caller{Actor: t.rec.Actor}, wire.SubmitParams{Tasks: []wire.TaskSpec{s}}); err != nil {
+			if _, err := ts.Submit(context.Background(), noun.Caller{Actor: t.rec.Actor}, wire.SubmitParams{Tasks: []wire.TaskSpec{s}}); err != nil {
 				ts.mu.Lock()
 				defer ts.mu.Unlock()
 				if !t.rec.State.Terminal() && !t.ending {

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 
+	"skein.dev/skein/e2e/kit"
+	"skein.dev/skein/server/noun"
 	"skein.dev/skein/webtransport/wire"
 )
 
@@ -78,7 +80,7 @@ func TestAFileThatIsBeingWrittenStaysWithItsTask(t *testing.T) {
 		t.Errorf("when it ended, the first task has %q", got)
 	}
 	over(t, p, ids[1])
-	eventually(t, "the slow file is kept", func() bool { return p.Artifacts.List(wire.ArtifactFilter{}).Total == 2 })
+	kit.Eventually(t, "the slow file is kept", func() bool { return p.Artifacts.List(wire.ArtifactFilter{}).Total == 2 })
 	want := []string{"quick=whole", fmt.Sprintf("slow=begun in %s, ended in %s", ids[0], ids[1])}
 	if got := filesOf(t, p, ids[0]); !slices.Equal(got, want) {
 		t.Errorf("the first task has %q, want %q", got, want)
@@ -95,8 +97,8 @@ func TestACanceledTaskHasItsFiles(t *testing.T) {
 		next; printf y > of-the-next; say task.result '"task":"'$task'","output":""'
 		next`))
 	ids := submitted(t, p, wire.TaskSpec{Type: "worker"}, wire.TaskSpec{Type: "worker"})
-	eventually(t, "the first task has begun", func() bool { rec, err := p.Tasks.Get(ids[0]); return err == nil && len(rec.Progress) > 0 })
-	if _, err := p.Tasks.Cancel(Caller{Actor: "test"}, wire.TaskCancelParams{IDs: ids[:1]}); err != nil {
+	kit.Eventually(t, "the first task has begun", func() bool { rec, err := p.Tasks.Get(ids[0]); return err == nil && len(rec.Progress) > 0 })
+	if _, err := p.Tasks.Cancel(noun.Caller{Actor: "test"}, wire.TaskCancelParams{IDs: ids[:1]}); err != nil {
 		t.Fatal(err)
 	}
 	over(t, p, ids[1])

@@ -13,7 +13,9 @@ import (
 	"testing"
 	"time"
 
+	"skein.dev/skein/e2e/kit"
 	"skein.dev/skein/server/control"
+	"skein.dev/skein/server/noun"
 	"skein.dev/skein/webtransport/wire"
 )
 
@@ -77,7 +79,7 @@ func TestWhatAnAgentLeavesIsKept(t *testing.T) {
 			if dir != want {
 				t.Errorf("the outbox is %s, want %s", dir, want)
 			}
-			eventually(t, func() bool { _, err := os.Stat(filepath.Join(dir, "charts")); return errors.Is(err, fs.ErrNotExist) })
+			kit.Eventually(t, "the emptied folder is gone", func() bool { _, err := os.Stat(filepath.Join(dir, "charts")); return errors.Is(err, fs.ErrNotExist) })
 			left, err := os.ReadDir(dir)
 			if err != nil || len(left) != 5 { // .hidden .cache link folder pipe
 				t.Errorf("left: %v, %v", left, err)
@@ -91,7 +93,7 @@ func TestAnEmptyOutboxGoes(t *testing.T) {
 	n := open(t, t.TempDir())
 	a := n.shell(t, `mkdir -p "$SKEIN_OUTBOX/a/b"; printf x > "$SKEIN_OUTBOX/a/b/c"`)
 	n.wait(t, a.ID)
-	eventually(t, func() bool {
+	kit.Eventually(t, "the outbox is gone", func() bool {
 		_, err := os.Stat(filepath.Join(n.dir, "agents", string(a.ID), "outbox"))
 		return errors.Is(err, fs.ErrNotExist)
 	})
@@ -111,14 +113,14 @@ func TestCompleteFilesAreTakenFromARunningAgent(t *testing.T) {
 		mv .work renamed.txt; echo renamed; read line
 		printf second >&3; exec 3>&-; echo closed; read line`)
 	n.says(t, a.ID, "ready")
-	eventually(t, func() bool { return slices.Equal(names(n.kept(a.ID)), []string{"done.txt"}) })
+	kit.Eventually(t, "the file is kept", func() bool { return slices.Equal(names(n.kept(a.ID)), []string{"done.txt"}) })
 	n.holds(t, n.kept(a.ID)["done.txt"].ID, []byte("begin"))
 	if err := n.Input(t.Context(), "test", wire.InputParams{ID: a.ID, Text: "\n"}); err != nil {
 		t.Fatal(err)
 	}
 	n.says(t, a.ID, "renamed")
 	begin := time.Now()
-	eventually(t, func() bool { return n.kept(a.ID)["renamed.txt"].ID != "" })
+	kit.Eventually(t, "the renamed file is kept", func() bool { return n.kept(a.ID)["renamed.txt"].ID != "" })
 	t.Logf("a renamed file was kept after %s", time.Since(begin))
 	if got := n.kept(a.ID); got["slow.txt"].ID != "" {
 		t.Error("a file was taken that its agent writes to")
@@ -126,7 +128,7 @@ func TestCompleteFilesAreTakenFromARunningAgent(t *testing.T) {
 	if err := n.Input(t.Context(), "test", wire.InputParams{ID: a.ID, Text: "\n"}); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, func() bool { return n.kept(a.ID)["slow.txt"].ID != "" })
+	kit.Eventually(t, "the slow file is kept", func() bool { return n.kept(a.ID)["slow.txt"].ID != "" })
 	n.holds(t, n.kept(a.ID)["slow.txt"].ID, []byte("first second"))
 	if rec, _ := n.Get(a.ID); rec.Status != wire.StatusRunning {
 		t.Errorf("the agent is %s", rec.Status)
@@ -142,7 +144,7 @@ func TestATasksFilesAreItsOwn(t *testing.T) {
 		o.Types = append(o.Types, wire.AgentType{Name: "writer", Kind: wire.KindExec, Tasks: wire.TasksProcess, MaxInstances: 2,
 			Argv: []string{"sh", "-c", `cat > "$SKEIN_OUTBOX/result.txt"`}})
 	})
-	res, err := n.Tasks.Submit(t.Context(), control.Caller{Actor: "test"}, wire.SubmitParams{Tasks: []wire.TaskSpec{
+	res, err := n.Tasks.Submit(t.Context(), noun.Caller{Actor: "test"}, wire.SubmitParams{Tasks: []wire.TaskSpec{
 		{Type: "writer", Input: wire.Payload{Text: "one"}}, {Type: "writer", Input: wire.Payload{Text: "two"}}}})
 	if err != nil {
 		t.Fatal(err)
@@ -185,7 +187,7 @@ func TestTheSameFileKeptAgainIsOneArtifact(t *testing.T) {
 		}
 	}
 	n = open(t, dir)
-	eventually(t, func() bool { _, err := os.Stat(outbox); return errors.Is(err, fs.ErrNotExist) })
+	kit.Eventually(t, "the outbox is gone", func() bool { _, err := os.Stat(outbox); return errors.Is(err, fs.ErrNotExist) })
 	if got := n.Artifacts.List(wire.ArtifactFilter{Agent: a.ID}).Artifacts; len(got) != 3 {
 		t.Errorf("there are %+v", got)
 	}
@@ -201,7 +203,7 @@ func TestManyFilesAreKept(t *testing.T) {
 	const files = 150
 	a := n.shell(t, fmt.Sprintf(`cd "$SKEIN_OUTBOX"; i=0; while [ $i -lt %d ]; do printf "file $i" > f$i; i=$((i+1)); done`, files))
 	n.wait(t, a.ID)
-	eventually(t, func() bool { return len(n.kept(a.ID)) == files })
+	kit.Eventually(t, "every file is kept", func() bool { return len(n.kept(a.ID)) == files })
 	n.holds(t, n.kept(a.ID)["f77"].ID, []byte("file 77"))
 }
 
@@ -239,6 +241,6 @@ func TestAFullDiskLeavesFilesInTheOutbox(t *testing.T) {
 	free()
 	n.close()
 	n = open(t, dir)
-	eventually(t, func() bool { return len(n.kept(a.ID)) == 1 })
+	kit.Eventually(t, "the file is kept", func() bool { return len(n.kept(a.ID)) == 1 })
 	n.holds(t, n.kept(a.ID)["f"].ID, make([]byte, 1_000_000))
 }

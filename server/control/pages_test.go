@@ -5,7 +5,9 @@ import (
 	"slices"
 	"testing"
 
+	"skein.dev/skein/e2e/kit"
 	"skein.dev/skein/server/control"
+	"skein.dev/skein/server/noun"
 	"skein.dev/skein/webtransport/wire"
 )
 
@@ -28,7 +30,7 @@ func newestFirst[T any](t *testing.T, what string, got, made []T, without ...int
 func TestPagesAreStableWhileTheListChanges(t *testing.T) {
 	t.Parallel()
 	n := open(t, t.TempDir(), workers, func(o *control.Options) { o.KeepExited = 1 })
-	by := control.Caller{Actor: "test"}
+	by := noun.Caller{Actor: "test"}
 	agent := func() wire.AgentID { return n.spawn(t, wire.SpawnParams{Type: "scripted", Script: "read"}).ID }
 	artifact := func() wire.ArtifactID {
 		a, err := n.Artifacts.Create(t.Context(), by, wire.ArtifactCreateParams{Name: "a", Size: 1})
@@ -59,7 +61,7 @@ func TestPagesAreStableWhileTheListChanges(t *testing.T) {
 			if _, err := n.Stop(t.Context(), by, wire.StopParams{IDs: agents[5:]}); err != nil {
 				t.Fatal(err)
 			}
-			eventually(t, func() bool { return n.List(wire.Filter{}).Total == 7 }) // the older of the two is forgotten
+			kit.Eventually(t, "one agent is forgotten", func() bool { return n.List(wire.Filter{}).Total == 7 }) // the older of the two is forgotten
 		}
 	}
 	newestFirst(t, "agents", gotAgents, agents)

@@ -3,7 +3,7 @@ package control_test
 import (
 	"testing"
 
-	"skein.dev/skein/server/control"
+	"skein.dev/skein/server/noun"
 	"skein.dev/skein/webtransport/wire"
 )
 
@@ -11,7 +11,7 @@ import (
 func TestNamesAreOneLineOfAnyTerminal(t *testing.T) {
 	t.Parallel()
 	n := open(t, t.TempDir(), workers)
-	by := control.Caller{Actor: "test"}
+	by := noun.Caller{Actor: "test"}
 	spawn := func(p wire.SpawnParams) error {
 		p.Type, p.Script = "scripted", "say hello"
 		_, err := n.Spawn(t.Context(), by, p)
@@ -42,11 +42,11 @@ func TestNamesAreOneLineOfAnyTerminal(t *testing.T) {
 			return err
 		}},
 		"a memory key": {"key", func(s string) error {
-			_, err := n.Memory.Store(t.Context(), by, value("notes", s, "x"))
+			_, err := n.Memory.Store(t.Context(), by, wire.MemoryStoreParams{Namespace: "notes", Key: s, Value: text("x")})
 			return err
 		}},
 		"a memory content type": {"content_type", func(s string) error {
-			p := value("notes", "today", "x")
+			p := wire.MemoryStoreParams{Namespace: "notes", Key: "today", Value: text("x")}
 			p.ContentType = s
 			_, err := n.Memory.Store(t.Context(), by, p)
 			return err

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"skein.dev/skein/server/noun"
 	"skein.dev/skein/webtransport/wire"
 )
 
@@ -42,7 +43,7 @@ func (ts *Tasks) startProcess(t *task, at wire.AgentType) {
 		return
 	}
 	ts.processes[r] = struct{}{}
-	b, err := ts.p.admit(Caller{Actor: scheduler}, wire.SpawnParams{Type: at.Name, Argv: t.rec.Argv, Args: t.rec.Args, Name: processName(&t.rec), NoInput: t.rec.NoInput},
+	b, err := ts.p.admit(noun.Caller{Actor: scheduler}, wire.SpawnParams{Type: at.Name, Argv: t.rec.Argv, Args: t.rec.Args, Name: processName(&t.rec), NoInput: t.rec.NoInput},
 		origin{onDemand: true, run: r})
 	if err != nil {
 		delete(ts.processes, r)

@@ -3,30 +3,33 @@ package control_test
 import (
 	"testing"
 
-	"skein.dev/skein/server/control"
+	"skein.dev/skein/e2e/kit"
+	"skein.dev/skein/server/noun"
 	"skein.dev/skein/webtransport/wire"
 )
 
 // TestARepeatedChangeOfAdmissionUndoesNothing sends one again after another one's change, and after a restart.
 func TestARepeatedChangeOfAdmissionUndoesNothing(t *testing.T) {
-	n := openMemory(t)
+	dir := t.TempDir()
+	n := open(t, dir)
 	closing := wire.AdmissionParams{Closed: true, Reason: "mine"}
-	by := control.Caller{Actor: "tester", Request: "1"}
+	by := noun.Caller{Actor: "tester", Request: "1"}
 	first, err := n.SetAdmission(t.Context(), by, closing)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := n.SetAdmission(t.Context(), control.Caller{Actor: "other", Request: "2"}, wire.AdmissionParams{}); err != nil {
+	if _, err := n.SetAdmission(t.Context(), noun.Caller{Actor: "other", Request: "2"}, wire.AdmissionParams{}); err != nil {
 		t.Fatal(err)
 	}
 	for range 2 {
-		if again, err := n.SetAdmission(t.Context(), by, closing); err != nil || !sameJSON(t, again, first) {
+		if again, err := n.SetAdmission(t.Context(), by, closing); err != nil || !kit.SameJSON(t, again, first) {
 			t.Errorf("answered %+v, %v; the first answer was %+v", again, err, first)
 		}
 		if a := n.Admission(); a.Closed || a.Actor != "other" {
 			t.Errorf("admission is %+v", a)
 		}
-		n = n.reopen(t)
+		n.close()
+		n = open(t, dir)
 	}
 }
 
@@ -36,7 +39,7 @@ func TestARepeatedRetryIsOne(t *testing.T) {
 	n := open(t, dir, workers)
 	id := n.submit(t, wire.TaskSpec{Type: "refuse", Input: text("x"), Retry: wire.Retry{Max: 1}})[0].ID
 	n.over(t, id)
-	by := control.Caller{Actor: "tester", Request: "1"}
+	by := noun.Caller{Actor: "tester", Request: "1"}
 	for range 3 {
 		if _, err := n.Tasks.Retry(by, id); err != nil {
 			t.Fatal(err)
@@ -55,7 +58,7 @@ func TestARetryAnswersWithTheSubmittedTask(t *testing.T) {
 	id := n.submit(t, wire.TaskSpec{Type: "refuse", Input: text("x"), Retry: wire.Retry{Max: 1}})[0].ID
 	for range 30 {
 		before := n.over(t, id)
-		rec, err := n.Tasks.Retry(control.Caller{Actor: "tester"}, id)
+		rec, err := n.Tasks.Retry(noun.Caller{Actor: "tester"}, id)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"skein.dev/skein/server/control"
+	"skein.dev/skein/server/noun"
 	"skein.dev/skein/webtransport/wire"
 )
 
@@ -61,7 +61,7 @@ func TestAProcessAsksToBeTriedAgain(t *testing.T) {
 		"too many":          {Type: "plain", RetryOn: many},
 		"of running agents": {Type: "lines", RetryOn: []int{7}},
 	} {
-		_, err := n.Tasks.Submit(t.Context(), control.Caller{Actor: "test"}, wire.SubmitParams{Tasks: []wire.TaskSpec{s}})
+		_, err := n.Tasks.Submit(t.Context(), noun.Caller{Actor: "test"}, wire.SubmitParams{Tasks: []wire.TaskSpec{s}})
 		if e := wire.AsError(err); err == nil || e.Code != wire.CodeInvalidParams || e.Data == nil || e.Data.Field != "retry_on" {
 			t.Errorf("%s: %v", name, err)
 		}

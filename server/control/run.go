@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"skein.dev/skein/server/noun"
 	"skein.dev/skein/webtransport/wire"
 )
 
@@ -398,7 +399,7 @@ func (ts *Tasks) settled(t *task) {
 }
 
 // Cancel ends tasks, each with all below it. Those that are over are left out.
-func (ts *Tasks) Cancel(by Caller, p wire.TaskCancelParams) (*wire.TaskCancelResult, error) {
+func (ts *Tasks) Cancel(by noun.Caller, p wire.TaskCancelParams) (*wire.TaskCancelResult, error) {
 	ts.mu.Lock()
 	defer ts.mu.Unlock()
 	if len(p.IDs) == 0 {
@@ -447,7 +448,7 @@ func (ts *Tasks) cancel(t *task, why string) bool {
 
 // Retry gives a task that ended without success new attempts, and returns its record as one that was just submitted. A
 // request that did so before is not carried out again, and returns the record as it is by now.
-func (ts *Tasks) Retry(by Caller, id wire.TaskID) (*wire.Task, error) {
+func (ts *Tasks) Retry(by noun.Caller, id wire.TaskID) (*wire.Task, error) {
 	rec, stored, err := ts.again(by, id)
 	if err != nil {
 		return nil, err
@@ -465,7 +466,7 @@ func (ts *Tasks) Retry(by Caller, id wire.TaskID) (*wire.Task, error) {
 var errUnsureRetry = wire.Errorf(wire.CodeOutcomeUnknown, "the store does not answer, so that it is not known yet whether the task is tried again. The same request again tells")
 
 // again makes a task that is over a submitted one, and has it stored: then it is scheduled.
-func (ts *Tasks) again(by Caller, id wire.TaskID) (rec wire.Task, stored <-chan struct{}, err error) {
+func (ts *Tasks) again(by noun.Caller, id wire.TaskID) (rec wire.Task, stored <-chan struct{}, err error) {
 	ts.mu.Lock()
 	defer ts.mu.Unlock()
 	t := ts.all[id]

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"skein.dev/skein/server/noun"
 	"skein.dev/skein/webtransport/wire"
 )
 
@@ -402,7 +403,7 @@ func (ts *Tasks) demand(at wire.AgentType, w *waitlist) string {
 	if why := ts.room(at, w); why != "" {
 		return why
 	}
-	b, err := ts.p.admit(Caller{Actor: scheduler}, wire.SpawnParams{Type: at.Name}, origin{onDemand: true})
+	b, err := ts.p.admit(noun.Caller{Actor: scheduler}, wire.SpawnParams{Type: at.Name}, origin{onDemand: true})
 	if err != nil {
 		return ts.pause(w, at, err)
 	}

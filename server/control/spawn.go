@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"skein.dev/skein/server/noun"
 	"skein.dev/skein/server/runner"
 	"skein.dev/skein/webtransport/wire"
 )
@@ -39,7 +40,7 @@ type batch struct {
 // Spawn starts agents. A request that can't be admitted whole is refused whole. Of an admitted batch every agent gets
 // a record, and those that could not be started are reported in Failed; a single agent that could not be started is an
 // error. A request that was carried out before a restart is answered with what became of it.
-func (p *Plane) Spawn(ctx context.Context, by Caller, params wire.SpawnParams) (*wire.SpawnResult, error) {
+func (p *Plane) Spawn(ctx context.Context, by noun.Caller, params wire.SpawnParams) (*wire.SpawnResult, error) {
 	if res := p.spawned(by, params.Count); res != nil {
 		return res, nil
 	}
@@ -52,7 +53,7 @@ func (p *Plane) Spawn(ctx context.Context, by Caller, params wire.SpawnParams) (
 }
 
 // spawned finds the agents of a request that came before; nil: it did not.
-func (p *Plane) spawned(by Caller, count int) *wire.SpawnResult {
+func (p *Plane) spawned(by noun.Caller, count int) *wire.SpawnResult {
 	if by.Request == "" {
 		return nil
 	}
@@ -60,7 +61,7 @@ func (p *Plane) spawned(by Caller, count int) *wire.SpawnResult {
 	defer p.mu.RUnlock()
 	res := &wire.SpawnResult{Agents: []wire.Agent{}}
 	for i := range max(count, 1) {
-		if a := p.byRequest[by.part(i)]; a != nil {
+		if a := p.byRequest[by.Part(i)]; a != nil {
 			res.Agents = append(res.Agents, a.record())
 			continue
 		}
@@ -203,7 +204,7 @@ func bad(field, format string, args ...any) error {
 }
 
 // admit checks a request and makes the records, all or none, under the caps of the type and of the node.
-func (p *Plane) admit(by Caller, s wire.SpawnParams, from origin) (*batch, error) {
+func (p *Plane) admit(by noun.Caller, s wire.SpawnParams, from origin) (*batch, error) {
 	if s.Count == 0 {
 		s.Count = 1
 	}
@@ -241,7 +242,7 @@ func (p *Plane) admit(by Caller, s wire.SpawnParams, from origin) (*batch, error
 			ID: wire.AgentID(newID("a")), Num: p.nextNum, Name: name(t, s, i, p.nextNum), Type: t.Name, Kind: t.Kind, Node: p.o.Node,
 			Generation: 1, Desired: wire.DesiredRun, Status: wire.StatusPending, CreatedAt: now,
 			Argv: slices.Concat(t.Argv, s.Argv, s.Args), Cwd: cmp.Or(s.Cwd, t.Cwd), Labels: merge(t.Labels, s.Labels),
-			NoInput: s.NoInput || t.Stdin == wire.StdinNone, OnDemand: from.onDemand, Request: by.part(i),
+			NoInput: s.NoInput || t.Stdin == wire.StdinNone, OnDemand: from.onDemand, Request: by.Part(i),
 		}
 		if from.run != nil {
 			rec.ForTask = from.run.t.id

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"skein.dev/skein/server/noun"
 	"skein.dev/skein/server/runner"
 	"skein.dev/skein/webtransport/wire"
 )
@@ -19,7 +20,7 @@ const maxGrace = 10 * time.Minute
 //
 // A stop of a type, the node or all first closes admission: nothing starts behind its back, and nothing until somebody
 // opens it again. What its agents had in work is canceled, and so is what waits for another attempt.
-func (p *Plane) Stop(ctx context.Context, by Caller, s wire.StopParams) (*wire.StopResult, error) {
+func (p *Plane) Stop(ctx context.Context, by noun.Caller, s wire.StopParams) (*wire.StopResult, error) {
 	if s.GraceMS != nil && (*s.GraceMS < 0 || *s.GraceMS > maxGrace.Milliseconds()) {
 		return nil, bad("grace_ms", "the grace must be between 0 and %d ms", maxGrace.Milliseconds())
 	}
@@ -48,8 +49,8 @@ func (p *Plane) Stop(ctx context.Context, by Caller, s wire.StopParams) (*wire.S
 		if s.Scope == wire.ScopeType {
 			closing.Type = s.Type
 		}
-		_, kept := p.beginAdmission(Caller{Actor: by.Actor}, closing) // each stop closes it, a repeated one too
-		defer p.wasKept(kept)                                         // that it was not is logged
+		_, kept := p.beginAdmission(noun.Caller{Actor: by.Actor}, closing) // each stop closes it, a repeated one too
+		defer p.wasKept(kept)                                              // that it was not is logged
 		res.Closed = true
 		for _, a := range p.all() {
 			rec := a.record()
@@ -70,7 +71,7 @@ func (p *Plane) Stop(ctx context.Context, by Caller, s wire.StopParams) (*wire.S
 		defer close(done)
 		res.Reports = append(p.haltThese(by.Actor, agents, s.GraceMS), missing...)
 		if res.Closed && s.Reopen {
-			if _, err := p.SetAdmission(context.WithoutCancel(ctx), Caller{Actor: by.Actor}, wire.AdmissionParams{Type: s.Type, Reason: "the stop is over"}); err == nil {
+			if _, err := p.SetAdmission(context.WithoutCancel(ctx), noun.Caller{Actor: by.Actor}, wire.AdmissionParams{Type: s.Type, Reason: "the stop is over"}); err == nil {
 				res.Closed = false
 			}
 		}
@@ -130,7 +131,7 @@ func (p *Plane) haltAll(ctx context.Context, actor string, agents []*agent) []wi
 }
 
 // halt cancels tasks with all below them, and names the agents that exist for one of them: the caller stops those.
-func (ts *Tasks) halt(by Caller, ids []wire.TaskID) (agents []*agent, canceled []wire.TaskID, err error) {
+func (ts *Tasks) halt(by noun.Caller, ids []wire.TaskID) (agents []*agent, canceled []wire.TaskID, err error) {
 	ts.mu.Lock()
 	defer ts.mu.Unlock()
 	for _, id := range ids {
@@ -153,7 +154,7 @@ func (ts *Tasks) halt(by Caller, ids []wire.TaskID) (agents []*agent, canceled [
 
 // haltWide cancels what agents have in work, and what waits for another attempt: of a type, or, without one, all. The
 // caller stops the agents.
-func (ts *Tasks) haltWide(by Caller, typ string, agents []*agent) (canceled []wire.TaskID) {
+func (ts *Tasks) haltWide(by noun.Caller, typ string, agents []*agent) (canceled []wire.TaskID) {
 	ts.mu.Lock()
 	defer ts.mu.Unlock()
 	for _, t := range ts.all {

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"skein.dev/skein/server/control"
+	"skein.dev/skein/server/noun"
 	"skein.dev/skein/server/runner"
 	"skein.dev/skein/webtransport/wire"
 )
@@ -52,7 +53,7 @@ func TestStopDuringARestart(t *testing.T) {
 	<-begun
 	reports := make(chan wire.StopReport, 1)
 	go func() {
-		res, err := n.Stop(context.Background(), control.Caller{Actor: "test"}, wire.StopParams{IDs: []wire.AgentID{a.ID}})
+		res, err := n.Stop(context.Background(), noun.Caller{Actor: "test"}, wire.StopParams{IDs: []wire.AgentID{a.ID}})
 		if err != nil || len(res.Reports) != 1 {
 			t.Errorf("%+v, %v", res, err)
 			return
@@ -97,7 +98,7 @@ func TestLeftoversOutliveARestart(t *testing.T) {
 	})
 	a := n.spawn(t, wire.SpawnParams{Type: "once"})
 	n.untilAgent(t, a.ID, "started again", func(a wire.Agent) bool { return a.Restarts == 1 && a.Process != nil })
-	res, err := n.Stop(t.Context(), control.Caller{Actor: "test"}, wire.StopParams{IDs: []wire.AgentID{a.ID}})
+	res, err := n.Stop(t.Context(), noun.Caller{Actor: "test"}, wire.StopParams{IDs: []wire.AgentID{a.ID}})
 	if err != nil || !slices.Equal(res.Reports[0].Leftovers, s.there) {
 		t.Errorf("the stop says %+v, %v", res, err)
 	}

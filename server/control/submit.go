@@ -12,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"skein.dev/skein/server/noun"
 	"skein.dev/skein/webtransport/wire"
 )
 
@@ -24,7 +25,7 @@ const (
 
 // Submit makes tasks, all or none: when it returns, they are on the disk. A task whose idempotency key, or whose
 // request, was there before is that earlier one.
-func (ts *Tasks) Submit(_ context.Context, by Caller, params wire.SubmitParams) (*wire.SubmitResult, error) {
+func (ts *Tasks) Submit(_ context.Context, by noun.Caller, params wire.SubmitParams) (*wire.SubmitResult, error) {
 	if n := len(params.Tasks); n < 1 || n > wire.MaxBatch {
 		return nil, bad("tasks", "give 1 to %d tasks", wire.MaxBatch)
 	}
@@ -218,30 +219,30 @@ type made struct {
 }
 
 // make makes the batch's tasks, in memory; nobody else sees the fresh ones yet.
-func (ts *Tasks) make(by Caller, specs []wire.TaskSpec) ([]made, error) {
+func (ts *Tasks) make(by noun.Caller, specs []wire.TaskSpec) ([]made, error) {
 	ts.mu.Lock()
 	defer ts.mu.Unlock()
 	return ts.makeLocked(by, specs)
 }
 
 // newTask makes a task, in memory. The caller holds mu.
-func (ts *Tasks) newTask(by Caller, s wire.TaskSpec, i int) *task {
+func (ts *Tasks) newTask(by noun.Caller, s wire.TaskSpec, i int) *task {
 	ts.nextNum++
 	t := &task{id: wire.TaskID(newID("t")), admitted: make(chan struct{})}
 	t.rec = wire.Task{ID: t.id, Num: ts.nextNum, TaskSpec: s, Actor: by.Actor, State: wire.TaskSubmitted,
-		LastTry: s.Retry.Max, CreatedAt: time.Now().UTC(), Request: by.part(i)}
+		LastTry: s.Retry.Max, CreatedAt: time.Now().UTC(), Request: by.Part(i)}
 	return t
 }
 
 // makeLocked needs mu.
-func (ts *Tasks) makeLocked(by Caller, specs []wire.TaskSpec) ([]made, error) {
+func (ts *Tasks) makeLocked(by noun.Caller, specs []wire.TaskSpec) ([]made, error) {
 	if ts.closed {
 		return nil, errClosing
 	}
 	batch := make([]made, len(specs))
 	keys := map[string]*task{}
 	for i, s := range specs {
-		request := by.part(i)
+		request := by.Part(i)
 		if old := cmp.Or(ts.byRequest[request], ts.byKey[s.IdempotencyKey]); old != nil && (request != "" || s.IdempotencyKey != "") {
 			batch[i] = made{t: old}
 		} else {
@@ -505,14 +506,6 @@ func (ts *Tasks) undo(batch []made) {
 			}
 		}
 	}
-}
-
-// part marks one of several effects of a request.
-func (c Caller) part(i int) string {
-	if c.Request == "" {
-		return ""
-	}
-	return fmt.Sprintf("%s.%d", c.Request, i)
 }
 
 // ownFolder is where an agent without a cwd works.

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"skein.dev/skein/server/control"
+	"skein.dev/skein/server/noun"
 	"skein.dev/skein/webtransport/wire"
 )
 
@@ -36,7 +37,7 @@ func workers(o *control.Options) {
 
 func (n *node) submit(t *testing.T, specs ...wire.TaskSpec) []wire.Task {
 	t.Helper()
-	res, err := n.Tasks.Submit(t.Context(), control.Caller{Actor: "test"}, wire.SubmitParams{Tasks: specs})
+	res, err := n.Tasks.Submit(t.Context(), noun.Caller{Actor: "test"}, wire.SubmitParams{Tasks: specs})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -159,7 +160,7 @@ func TestAProcessIsATask(t *testing.T) {
 func TestBadTasksAreRefusedWhole(t *testing.T) {
 	n := open(t, t.TempDir(), workers)
 	canceled := n.submit(t, wire.TaskSpec{Type: "slow"})[0].ID
-	if _, err := n.Tasks.Cancel(control.Caller{Actor: "test"}, wire.TaskCancelParams{IDs: []wire.TaskID{canceled}}); err != nil {
+	if _, err := n.Tasks.Cancel(noun.Caller{Actor: "test"}, wire.TaskCancelParams{IDs: []wire.TaskID{canceled}}); err != nil {
 		t.Fatal(err)
 	}
 	n.over(t, canceled)
@@ -191,7 +192,7 @@ func TestBadTasksAreRefusedWhole(t *testing.T) {
 		"two of one key": {[]wire.TaskSpec{{Key: "a", Type: "echo"}, {Key: "a", Type: "echo"}}, wire.CodeInvalidParams, "key"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := n.Tasks.Submit(t.Context(), control.Caller{Actor: "test"}, wire.SubmitParams{Tasks: c.specs})
+			_, err := n.Tasks.Submit(t.Context(), noun.Caller{Actor: "test"}, wire.SubmitParams{Tasks: c.specs})
 			if !errors.Is(err, &wire.Error{Code: c.code}) || !strings.Contains(err.Error(), c.says) {
 				t.Errorf("the error is %v", err)
 			}
@@ -213,7 +214,7 @@ func TestWaitingTasksSayWhyAndWhere(t *testing.T) {
 	if low.Position != 2 || critical.Position != 1 {
 		t.Errorf("the low one is at %d, the critical one at %d", low.Position, critical.Position)
 	}
-	if _, err := n.Tasks.Cancel(control.Caller{Actor: "me"}, wire.TaskCancelParams{IDs: []wire.TaskID{all[0].ID}}); err != nil {
+	if _, err := n.Tasks.Cancel(noun.Caller{Actor: "me"}, wire.TaskCancelParams{IDs: []wire.TaskID{all[0].ID}}); err != nil {
 		t.Fatal(err)
 	}
 	n.until(t, all[3].ID, "working", working)
@@ -244,7 +245,7 @@ func TestTransientFailuresAreTriedAgain(t *testing.T) {
 	if dead := n.Tasks.List(wire.TaskFilter{DeadLetter: true}); dead.Total != 2 {
 		t.Errorf("%d dead letters", dead.Total)
 	}
-	if _, err := n.Tasks.Retry(control.Caller{Actor: "test"}, poison.ID); err != nil {
+	if _, err := n.Tasks.Retry(noun.Caller{Actor: "test"}, poison.ID); err != nil {
 		t.Fatal(err)
 	}
 	if again := n.over(t, poison.ID); again.Attempt != 4 || !again.DeadLetter {
@@ -252,7 +253,7 @@ func TestTransientFailuresAreTriedAgain(t *testing.T) {
 	}
 	done := n.submit(t, wire.TaskSpec{Type: "echo"})[0]
 	n.over(t, done.ID)
-	if _, err := n.Tasks.Retry(control.Caller{Actor: "test"}, done.ID); !errors.Is(err, &wire.Error{Code: wire.CodePrecondition}) {
+	if _, err := n.Tasks.Retry(noun.Caller{Actor: "test"}, done.ID); !errors.Is(err, &wire.Error{Code: wire.CodePrecondition}) {
 		t.Errorf("a completed task was retried: %v", err)
 	}
 }
@@ -273,7 +274,7 @@ func TestAWatchTellsWhatLeavesItsFilter(t *testing.T) {
 	if len(seen.Tasks) != 1 || seen.Tasks[0].ID != asks.ID || len(seen.Removed) > 0 {
 		t.Fatalf("it gives %+v", seen)
 	}
-	if _, err := n.Tasks.Cancel(control.Caller{Actor: "test"}, wire.TaskCancelParams{IDs: []wire.TaskID{asks.ID, other.ID}}); err != nil {
+	if _, err := n.Tasks.Cancel(noun.Caller{Actor: "test"}, wire.TaskCancelParams{IDs: []wire.TaskID{asks.ID, other.ID}}); err != nil {
 		t.Fatal(err)
 	}
 	n.over(t, asks.ID)
@@ -318,7 +319,7 @@ func TestOneTaskAnIdempotencyKey(t *testing.T) {
 	var wg sync.WaitGroup
 	for i := range ids {
 		wg.Go(func() {
-			res, err := n.Tasks.Submit(t.Context(), control.Caller{Actor: "test"}, wire.SubmitParams{Tasks: []wire.TaskSpec{{Type: "echo", IdempotencyKey: "k"}}})
+			res, err := n.Tasks.Submit(t.Context(), noun.Caller{Actor: "test"}, wire.SubmitParams{Tasks: []wire.TaskSpec{{Type: "echo", IdempotencyKey: "k"}}})
 			if err == nil {
 				ids[i] = res.Tasks[0].ID
 			}
@@ -328,7 +329,7 @@ func TestOneTaskAnIdempotencyKey(t *testing.T) {
 	if one := slices.Compact(slices.Sorted(slices.Values(ids))); len(one) != 1 || one[0] == "" {
 		t.Errorf("%d tasks: %v", len(one), one)
 	}
-	by := control.Caller{Actor: "test", Request: "mark"}
+	by := noun.Caller{Actor: "test", Request: "mark"}
 	first, err := n.Tasks.Submit(t.Context(), by, wire.SubmitParams{Tasks: []wire.TaskSpec{{Type: "echo"}, {Type: "echo"}}})
 	if err != nil {
 		t.Fatal(err)
@@ -431,7 +432,7 @@ func TestOrchestrations(t *testing.T) {
 			}, map[wire.TaskState]int{wire.TaskCompleted: 3, wire.TaskFailed: 1}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			p, err := n.Tasks.Orchestrate(t.Context(), control.Caller{Actor: "test"}, c.p)
+			p, err := n.Tasks.Orchestrate(t.Context(), noun.Caller{Actor: "test"}, c.p)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -511,7 +512,7 @@ func TestAnOrchestrationOutlivesARestart(t *testing.T) {
 	dir := t.TempDir()
 	n := open(t, dir, workers)
 	flag := filepath.Join(dir, "go")
-	p, err := n.Tasks.Orchestrate(t.Context(), control.Caller{Actor: "test"}, wire.OrchestrateParams{
+	p, err := n.Tasks.Orchestrate(t.Context(), noun.Caller{Actor: "test"}, wire.OrchestrateParams{
 		Task:   wire.TaskSpec{Type: "command", Argv: []string{"sh", "-c", "read x; if [ $x = wait ]; then while [ ! -e " + flag + " ]; do sleep 0.02; done; fi; echo $x"}, Retry: wire.Retry{BackoffMS: 1}},
 		Inputs: []wire.Payload{text("now"), text("wait"), text("now")}})
 	if err != nil {
@@ -633,7 +634,7 @@ func TestNothingIsStoredOverAnEnd(t *testing.T) {
 
 func TestARetryHasItsTimeInLineAnew(t *testing.T) {
 	n := open(t, t.TempDir(), workers)
-	if _, err := n.SetAdmission(t.Context(), control.Caller{Actor: "test"}, wire.AdmissionParams{Type: "echo", Closed: true}); err != nil {
+	if _, err := n.SetAdmission(t.Context(), noun.Caller{Actor: "test"}, wire.AdmissionParams{Type: "echo", Closed: true}); err != nil {
 		t.Fatal(err)
 	}
 	id := n.submit(t, wire.TaskSpec{Type: "echo", Timeouts: wire.Timeouts{QueueMS: 300}})[0].ID
@@ -641,7 +642,7 @@ func TestARetryHasItsTimeInLineAnew(t *testing.T) {
 		t.Fatalf("it is %s: %s", rec.State, rec.Message)
 	}
 	begin := time.Now()
-	if _, err := n.Tasks.Retry(control.Caller{Actor: "test"}, id); err != nil {
+	if _, err := n.Tasks.Retry(noun.Caller{Actor: "test"}, id); err != nil {
 		t.Fatal(err)
 	}
 	if rec := n.over(t, id); rec.Failure != wire.FailQueueTimeout || time.Since(begin) < 300*time.Millisecond {
@@ -657,7 +658,7 @@ func TestResultsThatDoNotFitAreNotReduced(t *testing.T) {
 		if mode == wire.AggregateReduce {
 			p.Reduce = &wire.TaskSpec{Type: "echo"}
 		}
-		parent, err := n.Tasks.Orchestrate(t.Context(), control.Caller{Actor: "test"}, p)
+		parent, err := n.Tasks.Orchestrate(t.Context(), noun.Caller{Actor: "test"}, p)
 		if err != nil {
 			t.Fatal(err)
 		}

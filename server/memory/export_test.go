@@ -1,9 +1,9 @@
-package control
+package memory
 
 import "time"
 
 // Queued is how many changes wait for a watcher.
-func (w *MemoryWatch) Queued() int {
+func (w *Watch) Queued() int {
 	w.m.mu.Lock()
 	defer w.m.mu.Unlock()
 	return len(w.queue)

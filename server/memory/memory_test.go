@@ -1,9 +1,11 @@
-package control_test
+package memory_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -12,48 +14,59 @@ import (
 	"testing"
 	"time"
 
-	"skein.dev/skein/server/control"
+	"skein.dev/skein/e2e/kit"
 	"skein.dev/skein/server/jet"
-	"skein.dev/skein/server/runner"
+	"skein.dev/skein/server/memory"
+	"skein.dev/skein/server/noun"
 	"skein.dev/skein/webtransport/wire"
 )
 
-var me = control.Caller{Actor: "tester"}
+var me = noun.Caller{Actor: "tester"}
 
-// openOn opens a node that has memory and no agents.
-func openOn(t testing.TB, c jet.Config, change ...func(*control.Options)) *node {
+// node is memory with a store of its own.
+type node struct {
+	*memory.Memory
+	store *jet.Store
+	dir   string
+}
+
+// openOn opens memory, with at most one set of options.
+func openOn(t testing.TB, c jet.Config, o ...memory.Options) *node {
 	t.Helper()
 	store, err := jet.Open(t.Context(), c)
 	if err != nil {
 		t.Fatal(err)
 	}
-	o := control.Options{Store: store, Node: "test", WorkDir: filepath.Join(c.Dir, "agents")}
-	for _, f := range change {
-		f(&o)
-	}
-	p, err := control.Open(t.Context(), o)
+	o = append(o, memory.Options{})
+	o[0].SearchDir, o[0].Timeout = filepath.Join(c.Dir, "search"), cmp.Or(o[0].Timeout, kit.Patience)
+	m, err := memory.Open(t.Context(), store, o[0], slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
-	n := &node{p, store, runner.NewProcesses(runner.Options{}), c.Dir}
+	n := &node{m, store, c.Dir}
 	t.Cleanup(n.close)
 	return n
 }
 
-func openMemory(t testing.TB, change ...func(*control.Options)) *node {
+func openMemory(t testing.TB, o ...memory.Options) *node {
 	t.Helper()
-	return openOn(t, jet.Config{Dir: t.TempDir()}, change...)
+	return openOn(t, jet.Config{Dir: t.TempDir()}, o...)
 }
 
-func withMemory(m control.MemoryOptions) func(*control.Options) {
-	return func(o *control.Options) { o.Memory = m }
+func (n *node) close() {
+	if n.Memory == nil {
+		return
+	}
+	n.Memory.Close()
+	n.store.Close()
+	n.Memory = nil
 }
 
 // reopen ends a node well, and opens another one on its data.
-func (n *node) reopen(t *testing.T, change ...func(*control.Options)) *node {
+func (n *node) reopen(t *testing.T, o ...memory.Options) *node {
 	t.Helper()
 	n.close()
-	return openOn(t, jet.Config{Dir: n.dir}, change...)
+	return openOn(t, jet.Config{Dir: n.dir}, o...)
 }
 
 func key(ns, k string) wire.MemoryKeyParams { return wire.MemoryKeyParams{Namespace: ns, Key: k} }
@@ -238,7 +251,7 @@ func TestMemoryHistory(t *testing.T) {
 	for i := range 5 {
 		n.put(t, "n", "k", strconv.Itoa(i))
 	}
-	if _, err := n.Memory.Delete(t.Context(), control.Caller{Actor: "other"}, key("n", "k")); err != nil {
+	if _, err := n.Memory.Delete(t.Context(), noun.Caller{Actor: "other"}, key("n", "k")); err != nil {
 		t.Fatal(err)
 	}
 	n.put(t, "n", "k", "anew")
@@ -306,7 +319,7 @@ func fitsAMessage(t *testing.T, v any) {
 }
 
 func TestMemoryLimits(t *testing.T) {
-	n := openMemory(t, withMemory(control.MemoryOptions{MaxKeys: 10, MaxBytes: 1000, MaxNamespaces: 3}))
+	n := openMemory(t, memory.Options{MaxKeys: 10, MaxBytes: 1000, MaxNamespaces: 3})
 	store := func(p wire.MemoryStoreParams) error { _, err := n.Memory.Store(t.Context(), me, p); return err }
 	for name, c := range map[string]struct {
 		p     wire.MemoryStoreParams
@@ -484,7 +497,7 @@ func TestMemoryManyAtOnce(t *testing.T) {
 }
 
 func TestMemoryBeyondTheCacheIsReadFromTheLog(t *testing.T) {
-	small := withMemory(control.MemoryOptions{Cache: 5000})
+	small := memory.Options{Cache: 5000}
 	n := openMemory(t, small)
 	for i := range 20 {
 		n.put(t, "n", fmt.Sprintf("%02d", i), strings.Repeat(fmt.Sprint(i%10), 1000))
@@ -523,13 +536,13 @@ func TestMemoryBeyondTheCacheIsReadFromTheLog(t *testing.T) {
 
 func TestMemoryARepeatedRequestHasOneEffect(t *testing.T) {
 	n := openMemory(t)
-	by := control.Caller{Actor: "tester", Request: "client 1, request 7"}
+	by := noun.Caller{Actor: "tester", Request: "client 1, request 7"}
 	ctx := context.Background()
 	create := value("n", "k", "1")
 	create.IfRevision = new(uint64)
 	many := wire.MemorySetManyParams{Entries: []wire.MemoryStoreParams{value("n", "m", "1"), value("n", "m", "2")}}
-	manyBy := control.Caller{Actor: "tester", Request: "client 1, request 8"}
-	delBy := control.Caller{Actor: "tester", Request: "client 1, request 9"}
+	manyBy := noun.Caller{Actor: "tester", Request: "client 1, request 8"}
+	delBy := noun.Caller{Actor: "tester", Request: "client 1, request 9"}
 
 	first, err := n.Memory.Store(ctx, by, create)
 	if err != nil {
@@ -564,7 +577,7 @@ func TestMemoryARepeatedRequestHasOneEffect(t *testing.T) {
 		}
 		n = n.reopen(t)
 	}
-	other := control.Caller{Actor: "tester", Request: "client 1, request 10"}
+	other := noun.Caller{Actor: "tester", Request: "client 1, request 10"}
 	_, err = n.Memory.Store(ctx, other, create)
 	memoryRefused(t, err, wire.CodeConflict, "if_revision")
 }

@@ -1,4 +1,4 @@
-package control
+package memory
 
 import (
 	"context"
@@ -9,6 +9,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"skein.dev/skein/server/noun"
 	"skein.dev/skein/webtransport/wire"
 )
 
@@ -31,7 +32,7 @@ var (
 
 // Store sets a value, and gives its entry, without the value. Its errors are CodeInvalidParams, CodeTooLarge,
 // CodeExhausted, and CodeConflict with what is there in Data.Entry.
-func (m *Memory) Store(ctx context.Context, by Caller, p wire.MemoryStoreParams) (*wire.MemoryEntry, error) {
+func (m *Memory) Store(ctx context.Context, by noun.Caller, p wire.MemoryStoreParams) (*wire.MemoryEntry, error) {
 	if err := checkName(p.Namespace, p.Key); err != nil {
 		return nil, err
 	}
@@ -60,7 +61,7 @@ func (m *Memory) Store(ctx context.Context, by Caller, p wire.MemoryStoreParams)
 }
 
 // Delete removes an entry. That there is none is no error.
-func (m *Memory) Delete(ctx context.Context, by Caller, p wire.MemoryKeyParams) (wire.MemoryDeleteResult, error) {
+func (m *Memory) Delete(ctx context.Context, by noun.Caller, p wire.MemoryKeyParams) (wire.MemoryDeleteResult, error) {
 	if err := checkName(p.Namespace, p.Key); err != nil {
 		return wire.MemoryDeleteResult{}, err
 	}
@@ -73,7 +74,7 @@ func (m *Memory) Delete(ctx context.Context, by Caller, p wire.MemoryKeyParams) 
 }
 
 // SetMany sets values side by side, those of one key in their order. Each succeeds or fails by itself.
-func (m *Memory) SetMany(ctx context.Context, by Caller, p wire.MemorySetManyParams) (wire.MemoryManyResult, error) {
+func (m *Memory) SetMany(ctx context.Context, by noun.Caller, p wire.MemorySetManyParams) (wire.MemoryManyResult, error) {
 	if err := checkMany("entries", len(p.Entries)); err != nil {
 		return wire.MemoryManyResult{}, err
 	}
@@ -91,7 +92,7 @@ func manyResult(results []wire.MemoryOne) (wire.MemoryManyResult, error) {
 	return wire.MemoryManyResult{Results: results}, nil
 }
 
-func (m *Memory) setMany(ctx context.Context, by Caller, entries []wire.MemoryStoreParams, allowed func(ns string) bool) []wire.MemoryOne {
+func (m *Memory) setMany(ctx context.Context, by noun.Caller, entries []wire.MemoryStoreParams, allowed func(ns string) bool) []wire.MemoryOne {
 	results := make([]wire.MemoryOne, len(entries))
 	chains := map[[2]string][]int{} // the entries of each key
 	for i, e := range entries {

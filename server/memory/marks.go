@@ -1,4 +1,4 @@
-package control
+package memory
 
 import (
 	"context"
@@ -7,6 +7,7 @@ import (
 	"errors"
 	"time"
 
+	"skein.dev/skein/server/noun"
 	"skein.dev/skein/webtransport/wire"
 )
 
@@ -60,7 +61,7 @@ func (m *marks) add(s string, place at, now time.Time) {
 }
 
 // markOf marks a change, so that the same request, when it comes again, finds it.
-func markOf(by Caller, op, namespace, key string) string {
+func markOf(by noun.Caller, op, namespace, key string) string {
 	if by.Request == "" {
 		return ""
 	}

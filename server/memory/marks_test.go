@@ -1,28 +1,16 @@
-package control_test
+package memory_test
 
 import (
-	"bytes"
 	"fmt"
 	"strconv"
 	"testing"
 	"time"
 
-	"skein.dev/skein/server/control"
+	"skein.dev/skein/e2e/kit"
+	"skein.dev/skein/server/memory"
+	"skein.dev/skein/server/noun"
 	"skein.dev/skein/webtransport/wire"
 )
-
-func sameJSON(t *testing.T, a, b any) bool {
-	t.Helper()
-	one, err := wire.Encode(a)
-	if err != nil {
-		t.Fatal(err)
-	}
-	two, err := wire.Encode(b)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return bytes.Equal(one, two)
-}
 
 // TestARepeatedWriteIsKnownHoweverMuchFollowed repeats a write that nobody got the answer of, after others have written
 // the key, and after a restart: history has long dropped what the write had become.
@@ -41,7 +29,7 @@ func TestARepeatedWriteIsKnownHoweverMuchFollowed(t *testing.T) {
 			for _, op := range []string{"store", "delete", "set_many"} {
 				k := op + "-" + name
 				before := n.put(t, "n", k, "before")
-				by := control.Caller{Actor: "tester", Request: "request " + k}
+				by := noun.Caller{Actor: "tester", Request: "request " + k}
 				w := &write{key: k}
 				var expect *uint64
 				if guarded {
@@ -77,7 +65,7 @@ func TestARepeatedWriteIsKnownHoweverMuchFollowed(t *testing.T) {
 	for range 2 {
 		n = n.reopen(t)
 		for _, w := range all {
-			if again, err := w.again(n); err != nil || !sameJSON(t, again, w.first) {
+			if again, err := w.again(n); err != nil || !kit.SameJSON(t, again, w.first) {
 				t.Errorf("%s: answered %+v, %v; the first answer was %+v", w.key, again, err, w.first)
 			}
 			if e, err := n.Memory.Retrieve(t.Context(), key("n", w.key)); err != nil || e.Revision != w.last {
@@ -90,7 +78,7 @@ func TestARepeatedWriteIsKnownHoweverMuchFollowed(t *testing.T) {
 // TestARepeatedWriteIsKnownAcrossRestartsAmidIt has a restart after each few of the others' writes.
 func TestARepeatedWriteIsKnownAcrossRestartsAmidIt(t *testing.T) {
 	n := openMemory(t)
-	by := control.Caller{Actor: "tester", Request: "request"}
+	by := noun.Caller{Actor: "tester", Request: "request"}
 	first, err := n.Memory.Store(t.Context(), by, value("n", "k", "mine"))
 	if err != nil {
 		t.Fatal(err)
@@ -103,7 +91,7 @@ func TestARepeatedWriteIsKnownAcrossRestartsAmidIt(t *testing.T) {
 		}
 	}
 	n = n.reopen(t)
-	if again, err := n.Memory.Store(t.Context(), by, value("n", "k", "mine")); err != nil || !sameJSON(t, again, first) {
+	if again, err := n.Memory.Store(t.Context(), by, value("n", "k", "mine")); err != nil || !kit.SameJSON(t, again, first) {
 		t.Errorf("answered %+v, %v; the first answer was %+v", again, err, first)
 	}
 	if e, err := n.Memory.Retrieve(t.Context(), key("n", "k")); err != nil || e.Revision != last {
@@ -113,8 +101,8 @@ func TestARepeatedWriteIsKnownAcrossRestartsAmidIt(t *testing.T) {
 
 // TestARepeatedWriteIsKnownAfterAPurge removes the key with all its history: by its deletion, and by its expiry.
 func TestARepeatedWriteIsKnownAfterAPurge(t *testing.T) {
-	n := openMemory(t, withMemory(control.MemoryOptions{Sweep: 20 * time.Millisecond, KeepDeleted: time.Nanosecond}))
-	deleted, expired := control.Caller{Actor: "tester", Request: "1"}, control.Caller{Actor: "tester", Request: "2"}
+	n := openMemory(t, memory.Options{Sweep: 20 * time.Millisecond, KeepDeleted: time.Nanosecond})
+	deleted, expired := noun.Caller{Actor: "tester", Request: "1"}, noun.Caller{Actor: "tester", Request: "2"}
 	first, err := n.Memory.Store(t.Context(), deleted, value("n", "deleted", "mine"))
 	if err != nil {
 		t.Fatal(err)
@@ -130,10 +118,10 @@ func TestARepeatedWriteIsKnownAfterAPurge(t *testing.T) {
 	n.purged(t, "n", "deleted")
 	n.purged(t, "n", "expired")
 	n = n.reopen(t)
-	if again, err := n.Memory.Store(t.Context(), deleted, value("n", "deleted", "mine")); err != nil || !sameJSON(t, again, first) {
+	if again, err := n.Memory.Store(t.Context(), deleted, value("n", "deleted", "mine")); err != nil || !kit.SameJSON(t, again, first) {
 		t.Errorf("answered %+v, %v; the first answer was %+v", again, err, first)
 	}
-	if again, err := n.Memory.Store(t.Context(), expired, brief); err != nil || !sameJSON(t, again, second) {
+	if again, err := n.Memory.Store(t.Context(), expired, brief); err != nil || !kit.SameJSON(t, again, second) {
 		t.Errorf("answered %+v, %v; the first answer was %+v", again, err, second)
 	}
 	n.absent(t, "n", "deleted")
@@ -143,7 +131,7 @@ func TestARepeatedWriteIsKnownAfterAPurge(t *testing.T) {
 // TestExpiryDropsNoMark lets the deletion of what expired push the oldest change out of a full history.
 func TestExpiryDropsNoMark(t *testing.T) {
 	n := openMemory(t)
-	by := control.Caller{Actor: "tester", Request: "request"}
+	by := noun.Caller{Actor: "tester", Request: "request"}
 	first, err := n.Memory.Store(t.Context(), by, value("n", "k", "mine"))
 	if err != nil {
 		t.Fatal(err)
@@ -156,7 +144,7 @@ func TestExpiryDropsNoMark(t *testing.T) {
 	}
 	n.deleted(t, "n", "k")
 	n = n.reopen(t)
-	if again, err := n.Memory.Store(t.Context(), by, value("n", "k", "mine")); err != nil || !sameJSON(t, again, first) {
+	if again, err := n.Memory.Store(t.Context(), by, value("n", "k", "mine")); err != nil || !kit.SameJSON(t, again, first) {
 		t.Errorf("answered %+v, %v; the first answer was %+v", again, err, first)
 	}
 	n.absent(t, "n", "k")

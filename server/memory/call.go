@@ -1,74 +1,75 @@
-package control
+package memory
 
 import (
 	"context"
 	"encoding/json"
 	"slices"
 
+	"skein.dev/skein/server/noun"
 	"skein.dev/skein/webtransport/wire"
 )
 
-// memoryMethods lists what Call takes.
-var memoryMethods = []string{wire.MethodMemoryStore, wire.MethodMemoryRetrieve, wire.MethodMemoryList, wire.MethodMemorySearch,
+// methods lists what Call takes.
+var methods = []string{wire.MethodMemoryStore, wire.MethodMemoryRetrieve, wire.MethodMemoryList, wire.MethodMemorySearch,
 	wire.MethodMemoryDelete, wire.MethodMemoryHistory, wire.MethodMemorySetMany, wire.MethodMemoryGetMany}
 
 // Call carries out a request, whoever it comes from. allowed says which namespaces the caller may touch; nil: all.
 // Others are CodeUnauthorized.
-func (m *Memory) Call(ctx context.Context, by Caller, allowed func(ns string) bool, method string, params json.RawMessage) (any, error) {
+func (m *Memory) Call(ctx context.Context, by noun.Caller, allowed func(ns string) bool, method string, params json.RawMessage) (any, error) {
 	switch method {
 	case wire.MethodMemoryStore:
-		return with(params, func(p wire.MemoryStoreParams) (any, error) {
+		return noun.With(params, func(p wire.MemoryStoreParams) (any, error) {
 			if err := m.may(allowed, p.Namespace); err != nil {
 				return nil, err
 			}
 			return m.Store(ctx, by, p)
 		})
 	case wire.MethodMemoryRetrieve:
-		return with(params, func(p wire.MemoryKeyParams) (any, error) {
+		return noun.With(params, func(p wire.MemoryKeyParams) (any, error) {
 			if err := m.may(allowed, p.Namespace); err != nil {
 				return nil, err
 			}
 			return m.Retrieve(ctx, p)
 		})
 	case wire.MethodMemoryList:
-		return with(params, func(p wire.MemoryListParams) (any, error) {
+		return noun.With(params, func(p wire.MemoryListParams) (any, error) {
 			if err := m.may(allowed, p.Namespace); err != nil {
 				return nil, err
 			}
 			return m.List(ctx, p)
 		})
 	case wire.MethodMemorySearch:
-		return with(params, func(p wire.MemorySearchParams) (any, error) { return m.Search(ctx, allowed, p) })
+		return noun.With(params, func(p wire.MemorySearchParams) (any, error) { return m.Search(ctx, allowed, p) })
 	case wire.MethodMemoryDelete:
-		return with(params, func(p wire.MemoryKeyParams) (any, error) {
+		return noun.With(params, func(p wire.MemoryKeyParams) (any, error) {
 			if err := m.may(allowed, p.Namespace); err != nil {
 				return nil, err
 			}
 			return m.Delete(ctx, by, p)
 		})
 	case wire.MethodMemoryHistory:
-		return with(params, func(p wire.MemoryHistoryParams) (any, error) {
+		return noun.With(params, func(p wire.MemoryHistoryParams) (any, error) {
 			if err := m.may(allowed, p.Namespace); err != nil {
 				return nil, err
 			}
 			return m.History(ctx, p)
 		})
 	case wire.MethodMemorySetMany:
-		return with(params, func(p wire.MemorySetManyParams) (any, error) {
+		return noun.With(params, func(p wire.MemorySetManyParams) (any, error) {
 			if err := checkMany("entries", len(p.Entries)); err != nil {
 				return nil, err
 			}
 			return manyResult(m.setMany(ctx, by, p.Entries, allowed))
 		})
 	case wire.MethodMemoryGetMany:
-		return with(params, func(p wire.MemoryGetManyParams) (any, error) {
+		return noun.With(params, func(p wire.MemoryGetManyParams) (any, error) {
 			if err := checkMany("keys", len(p.Keys)); err != nil {
 				return nil, err
 			}
 			return wire.MemoryManyResult{Results: m.getMany(ctx, p.Keys, allowed)}, nil
 		})
 	}
-	return nil, wire.Errorf(wire.CodeMethodNotFound, "memory has no method %.64q", method).WithSupported(memoryMethods)
+	return nil, wire.Errorf(wire.CodeMethodNotFound, "memory has no method %.64q", method).WithSupported(methods)
 }
 
 // may checks a namespace against those that a caller may touch. The error names those of them that exist.

@@ -1,4 +1,4 @@
-package control_test
+package memory_test
 
 import (
 	"context"
@@ -13,15 +13,17 @@ import (
 
 	natsserver "github.com/nats-io/nats-server/v2/server"
 
-	"skein.dev/skein/server/control"
+	"skein.dev/skein/e2e/kit"
 	"skein.dev/skein/server/jet"
+	"skein.dev/skein/server/memory"
+	"skein.dev/skein/server/noun"
 	"skein.dev/skein/webtransport/wire"
 )
 
 // purged waits until nothing of a key is left in the log.
 func (n *node) purged(t *testing.T, ns, k string) {
 	t.Helper()
-	eventually(t, func() bool {
+	kit.Eventually(t, "the entry is purged", func() bool {
 		_, err := n.Memory.History(t.Context(), wire.MemoryHistoryParams{Namespace: ns, Key: k})
 		return errors.Is(err, wire.Errorf(wire.CodeNotFound, ""))
 	})
@@ -29,7 +31,7 @@ func (n *node) purged(t *testing.T, ns, k string) {
 
 func TestMemoryPurgesWhatWasDeletedLongAgo(t *testing.T) {
 	const keep = 600 * time.Millisecond
-	often := withMemory(control.MemoryOptions{Sweep: 20 * time.Millisecond, KeepDeleted: keep})
+	often := memory.Options{Sweep: 20 * time.Millisecond, KeepDeleted: keep}
 	n := openMemory(t, often)
 	first := n.put(t, "n", "stays", "1")
 	n.put(t, "n", "gone", "secret")
@@ -82,7 +84,7 @@ func TestMemoryPurgesWhatWasDeletedLongAgo(t *testing.T) {
 }
 
 func TestMemoryKeepsFewDeletedEntries(t *testing.T) {
-	n := openMemory(t, withMemory(control.MemoryOptions{Sweep: 20 * time.Millisecond, MaxDeleted: 5}))
+	n := openMemory(t, memory.Options{Sweep: 20 * time.Millisecond, MaxDeleted: 5})
 	for i := range 20 {
 		n.put(t, "n", fmt.Sprintf("%02d", i), "x")
 	}
@@ -100,7 +102,7 @@ func TestMemoryKeepsFewDeletedEntries(t *testing.T) {
 }
 
 func TestMemoryFullDisk(t *testing.T) {
-	n := openMemory(t, withMemory(control.MemoryOptions{Sweep: 20 * time.Millisecond, MaxDisk: 1 << 20}))
+	n := openMemory(t, memory.Options{Sweep: 20 * time.Millisecond, MaxDisk: 1 << 20})
 	big := strings.Repeat("x", 400<<10)
 	var err error
 	for i := 0; err == nil && i < 1000; i++ {
@@ -117,14 +119,14 @@ func TestMemoryFullDisk(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	eventually(t, func() bool {
+	kit.Eventually(t, "there is room again", func() bool {
 		_, err := n.Memory.Store(t.Context(), me, value("n", "k", "x"))
 		return err == nil
 	})
 }
 
 // cluster is two nodes on one NATS server.
-func cluster(t *testing.T, o control.MemoryOptions) (a, b *node) {
+func cluster(t *testing.T, o memory.Options) (a, b *node) {
 	t.Helper()
 	srv, err := natsserver.NewServer(&natsserver.Options{Host: "127.0.0.1", Port: natsserver.RANDOM_PORT, NoSigs: true, NoLog: true, JetStream: true, StoreDir: t.TempDir()})
 	if err != nil {
@@ -136,11 +138,11 @@ func cluster(t *testing.T, o control.MemoryOptions) (a, b *node) {
 		t.Fatal("no NATS server")
 	}
 	url := "nats://" + srv.Addr().(*net.TCPAddr).String()
-	return openOn(t, jet.Config{Dir: t.TempDir(), URL: url}, withMemory(o)), openOn(t, jet.Config{Dir: t.TempDir(), URL: url}, withMemory(o))
+	return openOn(t, jet.Config{Dir: t.TempDir(), URL: url}, o), openOn(t, jet.Config{Dir: t.TempDir(), URL: url}, o)
 }
 
 func TestMemoryOfTwoNodesIsOne(t *testing.T) {
-	a, b := cluster(t, control.MemoryOptions{Sweep: 50 * time.Millisecond, KeepDeleted: 500 * time.Millisecond})
+	a, b := cluster(t, memory.Options{Sweep: 50 * time.Millisecond, KeepDeleted: 500 * time.Millisecond})
 	if a.Memory.Epoch() != b.Memory.Epoch() {
 		t.Errorf("epochs %s and %s", a.Memory.Epoch(), b.Memory.Epoch())
 	}
@@ -181,7 +183,7 @@ func TestMemoryOfTwoNodesIsOne(t *testing.T) {
 		}
 	}
 	// A repeated request is known on the other node.
-	by := control.Caller{Actor: "tester", Request: "7"}
+	by := noun.Caller{Actor: "tester", Request: "7"}
 	once, err := a.Memory.Store(t.Context(), by, value("n", "once", "x"))
 	if err != nil {
 		t.Fatal(err)
@@ -204,7 +206,7 @@ func TestMemoryOfTwoNodesIsOne(t *testing.T) {
 	for _, n := range []*node{a, b} {
 		p := value("n", "brief", "again")
 		p.IfRevision = new(uint64)
-		eventually(t, func() bool { // once this node knows of the deletion
+		kit.Eventually(t, "this node knows of the deletion", func() bool { // once this node knows of the deletion
 			_, err := n.Memory.Store(t.Context(), me, p)
 			return err == nil
 		})
@@ -215,10 +217,10 @@ func TestMemoryOfTwoNodesIsOne(t *testing.T) {
 }
 
 func TestMemoryIsReadAgainWhenAPurgeWasMissed(t *testing.T) {
-	a, b := cluster(t, control.MemoryOptions{Sweep: time.Hour})
+	a, b := cluster(t, memory.Options{Sweep: time.Hour})
 	a.put(t, "n", "gone", "remembered")
 	stays := a.put(t, "n", "stays", "x")
-	eventually(t, func() bool { _, err := b.Memory.Retrieve(t.Context(), key("n", "stays")); return err == nil })
+	kit.Eventually(t, "the entry is read again", func() bool { _, err := b.Memory.Retrieve(t.Context(), key("n", "stays")); return err == nil })
 	s := b.watch(t, wire.MemoryWatchParams{Namespace: "n"})
 	s.next()
 	// As if this node had been away while the other one deleted and purged twice: the second announcement names a first
@@ -237,7 +239,7 @@ func TestMemoryIsReadAgainWhenAPurgeWasMissed(t *testing.T) {
 	if _, err := a.store.AnnouncePurge(t.Context(), stays.Revision, first, nil); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, func() bool {
+	kit.Eventually(t, "the other node forgets it too", func() bool {
 		_, err := b.Memory.Retrieve(t.Context(), key("n", "gone"))
 		return errors.Is(err, wire.Errorf(wire.CodeNotFound, ""))
 	})

@@ -1,4 +1,6 @@
-package control
+// Package memory is the state that agents and people share: values by namespace and key, in one log.
+// It speaks no network. It consumes a [Store], which keeps the log.
+package memory
 
 import (
 	"context"
@@ -9,11 +11,12 @@ import (
 	"sync"
 	"time"
 
+	"skein.dev/skein/server/noun"
 	"skein.dev/skein/webtransport/wire"
 )
 
-// MemoryStore keeps memory's log: every change of an entry, in one order, the newest wire.MemoryHistory of each key.
-type MemoryStore interface {
+// Store keeps memory's log: every change of an entry, in one order, the newest wire.MemoryHistory of each key.
+type Store interface {
 	// MemoryEpoch names the log that revisions count in.
 	MemoryEpoch() string
 	// PutMemory appends an entry if the newest revision of its key, deletions included, is expect (0: none), and returns
@@ -39,11 +42,11 @@ type MemoryStore interface {
 	// Room says whether the disk has room for something new; its error is CodeUnavailable.
 	Room() error
 
-	MemoryPurger
+	Purger
 }
 
-// MemoryPurger removes from the log what was deleted long ago.
-type MemoryPurger interface {
+// Purger removes from the log what was deleted long ago.
+type Purger interface {
 	// AnnouncePurge tells every follower what will be purged. A wrong before is CodeConflict: another node purges.
 	AnnouncePurge(ctx context.Context, horizon, before uint64, keys []wire.MemoryKeyParams) (revision uint64, err error)
 	PurgeMemory(ctx context.Context, namespace, key string, upTo uint64) error
@@ -51,8 +54,8 @@ type MemoryPurger interface {
 	MemoryBytes(ctx context.Context) (int64, error)
 }
 
-// MemoryOptions bound memory. The zero value of each works.
-type MemoryOptions struct {
+// Options bound memory. The zero value of each works.
+type Options struct {
 	MaxNamespaces int           // 0: 1,000
 	MaxKeys       int           // in one namespace; 0: wire.MaxMemoryKeys
 	MaxBytes      int64         // of one namespace's values together; 0: wire.MaxMemoryBytes
@@ -65,7 +68,7 @@ type MemoryOptions struct {
 	SearchDir     string        // for the full-text index, which is made anew at each start; "": a folder in DataDir
 }
 
-func (o *MemoryOptions) defaults() {
+func (o *Options) defaults() {
 	or := func(v *int, def int) {
 		if *v == 0 {
 			*v = def
@@ -84,21 +87,21 @@ func (o *MemoryOptions) defaults() {
 	or64((*int64)(&o.KeepDeleted), int64(24*time.Hour))
 	or(&o.MaxDeleted, 50_000)
 	or64((*int64)(&o.Sweep), int64(time.Minute))
-	or64((*int64)(&o.Timeout), int64(defaultStoreTimeout))
+	or64((*int64)(&o.Timeout), int64(10*time.Second))
 }
 
 // Memory is the state that agents and people share: values by namespace and key.
 //
-//	Store ── check against the book ── MemoryStore.PutMemory ──> the log: on the disk, with a revision
+//	Store ── check against the book ── Store.PutMemory ──> the log: on the disk, with a revision
 //	the log ── FollowMemory ──> one goroutine, in order ──> the book, the watches, the full-text index
 //
 // There is one path for state: a change counts once the log has given it back, its own node's and those of others alike.
 // A Store returns when its change has come back, so that whoever stored reads what was stored. The book holds every key
 // and, up to a bound, the values; reads never wait for the log unless a value is beyond the bound.
 type Memory struct {
-	// static after openMemory
-	o     MemoryOptions
-	store MemoryStore
+	// static after Open
+	o     Options
+	store Store
 	log   *slog.Logger
 	epoch string
 	index *textIndex
@@ -118,25 +121,13 @@ type Memory struct {
 }
 
 const (
-	maxMarks  = 1 << 20          // remembered marks, the newest; some 80 bytes each
-	markAge   = 15 * time.Minute // and for how long
-	followGap = time.Second      // between two tries to follow a log that can't be read
+	maxMarks  = 1 << 20           // remembered marks, the newest; some 80 bytes each
+	markAge   = noun.KeepRequests // and for how long
+	followGap = time.Second       // between two tries to follow a log that can't be read
 )
 
-func (p *Plane) openMemory(ctx context.Context) (err error) {
-	o := p.o.Memory
-	if o.SearchDir == "" {
-		o.SearchDir = p.dataFile("search")
-	}
-	if o.Timeout == 0 {
-		o.Timeout = p.o.StoreTimeout
-	}
-	p.Memory, err = openMemory(ctx, p.o.Store, o, p.log)
-	return err
-}
-
-// openMemory reads the whole log, and follows it from then on. Close it when done.
-func openMemory(ctx context.Context, store MemoryStore, o MemoryOptions, log *slog.Logger) (_ *Memory, err error) {
+// Open reads the whole log, and follows it from then on. Close it when done.
+func Open(ctx context.Context, store Store, o Options, log *slog.Logger) (_ *Memory, err error) {
 	o.defaults()
 	m := &Memory{o: o, store: store, log: log, epoch: store.MemoryEpoch(), seed: maphash.MakeSeed(), sweeps: make(chan struct{}, 1)}
 	for i := range m.locks {

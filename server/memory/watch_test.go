@@ -1,4 +1,4 @@
-package control_test
+package memory_test
 
 import (
 	"context"
@@ -12,14 +12,14 @@ import (
 	"testing"
 	"time"
 
-	"skein.dev/skein/server/control"
+	"skein.dev/skein/server/memory"
 	"skein.dev/skein/webtransport/wire"
 )
 
 // watched reads a watch and checks its order.
 type watched struct {
 	t      *testing.T
-	w      *control.MemoryWatch
+	w      *memory.Watch
 	res    wire.MemoryWatchResult
 	cursor uint64
 	seen   []wire.MemoryEntry
@@ -323,7 +323,7 @@ func TestMemoryWatchTellsOfExpiry(t *testing.T) {
 }
 
 func TestMemoryWatchOfLargeValuesFitsMessages(t *testing.T) {
-	n := openMemory(t, withMemory(control.MemoryOptions{Cache: 2 * wire.MaxMemoryValue}))
+	n := openMemory(t, memory.Options{Cache: 2 * wire.MaxMemoryValue})
 	for i := range 6 {
 		n.put(t, "n", fmt.Sprint(i), strings.Repeat(fmt.Sprint(i), wire.MaxMemoryValue))
 	}

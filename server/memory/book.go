@@ -1,4 +1,4 @@
-package control
+package memory
 
 import (
 	"container/heap"
@@ -12,7 +12,7 @@ import (
 
 // book is memory as the log tells it. The follower writes it; it is guarded by Memory.mu.
 type book struct {
-	o      *MemoryOptions
+	o      *Options
 	spaces map[string]*space
 	spaced int // counts the namespaces there ever were
 
@@ -41,7 +41,7 @@ type space struct {
 	bytes    int64     // of the live values
 	revision uint64    // of the last change
 	updated  time.Time // when that was
-	watches  map[*MemoryWatch]struct{}
+	watches  map[*Watch]struct{}
 
 	// what stores on their way to the log will add, and its sums
 	reserved      map[string]reserved
@@ -101,7 +101,7 @@ func (d deleted) over() bool {
 
 // newBook makes an empty book. Its numbers go on where those of the one before, if there is one, end: the full-text index
 // knows them.
-func newBook(o *MemoryOptions, before *book) *book {
+func newBook(o *Options, before *book) *book {
 	b := &book{o: o, spaces: map[string]*space{}, docs: map[int64]*item{}}
 	if before != nil {
 		b.spaced, b.doc, b.serial = before.spaced, before.doc, before.serial
@@ -120,7 +120,7 @@ func (b *book) space(name string) *space {
 	if sp == nil {
 		b.spaced++
 		sp = &space{name: name, token: "s" + strconv.Itoa(b.spaced), items: map[string]*item{}, live: btree.NewG(32, byKey),
-			watches: map[*MemoryWatch]struct{}{}, reserved: map[string]reserved{}}
+			watches: map[*Watch]struct{}{}, reserved: map[string]reserved{}}
 		b.spaces[name] = sp
 	}
 	return sp

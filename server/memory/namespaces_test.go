@@ -1,4 +1,4 @@
-package control_test
+package memory_test
 
 import (
 	"testing"

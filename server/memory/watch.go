@@ -1,4 +1,4 @@
-package control
+package memory
 
 import (
 	"cmp"
@@ -20,9 +20,9 @@ const (
 	watchPage = 500
 )
 
-// MemoryWatch gives the changes of a namespace in the order of their revisions, none missed and none twice. It begins
+// Watch gives the changes of a namespace in the order of their revisions, none missed and none twice. It begins
 // with what is there, or in the log behind a cursor, and goes on with the changes as they come. It is for one goroutine.
-type MemoryWatch struct {
+type Watch struct {
 	// static
 	m      *Memory
 	b      *book // when Memory has another one, the watch is over
@@ -54,7 +54,7 @@ type started struct {
 }
 
 // Watch begins a watch. MemoryWatchResult.Watch is the caller's to fill in. End the watch with Close.
-func (m *Memory) Watch(p wire.MemoryWatchParams) (*MemoryWatch, wire.MemoryWatchResult, error) {
+func (m *Memory) Watch(p wire.MemoryWatchParams) (*Watch, wire.MemoryWatchResult, error) {
 	res := wire.MemoryWatchResult{Epoch: m.epoch, Recovered: true}
 	if err := checkNamespace(p.Namespace); err != nil {
 		return nil, res, err
@@ -67,7 +67,7 @@ func (m *Memory) Watch(p wire.MemoryWatchParams) (*MemoryWatch, wire.MemoryWatch
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	b := m.book
-	w := &MemoryWatch{m: m, b: b, sp: b.space(p.Namespace), prefix: p.Prefix, values: p.Values, upTo: b.applied, cursor: p.After, news: make(chan struct{}, 1)}
+	w := &Watch{m: m, b: b, sp: b.space(p.Namespace), prefix: p.Prefix, values: p.Values, upTo: b.applied, cursor: p.After, news: make(chan struct{}, 1)}
 	if p.After > 0 && (p.Epoch != "" && p.Epoch != m.epoch || p.After > b.applied || p.After < b.horizon) {
 		// A cursor of another log means nothing in this one, and deletions behind an old one may be forgotten: start over.
 		res.Recovered, w.cursor = false, 0
@@ -93,7 +93,7 @@ func (sp *space) started(prefix string) (all []started) {
 }
 
 // Close ends the watch.
-func (w *MemoryWatch) Close() {
+func (w *Watch) Close() {
 	w.m.mu.Lock()
 	defer w.m.mu.Unlock()
 	delete(w.sp.watches, w)
@@ -101,7 +101,7 @@ func (w *MemoryWatch) Close() {
 }
 
 // kick makes Next look.
-func (w *MemoryWatch) kick() {
+func (w *Watch) kick() {
 	select {
 	case w.news <- struct{}{}:
 	default:
@@ -109,7 +109,7 @@ func (w *MemoryWatch) kick() {
 }
 
 // offer tells of a change. The caller holds Memory.mu.
-func (w *MemoryWatch) offer(e *wire.MemoryEntry) {
+func (w *Watch) offer(e *wire.MemoryEntry) {
 	if !w.live {
 		w.kick() // there is more in the log
 		return
@@ -132,7 +132,7 @@ func (w *MemoryWatch) offer(e *wire.MemoryEntry) {
 
 // pass says that a watch with nothing in its queue has missed nothing up to a revision, so that its cursor does not get
 // too old while nothing happens. The caller holds Memory.mu.
-func (w *MemoryWatch) pass(revision uint64) {
+func (w *Watch) pass(revision uint64) {
 	if w.live && len(w.queue) == 0 {
 		w.passed = revision
 		w.kick()
@@ -150,7 +150,7 @@ func (b *book) loseWatches() {
 
 // Next waits for the next update. When everything that was there at a beginning has been given, there is one without
 // entries, or the last one's cursor says so. io.EOF: the watch is over, and another one goes on at the cursor.
-func (w *MemoryWatch) Next(ctx context.Context) (wire.MemoryUpdate, error) {
+func (w *Watch) Next(ctx context.Context) (wire.MemoryUpdate, error) {
 	for {
 		if len(w.pending) > 0 || w.tell {
 			return w.give(ctx)
@@ -171,7 +171,7 @@ func (w *MemoryWatch) Next(ctx context.Context) (wire.MemoryUpdate, error) {
 }
 
 // give takes from what is pending as much as fits into a message.
-func (w *MemoryWatch) give(ctx context.Context) (wire.MemoryUpdate, error) {
+func (w *Watch) give(ctx context.Context) (wire.MemoryUpdate, error) {
 	u := wire.MemoryUpdate{Entries: []wire.MemoryEntry{}}
 	room := answerBudget
 	for len(w.pending) > 0 && len(u.Entries) < watchPage {
@@ -200,7 +200,7 @@ func (w *MemoryWatch) give(ctx context.Context) (wire.MemoryUpdate, error) {
 }
 
 // fill looks for what to give next. idle: there is nothing now.
-func (w *MemoryWatch) fill(ctx context.Context) (idle bool, err error) {
+func (w *Watch) fill(ctx context.Context) (idle bool, err error) {
 	if !w.sorted { // not where everything else waits
 		slices.SortFunc(w.start, func(a, b started) int { return cmp.Compare(a.revision, b.revision) })
 		w.sorted = true
@@ -231,7 +231,7 @@ func (w *MemoryWatch) fill(ctx context.Context) (idle bool, err error) {
 }
 
 // fillStart takes a page of what was there. What changed since comes later. It needs Memory.mu.
-func (w *MemoryWatch) fillStart() {
+func (w *Watch) fillStart() {
 	n := min(len(w.start), watchPage)
 	for _, s := range w.start[:n] {
 		w.cursor = s.revision
@@ -249,7 +249,7 @@ func (w *MemoryWatch) fillStart() {
 }
 
 // fillQueued takes the queue. false: there is nothing to tell. It needs Memory.mu.
-func (w *MemoryWatch) fillQueued() bool {
+func (w *Watch) fillQueued() bool {
 	w.pending, w.queue, w.bytes = w.queue, nil, 0
 	if n := len(w.pending); n > 0 {
 		w.cursor = w.pending[n-1].Revision
@@ -263,7 +263,7 @@ func (w *MemoryWatch) fillQueued() bool {
 }
 
 // fillLogged reads a page of the log, up to the namespace's last change.
-func (w *MemoryWatch) fillLogged(ctx context.Context, last uint64) error {
+func (w *Watch) fillLogged(ctx context.Context, last uint64) error {
 	page, err := w.m.store.MemorySince(ctx, w.sp.name, "", w.cursor, watchPage)
 	if err != nil {
 		return err
