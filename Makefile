@@ -13,7 +13,7 @@ run: build
 	./bin/skein serve
 
 build: static/dist/.built
-	$(GO) build -trimpath -ldflags "-X main.version=$(VERSION)" -o bin/skein ./cmd/skein
+	$(GO) build -trimpath -ldflags "-s -w -X main.version=$(VERSION)" -o bin/skein ./cmd/skein
 
 static/dist/.built: $(JS) static/node_modules/.installed
 	cd static && npm run --silent build

@@ -47,7 +47,7 @@ func asset(w http.ResponseWriter, r *http.Request) {
 	if f.Final(r.URL.RawQuery) {
 		h.Set("Cache-Control", "private, max-age=31536000, immutable")
 	}
-	h.Set("Content-Type", assetType(f.Name))
+	h.Set("Content-Type", mime.TypeByExtension(path.Ext(f.Name)))
 	h.Set("Vary", "Accept-Encoding")
 	content, tag := f.Content, f.Hash
 	if z := f.Gzip(); z != nil && acceptsGzip(r) {
@@ -56,13 +56,6 @@ func asset(w http.ResponseWriter, r *http.Request) {
 	}
 	h.Set("ETag", `"`+tag+`"`)
 	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(content))
-}
-
-func assetType(name string) string {
-	if path.Ext(name) == ".map" {
-		return "application/json"
-	}
-	return mime.TypeByExtension(path.Ext(name))
 }
 
 // acceptsGzip reads Accept-Encoding (RFC 9110, section 12.5.3).

@@ -1,5 +1,6 @@
 // Bundles the client library (dist/skein.js, on its own) and the dashboard's modules (dist/fleet.js and so on, sharing
-// their common code). SKEIN_DEV=1 leaves them readable.
+// their common code). SKEIN_DEV=1 leaves them readable and puts their source maps into them; without it the maps lie beside
+// them, for whoever reads a stack trace, and are no part of the product.
 import { existsSync, readdirSync, rmSync } from 'node:fs'
 import { build } from 'esbuild'
 
@@ -8,7 +9,7 @@ const dist = `${root}/dist`
 const pages = ['fleet', 'agent', 'tasks', 'task', 'memory', 'space', 'entry', 'artifacts', 'network', 'login'].map((name) => `${root}/app/${name}.js`).filter((file) => existsSync(file))
 
 for (const name of readdirSync(dist)) {
-  if (name !== '.keep' && name !== 'types') rmSync(`${dist}/${name}`, { recursive: true })
+  if (name !== '.keep.js' && name !== 'types') rmSync(`${dist}/${name}`, { recursive: true })
 }
 
 /** @type {import('esbuild').BuildOptions} */
@@ -17,7 +18,7 @@ const common = {
   format: 'esm',
   target: 'es2022',
   platform: 'browser',
-  sourcemap: true,
+  sourcemap: process.env.SKEIN_DEV ? 'inline' : 'external',
   sourcesContent: true,
   minify: !process.env.SKEIN_DEV,
   outdir: dist,

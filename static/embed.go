@@ -1,5 +1,5 @@
 // Package static carries what browsers fetch: the JavaScript client library, the dashboard's modules, the style sheet
-// and the icon. `npm run build` fills dist; without it pages come without script.
+// and the icon. `npm run build` fills dist; without it pages come without script. The source maps in dist are not embedded.
 package static
 
 import (
@@ -16,7 +16,7 @@ import (
 	"github.com/klauspost/compress/gzip"
 )
 
-//go:embed all:dist *.css *.svg
+//go:embed dist/*.js *.css *.svg
 var embedded embed.FS
 
 // File is one file under /static/.

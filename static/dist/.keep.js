@@ -1,0 +1,1 @@
+// Holds the place of what `npm run build` makes here: embed.go names dist/*.js, which must match something.
