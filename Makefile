@@ -55,7 +55,7 @@ check:
 # names end in AtScale do less with the race detector, or nothing: make soak runs them at their full size, and the fault
 # matrix, which has links in user space.
 ALONE = /server$$|/e2e/faults$$
-LONG = ./webtransport/client ./server/control ./cmd/skein ./webtransport ./server/jet ./webtransport/qmux
+LONG = ./webtransport/client ./server/control ./cmd/skein ./cmd/skein-bench ./webtransport ./server/jet ./webtransport/qmux
 
 test-race:
 	SKEIN_REQUIRE_INTEROP=1 $(GO) test -race -timeout 20m ./server
@@ -64,7 +64,7 @@ test-race:
 # What takes long, loads the machine or asserts a rate, one package after the other, and every browser test over both
 # transports.
 soak: test-deps build
-	SKEIN_REQUIRE_INTEROP=1 $(GO) test -p 1 -run 'AtScale$$' -timeout 20m ./server ./webtransport ./cmd/skein-peers
+	SKEIN_REQUIRE_INTEROP=1 $(GO) test -p 1 -run 'AtScale$$' -timeout 20m ./server ./webtransport ./cmd/skein-bench/peers
 	SKEIN_REQUIRE_INTEROP=1 $(GO) test -timeout 20m ./e2e/faults
 	SKEIN_REQUIRE_INTEROP=1 $(GO) test -race -timeout 20m ./e2e/faults
 	$(MAKE) test-fuzz FUZZ=60s
@@ -96,8 +96,8 @@ test-e2e: build e2e/node_modules/.installed
 	cd e2e && node --test firefox/*.test.js
 
 bench: build
-	$(GO) build -trimpath -o bin/skein-peers ./cmd/skein-peers
-	./bin/skein bench $(BENCH)
+	$(GO) build -trimpath -o bin/skein-bench ./cmd/skein-bench
+	./bin/skein-bench run $(BENCH)
 	@[ -n "$(BENCH)" ] || $(MAKE) bench-faults
 
 # What faults of the network do to sessions, how long a page's stop takes on a bad link, and the way back from WebSocket.

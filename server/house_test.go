@@ -1,8 +1,11 @@
 package server
 
 import (
+	"io/fs"
 	"maps"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -12,8 +15,10 @@ const module = "skein.dev/skein/"
 
 // rooms says what each package of the house may import of ours. Types come from wire, wherever they are used.
 var rooms = map[string][]string{
-	"cmd/skein":           {"server", "server/screen", "webtransport", "webtransport/client", "webtransport/wire", "webtransport/bare", "e2e/netlab"}, // bare: what bench compares with
-	"cmd/skein-peers":     {"webtransport/bare"},
+	"cmd/skein":             {"server", "server/screen", "webtransport/client", "webtransport/wire"},
+	"cmd/skein-bench":       {"cmd/skein-bench/peers", "webtransport", "webtransport/bare", "webtransport/client", "webtransport/wire", "e2e/netlab"},
+	"cmd/skein-bench/peers": {"webtransport/bare"},
+
 	"server":              {"server/control", "server/memory", "server/noun", "server/jet", "server/runner", "ui", "static", "webtransport", "webtransport/wire"},
 	"server/control":      {"server/grep", "server/memory", "server/noun", "server/runner", "server/screen", "webtransport/wire"},
 	"server/grep":         {"server/screen"}, // which lines of output have a hit
@@ -37,33 +42,72 @@ var rooms = map[string][]string{
 
 // libraries says who alone may import what, tests aside.
 var libraries = map[string][]string{
-	"github.com/quic-go/":        {"webtransport", "webtransport/bare", "cmd/skein-peers"},
-	"github.com/coder/websocket": {"webtransport", "webtransport/bare", "cmd/skein-peers"},
-	"github.com/centrifugal/":    {"cmd/skein-peers"}, // nothing of it is in skein
+	"github.com/quic-go/":        {"webtransport", "webtransport/bare", "cmd/skein-bench/peers"},
+	"github.com/coder/websocket": {"webtransport", "webtransport/bare", "cmd/skein-bench/peers"},
+	"github.com/centrifugal/":    {"cmd/skein-bench/peers"}, // nothing of it is in skein
 	"github.com/nats-io/":        {"server/jet"},
 	"github.com/a-h/templ":       {"ui", "server"},
 	"github.com/goccy/go-yaml":   {"server"},
 	"github.com/google/btree":    {"server/memory"},
 	"modernc.org/sqlite":         {"server/memory"}, // the full-text index
 	"github.com/prometheus/":     {"server"},
-	"github.com/spf13/":          {"cmd/skein", "cmd/skein-peers"},
-	"skein.dev/skein/cmd/":       {},
+	"github.com/spf13/":          {"cmd/skein", "cmd/skein-bench", "cmd/skein-bench/peers"},
+	"skein.dev/skein/cmd/":       {"cmd/skein-bench"},
 	"github.com/rogpeppe/":       {},
 	"go.uber.org/goleak":         {},
 	"testing":                    {"e2e/kit"},
 	"skein.dev/skein/e2e/kit":    {},
 }
 
-func TestImportsRunOneWay(t *testing.T) {
-	t.Parallel()
-	cmd := exec.Command("go", "list", "-f", "{{.ImportPath}} {{join .Imports \" \"}}", "./...")
+// lodgers are what the product is measured with, and no part of it.
+var lodgers = []string{"cmd/", "e2e/", "webtransport/bare"}
+
+// goList runs go list at the top of the house. go test takes a result from its cache as long as what the test itself opened
+// is the same, and knows nothing of what go list reads: so each folder and each Go file is looked at here.
+func goList(t *testing.T, args ...string) string {
+	t.Helper()
+	err := filepath.WalkDir("..", func(path string, d fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case d.IsDir() && (d.Name() == "node_modules" || d.Name() == ".git"):
+			return filepath.SkipDir
+		case filepath.Ext(path) == ".go":
+			_, err = os.Stat(path)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command("go", append([]string{"list"}, args...)...)
 	cmd.Dir = ".."
 	out, err := cmd.Output()
 	if err != nil {
 		t.Fatal(err)
 	}
+	return string(out)
+}
+
+func TestTheProductHasNoLabAndNoBench(t *testing.T) {
+	t.Parallel()
+	for path := range strings.FieldsSeq(goList(t, "-deps", "./cmd/skein")) {
+		room := strings.TrimPrefix(path, module)
+		for _, l := range lodgers {
+			if room != "cmd/skein" && strings.HasPrefix(room, l) {
+				t.Errorf("%s is linked into cmd/skein", path)
+			}
+		}
+		if path == "testing" || path == "net/http/httptest" || strings.HasPrefix(path, "github.com/centrifugal/") {
+			t.Errorf("%s is linked into cmd/skein", path)
+		}
+	}
+}
+
+func TestImportsRunOneWay(t *testing.T) {
+	t.Parallel()
 	seen := map[string]bool{}
-	for line := range strings.Lines(string(out)) {
+	for line := range strings.Lines(goList(t, "-f", "{{.ImportPath}} {{join .Imports \" \"}}", "./...")) {
 		words := strings.Fields(line)
 		room := strings.TrimPrefix(words[0], module)
 		may, known := rooms[room]

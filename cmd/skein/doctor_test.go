@@ -5,15 +5,42 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
+	"skein.dev/skein/e2e/kit"
 	"skein.dev/skein/e2e/netlab"
 	"skein.dev/skein/webtransport/client"
 	"skein.dev/skein/webtransport/wire"
 )
+
+// serveIn runs a server on a host of the lab until stop is called.
+func serveIn(t *testing.T, h *netlab.Host, exe, dir string) (stop func()) {
+	t.Helper()
+	cmd := h.Command(t.Context(), exe, "serve", "--data-dir", dir, "--http", "off", "--listen", h.Addr.String()+":4433", "--insecure-listen")
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan struct{})
+	go func() { cmd.Wait(); close(ended) }()
+	stop = func() { cmd.Process.Signal(os.Interrupt); <-ended }
+	kit.Eventually(t, "it serves", func() bool {
+		select {
+		case <-ended:
+			t.Fatalf("the server in the lab ended at its start: %s", stderr.Bytes())
+		default:
+		}
+		_, err := os.Stat(filepath.Join(dir, wire.LocalFile))
+		return err == nil
+	})
+	return stop
+}
 
 // examine runs the doctor at the client's end of a lab, a server at the other.
 func examine(t *testing.T, c netlab.Conditions) *client.Report {
@@ -31,11 +58,7 @@ func examine(t *testing.T, c netlab.Conditions) *client.Report {
 		t.Fatal(err)
 	}
 	dir := t.TempDir()
-	stop, err := serveIn(t.Context(), l.Server, exe, dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer stop()
+	defer serveIn(t, l.Server, exe, dir)()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	cmd := l.Client.Command(ctx, exe, "--data-dir", dir, "doctor", "--json")

@@ -1,5 +1,5 @@
 // Package bare is the libraries that Skein's carriers stand on, used with nothing of Skein's around them: an echo server
-// and clients, against which `skein bench` measures what Skein adds. Nothing else uses it.
+// and clients, against which skein-bench measures what Skein adds. Nothing else uses it.
 package bare
 
 import (

@@ -2,11 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
-	"fmt"
-	"os"
-	"strconv"
-	"strings"
 	"sync"
 	"time"
 
@@ -17,22 +12,10 @@ import (
 
 // rss is what a process holds, in KiB, once it holds still.
 func rss(pid int) (float64, error) {
-	read := func() (float64, error) {
-		b, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
-		if err != nil {
-			return 0, err
-		}
-		for line := range strings.SplitSeq(string(b), "\n") {
-			if v, ok := strings.CutPrefix(line, "VmRSS:"); ok {
-				return strconv.ParseFloat(strings.TrimSpace(strings.TrimSuffix(strings.TrimSpace(v), "kB")), 64)
-			}
-		}
-		return 0, errors.New("no VmRSS")
-	}
-	last, err := read()
+	last, err := memory(pid)
 	for range 20 {
 		time.Sleep(200 * time.Millisecond)
-		now, err := read()
+		now, err := memory(pid)
 		if err != nil || max(now-last, last-now) < 64 {
 			return now, err
 		}

@@ -146,15 +146,15 @@ func (b *benchRun) lab(transport string, s labSetup) (rep labReport, err error) 
 // labServer is a server at one end of a link.
 type labServer struct {
 	*netlab.Lab
-	setup    labSetup
-	exe, dir string
-	stop     func()
+	setup     labSetup
+	self, dir string // this program, which is the client
+	stop      func()
 }
 
 // serveLab makes a link and runs a server at its end. Close it.
 func (b *benchRun) serveLab(s labSetup) (l *labServer, err error) {
 	l = &labServer{setup: s, stop: func() {}}
-	if l.exe, err = os.Executable(); err != nil {
+	if l.self, err = os.Executable(); err != nil {
 		return nil, err
 	}
 	control := "cubic"
@@ -166,7 +166,7 @@ func (b *benchRun) serveLab(s labSetup) (l *labServer, err error) {
 	}
 	if l.dir, err = os.MkdirTemp("", "skein-lab-"); err == nil {
 		var stop func()
-		if stop, err = serveIn(b.ctx, l.Server, l.exe, l.dir, fmt.Sprintf("--loss-masking=%v", s.masking)); err == nil {
+		if stop, err = serveIn(b.ctx, l.Server, b.o.skein, l.dir, fmt.Sprintf("--loss-masking=%v", s.masking)); err == nil {
 			l.stop = stop
 			return l, nil
 		}
@@ -188,7 +188,7 @@ func (l *labServer) client(ctx context.Context, at *netlab.Host, job labJob, rep
 	if err != nil {
 		return err
 	}
-	cmd := at.Command(ctx, l.exe, "bench", "--lab-client")
+	cmd := at.Command(ctx, l.self, labCommand().Name())
 	cmd.Stdin, cmd.Stderr = strings.NewReader(string(in)), os.Stderr
 	out, err := cmd.Output()
 	if err != nil {
@@ -198,8 +198,8 @@ func (l *labServer) client(ctx context.Context, at *netlab.Host, job labJob, rep
 }
 
 // serveIn runs a server on a host of the lab until stop is called.
-func serveIn(ctx context.Context, h *netlab.Host, exe, dir string, args ...string) (stop func(), err error) {
-	cmd := h.Command(ctx, exe, append([]string{"serve", "--data-dir", filepath.Join(dir), "--http", "off", "--listen", h.Addr.String() + ":4433",
+func serveIn(ctx context.Context, h *netlab.Host, skein, dir string, args ...string) (stop func(), err error) {
+	cmd := h.Command(ctx, skein, append([]string{"serve", "--data-dir", filepath.Join(dir), "--http", "off", "--listen", h.Addr.String() + ":4433",
 		"--insecure-listen", "--log-format", "json"}, args...)...)
 	log, err := cmd.StderrPipe()
 	if err != nil {
@@ -230,7 +230,14 @@ func startInLab(cmd *exec.Cmd, output io.Reader, ready string) (stop func(), err
 	return nil, fmt.Errorf("the server in the lab ended at its start: %s", strings.Join(said, "\n"))
 }
 
-// labClient is the process at the client's end.
+// labCommand is the process at the client's end.
+func labCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "lab", Short: "Be the client of a case over a link, for run", Args: cobra.NoArgs, Hidden: true,
+		RunE: func(cmd *cobra.Command, _ []string) error { return labClient(cmd) },
+	}
+}
+
 func labClient(cmd *cobra.Command) error {
 	var job labJob
 	if err := json.NewDecoder(cmd.InOrStdin()).Decode(&job); err != nil {

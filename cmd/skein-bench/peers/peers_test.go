@@ -1,4 +1,4 @@
-package main
+package peers
 
 import (
 	"bytes"
@@ -179,14 +179,14 @@ func TestASenderThatWaitsSendsAllTheSame(t *testing.T) {
 func TestHelpSaysWhoseHelperItIs(t *testing.T) {
 	t.Parallel()
 	for args, can := range map[string]func(kind) bool{"": isKind, "serve": isKind, "follow": hasMessages, "receive": hasBulk, "beside": hasStreams} {
-		root := newRoot()
+		root := Command()
 		var out bytes.Buffer
 		root.SetOut(&out)
 		root.SetArgs(append(strings.Fields(args), "--help"))
 		if err := root.ExecuteContext(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		if args == "" && !strings.Contains(out.String(), "A helper of `skein bench`") {
+		if args == "" && !strings.Contains(out.String(), "A helper of \"skein-bench run\"") {
 			t.Errorf("%s", out.String())
 		}
 		for _, name := range kindNames(can) {
@@ -196,7 +196,7 @@ func TestHelpSaysWhoseHelperItIs(t *testing.T) {
 		}
 	}
 	for args, want := range map[string]string{"serve --kind pigeons": "http2", "follow --kind tcp": "http2", "receive --kind http2": "tcp", "beside --kind tcp": "webtransport-go"} {
-		root := newRoot()
+		root := Command()
 		root.SetArgs(strings.Fields(args))
 		if err := root.ExecuteContext(t.Context()); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v", args, err)

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"slices"
 	"time"
 
@@ -14,10 +13,10 @@ import (
 	"skein.dev/skein/webtransport/client"
 )
 
-// labPeer is what one would use in place of Skein. Its server and its client are skein-peers, a program of its own.
+// labPeer is what one would use in place of Skein. Its server and its client are "skein-bench peers", each a process.
 type labPeer struct {
 	name    string // in the table, and for --transport
-	kind    string // for skein-peers
+	kind    string // for skein-bench peers
 	control string // TCP's congestion control
 }
 
@@ -62,22 +61,6 @@ func checkTransport(name string) error {
 	return nil
 }
 
-// peersProgram finds skein-peers: --peers, or beside this program.
-func peersProgram(path string) (string, error) {
-	if path != "" {
-		return exec.LookPath(path)
-	}
-	exe, err := os.Executable()
-	if err != nil {
-		return "", err
-	}
-	path, err = exec.LookPath(filepath.Join(filepath.Dir(exe), "skein-peers"))
-	if err != nil {
-		return "", fmt.Errorf("%w; build ./cmd/skein-peers, or say where it is with --peers", err)
-	}
-	return path, nil
-}
-
 // followPeer has a peer do what lab has Skein do.
 func (b *benchRun) followPeer(p labPeer, c netlab.Conditions) (r result, err error) {
 	warm, count := b.labTimes()
@@ -94,9 +77,6 @@ func (b *benchRun) followPeer(p labPeer, c netlab.Conditions) (r result, err err
 
 // labPeer runs a peer's server and client at the two ends of a link of its own, and gives what the client prints.
 func (b *benchRun) labPeer(p labPeer, c netlab.Conditions, args ...string) ([]byte, error) {
-	if _, err := peersProgram(b.o.peers); err != nil {
-		return nil, skipCase{err}
-	}
 	l, err := newLab(c, p.control)
 	if err != nil {
 		return nil, err
@@ -117,18 +97,18 @@ func (b *benchRun) labPeer(p labPeer, c netlab.Conditions, args ...string) ([]by
 // peerServer is a peer at the server's end of a link, beside Skein or alone.
 type peerServer struct {
 	labPeer
-	lab           *netlab.Lab
-	program, addr string
-	stop          func()
+	lab        *netlab.Lab
+	self, addr string // this program
+	stop       func()
 }
 
 func (b *benchRun) startPeer(p labPeer, l *netlab.Lab) (*peerServer, error) {
-	program, err := peersProgram(b.o.peers)
+	self, err := os.Executable()
 	if err != nil {
-		return nil, skipCase{err}
+		return nil, err
 	}
-	s := &peerServer{labPeer: p, lab: l, program: program, addr: l.Server.Addr.String() + ":4434"}
-	srv := l.Server.Command(b.ctx, program, "serve", "--kind", p.kind, "--listen", s.addr)
+	s := &peerServer{labPeer: p, lab: l, self: self, addr: l.Server.Addr.String() + ":4434"}
+	srv := l.Server.Command(b.ctx, self, "peers", "serve", "--kind", p.kind, "--listen", s.addr)
 	srv.Stderr = os.Stderr
 	out, err := srv.StdoutPipe()
 	if err != nil {
@@ -140,7 +120,7 @@ func (b *benchRun) startPeer(p labPeer, l *netlab.Lab) (*peerServer, error) {
 
 // client is the peer's client at the other end.
 func (s *peerServer) client(ctx context.Context, args ...string) *exec.Cmd {
-	cmd := s.lab.Client.Command(ctx, s.program, append(args, "--kind", s.kind, "--addr", s.addr)...)
+	cmd := s.lab.Client.Command(ctx, s.self, slices.Concat([]string{"peers"}, args, []string{"--kind", s.kind, "--addr", s.addr})...)
 	cmd.Stderr = os.Stderr
 	return cmd
 }

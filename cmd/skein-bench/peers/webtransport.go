@@ -1,4 +1,4 @@
-package main
+package peers
 
 import (
 	"context"
@@ -18,7 +18,7 @@ import (
 const bulkPath = "/bulk"
 
 func serveWebTransport(ctx context.Context, addr string, ready func(net.Addr)) error {
-	cert, err := newCertificate()
+	cert, err := NewCertificate()
 	if err != nil {
 		return err
 	}

@@ -1,4 +1,4 @@
-package main
+package peers
 
 import (
 	"context"
@@ -18,7 +18,8 @@ import (
 // anyCertificate is how a client trusts the server of the benchmark.
 func anyCertificate() *tls.Config { return &tls.Config{InsecureSkipVerify: true} }
 
-func newCertificate() (tls.Certificate, error) {
+// NewCertificate makes a certificate that nobody checks.
+func NewCertificate() (tls.Certificate, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return tls.Certificate{}, err
@@ -33,7 +34,7 @@ func newCertificate() (tls.Certificate, error) {
 
 // serveTLS serves HTTP/1, or HTTP/2 alone, until ctx ends, and waits for its handlers.
 func serveTLS(ctx context.Context, addr string, ready func(net.Addr), http2 bool, h http.HandlerFunc) error {
-	cert, err := newCertificate()
+	cert, err := NewCertificate()
 	if err != nil {
 		return err
 	}

@@ -1,17 +1,14 @@
-// Command skein-peers is what one would use in place of Skein, for `skein bench` to compare with: the same messages over
-// plain WebSocket, centrifuge, HTTP/2 and webtransport-go. It is a program of its own so that none of it is in skein.
-package main
+// Package peers is what one would use in place of Skein, for skein-bench to compare with: the same messages over plain
+// WebSocket, centrifuge, HTTP/2 and webtransport-go. The benchmark runs each server and each client as a process.
+package peers
 
 import (
 	"context"
 	"encoding/json"
 	"fmt"
 	"net"
-	"os"
-	"os/signal"
 	"slices"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -48,19 +45,11 @@ func kindNames(can func(kind) bool) (names []string) {
 	return names
 }
 
-func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	if err := newRoot().ExecuteContext(ctx); err != nil {
-		fmt.Fprintln(os.Stderr, "skein-peers: "+err.Error())
-		os.Exit(1)
-	}
-}
-
-func newRoot() *cobra.Command {
-	root := &cobra.Command{
-		Use: "skein-peers", Short: "What `skein bench` compares Skein with",
-		Long: `A helper of ` + "`skein bench`" + `, which starts it by itself. It carries the load of Skein's case in the lab by other means:
+// Command is "skein-bench peers".
+func Command() *cobra.Command {
+	c := &cobra.Command{
+		Use: "peers", Short: "Be what Skein is compared with, for run",
+		Long: `A helper of "skein-bench run", which starts it by itself. It carries the load of Skein's case in the lab by other means:
 a hundred senders, each a message of about 256 bytes every 100 ms, to one client that gets all. The kinds are:
 
   websocket        one WebSocket, each message as JSON (coder/websocket)
@@ -71,14 +60,12 @@ a hundred senders, each a message of about 256 bytes every 100 ms, to one client
 Two kinds carry bulk, as much as a stream brings: webtransport-go, and tcp, a plain TCP stream.
 
 A server is for one client. The client accepts any certificate.`,
-		Example: `  skein-peers serve --kind http2 --listen localhost:4480
-  skein-peers follow --kind http2 --addr localhost:4480 --warm 1s --count 5s
-  skein-peers receive --kind tcp --addr localhost:4481 --bytes 8388608`,
-		SilenceUsage: true, SilenceErrors: true,
+		Example: `  skein-bench peers serve --kind http2 --listen localhost:4480
+  skein-bench peers follow --kind http2 --addr localhost:4480 --warm 1s --count 5s
+  skein-bench peers receive --kind tcp --addr localhost:4481 --bytes 8388608`,
 	}
-	root.SetOut(os.Stdout) // else cobra prints to standard error
-	root.AddCommand(serveCommand(), followCommand(), receiveCommand(), besideCommand())
-	return root
+	c.AddCommand(serveCommand(), followCommand(), receiveCommand(), besideCommand())
+	return c
 }
 
 func serveCommand() *cobra.Command {
