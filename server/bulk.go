@@ -9,7 +9,7 @@ import (
 	"strings"
 	"time"
 
-	"skein.dev/skein/server/control"
+	"skein.dev/skein/server/artifacts"
 	"skein.dev/skein/webtransport"
 	"skein.dev/skein/webtransport/wire"
 )
@@ -98,7 +98,7 @@ func (l *lane) endBulk(b wire.Bulk) {
 func (l *lane) refuseBulk(h wire.Header, err error) {
 	var we *wire.Error
 	switch {
-	case errors.Is(err, control.ErrStopping), l.c.ctx.Err() != nil:
+	case errors.Is(err, artifacts.ErrStopping), l.c.ctx.Err() != nil:
 		l.cancel(wire.StreamCanceled)
 	case errors.As(err, &we):
 		l.endBulk(wire.Bulk{Error: we})

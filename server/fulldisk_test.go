@@ -8,19 +8,14 @@ import (
 	"testing"
 	"time"
 
-	"golang.org/x/sys/unix"
-
+	"skein.dev/skein/e2e/kit"
 	"skein.dev/skein/webtransport/wire"
 )
 
 // On a full disk, what is new is refused with a clear error, what runs waits or ends well, and when there is space again
 // everything goes on: nothing was lost.
 func TestAFullDisk(t *testing.T) {
-	dir := t.TempDir()
-	if err := unix.Mount("skein-test", dir, "tmpfs", 0, "size=192m"); err != nil {
-		t.Skipf("NOT TESTED: what a full disk does. A tmpfs can't be mounted, which needs root: %v", err)
-	}
-	t.Cleanup(func() { unix.Unmount(dir, unix.MNT_DETACH) })
+	dir := kit.TmpFS(t, "192m")
 	n := start(t, func(o *Options) { o.DataDir = filepath.Join(dir, "data") })
 	p := n.join(t, wire.WebTransport)
 	printer := n.shell(t, "while read line; do echo got $line; done")
@@ -34,7 +29,8 @@ func TestAFullDisk(t *testing.T) {
 	slow := result[wire.SubmitResult](t, ask(tasks, "1", wire.MethodTaskSubmit, wire.SubmitParams{Tasks: []wire.TaskSpec{{Type: "shell",
 		Argv: []string{"sh", "-c", "while [ ! -e " + dir + "/go ]; do sleep 0.05; done; echo done"}}}})).Tasks[0]
 
-	free := fillDisk(t, dir)
+	free := kit.Fill(t, dir, 8<<20)    // less than the store's reserve
+	time.Sleep(250 * time.Millisecond) // the store looks ten times a second
 	for id, c := range map[string]struct {
 		s      *stream
 		method string
@@ -88,29 +84,5 @@ func TestAFullDisk(t *testing.T) {
 	}
 	if m := ask(p.ctrl, "22", wire.MethodSpawn, wire.SpawnParams{Type: "scripted"}); m.Error != nil {
 		t.Errorf("with space again: %v", m.Error)
-	}
-}
-
-// fillDisk leaves less than the store's reserve.
-func fillDisk(t *testing.T, dir string) (free func()) {
-	t.Helper()
-	var st unix.Statfs_t
-	if err := unix.Statfs(dir, &st); err != nil {
-		t.Fatal(err)
-	}
-	filler := filepath.Join(dir, "filler")
-	f, err := os.Create(filler)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	if err := unix.Fallocate(int(f.Fd()), 0, 0, int64(st.Bavail)*st.Bsize-(8<<20)); err != nil {
-		t.Fatal(err)
-	}
-	time.Sleep(250 * time.Millisecond) // the store looks ten times a second
-	return func() {
-		if err := os.Remove(filler); err != nil {
-			t.Fatal(err)
-		}
 	}
 }

@@ -19,8 +19,9 @@ var rooms = map[string][]string{
 	"cmd/skein-bench":       {"cmd/skein-bench/peers", "webtransport", "webtransport/bare", "webtransport/client", "webtransport/wire", "e2e/netlab"},
 	"cmd/skein-bench/peers": {"webtransport/bare"},
 
-	"server":              {"server/control", "server/memory", "server/noun", "server/jet", "server/runner", "ui", "static", "webtransport", "webtransport/wire"},
-	"server/control":      {"server/grep", "server/memory", "server/noun", "server/runner", "server/screen", "webtransport/wire"},
+	"server":              {"server/artifacts", "server/control", "server/memory", "server/noun", "server/jet", "server/runner", "ui", "static", "webtransport", "webtransport/wire"},
+	"server/artifacts":    {"server/noun", "webtransport/wire"},
+	"server/control":      {"server/artifacts", "server/grep", "server/memory", "server/noun", "server/runner", "server/screen", "webtransport/wire"},
 	"server/grep":         {"server/screen"}, // which lines of output have a hit
 	"server/jet":          {"webtransport/wire"},
 	"server/memory":       {"server/noun", "webtransport/wire"},
@@ -35,7 +36,7 @@ var rooms = map[string][]string{
 	"webtransport/wire":   {},
 	"webtransport/qmux":   {},
 	"webtransport/bare":   {},
-	"e2e/kit":             {}, // for tests
+	"e2e/kit":             {"webtransport/wire"}, // for tests
 	"e2e/netlab":          {},
 	"e2e/faults":          {},
 }

@@ -4,8 +4,11 @@ package kit
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"testing"
 	"time"
+
+	"skein.dev/skein/webtransport/wire"
 )
 
 // Patience bounds every wait for something that must happen. Only a failing test comes near it, however busy the machine.
@@ -33,4 +36,15 @@ func SameJSON(t testing.TB, a, b any) bool {
 		t.Fatal(err)
 	}
 	return bytes.Equal(one, two)
+}
+
+// Refused checks an error's code and field, and that it says something. It gives the error, or an empty one.
+func Refused(t testing.TB, err error, code wire.ErrorCode, field string) *wire.Error {
+	t.Helper()
+	var e *wire.Error
+	if !errors.As(err, &e) || e.Code != code || e.Data == nil || e.Data.Field != field || e.Message == "" {
+		t.Errorf("the error is %v (%+v), want %s on field %q", err, e, code, field)
+		return wire.Errorf(code, "")
+	}
+	return e
 }

@@ -252,7 +252,7 @@ func (a *agent) watch(run runner.Running) {
 		if a.speaks != nil {
 			a.speaks.ended()
 		}
-		a.p.Artifacts.collect(a.id)
+		a.p.Artifacts.Collect(a.id)
 		exit = a.lastWord(run.Exit())
 		stopped := a.record().Desired == wire.DesiredStop
 		a.p.Tasks.gone(a, exit, stopped)

@@ -14,17 +14,17 @@ package control
 import (
 	"cmp"
 	"context"
-	"crypto/rand"
-	"encoding/base32"
 	"errors"
 	"log/slog"
 	"maps"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"skein.dev/skein/server/artifacts"
 	"skein.dev/skein/server/memory"
 	"skein.dev/skein/server/runner"
 	"skein.dev/skein/webtransport/wire"
@@ -33,7 +33,7 @@ import (
 // Store keeps records and events.
 type Store interface {
 	TaskStore
-	ArtifactStore
+	artifacts.Store
 	memory.Store
 	// PutAdmission keeps what Admission gives after a restart: how admission is, and how it was before, the newest first.
 	PutAdmission(ctx context.Context, changes []wire.Admission) error
@@ -117,7 +117,7 @@ type Plane struct {
 	// Tasks is the work that agents are given.
 	Tasks *Tasks
 	// Artifacts is the files that were kept.
-	Artifacts *Artifacts
+	Artifacts *artifacts.Artifacts
 	// Memory is the state that agents and people share.
 	Memory *memory.Memory
 
@@ -169,7 +169,8 @@ func Open(ctx context.Context, o Options) (*Plane, error) {
 	p.o.SearchTime = cmp.Or(o.SearchTime, defaultSearchTime)
 	p.searches = make(chan struct{}, maxSearches)
 	p.closingCtx, p.beginClosing = context.WithCancel(context.Background())
-	p.Tasks, p.Artifacts = newTasks(p), newArtifacts(p)
+	p.Tasks = newTasks(p)
+	p.Artifacts = artifacts.New(artifacts.Options{Store: o.Store, Life: life{p}, Dir: p.dataFile(), WorkDir: o.WorkDir, Timeout: p.o.StoreTimeout}, p.log)
 	for _, t := range o.Types {
 		if t.StopGraceMS == 0 {
 			t.StopGraceMS = DefaultStopGrace.Milliseconds()
@@ -190,7 +191,7 @@ func Open(ctx context.Context, o Options) (*Plane, error) {
 	if err := p.Tasks.open(ctx); err != nil {
 		return nil, err
 	}
-	if err := p.Artifacts.open(ctx); err != nil {
+	if err := p.Artifacts.Open(ctx); err != nil {
 		return nil, err
 	}
 	if err := p.openMemory(ctx); err != nil {
@@ -201,9 +202,14 @@ func Open(ctx context.Context, o Options) (*Plane, error) {
 	p.workers.Go(func() { p.beat(p.ctx) })
 	p.workers.Go(func() { p.saves.run(p.ctx) })
 	p.workers.Go(func() { p.Tasks.schedule(p.ctx) })
-	p.workers.Go(func() { p.Artifacts.tend(p.ctx) })
+	p.workers.Go(func() { p.Artifacts.Tend(p.ctx) })
 	p.clearLeftovers()
 	return p, nil
+}
+
+// dataFile is a path in the data folder.
+func (p *Plane) dataFile(name ...string) string {
+	return filepath.Join(append([]string{cmp.Or(p.o.DataDir, filepath.Dir(p.o.WorkDir))}, name...)...)
 }
 
 // openMemory opens memory beside the plane's other data, and with its patience.
@@ -277,7 +283,7 @@ func (p *Plane) Close(ctx context.Context) []wire.StopReport {
 	res := p.haltAll(ctx, "server", p.all())
 	p.running.Wait()
 	p.Tasks.close()
-	p.Artifacts.close()
+	p.Artifacts.Close()
 	p.stop()
 	p.workers.Wait()
 	p.Memory.Close()
@@ -492,13 +498,6 @@ func (p *Plane) forget(ctx context.Context) {
 		}
 		p.mu.Unlock()
 	}
-}
-
-// newID makes an id: a letter that tells what it is of, and twelve characters.
-func newID(letter string) string {
-	var b [8]byte
-	rand.Read(b[:])
-	return letter + strings.ToLower(base32.StdEncoding.EncodeToString(b[:])[:12])
 }
 
 var errClosing = wire.Errorf(wire.CodeUnavailable, "the server is stopping: no new agents")

@@ -328,7 +328,7 @@ func TestAnAnswerThatIsTooLong(t *testing.T) {
 	}
 	many := &wire.SubmitResult{Tasks: make([]wire.Task, wire.MaxBatch)}
 	for i := range many.Tasks {
-		many.Tasks[i].ID, many.Tasks[i].Input = wire.TaskID(newID("t")), wire.Payload{Text: strings.Repeat("x", 1000)}
+		many.Tasks[i].ID, many.Tasks[i].Input = wire.TaskID(noun.NewID("t")), wire.Payload{Text: strings.Repeat("x", 1000)}
 	}
 	line := answerLine([]byte("1"), func() (any, error) { return many, nil })
 	if len(line) > maxAgentLine || bytes.Count(line, []byte(`"trimmed":true`)) != wire.MaxBatch || !bytes.Contains(line, []byte(many.Tasks[999].ID)) {

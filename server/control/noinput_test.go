@@ -3,6 +3,7 @@ package control_test
 import (
 	"testing"
 
+	"skein.dev/skein/e2e/kit"
 	"skein.dev/skein/server/noun"
 	"skein.dev/skein/webtransport/wire"
 )
@@ -31,7 +32,7 @@ func TestAnAgentWithoutInput(t *testing.T) {
 	}
 	a := n.spawn(t, wire.SpawnParams{Type: "shell", Argv: []string{"sleep", "300"}, NoInput: true})
 	for _, in := range []wire.InputParams{{ID: a.ID, Text: "hello\n"}, {ID: a.ID, EOF: true}} {
-		isCode(t, n.Input(t.Context(), "test", in), wire.CodePrecondition, "id")
+		kit.Refused(t, n.Input(t.Context(), "test", in), wire.CodePrecondition, "id")
 	}
 }
 
@@ -52,7 +53,7 @@ func TestATaskWithoutInput(t *testing.T) {
 	refused := func(s wire.TaskSpec, field string) {
 		t.Helper()
 		_, err := n.Tasks.Submit(t.Context(), noun.Caller{Actor: "test"}, wire.SubmitParams{Tasks: []wire.TaskSpec{s}})
-		isCode(t, err, wire.CodeInvalidParams, field)
+		kit.Refused(t, err, wire.CodeInvalidParams, field)
 	}
 	refused(wire.TaskSpec{Type: "command", Argv: []string{"cat"}, NoInput: true, Input: text("lost")}, "input")
 	refused(wire.TaskSpec{Type: "deaf", Input: text("lost")}, "input")

@@ -45,17 +45,17 @@ func (ts *Tasks) checkOrchestration(p *wire.OrchestrateParams) error {
 	}
 	switch {
 	case n < 1 || n > wire.MaxBatch:
-		return bad("inputs", "give 1 to %d inputs", wire.MaxBatch)
+		return noun.Bad("inputs", "give 1 to %d inputs", wire.MaxBatch)
 	case !slices.Contains(wire.AggregateModes, p.Mode):
 		return wire.Errorf(wire.CodeInvalidParams, "mode %q is none of %v", p.Mode, wire.AggregateModes).WithField("mode")
 	case p.Mode == wire.AggregateQuorum && (p.Quorum < 1 || p.Quorum > n):
-		return bad("quorum", "a quorum of %d inputs is between 1 and %d", n, n)
+		return noun.Bad("quorum", "a quorum of %d inputs is between 1 and %d", n, n)
 	case p.Mode != wire.AggregateQuorum && p.Quorum != 0:
-		return bad("quorum", "a quorum goes with mode quorum")
+		return noun.Bad("quorum", "a quorum goes with mode quorum")
 	case (p.Mode == wire.AggregateReduce) != (p.Reduce != nil):
-		return bad("reduce", "mode reduce, and no other, has a reduce task")
+		return noun.Bad("reduce", "mode reduce, and no other, has a reduce task")
 	case len(p.Task.DependsOn) > 0:
-		return bad("task", "the children of an orchestration depend on nothing; let a task depend on the orchestration")
+		return noun.Bad("task", "the children of an orchestration depend on nothing; let a task depend on the orchestration")
 	}
 	for i, in := range p.Inputs {
 		s := p.Task

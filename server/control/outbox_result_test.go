@@ -4,8 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -134,27 +132,5 @@ func TestOfSeveralTasksTheNameTells(t *testing.T) {
 		if a.Name == "whose" && a.Task != "" {
 			t.Errorf("nobody can tell whose it is, and it is task %s's", a.Task)
 		}
-	}
-}
-
-// TestWhatIsOpenIsNotTakenWithAResult looks at the folder itself.
-func TestWhatIsOpenIsNotTakenWithAResult(t *testing.T) {
-	t.Parallel()
-	o := newOutbox("a1", t.TempDir())
-	if err := os.WriteFile(filepath.Join(o.dir, "f"), []byte("x"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if got := o.look(nil, lookFor{tasks: []wire.TaskID{"t1"}, answered: "t2"}); len(got) > 0 {
-		t.Errorf("with another task's result: %+v", got)
-	}
-	if got := o.look(nil, lookFor{tasks: []wire.TaskID{"t1"}, answered: "t1"}); len(got) != 1 || got[0].task != "t1" {
-		t.Errorf("with its task's result: %+v", got)
-	}
-	// It was not kept, such as on a full disk, and the next task writes to it.
-	if err := os.WriteFile(filepath.Join(o.dir, "f"), []byte("more"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if got := o.look(nil, lookFor{tasks: []wire.TaskID{"t2"}, answered: "t2"}); len(got) != 1 || got[0].task != "t2" {
-		t.Errorf("of the next task: %+v", got)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"maps"
 	"os"
@@ -227,9 +228,9 @@ func TestAnOutboxIsAFolder(t *testing.T) {
 }
 
 func TestAFullDiskLeavesFilesInTheOutbox(t *testing.T) {
-	dir := tmpfs(t, "256m")
+	dir := kit.TmpFS(t, "256m")
 	n := open(t, dir)
-	free := fill(t, dir, 24<<20) // less than the reserve, an eighth of the disk
+	free := kit.Fill(t, dir, 24<<20) // less than the reserve, an eighth of the disk
 	a := n.shell(t, `head -c 1000000 /dev/zero > "$SKEIN_OUTBOX/f"`)
 	if end := n.wait(t, a.ID); end.Reason != wire.ReasonCompleted {
 		t.Errorf("the agent: %+v", end)
@@ -243,4 +244,29 @@ func TestAFullDiskLeavesFilesInTheOutbox(t *testing.T) {
 	n = open(t, dir)
 	kit.Eventually(t, "the file is kept", func() bool { return len(n.kept(a.ID)) == 1 })
 	n.holds(t, n.kept(a.ID)["f"].ID, make([]byte, 1_000_000))
+}
+
+// holds checks that an artifact is complete and has these bytes.
+func (n *node) holds(t *testing.T, id wire.ArtifactID, want []byte) {
+	t.Helper()
+	a, r, err := n.Artifacts.Download(t.Context(), id, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := io.ReadAll(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if a.State != wire.ArtifactComplete || a.Size != int64(len(want)) || !bytes.Equal(got, want) {
+		t.Errorf("the record is %+v, with %d bytes; want %d", a, len(got), len(want))
+	}
+}
+
+func (n *node) objects(t *testing.T) []wire.ArtifactID {
+	t.Helper()
+	ids, err := n.store.Objects(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ids
 }

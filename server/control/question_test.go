@@ -3,6 +3,7 @@ package control_test
 import (
 	"testing"
 
+	"skein.dev/skein/e2e/kit"
 	"skein.dev/skein/webtransport/wire"
 )
 
@@ -16,13 +17,13 @@ func TestAnInputAnswersWhatWasShown(t *testing.T) {
 		return n.Input(t.Context(), "test", wire.InputParams{ID: a.ID, Text: line + "\n", Question: &question})
 	}
 	for _, shown := range []string{"", "Delete?"} {
-		isCode(t, write(shown, "blind"), wire.CodeConflict, "question")
+		kit.Refused(t, write(shown, "blind"), wire.CodeConflict, "question")
 	}
 	if err := write("Merge?", "yes"); err != nil {
 		t.Fatal(err)
 	}
 	n.untilAgent(t, a.ID, "answered", func(a wire.Agent) bool { return a.LastLine == "got yes" && a.Question == "" })
-	isCode(t, write("Merge?", "yes again"), wire.CodeConflict, "question")
+	kit.Refused(t, write("Merge?", "yes again"), wire.CodeConflict, "question")
 	if err := write("", "go on"); err != nil {
 		t.Error(err)
 	}

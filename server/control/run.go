@@ -118,7 +118,7 @@ func (ts *Tasks) answered(a *agent, id wire.TaskID, o outcome) bool {
 	r, known := ts.hear(a, id, o)
 	if r != nil {
 		ts.p.running.Add(1) // the agent's own is there: its process is being heard
-		ts.p.Artifacts.take(a.id, lookFor{answered: id}, func() {
+		ts.p.Artifacts.Answered(a.id, id, func() {
 			defer ts.p.running.Done()
 			ts.mu.Lock()
 			defer ts.mu.Unlock()
@@ -403,7 +403,7 @@ func (ts *Tasks) Cancel(by noun.Caller, p wire.TaskCancelParams) (*wire.TaskCanc
 	ts.mu.Lock()
 	defer ts.mu.Unlock()
 	if len(p.IDs) == 0 {
-		return nil, bad("ids", "name the tasks to cancel in ids")
+		return nil, noun.Bad("ids", "name the tasks to cancel in ids")
 	}
 	for _, id := range p.IDs {
 		if ts.all[id] == nil {

@@ -117,21 +117,21 @@ func (p *Plane) check(s *wire.SpawnParams) (wire.AgentType, error) {
 	}
 	switch {
 	case s.Count < 1 || s.Count > wire.MaxBatch:
-		return t, bad("count", "count must be between 1 and %d", wire.MaxBatch)
+		return t, noun.Bad("count", "count must be between 1 and %d", wire.MaxBatch)
 	case len([]rune(s.Name)) > maxName:
-		return t, bad("name", "the name is longer than %d characters", maxName)
+		return t, noun.Bad("name", "the name is longer than %d characters", maxName)
 	case len(s.Env) > maxEnv:
-		return t, bad("env", "more than %d environment variables", maxEnv)
+		return t, noun.Bad("env", "more than %d environment variables", maxEnv)
 	case len(s.Labels) > maxLabels:
-		return t, bad("labels", "more than %d labels", maxLabels)
+		return t, noun.Bad("labels", "more than %d labels", maxLabels)
 	case len(s.Argv)+len(s.Args) > maxArgs:
-		return t, bad("argv", "more than %d arguments", maxArgs)
+		return t, noun.Bad("argv", "more than %d arguments", maxArgs)
 	case s.Cwd != "" && !filepath.IsAbs(s.Cwd):
-		return t, bad("cwd", "the working folder %q is not an absolute path", s.Cwd)
+		return t, noun.Bad("cwd", "the working folder %q is not an absolute path", s.Cwd)
 	}
 	for _, arg := range slices.Concat(s.Argv, s.Args) {
 		if len(arg) > maxArgLen {
-			return t, bad("argv", "an argument is longer than %d bytes", maxArgLen)
+			return t, noun.Bad("argv", "an argument is longer than %d bytes", maxArgLen)
 		}
 	}
 	if err := checkRecord(t, s); err != nil {
@@ -157,7 +157,7 @@ func place(t wire.AgentType, s *wire.SpawnParams) error {
 	if len(s.Command) > 0 {
 		switch {
 		case len(s.Argv)+len(s.Args) > 0:
-			return bad("command", "give command, or argv and args, not both")
+			return noun.Bad("command", "give command, or argv and args, not both")
 		case len(t.Argv) == 0 && t.Kind == wire.KindExec:
 			s.Argv = s.Command
 		default:
@@ -175,20 +175,20 @@ func place(t wire.AgentType, s *wire.SpawnParams) error {
 func checkArgv(t wire.AgentType, s *wire.SpawnParams) error {
 	switch {
 	case s.Script != "":
-		return bad("script", "type %q runs a command, it takes no script", t.Name)
+		return noun.Bad("script", "type %q runs a command, it takes no script", t.Name)
 	case len(t.Argv) == 0 && len(s.Argv) == 0:
-		return bad("argv", "type %q needs a command: give argv, one string an argument", t.Name)
+		return noun.Bad("argv", "type %q needs a command: give argv, one string an argument", t.Name)
 	case len(t.Argv) == 0 && s.Argv[0] == "":
-		return bad("argv", "the command is empty")
+		return noun.Bad("argv", "the command is empty")
 	case len(t.Argv) > 0 && len(s.Argv) > 0:
-		return bad("argv", "type %q has its own command; give args to add arguments", t.Name)
+		return noun.Bad("argv", "type %q has its own command; give args to add arguments", t.Name)
 	}
 	return nil
 }
 
 func checkScript(t wire.AgentType, s *wire.SpawnParams) error {
 	if len(s.Argv)+len(s.Args) > 0 {
-		return bad("argv", "type %q runs a script, it takes no command", t.Name)
+		return noun.Bad("argv", "type %q runs a script, it takes no command", t.Name)
 	}
 	if s.Script == "" {
 		return nil
@@ -197,10 +197,6 @@ func checkScript(t wire.AgentType, s *wire.SpawnParams) error {
 		return wire.AsError(err).WithField("script")
 	}
 	return nil
-}
-
-func bad(field, format string, args ...any) error {
-	return wire.Errorf(wire.CodeInvalidParams, format, args...).WithField(field)
 }
 
 // admit checks a request and makes the records, all or none, under the caps of the type and of the node.
@@ -239,7 +235,7 @@ func (p *Plane) admit(by noun.Caller, s wire.SpawnParams, from origin) (*batch, 
 	for i := range b.agents {
 		p.nextNum++
 		rec := wire.Agent{
-			ID: wire.AgentID(newID("a")), Num: p.nextNum, Name: name(t, s, i, p.nextNum), Type: t.Name, Kind: t.Kind, Node: p.o.Node,
+			ID: wire.AgentID(noun.NewID("a")), Num: p.nextNum, Name: name(t, s, i, p.nextNum), Type: t.Name, Kind: t.Kind, Node: p.o.Node,
 			Generation: 1, Desired: wire.DesiredRun, Status: wire.StatusPending, CreatedAt: now,
 			Argv: slices.Concat(t.Argv, s.Argv, s.Args), Cwd: cmp.Or(s.Cwd, t.Cwd), Labels: merge(t.Labels, s.Labels),
 			NoInput: s.NoInput || t.Stdin == wire.StdinNone, OnDemand: from.onDemand, Request: by.Part(i),
@@ -339,7 +335,11 @@ func (p *Plane) launch(ctx context.Context, a *agent, b *batch) (runner.Running,
 	if rec.Desired == wire.DesiredStop {
 		return nil, wire.Errorf(wire.CodeSpawnFailed, "stopped before it was started")
 	}
-	env := merge(merge(b.typ.Env, b.params.Env), merge(p.Artifacts.outboxOf(a, rec.Cwd), a.forRun.env()))
+	env := merge(b.typ.Env, b.params.Env)
+	if b.typ.Kind == wire.KindExec {
+		env = merge(env, p.Artifacts.Outbox(a.id, rec.Cwd))
+	}
+	env = merge(env, a.forRun.env())
 	a.launch = runner.Launch{
 		Agent: a.id, Instance: p.o.Instance, Argv: rec.Argv, Env: env, Cwd: rec.Cwd, NoInput: rec.NoInput,
 		CreateCwd: b.params.Cwd == "" && b.typ.Cwd == "", Script: cmp.Or(b.params.Script, b.typ.Script),

@@ -22,7 +22,7 @@ const maxGrace = 10 * time.Minute
 // opens it again. What its agents had in work is canceled, and so is what waits for another attempt.
 func (p *Plane) Stop(ctx context.Context, by noun.Caller, s wire.StopParams) (*wire.StopResult, error) {
 	if s.GraceMS != nil && (*s.GraceMS < 0 || *s.GraceMS > maxGrace.Milliseconds()) {
-		return nil, bad("grace_ms", "the grace must be between 0 and %d ms", maxGrace.Milliseconds())
+		return nil, noun.Bad("grace_ms", "the grace must be between 0 and %d ms", maxGrace.Milliseconds())
 	}
 	res := &wire.StopResult{}
 	var agents []*agent
@@ -30,12 +30,12 @@ func (p *Plane) Stop(ctx context.Context, by noun.Caller, s wire.StopParams) (*w
 	switch s.Scope {
 	case "", wire.ScopeAgent:
 		if len(s.IDs) == 0 {
-			return nil, bad("ids", "name the agents to stop in ids")
+			return nil, noun.Bad("ids", "name the agents to stop in ids")
 		}
 		agents, missing = p.named(s.IDs)
 	case wire.ScopeTask:
 		if len(s.Tasks) == 0 {
-			return nil, bad("tasks", "name the tasks to stop in tasks")
+			return nil, noun.Bad("tasks", "name the tasks to stop in tasks")
 		}
 		var err error
 		if agents, res.Canceled, err = p.Tasks.halt(by, s.Tasks); err != nil {
@@ -247,11 +247,11 @@ func reportOn(rec wire.Agent, begin time.Time, rep wire.StopReport) wire.StopRep
 // Input writes to an agent's standard input.
 func (p *Plane) Input(ctx context.Context, actor string, in wire.InputParams) error {
 	if in.Text != "" && in.Base64 != nil {
-		return bad("text", "give text or base64, not both")
+		return noun.Bad("text", "give text or base64, not both")
 	}
 	b := in.Bytes()
 	if len(b) == 0 && !in.EOF {
-		return bad("text", "there is nothing to write: give text, base64 or eof")
+		return noun.Bad("text", "there is nothing to write: give text, base64 or eof")
 	}
 	if len(b) > wire.MaxInput {
 		return wire.Errorf(wire.CodeTooLarge, "the input is longer than %d bytes; send it in parts", wire.MaxInput).WithField("text")

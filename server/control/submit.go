@@ -27,7 +27,7 @@ const (
 // request, was there before is that earlier one.
 func (ts *Tasks) Submit(_ context.Context, by noun.Caller, params wire.SubmitParams) (*wire.SubmitResult, error) {
 	if n := len(params.Tasks); n < 1 || n > wire.MaxBatch {
-		return nil, bad("tasks", "give 1 to %d tasks", wire.MaxBatch)
+		return nil, noun.Bad("tasks", "give 1 to %d tasks", wire.MaxBatch)
 	}
 	specs := slices.Clone(params.Tasks)
 	for i := range specs {
@@ -63,29 +63,29 @@ func (ts *Tasks) check(s *wire.TaskSpec) error {
 	case !slices.Contains(wire.Priorities, s.Priority):
 		return wire.Errorf(wire.CodeInvalidParams, "priority %q is none of %v", s.Priority, wire.Priorities).WithField("priority")
 	case len([]rune(s.Name)) > maxTaskName:
-		return bad("name", "the name is longer than %d characters", maxTaskName)
+		return noun.Bad("name", "the name is longer than %d characters", maxTaskName)
 	case !typeLike(s.Queue):
-		return bad("queue", "a queue's name has 1 to 63 of a-z, 0-9, - and _")
+		return noun.Bad("queue", "a queue's name has 1 to 63 of a-z, 0-9, - and _")
 	case len(s.Key) > 100 || len(s.IdempotencyKey) > 200:
-		return bad("key", "a key is longer than 100 bytes, or an idempotency key than 200")
+		return noun.Bad("key", "a key is longer than 100 bytes, or an idempotency key than 200")
 	case s.Input.Text != "" && s.Input.Base64 != nil:
-		return bad("input", "give text or base64, not both")
+		return noun.Bad("input", "give text or base64, not both")
 	case len(s.Input.Bytes()) > wire.MaxTaskInput:
 		return wire.Errorf(wire.CodeTooLarge, "the input is longer than %d bytes; put it into memory or an artifact, and its name into the input", wire.MaxTaskInput).WithField("input")
 	case s.Retry.Max < 1 || s.Retry.Max > wire.MaxAttempts:
-		return bad("retry", "retry.max must be between 1 and %d", wire.MaxAttempts)
+		return noun.Bad("retry", "retry.max must be between 1 and %d", wire.MaxAttempts)
 	case s.Retry.BackoffMS < 0 || s.Retry.BackoffMS > maxTimeout.Milliseconds():
-		return bad("retry", "retry.backoff must be between 0 and %d ms", maxTimeout.Milliseconds())
+		return noun.Bad("retry", "retry.backoff must be between 0 and %d ms", maxTimeout.Milliseconds())
 	case wire.CheckRetryOn(s.RetryOn) != "":
-		return bad("retry_on", "%s", wire.CheckRetryOn(s.RetryOn))
+		return noun.Bad("retry_on", "%s", wire.CheckRetryOn(s.RetryOn))
 	case len(s.DependsOn) > wire.MaxDependsOn:
-		return bad("depends_on", "more than %d dependencies", wire.MaxDependsOn)
+		return noun.Bad("depends_on", "more than %d dependencies", wire.MaxDependsOn)
 	case len(s.Capabilities) > maxCapacity || len(s.Labels) > maxLabels || len(s.Argv)+len(s.Args) > maxArgs:
-		return bad("labels", "more than %d labels, %d capabilities or %d arguments", maxLabels, maxCapacity, maxArgs)
+		return noun.Bad("labels", "more than %d labels, %d capabilities or %d arguments", maxLabels, maxCapacity, maxArgs)
 	}
 	for _, ms := range []int64{s.Timeouts.QueueMS, s.Timeouts.RunMS, s.Timeouts.HeartbeatMS} {
 		if ms < 0 || ms > maxTimeout.Milliseconds() {
-			return bad("timeouts", "a timeout must be between 0 (none) and %d ms", maxTimeout.Milliseconds())
+			return noun.Bad("timeouts", "a timeout must be between 0 (none) and %d ms", maxTimeout.Milliseconds())
 		}
 	}
 	s.Input.Size = 0
@@ -105,12 +105,12 @@ func (ts *Tasks) check(s *wire.TaskSpec) error {
 func (ts *Tasks) checkDoer(s *wire.TaskSpec) error {
 	if s.Agent != "" {
 		if len(s.RetryOn) > 0 {
-			return bad("retry_on", "the task goes to a running agent: only a task that is a process has an exit code")
+			return noun.Bad("retry_on", "the task goes to a running agent: only a task that is a process has an exit code")
 		}
 		return ts.checkAgent(s)
 	}
 	if s.Type == "" && len(s.Capabilities) == 0 {
-		return bad("type", "say who can do it: type, agent or capabilities")
+		return noun.Bad("type", "say who can do it: type, agent or capabilities")
 	}
 	var able []string
 	for _, t := range ts.p.types {
@@ -128,7 +128,7 @@ func (ts *Tasks) checkDoer(s *wire.TaskSpec) error {
 			return wire.Errorf(wire.CodePrecondition, "agents of type %q take no tasks (its configuration has no tasks: lines or process); these do: %s", s.Type, strings.Join(able, ", ")).WithField("type").WithSupported(able)
 		}
 		if t.Tasks == wire.TasksLines && len(s.RetryOn) > 0 {
-			return bad("retry_on", "tasks of type %q go to running agents: only a task that is a process has an exit code", t.Name)
+			return noun.Bad("retry_on", "tasks of type %q go to running agents: only a task that is a process has an exit code", t.Name)
 		}
 		if err := checkTaskArgv(t, s); err != nil {
 			return err
@@ -166,11 +166,11 @@ func (ts *Tasks) checkAgent(s *wire.TaskSpec) error {
 	case !rec.Status.Alive():
 		return wire.Errorf(wire.CodePrecondition, "agent %s is %s: it takes no tasks", s.Agent, rec.Status).WithField("agent")
 	case s.Type != "" && s.Type != rec.Type:
-		return bad("type", "agent %s is of type %q", s.Agent, rec.Type)
+		return noun.Bad("type", "agent %s is of type %q", s.Agent, rec.Type)
 	}
 	for _, c := range s.Capabilities {
 		if !slices.Contains(t.Capabilities, c) {
-			return bad("capabilities", "agent %s cannot do %q", s.Agent, c)
+			return noun.Bad("capabilities", "agent %s cannot do %q", s.Agent, c)
 		}
 	}
 	return nil
@@ -179,22 +179,22 @@ func (ts *Tasks) checkAgent(s *wire.TaskSpec) error {
 func checkTaskArgv(t wire.AgentType, s *wire.TaskSpec) error {
 	switch {
 	case t.Tasks == wire.TasksLines && len(s.Argv)+len(s.Args) > 0:
-		return bad("argv", "tasks of type %q go to running agents: they take an input, no command", t.Name)
+		return noun.Bad("argv", "tasks of type %q go to running agents: they take an input, no command", t.Name)
 	case t.Tasks != wire.TasksProcess:
 	case len(t.Argv) == 0 && (len(s.Argv) == 0 || s.Argv[0] == ""):
-		return bad("argv", "type %q needs a command: give argv, one string an argument", t.Name)
+		return noun.Bad("argv", "type %q needs a command: give argv, one string an argument", t.Name)
 	case len(t.Argv) > 0 && len(s.Argv) > 0:
-		return bad("argv", "type %q has its own command; give args to add arguments", t.Name)
+		return noun.Bad("argv", "type %q has its own command; give args to add arguments", t.Name)
 	}
 	if t.Tasks == wire.TasksProcess && len(s.Input.Bytes()) > 0 && (s.NoInput || t.Stdin == wire.StdinNone) {
-		return bad("input", "the task has an input, but its process has no standard input (no_input, or stdin: none of its type)")
+		return noun.Bad("input", "the task has an input, but its process has no standard input (no_input, or stdin: none of its type)")
 	}
 	if t.Tasks == wire.TasksLines && s.NoInput {
-		return bad("no_input", "agents of type %q are told of their tasks on standard input", t.Name)
+		return noun.Bad("no_input", "agents of type %q are told of their tasks on standard input", t.Name)
 	}
 	for _, arg := range slices.Concat(s.Argv, s.Args) {
 		if len(arg) > maxArgLen || strings.ContainsRune(arg, 0) {
-			return bad("argv", "an argument is longer than %d bytes, or has a NUL byte", maxArgLen)
+			return noun.Bad("argv", "an argument is longer than %d bytes, or has a NUL byte", maxArgLen)
 		}
 	}
 	return nil
@@ -228,7 +228,7 @@ func (ts *Tasks) make(by noun.Caller, specs []wire.TaskSpec) ([]made, error) {
 // newTask makes a task, in memory. The caller holds mu.
 func (ts *Tasks) newTask(by noun.Caller, s wire.TaskSpec, i int) *task {
 	ts.nextNum++
-	t := &task{id: wire.TaskID(newID("t")), admitted: make(chan struct{})}
+	t := &task{id: wire.TaskID(noun.NewID("t")), admitted: make(chan struct{})}
 	t.rec = wire.Task{ID: t.id, Num: ts.nextNum, TaskSpec: s, Actor: by.Actor, State: wire.TaskSubmitted,
 		LastTry: s.Retry.Max, CreatedAt: time.Now().UTC(), Request: by.Part(i)}
 	return t
@@ -253,7 +253,7 @@ func (ts *Tasks) makeLocked(by noun.Caller, specs []wire.TaskSpec) ([]made, erro
 		if s.Key != "" {
 			if keys["#"+s.Key] != nil {
 				ts.release(batch)
-				return nil, bad("key", "two tasks of the batch have the key %q", s.Key)
+				return nil, noun.Bad("key", "two tasks of the batch have the key %q", s.Key)
 			}
 			keys["#"+s.Key] = batch[i].t
 		}
@@ -323,11 +323,11 @@ func (ts *Tasks) tie(m made, keys map[string]*task) error {
 		}
 		switch {
 		case d == nil && strings.HasPrefix(name, "#"):
-			return bad("depends_on", "no task of the batch has the key %q", name[1:])
+			return noun.Bad("depends_on", "no task of the batch has the key %q", name[1:])
 		case d == nil:
 			return wire.Errorf(wire.CodeNotFound, "there is no task %q to depend on", name).WithField("depends_on")
 		case d == t:
-			return bad("depends_on", "the task depends on itself")
+			return noun.Bad("depends_on", "the task depends on itself")
 		case d.rec.State.Terminal() && d.rec.State != wire.TaskCompleted:
 			return wire.Errorf(wire.CodePrecondition, "it depends on %s, which is %s", d.id, d.rec.State).WithField("depends_on")
 		}

@@ -93,22 +93,11 @@ func (n *node) get(t testing.TB, ns, k string) string {
 	return string(e.Value.Bytes())
 }
 
-// memoryRefused checks an error's code and field.
-func memoryRefused(t testing.TB, err error, code wire.ErrorCode, field string) *wire.Error {
-	t.Helper()
-	var e *wire.Error
-	if !errors.As(err, &e) || e.Code != code || e.Data == nil || e.Data.Field != field {
-		t.Errorf("the error is %v, want %s on field %q", err, code, field)
-		return wire.Errorf(code, "")
-	}
-	return e
-}
-
 // absent checks that an entry is not there.
 func (n *node) absent(t testing.TB, ns, k string) {
 	t.Helper()
 	_, err := n.Memory.Retrieve(t.Context(), key(ns, k))
-	memoryRefused(t, err, wire.CodeNotFound, "key")
+	kit.Refused(t, err, wire.CodeNotFound, "key")
 }
 
 func TestMemoryKeepsWhatIsStored(t *testing.T) {
@@ -210,19 +199,19 @@ func TestMemoryCompareAndSetOfWhatIsAbsent(t *testing.T) {
 		t.Errorf("%d created one entry", won.Load())
 	}
 	_, err := n.Memory.Store(t.Context(), me, create)
-	if e := memoryRefused(t, err, wire.CodeConflict, "if_revision"); e.Data.Entry == nil || e.Data.Entry.Value.Text != "1" {
+	if e := kit.Refused(t, err, wire.CodeConflict, "if_revision"); e.Data.Entry == nil || e.Data.Entry.Value.Text != "1" {
 		t.Errorf("the conflict does not show what is there: %+v", e.Data)
 	}
 	old := n.put(t, "n", "k", strings.Repeat("x", 20_000))
 	_, err = n.Memory.Store(t.Context(), me, create)
-	if e := memoryRefused(t, err, wire.CodeConflict, "if_revision"); e.Data.Entry == nil || e.Data.Entry.Value.Text != "" || e.Data.Entry.Size != 20_000 {
+	if e := kit.Refused(t, err, wire.CodeConflict, "if_revision"); e.Data.Entry == nil || e.Data.Entry.Value.Text != "" || e.Data.Entry.Size != 20_000 {
 		t.Errorf("a large value goes with the conflict: %+v", e.Data)
 	}
 	del := key("n", "k")
 	stale := old.Revision - 1
 	del.IfRevision = &stale
 	_, err = n.Memory.Delete(t.Context(), me, del)
-	memoryRefused(t, err, wire.CodeConflict, "if_revision")
+	kit.Refused(t, err, wire.CodeConflict, "if_revision")
 	del.IfRevision = &old.Revision
 	res, err := n.Memory.Delete(t.Context(), me, del)
 	if err != nil || !res.Deleted || res.Revision <= old.Revision {
@@ -236,7 +225,7 @@ func TestMemoryCompareAndSetOfWhatIsAbsent(t *testing.T) {
 	update := value("n", "k", "2")
 	update.IfRevision = &res.Revision // of the deletion: it is not there
 	_, err = n.Memory.Store(t.Context(), me, update)
-	if e := memoryRefused(t, err, wire.CodeConflict, "if_revision"); e.Data.Entry != nil {
+	if e := kit.Refused(t, err, wire.CodeConflict, "if_revision"); e.Data.Entry != nil {
 		t.Errorf("%+v", e.Data.Entry)
 	}
 	n = n.reopen(t)
@@ -279,7 +268,7 @@ func TestMemoryHistory(t *testing.T) {
 		t.Errorf("%d entries, %v", len(h.Entries), err)
 	}
 	_, err = n.Memory.History(t.Context(), wire.MemoryHistoryParams{Namespace: "n", Key: "other"})
-	memoryRefused(t, err, wire.CodeNotFound, "key")
+	kit.Refused(t, err, wire.CodeNotFound, "key")
 }
 
 func TestMemoryHistoryOfLargeValuesComesInPages(t *testing.T) {
@@ -340,7 +329,7 @@ func TestMemoryLimits(t *testing.T) {
 		"a content type":      {wire.MemoryStoreParams{Namespace: "n", Key: "k", ContentType: strings.Repeat("x", 200)}, wire.CodeInvalidParams, "content_type"},
 		"two values":          {wire.MemoryStoreParams{Namespace: "n", Key: "k", Value: wire.Payload{Text: "x", Base64: []byte("y")}}, wire.CodeInvalidParams, "value"},
 	} {
-		t.Run(name, func(t *testing.T) { memoryRefused(t, store(c.p), c.code, c.field) })
+		t.Run(name, func(t *testing.T) { kit.Refused(t, store(c.p), c.code, c.field) })
 	}
 	if ns := n.Memory.Namespaces().Namespaces; len(ns) != 0 {
 		t.Fatalf("something was stored: %+v", ns)
@@ -354,7 +343,7 @@ func TestMemoryLimits(t *testing.T) {
 			if err := store(value("keys", fmt.Sprint(i), "")); err == nil {
 				stored.Add(1)
 			} else {
-				memoryRefused(t, err, wire.CodeExhausted, "key")
+				kit.Refused(t, err, wire.CodeExhausted, "key")
 				refusals.Add(1)
 			}
 		})
@@ -366,7 +355,7 @@ func TestMemoryLimits(t *testing.T) {
 	for i := range 40 {
 		all.Go(func() {
 			if err := store(value("bytes", fmt.Sprint(i%10), strings.Repeat("x", 150))); err != nil {
-				memoryRefused(t, err, wire.CodeExhausted, "value")
+				kit.Refused(t, err, wire.CodeExhausted, "value")
 			}
 		})
 	}
@@ -383,7 +372,7 @@ func TestMemoryLimits(t *testing.T) {
 	if err := store(value("bytes", one, strings.Repeat("y", 250))); err != nil { // 1000: just fits
 		t.Error(err)
 	}
-	memoryRefused(t, store(value("bytes", one, strings.Repeat("y", 251))), wire.CodeExhausted, "value")
+	kit.Refused(t, store(value("bytes", one, strings.Repeat("y", 251))), wire.CodeExhausted, "value")
 	if err := store(value("bytes", one, "")); err != nil {
 		t.Error(err)
 	}
@@ -394,11 +383,11 @@ func TestMemoryLimits(t *testing.T) {
 		}
 		defer w.Close()
 	}
-	memoryRefused(t, store(value("third", "k", strings.Repeat("x", 1001))), wire.CodeExhausted, "value")
+	kit.Refused(t, store(value("third", "k", strings.Repeat("x", 1001))), wire.CodeExhausted, "value")
 	if err := store(value("third", "k", "")); err != nil {
 		t.Error(err)
 	}
-	memoryRefused(t, store(value("fourth", "k", "")), wire.CodeExhausted, "namespace")
+	kit.Refused(t, store(value("fourth", "k", "")), wire.CodeExhausted, "namespace")
 }
 
 func TestMemoryList(t *testing.T) {
@@ -465,8 +454,8 @@ func TestMemoryManyAtOnce(t *testing.T) {
 	if err != nil || len(res.Results) != 6 {
 		t.Fatal(res, err)
 	}
-	memoryRefused(t, res.Results[1].Error, wire.CodeInvalidParams, "key")
-	memoryRefused(t, res.Results[2].Error, wire.CodeConflict, "if_revision")
+	kit.Refused(t, res.Results[1].Error, wire.CodeInvalidParams, "key")
+	kit.Refused(t, res.Results[2].Error, wire.CodeConflict, "if_revision")
 	if n.get(t, "n", "k") != "4" || res.Results[3].Entry.Previous != res.Results[0].Entry.Revision { // those of one key in their order
 		t.Errorf("%+v", res.Results)
 	}
@@ -474,11 +463,11 @@ func TestMemoryManyAtOnce(t *testing.T) {
 	if err != nil || got.Results[0].Entry.Value.Text != "3" || got.Results[2].Entry.Value.Text != "4" {
 		t.Errorf("%+v, %v", got, err)
 	}
-	memoryRefused(t, got.Results[1].Error, wire.CodeNotFound, "key")
+	kit.Refused(t, got.Results[1].Error, wire.CodeNotFound, "key")
 	_, err = n.Memory.SetMany(t.Context(), me, wire.MemorySetManyParams{})
-	memoryRefused(t, err, wire.CodeInvalidParams, "entries")
+	kit.Refused(t, err, wire.CodeInvalidParams, "entries")
 	_, err = n.Memory.GetMany(t.Context(), wire.MemoryGetManyParams{Keys: make([]wire.MemoryKeyParams, wire.MaxMemoryBulk+1)})
-	memoryRefused(t, err, wire.CodeInvalidParams, "keys")
+	kit.Refused(t, err, wire.CodeInvalidParams, "keys")
 
 	// What does not fit into one message is said so; the rest comes.
 	var keys wire.MemoryGetManyParams
@@ -492,7 +481,7 @@ func TestMemoryManyAtOnce(t *testing.T) {
 	if err != nil || got.Results[2].Entry == nil || got.Results[5].Entry == nil {
 		t.Fatal(err)
 	}
-	memoryRefused(t, got.Results[4].Error, wire.CodeTooLarge, "")
+	kit.Refused(t, got.Results[4].Error, wire.CodeTooLarge, "")
 	fitsAMessage(t, got)
 }
 
@@ -579,7 +568,7 @@ func TestMemoryARepeatedRequestHasOneEffect(t *testing.T) {
 	}
 	other := noun.Caller{Actor: "tester", Request: "client 1, request 10"}
 	_, err = n.Memory.Store(ctx, other, create)
-	memoryRefused(t, err, wire.CodeConflict, "if_revision")
+	kit.Refused(t, err, wire.CodeConflict, "if_revision")
 }
 
 func TestMemoryForCallersWithFewNamespaces(t *testing.T) {
@@ -599,7 +588,7 @@ func TestMemoryForCallersWithFewNamespaces(t *testing.T) {
 		wire.MethodMemorySearch:   `{"namespaces":["mine","theirs"],"query":"common"}`,
 	} {
 		_, err := call(method, params)
-		if e := memoryRefused(t, err, wire.CodeUnauthorized, "namespace"); len(e.Data.Supported) != 1 || e.Data.Supported[0] != "mine" {
+		if e := kit.Refused(t, err, wire.CodeUnauthorized, "namespace"); len(e.Data.Supported) != 1 || e.Data.Supported[0] != "mine" {
 			t.Errorf("%s: allowed are %q", method, e.Data.Supported)
 		}
 	}
@@ -612,7 +601,7 @@ func TestMemoryForCallersWithFewNamespaces(t *testing.T) {
 			t.Fatal(err)
 		}
 		both := res.(wire.MemoryManyResult).Results
-		memoryRefused(t, both[0].Error, wire.CodeUnauthorized, "namespace")
+		kit.Refused(t, both[0].Error, wire.CodeUnauthorized, "namespace")
 		if both[1].Entry == nil {
 			t.Errorf("%s: %+v", method, both[1].Error)
 		}
@@ -625,9 +614,9 @@ func TestMemoryForCallersWithFewNamespaces(t *testing.T) {
 		t.Error("it changed")
 	}
 	_, err = call(wire.MethodMemoryWatch, `{}`)
-	memoryRefused(t, err, wire.CodeMethodNotFound, "")
+	kit.Refused(t, err, wire.CodeMethodNotFound, "")
 	_, err = call(wire.MethodMemoryStore, `{"namespace":7}`)
-	memoryRefused(t, err, wire.CodeInvalidParams, "namespace")
+	kit.Refused(t, err, wire.CodeInvalidParams, "namespace")
 }
 
 func TestMemoryRefusesAfterItsEnd(t *testing.T) {
@@ -637,9 +626,9 @@ func TestMemoryRefusesAfterItsEnd(t *testing.T) {
 	n.close()
 	begin := time.Now()
 	_, err := m.Store(t.Context(), me, value("n", "k", "y"))
-	memoryRefused(t, err, wire.CodeUnavailable, "")
+	kit.Refused(t, err, wire.CodeUnavailable, "")
 	_, err = m.Search(t.Context(), nil, wire.MemorySearchParams{Query: "x"})
-	memoryRefused(t, err, wire.CodeUnavailable, "")
+	kit.Refused(t, err, wire.CodeUnavailable, "")
 	if took := time.Since(begin); took > 5*time.Second {
 		t.Errorf("it took %s", took)
 	}

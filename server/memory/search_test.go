@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"skein.dev/skein/e2e/kit"
 	"skein.dev/skein/webtransport/wire"
 )
 
@@ -87,7 +88,7 @@ func TestMemorySearch(t *testing.T) {
 	}
 	for name, p := range map[string]wire.MemorySearchParams{"query": {Query: " * "}, "limit": {Query: "x", Limit: 101}, "namespace": {Query: "x", Namespaces: []string{"X"}}} {
 		_, err := n.Memory.Search(t.Context(), nil, p)
-		memoryRefused(t, err, wire.CodeInvalidParams, name)
+		kit.Refused(t, err, wire.CodeInvalidParams, name)
 	}
 }
 

@@ -108,7 +108,7 @@ func TestMemoryFullDisk(t *testing.T) {
 	for i := 0; err == nil && i < 1000; i++ {
 		_, err = n.Memory.Store(t.Context(), me, value("n", fmt.Sprint(i%10), big))
 	}
-	memoryRefused(t, err, wire.CodeExhausted, "")
+	kit.Refused(t, err, wire.CodeExhausted, "")
 	// Deleting goes on, and makes room.
 	l, err := n.Memory.List(t.Context(), wire.MemoryListParams{Namespace: "n"})
 	if err != nil {

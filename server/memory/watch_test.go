@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"skein.dev/skein/e2e/kit"
 	"skein.dev/skein/server/memory"
 	"skein.dev/skein/webtransport/wire"
 )
@@ -342,9 +343,9 @@ func TestMemoryWatchOfLargeValuesFitsMessages(t *testing.T) {
 func TestMemoryWatchLimits(t *testing.T) {
 	n := openMemory(t)
 	_, _, err := n.Memory.Watch(wire.MemoryWatchParams{Namespace: "N"})
-	memoryRefused(t, err, wire.CodeInvalidParams, "namespace")
+	kit.Refused(t, err, wire.CodeInvalidParams, "namespace")
 	_, _, err = n.Memory.Watch(wire.MemoryWatchParams{Namespace: "n", Prefix: strings.Repeat("x", 1000)})
-	memoryRefused(t, err, wire.CodeTooLarge, "prefix")
+	kit.Refused(t, err, wire.CodeTooLarge, "prefix")
 	s := n.watch(t, wire.MemoryWatchParams{Namespace: "n"})
 	s.next()
 	ctx, cancel := context.WithCancel(t.Context())

@@ -1,9 +1,13 @@
-// Package noun has what the nouns of the control plane share: who asks, and how parameters are read.
+// Package noun has what the nouns of the control plane share: who asks, what makes an id, and how parameters
+// are read and refused.
 package noun
 
 import (
+	"crypto/rand"
+	"encoding/base32"
 	"encoding/json"
 	"fmt"
+	"strings"
 	"time"
 
 	"skein.dev/skein/webtransport/wire"
@@ -27,6 +31,18 @@ func (c Caller) Part(i int) string {
 
 // KeepRequests is for how long a request that comes again is known.
 const KeepRequests = 15 * time.Minute
+
+// NewID makes an id: a letter that tells what it is of, and twelve characters.
+func NewID(letter string) string {
+	var b [8]byte
+	rand.Read(b[:])
+	return letter + strings.ToLower(base32.StdEncoding.EncodeToString(b[:])[:12])
+}
+
+// Bad says what is wrong with a field of the parameters.
+func Bad(field, format string, args ...any) error {
+	return wire.Errorf(wire.CodeInvalidParams, format, args...).WithField(field)
+}
 
 // With reads parameters and goes on with them.
 func With[P any](params json.RawMessage, f func(P) (any, error)) (any, error) {

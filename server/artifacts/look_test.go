@@ -1,4 +1,4 @@
-package control
+package artifacts
 
 import (
 	"bytes"
@@ -17,7 +17,7 @@ import (
 func TestWhatALookFindsReady(t *testing.T) {
 	t.Parallel()
 	var log bytes.Buffer
-	as := &Artifacts{p: &Plane{log: slog.New(slog.NewTextHandler(&log, nil))}}
+	as := &Artifacts{log: slog.New(slog.NewTextHandler(&log, nil))}
 	o := newOutbox("a1", t.TempDir())
 	past, future := time.Now().Add(-time.Hour), time.Now().Add(time.Hour)
 	file := func(name string, changed time.Time) {
@@ -82,5 +82,27 @@ func TestAnEmptyOutboxIsLookedAtWhenSomethingComes(t *testing.T) {
 	}
 	if got := o.look(nil, lookFor{}); len(got) != 1 {
 		t.Errorf("%+v", got)
+	}
+}
+
+// TestWhatIsOpenIsNotTakenWithAResult looks at the folder itself.
+func TestWhatIsOpenIsNotTakenWithAResult(t *testing.T) {
+	t.Parallel()
+	o := newOutbox("a1", t.TempDir())
+	if err := os.WriteFile(filepath.Join(o.dir, "f"), []byte("x"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if got := o.look(nil, lookFor{tasks: []wire.TaskID{"t1"}, answered: "t2"}); len(got) > 0 {
+		t.Errorf("with another task's result: %+v", got)
+	}
+	if got := o.look(nil, lookFor{tasks: []wire.TaskID{"t1"}, answered: "t1"}); len(got) != 1 || got[0].task != "t1" {
+		t.Errorf("with its task's result: %+v", got)
+	}
+	// It was not kept, such as on a full disk, and the next task writes to it.
+	if err := os.WriteFile(filepath.Join(o.dir, "f"), []byte("more"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if got := o.look(nil, lookFor{tasks: []wire.TaskID{"t2"}, answered: "t2"}); len(got) != 1 || got[0].task != "t2" {
+		t.Errorf("of the next task: %+v", got)
 	}
 }

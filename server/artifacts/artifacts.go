@@ -1,4 +1,6 @@
-package control
+// Package artifacts keeps files: those that clients upload, and those that agents leave in their outboxes.
+// It speaks no network. It consumes a [Store], which keeps records and bytes, and [Life], which knows agents and tasks.
+package artifacts
 
 import (
 	"cmp"
@@ -7,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"mime"
 	"path/filepath"
 	"slices"
@@ -19,8 +22,8 @@ import (
 	"skein.dev/skein/webtransport/wire"
 )
 
-// ArtifactStore keeps the artifacts' records and their bytes.
-type ArtifactStore interface {
+// Store keeps the artifacts' records and their bytes.
+type Store interface {
 	// PutArtifact stores a record over the one with this revision; 0: there must be none. It is on the disk then.
 	PutArtifact(ctx context.Context, a *wire.Artifact, revision uint64) (uint64, error)
 	DeleteArtifact(ctx context.Context, id wire.ArtifactID) error
@@ -48,9 +51,10 @@ type ArtifactStore interface {
 // an object without a complete record is removed, and so is a part whose record is complete or gone.
 type Artifacts struct {
 	// static
-	p      *Plane
+	o      Options
+	log    *slog.Logger
 	dir    string          // of the parts
-	ctx    context.Context // ends with close
+	ctx    context.Context // ends with Close
 	cancel context.CancelCauseFunc
 	moves  chan struct{}  // bounds the files on their way into the store
 	keeps  chan struct{}  // bounds the outboxes being emptied
@@ -86,20 +90,34 @@ const (
 // ErrStopping cuts transfers off when the server stops. What came is kept.
 var ErrStopping = wire.Errorf(wire.CodeUnavailable, "the server is stopping: go on when it is back")
 
-func newArtifacts(p *Plane) *Artifacts {
-	as := &Artifacts{p: p, dir: p.dataFile("uploads"), moves: make(chan struct{}, movesAtOnce), keeps: make(chan struct{}, keepsAtOnce),
+// Life is what artifacts need to know of agents and tasks.
+type Life interface {
+	HasAgent(wire.AgentID) bool
+	HasTask(wire.TaskID) bool
+	// WorkOf says whether an agent's process ended, and at which tasks it works.
+	WorkOf(wire.AgentID) (ended bool, tasks []wire.TaskID)
+}
+
+// Options of New. All are needed, but for Timeout.
+type Options struct {
+	Store   Store
+	Life    Life
+	Dir     string        // the data folder: of uploads, and of outboxes
+	WorkDir string        // where agents have folders of their own, which their outboxes are in
+	Timeout time.Duration // how long a request waits for a store that does not answer; 0: 10 s
+}
+
+// New makes artifacts that Open fills.
+func New(o Options, log *slog.Logger) *Artifacts {
+	o.Timeout = cmp.Or(o.Timeout, 10*time.Second)
+	as := &Artifacts{o: o, log: log, dir: filepath.Join(o.Dir, "uploads"), moves: make(chan struct{}, movesAtOnce), keeps: make(chan struct{}, keepsAtOnce),
 		all: map[wire.ArtifactID]*artifact{}, byRequest: map[string]*artifact{}, creations: map[string]*creation{}, outboxes: map[wire.AgentID]*outbox{}}
 	as.ctx, as.cancel = context.WithCancelCause(context.Background())
 	return as
 }
 
-// dataFile is a path in the data folder.
-func (p *Plane) dataFile(name ...string) string {
-	return filepath.Join(append([]string{cmp.Or(p.o.DataDir, filepath.Dir(p.o.WorkDir))}, name...)...)
-}
-
-// close cuts the uploads off, which may go on at the next start, and waits for everything that is under way.
-func (as *Artifacts) close() {
+// Close cuts the uploads off, which may go on at the next start, and waits for everything that is under way.
+func (as *Artifacts) Close() {
 	as.mu.Lock()
 	as.closed = true
 	as.mu.Unlock()
@@ -107,7 +125,7 @@ func (as *Artifacts) close() {
 	as.work.Wait()
 }
 
-// begin counts work that close waits for; false: it is too late.
+// begin counts work that Close waits for; false: it is too late.
 func (as *Artifacts) begin() bool {
 	as.mu.Lock()
 	defer as.mu.Unlock()
@@ -118,8 +136,8 @@ func (as *Artifacts) begin() bool {
 	return true
 }
 
-// tend looks for complete files in the outboxes, and drops what nobody goes on with.
-func (as *Artifacts) tend(ctx context.Context) {
+// Tend looks for complete files in the outboxes, and drops what nobody goes on with, until ctx ends.
+func (as *Artifacts) Tend(ctx context.Context) {
 	look, sweep := time.NewTicker(outboxInterval), time.NewTicker(sweepInterval)
 	defer look.Stop()
 	defer sweep.Stop()
@@ -148,7 +166,7 @@ func (as *Artifacts) Create(_ context.Context, by noun.Caller, params wire.Artif
 	})
 }
 
-func newArtifactID() wire.ArtifactID { return wire.ArtifactID(newID("f")) }
+func newArtifactID() wire.ArtifactID { return wire.ArtifactID(noun.NewID("f")) }
 
 // creation is a record on its way to the store.
 type creation struct {
@@ -167,7 +185,7 @@ func (as *Artifacts) add(rec wire.Artifact) (*wire.Artifact, error) {
 	if c == nil {
 		return nil, ErrStopping
 	}
-	late := time.NewTimer(as.p.o.StoreTimeout)
+	late := time.NewTimer(as.o.Timeout)
 	defer late.Stop()
 	select {
 	case <-c.done:
@@ -210,8 +228,8 @@ func (as *Artifacts) create(c *creation) {
 	defer as.work.Done()
 	defer close(c.done)
 	for {
-		ctx, cancel := context.WithTimeout(as.ctx, as.p.o.StoreTimeout)
-		rev, err := as.p.o.Store.PutArtifact(ctx, &c.rec, 0)
+		ctx, cancel := context.WithTimeout(as.ctx, as.o.Timeout)
+		rev, err := as.o.Store.PutArtifact(ctx, &c.rec, 0)
 		cancel()
 		if errors.Is(err, &wire.Error{Code: wire.CodeOutcomeUnknown}) && as.ctx.Err() == nil {
 			continue
@@ -255,7 +273,7 @@ func (as *Artifacts) notStored(id wire.ArtifactID, err error) error {
 	if as.ctx.Err() != nil {
 		return ErrStopping
 	}
-	as.p.log.Error("an artifact could not be stored", "artifact", id, "err", err)
+	as.log.Error("an artifact could not be stored", "artifact", id, "err", err)
 	if errors.Is(err, &wire.Error{Code: wire.CodeOutcomeUnknown}) {
 		return wire.Errorf(wire.CodeOutcomeUnknown, "the store does not answer, so that it is not known whether the artifact was stored. Nothing is lost: try again")
 	}
@@ -265,10 +283,10 @@ func (as *Artifacts) notStored(id wire.ArtifactID, err error) error {
 // check says whether an upload may be announced like this, and fills in what is left out.
 func (as *Artifacts) check(p *wire.ArtifactCreateParams) error {
 	if why := badName(p.Name); why != "" {
-		return bad("name", "the name %s", why)
+		return noun.Bad("name", "the name %s", why)
 	}
 	if p.Size < -1 {
-		return bad("size", "the size must be a number of bytes, or -1 when it is not known")
+		return noun.Bad("size", "the size must be a number of bytes, or -1 when it is not known")
 	}
 	if p.Size > wire.MaxArtifactSize {
 		return errTooLarge
@@ -276,13 +294,13 @@ func (as *Artifacts) check(p *wire.ArtifactCreateParams) error {
 	if p.SHA256 != "" {
 		b, err := hex.DecodeString(p.SHA256)
 		if err != nil || len(b) != 32 {
-			return bad("sha256", "sha256 must be 64 hexadecimal digits")
+			return noun.Bad("sha256", "sha256 must be 64 hexadecimal digits")
 		}
 		p.SHA256 = hex.EncodeToString(b)
 	}
 	p.MediaType = cmp.Or(p.MediaType, mediaType(p.Name))
 	if _, _, err := mime.ParseMediaType(p.MediaType); err != nil || len(p.MediaType) > maxMediaType {
-		return bad("media_type", "media_type must be one such as text/plain, of at most %d bytes", maxMediaType)
+		return noun.Bad("media_type", "media_type must be one such as text/plain, of at most %d bytes", maxMediaType)
 	}
 	return as.checkLinks(p.Task, p.Agent)
 }
@@ -291,15 +309,11 @@ var errTooLarge = wire.Errorf(wire.CodeTooLarge, "an artifact has at most %d byt
 
 // checkLinks says whether task and agent exist.
 func (as *Artifacts) checkLinks(task wire.TaskID, agent wire.AgentID) error {
-	if task != "" {
-		if _, err := as.p.Tasks.Get(task); err != nil {
-			return wire.Errorf(wire.CodeNotFound, "there is no task %q", task).WithField("task")
-		}
+	if task != "" && !as.o.Life.HasTask(task) {
+		return wire.Errorf(wire.CodeNotFound, "there is no task %q", task).WithField("task")
 	}
-	if agent != "" {
-		if _, err := as.p.Get(agent); err != nil {
-			return wire.Errorf(wire.CodeNotFound, "there is no agent %q", agent).WithField("agent")
-		}
+	if agent != "" && !as.o.Life.HasAgent(agent) {
+		return wire.Errorf(wire.CodeNotFound, "there is no agent %q", agent).WithField("agent")
 	}
 	return nil
 }
@@ -386,9 +400,9 @@ func (as *Artifacts) Download(ctx context.Context, id wire.ArtifactID, offset in
 	case rec.State != wire.ArtifactComplete:
 		return rec, nil, wire.Errorf(wire.CodePrecondition, "artifact %s is not complete: %d bytes of its upload came so far", id, rec.Received).WithField("id")
 	case offset < 0 || offset > rec.Size:
-		return rec, nil, bad("offset", "the artifact has %d bytes: there is no offset %d", rec.Size, offset)
+		return rec, nil, noun.Bad("offset", "the artifact has %d bytes: there is no offset %d", rec.Size, offset)
 	}
-	r, err := as.p.o.Store.OpenObject(ctx, id, offset)
+	r, err := as.o.Store.OpenObject(ctx, id, offset)
 	return rec, r, err
 }
 
@@ -420,10 +434,10 @@ func (as *Artifacts) drop(ctx context.Context, a *artifact) error {
 	if gone {
 		return wire.Errorf(wire.CodeNotFound, "there is no artifact %q", rec.ID).WithField("id")
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), as.p.o.StoreTimeout)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), as.o.Timeout)
 	defer cancel()
-	if err := as.p.o.Store.DeleteArtifact(ctx, rec.ID); err != nil {
-		as.p.log.Error("an artifact could not be deleted", "artifact", rec.ID, "err", err)
+	if err := as.o.Store.DeleteArtifact(ctx, rec.ID); err != nil {
+		as.log.Error("an artifact could not be deleted", "artifact", rec.ID, "err", err)
 		return wire.Errorf(wire.CodeOutcomeUnknown, "the store does not answer, so that it is not known whether the artifact was deleted: try again")
 	}
 	as.mu.Lock()
@@ -434,8 +448,8 @@ func (as *Artifacts) drop(ctx context.Context, a *artifact) error {
 	}
 	as.mu.Unlock()
 	as.removePart(rec.ID)
-	if err := as.p.o.Store.DeleteObject(ctx, rec.ID); err != nil { // the next start tries again
-		as.p.log.Error("the bytes of a deleted artifact could not be removed", "artifact", rec.ID, "err", err)
+	if err := as.o.Store.DeleteObject(ctx, rec.ID); err != nil { // the next start tries again
+		as.log.Error("the bytes of a deleted artifact could not be removed", "artifact", rec.ID, "err", err)
 	}
 	return nil
 }
@@ -457,7 +471,7 @@ func (as *Artifacts) sweep(ctx context.Context) {
 			continue // somebody goes on with it now
 		}
 		if err := as.drop(ctx, a); err != nil {
-			as.p.log.Error("an old upload could not be dropped", "artifact", a.rec.ID, "err", err)
+			as.log.Error("an old upload could not be dropped", "artifact", a.rec.ID, "err", err)
 		}
 		a.turn <- struct{}{}
 	}

@@ -1,4 +1,4 @@
-package control
+package artifacts
 
 import (
 	"context"
@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"skein.dev/skein/server/noun"
 	"skein.dev/skein/webtransport/wire"
 )
 
@@ -140,7 +141,7 @@ func (as *Artifacts) partFile(id wire.ArtifactID) string {
 
 func (as *Artifacts) removePart(id wire.ArtifactID) {
 	if err := os.Remove(as.partFile(id)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		as.p.log.Error("a part of an upload could not be removed", "artifact", id, "err", err)
+		as.log.Error("a part of an upload could not be removed", "artifact", id, "err", err)
 	}
 }
 
@@ -248,7 +249,7 @@ func (u *Upload) wrong(field, format string, args ...any) error {
 	if err := u.restart(); err != nil {
 		return err
 	}
-	return bad(field, format+"; the upload starts over", args...)
+	return noun.Bad(field, format+"; the upload starts over", args...)
 }
 
 // finish moves the part into the store, which computes its SHA-256 on the way. It goes on when the client leaves.
@@ -278,12 +279,12 @@ func (u *Upload) finish() error {
 
 // complete stores the record that makes the object an artifact.
 func (u *Upload) complete(rec wire.Artifact) error {
-	ctx, cancel := context.WithTimeout(context.Background(), u.as.p.o.StoreTimeout)
+	ctx, cancel := context.WithTimeout(context.Background(), u.as.o.Timeout)
 	defer cancel()
 	u.as.mu.Lock()
 	rev := u.a.rev
 	u.as.mu.Unlock()
-	rev, err := u.as.p.o.Store.PutArtifact(ctx, &rec, rev)
+	rev, err := u.as.o.Store.PutArtifact(ctx, &rec, rev)
 	if err != nil {
 		return u.as.notStored(rec.ID, err)
 	}
@@ -304,7 +305,7 @@ func (as *Artifacts) move(id wire.ArtifactID, size int64, r io.Reader) (int64, s
 	if err := as.room(size); err != nil {
 		return 0, "", err
 	}
-	size, sum, err := as.p.o.Store.PutObject(as.ctx, id, &roomy{as: as, r: r})
+	size, sum, err := as.o.Store.PutObject(as.ctx, id, &roomy{as: as, r: r})
 	if err != nil {
 		as.dropObject(id)
 		if errors.Is(err, &wire.Error{Code: wire.CodeUnavailable}) {
@@ -316,10 +317,10 @@ func (as *Artifacts) move(id wire.ArtifactID, size int64, r io.Reader) (int64, s
 }
 
 func (as *Artifacts) dropObject(id wire.ArtifactID) {
-	ctx, cancel := context.WithTimeout(context.Background(), as.p.o.StoreTimeout)
+	ctx, cancel := context.WithTimeout(context.Background(), as.o.Timeout)
 	defer cancel()
-	if err := as.p.o.Store.DeleteObject(ctx, id); err != nil { // the next put or the next start tries again
-		as.p.log.Error("the bytes of an artifact could not be removed", "artifact", id, "err", err)
+	if err := as.o.Store.DeleteObject(ctx, id); err != nil { // the next put or the next start tries again
+		as.log.Error("the bytes of an artifact could not be removed", "artifact", id, "err", err)
 	}
 }
 
@@ -370,12 +371,12 @@ func (as *Artifacts) full(need int64) error {
 	return wire.Errorf(wire.CodeUnavailable, "the server's disk is full: %d MiB are left for artifacts%s. Nothing is lost: go on when there is space", max(0, free)>>20, needs)
 }
 
-// open reads what the Store knows and what an earlier server left behind, and makes them agree.
-func (as *Artifacts) open(ctx context.Context) error {
+// Open reads what the Store knows and what an earlier server left behind, and makes them agree. Close it when done.
+func (as *Artifacts) Open(ctx context.Context) error {
 	if err := os.MkdirAll(as.dir, 0o700); err != nil {
 		return fmt.Errorf("make the folder of uploads: %w", err)
 	}
-	err := as.p.o.Store.Artifacts(ctx, func(rec wire.Artifact, rev uint64) { as.know(rec, rev) }) // nobody else runs yet
+	err := as.o.Store.Artifacts(ctx, func(rec wire.Artifact, rev uint64) { as.know(rec, rev) }) // nobody else runs yet
 	if err != nil {
 		return err
 	}
@@ -425,7 +426,7 @@ func (as *Artifacts) reconcileParts() error {
 
 // reconcileObjects removes the bytes that no complete record speaks of, and reports the records whose bytes are gone.
 func (as *Artifacts) reconcileObjects(ctx context.Context) error {
-	ids, err := as.p.o.Store.Objects(ctx)
+	ids, err := as.o.Store.Objects(ctx)
 	if err != nil {
 		return err
 	}
@@ -435,13 +436,13 @@ func (as *Artifacts) reconcileObjects(ctx context.Context) error {
 			there[id] = true
 			continue
 		}
-		if err := as.p.o.Store.DeleteObject(ctx, id); err != nil {
+		if err := as.o.Store.DeleteObject(ctx, id); err != nil {
 			return err
 		}
 	}
 	for id, a := range as.all {
 		if a.rec.State == wire.ArtifactComplete && !there[id] {
-			as.p.log.Error("the bytes of an artifact are gone from the store", "artifact", id, "name", a.rec.Name)
+			as.log.Error("the bytes of an artifact are gone from the store", "artifact", id, "name", a.rec.Name)
 		}
 	}
 	return nil

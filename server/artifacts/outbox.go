@@ -1,4 +1,4 @@
-package control
+package artifacts
 
 import (
 	"cmp"
@@ -88,32 +88,30 @@ func newOutbox(agent wire.AgentID, dir string) *outbox {
 	return o
 }
 
-// outboxOf makes an agent's outbox, and gives the environment that tells of it. An agent without one runs all the same.
-func (as *Artifacts) outboxOf(a *agent, cwd string) map[string]string {
-	if as.p.types[a.typ].Kind != wire.KindExec {
-		return nil
-	}
-	dir := as.p.dataFile(outboxName, string(a.id))
-	if cwd == as.p.ownFolder(a.id) {
+// Outbox makes the outbox of an agent that works in the folder cwd, and gives the environment that tells of it. An agent
+// without one runs all the same.
+func (as *Artifacts) Outbox(agent wire.AgentID, cwd string) map[string]string {
+	dir := filepath.Join(as.o.Dir, outboxName, string(agent))
+	if cwd == filepath.Join(as.o.WorkDir, string(agent)) {
 		dir = filepath.Join(cwd, outboxName)
 	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
-		as.p.log.Error("an agent gets no outbox", "agent", a.id, "err", err)
+		as.log.Error("an agent gets no outbox", "agent", agent, "err", err)
 		return nil
 	}
 	as.mu.Lock()
 	defer as.mu.Unlock()
-	as.outboxes[a.id] = newOutbox(a.id, dir)
+	as.outboxes[agent] = newOutbox(agent, dir)
 	return map[string]string{EnvOutbox: dir}
 }
 
 // findOutboxes finds those that an earlier server left: what is in them is kept as if their agents had ended just now.
 func (as *Artifacts) findOutboxes() error {
-	apart, err := filepath.Glob(filepath.Join(as.p.dataFile(outboxName), "*"))
+	apart, err := filepath.Glob(filepath.Join(as.o.Dir, outboxName, "*"))
 	if err != nil {
 		return fmt.Errorf("look for outboxes: %w", err)
 	}
-	own, err := filepath.Glob(filepath.Join(as.p.o.WorkDir, "*", outboxName))
+	own, err := filepath.Glob(filepath.Join(as.o.WorkDir, "*", outboxName))
 	if err != nil {
 		return fmt.Errorf("look for outboxes: %w", err)
 	}
@@ -186,20 +184,6 @@ func (l *lookFor) of(file string) wire.TaskID {
 	return ""
 }
 
-// whose says whether the outbox's agent ended, and at which tasks it works.
-func (as *Artifacts) whose(o *outbox) (ended bool, tasks []wire.TaskID) {
-	a, err := as.p.agent(o.agent)
-	if err != nil {
-		return true, nil
-	}
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if tasks = a.rec.Tasks; a.rec.ForTask != "" {
-		tasks = []wire.TaskID{a.rec.ForTask}
-	}
-	return !a.rec.Status.Alive(), tasks
-}
-
 // scanTries bounds the looks at an outbox whose agent's tasks change all the time.
 const scanTries = 3
 
@@ -207,11 +191,11 @@ const scanTries = 3
 // The caller has the token.
 func (as *Artifacts) scan(o *outbox, l lookFor) (ready []outFile, ended bool) {
 	before := o.outboxSeen
-	ended, l.tasks = as.whose(o)
+	ended, l.tasks = as.o.Life.WorkOf(o.agent)
 	l.ended = l.ended || ended
 	for range scanTries {
 		ready = o.look(as, l)
-		ended, now := as.whose(o)
+		ended, now := as.o.Life.WorkOf(o.agent)
 		if slices.Equal(now, l.tasks) {
 			return ready, ended
 		}
@@ -221,11 +205,17 @@ func (as *Artifacts) scan(o *outbox, l lookFor) (ready []outFile, ended bool) {
 	return o.look(as, l), ended
 }
 
-// collect keeps what an agent left in its outbox when its process ended, and waits for it, but not for ever.
-func (as *Artifacts) collect(id wire.AgentID) {
+// Collect keeps what an agent left in its outbox when its process ended, and waits for it, but not for ever.
+func (as *Artifacts) Collect(id wire.AgentID) {
 	kept := make(chan struct{})
 	as.take(id, lookFor{ended: true}, func() { close(kept) })
 	<-kept
+}
+
+// Answered keeps the files of a task that its agent has answered, those that nobody writes to, and then calls done: at once
+// when there are none, and after outboxPatience whatever there is.
+func (as *Artifacts) Answered(agent wire.AgentID, task wire.TaskID, done func()) {
+	as.take(agent, lookFor{answered: task}, done)
 }
 
 // take keeps what is complete in an agent's outbox, and then calls done: at once when there is nothing, and after
@@ -243,7 +233,7 @@ func (as *Artifacts) take(id wire.AgentID, l lookFor, done func()) {
 		done := sync.OnceFunc(done)
 		defer done()
 		late := time.AfterFunc(outboxPatience, func() {
-			as.p.log.Warn("an agent is done, and the files that it left are still being kept", "agent", id)
+			as.log.Warn("an agent is done, and the files that it left are still being kept", "agent", id)
 			done()
 		})
 		defer late.Stop()
@@ -302,7 +292,7 @@ func (as *Artifacts) keepAll(o *outbox, files []outFile, ended bool) (kept int) 
 		ok, err := as.keepFile(o, root, f, ended)
 		if err != nil {
 			if as.ctx.Err() == nil {
-				as.p.log.Error("a file in an agent's outbox could not be kept; it stays there", "agent", o.agent, "file", f.path, "err", err)
+				as.log.Error("a file in an agent's outbox could not be kept; it stays there", "agent", o.agent, "file", f.path, "err", err)
 			}
 			o.rest = time.Now().Add(outboxRetry)
 			return 0
@@ -595,6 +585,6 @@ func (l *outboxLook) written(name string) bool {
 func (l *outboxLook) tooLarge(name string) {
 	if !l.o.large[name] {
 		l.o.large[name] = true
-		l.as.p.log.Error("a file in an agent's outbox is too large to be kept; it stays there", "agent", l.o.agent, "file", name, "most", int64(wire.MaxArtifactSize))
+		l.as.log.Error("a file in an agent's outbox is too large to be kept; it stays there", "agent", l.o.agent, "file", name, "most", int64(wire.MaxArtifactSize))
 	}
 }

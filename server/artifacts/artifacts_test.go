@@ -1,4 +1,4 @@
-package control_test
+package artifacts_test
 
 import (
 	"bytes"
@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"io"
+	"log/slog"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -16,9 +17,8 @@ import (
 	"testing/iotest"
 	"time"
 
-	"golang.org/x/sys/unix"
-
-	"skein.dev/skein/server/control"
+	"skein.dev/skein/e2e/kit"
+	"skein.dev/skein/server/artifacts"
 	"skein.dev/skein/server/jet"
 	"skein.dev/skein/server/noun"
 	"skein.dev/skein/webtransport/wire"
@@ -34,6 +34,45 @@ func noise(seed byte, n int) []byte {
 func sum(b []byte) string {
 	h := sha256.Sum256(b)
 	return hex.EncodeToString(h[:])
+}
+
+// node is artifacts with a store of their own. It knows one agent, which works at nothing.
+type node struct {
+	*artifacts.Artifacts
+	store *jet.Store
+	dir   string
+}
+
+const known wire.AgentID = "aknown"
+
+type life struct{}
+
+func (life) HasAgent(id wire.AgentID) bool                         { return id == known }
+func (life) HasTask(wire.TaskID) bool                              { return false }
+func (life) WorkOf(wire.AgentID) (ended bool, tasks []wire.TaskID) { return true, nil }
+
+func open(t *testing.T, dir string) *node {
+	t.Helper()
+	store, err := jet.Open(t.Context(), jet.Config{Dir: dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	as := artifacts.New(artifacts.Options{Store: store, Life: life{}, Dir: dir, WorkDir: filepath.Join(dir, "agents"), Timeout: kit.Patience}, slog.New(slog.DiscardHandler))
+	n := &node{as, store, dir}
+	t.Cleanup(n.close)
+	if err := as.Open(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+func (n *node) close() {
+	if n.Artifacts == nil {
+		return
+	}
+	n.Artifacts.Close()
+	n.store.Close()
+	n.Artifacts = nil
 }
 
 func (n *node) create(t *testing.T, p wire.ArtifactCreateParams) *wire.Artifact {
@@ -116,14 +155,6 @@ func breaks(b []byte) io.Reader {
 	return io.MultiReader(bytes.NewReader(b), iotest.ErrReader(errors.New("the client went away")))
 }
 
-func isCode(t *testing.T, err error, code wire.ErrorCode, field string) {
-	t.Helper()
-	var we *wire.Error
-	if !errors.As(err, &we) || we.Code != code || we.Data.Field != field || we.Message == "" {
-		t.Errorf("%v (%+v); want %s on %q", err, we, code, field)
-	}
-}
-
 func TestAnUploadGoesOnAfterACutAndARestart(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -147,7 +178,7 @@ func TestAnUploadGoesOnAfterACutAndARestart(t *testing.T) {
 		t.Errorf("the part: %+v, %v", info, err)
 	}
 	_, _, err = n.Artifacts.Download(t.Context(), a.ID, 0)
-	isCode(t, err, wire.CodePrecondition, "id")
+	kit.Refused(t, err, wire.CodePrecondition, "id")
 
 	n.close()
 	n = open(t, dir)
@@ -207,7 +238,7 @@ func TestOtherBytesThanAnnouncedStartOver(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			a := n.create(t, wire.ArtifactCreateParams{Name: "f", Size: int64(len(want)), SHA256: sum(want)})
 			_, err := n.upload(t, a.ID, 0, bytes.NewReader(c.bytes))
-			isCode(t, err, wire.CodeInvalidParams, c.field)
+			kit.Refused(t, err, wire.CodeInvalidParams, c.field)
 			if got, _ := n.Artifacts.Get(a.ID); got.State != wire.ArtifactUploading || got.Received != 0 {
 				t.Errorf("after it: %+v", got)
 			}
@@ -236,7 +267,7 @@ func TestAnUploadThatDoesNotEndIsEnded(t *testing.T) {
 	a := n.create(t, wire.ArtifactCreateParams{Name: "f", Size: 1 << 20})
 	var client endless
 	_, err := n.upload(t, a.ID, 0, &client)
-	isCode(t, err, wire.CodeInvalidParams, "size")
+	kit.Refused(t, err, wire.CodeInvalidParams, "size")
 	if got, _ := n.Artifacts.Get(a.ID); got.Received != 0 || client > 2<<20 {
 		t.Errorf("after %d bytes: %+v", client, got)
 	}
@@ -270,24 +301,24 @@ func TestBadArtifacts(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := n.Artifacts.Create(t.Context(), noun.Caller{}, c.p)
-			isCode(t, err, c.code, c.field)
+			kit.Refused(t, err, c.code, c.field)
 		})
 	}
 	if got := n.Artifacts.List(wire.ArtifactFilter{}).Total; got != 0 {
 		t.Errorf("there are %d artifacts", got)
 	}
 	_, err := n.Artifacts.Get("fnone")
-	isCode(t, err, wire.CodeNotFound, "id")
+	kit.Refused(t, err, wire.CodeNotFound, "id")
 	_, _, err = n.Artifacts.Upload(t.Context(), "fnone")
-	isCode(t, err, wire.CodeNotFound, "id")
-	isCode(t, n.Artifacts.Delete(t.Context(), "fnone"), wire.CodeNotFound, "id")
+	kit.Refused(t, err, wire.CodeNotFound, "id")
+	kit.Refused(t, n.Artifacts.Delete(t.Context(), "fnone"), wire.CodeNotFound, "id")
 	a := n.create(t, wire.ArtifactCreateParams{Name: "a", Size: 3})
 	if _, err := n.upload(t, a.ID, 0, strings.NewReader("abc")); err != nil {
 		t.Fatal(err)
 	}
 	for _, offset := range []int64{-1, 4} {
 		_, _, err = n.Artifacts.Download(t.Context(), a.ID, offset)
-		isCode(t, err, wire.CodeInvalidParams, "offset")
+		kit.Refused(t, err, wire.CodeInvalidParams, "offset")
 	}
 }
 
@@ -317,9 +348,8 @@ func TestListAndDelete(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	n := open(t, dir)
-	agent := n.spawn(t, wire.SpawnParams{Type: "scripted", Script: "read"})
 	var ids []wire.ArtifactID
-	for i, p := range []wire.ArtifactCreateParams{{Name: "Report.pdf", Size: 10, Agent: agent.ID}, {Name: "data.csv", Size: 20}, {Name: "report.txt", Size: 30}} {
+	for i, p := range []wire.ArtifactCreateParams{{Name: "Report.pdf", Size: 10, Agent: known}, {Name: "data.csv", Size: 20}, {Name: "report.txt", Size: 30}} {
 		a := n.create(t, p)
 		if _, err := n.upload(t, a.ID, 0, bytes.NewReader(noise(byte(i), int(p.Size)))); err != nil {
 			t.Fatal(err)
@@ -339,7 +369,7 @@ func TestListAndDelete(t *testing.T) {
 	if got, _ := list(wire.ArtifactFilter{Query: "REPORT"}); !slices.Equal(got, []wire.ArtifactID{ids[2], ids[0]}) {
 		t.Errorf("by name: %v", got)
 	}
-	if got, _ := list(wire.ArtifactFilter{Agent: agent.ID}); !slices.Equal(got, ids[:1]) {
+	if got, _ := list(wire.ArtifactFilter{Agent: known}); !slices.Equal(got, ids[:1]) {
 		t.Errorf("by agent: %v", got)
 	}
 	if got, _ := list(wire.ArtifactFilter{Task: "tnone"}); len(got) > 0 {
@@ -351,7 +381,7 @@ func TestListAndDelete(t *testing.T) {
 	if err := n.Artifacts.Delete(t.Context(), ids[1]); err != nil {
 		t.Fatal(err)
 	}
-	isCode(t, n.Artifacts.Delete(t.Context(), ids[1]), wire.CodeNotFound, "id")
+	kit.Refused(t, n.Artifacts.Delete(t.Context(), ids[1]), wire.CodeNotFound, "id")
 	if got := n.objects(t); len(got) != 2 || slices.Contains(got, ids[1]) {
 		t.Errorf("the store has the bytes of %v", got)
 	}
@@ -390,11 +420,11 @@ func TestASecondUploadTakesOver(t *testing.T) {
 	a := n.create(t, wire.ArtifactCreateParams{Name: "a", Size: int64(len(want))})
 	first := n.stalled(t, a.ID, want[:300_000])
 	second := n.stalled(t, a.ID, want[300_000:500_000])
-	isCode(t, <-first, wire.CodeConflict, "")
+	kit.Refused(t, <-first, wire.CodeConflict, "")
 	if _, err := n.upload(t, a.ID, 500_000, bytes.NewReader(want[500_000:])); err != nil {
 		t.Fatal(err)
 	}
-	isCode(t, <-second, wire.CodeConflict, "")
+	kit.Refused(t, <-second, wire.CodeConflict, "")
 	n.holds(t, a.ID, want)
 }
 
@@ -408,18 +438,18 @@ func TestADeleteAndAnEndCutUploadsOff(t *testing.T) {
 	if err := n.Artifacts.Delete(t.Context(), deleted.ID); err != nil {
 		t.Fatal(err)
 	}
-	isCode(t, <-cut, wire.CodeNotFound, "")
+	kit.Refused(t, <-cut, wire.CodeNotFound, "")
 	if parts := n.parts(t); len(parts) > 0 {
 		t.Errorf("left: %v", parts)
 	}
 	kept := n.create(t, wire.ArtifactCreateParams{Name: "b", Size: int64(len(want))})
 	cut = n.stalled(t, kept.ID, want[:1000])
-	artifacts := n.Artifacts
+	as := n.Artifacts
 	n.close()
-	if err := <-cut; !errors.Is(err, control.ErrStopping) {
+	if err := <-cut; !errors.Is(err, artifacts.ErrStopping) {
 		t.Errorf("when the server stops: %v", err)
 	}
-	if _, _, err := artifacts.Upload(t.Context(), kept.ID); !errors.Is(err, control.ErrStopping) {
+	if _, _, err := as.Upload(t.Context(), kept.ID); !errors.Is(err, artifacts.ErrStopping) {
 		t.Errorf("an upload afterwards: %v", err)
 	}
 	n = open(t, dir)
@@ -526,45 +556,8 @@ func crashed(t *testing.T, dir string, f func(*jet.Store)) {
 	f(s)
 }
 
-// tmpfs mounts a small disk. It needs root.
-func tmpfs(t *testing.T, size string) string {
-	t.Helper()
-	dir := t.TempDir()
-	if err := unix.Mount("skein-test", dir, "tmpfs", 0, "size="+size); err != nil {
-		t.Skipf("NOT TESTED: what a full disk does. A tmpfs can't be mounted, which needs root: %v", err)
-	}
-	t.Cleanup(func() {
-		if err := unix.Unmount(dir, unix.MNT_DETACH); err != nil {
-			t.Error(err)
-		}
-	})
-	return dir
-}
-
-// fill takes a disk's space, all but so many bytes.
-func fill(t *testing.T, dir string, leave int64) (free func()) {
-	t.Helper()
-	var st unix.Statfs_t
-	if err := unix.Statfs(dir, &st); err != nil {
-		t.Fatal(err)
-	}
-	f, err := os.Create(filepath.Join(dir, "filler"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	if err := unix.Fallocate(int(f.Fd()), 0, 0, int64(st.Bavail)*st.Bsize-leave); err != nil {
-		t.Fatal(err)
-	}
-	return func() {
-		if err := os.Remove(f.Name()); err != nil {
-			t.Fatal(err)
-		}
-	}
-}
-
 func TestAFullDiskLosesNothing(t *testing.T) {
-	dir := tmpfs(t, "256m")
+	dir := kit.TmpFS(t, "256m")
 	n := open(t, dir)
 	want := noise(1, 24<<20)
 	params := wire.ArtifactCreateParams{Name: "a", Size: int64(len(want)), SHA256: sum(want)}
@@ -573,9 +566,9 @@ func TestAFullDiskLosesNothing(t *testing.T) {
 		t.Fatalf("with space: %v", err)
 	}
 
-	free := fill(t, dir, 48<<20) // 16 MiB beside the reserve, an eighth of the disk: less than the upload needs
+	free := kit.Fill(t, dir, 48<<20) // 16 MiB beside the reserve, an eighth of the disk: less than the upload needs
 	_, _, err := n.Artifacts.Upload(t.Context(), first.ID)
-	isCode(t, err, wire.CodeUnavailable, "")
+	kit.Refused(t, err, wire.CodeUnavailable, "")
 	if !strings.Contains(err.Error(), "disk is full") || !strings.Contains(err.Error(), "47 MiB") {
 		t.Errorf("it says %v", err)
 	}
@@ -590,21 +583,20 @@ func TestAFullDiskLosesNothing(t *testing.T) {
 	filled := make(chan func(), 1)
 	go func() { // the disk fills up in the middle
 		w.Write(want[:6<<20])
-		filled <- fill(t, dir, 38<<20)
+		filled <- kit.Fill(t, dir, 38<<20)
 		w.Write(want[6<<20:])
 		w.Close()
 	}()
 	_, err = u.Receive(r)
 	r.Close()
 	u.Close()
-	isCode(t, err, wire.CodeUnavailable, "")
+	kit.Refused(t, err, wire.CodeUnavailable, "")
 	got, _ := n.Artifacts.Get(middle.ID)
 	if got.State != wire.ArtifactUploading || got.Received < 6<<20 || got.Received > 18<<20 {
 		t.Errorf("when the disk was full: %+v", got)
 	}
-	a := n.shell(t, "echo the store lives")
-	if out := output(n.follow(t, wire.Header{Agent: a.ID, Follow: true}, nil), wire.EventStdout); out != "the store lives\n" {
-		t.Errorf("an agent said %q", out)
+	if err := n.store.PutAgent(t.Context(), &wire.Agent{ID: known, Name: "the store lives"}); err != nil {
+		t.Errorf("what is not an artifact can't be stored: %v", err)
 	}
 	(<-filled)()
 	for _, up := range []struct {
