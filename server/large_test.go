@@ -2,14 +2,18 @@ package server
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"skein.dev/skein/e2e/kit"
 	"skein.dev/skein/server/noun"
+	"skein.dev/skein/webtransport"
 	"skein.dev/skein/webtransport/client"
 	"skein.dev/skein/webtransport/wire"
 )
@@ -215,6 +219,12 @@ func TestLanesOfLargeRecordsFitAMessage(t *testing.T) {
 		t.Fatal(err)
 	}
 	kit.Eventually(t, "the agent has ended", func() bool { a, err := n.plane.Get(noisy.ID); return err == nil && a.Status == wire.StatusExited })
+	typist, escapes := n.shell(t, "cat >/dev/null"), strings.Repeat("\x1b", 30_000) // each stays a text, six times as long in JSON
+	for range 10 {
+		if err := n.plane.Input(t.Context(), "test", wire.InputParams{ID: typist.ID, Text: escapes}); err != nil {
+			t.Fatal(err)
+		}
+	}
 	if _, err := n.plane.SetAdmission(t.Context(), by, wire.AdmissionParams{Closed: true, Reason: large}); err != nil {
 		t.Fatal(err)
 	}
@@ -234,7 +244,7 @@ func TestLanesOfLargeRecordsFitAMessage(t *testing.T) {
 				whole++
 			}
 		}
-		if len(known) != 13 || whole != 12 {
+		if len(known) != 14 || whole != 12 {
 			t.Errorf("the snapshot has %d agents, %d of them large", len(known), whole)
 		}
 		s, _ := p.attach(t, wire.Header{Agent: noisy.ID})
@@ -247,6 +257,16 @@ func TestLanesOfLargeRecordsFitAMessage(t *testing.T) {
 		}
 		if out := output(events); len(out) != printed || input != typed {
 			t.Errorf("%d bytes of output and %d of input, want %d and %d", len(out), len(input), printed, len(typed))
+		}
+		s, _ = p.attach(t, wire.Header{Agent: typist.ID, Follow: true})
+		for typed := 0; typed < 10; {
+			var part wire.Events
+			s.note(t, wire.NoteEvents, &part)
+			for _, e := range part.Events {
+				if string(e.Data.Bytes()) == escapes {
+					typed++
+				}
+			}
 		}
 		tasks := open(t, p, `{"lane":"task"}`, request("1", wire.MethodTaskWatch, wire.TaskWatchParams{}))
 		got := 0
@@ -276,5 +296,31 @@ func TestRecordsThatWouldNotFitAreRefused(t *testing.T) {
 	isError(t, tasks.answerTo(t, "4"), wire.CodeTooLarge, "argv")
 	if agents, all := n.plane.List(wire.Filter{}).Total, n.plane.Tasks.List(wire.TaskFilter{}).Total; agents+all != 0 {
 		t.Errorf("%d agents and %d tasks are there, want none", agents, all)
+	}
+}
+
+// tally counts what is written to a stream.
+type tally struct {
+	webtransport.Stream
+	bytes int
+}
+
+func (w *tally) SetWriteDeadline(time.Time) error { return nil }
+
+func (w *tally) Write(b []byte) (int, error) {
+	w.bytes += len(b)
+	return len(b), nil
+}
+
+// What is too long all the same is not sent: the client could read nothing behind it.
+func TestAMessagePastTheLimitIsNotSent(t *testing.T) {
+	t.Parallel()
+	out := new(tally)
+	l := &lane{c: &conn{log: slog.New(slog.DiscardHandler)}, str: out}
+	if err := l.send(strings.Repeat("x", wire.MaxMessage)); !errors.Is(err, wire.ErrLineTooLong) || out.bytes > 0 {
+		t.Errorf("%d bytes were written, %v", out.bytes, err)
+	}
+	if err := l.send("x"); err != nil || out.bytes != len("\"x\"\n") {
+		t.Errorf("%d bytes were written, %v", out.bytes, err)
 	}
 }

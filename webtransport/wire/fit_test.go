@@ -138,12 +138,18 @@ func TestPages(t *testing.T) {
 	if n := PageOf([]Agent{}, 0); n != 0 {
 		t.Errorf("a page of nothing holds %d", n)
 	}
+	small := make([]MemoryNamespace, MaxPage+5) // of which many more fit into PageBytes
+	for limit, want := range map[int]int{0: MaxPage, MaxPage - 1: MaxPage - 1, MaxPage + 1: MaxPage} {
+		if n := PageOf(small, limit); n != want {
+			t.Errorf("a page of %d small records, limit %d, holds %d, want %d", len(small), limit, n, want)
+		}
+	}
 }
 
 // What a record says of its length is no less than it is, and not much more.
 func TestEncodedLen(t *testing.T) {
 	now := time.Now()
-	odd := "\"\\\n\x01\u2028é\xff</>"
+	odd := strings.Repeat("\"\\\n\x01\u2028é\xff</>", 400) // each field is longer than what is allowed for names of fields
 	process := Process{PID: 1 << 30, Group: 1 << 30, StartTime: 1 << 62}
 	left := []Leftover{{process, odd, odd}, {process, odd, odd}}
 	exit := &Exit{Code: -1, Signal: "SIGKILL", Message: odd, Leftovers: left}
