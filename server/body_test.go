@@ -13,6 +13,9 @@ import (
 	"time"
 
 	"github.com/quic-go/quic-go/http3"
+
+	"skein.dev/skein/server/noun"
+	"skein.dev/skein/webtransport/wire"
 )
 
 // stalls is a body of which the first byte comes and no other.
@@ -113,7 +116,7 @@ func endsRequest(t *testing.T, c http.RoundTripper, version int, url, authorizat
 	}
 }
 
-// A form that broke off opens no admission, which an empty one would.
+// A form that broke off does not what it would do empty: open admission, or delete an artifact.
 func TestAFormThatBreaksOffDoesNothing(t *testing.T) {
 	t.Parallel()
 	n := start(t, func(o *Options) { o.BodyTimeout = 50 * time.Millisecond })
@@ -121,10 +124,19 @@ func TestAFormThatBreaksOffDoesNothing(t *testing.T) {
 	if a := n.plane.Admission(); !a.Closed {
 		t.Fatalf("admission is %+v", a)
 	}
-	endsHTTP1(t, strings.TrimPrefix(n.addrs.HTTP, "http://"), "POST /admission HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer "+n.token+
-		"\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 1000\r\n\r\nclosed=tr")
+	file, err := n.plane.Artifacts.Create(t.Context(), noun.Caller{Actor: "test"}, wire.ArtifactCreateParams{Name: "x", Size: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{"/admission", "/artifacts/" + string(file.ID) + "/delete"} {
+		endsHTTP1(t, strings.TrimPrefix(n.addrs.HTTP, "http://"), "POST "+path+" HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer "+n.token+
+			"\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 1000\r\n\r\nclosed=tr")
+	}
 	if a := n.plane.Admission(); !a.Closed {
 		t.Errorf("admission is %+v", a)
+	}
+	if _, err := n.plane.Artifacts.Get(file.ID); err != nil {
+		t.Errorf("the artifact: %v", err)
 	}
 }
 

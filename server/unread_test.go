@@ -1,8 +1,11 @@
 package server
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"skein.dev/skein/e2e/kit"
@@ -118,5 +121,31 @@ func TestMemoryIsGivenBack(t *testing.T) {
 	m.release(&much)
 	if calls != 1 {
 		t.Errorf("given back %d times", calls)
+	}
+}
+
+func TestASessionThatEndsGivesItsMemoryBack(t *testing.T) {
+	t.Parallel()
+	n := start(t)
+	var calls atomic.Int32
+	n.reclaim.mu.Lock()
+	n.reclaim.back = func() { calls.Add(1) }
+	n.reclaim.mu.Unlock()
+	p := n.join(t, wire.WebSocket)
+	if got := n.only(t).unread.take(muchMemory); got != muchMemory {
+		t.Fatalf("got %d", got)
+	}
+	p.Close(0, "")
+	kit.Eventually(t, "its memory is given back", func() bool { return calls.Load() == 1 })
+}
+
+// A lane reads from the store when one of its session's turns is free.
+func TestALaneWaitsForItsTurnToRead(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	c := &conn{ctx: ctx, unread: unread{reads: make(chan struct{}, 1)}}
+	c.unread.reads <- struct{}{}
+	if _, err := (&pump{l: &lane{c: c}}).poll(laneShare); !errors.Is(err, context.Canceled) { // it has nothing to read from
+		t.Error(err)
 	}
 }
