@@ -1,9 +1,14 @@
 package control_test
 
 import (
+	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
 	"testing"
 
 	"skein.dev/skein/e2e/kit"
+	"skein.dev/skein/server/control"
 	"skein.dev/skein/server/noun"
 	"skein.dev/skein/webtransport/wire"
 )
@@ -33,6 +38,34 @@ func TestARepeatedChangeOfAdmissionUndoesNothing(t *testing.T) {
 	}
 }
 
+// refusing is a store that does not keep the first change of admission.
+type refusing struct {
+	control.Store
+	left atomic.Int32
+}
+
+func (s *refusing) PutAdmission(ctx context.Context, changes []wire.Admission) error {
+	if s.left.Add(-1) >= 0 {
+		return errors.New("refused")
+	}
+	return s.Store.PutAdmission(ctx, changes)
+}
+
+// TestAChangeOfAdmissionIsStoredUntilItIs answers when it is, and the next start has it.
+func TestAChangeOfAdmissionIsStoredUntilItIs(t *testing.T) {
+	t.Parallel()
+	dir, s := t.TempDir(), new(refusing)
+	s.left.Store(1)
+	n := open(t, dir, workers, func(o *control.Options) { s.Store, o.Store = o.Store, s })
+	if _, err := n.SetAdmission(t.Context(), noun.Caller{Actor: "tester"}, wire.AdmissionParams{Closed: true}); err != nil {
+		t.Error(err)
+	}
+	n.close()
+	if a := open(t, dir, workers).Admission(); !a.Closed {
+		t.Errorf("after a restart admission is %+v", a)
+	}
+}
+
 // TestARepeatedRetryIsOne sends one again when the attempts that it gave are used up.
 func TestARepeatedRetryIsOne(t *testing.T) {
 	dir := t.TempDir()
@@ -52,18 +85,24 @@ func TestARepeatedRetryIsOne(t *testing.T) {
 	}
 }
 
-// TestARetryAnswersWithTheSubmittedTask has the scheduler start the task while the answer is made.
+// TestARetryAnswersWithTheSubmittedTask has the scheduler start tasks while the answers are made: often enough, and with
+// enough of them at once, that an answer made of what the task is by then is caught.
 func TestARetryAnswersWithTheSubmittedTask(t *testing.T) {
 	n := open(t, t.TempDir(), workers)
-	id := n.submit(t, wire.TaskSpec{Type: "refuse", Input: text("x"), Retry: wire.Retry{Max: 1}})[0].ID
-	for range 30 {
-		before := n.over(t, id)
-		rec, err := n.Tasks.Retry(noun.Caller{Actor: "tester"}, id)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if rec.State != wire.TaskSubmitted || rec.Attempt != before.Attempt || rec.LastTry != before.Attempt+1 {
-			t.Fatalf("answered %s, attempt %d of %d, after attempt %d", rec.State, rec.Attempt, rec.LastTry, before.Attempt)
-		}
+	for i := range 24 {
+		t.Run(fmt.Sprint(i), func(t *testing.T) {
+			t.Parallel()
+			id := n.submit(t, wire.TaskSpec{Type: "refuse", Input: text("x"), Retry: wire.Retry{Max: 1}})[0].ID
+			for range 30 {
+				before := n.over(t, id)
+				rec, err := n.Tasks.Retry(noun.Caller{Actor: "tester"}, id)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if rec.State != wire.TaskSubmitted || rec.Attempt != before.Attempt || rec.LastTry != before.Attempt+1 {
+					t.Fatalf("answered %s, attempt %d of %d, after attempt %d", rec.State, rec.Attempt, rec.LastTry, before.Attempt)
+				}
+			}
+		})
 	}
 }

@@ -175,6 +175,20 @@ func TestManySmallLogsBesideALoudOne(t *testing.T) {
 	}
 }
 
+// An agent's newest event stays as long as another has several, however large it is.
+func TestALargeEventStaysBesideManySmallOnes(t *testing.T) {
+	s := openSmall(t, t.TempDir())
+	log(s, "one", wire.EventStdout, numbered(1, 600_000)...)
+	log(s, "many", wire.EventStdout, numbered(600, 1000)...)
+	settled(t, s)
+	if _, out := split(eventsOf(t, s, "one")); len(out) != 1 {
+		t.Error("the only event of an agent is gone")
+	}
+	if _, out := split(eventsOf(t, s, "many")); len(out) < 100 || len(out) > 400 {
+		t.Errorf("of 600 small ones %d are there", len(out))
+	}
+}
+
 // When each wants more than there is, all have about the same.
 func TestAgentsThatAllPrintShareTheLog(t *testing.T) {
 	s := openSmall(t, t.TempDir())
