@@ -2,16 +2,22 @@ package main
 
 import (
 	"bufio"
+	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"os/exec"
 	"strings"
 	"testing"
+	"testing/iotest"
+	"testing/synctest"
 
+	"github.com/spf13/cobra"
 	"golang.org/x/sys/unix"
 
 	"skein.dev/skein/e2e/kit"
+	"skein.dev/skein/webtransport/wire"
 )
 
 // terminal gives both ends of a terminal; what is written to the first is typed.
@@ -42,22 +48,7 @@ func TestAttachAsksBeforeALineAnswers(t *testing.T) {
 	s := startServing(t, t.TempDir())
 	s.skein(t, "spawn", "scripted", "--name", "asker", "--script", "ask Which way?\nsay got ${reply}")
 	kit.Eventually(t, "it asks", func() bool { return strings.Contains(s.skein(t, "ps", "--needs"), "Which way?") })
-	keys, tty := terminal(t)
-	cmd := exec.Command("skein", "--data-dir", s.dir, "attach", "asker")
-	cmd.Stdin = tty
-	stderr, err := cmd.StderrPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	stdout, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	says := bufio.NewReader(stderr)
-	until := func(what string) {
+	until := func(says *bufio.Reader, what string) {
 		t.Helper()
 		var seen strings.Builder
 		for !strings.HasSuffix(seen.String(), what) {
@@ -68,25 +59,75 @@ func TestAttachAsksBeforeALineAnswers(t *testing.T) {
 			seen.WriteByte(b)
 		}
 	}
-	until("asker asks: Which way?\nskein: type the answer\n")
+	begin := func(stdin io.Reader) (cmd *exec.Cmd, stdout, says *bufio.Reader) {
+		t.Helper()
+		cmd = exec.Command("skein", "--data-dir", s.dir, "attach", "asker")
+		cmd.Stdin = stdin
+		stderr, err := cmd.StderrPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		out, err := cmd.StdoutPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		return cmd, bufio.NewReader(out), bufio.NewReader(stderr)
+	}
+	keys, tty := terminal(t)
+	mute, muteOut, muteSays := begin(nil) // its input ends at once
+	until(muteSays, "skein: its standard input stays open while it asks: Which way?\n")
+	cmd, stdout, says := begin(tty)
+	until(says, "asker asks: Which way?\nskein: type the answer\n")
 	for _, word := range []string{"left\n", "n\n"} {
 		io.WriteString(keys, word)
 		if word == "left\n" {
-			until(`send "left" as the answer? [y/N] `)
+			until(says, `send "left" as the answer? [y/N] `)
 		}
 	}
-	until("not sent\n")
+	until(says, "not sent\n")
 	if out := s.skein(t, "ps", "--needs"); !strings.Contains(out, "Which way?") {
 		t.Errorf("what was not sent answered: %s", out)
 	}
 	io.WriteString(keys, "right\n")
-	until(`send "right" as the answer? [y/N] `)
+	until(says, `send "right" as the answer? [y/N] `)
 	io.WriteString(keys, "y\n")
-	if line, err := bufio.NewReader(stdout).ReadString('\n'); line != "got right\n" {
+	if line, err := stdout.ReadString('\n'); line != "got right\n" {
 		t.Errorf("the agent prints %q: %v", line, err)
 	}
-	io.Copy(io.Discard, says)
-	if err := cmd.Wait(); err != nil {
-		t.Error(err)
+	for _, r := range []io.Reader{stdout, says, muteOut, muteSays} {
+		io.Copy(io.Discard, r)
 	}
+	for _, c := range []*exec.Cmd{cmd, mute} {
+		if err := c.Wait(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// TestAttachReadsNothingBeforeTheQuestionIsShown: a line from a pipe is there at once, and would answer what nobody has seen.
+func TestAttachReadsNothingBeforeTheQuestionIsShown(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var stderr bytes.Buffer
+		cmd := new(cobra.Command)
+		cmd.SetErr(&stderr)
+		wasRead := errors.New("it was read")
+		q := &questions{cmd: cmd, shown: make(chan struct{})}
+		w := &writer{cmd: cmd, questions: q, in: bufio.NewReader(iotest.ErrReader(wasRead))}
+		ended := make(chan error, 1)
+		go func() { ended <- w.run(t.Context()) }()
+		q.attached(wire.Attached{Agent: wire.Agent{Name: "asker", Activity: wire.ActivityRequiresAction, Question: "Which way?"}, Last: 2})
+		q.event(wire.Event{Seq: 1, Type: wire.EventStdout})
+		synctest.Wait()
+		if len(ended) > 0 {
+			t.Fatalf("while output that came before is printed: %v", <-ended)
+		}
+		q.event(wire.Event{Seq: 2, Type: wire.EventStdout})
+		if err := <-ended; !errors.Is(err, wasRead) || !strings.Contains(stderr.String(), "asker asks: Which way?") {
+			t.Errorf("afterwards: %v; it says %q", err, &stderr)
+		}
+	})
 }
