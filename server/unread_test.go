@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -147,5 +148,22 @@ func TestALaneWaitsForItsTurnToRead(t *testing.T) {
 	c.unread.reads <- struct{}{}
 	if _, err := (&pump{l: &lane{c: c}}).poll(laneShare); !errors.Is(err, context.Canceled) { // it has nothing to read from
 		t.Error(err)
+	}
+}
+
+// A lane for which nothing is left of what its session may hold reads its own share at a time.
+func TestALaneHasItsOwnShareAlone(t *testing.T) {
+	t.Parallel()
+	n := start(t)
+	a := n.script(t, strings.Repeat("say "+strings.Repeat("x", 400)+"\n", 150))
+	kit.Eventually(t, "it has ended", func() bool { rec, _ := n.plane.Get(a.ID); return rec.Status == wire.StatusExited })
+	f, _, err := n.plane.Follow(t.Context(), wire.Header{Agent: a.ID})
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := new(tally)
+	c := &conn{ctx: t.Context(), unread: unread{reads: make(chan struct{}, 1)}}
+	if more, err := (&pump{l: &lane{c: c, str: out}, f: f}).sendBatch(); err != nil || !more || out.bytes == 0 || out.bytes > 2*laneShare {
+		t.Errorf("%d bytes were sent at once, %v, %v", out.bytes, more, err)
 	}
 }
