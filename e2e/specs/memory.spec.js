@@ -390,6 +390,21 @@ test('by the keyboard alone', async ({ fleet: page, visit, memory }) => {
   await expect(page).toHaveURL(/\/memory\/demo$/)
 })
 
+test('before the page is live its links lead to the forms of the server', async ({ fleet: page, server, memory, noise }) => {
+  noise.push(BROKEN)
+  await memory.store({ ...KEY, value: 'one' })
+  await page.route('**/connect', (route) => route.abort())
+  for (const act of [() => page.getByRole('button', { name: 'Edit', exact: true }).click(), () => page.keyboard.press('e')]) {
+    await page.goto(`${server.http}/memory/demo/plan`)
+    await act()
+    await expect(page.getByRole('textbox', { name: 'Value', exact: true })).toHaveValue('one')
+    await expect(page).toHaveURL(/edit/)
+  }
+  await page.goto(`${server.http}/memory/demo/plan`)
+  await page.getByRole('button', { name: 'Delete', exact: true }).first().click()
+  await expect(page.getByRole('heading', { name: 'Delete plan?' })).toBeVisible()
+})
+
 test('on a narrow screen nothing sticks out', async ({ fleet: page, visit, memory, noise }) => {
   noise.push(REFUSED)
   await page.setViewportSize({ width: 400, height: 850 })

@@ -225,17 +225,24 @@ async function theirs(e) {
 const form = new EntryForm({ names, save, closed: () => one(document, '[data-do="edit"]').focus() })
 
 function edit() {
-  if (!known || conflict.open) return
+  if (conflict.open) return
   one(root, '#delete').hidden = true
   form.edit(current, current ? (textOf(valueBytes(current)) ?? '') : '')
   if (current && valueKind(valueBytes(current)) === 'binary') form.meanwhile('The value is bytes and no text: what you save here takes their place.')
 }
-for (const b of document.querySelectorAll('[data-do="edit"]')) {
-  b.addEventListener('click', (e) => {
+/**
+ * Has a link act in the page. Until it is known what is there, the link leads to the server's own form, as without script.
+ * @param {HTMLElement} link
+ * @param {() => void} act
+ */
+function actsHere(link, act) {
+  link.addEventListener('click', (e) => {
+    if (!known) return
     e.preventDefault()
-    edit()
+    act()
   })
 }
+for (const b of /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll('[data-do="edit"]'))) actsHere(b, edit)
 
 const question = one(root, '#delete')
 function ask() {
@@ -244,10 +251,7 @@ function ask() {
   question.scrollIntoView({ block: 'nearest' })
   one(question, 'button').focus()
 }
-one(root, '[data-do="delete"]').addEventListener('click', (e) => {
-  e.preventDefault()
-  ask()
-})
+actsHere(one(root, '[data-do="delete"]'), ask)
 const keep = () => {
   question.hidden = true
   one(root, '[data-do="delete"]').focus()
@@ -318,4 +322,4 @@ void skein.ready
     if (!ends.aborted) failed('The entry is no longer live', e)
   })
 
-listen({ e: edit, d: ask, u: () => location.assign(spaceURL(names.namespace)) })
+listen({ e: () => one(root, '[data-do="edit"]').click(), d: () => one(root, '[data-do="delete"]').click(), u: () => location.assign(spaceURL(names.namespace)) })
