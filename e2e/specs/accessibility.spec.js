@@ -12,7 +12,6 @@ test('an empty fleet, and what the badge opens', async ({ fleet: page }) => {
 })
 
 test('a fleet in several states, its dialogs, an agent', async ({ fleet: page, server, transport }) => {
-  test.setTimeout(90_000)
   const running = await someAgents(server)
   await expect(row(page, 'running')).toContainText('Running')
   await expect(rows(page)).toHaveCount(7)

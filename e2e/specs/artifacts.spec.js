@@ -58,7 +58,6 @@ async function download(page, name) {
 }
 
 test('a file goes up by the button and comes down the same', async ({ fleet: page, visit, server, artifacts }) => {
-  test.setTimeout(90_000)
   await visit()
   await expect(page.getByRole('region', { name: 'No artifacts yet' })).toContainText('SKEIN_OUTBOX')
   const { path, sum } = file(server, 'twenty ünï.bin', 20 << 20)
@@ -104,7 +103,6 @@ test('an upload is canceled, and leaves nothing', async ({ fleet: page, visit, s
 })
 
 test('an upload that was left is resumed with the same file', async ({ fleet: page, visit, server, artifacts }) => {
-  test.setTimeout(90_000)
   const { path, sum } = file(server, 'left.bin', 6 << 20)
   const bytes = readFileSync(path)
   const { id } = await artifacts.create({ name: 'left.bin', size: bytes.length })
@@ -117,7 +115,7 @@ test('an upload that was left is resumed with the same file', async ({ fleet: pa
   await expect.poll(async () => (await artifacts.get(id)).received).toBe(2 << 20)
   gone.abort(new Error('left'))
   await visit()
-  await expect(row(page, 'left.bin')).toContainText('Paused at 33%', { timeout: 20_000 })
+  await expect(row(page, 'left.bin')).toContainText('Paused at 33%')
 
   const resume = row(page, 'left.bin').getByRole('button', { name: 'Resume the upload of left.bin' })
   const wrong = page.waitForEvent('filechooser')
@@ -127,16 +125,15 @@ test('an upload that was left is resumed with the same file', async ({ fleet: pa
   const right = page.waitForEvent('filechooser')
   await resume.click()
   await (await right).setFiles(path)
-  await expect(row(page, 'left.bin')).toContainText('Complete', { timeout: 30_000 })
+  await expect(row(page, 'left.bin')).toContainText('Complete')
   expect(await artifacts.get(id)).toMatchObject({ sha256: sum, state: 'complete' })
 })
 
 test("an agent's file shows up, on its page too, and is downloaded", async ({ fleet: page, visit, server, transport }) => {
-  test.setTimeout(90_000)
   await visit()
   const [agent] = await server.spawn('shell', '--name', 'maker', '--', 'sh', '-c', 'printf "made by %s" maker > "$SKEIN_OUTBOX/result.txt"; exec sleep 300')
   const [other] = await server.spawn('shell', '--name', 'idler', '--', 'sleep', '300')
-  await expect(row(page, 'result.txt')).toContainText('Complete', { timeout: 20_000 })
+  await expect(row(page, 'result.txt')).toContainText('Complete')
   await expect(row(page, 'result.txt').getByRole('link', { name: 'maker' })).toHaveAttribute('href', `/agents/${agent.id}`)
   expect((await download(page, 'result.txt')).toString()).toBe('made by maker')
 
@@ -208,7 +205,6 @@ test('on a narrow screen nothing sticks out', async ({ fleet: page, visit, serve
 })
 
 test('nothing that axe finds', async ({ fleet: page, visit, server, artifacts, transport }) => {
-  test.setTimeout(120_000)
   await page.emulateMedia({ reducedMotion: 'reduce' })
   await visit()
   await check(page, 'no artifacts')
@@ -238,7 +234,6 @@ test.describe('on a link that breaks', () => {
   })
 
   it('an upload that is cut off in the middle goes on behind what arrived', async ({ page, server, link, transport, artifacts }) => {
-    test.setTimeout(120_000)
     link.lead(server)
     const there = `http://localhost:${link.tcpPort}`
     await page.goto((await server.loginURL()).replace(server.http, there))

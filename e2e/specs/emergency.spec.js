@@ -181,7 +181,6 @@ test.describe('everybody can use it', () => {
   test.use({ contextOptions: { reducedMotion: 'reduce' } })
 
   test('in light and dark, wide and at 400 pixels', async ({ fleet: page, server }) => {
-    test.setTimeout(120_000)
     await server.spawn('shell', '--name', 'one', '--', 'sleep', '300')
     for (const width of [1440, 400]) {
       await page.setViewportSize({ width, height: 800 })

@@ -12,7 +12,6 @@ test.use({ contextOptions: { reducedMotion: 'reduce' }, config: `agent_types:
 const badge = (page, name, text) => row(page, name).locator('.badge').filter({ hasText: text })
 
 test('load, stalls, restarts and crash loops, on the fleet and on the agent\'s page', async ({ fleet: page, server, transport }) => {
-  test.setTimeout(120_000) // axe takes its time
   await server.spawn('shell', '--name', 'plain', '--', 'sleep', '300')
   const [looping] = await server.spawn('flaky', '--name', 'looping')
   const [worker] = await server.spawn('coder', '--name', 'worker')

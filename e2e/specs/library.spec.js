@@ -46,7 +46,6 @@ test.beforeEach(async ({ page, server }) => {
 })
 
 test('a file goes up and comes down whole', async ({ page, server, transport }) => {
-  test.setTimeout(120_000)
   const { artifact, breaks, sum, again } = await page.evaluate(
     async ({ SIZE, BREAKS }) => {
       const bytes = new Uint8Array(SIZE)

@@ -431,7 +431,6 @@ test('on a narrow screen nothing sticks out', async ({ fleet: page, visit, memor
 })
 
 test('nothing that axe finds', async ({ fleet: page, visit, memory }) => {
-  test.setTimeout(150_000)
   await page.emulateMedia({ reducedMotion: 'reduce' })
   await visit('/memory?new')
   await check(page, 'an empty memory and a form')
@@ -474,7 +473,6 @@ test.describe('on a link that breaks', () => {
   })
 
   it('what changed while it was cut is there afterwards', async ({ page, server, link, transport, memory }) => {
-    test.setTimeout(90_000)
     link.lead(server)
     const there = `http://localhost:${link.tcpPort}`
     await memory.store({ namespace: 'demo', key: 'a', value: '1' })

@@ -41,7 +41,6 @@ test('a reload keeps everything', async ({ fleet: page, server, transport }) => 
 })
 
 test('after a crash of the server the page is back, and the orphans are shown as such', async ({ fleet: page, server, transport, noise }) => {
-  test.setTimeout(90_000)
   noise.push(BROKEN)
   const [agent] = await server.spawn('shell', '--name', 'orphan', ...COUNTER)
   const [silent] = await server.spawn('shell', '--name', 'silent', '--', 'sleep', '300') // no broken pipe ends it
@@ -79,7 +78,6 @@ test('after a crash of the server the page is back, and the orphans are shown as
 })
 
 test('after a restart of the server the pages are live again', async ({ fleet: page, server, transport, noise }) => {
-  test.setTimeout(90_000)
   noise.push(BROKEN, STOPPING)
   const [agent] = await server.spawn('shell', '--name', 'before', '--', 'sh', '-c', 'echo up; exec sleep 300')
   const own = await page.context().newPage()
@@ -101,7 +99,6 @@ test('after a restart of the server the pages are live again', async ({ fleet: p
 })
 
 test('a page that was opened before a restart can act after it', async ({ fleet: page, server, transport, noise }) => {
-  test.setTimeout(90_000)
   noise.push(BROKEN)
   await server.kill()
   await server.start()
@@ -125,7 +122,6 @@ test.describe('on a link that breaks', () => {
   })
 
   it('every line is on screen once and in order', async ({ page, server, link, transport }) => {
-    test.setTimeout(90_000)
     link.lead(server)
     const there = `http://localhost:${link.tcpPort}`
     await page.goto((await server.loginURL()).replace(server.http, there))
@@ -150,7 +146,6 @@ test.describe('on a link that breaks', () => {
   })
 
   it('what was asked for while it was cut is done once', async ({ page, server, link, transport }) => {
-    test.setTimeout(90_000)
     link.lead(server)
     const there = `http://localhost:${link.tcpPort}`
     await page.goto((await server.loginURL()).replace(server.http, there))

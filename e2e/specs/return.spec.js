@@ -23,7 +23,6 @@ const numbers = async (page) => (await lines(page).allTextContents()).flatMap((t
 
 it('a page goes over to WebSocket when UDP is blocked, and back when it works again, without losing a line', async ({ page, server, link, transport }) => {
   it.skip(transport === 'websocket', 'UDP is what this is about')
-  test.setTimeout(150_000)
   link.lead(server)
   link.block()
   const [agent] = await server.spawn('shell', '--name', 'counter', ...COUNTER)

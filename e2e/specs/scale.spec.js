@@ -38,7 +38,7 @@ const focusInSight = (page) => page.evaluate(() => {
   return [top + 1, bottom - 1].every((y) => at.contains(document.elementFromPoint((left + right) / 2, y)))
 })
 
-test('what changes is written to the rows near the window, once in a frame', async ({ fleet: page, server }) => {
+test('what changes is written to the rows near the window, once in a frame', { tag: '@soak' }, async ({ fleet: page, server }) => {
   await many(page, server)
   await expect(rows(page).first()).toContainText(/tick \d+/)
   const seen = await page.evaluate(async () => {
@@ -68,7 +68,7 @@ test('what changes is written to the rows near the window, once in a frame', asy
   expect(seen.elements).toBeLessThan(3000)
 })
 
-test('a key, a question and a stop are seen at once', async ({ fleet: page, server }) => {
+test('a key, a question and a stop are seen at once', { tag: '@soak' }, async ({ fleet: page, server }) => {
   await server.spawn('scripted', '--name', 'asker', '--script', 'read\nask May I?\nsay thank you\nidle 1h')
   await many(page, server)
   await expect(row(page, 'asker'), 'the oldest is far below').toHaveCount(0)
@@ -106,7 +106,7 @@ test('a key, a question and a stop are seen at once', async ({ fleet: page, serv
   await expect(page.getByText(`${1 + MANY} agents, 0 alive`)).toBeVisible({ timeout: 30_000 })
 })
 
-test('every agent is there when one scrolls to it', async ({ fleet: page, server }) => {
+test('every agent is there when one scrolls to it', { tag: '@soak' }, async ({ fleet: page, server }) => {
   await many(page, server)
   await page.getByRole('columnheader', { name: 'Agent' }).getByRole('link').click()
   await expect(rows(page).first()).toContainText('many-1-1')
@@ -171,7 +171,7 @@ test('keys and selections go beyond the rows in the page', async ({ fleet: page,
   await expect(bulk).toContainText(`${1 + MANY} agents selected`)
 })
 
-test('it is as smooth as with twenty', async ({ fleet: page, server, transport, blackHole, browser }) => {
+test('it is as smooth as with twenty', { tag: '@soak' }, async ({ fleet: page, server, transport, blackHole, browser }) => {
   const few = new Server({ args: transport === 'websocket' ? ['--quic-port', String(blackHole.port)] : [] })
   const context = await browser.newContext() // cookies of localhost are those of all its ports
   const other = await context.newPage()

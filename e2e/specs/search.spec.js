@@ -6,7 +6,7 @@ const status = (/** @type {import('@playwright/test').Page} */ page) => page.get
 test('the search finds what the page has not loaded, and shows it among its neighbours', async ({ fleet: page, server, transport }) => {
   const [{ id }] = await server.spawn('scripted', '--name', 'talker', '--script',
     'flood 16 early ${i}\nsay needle 17\nflood 30000 late ${i}\nsay the Needle 17 too\nread\nsay one more needle 17\nidle 1h')
-  await expect.poll(async () => (await server.agent('talker')).last_line, { timeout: 20_000 }).toBe('the Needle 17 too')
+  await expect.poll(async () => (await server.agent('talker')).last_line).toBe('the Needle 17 too')
   await openAgent(page, server, id, transport)
   await expect(lines(page).filter({ hasText: 'needle' })).toHaveText(['the Needle 17 too'])
   const excerpt = page.getByRole('region', { name: 'Lines around the match' })

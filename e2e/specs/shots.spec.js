@@ -22,7 +22,6 @@ for (const theme of /** @type {const} */ (['light', 'dark'])) {
       })
 
       test('pictures', async ({ fleet: page, server, transport, browser }) => {
-        test.setTimeout(90_000)
         const shot = (/** @type {string} */ name, p = page) => p.screenshot({ path: join(SHOTS, `${transport}-${name}-${theme}-${width}.png`) })
         await shot('empty')
         await someAgents(server)
@@ -63,7 +62,6 @@ for (const theme of /** @type {const} */ (['light', 'dark'])) {
         test.use({ config: TYPES })
 
         test('pictures', async ({ fleet: page, server, transport }) => {
-          test.setTimeout(90_000)
           const skein = client(server)
           const shot = (/** @type {string} */ name, fullPage = false) => page.screenshot({ path: join(SHOTS, `${transport}-tasks-${name}-${theme}-${width}.png`), fullPage })
           const open = async (/** @type {string} */ path) => {

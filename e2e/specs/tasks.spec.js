@@ -93,7 +93,7 @@ test('a task is submitted, done, and its result shown', async ({ tasks: page, sk
   await expect(toast(page, 'count them is submitted')).toBeVisible()
   const link = page.getByRole('link', { name: 'count them', exact: true })
   await expect(link).toBeFocused()
-  await expect(row(page, 'count them')).toContainText('Completed', { timeout: 15_000 })
+  await expect(row(page, 'count them')).toContainText('Completed')
   await expect(row(page, 'count them')).toContainText('three geese')
   const [task] = (await skein.tasks.list()).tasks
   expect(task).toMatchObject({ state: 'completed', type: 'worker', priority: 'high', actor: 'dashboard', timeouts: { run: 90_000 }, retry: { max: 5 }, result: { text: 'three geese\nin a row' } })
@@ -173,7 +173,7 @@ test('the demo: five inputs with one click', async ({ tasks: page, skein, transp
   await page.getByRole('button', { name: /^Five inputs at once/ }).click()
   const five = row(page, 'five geese')
   await expect(page.getByRole('link', { name: 'five geese', exact: true })).toBeFocused()
-  await expect(five).toContainText('5 of 5 completed', { timeout: 30_000 })
+  await expect(five).toContainText('5 of 5 completed')
   expect(await page.evaluate(() => [...globalThis.seen]), 'it went forward before it was complete').toContainEqual(expect.stringMatching(/^[1-4] of 5/))
   await expect(five).toContainText('Completed')
   await expect(queue(page, 'Finished'), 'its child tasks are folded away').toHaveText(['five geese'])
@@ -433,7 +433,7 @@ test('a task is stopped with its process, and submitted again', async ({ fleet: 
   await openTask(page, server, id, transport)
   await page.getByRole('button', { name: 'Stop', exact: true }).click()
   await confirm(page, 'Stop')
-  await expect(toast(page, 'stubborn is stopped')).toContainText('1 task canceled, 1 process verified to be gone.', { timeout: 15_000 })
+  await expect(toast(page, 'stubborn is stopped')).toContainText('1 task canceled, 1 process verified to be gone.')
   expect(lives(process.pid)).toBe(false)
   await expect(state(page)).toHaveText(/Canceled/)
 
@@ -534,7 +534,6 @@ test.describe('on a link that breaks', () => {
   })
 
   it('a reconnect in the middle loses nothing', async ({ page, server, link, transport, skein }) => {
-    test.setTimeout(90_000)
     link.lead(server)
     const there = `http://localhost:${link.tcpPort}`
     await page.goto((await server.loginURL()).replace(server.http, there))
@@ -580,7 +579,6 @@ test.describe('on a link that breaks', () => {
 })
 
 test('after a restart of the server the pages go on', async ({ tasks: page, server, skein, transport, noise }) => {
-  test.setTimeout(90_000)
   noise.push(BROKEN, STOPPING)
   const [{ id }] = await skein.tasks.submit([{ type: 'worker', name: 'done before', input: 'x' }])
   await becomes(skein, id, { state: 'completed' })
@@ -601,7 +599,6 @@ test.describe('axe finds nothing', () => {
   test.use({ contextOptions: { reducedMotion: 'reduce' } })
 
   test('in the queue and on the board, in light and in dark', async ({ tasks: page, skein }) => {
-    test.setTimeout(120_000)
     await check(page, 'no tasks')
     await someTasks(skein)
     await expect(row(page, 'geese')).toContainText('Completed')
@@ -615,7 +612,6 @@ test.describe('axe finds nothing', () => {
   })
 
   test('in the dialogs', async ({ tasks: page, skein }) => {
-    test.setTimeout(120_000)
     await skein.tasks.submit({ type: 'coder', name: 'waits' })
     await row(page, 'waits').getByRole('checkbox').check()
     await check(page, 'a selection')
@@ -635,7 +631,6 @@ test.describe('axe finds nothing', () => {
   })
 
   test('on the page of a task', async ({ fleet: page, skein, server, transport }) => {
-    test.setTimeout(120_000)
     const tasks = await someTasks(skein)
     for (const name of ['fix the build', 'which way', 'dead letter', 'waits', 'bytes', 'geese']) {
       await openTask(page, server, tasks[name].id, transport)
@@ -724,7 +719,6 @@ test.describe('at 400 pixels', () => {
   test.use({ viewport: { width: 400, height: 800 } })
 
   test('nothing sticks out', async ({ tasks: page, skein, server, transport }) => {
-    test.setTimeout(90_000)
     const nothing = { page: 0, elements: [] }
     await expect.soft(await sticksOut(page), 'no tasks').toEqual(nothing)
     const long = 'nobreakatall'.repeat(15)
