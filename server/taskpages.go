@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"net/http"
 	"slices"
 	"time"
@@ -115,9 +116,22 @@ func (s *Server) postTask(do func(r *http.Request, id wire.TaskID) error) http.H
 	}
 }
 
-func (s *Server) cancelTask(_ *http.Request, id wire.TaskID) error {
+func (s *Server) cancelTask(r *http.Request, id wire.TaskID) error {
 	_, err := s.plane.Tasks.Cancel(pageCaller, wire.TaskCancelParams{IDs: []wire.TaskID{id}})
+	if err == nil {
+		s.seesEnd(r, id)
+	}
 	return err
+}
+
+// endShown is how long a form that ended a task waits until its page shows that.
+const endShown = 5 * time.Second
+
+// seesEnd waits until a task's end is stored: a page without script would show it at work for ever.
+func (s *Server) seesEnd(r *http.Request, id wire.TaskID) {
+	ctx, cancel := context.WithTimeout(r.Context(), endShown)
+	defer cancel()
+	s.plane.Tasks.Wait(ctx, id)
 }
 
 func (s *Server) retryTask(_ *http.Request, id wire.TaskID) error {
@@ -127,5 +141,8 @@ func (s *Server) retryTask(_ *http.Request, id wire.TaskID) error {
 
 func (s *Server) stopTask(r *http.Request, id wire.TaskID) error {
 	_, err := s.plane.Stop(r.Context(), pageCaller, wire.StopParams{Scope: wire.ScopeTask, Tasks: []wire.TaskID{id}})
+	if err == nil {
+		s.seesEnd(r, id)
+	}
 	return err
 }
