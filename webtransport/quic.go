@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -329,7 +330,7 @@ func (s *quicSession) OpenStream(ctx context.Context) (Stream, error) {
 	if err != nil {
 		return nil, s.streamErr(err)
 	}
-	return &quicStream{str, s}, nil
+	return &quicStream{str: str, s: s}, nil
 }
 
 func (s *quicSession) AcceptStream(ctx context.Context) (Stream, error) {
@@ -337,7 +338,7 @@ func (s *quicSession) AcceptStream(ctx context.Context) (Stream, error) {
 	if err != nil {
 		return nil, s.streamErr(err)
 	}
-	return &quicStream{str, s}, nil
+	return &quicStream{str: str, s: s}, nil
 }
 
 func (s *quicSession) SendDatagram(b []byte) error {
@@ -466,16 +467,27 @@ func (s *quicSession) streamErr(err error) error {
 type quicStream struct {
 	str *wt.Stream
 	s   *quicSession
+
+	readCanceled, writeCanceled atomic.Pointer[StreamError] // nil: it was not canceled on this side
 }
 
 func (q *quicStream) Read(b []byte) (int, error) {
 	n, err := q.str.Read(b)
-	return n, q.s.streamErr(err)
+	return n, q.err(err, &q.readCanceled)
 }
 
 func (q *quicStream) Write(b []byte) (int, error) {
 	n, err := q.str.Write(b)
-	return n, q.s.streamErr(err)
+	return n, q.err(err, &q.writeCanceled)
+}
+
+func (q *quicStream) err(err error, canceled *atomic.Pointer[StreamError]) error {
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		if c := canceled.Load(); c != nil {
+			return c
+		}
+	}
+	return q.s.streamErr(err)
 }
 
 func (q *quicStream) Close() error {
@@ -484,10 +496,41 @@ func (q *quicStream) Close() error {
 	}
 	return nil
 }
-func (q *quicStream) CancelRead(code uint32)             { q.str.CancelRead(wt.StreamErrorCode(code)) }
-func (q *quicStream) CancelWrite(code uint32)            { q.str.CancelWrite(wt.StreamErrorCode(code)) }
-func (q *quicStream) SetReadDeadline(t time.Time) error  { return q.str.SetReadDeadline(t) }
-func (q *quicStream) SetWriteDeadline(t time.Time) error { return q.str.SetWriteDeadline(t) }
+
+// CancelRead also sets a deadline that has passed. When the peer reset the stream because it ends its session,
+// webtransport-go's Read waits for that end; a stream that is canceled meanwhile is forgotten, and its Read would wait
+// for ever.
+func (q *quicStream) CancelRead(code uint32) {
+	q.readCanceled.CompareAndSwap(nil, &StreamError{Code: code})
+	q.str.CancelRead(wt.StreamErrorCode(code))
+	q.str.SetReadDeadline(past)
+}
+
+// CancelWrite sets a deadline for the same reason.
+func (q *quicStream) CancelWrite(code uint32) {
+	q.writeCanceled.CompareAndSwap(nil, &StreamError{Code: code})
+	q.str.CancelWrite(wt.StreamErrorCode(code))
+	q.str.SetWriteDeadline(past)
+}
+
+// past is a deadline that is over.
+var past = time.Unix(1, 0)
+
+func (q *quicStream) SetReadDeadline(t time.Time) error {
+	err := q.str.SetReadDeadline(t)
+	if q.readCanceled.Load() != nil {
+		return q.str.SetReadDeadline(past)
+	}
+	return err
+}
+
+func (q *quicStream) SetWriteDeadline(t time.Time) error {
+	err := q.str.SetWriteDeadline(t)
+	if q.writeCanceled.Load() != nil {
+		return q.str.SetWriteDeadline(past)
+	}
+	return err
+}
 
 // prioritized is a stream whose place among the connection's others can be set (RFC 9218, section 4): quic-go's streams
 // are. webtransport-go 0.13.0 hides them; a version that lets SetPriority through is used as it is. Until then the

@@ -8,12 +8,16 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/quic-go/quic-go"
 	"github.com/quic-go/quic-go/http3"
 	"github.com/quic-go/quic-go/quicvarint"
+	wt "github.com/quic-go/webtransport-go"
+
+	"skein.dev/skein/e2e/kit"
 )
 
 // serveQUIC serves one path that upgrades, on a given address.
@@ -163,5 +167,84 @@ func TestAStreamEndedWithACodeOfHTTP3(t *testing.T) {
 	}
 	if !errors.Is(err, want) {
 		t.Errorf("writing gives %v, want %v", err, want)
+	}
+}
+
+// A stream whose peer ends its session, as its reset says, is canceled on this side before the session's end has come. What
+// waits on it must not wait for ever.
+func TestAStreamThatIsCanceledWhileItsSessionEnds(t *testing.T) {
+	c, s := quicPair(t)
+	defer s.Close(0, "")
+	defer c.Close(0, "")
+	const streams = 64
+	var raws []*quic.Stream
+	var accepted []Stream
+	for range streams {
+		raw, err := c.(*quicSession).conn.OpenStream()
+		if err != nil {
+			t.Fatal(err)
+		}
+		head := quicvarint.Append(quicvarint.Append(nil, 0x41), 0) // a stream of the session on stream 0
+		if _, err := raw.Write(append(head, 'x')); err != nil {
+			t.Fatal(err)
+		}
+		str, err := s.AcceptStream(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.ReadFull(str, make([]byte, 1)); err != nil {
+			t.Fatal(err)
+		}
+		raws, accepted = append(raws, raw), append(accepted, str)
+	}
+	for _, raw := range raws {
+		raw.CancelWrite(wt.WTSessionGoneErrorCode)
+		raw.CancelRead(wt.WTSessionGoneErrorCode)
+	}
+	// What comes behind the resets says that they have come.
+	behind, err := c.OpenStream(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := behind.Write([]byte("y")); err != nil {
+		t.Fatal(err)
+	}
+	last, err := s.AcceptStream(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.ReadFull(last, make([]byte, 1)); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 2*streams)
+	var begun sync.WaitGroup
+	for _, str := range accepted {
+		begun.Add(2)
+		go func() {
+			begun.Done()
+			_, err := str.Read(make([]byte, 1))
+			ended <- err
+		}()
+		go func() {
+			begun.Done()
+			_, err := str.Write([]byte("x"))
+			ended <- err
+		}()
+	}
+	begun.Wait()
+	for _, str := range accepted {
+		str.CancelRead(7)
+		str.CancelWrite(7)
+	}
+	for range 2 * streams {
+		select {
+		case err := <-ended:
+			var se *StreamError
+			if !errors.As(err, &se) || se.Remote || se.Code != 7 {
+				t.Fatalf("it ended with %v", err)
+			}
+		case <-time.After(kit.Patience):
+			t.Fatal("a Read or a Write of a canceled stream waits")
+		}
 	}
 }
