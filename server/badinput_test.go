@@ -256,7 +256,7 @@ func TestEveryLaneEndsWhole(t *testing.T) {
 		p := n.join(t, tr)
 		lane, _ := p.attach(t, wire.Header{Agent: a.ID, Follow: true})
 		all, _ := lane.events(t)
-		for i := range 20 {
+		for i := range kit.Less(20, 6) {
 			for _, follow := range []bool{true, false} {
 				lane, at := p.attach(t, wire.Header{Agent: a.ID, Follow: follow})
 				if events, end := lane.events(t); len(events) != len(all) || end.Cursor != at.Last {
@@ -380,7 +380,7 @@ func TestAThousandStreamsAreAllowedAndMoreWait(t *testing.T) {
 	})
 }
 
-func TestTenThousandStreamsInARow(t *testing.T) {
+func TestThousandsOfStreamsInARow(t *testing.T) {
 	t.Parallel()
 	overBoth(t, func(t *testing.T, tr wire.Transport) {
 		n := start(t)
@@ -389,7 +389,8 @@ func TestTenThousandStreamsInARow(t *testing.T) {
 		starts := []string{"", "{", `{"lane":"agent","agent":"` + string(a.ID) + `","follow":true}` + "\n", "{}\n", `{"lane":"gossip"}` + "\n"}
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
-		for i := range 10_000 {
+		many := kit.Less(10_000, 3000) // more than may be open at once
+		for i := range many {
 			str, err := p.OpenStream(ctx)
 			if err != nil {
 				t.Fatalf("stream %d: %v", i, err)
@@ -398,13 +399,11 @@ func TestTenThousandStreamsInARow(t *testing.T) {
 			str.CancelWrite(uint32(i % 7))
 			str.CancelRead(uint32(i % 7))
 			if i%1000 == 999 {
-				if took := beside.ping(t); took > time.Second {
-					t.Errorf("another session waited %s", took)
-				}
+				beside.ping(t)
 			}
 		}
 		p.ping(t)
-		kit.Eventually(t, "no stream of the ten thousand is left", func() bool {
+		kit.Eventually(t, "no stream of all those is left", func() bool {
 			return metric(t, n, "skein_streams") <= 2
 		})
 	})
@@ -412,11 +411,8 @@ func TestTenThousandStreamsInARow(t *testing.T) {
 
 // TestAClientThatNeverReadsAtScale is alone: it measures memory.
 func TestAClientThatNeverReadsAtScale(t *testing.T) {
-	const lanes, allowed = 50, 64 << 20
-	enough := uint64(30_000) // events
-	if raceEnabled {         // which makes each many times as slow
-		enough = 6000
-	}
+	const allowed = 64 << 20
+	lanes, begins, enough := kit.Less(50, 10), kit.Less[uint64](3000, 300), kit.Less[uint64](30_000, 1500) // events
 	overBoth(t, func(t *testing.T, tr wire.Transport) {
 		n := start(t, func(o *Options) { o.MaxEventBytes = 64 << 20 })
 		a := n.script(t, "read\nflood 1000000000 "+strings.Repeat("flood ", 30))
@@ -435,12 +431,12 @@ func TestAClientThatNeverReadsAtScale(t *testing.T) {
 				return got.LastSeq-begin.LastSeq > events
 			}
 		}
-		kit.Eventually(t, "the agent floods", flooded(3000))
+		kit.Eventually(t, "the agent floods", flooded(begins))
 		before := heap()
 		kit.Eventually(t, "it floods on while nobody reads", flooded(enough))
 		for _, q := range []*peer{reading, beside} {
 			for range 20 {
-				if took := q.ping(t); took > time.Second && !raceEnabled { // a rate is for make soak
+				if took := q.ping(t); took > time.Second && !kit.Race { // a rate is for make soak
 					t.Errorf("another session waited %s", took)
 				}
 			}

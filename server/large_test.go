@@ -212,7 +212,7 @@ func TestLanesOfLargeRecordsFitAMessage(t *testing.T) {
 	if _, err := n.plane.Spawn(t.Context(), by, wire.SpawnParams{Type: "scripted", Script: "read", Count: 12, Labels: map[string]string{"large": large}}); err != nil {
 		t.Fatal(err)
 	}
-	const printed = 3_000_000
+	const printed = 1_500_000
 	noisy := n.shell(t, fmt.Sprintf(`cat >/dev/null; head -c %d /dev/zero | tr '\0' '"'`, printed))
 	typed := strings.Repeat("\x01", wire.MaxInput) // six times as long in JSON
 	if err := n.plane.Input(t.Context(), "test", wire.InputParams{ID: noisy.ID, Text: typed, EOF: true}); err != nil {

@@ -86,7 +86,11 @@ func TestMemoryOfTheLargestValues(t *testing.T) {
 	overBoth(t, func(t *testing.T, tr wire.Transport) {
 		n := start(t)
 		m := n.join(t, tr).memory(t)
-		for i, unit := range []string{"x", `"`, "<", "\x00", "\u2028"} {
+		units := []string{"x", `"`, "<", "\x00", "\u2028"}
+		if tr == wire.WebSocket { // JSON is the same over both
+			units = units[:1]
+		}
+		for i, unit := range units {
 			v := strings.Repeat(unit, wire.MaxMemoryValue/len(unit))
 			p := wire.MemoryStoreParams{Namespace: "n", Key: fmt.Sprint(i), Value: wire.Payload{Base64: []byte(v)}}
 			result[wire.MemoryEntry](t, m.ask(t, fmt.Sprint(1+3*i), wire.MethodMemoryStore, p))

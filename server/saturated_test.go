@@ -21,10 +21,7 @@ import (
 // and stops everything over it.
 func TestAllStopsOnASaturatedSessionAtScale(t *testing.T) {
 	t.Parallel()
-	agents, lanes := 40, 60
-	if raceEnabled { // which makes all of it many times as slow
-		agents, lanes = 20, 30
-	}
+	agents, lanes := kit.Less(40, 10), kit.Less(60, 12)
 	overBoth(t, func(t *testing.T, tr wire.Transport) {
 		n := start(t)
 		c, err := client.Dial(t.Context(), client.Options{URL: n.addrs.HTTP, Token: n.token, Transport: string(tr)})

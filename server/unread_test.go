@@ -17,10 +17,10 @@ import (
 // read gets everything all the same, and in the end nothing is held.
 func TestUnreadLanesShareWhatASessionHolds(t *testing.T) {
 	overBoth(t, func(t *testing.T, tr wire.Transport) {
-		const share, lanes, printed = 2 * laneBatch, 6, 3 << 20
+		const share, lanes, printed = 2 * laneBatch, 6, 1 << 20
 		n := start(t)
 		n.share = share
-		a := n.shell(t, "yes a line of forty characters, give or take | head -c 3145728")
+		a := n.shell(t, "yes a line of forty characters, give or take | head -c 1048576")
 		kit.Eventually(t, "it has ended", func() bool { rec, _ := n.plane.Get(a.ID); return rec.Status == wire.StatusExited })
 		p := n.join(t, tr)
 		var open []*stream

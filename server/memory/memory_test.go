@@ -624,12 +624,8 @@ func TestMemoryRefusesAfterItsEnd(t *testing.T) {
 	m := n.Memory
 	n.put(t, "n", "k", "x")
 	n.close()
-	begin := time.Now()
 	_, err := m.Store(t.Context(), me, value("n", "k", "y"))
 	kit.Refused(t, err, wire.CodeUnavailable, "")
 	_, err = m.Search(t.Context(), nil, wire.MemorySearchParams{Query: "x"})
 	kit.Refused(t, err, wire.CodeUnavailable, "")
-	if took := time.Since(begin); took > 5*time.Second {
-		t.Errorf("it took %s", took)
-	}
 }

@@ -166,29 +166,25 @@ func TestDialRefusals(t *testing.T) {
 		"a door that is closed": {client.Options{URL: halfServer.addrs.HTTP, Token: halfServer.token, Transport: client.WebTransport}, "webtransport"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			begin := time.Now()
-			cl, err := client.Dial(t.Context(), c.o)
+			ctx, cancel := context.WithTimeout(t.Context(), patience)
+			defer cancel()
+			cl, err := client.Dial(ctx, c.o)
 			if err == nil {
 				cl.Close()
 				t.Fatal("it connects")
 			}
-			if !strings.Contains(err.Error(), c.want) {
-				t.Errorf("the error does not name %q: %v", c.want, err)
-			}
-			if took := time.Since(begin); took > 5*time.Second {
-				t.Errorf("it took %s", took)
+			if !strings.Contains(err.Error(), c.want) || ctx.Err() != nil {
+				t.Errorf("the error does not name %q, or it tried until its time was over: %v", c.want, err)
 			}
 		})
 	}
 	t.Run("a wrong token", func(t *testing.T) {
-		begin := time.Now()
-		_, err := client.Dial(t.Context(), client.Options{URL: n.addrs.HTTP, Token: "guess"})
+		ctx, cancel := context.WithTimeout(t.Context(), patience)
+		defer cancel()
+		_, err := client.Dial(ctx, client.Options{URL: n.addrs.HTTP, Token: "guess"})
 		var se *client.StatusError
-		if !errors.As(err, &se) || se.Status != 401 || !errors.Is(err, &wire.Error{Code: wire.CodeUnauthorized}) || !strings.Contains(err.Error(), "skein login") {
+		if !errors.As(err, &se) || se.Status != 401 || !errors.Is(err, &wire.Error{Code: wire.CodeUnauthorized}) || !strings.Contains(err.Error(), "skein login") || ctx.Err() != nil {
 			t.Errorf("%v", err)
-		}
-		if took := time.Since(begin); took > 5*time.Second {
-			t.Errorf("it took %s", took)
 		}
 	})
 }
@@ -242,7 +238,6 @@ func loopback(t *testing.T, n *node) string {
 	return fmt.Sprintf("http://127.0.0.1:%d", port(t, n.addrs.HTTP))
 }
 
-// TestTheRace is alone: it measures time.
 func TestTheRace(t *testing.T) {
 	t.Run("WebTransport wins", func(t *testing.T) {
 		c := dial(t, serve(t))
@@ -259,7 +254,7 @@ func TestTheRace(t *testing.T) {
 		if conn.Transport != wire.WebSocket || !strings.Contains(conn.Reason, "500 ms") || !strings.Contains(conn.Reason, "UDP") {
 			t.Errorf("%s, since %q", conn.Transport, conn.Reason)
 		}
-		if took < wire.RaceDelay || took > 3*wire.RaceDelay {
+		if took < wire.RaceDelay {
 			t.Errorf("it took %s", took)
 		}
 		if a := script(t, c, "say x"); output(t, c, a.ID) != "x\n" {
@@ -267,13 +262,9 @@ func TestTheRace(t *testing.T) {
 		}
 	})
 	t.Run("no WebTransport door", func(t *testing.T) {
-		begin := time.Now()
 		c := dial(t, serve(t, func(o *server.Options) { o.Listen = "off" }))
 		if conn, _ := c.Connection(); conn.Transport != wire.WebSocket || !strings.Contains(conn.Reason, "offers no WebTransport") {
 			t.Errorf("%+v", conn)
-		}
-		if took := time.Since(begin); took > 3*time.Second {
-			t.Errorf("it took %s", took)
 		}
 	})
 	t.Run("asked for", func(t *testing.T) {

@@ -435,11 +435,7 @@ func TestACallEndsWithItsContextWhileNobodyIsThere(t *testing.T) {
 			t.Errorf("Events: %v", err)
 		}
 	}
-	begin := time.Now()
-	c.Close()
-	if took := time.Since(begin); took > 3*time.Second {
-		t.Errorf("Close took %s", took)
-	}
+	c.Close() // does not wait for the server
 }
 
 // Another origin's page is refused by /connect for what it is, and not for its login. Programs send no Origin; a proxy may.
