@@ -111,8 +111,10 @@ bench: build
 bench-faults: build e2e/node_modules/.installed
 	$(GO) test -v -run Matrix -bench . -benchtime 2x -timeout 20m ./e2e/faults | grep -v '^time='
 
+# The pages' Go from templ, and the JavaScript library's lists from the protocol's table of methods.
 generate:
 	$(GO) tool templ generate -path ui -log-level error
+	$(GO) test ./webtransport/wire -run TheLibrarysMethods -update >/dev/null
 
 clean:
 	rm -rf bin static/dist/* static/node_modules e2e/node_modules e2e/runtimes/node_modules e2e/test-results

@@ -13,6 +13,7 @@ import (
 	"sync"
 	"time"
 
+	"skein.dev/skein/server/api"
 	"skein.dev/skein/server/jet"
 	"skein.dev/skein/ui"
 	"skein.dev/skein/webtransport/wire"
@@ -27,10 +28,7 @@ const (
 )
 
 // principal is who asks.
-type principal struct {
-	ID   string // "token", or the hash of a login cookie
-	Name string // "cli" or "browser", for the actor of events
-}
+type principal = api.Principal
 
 // Logins keeps who signed in.
 type Logins interface {

@@ -149,21 +149,6 @@ func (p patient) Write(b []byte) (int, error) {
 	return p.str.Write(b)
 }
 
-// artifactRequests answers the requests about artifacts on the control lane.
-func (c *conn) artifactRequests(ctx context.Context, m *wire.Message) (any, error) {
-	as := c.s.plane.Artifacts
-	switch m.Method {
-	case wire.MethodArtifactCreate:
-		return once(c, m, func(v wire.ArtifactCreateParams) (any, error) { return as.Create(ctx, c.caller(m), v) })
-	case wire.MethodArtifactDelete:
-		return once(c, m, func(v wire.ArtifactParams) (any, error) { return struct{}{}, as.Delete(ctx, v.ID) })
-	case wire.MethodArtifactGet:
-		return call(m, func(v wire.ArtifactParams) (any, error) { return as.Get(v.ID) })
-	default:
-		return call(m, func(v wire.ArtifactFilter) (any, error) { return as.List(v).Page(v.Limit), nil })
-	}
-}
-
 // artifactContent gives an artifact's bytes to a browser, as a file to be saved: it must never be shown as a page of
 // this server.
 func (s *Server) artifactContent(w http.ResponseWriter, r *http.Request) {

@@ -3,7 +3,6 @@ package server
 import (
 	"context"
 	"crypto/rand"
-	"encoding/json"
 	"errors"
 	"io"
 	"log/slog"
@@ -12,6 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"skein.dev/skein/server/api"
 	"skein.dev/skein/webtransport"
 	"skein.dev/skein/webtransport/wire"
 )
@@ -207,14 +207,6 @@ func (c *conn) waitWelcome() bool {
 	}
 }
 
-// actor names the client in events.
-func (c *conn) actor() string {
-	if c.client.Name != "" {
-		return c.client.Name
-	}
-	return c.who.Name
-}
-
 // serveControl serves the control lane: hello first, then requests until the client goes.
 func (c *conn) serveControl(l *lane) {
 	if err := c.hello(l); err != nil {
@@ -401,9 +393,6 @@ func (l *lane) notify(method string, params any) error {
 // handler answers one request; nil, nil for a notification.
 type handler func(ctx context.Context, l *lane, m *wire.Message) (any, error)
 
-// quick lists the methods that are done before a goroutine would be there.
-var quick = map[string]bool{wire.MethodPing: true, wire.MethodGet: true, wire.MethodTaskGet: true, wire.MethodMemoryRetrieve: true, wire.MethodNetwork: true}
-
 // serve reads requests and answers each on a goroutine of its own, until the client ends the lane. nil: it ended well.
 func (l *lane) serve(h handler) error {
 	defer l.inFlight.Wait()
@@ -425,7 +414,7 @@ func (l *lane) serve(h handler) error {
 			continue
 		}
 		do := h
-		if quick[m.Method] {
+		if row := wire.MethodNamed(m.Method); row != nil && row.Quick {
 			begin := time.Now()
 			res, err := h(l.c.ctx, l, m)
 			slow, is := res.(later)
@@ -450,7 +439,7 @@ func (l *lane) serve(h handler) error {
 // work is what a goroutine does with a request. It is made in the order of the requests.
 func (l *lane) work(h handler, m *wire.Message) func() {
 	begin := time.Now()
-	key := orderKey(m)
+	key := m.OrderKey()
 	switch {
 	case key == "":
 		return func() { l.answer(l.c.ctx, h, m, begin); <-l.slots }
@@ -466,7 +455,7 @@ func (l *lane) work(h handler, m *wire.Message) func() {
 	before, done := l.inOrder(key)
 	return func() {
 		// What is begun goes on without the client: it may ask again over its next session.
-		ctx, cancel := context.WithDeadline(context.WithoutCancel(l.c.ctx), begin.Add(inputTimeout))
+		ctx, cancel := context.WithDeadline(context.WithoutCancel(l.c.ctx), begin.Add(api.InputTimeout))
 		defer cancel()
 		<-before
 		res, err := h(ctx, l, m)
@@ -521,25 +510,6 @@ func (l *lane) reply(m *wire.Message, res any, err error, begin time.Time) {
 
 // closedChan is closed: there is nothing to wait for.
 var closedChan = func() chan struct{} { c := make(chan struct{}); close(c); return c }()
-
-// orderKey names what a request must keep its place for, while everything else overtakes it: the inputs of one agent,
-// the writes of one memory entry. "": nothing.
-func orderKey(m *wire.Message) string {
-	var p struct {
-		ID        string `json:"id"`
-		Namespace string `json:"namespace"`
-		Key       string `json:"key"`
-	}
-	switch m.Method {
-	case wire.MethodInput:
-		json.Unmarshal(m.Params, &p) // a bad one is refused later
-		return "agent " + p.ID
-	case wire.MethodMemoryStore, wire.MethodMemoryDelete:
-		json.Unmarshal(m.Params, &p)
-		return "memory " + p.Namespace + " " + p.Key
-	}
-	return ""
-}
 
 // inOrder gives a request its place behind the one before with the same key: before is closed when that is done.
 func (l *lane) inOrder(key string) (before <-chan struct{}, done func()) {

@@ -5,6 +5,7 @@ import (
 	"sync"
 	"time"
 
+	"skein.dev/skein/server/api"
 	"skein.dev/skein/webtransport/wire"
 )
 
@@ -64,15 +65,9 @@ func (c *conn) serveDatagrams() {
 }
 
 func (c *conn) answerRaced(m *wire.Message) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.ctx), inputTimeout) // that of a stop is its own
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.ctx), api.InputTimeout) // that of a stop is its own
 	defer cancel()
-	var res any
-	var err error
-	if m.Method == wire.MethodTaskCancel {
-		res, err = c.cancelTasks(m)
-	} else {
-		res, err = c.dispatch(ctx, nil, m)
-	}
+	res, err := c.call(ctx, wire.LaneOf(m.Method), m)
 	answer := wire.NewError(m.ID, wire.AsError(err))
 	if err == nil {
 		if answer, err = wire.NewResult(m.ID, res); err != nil {

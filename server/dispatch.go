@@ -2,73 +2,43 @@ package server
 
 import (
 	"context"
-	"errors"
 	"strings"
-	"time"
 
+	"skein.dev/skein/server/api"
 	"skein.dev/skein/webtransport/wire"
 )
 
-// inputTimeout is how long an input waits for an agent that does not read.
-const inputTimeout = 10 * time.Second
-
-// methods lists what the control lane takes.
-var methods = []string{wire.MethodPing, wire.MethodSpawn, wire.MethodList, wire.MethodGet, wire.MethodInput, wire.MethodStop, wire.MethodTypes,
-	wire.MethodAgentEvents, wire.MethodAgentSearch,
-	wire.MethodAdmission, wire.MethodSetAdmission, wire.MethodNetwork,
-	wire.MethodArtifactCreate, wire.MethodArtifactGet, wire.MethodArtifactList, wire.MethodArtifactDelete}
-
-// laneMethods lists what the other lanes take.
-var laneMethods = []string{wire.MethodHello, wire.MethodResync,
-	wire.MethodTaskSubmit, wire.MethodTaskGet, wire.MethodTaskList, wire.MethodTaskCancel, wire.MethodTaskRetry, wire.MethodTaskOrchestrate, wire.MethodTaskWatch,
-	wire.MethodMemoryStore, wire.MethodMemoryRetrieve, wire.MethodMemoryList, wire.MethodMemorySearch, wire.MethodMemoryDelete, wire.MethodMemoryHistory,
-	wire.MethodMemoryNamespaces, wire.MethodMemorySetMany, wire.MethodMemoryGetMany, wire.MethodMemoryWatch, wire.MethodMemoryUnwatch}
-
-// dispatch answers a request of the control lane. Requests with an effect are answered from the record when they come
-// again, so that a client may send a request that it got no answer for once more.
+// dispatch answers a request of the control lane.
 func (c *conn) dispatch(ctx context.Context, _ *lane, m *wire.Message) (any, error) {
-	p := c.s.plane
 	switch m.Method {
-	case wire.MethodPing:
-		return call(m, func(v wire.Ping) (any, error) { return v, nil })
-	case wire.MethodTypes:
-		return call(m, func(v wire.TypesParams) (any, error) { return wire.TypesResult{Types: p.Types()}.Page(v.After), nil })
-	case wire.MethodList:
-		return call(m, func(f wire.Filter) (any, error) {
-			if err := f.Check(); err != nil {
-				return nil, err
-			}
-			return p.List(f).Page(f.Limit), nil
-		})
-	case wire.MethodGet:
-		return call(m, func(v wire.AgentParams) (any, error) { return p.Get(v.ID) })
-	case wire.MethodAgentEvents:
-		return call(m, func(v wire.AgentEventsParams) (any, error) { return p.EventPage(ctx, v) })
-	case wire.MethodAgentSearch:
-		return call(m, func(v wire.AgentSearchParams) (any, error) { return p.Search(ctx, v) })
-	case wire.MethodSpawn:
-		return once(c, m, func(v wire.SpawnParams) (any, error) { return p.Spawn(ctx, c.caller(m), v) })
-	case wire.MethodStop:
-		// What was begun goes on without the client: it may ask again over its next session.
-		return once(c, m, func(v wire.StopParams) (any, error) { return p.Stop(context.WithoutCancel(ctx), c.caller(m), v) })
-	case wire.MethodInput:
-		return once(c, m, func(v wire.InputParams) (any, error) { return c.input(ctx, v) })
-	case wire.MethodAdmission:
-		return p.Admission(), nil
-	case wire.MethodSetAdmission:
-		return once(c, m, func(v wire.AdmissionParams) (any, error) { return p.SetAdmission(ctx, c.caller(m), v) })
 	case wire.MethodNetwork:
 		return c.network(), nil
-	case wire.MethodArtifactCreate, wire.MethodArtifactGet, wire.MethodArtifactList, wire.MethodArtifactDelete:
-		return c.artifactRequests(ctx, m)
 	case wire.MethodHello:
 		return nil, wire.Errorf(wire.CodeInvalidRequest, "hello was said already")
 	}
-	return nil, unknownMethod(m, wire.LaneControl, methods...)
+	return c.call(ctx, wire.LaneControl, m)
 }
 
-func unknownMethod(m *wire.Message, lane wire.Lane, methods ...string) error {
-	return wire.Errorf(wire.CodeMethodNotFound, "there is no method %q; the %s lane takes %s", cut(m.Method, 64), lane, strings.Join(methods, ", ")).WithSupported(methods)
+// call carries out a request that a lane takes. Requests with an effect are answered from the reply cache when they come
+// again, so that a client may send a request that it got no answer for once more.
+func (c *conn) call(ctx context.Context, lane wire.Lane, m *wire.Message) (any, error) {
+	if row := wire.MethodNamed(m.Method); row == nil || row.Lane != lane && row.Lane != "" {
+		return nil, unknownMethod(m, lane)
+	}
+	return c.s.api.Call(ctx, c.asker(), m)
+}
+
+// asker is who asks over this session.
+func (c *conn) asker() api.Asker {
+	return api.Asker{Principal: c.who, Client: c.client, Gone: c.ctx.Done()}
+}
+
+func unknownMethod(m *wire.Message, lane wire.Lane) error {
+	takes := wire.MethodsOf(lane)
+	if lane == wire.LaneControl {
+		takes = append([]string{wire.MethodPing}, takes...)
+	}
+	return wire.Errorf(wire.CodeMethodNotFound, "there is no method %q; the %s lane takes %s", cut(m.Method, 64), lane, strings.Join(takes, ", ")).WithSupported(takes)
 }
 
 // healthRequests takes the pings of the health lane.
@@ -86,20 +56,6 @@ func call[P any](m *wire.Message, f func(P) (any, error)) (any, error) {
 		return nil, err
 	}
 	return f(v)
-}
-
-// once carries out a request that has an effect, or answers it from the record.
-func once[P any](c *conn, m *wire.Message, f func(P) (any, error)) (any, error) {
-	return c.once(m, func() (any, error) { return call(m, f) })
-}
-
-// input writes to an agent, and waits for it to read.
-func (c *conn) input(ctx context.Context, v wire.InputParams) (any, error) {
-	err := c.s.plane.Input(ctx, c.actor(), v)
-	if errors.Is(err, context.DeadlineExceeded) {
-		err = wire.Errorf(wire.CodeTimeout, "agent %s did not read its input within %s", v.ID, inputTimeout)
-	}
-	return struct{}{}, err
 }
 
 func cut(s string, n int) string {

@@ -188,12 +188,14 @@ func (c *conn) agentRequests(id wire.AgentID) handler {
 		if m.Method != wire.MethodInput {
 			return nil, wire.Errorf(wire.CodeMethodNotFound, "an agent lane takes %s only", wire.MethodInput)
 		}
-		return once(c, m, func(v wire.InputParams) (any, error) {
-			if v.ID != "" && v.ID != id {
-				return nil, wire.Errorf(wire.CodeInvalidParams, "this lane is agent %s's", id).WithField("id")
-			}
-			v.ID = id
-			return c.input(ctx, v)
+		return c.s.api.Do(c.asker(), m, func() (any, error) {
+			return call(m, func(v wire.InputParams) (any, error) {
+				if v.ID != "" && v.ID != id {
+					return nil, wire.Errorf(wire.CodeInvalidParams, "this lane is agent %s's", id).WithField("id")
+				}
+				v.ID = id
+				return c.s.api.Input(ctx, c.asker().Actor(), v)
+			})
 		})
 	}
 }

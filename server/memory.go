@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"skein.dev/skein/server/memory"
-	"skein.dev/skein/server/noun"
 	"skein.dev/skein/webtransport/wire"
 )
 
@@ -47,27 +46,15 @@ func (ml *memoryLane) unwatchAll() {
 }
 
 func (ml *memoryLane) requests(ctx context.Context, l *lane, m *wire.Message) (any, error) {
-	c := l.c
-	mem := c.s.plane.Memory
 	switch m.Method {
-	case wire.MethodPing:
-		return call(m, func(v wire.Ping) (any, error) { return v, nil })
-	case wire.MethodMemoryStore, wire.MethodMemoryDelete, wire.MethodMemorySetMany:
-		return c.once(m, func() (any, error) { return mem.Call(ctx, c.caller(m), nil, m.Method, m.Params) })
 	case wire.MethodMemoryRetrieve:
 		return call(m, func(v wire.MemoryKeyParams) (any, error) { return ml.retrieve(ctx, v) })
-	case wire.MethodMemoryList, wire.MethodMemorySearch, wire.MethodMemoryHistory, wire.MethodMemoryGetMany:
-		return mem.Call(ctx, noun.Caller{}, nil, m.Method, m.Params)
-	case wire.MethodMemoryNamespaces:
-		return call(m, func(v wire.MemoryNamespacesParams) (any, error) { return mem.Namespaces().Page(v.After), nil })
 	case wire.MethodMemoryWatch:
 		return call(m, ml.watch)
 	case wire.MethodMemoryUnwatch:
 		return call(m, ml.unwatch)
 	}
-	return nil, unknownMethod(m, wire.LaneMemory, wire.MethodMemoryStore, wire.MethodMemoryRetrieve, wire.MethodMemoryList, wire.MethodMemorySearch,
-		wire.MethodMemoryDelete, wire.MethodMemoryHistory, wire.MethodMemoryNamespaces, wire.MethodMemorySetMany, wire.MethodMemoryGetMany,
-		wire.MethodMemoryWatch, wire.MethodMemoryUnwatch)
+	return l.c.call(ctx, wire.LaneMemory, m)
 }
 
 // retrieve reads a value. It is asked while the lane's next requests wait, so what has to be read from the disk or from

@@ -3,7 +3,6 @@ package server
 import (
 	"errors"
 	"net/http"
-	"slices"
 	"sync"
 	"time"
 
@@ -71,7 +70,7 @@ func (m *metrics) spawned(kind wire.Kind, took time.Duration, ok bool) {
 }
 
 func (m *metrics) rpc(method string, err error, took time.Duration) {
-	if !slices.Contains(methods, method) && !slices.Contains(laneMethods, method) {
+	if wire.MethodNamed(method) == nil {
 		method = "unknown"
 	}
 	code := "ok"

@@ -1,11 +1,8 @@
 package server
 
 import (
-	"crypto/sha256"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -13,7 +10,7 @@ import (
 	"time"
 
 	"skein.dev/skein/e2e/kit"
-	"skein.dev/skein/server/jet"
+	"skein.dev/skein/server/api"
 	"skein.dev/skein/server/noun"
 	"skein.dev/skein/webtransport"
 	"skein.dev/skein/webtransport/wire"
@@ -200,12 +197,12 @@ func TestInputsGoOnWithoutTheirAnswers(t *testing.T) {
 	q := join()
 	var texts []string
 	lane, _ := q.attach(t, wire.Header{Agent: a.ID, Follow: true})
-	within := time.AfterFunc(inputTimeout/2, func() { q.Close(0, "") })
+	within := time.AfterFunc(api.InputTimeout/2, func() { q.Close(0, "") })
 	defer within.Stop()
 	for len(texts) < inputs {
 		m, err := lane.next()
 		if err != nil {
-			t.Fatalf("%d of %d inputs were written within %s", len(texts), inputs, inputTimeout/2)
+			t.Fatalf("%d of %d inputs were written within %s", len(texts), inputs, api.InputTimeout/2)
 		}
 		var events wire.Events
 		if err := json.Unmarshal(m.Params, &events); err != nil {
@@ -227,59 +224,5 @@ func TestInputsGoOnWithoutTheirAnswers(t *testing.T) {
 		if m := q.call(t, fmt.Sprint(i+1), wire.MethodInput, input(i)); m.Error != nil {
 			t.Errorf("input %d: %v", i, m.Error)
 		}
-	}
-}
-
-func key(id string) string { return id }
-
-func TestRecordForgetsWhatIsOld(t *testing.T) {
-	r, now := newRecord(func(jet.Answer) error { return nil }, slog.New(slog.DiscardHandler)), time.Now()
-	e, mine := r.claim(key("1"), sha256.Sum256(nil), now)
-	if !mine {
-		t.Fatal("the first was not to be carried out")
-	}
-	r.settle(e, "one", nil)
-	if again, mine := r.claim(key("1"), sha256.Sum256(nil), now.Add(recordAge-time.Second)); mine || string(again.result) != `"one"` {
-		t.Errorf("before its time: %+v", again)
-	}
-	if _, mine := r.claim(key("1"), sha256.Sum256(nil), now.Add(recordAge)); !mine {
-		t.Error("it is remembered beyond its time")
-	}
-}
-
-func TestRecordKeepsWhatIsInWork(t *testing.T) {
-	r, now := newRecord(func(jet.Answer) error { return nil }, slog.New(slog.DiscardHandler)), time.Now()
-	e, _ := r.claim(key("1"), sha256.Sum256(nil), now)
-	if _, mine := r.claim(key("1"), sha256.Sum256(nil), now.Add(2*recordAge)); mine {
-		t.Error("a request in work was begun again")
-	}
-	r.settle(e, nil, errors.New("failed"))
-	<-e.done
-	if e.err == nil {
-		t.Error("the failure was not kept")
-	}
-}
-
-func TestRecordIsBounded(t *testing.T) {
-	r, now := newRecord(func(jet.Answer) error { return nil }, slog.New(slog.DiscardHandler)), time.Now()
-	large := json.RawMessage(`"` + strings.Repeat("x", wire.MaxResult-2) + `"`)
-	for i := range 80 {
-		e, _ := r.claim(key(fmt.Sprint(i)), sha256.Sum256(nil), now)
-		r.settle(e, large, nil)
-	}
-	if r.size > recordBytes+2<<20 || r.order.Len() != len(r.entries) {
-		t.Errorf("%d MiB in %d entries, %d in order", r.size>>20, len(r.entries), r.order.Len())
-	}
-	if _, mine := r.claim(key("79"), sha256.Sum256(nil), now); mine {
-		t.Error("the newest was forgotten")
-	}
-	e, mine := r.claim(key("0"), sha256.Sum256(nil), now)
-	if !mine {
-		t.Error("the oldest was kept")
-	}
-	r.settle(e, nil, nil)
-	r.claim(key("last"), sha256.Sum256(nil), now.Add(2*recordAge))
-	if len(r.entries) != 1 || r.size != recordEntry {
-		t.Errorf("%d entries of %d bytes are left", len(r.entries), r.size)
 	}
 }

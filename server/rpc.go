@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"skein.dev/skein/server/api"
 	"skein.dev/skein/webtransport/wire"
 )
 
@@ -102,13 +103,13 @@ func (c *conn) answerBatch(ctx context.Context, batch []wire.BatchEntry) []*wire
 		}
 		m := e.Message
 		before, done := (<-chan struct{})(closedChan), func() {}
-		if key := orderKey(m); key != "" {
+		if key := m.OrderKey(); key != "" {
 			before, done = l.inOrder(key)
 		}
 		slots <- struct{}{}
 		work.Go(func() {
 			<-before
-			answers[i] = c.answerAlone(ctx, l, m)
+			answers[i] = c.answerAlone(ctx, m)
 			done()
 			<-slots
 		})
@@ -125,20 +126,16 @@ func (c *conn) answerBatch(ctx context.Context, batch []wire.BatchEntry) []*wire
 }
 
 // answerAlone answers a request that came on no lane; nil: it was a notification.
-func (c *conn) answerAlone(ctx context.Context, l *lane, m *wire.Message) *wire.Message {
+func (c *conn) answerAlone(ctx context.Context, m *wire.Message) *wire.Message {
 	begin := time.Now()
 	if m.Method == wire.MethodInput {
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, inputTimeout)
+		ctx, cancel = context.WithTimeout(ctx, api.InputTimeout)
 		defer cancel()
 	}
-	var res any
-	err := error(wire.Errorf(wire.CodeMethodNotFound, "%s needs a session", cut(m.Method, 64)))
-	if h := c.aloneHandler(l, m.Method); h != nil {
-		res, err = h(ctx, l, m)
-	}
-	if do, ok := res.(later); ok && err == nil {
-		res, err = do()
+	res, err := any(nil), error(wire.Errorf(wire.CodeMethodNotFound, "%s needs a session", cut(m.Method, 64)))
+	if !wire.NeedsSession(m.Method) {
+		res, err = c.call(ctx, wire.LaneOf(m.Method), m)
 	}
 	c.s.met.rpc(m.Method, err, time.Since(begin))
 	if !m.IsRequest() {
@@ -155,18 +152,4 @@ func (c *conn) answerAlone(ctx context.Context, l *lane, m *wire.Message) *wire.
 		c.log.Error("a request failed", "method", m.Method, "err", err)
 	}
 	return wire.NewError(m.ID, e)
-}
-
-// aloneHandler gives what takes a method without a session; nil: nothing does.
-func (c *conn) aloneHandler(l *lane, method string) handler {
-	if wire.NeedsSession(method) {
-		return nil
-	}
-	switch wire.LaneOf(method) {
-	case wire.LaneTask:
-		return (&taskLane{l: l}).requests
-	case wire.LaneMemory:
-		return (&memoryLane{l: l}).requests
-	}
-	return c.dispatch
 }

@@ -1,9 +1,9 @@
 // Package server is one Skein node on the network: listeners, routes, one conn for each session, the dispatch of
-// requests, and who may do what. The agents themselves are server/control's.
+// requests, and who may do what. What carries them out is server/api's, the agents themselves are server/control's.
 //
 // The story of a request: a listener (listen.go) hands it to the routes (routes.go); pages and /connect answer there;
 // /ws and /wt become sessions, which live in a conn (conn.go): hello, then lanes, whose requests go through dispatch
-// (dispatch.go) to the control plane.
+// (dispatch.go) to the api.
 package server
 
 import (
@@ -20,6 +20,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"skein.dev/skein/server/api"
 	"skein.dev/skein/server/control"
 	"skein.dev/skein/server/jet"
 	"skein.dev/skein/server/runner"
@@ -89,7 +90,7 @@ type Server struct {
 	plane   *control.Plane
 	auth    *auth
 	tickets *tickets
-	record  *record
+	api     *api.API
 	limits  LaneLimits
 	met     *metrics
 	hosts   map[string]bool
@@ -150,10 +151,6 @@ func New(ctx context.Context, o Options) (_ *Server, err error) {
 		MaxEventBytes: o.MaxEventBytes, Attempt: o.StoreTimeout / 5, Logger: o.Logger}); err != nil {
 		return nil, err
 	}
-	s.record = newRecord(s.store.PutAnswer, s.log)
-	if err = s.store.Answers(ctx, s.record.load); err != nil {
-		return nil, err
-	}
 	s.auth = newAuth(s.dir.token, s.store, s.log)
 	if s.tickets, err = newTickets(ctx, s.store, s.log); err != nil {
 		return nil, err
@@ -161,6 +158,9 @@ func New(ctx context.Context, o Options) (_ *Server, err error) {
 	s.procs = runner.NewProcesses(runner.Options{Logger: s.log, Instance: s.dir.instance, CgroupState: s.dir.file("cgroups")})
 	s.met = newMetrics(s)
 	if err = s.openPlane(ctx); err != nil {
+		return nil, err
+	}
+	if s.api, err = api.Open(ctx, s.plane, s.store, s.log); err != nil {
 		return nil, err
 	}
 	s.hub = newHub(s.plane.Change)

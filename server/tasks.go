@@ -46,32 +46,10 @@ func (t *taskLane) replace(cancel context.CancelFunc) {
 }
 
 func (t *taskLane) requests(ctx context.Context, l *lane, m *wire.Message) (any, error) {
-	c := l.c
-	tasks := c.s.plane.Tasks
-	switch m.Method {
-	case wire.MethodPing:
-		return call(m, func(v wire.Ping) (any, error) { return v, nil })
-	case wire.MethodTaskGet:
-		return call(m, func(v wire.TaskParams) (any, error) { return tasks.Get(v.ID) })
-	case wire.MethodTaskList:
-		return call(m, func(v wire.TaskFilter) (any, error) { return tasks.List(v).Page(v.Limit), nil })
-	case wire.MethodTaskSubmit:
-		return once(c, m, func(v wire.SubmitParams) (any, error) { return tasks.Submit(ctx, c.caller(m), v) })
-	case wire.MethodTaskOrchestrate:
-		return once(c, m, func(v wire.OrchestrateParams) (any, error) { return tasks.Orchestrate(ctx, c.caller(m), v) })
-	case wire.MethodTaskCancel:
-		return c.cancelTasks(m)
-	case wire.MethodTaskRetry:
-		return once(c, m, func(v wire.TaskParams) (any, error) { return tasks.Retry(c.caller(m), v.ID) })
-	case wire.MethodTaskWatch:
+	if m.Method == wire.MethodTaskWatch {
 		return call(m, func(v wire.TaskWatchParams) (any, error) { return t.open(v), nil })
 	}
-	return nil, unknownMethod(m, "task", wire.MethodTaskSubmit, wire.MethodTaskGet, wire.MethodTaskList, wire.MethodTaskCancel,
-		wire.MethodTaskRetry, wire.MethodTaskOrchestrate, wire.MethodTaskWatch)
-}
-
-func (c *conn) cancelTasks(m *wire.Message) (any, error) {
-	return once(c, m, func(v wire.TaskCancelParams) (any, error) { return c.s.plane.Tasks.Cancel(c.caller(m), v) })
+	return l.c.call(ctx, wire.LaneTask, m)
 }
 
 // open starts a watch. Its updates follow its answer.

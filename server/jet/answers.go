@@ -9,6 +9,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"skein.dev/skein/server/noun"
 	"skein.dev/skein/webtransport/wire"
 )
 
@@ -19,15 +20,6 @@ const (
 	AnswerAge      = 15 * time.Minute
 	maxAnswerBytes = 256 << 20
 )
-
-// Answer is what a request was answered with: Result or Error.
-type Answer struct {
-	Key    string          `json:"key"`  // marks the request; of [A-Za-z0-9_-]
-	Body   []byte          `json:"body"` // SHA-256 of what was asked
-	At     time.Time       `json:"at"`
-	Result json.RawMessage `json:"result,omitempty"`
-	Error  *wire.Error     `json:"error,omitempty"`
-}
 
 func (s *Store) openAnswers(ctx context.Context) (err error) {
 	s.answers, err = s.events.js.CreateOrUpdateStream(ctx, jetstream.StreamConfig{
@@ -42,7 +34,7 @@ func (s *Store) openAnswers(ctx context.Context) (err error) {
 
 // PutAnswer keeps an answer for AnswerAge. It does not wait: the kernel has it within the millisecond, which a kill -9
 // does not take back. What a crash of the machine takes back is found by the marks in the records themselves.
-func (s *Store) PutAnswer(a Answer) error {
+func (s *Store) PutAnswer(a noun.Answer) error {
 	b, err := wire.Encode(a)
 	if err == nil {
 		_, err = s.events.js.PublishMsgAsync(&nats.Msg{Subject: answerSubject + a.Key, Data: b})
@@ -54,7 +46,7 @@ func (s *Store) PutAnswer(a Answer) error {
 }
 
 // Answers reads the answers that are kept, oldest first.
-func (s *Store) Answers(ctx context.Context, f func(Answer)) error {
+func (s *Store) Answers(ctx context.Context, f func(noun.Answer)) error {
 	info, err := s.answers.Info(ctx)
 	if err != nil {
 		return fmt.Errorf("read the answers: %w", err)
@@ -76,7 +68,7 @@ func (s *Store) Answers(ctx context.Context, f func(Answer)) error {
 			return fmt.Errorf("read the answers: %w", err)
 		}
 		last = meta.Sequence.Stream
-		var a Answer
+		var a noun.Answer
 		if err := json.Unmarshal(m.Data(), &a); err != nil {
 			return fmt.Errorf("read answer %d: %w", last, err)
 		}

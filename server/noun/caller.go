@@ -32,6 +32,15 @@ func (c Caller) Part(i int) string {
 // KeepRequests is for how long a request that comes again is known.
 const KeepRequests = 15 * time.Minute
 
+// Answer is what a request was answered with: Result or Error.
+type Answer struct {
+	Key    string          `json:"key"`  // marks the request; of [A-Za-z0-9_-]
+	Body   []byte          `json:"body"` // SHA-256 of what was asked
+	At     time.Time       `json:"at"`
+	Result json.RawMessage `json:"result,omitempty"`
+	Error  *wire.Error     `json:"error,omitempty"`
+}
+
 // NewID makes an id: a letter that tells what it is of, and twelve characters.
 func NewID(letter string) string {
 	var b [8]byte

@@ -2,6 +2,7 @@ import { ErrorCode, MAX_MESSAGE, MAX_PENDING, MAX_PENDING_BYTES, MAX_UNSURE, RES
 import { RpcError, SkeinError } from './errors.js'
 import { laneOf } from './lane.js'
 import { encodeLine, refusal } from './message.js'
+import { RACES, REPEATABLE } from './methods.js'
 
 /** @import { Message } from './types.js' */
 /** @import { Lane } from './lane.js' */
@@ -12,15 +13,6 @@ import { encodeLine, refusal } from './message.js'
  * @property {AbortSignal} [signal] gives up waiting; what the server does about the request it does all the same
  * @property {number} [timeout] milliseconds to wait, over reconnects; none: as long as it takes
  */
-
-/** Critical methods, whose requests go as datagrams too: somebody waits for them at the keyboard. The server acts once. */
-const RACES = new Set(['agent.stop', 'agent.input', 'task.cancel'])
-
-/** Methods that may be done twice without harm, so that they may be sent again at any age. */
-const REPEATABLE = new Set(
-  `agent.list agent.get agent.events agent.search agent.stop types.list admission.get session.network artifact.get artifact.list task.get task.list
-  task.cancel memory.retrieve memory.list memory.search memory.history memory.namespaces memory.get_many`.split(/\s+/),
-)
 
 /**
  * @typedef {object} Link what requests need of an open session

@@ -3,7 +3,6 @@ package wire
 import (
 	"bytes"
 	"encoding/json"
-	"strings"
 )
 
 // Requests without a session: POST RPCPath takes a JSON-RPC 2.0 batch (section 6 of its specification), or a single
@@ -64,36 +63,4 @@ func parseRequest(b []byte) (*Message, error) {
 		return nil, Errorf(CodeInvalidRequest, "the message is no request")
 	}
 	return m, err
-}
-
-// ReplaySafe reports whether a method's requests have their effect once however often they come, for the server keeps
-// a record of them under their id. TLS early data, which anyone may send again, carries these and no others.
-func ReplaySafe(method string) bool {
-	switch method {
-	case MethodSpawn, MethodStop, MethodInput, MethodSetAdmission, MethodArtifactCreate, MethodArtifactDelete,
-		MethodTaskSubmit, MethodTaskOrchestrate, MethodTaskCancel, MethodTaskRetry,
-		MethodMemoryStore, MethodMemoryDelete, MethodMemorySetMany:
-		return true
-	}
-	return false
-}
-
-// NeedsSession reports whether a method's requests are about the session that they come in.
-func NeedsSession(method string) bool {
-	switch method {
-	case MethodHello, MethodNetwork, MethodResync, MethodTaskWatch, MethodMemoryWatch, MethodMemoryUnwatch:
-		return true
-	}
-	return false
-}
-
-// LaneOf is the lane that takes a method's requests.
-func LaneOf(method string) Lane {
-	switch {
-	case strings.HasPrefix(method, "memory."):
-		return LaneMemory
-	case strings.HasPrefix(method, "task."):
-		return LaneTask
-	}
-	return LaneControl
 }

@@ -16,12 +16,6 @@ const (
 // RaceDelays are when the copies of a message datagram go out. A burst of loss rarely lasts from the first to the last.
 var RaceDelays = [...]time.Duration{0, 8 * time.Millisecond, 25 * time.Millisecond}
 
-// Races reports whether the requests of a method are sent as datagrams too. Whoever waits for one of them waits at the
-// keyboard, and their server acts once whatever comes twice.
-func Races(method string) bool {
-	return method == MethodStop || method == MethodInput || method == MethodTaskCancel
-}
-
 // AppendMessageDatagram appends the datagram of a line. false: it is too long for one.
 func AppendMessageDatagram(b []byte, kind byte, line []byte) ([]byte, bool) {
 	if len(line) > 0 && line[len(line)-1] == '\n' {

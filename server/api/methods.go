@@ -1,0 +1,88 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+
+	"skein.dev/skein/server/noun"
+	"skein.dev/skein/webtransport/wire"
+)
+
+// table says what carries each method out.
+func (a *API) table() map[string]does {
+	p, tasks, files := a.plane, a.plane.Tasks, a.plane.Artifacts
+	all := map[string]does{
+		wire.MethodPing: reads(func(_ context.Context, v wire.Ping) (any, error) { return v, nil }),
+
+		wire.MethodTypes: reads(func(_ context.Context, v wire.TypesParams) (any, error) {
+			return wire.TypesResult{Types: p.Types()}.Page(v.After), nil
+		}),
+		wire.MethodList: reads(func(_ context.Context, f wire.Filter) (any, error) {
+			if err := f.Check(); err != nil {
+				return nil, err
+			}
+			return p.List(f).Page(f.Limit), nil
+		}),
+		wire.MethodGet:         reads(func(_ context.Context, v wire.AgentParams) (any, error) { return p.Get(v.ID) }),
+		wire.MethodAgentEvents: reads(func(ctx context.Context, v wire.AgentEventsParams) (any, error) { return p.EventPage(ctx, v) }),
+		wire.MethodAgentSearch: reads(func(ctx context.Context, v wire.AgentSearchParams) (any, error) { return p.Search(ctx, v) }),
+		wire.MethodSpawn:       acts(func(ctx context.Context, by noun.Caller, v wire.SpawnParams) (any, error) { return p.Spawn(ctx, by, v) }),
+		wire.MethodStop: acts(func(ctx context.Context, by noun.Caller, v wire.StopParams) (any, error) {
+			return p.Stop(context.WithoutCancel(ctx), by, v) // what was begun goes on without the client: it may ask again over its next session
+		}),
+		wire.MethodInput:     acts(a.input),
+		wire.MethodAdmission: func(context.Context, noun.Caller, json.RawMessage) (any, error) { return p.Admission(), nil },
+		wire.MethodSetAdmission: acts(func(ctx context.Context, by noun.Caller, v wire.AdmissionParams) (any, error) {
+			return p.SetAdmission(ctx, by, v)
+		}),
+
+		wire.MethodArtifactCreate: acts(func(ctx context.Context, by noun.Caller, v wire.ArtifactCreateParams) (any, error) {
+			return files.Create(ctx, by, v)
+		}),
+		wire.MethodArtifactDelete: acts(func(ctx context.Context, _ noun.Caller, v wire.ArtifactParams) (any, error) {
+			return struct{}{}, files.Delete(ctx, v.ID)
+		}),
+		wire.MethodArtifactGet:  reads(func(_ context.Context, v wire.ArtifactParams) (any, error) { return files.Get(v.ID) }),
+		wire.MethodArtifactList: reads(func(_ context.Context, v wire.ArtifactFilter) (any, error) { return files.List(v).Page(v.Limit), nil }),
+
+		wire.MethodTaskGet:  reads(func(_ context.Context, v wire.TaskParams) (any, error) { return tasks.Get(v.ID) }),
+		wire.MethodTaskList: reads(func(_ context.Context, v wire.TaskFilter) (any, error) { return tasks.List(v).Page(v.Limit), nil }),
+		wire.MethodTaskSubmit: acts(func(ctx context.Context, by noun.Caller, v wire.SubmitParams) (any, error) {
+			return tasks.Submit(ctx, by, v)
+		}),
+		wire.MethodTaskOrchestrate: acts(func(ctx context.Context, by noun.Caller, v wire.OrchestrateParams) (any, error) {
+			return tasks.Orchestrate(ctx, by, v)
+		}),
+		wire.MethodTaskCancel: acts(func(_ context.Context, by noun.Caller, v wire.TaskCancelParams) (any, error) {
+			return tasks.Cancel(by, v)
+		}),
+		wire.MethodTaskRetry: acts(func(_ context.Context, by noun.Caller, v wire.TaskParams) (any, error) { return tasks.Retry(by, v.ID) }),
+
+		wire.MethodMemoryNamespaces: reads(func(_ context.Context, v wire.MemoryNamespacesParams) (any, error) {
+			return p.Memory.Namespaces().Page(v.After), nil
+		}),
+	}
+	for _, m := range wire.MethodsOf(wire.LaneMemory) {
+		if all[m] == nil && !wire.NeedsSession(m) {
+			all[m] = func(ctx context.Context, by noun.Caller, params json.RawMessage) (any, error) {
+				return p.Memory.Call(ctx, by, nil, m, params)
+			}
+		}
+	}
+	return all
+}
+
+// input writes to an agent, and waits for it to read.
+func (a *API) input(ctx context.Context, by noun.Caller, v wire.InputParams) (any, error) {
+	return a.Input(ctx, by.Actor, v)
+}
+
+// Input writes to an agent, and waits for it to read until ctx ends.
+func (a *API) Input(ctx context.Context, actor string, v wire.InputParams) (any, error) {
+	err := a.plane.Input(ctx, actor, v)
+	if errors.Is(err, context.DeadlineExceeded) {
+		err = wire.Errorf(wire.CodeTimeout, "agent %s did not read its input within %s", v.ID, InputTimeout)
+	}
+	return struct{}{}, err
+}
