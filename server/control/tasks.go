@@ -2,8 +2,10 @@ package control
 
 import (
 	"cmp"
+	"container/list"
 	"context"
 	"fmt"
+	"iter"
 	"maps"
 	"slices"
 	"strings"
@@ -49,6 +51,7 @@ type Tasks struct {
 	byRequest map[string]*task
 	nextNum   uint64
 	change    uint64         // counts changes over all tasks
+	latest    list.List      // of *task, by their latest change
 	stored    uint64         // the greatest revision
 	underway  map[uint64]int // writes to the store that nobody saw the effect of yet, by stored at their begin
 	lists     map[string]*waitlist
@@ -79,7 +82,8 @@ type task struct {
 	rec        wire.Task // its slices and pointers are replaced, never written to
 	refused    bool
 	change     uint64
-	unsaved    bool // a change of rec is not on its way to the store yet
+	place      *list.Element // in Tasks.latest
+	unsaved    bool          // a change of rec is not on its way to the store yet
 	need       need
 	waits      int // tasks that it depends on and that are not completed
 	dependents []*task
@@ -157,6 +161,11 @@ func (ts *Tasks) resume(t *task) {
 func (ts *Tasks) touch(t *task) {
 	ts.change++
 	t.change = ts.change
+	if t.place == nil {
+		t.place = ts.latest.PushBack(t)
+	} else {
+		ts.latest.MoveToBack(t.place)
+	}
 	for x := t; x != nil; x = x.parent { // an orchestration's followers wait for its children
 		for c := range x.followers {
 			select {
@@ -400,11 +409,9 @@ func (ts *Tasks) Changes(since uint64, f wire.TaskFilter) TaskChanges {
 	if since == ts.change {
 		return ts.changes()
 	}
-	c := ts.changesOf(&f, since > 0, func(t *task) bool { return t.change > since })
-	for _, r := range ts.removed {
-		if since > 0 && r.change > since {
-			c.Removed = append(c.Removed, r.id)
-		}
+	c := ts.changesOf(&f, since > 0, ts.changedSince(since))
+	for i := len(ts.removed) - 1; since > 0 && i >= 0 && ts.removed[i].change > since; i-- {
+		c.Removed = append(c.Removed, ts.removed[i].id)
 	}
 	return c
 }
@@ -416,9 +423,15 @@ func (ts *Tasks) Resume(cursor uint64, f wire.TaskFilter) (TaskChanges, bool) {
 	ts.mu.Lock()
 	defer ts.mu.Unlock()
 	if cursor == 0 || cursor > ts.stored || cursor < ts.horizon {
-		return ts.changesOf(&f, false, func(*task) bool { return true }), cursor == 0
+		return ts.changesOf(&f, false, maps.Values(ts.all)), cursor == 0
 	}
-	c := ts.changesOf(&f, true, func(t *task) bool { return t.rec.Rev > cursor || !t.rec.State.Terminal() })
+	c := ts.changesOf(&f, true, func(yield func(*task) bool) {
+		for _, t := range ts.all {
+			if (t.rec.Rev > cursor || !t.rec.State.Terminal()) && !yield(t) {
+				return
+			}
+		}
+	})
 	for _, r := range ts.removed {
 		if r.stored >= cursor {
 			c.Removed = append(c.Removed, r.id)
@@ -432,14 +445,25 @@ func (ts *Tasks) changes() TaskChanges {
 	return TaskChanges{Now: ts.change, Cursor: ts.cursor(), Counts: maps.Clone(ts.counts)}
 }
 
+// changedSince gives the tasks that changed after a moment, the latest first. It looks at no others. The caller holds mu.
+func (ts *Tasks) changedSince(since uint64) iter.Seq[*task] {
+	return func(yield func(*task) bool) {
+		for e := ts.latest.Back(); e != nil; e = e.Prev() {
+			if t := e.Value.(*task); t.change <= since || !yield(t) {
+				return
+			}
+		}
+	}
+}
+
 // changesOf gives the chosen tasks, oldest first, and, to somebody who may have had them, those that left the filter. The
 // caller holds mu.
-func (ts *Tasks) changesOf(f *wire.TaskFilter, had bool, chosen func(t *task) bool) TaskChanges {
+func (ts *Tasks) changesOf(f *wire.TaskFilter, had bool, chosen iter.Seq[*task]) TaskChanges {
 	ts.placeAll()
 	c := ts.changes() // after placeAll, which makes changes
-	for _, t := range ts.all {
+	for t := range chosen {
 		switch {
-		case !chosen(t) || !mayMatch(f, t):
+		case !mayMatch(f, t):
 		case matchesNow(f, t):
 			c.Tasks = append(c.Tasks, preview(t.rec))
 		case had:
@@ -502,6 +526,7 @@ func (ts *Tasks) forget(ctx context.Context) {
 // drop needs mu.
 func (ts *Tasks) drop(t *task) {
 	delete(ts.all, t.id)
+	ts.latest.Remove(t.place)
 	ts.counts[t.rec.State]--
 	if ts.byKey[t.rec.IdempotencyKey] == t {
 		delete(ts.byKey, t.rec.IdempotencyKey)
