@@ -3,8 +3,10 @@ package server
 import (
 	"bytes"
 	"io"
+	"maps"
 	"net/http"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -95,7 +97,7 @@ func TestWhatStaysUncompressed(t *testing.T) {
 
 var (
 	assetURL = regexp.MustCompile(`(?:src|href)="(/static/[^"]*)"`)
-	imported = regexp.MustCompile(`(?:from|import)\s*"\./([^"]+)"`)
+	imported = regexp.MustCompile(`(?:from|import)\s*\(?"\./([^"]+)"`) // also when it is needed
 )
 
 // Each file that a page names, and each that those import, is compressed, kept for ever, and asked for by its hash.
@@ -121,6 +123,11 @@ func TestAssetsAreKeptByTheirHash(t *testing.T) {
 			look("/static/" + m[1])
 		}
 	}
+	defer func() {
+		if _, built := static.Find("skein.js"); built && !slices.ContainsFunc(slices.Collect(maps.Keys(seen)), func(url string) bool { return strings.HasPrefix(url, "/static/extra-") }) {
+			t.Error("no page has the module that is loaded when it is needed")
+		}
+	}()
 	for _, path := range pagePaths {
 		page := n.ask(t, "GET", path, bearer(n.token)).body
 		urls := assetURL.FindAllStringSubmatch(page, -1)

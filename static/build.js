@@ -1,7 +1,8 @@
-// Bundles the client library (dist/skein.js, on its own) and the dashboard's modules (dist/fleet.js and so on, sharing
-// their common code). SKEIN_DEV=1 leaves them readable and puts their source maps into them; without it the maps lie beside
+// Bundles the client library (dist/skein.js, with a file beside it that it loads when it must; dist/skein.mjs, on its own) and
+// the dashboard's modules (dist/fleet.js and so on, sharing their common code). SKEIN_DEV=1 leaves them readable and puts their source maps into them; without it the maps lie beside
 // them, for whoever reads a stack trace, and are no part of the product.
 import { existsSync, readdirSync, rmSync } from 'node:fs'
+import { basename } from 'node:path'
 import { build } from 'esbuild'
 
 const root = import.meta.dirname
@@ -26,7 +27,18 @@ const common = {
   logLevel: 'info',
 }
 
-await build({ ...common, entryPoints: { skein: `${root}/client/index.js` } })
+// What many clients never need (client/load.js) is one file for the library and the pages. It has its hash in its name.
+const extra = await build({ ...common, entryPoints: [`${root}/client/extra.js`], entryNames: '[name]-[hash]', metafile: true })
+const file = `./${basename(Object.keys(extra.metafile.outputs).find((name) => name.endsWith('.js')) ?? '')}`
+/** @type {import('esbuild').BuildOptions} */
+const without = {
+  define: { EXTRA_FILE: JSON.stringify(file) },
+  plugins: [{ name: 'extra', setup: (build) => build.onResolve({ filter: /^\.\/extra\.js$/ }, () => ({ path: file, external: true })) }],
+}
+
+await build({ ...common, ...without, entryPoints: { skein: `${root}/client/index.js` } })
+// The same with all it may need, for those who want one file.
+await build({ ...common, entryPoints: { skein: `${root}/client/index.js` }, outExtension: { '.js': '.mjs' } })
 if (pages.length > 0) {
-  await build({ ...common, entryPoints: pages, outbase: `${root}/app`, splitting: true, chunkNames: 'chunk-[hash]' })
+  await build({ ...common, ...without, entryPoints: pages, outbase: `${root}/app`, splitting: true, chunkNames: 'chunk-[hash]' })
 }

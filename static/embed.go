@@ -16,7 +16,7 @@ import (
 	"github.com/klauspost/compress/gzip"
 )
 
-//go:embed dist/*.js *.css *.svg
+//go:embed dist/*js *.css *.svg
 var embedded embed.FS
 
 // File is one file under /static/.
@@ -54,8 +54,8 @@ func URL(name string) string {
 	return "/static/" + name
 }
 
-// chunk is the name of a module that others share: they import it by the hash in its name.
-var chunk = regexp.MustCompile(`^chunk-[0-9A-Z]{8}\.js$`)
+// chunk is the name of a module that others share, or load when they must: they import it by the hash in its name.
+var chunk = regexp.MustCompile(`^(chunk|extra)-[0-9A-Z]{8}\.js$`)
 
 // Final reports whether a request for the file, with what stands behind the question mark, never gets another answer.
 func (f *File) Final(query string) bool { return query == "v="+f.Hash || chunk.MatchString(f.Name) }

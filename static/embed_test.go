@@ -3,6 +3,7 @@ package static_test
 import (
 	"bytes"
 	"io"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -42,5 +43,21 @@ func TestGzipIsTheSameFileAndSmaller(t *testing.T) {
 		if b, err := io.ReadAll(r); err != nil || !bytes.Equal(b, f.Content) || len(z) >= len(f.Content) {
 			t.Errorf("%s: %d bytes of %d, %v", f.Name, len(z), len(f.Content), err)
 		}
+	}
+}
+
+// largestLibrary is how much of the library a page may fetch before it has a session, compressed, in bytes.
+const largestLibrary = 20_000
+
+func TestTheLibraryIsSmall(t *testing.T) {
+	f, ok := static.Find("skein.js")
+	if !ok {
+		t.Skip("it is not built: npm run build in static")
+	}
+	if n := len(f.Gzip()); n > largestLibrary {
+		t.Errorf("skein.js has %d bytes compressed; it may have %d (and none of SKEIN_DEV=1)", n, largestLibrary)
+	}
+	if m := regexp.MustCompile(`(?:from|import)\s*"\./[^"]+"`).Find(f.Content); m != nil {
+		t.Errorf("skein.js can't begin without another file: %s", m)
 	}
 }

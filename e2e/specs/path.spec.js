@@ -193,7 +193,8 @@ for (const [name, response] of [
   ['its page', `HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: ${PAGE.length}\r\nConnection: close\r\n\r\n${PAGE}`],
   ['the way to it', 'HTTP/1.1 302 Found\r\nLocation: http://portal.invalid/login\r\nContent-Length: 0\r\nConnection: close\r\n\r\n'],
 ]) {
-  it(`a captive portal answers with ${name}: the page says what to do, and is live when that is done`, async ({ page, server, link, follower }) => {
+  it(`a captive portal answers with ${name}: the page says what to do, and is live when that is done`, async ({ page, server, link, follower, noise }) => {
+    noise.push(/module script|Loading the script/) // the portal answers too when the page fetches ahead what a WebSocket needs
     link.block()
     link.portal(response)
     await expect(badge(page)).toHaveAccessibleName(/^Reconnecting/, { timeout: COMES_BACK })

@@ -18,7 +18,7 @@ const test = base.extend({
 })
 test.use({ ignoreHTTPSErrors: true })
 
-const LIBRARY = join(import.meta.dirname, '../../static/dist/skein.js')
+const LIBRARY = join(import.meta.dirname, '../../static/dist/skein.mjs')
 
 /** A link of skein login, as it looks from before the proxy. */
 const loginURL = async (server, nginx) => (await server.loginURL()).replace(server.http, nginx.url)

@@ -1,10 +1,10 @@
 import { pause } from './backoff.js'
 import { RpcError, SkeinError } from './errors.js'
 import { Sha256 } from './hash.js'
+import { extra } from './load.js'
 import { refusal } from './message.js'
 import { pages } from './pages.js'
 import { resume } from './resume.js'
-import { sourceOf } from './source.js'
 
 /** @import * as wire from './types.js' */
 /** @import { Host } from './resume.js' */
@@ -84,7 +84,8 @@ export class Artifacts {
    * @returns {Promise<wire.Artifact>} the complete artifact
    */
   async upload(file, options = {}) {
-    const source = sourceOf(file, options.size)
+    const { sourceOf } = await extra.get(options.signal)
+    const source = sourceOf(file, options.size, SkeinError)
     try {
       const id = options.artifact ?? (await this.create(announce(file, source.size, options), { signal: options.signal })).id
       return await send(this.#host, id, source, options)
@@ -174,7 +175,7 @@ function announce(file, size, { name, media_type, task, agent }) {
  */
 async function send(host, id, source, { onprogress, signal }) {
   const { size } = source
-  const hash = new Sha256()
+  const hash = await Sha256.create(signal)
   let hashed = 0
 
   /**
@@ -254,7 +255,8 @@ async function send(host, id, source, { onprogress, signal }) {
  * @returns {AsyncGenerator<Uint8Array, void, void>}
  */
 function receive(host, id, offset, onprogress, signal) {
-  const hash = new Sha256()
+  /** @type {Sha256 | undefined} of all the bytes; those behind an offset can't be checked */
+  let hash
   let position = offset
   /** @type {wire.Artifact | undefined} */
   let artifact
@@ -264,6 +266,7 @@ function receive(host, id, offset, onprogress, signal) {
    * @returns {AsyncGenerator<Uint8Array, {value: undefined} | void, void>}
    */
   async function* read(lane) {
+    if (offset === 0) hash ??= await Sha256.create(signal)
     const begin = await readBulk(lane)
     if (!begin?.artifact) return
     if (artifact && artifact.sha256 !== begin.artifact.sha256) {
@@ -276,12 +279,12 @@ function receive(host, id, offset, onprogress, signal) {
       if (!bytes) return
       position += bytes.length
       if (position > total) throw new SkeinError('size_mismatch', `the server sent more than the ${total} bytes of ${id}`)
-      hash.update(bytes)
+      hash?.update(bytes)
       onprogress?.({ loaded: position, total })
       yield bytes
       signal.throwIfAborted()
     }
-    if (offset === 0) check(artifact, hash)
+    if (hash) check(artifact, hash)
     return { value: undefined }
   }
 

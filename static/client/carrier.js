@@ -1,8 +1,7 @@
-import Session from '@moq/qmux'
 import { attemptsOf } from './attempts.js'
 import { SUBPROTOCOLS } from './codes.js'
 import { ConnectError } from './errors.js'
-import { fitSendBuffer } from './sendbuffer.js'
+import { extra } from './load.js'
 
 /** @import { Carrier, Door } from './types.js' */
 
@@ -11,7 +10,7 @@ import { fitSendBuffer } from './sendbuffer.js'
  * @typedef {new (url: string, protocols?: string[]) => any} WebSocketConstructor
  */
 
-// @moq/qmux builds on it; browsers have it since 2024, Node since version 22
+// This library and @moq/qmux build on it; browsers have it since 2024, Node since version 22
 if (typeof Promise.withResolvers !== 'function') {
   Promise.withResolvers = /** @type {any} */ (
     function withResolvers() {
@@ -21,16 +20,6 @@ if (typeof Promise.withResolvers !== 'function') {
       return out
     }
   )
-}
-
-/** QMux windows: a stream that nobody reads holds at most 1 MiB, a session 16 MiB. The server opens few streams. */
-const QMUX_CONFIG = {
-  maxStreamsBidi: 64n,
-  maxStreamsUni: 0n,
-  maxData: 16n << 20n,
-  maxStreamDataBidiLocal: 1n << 20n,
-  maxStreamDataBidiRemote: 4n << 20n,
-  maxIdleTimeout: 30_000n,
 }
 
 /**
@@ -53,21 +42,19 @@ export function openWebTransport(WebTransport, door) {
 }
 
 /**
- * QMux on a plain WebSocket. Given an address, @moq/qmux takes the browser's WebSocketStream: Chromium's (seen in 156)
- * brings the whole page down when the connection is reset under a write that waits.
+ * QMux on a plain WebSocket.
  * @param {WebSocketConstructor | undefined} WebSocket none: the runtime's own
  * @param {Door} door
- * @returns {Carrier}
+ * @param {AbortSignal} signal ends the wait for the module that does it
+ * @returns {Promise<Carrier>}
  */
-export function openWebSocket(WebSocket = globalThis.WebSocket, door) {
+export async function openWebSocket(WebSocket = globalThis.WebSocket, door, signal) {
   if (!WebSocket) {
     throw new ConnectError('no_transport', "this JavaScript runtime has no WebSocket: pass {WebSocket: (await import('ws')).WebSocket}", { final: true })
   }
+  const { openQMux } = await extra.get(signal)
   const protocols = door.protocols?.length ? door.protocols : SUBPROTOCOLS
-  const socket = new WebSocket(door.url, protocols)
-  const session = new Session(socket, { protocols, requireProtocol: true, config: QMUX_CONFIG })
-  fitSendBuffer(session, socket)
-  return quiet(/** @type {Carrier} */ (session))
+  return quiet(/** @type {Carrier} */ (openQMux(new WebSocket(door.url, protocols), protocols)))
 }
 
 /**

@@ -13,7 +13,7 @@ import { CloseCode, closeName, errorName, reconnects } from './codes.js'
 /**
  * Every error of this library. `kind` is for programs: the kinds of the protocol (`not_found`, `resource_exhausted`, …)
  * and the client's own: `closed`, `connection_lost`, `no_transport`, `connect_failed`, `not_skein`, `untrusted_certificate`,
- * `outbox_full`, `outcome_unknown`, `timeout`, `bad_stream`, `hash_mismatch`, `size_mismatch`, `not_resumable`.
+ * `outbox_full`, `outcome_unknown`, `timeout`, `bad_stream`, `hash_mismatch`, `size_mismatch`, `not_resumable`, `not_loaded`.
  */
 export class SkeinError extends Error {
   /**

@@ -8,6 +8,7 @@
  *     for await (const event of skein.events(agents[0].id)) console.log(event.type, event.data.text)
  *
  * connect.js fetches the document and runs the race, choice.js remembers how that ended, carrier.js opens a door,
+ * load.js loads what many clients never need,
  * session.js says hello and keeps the session alive, pulse.js notices when nobody answers, rpc.js carries requests over
  * reconnects, each on its lane (lane.js); resume.js keeps a lane of its own open over reconnects, for events.js, watch.js,
  * tasks.js and artifacts.js; fleet.js keeps the live map.
@@ -24,6 +25,7 @@ import { CloseError, ConnectError, RpcError, SkeinError, asError, isStale, messa
 import { readEvents } from './events.js'
 import { Fleet, FleetChangeEvent } from './fleet.js'
 import { Memory } from './memory.js'
+import { extra } from './load.js'
 import { pages } from './pages.js'
 import { toPayload } from './payload.js'
 import { Requests } from './rpc.js'
@@ -82,6 +84,9 @@ const MAX_TRACE = 100
 /** A return to WebTransport that ended sooner makes the next one wait longer, MAX_FLAPS times at most. */
 const FLAP_MS = 60_000
 const MAX_FLAPS = 4
+
+/** How old a WebTransport session is when what a WebSocket needs is fetched, in milliseconds: the page has other things to load before. */
+const AHEAD_MS = 2000
 
 /**
  * Events: `statechange`, when state, lastError or retryAt changed; `connectionchange`, when a session opened or ended; `rtt`, on every measurement.
@@ -525,6 +530,9 @@ export class Skein extends EventTarget {
     const { url, token, WebSocket } = this.#options
     const { WebTransport, missing } = usableWebTransport(this.#options.WebTransport)
     const fetch = this.#options.fetch ?? globalThis.fetch.bind(globalThis)
+    const socketFirst = transport === 'websocket' || !WebTransport || attemptsOf(WebTransport).hopeless || this.#choice?.recall()
+    // Beside the document, where the page has just come from the server: later, what answers may be the page of a captive portal.
+    if (socketFirst && !this.#resume) extra.get(signal).catch(() => {}) // the endpoint says why it is not there
     const doc = await fetchConnect({ url, token, fetch, signal, timeoutMs })
     this.#policy = doc.policy
     const choice = this.#choice
@@ -538,8 +546,8 @@ export class Skein extends EventTarget {
       timeoutMs,
       patient,
       log,
-      open: (door, abort, connected) => {
-        const carrier = door.transport === 'webtransport' && WebTransport ? openWebTransport(WebTransport, door) : openWebSocket(WebSocket, door)
+      open: async (door, abort, connected) => {
+        const carrier = door.transport === 'webtransport' && WebTransport ? openWebTransport(WebTransport, door) : await openWebSocket(WebSocket, door, abort)
         const hello = { transport: door.transport, ticket: door.ticket, client: this.#client, resume: this.#resume }
         carrier.ready.then(connected, () => {})
         return Session.open(carrier, hello, this.#requests, abort)
@@ -593,6 +601,19 @@ export class Skein extends EventTarget {
     this.dispatchEvent(new Event('connectionchange'))
     this.#next.resolve(session)
     this.#ready.resolve()
+    if (transport === 'webtransport') this.#fetchAhead(session)
+  }
+
+  /**
+   * Fetches what a WebSocket needs while the network is good: on one that lets no UDP through, and little else, the way back
+   * does not depend on it then.
+   * @param {Session} session
+   */
+  async #fetchAhead(session) {
+    await pause(AHEAD_MS, session.over)
+    if ('requestIdleCallback' in globalThis) await new Promise((resolve) => requestIdleCallback(resolve, { timeout: AHEAD_MS }))
+    if (session.over.aborted || session.doubted || this.#options.transport === 'webtransport') return
+    extra.get(session.over).catch((e) => this.#log('not fetched ahead', { error: messageOf(e) }))
   }
 
   /**

@@ -1,4 +1,4 @@
-import { SkeinError } from './errors.js'
+/** @import { SkeinError } from './errors.js' */
 
 /** @typedef {Blob | Uint8Array | ReadableStream<Uint8Array>} Uploadable */
 
@@ -18,16 +18,19 @@ const PIECE = 64 << 10
  */
 export const KEPT = 32 << 20
 
+/** @typedef {typeof SkeinError} ErrorClass that of the library, which this module, a part of extra.js, can't import */
+
 /**
  * @param {Uploadable} file
- * @param {number} [size] of a stream
+ * @param {number | undefined} size of a stream
+ * @param {ErrorClass} SkeinError
  * @returns {Source}
  */
-export function sourceOf(file, size) {
+export function sourceOf(file, size, SkeinError) {
   if (file instanceof Uint8Array) return { size: file.length, read: (from) => pieces([file.subarray(from)]), close: async () => {} }
   if (file instanceof Blob) return { size: file.size, read: (from) => pieces(chunks(file.slice(from).stream())), close: async () => {} }
   if (size === undefined) throw new SkeinError('invalid_params', 'size is missing: how many bytes has the stream?')
-  return new StreamSource(file, size)
+  return new StreamSource(file, size, SkeinError)
 }
 
 /**
@@ -36,6 +39,7 @@ export function sourceOf(file, size) {
  */
 class StreamSource {
   #reader
+  #SkeinError
   /** @type {Uint8Array[]} */
   #kept = []
   #start = 0 // the position of the first byte kept
@@ -46,9 +50,11 @@ class StreamSource {
   /**
    * @param {ReadableStream<Uint8Array>} stream
    * @param {number} size
+   * @param {ErrorClass} SkeinError
    */
-  constructor(stream, size) {
+  constructor(stream, size, SkeinError) {
     this.#reader = stream.getReader()
+    this.#SkeinError = SkeinError
     this.size = size
   }
 
@@ -64,7 +70,7 @@ class StreamSource {
   async *#read(at) {
     for (;;) {
       if (at < this.#start) {
-        throw new SkeinError('not_resumable', `the server has ${at} bytes, and the stream is read up to ${this.#end}: too far to go back`)
+        throw new this.#SkeinError('not_resumable', `the server has ${at} bytes, and the stream is read up to ${this.#end}: too far to go back`)
       }
       const chunk = this.#from(at)
       if (chunk) {
