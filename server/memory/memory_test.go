@@ -273,7 +273,7 @@ func TestMemoryHistory(t *testing.T) {
 
 func TestMemoryHistoryOfLargeValuesComesInPages(t *testing.T) {
 	n := openMemory(t)
-	const many = 12 // more than one reading of the log brings
+	const many = 9 // one more than one reading of the log brings
 	for i := range many {
 		n.put(t, "n", "k", strings.Repeat(fmt.Sprintf("%02d", i), wire.MaxMemoryValue/2))
 	}
