@@ -15,7 +15,7 @@ export default defineConfig({
   outputDir: 'test-results',
   grepInvert: process.env.EVERY ? undefined : soak,
   fullyParallel: true,
-  workers: 2,
+  workers: 4, // most of the time they wait
   retries: process.env.CI ? 1 : 0,
   forbidOnly: Boolean(process.env.CI),
   timeout: 180_000, // only a failing test comes near these, however busy the machine

@@ -141,12 +141,12 @@ func NewQUICServer(c QUICConfig) *QUICServer {
 // Serve accepts connections on a socket until Close.
 func (s *QUICServer) Serve(socket *net.UDPConn) error {
 	pc := mask.New(socket, s.mask)
-	s.mu.Lock()
-	s.sockets = append(s.sockets, pc)
-	s.mu.Unlock()
 	t := &quic.Transport{Conn: pc, StatelessResetKey: s.resetKey}
 	defer t.Close()
-	ln, err := t.ListenEarly(s.wt.H3.TLSConfig, s.wt.H3.QUICConfig)
+	s.mu.Lock() // the race detector saw two that began at once
+	s.sockets = append(s.sockets, pc)
+	ln, err := t.ListenEarly(s.wt.H3.TLSConfig, s.wt.H3.QUICConfig.Clone())
+	s.mu.Unlock()
 	if err != nil {
 		return fmt.Errorf("listen on UDP %s: %w", pc.LocalAddr(), err)
 	}

@@ -248,3 +248,22 @@ func TestAStreamThatIsCanceledWhileItsSessionEnds(t *testing.T) {
 		}
 	}
 }
+
+// TestServingSeveralSockets has a server take two sockets at the same moment, as one on IPv4 and IPv6 does.
+func TestServingSeveralSockets(t *testing.T) {
+	tlsConf := testTLS(t)
+	for range 300 {
+		srv := NewQUICServer(QUICConfig{TLS: tlsConf, ResetKey: &[32]byte{1}, Handler: http.NotFoundHandler()})
+		var serving sync.WaitGroup
+		for range 2 {
+			pc, err := net.ListenPacket("udp", "127.0.0.1:0")
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer pc.Close()
+			serving.Go(func() { srv.Serve(pc.(*net.UDPConn)) })
+		}
+		srv.Close()
+		serving.Wait()
+	}
+}
