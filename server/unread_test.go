@@ -33,7 +33,8 @@ func TestUnreadLanesShareWhatASessionHolds(t *testing.T) {
 		small := false
 		for _, s := range open {
 			size := 0
-			for m := s.message(t); m.Method == wire.NoteEvents; m = s.message(t) {
+			m := s.message(t)
+			for ; m.Method == wire.NoteEvents; m = s.message(t) {
 				var part wire.Events
 				if err := json.Unmarshal(m.Params, &part); err != nil {
 					t.Fatal(err)
@@ -46,7 +47,7 @@ func TestUnreadLanesShareWhatASessionHolds(t *testing.T) {
 				small = small || len(m.Params) > laneShare && len(m.Params) < laneBatch/4
 			}
 			if size != printed {
-				t.Fatalf("a lane brought %d bytes of %d", size, printed)
+				t.Fatalf("a lane brought %d bytes of %d, and then %s %s", size, printed, m.Method, m.Params)
 			}
 		}
 		if !small {

@@ -40,7 +40,8 @@ func (p *Plane) Follow(ctx context.Context, h wire.Header) (*Follower, *wire.Att
 	}
 	rec := a.record()
 	at := &wire.Attached{Agent: rec, Epoch: p.Epoch(), First: first, Last: rec.LastSeq, Recovered: true}
-	f := &Follower{a: a, cursor: h.After, last: rec.LastSeq, follow: h.Follow, had: map[bool]wire.Amount{}}
+	// Of an agent that exited the last events may still be on their way to the log: a look at it ends behind them, too.
+	f := &Follower{a: a, cursor: h.After, last: rec.LastSeq, follow: h.Follow || !rec.Status.Alive(), had: map[bool]wire.Amount{}}
 	if h.Epoch != "" && h.Epoch != at.Epoch || h.After > rec.LastSeq {
 		at.Recovered, f.cursor = false, 0 // a cursor of another log means nothing in this one: start over
 	}
