@@ -60,19 +60,18 @@ check: build
 	$(GO) vet ./...
 	cd static && npm run --silent check
 
-# Every Go package; the longest begin, so that none is left over at the end. Fuzz targets run their seeds. Tests whose names
-# end in AtScale do less with the race detector, or nothing: make soak runs them at their full size, and the fault matrix,
-# which has links in user space.
+# Every Go package; the longest begin, so that none is left over at the end. Fuzz targets run their seeds. With the race
+# detector tests do less where the number is not the point, and those whose names end in AtScale may do nothing: make soak runs
+# them at their full size, and the fault matrix, which has links in user space.
 LONG = ./server ./webtransport/client ./server/control ./cmd/skein ./webtransport ./server/jet
 
 test-race:
-	SKEIN_REQUIRE_INTEROP=1 $(GO) test -race -vet=off -timeout 20m $(LONG) $$($(GO) list ./... | grep -v '/e2e/faults$$')
+	GORACE=atexit_sleep_ms=0 SKEIN_REQUIRE_INTEROP=1 $(GO) test -race -vet=off -timeout 20m $(LONG) $$($(GO) list ./... | grep -v '/e2e/faults$$')
 
-# What takes long, loads the machine or asserts a rate, one package after the other, and every browser test over both
-# transports.
+# What takes long, loads the machine or asserts a rate: every Go test at its full size, one package after the other, and every
+# browser test over both transports.
 soak: test-deps build
-	SKEIN_REQUIRE_INTEROP=1 $(GO) test -p 1 -run 'AtScale$$' -timeout 20m ./server ./webtransport ./cmd/skein-bench/peers
-	SKEIN_REQUIRE_INTEROP=1 $(GO) test -timeout 20m ./e2e/faults
+	SKEIN_REQUIRE_INTEROP=1 $(GO) test -p 1 -timeout 30m ./...
 	SKEIN_REQUIRE_INTEROP=1 $(GO) test -race -timeout 20m ./e2e/faults
 	$(MAKE) test-fuzz FUZZ=60s
 	cd e2e && EVERY=1 npx playwright test

@@ -13,6 +13,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"skein.dev/skein/e2e/kit"
 	"skein.dev/skein/e2e/netlab"
 )
 
@@ -23,6 +24,9 @@ func TestMain(m *testing.M) {
 // TestScripts measures the product that was built, as make bench does: SKEIN_BIN, or bin/skein.
 func TestScripts(t *testing.T) {
 	t.Parallel()
+	if kit.Race {
+		t.Skip("a benchmark is measured without the race detector: make soak runs this")
+	}
 	built, err := filepath.Abs(cmp.Or(os.Getenv("SKEIN_BIN"), "../../bin/skein"))
 	if err != nil {
 		t.Fatal(err)

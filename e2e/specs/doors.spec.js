@@ -191,7 +191,8 @@ it('the same, and the login is not known any more: the page says how to sign in'
   noise.push(BROKEN, REFUSED, STOPPING)
   let restarts = 0
   await page.route('**/connect', async (route) => {
-    const response = await route.fetch()
+    const response = await route.fetch().catch(() => undefined) // the page may ask while it restarts
+    if (!response?.ok()) return response ? route.fulfill({ response }) : route.abort()
     if (restarts++ === 0) {
       await server.stop()
       rmSync(server.data, { recursive: true })
