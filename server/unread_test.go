@@ -157,7 +157,10 @@ func TestALaneHasItsOwnShareAlone(t *testing.T) {
 	t.Parallel()
 	n := start(t)
 	a := n.script(t, strings.Repeat("say "+strings.Repeat("x", 400)+"\n", 150))
-	kit.Eventually(t, "it has ended", func() bool { rec, _ := n.plane.Get(a.ID); return rec.Status == wire.StatusExited })
+	whole, _, err := n.plane.Follow(t.Context(), wire.Header{Agent: a.ID, Follow: true})
+	for err == nil { // until the log has all of it
+		_, err = whole.Next(t.Context())
+	}
 	f, _, err := n.plane.Follow(t.Context(), wire.Header{Agent: a.ID})
 	if err != nil {
 		t.Fatal(err)
