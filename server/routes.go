@@ -209,8 +209,11 @@ func (s *Server) agentPage(w http.ResponseWriter, r *http.Request) {
 		Agent: at.Agent, Cursor: f.Cursor(), Node: s.plane.Node(), Version: s.o.Version, Epoch: at.Epoch, Now: time.Now(),
 		Assets: static.URL, Theme: ui.Theme(r), Admission: s.plane.Admission(), Kept: s.kept(id, ""),
 	}
+	// The last events of an agent that just exited are on their way to the log, which a full disk may keep waiting.
+	ctx, cancel := context.WithTimeout(r.Context(), endShown)
+	defer cancel()
 	for {
-		page, err := f.Next(r.Context())
+		page, err := f.Next(ctx)
 		if err != nil {
 			break
 		}

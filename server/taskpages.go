@@ -124,8 +124,9 @@ func (s *Server) cancelTask(r *http.Request, id wire.TaskID) error {
 	return err
 }
 
-// endShown is how long a form that ended a task waits until its page shows that.
-const endShown = 5 * time.Second
+// endShown is how long a page waits for what has happened, and is not stored yet: the end of a task whose form it is, or what
+// an agent that exited printed last.
+const endShown = 2 * time.Second
 
 // seesEnd waits until a task's end is stored: a page without script would show it at work for ever.
 func (s *Server) seesEnd(r *http.Request, id wire.TaskID) {
