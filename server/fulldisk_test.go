@@ -29,8 +29,8 @@ func TestAFullDisk(t *testing.T) {
 	slow := result[wire.SubmitResult](t, ask(tasks, "1", wire.MethodTaskSubmit, wire.SubmitParams{Tasks: []wire.TaskSpec{{Type: "shell",
 		Argv: []string{"sh", "-c", "while [ ! -e " + dir + "/go ]; do sleep 0.05; done; echo done"}}}})).Tasks[0]
 
-	free := kit.Fill(t, dir, 8<<20)    // less than the store's reserve
-	time.Sleep(250 * time.Millisecond) // the store looks ten times a second
+	free := kit.Fill(t, dir, 8<<20) // less than the store's reserve
+	kit.Eventually(t, "the store knows that the disk is full", func() bool { return n.ask(t, "GET", n.addrs.HTTP+"/readyz").StatusCode == 503 })
 	for id, c := range map[string]struct {
 		s      *stream
 		method string
