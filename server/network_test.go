@@ -133,7 +133,7 @@ func TestNetworkTellsOfRatesAndGates(t *testing.T) {
 	if l := traffic(t, v, wire.LaneTask); l.Rate != 0 {
 		t.Errorf("no bound is %+v", l)
 	}
-	// A burst of ShapeChunk is free; what is over it waits at 20 KB a second.
+	// A burst of pace.Chunk is free; what is over it waits at 20 KB a second.
 	s := open(t, p, `{"lane":"memory"}`, request("1", wire.MethodMemoryStore, wire.MemoryStoreParams{Namespace: "demo", Key: "k", Value: wire.Payload{Text: strings.Repeat("y", 20_000)}}))
 	if m := s.answerTo(t, "1"); m.Error != nil {
 		t.Fatal(m.Error)

@@ -157,7 +157,7 @@ func (c *conn) newShaper(lane wire.Lane, u *laneUse) *webtransport.Shaper {
 	rate := c.s.limits.Rates[lane]
 	s := &webtransport.Shaper{In: webtransport.NewLimiter(rate), Out: webtransport.NewLimiter(rate), Gate: u.gate, Moved: u.moved}
 	if lane.Class() == wire.ClassLow {
-		s.Queue = webtransport.NewQueueBound(c.sess)
+		s.Pacer = webtransport.NewPacer(c.sess)
 	}
 	return s
 }

@@ -24,6 +24,7 @@ import (
 	wt "github.com/quic-go/webtransport-go"
 
 	"skein.dev/skein/webtransport/mask"
+	"skein.dev/skein/webtransport/pace"
 )
 
 const (
@@ -320,9 +321,9 @@ func (s *quicSession) Info() Info {
 	}
 }
 
-func (s *quicSession) path() pathStats {
+func (s *quicSession) path() pace.Path {
 	st := s.conn.ConnectionStats()
-	return pathStats{rtt: st.SmoothedRTT, minRTT: st.MinRTT, sent: st.BytesSent}
+	return pace.Path{RTT: st.SmoothedRTT, MinRTT: st.MinRTT, Sent: st.BytesSent}
 }
 
 func (s *quicSession) OpenStream(ctx context.Context) (Stream, error) {

@@ -6,10 +6,9 @@ import (
 	"time"
 
 	"golang.org/x/time/rate"
-)
 
-// ShapeChunk is how much of a write goes out at once where writers share a [Gate] or a rate, in bytes.
-const ShapeChunk = 16 << 10
+	"skein.dev/skein/webtransport/pace"
+)
 
 // Gate bounds how many writes of one class are under way in a session at once. QUIC carriers treat all streams alike:
 // what is written waits in one packet queue, and the fewer bulk writes stand in it, the sooner an urgent one goes out.
@@ -18,7 +17,7 @@ const ShapeChunk = 16 << 10
 // that stopped don't keep the others from writing.
 type Gate chan struct{}
 
-// stuckAfter is how long a write may keep its place. On a link so slow that [ShapeChunk] takes longer the gate lets more
+// stuckAfter is how long a write may keep its place. On a link so slow that [pace.Chunk] takes longer the gate lets more
 // writes through than it was made for.
 const stuckAfter = time.Second
 
@@ -35,7 +34,7 @@ func NewGate(n int) Gate {
 type Shaper struct {
 	In, Out *rate.Limiter // bytes a second, of all the streams together; nil: no bound
 	Gate    Gate          // of writes; nil: no bound
-	Queue   *QueueBound   // of the path; nil: no bound
+	Pacer   *pace.Pacer   // of the session's bulk; nil: no bound
 	// Moved, if set, is told of bytes read and written, and how long they had to wait.
 	Moved func(in bool, n int, waited time.Duration)
 }
@@ -45,7 +44,16 @@ func NewLimiter(bytesPerSecond int64) *rate.Limiter {
 	if bytesPerSecond <= 0 {
 		return nil
 	}
-	return rate.NewLimiter(rate.Limit(bytesPerSecond), int(max(bytesPerSecond/10, ShapeChunk)))
+	return rate.NewLimiter(rate.Limit(bytesPerSecond), int(max(bytesPerSecond/10, pace.Chunk)))
+}
+
+// NewPacer makes a pacer of what is written to a session. One whose carrier does not know its path is not limited.
+func NewPacer(s Session) *pace.Pacer {
+	path := func() pace.Path { return pace.Path{} }
+	if p, ok := s.(interface{ path() pace.Path }); ok {
+		path = p.path
+	}
+	return pace.New(path)
 }
 
 // Stream is str within the shaper's bounds. Waits end with ctx.
@@ -60,7 +68,7 @@ type shaped struct {
 func (t *shaped) Read(p []byte) (int, error) {
 	n, err := t.Stream.Read(p)
 	if n > 0 {
-		waited := take(t.ctx, t.s.In, n)
+		waited := pace.Wait(t.ctx, t.s.In, n)
 		if t.s.Moved != nil {
 			t.s.Moved(true, n, waited)
 		}
@@ -70,8 +78,8 @@ func (t *shaped) Read(p []byte) (int, error) {
 
 func (t *shaped) Write(p []byte) (done int, err error) {
 	for {
-		chunk := p[done:min(len(p), done+ShapeChunk)]
-		waited := take(t.ctx, t.s.Out, len(chunk)) + t.s.Queue.take(t.ctx, len(chunk))
+		chunk := p[done:min(len(p), done+pace.Chunk)]
+		waited := pace.Wait(t.ctx, t.s.Out, len(chunk)) + t.s.Pacer.Wait(t.ctx, len(chunk))
 		n, gated, err := t.pass(chunk)
 		if t.s.Moved != nil {
 			t.s.Moved(false, n, waited+gated)
@@ -102,32 +110,4 @@ func (t *shaped) pass(chunk []byte) (n int, waited time.Duration, err error) {
 	}
 	n, err = t.Stream.Write(chunk)
 	return n, waited, err
-}
-
-// take waits until n bytes may move. What it lets through early, because ctx ended, goes nowhere.
-func take(ctx context.Context, l *rate.Limiter, n int) (waited time.Duration) {
-	if l == nil {
-		return 0
-	}
-	var begin time.Time
-	for n > 0 {
-		part := min(n, l.Burst())
-		n -= part
-		r := l.ReserveN(time.Now(), part)
-		d := r.Delay()
-		if d == 0 {
-			continue
-		}
-		if begin.IsZero() {
-			begin = time.Now()
-		}
-		timer := time.NewTimer(d)
-		select {
-		case <-timer.C:
-		case <-ctx.Done():
-			timer.Stop()
-		}
-		waited = time.Since(begin)
-	}
-	return waited
 }

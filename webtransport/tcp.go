@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/tls"
 	"net"
-	"time"
 )
 
 // unsentMost is what may wait in the kernel for its turn on a TCP connection, in bytes: what is there already, the urgent
@@ -25,10 +24,4 @@ func tcpOf(c any) *net.TCPConn {
 	}
 	t, _ := c.(*net.TCPConn)
 	return t
-}
-
-// pathStats is what a carrier knows of its path, for a QueueBound.
-type pathStats struct {
-	rtt, minRTT time.Duration // 0: not known
-	sent        uint64        // bytes that went into the network
 }

@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"skein.dev/skein/webtransport/pace"
 )
 
 // keepUnsentShort makes writes wait while more than unsentMost bytes have not gone out (TCP_NOTSENT_LOWAT). A kernel that
@@ -20,14 +22,14 @@ func keepUnsentShort(c *net.TCPConn) {
 }
 
 // tcpPath asks the kernel (TCP_INFO).
-func tcpPath(c *net.TCPConn) (p pathStats) {
+func tcpPath(c *net.TCPConn) (p pace.Path) {
 	raw, err := c.SyscallConn()
 	if err != nil {
 		return p
 	}
 	raw.Control(func(fd uintptr) {
 		if i, err := unix.GetsockoptTCPInfo(int(fd), unix.IPPROTO_TCP, unix.TCP_INFO); err == nil {
-			p = pathStats{rtt: time.Duration(i.Rtt) * time.Microsecond, minRTT: time.Duration(i.Min_rtt) * time.Microsecond, sent: i.Bytes_sent}
+			p = pace.Path{RTT: time.Duration(i.Rtt) * time.Microsecond, MinRTT: time.Duration(i.Min_rtt) * time.Microsecond, Sent: i.Bytes_sent}
 		}
 	})
 	return p

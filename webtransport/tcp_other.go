@@ -2,8 +2,12 @@
 
 package webtransport
 
-import "net"
+import (
+	"net"
+
+	"skein.dev/skein/webtransport/pace"
+)
 
 func keepUnsentShort(*net.TCPConn) {}
 
-func tcpPath(*net.TCPConn) pathStats { return pathStats{} }
+func tcpPath(*net.TCPConn) pace.Path { return pace.Path{} }

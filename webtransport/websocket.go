@@ -14,6 +14,7 @@ import (
 
 	"github.com/coder/websocket"
 
+	"skein.dev/skein/webtransport/pace"
 	"skein.dev/skein/webtransport/qmux"
 )
 
@@ -177,9 +178,9 @@ func (s *muxSession) Info() Info {
 	return i
 }
 
-func (s *muxSession) path() pathStats {
+func (s *muxSession) path() pace.Path {
 	if s.tcp == nil {
-		return pathStats{}
+		return pace.Path{}
 	}
 	return tcpPath(s.tcp)
 }

@@ -411,7 +411,7 @@ func (c *Client) quicConfig(doc *wire.Connect, d wire.Door) webtransport.QUICDia
 
 // greet says hello on a new session, and closes it when that fails.
 func (c *Client) greet(ctx context.Context, sess webtransport.Session, d wire.Door) (*link, error) {
-	l := &link{c: c, sess: sess, kind: d.Transport, since: time.Now(), writes: webtransport.Shaper{Gate: webtransport.NewGate(maxWriters), Queue: webtransport.NewQueueBound(sess)}}
+	l := &link{c: c, sess: sess, kind: d.Transport, since: time.Now(), writes: webtransport.Shaper{Gate: webtransport.NewGate(maxWriters), Pacer: webtransport.NewPacer(sess)}}
 	stop := context.AfterFunc(ctx, func() { sess.Close(uint32(wire.CloseNormal), "") })
 	err := l.hello(ctx, c, d.Ticket)
 	if !stop() && err == nil {

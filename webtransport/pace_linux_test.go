@@ -110,7 +110,7 @@ func TestBulkDoesNotOverflowTheQueueAtScale(t *testing.T) {
 				l, client, server := lab(t, link)
 				shaper, watched := Shaper{Gate: NewGate(8)}, 6*time.Second // it takes seconds to fill the queue again
 				if bounded {
-					shaper.Queue, watched = NewQueueBound(server), 3*time.Second
+					shaper.Pacer, watched = NewPacer(server), 3*time.Second
 				}
 				_, stop := fill(t, client, server, shaper)
 				time.Sleep(2 * time.Second)
@@ -177,7 +177,7 @@ func TestBulkKeepsItsShareBesideTCPAtScale(t *testing.T) {
 					l, client, server := lab(t, netlab.Conditions{Delay: 10 * time.Millisecond, Rate: 15e6, Queue: 75_000})
 					shaper := Shaper{Gate: NewGate(8)}
 					if i == 1 {
-						shaper.Queue = NewQueueBound(server)
+						shaper.Pacer = NewPacer(server)
 					}
 					others := compete(t, l)
 					ours, stop := fill(t, client, server, shaper)

@@ -1,0 +1,202 @@
+package pace
+
+import (
+	"math/rand/v2"
+	"slices"
+	"sort"
+	"time"
+
+	"golang.org/x/time/rate"
+)
+
+const (
+	mbit       = 1e6 / 8
+	packet     = 2840 // bytes of what one acknowledgement is for: two packets, with headers
+	perChunk   = Chunk/packet + 1
+	simWriters = 16 // write as much as they may,
+	simGate    = 8  // of whom so many have a chunk in the carrier at once
+)
+
+// simPath is a link with a queue, and a congestion control that has come to rest.
+type simPath struct {
+	rate   float64                    // bytes a second
+	base   time.Duration              // least round trip
+	window int                        // bytes under way, at most; 0: any number
+	send   float64                    // bytes a second that the carrier sends at most; 0: twice the link's rate
+	others func(s *sim) time.Duration // what others add to the round trip; nil: nothing
+}
+
+// sim is writers that write to a path through a pacer. One thread runs it, in a time of its own that begins at 0, and its
+// noise comes from a seed, so that each run is the same. What it does for each packet the race detector does not watch,
+// as that would take most of the time.
+type sim struct {
+	path   simPath
+	pacer  *Pacer // nil: nothing limits the writers
+	now    time.Duration
+	random *rand.Rand
+
+	idle    int             // writers that are about to write their next chunk
+	waiting []time.Duration // since when, of the writers in the pacer, the first of whom has its turn
+	turn    time.Duration   // when that one may go on; never: there is none
+	gated   int             // writers before the gate
+	writing []int           // packets that are left of each chunk in the carrier, which takes one of each in turn
+	next    time.Duration   // when the carrier sent the last packet, by its own pacing
+	free    time.Duration   // when the link has sent what is queued
+	acks    []ack           // that are yet to arrive, in order
+	rtt     time.Duration   // smoothed
+	sent    uint64          // bytes
+
+	once    bool          // a writer that has written its chunk writes no other
+	longest time.Duration // queue
+}
+
+type ack struct{ at, rtt time.Duration }
+
+const never = time.Duration(1<<63 - 1)
+
+var simStart = time.Unix(1e9, 0)
+
+func newSim(p simPath, seed uint64) *sim {
+	s := &sim{path: p, random: rand.New(rand.NewPCG(seed, 0)), idle: simWriters, turn: never}
+	s.pacer = New(func() Path { return Path{RTT: s.rtt, MinRTT: s.path.base, Sent: s.sent} })
+	return s
+}
+
+// run lets time pass, and gives the longest queue and what was sent, as a share of what the link carries.
+func (s *sim) run(d time.Duration) (longest time.Duration, share float64) {
+	end, sent := s.now+d, s.sent
+	s.longest = 0
+	for s.write(); s.step(end); s.write() {
+	}
+	s.now = end
+	return s.longest, float64(s.sent-sent) / (s.path.rate * d.Seconds())
+}
+
+// step has the next thing happen: an acknowledgement arrives, a packet is sent, or a writer's wait for the pacer ends.
+//
+//go:norace
+func (s *sim) step(end time.Duration) (happened bool) {
+	arrival, sending := never, never
+	if len(s.acks) > 0 {
+		arrival = s.acks[0].at
+	}
+	if len(s.writing) > 0 && (s.path.window == 0 || packet*len(s.acks) < s.path.window) {
+		sending = max(s.now, s.next+s.gap())
+	}
+	at := min(arrival, sending, s.turn)
+	if at > end {
+		return false
+	}
+	s.now = at
+	switch at {
+	case arrival:
+		s.arrive()
+	case sending:
+		s.send()
+	default:
+		s.goOn()
+	}
+	return true
+}
+
+// write has each idle writer ask for its next chunk, as [Pacer.Wait] does.
+//
+//go:norace
+func (s *sim) write() {
+	for ; s.idle > 0; s.idle-- {
+		if s.pacer != nil {
+			s.pacer.sample(simStart.Add(s.now))
+		}
+		if s.pacer == nil || s.pacer.limiter.Limit() == rate.Inf {
+			s.enter()
+		} else if s.waiting = append(s.waiting, s.now); len(s.waiting) == 1 {
+			s.reserve()
+		}
+	}
+}
+
+// reserve has the first of those who wait reserve its chunk.
+func (s *sim) reserve() {
+	s.turn = never
+	if len(s.waiting) > 0 {
+		now := simStart.Add(s.now)
+		s.turn = s.now + s.pacer.limiter.ReserveN(now, Chunk).DelayFrom(now)
+	}
+}
+
+// goOn ends the wait of the writer whose turn it is.
+func (s *sim) goOn() {
+	s.pacer.waited = s.pacer.waited || s.now-s.waiting[0] > time.Millisecond
+	s.waiting = s.waiting[1:]
+	s.enter()
+	s.reserve()
+}
+
+// enter has a writer come to the gate.
+func (s *sim) enter() {
+	if len(s.writing) < simGate {
+		s.writing = append(s.writing, perChunk)
+	} else {
+		s.gated++
+	}
+}
+
+// gap is the time between two packets that the carrier sends.
+//
+//go:norace
+func (s *sim) gap() time.Duration {
+	if s.path.send == 0 {
+		return seconds(packet / (2 * s.path.rate))
+	}
+	return seconds(packet / s.path.send)
+}
+
+// send sends a packet. With the last of its chunk a writer goes on.
+//
+//go:norace
+func (s *sim) send() {
+	s.next = max(s.next+s.gap(), s.now-time.Millisecond) // for a millisecond, what was missed is caught up
+	s.free = max(s.free, s.now) + seconds(packet/s.path.rate)
+	s.longest = max(s.longest, s.free-s.now)
+	s.sent += packet
+	s.acknowledge(s.free - s.now + s.path.base)
+	left := s.writing[0] - 1
+	s.writing = s.writing[1:]
+	if left > 0 {
+		s.writing = append(s.writing, left)
+		return
+	}
+	if !s.once {
+		s.idle++
+	}
+	if s.gated > 0 {
+		s.gated--
+		s.enter()
+	}
+}
+
+// acknowledge has the acknowledgement of what is sent now arrive after a round trip.
+//
+//go:norace
+func (s *sim) acknowledge(rtt time.Duration) {
+	if s.path.others != nil {
+		rtt += s.path.others(s)
+	}
+	a := ack{s.now + rtt, rtt}
+	i := sort.Search(len(s.acks), func(i int) bool { return s.acks[i].at > a.at })
+	s.acks = slices.Insert(s.acks, i, a)
+}
+
+// arrive takes the first acknowledgement.
+//
+//go:norace
+func (s *sim) arrive() {
+	rtt := s.acks[0].rtt
+	s.acks = s.acks[1:]
+	if s.rtt == 0 {
+		s.rtt = rtt
+	}
+	s.rtt += (rtt - s.rtt) / 8 // RFC 9002, section 5.3
+}
+
+func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }
