@@ -14,6 +14,7 @@ import (
 
 	"skein.dev/skein/e2e/kit"
 	"skein.dev/skein/webtransport/client"
+	"skein.dev/skein/webtransport/doctor"
 	"skein.dev/skein/webtransport/wire"
 )
 
@@ -196,11 +197,11 @@ func TestTheDoctorKnowsABasePath(t *testing.T) {
 	t.Parallel()
 	n := start(t, func(o *Options) { o.BasePath = "/skein" })
 	o := client.Options{URL: strings.TrimSuffix(n.addrs.HTTP, "/skein"), Token: n.token}
-	rep, err := client.Diagnose(t.Context(), o, nil)
+	rep, err := doctor.Examine(t.Context(), o, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if c := rep.Check(client.CheckHTTP); c.Verdict != client.VerdictFailed || c.Found != "Skein, but not at this path" || !strings.Contains(c.Do, "/skein/") {
+	if c := rep.Check(doctor.CheckHTTP); c.Verdict != doctor.Failed || c.Found != "Skein, but not at this path" || !strings.Contains(c.Do, "/skein/") {
 		t.Errorf("%+v", c)
 	}
 	if _, err := client.Dial(t.Context(), o); err == nil || !strings.Contains(err.Error(), "/skein/") {

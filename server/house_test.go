@@ -15,7 +15,7 @@ const module = "skein.dev/skein/"
 
 // rooms says what each package of the house may import of ours. Types come from wire, wherever they are used.
 var rooms = map[string][]string{
-	"cmd/skein":             {"server", "server/screen", "webtransport/client", "webtransport/wire"},
+	"cmd/skein":             {"server", "server/screen", "webtransport/client", "webtransport/doctor", "webtransport/wire"},
 	"cmd/skein-bench":       {"cmd/skein-bench/peers", "webtransport", "webtransport/bare", "webtransport/client", "webtransport/wire", "e2e/netlab"},
 	"cmd/skein-bench/peers": {"webtransport/bare"},
 
@@ -35,6 +35,7 @@ var rooms = map[string][]string{
 	"webtransport/mask":   {},
 	"webtransport/pace":   {},
 	"webtransport/client": {"webtransport", "webtransport/wire"},
+	"webtransport/doctor": {"webtransport", "webtransport/client", "webtransport/wire"},
 	"webtransport/wire":   {},
 	"webtransport/qmux":   {},
 	"webtransport/bare":   {},

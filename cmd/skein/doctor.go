@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"skein.dev/skein/webtransport/client"
+	"skein.dev/skein/webtransport/doctor"
 )
 
 func doctorCommand(g *global) *cobra.Command {
@@ -30,14 +31,14 @@ The exit code is 0 when a client can connect by any door, and 3 when it can't.`,
 			if len(args) == 1 {
 				g.server = strings.TrimRight(args[0], "/")
 			}
-			return doctor(cmd, g, timeout)
+			return examine(cmd, g, timeout)
 		},
 	}
-	c.Flags().DurationVar(&timeout, "timeout", client.DiagnoseTimeout, "bounds all of it; what is silent takes half")
+	c.Flags().DurationVar(&timeout, "timeout", doctor.Timeout, "bounds all of it; what is silent takes half")
 	return c
 }
 
-func doctor(cmd *cobra.Command, g *global, timeout time.Duration) error {
+func examine(cmd *cobra.Command, g *global, timeout time.Duration) error {
 	if timeout <= 0 {
 		return usageError{fmt.Errorf("--timeout %s: a time such as 10s is needed", timeout)}
 	}
@@ -49,7 +50,7 @@ func doctor(cmd *cobra.Command, g *global, timeout time.Duration) error {
 	ctx, cancel := context.WithTimeout(cmd.Context(), timeout)
 	defer cancel()
 	p := g.waiting(cmd)
-	r, err := client.Diagnose(ctx, o, p.show)
+	r, err := doctor.Examine(ctx, o, p.show)
 	p.done()
 	switch {
 	case err != nil:
@@ -68,12 +69,12 @@ func doctor(cmd *cobra.Command, g *global, timeout time.Duration) error {
 }
 
 // printReport shows the checks, a line each, and what they come to.
-func printReport(out io.Writer, r *client.Report) error {
+func printReport(out io.Writer, r *doctor.Report) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "The way to %s\n\n", r.URL)
 	var skipped []string
 	for _, c := range r.Checks {
-		if c.Verdict == client.VerdictSkipped {
+		if c.Verdict == doctor.Skipped {
 			skipped = append(skipped, c.Name)
 			continue
 		}
@@ -85,7 +86,7 @@ func printReport(out io.Writer, r *client.Report) error {
 		}
 	}
 	if len(skipped) > 0 {
-		fmt.Fprintf(&b, "%-8s %s\n", client.VerdictSkipped, strings.Join(skipped, ", "))
+		fmt.Fprintf(&b, "%-8s %s\n", doctor.Skipped, strings.Join(skipped, ", "))
 	}
 	if r.Door == "" {
 		fmt.Fprintf(&b, "\nA client can't connect: %s.\n", r.Why)

@@ -14,7 +14,7 @@ import (
 
 	"skein.dev/skein/e2e/kit"
 	"skein.dev/skein/e2e/netlab"
-	"skein.dev/skein/webtransport/client"
+	"skein.dev/skein/webtransport/doctor"
 	"skein.dev/skein/webtransport/wire"
 )
 
@@ -42,8 +42,8 @@ func serveIn(t *testing.T, h *netlab.Host, exe, dir string) (stop func()) {
 	return stop
 }
 
-// examine runs the doctor at the client's end of a lab, a server at the other.
-func examine(t *testing.T, c netlab.Conditions) *client.Report {
+// examineIn runs the doctor at the client's end of a lab, a server at the other.
+func examineIn(t *testing.T, c netlab.Conditions) *doctor.Report {
 	t.Helper()
 	if err := netlab.Unavailable(); err != nil {
 		t.Skip(err)
@@ -65,7 +65,7 @@ func examine(t *testing.T, c netlab.Conditions) *client.Report {
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()
-	var r client.Report
+	var r doctor.Report
 	if ee := new(exec.ExitError); err != nil && !errors.As(err, &ee) || json.Unmarshal(out, &r) != nil {
 		t.Fatalf("%v\n%s\n%s", err, out, stderr.Bytes())
 	}
@@ -77,15 +77,15 @@ func examine(t *testing.T, c netlab.Conditions) *client.Report {
 
 func TestDoctorFindsUDPBlocked(t *testing.T) {
 	t.Parallel()
-	r := examine(t, netlab.Conditions{Delay: 25 * time.Millisecond, NoUDP: true})
-	if c := r.Check(client.CheckUDP); c.Verdict != client.VerdictFailed || !strings.Contains(c.Found, "no answer from 10.80.0.1:4433") {
+	r := examineIn(t, netlab.Conditions{Delay: 25 * time.Millisecond, NoUDP: true})
+	if c := r.Check(doctor.CheckUDP); c.Verdict != doctor.Failed || !strings.Contains(c.Found, "no answer from 10.80.0.1:4433") {
 		t.Errorf("%+v", c)
 	}
 	if r.Door != wire.WebSocket || !strings.Contains(r.Better, "UDP port 4433 outbound to 10.80.0.1") {
 		t.Errorf("%s because %q: %q", r.Door, r.Why, r.Better)
 	}
-	for _, name := range []string{client.CheckTCP, client.CheckTLS, client.CheckHTTP, client.CheckLogin, client.CheckWebSocket} {
-		if c := r.Check(name); c.Verdict != client.VerdictOK {
+	for _, name := range []string{doctor.CheckTCP, doctor.CheckTLS, doctor.CheckHTTP, doctor.CheckLogin, doctor.CheckWebSocket} {
+		if c := r.Check(name); c.Verdict != doctor.OK {
 			t.Errorf("%+v", c)
 		}
 	}
@@ -93,8 +93,8 @@ func TestDoctorFindsUDPBlocked(t *testing.T) {
 
 func TestDoctorFindsLossAndDistance(t *testing.T) {
 	t.Parallel()
-	r := examine(t, netlab.Conditions{Delay: 25 * time.Millisecond, Loss: 0.05})
-	if c := r.Check(client.CheckLoss); c.Verdict != client.VerdictWarning {
+	r := examineIn(t, netlab.Conditions{Delay: 25 * time.Millisecond, Loss: 0.05})
+	if c := r.Check(doctor.CheckLoss); c.Verdict != doctor.Warning {
 		t.Errorf("%+v", c)
 	}
 	if r.Door == "" || len(r.Doors) != 2 {
@@ -112,8 +112,8 @@ func TestDoctorFindsLossAndDistance(t *testing.T) {
 
 func TestDoctorFindsNobody(t *testing.T) {
 	t.Parallel()
-	r := examine(t, netlab.Conditions{Down: true})
-	if c := r.Check(client.CheckTCP); c.Verdict != client.VerdictFailed || r.Door != "" || !strings.Contains(r.Better, "TCP port 4433 outbound to 10.80.0.1") {
+	r := examineIn(t, netlab.Conditions{Down: true})
+	if c := r.Check(doctor.CheckTCP); c.Verdict != doctor.Failed || r.Door != "" || !strings.Contains(r.Better, "TCP port 4433 outbound to 10.80.0.1") {
 		t.Errorf("%+v, %s: %q", c, r.Door, r.Better)
 	}
 }

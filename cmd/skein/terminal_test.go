@@ -14,7 +14,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"skein.dev/skein/webtransport/client"
+	"skein.dev/skein/webtransport/doctor"
 	"skein.dev/skein/webtransport/wire"
 )
 
@@ -117,7 +117,7 @@ func TestWhatAnAgentChoseIsPrintedSafely(t *testing.T) {
 			}
 			return nil
 		},
-		"doctor": func(c *cobra.Command, _ *global) error { return printReport(c.OutOrStdout(), filled[client.Report]()) },
+		"doctor": func(c *cobra.Command, _ *global) error { return printReport(c.OutOrStdout(), filled[doctor.Report]()) },
 		"a progress": func(c *cobra.Command, _ *global) error {
 			c.Print((&progress{name: hostile, width: func() int { return 80 }}).line(1, 2))
 			return nil

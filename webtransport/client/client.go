@@ -111,7 +111,7 @@ func Dial(ctx context.Context, o Options) (*Client, error) {
 		return nil, fmt.Errorf("skein client: transport %q; allowed are %s, %s, %s", o.Transport, Auto, WebTransport, WebSocket)
 	}
 	c := &Client{o: o, id: rand.Text(), log: o.Logger, changed: make(chan struct{}), pending: map[string]*pendingCall{}, watches: map[*watch]struct{}{}}
-	c.http = &http.Client{Transport: &http.Transport{TLSClientConfig: pinned(o.CertificateHashes), ForceAttemptHTTP2: true, IdleConnTimeout: 10 * time.Second}}
+	c.http = &http.Client{Transport: &http.Transport{TLSClientConfig: TLSConfig(o.CertificateHashes), ForceAttemptHTTP2: true, IdleConnTimeout: 10 * time.Second}}
 	c.ctx, c.cancel = context.WithCancelCause(context.Background())
 	c.network = make(chan struct{}, 1)
 	c.cache = newCache(o.Cache, o)

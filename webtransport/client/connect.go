@@ -1,12 +1,8 @@
 package client
 
 import (
-	"bytes"
 	"cmp"
 	"context"
-	"crypto/sha256"
-	"crypto/tls"
-	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -196,37 +192,43 @@ func (e doorsError) Unwrap() []error { return e }
 
 // document fetches /connect.
 func (c *Client) document(ctx context.Context) (*wire.Connect, error) {
+	return FetchConnect(ctx, c.http, c.o)
+}
+
+// FetchConnect fetches the document that names the server's doors, by hc. The URLs in it are whole.
+func FetchConnect(ctx context.Context, hc *http.Client, o Options) (*wire.Connect, error) {
 	var doc wire.Connect
-	err := c.post(ctx, "/connect", &doc)
+	err := post(ctx, hc, o, "/connect", &doc)
 	if err == nil && len(doc.Doors) == 0 {
 		err = errors.New("the server names no way in")
 	}
 	if err == nil {
-		err = c.resolve(&doc)
+		err = resolve(&doc, o.URL)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("connect to %s: %w", c.o.URL, err)
+		return nil, fmt.Errorf("connect to %s: %w", o.URL, err)
 	}
 	return &doc, nil
 }
 
 // resolve makes the doors' URLs whole.
-func (c *Client) resolve(doc *wire.Connect) error {
-	at, err := url.Parse(c.o.URL)
+func resolve(doc *wire.Connect, server string) error {
+	at, err := url.Parse(server)
 	if err != nil {
 		return err
 	}
 	return doc.Resolve(at)
 }
 
-func (c *Client) post(ctx context.Context, path string, v any) error {
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, strings.TrimRight(c.o.URL, "/")+path, nil)
+// post sends a request without a body, and decodes the answer into v.
+func post(ctx context.Context, hc *http.Client, o Options, path string, v any) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, strings.TrimRight(o.URL, "/")+path, nil)
 	if err != nil {
 		return err
 	}
-	req.Header.Set("Authorization", "Bearer "+c.o.Token)
+	req.Header.Set("Authorization", "Bearer "+o.Token)
 	req.Header.Set("Accept", "application/json")
-	res, err := c.http.Do(req)
+	res, err := hc.Do(req)
 	if err != nil {
 		return err
 	}
@@ -251,11 +253,11 @@ func (c *Client) post(ctx context.Context, path string, v any) error {
 // LoginURL asks the server for a URL that signs a browser in, once. It begins with o.URL: what is before the server, such as
 // a proxy, is before the browser too.
 func LoginURL(ctx context.Context, o Options) (string, error) {
-	c := &Client{o: o, http: &http.Client{Transport: &http.Transport{TLSClientConfig: pinned(o.CertificateHashes), DisableKeepAlives: true}}}
+	hc := &http.Client{Transport: &http.Transport{TLSClientConfig: TLSConfig(o.CertificateHashes), DisableKeepAlives: true}}
 	var res struct {
 		URL string `json:"url"`
 	}
-	if err := c.post(ctx, "/login/token", &res); err != nil {
+	if err := post(ctx, hc, o, "/login/token", &res); err != nil {
 		return "", fmt.Errorf("ask %s for a login: %w", o.URL, err)
 	}
 	link, err := url.Parse(res.URL)
@@ -385,7 +387,7 @@ func (c *Client) open(ctx context.Context, doc *wire.Connect, d wire.Door) (*lin
 	case wire.WebTransport:
 		sess, err = webtransport.DialQUIC(ctx, d.URL, c.quicConfig(doc, d))
 	default:
-		hc := &http.Client{Transport: &http.Transport{TLSClientConfig: pinned(c.o.CertificateHashes)}}
+		hc := &http.Client{Transport: &http.Transport{TLSClientConfig: TLSConfig(c.o.CertificateHashes)}}
 		defer hc.CloseIdleConnections() // of a door that answered something else
 		sess, err = webtransport.DialWebSocket(ctx, d.URL, webtransport.WebSocketConfig{Protocols: []string{wire.Version}, HTTPClient: hc})
 	}
@@ -402,90 +404,11 @@ func (c *Client) open(ctx context.Context, doc *wire.Connect, d wire.Door) (*lin
 
 // quicConfig is how a WebTransport door is dialed.
 func (c *Client) quicConfig(doc *wire.Connect, d wire.Door) webtransport.QUICDialConfig {
-	conf := pinned(d.CertificateHashes)
+	conf := TLSConfig(d.CertificateHashes)
 	if c.cache.dir != "" {
 		conf.ClientSessionCache = c.cache
 	}
 	return webtransport.QUICDialConfig{TLS: conf, Protocols: []string{doc.Version}, Mask: webtransport.MaskConfig{Off: c.o.NoMasking}}
-}
-
-// greet says hello on a new session, and closes it when that fails.
-func (c *Client) greet(ctx context.Context, sess webtransport.Session, d wire.Door) (*link, error) {
-	l := &link{c: c, sess: sess, kind: d.Transport, since: time.Now(), writes: webtransport.Shaper{Gate: webtransport.NewGate(maxWriters), Pacer: webtransport.NewPacer(sess)}}
-	stop := context.AfterFunc(ctx, func() { sess.Close(uint32(wire.CloseNormal), "") })
-	err := l.hello(ctx, c, d.Ticket)
-	if !stop() && err == nil {
-		err = ctx.Err()
-	}
-	if err != nil {
-		go sess.Close(uint32(wire.CloseNormal), "")
-		return nil, fmt.Errorf("%s: %w", d.Transport, err)
-	}
-	return l, nil
-}
-
-// hello opens the control lane: header and request in one write, for one round trip.
-func (l *link) hello(ctx context.Context, c *Client, ticket string) (err error) {
-	ctrl, err := l.sess.OpenStream(ctx)
-	if err != nil {
-		return err
-	}
-	ctrl.SetClass(uint8(wire.ClassCritical))
-	l.ctrl = &rpcLane{str: ctrl}
-	h := wire.Hello{Versions: []string{wire.Version}, Ticket: ticket, NoStatus: c.o.NoStatus,
-		Client: wire.ClientInfo{ID: c.id, Name: c.o.Name, Version: c.o.Version}}
-	c.mu.Lock()
-	if c.last.Session != "" {
-		h.Resume = &wire.Resume{Session: c.last.Session, Epoch: c.last.Epoch}
-	}
-	c.mu.Unlock()
-	m, err := wire.NewRequest(json.RawMessage(`"hello"`), wire.MethodHello, h)
-	if err != nil {
-		return err
-	}
-	line, err := wire.AppendLine(nil, wire.Header{Lane: wire.LaneControl})
-	if err == nil {
-		line, err = wire.AppendLine(line, m)
-	}
-	if err != nil {
-		return err
-	}
-	if _, err := ctrl.Write(line); err != nil {
-		return err
-	}
-	l.r = wire.NewReader(ctrl)
-	answer, err := l.r.Message()
-	switch {
-	case err != nil:
-		return fmt.Errorf("no answer to hello: %w", err)
-	case answer.Error != nil:
-		return answer.Error
-	}
-	return json.Unmarshal(answer.Result, &l.welcome)
-}
-
-var errCertificate = errors.New("the server's certificate is not the one that was announced")
-
-// pinned trusts just the certificates with these hashes; none: those that the system trusts.
-func pinned(hashes []wire.CertificateHash) *tls.Config {
-	if len(hashes) == 0 {
-		return &tls.Config{MinVersion: tls.VersionTLS12}
-	}
-	return &tls.Config{
-		MinVersion:         tls.VersionTLS12,
-		InsecureSkipVerify: true, // VerifyPeerCertificate takes its place
-		VerifyPeerCertificate: func(raw [][]byte, _ [][]*x509.Certificate) error {
-			if len(raw) > 0 {
-				sum := sha256.Sum256(raw[0])
-				for _, h := range hashes {
-					if h.Algorithm == "sha-256" && bytes.Equal(h.Value, sum[:]) {
-						return nil
-					}
-				}
-			}
-			return errCertificate
-		},
-	}
 }
 
 // backoff gives the waits between attempts: full jitter, doubling between the policy's bounds.

@@ -179,7 +179,7 @@ func (e *early) document(ctx context.Context) (*wire.Connect, error) {
 	if err := json.Unmarshal(b, &doc); err != nil {
 		return nil, fmt.Errorf("the answer is no Skein document: %w", err)
 	}
-	return &doc, e.c.resolve(&doc)
+	return &doc, resolve(&doc, e.c.o.URL)
 }
 
 func (e *early) do(ctx context.Context, path string, body []byte) ([]byte, error) {

@@ -26,12 +26,12 @@ import (
 )
 
 // behindUDP is a server whose UDP goes through a relay, from afar.
-func behindUDP(t *testing.T, change ...func(*server.Options)) (*node, *udpRelay) {
+func behindUDP(t *testing.T, change ...func(*server.Options)) (*node, *kit.UDPRelay) {
 	t.Helper()
-	udp := relayUDP(t)
-	udp.delay = 30 * time.Millisecond // far enough away for early data
-	n := serve(t, append(change, func(o *server.Options) { o.QUICPort = udp.port() })...)
-	udp.to(port(t, n.addrs.HTTPS))
+	udp := kit.RelayUDP(t)
+	udp.Delay(30 * time.Millisecond) // far enough away for early data
+	n := serve(t, append(change, func(o *server.Options) { o.QUICPort = udp.Port() })...)
+	udp.To(port(t, n.addrs.HTTPS))
 	return n, udp
 }
 
@@ -121,7 +121,7 @@ func TestAFirstFlightHasItsEffectOnce(t *testing.T) {
 			direct := dial(t, n, over(client.WebSocket))
 			var mu sync.Mutex
 			var flight [][]byte
-			udp.guard(func(_ *flow, toServer bool, b []byte) bool {
+			udp.Guard(func(_ *kit.UDPFlow, toServer bool, b []byte) bool {
 				mu.Lock()
 				defer mu.Unlock()
 				if toServer {
@@ -144,7 +144,7 @@ func TestAFirstFlightHasItsEffectOnce(t *testing.T) {
 			if got := n.metric(t, "skein_early_requests_total"); got != 1 {
 				t.Errorf("%v requests came as early data, want 1", got)
 			}
-			udp.guard(nil)
+			udp.Guard(nil)
 			if err := <-answered; err != nil {
 				t.Fatal(err)
 			}
@@ -153,7 +153,7 @@ func TestAFirstFlightHasItsEffectOnce(t *testing.T) {
 			mu.Lock()
 			defer mu.Unlock()
 			time.Sleep(time.Second) // until the server has forgotten the connection that was closed
-			to, err := net.Dial("udp", udp.target)
+			to, err := net.Dial("udp", udp.Target())
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -181,13 +181,13 @@ func TestAFirstFlightHasItsEffectOnce(t *testing.T) {
 func TestEarlyDataThatIsNotReplaySafeIsRefused(t *testing.T) {
 	t.Parallel()
 	n, udp := behindUDP(t)
-	udp.delay = 0 // the gate below holds back what is to come late
+	udp.Delay(0) // the gate below holds back what is to come late
 	local, err := client.FindLocal(n.o.DataDir)
 	if err != nil {
 		t.Fatal(err)
 	}
 	sessions := tls.NewLRUClientSessionCache(4)
-	url := fmt.Sprintf("https://localhost:%d/wt", udp.port())
+	url := fmt.Sprintf("https://localhost:%d/wt", udp.Port())
 	conf := webtransport.QUICDialConfig{TLS: &tls.Config{InsecureSkipVerify: true, ClientSessionCache: sessions}}
 	ask := func(q *webtransport.QUICConn, path, body string) (int, string) {
 		t.Helper()
@@ -224,7 +224,7 @@ func TestEarlyDataThatIsNotReplaySafeIsRefused(t *testing.T) {
 		{"/rpc", `[{"jsonrpc":"2.0","id":2,"method":"agent.spawn","params":{"type":"scripted","script":"say a"}},{"jsonrpc":"2.0","id":1,"method":"agent.list"}]`, http.StatusTooEarly},
 		{"/rpc", `[{"jsonrpc":"2.0","id":3,"method":"agent.spawn","params":{"type":"scripted","script":"say a"}}]`, http.StatusOK},
 	} {
-		udp.guard(nil)
+		udp.Guard(nil)
 		q := connect() // for a ticket
 		if code, body := ask(q, "/rpc", list); code != http.StatusOK || !strings.Contains(body, `"agents"`) {
 			t.Fatalf("after the handshake: %d %s", code, body)
@@ -232,7 +232,7 @@ func TestEarlyDataThatIsNotReplaySafeIsRefused(t *testing.T) {
 		q.Close()
 		// The end of the handshake is held back: the client's packets pass for a while, in which the server is not heard.
 		var begun sync.Map // flow: when
-		udp.guard(func(f *flow, toServer bool, _ []byte) bool {
+		udp.Guard(func(f *kit.UDPFlow, toServer bool, _ []byte) bool {
 			at, did := begun.LoadOrStore(f, time.Now())
 			if age := time.Since(at.(time.Time)); toServer {
 				return !did || age < 400*time.Millisecond
@@ -291,7 +291,7 @@ func TestACacheThatLies(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		b = bytes.ReplaceAll(b, fmt.Appendf(nil, ":%d/wt", udp.port()), []byte(":9/wt"))
+		b = bytes.ReplaceAll(b, fmt.Appendf(nil, ":%d/wt", udp.Port()), []byte(":9/wt"))
 		if err := os.WriteFile(doors, b, 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -404,7 +404,7 @@ func TestInputsKeepTheirOrderBeforeThereIsASession(t *testing.T) {
 		}
 		return rec.LastLine
 	}
-	udp.guard(func(_ *flow, toServer bool, _ []byte) bool { return toServer })
+	udp.Guard(func(_ *kit.UDPFlow, toServer bool, _ []byte) bool { return toServer })
 	c := dial(t, n, remembering(dir), over(client.WebTransport))
 	var inputs sync.WaitGroup
 	input := func(text string) {
@@ -421,7 +421,7 @@ func TestInputsKeepTheirOrderBeforeThereIsASession(t *testing.T) {
 	if got := last(); got != "got one" {
 		t.Errorf("%q while the input before has no answer", got)
 	}
-	udp.guard(nil)
+	udp.Guard(nil)
 	inputs.Wait()
 	if got := output(t, direct, a.ID); !strings.Contains(got, "got one\ngot two\n") {
 		t.Errorf("output %q", got)
@@ -459,7 +459,7 @@ func TestAChoiceIsRemembered(t *testing.T) {
 	t.Parallel()
 	n, udp := behindUDP(t)
 	dir := t.TempDir()
-	udp.lose(1)
+	udp.Lose(1)
 	transport := func() client.Connection {
 		t.Helper()
 		c := dial(t, n, remembering(dir))
@@ -472,8 +472,8 @@ func TestAChoiceIsRemembered(t *testing.T) {
 		t.Fatalf("%+v", conn)
 	}
 	var tried atomic.Int64
-	udp.lose(0)
-	udp.guard(func(*flow, bool, []byte) bool { tried.Add(1); return true })
+	udp.Lose(0)
+	udp.Guard(func(*kit.UDPFlow, bool, []byte) bool { tried.Add(1); return true })
 	conn := transport()
 	if conn.Transport != wire.WebSocket || !strings.Contains(conn.Reason, "is UDP blocked?") || !strings.Contains(conn.Reason, "remembered from") {
 		t.Errorf("%+v", conn)

@@ -1,7 +1,6 @@
 package client_test
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"log/slog"
@@ -9,7 +8,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"go.uber.org/goleak"
 
@@ -235,126 +233,5 @@ func (r *tcpRelay) cut() {
 	for c := range r.conns {
 		c.(*net.TCPConn).SetLinger(0)
 		c.Close()
-	}
-}
-
-// udpRelay is the same for UDP.
-type udpRelay struct {
-	pc     net.PacketConn
-	target string // set before the first packet
-	work   sync.WaitGroup
-
-	mu    sync.Mutex
-	flows map[string]*flow // by the client's address
-	drop  int              // every so many packets one is lost; 0: none
-	count int
-	delay time.Duration                               // of what the server sends; set before the first packet
-	gate  func(f *flow, toServer bool, b []byte) bool // nil: everything passes
-}
-
-type flow struct {
-	out  net.Conn
-	dead bool
-}
-
-func relayUDP(t *testing.T) *udpRelay {
-	t.Helper()
-	pc, err := net.ListenPacket("udp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	r := &udpRelay{pc: pc, flows: map[string]*flow{}}
-	t.Cleanup(func() {
-		pc.Close()
-		r.mu.Lock()
-		for _, f := range r.flows {
-			f.out.Close()
-		}
-		r.mu.Unlock()
-		r.work.Wait()
-	})
-	return r
-}
-
-func (r *udpRelay) port() int { return r.pc.LocalAddr().(*net.UDPAddr).Port }
-
-// to says where the packets go, and begins.
-func (r *udpRelay) to(port int) {
-	r.target = fmt.Sprintf("127.0.0.1:%d", port)
-	r.work.Go(func() {
-		buf := make([]byte, 64<<10)
-		for {
-			n, from, err := r.pc.ReadFrom(buf)
-			if err != nil {
-				return
-			}
-			if f := r.flow(from); f != nil && r.passes(f, true, buf[:n]) {
-				f.out.Write(buf[:n])
-			}
-		}
-	})
-}
-
-func (r *udpRelay) flow(from net.Addr) *flow {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if f := r.flows[from.String()]; f != nil {
-		return f
-	}
-	out, err := net.Dial("udp", r.target)
-	if err != nil {
-		return nil
-	}
-	f := &flow{out: out}
-	r.flows[from.String()] = f
-	r.work.Go(func() {
-		buf := make([]byte, 64<<10)
-		for {
-			n, err := out.Read(buf)
-			if err != nil {
-				return
-			}
-			if !r.passes(f, false, buf[:n]) {
-				continue
-			}
-			if r.delay == 0 {
-				r.pc.WriteTo(buf[:n], from)
-				continue
-			}
-			b := bytes.Clone(buf[:n])
-			time.AfterFunc(r.delay, func() { r.pc.WriteTo(b, from) })
-		}
-	})
-	return f
-}
-
-func (r *udpRelay) passes(f *flow, toServer bool, b []byte) bool {
-	r.mu.Lock()
-	r.count++
-	passes, gate := !f.dead && (r.drop == 0 || r.count%r.drop != 0), r.gate
-	r.mu.Unlock()
-	return passes && (gate == nil || gate(f, toServer, b))
-}
-
-// guard makes a test decide which packets pass; nil: all.
-func (r *udpRelay) guard(gate func(f *flow, toServer bool, b []byte) bool) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.gate = gate
-}
-
-// lose makes every so many packets get lost, from now on; 0: none, 1: all.
-func (r *udpRelay) lose(every int) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.drop = every
-}
-
-// cut swallows every packet of the clients that are there now, for ever.
-func (r *udpRelay) cut() {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for _, f := range r.flows {
-		f.dead = true
 	}
 }

@@ -25,14 +25,14 @@ import (
 type link struct {
 	*node
 	tcp *tcpRelay
-	udp *udpRelay
+	udp *kit.UDPRelay
 }
 
 func behindRelays(t *testing.T, change ...func(*server.Options)) *link {
 	t.Helper()
-	l := &link{udp: relayUDP(t)}
-	l.node = serve(t, append(change, func(o *server.Options) { o.QUICPort = l.udp.port() })...)
-	l.udp.to(port(t, l.addrs.HTTPS))
+	l := &link{udp: kit.RelayUDP(t)}
+	l.node = serve(t, append(change, func(o *server.Options) { o.QUICPort = l.udp.Port() })...)
+	l.udp.To(port(t, l.addrs.HTTPS))
 	l.tcp = relayTCP(t, fmt.Sprintf("127.0.0.1:%d", port(t, l.addrs.HTTP)))
 	return l
 }
@@ -106,7 +106,7 @@ func TestNoEventIsLostOrComesTwice(t *testing.T) {
 func TestUDPGoesAndComes(t *testing.T) {
 	t.Parallel()
 	l := behindRelays(t)
-	l.udp.lose(1)
+	l.udp.Lose(1)
 	c := dial(t, l.node, at(l.tcp.url()))
 	on := func(want wire.Transport) {
 		t.Helper()
@@ -144,10 +144,10 @@ func TestUDPGoesAndComes(t *testing.T) {
 		kit.Eventually(t, "lines come", func() bool { return next.Load() > from+50 })
 	}
 	goesOn()
-	l.udp.lose(0)
+	l.udp.Lose(0)
 	on(wire.WebTransport)
 	goesOn()
-	l.udp.lose(1)
+	l.udp.Lose(1)
 	on(wire.WebSocket)
 	goesOn()
 	if _, err := c.Stop(t.Context(), wire.StopParams{IDs: []wire.AgentID{a.ID}}); err != nil {
@@ -390,9 +390,7 @@ func TestWatchIsRightInTheEndWhateverIsLost(t *testing.T) {
 	c := dial(t, l.node, over(client.WebTransport), at(l.tcp.url()))
 	f := watch(t, c)
 	f.until(t, "a snapshot", func(ch client.Change) bool { return ch.Reset })
-	l.udp.mu.Lock()
-	l.udp.drop = 7
-	l.udp.mu.Unlock()
+	l.udp.Lose(7)
 	ids := map[wire.AgentID]bool{}
 	for range 5 {
 		ids[script(t, c, "repeat 50\nsay line ${i}\nwait 10ms\nend\nidle 1h").ID] = true

@@ -15,7 +15,7 @@ func TestAnAnsweredKnockBringsBackWebTransport(t *testing.T) {
 	n, udp := behindUDP(t)
 	var open atomic.Bool
 	var knocks, largest, tries atomic.Int64 // to the server, since open changed
-	udp.guard(func(_ *flow, toServer bool, b []byte) bool {
+	udp.Guard(func(_ *kit.UDPFlow, toServer bool, b []byte) bool {
 		if toServer && len(b) > 5 && b[0]&0x80 != 0 {
 			if v := binary.BigEndian.Uint32(b[1:]); v&0x0f0f0f0f == 0x0a0a0a0a { // no version at all (RFC 9000, section 15)
 				knocks.Add(1)

@@ -180,7 +180,7 @@ func TestOneDoorRefusesItsTicket(t *testing.T) {
 func TestOneDoorRefusesItsTicketAndTheOtherIsSilent(t *testing.T) {
 	t.Parallel()
 	l := behindRelays(t)
-	l.udp.lose(1)
+	l.udp.Lose(1)
 	n := l.node
 	f := frontOf(t, n, func(number int64, _ *wire.Connect) {
 		if number == 1 {

@@ -83,7 +83,7 @@ func TestADeadPathIsLeft(t *testing.T) {
 	k := count(t, c)
 	before, _ := c.Connection()
 	for range 3 {
-		l.udp.cut()
+		l.udp.Cut()
 		gap := k.goesOn(t)
 		t.Logf("a gap of %s", gap.Round(time.Millisecond))
 		if gap > soon && !kit.Race {
@@ -101,7 +101,7 @@ func TestADeadUDPIsLeft(t *testing.T) {
 	l := behindRelays(t)
 	c := dial(t, l.node, at(l.tcp.url()))
 	k := count(t, c)
-	l.udp.lose(1)
+	l.udp.Lose(1)
 	gap := k.goesOn(t)
 	conn, _ := c.Connection()
 	if conn.Transport != wire.WebSocket {
@@ -153,7 +153,7 @@ func TestALossyPathIsKept(t *testing.T) {
 	c := dial(t, l.node, over(client.WebTransport), at(l.tcp.url()))
 	k := count(t, c)
 	before, _ := c.Connection()
-	l.udp.lose(4)
+	l.udp.Lose(4)
 	for range 6 {
 		k.goesOn(t)
 	}
