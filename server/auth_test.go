@@ -209,13 +209,8 @@ func TestLogout(t *testing.T) {
 		}
 		defer late.Close(0, "")
 		open(t, late, controlHeader, helloLine(wire.Hello{Versions: []string{wire.Version}, Ticket: ticket.Ticket, Client: wire.ClientInfo{ID: clientID()}}))
-		select {
-		case <-late.Context().Done():
-			if code, _ := closed(t, late); code != wire.CloseTicketExpired {
-				t.Errorf("a ticket from before the logout: closed with %d", code)
-			}
-		case <-time.After(2 * time.Second):
-			t.Error("a ticket from before the logout still opens a session")
+		if code, _ := closed(t, late); code != wire.CloseTicketExpired { // without a close the ticket opened a session
+			t.Errorf("a ticket from before the logout: closed with %d", code)
 		}
 	})
 }

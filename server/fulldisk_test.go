@@ -68,17 +68,13 @@ func TestAFullDisk(t *testing.T) {
 		}
 		seen.WriteString(output(ev.Events))
 	}
-	deadline := time.Now().Add(patience)
-	for {
+	kit.Until(t, "the task that ran is kept", func() wire.Task {
 		rec, err := n.plane.Tasks.Get(slow.ID)
-		if err != nil || rec.State == wire.TaskCompleted && rec.Result.Text == "done\n" {
-			break
+		if err != nil {
+			t.Fatal(err)
 		}
-		if time.Now().After(deadline) {
-			t.Fatalf("the task that ran is %+v", rec)
-		}
-		time.Sleep(20 * time.Millisecond)
-	}
+		return rec
+	}, func(rec wire.Task) bool { return rec.State == wire.TaskCompleted && rec.Result.Text == "done\n" })
 	if m := ask(tasks, "21", wire.MethodTaskSubmit, wire.SubmitParams{Tasks: []wire.TaskSpec{{Type: "worker"}}}); m.Error != nil {
 		t.Errorf("with space again: %v", m.Error)
 	}

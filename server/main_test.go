@@ -493,11 +493,7 @@ func (p *peer) goodbye() (g wire.Goodbye, came bool) {
 // closed waits for a session's end and gives the code and the reason that the server sent.
 func closed(t *testing.T, sess webtransport.Session) (wire.CloseCode, string) {
 	t.Helper()
-	select {
-	case <-sess.Context().Done():
-	case <-time.After(patience):
-		t.Fatal("the session does not end")
-	}
+	kit.Receive(t, "the session's end", sess.Context().Done())
 	var ce *webtransport.CloseError
 	if err := context.Cause(sess.Context()); !errors.As(err, &ce) || !ce.Remote {
 		t.Fatalf("the session ended with %v", err)

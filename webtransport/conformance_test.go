@@ -223,7 +223,7 @@ func TestLargeTransferKeepsItsBytes(t *testing.T) {
 func TestThousandStreams(t *testing.T) {
 	overEach(t, func(t *testing.T, client, server Session) {
 		echo(t, server)
-		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), kit.Patience)
 		defer cancel()
 		streams := make([]Stream, 1000)
 		for i := range streams {
@@ -271,7 +271,7 @@ func TestStalledReaderHoldsUpNobodyElse(t *testing.T) {
 			}
 			str.Write([]byte("ping"))
 			str.Close()
-			str.SetReadDeadline(time.Now().Add(5 * time.Second))
+			str.SetReadDeadline(time.Now().Add(kit.Patience))
 			if b, err := io.ReadAll(str); string(b) != "ping" {
 				t.Fatalf("beside a stalled stream: %q, %v", b, err)
 			}
@@ -375,7 +375,7 @@ func TestDatagrams(t *testing.T) {
 	overEach(t, func(t *testing.T, client, server Session) {
 		for _, side := range [][2]Session{{client, server}, {server, client}} {
 			// Any one of them may be lost, not all of them.
-			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+			ctx, cancel := context.WithTimeout(t.Context(), kit.Patience)
 			defer cancel()
 			stop := make(chan struct{})
 			var sending sync.WaitGroup
@@ -414,11 +414,7 @@ func TestSendDatagramNeverBlocks(t *testing.T) {
 				client.SendDatagram(make([]byte, 1000))
 			}
 		}()
-		select {
-		case <-done:
-		case <-time.After(20 * time.Second):
-			t.Fatal("20,000 datagrams to a peer that reads none took longer than 20 s")
-		}
+		kit.Receive(t, "20,000 datagrams to a peer that reads none", done)
 	})
 }
 

@@ -58,12 +58,7 @@ func TestClientLearnsThatTheServerForgotIt(t *testing.T) {
 		t.Fatal(err)
 	}
 	str.Write([]byte("anybody there?"))
-	select {
-	case <-client.Context().Done():
-	case <-time.After(5 * time.Second):
-		t.Error("the client still waits, 5 s after the server is back")
-		client.Close(0, "")
-	}
+	kit.Receive(t, "the client knows that its session is gone", client.Context().Done())
 }
 
 // A browser keeps its connection open when its session is closed: the server ends it, after it had time to read why.
@@ -77,11 +72,7 @@ func TestServerEndsTheConnectionOfAClosedSession(t *testing.T) {
 			} else {
 				server.Close(3000, "")
 			}
-			select {
-			case <-conn.Context().Done():
-			case <-time.After(5 * time.Second):
-				t.Error("the connection is still open")
-			}
+			kit.Receive(t, "the connection's end", conn.Context().Done())
 			client.Close(0, "")
 		})
 	}
@@ -237,14 +228,9 @@ func TestAStreamThatIsCanceledWhileItsSessionEnds(t *testing.T) {
 		str.CancelWrite(7)
 	}
 	for range 2 * streams {
-		select {
-		case err := <-ended:
-			var se *StreamError
-			if !errors.As(err, &se) || se.Remote || se.Code != 7 {
-				t.Fatalf("it ended with %v", err)
-			}
-		case <-time.After(kit.Patience):
-			t.Fatal("a Read or a Write of a canceled stream waits")
+		err := kit.Receive(t, "the end of a Read or a Write of a canceled stream", ended)
+		if se := new(StreamError); !errors.As(err, &se) || se.Remote || se.Code != 7 {
+			t.Fatalf("it ended with %v", err)
 		}
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"skein.dev/skein/e2e/kit"
 	"skein.dev/skein/e2e/netlab"
 	"skein.dev/skein/webtransport/client"
 	"skein.dev/skein/webtransport/wire"
@@ -48,7 +49,7 @@ func TestMatrix(t *testing.T) {
 		t.Skip("NOT TESTED: what faults of the network do to sessions, which takes a minute: -short was given")
 	}
 	matrix, withChromium := faults, true
-	if raceEnabled {
+	if kit.Race {
 		t.Log("NOT TESTED with -race: Chromium, and the faults beyond the small matrix; go test without -race has them")
 		matrix = slices.DeleteFunc(slices.Clone(faults), func(f fault) bool { return !f.small })
 		withChromium = false

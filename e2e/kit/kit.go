@@ -24,6 +24,32 @@ func Eventually(t testing.TB, what string, happened func() bool) {
 	}
 }
 
+// Until gives the first value that is ok, and fails the test with the last one after Patience.
+func Until[T any](t testing.TB, what string, get func() T, ok func(T) bool) T {
+	t.Helper()
+	for end := time.Now().Add(Patience); ; time.Sleep(5 * time.Millisecond) {
+		v := get()
+		if ok(v) {
+			return v
+		}
+		if time.Now().After(end) {
+			t.Fatalf("not within %s: %s; it is %+v", Patience, what, v)
+		}
+	}
+}
+
+// Receive gives what comes next on a channel, or nothing when it is closed. It fails the test after Patience.
+func Receive[T any](t testing.TB, what string, c <-chan T) T {
+	t.Helper()
+	select {
+	case v := <-c:
+		return v
+	case <-time.After(Patience):
+		t.Fatalf("not within %s: %s", Patience, what)
+		panic("unreachable")
+	}
+}
+
 // SameJSON reports whether two values are encoded alike.
 func SameJSON(t testing.TB, a, b any) bool {
 	t.Helper()

@@ -69,7 +69,7 @@ func (n *node) close() {
 	if n.Plane == nil {
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), kit.Patience)
 	defer cancel()
 	n.Close(ctx)
 	n.procs.Close()
@@ -94,7 +94,7 @@ func (n *node) shell(t *testing.T, script string) wire.Agent {
 // follow reads an agent's events until its end, or until one satisfies until.
 func (n *node) follow(t *testing.T, h wire.Header, until func(wire.Event) bool) (all []wire.Event) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), kit.Patience)
 	defer cancel()
 	f, _, err := n.Follow(ctx, h)
 	if err != nil {

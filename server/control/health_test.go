@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"skein.dev/skein/e2e/kit"
 	"skein.dev/skein/server/control"
 	"skein.dev/skein/server/noun"
 	"skein.dev/skein/webtransport/wire"
@@ -18,18 +19,13 @@ import (
 // untilAgent waits for an agent to satisfy ok.
 func (n *node) untilAgent(t *testing.T, id wire.AgentID, what string, ok func(wire.Agent) bool) wire.Agent {
 	t.Helper()
-	for deadline := time.Now().Add(15 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+	return kit.Until(t, "agent "+string(id)+" "+what, func() wire.Agent {
 		a, err := n.Get(id)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if ok(a) {
-			return a
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("agent %s never was %s: %+v", id, what, a)
-		}
-	}
+		return a
+	}, ok)
 }
 
 func with(types ...wire.AgentType) func(*control.Options) {

@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"skein.dev/skein/e2e/kit"
 	"skein.dev/skein/server/jet"
@@ -61,7 +60,7 @@ func submitted(t *testing.T, p *Plane, specs ...wire.TaskSpec) (ids []wire.TaskI
 
 func over(t *testing.T, p *Plane, id wire.TaskID) wire.Task {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), kit.Patience)
 	defer cancel()
 	rec, err := p.Tasks.Wait(ctx, id)
 	if err != nil {
@@ -211,7 +210,7 @@ func TestAWaitingCoordinatorIsHeardAndStopped(t *testing.T) {
 	kit.Eventually(t, "the last wait is refused", func() bool {
 		return strings.Contains(strings.Join(logged(t, p, a.id, wire.EventStdout), ""), `"resource_exhausted"`)
 	})
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), kit.Patience)
 	defer cancel()
 	res, err := p.Stop(ctx, noun.Caller{Actor: "test"}, wire.StopParams{IDs: []wire.AgentID{a.id}})
 	if err != nil || res.Reports[0].Status != wire.StatusExited {
@@ -219,11 +218,7 @@ func TestAWaitingCoordinatorIsHeardAndStopped(t *testing.T) {
 	}
 	closed := make(chan struct{})
 	go func() { p.Close(context.Background()); close(closed) }()
-	select {
-	case <-closed:
-	case <-time.After(10 * time.Second):
-		t.Fatal("the plane does not close")
-	}
+	kit.Receive(t, "the plane closes", closed)
 }
 
 func TestTheSchedulerLeavesAnAgentToWhoStopsIt(t *testing.T) {

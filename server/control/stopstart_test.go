@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"skein.dev/skein/e2e/kit"
 	"skein.dev/skein/server/control"
 	"skein.dev/skein/server/noun"
 	"skein.dev/skein/server/runner"
@@ -68,7 +69,7 @@ func TestStopDuringARestart(t *testing.T) {
 		if rep.Status != wire.StatusExited || rep.Reason != wire.ReasonStopped || alive(started.Process.PID) {
 			t.Errorf("the stop says %+v", rep)
 		}
-	case <-time.After(20 * time.Second):
+	case <-time.After(kit.Patience):
 		unix.Kill(started.Process.PID, unix.SIGKILL)
 		t.Error("the stop waits for a process that nobody ends")
 	}

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"skein.dev/skein/e2e/kit"
 	"skein.dev/skein/server/control"
 	"skein.dev/skein/server/noun"
 	"skein.dev/skein/webtransport/wire"
@@ -47,7 +48,7 @@ func (n *node) submit(t *testing.T, specs ...wire.TaskSpec) []wire.Task {
 // over waits for the end of a task.
 func (n *node) over(t *testing.T, id wire.TaskID) wire.Task {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), kit.Patience)
 	defer cancel()
 	rec, err := n.Tasks.Wait(ctx, id)
 	if err != nil {
@@ -60,20 +61,13 @@ func (n *node) over(t *testing.T, id wire.TaskID) wire.Task {
 // until waits for a task to satisfy ok.
 func (n *node) until(t *testing.T, id wire.TaskID, what string, ok func(wire.Task) bool) wire.Task {
 	t.Helper()
-	deadline := time.Now().Add(15 * time.Second)
-	for {
+	return kit.Until(t, "task "+string(id)+" "+what, func() wire.Task {
 		rec, err := n.Tasks.Get(id)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if ok(rec) {
-			return rec
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("task %s never was %s: it is %s, waiting %q, runs %+v", id, what, rec.State, rec.Waiting, rec.Runs)
-		}
-		time.Sleep(5 * time.Millisecond)
-	}
+		return rec
+	}, ok)
 }
 
 func working(r wire.Task) bool { return r.State == wire.TaskWorking && len(r.Runs) > 0 }
@@ -471,25 +465,14 @@ func TestOrchestrations(t *testing.T) {
 // untilNone waits until no agent of a type is alive.
 func (n *node) untilNone(t *testing.T, typ string) {
 	t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(5 * time.Millisecond) {
-		left := 0
-		for _, a := range n.List(wire.Filter{Types: []string{typ}}).Agents {
-			if a.Status.Alive() {
-				left++
-			}
-		}
-		if left == 0 {
-			return
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("%d agents of type %s are left", left, typ)
-		}
-	}
+	kit.Eventually(t, "no agent of type "+typ+" is left", func() bool {
+		return !slices.ContainsFunc(n.List(wire.Filter{Types: []string{typ}}).Agents, func(a wire.Agent) bool { return a.Status.Alive() })
+	})
 }
 
 func (n *node) results(t *testing.T, id wire.TaskID, after int) (all []wire.Result, end wire.Task) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), kit.Patience)
 	defer cancel()
 	f, err := n.Tasks.FollowResults(id, after)
 	if err != nil {

@@ -53,7 +53,7 @@ func follow(t *testing.T, s *Store) *followed {
 	case err := <-f.ended:
 		f.ended <- context.Canceled
 		t.Fatal(err)
-	case <-time.After(20 * time.Second):
+	case <-time.After(kit.Patience):
 		t.Fatal("not ready")
 	}
 	return f
@@ -61,13 +61,7 @@ func follow(t *testing.T, s *Store) *followed {
 
 func (f *followed) next(t *testing.T) *wire.MemoryEntry {
 	t.Helper()
-	select {
-	case e := <-f.entries:
-		return e
-	case <-time.After(20 * time.Second):
-		t.Fatal("nothing comes")
-		return nil
-	}
+	return kit.Receive(t, "an entry", f.entries)
 }
 
 func TestMemoryIsFollowedFromTheNewestEntriesOn(t *testing.T) {
@@ -160,13 +154,8 @@ func TestMemoryPurges(t *testing.T) {
 	if _, err := s.AnnouncePurge(t.Context(), b, 0, keys); !errors.Is(err, wire.Errorf(wire.CodeConflict, "")) {
 		t.Errorf("the second announcement: %v", err)
 	}
-	select {
-	case got := <-f.purges:
-		if len(got) != 2 || *got[0].IfRevision != gone || got[1].Key != "b" {
-			t.Errorf("announced %+v", got)
-		}
-	case <-time.After(20 * time.Second):
-		t.Fatal("no announcement")
+	if got := kit.Receive(t, "the announcement", f.purges); len(got) != 2 || *got[0].IfRevision != gone || got[1].Key != "b" {
+		t.Errorf("announced %+v", got)
 	}
 	for _, k := range keys {
 		if err := s.PurgeMemory(t.Context(), k.Namespace, k.Key, *k.IfRevision); err != nil {

@@ -10,6 +10,8 @@ import (
 
 	natsserver "github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go/jetstream"
+
+	"skein.dev/skein/e2e/kit"
 )
 
 // external is a NATS server that several stores share.
@@ -75,19 +77,16 @@ func TestAClaimEnds(t *testing.T) {
 	gone := mustOwn(t, url, "one", "f1", 200*time.Millisecond)
 	gone.claim.stop()
 	<-gone.claim.done
-	for end := time.Now().Add(20 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+	kit.Eventually(t, "another node gets the store", func() bool {
 		s, err := owned(t, url, "two", "f2", 200*time.Millisecond)
-		if err == nil {
-			if s.claim.owner.Node != "two" {
-				t.Errorf("it is %+v's", s.claim.owner)
-			}
-			return
-		}
-		var o *OwnedError
-		if !errors.As(err, &o) || time.Now().After(end) {
+		if o := new(OwnedError); err != nil && !errors.As(err, &o) {
 			t.Fatal(err)
 		}
-	}
+		if err == nil && s.claim.owner.Node != "two" {
+			t.Errorf("it is %+v's", s.claim.owner)
+		}
+		return err == nil
+	})
 }
 
 // A claim that is kept does not end, and one that ended while the store did not answer is taken again.
@@ -103,14 +102,7 @@ func TestAClaimIsKept(t *testing.T) {
 	}
 	later := func(than uint64) uint64 {
 		t.Helper()
-		for end := time.Now().Add(20 * time.Second); ; time.Sleep(10 * time.Millisecond) {
-			if r := claimed(); r > than {
-				return r
-			}
-			if time.Now().After(end) {
-				t.Fatalf("not renewed after revision %d", than)
-			}
-		}
+		return kit.Until(t, "a renewed claim", claimed, func(r uint64) bool { return r > than })
 	}
 	renewed := later(claimed())
 	if err := s.claim.kv.Purge(context.Background(), ownerKey); err != nil {
@@ -131,13 +123,8 @@ func TestALostStoreIsSaid(t *testing.T) {
 	if _, err := s.claim.kv.Put(t.Context(), ownerKey, []byte(`{"node":"thief","folder":"f9"}`)); err != nil {
 		t.Fatal(err)
 	}
-	select {
-	case err := <-s.Lost():
-		var o *OwnedError
-		if !errors.As(err, &o) || o.Node != "thief" {
-			t.Error(err)
-		}
-	case <-time.After(20 * time.Second):
-		t.Error("it is not told")
+	err := kit.Receive(t, "it is told", s.Lost())
+	if o := new(OwnedError); !errors.As(err, &o) || o.Node != "thief" {
+		t.Error(err)
 	}
 }

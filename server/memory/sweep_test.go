@@ -243,7 +243,7 @@ func TestMemoryIsReadAgainWhenAPurgeWasMissed(t *testing.T) {
 		_, err := b.Memory.Retrieve(t.Context(), key("n", "gone"))
 		return errors.Is(err, wire.Errorf(wire.CodeNotFound, ""))
 	})
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), kit.Patience)
 	defer cancel()
 	for {
 		if _, err := s.w.Next(ctx); errors.Is(err, io.EOF) {
@@ -269,18 +269,13 @@ func TestMemoryIsReadAgainWhenAPurgeWasMissed(t *testing.T) {
 // deleted waits until an entry's deletion is in the log, which must come without anybody's asking.
 func (n *node) deleted(t *testing.T, ns, k string) wire.MemoryEntry {
 	t.Helper()
-	for end := time.Now().Add(20 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+	return kit.Until(t, k+" is deleted", func() wire.MemoryEntry {
 		h, err := n.Memory.History(t.Context(), wire.MemoryHistoryParams{Namespace: ns, Key: k})
 		if err != nil {
 			t.Fatal(err)
 		}
-		if h.Entries[0].Deleted {
-			return h.Entries[0]
-		}
-		if time.Now().After(end) {
-			t.Fatalf("%s is not deleted", k)
-		}
-	}
+		return h.Entries[0]
+	}, func(e wire.MemoryEntry) bool { return e.Deleted })
 }
 
 func brief(ns, k, v string, ttl time.Duration) wire.MemoryStoreParams {

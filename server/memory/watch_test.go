@@ -43,7 +43,7 @@ func (n *node) watch(t *testing.T, p wire.MemoryWatchParams) *watched {
 // next reads one update.
 func (s *watched) next() wire.MemoryUpdate {
 	s.t.Helper()
-	ctx, cancel := context.WithTimeout(s.t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(s.t.Context(), kit.Patience)
 	defer cancel()
 	u, err := s.w.Next(ctx)
 	if err != nil {

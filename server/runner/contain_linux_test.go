@@ -168,7 +168,7 @@ func TestADaemonDoesNotOutliveItsAgent(t *testing.T) {
 		l := launch("sh", "-c", `(env -i setsid sh -c 'sh -c "echo \$\$ >$1; exec sleep 600" >/dev/null 2>&1 &' - $FILE); until [ -s $FILE ]; do sleep 0.01; done; exit 3`)
 		l.Env = map[string]string{"FILE": file}
 		run := start(t, r, l, newRecord(t))
-		await(t, "Done", run.Done())
+		kit.Receive(t, "Done", run.Done())
 		if e := run.Exit(); e.Code != 3 || len(e.Leftovers) > 0 {
 			t.Errorf("exit %+v", e)
 		}
@@ -201,7 +201,7 @@ func TestCgroupsAreRemoved(t *testing.T) {
 		t.Fatal(err)
 	}
 	run.Stop(t.Context(), 0)
-	await(t, "Done", run.Done())
+	kit.Receive(t, "Done", run.Done())
 	r.Close()
 	if _, err := os.Stat(base); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("%s is still there: %v", base, err)
@@ -330,7 +330,7 @@ func TestLeftoversAreLookedForAgain(t *testing.T) {
 	if left := r.ReapLeftovers(t.Context(), "aleft", before, 0); len(left) > 0 {
 		t.Errorf("left %v", left)
 	}
-	await(t, "the process's end", ended)
+	kit.Receive(t, "the process's end", ended)
 }
 
 // A leader that ended only after its agent was given up is no zombie for as long as Skein runs.
@@ -426,7 +426,7 @@ func TestInheritedDescriptorsAreClosed(t *testing.T) {
 	r := processes(t)
 	sink := newRecord(t)
 	run := start(t, r, sh(`for fd in `+strconv.Itoa(p[0])+` `+strconv.Itoa(high)+`; do [ -e /proc/$$/fd/$fd ] && echo "$fd is open"; done; echo up`), sink)
-	await(t, "Done", run.Done())
+	kit.Receive(t, "Done", run.Done())
 	if out := sink.out[wire.EventStdout].String(); out != "up\n" {
 		t.Errorf("an agent inherited descriptors: %s", out)
 	}

@@ -15,6 +15,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"skein.dev/skein/e2e/kit"
 	"skein.dev/skein/webtransport/wire"
 )
 
@@ -115,7 +116,7 @@ func TestReapSparesItself(t *testing.T) {
 	l.Env = map[string]string{selfEnv: instance + "\n" + state}
 	sink := newRecord(t)
 	run := start(t, r, l, sink)
-	await(t, "Done", run.Done())
+	kit.Receive(t, "Done", run.Done())
 	if out := sink.out[wire.EventStdout].String(); out != "lives: true 0\n" {
 		t.Errorf("it says %q, %q, and ended with %+v", out, sink.out[wire.EventStderr], run.Exit())
 	}

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -14,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"skein.dev/skein/e2e/kit"
 	"skein.dev/skein/webtransport/wire"
 )
 
@@ -40,7 +40,7 @@ func start(t testing.TB, r *Processes, l Launch, sink Sink) Running {
 	}
 	t.Cleanup(func() {
 		run.Stop(context.Background(), 0)
-		await(t, "Done", run.Done())
+		kit.Receive(t, "Done", run.Done())
 		if left := ofAgent(t, l.Agent, run.Process().Group); len(left) > 0 {
 			t.Errorf("left in /proc: %+v", left)
 		}
@@ -169,7 +169,7 @@ func TestEnvironment(t *testing.T) {
 	l.Cwd = filepath.Join(t.TempDir(), "a", "b")
 	l.CreateCwd = true
 	run := start(t, r, l, sink)
-	await(t, "Done", run.Done())
+	kit.Receive(t, "Done", run.Done())
 	env := strings.Split(sink.text(wire.EventStdout), "\n")
 	for _, want := range []string{"MINE=a b", "HOME=/elsewhere", "RUNNER_TEST_KEPT=kept", "PWD=" + l.Cwd,
 		"SKEIN_AGENT_ID=" + string(l.Agent), "SKEIN_INSTANCE=test", "PATH=" + os.Getenv("PATH")} {
@@ -216,7 +216,7 @@ func TestExit(t *testing.T) {
 			t.Parallel()
 			sink := newRecord(t)
 			run := start(t, r, sh(test.script), sink)
-			await(t, "Done", run.Done())
+			kit.Receive(t, "Done", run.Done())
 			got := run.Exit()
 			if got.Code != test.want.Code || got.Signal != test.want.Signal || got.Message != test.want.Message || len(got.Leftovers) > 0 {
 				t.Errorf("exit %+v, want %+v", got, test.want)
@@ -249,7 +249,7 @@ func TestInput(t *testing.T) {
 		if err := run.Input(t.Context(), []byte("x"), false); code(t, err) != wire.CodePrecondition {
 			t.Error(err)
 		}
-		await(t, "Done", run.Done())
+		kit.Receive(t, "Done", run.Done())
 		if sink.text(wire.EventStdout) != string(big) {
 			t.Error("not what was written")
 		}
@@ -271,7 +271,7 @@ func TestInput(t *testing.T) {
 		}
 		wg.Wait()
 		run.Input(t.Context(), nil, true)
-		await(t, "Done", run.Done())
+		kit.Receive(t, "Done", run.Done())
 		for line := range strings.Lines(sink.text(wire.EventStdout)) {
 			if line != strings.Repeat(line[:1], 100_000)+"\n" {
 				t.Error("two inputs were mixed")
@@ -317,18 +317,10 @@ func TestUsage(t *testing.T) {
 	t.Cleanup(r.Close)
 	sink := newRecord(t)
 	run := start(t, r, sh(`while :; do :; done & while :; do :; done & wait`), sink)
-	deadline := time.After(patience)
-	for u := run.Usage(); u.CPU < 0.1 || u.RSS == 0 || u.Processes != 3 || u.CPUTime == 0; u = run.Usage() {
-		select {
-		case <-deadline:
-			t.Fatalf("usage %+v", u)
-		default:
-			runtime.Gosched()
-		}
-	}
+	kit.Until(t, "three processes at work", run.Usage, func(u wire.Usage) bool { return u.CPU >= 0.1 && u.RSS > 0 && u.Processes == 3 && u.CPUTime > 0 })
 	before := run.Usage().CPUTime
 	run.Stop(t.Context(), 0)
-	await(t, "Done", run.Done())
+	kit.Receive(t, "Done", run.Done())
 	if u := run.Usage(); u.CPU != 0 || u.RSS != 0 || u.Processes != 0 || u.CPUTime < before {
 		t.Errorf("after the exit: %+v", u)
 	}
@@ -348,7 +340,7 @@ func TestIdle(t *testing.T) {
 	run.Input(t.Context(), []byte("hello\n"), false)
 	log("running", "idle", "running", "idle")
 	run.Input(t.Context(), nil, true)
-	await(t, "Done", run.Done())
+	kit.Receive(t, "Done", run.Done())
 }
 
 func TestFleet(t *testing.T) {

@@ -43,7 +43,7 @@ func TestBackPressure(t *testing.T) {
 	close(sink.blockOut)
 	sink.blockOut = nil
 	sink.mu.Unlock()
-	await(t, "Done", run.Done())
+	kit.Receive(t, "Done", run.Done())
 	// What the pipe held when the agent died was not lost: the lines follow each other without a gap.
 	lines := strings.Split(sink.text(wire.EventStdout), "\n")
 	if len(lines) < 1000 {
@@ -87,7 +87,7 @@ func TestLongLine(t *testing.T) {
 			got := sha256.New()
 			sink := &sum{record: newRecord(t), hash: got}
 			run := start(t, r, sh(test.script), sink)
-			await(t, "Done", run.Done())
+			kit.Receive(t, "Done", run.Done())
 			want := sha256.New()
 			chunk := []byte(strings.Repeat(test.unit, 1<<20))
 			for n := size; n > 0; n -= min(n, len(chunk)) {
@@ -110,7 +110,7 @@ func TestBinary(t *testing.T) {
 	r := processes(t)
 	sink := newRecord(t)
 	run := start(t, r, launch("perl", "-e", `binmode STDOUT; print map { chr($_ % 256) } 0..299999; print STDERR "\xff\xfe"`), sink)
-	await(t, "Done", run.Done())
+	kit.Receive(t, "Done", run.Done())
 	var want []byte
 	for i := range 300000 {
 		want = append(want, byte(i))
@@ -159,7 +159,7 @@ func TestPartialLines(t *testing.T) {
 				t.Error("the reader ended before the pipe")
 			}
 			write.Close()
-			await(t, "end", done)
+			kit.Receive(t, "end", done)
 			var got []string
 			for _, p := range sink.parts() {
 				got = append(got, p.b)
@@ -189,7 +189,7 @@ func TestLineEnds(t *testing.T) {
 	r := processes(t)
 	sink := newRecord(t)
 	run := start(t, r, sh(`seq 100000; seq 100000 >&2`), sink)
-	await(t, "Done", run.Done())
+	kit.Receive(t, "Done", run.Done())
 	for _, p := range sink.parts() {
 		if !strings.HasSuffix(p.b, "\n") {
 			t.Fatalf("a piece ends with %q", p.b[max(0, len(p.b)-10):])

@@ -153,15 +153,6 @@ func (r *record) parts() []piece {
 	return append([]piece(nil), r.pieces...)
 }
 
-func await(t testing.TB, what string, c <-chan struct{}) {
-	t.Helper()
-	select {
-	case <-c:
-	case <-time.After(patience):
-		t.Fatalf("timed out: %s", what)
-	}
-}
-
 var agents struct {
 	sync.Mutex
 	n int

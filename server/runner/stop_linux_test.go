@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"skein.dev/skein/e2e/kit"
 	"skein.dev/skein/webtransport/wire"
 )
 
@@ -54,7 +55,7 @@ func TestStop(t *testing.T) {
 			if found := ofAgent(t, l.Agent, run.Process().Group); len(found) > 0 {
 				t.Errorf("Stop returned, but there is %+v", found)
 			}
-			await(t, "Done", run.Done())
+			kit.Receive(t, "Done", run.Done())
 			if e := run.Exit(); e.Signal != test.signal || test.signal == "" && e.Code != 7 {
 				t.Errorf("exit %+v", e)
 			}
@@ -103,7 +104,7 @@ func TestStopContext(t *testing.T) {
 	if forced || !slices.ContainsFunc(left, func(l wire.Leftover) bool { return l.Process == *run.Process() }) {
 		t.Errorf("forced %v, left %+v: want the leader, which still lives", forced, left)
 	}
-	await(t, "the stop, which goes on", run.Done())
+	kit.Receive(t, "the stop, which goes on", run.Done())
 	if run.Exit().Signal != "SIGKILL" {
 		t.Errorf("exit %+v", run.Exit())
 	}
@@ -129,7 +130,7 @@ func TestStopWhileExiting(t *testing.T) {
 			})
 		}
 		wg.Wait()
-		await(t, "Done", run.Done())
+		kit.Receive(t, "Done", run.Done())
 	}
 }
 
@@ -157,7 +158,7 @@ func TestNoFileDescriptors(t *testing.T) {
 	if code(t, err) != wire.CodeSpawnFailed || !strings.Contains(err.Error(), "limit of open files") {
 		t.Error(err)
 	}
-	await(t, "Done", run.Done())
+	kit.Receive(t, "Done", run.Done())
 	isLeader := func(l []wire.Leftover) bool { return len(l) == 1 && l[0].Process == *run.Process() }
 	if !isLeader(left) || !isLeader(run.Exit().Leftovers) {
 		t.Errorf("left %+v, exit %+v", left, run.Exit())

@@ -8,6 +8,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"skein.dev/skein/e2e/kit"
 )
 
 // script is a Conn that reads what it was given and takes all that is written.
@@ -80,11 +82,7 @@ func fuzzSession(t *testing.T, records [][]byte) {
 		conn.records <- record
 	}
 	close(conn.records)
-	select {
-	case <-s.Context().Done():
-	case <-time.After(10 * time.Second):
-		t.Fatal("the session outlived its connection")
-	}
+	kit.Receive(t, "the session's end", s.Context().Done())
 	wg.Wait()
 	s.Close(0, "")
 	if took := time.Since(start); took > CloseTimeout/2 {

@@ -4,9 +4,10 @@ import (
 	"context"
 	"io"
 	"testing"
-	"time"
 
 	"go.uber.org/goleak"
+
+	"skein.dev/skein/e2e/kit"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -73,7 +74,7 @@ func echo(s *Session) {
 
 // within gives a context that is generous for what takes milliseconds.
 func within(t testing.TB) context.Context {
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), kit.Patience)
 	t.Cleanup(cancel)
 	return ctx
 }
