@@ -1,13 +1,17 @@
 // Bundles the client library (dist/skein.js, with a file beside it that it loads when it must; dist/skein.mjs, on its own) and
 // the dashboard's modules (dist/fleet.js and so on, sharing their common code). SKEIN_DEV=1 leaves them readable and puts their source maps into them; without it the maps lie beside
 // them, for whoever reads a stack trace, and are no part of the product.
-import { existsSync, readdirSync, rmSync } from 'node:fs'
+import { readdirSync, rmSync } from 'node:fs'
 import { basename } from 'node:path'
 import { build } from 'esbuild'
 
 const root = import.meta.dirname
 const dist = `${root}/dist`
-const pages = ['fleet', 'agent', 'tasks', 'task', 'memory', 'space', 'entry', 'artifacts', 'network', 'login'].map((name) => `${root}/app/${name}.js`).filter((file) => existsSync(file))
+/** The pages' modules: what a page of dist is made from. */
+const pages = {
+  fleet: 'fleet/fleet', agent: 'agent/agent', tasks: 'task/tasks', task: 'task/task', memory: 'memory/memory', space: 'memory/space', entry: 'memory/entry',
+  artifacts: 'artifact/artifacts', network: 'network/network',
+}
 
 for (const name of readdirSync(dist)) {
   if (name !== '.keep.js' && name !== 'types') rmSync(`${dist}/${name}`, { recursive: true })
@@ -39,6 +43,4 @@ const without = {
 await build({ ...common, ...without, entryPoints: { skein: `${root}/client/index.js` } })
 // The same with all it may need, for those who want one file.
 await build({ ...common, entryPoints: { skein: `${root}/client/index.js` }, outExtension: { '.js': '.mjs' } })
-if (pages.length > 0) {
-  await build({ ...common, ...without, entryPoints: pages, outbase: `${root}/app`, splitting: true, chunkNames: 'chunk-[hash]' })
-}
+await build({ ...common, ...without, entryPoints: Object.fromEntries(Object.entries(pages).map(([name, file]) => [name, `${root}/app/${file}.js`])), splitting: true, chunkNames: 'chunk-[hash]' })

@@ -1886,7 +1886,7 @@ func openAttributes(l Line) templ.Attributes {
 }
 
 // heldText says by what all processes of the agent are found, heldTitle what that means. The same words stand in
-// static/app/agent.js.
+// static/app/agent/agent.js.
 func heldText(a *wire.Agent) string {
 	switch a.Containment {
 	case wire.ContainedByCgroup:

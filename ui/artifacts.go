@@ -82,7 +82,7 @@ func ContentURL(id wire.ArtifactID) string {
 	return "/artifacts/" + url.PathEscape(string(id)) + "/content"
 }
 
-// The rules below stand a second time in static/app/artifact.js; testdata/value.json holds both.
+// The rules below stand a second time in static/app/artifact/artifact.js; testdata/value.json holds both.
 
 // stalled is how long an upload may bring nothing before the page calls it paused.
 const stalled = 10 * time.Second

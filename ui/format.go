@@ -10,7 +10,7 @@ import (
 	"skein.dev/skein/webtransport/wire"
 )
 
-// The rules in this file stand a second time in static/app/format.js, for the live update. Both are held to
+// The rules in this file stand a second time in static/app/lib/format.js, for the live update. Both are held to
 // testdata/format.json.
 
 // none stands where a value does not apply.

@@ -10,7 +10,7 @@ import (
 )
 
 // Badge is something about an agent's work or health that a person should see without opening it. The same rules stand
-// in static/app/health.js; testdata/health.json holds both.
+// in static/app/lib/health.js; testdata/health.json holds both.
 type Badge struct {
 	Kind string // gives its colour: "load", "note", "warn" or "bad"
 	Text string

@@ -12,7 +12,7 @@ import (
 	"skein.dev/skein/webtransport/wire"
 )
 
-// maxLine bounds one line of output on the page, in bytes; a longer one is broken. static/app/output.js has the same.
+// maxLine bounds one line of output on the page, in bytes; a longer one is broken. static/app/agent/output.js has the same.
 const maxLine = 8 << 10
 
 // Line is one line of output as the page shows it. Events carry pieces of text that begin and end anywhere.

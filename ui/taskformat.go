@@ -15,7 +15,7 @@ import (
 	"skein.dev/skein/webtransport/wire"
 )
 
-// The rules in this file stand a second time in static/app/taskformat.js, for the live update. Both are held to
+// The rules in this file stand a second time in static/app/task/taskformat.js, for the live update. Both are held to
 // testdata/tasks.json.
 
 // maxTitle bounds a title that is made from an input, in characters.

@@ -16,7 +16,7 @@ import (
 	"skein.dev/skein/webtransport/wire"
 )
 
-// How values of memory are written. The same rules stand in static/app/value.js, for the live update; testdata/value.json
+// How values of memory are written. The same rules stand in static/app/memory/value.js, for the live update; testdata/value.json
 // holds both.
 
 const (

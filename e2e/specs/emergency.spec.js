@@ -2,7 +2,7 @@ import { check } from '../fixtures/axe.js'
 import { sticksOut } from '../fixtures/layout.js'
 import { dialog, expect, lives, openAgent, row, test } from '../fixtures/test.js'
 
-/** How long the button is held, as static/app/hold.js has it. */
+/** How long the button is held, as static/app/lib/hold.js has it. */
 const HOLD_MS = 1500
 
 /** @param {import('@playwright/test').Page} page */

@@ -4,7 +4,7 @@
 //
 // The sixteen colours are the page's own palette, as classes: the content security policy forbids inline styles, and an
 // arbitrary colour would not be readable on both a light and a dark page. 256 and true colours map to the nearest of the
-// sixteen. The same rules stand in static/app/ansi.js; ui/testdata/ansi.json holds both.
+// sixteen. The same rules stand in static/app/agent/ansi.js; ui/testdata/ansi.json holds both.
 package screen
 
 import (

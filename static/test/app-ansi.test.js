@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import test from 'node:test'
-import { Style, pieces } from '../app/ansi.js'
-import { ScreenLine } from '../app/screen.js'
+import { Style, pieces } from '../app/agent/ansi.js'
+import { ScreenLine } from '../app/agent/screen.js'
 
 /** The table that ui/format_test.go reads too. */
 const table = JSON.parse(readFileSync(new URL('../../ui/testdata/ansi.json', import.meta.url), 'utf8'))

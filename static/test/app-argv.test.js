@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import test from 'node:test'
-import { joinArgv, parseArgv, parsePairs, splitLines } from '../app/argv.js'
+import { joinArgv, parseArgv, parsePairs, splitLines } from '../app/lib/argv.js'
 
 /** @type {[text: string, argv: string[], error?: string][]} */
 const commands = [

@@ -1,14 +1,15 @@
 import assert from 'node:assert/strict'
 import { readFileSync, readdirSync } from 'node:fs'
 import { test } from 'node:test'
-import { at } from '../app/base.js'
-import { entryURL } from '../app/value.js'
+import { at } from '../app/lib/base.js'
+import { entryURL } from '../app/memory/value.js'
 
 const folder = new URL('../app/', import.meta.url)
 
 test('every path of this server goes through at, so that none forgets the base path', () => {
   let seen = 0
-  for (const name of readdirSync(folder)) {
+  for (const name of readdirSync(folder, { encoding: 'utf8', recursive: true })) {
+    if (!name.endsWith('.js')) continue
     const lines = readFileSync(new URL(name, folder), 'utf8').split('\n')
     for (const [i, line] of lines.entries()) {
       if (/^\s*(\/\/|\*|\/\*)|\bfrom '/.test(line)) continue

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import test from 'node:test'
-import * as f from '../app/format.js'
-import { joinArgv } from '../app/argv.js'
+import * as f from '../app/lib/format.js'
+import { joinArgv } from '../app/lib/argv.js'
 
 /** The table that ui/format_test.go reads too. */
 const table = JSON.parse(readFileSync(new URL('../../ui/testdata/format.json', import.meta.url), 'utf8'))

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import test from 'node:test'
-import { badges } from '../app/health.js'
+import { badges } from '../app/lib/health.js'
 
 /** The table that ui/health_test.go reads too. */
 const table = JSON.parse(readFileSync(new URL('../../ui/testdata/health.json', import.meta.url), 'utf8'))

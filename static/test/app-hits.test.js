@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import test from 'node:test'
-import { around, lineOf } from '../app/around.js'
-import { Hits, hitsText } from '../app/hits.js'
+import { around, lineOf } from '../app/agent/around.js'
+import { Hits, hitsText } from '../app/agent/hits.js'
 
 /** @param {number[]} seqs */
 const matches = (...seqs) => seqs.map((seq) => ({ seq, time: '', type: /** @type {const} */ ('output.stdout'), line: '', offset: 0, column: 1, from: 0, to: 1 }))
@@ -19,7 +19,7 @@ function setUp(log, keep) {
   let cancelled = 0
   const state = { last: Math.max(0, ...Object.keys(log).map(Number)), broken: false, dropped: false }
   const ends = async () => ({ first: Math.min(...Object.keys(log).map(Number)), last: state.last })
-  /** @type {import('../app/hits.js').Log['search']} */
+  /** @type {import('../app/agent/hits.js').Log['search']} */
   const search = async (text, { limit, signal, ...options }) => {
     asked.push(options)
     await new Promise((resolve) => waits.push(() => resolve(undefined)))

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import test from 'node:test'
-import { Lines, linePieces } from '../app/lines.js'
+import { Lines, linePieces } from '../app/agent/lines.js'
 
 /** @import { AgentEvent, AgentEventData, AgentEventType } from '../client/types.js' */
 

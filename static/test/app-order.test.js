@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { Order } from '../app/order.js'
+import { Order } from '../app/fleet/order.js'
 
 /** @import { Agent } from '../client/types.js' */
 
@@ -22,7 +22,7 @@ function agent(num, more) {
 /** @param {Partial<Agent>} [more] @returns {Partial<Agent>} */
 const failed = (more) => ({ status: 'exited', reason: 'failed', exit: { code: 1 }, ...more })
 
-/** @param {Partial<import('../app/order.js').Filter>} [filter] */
+/** @param {Partial<import('../app/fleet/order.js').Filter>} [filter] */
 const by = (filter) => ({ query: '', type: '', state: '', sort: '', ...filter })
 
 /** @param {Agent[]} agents */
@@ -35,7 +35,7 @@ function fleet(...agents) {
 
 /**
  * @param {Order} order
- * @param {Partial<import('../app/order.js').Filter>} [filter]
+ * @param {Partial<import('../app/fleet/order.js').Filter>} [filter]
  */
 function ids(order, filter) {
   const { needs, rest } = order.arrange(by(filter))

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { findings, lastSign, maskText, tell } from '../app/pathwords.js'
+import { findings, lastSign, maskText, tell } from '../app/lib/pathwords.js'
 
 const BLOCKED = 'WebTransport did not answer within 500 ms (is UDP blocked?)'
 
@@ -10,7 +10,7 @@ const BLOCKED = 'WebTransport did not answer within 500 ms (is UDP blocked?)'
  */
 const at = (what, detail, time = 0) => ({ time, page: '/', what, detail })
 
-/** @param {Partial<import('../app/pathwords.js').Seen>} seen */
+/** @param {Partial<import('../app/lib/pathwords.js').Seen>} seen */
 const say = (seen) =>
   findings({ connection: { reason: '' }, trail: [], forced: 'auto', udp: 'UDP, port 4433', tcp: 'TCP, port 4480', able: true, host: 'kiln', ...seen }).map((f) => `${f.word} ${f.kind}: ${f.text}`)
 

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import test from 'node:test'
-import { Queue } from '../app/queue.js'
+import { Queue } from '../app/task/queue.js'
 
 /** @import { Task } from '../client/types.js' */
-/** @import { TaskFilter } from '../app/queue.js' */
+/** @import { TaskFilter } from '../app/task/queue.js' */
 
 const NOW = Date.parse('2026-03-04T14:30:00Z')
 

@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import test from 'node:test'
-import { admissionText, admissionWho } from '../app/admission.js'
-import * as f from '../app/taskformat.js'
+import { admissionText, admissionWho } from '../app/lib/admission.js'
+import { when } from '../app/lib/format.js'
+import { plain, pretty } from '../app/lib/text.js'
+import * as f from '../app/task/taskformat.js'
 
 /** The table that ui/taskformat_test.go reads too. */
 const table = JSON.parse(readFileSync(new URL('../../ui/testdata/tasks.json', import.meta.url), 'utf8'))
@@ -26,7 +28,7 @@ for (const c of table.tasks) {
 
 /** @type {[name: string, format: (value: any) => string][]} */
 const rules = [
-  ['pretty', (s) => f.pretty(s).text], ['plain', f.plain], ['sentence', f.sentence], ['ordinal', f.ordinal],
+  ['pretty', (s) => pretty(s).text], ['plain', plain], ['sentence', f.sentence], ['ordinal', f.ordinal],
   ['results', ({ result, ...r }) => f.resultText({ ...r, output: result })],
 ]
 for (const [name, format] of rules) {
@@ -51,8 +53,8 @@ test('format: the keys of moments tell them apart', () => {
 })
 
 test('format: moments that are still to come', () => {
-  assert.equal(f.when('2026-03-04T14:30:02.4Z', now), 'in 3s')
-  assert.equal(f.when('2026-03-04T14:29:00Z', now), '1m ago')
+  assert.equal(when('2026-03-04T14:30:02.4Z', now), 'in 3s')
+  assert.equal(when('2026-03-04T14:29:00Z', now), '1m ago')
 })
 
 test('format: sizes of payloads', () => {
@@ -69,5 +71,5 @@ test('format: a long result is cut where the server cuts it', () => {
 
 test('format: pretty is fast on a long list', () => {
   const text = JSON.stringify(Array.from({ length: 40_000 }, (_, i) => ({ i })))
-  assert.deepEqual(JSON.parse(f.pretty(text).text), JSON.parse(text))
+  assert.deepEqual(JSON.parse(pretty(text).text), JSON.parse(text))
 })

@@ -9,7 +9,7 @@ Object.assign(globalThis, {
 })
 
 /** A page of the tab, with a trail of its own. @param {string} name */
-const load = async (name) => (await import(`../app/trail.js?${name}`)).trail
+const load = async (name) => (await import(`../app/lib/trail.js?${name}`)).trail
 
 test('the last fifty happenings are kept over the pages of a tab', async () => {
   const first = await load('first')

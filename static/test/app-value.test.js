@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
-import { artifactDone, artifactSize, artifactState, artifactWord } from '../app/artifact.js'
-import { changes, diff, merge, shorten, unmerged } from '../app/diff.js'
-import { Rate, uploadText } from '../app/uploads.js'
-import { compareKeys, entryURL, expiresText, marked, preview, shownValue, valueBytes, valueKind, versionWord, writerAgent, writerWord } from '../app/value.js'
+import { artifactDone, artifactSize, artifactState, artifactWord } from '../app/artifact/artifact.js'
+import { changes, diff, merge, shorten, unmerged } from '../app/memory/diff.js'
+import { Rate, uploadText } from '../app/artifact/uploads.js'
+import { compareKeys, entryURL, expiresText, marked, preview, shownValue, valueBytes, valueKind, versionWord, writerAgent, writerWord } from '../app/memory/value.js'
 
 /** @param {string} name that Go's tests read too */
 const table = (name) => JSON.parse(readFileSync(new URL(`../../ui/testdata/${name}`, import.meta.url), 'utf8'))
@@ -58,7 +58,7 @@ test('artifacts', () => {
 })
 
 test('comparisons', () => {
-  const texts = (/** @type {import('../app/diff.js').DiffLine[]} */ lines) => lines.map((l) => l.op + l.text)
+  const texts = (/** @type {import('../app/memory/diff.js').DiffLine[]} */ lines) => lines.map((l) => l.op + l.text)
   for (const { before, after, lines } of diffs.diff) assert.deepEqual(texts(diff(before, after)), lines, `${before} to ${after}`)
   for (const { before, after, lines } of diffs.shorten) assert.deepEqual(texts(shorten(diff(before, after))), lines)
   for (const { theirs, yours, text } of diffs.merge) {

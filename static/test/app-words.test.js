@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import test from 'node:test'
-import { NEEDS_YOU, activityWord, stateWord } from '../app/format.js'
-import { taskSummary, taskTurn, taskWord } from '../app/taskformat.js'
+import { NEEDS_YOU, activityWord, stateWord } from '../app/lib/format.js'
+import { taskSummary, taskTurn, taskWord } from '../app/task/taskformat.js'
 
 /** The table that ui/format_test.go reads too: one state has one name. */
 const table = JSON.parse(readFileSync(new URL('../../ui/testdata/words.json', import.meta.url), 'utf8'))

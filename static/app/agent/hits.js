@@ -1,0 +1,235 @@
+/** @import { Skein } from '../../client/index.js' */
+
+/** How many hits one question brings at most. */
+const PAGE = 500
+
+/** How many hits are looked for, and kept: the newest. */
+const MAX_HITS = 20_000
+
+/** How many positions of the log are searched first, from its end back; all agents share them. */
+const WINDOW = 2000
+
+/** A window with fewer hits than this is followed by a larger one. */
+const FEW = 1000
+
+/** @typedef {{seq: number, back: number}} Hit back: how many hits of the same event come after it */
+
+/**
+ * @typedef {object} Log
+ * @property {() => Promise<{first: number, last: number}>} ends the positions of its oldest and newest event; 0, 0: it has none
+ * @property {(text: string, options: {after: number, offset: number, before?: number, limit: number, signal: AbortSignal}) => ReturnType<Skein['searchEvents']>} search
+ */
+
+/**
+ * The lines of an agent's log that have a text, in order. The server looks through the log from its end back, window by
+ * window, so that the newest are there first; what is printed later is asked for from where the first window ended.
+ * Lines are numbered so that a number stays, whatever is found before or after.
+ */
+export class Hits {
+  #log
+  #told
+  #keep
+  #text = ''
+  #turn = 0 // of what was asked for; answers to an earlier one mean nothing
+  #cancel = new AbortController()
+  #running = 0 // the turn that waits for an answer
+  #again = false // there is more output than the running search may have seen
+  #first = 0 // the log begins here
+  #low = 0 // what follows was searched
+  #high = { after: 0, offset: 0 } // up to here
+  #window = 0 // 0: the search has not begun
+  /** @type {number[]} the events that the lines begin in, ascending */
+  #seqs = []
+  /** The number of the first that is known. */
+  oldest = 0
+  /** Whether the log was searched back to its beginning. */
+  whole = false
+  /** Whether there are so many that the search ended before. */
+  #full = false
+  /** Whether the log has lost some of what it had. */
+  dropped = false
+  /** @type {unknown} why the search ended before its time */
+  error = undefined
+
+  /**
+   * @param {Log} log
+   * @param {() => void} told called whenever something changed
+   * @param {number} [keep]
+   */
+  constructor(log, told, keep = MAX_HITS) {
+    this.#log = log
+    this.#told = told
+    this.#keep = keep
+  }
+
+  get text() {
+    return this.#text
+  }
+
+  /** How many are known. */
+  get total() {
+    return this.#seqs.length
+  }
+
+  /** The number of the newest; before the oldest when there is none. */
+  get newest() {
+    return this.oldest + this.#seqs.length - 1
+  }
+
+  /** @param {string} text '' ends the search */
+  start(text) {
+    this.#text = text
+    this.#turn++
+    this.#cancel.abort(new Error('another text is searched'))
+    this.#cancel = new AbortController()
+    this.#seqs = []
+    this.oldest = this.#low = this.#window = 0
+    this.#again = this.#full = this.whole = this.dropped = false
+    this.error = undefined
+    if (text) void this.#run()
+    this.#told()
+  }
+
+  /** There may be more by now; after an error, it is tried again. */
+  more() {
+    if (!this.#text) return
+    if (this.#running === this.#turn) this.#again = true
+    else void this.#run()
+  }
+
+  async #run() {
+    const turn = (this.#running = this.#turn)
+    const now = () => turn === this.#turn
+    this.error = undefined
+    try {
+      do {
+        this.#again = false
+        if (this.#window === 0) await this.#begin(now)
+        else await this.#forward(now)
+        while (now() && !this.whole && !this.#full) await this.#back(now)
+      } while (now() && this.#again)
+    } catch (e) {
+      if (now()) this.error = e
+    }
+    if (this.#running === turn) this.#running = 0
+    if (now()) this.#told()
+  }
+
+  /** @param {() => boolean} now whether the search is still wanted */
+  async #begin(now) {
+    const { first, last } = await this.#log.ends()
+    if (!now()) return
+    this.#first = first
+    this.#low = last
+    this.#high = { after: last, offset: 0 }
+    this.#window = WINDOW
+    this.whole = last === 0
+  }
+
+  /** @param {() => boolean} now */
+  async #forward(now) {
+    const { seqs, end } = await this.#scan(this.#high, undefined, now)
+    if (!now()) return
+    this.#high = end
+    this.#seqs = [...this.#seqs, ...seqs].sort((a, b) => a - b)
+    this.#trim()
+    if (seqs.length > 0) this.#told()
+  }
+
+  /** @param {() => boolean} now */
+  async #back(now) {
+    const after = Math.max(0, this.#first - 1, this.#low - this.#window)
+    const { seqs } = await this.#scan({ after, offset: 0 }, this.#low + 1, now)
+    if (!now()) return
+    this.#low = after
+    this.whole = after < this.#first || after === 0
+    this.oldest -= seqs.length
+    // A line may go on over the end of a window, and two streams alternate.
+    this.#seqs = [...seqs, ...this.#seqs].sort((a, b) => a - b)
+    this.#trim()
+    if (seqs.length < FEW) this.#window *= 4
+    this.#told()
+  }
+
+  /**
+   * @param {{after: number, offset: number}} from
+   * @param {number | undefined} before
+   * @param {() => boolean} now
+   */
+  async #scan(from, before, now) {
+    /** @type {number[]} */
+    const seqs = []
+    for (let end = from; ; ) {
+      const found = await this.#log.search(this.#text, { ...end, ...(before !== undefined && { before }), limit: PAGE, signal: this.#cancel.signal })
+      for (const { seq } of found.matches) seqs.push(seq)
+      if (seqs.length > 2 * this.#keep) seqs.splice(0, seqs.length - this.#keep - 1)
+      if (found.dropped) this.dropped ||= now()
+      end = { after: found.cursor, offset: found.offset ?? 0 }
+      if (!found.more || !now()) return { seqs, end }
+    }
+  }
+
+  #trim() {
+    const extra = this.#seqs.length - this.#keep
+    if (extra < 0) return
+    this.#full = true
+    this.#seqs.splice(0, extra)
+    this.oldest += extra
+    if (extra > 0) this.whole = false
+  }
+
+  /**
+   * @param {number} i its number
+   * @returns {Hit | undefined}
+   */
+  at(i) {
+    const seqs = this.#seqs
+    const here = i - this.oldest
+    const seq = seqs[here]
+    if (seq === undefined) return undefined
+    let last = here
+    while (seqs[last + 1] === seq) last++
+    return { seq, back: last - here }
+  }
+
+  /**
+   * The number of an event's last hit; undefined: it has none, or was not searched yet.
+   * @param {number} seq
+   */
+  of(seq) {
+    const i = this.#seqs.lastIndexOf(seq)
+    return i < 0 ? undefined : i + this.oldest
+  }
+
+  /**
+   * Whether what follows a position was searched.
+   * @param {number} seq
+   */
+  passed(seq) {
+    return this.#window > 0 && this.#low < seq
+  }
+
+  /**
+   * Where a step leads: from nowhere to the first or the last, and over each end to the other.
+   * @param {number | undefined} from
+   * @param {1 | -1} step
+   */
+  step(from, step) {
+    const { oldest, total, newest } = this
+    if (total === 0) return undefined
+    if (from === undefined || from < oldest || from > newest) return step > 0 ? oldest : newest
+    return oldest + ((from - oldest + step + total) % total)
+  }
+}
+
+/**
+ * What is said of a search.
+ * @param {Pick<Hits, 'text' | 'total' | 'oldest' | 'whole' | 'dropped' | 'error'>} hits
+ * @param {number} [at] the number of the one that is looked at
+ */
+export function hitsText({ text, total, oldest, whole, dropped, error }, at) {
+  if (!text) return ''
+  if (error && total === 0) return 'The search failed'
+  if (total === 0) return !whole ? 'Searching…' : dropped ? 'No match in what is left' : 'No match'
+  return `${at === undefined || at < oldest ? '' : `${at - oldest + 1} of `}${total}${whole && !error ? '' : '+'}${error ? ', then it failed' : ''}`
+}

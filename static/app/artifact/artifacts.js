@@ -1,0 +1,235 @@
+/** The page of all artifacts. There is no watch for them: the page looks every two seconds while it is seen. */
+import { dialog, open } from '../lib/dialog.js'
+import { clone, field, one, write } from '../lib/dom.js'
+import { bytes, clean, count } from '../lib/format.js'
+import { listen } from '../lib/keys.js'
+import { flash, later, leaving, steps, writeURL } from '../lib/later.js'
+import { page } from '../lib/page.js'
+import { failed, toast } from '../lib/toast.js'
+import { fillArtifact } from './artifact.js'
+import { Uploads } from './uploads.js'
+
+/** @import { Artifact, ArtifactListResult } from '../../client/types.js' */
+
+const LOOK_MS = 2000
+const BUSY_MS = 700
+const MAX_ARTIFACTS = 200
+
+const skein = page()
+const root = one(document, '#artifacts')
+const list = one(document, '#list')
+const rows = one(document, '#artifact-rows')
+const box = /** @type {HTMLInputElement} */ (one(document, '#q'))
+const ends = leaving()
+const links = { ...(root.dataset.task && { task: root.dataset.task }), ...(root.dataset.agent && { agent: root.dataset.agent }) }
+
+// --- the list ---
+
+/** @type {Map<string, {el: HTMLElement, a?: Artifact}>} */
+const shown = new Map()
+for (const el of /** @type {Iterable<HTMLElement>} */ (rows.children)) shown.set(el.dataset.id ?? '', { el })
+
+const nameOf = (/** @type {string} */ id) => skein.fleet.agents.get(id)?.name
+
+/** @param {ArtifactListResult} got */
+function show({ artifacts, total, bytes: all }) {
+  const ids = new Set(artifacts.map((a) => a.id))
+  for (const [id, { el }] of shown) {
+    if (ids.has(id)) continue
+    const focused = el.contains(document.activeElement)
+    const neighbour = el.nextElementSibling ?? el.previousElementSibling
+    el.remove()
+    shown.delete(id)
+    if (focused) /** @type {HTMLElement | null | undefined} */ (neighbour?.querySelector('.name'))?.focus()
+  }
+  artifacts.forEach((a, i) => {
+    const old = shown.get(a.id)
+    const el = old?.el ?? clone('artifact-row')
+    if (rows.children[i] !== el) rows.insertBefore(el, rows.children[i] ?? null)
+    fillArtifact(el, a, nameOf)
+    if (uploads.fills(a.id)) field(el, 'resume').hidden = true
+    if (!old || (old.a && old.a.state !== a.state)) flash(el)
+    shown.set(a.id, { el, a })
+  })
+  const filtered = box.value.trim() !== '' || Object.keys(links).length > 0
+  const none = total === 0 && !filtered
+  list.hidden = artifacts.length === 0
+  one(document, '#no-artifacts').hidden = !none
+  one(document, '#no-match').hidden = total > 0 || none
+  one(document, '#search').hidden = none
+  one(document, '#more').hidden = total <= artifacts.length
+  write(one(document, '#more-text'), `${artifacts.length} of ${total} are shown. Filter to see others.`)
+  const n = count(total, 'artifact', 'artifacts')
+  write(one(document, '#summary'), none ? '' : filtered ? `${n} of this filter; all take ${bytes(all)}` : `${n}, ${bytes(all)}`)
+}
+
+let turn = 0
+async function look() {
+  const mine = ++turn
+  const got = await skein.artifacts.list({ ...links, query: box.value.trim(), limit: MAX_ARTIFACTS }, { signal: ends })
+  if (mine === turn) show(got)
+}
+const soon = later(30, () => void look().catch(() => {}))
+
+async function follow() {
+  let told = false
+  for (;;) {
+    try {
+      if (document.visibilityState === 'visible' && skein.state === 'open') await look()
+      told = false
+    } catch (e) {
+      if (ends.aborted || skein.state === 'closed') return
+      if (!told) failed('The artifacts are not up to date', e)
+      told = true
+    }
+    await new Promise((wake) => setTimeout(wake, uploads.active > 0 ? BUSY_MS : LOOK_MS))
+  }
+}
+document.addEventListener('visibilitychange', soon)
+
+const filter = later(150, () => {
+  writeURL({ q: box.value.trim() })
+  soon()
+})
+box.addEventListener('input', filter)
+box.addEventListener('keydown', (e) => {
+  if (e.key === 'Escape' && box.value) {
+    box.value = ''
+    filter()
+  } else if (e.key === 'ArrowDown' || (e.key === 'Enter' && !e.isComposing)) /** @type {HTMLElement | null} */ (rows.querySelector('.name'))?.focus()
+  else return
+  e.preventDefault()
+})
+
+/** @param {Element} el @returns {Artifact | undefined} */
+const artifactAt = (el) => shown.get(/** @type {HTMLElement | null} */ (el.closest('.artifact'))?.dataset.id ?? '')?.a
+
+rows.addEventListener('click', (e) => {
+  const button = /** @type {Element} */ (e.target).closest('[data-do]')
+  const a = button && artifactAt(button)
+  if (!button || !a) return
+  const what = button.getAttribute('data-do')
+  e.preventDefault()
+  if (what === 'delete') ask(a)
+  else if (what === 'copy') void copy(a)
+  else if (what === 'resume') resume(a)
+})
+
+/** @param {Artifact} a */
+async function copy(a) {
+  try {
+    await navigator.clipboard.writeText(a.sha256 ?? '')
+    toast('done', 'The SHA-256 is in the clipboard')
+  } catch (e) {
+    failed('The SHA-256 was not copied', e)
+  }
+}
+
+// --- delete ---
+
+const question = dialog('delete')
+/** @type {Artifact | undefined} */
+let doomed
+
+/** @param {Artifact} a */
+function ask(a) {
+  doomed = a
+  write(field(question, 'title'), `Delete ${clean(a.name)}?`)
+  write(field(question, 'lead'), a.state === 'complete' ? `Its ${bytes(a.size)} are removed for good.` : 'Its upload ends, and what came so far is removed.')
+  open(question)
+  field(question, 'confirm').focus()
+}
+
+one(question, 'form').addEventListener('submit', async (e) => {
+  e.preventDefault()
+  question.close()
+  const a = doomed
+  if (!a) return
+  try {
+    await skein.artifacts.delete(a.id)
+    toast('done', `${clean(a.name)} is deleted`)
+  } catch (err) {
+    failed(`${clean(a.name)} was not deleted`, err)
+  }
+  soon()
+})
+
+// --- upload ---
+
+const uploads = new Uploads(skein, { links, changed: soon })
+const files = /** @type {HTMLInputElement} */ (one(document, '#files'))
+/** @type {Artifact | undefined} that the next choice goes on with */
+let resumed
+
+const choose = () => {
+  resumed = undefined
+  files.multiple = true
+  files.click()
+}
+for (const id of ['#upload-open', '#upload-first']) {
+  const button = one(document, id)
+  button.hidden = false
+  button.addEventListener('click', choose)
+}
+
+/** @param {Artifact} a */
+function resume(a) {
+  resumed = a
+  files.multiple = false
+  files.click()
+}
+
+files.addEventListener('change', () => {
+  const chosen = [...(files.files ?? [])]
+  files.value = ''
+  const a = resumed
+  resumed = undefined
+  const file = chosen[0]
+  if (!a) take(chosen)
+  else if (file && file.size !== a.size) failed('This is another file', new Error(`${file.name} has ${bytes(file.size)}; ${clean(a.name)} has ${bytes(a.size)}.`))
+  else if (file) uploads.add([file], a.id)
+})
+
+/** @param {File[]} chosen */
+function take(chosen) {
+  const left = uploads.add(chosen)
+  if (left > 0) failed(`${count(left, 'file was', 'files were')} left out`, new Error('Clear the finished ones, and add them again.'))
+}
+
+const drop = one(document, '#drop')
+const carries = (/** @type {DragEvent} */ e) => e.dataTransfer?.types.includes('Files') ?? false
+addEventListener('dragenter', (e) => {
+  if (carries(e)) drop.hidden = false
+})
+addEventListener('dragover', (e) => {
+  if (carries(e)) e.preventDefault()
+})
+addEventListener('dragleave', (e) => {
+  if (!e.relatedTarget) drop.hidden = true
+})
+addEventListener('drop', (e) => {
+  if (!carries(e)) return
+  e.preventDefault()
+  drop.hidden = true
+  const items = [...(e.dataTransfer?.items ?? [])]
+  const folders = items.filter((i) => i.webkitGetAsEntry?.()?.isDirectory).length
+  const dropped = items.filter((i) => !i.webkitGetAsEntry?.()?.isDirectory).flatMap((i) => i.getAsFile() ?? [])
+  if (folders > 0) failed(`${count(folders, 'folder was', 'folders were')} left out`, new Error('Drop the files in it, or an archive of it.'))
+  take(dropped)
+})
+
+void skein.ready.then(follow, () => {})
+
+const here = () => {
+  const el = document.activeElement?.closest('.artifact')
+  return el ? artifactAt(el) : undefined
+}
+listen({
+  ...steps(list), n: choose, '/': () => box.select(),
+  d: () => {
+    const a = here()
+    if (!a) return false
+    ask(a)
+    return true
+  },
+})

@@ -1,0 +1,241 @@
+import { alive, group, need, state } from '../lib/format.js'
+
+/** @import { Agent } from '../../client/types.js' */
+
+/** @typedef {{query: string, type: string, state: string, sort: string}} Filter as in the page's address */
+
+/**
+ * @typedef {object} Entry an agent in the list; the same one until the agent is forgotten
+ * @property {Agent} agent its newest record
+ * @property {string} words what of it a query may meet and does not change
+ * @property {boolean} matches the query, that is
+ */
+
+/**
+ * @typedef {object} Arrangement
+ * @property {Entry[]} needs those that need a person, the most urgent first
+ * @property {Entry[]} rest the others, in the filter's order
+ * @property {Record<string, number>} counts how many there are of each group, whatever the filter; '' is all
+ * @property {Map<string, number>} living how many of each type are alive
+ */
+
+const NEEDS = ['question', 'leftovers', 'unreachable', 'loop', 'suspended', 'stalled', 'failed']
+const STATES = ['running', 'starting', 'pending', 'stopping', 'unknown', 'lost', 'failed', 'stopped', 'completed', 'exited']
+const names = new Intl.Collator(undefined, { numeric: true, sensitivity: 'base' })
+
+/** @typedef {(a: Agent, b: Agent) => number} Compare */
+
+/** @type {Record<string, Compare>} */
+const ORDERS = {
+  age: (a, b) => (a.created_at < b.created_at ? 1 : a.created_at > b.created_at ? -1 : 0),
+  name: (a, b) => names.compare(a.name, b.name),
+  type: (a, b) => (a.type < b.type ? -1 : a.type > b.type ? 1 : 0),
+  status: (a, b) => STATES.indexOf(state(a)) - STATES.indexOf(state(b)),
+  cpu: (a, b) => (b.usage.cpu ?? 0) - (a.usage.cpu ?? 0),
+  memory: (a, b) => (b.usage.rss ?? 0) - (a.usage.rss ?? 0),
+}
+
+/** Orders whose natural direction goes up. */
+const RISING = new Set(['age', 'name', 'type', 'status'])
+
+/** Orders by what changes all the time. A change moves no agent in them; {@link Order.again} does. */
+const VOLATILE = new Set(['cpu', 'memory'])
+
+/** @type {Compare} */
+const newest = (a, b) => ORDERS.age?.(a, b) || b.num - a.num || (a.id < b.id ? -1 : a.id > b.id ? 1 : 0)
+
+/** @param {string} sort as in a filter; what it does not know is the age */
+export function direction(sort) {
+  const key = sort.replace(/^-/, '')
+  const known = Object.hasOwn(ORDERS, key)
+  const reverse = known && sort.startsWith('-')
+  return { key: known ? key : 'age', reverse, rising: RISING.has(known ? key : 'age') !== reverse, volatile: VOLATILE.has(key) }
+}
+
+/**
+ * The fleet as the list shows it: filtered, divided, in order. The order of all agents is kept; a change takes only the
+ * agents out that may have moved and merges them in again.
+ */
+export class Order {
+  /** @type {Map<string, Entry>} */
+  #entries = new Map()
+  /** @type {Entry[]} every one, in order, but for those in #moved */
+  #sorted = []
+  /** @type {Set<Entry>} */
+  #moved = new Set()
+  #direction = direction('')
+  #query = '' // what `matches` is by
+  #again = false
+  #dismissed
+
+  /** @param {(a: Agent) => boolean} dismissed whether a person said that the agent needs none */
+  constructor(dismissed) {
+    this.#dismissed = dismissed
+  }
+
+  get size() {
+    return this.#entries.size
+  }
+
+  get ids() {
+    return this.#entries.keys()
+  }
+
+  get agents() {
+    return [...this.#entries.values()].map((e) => e.agent)
+  }
+
+  /** @param {string} id */
+  get(id) {
+    return this.#entries.get(id)?.agent
+  }
+
+  /** @param {Agent} a */
+  needy(a) {
+    return need(a) !== '' && !this.#dismissed(a)
+  }
+
+  /**
+   * Takes a newer record in.
+   * @param {Agent} a
+   * @returns {boolean} whether it may stand elsewhere now, or a count be another
+   */
+  put(a) {
+    const entry = this.#entries.get(a.id)
+    if (!entry) {
+      this.#add(a)
+      return true
+    }
+    const old = entry.agent
+    entry.agent = a
+    if (old.name !== a.name || old.generation !== a.generation) entry.words = ''
+    const moved = this.#moves(old, a)
+    if (moved) this.#moved.add(entry)
+    return this.#matchesAnew(entry, old) || moved || state(old) !== state(a) || need(old) !== need(a)
+  }
+
+  /** @param {Agent} a */
+  #add(a) {
+    const entry = { agent: a, words: '', matches: true }
+    entry.matches = this.#match(entry)
+    this.#entries.set(a.id, entry)
+    this.#moved.add(entry)
+  }
+
+  /**
+   * @param {string} id
+   * @returns {boolean} whether it was there
+   */
+  delete(id) {
+    const entry = this.#entries.get(id)
+    if (!entry) return false
+    this.#entries.delete(id)
+    this.#moved.add(entry)
+    return true
+  }
+
+  /** What an order by CPU or memory goes by may have changed. */
+  again() {
+    this.#again = true
+  }
+
+  /**
+   * @param {Agent} old
+   * @param {Agent} a
+   */
+  #moves(old, a) {
+    const { key, volatile } = this.#direction
+    return (!volatile && ORDERS[key]?.(old, a) !== 0) || old.created_at !== a.created_at || old.num !== a.num
+  }
+
+  /**
+   * @param {Entry} entry
+   * @param {Agent} old
+   */
+  #matchesAnew(entry, old) {
+    if (this.#query === '' || (entry.words !== '' && old.last_line === entry.agent.last_line)) return false
+    const was = entry.matches
+    entry.matches = this.#match(entry)
+    return was !== entry.matches
+  }
+
+  /** @param {Entry} entry */
+  #match(entry) {
+    if (this.#query === '') return true
+    const { agent: a } = entry
+    entry.words ||= [a.name, a.id, a.type, (a.argv ?? []).join(' ')].join('\n').toLowerCase()
+    return entry.words.includes(this.#query) || (a.last_line ?? '').toLowerCase().includes(this.#query)
+  }
+
+  /**
+   * @param {Filter} filter
+   * @returns {Arrangement}
+   */
+  arrange(filter) {
+    this.#use(filter)
+    this.#settle()
+    /** @type {Arrangement} */
+    const { needs, rest, counts, living } = { needs: [], rest: [], counts: { '': this.size, needs: 0, alive: 0 }, living: new Map() }
+    const add = (/** @type {string} */ key) => (counts[key] = (counts[key] ?? 0) + 1)
+    for (const entry of this.#sorted) {
+      const { agent: a } = entry
+      const g = group(a)
+      const needy = this.needy(a)
+      add(g)
+      if (needy) add('needs')
+      if (alive(a)) {
+        add('alive')
+        living.set(a.type, (living.get(a.type) ?? 0) + 1)
+      }
+      if (!entry.matches || (filter.type && a.type !== filter.type)) continue
+      if (filter.state && (filter.state === 'needs' ? !needy : g !== filter.state)) continue
+      if (needy) needs.push(entry)
+      else rest.push(entry)
+    }
+    needs.sort(({ agent: a }, { agent: b }) => NEEDS.indexOf(need(a)) - NEEDS.indexOf(need(b)) || newest(a, b))
+    return { needs, rest, counts, living }
+  }
+
+  /** @param {Filter} filter */
+  #use(filter) {
+    const by = direction(filter.sort)
+    if (by.key !== this.#direction.key || by.reverse !== this.#direction.reverse) this.#again = true
+    this.#direction = by
+    const query = filter.query.toLowerCase()
+    if (query === this.#query) return
+    this.#query = query
+    for (const entry of this.#entries.values()) entry.matches = this.#match(entry)
+  }
+
+  #settle() {
+    const { key, reverse } = this.#direction
+    const order = ORDERS[key] ?? newest
+    const compare = (/** @type {Entry} */ { agent: a }, /** @type {Entry} */ { agent: b }) => (reverse ? -order(a, b) : order(a, b)) || newest(a, b)
+    if (this.#again) this.#sorted = [...this.#entries.values()].sort(compare)
+    else if (this.#moved.size > 0) {
+      const stay = this.#sorted.filter((e) => !this.#moved.has(e))
+      const come = [...this.#moved].filter((e) => this.#entries.get(e.agent.id) === e).sort(compare)
+      this.#sorted = merge(stay, come, compare)
+    }
+    this.#again = false
+    this.#moved.clear()
+  }
+}
+
+/**
+ * @template T
+ * @param {T[]} a
+ * @param {T[]} b
+ * @param {(a: T, b: T) => number} compare both are sorted by it
+ */
+function merge(a, b, compare) {
+  if (a.length === 0) return b
+  /** @type {T[]} */
+  const out = []
+  let i = 0
+  for (const y of b) {
+    for (let x = a[i]; x !== undefined && compare(x, y) <= 0; x = a[++i]) out.push(x)
+    out.push(y)
+  }
+  return out.concat(a.slice(i))
+}

@@ -1,0 +1,20 @@
+import { Skein } from '../../client/index.js'
+import { admission } from './admission.js'
+import { at } from './base.js'
+import { connection } from './connection.js'
+import { emergency } from './emergency.js'
+import { forced, forcedLine } from './forced.js'
+import { theme } from './theme.js'
+import { trail } from './trail.js'
+
+/** What every page starts with: the theme, the session, the badge, the line of a forced transport, the banner while admission is closed, the emergency stop. */
+export function page() {
+  theme()
+  document.querySelector('.nav [aria-current]')?.scrollIntoView({ block: 'nearest', inline: 'nearest' }) // on a phone not all fit
+  const skein = new Skein({ url: location.origin + at('/'), clientName: 'dashboard', transport: forced(), log: (what, detail) => trail.add(what, detail) })
+  connection(skein)
+  forcedLine(skein)
+  admission(skein)
+  emergency(skein)
+  return skein
+}

@@ -1,0 +1,210 @@
+import { PRIORITIES } from '../../client/codes.js'
+import { agentName, columnOf, isChild, isOver, lastRun, taskGroup } from './taskformat.js'
+
+/** @import { Task } from '../../client/types.js' */
+
+/**
+ * @typedef {object} TaskFilter as in the page's address
+ * @property {string} query
+ * @property {string} type
+ * @property {string} state '' for all; 'dead': those whose attempts are used up
+ * @property {boolean} board by state, in columns
+ * @property {boolean} parts with the child tasks of orchestrations that are over
+ */
+
+/**
+ * @typedef {object} TaskEntry a task on the page; the same one until the task is forgotten
+ * @property {Task} task its newest record
+ * @property {Task} shown the record with its place in the queue; another one whenever something of it changes
+ * @property {string} words what of it a query may meet; '' until it is looked for
+ * @property {number} ended when, in milliseconds
+ * @property {number} rank of its priority
+ */
+
+/** The parts of the queue, and the columns of the board, in order. */
+export const PARTS = /** @type {const} */ (['input', 'working', 'waiting', 'over'])
+export const COLUMNS = /** @type {const} */ (['submitted', 'working', 'input_required', 'completed', 'failed', 'canceled'])
+
+/**
+ * @typedef {object} TaskArrangement
+ * @property {Map<string, TaskEntry[]>} parts the tasks that the filter lets through, each part in its order
+ * @property {Record<string, number>} counts how many there are by state, whatever the filter; '' is all, 'dead' dead letters
+ * @property {number} children how many child tasks of orchestrations are over
+ */
+
+const NORMAL = PRIORITIES.indexOf('normal')
+
+/** All tasks, and the order that the page shows them in. ui/tasks.go has the same for the first render. */
+export class Queue {
+  /** @type {Map<string, TaskEntry>} */
+  #entries = new Map()
+  /** @type {TaskEntry[]} those that are over, the newest end first; kept, since sorting what is nearly sorted is cheap */
+  #over = []
+  #overMoved = false
+  /** @type {TaskEntry[]} those whose agents ask, as they were put in order last */
+  #input = []
+  #question
+
+  /** @param {(task: Task) => string} [question] what the agent at work on a task asks */
+  constructor(question = () => '') {
+    this.#question = question
+  }
+
+  get size() {
+    return this.#entries.size
+  }
+
+  /** @param {string} id */
+  get(id) {
+    return this.#entries.get(id)?.task
+  }
+
+  /** @param {Task} task */
+  put(task) {
+    const old = this.#entries.get(task.id)
+    const wasOver = old !== undefined && isOver(old.task)
+    const entry = old ?? /** @type {TaskEntry} */ ({})
+    const ended = Date.parse(task.ended_at ?? '') || 0
+    const rank = PRIORITIES.indexOf(task.priority ?? 'normal')
+    if (isOver(task) !== wasOver || (wasOver && ended !== entry.ended)) this.#overMoved = true
+    if (isOver(task) && !wasOver) this.#over.push(entry)
+    Object.assign(entry, { task, shown: task, words: '', ended, rank: rank < 0 ? NORMAL : rank })
+    this.#entries.set(task.id, entry)
+  }
+
+  /** @param {string} id */
+  delete(id) {
+    if (this.#entries.delete(id)) this.#overMoved = true
+  }
+
+  /**
+   * These are all the tasks there are.
+   * @param {ReadonlyMap<string, Task>} tasks
+   */
+  replace(tasks) {
+    for (const id of [...this.#entries.keys()]) if (!tasks.has(id)) this.delete(id)
+    for (const task of tasks.values()) this.put(task)
+  }
+
+  /**
+   * How many tasks below these are not over, and not among them.
+   * @param {Iterable<string>} ids
+   */
+  openBelow(ids) {
+    const within = new Set(ids)
+    const asked = new Set(within)
+    let n = 0
+    for (const { task } of [...this.#entries.values()].sort((a, b) => a.task.num - b.task.num)) { // a parent is older
+      if (!task.parent || !within.has(task.parent)) continue
+      within.add(task.id)
+      if (!isOver(task) && !asked.has(task.id)) n++
+    }
+    return n
+  }
+
+  /**
+   * @param {TaskFilter} filter
+   * @returns {TaskArrangement}
+   */
+  arrange(filter) {
+    this.#settle()
+    const { input, working, waiting } = this.#open()
+    this.#place(waiting)
+    this.#input = input
+    for (const entry of input) this.#ask(entry)
+    const query = filter.query.toLowerCase()
+    const keyOf = filter.board ? columnOf : taskGroup
+    /** @type {Map<string, TaskEntry[]>} */
+    const parts = new Map((filter.board ? COLUMNS : PARTS).map((key) => [key, []]))
+    /** @type {Record<string, number>} */
+    const counts = { '': this.size, dead: 0 }
+    let children = 0
+    for (const part of [input, working, waiting, this.#over]) {
+      for (const entry of part) {
+        const { task } = entry
+        counts[task.state] = (counts[task.state] ?? 0) + 1
+        if (task.dead_letter) counts.dead = (counts.dead ?? 0) + 1
+        if (isChild(task) && isOver(task)) children++
+        if (matches(entry, filter, query)) parts.get(keyOf(task))?.push(entry)
+      }
+    }
+    return { parts, counts, children }
+  }
+
+  /**
+   * Shows what the agent asks.
+   * @param {TaskEntry} entry
+   */
+  #ask(entry) {
+    const message = this.#question(entry.task)
+    if ((entry.shown.message ?? '') !== message) entry.shown = { ...entry.task, message }
+  }
+
+  /** Whether an agent asks something else than is shown. */
+  get asksAnew() {
+    return this.#input.some((e) => (e.shown.message ?? '') !== this.#question(e.task))
+  }
+
+  #settle() {
+    if (!this.#overMoved) return
+    this.#overMoved = false
+    this.#over = [...new Set(this.#over)].filter((e) => this.#entries.get(e.task.id) === e && isOver(e.task))
+    this.#over.sort((a, b) => b.ended - a.ended || b.task.num - a.task.num)
+  }
+
+  /** Those that are not over, each part in its order. */
+  #open() {
+    /** @type {Record<'input' | 'working' | 'waiting', TaskEntry[]>} */
+    const open = { input: [], working: [], waiting: [] }
+    for (const entry of this.#entries.values()) {
+      const group = taskGroup(entry.task)
+      if (group !== 'over') open[group].push(entry)
+    }
+    const byAge = (/** @type {TaskEntry} */ a, /** @type {TaskEntry} */ b) => a.task.num - b.task.num
+    open.input.sort(byAge)
+    open.working.sort(byAge)
+    open.waiting.sort((a, b) => {
+      const queued = Number(isQueued(b)) - Number(isQueued(a))
+      return queued || (isQueued(a) ? a.rank - b.rank : 0) || byAge(a, b)
+    })
+    return open
+  }
+
+  /**
+   * Numbers the tasks that wait for the same agents. The server tells only the first of them whenever they move, and all
+   * of them wait for the same reason.
+   * @param {TaskEntry[]} waiting in order
+   */
+  #place(waiting) {
+    /** @type {Map<string, {n: number, why: string | undefined}>} */
+    const lines = new Map()
+    for (const entry of waiting) {
+      if (!isQueued(entry)) continue
+      const { task } = entry
+      const key = `${task.type ?? ''}|${task.agent ?? ''}|${task.capabilities?.join(' ') ?? ''}`
+      const line = lines.get(key) ?? { n: 0, why: task.waiting }
+      line.n++
+      lines.set(key, line)
+      if (entry.shown.position !== line.n || entry.shown.waiting !== line.why) entry.shown = { ...task, position: line.n, waiting: line.why }
+    }
+  }
+}
+
+/** @param {TaskEntry} e whether it could begin now and only waits for an agent */
+const isQueued = (e) => Boolean(e.task.position)
+
+/**
+ * @param {TaskEntry} entry
+ * @param {TaskFilter} f
+ * @param {string} query in lower case
+ */
+function matches(entry, f, query) {
+  const t = entry.task
+  if (f.type && t.type !== f.type) return false
+  if (f.state && (f.state === 'dead' ? !t.dead_letter : t.state !== f.state)) return false
+  if (isChild(t) && isOver(t) && !f.parts && !f.state && !f.query) return false
+  if (!query) return true
+  const run = lastRun(t)
+  entry.words ||= [t.name, t.id, t.type, t.queue, t.capabilities?.join(' '), t.input?.text, t.message, run && agentName(run)].join('\n').toLowerCase()
+  return entry.words.includes(query)
+}

@@ -1,0 +1,28 @@
+import assert from 'node:assert/strict'
+import { readFileSync, readdirSync } from 'node:fs'
+import { test } from 'node:test'
+
+const folder = new URL('../app/', import.meta.url)
+
+/** Which folders a folder of app may import from, beside itself and the client library. */
+const ROOMS = {
+  lib: [],
+  artifact: ['lib'],
+  fleet: ['lib'],
+  memory: ['lib'],
+  network: ['lib'],
+  task: ['lib', 'artifact'],
+  agent: ['lib', 'artifact', 'fleet', 'task'],
+}
+
+test('imports of the pages run one way: pages, and what all share', () => {
+  assert.deepEqual(readdirSync(folder).sort(), Object.keys(ROOMS).sort())
+  for (const [room, may] of Object.entries(ROOMS)) {
+    for (const name of readdirSync(new URL(room, folder))) {
+      const text = readFileSync(new URL(`${room}/${name}`, folder), 'utf8')
+      for (const [, from] of text.matchAll(/from '\.\.\/([a-z.]+)\//g)) {
+        assert.ok(from === '..' || from === room || /** @type {string[]} */ (may).includes(from ?? ''), `${room}/${name} imports from ${from}`)
+      }
+    }
+  }
+})
