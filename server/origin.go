@@ -26,13 +26,23 @@ func (s *Server) mayOpen(origin, hostport string, encrypted bool) bool {
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || !s.allowedHost(u.Host) {
 		return false
 	}
-	if u.Host == hostport && (u.Scheme == "https" || !encrypted) {
+	if sameHost(u, hostport) && (u.Scheme == "https" || !encrypted) {
 		return true
 	}
 	if u.Scheme == "http" {
 		return s.httpPort != 0 && portOf(u, 80) == s.httpPort
 	}
 	return s.tlsPort != 0 && portOf(u, 443) == s.tlsPort
+}
+
+// sameHost reports whether host[:port] is that of an origin. Neither origins nor Host headers name the scheme's own port.
+func sameHost(origin *url.URL, hostport string) bool {
+	def := 80
+	if origin.Scheme == "https" {
+		def = 443
+	}
+	to := &url.URL{Host: hostport}
+	return origin.Hostname() == to.Hostname() && portOf(origin, def) == portOf(to, def)
 }
 
 func portOf(u *url.URL, def int) int {

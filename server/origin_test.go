@@ -51,6 +51,7 @@ func TestDoorsBesideAProxy(t *testing.T) {
 		"from elsewhere, UDP for loopback":   {nil, name, origin, false},
 		"a program, from elsewhere":          {nil, name, "", false},
 		"UDP is mapped, a program":           {[]func(*Options){func(o *Options) { o.QUICPort = 443 }}, name, "", true},
+		"UDP is mapped, to 443, a page":      {[]func(*Options){func(o *Options) { o.QUICPort = 443 }}, name, origin, true},
 		"UDP is mapped, to the page's port":  {[]func(*Options){func(o *Options) { o.QUICPort = 443 }}, name + ":443", origin + ":443", true},
 		"UDP for all, a page":                {[]func(*Options){func(o *Options) { o.Listen, o.InsecureListen = ":0", true }}, name, origin, false},
 		"UDP for all, a page that may":       {[]func(*Options){func(o *Options) { o.Listen, o.InsecureListen, o.AllowOrigins = ":0", true, []string{origin} }}, name, origin, true},
