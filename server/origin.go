@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"slices"
 	"strconv"
+	"strings"
 
 	"skein.dev/skein/webtransport/wire"
 )
@@ -89,6 +90,12 @@ func pageOrigin(r *http.Request) string {
 		return "https://" + r.Host
 	}
 	return "http://" + r.Host
+}
+
+// secureContext reports whether browsers take a page of an origin for one that nobody on the way can change.
+func secureContext(origin string) bool {
+	scheme, host, _ := strings.Cut(origin, "://")
+	return scheme == "https" || local(host) || strings.HasSuffix(hostname(host), ".localhost")
 }
 
 // local reports whether host[:port] names this machine itself.

@@ -158,6 +158,9 @@ func writeJSON(w http.ResponseWriter, status int, v any) {
 
 func (s *Server) page(w http.ResponseWriter, r *http.Request, status int, c templ.Component) {
 	w.Header().Set("Cache-Control", "no-store")
+	if s.overSocketAlone(r) {
+		r = r.WithContext(ui.WithEarly(r.Context(), static.Extra()))
+	}
 	templ.Handler(c, templ.WithStatus(status), templ.WithErrorHandler(func(r *http.Request, err error) http.Handler {
 		s.log.Error("a page could not be rendered", "path", r.URL.Path, "err", err)
 		return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
@@ -348,6 +351,13 @@ func (s *Server) quicDoor(r *http.Request, origin string) string {
 		return ""
 	}
 	return "https://" + host + s.base + wire.WebTransportPath
+}
+
+// overSocketAlone reports whether the page that r asks for connects over WebSocket alone: it is told of no WebTransport door, or
+// its browser has no WebTransport, which is for secure contexts.
+func (s *Server) overSocketAlone(r *http.Request) bool {
+	origin := pageOrigin(r)
+	return s.quicDoor(r, origin) == "" || !secureContext(origin)
 }
 
 // socketDoor is the WebSocket door for people to read, likewise.

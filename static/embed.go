@@ -57,6 +57,16 @@ func URL(name string) string {
 // chunk is the name of a module that others share, or load when they must: they import it by the hash in its name.
 var chunk = regexp.MustCompile(`^(chunk|extra)-[0-9A-Z]{8}\.js$`)
 
+// Extra is the module that the library loads when it needs a WebSocket (client/load.js), as a page finds it; "" before a build.
+var Extra = sync.OnceValue(func() string {
+	for name := range files() {
+		if strings.HasPrefix(name, "extra-") && chunk.MatchString(name) {
+			return "/static/" + name
+		}
+	}
+	return ""
+})
+
 // Final reports whether a request for the file, with what stands behind the question mark, never gets another answer.
 func (f *File) Final(query string) bool { return query == "v="+f.Hash || chunk.MatchString(f.Name) }
 

@@ -14,6 +14,19 @@ func WithBase(ctx context.Context, base string) context.Context {
 	return context.WithValue(ctx, baseKey{}, base)
 }
 
+type earlyKey struct{}
+
+// WithEarly gives ctx the path of a module that a page's script will import, so that browsers fetch it beside the script.
+func WithEarly(ctx context.Context, module string) context.Context {
+	return context.WithValue(ctx, earlyKey{}, module)
+}
+
+// early gives what WithEarly gave; "": nothing.
+func early(ctx context.Context) string {
+	module, _ := ctx.Value(earlyKey{}).(string)
+	return module
+}
+
 // Base gives what WithBase gave.
 func Base(ctx context.Context) string {
 	base, _ := ctx.Value(baseKey{}).(string)

@@ -1,4 +1,4 @@
-import { BROKEN, expect, signIn, test } from '../fixtures/test.js'
+import { BROKEN, expect, live, signIn, test } from '../fixtures/test.js'
 
 // What the library loads only when it must, in a browser: when it does, and what happens when it can't.
 
@@ -61,4 +61,22 @@ test('where it can not be fetched, WebTransport is as it was, and a WebSocket sa
   await page.unroute(EXTRA)
   expect(await page.evaluate(async () => (await skein.ready, skein.connection.transport))).toBe('websocket')
   expect(new URL(fetched.at(-1)).search, 'Firefox would not fetch the same name again').toMatch(/^\?again=\d+$/)
+})
+
+test.describe('without WebTransport', () => {
+  test.use({ args: ['--listen', 'off'] })
+
+  test('a page of such a server asks for it before its script has come, and once', async ({ page, server }) => {
+    /** @type {string[]} */
+    const asked = []
+    page.on('request', (request) => request.url().includes('/extra-') && asked.push(request.url()))
+    const extra = page.waitForRequest(EXTRA)
+    await page.route(/\/static\/fleet\.js/, async (route) => {
+      await extra // the script does not run before
+      await route.continue()
+    })
+    await signIn(page, server)
+    await live(page, 'websocket')
+    expect(asked).toHaveLength(1)
+  })
 })
