@@ -7,15 +7,16 @@ const folder = new URL('../app/', import.meta.url)
 /** Which folders a folder of app may import from, beside itself and the client library. */
 const ROOMS = {
   lib: [],
-  artifact: ['lib'],
-  fleet: ['lib'],
-  memory: ['lib'],
+  list: ['lib'],
+  artifact: ['lib', 'list'],
+  fleet: ['lib', 'list'],
+  memory: ['lib', 'list'],
   network: ['lib'],
-  task: ['lib', 'artifact'],
+  task: ['lib', 'list', 'artifact'],
   agent: ['lib', 'artifact', 'fleet', 'task'],
 }
 
-test('imports of the pages run one way: pages, and what all share', () => {
+test('imports of the pages run one way: pages, their lists, what all share', () => {
   assert.deepEqual(readdirSync(folder).sort(), Object.keys(ROOMS).sort())
   for (const [room, may] of Object.entries(ROOMS)) {
     for (const name of readdirSync(new URL(room, folder))) {

@@ -3,9 +3,11 @@ import { dialog, open } from '../lib/dialog.js'
 import { clone, field, one, write } from '../lib/dom.js'
 import { bytes, clean, count } from '../lib/format.js'
 import { listen } from '../lib/keys.js'
-import { flash, later, leaving, steps, writeURL } from '../lib/later.js'
+import { later, leaving, writeURL } from '../lib/later.js'
 import { page } from '../lib/page.js'
 import { failed, toast } from '../lib/toast.js'
+import { poll } from '../list/poll.js'
+import { Table } from '../list/table.js'
 import { fillArtifact } from './artifact.js'
 import { Uploads } from './uploads.js'
 
@@ -18,39 +20,28 @@ const MAX_ARTIFACTS = 200
 const skein = page()
 const root = one(document, '#artifacts')
 const list = one(document, '#list')
-const rows = one(document, '#artifact-rows')
 const box = /** @type {HTMLInputElement} */ (one(document, '#q'))
 const ends = leaving()
 const links = { ...(root.dataset.task && { task: root.dataset.task }), ...(root.dataset.agent && { agent: root.dataset.agent }) }
 
 // --- the list ---
 
-/** @type {Map<string, {el: HTMLElement, a?: Artifact}>} */
-const shown = new Map()
-for (const el of /** @type {Iterable<HTMLElement>} */ (rows.children)) shown.set(el.dataset.id ?? '', { el })
+const table = new Table(list, one(document, '#artifact-rows'), 'id')
+/** @type {Map<string, Artifact>} what the rows show; the server's own say it only to people */
+let shown = new Map()
 
 const nameOf = (/** @type {string} */ id) => skein.fleet.agents.get(id)?.name
 
 /** @param {ArtifactListResult} got */
 function show({ artifacts, total, bytes: all }) {
-  const ids = new Set(artifacts.map((a) => a.id))
-  for (const [id, { el }] of shown) {
-    if (ids.has(id)) continue
-    const focused = el.contains(document.activeElement)
-    const neighbour = el.nextElementSibling ?? el.previousElementSibling
-    el.remove()
-    shown.delete(id)
-    if (focused) /** @type {HTMLElement | null | undefined} */ (neighbour?.querySelector('.name'))?.focus()
-  }
-  artifacts.forEach((a, i) => {
-    const old = shown.get(a.id)
-    const el = old?.el ?? clone('artifact-row')
-    if (rows.children[i] !== el) rows.insertBefore(el, rows.children[i] ?? null)
-    fillArtifact(el, a, nameOf)
-    if (uploads.fills(a.id)) field(el, 'resume').hidden = true
-    if (!old || (old.a && old.a.state !== a.state)) flash(el)
-    shown.set(a.id, { el, a })
-  })
+  table.show(artifacts.map((a) => ({
+    key: a.id, make: () => clone('artifact-row'), fresh: table.get(a.id) ? (shown.get(a.id)?.state ?? a.state) !== a.state : true,
+    fill: (el) => {
+      fillArtifact(el, a, nameOf)
+      if (uploads.fills(a.id)) field(el, 'resume').hidden = true
+    },
+  })))
+  shown = new Map(artifacts.map((a) => [a.id, a]))
   const filtered = box.value.trim() !== '' || Object.keys(links).length > 0
   const none = total === 0 && !filtered
   list.hidden = artifacts.length === 0
@@ -71,40 +62,18 @@ async function look() {
 }
 const soon = later(30, () => void look().catch(() => {}))
 
-async function follow() {
-  let told = false
-  for (;;) {
-    try {
-      if (document.visibilityState === 'visible' && skein.state === 'open') await look()
-      told = false
-    } catch (e) {
-      if (ends.aborted || skein.state === 'closed') return
-      if (!told) failed('The artifacts are not up to date', e)
-      told = true
-    }
-    await new Promise((wake) => setTimeout(wake, uploads.active > 0 ? BUSY_MS : LOOK_MS))
-  }
-}
 document.addEventListener('visibilitychange', soon)
 
 const filter = later(150, () => {
   writeURL({ q: box.value.trim() })
   soon()
 })
-box.addEventListener('input', filter)
-box.addEventListener('keydown', (e) => {
-  if (e.key === 'Escape' && box.value) {
-    box.value = ''
-    filter()
-  } else if (e.key === 'ArrowDown' || (e.key === 'Enter' && !e.isComposing)) /** @type {HTMLElement | null} */ (rows.querySelector('.name'))?.focus()
-  else return
-  e.preventDefault()
-})
+table.filteredBy(box, filter)
 
-/** @param {Element} el @returns {Artifact | undefined} */
-const artifactAt = (el) => shown.get(/** @type {HTMLElement | null} */ (el.closest('.artifact'))?.dataset.id ?? '')?.a
+/** @param {Element | null} el @returns {Artifact | undefined} */
+const artifactAt = (el) => shown.get(table.keyAt(el) ?? '')
 
-rows.addEventListener('click', (e) => {
+list.addEventListener('click', (e) => {
   const button = /** @type {Element} */ (e.target).closest('[data-do]')
   const a = button && artifactAt(button)
   if (!button || !a) return
@@ -218,16 +187,12 @@ addEventListener('drop', (e) => {
   take(dropped)
 })
 
-void skein.ready.then(follow, () => {})
+void skein.ready.then(() => poll(skein, { look, ends, every: () => (uploads.active > 0 ? BUSY_MS : LOOK_MS), title: 'The artifacts are not up to date' }), () => {})
 
-const here = () => {
-  const el = document.activeElement?.closest('.artifact')
-  return el ? artifactAt(el) : undefined
-}
 listen({
-  ...steps(list), n: choose, '/': () => box.select(),
+  ...table.steps, n: choose, '/': () => box.select(),
   d: () => {
-    const a = here()
+    const a = artifactAt(document.activeElement)
     if (!a) return false
     ask(a)
     return true

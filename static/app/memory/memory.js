@@ -2,21 +2,22 @@
 import { clone, field, mark, one, write } from '../lib/dom.js'
 import { ago, bytes, count } from '../lib/format.js'
 import { listen } from '../lib/keys.js'
-import { flash, leaving, later, steps } from '../lib/later.js'
+import { later, leaving } from '../lib/later.js'
 import { page } from '../lib/page.js'
-import { failed } from '../lib/toast.js'
+import { poll } from '../list/poll.js'
+import { Table } from '../list/table.js'
 import { EntryForm } from './entryform.js'
 import { MemorySearch } from './memorysearch.js'
 import { conflictText, showUsage } from './usage.js'
 import { entryURL, spaceURL } from './value.js'
 
 /** @import { MemoryNamespace } from '../../client/types.js' */
+/** @import { Item } from '../list/table.js' */
 
 const LOOK_MS = 2000
 
 const skein = page()
 const list = one(document, '#namespaces')
-const rows = one(document, '#namespace-rows')
 const search = new MemorySearch(skein)
 const ends = leaving()
 
@@ -41,31 +42,28 @@ one(document, '#new-open').addEventListener('click', (e) => {
   add()
 })
 
-/** @type {Map<string, HTMLElement>} */
-const shown = new Map()
-for (const el of /** @type {Iterable<HTMLElement>} */ (rows.children)) shown.set(el.dataset.name ?? '', el)
+const table = new Table(list, one(document, '#namespace-rows'), 'name')
+
+/** @param {MemoryNamespace} ns @returns {Item} */
+function item(ns) {
+  const old = table.get(ns.name)
+  const time = old && field(old, 'updated')
+  const changed = time?.dataset.live === '' && time.title !== `Revision ${ns.revision}`
+  return { key: ns.name, make: () => made(ns), fill: (el) => fill(el, ns), fresh: !old || changed }
+}
+
+/** @param {MemoryNamespace} ns */
+function made({ name }) {
+  const el = clone('namespace-row')
+  mark(el, 'data-name', name)
+  write(field(el, 'name'), name)
+  mark(field(el, 'name'), 'href', spaceURL(name))
+  return el
+}
 
 /** @param {MemoryNamespace[]} all */
 function show(all) {
-  const names = new Set(all.map((ns) => ns.name))
-  for (const [name, el] of shown) {
-    if (names.has(name)) continue
-    el.remove()
-    shown.delete(name)
-  }
-  all.forEach((ns, i) => {
-    let el = shown.get(ns.name)
-    const old = el
-    if (!el) {
-      el = clone('namespace-row')
-      mark(el, 'data-name', ns.name)
-      write(field(el, 'name'), ns.name)
-      mark(field(el, 'name'), 'href', spaceURL(ns.name))
-      shown.set(ns.name, el)
-    }
-    if (rows.children[i] !== el) rows.insertBefore(el, rows.children[i] ?? null)
-    fill(el, ns, Boolean(old))
-  })
+  table.show(all.map(item))
   list.hidden = all.length === 0
   one(document, '#no-memory').hidden = all.length > 0
   one(document, '#search').hidden = all.length === 0
@@ -77,44 +75,26 @@ function show(all) {
 /**
  * @param {HTMLElement} el
  * @param {MemoryNamespace} ns
- * @param {boolean} known
  */
-function fill(el, ns, known) {
+function fill(el, ns) {
   const time = field(el, 'updated')
-  const changed = time.title !== `Revision ${ns.revision}`
   showUsage(el, ns, { keys: String(ns.keys) })
   mark(time, 'title', `Revision ${ns.revision}`)
   mark(time, 'datetime', ns.updated_at)
   write(time, ago(Date.now() - Date.parse(ns.updated_at)))
-  if (!known || (changed && time.dataset.live === '')) flash(el)
   time.dataset.live = ''
 }
 
 async function look() {
-  if (document.visibilityState !== 'visible' || skein.state !== 'open') return
   show(await skein.memory.namespaces({ signal: ends }))
 }
 
-let told = false
-async function follow() {
-  for (;;) {
-    try {
-      await look()
-      told = false
-    } catch (e) {
-      if (ends.aborted || skein.state === 'closed') return
-      if (!told) failed('The namespaces are not up to date', e)
-      told = true
-    }
-    await new Promise((wake) => setTimeout(wake, LOOK_MS))
-  }
-}
-void skein.ready.then(follow, () => {})
-const again = later(50, () => void look().catch(() => {}))
+void skein.ready.then(() => poll(skein, { look, ends, every: () => LOOK_MS, title: 'The namespaces are not up to date' }), () => {})
+const again = later(50, () => document.visibilityState === 'visible' && skein.state === 'open' && void look().catch(() => {}))
 document.addEventListener('visibilitychange', again)
 
 setInterval(() => {
   for (const t of /** @type {NodeListOf<HTMLTimeElement>} */ (document.querySelectorAll('time[data-f="updated"]'))) write(t, ago(Date.now() - Date.parse(t.dateTime)))
 }, 1000)
 
-listen({ ...steps(list), n: add, '/': () => search.focus() })
+listen({ ...table.steps, n: add, '/': () => search.focus() })

@@ -6,9 +6,10 @@ import { at } from '../lib/base.js'
 import { clone, field, mark, one, write } from '../lib/dom.js'
 import { ago, bytes, clean, count } from '../lib/format.js'
 import { listen } from '../lib/keys.js'
-import { flash, later, leaving, steps, writeURL } from '../lib/later.js'
+import { later, leaving, writeURL } from '../lib/later.js'
 import { page } from '../lib/page.js'
 import { failed } from '../lib/toast.js'
+import { Table } from '../list/table.js'
 import { EntryForm } from './entryform.js'
 import { MemorySearch, showWriter } from './memorysearch.js'
 import { conflictText, showUsage } from './usage.js'
@@ -35,14 +36,9 @@ let prefix = box.value
 let after = root.dataset.after ?? '' // the page begins behind this key
 let next = root.dataset.next ?? '' // and has all up to this one; '': all there are
 let total = 0
+const table = new Table(list, rows, 'key')
 /** @type {string[]} in their order */
-let keys = []
-/** @type {Map<string, HTMLElement>} */
-const shown = new Map()
-for (const el of /** @type {Iterable<HTMLElement>} */ (rows.children)) {
-  keys.push(el.dataset.key ?? '')
-  shown.set(el.dataset.key ?? '', el)
-}
+let keys = [...table.keys]
 
 /** @param {string} key whether it belongs among those shown */
 const covers = (key) =>
@@ -64,20 +60,20 @@ function place(key) {
  * @param {boolean} live it changed just now
  */
 function put(e, live) {
-  let el = shown.get(e.key)
+  const el = table.get(e.key)
   if (el && Number(el.dataset.revision) >= e.revision) return
-  if (!el) {
-    el = clone('entry-row')
-    shown.set(e.key, el)
-    const at = place(e.key)
-    rows.insertBefore(el, rows.children[at] ?? null)
-    keys.splice(at, 0, e.key)
-    mark(el, 'data-key', e.key)
-    write(field(el, 'key'), e.key)
-    mark(field(el, 'key'), 'href', entryURL(e.namespace, e.key))
-  }
-  fill(el, e)
-  if (live) flash(el)
+  const at = place(e.key)
+  if (!el) keys.splice(at, 0, e.key)
+  table.put({ key: e.key, make: () => made(e), fill: (row) => fill(row, e), fresh: live }, at)
+}
+
+/** @param {MemoryEntry} e */
+function made({ namespace, key }) {
+  const el = clone('entry-row')
+  mark(el, 'data-key', key)
+  write(field(el, 'key'), key)
+  mark(field(el, 'key'), 'href', entryURL(namespace, key))
+  return el
 }
 
 /**
@@ -104,14 +100,9 @@ function fill(el, e) {
 
 /** @param {string} key */
 function drop(key) {
-  const el = shown.get(key)
-  if (!el) return
-  const focused = el.contains(document.activeElement)
-  const neighbour = el.nextElementSibling ?? el.previousElementSibling
-  el.remove()
-  shown.delete(key)
+  if (!table.get(key)) return
+  table.drop(key)
   keys = keys.filter((k) => k !== key)
-  if (focused) /** @type {HTMLElement | null | undefined} */ (neighbour?.querySelector('.name'))?.focus()
 }
 
 // --- pages ---
@@ -129,8 +120,7 @@ async function load(from) {
     for await (const got of skein.memory.list({ namespace: name, prefix, limit: PAGE, values: true, ...(from && { after: from }) }, { signal: ends })) {
       if (mine !== turn) return
       if (!from) {
-        rows.replaceChildren()
-        shown.clear()
+        table.clear()
         keys = []
         after = ''
       }
@@ -162,15 +152,7 @@ const filter = later(120, () => {
   writeURL({ prefix, after: '' })
   void load('')
 })
-box.addEventListener('input', filter)
-box.addEventListener('keydown', (e) => {
-  if (e.key === 'Escape' && box.value) {
-    box.value = ''
-    filter()
-  } else if (e.key === 'ArrowDown' || (e.key === 'Enter' && !e.isComposing)) /** @type {HTMLElement | null} */ (rows.querySelector('.name'))?.focus()
-  else return
-  e.preventDefault()
-})
+table.filteredBy(box, filter)
 one(document, '#no-match [data-do="clear"]').addEventListener('click', (e) => {
   e.preventDefault()
   box.value = ''
@@ -252,7 +234,7 @@ const form = new EntryForm({
     form.close()
     change({ ...entry, value: (await skein.memory.retrieve({ namespace: name, key: entry.key })).value })
     refresh()
-    const el = shown.get(entry.key)
+    const el = table.get(entry.key)
     if (el) /** @type {HTMLElement} */ (field(el, 'key')).focus()
     form.control('key').value = form.control('value').value = ''
   },
@@ -270,4 +252,4 @@ for (const b of document.querySelectorAll('#new-open, [data-do="new"]')) {
   })
 }
 
-listen({ ...steps(list), n: add, '/': () => box.select(), w: () => search.focus(), u: () => location.assign(at('/memory')) })
+listen({ ...table.steps, n: add, '/': () => box.select(), w: () => search.focus(), u: () => location.assign(at('/memory')) })

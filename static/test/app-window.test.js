@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { choose, everything } from '../app/fleet/rows.js'
+import { choose, everything } from '../app/list/window.js'
 
 /** What is chosen of ten rows of 10 pixels each: their indexes, and gaps as text. */
 const chosen = (/** @type {{top: number, bottom: number}} */ between, /** @type {number[]} */ kept = []) =>

@@ -1,5 +1,6 @@
-/** @import { Entry } from './order.js' */
-/** @import { Row } from './row.js' */
+import { arrange } from './arrange.js'
+
+/** @import { Row } from './list.js' */
 
 /** How far beyond the window's edges rows are in the page, in pixels. */
 const MARGIN = 400
@@ -48,15 +49,17 @@ export function choose(all, height, { top, bottom }, kept) {
 }
 
 /**
- * A group of the table. All its agents have a place in it; only those near the window have a row, and spaces stand for the
+ * A group of a list. All its entries have a place in it; only those near the window have a row, and spaces stand for the
  * others: a browser that holds and watches two thousand rows is busy with them even when none of them changes.
+ * @template {object} E
+ * @template {Row<E>} R
  */
-export class Rows {
+export class Windowed {
   #el
   #head
-  /** @type {Entry[]} */
+  /** @type {E[]} */
   #entries = []
-  /** @type {Row[]} those in the page, from top to bottom */
+  /** @type {R[]} those in the page, from top to bottom */
   #rows = []
   /** @type {HTMLElement[]} */
   #spaces = []
@@ -64,10 +67,10 @@ export class Rows {
   #top = 0 // where the first row begins, in pixels from the window's upper edge
   #usual = GUESS // the mean of the most rows that were measured at once; were it always the last mean, places would drift
   #measured = 0
-  /** @type {WeakMap<Entry, number>} */
+  /** @type {WeakMap<E, number>} */
   #heights = new WeakMap()
 
-  /** Whether the last {@link Rows.place} moved anything. */
+  /** Whether the last {@link Windowed.place} moved anything. */
   changed = false
 
   /** @param {HTMLElement} el its first child is the group's head */
@@ -78,7 +81,7 @@ export class Rows {
 
   /**
    * Takes the rows that the server rendered, and leaves room for those that it did not.
-   * @param {Row[]} rows
+   * @param {R[]} rows
    * @param {number} total
    */
   adopt(rows, total) {
@@ -113,7 +116,7 @@ export class Rows {
     this.#measured = 0
   }
 
-  /** @param {Entry[]} entries from top to bottom */
+  /** @param {E[]} entries from top to bottom */
   set entries(entries) {
     this.#entries = entries
   }
@@ -121,13 +124,13 @@ export class Rows {
   /**
    * Writes the rows that belong into a part of the page, and no others.
    * @param {{top: number, bottom: number}} part in pixels from the window's upper edge
-   * @param {(entry: Entry) => boolean} kept
-   * @param {(entry: Entry, index: number) => Row} rowOf
-   * @returns {Row[]}
+   * @param {(entry: E) => boolean} kept
+   * @param {(entry: E, index: number) => R} rowOf
+   * @returns {R[]}
    */
   place(part, kept, rowOf) {
     const between = { top: Math.floor((part.top - this.#top) / STEP) * STEP, bottom: Math.ceil((part.bottom - this.#top) / STEP) * STEP }
-    const height = (/** @type {Entry} */ e) => this.#heights.get(e) ?? this.#usual
+    const height = (/** @type {E} */ e) => this.#heights.get(e) ?? this.#usual
     this.#rows = []
     let spaces = 0
     const elements = choose(this.#entries, height, between, kept).map((c) => {
@@ -136,7 +139,7 @@ export class Rows {
       this.#rows.push(row)
       return row.element
     })
-    this.changed = put(this.#head, elements) || this.#spaced
+    this.changed = arrange(this.#el, elements, this.#head) || this.#spaced
     this.#spaced = false
     return this.#rows
   }
@@ -160,33 +163,4 @@ export class Rows {
     }
     return el
   }
-}
-
-/**
- * Makes the elements behind a head the given ones, in order, moving as few as it can.
- * @param {Element} head
- * @param {Element[]} elements
- * @returns {boolean} whether that changed anything
- */
-function put(head, elements) {
-  const parent = /** @type {Element} */ (head.parentElement)
-  const stay = new Set(elements)
-  let changed = false
-  let at = head.nextElementSibling
-  const remove = (/** @type {Element} */ el) => {
-    changed = true
-    at = el.nextElementSibling
-    el.remove()
-  }
-  for (const element of elements) {
-    while (at && !stay.has(at)) remove(at)
-    if (at && at !== element && at.nextElementSibling === element) remove(at)
-    if (at === element) at = at.nextElementSibling
-    else {
-      changed = true
-      parent.insertBefore(element, at)
-    }
-  }
-  while (at) remove(at)
-  return changed
 }

@@ -1,0 +1,238 @@
+import { mark, one } from '../lib/dom.js'
+import { flash, keepFocus } from './arrange.js'
+
+/** How long a page that nobody sees may take to follow, in milliseconds. */
+const HIDDEN_MS = 500
+
+/**
+ * @template E
+ * @typedef {object} Row a record in the page, or one that will be
+ * @property {string} id
+ * @property {HTMLElement} element
+ * @property {HTMLElement} name the link that has the focus when the row has
+ * @property {E | undefined} entry none while it shows what the server rendered
+ * @property {boolean} picked
+ */
+
+/**
+ * A list of records that change: which are selected, which has the focus, and rows for those that are in the page. What
+ * changes is noted, and written once in a frame. The page says in which order they stand, and which have a row.
+ *
+ * Events: `select`, `arrange` (its detail is the page's arrangement).
+ * @template {{id: string}} T the records
+ * @template E their entries; the same one as long as the record is there
+ * @template {Row<E>} R
+ */
+export class List extends EventTarget {
+  /** @type {Map<string, R>} */
+  rows = new Map()
+  /** @type {E[]} all that the filter lets through, from top to bottom, whether they have a row or not */
+  shown = []
+  /** Whether all records are known; until then the page is as the server rendered it. */
+  whole = false
+  #due = false
+  /** @type {Set<string>} */
+  #picked = new Set()
+  /** @type {string | undefined} where a range begins */
+  #anchor
+  #item
+  #record
+  #pickAll = one(document, '#pick-all')
+
+  /**
+   * @param {object} options
+   * @param {HTMLElement[]} options.views what has the rows
+   * @param {string} options.item the selector of a row
+   * @param {(entry: E) => T} options.record
+   */
+  constructor({ views, item, record }) {
+    super()
+    this.#item = item
+    this.#record = record
+    this.#pickAll.addEventListener('click', () => {
+      const on = this.#pickAll.getAttribute('aria-checked') !== 'true'
+      for (const e of this.shown) this.#pick(this.#idOf(e), on)
+      this.#selected()
+    })
+    for (const view of views) {
+      view.addEventListener('click', (e) => {
+        const target = /** @type {HTMLElement} */ (e.target)
+        if (target.matches(`${item} .pick`)) this.toggle(this.idAt(target), e.shiftKey)
+      })
+    }
+    document.addEventListener('visibilitychange', () => {
+      if (document.hidden && this.#due) this.#soon() // a hidden page has no frames
+    })
+    setInterval(() => {
+      if (!document.hidden) this.tick()
+    }, 1000)
+  }
+
+  // --- what a page's list is made of ---
+
+  /**
+   * @param {string} _id
+   * @returns {T | undefined} the newest record
+   */
+  get(_id) {
+    return undefined
+  }
+
+  /** Writes the page: called in a frame, or when something can't wait for one. */
+  frame() {}
+
+  /** A second went by. */
+  tick() {}
+
+  /**
+   * Gives an entry a row, if it can have one and has none.
+   * @param {E} _entry
+   */
+  giveRow(_entry) {}
+
+  // --- frames ---
+
+  /** Has the page written, in the next frame. */
+  schedule() {
+    if (this.#due || !this.whole) return
+    this.#due = true
+    if (document.hidden) this.#soon() // the title is read all the same
+    else requestAnimationFrame(() => this.#now())
+  }
+
+  #soon() {
+    setTimeout(() => this.#now(), HIDDEN_MS)
+  }
+
+  #now() {
+    if (this.#due) this.write()
+  }
+
+  /** Writes the page now. */
+  write() {
+    this.#due = false
+    if (this.whole) this.frame()
+  }
+
+  /**
+   * The list has another order, or others in it.
+   * @param {E[]} shown
+   */
+  setShown(shown) {
+    this.shown = shown
+    this.#drop()
+    this.#selected()
+  }
+
+  /** @param {() => void} place moves rows; the focus stays */
+  place(place) {
+    keepFocus(place)
+  }
+
+  // --- selection ---
+
+  /** The selected records, from top to bottom. */
+  get picked() {
+    return this.#picked.size === 0 ? [] : this.shown.map(this.#record).filter((r) => this.#picked.has(r.id))
+  }
+
+  /** @param {string} id */
+  isPicked(id) {
+    return this.#picked.has(id)
+  }
+
+  /**
+   * @param {string} id
+   * @param {boolean} range from the last one to this
+   */
+  toggle(id, range) {
+    const on = !this.#picked.has(id)
+    const index = (/** @type {string | undefined} */ x) => this.shown.findIndex((e) => this.#idOf(e) === x)
+    const from = range ? index(this.#anchor) : -1
+    const to = index(id)
+    if (from >= 0 && to >= 0) for (const e of this.shown.slice(Math.min(from, to), Math.max(from, to) + 1)) this.#pick(this.#idOf(e), on)
+    else this.#pick(id, on)
+    this.#anchor = id
+    this.#selected()
+  }
+
+  clear() {
+    for (const id of [...this.#picked]) this.#pick(id, false)
+    this.#selected()
+  }
+
+  /**
+   * @param {string} id
+   * @param {boolean} on
+   */
+  #pick(id, on) {
+    if (on && !this.get(id)) return
+    if (on) this.#picked.add(id)
+    else this.#picked.delete(id)
+    const row = this.rows.get(id)
+    if (row) row.picked = on
+  }
+
+  /** What is no longer shown is no longer selected. */
+  #drop() {
+    if (this.#picked.size === 0) return
+    const shown = new Set(this.shown.map((e) => this.#idOf(e)))
+    for (const id of this.#picked) if (!shown.has(id)) this.#pick(id, false)
+  }
+
+  #selected() {
+    const n = this.#picked.size
+    mark(this.#pickAll, 'aria-checked', n === 0 ? 'false' : n === this.shown.length ? 'true' : 'mixed')
+    this.dispatchEvent(new Event('select'))
+  }
+
+  // --- the row that has the focus ---
+
+  /** @returns {R | undefined} */
+  get current() {
+    return this.rows.get(this.idAt(document.activeElement))
+  }
+
+  /** The selected records, or the one that has the focus. */
+  get meant() {
+    if (this.#picked.size > 0) return this.picked
+    const entry = this.current?.entry
+    return entry ? [this.#record(entry)] : []
+  }
+
+  /** @param {E} [entry] gets the focus */
+  focus(entry) {
+    if (entry === undefined) return
+    this.giveRow(entry)
+    const row = this.rows.get(this.#idOf(entry))
+    row?.name.focus()
+    row?.element.scrollIntoView({ block: 'nearest', inline: 'nearest' })
+  }
+
+  /**
+   * Shows new records: the focus goes to the first. False when the filter hides them.
+   * @param {string[]} ids
+   */
+  reveal(ids) {
+    this.#due = false
+    this.frame()
+    const fresh = new Set(ids)
+    const shown = this.shown.filter((e) => fresh.has(this.#idOf(e)))
+    this.focus(shown[0])
+    for (const e of shown) {
+      const element = this.rows.get(this.#idOf(e))?.element
+      if (element) flash(element)
+    }
+    return shown.some((e) => this.rows.has(this.#idOf(e)))
+  }
+
+  /** @param {E} entry */
+  #idOf(entry) {
+    return this.#record(entry).id
+  }
+
+  /** @param {Element | null} el within a row */
+  idAt(el) {
+    return /** @type {HTMLElement | null | undefined} */ (el?.closest(this.#item))?.dataset.id ?? ''
+  }
+}

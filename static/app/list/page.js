@@ -1,0 +1,190 @@
+import { mark, one, write } from '../lib/dom.js'
+import { count } from '../lib/format.js'
+
+/** @import { Action } from '../lib/keys.js' */
+/** @import { List } from './list.js' */
+
+/** @typedef {{query: string, type: string, state: string}} Filter what every list can be restricted to */
+
+/**
+ * @template {Filter} F
+ * @typedef {List<any, any, any> & {filter: F, size: number, arrange(): void, move(step: 1 | -1): void}} Listed
+ */
+
+/**
+ * What stands around a page's list: the chips, the filter's form, what is said when there is nothing to show, the bar of what is
+ * selected, the keys. Before all records are known the server does it: its links and the form are real.
+ * @template {Filter} F
+ */
+export class ListPage {
+  #list
+  #o
+  #chips = /** @type {HTMLElement[]} */ ([...document.querySelectorAll('.chip[data-group]')])
+  #form = /** @type {HTMLFormElement} */ (one(document, '#filters'))
+  #query = /** @type {HTMLInputElement} */ (one(document, '#q'))
+  #type = /** @type {HTMLSelectElement} */ (one(document, '#type'))
+  #bulk = one(document, '#bulk')
+
+  /**
+   * @param {Listed<F>} list
+   * @param {object} options
+   * @param {[string, string]} options.noun of one, and of many
+   * @param {string} options.title
+   * @param {string} options.wanting the chip of those that need a person, who are counted in the title
+   * @param {(filter: F) => string} options.url
+   * @param {(filter: F) => void} options.filtered writes what else shows the filter
+   * @param {() => void} options.first moves the focus to the first
+   */
+  constructor(list, options) {
+    this.#list = list
+    this.#o = options
+    this.#listen()
+  }
+
+  /** @param {Partial<F>} change */
+  filter(change) {
+    const { filter: f } = this.#list
+    Object.assign(f, change)
+    history.replaceState(null, '', this.#o.url(f))
+    for (const chip of this.#chips) {
+      const key = chip.dataset.group ?? ''
+      mark(chip, 'aria-current', key === f.state && 'true')
+      mark(chip, 'href', this.#o.url({ ...f, state: key }))
+    }
+    if (this.#query.value.trim() !== f.query) this.#query.value = f.query
+    this.#type.value = f.type
+    this.#o.filtered(f)
+    this.#list.arrange()
+  }
+
+  /**
+   * Writes how many there are.
+   * @param {Record<string, number>} counts by chip, whatever the filter
+   * @param {string} summary
+   */
+  counted(counts, summary) {
+    const { noun, title, wanting } = this.#o
+    const { filter: f, size, shown } = this.#list
+    for (const chip of this.#chips) {
+      const key = chip.dataset.group ?? ''
+      const n = counts[key] ?? 0
+      write(one(chip, '.chip-count'), String(n))
+      mark(chip, 'data-some', n > 0)
+      chip.hidden = n === 0 && chip.dataset.always === undefined && key !== f.state
+    }
+    one(document, `#no-${noun[1]}`).hidden = size > 0
+    one(document, '#chips').hidden = this.#form.hidden = size === 0
+    one(document, '#no-match').hidden = size === 0 || shown.length > 0
+    write(one(document, '#no-match-text'), `The filter hides ${size === 1 ? `the only ${noun[0]}` : `all ${size} ${noun[1]}`}.`)
+    write(one(document, '#summary'), summary)
+    const n = counts[wanting] ?? 0
+    const text = `${n ? `(${n}) ` : ''}${title} · Skein`
+    if (document.title !== text) document.title = text
+  }
+
+  /**
+   * A link does its work in place, unless a person wants it elsewhere.
+   * @param {HTMLElement} link
+   * @param {() => void} act
+   */
+  follows(link, act) {
+    link.addEventListener('click', (e) => {
+      if (!this.#list.whole || e.button !== 0 || e.ctrlKey || e.metaKey || e.shiftKey || e.altKey) return
+      e.preventDefault()
+      act()
+    })
+  }
+
+  /**
+   * A choice of the form does its work in place.
+   * @param {HTMLSelectElement} select
+   * @param {() => void} act
+   */
+  chooses(select, act) {
+    select.addEventListener('change', () => (this.#list.whole ? act() : this.#form.submit()))
+  }
+
+  #listen() {
+    const change = (/** @type {Partial<Filter>} */ c) => this.filter(/** @type {Partial<F>} */ (c))
+    for (const chip of this.#chips) this.follows(chip, () => change({ state: chip.dataset.group ?? '' }))
+    this.follows(one(document, '#clear-filter'), () => {
+      change({ query: '', type: '', state: '' })
+      this.#query.focus()
+    })
+    this.#form.addEventListener('submit', (e) => {
+      if (!this.#list.whole) return
+      e.preventDefault()
+      this.#o.first()
+    })
+    this.#query.addEventListener('input', () => change({ query: this.#query.value.trim() }))
+    this.#query.addEventListener('keydown', (e) => {
+      if (e.key !== 'Escape') return
+      e.preventDefault()
+      if (this.#query.value) change({ query: '' })
+      this.#query.blur()
+    })
+    this.chooses(this.#type, () => change({ type: this.#type.value }))
+    one(this.#bulk, '[data-do="clear"]').addEventListener('click', () => this.#list.clear())
+    document.addEventListener('visibilitychange', () => {
+      if (!document.hidden) this.#list.arrange()
+    })
+  }
+
+  /** @param {(picked: any[], bar: HTMLElement) => void} show writes what can be done with what is selected */
+  selects(show) {
+    const [single, many] = this.#o.noun
+    this.#list.addEventListener('select', () => {
+      const { picked } = this.#list
+      this.#bulk.hidden = picked.length === 0
+      write(one(this.#bulk, '[data-f="count"]'), count(picked.length, `${single} selected`, `${many} selected`))
+      show(picked, this.#bulk)
+    })
+  }
+
+  /**
+   * The keys of every list.
+   * @returns {Record<string, Action>}
+   */
+  get keys() {
+    const list = this.#list
+    return {
+      j: () => list.move(1),
+      k: () => list.move(-1),
+      ArrowDown: this.arrow(() => list.move(1)),
+      ArrowUp: this.arrow(() => list.move(-1)),
+      x: this.onRow((row) => list.toggle(row.id, false)),
+      X: this.onRow((row) => list.toggle(row.id, true)),
+      '/': () => this.#query.select(),
+      Escape: () => {
+        if (list.picked.length === 0) return false
+        list.clear()
+        return true
+      },
+    }
+  }
+
+  /**
+   * @param {(row: any) => void} action on the row that has the focus
+   * @returns {Action}
+   */
+  onRow(action) {
+    return () => {
+      const row = this.#list.current
+      if (!row) return false
+      action(row)
+      return true
+    }
+  }
+
+  /**
+   * @param {() => void | boolean} action an arrow is the browser's while something else has the focus
+   * @returns {Action}
+   */
+  arrow(action) {
+    return () => {
+      const at = document.activeElement
+      if (at && at !== document.body && at.id !== 'main' && !this.#list.idAt(at)) return false
+      return action()
+    }
+  }
+}
