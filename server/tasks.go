@@ -7,7 +7,7 @@ import (
 	"slices"
 	"sync"
 
-	"skein.dev/skein/server/control"
+	"skein.dev/skein/server/tasks"
 	"skein.dev/skein/webtransport/wire"
 )
 
@@ -68,7 +68,7 @@ func (t *taskLane) open(p wire.TaskWatchParams) then {
 }
 
 // follow sends what changes, the latest state of each task. A client that reads slowly gets less often more.
-func (t *taskLane) follow(ctx context.Context, f wire.TaskFilter, ch control.TaskChanges) {
+func (t *taskLane) follow(ctx context.Context, f wire.TaskFilter, ch tasks.Changed) {
 	s := t.l.c.s
 	for first := true; ; first = false {
 		if len(ch.Tasks)+len(ch.Removed) > 0 || first {

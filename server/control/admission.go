@@ -36,8 +36,10 @@ func (p *Plane) closedForLocked(typ string) string {
 	return ""
 }
 
-// maxChanges bounds Plane.changes.
-const maxChanges = 200
+const (
+	maxChanges = 200 // bounds Plane.changes
+	storeAgain = time.Second
+)
 
 // SetAdmission opens or closes admission. It holds from now on, and over restarts. A request that was carried out is
 // answered as it was then: others may have changed admission since.
@@ -57,7 +59,7 @@ func (p *Plane) beginAdmission(by noun.Caller, params wire.AdmissionParams) (a *
 	a, fresh := p.changeAdmission(by, params)
 	if fresh {
 		p.log.Info("admission changed", "closed", a.Closed, "types", a.Types, "actor", by.Actor)
-		p.Tasks.kick()
+		p.Tasks.Kick()
 	}
 	return a, p.keepAdmission()
 }
@@ -91,7 +93,7 @@ func (p *Plane) changeAdmission(by noun.Caller, params wire.AdmissionParams) (_ 
 		a.Types = append(a.Types, params.Type)
 		slices.Sort(a.Types)
 	}
-	a.Since, a.Actor, a.Reason, a.Request = &now, by.Actor, clip(params.Reason), by.Request
+	a.Since, a.Actor, a.Reason, a.Request = &now, by.Actor, noun.Clip(params.Reason), by.Request
 	p.admission = a
 	p.admitted = p.change.Add(1)
 	p.changes = slices.DeleteFunc(append([]wire.Admission{a}, p.changes...), func(a wire.Admission) bool { return a.Since == nil || now.Sub(*a.Since) > noun.KeepRequests })
@@ -129,7 +131,7 @@ func (p *Plane) storeAdmission(counted bool) {
 		if err != nil {
 			p.log.Error("admission could not be stored: until it is, a restart forgets the change", "err", err)
 			select {
-			case <-time.After(undoGap):
+			case <-time.After(storeAgain):
 				continue
 			case <-p.closing:
 			}

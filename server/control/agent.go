@@ -8,6 +8,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"skein.dev/skein/server/noun"
 	"skein.dev/skein/server/runner"
 	"skein.dev/skein/webtransport/wire"
 )
@@ -20,12 +21,12 @@ const (
 // agent is one agent: its record, its process, the end of its log.
 type agent struct {
 	// static
-	p      *Plane
-	id     wire.AgentID
-	num    uint32
-	typ    string
-	forRun *run     // mode process: the run that it is
-	speaks *speaker // mode lines; owned by the sink, and by watch between two processes
+	p       *Plane
+	id      wire.AgentID
+	num     uint32
+	typ     string
+	forTask wire.TaskID // the task whose process it is; "": none
+	speaks  *speaker    // mode lines; owned by the sink, and by watch between two processes
 
 	launch runner.Launch // written before the first start
 
@@ -195,12 +196,12 @@ type sink struct{ a *agent }
 
 func (s sink) Output(t wire.EventType, b []byte) {
 	a := s.a
-	if a.forRun != nil {
-		a.p.Tasks.printed(a.forRun, t, b)
+	if a.forTask != "" {
+		a.p.Tasks.Output(a.id, t, b)
 	}
 	output := func(b []byte) {
 		if a.speaks != nil {
-			a.p.Tasks.sign(a)
+			a.p.Tasks.Sign(a.id)
 		}
 		a.event(t, "", payload(b))
 	}
@@ -233,7 +234,7 @@ func (s sink) Activity(act wire.Activity, question string) {
 		}
 	})
 	if changed {
-		s.a.p.Tasks.activity(s.a, act)
+		s.a.p.Tasks.Activity(s.a.id, act)
 		s.a.event(wire.EventActivity, "", wire.EventData{Activity: act, Text: question})
 	}
 }
@@ -254,12 +255,9 @@ func (a *agent) watch(run runner.Running) {
 		}
 		a.p.Artifacts.Collect(a.id)
 		exit = a.lastWord(run.Exit())
-		stopped := a.record().Desired == wire.DesiredStop
-		a.p.Tasks.gone(a, exit, stopped)
-		if a.forRun != nil {
-			a.p.Tasks.verdict(a.forRun, a.record(), exit)
-		}
-		if failed(exit) && !stopped && a.forRun == nil {
+		rec := a.record()
+		a.p.Tasks.Exited(rec, exit)
+		if failed(exit) && rec.Desired != wire.DesiredStop && a.forTask == "" {
 			run, exit = a.again(exit)
 		} else {
 			run = nil
@@ -280,7 +278,7 @@ func failed(e wire.Exit) bool { return e.Code != 0 || e.Signal != "" }
 
 // exited makes the end the truth: record first, then the event, after which nothing follows.
 func (a *agent) exited(reason wire.Reason, exit wire.Exit) {
-	exit.Message = clip(exit.Message)
+	exit.Message = noun.Clip(exit.Message)
 	now := time.Now().UTC()
 	saved := a.update(true, func(rec *wire.Agent) {
 		rec.Status, rec.Reason, rec.Activity, rec.Question = wire.StatusExited, reason, wire.ActivityNone, ""

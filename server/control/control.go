@@ -27,12 +27,13 @@ import (
 	"skein.dev/skein/server/artifacts"
 	"skein.dev/skein/server/memory"
 	"skein.dev/skein/server/runner"
+	"skein.dev/skein/server/tasks"
 	"skein.dev/skein/webtransport/wire"
 )
 
 // Store keeps records and events.
 type Store interface {
-	TaskStore
+	tasks.Store
 	artifacts.Store
 	memory.Store
 	// PutAdmission keeps what Admission gives after a restart: how admission is, and how it was before, the newest first.
@@ -55,9 +56,7 @@ type Store interface {
 	// Drops has f told what an agent's log loses, before it is lost, and at once what it lost so far.
 	Drops(f func(wire.AgentID, wire.Dropped))
 	Epoch() string
-	// Room says whether there is room for something new; its error is CodeUnavailable. Drain lets output into what is
-	// kept free for the rest: the plane closes.
-	Room() error
+	// Drain lets output into what is kept free for the rest: the plane closes.
 	Drain()
 }
 
@@ -89,7 +88,7 @@ type Options struct {
 	WorkDir    string // where agents without a cwd get a folder of their own
 	DataDir    string // of uploads and outboxes; "": the folder that WorkDir is in
 	KeepExited int    // 0: DefaultKeepExited
-	KeepTasks  int    // 0: DefaultKeepTasks
+	KeepTasks  int    // 0: tasks.DefaultKeep
 	MaxAgents  int    // alive at once on this node; 0: no limit
 	Memory     memory.Options
 	// StoreTimeout is how long a request waits for a store that does not answer; 0: 10 s.
@@ -115,7 +114,7 @@ type Plane struct {
 	searches chan struct{} // a place for each search of a log that goes on
 
 	// Tasks is the work that agents are given.
-	Tasks *Tasks
+	Tasks *tasks.Tasks
 	// Artifacts is the files that were kept.
 	Artifacts *artifacts.Artifacts
 	// Memory is the state that agents and people share.
@@ -159,9 +158,6 @@ func Open(ctx context.Context, o Options) (*Plane, error) {
 	if o.KeepExited == 0 {
 		o.KeepExited = DefaultKeepExited
 	}
-	if o.KeepTasks == 0 {
-		o.KeepTasks = DefaultKeepTasks
-	}
 	p := &Plane{o: o, log: o.Logger, types: map[string]wire.AgentType{}, agents: map[wire.AgentID]*agent{}, byRequest: map[string]*agent{},
 		closing: make(chan struct{})}
 	p.o.StoreTimeout = cmp.Or(o.StoreTimeout, defaultStoreTimeout)
@@ -169,7 +165,6 @@ func Open(ctx context.Context, o Options) (*Plane, error) {
 	p.o.SearchTime = cmp.Or(o.SearchTime, defaultSearchTime)
 	p.searches = make(chan struct{}, maxSearches)
 	p.closingCtx, p.beginClosing = context.WithCancel(context.Background())
-	p.Tasks = newTasks(p)
 	p.Artifacts = artifacts.New(artifacts.Options{Store: o.Store, Life: life{p}, Dir: p.dataFile(), WorkDir: o.WorkDir, Timeout: p.o.StoreTimeout}, p.log)
 	for _, t := range o.Types {
 		if t.StopGraceMS == 0 {
@@ -177,6 +172,9 @@ func Open(ctx context.Context, o Options) (*Plane, error) {
 		}
 		p.types[t.Name] = t
 	}
+	p.Tasks = tasks.New(tasks.Options{Store: o.Store, Fleet: crew{p}, Types: p.types, Node: o.Node, MaxAgents: o.MaxAgents, Keep: o.KeepTasks,
+		Timeout: p.o.StoreTimeout, Closing: p.closingCtx,
+		Answered: func(a wire.AgentID, t wire.TaskID, then func()) { p.Artifacts.Answered(a, t, then) }}, p.log)
 	p.saves.init(p)
 	if err := p.recover(ctx); err != nil {
 		return nil, err
@@ -188,7 +186,7 @@ func Open(ctx context.Context, o Options) (*Plane, error) {
 	if len(p.changes) > 0 {
 		p.admission = p.changes[0]
 	}
-	if err := p.Tasks.open(ctx); err != nil {
+	if err := p.Tasks.Open(ctx); err != nil {
 		return nil, err
 	}
 	if err := p.Artifacts.Open(ctx); err != nil {
@@ -201,7 +199,7 @@ func Open(ctx context.Context, o Options) (*Plane, error) {
 	p.ctx, p.stop = context.WithCancel(context.WithoutCancel(ctx))
 	p.workers.Go(func() { p.beat(p.ctx) })
 	p.workers.Go(func() { p.saves.run(p.ctx) })
-	p.workers.Go(func() { p.Tasks.schedule(p.ctx) })
+	p.workers.Go(func() { p.Tasks.Schedule(p.ctx) })
 	p.workers.Go(func() { p.Artifacts.Tend(p.ctx) })
 	p.clearLeftovers()
 	return p, nil
@@ -282,7 +280,7 @@ func (p *Plane) Close(ctx context.Context) []wire.StopReport {
 	p.mu.Unlock()
 	res := p.haltAll(ctx, "server", p.all())
 	p.running.Wait()
-	p.Tasks.close()
+	p.Tasks.Close()
 	p.Artifacts.Close()
 	p.stop()
 	p.workers.Wait()
@@ -464,9 +462,9 @@ func (p *Plane) beat(ctx context.Context) {
 			for _, a := range p.all() {
 				a.beat(now)
 			}
-			p.Tasks.beat(now)
+			p.Tasks.Beat(now)
 			p.forget(ctx)
-			p.Tasks.forget(ctx)
+			p.Tasks.Forget(ctx)
 		}
 	}
 }
@@ -499,8 +497,6 @@ func (p *Plane) forget(ctx context.Context) {
 		p.mu.Unlock()
 	}
 }
-
-var errClosing = wire.Errorf(wire.CodeUnavailable, "the server is stopping: no new agents")
 
 // saver writes records behind their changes: the latest record of an agent, once, however often it changed. Changes
 // that a client is told about are saved before it is told, by agent.save.

@@ -2,8 +2,6 @@ package control
 
 import (
 	"bytes"
-	"strings"
-	"unicode/utf8"
 
 	"skein.dev/skein/server/screen"
 	"skein.dev/skein/webtransport/wire"
@@ -27,26 +25,26 @@ func (l *lastLines) add(t wire.EventType, b []byte) string {
 	first := shown(*open, head)
 	if !ended {
 		*open = first.State()
-		return textOf(first)
+		return first.Brief(wire.MaxLastLine)
 	}
 	*open = ""
 	tail := rest[bytes.LastIndexByte(rest, '\n')+1:]
 	if len(tail) > 0 {
 		last := shown("", tail)
 		*open = last.State()
-		if s := textOf(last); s != "" {
+		if s := last.Brief(wire.MaxLastLine); s != "" {
 			return s
 		}
 	}
 	for rest = rest[:len(rest)-len(tail)]; len(rest) > 0; {
 		rest = rest[:len(rest)-1] // its newline
 		from := bytes.LastIndexByte(rest, '\n') + 1
-		if s := textOf(shown("", rest[from:])); s != "" {
+		if s := shown("", rest[from:]).Brief(wire.MaxLastLine); s != "" {
 			return s
 		}
 		rest = rest[:from]
 	}
-	return textOf(first)
+	return first.Brief(wire.MaxLastLine)
 }
 
 // shown is a line after further output.
@@ -55,16 +53,4 @@ func shown(state string, b []byte) *screen.Line {
 	l.Write(state)
 	l.Write(string(b))
 	return l
-}
-
-// printable makes one line of text of a line of output: as a terminal shows it, valid UTF-8, at most wire.MaxLastLine bytes.
-func printable(b []byte) string { return textOf(shown("", b)) }
-
-func textOf(l *screen.Line) string {
-	text := strings.TrimSpace(strings.ReplaceAll(strings.ReplaceAll(l.Text(), "\ufffd", ""), "\t", " "))
-	for len(text) > wire.MaxLastLine {
-		_, n := utf8.DecodeLastRuneInString(text)
-		text = text[:len(text)-n]
-	}
-	return strings.TrimSpace(text)
 }

@@ -8,7 +8,9 @@ import (
 	"fmt"
 	"time"
 
+	"skein.dev/skein/server/noun"
 	"skein.dev/skein/server/runner"
+	"skein.dev/skein/server/tasks"
 	"skein.dev/skein/webtransport/wire"
 )
 
@@ -26,6 +28,8 @@ import (
 //
 // A notification of the agent that has an id all the same is answered with {}.
 const (
+	deliverTimeout = 10 * time.Second
+
 	lineTaskRun     = "task.run"
 	lineTaskCancel  = "task.cancel"
 	lineProgress    = "task.progress"
@@ -228,37 +232,33 @@ func (s *speaker) ended() {
 
 // broke tells of a line that makes no sense: in the agent's log, where whoever writes the agent looks.
 func (s *speaker) broke(format string, args ...any) {
-	s.a.event(wire.EventLog, "server", wire.EventData{Text: "bad line: " + clip(fmt.Sprintf(format, args...))})
+	s.a.event(wire.EventLog, "server", wire.EventData{Text: "bad line: " + noun.Clip(fmt.Sprintf(format, args...))})
 }
 
 // garbled tells of a message that can't be read. If it was the answer to a task, then the task fails: no other answer
 // will come.
 func (s *speaker) garbled(line []byte, failure wire.FailureReason, why string) {
 	s.broke("%s", why)
-	if id := s.a.p.Tasks.answerOf(s.a, line); id != "" {
-		s.a.p.Tasks.answered(s.a, id, outcome{failure: failure, message: "the agent's answer can't be read: " + why})
+	if id := s.answerOf(line); id != "" {
+		s.a.p.Tasks.Answered(s.a.id, id, tasks.Outcome{Failure: failure, Message: "the agent's answer can't be read: " + why})
 	}
 }
 
 // answerOf finds the task that an unreadable line was the answer to; "": none.
-func (ts *Tasks) answerOf(a *agent, line []byte) wire.TaskID {
+func (s *speaker) answerOf(line []byte) wire.TaskID {
 	if !bytes.Contains(line, []byte(`"`+lineResult+`"`)) && !bytes.Contains(line, []byte(`"`+lineError+`"`)) {
 		return ""
 	}
-	ts.mu.Lock()
-	defer ts.mu.Unlock()
-	if w := ts.workers[a]; w != nil {
-		for id := range w.runs {
-			if bytes.Contains(line, []byte(id)) {
-				return id
-			}
+	for _, id := range s.a.p.Tasks.InWork(s.a.id) {
+		if bytes.Contains(line, []byte(id)) {
+			return id
 		}
 	}
 	return ""
 }
 
 func (s *speaker) message(line []byte) {
-	s.a.p.Tasks.sign(s.a)
+	s.a.p.Tasks.Sign(s.a.id)
 	m, err := wire.ParseMessage(line)
 	if err != nil {
 		s.garbled(line, wire.FailProtocol, wire.AsError(err).Message)
@@ -293,26 +293,26 @@ func (s *speaker) said(method string, says taskSays) {
 		if says.Level != "" {
 			text = says.Level + ": " + text
 		}
-		s.a.event(wire.EventLog, "", wire.EventData{Text: clip(text)})
+		s.a.event(wire.EventLog, "", wire.EventData{Text: noun.Clip(text)})
 	case lineProgress:
-		known = ts.progress(s.a, says)
+		known = ts.Progress(s.a.id, says.Task, text, says.Fraction)
 	case lineInputNeeded:
-		known = ts.ask(s.a, says.Task, clip(cmp.Or(text, "it waits for a person")))
+		known = ts.Ask(s.a.id, says.Task, noun.Clip(cmp.Or(text, "it waits for a person")))
 	case lineResult:
-		known = ts.answered(s.a, says.Task, resultOf(says))
+		known = ts.Answered(s.a.id, says.Task, resultOf(says))
 	case lineError:
-		o := outcome{failure: wire.FailAgentError, message: cmp.Or(says.Message, says.Text, "the agent gave no reason")}
+		o := tasks.Outcome{Failure: wire.FailAgentError, Message: cmp.Or(says.Message, says.Text, "the agent gave no reason")}
 		if says.Retryable {
-			o.failure = wire.FailTransient
+			o.Failure = wire.FailTransient
 		}
-		known = ts.answered(s.a, says.Task, o)
+		known = ts.Answered(s.a.id, says.Task, o)
 	}
 	if !known {
 		s.broke("%s: there is no task %.40q", method, says.Task)
 	}
 }
 
-func resultOf(says taskSays) outcome {
+func resultOf(says taskSays) tasks.Outcome {
 	out := []byte(says.Output)
 	var text string
 	if says.OutputBase64 != nil {
@@ -321,43 +321,9 @@ func resultOf(says taskSays) outcome {
 		out = []byte(text)
 	}
 	if len(out) > wire.MaxTaskOutput {
-		return outcome{failure: wire.FailTooLarge, message: fmt.Sprintf("the result has %d bytes, %d are allowed; put it into memory or an artifact", len(out), wire.MaxTaskOutput)}
+		return tasks.Outcome{Failure: wire.FailTooLarge, Message: fmt.Sprintf("the result has %d bytes, %d are allowed; put it into memory or an artifact", len(out), wire.MaxTaskOutput)}
 	}
-	return outcome{output: bytes.Clone(out)}
-}
-
-// progress shows what an agent says of its task. false: there is no such task.
-func (ts *Tasks) progress(a *agent, says taskSays) bool {
-	ts.mu.Lock()
-	r := ts.runOf(a, says.Task)
-	if r == nil {
-		defer ts.mu.Unlock()
-		return ts.all[says.Task] != nil
-	}
-	asked := r.question != nil
-	r.question = nil
-	p := wire.Progress{Time: time.Now().UTC(), Text: clip(cmp.Or(says.Text, says.Message)), Fraction: min(max(says.Fraction, 0), 1)}
-	ts.set(r.t, func(rec *wire.Task) {
-		all := append(rec.Progress[:len(rec.Progress):len(rec.Progress)], p)
-		rec.Progress = all[max(0, len(all)-wire.MaxProgress):]
-		if asked {
-			rec.State = wire.TaskWorking
-		}
-	})
-	ts.mu.Unlock()
-	if asked {
-		ts.showQuestions(a)
-	}
-	return true
-}
-
-// runOf is the run of a task that an agent has in work; nil: it has it not, or no longer. The caller holds mu.
-func (ts *Tasks) runOf(a *agent, id wire.TaskID) *run {
-	t := ts.all[id]
-	if t == nil || t.run == nil || t.run.a != a || t.ending {
-		return nil
-	}
-	return t.run
+	return tasks.Outcome{Output: bytes.Clone(out)}
 }
 
 // request carries out an agent's own request, on a goroutine of its own: the agent may have several under way.

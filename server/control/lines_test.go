@@ -239,9 +239,7 @@ func TestTheSchedulerLeavesAnAgentToWhoStopsIt(t *testing.T) {
 		stopped <- res
 	}()
 	kit.Eventually(t, "it is being stopped", said(wire.EventLog, "stopping"))
-	p.Tasks.mu.Lock()
-	p.Tasks.stopAgent(a) // as when it did not let go of a task; its type's grace is 100 ms
-	p.Tasks.mu.Unlock()
+	crew{p}.Stop(a.id) // as when it did not let go of a task; its type's grace is 100 ms
 	if res := <-stopped; res == nil || res.Reports[0].Forced || a.record().Exit.Code != 7 {
 		t.Errorf("%+v, exit %+v", res, a.record().Exit)
 	}

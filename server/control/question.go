@@ -1,102 +1,11 @@
 package control
 
-import (
-	"slices"
-	"time"
-
-	"skein.dev/skein/webtransport/wire"
-)
+import "skein.dev/skein/webtransport/wire"
 
 // An agent waits for a person either as a whole, as a script does, or, on the line protocol, with some of its tasks
 // while it goes on with others. Both show as its activity. A question of the line protocol stays until somebody writes
 // to the agent, or the agent goes on with the task; what its runtime sees of it meanwhile, such as that it is idle,
 // comes to light afterwards.
-
-// question is what an agent asks a person for one of its tasks.
-type question struct{ text string }
-
-// ask makes a task wait for a person. false: there is no such task.
-func (ts *Tasks) ask(a *agent, id wire.TaskID, text string) bool {
-	ts.mu.Lock()
-	r := ts.runOf(a, id)
-	if r == nil {
-		defer ts.mu.Unlock()
-		return ts.all[id] != nil
-	}
-	r.question, r.lastSign = &question{text}, time.Now()
-	ts.set(r.t, func(rec *wire.Task) { rec.State = wire.TaskInputRequired })
-	ts.mu.Unlock()
-	ts.showQuestions(a)
-	return true
-}
-
-// questions lists what an agent asks now.
-func (ts *Tasks) questions(a *agent) (all []*question) {
-	ts.mu.Lock()
-	defer ts.mu.Unlock()
-	if w := ts.workers[a]; w != nil {
-		for _, r := range w.runs {
-			if r.works() && r.question != nil {
-				all = append(all, r.question)
-			}
-		}
-	}
-	return all
-}
-
-// replied makes the tasks go on whose questions these are. Those that the agent asked since are still open.
-func (ts *Tasks) replied(a *agent, questions []*question) {
-	if len(questions) == 0 {
-		return
-	}
-	ts.mu.Lock()
-	if w := ts.workers[a]; w != nil {
-		for _, r := range w.runs {
-			if r.works() && r.question != nil && slices.Contains(questions, r.question) {
-				r.question, r.lastSign = nil, time.Now()
-				ts.set(r.t, func(rec *wire.Task) { rec.State = wire.TaskWorking })
-			}
-		}
-	}
-	ts.mu.Unlock()
-	ts.showQuestions(a)
-}
-
-// showQuestions shows on an agent what its tasks ask, if they do: of several questions always the same.
-func (ts *Tasks) showQuestions(a *agent) {
-	a.asksMu.Lock()
-	defer a.asksMu.Unlock()
-	text := ""
-	for _, q := range ts.questions(a) {
-		if text == "" || q.text < text {
-			text = q.text
-		}
-	}
-	a.asksFor(text)
-}
-
-// works reports whether the run still counts. The caller holds mu.
-func (r *run) works() bool { return r.t.run == r && !r.t.ending }
-
-// activity makes the tasks of an agent that waits for a person wait for input, and back.
-func (ts *Tasks) activity(a *agent, act wire.Activity) {
-	ts.mu.Lock()
-	defer ts.mu.Unlock()
-	w := ts.workers[a]
-	if w == nil {
-		return
-	}
-	state := wire.TaskWorking
-	if act == wire.ActivityRequiresAction {
-		state = wire.TaskInputRequired
-	}
-	for _, r := range w.runs {
-		if r.works() && r.t.rec.State != state {
-			r.lastSign = time.Now()
-			ts.set(r.t, func(rec *wire.Task) { rec.State = state })
-		}
-	}
-}
 
 // asksFor makes an agent wait for a person's answer; "": for none any more.
 func (a *agent) asksFor(question string) {

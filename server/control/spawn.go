@@ -16,17 +16,13 @@ import (
 )
 
 const (
-	maxName   = 100 // runes of an agent's name
-	maxArgs   = 1024
-	maxArgLen = 128 << 10 // bytes; what Linux takes for one argument
-	maxEnv    = 256
-	maxLabels = 32
+	maxEnv = 256
 )
 
 // origin says why an agent is started, where nobody asked for it by name.
 type origin struct {
 	onDemand bool
-	run      *run // mode process: the run that it is
+	task     wire.TaskID // whose process it is; "": none
 }
 
 // batch is a request to spawn that was admitted.
@@ -112,26 +108,26 @@ func (p *Plane) check(s *wire.SpawnParams) (wire.AgentType, error) {
 	if err := place(t, s); err != nil {
 		return t, err
 	}
-	if err := checkNames(s.Name, s.Labels); err != nil {
+	if err := noun.CheckNames(s.Name, s.Labels); err != nil {
 		return t, err
 	}
 	switch {
 	case s.Count < 1 || s.Count > wire.MaxBatch:
 		return t, noun.Bad("count", "count must be between 1 and %d", wire.MaxBatch)
-	case len([]rune(s.Name)) > maxName:
-		return t, noun.Bad("name", "the name is longer than %d characters", maxName)
+	case len([]rune(s.Name)) > noun.MaxName:
+		return t, noun.Bad("name", "the name is longer than %d characters", noun.MaxName)
 	case len(s.Env) > maxEnv:
 		return t, noun.Bad("env", "more than %d environment variables", maxEnv)
-	case len(s.Labels) > maxLabels:
-		return t, noun.Bad("labels", "more than %d labels", maxLabels)
-	case len(s.Argv)+len(s.Args) > maxArgs:
-		return t, noun.Bad("argv", "more than %d arguments", maxArgs)
+	case len(s.Labels) > noun.MaxLabels:
+		return t, noun.Bad("labels", "more than %d labels", noun.MaxLabels)
+	case len(s.Argv)+len(s.Args) > noun.MaxArgs:
+		return t, noun.Bad("argv", "more than %d arguments", noun.MaxArgs)
 	case s.Cwd != "" && !filepath.IsAbs(s.Cwd):
 		return t, noun.Bad("cwd", "the working folder %q is not an absolute path", s.Cwd)
 	}
 	for _, arg := range slices.Concat(s.Argv, s.Args) {
-		if len(arg) > maxArgLen {
-			return t, noun.Bad("argv", "an argument is longer than %d bytes", maxArgLen)
+		if len(arg) > noun.MaxArg {
+			return t, noun.Bad("argv", "an argument is longer than %d bytes", noun.MaxArg)
 		}
 	}
 	if err := checkRecord(t, s); err != nil {
@@ -214,7 +210,7 @@ func (p *Plane) admit(by noun.Caller, s wire.SpawnParams, from origin) (*batch, 
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.closed {
-		return nil, errClosing
+		return nil, noun.ErrClosing
 	}
 	if why := p.closedForLocked(t.Name); why != "" {
 		return nil, wire.Errorf(wire.CodeUnavailable, "%s: no agent is spawned until somebody opens it (skein admission open, or the page)", why).WithField("type")
@@ -238,16 +234,13 @@ func (p *Plane) admit(by noun.Caller, s wire.SpawnParams, from origin) (*batch, 
 			ID: wire.AgentID(noun.NewID("a")), Num: p.nextNum, Name: name(t, s, i, p.nextNum), Type: t.Name, Kind: t.Kind, Node: p.o.Node,
 			Generation: 1, Desired: wire.DesiredRun, Status: wire.StatusPending, CreatedAt: now,
 			Argv: slices.Concat(t.Argv, s.Argv, s.Args), Cwd: cmp.Or(s.Cwd, t.Cwd), Labels: merge(t.Labels, s.Labels),
-			NoInput: s.NoInput || t.Stdin == wire.StdinNone, OnDemand: from.onDemand, Request: by.Part(i),
-		}
-		if from.run != nil {
-			rec.ForTask = from.run.t.id
+			NoInput: s.NoInput || t.Stdin == wire.StdinNone, OnDemand: from.onDemand, ForTask: from.task, Request: by.Part(i),
 		}
 		if t.Kind == wire.KindExec && rec.Cwd == "" {
-			rec.Cwd = p.ownFolder(rec.ID)
+			rec.Cwd = filepath.Join(p.o.WorkDir, string(rec.ID))
 		}
 		a := newAgent(p, rec)
-		a.forRun = from.run
+		a.forTask = from.task
 		if t.Tasks == wire.TasksLines {
 			a.speaks = newSpeaker(a)
 		}
@@ -321,7 +314,7 @@ func (a *agent) runs(run runner.Running) {
 	a.p.saves.later(a)
 	a.event(wire.EventStarted, "", wire.EventData{Process: run.Process()})
 	if !stopped {
-		a.p.Tasks.here(a, a.p.types[a.typ])
+		a.p.Tasks.Started(a.record())
 	}
 }
 
@@ -339,7 +332,7 @@ func (p *Plane) launch(ctx context.Context, a *agent, b *batch) (runner.Running,
 	if b.typ.Kind == wire.KindExec {
 		env = merge(env, p.Artifacts.Outbox(a.id, rec.Cwd))
 	}
-	env = merge(env, a.forRun.env())
+	env = merge(env, p.Tasks.Env(a.id))
 	a.launch = runner.Launch{
 		Agent: a.id, Instance: p.o.Instance, Argv: rec.Argv, Env: env, Cwd: rec.Cwd, NoInput: rec.NoInput,
 		CreateCwd: b.params.Cwd == "" && b.typ.Cwd == "", Script: cmp.Or(b.params.Script, b.typ.Script),

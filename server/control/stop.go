@@ -37,10 +37,12 @@ func (p *Plane) Stop(ctx context.Context, by noun.Caller, s wire.StopParams) (*w
 		if len(s.Tasks) == 0 {
 			return nil, noun.Bad("tasks", "name the tasks to stop in tasks")
 		}
-		var err error
-		if agents, res.Canceled, err = p.Tasks.halt(by, s.Tasks); err != nil {
+		ids, canceled, err := p.Tasks.Halt(by, s.Tasks)
+		if err != nil {
 			return nil, err
 		}
+		res.Canceled = canceled
+		agents, _ = p.named(ids)
 	case wire.ScopeType, wire.ScopeNode, wire.ScopeAll:
 		if err := p.checkWide(s); err != nil {
 			return nil, err
@@ -58,7 +60,7 @@ func (p *Plane) Stop(ctx context.Context, by noun.Caller, s wire.StopParams) (*w
 				agents = append(agents, a)
 			}
 		}
-		res.Canceled = p.Tasks.haltWide(by, closing.Type, agents)
+		res.Canceled = p.Tasks.HaltWide(by, closing.Type, idsOf(agents))
 	default:
 		scopes := make([]string, len(wire.StopScopes))
 		for i, v := range wire.StopScopes {
@@ -92,6 +94,14 @@ func (p *Plane) checkWide(s wire.StopParams) error {
 		return wire.Errorf(wire.CodeNotFound, "there is no node %q; this one is %q", s.Node, p.o.Node).WithField("node")
 	}
 	return nil
+}
+
+func idsOf(agents []*agent) []wire.AgentID {
+	ids := make([]wire.AgentID, len(agents))
+	for i, a := range agents {
+		ids[i] = a.id
+	}
+	return ids
 }
 
 func (p *Plane) named(ids []wire.AgentID) (agents []*agent, missing []wire.StopReport) {
@@ -130,56 +140,6 @@ func (p *Plane) haltAll(ctx context.Context, actor string, agents []*agent) []wi
 	}
 }
 
-// halt cancels tasks with all below them, and names the agents that exist for one of them: the caller stops those.
-func (ts *Tasks) halt(by noun.Caller, ids []wire.TaskID) (agents []*agent, canceled []wire.TaskID, err error) {
-	ts.mu.Lock()
-	defer ts.mu.Unlock()
-	for _, id := range ids {
-		if ts.all[id] == nil {
-			return nil, nil, noTask(id)
-		}
-	}
-	for _, id := range ids {
-		for _, t := range tree(ts.all[id]) {
-			if a := t.run.leave(); a != nil {
-				agents = append(agents, a)
-			}
-			if ts.cancel(t, "stopped by "+by.Actor) {
-				canceled = append(canceled, t.id)
-			}
-		}
-	}
-	return agents, canceled, nil
-}
-
-// haltWide cancels what agents have in work, and what waits for another attempt: of a type, or, without one, all. The
-// caller stops the agents.
-func (ts *Tasks) haltWide(by noun.Caller, typ string, agents []*agent) (canceled []wire.TaskID) {
-	ts.mu.Lock()
-	defer ts.mu.Unlock()
-	for _, t := range ts.all {
-		retries := t.rec.State == wire.TaskSubmitted && t.rec.Attempt > 0 && (typ == "" || t.rec.Type == typ)
-		works := t.run != nil && (t.run.a == nil || slices.Contains(agents, t.run.a))
-		if works {
-			t.run.leave()
-		}
-		if (retries || works) && ts.cancel(t, "stopped by "+by.Actor) {
-			canceled = append(canceled, t.id)
-		}
-	}
-	return canceled
-}
-
-// leave leaves the agent of a run that is to be canceled to whoever asked: he stops it, within his grace and in his name,
-// and reports on it. nil: the run has no agent of its own. The caller holds mu.
-func (r *run) leave() *agent {
-	if r == nil || r.w != nil || r.a == nil {
-		return nil
-	}
-	r.over = true
-	return r.a
-}
-
 // stopGrace is what was asked for, or the type's.
 func (a *agent) stopGrace(askedMS *int64) time.Duration {
 	if askedMS != nil {
@@ -211,7 +171,7 @@ func (a *agent) halt(actor string, graceMS *int64) wire.StopReport {
 	}
 	a.haltOnce.Do(func() { close(a.halted) })
 	if asked {
-		a.p.Tasks.leaving(a)
+		a.p.Tasks.Stopping(a.id)
 		a.p.saves.later(a)
 		a.event(wire.EventStopping, actor, wire.EventData{})
 	}
@@ -272,7 +232,7 @@ func (p *Plane) Input(ctx context.Context, actor string, in wire.InputParams) er
 	if err := a.shown(in.Question); err != nil {
 		return err
 	}
-	asked := p.Tasks.questions(a) // before: the agent may ask again before the writing has returned
+	replied := p.Tasks.Asked(a.id) // before: the agent may ask again before the writing has returned
 	// First the event, then the effect: what the input brings about stands behind it in the log.
 	if len(b) > 0 && !a.event(wire.EventInput, actor, payload(b)) {
 		return wire.Errorf(wire.CodePrecondition, "agent %s exited: it takes no input", in.ID).WithField("id")
@@ -280,7 +240,7 @@ func (p *Plane) Input(ctx context.Context, actor string, in wire.InputParams) er
 	err = run.Input(ctx, b, in.EOF)
 	a.wrote(run, err != nil || len(b) > 0 && b[len(b)-1] != '\n')
 	if err == nil {
-		p.Tasks.replied(a, asked)
+		replied()
 	}
 	return err
 }

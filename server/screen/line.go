@@ -264,6 +264,16 @@ func (l *Line) Text() string {
 	return b.String()
 }
 
+// Brief is the text where there is room for one short line: valid UTF-8 without blanks around it and of at most so many bytes.
+func (l *Line) Brief(most int) string {
+	text := strings.TrimSpace(strings.ReplaceAll(strings.ReplaceAll(l.Text(), "\ufffd", ""), "\t", " "))
+	for len(text) > most {
+		_, n := utf8.DecodeLastRuneInString(text)
+		text = text[:len(text)-n]
+	}
+	return strings.TrimSpace(text)
+}
+
 // Pieces is what stands in it, by style.
 func (l *Line) Pieces() (out []Piece) {
 	var last Style

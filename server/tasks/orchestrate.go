@@ -1,4 +1,4 @@
-package control
+package tasks
 
 import (
 	"cmp"
@@ -40,7 +40,7 @@ func (ts *Tasks) Orchestrate(_ context.Context, by noun.Caller, p wire.Orchestra
 
 func (ts *Tasks) checkOrchestration(p *wire.OrchestrateParams) error {
 	n := len(p.Inputs)
-	if err := checkNames(p.Name, nil); err != nil {
+	if err := noun.CheckNames(p.Name, nil); err != nil {
 		return err
 	}
 	switch {
@@ -128,20 +128,20 @@ func (ts *Tasks) evaluate(t *task) {
 	left := next.Children - next.Completed - next.Failed
 	switch {
 	case next.FailFast && next.Failed > 0:
-		ts.conclude(t, outcome{failure: wire.FailChildren, message: "a child failed: " + firstFailure(done)})
+		ts.conclude(t, Outcome{Failure: wire.FailChildren, Message: "a child failed: " + firstFailure(done)})
 	case next.Mode == wire.AggregateFirst && next.Completed > 0:
-		ts.conclude(t, outcome{output: completed(done)[0].rec.Result.Bytes()})
+		ts.conclude(t, Outcome{Output: completed(done)[0].rec.Result.Bytes()})
 	case next.Mode == wire.AggregateQuorum && next.Completed >= next.Quorum:
-		ts.conclude(t, outcome{output: results(completed(done)[:next.Quorum])})
+		ts.conclude(t, Outcome{Output: results(completed(done)[:next.Quorum])})
 	case next.Mode == wire.AggregateQuorum && next.Completed+left < next.Quorum:
-		ts.conclude(t, outcome{failure: wire.FailChildren, message: fmt.Sprintf("%d of %d can no longer complete: %s", next.Quorum, next.Children, firstFailure(done))})
+		ts.conclude(t, Outcome{Failure: wire.FailChildren, Message: fmt.Sprintf("%d of %d can no longer complete: %s", next.Quorum, next.Children, firstFailure(done))})
 	case left > 0:
 	case next.Completed == 0:
-		ts.conclude(t, outcome{failure: wire.FailChildren, message: "every child failed: " + firstFailure(done)})
+		ts.conclude(t, Outcome{Failure: wire.FailChildren, Message: "every child failed: " + firstFailure(done)})
 	case next.Mode == wire.AggregateReduce:
 		ts.reduce(t, done)
 	default:
-		ts.conclude(t, outcome{output: results(done)})
+		ts.conclude(t, Outcome{Output: results(done)})
 	}
 }
 
@@ -159,11 +159,11 @@ func firstFailure(done []*task) string {
 }
 
 // conclude ends an orchestration, and with it the children that are still there. The caller holds mu.
-func (ts *Tasks) conclude(t *task, o outcome) {
+func (ts *Tasks) conclude(t *task, o Outcome) {
 	rec := t.rec
-	rec.State, rec.Failure, rec.Message = wire.TaskFailed, o.failure, clip(o.message)
-	if o.failure == "" {
-		p := wire.NewPayload(o.output)
+	rec.State, rec.Failure, rec.Message = wire.TaskFailed, o.Failure, noun.Clip(o.Message)
+	if o.Failure == "" {
+		p := wire.NewPayload(o.Output)
 		rec.State, rec.Result = wire.TaskCompleted, &p
 	}
 	ts.end(t, rec)
@@ -184,7 +184,7 @@ func (ts *Tasks) reduce(t *task, done []*task) {
 	case reducer == nil:
 		in := encode(resultsOf(done))
 		if len(in) > wire.MaxTaskInput {
-			ts.conclude(t, outcome{failure: wire.FailTooLarge, message: fmt.Sprintf("the results have %d bytes; a reduce task takes %d", len(in), wire.MaxTaskInput)})
+			ts.conclude(t, Outcome{Failure: wire.FailTooLarge, Message: fmt.Sprintf("the results have %d bytes; a reduce task takes %d", len(in), wire.MaxTaskInput)})
 			return
 		}
 		s := *t.rec.Orchestration.Reduce
@@ -195,15 +195,15 @@ func (ts *Tasks) reduce(t *task, done []*task) {
 				ts.mu.Lock()
 				defer ts.mu.Unlock()
 				if !t.rec.State.Terminal() && !t.ending {
-					ts.conclude(t, outcome{failure: wire.FailChildren, message: "the reduce task could not be submitted: " + wire.AsError(err).Message})
+					ts.conclude(t, Outcome{Failure: wire.FailChildren, Message: "the reduce task could not be submitted: " + wire.AsError(err).Message})
 				}
 			}
 		})
 	case !reducer.rec.State.Terminal():
 	case reducer.rec.State == wire.TaskCompleted:
-		ts.conclude(t, outcome{output: reducer.rec.Result.Bytes()})
+		ts.conclude(t, Outcome{Output: reducer.rec.Result.Bytes()})
 	default:
-		ts.conclude(t, outcome{failure: wire.FailChildren, message: "the reduce task " + string(reducer.rec.State) + ": " + reducer.rec.Message})
+		ts.conclude(t, Outcome{Failure: wire.FailChildren, Message: "the reduce task " + string(reducer.rec.State) + ": " + reducer.rec.Message})
 	}
 }
 
@@ -243,7 +243,7 @@ func resultsOf(done []*task) []wire.Result {
 func encode(all []wire.Result) []byte {
 	b, err := json.Marshal(all)
 	if err != nil { // cannot be: it is plain data
-		panic(fmt.Sprintf("control: encode results: %v", err))
+		panic(fmt.Sprintf("tasks: encode results: %v", err))
 	}
 	return b
 }

@@ -1,9 +1,10 @@
-package control
+package tasks
 
 import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -12,7 +13,6 @@ import (
 )
 
 const (
-	deliverTimeout = 10 * time.Second
 	// cancelGrace is how long an agent may take to let go of a task that was canceled, before it is stopped itself.
 	cancelGrace = 5 * time.Second
 )
@@ -20,34 +20,34 @@ const (
 // run is one attempt of a task. Its fields are guarded by Tasks.mu.
 type run struct {
 	t        *task
-	a        *agent // nil: it is being started for this run
-	w        *worker
+	agent    wire.AgentID // "": it is being started for this run
+	w        *worker      // nil: mode process, the agent is the run
 	rec      wire.Run
 	lastSign time.Time
 	timer    *time.Timer   // of timeouts.run, then of cancelGrace
 	sent     chan struct{} // closed when its agent has the task, or could not be given it
-	out      *outcome      // mode process: what the process printed so far
+	out      *Outcome      // mode process: what the process printed so far
 	stderr   []byte        // mode process: the end of what it wrote there, at most stderrTail bytes
 	question *question     // what its agent asks a person; nil: nothing
 	over     bool          // its agent need only let go of it
 }
 
-// outcome is how a run ended. failure "": it completed, with output.
-type outcome struct {
-	output    []byte
-	failure   wire.FailureReason
-	message   string
+// Outcome is how a run ended. Failure "": it completed, with Output.
+type Outcome struct {
+	Output    []byte
+	Failure   wire.FailureReason
+	Message   string
 	truncated bool // there was more output than a result may have
 }
 
-// begin makes the next attempt of a task that waits. The caller holds mu.
-func (ts *Tasks) begin(t *task, a *agent) *run {
+// begin makes the next attempt of a task that waits; nil: its agent is yet to be started. The caller holds mu.
+func (ts *Tasks) begin(t *task, w *worker) *run {
 	ts.unqueue(t)
 	stopTimer(t.queueTimer)
 	now := time.Now()
-	r := &run{t: t, a: a, lastSign: now, sent: make(chan struct{}), rec: wire.Run{Attempt: t.rec.Attempt + 1, Node: ts.p.o.Node, StartedAt: now.UTC(), LeaseMS: t.rec.Timeouts.HeartbeatMS}}
-	if a != nil {
-		r.rec.Agent, r.rec.AgentName = a.id, a.record().Name
+	r := &run{t: t, w: w, lastSign: now, sent: make(chan struct{}), rec: wire.Run{Attempt: t.rec.Attempt + 1, Node: ts.o.Node, StartedAt: now.UTC(), LeaseMS: t.rec.Timeouts.HeartbeatMS}}
+	if w != nil {
+		r.is(w.agent)
 	}
 	t.run = r
 	ts.set(t, func(rec *wire.Task) {
@@ -61,16 +61,18 @@ func (ts *Tasks) begin(t *task, a *agent) *run {
 	ts.saveLater(t)
 	if ms := t.rec.Timeouts.RunMS; ms > 0 {
 		r.timer = time.AfterFunc(time.Duration(ms)*time.Millisecond, func() {
-			ts.cut(r, outcome{failure: wire.FailRunTimeout, message: fmt.Sprintf("it took longer than %d ms", ms)})
+			ts.cut(r, Outcome{Failure: wire.FailRunTimeout, Message: fmt.Sprintf("it took longer than %d ms", ms)})
 		})
 	}
 	return r
 }
 
+// is notes the agent of a run. The caller holds mu.
+func (r *run) is(a wire.Agent) { r.agent, r.rec.Agent, r.rec.AgentName = a.ID, a.ID, a.Name }
+
 // startRun gives a task to an agent. The caller holds mu.
 func (ts *Tasks) startRun(t *task, w *worker) {
-	r := ts.begin(t, w.a)
-	r.w = w
+	r := ts.begin(t, w)
 	w.runs[t.id] = r
 	ts.loaded(w)
 	rec := t.rec
@@ -79,11 +81,11 @@ func (ts *Tasks) startRun(t *task, w *worker) {
 
 // deliver writes the task to its agent.
 func (ts *Tasks) deliver(r *run, rec *wire.Task) {
-	r.a.event(wire.EventTask, scheduler, wire.EventData{Task: rec.ID, State: wire.TaskWorking, Text: rec.Name})
-	err := r.a.send(r.w.ctx, lineRun(rec))
+	ts.fleet.Tell(r.agent, scheduler, wire.EventData{Task: rec.ID, State: wire.TaskWorking, Text: rec.Name})
+	err := ts.fleet.Deliver(r.w.ctx, r.agent, rec)
 	close(r.sent)
 	if err != nil {
-		ts.cut(r, outcome{failure: wire.FailDelivery, message: "the agent did not take the task: " + wire.AsError(err).Message})
+		ts.cut(r, Outcome{Failure: wire.FailDelivery, Message: "the agent did not take the task: " + wire.AsError(err).Message})
 	}
 }
 
@@ -97,14 +99,14 @@ func (ts *Tasks) loaded(w *worker) {
 	if len(ids) == 0 {
 		w.since = time.Now()
 	}
-	w.a.update(true, func(rec *wire.Agent) { rec.Tasks = ids })
+	ts.fleet.Works(w.agent.ID, ids)
 }
 
-// sign notes a sign of life of every run of an agent.
-func (ts *Tasks) sign(a *agent) {
+// Sign notes a sign of life of every run of an agent.
+func (ts *Tasks) Sign(agent wire.AgentID) {
 	ts.mu.Lock()
 	defer ts.mu.Unlock()
-	if w := ts.workers[a]; w != nil {
+	if w := ts.workers[agent]; w != nil {
 		now := time.Now()
 		for _, r := range w.runs {
 			r.lastSign = now
@@ -112,14 +114,14 @@ func (ts *Tasks) sign(a *agent) {
 	}
 }
 
-// answered ends a run with its agent's answer, once the files that the agent left with it are kept. An answer to a run
+// Answered ends a run with its agent's answer, once the files that the agent left with it are kept. An answer to a run
 // that is over is recorded, not applied. false: there is no such task.
-func (ts *Tasks) answered(a *agent, id wire.TaskID, o outcome) bool {
-	r, known := ts.hear(a, id, o)
+func (ts *Tasks) Answered(agent wire.AgentID, id wire.TaskID, o Outcome) bool {
+	r, known := ts.hear(agent, id, o)
 	if r != nil {
-		ts.p.running.Add(1) // the agent's own is there: its process is being heard
-		ts.p.Artifacts.Answered(a.id, id, func() {
-			defer ts.p.running.Done()
+		ts.answers.Add(1)
+		ts.o.Answered(agent, id, func() {
+			defer ts.answers.Done()
 			ts.mu.Lock()
 			defer ts.mu.Unlock()
 			if !r.over {
@@ -132,43 +134,43 @@ func (ts *Tasks) answered(a *agent, id wire.TaskID, o outcome) bool {
 }
 
 // hear finds the run that an answer ends, and holds it for that; nil: none.
-func (ts *Tasks) hear(a *agent, id wire.TaskID, o outcome) (r *run, known bool) {
+func (ts *Tasks) hear(agent wire.AgentID, id wire.TaskID, o Outcome) (r *run, known bool) {
 	ts.mu.Lock()
 	defer ts.mu.Unlock()
 	t := ts.all[id]
 	if t == nil {
 		return nil, false
 	}
-	if w := ts.workers[a]; w != nil && w.runs[id] != nil && w.runs[id].over { // it lets go of what was taken from it
+	if w := ts.workers[agent]; w != nil && w.runs[id] != nil && w.runs[id].over { // it lets go of what was taken from it
 		r = w.runs[id]
-		ts.late(t, r.rec.Attempt, a, o)
+		ts.late(t, r.rec.Attempt, agent, o)
 		stopTimer(r.timer)
 		return r, true
 	}
-	if r = ts.runOf(a, id); r != nil {
+	if r = ts.runOf(agent, id); r != nil {
 		t.ending = true // nothing else ends it
 		stopTimer(r.timer)
 		return r, true
 	}
 	attempt := 0
 	for _, r := range t.rec.Runs {
-		if r.Agent == a.id {
+		if r.Agent == agent {
 			attempt = r.Attempt
 		}
 	}
-	ts.late(t, attempt, a, o)
+	ts.late(t, attempt, agent, o)
 	return nil, true
 }
 
 // late records an answer that came after the end of its run. The caller holds mu.
-func (ts *Tasks) late(t *task, attempt int, a *agent, o outcome) {
-	text := o.message
-	if o.failure == "" {
-		text = string(wire.NewPayload(o.output).Cut(wire.MaxProgressText).Bytes())
+func (ts *Tasks) late(t *task, attempt int, agent wire.AgentID, o Outcome) {
+	text := o.Message
+	if o.Failure == "" {
+		text = string(wire.NewPayload(o.Output).Cut(wire.MaxProgressText).Bytes())
 	}
-	ts.p.log.Info("an answer came after the end of its run", "task", t.id, "attempt", attempt, "agent", a.id)
+	ts.log.Info("an answer came after the end of its run", "task", t.id, "attempt", attempt, "agent", agent)
 	ts.set(t, func(rec *wire.Task) {
-		late := append(slices.Clip(rec.Late), wire.Late{Time: time.Now().UTC(), Attempt: attempt, Agent: a.id, Failed: o.failure != "", Text: clip(text)})
+		late := append(slices.Clip(rec.Late), wire.Late{Time: time.Now().UTC(), Attempt: attempt, Agent: agent, Failed: o.Failure != "", Text: noun.Clip(text)})
 		rec.Late = late[max(0, len(late)-wire.MaxLate):]
 	})
 	ts.saveLater(t)
@@ -180,12 +182,12 @@ func (ts *Tasks) free(r *run) {
 	if r.w != nil && r.w.runs[r.t.id] == r {
 		delete(r.w.runs, r.t.id)
 		ts.loaded(r.w)
-		ts.kick()
+		ts.Kick()
 	}
 }
 
 // cut ends a run from this side, and makes its agent let go of it.
-func (ts *Tasks) cut(r *run, o outcome) {
+func (ts *Tasks) cut(r *run, o Outcome) {
 	ts.mu.Lock()
 	defer ts.mu.Unlock()
 	if r.t.run != r || r.t.ending || ts.closed {
@@ -204,55 +206,58 @@ func (ts *Tasks) letGo(r *run) {
 	r.over = true
 	stopTimer(r.timer)
 	switch {
-	case r.a == nil:
-	case r.w == nil: // mode process: the agent is the run
-		ts.stopAgent(r.a)
+	case r.agent == "":
+	case r.w == nil:
+		ts.stop(r.agent)
 	default:
 		id := r.t.id
 		ts.pending.Go(func() {
 			<-r.sent
-			ts.showQuestions(r.a)
-			r.a.send(r.w.ctx, lineCancel(id)) // if it does not read, the grace ends it
+			ts.showQuestions(r.agent)
+			ts.fleet.Cancel(r.w.ctx, r.agent, id) // if it does not read, the grace ends it
 		})
 		r.timer = time.AfterFunc(cancelGrace, func() {
 			ts.mu.Lock()
 			defer ts.mu.Unlock()
 			if r.w.runs[id] == r && !ts.closed {
-				ts.p.log.Warn("an agent did not let go of a task; it is stopped", "agent", r.a.id, "task", id)
-				ts.stopAgent(r.a)
+				ts.log.Warn("an agent did not let go of a task; it is stopped", "agent", r.agent, "task", id)
+				ts.stop(r.agent)
 			}
 		})
 	}
 }
 
-// stopAgent stops an agent without waiting for it. One that somebody stops already is left to him: his grace may be
-// longer. The caller holds mu.
-func (ts *Tasks) stopAgent(a *agent) {
-	if w := ts.workers[a]; w != nil {
+// stop stops an agent without waiting for it. The caller holds mu.
+func (ts *Tasks) stop(agent wire.AgentID) {
+	if w := ts.workers[agent]; w != nil {
 		w.off = true
 	}
-	if a.record().Desired == wire.DesiredStop {
-		return
-	}
-	ts.p.running.Go(func() { a.halt(scheduler, nil) })
+	ts.fleet.Stop(agent)
 }
 
-// gone ends the runs of an agent that ended.
-func (ts *Tasks) gone(a *agent, exit wire.Exit, stopped bool) {
+// Exited ends what an agent had in work whose process ended.
+func (ts *Tasks) Exited(agent wire.Agent, exit wire.Exit) {
 	ts.mu.Lock()
 	defer ts.mu.Unlock()
-	w := ts.workers[a]
-	if w == nil {
-		return
+	stopped := agent.Desired == wire.DesiredStop
+	if w := ts.workers[agent.ID]; w != nil {
+		ts.gone(w, exit, stopped)
 	}
-	delete(ts.workers, a)
+	if r := ts.processes[agent.ID]; r != nil {
+		ts.processEnded(r, ts.verdict(r, agent.Type, exit, stopped))
+	}
+}
+
+// gone ends the runs of an agent that ended. The caller holds mu.
+func (ts *Tasks) gone(w *worker, exit wire.Exit, stopped bool) {
+	delete(ts.workers, w.agent.ID)
 	w.stop()
-	o := outcome{failure: wire.FailAgentLost, message: "its agent ended: " + cmp.Or(exit.Message, "for no known reason")}
+	o := Outcome{Failure: wire.FailAgentLost, Message: "its agent ended: " + cmp.Or(exit.Message, "for no known reason")}
 	switch {
-	case stopped && ts.p.stopping():
-		o = outcome{failure: wire.FailServerRestart, message: "Skein was stopped"}
+	case stopped && ts.stopping():
+		o = Outcome{Failure: wire.FailServerRestart, Message: "Skein was stopped"}
 	case stopped:
-		o = outcome{failure: wire.FailAgentStopped, message: "its agent was stopped"}
+		o = Outcome{Failure: wire.FailAgentStopped, Message: "its agent was stopped"}
 	}
 	for _, r := range w.runs {
 		if r.t.run == r && !r.t.ending {
@@ -262,27 +267,27 @@ func (ts *Tasks) gone(a *agent, exit wire.Exit, stopped bool) {
 	}
 	clear(w.runs)
 	ts.loaded(w)
-	ts.kick()
+	ts.Kick()
 }
 
 // endRun ends the attempt of a task: with its end, or with a further attempt. The caller holds mu.
-func (ts *Tasks) endRun(t *task, o outcome) {
+func (ts *Tasks) endRun(t *task, o Outcome) {
 	t.ending = false
 	now := time.Now().UTC()
 	rec := t.rec
 	rec.Runs = slices.Clone(rec.Runs)
 	if n := len(rec.Runs); n > 0 {
-		rec.Runs[n-1].EndedAt, rec.Runs[n-1].Failure, rec.Runs[n-1].Message = &now, o.failure, clip(o.message)
+		rec.Runs[n-1].EndedAt, rec.Runs[n-1].Failure, rec.Runs[n-1].Message = &now, o.Failure, noun.Clip(o.Message)
 	}
-	rec.Failure, rec.Message = o.failure, clip(o.message)
-	if t.run != nil && t.run.a != nil {
+	rec.Failure, rec.Message = o.Failure, noun.Clip(o.Message)
+	if t.run != nil && t.run.agent != "" {
 		ts.tellAgent(t, o)
 	}
 	t.run = nil
-	if o.failure == wire.FailServerRestart {
+	if o.Failure == wire.FailServerRestart {
 		rec.LastTry++ // that Skein was stopped uses up no attempt
 	}
-	if o.failure.Transient() && rec.Attempt < rec.LastTry {
+	if o.Failure.Transient() && rec.Attempt < rec.LastTry {
 		at := now.Add(backoff(rec.Retry.BackoffMS, rec.Attempt))
 		rec.State, rec.NotBefore = wire.TaskSubmitted, &at
 		ts.set(t, func(r *wire.Task) { *r = rec })
@@ -291,25 +296,25 @@ func (ts *Tasks) endRun(t *task, o outcome) {
 		return
 	}
 	rec.State = wire.TaskFailed
-	if o.failure == "" {
-		p := wire.NewPayload(o.output)
+	if o.Failure == "" {
+		p := wire.NewPayload(o.Output)
 		rec.State, rec.Result = wire.TaskCompleted, &p
 	}
-	rec.DeadLetter = o.failure.Transient()
+	rec.DeadLetter = o.Failure.Transient()
 	ts.end(t, rec)
 }
 
 // tellAgent puts the end of a run into its agent's log. The caller holds mu.
-func (ts *Tasks) tellAgent(t *task, o outcome) {
-	a, state := t.run.a, wire.TaskFailed
-	if o.failure == "" {
+func (ts *Tasks) tellAgent(t *task, o Outcome) {
+	agent, state := t.run.agent, wire.TaskFailed
+	if o.Failure == "" {
 		state = wire.TaskCompleted
-		a.update(true, func(rec *wire.Agent) { rec.Done++ })
+		ts.fleet.Did(agent)
 	}
-	id, text := t.id, clip(o.message)
+	id, text := t.id, noun.Clip(o.Message)
 	ts.pending.Go(func() {
-		a.event(wire.EventTask, "", wire.EventData{Task: id, State: state, Text: text})
-		ts.showQuestions(a)
+		ts.fleet.Tell(agent, "", wire.EventData{Task: id, State: state, Text: text})
+		ts.showQuestions(agent)
 	})
 }
 
@@ -326,7 +331,7 @@ func backoff(ms int64, attempt int) time.Duration {
 func (ts *Tasks) endUnrun(t *task, state wire.TaskState, why wire.FailureReason, message string) {
 	ts.unqueue(t)
 	rec := t.rec
-	rec.State, rec.Failure, rec.Message = state, why, clip(message)
+	rec.State, rec.Failure, rec.Message = state, why, noun.Clip(message)
 	ts.end(t, rec)
 }
 
@@ -375,10 +380,10 @@ func (ts *Tasks) storeEnd(t *task, rec *wire.Task) bool {
 		if err == nil {
 			return true
 		}
-		ts.p.log.Error("the end of a task could not be stored; trying again", "task", t.id, "err", err, "wait", wait)
+		ts.log.Error("the end of a task could not be stored; trying again", "task", t.id, "err", err, "wait", wait)
 		select {
 		case <-time.After(wait):
-		case <-ts.p.closing:
+		case <-ts.o.Closing.Done():
 			return false
 		}
 	}
@@ -437,11 +442,11 @@ func (ts *Tasks) cancel(t *task, why string) bool {
 	if r := t.run; r != nil {
 		now := time.Now().UTC()
 		rec.Runs = slices.Clone(rec.Runs)
-		rec.Runs[len(rec.Runs)-1].EndedAt, rec.Runs[len(rec.Runs)-1].Message = &now, clip(why)
+		rec.Runs[len(rec.Runs)-1].EndedAt, rec.Runs[len(rec.Runs)-1].Message = &now, noun.Clip(why)
 		t.run = nil
 		ts.letGo(r)
 	}
-	rec.State, rec.Failure, rec.Message = wire.TaskCanceled, "", clip(why)
+	rec.State, rec.Failure, rec.Message = wire.TaskCanceled, "", noun.Clip(why)
 	ts.end(t, rec)
 	return true
 }
@@ -455,9 +460,9 @@ func (ts *Tasks) Retry(by noun.Caller, id wire.TaskID) (*wire.Task, error) {
 	}
 	select {
 	case <-stored:
-	case <-time.After(ts.p.o.StoreTimeout):
+	case <-time.After(ts.o.Timeout):
 		return nil, errUnsureRetry
-	case <-ts.p.closing:
+	case <-ts.o.Closing.Done():
 		return nil, errUnsureRetry
 	}
 	return &rec, nil
@@ -484,7 +489,7 @@ func (ts *Tasks) again(by noun.Caller, id wire.TaskID) (rec wire.Task, stored <-
 		return rec, nil, err
 	}
 	if ts.closed {
-		return rec, nil, errClosing
+		return rec, nil, noun.ErrClosing
 	}
 	now := time.Now().UTC()
 	ts.set(t, func(rec *wire.Task) {
@@ -501,7 +506,7 @@ func (ts *Tasks) again(by noun.Caller, id wire.TaskID) (rec wire.Task, stored <-
 // storeRetry stores a task that is to be tried again, for as long as it takes, and schedules it.
 func (ts *Tasks) storeRetry(t *task) {
 	for {
-		err := ts.save(ts.p.closingCtx, t)
+		err := ts.save(ts.o.Closing, t)
 		ts.mu.Lock()
 		if err == nil {
 			if t.rec.State == wire.TaskSubmitted && t.list == nil && t.run == nil && !t.ending && !ts.closed {
@@ -512,10 +517,10 @@ func (ts *Tasks) storeRetry(t *task) {
 		}
 		t.unsaved = true
 		ts.mu.Unlock()
-		ts.p.log.Error("a task that is to be tried again could not be stored; trying again", "task", t.id, "err", err)
+		ts.log.Error("a task that is to be tried again could not be stored; trying again", "task", t.id, "err", err)
 		select {
 		case <-time.After(undoGap):
-		case <-ts.p.closing: // the next start finds what was stored
+		case <-ts.o.Closing.Done(): // the next start finds what was stored
 			return
 		}
 	}
@@ -534,8 +539,8 @@ func (t *task) retriable() error {
 	return nil
 }
 
-// beat ends runs whose agents are silent for longer than the lease, and stops idle agents that the scheduler started.
-func (ts *Tasks) beat(now time.Time) {
+// Beat ends runs whose agents are silent for longer than the lease, and stops idle agents that the scheduler started.
+func (ts *Tasks) Beat(now time.Time) {
 	ts.mu.Lock()
 	var silent []*run
 	look := func(r *run) {
@@ -543,24 +548,63 @@ func (ts *Tasks) beat(now time.Time) {
 			silent = append(silent, r)
 		}
 	}
-	for r := range ts.processes {
+	for _, r := range ts.processes {
 		look(r)
 	}
 	for _, w := range ts.workers {
 		for _, r := range w.runs {
 			look(r)
 		}
-		if ms := w.typ.IdleStopMS; ms > 0 && len(w.runs) == 0 && !w.off && now.Sub(w.since) > time.Duration(ms)*time.Millisecond && w.a.record().OnDemand {
-			ts.stopAgent(w.a)
+		if ms := w.typ.IdleStopMS; ms > 0 && len(w.runs) == 0 && !w.off && now.Sub(w.since) > time.Duration(ms)*time.Millisecond && w.agent.OnDemand {
+			ts.stop(w.agent.ID)
 		}
 	}
 	ts.mu.Unlock()
 	for _, r := range silent {
-		ts.cut(r, outcome{failure: wire.FailHeartbeat, message: fmt.Sprintf("no sign of life for more than %d ms", r.rec.LeaseMS)})
+		ts.cut(r, Outcome{Failure: wire.FailHeartbeat, Message: fmt.Sprintf("no sign of life for more than %d ms", r.rec.LeaseMS)})
 	}
 }
 
-func clip(s string) string {
-	p := wire.Payload{Text: s}.Cut(wire.MaxProgressText)
-	return p.Text
+// Progress shows what an agent says of its task: a text, and how much of it is done, of 0 to 1. false: there is no such task.
+func (ts *Tasks) Progress(agent wire.AgentID, id wire.TaskID, text string, fraction float64) bool {
+	ts.mu.Lock()
+	r := ts.runOf(agent, id)
+	if r == nil {
+		defer ts.mu.Unlock()
+		return ts.all[id] != nil
+	}
+	asked := r.question != nil
+	r.question = nil
+	p := wire.Progress{Time: time.Now().UTC(), Text: noun.Clip(text), Fraction: min(max(fraction, 0), 1)}
+	ts.set(r.t, func(rec *wire.Task) {
+		all := append(rec.Progress[:len(rec.Progress):len(rec.Progress)], p)
+		rec.Progress = all[max(0, len(all)-wire.MaxProgress):]
+		if asked {
+			rec.State = wire.TaskWorking
+		}
+	})
+	ts.mu.Unlock()
+	if asked {
+		ts.showQuestions(agent)
+	}
+	return true
+}
+
+// runOf is the run of a task that an agent has in work; nil: it has it not, or no longer. The caller holds mu.
+func (ts *Tasks) runOf(agent wire.AgentID, id wire.TaskID) *run {
+	t := ts.all[id]
+	if t == nil || t.run == nil || t.run.agent != agent || t.ending {
+		return nil
+	}
+	return t.run
+}
+
+// InWork lists what an agent has in work, and what it has yet to let go of.
+func (ts *Tasks) InWork(agent wire.AgentID) []wire.TaskID {
+	ts.mu.Lock()
+	defer ts.mu.Unlock()
+	if w := ts.workers[agent]; w != nil {
+		return slices.Collect(maps.Keys(w.runs))
+	}
+	return nil
 }

@@ -1,4 +1,4 @@
-package control
+package tasks
 
 import (
 	"cmp"
@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"log/slog"
 	"maps"
 	"slices"
 	"strings"
@@ -14,19 +15,6 @@ import (
 
 	"skein.dev/skein/webtransport/wire"
 )
-
-// TaskStore keeps the tasks' records.
-type TaskStore interface {
-	// PutTask stores a record over the one with its Rev (0: there is none), and sets Rev to the new one. It is on the
-	// disk then. CodeConflict: somebody else wrote in between.
-	PutTask(ctx context.Context, t *wire.Task) error
-	DeleteTask(ctx context.Context, id wire.TaskID) error
-	// Tasks reads every record; deleted is the revision of the last deletion.
-	Tasks(ctx context.Context) (all []wire.Task, deleted uint64, err error)
-}
-
-// DefaultKeepTasks is how many tasks that are over are remembered.
-const DefaultKeepTasks = 10_000
 
 // Tasks is the work there is: who asked for it, what it waits for, who does it and how it ended.
 //
@@ -40,12 +28,16 @@ const DefaultKeepTasks = 10_000
 // at the next start. A run that a restart cut off counts as failed by the platform and is tried again, so that a task
 // is done at least once; its end is written once.
 type Tasks struct {
-	p *Plane
+	// static after New
+	o     Options
+	fleet Fleet
+	log   *slog.Logger
 
 	wake    chan struct{}  // holds one token: there may be something to schedule
 	pending sync.WaitGroup // records on their way to the Store
+	answers sync.WaitGroup // of agents, whose files are being kept
 
-	mu        sync.Mutex // guards what follows, and the fields of every task and run; taken before Plane.mu and agent.mu
+	mu        sync.Mutex // guards what follows, and the fields of every task and run; the fleet takes its locks behind it
 	all       map[wire.TaskID]*task
 	byKey     map[string]*task // idempotency key
 	byRequest map[string]*task
@@ -55,9 +47,9 @@ type Tasks struct {
 	stored    uint64         // the greatest revision
 	underway  map[uint64]int // writes to the store that nobody saw the effect of yet, by stored at their begin
 	lists     map[string]*waitlist
-	workers   map[*agent]*worker
-	processes map[*run]struct{} // runs of mode process
-	starting  map[string]int    // agents being spawned on demand, by type
+	workers   map[wire.AgentID]*worker
+	processes map[wire.AgentID]*run // of mode process
+	starting  map[string]int        // agents being spawned on demand, by type
 	counts    map[wire.TaskState]int
 	removed   []removedTask
 	horizon   uint64 // removals up to this change are no longer in removed
@@ -100,15 +92,20 @@ type task struct {
 	followers  map[chan struct{}]struct{}
 }
 
-func newTasks(p *Plane) *Tasks {
-	return &Tasks{p: p, wake: make(chan struct{}, 1), all: map[wire.TaskID]*task{}, byKey: map[string]*task{},
-		byRequest: map[string]*task{}, lists: map[string]*waitlist{}, workers: map[*agent]*worker{},
-		processes: map[*run]struct{}{}, starting: map[string]int{}, counts: map[wire.TaskState]int{}, underway: map[uint64]int{}}
+// New makes tasks that nobody can submit before Open.
+func New(o Options, log *slog.Logger) *Tasks {
+	o.Keep = cmp.Or(o.Keep, DefaultKeep)
+	return &Tasks{o: o, fleet: o.Fleet, log: log, wake: make(chan struct{}, 1), all: map[wire.TaskID]*task{}, byKey: map[string]*task{},
+		byRequest: map[string]*task{}, lists: map[string]*waitlist{}, workers: map[wire.AgentID]*worker{},
+		processes: map[wire.AgentID]*run{}, starting: map[string]int{}, counts: map[wire.TaskState]int{}, underway: map[uint64]int{}}
 }
 
-// open reads what the Store knows and goes on with it.
-func (ts *Tasks) open(ctx context.Context) error {
-	records, deleted, err := ts.p.o.Store.Tasks(ctx)
+// stopping reports whether the server stops.
+func (ts *Tasks) stopping() bool { return ts.o.Closing.Err() != nil }
+
+// Open reads what the Store knows and goes on with it.
+func (ts *Tasks) Open(ctx context.Context) error {
+	records, deleted, err := ts.o.Store.Tasks(ctx)
 	if err != nil {
 		return err
 	}
@@ -151,7 +148,7 @@ func (ts *Tasks) resume(t *task) {
 	case t.rec.Orchestration != nil:
 		ts.evaluate(t)
 	case t.rec.State == wire.TaskWorking || t.rec.State == wire.TaskInputRequired:
-		ts.endRun(t, outcome{failure: wire.FailServerRestart, message: "Skein ended with the task in work"})
+		ts.endRun(t, Outcome{Failure: wire.FailServerRestart, Message: "Skein ended with the task in work"})
 	default:
 		ts.queue(t)
 	}
@@ -198,7 +195,7 @@ func (ts *Tasks) saveLater(t *task) {
 	}
 	ts.pending.Go(func() {
 		if err := ts.save(context.Background(), t); err != nil {
-			ts.p.log.Error("a task's record could not be stored; its next change tries again", "task", t.id, "err", err)
+			ts.log.Error("a task's record could not be stored; its next change tries again", "task", t.id, "err", err)
 		}
 	})
 }
@@ -252,9 +249,9 @@ func (ts *Tasks) put(ctx context.Context, t *task, rec *wire.Task) error {
 	ts.mu.Unlock()
 	stored := *rec
 	stored.Waiting, stored.Position = "", 0
-	ctx, cancel := context.WithTimeout(ctx, ts.p.o.StoreTimeout)
+	ctx, cancel := context.WithTimeout(ctx, ts.o.Timeout)
 	defer cancel()
-	if err := ts.p.o.Store.PutTask(ctx, &stored); err != nil {
+	if err := ts.o.Store.PutTask(ctx, &stored); err != nil {
 		return fmt.Errorf("store task %s: %w", t.id, err)
 	}
 	rec.Rev = stored.Rev
@@ -403,7 +400,7 @@ func below(t *task, root wire.TaskID) bool {
 
 // Changes gives the tasks that match and changed after a moment, oldest first. Those that changed and do not match any more
 // are among the removed.
-func (ts *Tasks) Changes(since uint64, f wire.TaskFilter) TaskChanges {
+func (ts *Tasks) Changes(since uint64, f wire.TaskFilter) Changed {
 	ts.mu.Lock()
 	defer ts.mu.Unlock()
 	if since == ts.change {
@@ -419,7 +416,7 @@ func (ts *Tasks) Changes(since uint64, f wire.TaskFilter) TaskChanges {
 // Resume gives what completes what a client had that saw everything up to the store's revision cursor: what was stored
 // since, and, for not all that changes in them is stored, the tasks that are not over. false: that is not known any
 // more, and all tasks are given, as with the cursor 0.
-func (ts *Tasks) Resume(cursor uint64, f wire.TaskFilter) (TaskChanges, bool) {
+func (ts *Tasks) Resume(cursor uint64, f wire.TaskFilter) (Changed, bool) {
 	ts.mu.Lock()
 	defer ts.mu.Unlock()
 	if cursor == 0 || cursor > ts.stored || cursor < ts.horizon {
@@ -441,8 +438,8 @@ func (ts *Tasks) Resume(cursor uint64, f wire.TaskFilter) (TaskChanges, bool) {
 }
 
 // changes is an answer without tasks. The caller holds mu.
-func (ts *Tasks) changes() TaskChanges {
-	return TaskChanges{Now: ts.change, Cursor: ts.cursor(), Counts: maps.Clone(ts.counts)}
+func (ts *Tasks) changes() Changed {
+	return Changed{Now: ts.change, Cursor: ts.cursor(), Counts: maps.Clone(ts.counts)}
 }
 
 // changedSince gives the tasks that changed after a moment, the latest first. It looks at no others. The caller holds mu.
@@ -458,7 +455,7 @@ func (ts *Tasks) changedSince(since uint64) iter.Seq[*task] {
 
 // changesOf gives the chosen tasks, oldest first, and, to somebody who may have had them, those that left the filter. The
 // caller holds mu.
-func (ts *Tasks) changesOf(f *wire.TaskFilter, had bool, chosen iter.Seq[*task]) TaskChanges {
+func (ts *Tasks) changesOf(f *wire.TaskFilter, had bool, chosen iter.Seq[*task]) Changed {
 	ts.placeAll()
 	c := ts.changes() // after placeAll, which makes changes
 	for t := range chosen {
@@ -474,8 +471,8 @@ func (ts *Tasks) changesOf(f *wire.TaskFilter, had bool, chosen iter.Seq[*task])
 	return c
 }
 
-// TaskChanges is what Changes and Resume give.
-type TaskChanges struct {
+// Changed is what Changes and Resume give.
+type Changed struct {
 	Tasks   []wire.Task
 	Removed []wire.TaskID
 	Counts  map[wire.TaskState]int
@@ -490,12 +487,12 @@ func (ts *Tasks) Change() uint64 {
 	return ts.change
 }
 
-// forget removes the oldest tasks that are over, beyond what is kept. A tree goes as a whole.
-func (ts *Tasks) forget(ctx context.Context) {
+// Forget removes the oldest tasks that are over, beyond what is kept. A tree goes as a whole.
+func (ts *Tasks) Forget(ctx context.Context) {
 	ts.mu.Lock()
 	over := ts.counts[wire.TaskCompleted] + ts.counts[wire.TaskFailed] + ts.counts[wire.TaskCanceled] + ts.counts[wire.TaskRejected]
 	var old []*task
-	if over > ts.p.o.KeepTasks {
+	if over > ts.o.Keep {
 		var roots []*task
 		for _, t := range ts.all {
 			if t.parent == nil && settled(t) {
@@ -504,7 +501,7 @@ func (ts *Tasks) forget(ctx context.Context) {
 		}
 		slices.SortFunc(roots, func(a, b *task) int { return cmp.Compare(a.rec.Num, b.rec.Num) })
 		for _, r := range roots {
-			if over-len(old) <= ts.p.o.KeepTasks {
+			if over-len(old) <= ts.o.Keep {
 				break
 			}
 			old = append(old, tree(r)...)
@@ -513,8 +510,8 @@ func (ts *Tasks) forget(ctx context.Context) {
 	ts.mu.Unlock()
 	defer ts.writing()()
 	for _, t := range slices.Backward(old) { // children first
-		if err := ts.p.o.Store.DeleteTask(ctx, t.id); err != nil {
-			ts.p.log.Error("an old task could not be forgotten", "task", t.id, "err", err)
+		if err := ts.o.Store.DeleteTask(ctx, t.id); err != nil {
+			ts.log.Error("an old task could not be forgotten", "task", t.id, "err", err)
 			return
 		}
 		ts.mu.Lock()
@@ -536,7 +533,7 @@ func (ts *Tasks) drop(t *task) {
 	}
 	ts.change++
 	ts.removed = append(ts.removed, removedTask{t.id, ts.change, ts.stored})
-	if n := len(ts.removed) - ts.p.o.KeepTasks; n > 0 {
+	if n := len(ts.removed) - ts.o.Keep; n > 0 {
 		ts.horizon = ts.removed[n-1].stored
 		ts.removed = slices.Clone(ts.removed[n:])
 	}
@@ -566,8 +563,10 @@ func settled(root *task) bool {
 	return true
 }
 
-// close stops what would write later, and waits for what is on its way.
-func (ts *Tasks) close() {
+// Close waits for answers that are being heard, stops what would write later, and waits for what is on its way. No agent
+// runs any more.
+func (ts *Tasks) Close() {
+	ts.answers.Wait()
 	ts.mu.Lock()
 	ts.closed = true
 	for _, t := range ts.all {

@@ -1,4 +1,4 @@
-package control
+package tasks
 
 import (
 	"cmp"
@@ -10,7 +10,6 @@ import (
 	"strings"
 	"time"
 
-	"skein.dev/skein/server/noun"
 	"skein.dev/skein/webtransport/wire"
 )
 
@@ -43,10 +42,10 @@ func needOf(s *wire.TaskSpec) need {
 
 func (n need) key() string { return n.typ + "|" + string(n.agent) + "|" + n.capabilities }
 
-// types are the agent types that will do.
-func (n need) types(p *Plane) []wire.AgentType {
+// among are the agent types that will do.
+func (n need) among(types map[string]wire.AgentType) []wire.AgentType {
 	var all []wire.AgentType
-	for _, t := range p.types {
+	for _, t := range types {
 		if t.Tasks == wire.TasksNone || n.typ != "" && t.Name != n.typ || !hasAll(t.Capabilities, n.capabilities) {
 			continue
 		}
@@ -164,7 +163,7 @@ func (ts *Tasks) queue(t *task) {
 	}
 	t.list = w
 	w.insert(t)
-	ts.kick()
+	ts.Kick()
 }
 
 // pauseLeft is what is left of the pause before a task's next attempt: never more than the pause itself, wherever the
@@ -241,16 +240,16 @@ func (ts *Tasks) queueTimeout(t *task) {
 	}
 }
 
-// kick makes the scheduler look. It does not wait.
-func (ts *Tasks) kick() {
+// Kick makes the scheduler look. It does not wait.
+func (ts *Tasks) Kick() {
 	select {
 	case ts.wake <- struct{}{}:
 	default:
 	}
 }
 
-// schedule is the scheduler: whenever something changed, tasks that wait go to agents that are free.
-func (ts *Tasks) schedule(ctx context.Context) {
+// Schedule is the scheduler: whenever something changed, tasks that wait go to agents that are free.
+func (ts *Tasks) Schedule(ctx context.Context) {
 	for {
 		select {
 		case <-ctx.Done():
@@ -322,7 +321,7 @@ func (ts *Tasks) assign(w *waitlist, t *task) bool {
 	if w.need.agent != "" {
 		return ts.assignTo(w, t)
 	}
-	types := w.need.types(ts.p)
+	types := w.need.among(ts.o.Types)
 	var best *worker
 	for _, wk := range ts.workers {
 		if wk.free() && slices.ContainsFunc(types, func(at wire.AgentType) bool { return at.Name == wk.typ.Name }) && (best == nil || wk.before(best)) {
@@ -331,7 +330,7 @@ func (ts *Tasks) assign(w *waitlist, t *task) bool {
 	}
 	var reasons []string
 	for _, at := range types {
-		if why := ts.p.closedFor(at.Name); why != "" {
+		if why := ts.fleet.Closed(at.Name); why != "" {
 			reasons = append(reasons, why)
 			continue
 		}
@@ -356,19 +355,19 @@ func (ts *Tasks) assign(w *waitlist, t *task) bool {
 
 // assignTo waits for one agent and no other. The caller holds mu.
 func (ts *Tasks) assignTo(w *waitlist, t *task) bool {
-	a, err := ts.p.agent(w.need.agent)
-	if err != nil || !a.record().Status.Alive() {
+	a, err := ts.fleet.Agent(w.need.agent)
+	if err != nil || !a.Status.Alive() {
 		ts.endUnrun(t, wire.TaskRejected, wire.FailAgentLost, fmt.Sprintf("it was for agent %s, which is gone", w.need.agent))
-		ts.kick()
+		ts.Kick()
 		return false
 	}
-	if why := ts.p.closedFor(a.record().Type); why != "" {
+	if why := ts.fleet.Closed(a.Type); why != "" {
 		w.why = why
 		return false
 	}
-	wk := ts.workers[a]
+	wk := ts.workers[a.ID]
 	if wk == nil || !wk.free() {
-		w.why = fmt.Sprintf("agent %s is busy", a.record().Name)
+		w.why = fmt.Sprintf("agent %s is busy", a.Name)
 		return false
 	}
 	ts.startRun(t, wk)
@@ -384,12 +383,12 @@ func (ts *Tasks) room(at wire.AgentType, w *waitlist) string {
 	if limit == 0 {
 		limit = max(DefaultOnDemand, 2*runtime.NumCPU())
 	}
-	alive, all := ts.p.alive(at.Name)
+	alive, all := ts.fleet.Alive(at.Name)
 	switch {
 	case alive >= limit:
 		return fmt.Sprintf("%d of %d %s busy", alive, limit, at.Name)
-	case ts.p.o.MaxAgents > 0 && all >= ts.p.o.MaxAgents:
-		return fmt.Sprintf("this node runs %d of %d agents", all, ts.p.o.MaxAgents)
+	case ts.o.MaxAgents > 0 && all >= ts.o.MaxAgents:
+		return fmt.Sprintf("this node runs %d of %d agents", all, ts.o.MaxAgents)
 	}
 	return ""
 }
@@ -403,36 +402,36 @@ func (ts *Tasks) demand(at wire.AgentType, w *waitlist) string {
 	if why := ts.room(at, w); why != "" {
 		return why
 	}
-	b, err := ts.p.admit(noun.Caller{Actor: scheduler}, wire.SpawnParams{Type: at.Name}, origin{onDemand: true})
+	_, start, err := ts.fleet.Admit(wire.SpawnParams{Type: at.Name}, "")
 	if err != nil {
 		return ts.pause(w, at, err)
 	}
 	ts.starting[at.Name]++
 	ts.pending.Go(func() {
-		_, err := ts.p.startAll(context.Background(), b)
+		err := start()
 		ts.mu.Lock()
 		defer ts.mu.Unlock()
 		ts.starting[at.Name]--
 		if err != nil {
 			ts.pause(w, at, err)
 		}
-		ts.kick()
+		ts.Kick()
 	})
-	ts.kick() // for the next agent, if one is not enough
+	ts.Kick() // for the next agent, if one is not enough
 	return fmt.Sprintf("%d %s starting", ts.starting[at.Name], at.Name)
 }
 
 // pause keeps a list from starting agents for a while: the last attempt failed. The caller holds mu.
 func (ts *Tasks) pause(w *waitlist, at wire.AgentType, err error) string {
-	ts.p.log.Warn("no agent could be started for waiting tasks", "type", at.Name, "err", err)
+	ts.log.Warn("no agent could be started for waiting tasks", "type", at.Name, "err", err)
 	w.paused, w.pausedBy = time.Now().Add(spawnPause), wire.AsError(err).Message
-	time.AfterFunc(spawnPause, ts.kick)
+	time.AfterFunc(spawnPause, ts.Kick)
 	return fmt.Sprintf("no %s could be started: %s", at.Name, w.pausedBy)
 }
 
 // worker is an agent that takes tasks.
 type worker struct {
-	a     *agent
+	agent wire.Agent      // as it started
 	ctx   context.Context // ends with its process, of which an agent may have several, one after the other
 	stop  context.CancelFunc
 	typ   wire.AgentType
@@ -448,27 +447,28 @@ func (w *worker) before(o *worker) bool {
 	if len(w.runs) != len(o.runs) {
 		return len(w.runs) < len(o.runs)
 	}
-	return w.a.num < o.a.num
+	return w.agent.Num < o.agent.Num
 }
 
-// here makes an agent that runs known to the scheduler.
-func (ts *Tasks) here(a *agent, typ wire.AgentType) {
+// Started makes an agent whose process runs known to the scheduler.
+func (ts *Tasks) Started(agent wire.Agent) {
+	typ := ts.o.Types[agent.Type]
 	if typ.Tasks != wire.TasksLines {
 		return
 	}
 	ts.mu.Lock()
 	defer ts.mu.Unlock()
-	w := &worker{a: a, typ: typ, runs: map[wire.TaskID]*run{}, since: time.Now()}
+	w := &worker{agent: agent, typ: typ, runs: map[wire.TaskID]*run{}, since: time.Now()}
 	w.ctx, w.stop = context.WithCancel(context.Background())
-	ts.workers[a] = w
-	ts.kick()
+	ts.workers[agent.ID] = w
+	ts.Kick()
 }
 
-// leaving takes an agent that is being stopped out of the choice.
-func (ts *Tasks) leaving(a *agent) {
+// Stopping takes an agent that is being stopped out of the choice.
+func (ts *Tasks) Stopping(agent wire.AgentID) {
 	ts.mu.Lock()
 	defer ts.mu.Unlock()
-	if w := ts.workers[a]; w != nil {
+	if w := ts.workers[agent]; w != nil {
 		w.off = true
 	}
 }

@@ -1,8 +1,9 @@
-package control
+package tasks
 
 import (
 	"cmp"
 	"fmt"
+	"log/slog"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -12,7 +13,7 @@ import (
 
 // someTasks makes tasks that no store knows.
 func someTasks(n, keep int) *Tasks {
-	ts := newTasks(&Plane{o: Options{KeepTasks: keep}})
+	ts := New(Options{Keep: keep}, slog.New(slog.DiscardHandler))
 	for i := range n {
 		ts.add(&task{id: wire.TaskID(fmt.Sprintf("t%05d", i)), rec: wire.Task{ID: wire.TaskID(fmt.Sprintf("t%05d", i)), Num: uint64(i + 1), State: wire.TaskCompleted}})
 	}

@@ -1,4 +1,4 @@
-package control
+package tasks
 
 import (
 	"cmp"
@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -80,8 +79,8 @@ func (ts *Tasks) check(s *wire.TaskSpec) error {
 		return noun.Bad("retry_on", "%s", wire.CheckRetryOn(s.RetryOn))
 	case len(s.DependsOn) > wire.MaxDependsOn:
 		return noun.Bad("depends_on", "more than %d dependencies", wire.MaxDependsOn)
-	case len(s.Capabilities) > maxCapacity || len(s.Labels) > maxLabels || len(s.Argv)+len(s.Args) > maxArgs:
-		return noun.Bad("labels", "more than %d labels, %d capabilities or %d arguments", maxLabels, maxCapacity, maxArgs)
+	case len(s.Capabilities) > maxCapacity || len(s.Labels) > noun.MaxLabels || len(s.Argv)+len(s.Args) > noun.MaxArgs:
+		return noun.Bad("labels", "more than %d labels, %d capabilities or %d arguments", noun.MaxLabels, maxCapacity, noun.MaxArgs)
 	}
 	for _, ms := range []int64{s.Timeouts.QueueMS, s.Timeouts.RunMS, s.Timeouts.HeartbeatMS} {
 		if ms < 0 || ms > maxTimeout.Milliseconds() {
@@ -113,14 +112,14 @@ func (ts *Tasks) checkDoer(s *wire.TaskSpec) error {
 		return noun.Bad("type", "say who can do it: type, agent or capabilities")
 	}
 	var able []string
-	for _, t := range ts.p.types {
+	for _, t := range ts.o.Types {
 		if t.Tasks != wire.TasksNone {
 			able = append(able, t.Name)
 		}
 	}
 	slices.Sort(able)
 	if s.Type != "" {
-		t, ok := ts.p.types[s.Type]
+		t, ok := ts.o.Types[s.Type]
 		switch {
 		case !ok:
 			return wire.Errorf(wire.CodeNotFound, "there is no agent type %q; these take tasks: %s", s.Type, strings.Join(able, ", ")).WithField("type").WithSupported(able)
@@ -134,16 +133,16 @@ func (ts *Tasks) checkDoer(s *wire.TaskSpec) error {
 			return err
 		}
 	}
-	if len(needOf(s).types(ts.p)) == 0 {
+	if len(needOf(s).among(ts.o.Types)) == 0 {
 		return wire.Errorf(wire.CodeNotFound, "no agent type that takes tasks has all of the capabilities %s; there are: %s",
-			strings.Join(s.Capabilities, ", "), strings.Join(capabilities(ts.p), ", ")).WithField("capabilities").WithSupported(capabilities(ts.p))
+			strings.Join(s.Capabilities, ", "), strings.Join(ts.capabilities(), ", ")).WithField("capabilities").WithSupported(ts.capabilities())
 	}
 	return nil
 }
 
-func capabilities(p *Plane) []string {
+func (ts *Tasks) capabilities() []string {
 	all := map[string]bool{}
-	for _, t := range p.types {
+	for _, t := range ts.o.Types {
 		if t.Tasks != wire.TasksNone {
 			for _, c := range t.Capabilities {
 				all[c] = true
@@ -154,12 +153,11 @@ func capabilities(p *Plane) []string {
 }
 
 func (ts *Tasks) checkAgent(s *wire.TaskSpec) error {
-	a, err := ts.p.agent(s.Agent)
+	rec, err := ts.fleet.Agent(s.Agent)
 	if err != nil {
 		return err
 	}
-	rec := a.record()
-	t := ts.p.types[rec.Type]
+	t := ts.o.Types[rec.Type]
 	switch {
 	case t.Tasks != wire.TasksLines:
 		return wire.Errorf(wire.CodePrecondition, "agent %s takes no tasks: its type %q has no tasks: lines", s.Agent, rec.Type).WithField("agent")
@@ -193,8 +191,8 @@ func checkTaskArgv(t wire.AgentType, s *wire.TaskSpec) error {
 		return noun.Bad("no_input", "agents of type %q are told of their tasks on standard input", t.Name)
 	}
 	for _, arg := range slices.Concat(s.Argv, s.Args) {
-		if len(arg) > maxArgLen || strings.ContainsRune(arg, 0) {
-			return noun.Bad("argv", "an argument is longer than %d bytes, or has a NUL byte", maxArgLen)
+		if len(arg) > noun.MaxArg || strings.ContainsRune(arg, 0) {
+			return noun.Bad("argv", "an argument is longer than %d bytes, or has a NUL byte", noun.MaxArg)
 		}
 	}
 	return nil
@@ -237,7 +235,7 @@ func (ts *Tasks) newTask(by noun.Caller, s wire.TaskSpec, i int) *task {
 // makeLocked needs mu.
 func (ts *Tasks) makeLocked(by noun.Caller, specs []wire.TaskSpec) ([]made, error) {
 	if ts.closed {
-		return nil, errClosing
+		return nil, noun.ErrClosing
 	}
 	batch := make([]made, len(specs))
 	keys := map[string]*task{}
@@ -390,7 +388,7 @@ var (
 // admit stores the fresh tasks and lets them be scheduled. When one can't be stored, none is there. When the store does
 // not answer in time, storing goes on: what is stored in the end is scheduled, and whoever asks again waits for it.
 func (ts *Tasks) admit(batch []made) error {
-	if err := ts.p.o.Store.Room(); err != nil {
+	if err := ts.o.Store.Room(); err != nil {
 		ts.mu.Lock()
 		defer ts.mu.Unlock()
 		ts.release(batch)
@@ -401,12 +399,12 @@ func (ts *Tasks) admit(batch []made) error {
 		if ts.closed {
 			ts.release(batch)
 			ts.mu.Unlock()
-			return errClosing
+			return noun.ErrClosing
 		}
 		ts.pending.Go(func() { ts.storeAll(batch) })
 		ts.mu.Unlock()
 	}
-	late := time.NewTimer(ts.p.o.StoreTimeout)
+	late := time.NewTimer(ts.o.Timeout)
 	defer late.Stop()
 	for _, m := range batch {
 		if m.t.admitted == nil {
@@ -419,7 +417,7 @@ func (ts *Tasks) admit(batch []made) error {
 			}
 		case <-late.C:
 			return errUnsure
-		case <-ts.p.closing:
+		case <-ts.o.Closing.Done():
 			return errUnsure
 		}
 	}
@@ -442,10 +440,10 @@ func (ts *Tasks) storeAll(batch []made) {
 	switch {
 	case err == nil:
 		ts.admitted(batch)
-	case ts.p.stopping(): // the next start finds what was stored
-		ts.p.log.Error("whether tasks were stored is not known", "err", err)
+	case ts.stopping(): // the next start finds what was stored
+		ts.log.Error("whether tasks were stored is not known", "err", err)
 	default:
-		ts.p.log.Error("tasks were refused: they could not be stored", "err", err)
+		ts.log.Error("tasks were refused: they could not be stored", "err", err)
 		ts.undo(batch)
 		ts.mu.Lock()
 		defer ts.mu.Unlock()
@@ -456,10 +454,10 @@ func (ts *Tasks) storeAll(batch []made) {
 // storeOne stores a fresh task until it is known whether it is there, or until Skein stops.
 func (ts *Tasks) storeOne(t *task) error {
 	for {
-		ctx, cancel := context.WithTimeout(ts.p.closingCtx, ts.p.o.StoreTimeout)
-		err := ts.p.o.Store.PutTask(ctx, &t.rec)
+		ctx, cancel := context.WithTimeout(ts.o.Closing, ts.o.Timeout)
+		err := ts.o.Store.PutTask(ctx, &t.rec)
 		cancel()
-		if !errors.Is(err, &wire.Error{Code: wire.CodeOutcomeUnknown}) || ts.p.stopping() {
+		if !errors.Is(err, &wire.Error{Code: wire.CodeOutcomeUnknown}) || ts.stopping() {
 			return err
 		}
 	}
@@ -492,21 +490,32 @@ const undoGap = time.Second
 // start.
 func (ts *Tasks) undo(batch []made) {
 	for _, m := range batch {
-		for m.fresh && m.t.rec.Rev != 0 && !ts.p.stopping() {
-			ctx, cancel := context.WithTimeout(ts.p.closingCtx, ts.p.o.StoreTimeout)
-			err := ts.p.o.Store.DeleteTask(ctx, m.t.id)
+		for m.fresh && m.t.rec.Rev != 0 && !ts.stopping() {
+			ctx, cancel := context.WithTimeout(ts.o.Closing, ts.o.Timeout)
+			err := ts.o.Store.DeleteTask(ctx, m.t.id)
 			cancel()
 			if err == nil {
 				break
 			}
-			ts.p.log.Error("a refused task could not be removed; trying again", "task", m.t.id, "err", err)
+			ts.log.Error("a refused task could not be removed; trying again", "task", m.t.id, "err", err)
 			select {
 			case <-time.After(undoGap):
-			case <-ts.p.closing:
+			case <-ts.o.Closing.Done():
 			}
 		}
 	}
 }
 
-// ownFolder is where an agent without a cwd works.
-func (p *Plane) ownFolder(id wire.AgentID) string { return filepath.Join(p.o.WorkDir, string(id)) }
+// checkTaskNames is noun.CheckNames for all that a task may call itself.
+func checkTaskNames(s *wire.TaskSpec) error {
+	if err := noun.CheckNames(s.Name, s.Labels); err != nil {
+		return err
+	}
+	if err := wire.CheckNames("capabilities", s.Capabilities...); err != nil {
+		return err
+	}
+	if err := wire.CheckNames("key", s.Key); err != nil {
+		return err
+	}
+	return wire.CheckNames("idempotency_key", s.IdempotencyKey)
+}
