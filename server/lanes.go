@@ -9,7 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"skein.dev/skein/server/control"
+	"skein.dev/skein/server/fleet"
 	"skein.dev/skein/webtransport/wire"
 )
 
@@ -62,7 +62,7 @@ func lineCode(err error) wire.StreamCode {
 // pump sends an agent's events while there are any.
 type pump struct {
 	l    *lane
-	f    *control.Follower
+	f    *fleet.Follower
 	stop func() // no kick comes after it
 
 	state atomic.Int32 // of pumpIdle, pumpRuns, pumpAgain
@@ -344,7 +344,7 @@ func (c *conn) update(l *lane) error {
 	return nil
 }
 
-func (c *conn) datagrams(ch control.Changed) {
+func (c *conn) datagrams(ch fleet.Changed) {
 	now := time.Now()
 	d := wire.StatusDatagram{Epoch: wire.EpochHash(c.s.plane.Epoch())}
 	flush := func() {

@@ -22,6 +22,7 @@ import (
 
 	"skein.dev/skein/server/api"
 	"skein.dev/skein/server/control"
+	"skein.dev/skein/server/fleet"
 	"skein.dev/skein/server/jet"
 	"skein.dev/skein/server/runner"
 	"skein.dev/skein/webtransport"
@@ -206,7 +207,7 @@ func (s *Server) openPlane(ctx context.Context) (err error) {
 		Store: s.store, Types: s.config.Types, Node: wire.NodeID(s.node), Instance: s.dir.instance, WorkDir: s.dir.file("agents"), DataDir: s.dir.path,
 		KeepExited: s.o.KeepExited, MaxAgents: s.config.MaxAgents, Logger: s.log, Orphans: s.orphans, Leftovers: s.procs.ReapLeftovers, Spawned: s.met.spawned,
 		StoreTimeout: s.o.StoreTimeout,
-		Runtimes:     map[wire.Kind]control.Runtime{wire.KindExec: s.procs, wire.KindScripted: &runner.Scripted{}},
+		Runtimes:     map[wire.Kind]fleet.Runtime{wire.KindExec: s.procs, wire.KindScripted: &runner.Scripted{}},
 	})
 	return err
 }
@@ -223,7 +224,7 @@ func (s *Server) orphans(ctx context.Context, known map[wire.AgentID]*wire.Proce
 	}
 	s.log.Warn("ending processes that an earlier skein left behind", "processes", len(found))
 	left := map[wire.AgentID][]wire.Leftover{}
-	for _, o := range s.procs.Reap(ctx, found, control.DefaultStopGrace) {
+	for _, o := range s.procs.Reap(ctx, found, fleet.DefaultStopGrace) {
 		left[o.Agent] = append(left[o.Agent], o.Leftover())
 	}
 	return left

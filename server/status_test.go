@@ -12,8 +12,8 @@ import (
 	"skein.dev/skein/webtransport/wire"
 )
 
-// fleet is a client's view, built from the status lane and datagrams as docs/protocol.md says.
-type fleet struct {
+// fleetView is a client's view, built from the status lane and datagrams as docs/protocol.md says.
+type fleetView struct {
 	p     *peer
 	lane  *stream
 	known map[uint32]wire.Agent
@@ -21,7 +21,7 @@ type fleet struct {
 }
 
 // watch takes the status lane of a session.
-func watch(t *testing.T, p *peer) *fleet {
+func watch(t *testing.T, p *peer) *fleetView {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
@@ -29,7 +29,7 @@ func watch(t *testing.T, p *peer) *fleet {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f := &fleet{p: p, lane: &stream{str, wire.NewReader(str)}, known: map[uint32]wire.Agent{}}
+	f := &fleetView{p: p, lane: &stream{str, wire.NewReader(str)}, known: map[uint32]wire.Agent{}}
 	if h, err := f.lane.r.Header(); err != nil || h.Lane != wire.LaneStatus {
 		t.Fatalf("the server opened %+v, %v", h, err)
 	}
@@ -38,7 +38,7 @@ func watch(t *testing.T, p *peer) *fleet {
 }
 
 // snapshot reads to the end of the next snapshot.
-func (f *fleet) snapshot(t *testing.T) (parts int) {
+func (f *fleetView) snapshot(t *testing.T) (parts int) {
 	t.Helper()
 	for {
 		var s wire.Snapshot
@@ -61,7 +61,7 @@ func (f *fleet) snapshot(t *testing.T) (parts int) {
 }
 
 // updated reads updates until f has what is wanted.
-func (f *fleet) updated(t *testing.T, want func(wire.Update) bool) {
+func (f *fleetView) updated(t *testing.T, want func(wire.Update) bool) {
 	t.Helper()
 	for {
 		var u wire.Update
@@ -76,7 +76,7 @@ func (f *fleet) updated(t *testing.T, want func(wire.Update) bool) {
 }
 
 // datagram receives the next one; it must be exactly what the codec writes.
-func (f *fleet) datagram(t *testing.T, ctx context.Context) (d wire.StatusDatagram, ok bool) {
+func (f *fleetView) datagram(t *testing.T, ctx context.Context) (d wire.StatusDatagram, ok bool) {
 	t.Helper()
 	b, err := f.p.ReceiveDatagram(ctx)
 	if err != nil {
@@ -97,7 +97,7 @@ func TestStatusOverBothCarriers(t *testing.T) {
 	n := start(t)
 	old := n.script(t, "say one\nread")
 	ended := map[wire.Transport]wire.StatusRecord{}
-	all := map[wire.Transport]*fleet{}
+	all := map[wire.Transport]*fleetView{}
 	for _, tr := range []wire.Transport{wire.WebTransport, wire.WebSocket} {
 		all[tr] = watch(t, n.join(t, tr, withStatus))
 		if a, ok := all[tr].known[old.Num]; !ok || a.ID != old.ID || a.Name != old.Name {

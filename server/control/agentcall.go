@@ -12,9 +12,9 @@ import (
 
 // agentCall carries out a request that an agent made on the line protocol, with what its type allows.
 // ctx ends with the agent's process.
-func (p *Plane) agentCall(ctx context.Context, a *agent, method string, params json.RawMessage) (any, error) {
-	typ := p.types[a.typ]
-	by := noun.Caller{Actor: string(a.id)}
+func (p *Plane) agentCall(ctx context.Context, a wire.Agent, method string, params json.RawMessage) (any, error) {
+	typ := p.types[a.Type]
+	by := noun.Caller{Actor: string(a.ID)}
 	switch {
 	case strings.HasPrefix(method, "memory."):
 		return p.Memory.Call(p.ctx, by, namespaces(typ.Memory), method, params)
@@ -51,11 +51,8 @@ func (p *Plane) coordinate(ctx context.Context, by noun.Caller, method string, p
 		return noun.With(params, func(v wire.TaskFilter) (any, error) { return p.Tasks.List(v).Page(v.Limit), nil })
 	case wire.MethodTaskCancel:
 		return noun.With(params, func(v wire.TaskCancelParams) (any, error) { return p.Tasks.Cancel(by, v) })
-	case methodTaskWait:
+	case wire.MethodTaskWait:
 		return noun.With(params, func(v wire.TaskParams) (any, error) { return p.Tasks.Wait(ctx, v.ID) })
 	}
 	return nil, wire.Errorf(wire.CodeMethodNotFound, "there is no method %q for agents", method)
 }
-
-// methodTaskWait answers when a task is over. Agents have it instead of a watch.
-const methodTaskWait = "task.wait"

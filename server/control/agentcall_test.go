@@ -59,13 +59,13 @@ func TestAnAgentUsesItsNamespacesAndNoOthers(t *testing.T) {
 	over(t, p, submitted(t, p, wire.TaskSpec{Type: "worker"})[0])
 	a := p.worker(t)
 	var got []string
-	kit.Eventually(t, "it has seven answers", func() bool { got = logged(t, p, a.id, wire.EventStdout); return len(got) == 7 })
+	kit.Eventually(t, "it has seven answers", func() bool { got = logged(t, p, a.ID, wire.EventStdout); return len(got) == 7 })
 	for i, want := range []string{`"revision"`, `"text":"mine"`, `"unauthorized"`, `"unauthorized"`, `"method_not_found"`, "coordinator: true", `"method_not_found"`} {
 		if !strings.Contains(got[i], want) {
 			t.Errorf("answer %d is %s, want %s", i, got[i], want)
 		}
 	}
-	if e, err := p.Memory.Retrieve(t.Context(), wire.MemoryKeyParams{Namespace: "team.a", Key: "k"}); err != nil || e.Value.Text != "mine" || e.Writer != string(a.id) {
+	if e, err := p.Memory.Retrieve(t.Context(), wire.MemoryKeyParams{Namespace: "team.a", Key: "k"}); err != nil || e.Value.Text != "mine" || e.Writer != string(a.ID) {
 		t.Errorf("memory holds %+v, %v", e, err)
 	}
 	if e, err := p.Memory.Retrieve(t.Context(), wire.MemoryKeyParams{Namespace: "other", Key: "k"}); err == nil {

@@ -15,6 +15,7 @@ import (
 
 	"skein.dev/skein/e2e/kit"
 	"skein.dev/skein/server/control"
+	"skein.dev/skein/server/fleet"
 	"skein.dev/skein/server/jet"
 	"skein.dev/skein/server/noun"
 	"skein.dev/skein/server/runner"
@@ -45,7 +46,7 @@ func openStore(t *testing.T, c jet.Config, change ...func(*control.Options)) *no
 	o := control.Options{
 		Store: store, Node: "test", Instance: "instance-" + filepath.Base(dir), WorkDir: filepath.Join(dir, "agents"),
 		StoreTimeout: kit.Patience,
-		Runtimes:     map[wire.Kind]control.Runtime{wire.KindExec: procs, wire.KindScripted: &runner.Scripted{}},
+		Runtimes:     map[wire.Kind]fleet.Runtime{wire.KindExec: procs, wire.KindScripted: &runner.Scripted{}},
 		Types: []wire.AgentType{
 			{Name: "shell", Kind: wire.KindExec, StopGraceMS: 200},
 			{Name: "scripted", Kind: wire.KindScripted},

@@ -6,7 +6,7 @@ import "skein.dev/skein/webtransport/wire"
 type life struct{ p *Plane }
 
 func (l life) HasAgent(id wire.AgentID) bool {
-	_, err := l.p.agent(id)
+	_, err := l.p.Get(id)
 	return err == nil
 }
 
@@ -16,14 +16,12 @@ func (l life) HasTask(id wire.TaskID) bool {
 }
 
 func (l life) WorkOf(id wire.AgentID) (ended bool, tasks []wire.TaskID) {
-	a, err := l.p.agent(id)
+	a, err := l.p.Get(id)
 	if err != nil {
 		return true, nil
 	}
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if tasks = a.rec.Tasks; a.rec.ForTask != "" {
-		tasks = []wire.TaskID{a.rec.ForTask}
+	if tasks = a.Tasks; a.ForTask != "" {
+		tasks = []wire.TaskID{a.ForTask}
 	}
-	return !a.rec.Status.Alive(), tasks
+	return !a.Status.Alive(), tasks
 }

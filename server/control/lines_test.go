@@ -1,15 +1,16 @@
 package control
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"skein.dev/skein/e2e/kit"
+	"skein.dev/skein/server/fleet"
 	"skein.dev/skein/server/jet"
 	"skein.dev/skein/server/noun"
 	"skein.dev/skein/server/runner"
@@ -17,7 +18,7 @@ import (
 )
 
 // linesPlane is a plane whose agents of type worker run a shell script that speaks the line protocol.
-func linesPlane(t testing.TB, types ...wire.AgentType) *Plane {
+func linesPlane(t testing.TB, types ...wire.AgentType) *linesOf {
 	t.Helper()
 	dir := t.TempDir()
 	store, err := jet.Open(context.Background(), jet.Config{Dir: dir, MaxEventBytes: 64 << 20})
@@ -25,8 +26,9 @@ func linesPlane(t testing.TB, types ...wire.AgentType) *Plane {
 		t.Fatal(err)
 	}
 	procs := runner.NewProcesses(runner.Options{})
+	heard := &overheard{Runtime: procs}
 	p, err := Open(context.Background(), Options{Store: store, Node: "test", Instance: "lines-" + filepath.Base(dir), WorkDir: filepath.Join(dir, "agents"),
-		Runtimes: map[wire.Kind]Runtime{wire.KindExec: procs, wire.KindScripted: &runner.Scripted{}}, Types: types})
+		Runtimes: map[wire.Kind]fleet.Runtime{wire.KindExec: heard, wire.KindScripted: &runner.Scripted{}}, Types: types})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -35,7 +37,12 @@ func linesPlane(t testing.TB, types ...wire.AgentType) *Plane {
 		procs.Close()
 		store.Close()
 	})
-	return p
+	return &linesOf{p, heard}
+}
+
+type linesOf struct {
+	*Plane
+	heard *overheard
 }
 
 // speaks is a type of agents that run a shell script. $line is the last line that next got, $task the task in it.
@@ -46,7 +53,7 @@ func speaks(script string) wire.AgentType {
 		` + script}}
 }
 
-func submitted(t *testing.T, p *Plane, specs ...wire.TaskSpec) (ids []wire.TaskID) {
+func submitted(t *testing.T, p *linesOf, specs ...wire.TaskSpec) (ids []wire.TaskID) {
 	t.Helper()
 	res, err := p.Tasks.Submit(t.Context(), noun.Caller{Actor: "test"}, wire.SubmitParams{Tasks: specs})
 	if err != nil {
@@ -58,7 +65,7 @@ func submitted(t *testing.T, p *Plane, specs ...wire.TaskSpec) (ids []wire.TaskI
 	return ids
 }
 
-func over(t *testing.T, p *Plane, id wire.TaskID) wire.Task {
+func over(t *testing.T, p *linesOf, id wire.TaskID) wire.Task {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), kit.Patience)
 	defer cancel()
@@ -71,7 +78,7 @@ func over(t *testing.T, p *Plane, id wire.TaskID) wire.Task {
 }
 
 // logged gives the texts of an agent's events of a type.
-func logged(t *testing.T, p *Plane, id wire.AgentID, typ wire.EventType) (all []string) {
+func logged(t *testing.T, p *linesOf, id wire.AgentID, typ wire.EventType) (all []string) {
 	t.Helper()
 	f, _, err := p.Follow(t.Context(), wire.Header{Agent: id})
 	if err != nil {
@@ -90,17 +97,24 @@ func logged(t *testing.T, p *Plane, id wire.AgentID, typ wire.EventType) (all []
 	}
 }
 
-func (p *Plane) worker(t *testing.T) *agent {
+func (p *linesOf) worker(t *testing.T) wire.Agent {
 	t.Helper()
 	all := p.List(wire.Filter{Types: []string{"worker"}}).Agents
 	if len(all) != 1 {
 		t.Fatalf("there are %d agents", len(all))
 	}
-	a, err := p.agent(all[0].ID)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return a
+	return all[0]
+}
+
+// overheard is a runtime that gives the sink of the agent that it started last.
+type overheard struct {
+	fleet.Runtime
+	sink atomic.Pointer[runner.Sink]
+}
+
+func (o *overheard) Start(ctx context.Context, l runner.Launch, s runner.Sink) (runner.Running, error) {
+	o.sink.Store(&s)
+	return o.Runtime.Start(ctx, l, s)
 }
 
 func TestAQuestionIsOfOneTaskAndStays(t *testing.T) {
@@ -131,13 +145,13 @@ func TestAQuestionIsOfOneTaskAndStays(t *testing.T) {
 	}
 	kit.Eventually(t, "the first asks", asks("which way?"))
 	a := p.worker(t)
-	sink{a}.Activity(wire.ActivityIdle, "") // as when it is silent for long
+	(*p.heard.sink.Load()).Activity(wire.ActivityIdle, "") // as when it is silent for long
 	first, _ := p.Tasks.Get(ids[0])
 	other, _ := p.Tasks.Get(ids[1])
 	if !asks("which way?")() || first.State != wire.TaskInputRequired || other.State != wire.TaskWorking {
-		t.Errorf("the tasks are %s and %s, the agent %+v", first.State, other.State, a.record())
+		t.Errorf("the tasks are %s and %s, the agent %+v", first.State, other.State, p.worker(t))
 	}
-	if err := p.Input(t.Context(), "me", wire.InputParams{ID: a.id, Text: "left\n"}); err != nil {
+	if err := p.Input(t.Context(), "me", wire.InputParams{ID: a.ID, Text: "left\n"}); err != nil {
 		t.Fatal(err)
 	}
 	if rec := over(t, p, ids[0]); rec.Result == nil || rec.Result.Text != "left" {
@@ -149,7 +163,7 @@ func TestAQuestionIsOfOneTaskAndStays(t *testing.T) {
 	}
 	over(t, p, ids[1])
 	kit.Eventually(t, "it asks no more, and goes on", func() bool {
-		rec := a.record()
+		rec := p.worker(t)
 		return rec.Question == "" && rec.Activity != wire.ActivityRequiresAction && len(rec.Tasks) == 0 && rec.Status == wire.StatusRunning
 	})
 }
@@ -180,9 +194,9 @@ func TestAnAnswerThatCannotBeReadFailsItsTask(t *testing.T) {
 	}
 	a := p.worker(t)
 	kit.Eventually(t, "what was asked is answered", func() bool {
-		return slices.Contains(logged(t, p, a.id, wire.EventStdout), `got {"jsonrpc":"2.0","id":7,"result":{}}`+"\n")
+		return slices.Contains(logged(t, p, a.ID, wire.EventStdout), `got {"jsonrpc":"2.0","id":7,"result":{}}`+"\n")
 	})
-	told := strings.Join(logged(t, p, a.id, wire.EventLog), "\n")
+	told := strings.Join(logged(t, p, a.ID, wire.EventLog), "\n")
 	for _, says := range []string{`there is no task "t000000000000"`, "not JSON", `"retryable" must be bool`, "longer than 1048576 bytes"} {
 		if !strings.Contains(told, says) {
 			t.Errorf("the agent's log does not say %s:\n%s", says, told)
@@ -193,7 +207,7 @@ func TestAnAnswerThatCannotBeReadFailsItsTask(t *testing.T) {
 func TestAWaitingCoordinatorIsHeardAndStopped(t *testing.T) {
 	typ := speaks(`
 		next; own=$task
-		i=0; while [ $i -lt ` + fmt.Sprint(maxAgentWaits+1) + ` ]; do
+		i=0; while [ $i -lt ` + fmt.Sprint(fleet.MaxAgentWaits+1) + ` ]; do
 			i=$((i+1)); printf '{"jsonrpc":"2.0","id":%d,"method":"task.wait","params":{"id":"%s"}}\n' $i $own
 		done
 		read -r line; echo "got $line"
@@ -208,11 +222,11 @@ func TestAWaitingCoordinatorIsHeardAndStopped(t *testing.T) {
 	})
 	a := p.worker(t)
 	kit.Eventually(t, "the last wait is refused", func() bool {
-		return strings.Contains(strings.Join(logged(t, p, a.id, wire.EventStdout), ""), `"resource_exhausted"`)
+		return strings.Contains(strings.Join(logged(t, p, a.ID, wire.EventStdout), ""), `"resource_exhausted"`)
 	})
 	ctx, cancel := context.WithTimeout(t.Context(), kit.Patience)
 	defer cancel()
-	res, err := p.Stop(ctx, noun.Caller{Actor: "test"}, wire.StopParams{IDs: []wire.AgentID{a.id}})
+	res, err := p.Stop(ctx, noun.Caller{Actor: "test"}, wire.StopParams{IDs: []wire.AgentID{a.ID}})
 	if err != nil || res.Reports[0].Status != wire.StatusExited {
 		t.Errorf("%+v, %v", res, err)
 	}
@@ -229,7 +243,7 @@ func TestTheSchedulerLeavesAnAgentToWhoStopsIt(t *testing.T) {
 	}
 	a := p.worker(t)
 	said := func(typ wire.EventType, text string) func() bool {
-		return func() bool { return strings.Contains(strings.Join(logged(t, p, a.id, typ), ""), text) }
+		return func() bool { return strings.Contains(strings.Join(logged(t, p, a.ID, typ), ""), text) }
 	}
 	kit.Eventually(t, "it runs", said(wire.EventStdout, "up"))
 	grace := int64(20_000)
@@ -239,9 +253,9 @@ func TestTheSchedulerLeavesAnAgentToWhoStopsIt(t *testing.T) {
 		stopped <- res
 	}()
 	kit.Eventually(t, "it is being stopped", said(wire.EventLog, "stopping"))
-	crew{p}.Stop(a.id) // as when it did not let go of a task; its type's grace is 100 ms
-	if res := <-stopped; res == nil || res.Reports[0].Forced || a.record().Exit.Code != 7 {
-		t.Errorf("%+v, exit %+v", res, a.record().Exit)
+	p.Crew().Stop(a.ID) // as when it did not let go of a task; its type's grace is 100 ms
+	if res := <-stopped; res == nil || res.Reports[0].Forced || p.worker(t).Exit.Code != 7 {
+		t.Errorf("%+v, exit %+v", res, p.worker(t).Exit)
 	}
 }
 
@@ -263,8 +277,8 @@ func TestAProcessThatEndsWithinALine(t *testing.T) {
 	}
 	want := []string{"bad line: the process ended within a message", "warn: again"}
 	a := p.worker(t)
-	kit.Eventually(t, "it has ended", func() bool { return !a.alive() })
-	if got := logged(t, p, a.id, wire.EventLog); !slices.Equal(got, want) {
+	kit.Eventually(t, "it has ended", func() bool { return !p.worker(t).Status.Alive() })
+	if got := logged(t, p, a.ID, wire.EventLog); !slices.Equal(got, want) {
 		t.Errorf("the log is %q, want %q", got, want)
 	}
 }
@@ -310,74 +324,4 @@ func TestHalfALineOfTheLastProcessIsNoneOfTheNext(t *testing.T) {
 	if rec := over(t, p, submitted(t, p, wire.TaskSpec{Type: "worker"})[0]); rec.State != wire.TaskCompleted || rec.Attempt != 1 {
 		t.Errorf("it is %s in attempt %d: %s", rec.State, rec.Attempt, rec.Message)
 	}
-}
-
-func TestAnAnswerThatIsTooLong(t *testing.T) {
-	for n, want := range map[int]string{wire.MaxResult - 2: `"result":"xxx`, maxAgentLine: "ask for less"} {
-		line := answerLine([]byte("1"), func() (any, error) { return strings.Repeat("x", n), nil })
-		if len(line) > maxAgentLine || !bytes.Contains(line, []byte(want)) || !bytes.HasSuffix(line, []byte("\n")) {
-			t.Errorf("%d bytes are answered with %.200s", n, line)
-		}
-	}
-	many := &wire.SubmitResult{Tasks: make([]wire.Task, wire.MaxBatch)}
-	for i := range many.Tasks {
-		many.Tasks[i].ID, many.Tasks[i].Input = wire.TaskID(noun.NewID("t")), wire.Payload{Text: strings.Repeat("x", 1000)}
-	}
-	line := answerLine([]byte("1"), func() (any, error) { return many, nil })
-	if len(line) > maxAgentLine || bytes.Count(line, []byte(`"trimmed":true`)) != wire.MaxBatch || !bytes.Contains(line, []byte(many.Tasks[999].ID)) {
-		t.Errorf("a submission is answered with %d bytes: %.200s", len(line), line)
-	}
-}
-
-// FuzzHear checks, for whatever pieces an agent's output comes in, that what does not begin a line with the marker comes
-// out as it went in, that the rest does not, and that no more than one message is held.
-func FuzzHear(f *testing.F) {
-	for _, seed := range []struct {
-		out    string
-		pieces []byte
-	}{
-		{"plain\noutput\n", []byte{3}},
-		{`{"jsonrpc":"2.0","method":"heartbeat"}` + "\n", []byte{1}},
-		{"out " + `{"jsonrpc":"2.0","method":"log"}` + "\nnext\n", []byte{4, 1, 30}},
-		{`{"jso` + "\n{\n" + `{"jsonrpd":1}` + "\n", []byte{2, 3}},
-		{`{"jsonrpc":"2.0","method":"task.result","params":{"task":"t222222222222","output":"x"}}` + "\nno newline", []byte{11, 200}},
-		{`{"jsonrpc":"2.0","id":1,"method":"memory.retrieve","params":{"namespace":"a","key":"b"}}` + "\r\n\r\n", []byte{255}},
-		{`{"jsonrpc": broken` + "\n" + `{"jsonrpc":"2.0","result":1,"id":1}` + "\n", nil},
-		{`{"jsonrpc":"2.0","method":"task.result","params":{"task":"t222222222222","output":"` + strings.Repeat("long ", 20) + "\nafter\n", []byte{200, 10}},
-		{"\x00\xff{\"jsonrpc\"\n{\"jsonrpc\"", []byte{1, 2, 3}},
-		{`{"jsonrpc":"2.0","method":"task.progress","params":{"task":"t2","fraction":1e999}}` + "\n", []byte{50}},
-	} {
-		f.Add([]byte(seed.out), seed.pieces)
-	}
-	p := linesPlane(f, wire.AgentType{Name: "worker", Kind: wire.KindExec, Tasks: wire.TasksLines})
-	a := newAgent(p, wire.Agent{ID: "afuzz", Type: "worker", Status: wire.StatusRunning, Desired: wire.DesiredRun})
-	f.Fuzz(func(t *testing.T, out, pieces []byte) {
-		s := newSpeaker(a)
-		defer s.stop()
-		s.most = 100
-		var got []byte
-		for i, rest := 0, out; len(rest) > 0; i++ {
-			n := len(rest)
-			if len(pieces) > 0 {
-				n = min(n, 1+int(pieces[i%len(pieces)]))
-			}
-			s.hear(rest[:n], func(b []byte) { got = append(got, b...) })
-			rest = rest[n:]
-			if len(s.held) > s.most {
-				t.Fatalf("%d bytes are held", len(s.held))
-			}
-		}
-		if len(s.held) < len(marker) { // not yet told apart
-			got = append(got, s.held...)
-		}
-		var want []byte
-		for line := range bytes.Lines(out) {
-			if !bytes.HasPrefix(line, marker) {
-				want = append(want, line...)
-			}
-		}
-		if !bytes.Equal(got, want) {
-			t.Fatalf("the output is %.200q, want %.200q", got, want)
-		}
-	})
 }

@@ -11,6 +11,7 @@ import (
 
 	"skein.dev/skein/e2e/kit"
 	"skein.dev/skein/server/control"
+	"skein.dev/skein/server/fleet"
 	"skein.dev/skein/server/noun"
 	"skein.dev/skein/server/runner"
 	"skein.dev/skein/webtransport/wire"
@@ -18,7 +19,7 @@ import (
 
 // second does something with the second start of an agent, and with the process of the first.
 type second struct {
-	control.Runtime
+	fleet.Runtime
 	starts atomic.Int32
 	hold   func()
 	first  func(runner.Running) runner.Running

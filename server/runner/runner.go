@@ -62,6 +62,13 @@ type Launch struct {
 	Script    string            // kind scripted; empty runs Demo
 }
 
+// TaskResult is how a task ended, by its agent. Failure "": it completed, with Output.
+type TaskResult struct {
+	Output  []byte
+	Failure wire.FailureReason
+	Message string
+}
+
 // Sink takes what an agent does. Calls for one agent come in order, one at a time. A call may block: the runtime then
 // stops reading the agent's pipes, and the agent blocks in its turn. A call must not wait for the agent's Done.
 type Sink interface {

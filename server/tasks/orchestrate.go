@@ -10,6 +10,7 @@ import (
 	"slices"
 
 	"skein.dev/skein/server/noun"
+	"skein.dev/skein/server/runner"
 	"skein.dev/skein/webtransport/wire"
 )
 
@@ -128,20 +129,20 @@ func (ts *Tasks) evaluate(t *task) {
 	left := next.Children - next.Completed - next.Failed
 	switch {
 	case next.FailFast && next.Failed > 0:
-		ts.conclude(t, Outcome{Failure: wire.FailChildren, Message: "a child failed: " + firstFailure(done)})
+		ts.conclude(t, runner.TaskResult{Failure: wire.FailChildren, Message: "a child failed: " + firstFailure(done)})
 	case next.Mode == wire.AggregateFirst && next.Completed > 0:
-		ts.conclude(t, Outcome{Output: completed(done)[0].rec.Result.Bytes()})
+		ts.conclude(t, runner.TaskResult{Output: completed(done)[0].rec.Result.Bytes()})
 	case next.Mode == wire.AggregateQuorum && next.Completed >= next.Quorum:
-		ts.conclude(t, Outcome{Output: results(completed(done)[:next.Quorum])})
+		ts.conclude(t, runner.TaskResult{Output: results(completed(done)[:next.Quorum])})
 	case next.Mode == wire.AggregateQuorum && next.Completed+left < next.Quorum:
-		ts.conclude(t, Outcome{Failure: wire.FailChildren, Message: fmt.Sprintf("%d of %d can no longer complete: %s", next.Quorum, next.Children, firstFailure(done))})
+		ts.conclude(t, runner.TaskResult{Failure: wire.FailChildren, Message: fmt.Sprintf("%d of %d can no longer complete: %s", next.Quorum, next.Children, firstFailure(done))})
 	case left > 0:
 	case next.Completed == 0:
-		ts.conclude(t, Outcome{Failure: wire.FailChildren, Message: "every child failed: " + firstFailure(done)})
+		ts.conclude(t, runner.TaskResult{Failure: wire.FailChildren, Message: "every child failed: " + firstFailure(done)})
 	case next.Mode == wire.AggregateReduce:
 		ts.reduce(t, done)
 	default:
-		ts.conclude(t, Outcome{Output: results(done)})
+		ts.conclude(t, runner.TaskResult{Output: results(done)})
 	}
 }
 
@@ -159,7 +160,7 @@ func firstFailure(done []*task) string {
 }
 
 // conclude ends an orchestration, and with it the children that are still there. The caller holds mu.
-func (ts *Tasks) conclude(t *task, o Outcome) {
+func (ts *Tasks) conclude(t *task, o runner.TaskResult) {
 	rec := t.rec
 	rec.State, rec.Failure, rec.Message = wire.TaskFailed, o.Failure, noun.Clip(o.Message)
 	if o.Failure == "" {
@@ -184,7 +185,7 @@ func (ts *Tasks) reduce(t *task, done []*task) {
 	case reducer == nil:
 		in := encode(resultsOf(done))
 		if len(in) > wire.MaxTaskInput {
-			ts.conclude(t, Outcome{Failure: wire.FailTooLarge, Message: fmt.Sprintf("the results have %d bytes; a reduce task takes %d", len(in), wire.MaxTaskInput)})
+			ts.conclude(t, runner.TaskResult{Failure: wire.FailTooLarge, Message: fmt.Sprintf("the results have %d bytes; a reduce task takes %d", len(in), wire.MaxTaskInput)})
 			return
 		}
 		s := *t.rec.Orchestration.Reduce
@@ -195,15 +196,15 @@ func (ts *Tasks) reduce(t *task, done []*task) {
 				ts.mu.Lock()
 				defer ts.mu.Unlock()
 				if !t.rec.State.Terminal() && !t.ending {
-					ts.conclude(t, Outcome{Failure: wire.FailChildren, Message: "the reduce task could not be submitted: " + wire.AsError(err).Message})
+					ts.conclude(t, runner.TaskResult{Failure: wire.FailChildren, Message: "the reduce task could not be submitted: " + wire.AsError(err).Message})
 				}
 			}
 		})
 	case !reducer.rec.State.Terminal():
 	case reducer.rec.State == wire.TaskCompleted:
-		ts.conclude(t, Outcome{Output: reducer.rec.Result.Bytes()})
+		ts.conclude(t, runner.TaskResult{Output: reducer.rec.Result.Bytes()})
 	default:
-		ts.conclude(t, Outcome{Failure: wire.FailChildren, Message: "the reduce task " + string(reducer.rec.State) + ": " + reducer.rec.Message})
+		ts.conclude(t, runner.TaskResult{Failure: wire.FailChildren, Message: "the reduce task " + string(reducer.rec.State) + ": " + reducer.rec.Message})
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"skein.dev/skein/server/noun"
+	"skein.dev/skein/server/runner"
 	"skein.dev/skein/server/screen"
 	"skein.dev/skein/webtransport/wire"
 )
@@ -27,10 +28,10 @@ const (
 const stderrTail = 4 << 10
 
 // Env is what an agent is told of the run that it is; nil: it is none.
-func (ts *Tasks) Env(agent wire.AgentID) map[string]string {
+func (ts *Tasks) Env(agent wire.Agent) map[string]string {
 	ts.mu.Lock()
 	defer ts.mu.Unlock()
-	r := ts.processes[agent]
+	r := ts.processes[agent.ID]
 	if r == nil {
 		return nil
 	}
@@ -40,9 +41,8 @@ func (ts *Tasks) Env(agent wire.AgentID) map[string]string {
 // startProcess starts a process for a task. The caller holds mu.
 func (ts *Tasks) startProcess(t *task, at wire.AgentType) {
 	r := ts.begin(t, nil)
-	r.out = &Outcome{}
 	if len(t.rec.Input.Bytes()) > 0 && at.Stdin == wire.StdinNone { // found by its capabilities
-		ts.endRun(t, Outcome{Failure: wire.FailAgentError, Message: fmt.Sprintf("the task has an input, but processes of type %q have no standard input (stdin: none)", at.Name)})
+		ts.endRun(t, runner.TaskResult{Failure: wire.FailAgentError, Message: fmt.Sprintf("the task has an input, but processes of type %q have no standard input (stdin: none)", at.Name)})
 		return
 	}
 	a, start, err := ts.fleet.Admit(wire.SpawnParams{Type: at.Name, Argv: t.rec.Argv, Args: t.rec.Args, Name: processName(&t.rec), NoInput: t.rec.NoInput}, t.id)
@@ -79,9 +79,9 @@ func (ts *Tasks) feed(r *run, start func() error, input []byte) {
 }
 
 // spawnFailure tells a mistake in the command, which no further attempt mends, from a lack of room.
-func spawnFailure(err error) Outcome {
+func spawnFailure(err error) runner.TaskResult {
 	e := wire.AsError(err)
-	o := Outcome{Failure: wire.FailSpawn, Message: e.Message}
+	o := runner.TaskResult{Failure: wire.FailSpawn, Message: e.Message}
 	if e.Code == wire.CodeSpawnFailed && e.Data != nil && e.Data.Field != "" {
 		o.Failure = wire.FailAgentError
 	}
@@ -103,31 +103,31 @@ func (ts *Tasks) Output(agent wire.AgentID, t wire.EventType, b []byte) {
 		r.stderr = append(r.stderr[:0], r.stderr[max(0, len(r.stderr)-stderrTail):]...)
 		return
 	}
-	room := wire.MaxTaskOutput - len(r.out.Output)
-	r.out.Output = append(r.out.Output, b[:min(len(b), room)]...)
-	r.out.truncated = r.out.truncated || len(b) > room
+	room := wire.MaxTaskOutput - len(r.out)
+	r.out = append(r.out, b[:min(len(b), room)]...)
+	r.more = r.more || len(b) > room
 }
 
 // verdict is how the run of a process ended, by the process's end. The caller holds mu.
-func (ts *Tasks) verdict(r *run, typ string, exit wire.Exit, stopped bool) Outcome {
-	o := *r.out
+func (ts *Tasks) verdict(r *run, typ string, exit wire.Exit, stopped bool) runner.TaskResult {
+	o := runner.TaskResult{Output: r.out}
 	switch {
 	case stopped && ts.stopping():
-		o = Outcome{Failure: wire.FailServerRestart, Message: "Skein was stopped"}
+		o = runner.TaskResult{Failure: wire.FailServerRestart, Message: "Skein was stopped"}
 	case stopped:
-		o = Outcome{Failure: wire.FailAgentStopped, Message: "its process was stopped"}
+		o = runner.TaskResult{Failure: wire.FailAgentStopped, Message: "its process was stopped"}
 	case exit.Signal != "":
-		o = Outcome{Failure: wire.FailAgentLost, Message: cmp.Or(exit.Message, "killed by "+exit.Signal)}
+		o = runner.TaskResult{Failure: wire.FailAgentLost, Message: cmp.Or(exit.Message, "killed by "+exit.Signal)}
 	case exit.Code != 0:
-		o = Outcome{Failure: wire.FailAgentError, Message: fmt.Sprintf("exit status %d", exit.Code)}
+		o = runner.TaskResult{Failure: wire.FailAgentError, Message: fmt.Sprintf("exit status %d", exit.Code)}
 		if ts.asksAgain(&r.t.rec.TaskSpec, typ, exit.Code) {
 			o.Failure = wire.FailTemporary
 		}
-		if line := cmp.Or(endOf(r.stderr), endOf(r.out.Output)); line != "" {
+		if line := cmp.Or(endOf(r.stderr), endOf(r.out)); line != "" {
 			o.Message += ": " + line
 		}
-	case o.truncated:
-		o = Outcome{Failure: wire.FailTooLarge, Message: fmt.Sprintf("it printed more than %d bytes; write a file to $SKEIN_OUTBOX for an artifact", wire.MaxTaskOutput)}
+	case r.more:
+		o = runner.TaskResult{Failure: wire.FailTooLarge, Message: fmt.Sprintf("it printed more than %d bytes; write a file to $SKEIN_OUTBOX for an artifact", wire.MaxTaskOutput)}
 	}
 	return o
 }
@@ -150,7 +150,7 @@ func endOf(b []byte) string {
 }
 
 // processEnded needs mu.
-func (ts *Tasks) processEnded(r *run, o Outcome) {
+func (ts *Tasks) processEnded(r *run, o runner.TaskResult) {
 	if ts.processes[r.agent] != r {
 		return
 	}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"skein.dev/skein/server/noun"
+	"skein.dev/skein/server/runner"
 	"skein.dev/skein/webtransport/wire"
 )
 
@@ -26,18 +27,11 @@ type run struct {
 	lastSign time.Time
 	timer    *time.Timer   // of timeouts.run, then of cancelGrace
 	sent     chan struct{} // closed when its agent has the task, or could not be given it
-	out      *Outcome      // mode process: what the process printed so far
+	out      []byte        // mode process: what the process printed so far
+	more     bool          // mode process: it printed more than a result may have
 	stderr   []byte        // mode process: the end of what it wrote there, at most stderrTail bytes
 	question *question     // what its agent asks a person; nil: nothing
 	over     bool          // its agent need only let go of it
-}
-
-// Outcome is how a run ended. Failure "": it completed, with Output.
-type Outcome struct {
-	Output    []byte
-	Failure   wire.FailureReason
-	Message   string
-	truncated bool // there was more output than a result may have
 }
 
 // begin makes the next attempt of a task that waits; nil: its agent is yet to be started. The caller holds mu.
@@ -61,7 +55,7 @@ func (ts *Tasks) begin(t *task, w *worker) *run {
 	ts.saveLater(t)
 	if ms := t.rec.Timeouts.RunMS; ms > 0 {
 		r.timer = time.AfterFunc(time.Duration(ms)*time.Millisecond, func() {
-			ts.cut(r, Outcome{Failure: wire.FailRunTimeout, Message: fmt.Sprintf("it took longer than %d ms", ms)})
+			ts.cut(r, runner.TaskResult{Failure: wire.FailRunTimeout, Message: fmt.Sprintf("it took longer than %d ms", ms)})
 		})
 	}
 	return r
@@ -85,7 +79,7 @@ func (ts *Tasks) deliver(r *run, rec *wire.Task) {
 	err := ts.fleet.Deliver(r.w.ctx, r.agent, rec)
 	close(r.sent)
 	if err != nil {
-		ts.cut(r, Outcome{Failure: wire.FailDelivery, Message: "the agent did not take the task: " + wire.AsError(err).Message})
+		ts.cut(r, runner.TaskResult{Failure: wire.FailDelivery, Message: "the agent did not take the task: " + wire.AsError(err).Message})
 	}
 }
 
@@ -116,7 +110,7 @@ func (ts *Tasks) Sign(agent wire.AgentID) {
 
 // Answered ends a run with its agent's answer, once the files that the agent left with it are kept. An answer to a run
 // that is over is recorded, not applied. false: there is no such task.
-func (ts *Tasks) Answered(agent wire.AgentID, id wire.TaskID, o Outcome) bool {
+func (ts *Tasks) Answered(agent wire.AgentID, id wire.TaskID, o runner.TaskResult) bool {
 	r, known := ts.hear(agent, id, o)
 	if r != nil {
 		ts.answers.Add(1)
@@ -134,7 +128,7 @@ func (ts *Tasks) Answered(agent wire.AgentID, id wire.TaskID, o Outcome) bool {
 }
 
 // hear finds the run that an answer ends, and holds it for that; nil: none.
-func (ts *Tasks) hear(agent wire.AgentID, id wire.TaskID, o Outcome) (r *run, known bool) {
+func (ts *Tasks) hear(agent wire.AgentID, id wire.TaskID, o runner.TaskResult) (r *run, known bool) {
 	ts.mu.Lock()
 	defer ts.mu.Unlock()
 	t := ts.all[id]
@@ -163,7 +157,7 @@ func (ts *Tasks) hear(agent wire.AgentID, id wire.TaskID, o Outcome) (r *run, kn
 }
 
 // late records an answer that came after the end of its run. The caller holds mu.
-func (ts *Tasks) late(t *task, attempt int, agent wire.AgentID, o Outcome) {
+func (ts *Tasks) late(t *task, attempt int, agent wire.AgentID, o runner.TaskResult) {
 	text := o.Message
 	if o.Failure == "" {
 		text = string(wire.NewPayload(o.Output).Cut(wire.MaxProgressText).Bytes())
@@ -187,7 +181,7 @@ func (ts *Tasks) free(r *run) {
 }
 
 // cut ends a run from this side, and makes its agent let go of it.
-func (ts *Tasks) cut(r *run, o Outcome) {
+func (ts *Tasks) cut(r *run, o runner.TaskResult) {
 	ts.mu.Lock()
 	defer ts.mu.Unlock()
 	if r.t.run != r || r.t.ending || ts.closed {
@@ -252,12 +246,12 @@ func (ts *Tasks) Exited(agent wire.Agent, exit wire.Exit) {
 func (ts *Tasks) gone(w *worker, exit wire.Exit, stopped bool) {
 	delete(ts.workers, w.agent.ID)
 	w.stop()
-	o := Outcome{Failure: wire.FailAgentLost, Message: "its agent ended: " + cmp.Or(exit.Message, "for no known reason")}
+	o := runner.TaskResult{Failure: wire.FailAgentLost, Message: "its agent ended: " + cmp.Or(exit.Message, "for no known reason")}
 	switch {
 	case stopped && ts.stopping():
-		o = Outcome{Failure: wire.FailServerRestart, Message: "Skein was stopped"}
+		o = runner.TaskResult{Failure: wire.FailServerRestart, Message: "Skein was stopped"}
 	case stopped:
-		o = Outcome{Failure: wire.FailAgentStopped, Message: "its agent was stopped"}
+		o = runner.TaskResult{Failure: wire.FailAgentStopped, Message: "its agent was stopped"}
 	}
 	for _, r := range w.runs {
 		if r.t.run == r && !r.t.ending {
@@ -271,7 +265,7 @@ func (ts *Tasks) gone(w *worker, exit wire.Exit, stopped bool) {
 }
 
 // endRun ends the attempt of a task: with its end, or with a further attempt. The caller holds mu.
-func (ts *Tasks) endRun(t *task, o Outcome) {
+func (ts *Tasks) endRun(t *task, o runner.TaskResult) {
 	t.ending = false
 	now := time.Now().UTC()
 	rec := t.rec
@@ -305,7 +299,7 @@ func (ts *Tasks) endRun(t *task, o Outcome) {
 }
 
 // tellAgent puts the end of a run into its agent's log. The caller holds mu.
-func (ts *Tasks) tellAgent(t *task, o Outcome) {
+func (ts *Tasks) tellAgent(t *task, o runner.TaskResult) {
 	agent, state := t.run.agent, wire.TaskFailed
 	if o.Failure == "" {
 		state = wire.TaskCompleted
@@ -561,7 +555,7 @@ func (ts *Tasks) Beat(now time.Time) {
 	}
 	ts.mu.Unlock()
 	for _, r := range silent {
-		ts.cut(r, Outcome{Failure: wire.FailHeartbeat, Message: fmt.Sprintf("no sign of life for more than %d ms", r.rec.LeaseMS)})
+		ts.cut(r, runner.TaskResult{Failure: wire.FailHeartbeat, Message: fmt.Sprintf("no sign of life for more than %d ms", r.rec.LeaseMS)})
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 	"sync"
 	"time"
 
+	"skein.dev/skein/server/runner"
 	"skein.dev/skein/webtransport/wire"
 )
 
@@ -148,7 +149,7 @@ func (ts *Tasks) resume(t *task) {
 	case t.rec.Orchestration != nil:
 		ts.evaluate(t)
 	case t.rec.State == wire.TaskWorking || t.rec.State == wire.TaskInputRequired:
-		ts.endRun(t, Outcome{Failure: wire.FailServerRestart, Message: "Skein ended with the task in work"})
+		ts.endRun(t, runner.TaskResult{Failure: wire.FailServerRestart, Message: "Skein ended with the task in work"})
 	default:
 		ts.queue(t)
 	}

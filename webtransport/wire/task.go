@@ -300,11 +300,13 @@ func (r FailureReason) Platform() bool {
 
 // Methods of the task lane.
 const (
-	MethodTaskSubmit      = "task.submit"
-	MethodTaskGet         = "task.get"
-	MethodTaskList        = "task.list"
-	MethodTaskCancel      = "task.cancel"
-	MethodTaskRetry       = "task.retry"
+	MethodTaskSubmit = "task.submit"
+	MethodTaskGet    = "task.get"
+	MethodTaskList   = "task.list"
+	MethodTaskCancel = "task.cancel"
+	MethodTaskRetry  = "task.retry"
+	// MethodTaskWait answers when a task is over. Agents have it, on the line protocol, instead of a watch.
+	MethodTaskWait        = "task.wait"
 	MethodTaskOrchestrate = "task.orchestrate"
 	MethodTaskWatch       = "task.watch" // then NoteTasks until the lane ends; a second one replaces the first
 )

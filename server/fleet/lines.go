@@ -1,4 +1,4 @@
-package control
+package fleet
 
 import (
 	"bytes"
@@ -10,7 +10,6 @@ import (
 
 	"skein.dev/skein/server/noun"
 	"skein.dev/skein/server/runner"
-	"skein.dev/skein/server/tasks"
 	"skein.dev/skein/webtransport/wire"
 )
 
@@ -40,7 +39,7 @@ const (
 	lineHeartbeat   = "heartbeat"
 
 	maxAgentRequests = 16              // of one agent, in work at once: when there are more, its output waits
-	maxAgentWaits    = 64              // of one agent's task.wait under way, which take none of those places
+	MaxAgentWaits    = 64              // of one agent's task.wait under way, which take none of those places
 	maxAgentLine     = wire.MaxMessage // bytes of an answer to an agent, with its newline
 )
 
@@ -157,7 +156,7 @@ func newSpeaker(a *agent) *speaker {
 func (s *speaker) begin() {
 	s.held, s.mid, s.skip = nil, false, false
 	s.ctx, s.stop = context.WithCancel(context.Background())
-	s.ready, s.slots, s.waits = make(chan struct{}), make(chan struct{}, maxAgentRequests), make(chan struct{}, maxAgentWaits)
+	s.ready, s.slots, s.waits = make(chan struct{}), make(chan struct{}, maxAgentRequests), make(chan struct{}, MaxAgentWaits)
 }
 
 // hear takes what the agent printed, in whatever pieces, and hands on what is output, in runs that are as long as may be
@@ -240,7 +239,7 @@ func (s *speaker) broke(format string, args ...any) {
 func (s *speaker) garbled(line []byte, failure wire.FailureReason, why string) {
 	s.broke("%s", why)
 	if id := s.answerOf(line); id != "" {
-		s.a.p.Tasks.Answered(s.a.id, id, tasks.Outcome{Failure: failure, Message: "the agent's answer can't be read: " + why})
+		s.a.fleet.o.Work.Answered(s.a.id, id, runner.TaskResult{Failure: failure, Message: "the agent's answer can't be read: " + why})
 	}
 }
 
@@ -249,7 +248,7 @@ func (s *speaker) answerOf(line []byte) wire.TaskID {
 	if !bytes.Contains(line, []byte(`"`+lineResult+`"`)) && !bytes.Contains(line, []byte(`"`+lineError+`"`)) {
 		return ""
 	}
-	for _, id := range s.a.p.Tasks.InWork(s.a.id) {
+	for _, id := range s.a.fleet.o.Work.InWork(s.a.id) {
 		if bytes.Contains(line, []byte(id)) {
 			return id
 		}
@@ -258,7 +257,7 @@ func (s *speaker) answerOf(line []byte) wire.TaskID {
 }
 
 func (s *speaker) message(line []byte) {
-	s.a.p.Tasks.Sign(s.a.id)
+	s.a.fleet.o.Work.Sign(s.a.id)
 	m, err := wire.ParseMessage(line)
 	if err != nil {
 		s.garbled(line, wire.FailProtocol, wire.AsError(err).Message)
@@ -286,7 +285,7 @@ func (s *speaker) message(line []byte) {
 
 // said takes what an agent tells.
 func (s *speaker) said(method string, says taskSays) {
-	ts, text := s.a.p.Tasks, cmp.Or(says.Text, says.Message)
+	ts, text := s.a.fleet.o.Work, cmp.Or(says.Text, says.Message)
 	known := true
 	switch method {
 	case lineLog:
@@ -301,7 +300,7 @@ func (s *speaker) said(method string, says taskSays) {
 	case lineResult:
 		known = ts.Answered(s.a.id, says.Task, resultOf(says))
 	case lineError:
-		o := tasks.Outcome{Failure: wire.FailAgentError, Message: cmp.Or(says.Message, says.Text, "the agent gave no reason")}
+		o := runner.TaskResult{Failure: wire.FailAgentError, Message: cmp.Or(says.Message, says.Text, "the agent gave no reason")}
 		if says.Retryable {
 			o.Failure = wire.FailTransient
 		}
@@ -312,7 +311,7 @@ func (s *speaker) said(method string, says taskSays) {
 	}
 }
 
-func resultOf(says taskSays) tasks.Outcome {
+func resultOf(says taskSays) runner.TaskResult {
 	out := []byte(says.Output)
 	var text string
 	if says.OutputBase64 != nil {
@@ -321,23 +320,23 @@ func resultOf(says taskSays) tasks.Outcome {
 		out = []byte(text)
 	}
 	if len(out) > wire.MaxTaskOutput {
-		return tasks.Outcome{Failure: wire.FailTooLarge, Message: fmt.Sprintf("the result has %d bytes, %d are allowed; put it into memory or an artifact", len(out), wire.MaxTaskOutput)}
+		return runner.TaskResult{Failure: wire.FailTooLarge, Message: fmt.Sprintf("the result has %d bytes, %d are allowed; put it into memory or an artifact", len(out), wire.MaxTaskOutput)}
 	}
-	return tasks.Outcome{Output: bytes.Clone(out)}
+	return runner.TaskResult{Output: bytes.Clone(out)}
 }
 
 // request carries out an agent's own request, on a goroutine of its own: the agent may have several under way.
 func (s *speaker) request(m *wire.Message) {
 	ctx, method, params := s.ctx, m.Method, bytes.Clone(m.Params)
-	call := func() (any, error) { return s.a.p.agentCall(ctx, s.a, method, params) }
-	if method == methodTaskWait {
+	call := func() (any, error) { return s.a.fleet.o.Call(ctx, s.a.record(), method, params) }
+	if method == wire.MethodTaskWait {
 		select {
 		case s.waits <- struct{}{}:
 			s.carryOut(s.waits, m, call)
 			return
 		default:
 			call = func() (any, error) {
-				return nil, wire.Errorf(wire.CodeExhausted, "the agent waits for %d tasks already", maxAgentWaits)
+				return nil, wire.Errorf(wire.CodeExhausted, "the agent waits for %d tasks already", MaxAgentWaits)
 			}
 		}
 	}
@@ -353,7 +352,7 @@ func (s *speaker) answer(places chan struct{}, m *wire.Message, call func() (any
 // carryOut answers a request that has a place, and gives the place back.
 func (s *speaker) carryOut(places chan struct{}, m *wire.Message, call func() (any, error)) {
 	ctx, ready, id := s.ctx, s.ready, bytes.Clone(m.ID)
-	s.a.p.running.Go(func() {
+	s.a.fleet.running.Go(func() {
 		defer func() { <-places }()
 		line := answerLine(id, call)
 		select {

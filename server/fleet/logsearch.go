@@ -1,4 +1,4 @@
-package control
+package fleet
 
 import (
 	"context"
@@ -25,7 +25,7 @@ const (
 
 // search is one request to find lines in an agent's output.
 type search struct {
-	p      *Plane
+	f      *Fleet
 	v      wire.AgentSearchParams
 	lines  grep.Scanner
 	until  time.Time
@@ -36,8 +36,8 @@ type search struct {
 
 // Search finds the lines of an agent's output that have a hit, oldest first. It ends when it has enough of them, or has
 // looked at as much as one request may.
-func (p *Plane) Search(ctx context.Context, v wire.AgentSearchParams) (wire.AgentSearchResult, error) {
-	a, err := p.agent(v.ID)
+func (f *Fleet) Search(ctx context.Context, v wire.AgentSearchParams) (wire.AgentSearchResult, error) {
+	a, err := f.agent(v.ID)
 	if err != nil {
 		return wire.AgentSearchResult{}, err
 	}
@@ -47,17 +47,17 @@ func (p *Plane) Search(ctx context.Context, v wire.AgentSearchParams) (wire.Agen
 	if v.Limit == 0 {
 		v.Limit = wire.SearchPage
 	}
-	s := &search{p: p, v: v}
+	s := &search{f: f, v: v}
 	if s.lines.Pattern, err = pattern(v); err != nil {
 		return wire.AgentSearchResult{}, err
 	}
 	select {
-	case p.searches <- struct{}{}:
-		defer func() { <-p.searches }()
+	case f.searches <- struct{}{}:
+		defer func() { <-f.searches }()
 	case <-ctx.Done():
 		return wire.AgentSearchResult{}, ctx.Err()
 	}
-	s.until = time.Now().Add(p.o.SearchTime)
+	s.until = time.Now().Add(f.o.SearchTime)
 	s.lines.Report = s.found
 	s.result = wire.AgentSearchResult{Matches: []wire.Match{}, Cursor: v.After}
 	if err := s.begin(ctx); err != nil {
@@ -91,7 +91,7 @@ func (s *search) begin(ctx context.Context) error {
 	if s.v.After == 0 {
 		return nil
 	}
-	store, id := s.p.o.Store, s.v.ID
+	store, id := s.f.o.Store, s.v.ID
 	cursor, err := store.Back(ctx, id, wire.OutputEvents, s.v.After+1, searchBack)
 	if err != nil {
 		return err
@@ -124,7 +124,7 @@ func (s *search) begin(ctx context.Context) error {
 // run looks at what follows the cursor.
 func (s *search) run(ctx context.Context) error {
 	for {
-		events, err := s.p.o.Store.EventsOf(ctx, s.v.ID, wire.OutputEvents, s.result.Cursor, searchReads)
+		events, err := s.f.o.Store.EventsOf(ctx, s.v.ID, wire.OutputEvents, s.result.Cursor, searchReads)
 		if err != nil {
 			return err
 		}
@@ -171,7 +171,7 @@ func (s *search) add(e wire.Event, data []byte, offset int, silent bool) (end in
 // seldom shown, and searched, in parts.
 func (s *search) full() bool {
 	r := &s.result
-	if len(r.Matches) < s.v.Limit && r.Scanned < s.p.o.SearchBytes && (r.Scanned == 0 || time.Now().Before(s.until)) {
+	if len(r.Matches) < s.v.Limit && r.Scanned < s.f.o.SearchBytes && (r.Scanned == 0 || time.Now().Before(s.until)) {
 		return false
 	}
 	if s.enough == 0 {

@@ -1,4 +1,4 @@
-package control
+package fleet
 
 import (
 	"context"
@@ -20,7 +20,7 @@ const maxGrace = 10 * time.Minute
 //
 // A stop of a type, the node or all first closes admission: nothing starts behind its back, and nothing until somebody
 // opens it again. What its agents had in work is canceled, and so is what waits for another attempt.
-func (p *Plane) Stop(ctx context.Context, by noun.Caller, s wire.StopParams) (*wire.StopResult, error) {
+func (f *Fleet) Stop(ctx context.Context, by noun.Caller, s wire.StopParams) (*wire.StopResult, error) {
 	if s.GraceMS != nil && (*s.GraceMS < 0 || *s.GraceMS > maxGrace.Milliseconds()) {
 		return nil, noun.Bad("grace_ms", "the grace must be between 0 and %d ms", maxGrace.Milliseconds())
 	}
@@ -32,35 +32,35 @@ func (p *Plane) Stop(ctx context.Context, by noun.Caller, s wire.StopParams) (*w
 		if len(s.IDs) == 0 {
 			return nil, noun.Bad("ids", "name the agents to stop in ids")
 		}
-		agents, missing = p.named(s.IDs)
+		agents, missing = f.named(s.IDs)
 	case wire.ScopeTask:
 		if len(s.Tasks) == 0 {
 			return nil, noun.Bad("tasks", "name the tasks to stop in tasks")
 		}
-		ids, canceled, err := p.Tasks.Halt(by, s.Tasks)
+		ids, canceled, err := f.o.Work.Halt(by, s.Tasks)
 		if err != nil {
 			return nil, err
 		}
 		res.Canceled = canceled
-		agents, _ = p.named(ids)
+		agents, _ = f.named(ids)
 	case wire.ScopeType, wire.ScopeNode, wire.ScopeAll:
-		if err := p.checkWide(s); err != nil {
+		if err := f.checkWide(s); err != nil {
 			return nil, err
 		}
 		closing := wire.AdmissionParams{Closed: true, Reason: "stop of " + string(s.Scope)}
 		if s.Scope == wire.ScopeType {
 			closing.Type = s.Type
 		}
-		_, kept := p.beginAdmission(noun.Caller{Actor: by.Actor}, closing) // each stop closes it, a repeated one too
-		defer p.wasKept(kept)                                              // that it was not is logged
+		_, kept := f.beginAdmission(noun.Caller{Actor: by.Actor}, closing) // each stop closes it, a repeated one too
+		defer f.wasKept(kept)                                              // that it was not is logged
 		res.Closed = true
-		for _, a := range p.all() {
+		for _, a := range f.all() {
 			rec := a.record()
 			if (rec.Status.Alive() || rec.LeftBehind()) && (s.Scope != wire.ScopeType || a.typ == s.Type) {
 				agents = append(agents, a)
 			}
 		}
-		res.Canceled = p.Tasks.HaltWide(by, closing.Type, idsOf(agents))
+		res.Canceled = f.o.Work.HaltWide(by, closing.Type, idsOf(agents))
 	default:
 		scopes := make([]string, len(wire.StopScopes))
 		for i, v := range wire.StopScopes {
@@ -69,11 +69,11 @@ func (p *Plane) Stop(ctx context.Context, by noun.Caller, s wire.StopParams) (*w
 		return nil, wire.Errorf(wire.CodeInvalidParams, "scope must be one of %s", strings.Join(scopes, ", ")).WithField("scope").WithSupported(scopes)
 	}
 	done := make(chan struct{})
-	p.running.Go(func() {
+	f.running.Go(func() {
 		defer close(done)
-		res.Reports = append(p.haltThese(by.Actor, agents, s.GraceMS), missing...)
+		res.Reports = append(f.haltThese(by.Actor, agents, s.GraceMS), missing...)
 		if res.Closed && s.Reopen {
-			if _, err := p.SetAdmission(context.WithoutCancel(ctx), noun.Caller{Actor: by.Actor}, wire.AdmissionParams{Type: s.Type, Reason: "the stop is over"}); err == nil {
+			if _, err := f.SetAdmission(context.WithoutCancel(ctx), noun.Caller{Actor: by.Actor}, wire.AdmissionParams{Type: s.Type, Reason: "the stop is over"}); err == nil {
 				res.Closed = false
 			}
 		}
@@ -86,12 +86,12 @@ func (p *Plane) Stop(ctx context.Context, by noun.Caller, s wire.StopParams) (*w
 	}
 }
 
-func (p *Plane) checkWide(s wire.StopParams) error {
-	if _, ok := p.types[s.Type]; s.Scope == wire.ScopeType && !ok {
+func (f *Fleet) checkWide(s wire.StopParams) error {
+	if _, ok := f.types[s.Type]; s.Scope == wire.ScopeType && !ok {
 		return wire.Errorf(wire.CodeNotFound, "there is no agent type %q", s.Type).WithField("type")
 	}
-	if s.Scope == wire.ScopeNode && s.Node != p.o.Node {
-		return wire.Errorf(wire.CodeNotFound, "there is no node %q; this one is %q", s.Node, p.o.Node).WithField("node")
+	if s.Scope == wire.ScopeNode && s.Node != f.o.Node {
+		return wire.Errorf(wire.CodeNotFound, "there is no node %q; this one is %q", s.Node, f.o.Node).WithField("node")
 	}
 	return nil
 }
@@ -104,9 +104,9 @@ func idsOf(agents []*agent) []wire.AgentID {
 	return ids
 }
 
-func (p *Plane) named(ids []wire.AgentID) (agents []*agent, missing []wire.StopReport) {
+func (f *Fleet) named(ids []wire.AgentID) (agents []*agent, missing []wire.StopReport) {
 	for _, id := range slices.Compact(slices.Sorted(slices.Values(ids))) {
-		a, err := p.agent(id)
+		a, err := f.agent(id)
 		if err != nil {
 			missing = append(missing, wire.StopReport{ID: id, Error: wire.AsError(err)})
 			continue
@@ -117,7 +117,7 @@ func (p *Plane) named(ids []wire.AgentID) (agents []*agent, missing []wire.StopR
 }
 
 // haltThese stops agents side by side and reports on each.
-func (p *Plane) haltThese(actor string, agents []*agent, graceMS *int64) []wire.StopReport {
+func (f *Fleet) haltThese(actor string, agents []*agent, graceMS *int64) []wire.StopReport {
 	reports := make([]wire.StopReport, len(agents))
 	var wg sync.WaitGroup
 	for i, a := range agents {
@@ -128,10 +128,10 @@ func (p *Plane) haltThese(actor string, agents []*agent, graceMS *int64) []wire.
 }
 
 // haltAll stops those of the agents that are alive. When ctx ends first, it gives no reports, and the stop goes on.
-func (p *Plane) haltAll(ctx context.Context, actor string, agents []*agent) []wire.StopReport {
+func (f *Fleet) haltAll(ctx context.Context, actor string, agents []*agent) []wire.StopReport {
 	agents = slices.DeleteFunc(agents, func(a *agent) bool { return !a.alive() })
 	done := make(chan []wire.StopReport, 1)
-	go func() { done <- p.haltThese(actor, agents, nil) }()
+	go func() { done <- f.haltThese(actor, agents, nil) }()
 	select {
 	case reports := <-done:
 		return reports
@@ -145,7 +145,7 @@ func (a *agent) stopGrace(askedMS *int64) time.Duration {
 	if askedMS != nil {
 		return time.Duration(*askedMS) * time.Millisecond
 	}
-	if t, ok := a.p.types[a.typ]; ok {
+	if t, ok := a.fleet.types[a.typ]; ok {
 		return t.StopGrace()
 	}
 	return DefaultStopGrace
@@ -166,13 +166,13 @@ func (a *agent) halt(actor string, graceMS *int64) wire.StopReport {
 		}
 	})
 	if !rec.Status.Alive() {
-		rep := a.clearLeftovers(a.p.closingCtx, a.stopGrace(graceMS))
+		rep := a.clearLeftovers(a.fleet.o.Closing, a.stopGrace(graceMS))
 		return reportOn(a.record(), begin, rep)
 	}
 	a.haltOnce.Do(func() { close(a.halted) })
 	if asked {
-		a.p.Tasks.Stopping(a.id)
-		a.p.saves.later(a)
+		a.fleet.o.Hooks.stopping(a.id)
+		a.fleet.saves.later(a)
 		a.event(wire.EventStopping, actor, wire.EventData{})
 	}
 	var rep wire.StopReport
@@ -183,7 +183,7 @@ func (a *agent) halt(actor string, graceMS *int64) wire.StopReport {
 	rec = a.record()
 	if rec.LeftBehind() {
 		rep.Leftovers = rec.Exit.Leftovers
-		a.p.log.Error("processes outlived SIGKILL", "agent", a.id, "processes", rep.Leftovers)
+		a.fleet.log.Error("processes outlived SIGKILL", "agent", a.id, "processes", rep.Leftovers)
 	}
 	return reportOn(rec, begin, rep)
 }
@@ -205,7 +205,7 @@ func reportOn(rec wire.Agent, begin time.Time, rep wire.StopReport) wire.StopRep
 }
 
 // Input writes to an agent's standard input.
-func (p *Plane) Input(ctx context.Context, actor string, in wire.InputParams) error {
+func (f *Fleet) Input(ctx context.Context, actor string, in wire.InputParams) error {
 	if in.Text != "" && in.Base64 != nil {
 		return noun.Bad("text", "give text or base64, not both")
 	}
@@ -216,7 +216,7 @@ func (p *Plane) Input(ctx context.Context, actor string, in wire.InputParams) er
 	if len(b) > wire.MaxInput {
 		return wire.Errorf(wire.CodeTooLarge, "the input is longer than %d bytes; send it in parts", wire.MaxInput).WithField("text")
 	}
-	a, err := p.agent(in.ID)
+	a, err := f.agent(in.ID)
 	if err != nil {
 		return err
 	}
@@ -232,7 +232,7 @@ func (p *Plane) Input(ctx context.Context, actor string, in wire.InputParams) er
 	if err := a.shown(in.Question); err != nil {
 		return err
 	}
-	replied := p.Tasks.Asked(a.id) // before: the agent may ask again before the writing has returned
+	replied := f.o.Work.Asked(a.id) // before: the agent may ask again before the writing has returned
 	// First the event, then the effect: what the input brings about stands behind it in the log.
 	if len(b) > 0 && !a.event(wire.EventInput, actor, payload(b)) {
 		return wire.Errorf(wire.CodePrecondition, "agent %s exited: it takes no input", in.ID).WithField("id")

@@ -1,4 +1,4 @@
-package control
+package fleet
 
 import (
 	"context"
@@ -11,8 +11,8 @@ import (
 const backReads = 64
 
 // EventPage reads events of an agent's log: the first that were asked for, or the last.
-func (p *Plane) EventPage(ctx context.Context, v wire.AgentEventsParams) (res wire.AgentEventsResult, err error) {
-	a, err := p.agent(v.ID)
+func (f *Fleet) EventPage(ctx context.Context, v wire.AgentEventsParams) (res wire.AgentEventsResult, err error) {
+	a, err := f.agent(v.ID)
 	if err != nil {
 		return res, err
 	}
@@ -22,7 +22,7 @@ func (p *Plane) EventPage(ctx context.Context, v wire.AgentEventsParams) (res wi
 	if v.Limit == 0 {
 		v.Limit = wire.LogPage
 	}
-	if res.First, res.Last, err = p.o.Store.FirstLast(ctx, v.ID); err != nil {
+	if res.First, res.Last, err = f.o.Store.FirstLast(ctx, v.ID); err != nil {
 		return res, err
 	}
 	read := a.pageAfter
@@ -43,7 +43,7 @@ func (p *Plane) EventPage(ctx context.Context, v wire.AgentEventsParams) (res wi
 func (a *agent) pageAfter(ctx context.Context, v wire.AgentEventsParams) (all []wire.Event, more bool, err error) {
 	all = []wire.Event{}
 	for cursor, room := v.After, wire.PageBytes; ; {
-		events, err := a.p.o.Store.EventsOf(ctx, a.id, v.Which, cursor, v.Limit+1-len(all))
+		events, err := a.fleet.o.Store.EventsOf(ctx, a.id, v.Which, cursor, v.Limit+1-len(all))
 		if err != nil || len(events) == 0 {
 			return all, false, err
 		}
@@ -87,10 +87,10 @@ func (a *agent) pageBefore(ctx context.Context, v wire.AgentEventsParams) (all [
 
 // eventsBefore reads the last n events before a seq, oldest first; before 0: the newest.
 func (a *agent) eventsBefore(ctx context.Context, which wire.Which, before uint64, n int) (all []wire.Event, err error) {
-	cursor, err := a.p.o.Store.Back(ctx, a.id, which, before, n)
+	cursor, err := a.fleet.o.Store.Back(ctx, a.id, which, before, n)
 	for err == nil && len(all) < n {
 		var events []wire.Event
-		events, err = a.p.o.Store.EventsOf(ctx, a.id, which, cursor, n-len(all))
+		events, err = a.fleet.o.Store.EventsOf(ctx, a.id, which, cursor, n-len(all))
 		if len(events) == 0 {
 			break
 		}
@@ -112,7 +112,7 @@ func (a *agent) markDropped(ctx context.Context, events []wire.Event, cursor uin
 	}
 	if a.passed(cursor) { // what is gone behind it can't be told from what is gone before it: all of it is named
 		for output, had := range f.had {
-			begin, err := a.p.o.Store.Before(ctx, a.id, output, 0)
+			begin, err := a.fleet.o.Store.Before(ctx, a.id, output, 0)
 			if err != nil {
 				return err
 			}

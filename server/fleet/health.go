@@ -1,4 +1,4 @@
-package control
+package fleet
 
 import (
 	"context"
@@ -22,7 +22,7 @@ func (a *agent) beat(now time.Time) {
 		return
 	}
 	now = now.UTC()
-	typ := a.p.types[a.typ]
+	typ := a.fleet.types[a.typ]
 	heard := *a.rec.StartedAt
 	if last := a.heard(run); last.After(heard) {
 		heard = last
@@ -44,11 +44,11 @@ func (a *agent) beat(now time.Time) {
 	lost := a.lost && status == wire.StatusUnknown
 	a.mu.Unlock()
 	if note != "" {
-		a.p.log.Info("an agent's health changed", "agent", a.id, "health", note)
+		a.fleet.log.Info("an agent's health changed", "agent", a.id, "health", note)
 		a.event(wire.EventHealth, "server", wire.EventData{Text: note})
 	}
 	if lost {
-		a.p.running.Go(func() { run.Stop(context.Background(), 0) })
+		a.fleet.running.Go(func() { run.Stop(context.Background(), 0) })
 	}
 }
 
@@ -113,7 +113,7 @@ func (a *agent) lastWord(exit wire.Exit) wire.Exit {
 // again starts a failed agent once more, as often as its type's restart policy allows. nil: it stays ended, with the
 // exit that it gives back.
 func (a *agent) again(exit wire.Exit) (runner.Running, wire.Exit) {
-	policy := a.p.types[a.typ].Restart
+	policy := a.fleet.types[a.typ].Restart
 	for policy != nil {
 		wait, ok := a.mayRestart(policy, time.Now())
 		if !ok || !a.pause(exit, wait) {
@@ -123,7 +123,7 @@ func (a *agent) again(exit wire.Exit) (runner.Running, wire.Exit) {
 		if !ok {
 			break
 		}
-		run, err := a.p.run(a.p.ctx, a)
+		run, err := a.fleet.run(a.fleet.ctx, a)
 		if err == nil {
 			a.runs(run)
 			close(started)
@@ -184,9 +184,9 @@ func (a *agent) pause(exit wire.Exit, wait time.Duration) bool {
 	if rec.Desired == wire.DesiredStop {
 		return false
 	}
-	a.p.saves.later(a)
+	a.fleet.saves.later(a)
 	a.event(wire.EventCrashed, "", wire.EventData{Exit: &exit, Text: "it starts again in " + shortly(wait)})
-	a.p.log.Info("an agent failed and will be started again", "agent", a.id, "in", wait, "message", exit.Message)
+	a.fleet.log.Info("an agent failed and will be started again", "agent", a.id, "in", wait, "message", exit.Message)
 	timer := time.NewTimer(wait)
 	defer timer.Stop()
 	select {

@@ -1,4 +1,4 @@
-package control
+package fleet
 
 import (
 	"context"
@@ -29,8 +29,8 @@ type Follower struct {
 func (f *Follower) Agent() wire.Agent { return f.a.record() }
 
 // Follow attaches to an agent's events. h is the lane's header: agent, after, tail, epoch and follow count.
-func (p *Plane) Follow(ctx context.Context, h wire.Header) (*Follower, *wire.Attached, error) {
-	a, err := p.agent(h.Agent)
+func (f *Fleet) Follow(ctx context.Context, h wire.Header) (*Follower, *wire.Attached, error) {
+	a, err := f.agent(h.Agent)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -39,31 +39,31 @@ func (p *Plane) Follow(ctx context.Context, h wire.Header) (*Follower, *wire.Att
 		return nil, nil, err
 	}
 	rec := a.record()
-	at := &wire.Attached{Agent: rec, Epoch: p.Epoch(), First: first, Last: rec.LastSeq, Recovered: true}
+	at := &wire.Attached{Agent: rec, Epoch: f.Epoch(), First: first, Last: rec.LastSeq, Recovered: true}
 	// Of an agent that exited the last events may still be on their way to the log: a look at it ends behind them, too.
-	f := &Follower{a: a, cursor: h.After, last: rec.LastSeq, follow: h.Follow || !rec.Status.Alive(), had: map[bool]wire.Amount{}}
+	w := &Follower{a: a, cursor: h.After, last: rec.LastSeq, follow: h.Follow || !rec.Status.Alive(), had: map[bool]wire.Amount{}}
 	if h.Epoch != "" && h.Epoch != at.Epoch || h.After > rec.LastSeq {
-		at.Recovered, f.cursor = false, 0 // a cursor of another log means nothing in this one: start over
+		at.Recovered, w.cursor = false, 0 // a cursor of another log means nothing in this one: start over
 	}
-	if f.cursor == 0 && h.Tail > 0 {
-		if f.cursor, err = f.back(ctx, h.Tail); err != nil {
+	if w.cursor == 0 && h.Tail > 0 {
+		if w.cursor, err = w.back(ctx, h.Tail); err != nil {
 			return nil, nil, err
 		}
 	}
-	if err := f.count(ctx); err != nil {
+	if err := w.count(ctx); err != nil {
 		return nil, nil, err
 	}
-	if h.After > 0 && f.cursor == h.After && a.passed(h.After) {
+	if h.After > 0 && w.cursor == h.After && a.passed(h.After) {
 		// Some of what followed it is gone: start over.
-		at.Recovered, f.cursor = false, 0
-		clear(f.had)
+		at.Recovered, w.cursor = false, 0
+		clear(w.had)
 		if h.Tail > 0 {
-			if f.cursor, err = f.back(ctx, h.Tail); err == nil {
-				err = f.count(ctx)
+			if w.cursor, err = w.back(ctx, h.Tail); err == nil {
+				err = w.count(ctx)
 			}
 		}
 	}
-	return f, at, err
+	return w, at, err
 }
 
 // passed reports whether the log has lost an event behind a cursor.
@@ -78,7 +78,7 @@ func (f *Follower) count(ctx context.Context) error {
 		return nil
 	}
 	for _, output := range []bool{false, true} {
-		n, err := f.a.p.o.Store.Before(ctx, f.a.id, output, f.cursor)
+		n, err := f.a.fleet.o.Store.Before(ctx, f.a.id, output, f.cursor)
 		if err != nil {
 			return err
 		}
@@ -115,8 +115,8 @@ func (f *Follower) since(e *wire.Event) time.Time {
 }
 
 // dropped notes what an agent's log loses. It is called before it is lost.
-func (p *Plane) dropped(id wire.AgentID, d wire.Dropped) {
-	a, err := p.agent(id)
+func (f *Fleet) dropped(id wire.AgentID, d wire.Dropped) {
+	a, err := f.agent(id)
 	if err != nil {
 		return
 	}
@@ -131,7 +131,7 @@ func (p *Plane) dropped(id wire.AgentID, d wire.Dropped) {
 		}
 		rec.Dropped = &d
 	})
-	p.saves.later(a)
+	f.saves.later(a)
 }
 
 // first is the seq of the agent's oldest event.
@@ -142,7 +142,7 @@ func (a *agent) first(ctx context.Context) (uint64, error) {
 		return a.tail[0].Seq, nil
 	}
 	a.mu.Unlock()
-	first, _, err := a.p.o.Store.FirstLast(ctx, a.id)
+	first, _, err := a.fleet.o.Store.FirstLast(ctx, a.id)
 	return first, err
 }
 
@@ -154,7 +154,7 @@ func (f *Follower) back(ctx context.Context, n int) (uint64, error) {
 		return tail[len(tail)-n-1].Seq, nil
 	}
 	f.a.mu.Unlock()
-	return f.a.p.o.Store.Back(ctx, f.a.id, wire.AllEvents, 0, n)
+	return f.a.fleet.o.Store.Back(ctx, f.a.id, wire.AllEvents, 0, n)
 }
 
 // Cursor is the seq of the last event that Next gave.
@@ -205,7 +205,7 @@ func (f *Follower) Poll(ctx context.Context, limit int) ([]wire.Event, error) {
 	for {
 		events, ended, inTail := f.fromTail()
 		if !inTail {
-			page, err := f.a.p.o.Store.Events(ctx, f.a.id, f.cursor, pageEvents, limit)
+			page, err := f.a.fleet.o.Store.Events(ctx, f.a.id, f.cursor, pageEvents, limit)
 			if err != nil {
 				return nil, err
 			}

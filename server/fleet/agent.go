@@ -1,4 +1,4 @@
-package control
+package fleet
 
 import (
 	"bytes"
@@ -21,7 +21,7 @@ const (
 // agent is one agent: its record, its process, the end of its log.
 type agent struct {
 	// static
-	p       *Plane
+	fleet   *Fleet
 	id      wire.AgentID
 	num     uint32
 	typ     string
@@ -49,7 +49,7 @@ type agent struct {
 	running    runner.Running
 	left       []wire.Leftover      // of the processes before a restart, as they ended
 	midLine    runner.Running       // the process whose standard input what was last written did not end a line; nil: none
-	change     uint64               // Plane.change at the last change of anything
+	change     uint64               // Fleet.change at the last change of anything
 	fullChange uint64               // at the last change of what no status datagram carries
 	edits      int                  // of the record itself: what the log or a heartbeat brings is not worth a write
 	savedEdits int                  // guarded by saveMu
@@ -66,13 +66,13 @@ type agent struct {
 	tailSize  int
 }
 
-func newAgent(p *Plane, rec wire.Agent) *agent {
-	a := &agent{p: p, id: rec.ID, num: rec.Num, typ: rec.Type, rec: rec, halted: make(chan struct{}), started: make(chan struct{}), ended: make(chan struct{})}
+func newAgent(f *Fleet, rec wire.Agent) *agent {
+	a := &agent{fleet: f, id: rec.ID, num: rec.Num, typ: rec.Type, rec: rec, halted: make(chan struct{}), started: make(chan struct{}), ended: make(chan struct{})}
 	if !rec.Status.Alive() {
 		close(a.started)
 		close(a.ended)
 	}
-	a.change = p.change.Add(1)
+	a.change = f.change.Add(1)
 	a.fullChange = a.change
 	return a
 }
@@ -102,7 +102,7 @@ func (a *agent) update(full bool, f func(rec *wire.Agent)) wire.Agent {
 // touch counts a change. The caller holds mu.
 func (a *agent) touch(full bool) {
 	a.rec.Rev++
-	a.change = a.p.change.Add(1)
+	a.change = a.fleet.change.Add(1)
 	if full {
 		a.fullChange = a.change
 	}
@@ -118,9 +118,9 @@ func (a *agent) save(ctx context.Context) error {
 	if edits == a.savedEdits {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, a.p.o.StoreTimeout)
+	ctx, cancel := context.WithTimeout(ctx, a.fleet.o.StoreTimeout)
 	defer cancel()
-	if err := a.p.o.Store.PutAgent(ctx, &rec); err != nil {
+	if err := a.fleet.o.Store.PutAgent(ctx, &rec); err != nil {
 		return err
 	}
 	a.savedEdits = edits
@@ -142,7 +142,7 @@ func (a *agent) eventThen(t wire.EventType, actor string, data wire.EventData, t
 	}
 	a.sealed = t == wire.EventExited
 	e := &wire.Event{Time: time.Now().UTC(), Type: t, Subject: a.id, Actor: actor, Data: data}
-	a.p.o.Store.Append(e, func(seq uint64) {
+	a.fleet.o.Store.Append(e, func(seq uint64) {
 		e.Seq = seq
 		a.stored(*e)
 		if then != nil {
@@ -197,11 +197,11 @@ type sink struct{ a *agent }
 func (s sink) Output(t wire.EventType, b []byte) {
 	a := s.a
 	if a.forTask != "" {
-		a.p.Tasks.Output(a.id, t, b)
+		a.fleet.o.Work.Output(a.id, t, b)
 	}
 	output := func(b []byte) {
 		if a.speaks != nil {
-			a.p.Tasks.Sign(a.id)
+			a.fleet.o.Work.Sign(a.id)
 		}
 		a.event(t, "", payload(b))
 	}
@@ -234,7 +234,7 @@ func (s sink) Activity(act wire.Activity, question string) {
 		}
 	})
 	if changed {
-		s.a.p.Tasks.Activity(s.a.id, act)
+		s.a.fleet.o.Hooks.activity(s.a.id, act)
 		s.a.event(wire.EventActivity, "", wire.EventData{Activity: act, Text: question})
 	}
 }
@@ -242,7 +242,7 @@ func (s sink) Activity(act wire.Activity, question string) {
 func (s sink) Signal(name string) { s.a.event(wire.EventSignal, "server", wire.EventData{Text: name}) }
 
 // watch waits for the agent's end, or for its ends while its policy starts it again, and writes it down. It runs on a
-// goroutine of its own, counted in Plane.running.
+// goroutine of its own, counted in Fleet.running.
 func (a *agent) watch(run runner.Running) {
 	var exit wire.Exit
 	for run != nil {
@@ -253,10 +253,9 @@ func (a *agent) watch(run runner.Running) {
 		if a.speaks != nil {
 			a.speaks.ended()
 		}
-		a.p.Artifacts.Collect(a.id)
 		exit = a.lastWord(run.Exit())
 		rec := a.record()
-		a.p.Tasks.Exited(rec, exit)
+		a.fleet.o.Hooks.exited(rec, exit)
 		if failed(exit) && rec.Desired != wire.DesiredStop && a.forTask == "" {
 			run, exit = a.again(exit)
 		} else {
@@ -289,10 +288,10 @@ func (a *agent) exited(reason wire.Reason, exit wire.Exit) {
 		rec.Usage.CPU, rec.Usage.RSS, rec.Usage.Processes = 0, 0, 0
 	})
 	if err := a.save(context.Background()); err != nil {
-		a.p.log.Error("the end of an agent could not be stored; trying again with its next change", "agent", a.id, "err", err)
-		a.p.saves.later(a)
+		a.fleet.log.Error("the end of an agent could not be stored; trying again with its next change", "agent", a.id, "err", err)
+		a.fleet.saves.later(a)
 	}
-	a.p.log.Info("agent exited", "agent", a.id, "reason", reason, "code", exit.Code, "signal", exit.Signal, "message", exit.Message)
+	a.fleet.log.Info("agent exited", "agent", a.id, "reason", reason, "code", exit.Code, "signal", exit.Signal, "message", exit.Message)
 	a.eventThen(wire.EventExited, "", wire.EventData{Reason: reason, Exit: &exit}, func() {
 		a.mu.Lock()
 		a.running = nil
@@ -305,9 +304,9 @@ func (a *agent) exited(reason wire.Reason, exit wire.Exit) {
 		}
 		a.mu.Unlock()
 		if late {
-			a.p.saves.later(a)
+			a.fleet.saves.later(a)
 		}
-		a.p.running.Done()
+		a.fleet.running.Done()
 	})
 }
 
@@ -342,7 +341,7 @@ func (a *agent) findLastLine(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	events, err := a.p.o.Store.Events(ctx, a.id, after, pageEvents, pageBytes)
+	events, err := a.fleet.o.Store.Events(ctx, a.id, after, pageEvents, pageBytes)
 	if err != nil {
 		return err
 	}
@@ -360,7 +359,7 @@ func (a *agent) findLastLine(ctx context.Context) error {
 
 // loadEnd reads where an earlier run's log ends.
 func (a *agent) loadEnd(ctx context.Context) error {
-	_, last, err := a.p.o.Store.FirstLast(ctx, a.id)
+	_, last, err := a.fleet.o.Store.FirstLast(ctx, a.id)
 	if err != nil {
 		return err
 	}

@@ -1,4 +1,4 @@
-package control
+package fleet
 
 import (
 	"cmp"
@@ -36,28 +36,28 @@ type batch struct {
 // Spawn starts agents. A request that can't be admitted whole is refused whole. Of an admitted batch every agent gets
 // a record, and those that could not be started are reported in Failed; a single agent that could not be started is an
 // error. A request that was carried out before a restart is answered with what became of it.
-func (p *Plane) Spawn(ctx context.Context, by noun.Caller, params wire.SpawnParams) (*wire.SpawnResult, error) {
-	if res := p.spawned(by, params.Count); res != nil {
+func (f *Fleet) Spawn(ctx context.Context, by noun.Caller, params wire.SpawnParams) (*wire.SpawnResult, error) {
+	if res := f.spawned(by, params.Count); res != nil {
 		return res, nil
 	}
-	b, err := p.admit(by, params, origin{})
+	b, err := f.admit(by, params, origin{})
 	if err != nil {
 		return nil, err
 	}
 	// What is admitted is carried out, even when the client goes away.
-	return p.startAll(context.WithoutCancel(ctx), b)
+	return f.startAll(context.WithoutCancel(ctx), b)
 }
 
 // spawned finds the agents of a request that came before; nil: it did not.
-func (p *Plane) spawned(by noun.Caller, count int) *wire.SpawnResult {
+func (f *Fleet) spawned(by noun.Caller, count int) *wire.SpawnResult {
 	if by.Request == "" {
 		return nil
 	}
-	p.mu.RLock()
-	defer p.mu.RUnlock()
+	f.mu.RLock()
+	defer f.mu.RUnlock()
 	res := &wire.SpawnResult{Agents: []wire.Agent{}}
 	for i := range max(count, 1) {
-		if a := p.byRequest[by.Part(i)]; a != nil {
+		if a := f.byRequest[by.Part(i)]; a != nil {
 			res.Agents = append(res.Agents, a.record())
 			continue
 		}
@@ -70,15 +70,15 @@ func (p *Plane) spawned(by noun.Caller, count int) *wire.SpawnResult {
 }
 
 // startAll starts the agents of a batch and reports.
-func (p *Plane) startAll(ctx context.Context, b *batch) (*wire.SpawnResult, error) {
+func (f *Fleet) startAll(ctx context.Context, b *batch) (*wire.SpawnResult, error) {
 	errs := make([]error, len(b.agents))
 	var wg sync.WaitGroup
 	slots := make(chan struct{}, startLimit)
 	for i, a := range b.agents[1:] {
 		slots <- struct{}{}
-		wg.Go(func() { errs[i+1] = p.start(ctx, a, b); <-slots })
+		wg.Go(func() { errs[i+1] = f.start(ctx, a, b); <-slots })
 	}
-	errs[0] = p.start(ctx, b.agents[0], b) // without a goroutine: the common case is a batch of one
+	errs[0] = f.start(ctx, b.agents[0], b) // without a goroutine: the common case is a batch of one
 	wg.Wait()
 	return report(b.agents, errs)
 }
@@ -99,10 +99,10 @@ func report(batch []*agent, errs []error) (*wire.SpawnResult, error) {
 }
 
 // check says whether the request makes sense for its type.
-func (p *Plane) check(s *wire.SpawnParams) (wire.AgentType, error) {
-	t, ok := p.types[s.Type]
+func (f *Fleet) check(s *wire.SpawnParams) (wire.AgentType, error) {
+	t, ok := f.types[s.Type]
 	if !ok {
-		names := slices.Sorted(maps.Keys(p.types))
+		names := slices.Sorted(maps.Keys(f.types))
 		return t, wire.Errorf(wire.CodeNotFound, "there is no agent type %q; the types are %v", s.Type, names).WithField("type").WithSupported(names)
 	}
 	if err := place(t, s); err != nil {
@@ -196,60 +196,60 @@ func checkScript(t wire.AgentType, s *wire.SpawnParams) error {
 }
 
 // admit checks a request and makes the records, all or none, under the caps of the type and of the node.
-func (p *Plane) admit(by noun.Caller, s wire.SpawnParams, from origin) (*batch, error) {
+func (f *Fleet) admit(by noun.Caller, s wire.SpawnParams, from origin) (*batch, error) {
 	if s.Count == 0 {
 		s.Count = 1
 	}
-	t, err := p.check(&s)
+	t, err := f.check(&s)
 	if err != nil {
 		return nil, err
 	}
-	if err := p.o.Store.Room(); err != nil {
+	if err := f.o.Store.Room(); err != nil {
 		return nil, err
 	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.closed {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.closed {
 		return nil, noun.ErrClosing
 	}
-	if why := p.closedForLocked(t.Name); why != "" {
+	if why := f.closedForLocked(t.Name); why != "" {
 		return nil, wire.Errorf(wire.CodeUnavailable, "%s: no agent is spawned until somebody opens it (skein admission open, or the page)", why).WithField("type")
 	}
-	if t.MaxInstances > 0 || p.o.MaxAgents > 0 {
-		alive, all := p.aliveLocked(t.Name)
+	if t.MaxInstances > 0 || f.o.Max > 0 {
+		alive, all := f.aliveLocked(t.Name)
 		if t.MaxInstances > 0 && alive+s.Count > t.MaxInstances {
 			return nil, wire.Errorf(wire.CodeExhausted, "type %q allows %d agents at once (max_instances): %d are alive and %d more were asked for",
 				t.Name, t.MaxInstances, alive, s.Count).WithField("count")
 		}
-		if p.o.MaxAgents > 0 && all+s.Count > p.o.MaxAgents {
+		if f.o.Max > 0 && all+s.Count > f.o.Max {
 			return nil, wire.Errorf(wire.CodeExhausted, "this node allows %d agents at once (max_agents): %d are alive and %d more were asked for",
-				p.o.MaxAgents, all, s.Count).WithField("count")
+				f.o.Max, all, s.Count).WithField("count")
 		}
 	}
 	now := time.Now().UTC()
 	b := &batch{typ: t, params: s, actor: by.Actor, agents: make([]*agent, s.Count)}
 	for i := range b.agents {
-		p.nextNum++
+		f.nextNum++
 		rec := wire.Agent{
-			ID: wire.AgentID(noun.NewID("a")), Num: p.nextNum, Name: name(t, s, i, p.nextNum), Type: t.Name, Kind: t.Kind, Node: p.o.Node,
+			ID: wire.AgentID(noun.NewID("a")), Num: f.nextNum, Name: name(t, s, i, f.nextNum), Type: t.Name, Kind: t.Kind, Node: f.o.Node,
 			Generation: 1, Desired: wire.DesiredRun, Status: wire.StatusPending, CreatedAt: now,
 			Argv: slices.Concat(t.Argv, s.Argv, s.Args), Cwd: cmp.Or(s.Cwd, t.Cwd), Labels: merge(t.Labels, s.Labels),
 			NoInput: s.NoInput || t.Stdin == wire.StdinNone, OnDemand: from.onDemand, ForTask: from.task, Request: by.Part(i),
 		}
 		if t.Kind == wire.KindExec && rec.Cwd == "" {
-			rec.Cwd = filepath.Join(p.o.WorkDir, string(rec.ID))
+			rec.Cwd = filepath.Join(f.o.WorkDir, string(rec.ID))
 		}
-		a := newAgent(p, rec)
+		a := newAgent(f, rec)
 		a.forTask = from.task
 		if t.Tasks == wire.TasksLines {
 			a.speaks = newSpeaker(a)
 		}
 		b.agents[i] = a
-		p.agents[rec.ID] = a
+		f.agents[rec.ID] = a
 		if rec.Request != "" {
-			p.byRequest[rec.Request] = a
+			f.byRequest[rec.Request] = a
 		}
-		p.running.Add(1)
+		f.running.Add(1)
 	}
 	return b, nil
 }
@@ -277,11 +277,11 @@ func merge(a, b map[string]string) map[string]string {
 }
 
 // start runs an admitted agent: its record is stored before anything exists, so that nothing runs unknown.
-func (p *Plane) start(ctx context.Context, a *agent, b *batch) error {
+func (f *Fleet) start(ctx context.Context, a *agent, b *batch) error {
 	begin := time.Now()
-	run, err := p.launch(ctx, a, b)
-	if p.o.Spawned != nil {
-		p.o.Spawned(b.typ.Kind, time.Since(begin), err == nil)
+	run, err := f.launch(ctx, a, b)
+	if f.o.Spawned != nil {
+		f.o.Spawned(b.typ.Kind, time.Since(begin), err == nil)
 	}
 	if err != nil {
 		close(a.started)
@@ -311,17 +311,17 @@ func (a *agent) runs(run runner.Running) {
 	a.edits++
 	a.touch(true)
 	a.mu.Unlock()
-	a.p.saves.later(a)
+	a.fleet.saves.later(a)
 	a.event(wire.EventStarted, "", wire.EventData{Process: run.Process()})
 	if !stopped {
-		a.p.Tasks.Started(a.record())
+		a.fleet.o.Hooks.started(a.record())
 	}
 }
 
-func (p *Plane) launch(ctx context.Context, a *agent, b *batch) (runner.Running, error) {
+func (f *Fleet) launch(ctx context.Context, a *agent, b *batch) (runner.Running, error) {
 	rec := a.update(true, func(rec *wire.Agent) { rec.Status = wire.StatusStarting })
 	if err := a.save(ctx); err != nil {
-		p.log.Error("a spawn was refused: its record could not be stored", "agent", a.id, "err", err)
+		f.log.Error("a spawn was refused: its record could not be stored", "agent", a.id, "err", err)
 		return nil, wire.Errorf(wire.CodeUnavailable, "the agent's record could not be stored, so it was not started; the server's log says why")
 	}
 	a.event(wire.EventSpawned, b.actor, wire.EventData{})
@@ -329,26 +329,23 @@ func (p *Plane) launch(ctx context.Context, a *agent, b *batch) (runner.Running,
 		return nil, wire.Errorf(wire.CodeSpawnFailed, "stopped before it was started")
 	}
 	env := merge(b.typ.Env, b.params.Env)
-	if b.typ.Kind == wire.KindExec {
-		env = merge(env, p.Artifacts.Outbox(a.id, rec.Cwd))
-	}
-	env = merge(env, p.Tasks.Env(a.id))
+	env = merge(env, f.o.Hooks.env(rec))
 	a.launch = runner.Launch{
-		Agent: a.id, Instance: p.o.Instance, Argv: rec.Argv, Env: env, Cwd: rec.Cwd, NoInput: rec.NoInput,
+		Agent: a.id, Instance: f.o.Instance, Argv: rec.Argv, Env: env, Cwd: rec.Cwd, NoInput: rec.NoInput,
 		CreateCwd: b.params.Cwd == "" && b.typ.Cwd == "", Script: cmp.Or(b.params.Script, b.typ.Script),
 	}
-	return p.run(ctx, a)
+	return f.run(ctx, a)
 }
 
 // run starts the agent's process, for the first time or again.
-func (p *Plane) run(ctx context.Context, a *agent) (runner.Running, error) {
-	rt, ok := p.o.Runtimes[p.types[a.typ].Kind]
+func (f *Fleet) run(ctx context.Context, a *agent) (runner.Running, error) {
+	rt, ok := f.o.Runtimes[f.types[a.typ].Kind]
 	if !ok {
-		return nil, wire.Errorf(wire.CodeSpawnFailed, "this server cannot run agents of kind %q", p.types[a.typ].Kind)
+		return nil, wire.Errorf(wire.CodeSpawnFailed, "this server cannot run agents of kind %q", f.types[a.typ].Kind)
 	}
 	run, err := rt.Start(ctx, a.launch, sink{a})
 	if err != nil {
-		p.log.Info("an agent could not be started", "agent", a.id, "err", err)
+		f.log.Info("an agent could not be started", "agent", a.id, "err", err)
 	}
 	return run, err
 }

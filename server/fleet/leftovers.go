@@ -1,4 +1,4 @@
-package control
+package fleet
 
 import (
 	"context"
@@ -21,7 +21,7 @@ func (a *agent) keepLeftovers(left []wire.Leftover) {
 		exit.Leftovers = left
 		rec.Exit = &exit
 	})
-	a.p.saves.later(a)
+	a.fleet.saves.later(a)
 }
 
 // clearLeftovers ends what is left of an agent that ended, and reports on it.
@@ -30,13 +30,13 @@ func (a *agent) clearLeftovers(ctx context.Context, grace time.Duration) wire.St
 	defer a.clearing.Unlock()
 	rep := wire.StopReport{Already: true}
 	rec := a.record()
-	if rec.Exit == nil || len(rec.Exit.Leftovers) == 0 || a.p.o.Leftovers == nil {
+	if rec.Exit == nil || len(rec.Exit.Leftovers) == 0 || a.fleet.o.Leftovers == nil {
 		return rep
 	}
 	before := rec.Exit.Leftovers
-	rep.Leftovers = a.p.o.Leftovers(ctx, a.id, before, grace)
+	rep.Leftovers = a.fleet.o.Leftovers(ctx, a.id, before, grace)
 	rep.Cleared = gone(before, rep.Leftovers)
-	a.p.log.Info("looked again for what an agent left behind", "agent", a.id, "gone", rep.Cleared, "left", rep.Leftovers)
+	a.fleet.log.Info("looked again for what an agent left behind", "agent", a.id, "gone", rep.Cleared, "left", rep.Leftovers)
 	a.keepLeftovers(rep.Leftovers)
 	return rep
 }
@@ -46,8 +46,8 @@ func (a *agent) withEarlier(exit wire.Exit) wire.Exit {
 	a.mu.Lock()
 	left := a.left
 	a.mu.Unlock()
-	if len(left) > 0 && a.p.o.Leftovers != nil {
-		left = a.p.o.Leftovers(a.p.closingCtx, a.id, left, 0)
+	if len(left) > 0 && a.fleet.o.Leftovers != nil {
+		left = a.fleet.o.Leftovers(a.fleet.o.Closing, a.id, left, 0)
 	}
 	exit.Leftovers = slices.Concat(exit.Leftovers, left)
 	return exit
@@ -69,11 +69,11 @@ func gone(before, now []wire.Leftover) (n int) {
 
 // clearLeftovers looks for what earlier runs left of agents that had ended. It does not wait: a process that does not go
 // takes the grace and longer.
-func (p *Plane) clearLeftovers() {
-	for _, a := range p.all() {
+func (f *Fleet) clearLeftovers() {
+	for _, a := range f.all() {
 		if rec := a.record(); rec.Status.Alive() || !rec.LeftBehind() {
 			continue
 		}
-		p.running.Go(func() { a.clearLeftovers(p.closingCtx, a.stopGrace(nil)) })
+		f.running.Go(func() { a.clearLeftovers(f.o.Closing, a.stopGrace(nil)) })
 	}
 }

@@ -1,0 +1,65 @@
+package fleet
+
+import (
+	"context"
+	"log/slog"
+	"testing"
+	"time"
+
+	"skein.dev/skein/server/jet"
+	"skein.dev/skein/server/noun"
+	"skein.dev/skein/server/runner"
+	"skein.dev/skein/webtransport/wire"
+)
+
+// What races the exit, such as an input, comes before it in the log or not at all.
+func TestNothingFollowsTheExit(t *testing.T) {
+	store, err := jet.Open(t.Context(), jet.Config{Dir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer store.Close()
+	f := New(Options{
+		Store: store, WorkDir: t.TempDir(), Types: map[string]wire.AgentType{"scripted": {Name: "scripted", Kind: wire.KindScripted}},
+		Runtimes: map[wire.Kind]Runtime{wire.KindScripted: &runner.Scripted{}}, Work: nobodys{}, Closing: context.Background(),
+		StoreTimeout: time.Minute, Logger: slog.New(slog.DiscardHandler),
+	})
+	if err := f.Open(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	f.Begin()
+	defer f.End()
+	defer f.Close(t.Context())
+	res, err := f.Spawn(t.Context(), noun.Caller{Actor: "test"}, wire.SpawnParams{Type: "scripted", Script: "say x"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, err := f.agent(res.Agents[0].ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	<-a.ended
+	if a.event(wire.EventInput, "test", wire.EventData{Text: "too late"}) {
+		t.Error("an input was logged behind the exit")
+	}
+	events, err := store.Events(t.Context(), a.id, 0, 100, 1<<20)
+	if err != nil || len(events) == 0 || events[len(events)-1].Type != wire.EventExited {
+		t.Errorf("the log ends with %+v, %v", events, err)
+	}
+}
+
+// nobodys is the work of a fleet that has none.
+type nobodys struct{}
+
+func (nobodys) Output(wire.AgentID, wire.EventType, []byte)                {}
+func (nobodys) Sign(wire.AgentID)                                          {}
+func (nobodys) Progress(wire.AgentID, wire.TaskID, string, float64) bool   { return false }
+func (nobodys) Ask(wire.AgentID, wire.TaskID, string) bool                 { return false }
+func (nobodys) Answered(wire.AgentID, wire.TaskID, runner.TaskResult) bool { return false }
+func (nobodys) InWork(wire.AgentID) []wire.TaskID                          { return nil }
+func (nobodys) Asked(wire.AgentID) func()                                  { return func() {} }
+func (nobodys) HaltWide(noun.Caller, string, []wire.AgentID) []wire.TaskID { return nil }
+func (nobodys) Kick()                                                      {}
+func (nobodys) Halt(noun.Caller, []wire.TaskID) ([]wire.AgentID, []wire.TaskID, error) {
+	return nil, nil, nil
+}

@@ -1,0 +1,91 @@
+package fleet
+
+import (
+	"context"
+
+	"skein.dev/skein/server/noun"
+	"skein.dev/skein/webtransport/wire"
+)
+
+// scheduler is the actor of what is done for tasks.
+const scheduler = "scheduler"
+
+// Crew is the agents as the tasks know them: by their ids, with what they have in work.
+type Crew struct{ f *Fleet }
+
+// Crew gives it.
+func (f *Fleet) Crew() Crew { return Crew{f} }
+
+func (c Crew) Agent(id wire.AgentID) (wire.Agent, error) { return c.f.Get(id) }
+func (c Crew) Alive(typ string) (of, all int)            { return c.f.alive(typ) }
+func (c Crew) Closed(typ string) (why string)            { return c.f.closedFor(typ) }
+func (c Crew) Works(id wire.AgentID, on []wire.TaskID) {
+	c.update(id, func(rec *wire.Agent) { rec.Tasks = on })
+}
+func (c Crew) Did(id wire.AgentID) { c.update(id, func(rec *wire.Agent) { rec.Done++ }) }
+
+func (c Crew) update(id wire.AgentID, f func(rec *wire.Agent)) {
+	if a, err := c.f.agent(id); err == nil {
+		a.update(true, f)
+	}
+}
+
+func (c Crew) Admit(s wire.SpawnParams, task wire.TaskID) (wire.Agent, func() error, error) {
+	b, err := c.f.admit(noun.Caller{Actor: scheduler}, s, origin{onDemand: true, task: task})
+	if err != nil {
+		return wire.Agent{}, nil, err
+	}
+	return b.agents[0].record(), func() error {
+		_, err := c.f.startAll(context.Background(), b)
+		return err
+	}, nil
+}
+
+func (c Crew) Stop(id wire.AgentID) {
+	if a, err := c.f.agent(id); err == nil && a.record().Desired != wire.DesiredStop {
+		c.f.running.Go(func() { a.halt(scheduler, nil) })
+	}
+}
+
+func (c Crew) Asks(id wire.AgentID, question func() string) {
+	if a, err := c.f.agent(id); err == nil {
+		a.asksMu.Lock()
+		defer a.asksMu.Unlock()
+		a.asksFor(question())
+	}
+}
+
+func (c Crew) Tell(id wire.AgentID, actor string, data wire.EventData) {
+	if a, err := c.f.agent(id); err == nil {
+		a.event(wire.EventTask, actor, data)
+	}
+}
+
+func (c Crew) Deliver(ctx context.Context, id wire.AgentID, t *wire.Task) error {
+	return c.send(ctx, id, lineRun(t))
+}
+
+func (c Crew) Cancel(ctx context.Context, id wire.AgentID, task wire.TaskID) error {
+	return c.send(ctx, id, lineCancel(task))
+}
+
+func (c Crew) send(ctx context.Context, id wire.AgentID, line []byte) error {
+	a, err := c.f.agent(id)
+	if err != nil {
+		return err
+	}
+	return a.send(ctx, line)
+}
+
+func (c Crew) Feed(id wire.AgentID, input []byte) {
+	a, err := c.f.agent(id)
+	if err != nil {
+		return
+	}
+	a.mu.Lock()
+	run, none := a.running, a.rec.NoInput
+	a.mu.Unlock()
+	if run != nil && !none { // else it ended already
+		run.Input(c.f.ctx, input, true)
+	}
+}

@@ -1,0 +1,61 @@
+package fleet
+
+import (
+	"maps"
+
+	"skein.dev/skein/webtransport/wire"
+)
+
+// Hook is what somebody is told of every agent's life. What is nil it need not know. None may wait for the agent.
+type Hook struct {
+	Env      func(a wire.Agent) map[string]string // it starts: what to add to its environment
+	Started  func(a wire.Agent)                   // its process runs
+	Activity func(id wire.AgentID, act wire.Activity)
+	Stopping func(id wire.AgentID)
+	Exited   func(a wire.Agent, exit wire.Exit) // its process ended; another may follow. Its record is not that of an ended one yet
+}
+
+// Hooks are told in their order.
+type Hooks []Hook
+
+func (hs Hooks) env(a wire.Agent) map[string]string {
+	all := map[string]string{}
+	for _, h := range hs {
+		if h.Env != nil {
+			maps.Copy(all, h.Env(a))
+		}
+	}
+	return all
+}
+
+func (hs Hooks) started(a wire.Agent) {
+	for _, h := range hs {
+		if h.Started != nil {
+			h.Started(a)
+		}
+	}
+}
+
+func (hs Hooks) activity(id wire.AgentID, act wire.Activity) {
+	for _, h := range hs {
+		if h.Activity != nil {
+			h.Activity(id, act)
+		}
+	}
+}
+
+func (hs Hooks) stopping(id wire.AgentID) {
+	for _, h := range hs {
+		if h.Stopping != nil {
+			h.Stopping(id)
+		}
+	}
+}
+
+func (hs Hooks) exited(a wire.Agent, exit wire.Exit) {
+	for _, h := range hs {
+		if h.Exited != nil {
+			h.Exited(a, exit)
+		}
+	}
+}
