@@ -17,6 +17,7 @@ import (
 	"github.com/goccy/go-yaml/parser"
 
 	"skein.dev/skein/server/runner"
+	"skein.dev/skein/server/runner/scripted"
 	"skein.dev/skein/webtransport/wire"
 )
 
@@ -115,7 +116,7 @@ var builtinTypes = []wire.AgentType{
 	{Name: "shell", Kind: wire.KindExec, Builtin: true, Tasks: wire.TasksProcess, Capabilities: []string{"shell"},
 		Description: "Runs the command given at spawn: arguments, no shell string. A task is one command: its input on stdin, its output the result."},
 	{Name: "scripted", Kind: wire.KindScripted, Builtin: true, Description: "A deterministic agent that follows a small script of lines, delays, questions, exits and crashes. Without a script it plays a demo."},
-	{Name: "worker", Kind: wire.KindScripted, Builtin: true, Tasks: wire.TasksLines, Capabilities: []string{"demo"}, Script: runner.Worker,
+	{Name: "worker", Kind: wire.KindScripted, Builtin: true, Tasks: wire.TasksLines, Capabilities: []string{"demo"}, Script: scripted.Worker,
 		IdleStopMS: time.Minute.Milliseconds(), Memory: []string{"demo"},
 		Description: "A deterministic agent that takes tasks: it works on each for a moment and gives its input back. Started by the scheduler when there are tasks for it."},
 }
@@ -261,7 +262,7 @@ var fieldForms = map[string]struct {
 	form string
 	into func() any
 }{
-	"kind":          {"a word: " + kinds(), func() any { return new(string) }},
+	"kind":          {"a word: " + kindsThat(anything), func() any { return new(string) }},
 	"description":   {"a text", func() any { return new(string) }},
 	"argv":          {"a list of strings, the command and its arguments, such as [make, test]", func() any { return new([]string) }},
 	"env":           {"a mapping from names to values, such as {MODEL: small}", func() any { return new(map[string]string) }},
@@ -345,32 +346,33 @@ func (c *configReader) agentType(name string, f fileType) (wire.AgentType, error
 	if f.Stdin != "pipe" {
 		t.Stdin = wire.StdinMode(f.Stdin)
 	}
+	kind, known := kinds[t.Kind]
 	switch {
 	case !typeName.MatchString(name):
 		return t, bad("", "a type's name has 1 to 63 of a-z, 0-9, - and _, and starts with a letter or a digit")
 	case f.Kind == "":
-		return t, bad("", "kind is missing; allowed are %s", kinds())
-	case !slices.Contains(wire.Kinds, t.Kind):
-		return t, bad("kind", "%q is no kind; allowed are %s", f.Kind, kinds())
+		return t, bad("", "kind is missing; allowed are %s", kindsThat(anything))
+	case !known:
+		return t, bad("kind", "%q is no kind; allowed are %s", f.Kind, kindsThat(anything))
 	case t.MaxInstances < 0:
 		return t, bad("max_instances", "must be 0 (no limit) or more")
 	case t.Cwd != "" && !filepath.IsAbs(t.Cwd):
 		return t, bad("cwd", "%q is not an absolute path", t.Cwd)
-	case t.Kind == wire.KindScripted && len(t.Argv) > 0:
-		return t, bad("argv", "kind scripted takes a script, no argv")
-	case t.Kind == wire.KindExec && t.Script != "":
-		return t, bad("script", "kind exec takes argv, no script")
+	case !kind.Command && len(t.Argv) > 0:
+		return t, bad("argv", "kind %s takes a script, no argv", t.Kind)
+	case !kind.Script && t.Script != "":
+		return t, bad("script", "kind %s takes argv, no script", t.Kind)
 	case len(t.Argv) > 0 && t.Argv[0] == "":
 		return t, bad("argv", "the command is empty")
 	case t.Tasks != wire.TasksNone && t.Tasks != wire.TasksLines && t.Tasks != wire.TasksProcess:
 		return t, bad("tasks", "%q is no way to take tasks; allowed are lines, process", f.Tasks)
-	case t.Tasks == wire.TasksProcess && t.Kind != wire.KindExec:
-		return t, bad("tasks", "process goes with kind exec")
-	case t.Tasks == wire.TasksLines && t.Kind == wire.KindExec && len(t.Argv) == 0:
+	case t.Tasks != wire.TasksNone && !slices.Contains(kind.Tasks, t.Tasks):
+		return t, bad("tasks", "%s goes with kind %s", t.Tasks, kindsThat(func(c runner.Capabilities) bool { return slices.Contains(c.Tasks, t.Tasks) }))
+	case t.Tasks == wire.TasksLines && kind.Command && len(t.Argv) == 0:
 		return t, bad("tasks", "lines needs an argv: the scheduler starts such agents by itself")
 	case f.Stdin != "" && f.Stdin != "pipe" && t.Stdin != wire.StdinNone:
 		return t, bad("stdin", "%q is no standard input; allowed are pipe, none", f.Stdin)
-	case t.Stdin == wire.StdinNone && (t.Tasks == wire.TasksLines || t.Kind == wire.KindScripted):
+	case t.Stdin == wire.StdinNone && (t.Tasks == wire.TasksLines || !kind.Command):
 		return t, bad("stdin", "none goes with kind exec, and not with tasks: lines, which come on standard input")
 	case t.MaxTasks < 0 || t.MaxTasks > 0 && t.Tasks != wire.TasksLines:
 		return t, bad("max_tasks", "goes with tasks: lines, and must be 0 (one) or more")
@@ -404,7 +406,7 @@ func (c *configReader) agentType(name string, f fileType) (wire.AgentType, error
 		}
 	}
 	if t.Script != "" {
-		if _, err := runner.ParseScript(t.Script); err != nil {
+		if _, err := scripted.ParseScript(t.Script); err != nil {
 			return t, bad("script", "%s", wire.AsError(err).Message)
 		}
 	}
@@ -437,10 +439,4 @@ func restartPolicy(f *fileRestart) (r *wire.RestartPolicy, problem string) {
 	return r, ""
 }
 
-func kinds() string {
-	var s []string
-	for _, k := range wire.Kinds {
-		s = append(s, string(k))
-	}
-	return strings.Join(s, ", ")
-}
+func anything(runner.Capabilities) bool { return true }

@@ -13,7 +13,7 @@ import (
 	"strings"
 	"testing"
 
-	"skein.dev/skein/server/runner"
+	"skein.dev/skein/server/runner/scripted"
 	"skein.dev/skein/webtransport/client"
 	"skein.dev/skein/webtransport/wire"
 )
@@ -69,7 +69,7 @@ func TestTheAgentsDocNamesEverything(t *testing.T) {
 	}
 	var names []string
 	names = append(names, fileFields["agent_types"]...)
-	names = append(names, runner.Statements...)
+	names = append(names, scripted.Statements...)
 	for _, s := range wire.TaskStates {
 		names = append(names, string(s))
 	}
@@ -78,11 +78,11 @@ func TestTheAgentsDocNamesEverything(t *testing.T) {
 		t.Fatal(err)
 	}
 	reasons := regexp.MustCompile(`FailureReason = "([a-z_]+)"`).FindAllStringSubmatch(string(source), -1)
-	source, err = os.ReadFile("control/lines.go")
+	source, err = os.ReadFile("runner/lines/lines.go")
 	if err != nil {
 		t.Fatal(err)
 	}
-	messages := regexp.MustCompile(`\tline[A-Z]\w+ += "([a-z._]+)"`).FindAllStringSubmatch(string(source), -1)
+	messages := regexp.MustCompile(`\tmethod[A-Z]\w+ += "([a-z._]+)"`).FindAllStringSubmatch(string(source), -1)
 	if len(reasons) < 10 || len(messages) != 8 {
 		t.Fatalf("%d reasons, %d messages", len(reasons), len(messages))
 	}

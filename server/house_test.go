@@ -19,31 +19,34 @@ var rooms = map[string][]string{
 	"cmd/skein-bench":       {"cmd/skein-bench/peers", "webtransport", "webtransport/bare", "webtransport/client", "webtransport/wire", "e2e/netlab"},
 	"cmd/skein-bench/peers": {"webtransport/bare"},
 
-	"server":              {"server/api", "server/artifacts", "server/control", "server/fleet", "server/memory", "server/noun", "server/jet", "server/runner", "server/tasks", "ui", "static", "webtransport", "webtransport/wire"},
-	"server/api":          {"server/control", "server/noun", "webtransport/wire"},
-	"server/artifacts":    {"server/noun", "webtransport/wire"},
-	"server/control":      {"server/artifacts", "server/fleet", "server/memory", "server/noun", "server/tasks", "webtransport/wire"}, // joins the nouns
-	"server/fleet":        {"server/grep", "server/noun", "server/runner", "server/screen", "webtransport/wire"},
-	"server/grep":         {"server/screen"}, // which lines of output have a hit
-	"server/jet":          {"server/noun", "webtransport/wire"},
-	"server/memory":       {"server/noun", "webtransport/wire"},
-	"server/noun":         {"webtransport/wire"}, // what the nouns of the control plane share
-	"server/screen":       {},                    // what a terminal shows: for whoever shows output
-	"server/runner":       {"webtransport/wire"},
-	"server/tasks":        {"server/noun", "server/runner", "server/screen", "webtransport/wire"},
-	"ui":                  {"server/screen", "webtransport/wire"},
-	"static":              {},
-	"webtransport":        {"webtransport/mask", "webtransport/pace", "webtransport/qmux"},
-	"webtransport/mask":   {},
-	"webtransport/pace":   {},
-	"webtransport/client": {"webtransport", "webtransport/wire"},
-	"webtransport/doctor": {"webtransport", "webtransport/client", "webtransport/wire"},
-	"webtransport/wire":   {},
-	"webtransport/qmux":   {},
-	"webtransport/bare":   {},
-	"e2e/kit":             {"webtransport/wire"}, // for tests
-	"e2e/netlab":          {},
-	"e2e/faults":          {},
+	"server":                 {"server/api", "server/artifacts", "server/control", "server/fleet", "server/memory", "server/noun", "server/jet", "server/runner", "server/runner/process", "server/runner/scripted", "server/tasks", "ui", "static", "webtransport", "webtransport/wire"},
+	"server/api":             {"server/control", "server/noun", "webtransport/wire"},
+	"server/artifacts":       {"server/noun", "webtransport/wire"},
+	"server/control":         {"server/artifacts", "server/fleet", "server/memory", "server/noun", "server/runner", "server/tasks", "webtransport/wire"}, // joins the nouns
+	"server/fleet":           {"server/grep", "server/noun", "server/runner", "server/runner/lines", "server/screen", "webtransport/wire"},
+	"server/grep":            {"server/screen"}, // which lines of output have a hit
+	"server/jet":             {"server/noun", "webtransport/wire"},
+	"server/memory":          {"server/noun", "webtransport/wire"},
+	"server/noun":            {"webtransport/wire"}, // what the nouns of the control plane share
+	"server/screen":          {},                    // what a terminal shows: for whoever shows output
+	"server/runner":          {"webtransport/wire"}, // what a kind of agents is; each kind is a folder of it
+	"server/runner/lines":    {"server/runner", "webtransport/wire"},
+	"server/runner/process":  {"server/runner", "webtransport/wire"},
+	"server/runner/scripted": {"server/runner", "webtransport/wire"},
+	"server/tasks":           {"server/noun", "server/runner", "server/screen", "webtransport/wire"},
+	"ui":                     {"server/screen", "webtransport/wire"},
+	"static":                 {},
+	"webtransport":           {"webtransport/mask", "webtransport/pace", "webtransport/qmux"},
+	"webtransport/doctor":    {"webtransport", "webtransport/client", "webtransport/wire"},
+	"webtransport/mask":      {},
+	"webtransport/pace":      {},
+	"webtransport/client":    {"webtransport", "webtransport/wire"},
+	"webtransport/wire":      {},
+	"webtransport/qmux":      {},
+	"webtransport/bare":      {},
+	"e2e/kit":                {"webtransport/wire"}, // for tests
+	"e2e/netlab":             {},
+	"e2e/faults":             {},
 }
 
 // libraries says who alone may import what, tests aside.

@@ -24,7 +24,7 @@ import (
 	"skein.dev/skein/server/control"
 	"skein.dev/skein/server/fleet"
 	"skein.dev/skein/server/jet"
-	"skein.dev/skein/server/runner"
+	"skein.dev/skein/server/runner/process"
 	"skein.dev/skein/webtransport"
 	"skein.dev/skein/webtransport/wire"
 )
@@ -87,7 +87,7 @@ type Server struct {
 	certs   *certificates
 	store   *jet.Store
 	node    string
-	procs   *runner.Processes
+	procs   *process.Kind
 	plane   *control.Plane
 	auth    *auth
 	tickets *tickets
@@ -156,7 +156,7 @@ func New(ctx context.Context, o Options) (_ *Server, err error) {
 	if s.tickets, err = newTickets(ctx, s.store, s.log); err != nil {
 		return nil, err
 	}
-	s.procs = runner.NewProcesses(runner.Options{Logger: s.log, Instance: s.dir.instance, CgroupState: s.dir.file("cgroups")})
+	s.procs = process.New(process.Options{Logger: s.log, Instance: s.dir.instance, CgroupState: s.dir.file("cgroups")})
 	s.met = newMetrics(s)
 	if err = s.openPlane(ctx); err != nil {
 		return nil, err
@@ -207,7 +207,7 @@ func (s *Server) openPlane(ctx context.Context) (err error) {
 		Store: s.store, Types: s.config.Types, Node: wire.NodeID(s.node), Instance: s.dir.instance, WorkDir: s.dir.file("agents"), DataDir: s.dir.path,
 		KeepExited: s.o.KeepExited, MaxAgents: s.config.MaxAgents, Logger: s.log, Orphans: s.orphans, Leftovers: s.procs.ReapLeftovers, Spawned: s.met.spawned,
 		StoreTimeout: s.o.StoreTimeout,
-		Runtimes:     map[wire.Kind]fleet.Runtime{wire.KindExec: s.procs, wire.KindScripted: &runner.Scripted{}},
+		Kinds:        s.kinds(),
 	})
 	return err
 }

@@ -19,6 +19,7 @@ import (
 	"skein.dev/skein/server/artifacts"
 	"skein.dev/skein/server/fleet"
 	"skein.dev/skein/server/memory"
+	"skein.dev/skein/server/runner"
 	"skein.dev/skein/server/tasks"
 	"skein.dev/skein/webtransport/wire"
 )
@@ -37,10 +38,10 @@ const (
 	tick = time.Second // heartbeats and usage
 )
 
-// Options configure a Plane. Store, Runtimes and Types are needed. What is not explained here is as in fleet.Options.
+// Options configure a Plane. Store, Kinds and Types are needed. What is not explained here is as in fleet.Options.
 type Options struct {
 	Store      Store
-	Runtimes   map[wire.Kind]fleet.Runtime
+	Kinds      map[wire.Kind]runner.Kind
 	Types      []wire.AgentType
 	Node       wire.NodeID
 	Instance   string
@@ -71,7 +72,8 @@ type Plane struct {
 	Memory *memory.Memory
 
 	types        map[string]wire.AgentType // by name
-	closing      context.Context           // ends when Close begins
+	kinds        map[wire.Kind]runner.Kind
+	closing      context.Context // ends when Close begins
 	beginClosing context.CancelFunc
 	ctx          context.Context // ends when Close has stopped every agent
 	stop         context.CancelFunc
@@ -85,7 +87,7 @@ func Open(ctx context.Context, o Options) (*Plane, error) {
 	}
 	o.StoreTimeout = cmp.Or(o.StoreTimeout, defaultStoreTimeout)
 	o.DataDir = cmp.Or(o.DataDir, filepath.Dir(o.WorkDir))
-	p := &Plane{types: map[string]wire.AgentType{}}
+	p := &Plane{types: map[string]wire.AgentType{}, kinds: o.Kinds}
 	for _, t := range o.Types {
 		t.StopGraceMS = cmp.Or(t.StopGraceMS, fleet.DefaultStopGrace.Milliseconds())
 		p.types[t.Name] = t
@@ -111,7 +113,7 @@ func (p *Plane) join(o Options) {
 	crew := new(fleet.Crew) // of a fleet that is made after its tasks
 	p.Tasks = tasks.New(tasks.Options{Store: o.Store, Fleet: crew, Types: p.types, Node: o.Node, MaxAgents: o.MaxAgents, Keep: o.KeepTasks,
 		Timeout: o.StoreTimeout, Closing: p.closing, Answered: p.Artifacts.Answered}, o.Logger)
-	p.Fleet = fleet.New(fleet.Options{Store: o.Store, Runtimes: o.Runtimes, Types: p.types, Node: o.Node, Instance: o.Instance, WorkDir: o.WorkDir,
+	p.Fleet = fleet.New(fleet.Options{Store: o.Store, Kinds: o.Kinds, Types: p.types, Node: o.Node, Instance: o.Instance, WorkDir: o.WorkDir,
 		Keep: o.KeepExited, Max: o.MaxAgents, Work: p.Tasks, Call: p.agentCall, Closing: p.closing, StoreTimeout: o.StoreTimeout,
 		SearchBytes: o.SearchBytes, SearchTime: o.SearchTime, Logger: o.Logger, Orphans: o.Orphans, Leftovers: o.Leftovers, Spawned: o.Spawned,
 		Hooks: fleet.Hooks{
@@ -123,7 +125,7 @@ func (p *Plane) join(o Options) {
 
 // outbox gives agents that run in a folder an outbox.
 func (p *Plane) outbox(a wire.Agent) map[string]string {
-	if a.Kind != wire.KindExec {
+	if kind := p.kinds[a.Kind]; kind == nil || !kind.Capabilities().Command {
 		return nil
 	}
 	return p.Artifacts.Outbox(a.ID, a.Cwd)

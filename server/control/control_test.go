@@ -15,10 +15,11 @@ import (
 
 	"skein.dev/skein/e2e/kit"
 	"skein.dev/skein/server/control"
-	"skein.dev/skein/server/fleet"
 	"skein.dev/skein/server/jet"
 	"skein.dev/skein/server/noun"
 	"skein.dev/skein/server/runner"
+	"skein.dev/skein/server/runner/process"
+	"skein.dev/skein/server/runner/scripted"
 	"skein.dev/skein/webtransport/wire"
 )
 
@@ -26,7 +27,7 @@ import (
 type node struct {
 	*control.Plane
 	store *jet.Store
-	procs *runner.Processes
+	procs *process.Kind
 	dir   string
 }
 
@@ -42,11 +43,11 @@ func openStore(t *testing.T, c jet.Config, change ...func(*control.Options)) *no
 	if err != nil {
 		t.Fatal(err)
 	}
-	procs := runner.NewProcesses(runner.Options{SampleInterval: 50 * time.Millisecond})
+	procs := process.New(process.Options{SampleInterval: 50 * time.Millisecond})
 	o := control.Options{
 		Store: store, Node: "test", Instance: "instance-" + filepath.Base(dir), WorkDir: filepath.Join(dir, "agents"),
 		StoreTimeout: kit.Patience,
-		Runtimes:     map[wire.Kind]fleet.Runtime{wire.KindExec: procs, wire.KindScripted: &runner.Scripted{}},
+		Kinds:        map[wire.Kind]runner.Kind{wire.KindExec: procs, wire.KindScripted: &scripted.Kind{}},
 		Types: []wire.AgentType{
 			{Name: "shell", Kind: wire.KindExec, StopGraceMS: 200},
 			{Name: "scripted", Kind: wire.KindScripted},

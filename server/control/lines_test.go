@@ -10,10 +10,12 @@ import (
 	"testing"
 
 	"skein.dev/skein/e2e/kit"
-	"skein.dev/skein/server/fleet"
 	"skein.dev/skein/server/jet"
 	"skein.dev/skein/server/noun"
 	"skein.dev/skein/server/runner"
+	"skein.dev/skein/server/runner/lines"
+	"skein.dev/skein/server/runner/process"
+	"skein.dev/skein/server/runner/scripted"
 	"skein.dev/skein/webtransport/wire"
 )
 
@@ -25,10 +27,10 @@ func linesPlane(t testing.TB, types ...wire.AgentType) *linesOf {
 	if err != nil {
 		t.Fatal(err)
 	}
-	procs := runner.NewProcesses(runner.Options{})
-	heard := &overheard{Runtime: procs}
+	procs := process.New(process.Options{})
+	heard := &overheard{Kind: procs}
 	p, err := Open(context.Background(), Options{Store: store, Node: "test", Instance: "lines-" + filepath.Base(dir), WorkDir: filepath.Join(dir, "agents"),
-		Runtimes: map[wire.Kind]fleet.Runtime{wire.KindExec: heard, wire.KindScripted: &runner.Scripted{}}, Types: types})
+		Kinds: map[wire.Kind]runner.Kind{wire.KindExec: heard, wire.KindScripted: &scripted.Kind{}}, Types: types})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -108,13 +110,13 @@ func (p *linesOf) worker(t *testing.T) wire.Agent {
 
 // overheard is a runtime that gives the sink of the agent that it started last.
 type overheard struct {
-	fleet.Runtime
+	runner.Kind
 	sink atomic.Pointer[runner.Sink]
 }
 
-func (o *overheard) Start(ctx context.Context, l runner.Launch, s runner.Sink) (runner.Running, error) {
+func (o *overheard) Start(ctx context.Context, l runner.Launch, s runner.Sink) (runner.Session, error) {
 	o.sink.Store(&s)
-	return o.Runtime.Start(ctx, l, s)
+	return o.Kind.Start(ctx, l, s)
 }
 
 func TestAQuestionIsOfOneTaskAndStays(t *testing.T) {
@@ -145,7 +147,7 @@ func TestAQuestionIsOfOneTaskAndStays(t *testing.T) {
 	}
 	kit.Eventually(t, "the first asks", asks("which way?"))
 	a := p.worker(t)
-	(*p.heard.sink.Load()).Activity(wire.ActivityIdle, "") // as when it is silent for long
+	(*p.heard.sink.Load())(runner.Activity{Now: wire.ActivityIdle}) // as when it is silent for long
 	first, _ := p.Tasks.Get(ids[0])
 	other, _ := p.Tasks.Get(ids[1])
 	if !asks("which way?")() || first.State != wire.TaskInputRequired || other.State != wire.TaskWorking {
@@ -207,7 +209,7 @@ func TestAnAnswerThatCannotBeReadFailsItsTask(t *testing.T) {
 func TestAWaitingCoordinatorIsHeardAndStopped(t *testing.T) {
 	typ := speaks(`
 		next; own=$task
-		i=0; while [ $i -lt ` + fmt.Sprint(fleet.MaxAgentWaits+1) + ` ]; do
+		i=0; while [ $i -lt ` + fmt.Sprint(lines.MaxWaits+1) + ` ]; do
 			i=$((i+1)); printf '{"jsonrpc":"2.0","id":%d,"method":"task.wait","params":{"id":"%s"}}\n' $i $own
 		done
 		read -r line; echo "got $line"

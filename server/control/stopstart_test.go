@@ -11,7 +11,6 @@ import (
 
 	"skein.dev/skein/e2e/kit"
 	"skein.dev/skein/server/control"
-	"skein.dev/skein/server/fleet"
 	"skein.dev/skein/server/noun"
 	"skein.dev/skein/server/runner"
 	"skein.dev/skein/webtransport/wire"
@@ -19,18 +18,18 @@ import (
 
 // second does something with the second start of an agent, and with the process of the first.
 type second struct {
-	fleet.Runtime
+	runner.Kind
 	starts atomic.Int32
 	hold   func()
-	first  func(runner.Running) runner.Running
+	first  func(runner.Session) runner.Session
 }
 
-func (s *second) Start(ctx context.Context, l runner.Launch, sink runner.Sink) (runner.Running, error) {
+func (s *second) Start(ctx context.Context, l runner.Launch, sink runner.Sink) (runner.Session, error) {
 	n := s.starts.Add(1)
 	if n == 2 && s.hold != nil {
 		s.hold()
 	}
-	run, err := s.Runtime.Start(ctx, l, sink)
+	run, err := s.Kind.Start(ctx, l, sink)
 	if n == 1 && err == nil && s.first != nil {
 		run = s.first(run)
 	}
@@ -49,7 +48,7 @@ func TestStopDuringARestart(t *testing.T) {
 	begun, release := make(chan struct{}), make(chan struct{})
 	dir := t.TempDir()
 	n := open(t, dir, with(failsOnce(dir)), func(o *control.Options) {
-		o.Runtimes[wire.KindExec] = &second{Runtime: o.Runtimes[wire.KindExec], hold: func() { close(begun); <-release }}
+		o.Kinds[wire.KindExec] = &second{Kind: o.Kinds[wire.KindExec], hold: func() { close(begun); <-release }}
 	})
 	a := n.spawn(t, wire.SpawnParams{Type: "once"})
 	<-begun
@@ -78,12 +77,14 @@ func TestStopDuringARestart(t *testing.T) {
 
 // leaves is a process that outlived its end.
 type leaves struct {
-	runner.Running
+	runner.Session
 	left []wire.Leftover
 }
 
+func (l leaves) Unwrap() runner.Session { return l.Session }
+
 func (l leaves) Exit() wire.Exit {
-	e := l.Running.Exit()
+	e := l.Session.Exit()
 	e.Leftovers = l.left
 	return e
 }
@@ -94,7 +95,7 @@ func TestLeftoversOutliveARestart(t *testing.T) {
 	s := &stubborn{there: []wire.Leftover{{Process: wire.Process{PID: 4711, StartTime: 1}, Name: "disk", User: "root"}}}
 	n := open(t, dir, with(failsOnce(dir)), func(o *control.Options) {
 		o.Leftovers = s.end
-		o.Runtimes[wire.KindExec] = &second{Runtime: o.Runtimes[wire.KindExec], first: func(r runner.Running) runner.Running {
+		o.Kinds[wire.KindExec] = &second{Kind: o.Kinds[wire.KindExec], first: func(r runner.Session) runner.Session {
 			return leaves{r, slices.Clone(s.there)}
 		}}
 	})

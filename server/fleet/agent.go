@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 	"unicode/utf8"
 
@@ -26,7 +27,7 @@ type agent struct {
 	num     uint32
 	typ     string
 	forTask wire.TaskID // the task whose process it is; "": none
-	speaks  *speaker    // mode lines; owned by the sink, and by watch between two processes
+	takes   bool        // tasks, while it runs
 
 	launch runner.Launch // written before the first start
 
@@ -43,12 +44,13 @@ type agent struct {
 	logMu  sync.Mutex // held around appends
 	sealed bool       // the exit is in the log
 
+	signed atomic.Int64 // when it last gave a sign of life; Unix nanoseconds
+
 	mu         sync.Mutex
 	rec        wire.Agent    // its slices, maps and pointers are replaced, never written to
 	started    chan struct{} // closed when the attempt to start is over; each restart has its own
-	running    runner.Running
+	running    runner.Session
 	left       []wire.Leftover      // of the processes before a restart, as they ended
-	midLine    runner.Running       // the process whose standard input what was last written did not end a line; nil: none
 	change     uint64               // Fleet.change at the last change of anything
 	fullChange uint64               // at the last change of what no status datagram carries
 	edits      int                  // of the record itself: what the log or a heartbeat brings is not worth a write
@@ -191,25 +193,56 @@ func (a *agent) lastLine(t wire.EventType, b []byte) bool {
 	return true
 }
 
-// sink takes what the runtime tells about the agent.
-type sink struct{ a *agent }
+// heard takes what the agent does. It is the sink of its sessions.
+func (a *agent) heard(e runner.Event) error {
+	switch e := e.(type) {
+	case runner.Activity:
+		a.acts(e.Now, "")
+		return nil
+	case runner.Signal:
+		a.event(wire.EventSignal, "server", wire.EventData{Text: e.Name})
+		return nil
+	}
+	a.signed.Store(time.Now().UnixNano())
+	defer func() { a.signed.Store(time.Now().UnixNano()) }() // a store that blocked does not make its agent silent
+	if a.takes {
+		a.fleet.o.Work.Sign(a.id)
+	}
+	return a.says(e)
+}
 
-func (s sink) Output(t wire.EventType, b []byte) {
-	a := s.a
-	if a.forTask != "" {
-		a.fleet.o.Work.Output(a.id, t, b)
-	}
-	output := func(b []byte) {
-		if a.speaks != nil {
-			a.fleet.o.Work.Sign(a.id)
+// says takes what the agent says by itself, as a sign of life.
+func (a *agent) says(e runner.Event) error {
+	work, known, task := a.fleet.o.Work, true, wire.TaskID("")
+	switch e := e.(type) {
+	case runner.Output:
+		if a.forTask != "" {
+			work.Output(a.id, e.Stream, e.Bytes)
 		}
-		a.event(t, "", payload(b))
+		a.event(e.Stream, "", payload(e.Bytes))
+	case runner.Log:
+		actor := ""
+		if e.Server {
+			actor = "server"
+		}
+		a.event(wire.EventLog, actor, wire.EventData{Text: noun.Clip(e.Text)})
+	case runner.Ask:
+		if e.Task == "" {
+			a.acts(wire.ActivityRequiresAction, e.Text)
+			return nil
+		}
+		task, known = e.Task, work.Ask(a.id, e.Task, noun.Clip(e.Text))
+	case runner.Update:
+		task, known = e.Task, work.Progress(a.id, e.Task, e.Text, e.Fraction)
+	case runner.TaskResult:
+		task, known = e.Task, work.Answered(a.id, e)
+	case runner.Call:
+		a.fleet.running.Go(func() { e.Reply(a.fleet.o.Call(e.Ctx, a.record(), e.Method, e.Params)) })
 	}
-	if a.speaks != nil && t == wire.EventStdout {
-		a.speaks.hear(b, output)
-		return
+	if !known {
+		return wire.Errorf(wire.CodeNotFound, "there is no task %.40q", task)
 	}
-	output(b)
+	return nil
 }
 
 // payload is text where it can be. It keeps nothing of b.
@@ -221,12 +254,13 @@ func payload(b []byte) wire.EventData {
 	return wire.EventData{Text: p.Text, Base64: p.Base64}
 }
 
-func (s sink) Activity(act wire.Activity, question string) {
-	if s.a.meanwhile(act) {
+// acts shows what the agent does now.
+func (a *agent) acts(act wire.Activity, question string) {
+	if a.meanwhile(act) {
 		return
 	}
 	changed := false
-	s.a.update(true, func(rec *wire.Agent) {
+	a.update(true, func(rec *wire.Agent) {
 		changed = rec.Activity != act || rec.Question != question
 		rec.Activity, rec.Question = act, question
 		if !rec.Status.Alive() {
@@ -234,25 +268,17 @@ func (s sink) Activity(act wire.Activity, question string) {
 		}
 	})
 	if changed {
-		s.a.fleet.o.Hooks.activity(s.a.id, act)
-		s.a.event(wire.EventActivity, "", wire.EventData{Activity: act, Text: question})
+		a.fleet.o.Hooks.activity(a.id, act)
+		a.event(wire.EventActivity, "", wire.EventData{Activity: act, Text: question})
 	}
 }
 
-func (s sink) Signal(name string) { s.a.event(wire.EventSignal, "server", wire.EventData{Text: name}) }
-
 // watch waits for the agent's end, or for its ends while its policy starts it again, and writes it down. It runs on a
 // goroutine of its own, counted in Fleet.running.
-func (a *agent) watch(run runner.Running) {
+func (a *agent) watch(run runner.Session) {
 	var exit wire.Exit
 	for run != nil {
-		if a.speaks != nil {
-			close(a.speaks.ready)
-		}
 		<-run.Done()
-		if a.speaks != nil {
-			a.speaks.ended()
-		}
 		exit = a.lastWord(run.Exit())
 		rec := a.record()
 		a.fleet.o.Hooks.exited(rec, exit)

@@ -9,6 +9,7 @@ import (
 	"skein.dev/skein/server/jet"
 	"skein.dev/skein/server/noun"
 	"skein.dev/skein/server/runner"
+	"skein.dev/skein/server/runner/scripted"
 	"skein.dev/skein/webtransport/wire"
 )
 
@@ -21,7 +22,7 @@ func TestNothingFollowsTheExit(t *testing.T) {
 	defer store.Close()
 	f := New(Options{
 		Store: store, WorkDir: t.TempDir(), Types: map[string]wire.AgentType{"scripted": {Name: "scripted", Kind: wire.KindScripted}},
-		Runtimes: map[wire.Kind]Runtime{wire.KindScripted: &runner.Scripted{}}, Work: nobodys{}, Closing: context.Background(),
+		Kinds: map[wire.Kind]runner.Kind{wire.KindScripted: &scripted.Kind{}}, Work: nobodys{}, Closing: context.Background(),
 		StoreTimeout: time.Minute, Logger: slog.New(slog.DiscardHandler),
 	})
 	if err := f.Open(t.Context()); err != nil {
@@ -55,8 +56,7 @@ func (nobodys) Output(wire.AgentID, wire.EventType, []byte)                {}
 func (nobodys) Sign(wire.AgentID)                                          {}
 func (nobodys) Progress(wire.AgentID, wire.TaskID, string, float64) bool   { return false }
 func (nobodys) Ask(wire.AgentID, wire.TaskID, string) bool                 { return false }
-func (nobodys) Answered(wire.AgentID, wire.TaskID, runner.TaskResult) bool { return false }
-func (nobodys) InWork(wire.AgentID) []wire.TaskID                          { return nil }
+func (nobodys) Answered(wire.AgentID, runner.TaskResult) bool              { return false }
 func (nobodys) Asked(wire.AgentID) func()                                  { return func() {} }
 func (nobodys) HaltWide(noun.Caller, string, []wire.AgentID) []wire.TaskID { return nil }
 func (nobodys) Kick()                                                      {}

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"skein.dev/skein/server/noun"
+	"skein.dev/skein/server/runner"
 	"skein.dev/skein/webtransport/wire"
 )
 
@@ -62,19 +63,38 @@ func (c Crew) Tell(id wire.AgentID, actor string, data wire.EventData) {
 }
 
 func (c Crew) Deliver(ctx context.Context, id wire.AgentID, t *wire.Task) error {
-	return c.send(ctx, id, lineRun(t))
-}
-
-func (c Crew) Cancel(ctx context.Context, id wire.AgentID, task wire.TaskID) error {
-	return c.send(ctx, id, lineCancel(task))
-}
-
-func (c Crew) send(ctx context.Context, id wire.AgentID, line []byte) error {
-	a, err := c.f.agent(id)
+	d, err := c.doer(ctx, id)
 	if err != nil {
 		return err
 	}
-	return a.send(ctx, line)
+	return d.Deliver(ctx, t)
+}
+
+func (c Crew) Cancel(ctx context.Context, id wire.AgentID, task wire.TaskID) error {
+	d, err := c.doer(ctx, id)
+	if err != nil {
+		return err
+	}
+	return d.Cancel(ctx, task)
+}
+
+// doer is the agent's process, unless ctx, which may belong to an earlier one, has ended.
+func (c Crew) doer(ctx context.Context, id wire.AgentID) (runner.Doer, error) {
+	a, err := c.f.agent(id)
+	if err != nil {
+		return nil, err
+	}
+	a.mu.Lock()
+	run := a.running
+	a.mu.Unlock()
+	if run == nil || ctx.Err() != nil {
+		return nil, wire.Errorf(wire.CodePrecondition, "the agent does not run")
+	}
+	d, ok := runner.As[runner.Doer](run)
+	if !ok {
+		return nil, wire.Errorf(wire.CodePrecondition, "agents of its kind take no tasks while they run")
+	}
+	return d, nil
 }
 
 func (c Crew) Feed(id wire.AgentID, input []byte) {
@@ -85,7 +105,7 @@ func (c Crew) Feed(id wire.AgentID, input []byte) {
 	a.mu.Lock()
 	run, none := a.running, a.rec.NoInput
 	a.mu.Unlock()
-	if run != nil && !none { // else it ended already
-		run.Input(c.f.ctx, input, true)
+	if to, ok := runner.As[runner.Inputter](run); ok && !none { // else it ended already
+		to.Input(c.f.ctx, input, true)
 	}
 }

@@ -1,12 +1,12 @@
 // Package fleet is the agents of one node: what may start, what runs, what it prints, and how it ends.
-// It speaks no network. It consumes a [Store], which keeps records and events, a [Runtime] for each kind of agent, and
+// It speaks no network. It consumes a [Store], which keeps records and events, a [runner.Kind] for each kind of agent, and
 // [Work], which knows what the agents have to do. Others follow an agent's life as a [Hook].
 //
 // What flows where:
 //
-//	Spawn ── admit ──> record in the Store ──> Runtime.Start ──> agent
+//	Spawn ── admit ──> record in the Store ──> Kind.Start ──> agent
 //	agent ── output, activity ──> Store.Append ──> its place in the log ──> followers
-//	Stop  ── desired: stop ──> Running.Stop ──> verified gone ──> record, report
+//	Stop  ── desired: stop ──> Session.Stop ──> verified gone ──> record, report
 //
 // The record in the Store is the truth about an agent; events are its history. A follower sees an event only after the
 // Store has given it its seq.
@@ -68,11 +68,6 @@ type Store interface {
 	Drain()
 }
 
-// Runtime runs agents of one kind.
-type Runtime interface {
-	Start(ctx context.Context, l runner.Launch, sink runner.Sink) (runner.Running, error)
-}
-
 // Work is what agents have to do, as far as they speak of it.
 type Work interface {
 	// Output takes what the process of a task printed.
@@ -83,9 +78,7 @@ type Work interface {
 	// person; how it ended. false: there is no such task.
 	Progress(id wire.AgentID, task wire.TaskID, text string, fraction float64) bool
 	Ask(id wire.AgentID, task wire.TaskID, text string) bool
-	Answered(id wire.AgentID, task wire.TaskID, r runner.TaskResult) bool
-	// InWork lists the tasks that an agent has.
-	InWork(id wire.AgentID) []wire.TaskID
+	Answered(id wire.AgentID, r runner.TaskResult) bool
 	// Asked notes what an agent asks now; replied makes the tasks go on that ask it.
 	Asked(id wire.AgentID) (replied func())
 	// Halt cancels tasks, and names the agents that exist for one of them alone.
@@ -106,10 +99,10 @@ const (
 	startLimit = 16 // agents being started at the same time by one batch
 )
 
-// Options configure a Fleet. Store, Runtimes, Types, Work, Closing, StoreTimeout and Logger are needed.
+// Options configure a Fleet. Store, Kinds, Types, Work, Closing, StoreTimeout and Logger are needed.
 type Options struct {
 	Store    Store
-	Runtimes map[wire.Kind]Runtime
+	Kinds    map[wire.Kind]runner.Kind
 	Types    map[string]wire.AgentType // by name; never changed
 	Node     wire.NodeID
 	Instance string // marks this data folder's processes, so that they are found again after a crash
@@ -201,6 +194,20 @@ func (f *Fleet) Begin() {
 	f.o.Store.Drops(f.dropped)
 	f.saving.Go(func() { f.saves.run(f.ctx) })
 	f.clearLeftovers()
+	f.detect()
+}
+
+// detect warns of types whose agents can't start on this machine.
+func (f *Fleet) detect() {
+	for name, t := range f.types {
+		kind := f.o.Kinds[t.Kind]
+		if kind == nil || f.can(t).Command && len(t.Argv) == 0 { // its command comes with the spawn
+			continue
+		}
+		if _, err := kind.Detect(runner.Launch{Argv: t.Argv, Env: t.Env, Cwd: t.Cwd, Script: t.Script}); err != nil {
+			f.log.Warn("agents of a type can't start on this machine", "type", name, "err", wire.AsError(err).Message)
+		}
+	}
 }
 
 // recover loads the records of earlier runs. An agent that was alive then is an orphan: its processes are ended, and

@@ -1,6 +1,7 @@
 package fleet
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"time"
@@ -24,17 +25,20 @@ func (a *agent) beat(now time.Time) {
 	now = now.UTC()
 	typ := a.fleet.types[a.typ]
 	heard := *a.rec.StartedAt
-	if last := a.heard(run); last.After(heard) {
+	if last := time.Unix(0, a.signed.Load()); last.After(heard) { // as output, or a message
 		heard = last
 	}
 	silent := now.Sub(heard)
-	a.rec.Usage = run.Usage()
+	seen, observed := runner.As[runner.Observed](run)
+	if observed {
+		a.rec.Usage = seen.Usage()
+	}
 	if typ.HeartbeatMS == 0 || silent < time.Duration(typ.HeartbeatMS)*time.Millisecond {
 		a.rec.LastHeartbeat = &now
 	}
 	note := a.judge(typ, silent)
-	if changed := a.suspended(run.Suspended()); changed != "" {
-		note = changed
+	if observed {
+		note = cmp.Or(a.suspended(seen.Suspended()), note)
 	}
 	full := note != ""
 	if full {
@@ -51,9 +55,6 @@ func (a *agent) beat(now time.Time) {
 		a.fleet.running.Go(func() { run.Stop(context.Background(), 0) })
 	}
 }
-
-// heard is when the agent last gave a sign of life: output, or a line of the protocol.
-func (a *agent) heard(run runner.Running) time.Time { return run.LastOutput() }
 
 // judge says what a silence makes of an agent, "" when nothing changed. The caller holds mu.
 func (a *agent) judge(typ wire.AgentType, silent time.Duration) string {
@@ -112,7 +113,7 @@ func (a *agent) lastWord(exit wire.Exit) wire.Exit {
 
 // again starts a failed agent once more, as often as its type's restart policy allows. nil: it stays ended, with the
 // exit that it gives back.
-func (a *agent) again(exit wire.Exit) (runner.Running, wire.Exit) {
+func (a *agent) again(exit wire.Exit) (runner.Session, wire.Exit) {
 	policy := a.fleet.types[a.typ].Restart
 	for policy != nil {
 		wait, ok := a.mayRestart(policy, time.Now())

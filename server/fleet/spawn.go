@@ -12,6 +12,7 @@ import (
 
 	"skein.dev/skein/server/noun"
 	"skein.dev/skein/server/runner"
+	"skein.dev/skein/server/runner/lines"
 	"skein.dev/skein/webtransport/wire"
 )
 
@@ -105,7 +106,7 @@ func (f *Fleet) check(s *wire.SpawnParams) (wire.AgentType, error) {
 		names := slices.Sorted(maps.Keys(f.types))
 		return t, wire.Errorf(wire.CodeNotFound, "there is no agent type %q; the types are %v", s.Type, names).WithField("type").WithSupported(names)
 	}
-	if err := place(t, s); err != nil {
+	if err := f.place(t, s); err != nil {
 		return t, err
 	}
 	if err := noun.CheckNames(s.Name, s.Labels); err != nil {
@@ -133,10 +134,7 @@ func (f *Fleet) check(s *wire.SpawnParams) (wire.AgentType, error) {
 	if err := checkRecord(t, s); err != nil {
 		return t, err
 	}
-	if t.Kind == wire.KindScripted {
-		return t, checkScript(t, s)
-	}
-	return t, checkArgv(t, s)
+	return t, f.checkLaunch(t, s)
 }
 
 // checkRecord refuses what would make a record that does not fit a message.
@@ -149,50 +147,52 @@ func checkRecord(t wire.AgentType, s *wire.SpawnParams) error {
 }
 
 // place puts a command and a folder that are given for whatever type where the type wants them.
-func place(t wire.AgentType, s *wire.SpawnParams) error {
+func (f *Fleet) place(t wire.AgentType, s *wire.SpawnParams) error {
 	if len(s.Command) > 0 {
 		switch {
 		case len(s.Argv)+len(s.Args) > 0:
 			return noun.Bad("command", "give command, or argv and args, not both")
-		case len(t.Argv) == 0 && t.Kind == wire.KindExec:
+		case len(t.Argv) == 0 && f.can(t).Command:
 			s.Argv = s.Command
 		default:
 			s.Args = s.Command
 		}
 		s.Command = nil
 	}
-	if s.DefaultCwd != "" && s.Cwd == "" && t.Cwd == "" && t.Kind == wire.KindExec {
+	if s.DefaultCwd != "" && s.Cwd == "" && t.Cwd == "" && f.can(t).Command {
 		s.Cwd = s.DefaultCwd
 	}
 	s.DefaultCwd = ""
 	return nil
 }
 
-func checkArgv(t wire.AgentType, s *wire.SpawnParams) error {
+// checkLaunch says whether the kind can run what is asked for.
+func (f *Fleet) checkLaunch(t wire.AgentType, s *wire.SpawnParams) error {
+	can := f.can(t)
 	switch {
-	case s.Script != "":
+	case !can.Script && s.Script != "":
 		return noun.Bad("script", "type %q runs a command, it takes no script", t.Name)
-	case len(t.Argv) == 0 && len(s.Argv) == 0:
+	case !can.Command && len(s.Argv)+len(s.Args) > 0:
+		return noun.Bad("argv", "type %q runs a script, it takes no command", t.Name)
+	case can.Command && len(t.Argv) == 0 && len(s.Argv) == 0:
 		return noun.Bad("argv", "type %q needs a command: give argv, one string an argument", t.Name)
-	case len(t.Argv) == 0 && s.Argv[0] == "":
+	case can.Command && len(t.Argv) == 0 && s.Argv[0] == "":
 		return noun.Bad("argv", "the command is empty")
-	case len(t.Argv) > 0 && len(s.Argv) > 0:
+	case can.Command && len(t.Argv) > 0 && len(s.Argv) > 0:
 		return noun.Bad("argv", "type %q has its own command; give args to add arguments", t.Name)
+	}
+	if kind := f.o.Kinds[t.Kind]; kind != nil {
+		return kind.Check(runner.Launch{Argv: slices.Concat(t.Argv, s.Argv, s.Args), Script: cmp.Or(s.Script, t.Script)})
 	}
 	return nil
 }
 
-func checkScript(t wire.AgentType, s *wire.SpawnParams) error {
-	if len(s.Argv)+len(s.Args) > 0 {
-		return noun.Bad("argv", "type %q runs a script, it takes no command", t.Name)
+// can is what agents of a type can be given.
+func (f *Fleet) can(t wire.AgentType) runner.Capabilities {
+	if kind := f.o.Kinds[t.Kind]; kind != nil {
+		return kind.Capabilities()
 	}
-	if s.Script == "" {
-		return nil
-	}
-	if _, err := runner.ParseScript(s.Script); err != nil {
-		return wire.AsError(err).WithField("script")
-	}
-	return nil
+	return runner.Capabilities{}
 }
 
 // admit checks a request and makes the records, all or none, under the caps of the type and of the node.
@@ -236,14 +236,12 @@ func (f *Fleet) admit(by noun.Caller, s wire.SpawnParams, from origin) (*batch, 
 			Argv: slices.Concat(t.Argv, s.Argv, s.Args), Cwd: cmp.Or(s.Cwd, t.Cwd), Labels: merge(t.Labels, s.Labels),
 			NoInput: s.NoInput || t.Stdin == wire.StdinNone, OnDemand: from.onDemand, ForTask: from.task, Request: by.Part(i),
 		}
-		if t.Kind == wire.KindExec && rec.Cwd == "" {
+		if rec.Cwd == "" && f.can(t).Command {
 			rec.Cwd = filepath.Join(f.o.WorkDir, string(rec.ID))
 		}
 		a := newAgent(f, rec)
 		a.forTask = from.task
-		if t.Tasks == wire.TasksLines {
-			a.speaks = newSpeaker(a)
-		}
+		a.takes = t.Tasks == wire.TasksLines
 		b.agents[i] = a
 		f.agents[rec.ID] = a
 		if rec.Request != "" {
@@ -295,11 +293,15 @@ func (f *Fleet) start(ctx context.Context, a *agent, b *batch) error {
 }
 
 // runs makes a fresh process the agent's.
-func (a *agent) runs(run runner.Running) {
+func (a *agent) runs(run runner.Session) {
 	now := time.Now().UTC()
 	a.mu.Lock()
 	a.running = run
-	a.rec.StartedAt, a.rec.LastHeartbeat, a.rec.Process, a.rec.Containment = &now, &now, run.Process(), run.Containment()
+	a.rec.StartedAt, a.rec.LastHeartbeat = &now, &now
+	if seen, ok := runner.As[runner.Observed](run); ok {
+		a.rec.Process, a.rec.Containment = seen.Process(), seen.Containment()
+	}
+	process := a.rec.Process
 	a.rec.Status, a.rec.RestartAt = wire.StatusRunning, nil
 	stopped := a.rec.Desired == wire.DesiredStop
 	if stopped {
@@ -312,13 +314,13 @@ func (a *agent) runs(run runner.Running) {
 	a.touch(true)
 	a.mu.Unlock()
 	a.fleet.saves.later(a)
-	a.event(wire.EventStarted, "", wire.EventData{Process: run.Process()})
+	a.event(wire.EventStarted, "", wire.EventData{Process: process})
 	if !stopped {
 		a.fleet.o.Hooks.started(a.record())
 	}
 }
 
-func (f *Fleet) launch(ctx context.Context, a *agent, b *batch) (runner.Running, error) {
+func (f *Fleet) launch(ctx context.Context, a *agent, b *batch) (runner.Session, error) {
 	rec := a.update(true, func(rec *wire.Agent) { rec.Status = wire.StatusStarting })
 	if err := a.save(ctx); err != nil {
 		f.log.Error("a spawn was refused: its record could not be stored", "agent", a.id, "err", err)
@@ -338,12 +340,15 @@ func (f *Fleet) launch(ctx context.Context, a *agent, b *batch) (runner.Running,
 }
 
 // run starts the agent's process, for the first time or again.
-func (f *Fleet) run(ctx context.Context, a *agent) (runner.Running, error) {
-	rt, ok := f.o.Runtimes[f.types[a.typ].Kind]
+func (f *Fleet) run(ctx context.Context, a *agent) (runner.Session, error) {
+	kind, ok := f.o.Kinds[f.types[a.typ].Kind]
 	if !ok {
-		return nil, wire.Errorf(wire.CodeSpawnFailed, "this server cannot run agents of kind %q", f.types[a.typ].Kind)
+		return nil, runner.SpawnError("this server cannot run agents of kind %q", f.types[a.typ].Kind)
 	}
-	run, err := rt.Start(ctx, a.launch, sink{a})
+	if a.takes && kind.Capabilities().Lines {
+		kind = lines.Over(kind)
+	}
+	run, err := kind.Start(ctx, a.launch, a.heard)
 	if err != nil {
 		f.log.Info("an agent could not be started", "agent", a.id, "err", err)
 	}

@@ -189,7 +189,7 @@ func (a *agent) halt(actor string, graceMS *int64) wire.StopReport {
 }
 
 // process is the one that runs, once a start that is under way is over; nil: none. Behind a stop, none is started.
-func (a *agent) process() runner.Running {
+func (a *agent) process() runner.Session {
 	a.mu.Lock()
 	started := a.started
 	a.mu.Unlock()
@@ -229,6 +229,10 @@ func (f *Fleet) Input(ctx context.Context, actor string, in wire.InputParams) er
 	if run == nil || status != wire.StatusRunning {
 		return wire.Errorf(wire.CodePrecondition, "agent %s is %s: it takes no input", in.ID, status).WithField("id")
 	}
+	to, ok := runner.As[runner.Inputter](run)
+	if !ok {
+		return wire.Errorf(wire.CodePrecondition, "agent %s takes no input: agents of its kind have none", in.ID).WithField("id")
+	}
 	if err := a.shown(in.Question); err != nil {
 		return err
 	}
@@ -237,9 +241,7 @@ func (f *Fleet) Input(ctx context.Context, actor string, in wire.InputParams) er
 	if len(b) > 0 && !a.event(wire.EventInput, actor, payload(b)) {
 		return wire.Errorf(wire.CodePrecondition, "agent %s exited: it takes no input", in.ID).WithField("id")
 	}
-	err = run.Input(ctx, b, in.EOF)
-	a.wrote(run, err != nil || len(b) > 0 && b[len(b)-1] != '\n')
-	if err == nil {
+	if err = to.Input(ctx, b, in.EOF); err == nil {
 		replied()
 	}
 	return err

@@ -1,6 +1,7 @@
 package tasks
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
@@ -8,7 +9,10 @@ import (
 )
 
 // question is what an agent asks a person for one of its tasks.
-type question struct{ text string }
+type question struct {
+	num  uint64 // those of all agents are counted as they are asked
+	text string
+}
 
 // Ask makes a task wait for a person. false: there is no such task.
 func (ts *Tasks) Ask(agent wire.AgentID, id wire.TaskID, text string) bool {
@@ -18,14 +22,18 @@ func (ts *Tasks) Ask(agent wire.AgentID, id wire.TaskID, text string) bool {
 		defer ts.mu.Unlock()
 		return ts.all[id] != nil
 	}
-	r.question, r.lastSign = &question{text}, time.Now()
+	if r.question == nil || r.question.text != text {
+		ts.asked++
+		r.question = &question{ts.asked, text}
+	}
+	r.lastSign = time.Now()
 	ts.set(r.t, func(rec *wire.Task) { rec.State = wire.TaskInputRequired })
 	ts.mu.Unlock()
 	ts.showQuestions(agent)
 	return true
 }
 
-// questions lists what an agent asks now.
+// questions lists what an agent asks now, the oldest first.
 func (ts *Tasks) questions(agent wire.AgentID) (all []*question) {
 	ts.mu.Lock()
 	defer ts.mu.Unlock()
@@ -36,6 +44,7 @@ func (ts *Tasks) questions(agent wire.AgentID) (all []*question) {
 			}
 		}
 	}
+	slices.SortFunc(all, func(a, b *question) int { return cmp.Compare(a.num, b.num) })
 	return all
 }
 
@@ -64,15 +73,13 @@ func (ts *Tasks) replied(agent wire.AgentID, questions []*question) {
 	ts.showQuestions(agent)
 }
 
-// showQuestions shows on an agent what its tasks ask, if they do: of several questions always the same.
+// showQuestions shows on an agent what its tasks ask, if they do: of several questions the oldest.
 func (ts *Tasks) showQuestions(agent wire.AgentID) {
-	ts.fleet.Asks(agent, func() (text string) {
-		for _, q := range ts.questions(agent) {
-			if text == "" || q.text < text {
-				text = q.text
-			}
+	ts.fleet.Asks(agent, func() string {
+		if open := ts.questions(agent); len(open) > 0 {
+			return open[0].text
 		}
-		return text
+		return ""
 	})
 }
 

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"maps"
 	"slices"
 	"time"
 
@@ -110,7 +109,8 @@ func (ts *Tasks) Sign(agent wire.AgentID) {
 
 // Answered ends a run with its agent's answer, once the files that the agent left with it are kept. An answer to a run
 // that is over is recorded, not applied. false: there is no such task.
-func (ts *Tasks) Answered(agent wire.AgentID, id wire.TaskID, o runner.TaskResult) bool {
+func (ts *Tasks) Answered(agent wire.AgentID, o runner.TaskResult) bool {
+	id := o.Task
 	r, known := ts.hear(agent, id, o)
 	if r != nil {
 		ts.answers.Add(1)
@@ -591,14 +591,4 @@ func (ts *Tasks) runOf(agent wire.AgentID, id wire.TaskID) *run {
 		return nil
 	}
 	return t.run
-}
-
-// InWork lists what an agent has in work, and what it has yet to let go of.
-func (ts *Tasks) InWork(agent wire.AgentID) []wire.TaskID {
-	ts.mu.Lock()
-	defer ts.mu.Unlock()
-	if w := ts.workers[agent]; w != nil {
-		return slices.Collect(maps.Keys(w.runs))
-	}
-	return nil
 }

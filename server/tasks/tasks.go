@@ -44,6 +44,7 @@ type Tasks struct {
 	byRequest map[string]*task
 	nextNum   uint64
 	change    uint64         // counts changes over all tasks
+	asked     uint64         // counts questions
 	latest    list.List      // of *task, by their latest change
 	stored    uint64         // the greatest revision
 	underway  map[uint64]int // writes to the store that nobody saw the effect of yet, by stored at their begin

@@ -19,9 +19,6 @@ const (
 	KindScripted Kind = "scripted" // a deterministic script, run inside Skein
 )
 
-// Kinds lists the kinds that a configuration may name.
-var Kinds = []Kind{KindExec, KindScripted}
-
 // AgentType is the profile that agents are spawned from.
 type AgentType struct {
 	Name         string            `json:"name"`

@@ -1,0 +1,40 @@
+package server
+
+import (
+	"maps"
+	"slices"
+	"strings"
+
+	"skein.dev/skein/server/runner"
+	"skein.dev/skein/server/runner/process"
+	"skein.dev/skein/server/runner/scripted"
+	"skein.dev/skein/webtransport/wire"
+)
+
+// kinds are the kinds of agents that a server runs. A new one is a folder of server/runner, and a line here.
+var kinds = map[wire.Kind]struct {
+	runner.Capabilities
+	of func(*Server) runner.Kind
+}{
+	wire.KindExec:     {process.Capabilities, func(s *Server) runner.Kind { return s.procs }},
+	wire.KindScripted: {scripted.Capabilities, func(*Server) runner.Kind { return &scripted.Kind{} }},
+}
+
+func (s *Server) kinds() map[wire.Kind]runner.Kind {
+	all := map[wire.Kind]runner.Kind{}
+	for name, k := range kinds {
+		all[name] = k.of(s)
+	}
+	return all
+}
+
+// kindsThat names the kinds of which something is true.
+func kindsThat(can func(runner.Capabilities) bool) string {
+	var names []string
+	for _, name := range slices.Sorted(maps.Keys(kinds)) {
+		if can(kinds[name].Capabilities) {
+			names = append(names, string(name))
+		}
+	}
+	return strings.Join(names, ", ")
+}

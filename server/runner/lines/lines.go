@@ -1,0 +1,150 @@
+// Package lines gives tasks to agents that read and write lines: the line protocol (docs/agents.md). JSON-RPC 2.0, one message
+// a line, on standard input and output. A line of the output that does not start with {"jsonrpc" is output.
+//
+//	Skein → agent   task.run {task, attempt, name, input, priority, labels, deadline}      notification
+//	                task.cancel {task}                                                     notification
+//	                the answers to its requests
+//	agent → Skein   task.progress {task, text, fraction}                                   notification
+//	                task.input_required {task, text}                                       notification
+//	                task.result {task, output}, task.error {task, message, retryable}      notification: the end of the run
+//	                log {level, text}, heartbeat {}                                        notification
+//	                memory.*, and task.submit, .get, .list, .cancel for a coordinator      request, with an id
+//
+// A notification of the agent that has an id all the same is answered with {}.
+package lines
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"skein.dev/skein/server/runner"
+	"skein.dev/skein/webtransport/wire"
+)
+
+const (
+	methodRun      = "task.run"
+	methodCancel   = "task.cancel"
+	methodProgress = "task.progress"
+	methodAsk      = "task.input_required"
+	methodResult   = "task.result"
+	methodError    = "task.error"
+	methodLog      = "log"
+	methodBeat     = "heartbeat"
+
+	deliverTimeout = 10 * time.Second // that an agent may take to read a line
+
+	// MaxWaits is how many task.wait of an agent may be under way. They take none of the places of its other requests.
+	MaxWaits    = 64
+	maxRequests = 16              // of an agent, in work at once: when there are more, its output waits
+	maxAnswer   = wire.MaxMessage // bytes of an answer to an agent, with its newline
+)
+
+// Over makes a kind whose sessions take tasks, by lines, of one whose sessions have standard input and output.
+func Over(k runner.Kind) runner.Kind { return kind{k} }
+
+type kind struct{ runner.Kind }
+
+// Start implements runner.Kind.
+func (k kind) Start(ctx context.Context, l runner.Launch, sink runner.Sink) (runner.Session, error) {
+	s := &session{done: make(chan struct{}), at: map[wire.TaskID]struct{}{}}
+	s.hears = newSpeaker(sink, s)
+	inner, err := k.Kind.Start(ctx, l, s.hears.event)
+	if err != nil {
+		s.hears.stop()
+		return nil, err
+	}
+	s.Session = inner
+	s.in, _ = runner.As[runner.Inputter](inner)
+	if s.in == nil {
+		inner.Stop(ctx, 0)
+		return nil, runner.SpawnError("agents of this kind have no standard input, and take no tasks by lines")
+	}
+	close(s.hears.ready)
+	go func() {
+		<-inner.Done()
+		s.hears.ended()
+		close(s.done)
+	}()
+	return s, nil
+}
+
+// session is a session that takes tasks.
+type session struct {
+	// static when hears.ready is closed
+	runner.Session
+	in    runner.Inputter
+	hears *speaker
+	done  chan struct{}
+
+	mu  sync.Mutex
+	mid bool                     // what was last written to standard input did not end a line
+	at  map[wire.TaskID]struct{} // the tasks that it has
+}
+
+// Unwrap gives what speaks.
+func (s *session) Unwrap() runner.Session { return s.Session }
+
+// Done implements runner.Session: the last that the agent said was heard.
+func (s *session) Done() <-chan struct{} { return s.done }
+
+// Input implements runner.Inputter.
+func (s *session) Input(ctx context.Context, b []byte, eof bool) error {
+	err := s.in.Input(ctx, b, eof)
+	s.wrote(err != nil || len(b) > 0 && b[len(b)-1] != '\n')
+	return err
+}
+
+// wrote notes whether the last write left standard input within a line.
+func (s *session) wrote(mid bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.mid = mid
+}
+
+// send writes a message.
+func (s *session) send(ctx context.Context, line []byte) error {
+	s.mu.Lock()
+	mid := s.mid
+	s.mu.Unlock()
+	ctx, cancel := context.WithTimeout(ctx, deliverTimeout)
+	defer cancel()
+	if mid {
+		line = append([]byte{'\n'}, line...)
+	}
+	err := s.in.Input(ctx, line, false)
+	s.wrote(err != nil) // a part of it may have arrived: what follows must not be taken for the rest
+	return err
+}
+
+// Deliver implements runner.Doer.
+func (s *session) Deliver(ctx context.Context, t *wire.Task) error {
+	s.mu.Lock()
+	s.at[t.ID] = struct{}{}
+	s.mu.Unlock()
+	return s.send(ctx, runLine(t))
+}
+
+// Cancel implements runner.Doer.
+func (s *session) Cancel(ctx context.Context, id wire.TaskID) error {
+	return s.send(ctx, cancelLine(id))
+}
+
+// gone notes that the agent has a task no longer.
+func (s *session) gone(id wire.TaskID) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.at, id)
+}
+
+// among gives the task that match chooses of those that the agent has; "": none.
+func (s *session) among(match func(wire.TaskID) bool) wire.TaskID {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for id := range s.at {
+		if match(id) {
+			return id
+		}
+	}
+	return ""
+}

@@ -1,0 +1,421 @@
+// Package process runs agents as operating-system processes.
+//
+// # A process, from start to end
+//
+//	Start       argv, no shell, in a session, and where it can be in a cgroup, of its own; stdin, stdout and stderr are pipes
+//	readers     one a pipe; cut at line ends, at most wire.MaxOutput bytes a call; the sink sets the pace
+//	sampler     one for all agents, reads /proc once an interval: Usage, and idle or running
+//	exit        the leader becomes a zombie and stays one until its group is gone, which keeps the group's number
+//	            from being given to a stranger; what the pipes still hold is read for at most DrainTime
+//	the rest    an agent is all that it started: what outlives the leader gets SIGTERM, RestGrace, SIGKILL
+//	verify      the cgroup is empty, and /proc shows no living process of the agent
+//	reap        the zombie goes, Exit is known, the last bytes reach the sink, Done closes
+//
+// [runner.Session]'s Stop enters this sequence at "the rest" while the leader lives, with the caller's grace.
+//
+// # What belongs to an agent
+//
+// Programs leave their group and session (setsid, daemons), overwrite their environment to set their title (Redis, nginx),
+// are started without it (env -i), or change their user. A cgroup v2 of the agent's own holds them all: cgroup.kill ends
+// them, and "populated 0" proves it. Where none can be made, [Kind.Containment] says why, and an agent is its group, and
+// what carries its mark in the environment or as a limit ([limitMark]), and what descends, or was seen to descend, from these.
+// What then escapes has lost all of it: a daemon, its parents gone, that had its limits reset (su and sudo with pam_limits)
+// and its environment emptied, between two looks of the sampler.
+package process
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"skein.dev/skein/server/runner"
+	"skein.dev/skein/webtransport/wire"
+)
+
+// Bounds of a process's last moments.
+const (
+	// DrainTime is how long, after its leader exited by itself, an agent's group may keep its pipes open and print.
+	DrainTime = 2 * time.Second
+	// RestGrace lies between SIGTERM and SIGKILL for what is left of a group whose leader exited by itself.
+	RestGrace = 2 * time.Second
+	// KillTime is how long a process may take to disappear after SIGKILL before it is reported as left over.
+	KillTime = 2 * time.Second
+	// IdleAfter is how long a process must be silent, and use under 1 % of a core, to be called idle.
+	IdleAfter = 5 * time.Second
+)
+
+// Capabilities of processes.
+var Capabilities = runner.Capabilities{Command: true, Tasks: []wire.TaskMode{wire.TasksProcess, wire.TasksLines}, Lines: true}
+
+// Options tune a Kind; the zero value works.
+type Options struct {
+	Logger         *slog.Logger
+	SampleInterval time.Duration // between two looks at /proc; 0: one second
+	Instance       string        // names the cgroups of this data folder's agents
+	CgroupState    string        // a file that remembers where they are; "": no cgroups are made
+}
+
+// Kind runs agents as operating-system processes.
+type Kind struct {
+	// static after construction
+	log      *slog.Logger
+	interval time.Duration
+	idle     time.Duration // IdleAfter, but for tests
+	instance string
+	cgroups  *cgroups
+	scans    scans
+	wake     chan struct{} // holds one token: there is an agent to sample
+	quit     chan struct{}
+
+	wg sync.WaitGroup // the sampler, and every agent's goroutines
+
+	mu     sync.Mutex // guards what follows
+	live   map[*process]struct{}
+	closed bool
+}
+
+// New starts the sampler. Close ends it.
+func New(o Options) *Kind {
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.SampleInterval <= 0 {
+		o.SampleInterval = time.Second
+	}
+	closeOnExec()
+	r := &Kind{log: o.Logger, interval: o.SampleInterval, idle: IdleAfter, live: map[*process]struct{}{},
+		instance: o.Instance, cgroups: openCgroups(o.Instance, o.CgroupState),
+		wake: make(chan struct{}, 1), quit: make(chan struct{})}
+	r.wg.Go(r.sample)
+	return r
+}
+
+// Close kills the agents that still run, and returns when their Sinks have taken the last of their output.
+func (r *Kind) Close() {
+	r.mu.Lock()
+	if !r.closed {
+		r.closed = true
+		close(r.quit)
+	}
+	for p := range r.live {
+		p.ask(0)
+	}
+	r.mu.Unlock()
+	r.wg.Wait()
+	r.cgroups.close()
+}
+
+// Containment says by what the processes of an agent are found again, and, where that is not a cgroup, why.
+func (r *Kind) Containment() wire.Containment {
+	if r.cgroups.base == "" {
+		return wire.Containment{Mode: wire.ContainedByMarks, Why: r.cgroups.why}
+	}
+	return wire.Containment{Mode: wire.ContainedByCgroup}
+}
+
+// Capabilities implements runner.Kind.
+func (r *Kind) Capabilities() runner.Capabilities { return Capabilities }
+
+// Check implements runner.Kind.
+func (r *Kind) Check(l runner.Launch) error {
+	switch {
+	case l.Script != "":
+		return wire.Errorf(wire.CodeInvalidParams, "it runs a command, it takes no script").WithField("script")
+	case len(l.Argv) == 0 || l.Argv[0] == "":
+		return wire.Errorf(wire.CodeInvalidParams, "it needs a command: give argv, one string an argument").WithField("argv")
+	}
+	return nil
+}
+
+// Detect implements runner.Kind: it finds the program, as Start would.
+func (r *Kind) Detect(l runner.Launch) (string, error) {
+	if err := r.Check(l); err != nil {
+		return "", err
+	}
+	env, err := environ(os.Environ(), l)
+	if err != nil {
+		return "", err
+	}
+	return lookup(l.Argv[0], l.Cwd, env["PATH"])
+}
+
+// Start runs an agent. ctx bounds the start, not the agent. The error is a *wire.Error with CodeSpawnFailed.
+func (r *Kind) Start(ctx context.Context, l runner.Launch, sink runner.Sink) (runner.Session, error) {
+	if ctx.Err() != nil {
+		return nil, runner.SpawnError("the start was called off")
+	}
+	cmd, err := newCommand(l)
+	if err != nil {
+		return nil, err
+	}
+	r.mu.Lock()
+	closed := r.closed
+	if !closed {
+		r.wg.Add(1) // for run; Close waits for the fork as well
+	}
+	r.mu.Unlock()
+	if closed {
+		return nil, runner.SpawnError("Skein is stopping")
+	}
+	group, mark := r.contain(l)
+	c, err := cmd.start(group, mark)
+	if err != nil {
+		group.remove()
+		r.wg.Done()
+		return nil, err
+	}
+	p, err := r.adopt(l, c, group, sink)
+	if err != nil { // such as no file descriptor left to read /proc with
+		r.log.Error("a started process cannot be watched", "agent", l.Agent, "err", err)
+		c.abandon(group)
+		r.wg.Done()
+		return nil, runner.SpawnError("the process was started, but could not be watched, and was killed: %s", reason(err))
+	}
+	r.mu.Lock()
+	r.live[p] = struct{}{}
+	if r.closed {
+		p.ask(0)
+	}
+	r.mu.Unlock()
+	go p.run()
+	select {
+	case r.wake <- struct{}{}:
+	default:
+	}
+	return p, nil
+}
+
+// contain makes a cgroup for an agent. A limit marks its processes in any case: who may write to the cgroup tree can leave it.
+func (r *Kind) contain(l runner.Launch) (*cgroup, limitMark) {
+	mark := markOf(l.Instance, l.Agent)
+	if r.cgroups.base == "" {
+		return nil, mark
+	}
+	g, err := makeCgroup(r.cgroups.base, string(l.Agent))
+	if err != nil {
+		r.log.Warn("an agent gets no cgroup of its own", "agent", l.Agent, "err", err)
+		return nil, mark
+	}
+	return g, mark
+}
+
+var outputs = [2]wire.EventType{wire.EventStdout, wire.EventStderr}
+
+// adopt makes the process's own goroutines; run is the caller's to start.
+func (r *Kind) adopt(l runner.Launch, c child, group *cgroup, sink runner.Sink) (*process, error) {
+	stat, err := readProc(c.pid) // it is there at least as a zombie: nobody else reaps it
+	if err != nil {
+		return nil, fmt.Errorf("read its start time: %w", err)
+	}
+	p := &process{
+		owner: r, agent: l.Agent, instance: l.Instance, started: time.Now(), pidfd: c.pidfd, cgroup: group,
+		id:     wire.Process{PID: c.pid, Group: c.pid, StartTime: stat.StartTime},
+		out:    &outlet{sink: sink},
+		exited: make(chan struct{}), drained: make(chan struct{}), nudge: make(chan struct{}, 1),
+		verified: make(chan struct{}), done: make(chan struct{}),
+		usage: wire.Usage{Processes: 1},
+	}
+	p.sampledAt = p.started
+	wait, err := c.pidfd.SyscallConn()
+	if err != nil {
+		return nil, err
+	}
+	for i, f := range []*os.File{c.stdout, c.stderr} {
+		if p.readers[i], err = newReader(outputs[i], f, p.out); err != nil {
+			return nil, err
+		}
+	}
+	p.stdin = newStdin(c.stdin, p.exited)
+	p.out.become(wire.ActivityRunning)
+	p.wg.Go(func() {
+		// Readable means that the last thread ended. An error means that run gave the process up.
+		wait.Read(func(fd uintptr) bool { return hasExited(int(fd)) })
+		close(p.exited)
+	})
+	var reading atomic.Int32
+	reading.Store(int32(len(p.readers)))
+	for _, rd := range p.readers {
+		p.wg.Go(func() {
+			rd.run()
+			if reading.Add(-1) == 0 {
+				close(p.drained)
+			}
+		})
+	}
+	return p, nil
+}
+
+func hasExited(pidfd int) bool {
+	fds := []unix.PollFd{{Fd: int32(pidfd), Events: unix.POLLIN}}
+	n, err := unix.Poll(fds, 0)
+	for err == unix.EINTR {
+		n, err = unix.Poll(fds, 0)
+	}
+	return n > 0 || err != nil
+}
+
+// process is one agent: a leader, its group, and what else carries its mark.
+type process struct {
+	// static after construction
+	owner    *Kind
+	agent    wire.AgentID
+	instance string
+	id       wire.Process // the leader
+	cgroup   *cgroup      // nil: none could be made
+	started  time.Time
+	pidfd    *os.File
+	out      *outlet
+	stdin    *stdin
+	readers  [2]*reader
+	exited   chan struct{} // closed when the leader is a zombie, or was given up
+	drained  chan struct{} // closed when both readers are through
+	nudge    chan struct{} // holds one token: stopBy changed
+	verified chan struct{} // closed when forced and leftovers are final
+	done     chan struct{}
+	wg       sync.WaitGroup // the waiter and the readers
+	blind    sync.Once      // says once in the log that a scan failed
+
+	// owned by the sampler
+	lastBusy time.Time
+
+	mu        sync.Mutex // guards what follows
+	stopBy    time.Time  // when SIGKILL is due; zero: nobody asked for a stop
+	forced    bool
+	leftovers []wire.Leftover
+	family    map[wire.Process]bool // seen outside the group at the last sample; replaced, never written to
+	suspended bool                  // the leader, at the last sample
+	usage     wire.Usage
+	sampledAt time.Time
+	exit      wire.Exit
+}
+
+// run owns the process until Done.
+func (p *process) run() {
+	defer p.owner.wg.Done()
+	select {
+	case <-p.exited:
+		p.stdin.close()
+		p.awaitEnd()
+	case <-p.nudge:
+	}
+	p.terminate()
+	p.stdin.close()
+	for _, rd := range p.readers {
+		rd.cut()
+	}
+	p.reap()
+	p.cgroup.remove()
+	p.pidfd.Close() // lets the waiter go, should the leader have outlived SIGKILL
+	p.wg.Wait()
+	p.out.close()
+	p.owner.mu.Lock()
+	delete(p.owner.live, p)
+	p.owner.mu.Unlock()
+	close(p.done)
+}
+
+// awaitEnd gives those who hold the pipes of a leader that exited by itself time to print the rest.
+func (p *process) awaitEnd() {
+	timer := time.NewTimer(DrainTime)
+	defer timer.Stop()
+	select {
+	case <-p.drained:
+	case <-timer.C:
+	case <-p.nudge:
+	}
+}
+
+// reap takes the leader's exit status, and with it gives up the hold on its group's number.
+func (p *process) reap() {
+	var status unix.WaitStatus
+	var used unix.Rusage
+	exit := wire.Exit{Code: -1}
+	p.mu.Lock()
+	outlived := slices.ContainsFunc(p.leftovers, func(l wire.Leftover) bool { return l.Process == p.id })
+	p.mu.Unlock()
+	if !outlived {
+		<-p.exited // /proc may know of it before the waiter was woken
+	}
+	select {
+	case <-p.exited:
+		_, err := unix.Wait4(p.id.PID, &status, 0, &used)
+		for err == unix.EINTR {
+			_, err = unix.Wait4(p.id.PID, &status, 0, &used)
+		}
+		if err != nil {
+			exit.Message = "its exit status was lost"
+			p.owner.log.Error("reap", "agent", p.agent, "pid", p.id.PID, "err", err)
+		} else {
+			exit = describe(status)
+		}
+	default:
+		exit.Message = "it did not end after SIGKILL"
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	exit.Leftovers = p.leftovers
+	if n := len(p.leftovers); n > 0 {
+		exit.Message += fmt.Sprintf("; not seen to be gone after SIGKILL: %d of its processes", n)
+	}
+	p.exit = exit
+	cpu := time.Duration(used.Utime.Nano() + used.Stime.Nano()).Seconds()
+	p.usage = wire.Usage{CPUTime: max(cpu, p.usage.CPUTime), Processes: len(p.leftovers)}
+}
+
+func describe(s unix.WaitStatus) wire.Exit {
+	if !s.Signaled() {
+		return wire.Exit{Code: s.ExitStatus(), Message: fmt.Sprintf("exit status %d", s.ExitStatus())}
+	}
+	e := wire.Exit{Code: -1, Signal: signalName(s.Signal())}
+	e.Message = "killed by " + e.Signal
+	if s.CoreDump() {
+		e.Message += ", core dumped"
+	}
+	return e
+}
+
+func signalName(sig unix.Signal) string {
+	if name := unix.SignalName(sig); name != "" {
+		return name
+	}
+	return fmt.Sprintf("signal %d", int(sig)) // real-time signals have no names
+}
+
+func (p *process) Process() *wire.Process { id := p.id; return &id }
+func (p *process) Done() <-chan struct{}  { return p.done }
+
+func (p *process) Containment() wire.ContainmentMode {
+	if p.cgroup == nil {
+		return wire.ContainedByMarks
+	}
+	return wire.ContainedByCgroup
+}
+
+func (p *process) Suspended() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.suspended
+}
+
+func (p *process) Input(ctx context.Context, b []byte, eof bool) error {
+	return p.stdin.write(ctx, b, eof)
+}
+
+func (p *process) Exit() wire.Exit {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.exit
+}
+
+func (p *process) Usage() wire.Usage {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.usage
+}

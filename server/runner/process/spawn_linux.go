@@ -1,0 +1,296 @@
+package process
+
+import (
+	"errors"
+	"io/fs"
+	"maps"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"skein.dev/skein/server/runner"
+)
+
+const defaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+// command is a launch made ready: everything that can be known to be wrong was said.
+type command struct {
+	path string
+	argv []string
+	env  []string
+	dir  string
+
+	noInput bool
+}
+
+func newCommand(l runner.Launch) (command, error) {
+	if len(l.Argv) == 0 || l.Argv[0] == "" {
+		return command{}, runner.SpawnError("there is no command to run").WithField("argv")
+	}
+	for i, a := range l.Argv {
+		if strings.ContainsRune(a, 0) {
+			return command{}, runner.SpawnError("argument %d holds a NUL byte", i).WithField("argv")
+		}
+	}
+	env, err := environ(os.Environ(), l)
+	if err != nil {
+		return command{}, err
+	}
+	if err := folder(l.Cwd, l.CreateCwd); err != nil {
+		return command{}, err
+	}
+	path, err := lookup(l.Argv[0], l.Cwd, env["PATH"])
+	if err != nil {
+		return command{}, err
+	}
+	c := command{path: path, argv: l.Argv, dir: l.Cwd, noInput: l.NoInput}
+	for _, k := range slices.Sorted(maps.Keys(env)) {
+		c.env = append(c.env, k+"="+env[k])
+	}
+	return c, nil
+}
+
+// environ is what the agent sees: the server's own variables, so that PATH, HOME, proxies and locale work as they do
+// for the person who started it, but none of Skein's (a ticket or token may be among them); then the launch's; then
+// the marks that find the agent's processes again.
+func environ(base []string, l runner.Launch) (map[string]string, error) {
+	env := map[string]string{"PATH": defaultPath}
+	for _, kv := range base {
+		k, v, ok := strings.Cut(kv, "=")
+		if ok && k != "" && k != "OLDPWD" && !strings.HasPrefix(k, "SKEIN_") {
+			env[k] = v
+		}
+	}
+	env["PWD"] = l.Cwd
+	for k, v := range l.Env {
+		if k == "" || strings.ContainsAny(k, "=\x00") || strings.ContainsRune(v, 0) {
+			return nil, runner.SpawnError("the environment variable %q cannot be set: its name is empty or holds =, or there is a NUL byte", k).WithField("env")
+		}
+		env[k] = v
+	}
+	if strings.ContainsRune(string(l.Agent)+l.Instance, 0) {
+		return nil, runner.SpawnError("the agent's or the instance's id holds a NUL byte")
+	}
+	env[runner.EnvAgent], env[runner.EnvInstance] = string(l.Agent), l.Instance
+	return env, nil
+}
+
+func folder(dir string, create bool) error {
+	if !filepath.IsAbs(dir) {
+		return runner.SpawnError("the working folder %q is not an absolute path", dir).WithField("cwd")
+	}
+	if create {
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			return runner.SpawnError("the working folder cannot be made: %s", reason(err)).WithField("cwd")
+		}
+	}
+	info, err := os.Stat(dir)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return runner.SpawnError("the working folder %s does not exist", dir).WithField("cwd")
+	case err != nil:
+		return runner.SpawnError("the working folder %s cannot be used: %s", dir, reason(err)).WithField("cwd")
+	case !info.IsDir():
+		return runner.SpawnError("the working folder %s is not a folder", dir).WithField("cwd")
+	case unix.Faccessat(unix.AT_FDCWD, dir, unix.X_OK, unix.AT_EACCESS) != nil:
+		return runner.SpawnError("the working folder %s cannot be entered: permission denied", dir).WithField("cwd")
+	}
+	return nil
+}
+
+// lookup finds the program as the agent's own shell would: a name with a slash is a path, from the working folder; any
+// other is searched in the agent's PATH, of which only absolute folders count.
+func lookup(name, dir, path string) (string, error) {
+	if strings.ContainsRune(name, '/') {
+		if !filepath.IsAbs(name) {
+			name = filepath.Join(dir, name)
+		}
+		if err := executable(name); err != nil {
+			return "", runner.SpawnError("%s cannot be run: %s", name, reason(err)).WithField("argv")
+		}
+		return name, nil
+	}
+	var found error
+	for _, folder := range filepath.SplitList(path) {
+		if !filepath.IsAbs(folder) {
+			continue
+		}
+		file := filepath.Join(folder, name)
+		err := executable(file)
+		if err == nil {
+			return file, nil
+		}
+		if found == nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, unix.ENOTDIR) {
+			found = runner.SpawnError("%s cannot be run: %s", file, reason(err)).WithField("argv")
+		}
+	}
+	if found != nil {
+		return "", found
+	}
+	return "", runner.SpawnError("command not found: %s is in no folder of PATH (%s)", name, path).WithField("argv")
+}
+
+func executable(file string) error {
+	info, err := os.Stat(file)
+	if err != nil {
+		return err
+	}
+	if info.IsDir() {
+		return unix.EISDIR
+	}
+	return unix.Faccessat(unix.AT_FDCWD, file, unix.X_OK, unix.AT_EACCESS)
+}
+
+// reason is the system's word for an error, without the path that the message names already.
+func reason(err error) string {
+	var errno syscall.Errno
+	if !errors.As(err, &errno) {
+		return err.Error()
+	}
+	switch errno {
+	case unix.EACCES:
+		return "permission denied, or it is not executable"
+	case unix.ENOEXEC:
+		return "this machine cannot run its format (a script needs a first line with #!)"
+	case unix.E2BIG:
+		return "arguments and environment are too long"
+	case unix.EAGAIN:
+		return "the limit of processes is reached"
+	case unix.EMFILE, unix.ENFILE:
+		return "the limit of open files is reached"
+	}
+	return errno.Error()
+}
+
+// child is a process that was just started, and Skein's ends of its pipes.
+type child struct {
+	pid    int
+	pidfd  *os.File
+	stdin  *os.File
+	stdout *os.File
+	stderr *os.File
+}
+
+// start forks and execs. It goes below os/exec because the zombie must stay until Skein says so, and because its own
+// pidfd, in the poller, costs no thread while the process runs.
+//
+// The child leads a session of its own: it has no controlling terminal, so that whoever serves in a terminal does not lend it
+// to agents, which would be stopped when they read from it (setsid(2), credentials(7)).
+func (c command) start(group *cgroup, mark limitMark) (child, error) {
+	var ours, theirs [3]int
+	var fds []int
+	closeAll := func(fds []int) {
+		for _, fd := range fds {
+			unix.Close(fd)
+		}
+	}
+	for i := range 3 {
+		var p [2]int
+		if err := unix.Pipe2(p[:], unix.O_CLOEXEC); err != nil {
+			closeAll(fds)
+			return child{}, runner.SpawnError("%s cannot be run: %s", c.argv[0], reason(err))
+		}
+		fds = append(fds, p[0], p[1])
+		ours[i], theirs[i] = p[0], p[1]
+		if i == 0 {
+			ours[i], theirs[i] = p[1], p[0]
+			if err := c.emptyInput(theirs[i]); err != nil {
+				closeAll(fds)
+				return child{}, err
+			}
+		}
+		unix.SetNonblock(ours[i], true) // only ours: the agent gets pipes as a shell would give it
+	}
+	pidfd := -1
+	sys := &syscall.SysProcAttr{}
+	if group != nil {
+		sys = group.attr()
+	}
+	sys.Setsid, sys.PidFD = true, &pidfd
+	var pid int
+	var err error
+	mark.inherit(func() {
+		pid, _, err = syscall.StartProcess(c.path, c.argv, &syscall.ProcAttr{
+			Dir:   c.dir,
+			Env:   c.env,
+			Files: []uintptr{uintptr(theirs[0]), uintptr(theirs[1]), uintptr(theirs[2])},
+			Sys:   sys,
+		})
+	})
+	closeAll(theirs[:])
+	if err != nil {
+		closeAll(ours[:])
+		return child{}, c.explain(err)
+	}
+	if pidfd < 0 {
+		closeAll(ours[:])
+		unix.Kill(-pid, unix.SIGKILL)
+		unix.Wait4(pid, nil, 0, nil)
+		return child{}, runner.SpawnError("this kernel has no pidfd: Linux 5.4 or later is needed")
+	}
+	unix.SetNonblock(pidfd, true)
+	return child{pid: pid, pidfd: os.NewFile(uintptr(pidfd), "pidfd"), stdin: os.NewFile(uintptr(ours[0]), "stdin"),
+		stdout: os.NewFile(uintptr(ours[1]), "stdout"), stderr: os.NewFile(uintptr(ours[2]), "stderr")}, nil
+}
+
+// emptyInput puts /dev/null in the place of the pipe that standard input would be, if the agent is to have none. An empty
+// pipe would not do: programs such as rg read standard input if it is a pipe, and the folder if it is not.
+func (c command) emptyInput(fd int) error {
+	if !c.noInput {
+		return nil
+	}
+	null, err := unix.Open(os.DevNull, unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if err == nil {
+		err = unix.Dup3(null, fd, unix.O_CLOEXEC)
+		unix.Close(null)
+	}
+	if err != nil {
+		return runner.SpawnError("%s cannot be run: %s: %s", c.argv[0], os.DevNull, reason(err))
+	}
+	return nil
+}
+
+// explain turns exec's refusal into a sentence. The file itself was there a moment ago, so what does not exist now is
+// most likely the interpreter that it names.
+func (c command) explain(err error) error {
+	if errors.Is(err, unix.ENOENT) && executable(c.path) == nil {
+		return runner.SpawnError("%s cannot be run: the interpreter that it names does not exist", c.path).WithField("argv")
+	}
+	return runner.SpawnError("%s cannot be run: %s", c.path, reason(err)).WithField("argv")
+}
+
+// abandon kills a child that nobody will look after.
+func (c child) abandon(group *cgroup) {
+	if group != nil {
+		group.kill()
+	}
+	unix.Kill(-c.pid, unix.SIGKILL)
+	unix.Wait4(c.pid, nil, 0, nil)
+	group.remove()
+	for _, f := range []*os.File{c.pidfd, c.stdin, c.stdout, c.stderr} {
+		f.Close()
+	}
+}
+
+// closeOnExec keeps what this process inherited open, such as a lock that a shell holds, from its agents. What Go opens
+// itself is marked so from the start (close_range(2), fcntl(2)).
+func closeOnExec() {
+	if unix.CloseRange(3, math.MaxUint32, unix.CLOSE_RANGE_CLOEXEC) == nil {
+		return
+	}
+	entries, err := os.ReadDir("/proc/self/fd") // before Linux 5.11
+	if err != nil {
+		return
+	}
+	for _, e := range entries {
+		if fd, err := strconv.Atoi(e.Name()); err == nil && fd > 2 {
+			unix.CloseOnExec(fd)
+		}
+	}
+}

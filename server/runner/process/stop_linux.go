@@ -1,0 +1,219 @@
+package process
+
+import (
+	"context"
+	"os"
+	"slices"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"skein.dev/skein/webtransport/wire"
+)
+
+const (
+	firstPause = 2 * time.Millisecond // between two looks at what is left; doubles up to maxPause
+	maxPause   = 100 * time.Millisecond
+)
+
+// hunt ends a set of processes that may be no children of ours, and so can only be looked for.
+type hunt struct {
+	find     func() []proc             // what lives of them
+	signal   func(unix.Signal, []proc) // sends to those found
+	deadline func() time.Time          // when SIGKILL is due
+	pause    func(time.Duration)       // waits at most that long; returns early for a reason to look again
+	over     func() bool               // nobody waits for the result any more
+}
+
+// run sends SIGTERM, waits, sends SIGKILL, and looks until nothing is left or KillTime has passed.
+func (h hunt) run() (forced bool, left []proc) {
+	left = h.find()
+	for pause := firstPause; len(left) > 0 && !h.over(); pause = min(2*pause, maxPause) {
+		rest := time.Until(h.deadline())
+		if rest <= 0 {
+			return true, h.kill(left)
+		}
+		h.signal(unix.SIGTERM, left)
+		h.pause(min(pause, rest))
+		left = h.find()
+	}
+	return false, left
+}
+
+func (h hunt) kill(left []proc) []proc {
+	end := time.Now().Add(KillTime)
+	for pause := firstPause; len(left) > 0 && time.Now().Before(end) && !h.over(); pause = min(2*pause, maxPause) {
+		h.signal(unix.SIGKILL, left)
+		h.pause(pause)
+		left = h.find()
+	}
+	return left
+}
+
+// Stop implements runner.Session.
+func (p *process) Stop(ctx context.Context, grace time.Duration) (bool, []wire.Leftover) {
+	p.ask(grace)
+	select {
+	case <-p.verified:
+	case <-ctx.Done():
+		select {
+		case <-p.verified:
+		default:
+			return !time.Now().Before(p.killAt()), leftovers(p.members())
+		}
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.forced, slices.Clone(p.leftovers)
+}
+
+// ask brings the moment of SIGKILL forward, and wakes run.
+func (p *process) ask(grace time.Duration) {
+	by := time.Now().Add(max(0, grace))
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.stopBy.IsZero() || by.Before(p.stopBy) {
+		p.stopBy = by
+		select {
+		case p.nudge <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// terminate runs with the leader alive or a zombie; in both cases its group's number cannot belong to anyone else.
+func (p *process) terminate() {
+	p.mu.Lock()
+	if p.stopBy.IsZero() { // the leader exited by itself, and nobody asked
+		p.stopBy = time.Now().Add(RestGrace)
+	}
+	p.mu.Unlock()
+	told := &telling{each: map[wire.Process]bool{}}
+	h := hunt{find: p.members, deadline: p.killAt, pause: p.pause, over: func() bool { return false },
+		signal: func(sig unix.Signal, found []proc) { p.tell(sig, found, told) }}
+	atOnce := false
+	if open(p.exited) { // what is in the group of a living leader need not be looked up before it is told
+		atOnce = !time.Now().Before(p.killAt())
+		if atOnce {
+			h.signal(unix.SIGKILL, nil)
+		} else {
+			h.signal(unix.SIGTERM, nil)
+		}
+	}
+	forced, left := h.run()
+	p.mu.Lock()
+	p.forced, p.leftovers = forced || atOnce, leftovers(left)
+	p.mu.Unlock()
+	if len(left) > 0 {
+		p.owner.log.Error("not seen to be gone after SIGKILL", "agent", p.agent, "processes", p.leftovers)
+	}
+	close(p.verified)
+}
+
+// telling remembers who got which signal. The group hears SIGTERM once: a helper that a member starts to clean up
+// must not be hit by a second one. Each process that left the group hears it once, when it is found.
+type telling struct {
+	term, kill bool
+	each       map[wire.Process]bool
+}
+
+func (p *process) tell(sig unix.Signal, found []proc, told *telling) {
+	said := &told.term
+	if sig == unix.SIGKILL {
+		said = &told.kill
+	}
+	if sig == unix.SIGKILL && p.cgroup != nil {
+		p.cgroup.kill() // the signals below do the same, one by one
+	}
+	if !*said || sig == unix.SIGKILL {
+		unix.Kill(-p.id.Group, sig)
+		if sig == unix.SIGTERM {
+			unix.Kill(-p.id.Group, unix.SIGCONT) // a process that is stopped acts on SIGTERM only when it goes on
+		}
+	}
+	if !*said {
+		*said = true
+		p.out.signal(signalName(sig))
+	}
+	for _, q := range found {
+		if q.Group != p.id.Group {
+			tellOne(sig, q, told.each)
+		}
+	}
+}
+
+func tellOne(sig unix.Signal, q proc, told map[wire.Process]bool) {
+	if sig == unix.SIGTERM && told[q.Process] {
+		return
+	}
+	told[q.Process] = true
+	q.kill(sig)
+	if sig == unix.SIGTERM {
+		q.kill(unix.SIGCONT)
+	}
+}
+
+// members is what lives of the agent: its cgroup, where it has one; its group; what carries one of its marks; what was seen
+// to descend from it; and what descends from any of these.
+func (p *process) members() []proc {
+	var inside map[int]bool
+	all, err := p.owner.scans.fresh()
+	if err == nil { // now, so that a number that was given away since does not name a stranger in the table
+		inside, err = p.cgroup.members()
+	}
+	if err != nil { // such as no file descriptor left: what cannot be verified is not gone
+		p.blind.Do(func() { p.owner.log.Warn("a stop cannot be verified now", "agent", p.agent, "err", err) })
+		return []proc{{Process: p.id}}
+	}
+	family := p.seen()
+	self := os.Getpid()
+	found := living(all.kin(func(q *proc) bool {
+		return q.Group == p.id.Group || inside[q.PID] || family[q.Process] ||
+			q.agent == p.agent && q.instance == p.instance || q.mark == markOf(p.instance, p.agent)
+	}, func(q *proc) bool { return q.PID == self }))
+	if len(found) == 0 && p.cgroup.holds() { // what was started since
+		return []proc{{Process: p.id}}
+	}
+	return found
+}
+
+// seen is what the sampler saw of the agent outside its group.
+func (p *process) seen() map[wire.Process]bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.family // it is replaced, never written to
+}
+
+func (p *process) killAt() time.Time {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.stopBy
+}
+
+// pause ends early when the leader exits or a shorter grace was asked for. While the leader lives, there is nothing
+// to look for before the deadline.
+func (p *process) pause(d time.Duration) {
+	exited := p.exited
+	if !open(exited) {
+		exited = nil
+	} else if rest := time.Until(p.killAt()); rest > 0 {
+		d = rest
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-exited:
+	case <-p.nudge:
+	case <-timer.C:
+	}
+}
+
+// open reports whether a channel that only ever gets closed still is not.
+func open(c <-chan struct{}) bool {
+	select {
+	case <-c:
+		return false
+	default:
+		return true
+	}
+}
