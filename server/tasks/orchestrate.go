@@ -161,13 +161,7 @@ func firstFailure(done []*task) string {
 
 // conclude ends an orchestration, and with it the children that are still there. The caller holds mu.
 func (ts *Tasks) conclude(t *task, o runner.TaskResult) {
-	rec := t.rec
-	rec.State, rec.Failure, rec.Message = wire.TaskFailed, o.Failure, noun.Clip(o.Message)
-	if o.Failure == "" {
-		p := wire.NewPayload(o.Output)
-		rec.State, rec.Result = wire.TaskCompleted, &p
-	}
-	ts.end(t, rec)
+	ts.happens(t, concludes{o})
 	for _, c := range t.children {
 		ts.cancelTree(c, "the orchestration is over")
 	}

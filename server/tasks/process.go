@@ -52,9 +52,7 @@ func (ts *Tasks) startProcess(t *task, at wire.AgentType) {
 	}
 	r.is(a)
 	ts.processes[a.ID] = r
-	ts.set(t, func(rec *wire.Task) {
-		rec.Runs = append(rec.Runs[:len(rec.Runs)-1:len(rec.Runs)-1], r.rec)
-	})
+	ts.happens(t, assigned{r.rec})
 	input := t.rec.Input.Bytes()
 	ts.pending.Go(func() { ts.feed(r, start, input) })
 }

@@ -27,7 +27,7 @@ func (ts *Tasks) Ask(agent wire.AgentID, id wire.TaskID, text string) bool {
 		r.question = &question{ts.asked, text}
 	}
 	r.lastSign = time.Now()
-	ts.set(r.t, func(rec *wire.Task) { rec.State = wire.TaskInputRequired })
+	ts.happens(r.t, asks{})
 	ts.mu.Unlock()
 	ts.showQuestions(agent)
 	return true
@@ -65,7 +65,7 @@ func (ts *Tasks) replied(agent wire.AgentID, questions []*question) {
 		for _, r := range w.runs {
 			if r.works() && r.question != nil && slices.Contains(questions, r.question) {
 				r.question, r.lastSign = nil, time.Now()
-				ts.set(r.t, func(rec *wire.Task) { rec.State = wire.TaskWorking })
+				ts.happens(r.t, resumes{})
 			}
 		}
 	}
@@ -94,14 +94,15 @@ func (ts *Tasks) Activity(agent wire.AgentID, act wire.Activity) {
 	if w == nil {
 		return
 	}
+	var news event = resumes{}
 	state := wire.TaskWorking
 	if act == wire.ActivityRequiresAction {
-		state = wire.TaskInputRequired
+		news, state = asks{}, wire.TaskInputRequired
 	}
 	for _, r := range w.runs {
 		if r.works() && r.t.rec.State != state {
 			r.lastSign = time.Now()
-			ts.set(r.t, func(rec *wire.Task) { rec.State = state })
+			ts.happens(r.t, news)
 		}
 	}
 }

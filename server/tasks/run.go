@@ -43,15 +43,7 @@ func (ts *Tasks) begin(t *task, w *worker) *run {
 		r.is(w.agent)
 	}
 	t.run = r
-	ts.set(t, func(rec *wire.Task) {
-		rec.State, rec.Waiting, rec.Position, rec.NotBefore = wire.TaskWorking, "", 0, nil
-		rec.Attempt, rec.Failure, rec.Message, rec.Progress = r.rec.Attempt, "", "", nil
-		if rec.StartedAt == nil {
-			rec.StartedAt = &r.rec.StartedAt
-		}
-		rec.Runs = append(slices.Clip(rec.Runs), r.rec)
-	})
-	ts.saveLater(t)
+	ts.happens(t, begins{r.rec})
 	if ms := t.rec.Timeouts.RunMS; ms > 0 {
 		r.timer = time.AfterFunc(time.Duration(ms)*time.Millisecond, func() {
 			ts.cut(r, runner.TaskResult{Failure: wire.FailRunTimeout, Message: fmt.Sprintf("it took longer than %d ms", ms)})
@@ -163,11 +155,7 @@ func (ts *Tasks) late(t *task, attempt int, agent wire.AgentID, o runner.TaskRes
 		text = string(wire.NewPayload(o.Output).Cut(wire.MaxProgressText).Bytes())
 	}
 	ts.log.Info("an answer came after the end of its run", "task", t.id, "attempt", attempt, "agent", agent)
-	ts.set(t, func(rec *wire.Task) {
-		late := append(slices.Clip(rec.Late), wire.Late{Time: time.Now().UTC(), Attempt: attempt, Agent: agent, Failed: o.Failure != "", Text: noun.Clip(text)})
-		rec.Late = late[max(0, len(late)-wire.MaxLate):]
-	})
-	ts.saveLater(t)
+	ts.happens(t, late{wire.Late{Time: time.Now().UTC(), Attempt: attempt, Agent: agent, Failed: o.Failure != "", Text: noun.Clip(text)}})
 }
 
 // free gives the agent of a run that is over its place back. The caller holds mu.
@@ -267,35 +255,11 @@ func (ts *Tasks) gone(w *worker, exit wire.Exit, stopped bool) {
 // endRun ends the attempt of a task: with its end, or with a further attempt. The caller holds mu.
 func (ts *Tasks) endRun(t *task, o runner.TaskResult) {
 	t.ending = false
-	now := time.Now().UTC()
-	rec := t.rec
-	rec.Runs = slices.Clone(rec.Runs)
-	if n := len(rec.Runs); n > 0 {
-		rec.Runs[n-1].EndedAt, rec.Runs[n-1].Failure, rec.Runs[n-1].Message = &now, o.Failure, noun.Clip(o.Message)
-	}
-	rec.Failure, rec.Message = o.Failure, noun.Clip(o.Message)
 	if t.run != nil && t.run.agent != "" {
 		ts.tellAgent(t, o)
 	}
 	t.run = nil
-	if o.Failure == wire.FailServerRestart {
-		rec.LastTry++ // that Skein was stopped uses up no attempt
-	}
-	if o.Failure.Transient() && rec.Attempt < rec.LastTry {
-		at := now.Add(backoff(rec.Retry.BackoffMS, rec.Attempt))
-		rec.State, rec.NotBefore = wire.TaskSubmitted, &at
-		ts.set(t, func(r *wire.Task) { *r = rec })
-		ts.saveLater(t)
-		ts.queue(t)
-		return
-	}
-	rec.State = wire.TaskFailed
-	if o.Failure == "" {
-		p := wire.NewPayload(o.Output)
-		rec.State, rec.Result = wire.TaskCompleted, &p
-	}
-	rec.DeadLetter = o.Failure.Transient()
-	ts.end(t, rec)
+	ts.happens(t, ends{o})
 }
 
 // tellAgent puts the end of a run into its agent's log. The caller holds mu.
@@ -312,21 +276,30 @@ func (ts *Tasks) tellAgent(t *task, o runner.TaskResult) {
 	})
 }
 
-// backoff is the pause behind an attempt: doubled with each one.
-func backoff(ms int64, attempt int) time.Duration {
-	d := time.Duration(ms) * time.Millisecond << min(max(attempt-1, 0), 20)
-	if d < 0 || d > maxBackoff {
-		d = maxBackoff
-	}
-	return d
+// giveUp ends a task that no agent has. The caller holds mu.
+func (ts *Tasks) giveUp(t *task, state wire.TaskState, why wire.FailureReason, message string) {
+	ts.unqueue(t)
+	ts.happens(t, givesUp{state, why, message})
 }
 
-// endUnrun ends a task that no agent has. The caller holds mu.
-func (ts *Tasks) endUnrun(t *task, state wire.TaskState, why wire.FailureReason, message string) {
-	ts.unqueue(t)
-	rec := t.rec
-	rec.State, rec.Failure, rec.Message = state, why, noun.Clip(message)
-	ts.end(t, rec)
+// happens makes an event happen to a task, with what follows. false: it can't happen now. The caller holds mu.
+func (ts *Tasks) happens(t *task, e event) bool {
+	rec, then, ok := transition(t.rec, e, time.Now().UTC())
+	if !ok {
+		return false
+	}
+	if then.end {
+		ts.end(t, rec)
+		return true
+	}
+	ts.set(t, func(r *wire.Task) { *r = rec })
+	if then.save {
+		ts.saveLater(t)
+	}
+	if then.queue {
+		ts.queue(t)
+	}
+	return true
 }
 
 // end makes rec, which is terminal, the truth: it is stored first, and told to all when it is. The caller holds mu.
@@ -335,8 +308,6 @@ func (ts *Tasks) end(t *task, rec wire.Task) {
 	stopTimer(t.timer)
 	stopTimer(t.queueTimer)
 	t.queueTimer = nil
-	now := time.Now().UTC()
-	rec.EndedAt, rec.Waiting, rec.Position, rec.NotBefore = &now, "", 0, nil
 	if t.parent != nil && rec.Index != nil && rec.Ordinal == 0 {
 		t.parent.ordinals++
 		rec.Ordinal = t.parent.ordinals
@@ -367,8 +338,7 @@ func (ts *Tasks) end(t *task, rec wire.Task) {
 // storeEnd stores an end for as long as it takes, such as on a full disk: until then the task is shown as it was.
 // false: Skein stops; the next start finds the run cut off.
 func (ts *Tasks) storeEnd(t *task, rec *wire.Task) bool {
-	t.saveMu.Lock()
-	defer t.saveMu.Unlock()
+	defer t.saving.take()()
 	for wait := 50 * time.Millisecond; ; wait = min(2*wait, 5*time.Second) {
 		err := ts.put(context.Background(), t, rec)
 		if err == nil {
@@ -432,17 +402,11 @@ func (ts *Tasks) cancel(t *task, why string) bool {
 		return false
 	}
 	ts.unqueue(t)
-	rec := t.rec
 	if r := t.run; r != nil {
-		now := time.Now().UTC()
-		rec.Runs = slices.Clone(rec.Runs)
-		rec.Runs[len(rec.Runs)-1].EndedAt, rec.Runs[len(rec.Runs)-1].Message = &now, noun.Clip(why)
 		t.run = nil
 		ts.letGo(r)
 	}
-	rec.State, rec.Failure, rec.Message = wire.TaskCanceled, "", noun.Clip(why)
-	ts.end(t, rec)
-	return true
+	return ts.happens(t, cancels{why})
 }
 
 // Retry gives a task that ended without success new attempts, and returns its record as one that was just submitted. A
@@ -485,11 +449,8 @@ func (ts *Tasks) again(by noun.Caller, id wire.TaskID) (rec wire.Task, stored <-
 	if ts.closed {
 		return rec, nil, noun.ErrClosing
 	}
-	now := time.Now().UTC()
-	ts.set(t, func(rec *wire.Task) {
-		rec.State, rec.Failure, rec.DeadLetter, rec.EndedAt, rec.NotBefore = wire.TaskSubmitted, "", false, nil, &now
-		rec.Message, rec.LastTry, rec.RetryRequest = "", rec.Attempt+rec.Retry.Max, by.Request
-	})
+	again, _, _ := transition(t.rec, retries{by.Request}, time.Now().UTC()) // stored first, then queued
+	ts.set(t, func(rec *wire.Task) { *rec = again })
 	t.unsaved = true
 	done, finish := context.WithCancel(context.Background())
 	t.retrying = done
@@ -569,14 +530,7 @@ func (ts *Tasks) Progress(agent wire.AgentID, id wire.TaskID, text string, fract
 	}
 	asked := r.question != nil
 	r.question = nil
-	p := wire.Progress{Time: time.Now().UTC(), Text: noun.Clip(text), Fraction: min(max(fraction, 0), 1)}
-	ts.set(r.t, func(rec *wire.Task) {
-		all := append(rec.Progress[:len(rec.Progress):len(rec.Progress)], p)
-		rec.Progress = all[max(0, len(all)-wire.MaxProgress):]
-		if asked {
-			rec.State = wire.TaskWorking
-		}
-	})
+	ts.happens(r.t, says{wire.Progress{Time: time.Now().UTC(), Text: noun.Clip(text), Fraction: min(max(fraction, 0), 1)}, asked})
 	ts.mu.Unlock()
 	if asked {
 		ts.showQuestions(agent)

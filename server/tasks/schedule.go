@@ -184,7 +184,7 @@ func (ts *Tasks) ready(t *task) bool {
 		switch {
 		case d == nil || d.rec.State == wire.TaskCompleted: // a forgotten one was completed, or this one would be over
 		case d.rec.State.Terminal():
-			ts.endUnrun(t, wire.TaskCanceled, wire.FailDependency, fmt.Sprintf("it depends on %s, which is %s", label(d), d.rec.State))
+			ts.giveUp(t, wire.TaskCanceled, wire.FailDependency, fmt.Sprintf("it depends on %s, which is %s", label(d), d.rec.State))
 			return false
 		default:
 			t.waits++
@@ -209,9 +209,7 @@ func (ts *Tasks) ready(t *task) bool {
 func label(t *task) string { return cmp.Or(t.rec.Name, string(t.id)) }
 
 func (ts *Tasks) wait(t *task, why string) {
-	if t.rec.Waiting != why || t.rec.Position != 0 {
-		ts.set(t, func(rec *wire.Task) { rec.Waiting, rec.Position = why, 0 })
-	}
+	ts.happens(t, waits{why})
 }
 
 // unqueue takes a task from wherever it waits. The caller holds mu.
@@ -236,7 +234,7 @@ func (ts *Tasks) queueTimeout(t *task) {
 	defer ts.mu.Unlock()
 	if t.rec.State == wire.TaskSubmitted && t.rec.Attempt == 0 && !t.ending && !ts.closed {
 		why := cmp.Or(t.rec.Waiting, "nobody was free")
-		ts.endUnrun(t, wire.TaskFailed, wire.FailQueueTimeout, fmt.Sprintf("it waited longer than %d ms: %s", t.rec.Timeouts.QueueMS, why))
+		ts.giveUp(t, wire.TaskFailed, wire.FailQueueTimeout, fmt.Sprintf("it waited longer than %d ms: %s", t.rec.Timeouts.QueueMS, why))
 	}
 }
 
@@ -324,7 +322,7 @@ func (ts *Tasks) assign(w *waitlist, t *task) bool {
 	types := w.need.among(ts.o.Types)
 	var best *worker
 	for _, wk := range ts.workers {
-		if wk.free() && slices.ContainsFunc(types, func(at wire.AgentType) bool { return at.Name == wk.typ.Name }) && (best == nil || wk.before(best)) {
+		if wk.free(t) && slices.ContainsFunc(types, func(at wire.AgentType) bool { return at.Name == wk.typ.Name }) && (best == nil || wk.before(best)) {
 			best = wk
 		}
 	}
@@ -357,7 +355,7 @@ func (ts *Tasks) assign(w *waitlist, t *task) bool {
 func (ts *Tasks) assignTo(w *waitlist, t *task) bool {
 	a, err := ts.fleet.Agent(w.need.agent)
 	if err != nil || !a.Status.Alive() {
-		ts.endUnrun(t, wire.TaskRejected, wire.FailAgentLost, fmt.Sprintf("it was for agent %s, which is gone", w.need.agent))
+		ts.giveUp(t, wire.TaskRejected, wire.FailAgentLost, fmt.Sprintf("it was for agent %s, which is gone", w.need.agent))
 		ts.Kick()
 		return false
 	}
@@ -366,7 +364,7 @@ func (ts *Tasks) assignTo(w *waitlist, t *task) bool {
 		return false
 	}
 	wk := ts.workers[a.ID]
-	if wk == nil || !wk.free() {
+	if wk == nil || !wk.free(t) {
 		w.why = fmt.Sprintf("agent %s is busy", a.Name)
 		return false
 	}
@@ -440,7 +438,11 @@ type worker struct {
 	off   bool                 // it is being stopped
 }
 
-func (w *worker) free() bool { return !w.off && len(w.runs) < max(1, w.typ.MaxTasks) }
+// free reports whether an agent can be given a task. One that has yet to let go of an earlier run of it can not: its answer to that
+// would be taken for one to this.
+func (w *worker) free(t *task) bool {
+	return !w.off && len(w.runs) < max(1, w.typ.MaxTasks) && w.runs[t.id] == nil
+}
 
 // before orders workers: the least loaded first.
 func (w *worker) before(o *worker) bool {

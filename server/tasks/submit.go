@@ -226,7 +226,7 @@ func (ts *Tasks) make(by noun.Caller, specs []wire.TaskSpec) ([]made, error) {
 // newTask makes a task, in memory. The caller holds mu.
 func (ts *Tasks) newTask(by noun.Caller, s wire.TaskSpec, i int) *task {
 	ts.nextNum++
-	t := &task{id: wire.TaskID(noun.NewID("t")), admitted: make(chan struct{})}
+	t := &task{id: wire.TaskID(noun.NewID("t")), saving: newTurn(), admitted: make(chan struct{})}
 	t.rec = wire.Task{ID: t.id, Num: ts.nextNum, TaskSpec: s, Actor: by.Actor, State: wire.TaskSubmitted,
 		LastTry: s.Retry.Max, CreatedAt: time.Now().UTC(), Request: by.Part(i)}
 	return t

@@ -70,7 +70,7 @@ type task struct {
 	id       wire.TaskID
 	admitted chan struct{} // closed when the record is stored, or refused; nil: it was there at the start
 
-	saveMu sync.Mutex // held around writes to the store, so that an older record never follows a newer one
+	saving turn // held around writes to the store, so that an older record never follows a newer one
 
 	// guarded by Tasks.mu
 	rec        wire.Task // its slices and pointers are replaced, never written to
@@ -118,7 +118,7 @@ func (ts *Tasks) Open(ctx context.Context) error {
 	stored, done := context.WithCancel(context.Background())
 	done()
 	for _, rec := range records {
-		t := &task{id: rec.ID, rec: rec, retrying: stored}
+		t := &task{id: rec.ID, rec: rec, saving: newTurn(), retrying: stored}
 		ts.add(t)
 		ts.reserve(t)
 	}
@@ -154,6 +154,17 @@ func (ts *Tasks) resume(t *task) {
 	default:
 		ts.queue(t)
 	}
+}
+
+// turn is a lock that is held while something waits: a channel, so that a test's clock goes on meanwhile.
+type turn chan struct{}
+
+func newTurn() turn { return make(turn, 1) }
+
+// take waits for the turn; done gives it on.
+func (t turn) take() (done func()) {
+	t <- struct{}{}
+	return func() { <-t }
 }
 
 // touch counts a change and wakes those who follow the task. The caller holds mu.
@@ -205,8 +216,7 @@ func (ts *Tasks) saveLater(t *task) {
 // save stores the record as it is now, unless that was done meanwhile. While an end is on its way, what was before it
 // must not be stored over it.
 func (ts *Tasks) save(ctx context.Context, t *task) error {
-	t.saveMu.Lock()
-	defer t.saveMu.Unlock()
+	defer t.saving.take()()
 	ts.mu.Lock()
 	if !t.unsaved || t.ending && !ts.closed {
 		ts.mu.Unlock()
@@ -244,7 +254,7 @@ func (ts *Tasks) cursor() uint64 {
 	return c
 }
 
-// put stores a record. The caller holds t.saveMu.
+// put stores a record. The caller holds t.saving.
 func (ts *Tasks) put(ctx context.Context, t *task, rec *wire.Task) error {
 	ts.mu.Lock()
 	rec.Rev = t.rec.Rev
