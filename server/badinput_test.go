@@ -10,7 +10,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"skein.dev/skein/e2e/kit"
@@ -460,23 +459,8 @@ func TestAClientThatNeverReadsAtScale(t *testing.T) {
 
 // TestAClientThatReadsNothingIsClosed runs in a bubble's time, over a carrier in memory.
 func TestAClientThatReadsNothingIsClosed(t *testing.T) {
-	start(t) // NATS has one clock for all its servers of a process: it must not begin in the bubble
-	synctest.Test(t, func(t *testing.T) {
-		s, err := New(t.Context(), Options{DataDir: t.TempDir(), Node: "test"})
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer func() {
-			s.Close()
-			time.Sleep(time.Minute) // the store's last goroutines end a moment after it
-		}()
-		peers := map[string]*peer{}
-		var serving sync.WaitGroup
-		for _, name := range []string{"stalled", "reading"} {
-			client, server := webtransport.Pipe()
-			serving.Go(func() { s.serveSession(server) })
-			peers[name] = enter(t, client, s.auth.ticket(principal{ID: "token", Name: "cli"}))
-		}
+	inBubble(t, func(t *testing.T, s *Server, join func(...func(*wire.Hello)) *peer) {
+		peers := map[string]*peer{"stalled": join(), "reading": join()}
 		res, err := s.plane.Spawn(t.Context(), noun.Caller{Actor: "test"}, wire.SpawnParams{Type: "scripted", Script: "repeat forever\nsay " + strings.Repeat("x", 30_000) + "\nwait 100ms\nend"})
 		if err != nil {
 			t.Fatal(err)
@@ -502,7 +486,6 @@ func TestAClientThatReadsNothingIsClosed(t *testing.T) {
 		peers["reading"].ping(t)
 		peers["reading"].Close(0, "")
 		reading.Wait()
-		serving.Wait()
 	})
 }
 

@@ -16,6 +16,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"go.uber.org/goleak"
@@ -409,6 +410,31 @@ func enter(t *testing.T, sess webtransport.Session, ticket string, change ...fun
 		t.Fatal(err)
 	}
 	return p
+}
+
+// inBubble runs f with a server in a bubble of time. Sessions come over carriers in memory, and must be closed before f returns.
+func inBubble(t *testing.T, f func(t *testing.T, s *Server, join func(...func(*wire.Hello)) *peer)) {
+	start(t) // NATS has one clock for all its servers of a process: it must not begin in the bubble
+	synctest.Test(t, func(t *testing.T) {
+		s, err := New(t.Context(), Options{DataDir: t.TempDir(), Node: "test"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var serving sync.WaitGroup
+		hubs, stop := context.WithCancel(t.Context())
+		serving.Go(func() { s.hub.run(hubs) })
+		defer func() {
+			stop()
+			serving.Wait()
+			s.Close()
+			time.Sleep(time.Minute) // the store's last goroutines end a moment after it
+		}()
+		f(t, s, func(change ...func(*wire.Hello)) *peer {
+			client, server := webtransport.Pipe()
+			serving.Go(func() { s.serveSession(server) })
+			return enter(t, client, s.auth.ticket(principal{ID: "token", Name: "cli"}), change...)
+		})
+	})
 }
 
 func as(clientID string) func(*wire.Hello) { return func(h *wire.Hello) { h.Client.ID = clientID } }
