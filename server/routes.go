@@ -327,7 +327,7 @@ func (s *Server) connect(w http.ResponseWriter, r *http.Request) {
 	}
 	who, _ := s.auth.request(r)
 	contained := s.procs.Containment()
-	doc := wire.Connect{Version: wire.Version, Node: s.plane.Node(), Policy: policy, Containment: &contained}
+	doc := wire.Connect{Version: wire.Version, Node: s.plane.Node(), Policy: s.policy(), Containment: &contained}
 	door := func(t wire.Transport, url string) *wire.Door {
 		doc.Doors = append(doc.Doors, wire.Door{Transport: t, URL: url, Ticket: s.auth.ticket(who), TicketExpiresMS: wire.TicketLifetime.Milliseconds()})
 		return &doc.Doors[len(doc.Doors)-1]
@@ -365,8 +365,9 @@ func (s *Server) socketDoor(r *http.Request) string {
 	return strings.Replace(pageOrigin(r), "http", "ws", 1) + s.base + "/ws"
 }
 
-var policy = wire.Policy{
-	RaceDelayMS: wire.RaceDelay.Milliseconds(), BackoffMinMS: 500, BackoffMaxMS: 20_000, HealthyMS: 10_000, PingMS: 5_000,
+// policy is what a client may try, and when.
+func (s *Server) policy() wire.Policy {
+	return wire.Policy{RaceDelayMS: cmp.Or(s.o.RaceDelay, wire.RaceDelay).Milliseconds(), BackoffMinMS: 500, BackoffMaxMS: 20_000, HealthyMS: 10_000, PingMS: 5_000}
 }
 
 // hostname gives the host of host:port as a URL has it, an IPv6 address in brackets.

@@ -60,6 +60,8 @@ type Options struct {
 	Version string
 	// OwnerLease is how long an external store stays claimed when this server does not renew the claim. 0: jet.OwnerLease.
 	OwnerLease time.Duration
+	// RaceDelay is how long clients wait for WebTransport before WebSocket joins the race. 0: wire.RaceDelay.
+	RaceDelay time.Duration
 	// BodyTimeout is how long the body of an HTTP request may take, beside a second for every 2 KiB. 0: DefaultBodyTimeout.
 	BodyTimeout time.Duration
 	// DevCertLifetime shortens the development certificate's life, for tests. 0: 13 days.

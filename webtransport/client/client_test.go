@@ -240,7 +240,7 @@ func loopback(t *testing.T, n *node) string {
 
 func TestTheRace(t *testing.T) {
 	t.Run("WebTransport wins", func(t *testing.T) {
-		c := dial(t, serve(t))
+		c := dial(t, serve(t, unhurried))
 		if conn, _ := c.Connection(); conn.Transport != wire.WebTransport || conn.Reason != "the first choice" {
 			t.Errorf("%+v", conn)
 		}

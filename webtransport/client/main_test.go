@@ -67,6 +67,9 @@ func serve(t *testing.T, change ...func(*server.Options)) *node {
 	return n
 }
 
+// unhurried lets WebTransport win the race on a machine that is busy for longer than the race's usual delay.
+func unhurried(o *server.Options) { o.RaceDelay = patience }
+
 // restart stops a server and starts another on the same folder and ports.
 func (n *node) restart(t *testing.T, change ...func(*server.Options)) *node {
 	t.Helper()

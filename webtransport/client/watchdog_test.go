@@ -102,11 +102,10 @@ func TestADeadUDPIsLeft(t *testing.T) {
 	c := dial(t, l.node, at(l.tcp.url()))
 	k := count(t, c)
 	l.udp.Lose(1)
-	gap := k.goesOn(t)
-	conn, _ := c.Connection()
-	if conn.Transport != wire.WebSocket {
-		t.Errorf("after a gap of %s: %+v", gap, conn)
-	}
+	kit.Until(t, "it is on WebSocket", func() client.Connection { conn, _ := c.Connection(); return conn }, func(conn client.Connection) bool {
+		return conn.Transport == wire.WebSocket
+	})
+	k.goesOn(t)
 }
 
 // A proxy lets nothing more through, and says nothing.
@@ -123,8 +122,11 @@ func TestASilentProxyIsLeft(t *testing.T) {
 	}
 }
 
-// A silence that is a healthy one is left alone, and costs a few packets.
-func TestAQuietSessionIsLeftAlone(t *testing.T) {
+// A silence that is a healthy one is left alone, and costs a few packets: so many a second, which make soak looks at.
+func TestAQuietSessionIsLeftAloneAtScale(t *testing.T) {
+	if kit.Race {
+		t.Skip("it counts packets a second, and a busy machine repeats some")
+	}
 	t.Parallel()
 	overBoth(t, func(t *testing.T, tr string) {
 		t.Parallel()

@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"skein.dev/skein/server"
 	"skein.dev/skein/webtransport/client"
@@ -18,7 +17,7 @@ import (
 
 func TestExamineAServerThatIsWell(t *testing.T) {
 	t.Parallel()
-	n := serve(t)
+	n := serve(t, func(o *server.Options) { o.RaceDelay = patience }) // however busy the machine, WebTransport comes first
 	c := dial(t, n)
 	talking := wire.SpawnParams{Type: "scripted", Script: "repeat forever\nsay x\nwait 20ms\nend"} // so that there are status datagrams
 	if _, err := c.Spawn(t.Context(), talking); err != nil {
@@ -85,9 +84,10 @@ func TestExamineIsInterrupted(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())
 	at := listening(t, func(net.Conn) { cancel() })
-	begin := time.Now()
-	r, err := doctor.Examine(ctx, client.Options{URL: "http://" + at, Token: "x"}, nil)
-	if err != nil || r.Door != "" || time.Since(begin) > 2*time.Second {
-		t.Errorf("after %s: %+v, %v", time.Since(begin), r, err)
+	long, end := context.WithTimeout(ctx, 1000*patience) // a part of which is longer than this test may take
+	defer end()
+	r, err := doctor.Examine(long, client.Options{URL: "http://" + at, Token: "x"}, nil)
+	if err != nil || r.Door != "" || long.Err() != context.Canceled {
+		t.Errorf("%v: %+v, %v", long.Err(), r, err)
 	}
 }

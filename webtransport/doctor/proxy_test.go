@@ -113,7 +113,7 @@ func TestExamineProxiesOfWebSocket(t *testing.T) {
 			t.Parallel()
 			var o client.Options
 			o = proxied(t, n, naming(&o, func(*wire.Door) {}), c.instead)
-			r := examine(t, 10*time.Second, o)
+			r := examine(t, 12*time.Second, o)
 			judged(t, r, "http=ok login=ok websocket=failed webtransport=ok")
 			if got := r.Check(doctor.CheckWebSocket); r.Door != wire.WebTransport || !strings.Contains(got.Found, c.found) {
 				t.Errorf("%s, %+v", r.Door, got)
