@@ -122,7 +122,7 @@ func TestDialEndsWithItsContext(t *testing.T) {
 		if !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("it ends with %v", err)
 		}
-	case <-time.After(10 * time.Second): // the connection itself would live on for 30
+	case <-time.After(25 * time.Second): // the connection itself would live on for 30
 		t.Fatal("it goes on without its context")
 	}
 }
