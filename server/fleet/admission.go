@@ -95,7 +95,7 @@ func (f *Fleet) changeAdmission(by noun.Caller, params wire.AdmissionParams) (_ 
 	}
 	a.Since, a.Actor, a.Reason, a.Request = &now, by.Actor, noun.Clip(params.Reason), by.Request
 	f.admission = a
-	f.admitted = f.change.Add(1)
+	f.feed.admitted()
 	f.changes = slices.DeleteFunc(append([]wire.Admission{a}, f.changes...), func(a wire.Admission) bool { return a.Since == nil || now.Sub(*a.Since) > noun.KeepRequests })
 	f.changes = f.changes[:min(len(f.changes), maxChanges)]
 	return &a, true

@@ -44,6 +44,7 @@ type agent struct {
 	logMu  sync.Mutex // held around appends
 	sealed bool       // the exit is in the log
 
+	place  place        // guarded by feed.mu
 	signed atomic.Int64 // when it last gave a sign of life; Unix nanoseconds
 
 	mu         sync.Mutex
@@ -51,8 +52,6 @@ type agent struct {
 	started    chan struct{} // closed when the attempt to start is over; each restart has its own
 	running    runner.Session
 	left       []wire.Leftover      // of the processes before a restart, as they ended
-	change     uint64               // Fleet.change at the last change of anything
-	fullChange uint64               // at the last change of what no status datagram carries
 	edits      int                  // of the record itself: what the log or a heartbeat brings is not worth a write
 	savedEdits int                  // guarded by saveMu
 	failures   []time.Time          // within the interval of the restart policy
@@ -74,15 +73,8 @@ func newAgent(f *Fleet, rec wire.Agent) *agent {
 		close(a.started)
 		close(a.ended)
 	}
-	a.change = f.change.Add(1)
-	a.fullChange = a.change
+	f.feed.moved(a, true)
 	return a
-}
-
-func (a *agent) alive() bool {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return a.rec.Status.Alive()
 }
 
 func (a *agent) record() wire.Agent {
@@ -104,10 +96,7 @@ func (a *agent) update(full bool, f func(rec *wire.Agent)) wire.Agent {
 // touch counts a change. The caller holds mu.
 func (a *agent) touch(full bool) {
 	a.rec.Rev++
-	a.change = a.fleet.change.Add(1)
-	if full {
-		a.fullChange = a.change
-	}
+	a.fleet.feed.moved(a, full)
 }
 
 // save stores the record as it is now; when it returns without error, it is on the disk.
@@ -304,6 +293,7 @@ func failed(e wire.Exit) bool { return e.Code != 0 || e.Signal != "" }
 // exited makes the end the truth: record first, then the event, after which nothing follows.
 func (a *agent) exited(reason wire.Reason, exit wire.Exit) {
 	exit.Message = noun.Clip(exit.Message)
+	a.fleet.died(a)
 	now := time.Now().UTC()
 	saved := a.update(true, func(rec *wire.Agent) {
 		rec.Status, rec.Reason, rec.Activity, rec.Question = wire.StatusExited, reason, wire.ActivityNone, ""
@@ -337,9 +327,9 @@ func (a *agent) exited(reason wire.Reason, exit wire.Exit) {
 }
 
 // orphaned ends the record of an agent that an earlier Skein left behind. It runs before the plane does.
-func (a *agent) orphaned(ctx context.Context, left []wire.Leftover) error {
+func (a *agent) orphaned(ctx context.Context, why string, left []wire.Leftover) error {
 	now := time.Now().UTC()
-	exit := wire.Exit{Code: -1, Message: "orphaned: Skein ended without stopping it", Leftovers: left}
+	exit := wire.Exit{Code: -1, Message: why, Leftovers: left}
 	rec := a.update(true, func(rec *wire.Agent) {
 		rec.Status, rec.Reason, rec.Activity, rec.Question = wire.StatusExited, wire.ReasonFailed, wire.ActivityNone, ""
 		rec.Tasks, rec.RestartAt, rec.Stalled, rec.StalledSince, rec.Suspended = nil, nil, false, nil, false

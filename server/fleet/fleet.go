@@ -19,7 +19,8 @@
 //	Work's own                             it calls the fleet with it held
 //	agent.clearing, saveMu, logMu          around what waits for the store, or for processes
 //	Fleet.mu                               which agents there are, and admission
-//	agent.mu, saver.mu                     a record; which of them are to be saved
+//	agent.mu                               a record
+//	feed.mu, saver.mu                      what changed; which records are to be saved
 package fleet
 
 import (
@@ -27,12 +28,12 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"log/slog"
 	"maps"
 	"slices"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"skein.dev/skein/server/noun"
@@ -137,8 +138,8 @@ type Fleet struct {
 
 	searches chan struct{} // a place for each search of a log that goes on
 
-	change atomic.Uint64 // counts changes over all agents
-	saves  saver
+	feed  feed
+	saves saver
 
 	ctx     context.Context // ends when Close has stopped every agent
 	stop    context.CancelFunc
@@ -147,20 +148,13 @@ type Fleet struct {
 
 	mu        sync.RWMutex
 	agents    map[wire.AgentID]*agent
+	live      map[*agent]struct{} // those that are alive
 	byRequest map[string]*agent
 	nextNum   uint32
 	closed    bool // the server stops
-	removed   []removal
 	admission wire.Admission
 	changes   []wire.Admission // of admission, the newest first: those whose requests may come again
 	keepers   []chan struct{}  // who waits for a change to be stored; while there are some, storeAdmission runs
-	admitted  uint64           // change at the last change of admission
-}
-
-// removal is an agent that was forgotten, for those who show a list.
-type removal struct {
-	id     wire.AgentID
-	change uint64
 }
 
 // New makes a fleet without agents. What it works on may be made with it; Open it then.
@@ -168,7 +162,7 @@ func New(o Options) *Fleet {
 	o.Keep = cmp.Or(o.Keep, DefaultKeepExited)
 	o.SearchBytes = cmp.Or(o.SearchBytes, wire.MaxSearchScan)
 	o.SearchTime = cmp.Or(o.SearchTime, defaultSearchTime)
-	f := &Fleet{o: o, log: o.Logger, types: o.Types, agents: map[wire.AgentID]*agent{}, byRequest: map[string]*agent{}, searches: make(chan struct{}, maxSearches)}
+	f := &Fleet{o: o, log: o.Logger, types: o.Types, agents: map[wire.AgentID]*agent{}, live: map[*agent]struct{}{}, feed: feed{keep: o.Keep}, byRequest: map[string]*agent{}, searches: make(chan struct{}, maxSearches)}
 	f.ctx, f.stop = context.WithCancel(context.Background())
 	f.saves.init(o.Logger)
 	return f
@@ -210,8 +204,8 @@ func (f *Fleet) detect() {
 	}
 }
 
-// recover loads the records of earlier runs. An agent that was alive then is an orphan: its processes are ended, and
-// it is exited (failed).
+// recover loads the records of earlier runs. An agent that was alive then is an orphan: its processes are ended, if they are of this
+// node, and it is exited (failed). A store has one server at a time, so that no other node's agents are alive either.
 func (f *Fleet) recover(ctx context.Context) error {
 	records, err := f.o.Store.Agents(ctx)
 	if err != nil {
@@ -219,7 +213,7 @@ func (f *Fleet) recover(ctx context.Context) error {
 	}
 	known := map[wire.AgentID]*wire.Process{}
 	for _, rec := range records {
-		if rec.Status.Alive() {
+		if rec.Status.Alive() && rec.Node == f.o.Node {
 			known[rec.ID] = rec.Process
 		}
 	}
@@ -230,7 +224,11 @@ func (f *Fleet) recover(ctx context.Context) error {
 	for _, rec := range records {
 		a := newAgent(f, rec)
 		if rec.Status.Alive() {
-			if err := a.orphaned(ctx, left[rec.ID]); err != nil {
+			why := "orphaned: Skein ended without stopping it"
+			if rec.Node != f.o.Node { // its processes are another machine's: none of this one's is looked for by their numbers
+				why = fmt.Sprintf("lost: it ran on node %s, which has left this store to node %s", rec.Node, f.o.Node)
+			}
+			if err := a.orphaned(ctx, why, left[rec.ID]); err != nil {
 				return err
 			}
 		} else if len(left[rec.ID]) > 0 { // it was said to be gone
@@ -263,7 +261,7 @@ func (f *Fleet) Close(ctx context.Context) []wire.StopReport {
 	}
 	f.closed = true
 	f.mu.Unlock()
-	res := f.haltAll(ctx, "server", f.all())
+	res := f.haltAll(ctx, "server", f.living())
 	f.running.Wait()
 	return res
 }
@@ -286,10 +284,8 @@ func (f *Fleet) Epoch() string { return f.o.Store.Epoch() }
 // Types lists the agent types by name, with how many of each are alive.
 func (f *Fleet) Types() []wire.AgentType {
 	alive := map[string]int{}
-	for _, a := range f.all() {
-		if rec := a.record(); rec.Status.Alive() {
-			alive[rec.Type]++
-		}
+	for _, a := range f.living() {
+		alive[a.typ]++
 	}
 	types := slices.SortedFunc(maps.Values(f.types), func(a, b wire.AgentType) int { return strings.Compare(a.Name, b.Name) })
 	for i := range types {
@@ -308,15 +304,12 @@ func (f *Fleet) alive(typ string) (of, all int) {
 
 // aliveLocked needs mu.
 func (f *Fleet) aliveLocked(typ string) (of, all int) {
-	for _, a := range f.agents {
-		if a.alive() {
-			all++
-			if a.typ == typ {
-				of++
-			}
+	for a := range f.live {
+		if a.typ == typ {
+			of++
 		}
 	}
-	return of, all
+	return of, len(f.live)
 }
 
 // Get finds an agent. Its error is CodeNotFound.
@@ -336,6 +329,20 @@ func (f *Fleet) agent(id wire.AgentID) (*agent, error) {
 		return nil, wire.Errorf(wire.CodeNotFound, "there is no agent %q", id).WithField("id")
 	}
 	return a, nil
+}
+
+// living are the agents that are alive.
+func (f *Fleet) living() []*agent {
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	return slices.Collect(maps.Keys(f.live))
+}
+
+// died takes an agent that ended from those that are alive.
+func (f *Fleet) died(a *agent) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	delete(f.live, a)
 }
 
 func (f *Fleet) all() []*agent {
@@ -386,52 +393,9 @@ func match(f *wire.Filter, a *wire.Agent) bool {
 	return strings.Contains(strings.ToLower(hay), strings.ToLower(f.Query))
 }
 
-// Change is the present moment for Changes.
-func (f *Fleet) Change() uint64 { return f.change.Load() }
-
-// Changed is what Changes gives.
-type Changed struct {
-	Packed  []wire.Agent   // only what a status datagram carries changed
-	Full    []wire.Agent   // more changed
-	Removed []wire.AgentID // forgotten
-	Now     uint64         // the moment of this answer
-
-	Admission *wire.Admission // nil: it did not change
-}
-
-// Changes gives the agents that changed after a moment.
-func (f *Fleet) Changes(since uint64) Changed {
-	c := Changed{Now: f.change.Load()}
-	if c.Now == since {
-		return c
-	}
-	f.mu.RLock()
-	defer f.mu.RUnlock()
-	for _, a := range f.agents {
-		a.mu.Lock()
-		switch {
-		case a.fullChange > since:
-			c.Full = append(c.Full, a.rec)
-		case a.change > since:
-			c.Packed = append(c.Packed, a.rec)
-		}
-		a.mu.Unlock()
-	}
-	for _, r := range f.removed {
-		if r.change > since {
-			c.Removed = append(c.Removed, r.id)
-		}
-	}
-	if f.admitted > since {
-		a := f.admission
-		c.Admission = &a
-	}
-	return c
-}
-
 // Beat is the heartbeat of every running agent.
 func (f *Fleet) Beat(now time.Time) {
-	for _, a := range f.all() {
+	for _, a := range f.living() {
 		a.beat(now)
 	}
 }
@@ -439,29 +403,24 @@ func (f *Fleet) Beat(now time.Time) {
 // Forget removes the oldest exited agents beyond those to keep. Those that left processes behind are kept as long as these are
 // there.
 func (f *Fleet) Forget(ctx context.Context) {
-	var exited []wire.Agent
-	for _, a := range f.all() {
-		if rec := a.record(); !rec.Status.Alive() && !rec.LeftBehind() {
-			exited = append(exited, rec)
-		}
-	}
-	if len(exited) <= f.o.Keep {
+	f.mu.RLock()
+	over := len(f.agents) - len(f.live) - f.o.Keep
+	f.mu.RUnlock()
+	if over <= 0 {
 		return
 	}
-	slices.SortFunc(exited, func(a, b wire.Agent) int { return int(int64(a.Num) - int64(b.Num)) })
-	for _, rec := range exited[:len(exited)-f.o.Keep] {
-		if err := f.o.Store.DeleteAgent(ctx, rec.ID); err != nil {
-			f.log.Error("an old agent could not be forgotten", "agent", rec.ID, "err", err)
+	exited := slices.DeleteFunc(f.all(), func(a *agent) bool { rec := a.record(); return rec.Status.Alive() || rec.LeftBehind() })
+	slices.SortFunc(exited, func(a, b *agent) int { return cmp.Compare(a.num, b.num) })
+	for _, a := range exited[:max(0, len(exited)-f.o.Keep)] {
+		if err := f.o.Store.DeleteAgent(ctx, a.id); err != nil {
+			f.log.Error("an old agent could not be forgotten", "agent", a.id, "err", err)
 			return
 		}
 		f.mu.Lock()
-		delete(f.agents, rec.ID)
-		delete(f.byRequest, rec.Request)
-		f.removed = append(f.removed, removal{rec.ID, f.change.Add(1)})
-		if len(f.removed) > f.o.Keep {
-			f.removed = slices.Clone(f.removed[1:])
-		}
+		delete(f.agents, a.id)
+		delete(f.byRequest, a.record().Request)
 		f.mu.Unlock()
+		f.feed.forgot(a)
 	}
 }
 

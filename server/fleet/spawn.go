@@ -244,6 +244,7 @@ func (f *Fleet) admit(by noun.Caller, s wire.SpawnParams, from origin) (*batch, 
 		a.takes = t.Tasks == wire.TasksLines
 		b.agents[i] = a
 		f.agents[rec.ID] = a
+		f.live[a] = struct{}{}
 		if rec.Request != "" {
 			f.byRequest[rec.Request] = a
 		}

@@ -127,9 +127,8 @@ func (f *Fleet) haltThese(actor string, agents []*agent, graceMS *int64) []wire.
 	return reports
 }
 
-// haltAll stops those of the agents that are alive. When ctx ends first, it gives no reports, and the stop goes on.
+// haltAll stops agents. When ctx ends first, it gives no reports, and the stop goes on.
 func (f *Fleet) haltAll(ctx context.Context, actor string, agents []*agent) []wire.StopReport {
-	agents = slices.DeleteFunc(agents, func(a *agent) bool { return !a.alive() })
 	done := make(chan []wire.StopReport, 1)
 	go func() { done <- f.haltThese(actor, agents, nil) }()
 	select {
