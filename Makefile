@@ -74,6 +74,7 @@ soak: test-deps build
 	SKEIN_REQUIRE_INTEROP=1 $(GO) test -p 1 -timeout 30m ./...
 	SKEIN_REQUIRE_INTEROP=1 $(GO) test -race -timeout 20m ./e2e/faults
 	$(MAKE) test-fuzz FUZZ=60s
+	cd static && EVERY=1 npm test --silent
 	cd e2e && EVERY=1 npx playwright test
 	@echo "every long test passed"
 

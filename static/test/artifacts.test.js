@@ -11,7 +11,7 @@ import { Peer } from './peer.js'
 import { streamOf } from './streams.js'
 import { eventually } from './until.js'
 
-const limit = { timeout: 30_000 }
+const limit = { timeout: 60_000 }
 const transports = /** @type {const} */ (['webtransport', 'websocket'])
 
 /**

@@ -10,7 +10,7 @@ import { until } from './until.js'
 
 const dist = new URL('../dist/', import.meta.url)
 const built = existsSync(new URL('skein.mjs', dist))
-const limit = { timeout: 10_000 }
+const limit = { timeout: 60_000 }
 
 /** @param {import('node:test').TestContext} t */
 function folder(t) {

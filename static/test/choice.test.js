@@ -5,7 +5,7 @@ import { Skein } from '../client/index.js'
 import { Peer } from './peer.js'
 import { eventually, until } from './until.js'
 
-const limit = { timeout: 10_000 }
+const limit = { timeout: 60_000 }
 const URL = 'https://skein.example:4433'
 const KEY = `skein.choice ${URL}`
 const WHY = 'WebTransport did not answer within 500 ms (is UDP blocked?)'

@@ -35,7 +35,7 @@ describe('docs/javascript.md', { skip: !existsSync(binary) && `${binary} is not 
   })
 
   for (const { name, code } of examples()) {
-    test(name, { timeout: 20_000 }, async () => {
+    test(name, { timeout: 60_000 }, async () => {
       /** @type {string[]} */
       const printed = []
       const given = { ...library, WebSocket, url: server.http, token: server.token, skein, console: { log: (/** @type {any[]} */ ...args) => printed.push(args.join(' ').trim()) } }

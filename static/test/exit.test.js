@@ -5,7 +5,7 @@ import { Skein } from '../client/index.js'
 import { Peer } from './peer.js'
 import { until } from './until.js'
 
-const limit = { timeout: 10_000 }
+const limit = { timeout: 60_000 }
 
 /**
  * Follows the timers that are set until the test ends. Those that fire after `closed` count as left: nobody cleared them.

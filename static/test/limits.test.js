@@ -6,7 +6,7 @@ import { MAX_LINE, MAX_MESSAGE } from '../client/codes.js'
 import { Peer } from './peer.js'
 import { eventually } from './until.js'
 
-const limit = { timeout: 20_000 }
+const limit = { timeout: 60_000 }
 const over = 'x'.repeat(MAX_LINE)
 
 /**

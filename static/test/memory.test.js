@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { Skein } from '../client/index.js'
 import { Peer } from './peer.js'
 
-const limit = { timeout: 20_000 }
+const limit = { timeout: 60_000 }
 
 /**
  * @param {import('node:test').TestContext} t

@@ -8,7 +8,7 @@ import { until } from './until.js'
 // What a browser's window and document are to the client: two targets of events.
 const page = new EventTarget()
 globalThis.addEventListener = /** @type {any} */ (page.addEventListener.bind(page))
-const limit = { timeout: 10_000 }
+const limit = { timeout: 60_000 }
 
 class Page extends EventTarget {
   visibilityState = 'hidden'

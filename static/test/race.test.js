@@ -5,7 +5,7 @@ import { Skein } from '../client/index.js'
 import { Peer } from './peer.js'
 import { until } from './until.js'
 
-const limit = { timeout: 10_000 }
+const limit = { timeout: 60_000 }
 
 /**
  * @param {import('node:test').TestContext} t

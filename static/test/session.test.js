@@ -4,7 +4,7 @@ import { Skein } from '../client/index.js'
 import { Peer } from './peer.js'
 import { eventually, until } from './until.js'
 
-const limit = { timeout: 20_000 }
+const limit = { timeout: 60_000 }
 const transports = /** @type {const} */ (['webtransport', 'websocket'])
 
 /**

@@ -7,7 +7,7 @@ import { eventually, until } from './until.js'
 
 // A path that swallows everything, as the client sees it. pulse.test.js has when it is doubted; here is what follows.
 
-const limit = { timeout: 20_000 }
+const limit = { timeout: 60_000 }
 const transports = /** @type {const} */ (['webtransport', 'websocket'])
 
 /** @param {import('node:test').TestContext} t @param {Peer} peer @param {number} [ping_ms] */

@@ -5,7 +5,7 @@ import { toPayload } from '../client/payload.js'
 import { Peer } from './peer.js'
 import { eventually } from './until.js'
 
-const limit = { timeout: 20_000 }
+const limit = { timeout: 60_000 }
 const transports = /** @type {const} */ (['webtransport', 'websocket'])
 
 /**
