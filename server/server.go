@@ -100,6 +100,8 @@ type Server struct {
 	hub     *hub // of the fleet
 	taskHub *hub
 
+	fragments fragments
+
 	addrs    Addresses
 	httpPort int
 	localTLS bool // --listen is of this machine alone

@@ -46,14 +46,20 @@ func (t *taskLane) replace(cancel context.CancelFunc) {
 }
 
 func (t *taskLane) requests(ctx context.Context, l *lane, m *wire.Message) (any, error) {
-	if m.Method == wire.MethodTaskWatch {
-		return call(m, func(v wire.TaskWatchParams) (any, error) { return t.open(v), nil })
+	switch m.Method {
+	case wire.MethodTaskWatch:
+		return call(m, t.open)
+	case wire.MethodTaskRender:
+		return call(m, func(v wire.TaskRenderParams) (any, error) { return l.c.s.renderTasks(ctx, v) })
 	}
 	return l.c.call(ctx, wire.LaneTask, m)
 }
 
 // open starts a watch. Its updates follow its answer.
-func (t *taskLane) open(p wire.TaskWatchParams) then {
+func (t *taskLane) open(p wire.TaskWatchParams) (any, error) {
+	if err := p.HTML.Check(); err != nil {
+		return nil, err
+	}
 	s := t.l.c.s
 	res := wire.TaskWatchResult{Epoch: s.plane.Epoch()}
 	known := p.Epoch == "" || p.Epoch == res.Epoch
@@ -64,15 +70,19 @@ func (t *taskLane) open(p wire.TaskWatchParams) then {
 	res.Recovered = known && recovered
 	ctx, cancel := context.WithCancel(t.l.c.ctx)
 	t.replace(cancel)
-	return then{res, func() { t.watch.Go(func() { t.follow(ctx, p.Filter, ch) }) }}
+	return then{res, func() { t.watch.Go(func() { t.follow(ctx, p, ch) }) }}, nil
 }
 
 // follow sends what changes, the latest state of each task. A client that reads slowly gets less often more.
-func (t *taskLane) follow(ctx context.Context, f wire.TaskFilter, ch tasks.Changed) {
+func (t *taskLane) follow(ctx context.Context, p wire.TaskWatchParams, ch tasks.Changed) {
 	s := t.l.c.s
 	for first := true; ; first = false {
 		if len(ch.Tasks)+len(ch.Removed) > 0 || first {
-			if t.send(ctx, wire.TaskUpdate{Tasks: ch.Tasks, Removed: ch.Removed, Cursor: ch.Cursor, Counts: ch.Counts}) != nil {
+			u := wire.TaskUpdate{Tasks: ch.Tasks, Removed: ch.Removed, Cursor: ch.Cursor, Counts: ch.Counts}
+			if !first {
+				u.HTML = s.renderChanges(ctx, p, ch.Tasks)
+			}
+			if t.send(ctx, u) != nil {
 				return
 			}
 		}
@@ -81,13 +91,19 @@ func (t *taskLane) follow(ctx context.Context, f wire.TaskFilter, ch tasks.Chang
 		case <-ctx.Done():
 			return
 		}
-		ch = s.plane.Tasks.Changes(ch.Now, f)
+		ch = s.plane.Tasks.Changes(ch.Now, p.Filter)
 	}
 }
 
 // send sends an update in parts. The cursor comes with the last: a client that has only some begins again.
 func (t *taskLane) send(ctx context.Context, u wire.TaskUpdate) error {
 	tasks, removed := wire.Pages(u.Tasks, taskPart), slices.Collect(slices.Chunk(u.Removed, removedPart))
+	if len(u.HTML) > 0 { // may fill a message
+		if err := t.l.notify(wire.NoteTasks, wire.TaskUpdate{HTML: u.HTML, More: true}); err != nil {
+			return err
+		}
+		u.HTML = nil
+	}
 	for len(tasks)+len(removed) > 0 {
 		part := wire.TaskUpdate{More: true}
 		if len(tasks) > 0 {
@@ -141,6 +157,9 @@ func (c *conn) serveResults(l *lane, h wire.Header) {
 			return
 		}
 		for _, r := range results {
+			if h.HTML {
+				r.HTML = c.s.renderResult(ctx, r)
+			}
 			if err := l.notify(wire.NoteResult, r); err != nil {
 				l.cancel(lineCode(err))
 				return

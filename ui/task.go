@@ -5,6 +5,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/a-h/templ"
+
 	"skein.dev/skein/webtransport/wire"
 )
 
@@ -189,6 +191,7 @@ type panelView struct {
 	Nothing         string // for none
 	Pending         string // while it is still to come
 	Done            float64
+	Ticks           templ.Attributes // of Pending
 	Hidden          bool
 }
 
@@ -214,7 +217,7 @@ func resultPanel(t *wire.Task, now time.Time) panelView {
 	v := panelOf(t, "result", resultWord(t), t.Result)
 	v.Nothing = "It gave no output."
 	if !t.State.Terminal() {
-		v.Pending, v.Done = TaskText(t, now), Done(t)
+		v.Pending, v.Done, v.Ticks = TaskText(t, now), Done(t), countdown(t, now)
 	}
 	v.Hidden = t.Result == nil && (t.State != wire.TaskWorking || t.Orchestration != nil) // the banner, or the results, say it
 	return v

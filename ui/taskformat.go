@@ -142,7 +142,7 @@ func TaskAge(t *wire.Task, now time.Time) string {
 func Waiting(t *wire.Task, now time.Time) string {
 	if t.NotBefore != nil && t.Position == 0 {
 		if left := t.NotBefore.Sub(now); left > 0 {
-			return "Attempt " + strconv.Itoa(t.Attempt+1) + " follows in " + Span(left+time.Second-1)
+			return followsIn(t) + Span(left+time.Second-1)
 		}
 	}
 	switch w := Clean(t.Waiting); {

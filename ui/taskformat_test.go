@@ -20,7 +20,7 @@ type taskCase struct {
 	Moments                                        [][]any
 }
 
-// TestTaskFormat reads the table that static/test/app-taskformat.test.js reads too.
+// TestTaskFormat reads the table of which static/test/app-taskformat.test.js reads titles, words and acts, too.
 func TestTaskFormat(t *testing.T) {
 	var table struct {
 		Now      time.Time
@@ -37,7 +37,12 @@ func TestTaskFormat(t *testing.T) {
 		got := taskCase{Task: c.Task, Title: TaskTitle(x), Word: TaskWord(x.State), Glyph: taskGlyph(x.State), Group: TaskGroup(x), Doer: Doer(x),
 			Attempts: Attempts(x), Age: TaskAge(x, table.Now), Text: TaskText(x, table.Now), Kind: bannerKind(x), Banner: bannerText(x, table.Now),
 			More: bannerMore(x), Part: partOf(x), Done: Done(x), Cancelable: Cancelable(x), Retryable: Retryable(x)}
+		keys := map[string]bool{}
 		for _, m := range TaskTimeline(x) {
+			if keys[m.key()] {
+				t.Errorf("task %s has two moments %q: the page takes them for one", x.ID, m.key())
+			}
+			keys[m.key()] = true
 			got.Moments = append(got.Moments, []any{m.Glyph, m.Title, m.Blame, m.Detail, m.Name, m.Later})
 		}
 		if !reflect.DeepEqual(got, c) {
@@ -65,6 +70,33 @@ func TestTaskFormat(t *testing.T) {
 	}
 	for _, c := range table.Results {
 		check("resultText", c.in, resultText(&c.in), c.out)
+	}
+}
+
+func TestALongResultIsCutBetweenCharacters(t *testing.T) {
+	for in, want := range map[string]string{strings.Repeat("ä", 600): strings.Repeat("ä", 512) + "…", strings.Repeat("x", 1024): strings.Repeat("x", 1024)} {
+		if got := resultText(&wire.Task{State: wire.TaskCompleted, Result: &wire.Payload{Text: in}}); got != want {
+			t.Errorf("%d bytes are shown as %d", len(in), len(got))
+		}
+	}
+}
+
+func TestCellsThatTick(t *testing.T) {
+	now := time.Date(2026, 3, 4, 14, 30, 0, 0, time.UTC)
+	later, ended := now.Add(5*time.Second), now.Add(-time.Minute)
+	waits := wire.Task{State: wire.TaskSubmitted, Attempt: 1, NotBefore: &later, CreatedAt: ended}
+	if c := countdown(&waits, now); c["data-tick"] != "left" || c["data-before"] != "Attempt 2 follows in " || c["data-then"] != "Waiting for an agent" || c["data-at"] != iso(later) {
+		t.Errorf("what follows ticks as %v", c)
+	}
+	waits.Position = 1
+	if c := countdown(&waits, now); c != nil {
+		t.Errorf("what is in line ticks as %v", c)
+	}
+	if a := ageTick(&waits); a["data-tick"] != "span" || a["data-at"] != iso(ended) {
+		t.Errorf("its age ticks as %v", a)
+	}
+	if a := ageTick(&wire.Task{State: wire.TaskFailed, EndedAt: &ended}); a["data-tick"] != "ago" || a["data-at"] != iso(ended) {
+		t.Errorf("the age of what is over ticks as %v", a)
 	}
 }
 

@@ -47,7 +47,7 @@ export function parseHeader(line) {
   for (const name of ['after', 'tail', 'offset']) {
     if (!Number.isSafeInteger(h[name] ?? 0) || h[name] < 0) throw badHeader(`"${name}" must be a whole number, zero or more`)
   }
-  if (typeof (h.follow ?? false) !== 'boolean') throw badHeader('"follow" must be true or false')
+  for (const name of ['follow', 'html']) if (typeof (h[name] ?? false) !== 'boolean') throw badHeader(`"${name}" must be true or false`)
   if (h.lane === 'agent' && !h.agent) throw badHeader('lane "agent" without "agent"')
   if (h.lane === 'result' && !h.task) throw badHeader('lane "result" without "task"')
   if (h.lane === 'bulk' && !(h.artifact && (h.op === 'put' || h.op === 'get'))) throw badHeader('lane "bulk" needs "artifact" and "op" (put or get)')

@@ -110,11 +110,23 @@ export class Tasks {
    * @param {wire.TaskFilter} [options.filter]
    * @param {number} [options.after] the `cursor` of an update from before: what changed since follows
    * @param {string} [options.epoch] its epoch
+   * @param {wire.TaskHTML} [options.html] a component of Skein's own pages: updates have what changes as that, too
    * @param {AbortSignal} [options.signal]
    * @returns {AsyncGenerator<wire.TaskUpdate & Position, never, void>}
    */
-  watch({ filter = {}, after, epoch, signal } = {}) {
-    return watch(this.#host, { lane: 'task', method: 'task.watch', note: 'tasks', params: { filter }, after, epoch, signal })
+  watch({ filter = {}, html, after, epoch, signal } = {}) {
+    return watch(this.#host, { lane: 'task', method: 'task.watch', note: 'tasks', params: { filter, html }, after, epoch, signal })
+  }
+
+  /**
+   * Tasks as parts of Skein's own pages, by id; 100 at most are asked for at once. Those that are gone are left out.
+   * @param {string[]} ids
+   * @param {wire.TaskHTML} html
+   * @param {CallOptions} [options]
+   * @returns {Promise<Record<string, string>>}
+   */
+  async render(ids, html, options) {
+    return (await this.#host.call('task.render', { ids, html }, options)).html
   }
 
   /**
@@ -126,6 +138,7 @@ export class Tasks {
    * @param {string} id
    * @param {object} [options]
    * @param {number} [options.after] the ordinal of the last result that is known already
+   * @param {boolean} [options.html] results have a part of Skein's own page, too
    * @param {AbortSignal} [options.signal]
    */
   results(id, options) {
@@ -190,10 +203,10 @@ export class Results {
 /**
  * @param {Host} host
  * @param {string} task
- * @param {{after?: number, signal?: AbortSignal}} [options]
+ * @param {{after?: number, html?: boolean, signal?: AbortSignal}} [options]
  * @returns {AsyncGenerator<wire.Result, wire.Task, void>}
  */
-function readResults(host, task, { after = 0, signal } = {}) {
+function readResults(host, task, { after = 0, html, signal } = {}) {
   /**
    * @param {Lane} lane
    * @returns {AsyncGenerator<wire.Result, {value: wire.Task} | void, void>}
@@ -208,7 +221,7 @@ function readResults(host, task, { after = 0, signal } = {}) {
       yield m.params
     }
   }
-  return resume(host, { header: () => ({ lane: 'result', task, ...(after > 0 && { after }) }), read, detail: () => ({ task, after }), signal })
+  return resume(host, { header: () => ({ lane: 'result', task, html, ...(after > 0 && { after }) }), read, detail: () => ({ task, after }), signal })
 }
 
 /**

@@ -499,6 +499,9 @@
  * @property {number} cursor
  * @property {Partial<Record<TaskState, number>>} [counts]
  * @property {boolean} [more] a further part of the same update follows
+ * @property {Record<string, string>} [html] of what changed, by id: what the watch asked for
+ *
+ * @typedef {'row' | 'card' | 'page' | 'twig'} TaskHTML a component of Skein's own pages
  *
  * @typedef {object} OrchestrateParams
  * @property {string} [name]
@@ -528,6 +531,7 @@
  * @property {Payload} [output]
  * @property {FailureReason} [failure]
  * @property {string} [message]
+ * @property {string} [html] a part of Skein's own page, on a lane that asked for it
  */
 
 /**

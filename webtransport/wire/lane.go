@@ -69,6 +69,7 @@ type Header struct {
 
 	// For LaneResult.
 	Task TaskID `json:"task,omitempty"`
+	HTML bool   `json:"html,omitempty"` // Result.HTML comes with each
 
 	// For LaneBulk.
 	Artifact ArtifactID `json:"artifact,omitempty"`

@@ -64,6 +64,7 @@ var Methods = []Method{
 	{Name: MethodTaskRetry, Lane: LaneTask, Effect: Once},
 	{Name: MethodTaskOrchestrate, Lane: LaneTask, Effect: Once},
 	{Name: MethodTaskWatch, Lane: LaneTask, Effect: Once, Session: true},
+	{Name: MethodTaskRender, Lane: LaneTask, Session: true},
 
 	{Name: MethodMemoryStore, Lane: LaneMemory, Effect: Once, Order: []string{"namespace", "key"}},
 	{Name: MethodMemoryRetrieve, Lane: LaneMemory, Quick: true},

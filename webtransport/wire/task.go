@@ -309,6 +309,7 @@ const (
 	MethodTaskWait        = "task.wait"
 	MethodTaskOrchestrate = "task.orchestrate"
 	MethodTaskWatch       = "task.watch" // then NoteTasks until the lane ends; a second one replaces the first
+	MethodTaskRender      = "task.render"
 )
 
 const (
@@ -382,6 +383,41 @@ type TaskWatchParams struct {
 	After  uint64     `json:"after,omitempty"` // TaskUpdate.Cursor of the last update; 0: all tasks
 	Epoch  string     `json:"epoch,omitempty"` // that After belongs to
 	Filter TaskFilter `json:"filter,omitzero"`
+	HTML   TaskHTML   `json:"html,omitempty"` // what changes comes as this, too: TaskUpdate.HTML
+}
+
+// TaskHTML names a component of Skein's own pages that shows a task. The HTML is made for the scripts of the same server's
+// pages, and may be another in its next version.
+type TaskHTML string
+
+const (
+	TaskAsRow  TaskHTML = "row"  // in the queue
+	TaskAsCard TaskHTML = "card" // on the board
+	TaskAsPage TaskHTML = "page" // on its own page; in a watch, the others that match are twigs
+	TaskAsTwig TaskHTML = "twig" // on the page of a task that it is below of
+)
+
+// Check refuses components that there are not.
+func (h TaskHTML) Check() error {
+	switch h {
+	case "", TaskAsRow, TaskAsCard, TaskAsPage, TaskAsTwig:
+		return nil
+	}
+	return Errorf(CodeInvalidParams, "html is row, card, page or twig, not %q", h).WithField("html")
+}
+
+// MaxRender bounds the tasks of a TaskRenderParams, and those of an update whose HTML comes with it.
+const MaxRender = 100
+
+// TaskRenderParams ask for tasks as they are now, as parts of a page.
+type TaskRenderParams struct {
+	IDs  []TaskID `json:"ids"` // 1 to MaxRender
+	HTML TaskHTML `json:"html"`
+}
+
+// TaskRenderResult has the HTML of the tasks that there are. Those that do not fit a message are left out: they are asked for again.
+type TaskRenderResult struct {
+	HTML map[TaskID]string `json:"html"`
 }
 
 // TaskWatchResult opens a watch. The tasks themselves come as updates.
@@ -398,6 +434,8 @@ type TaskUpdate struct {
 	Cursor  uint64            `json:"cursor"`
 	Counts  map[TaskState]int `json:"counts,omitempty"`
 	More    bool              `json:"more,omitempty"` // a further part of the same update follows
+	// HTML is what the watch asked for, of what changed: not of the first list, nor when more than MaxRender change at once.
+	HTML map[TaskID]string `json:"html,omitempty"`
 }
 
 // AggregateMode says when an orchestration is complete.
@@ -445,6 +483,7 @@ type Result struct {
 	Output  *Payload      `json:"output,omitempty"`
 	Failure FailureReason `json:"failure,omitempty"`
 	Message string        `json:"message,omitempty"`
+	HTML    string        `json:"html,omitempty"` // on a lane that asked for it
 }
 
 // Aggregate is how an orchestration ended. Its Task.Result is, by mode: all and quorum, a JSON array of [Result] by

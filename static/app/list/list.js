@@ -35,6 +35,8 @@ export class List extends EventTarget {
   #picked = new Set()
   /** @type {string | undefined} where a range begins */
   #anchor
+  /** @type {E[]} to be revealed, once the first has a row */
+  #fresh = []
   #item
   #record
   #pickAll = one(document, '#pick-all')
@@ -112,6 +114,7 @@ export class List extends EventTarget {
   write() {
     this.#due = false
     if (this.whole) this.frame()
+    this.#reveal()
   }
 
   /**
@@ -217,13 +220,21 @@ export class List extends EventTarget {
     this.#due = false
     this.frame()
     const fresh = new Set(ids)
-    const shown = this.shown.filter((e) => fresh.has(this.#idOf(e)))
-    this.focus(shown[0])
-    for (const e of shown) {
-      const element = this.rows.get(this.#idOf(e))?.element
-      if (element) flash(element)
-    }
-    return shown.some((e) => this.rows.has(this.#idOf(e)))
+    this.#fresh = this.shown.filter((e) => fresh.has(this.#idOf(e)))
+    const [first] = this.#fresh
+    if (first) this.giveRow(first)
+    this.#reveal()
+    return first !== undefined
+  }
+
+  /** Shows what is to be revealed, when the first has a row. */
+  #reveal() {
+    const rows = this.#fresh.map((e) => this.rows.get(this.#idOf(e)))
+    if (!rows[0]?.element.isConnected) return
+    const [first] = this.#fresh
+    this.#fresh = []
+    this.focus(first)
+    for (const row of rows) if (row) flash(row.element)
   }
 
   /** @param {E} entry */

@@ -1,25 +1,25 @@
 /**
- * The page of one task. The server rendered it; this follows the task, and all below it, from there.
+ * The page of one task. The server rendered it; this follows the task, and all below it, from there. What changes of it the server
+ * renders anew; the page puts it in its place.
  */
 import { payloadText } from '../../client/index.js'
 import { kept } from '../artifact/kept.js'
-import { clone, field, mark, one, shape, write } from '../lib/dom.js'
-import { clean, clock, when } from '../lib/format.js'
+import { field, mark, one } from '../lib/dom.js'
+import { clean } from '../lib/format.js'
 import { listen } from '../lib/keys.js'
+import { leaving } from '../lib/later.js'
+import { morph, parse } from '../lib/morph.js'
 import { page } from '../lib/page.js'
+import { tick } from '../lib/ticks.js'
 import { failed, toast } from '../lib/toast.js'
 import { CancelDialog, retry } from './cancel.js'
-import { Panel } from './panel.js'
+import { Fragments } from './fragments.js'
 import { ResultList } from './results.js'
 import { SubmitDialog } from './submit.js'
-import {
-  agentURL, attempts, bannerKind, bannerMore, bannerText, cancelable, done, isChild, isOver, lastRun, moments, retryable, stoppable, taskAge,
-  taskGlyph, taskText, taskTitle, taskURL,
-} from './taskformat.js'
-import { writeAgent, writeStatus } from './taskrow.js'
+import { cancelable, isChild, isOver, lastRun, retryable, stoppable, taskURL } from './taskformat.js'
 import { Tree } from './tree.js'
 
-/** @import { Payload, Task } from '../../client/types.js' */
+/** @import { Task } from '../../client/types.js' */
 
 /** The first in a line are told whenever their place changes. */
 const TOLD = 20
@@ -28,13 +28,20 @@ const skein = page()
 const root = one(document, '#task')
 const id = root.dataset.id ?? ''
 
+const fragments = new Fragments(skein, (kind, ids, html) => {
+  for (const made of ids) {
+    const text = html[made]
+    if (text && kind === 'page') show(text)
+    else if (text) tree?.show(made, text)
+  }
+  tick(root)
+})
 const cancel = new CancelDialog(skein)
 const submitting = new SubmitDialog(skein, (next) => location.assign(taskURL(next.id)))
-const panels = { result: new Panel(one(root, '#result')), input: new Panel(one(root, '#input')) }
-const tree = root.querySelector('#below') ? new Tree(one(root, '#below'), id) : undefined
+const tree = root.querySelector('#below') ? new Tree(one(root, '#below'), id, (below) => fragments.want('twig', below)) : undefined
 const results = root.querySelector('#results') ? new ResultList(one(root, '#results')) : undefined
 
-/** @type {Task | undefined} as it is now; its payloads are whole once they were asked for */
+/** @type {Task | undefined} as it is now */
 let task
 /** @type {Map<string, Task>} those below it */
 const below = new Map()
@@ -42,175 +49,106 @@ const below = new Map()
 let arrive = () => {}
 /** @type {Promise<void>} */
 const arrived = new Promise((resolve) => (arrive = resolve))
+const ends = leaving()
 
-// --- the head ---
+// --- what changes ---
 
-const head = {
-  line: one(root, '.agent-head'), agent: one(root, '.facts [data-f="agent"]'), noAgent: field(root, 'no-agent'), try: one(root, '.facts [data-f="try"]'),
-  age: one(root, '.facts [data-f="age"]'), banner: one(root, '#banner'), moments: one(root, '#moments'),
-}
-const acts = {
-  retry: form('retry'), cancel: form('cancel'), stop: form('stop'),
-}
-
-/** @param {string} name @returns {HTMLFormElement} */
-function form(name) {
-  return one(root, `form[data-act="${name}"]`)
-}
-
-/** @param {Task} t */
-function show(t) {
-  task = t
-  mark(root, 'data-state', t.state)
-  writeStatus(head.line, t)
-  writeAgent(head.agent, t)
-  head.noAgent.hidden = Boolean(lastRun(t)?.agent)
-  write(head.try, attempts(t))
-  acts.retry.hidden = !retryable(t)
-  acts.cancel.hidden = !cancelable(t)
-  acts.stop.hidden = !stoppable(t)
-  results?.tally(t)
-  timeline(t)
-  outcome(t)
-  const sign = t.state === 'input_required' ? '? ' : t.state === 'failed' ? '✕ ' : ''
-  document.title = `${sign}${taskTitle(t)} · Skein`
-  tick()
-}
-
-/** @param {Task} t */
-function banner(t) {
-  const kind = bannerKind(t)
-  mark(head.banner, 'data-kind', kind)
-  head.banner.hidden = kind === ''
-  if (kind === '') return
-  shape(field(head.banner, 'why-glyph'), `s-${taskGlyph(t.state)}`)
-  const agent = lastRun(t)?.agent ?? ''
-  const question = kind === 'input' ? clean(skein.fleet.agents.get(agent)?.question ?? '') : ''
-  write(field(head.banner, 'why'), question || bannerText(t, Date.now()))
-  const more = bannerMore(t)
-  field(head.banner, 'why-more').hidden = more === ''
-  write(field(head.banner, 'why-more'), more)
-  const answer = field(head.banner, 'answer')
-  answer.hidden = kind !== 'input'
-  mark(answer, 'href', agentURL(agent))
-}
-
-/** @param {Task} t */
-function outcome(t) {
-  panels.result.hidden = !t.result && (t.state !== 'working' || Boolean(t.orchestration)) // the banner, or the results, say it
-  if (isOver(t)) panels.result.show(t.result)
-  else panels.result.pending(taskText(t, Date.now()), done(t))
-}
-
-/** @param {Task} t */
-function timeline(t) {
-  const now = Date.now()
-  const items = /** @type {HTMLElement[]} */ ([...head.moments.children])
-  const old = new Map(items.map((el) => [el.dataset.key, el]))
-  let at = head.moments.firstElementChild
-  for (const m of moments(t)) {
-    const el = old.get(m.key) ?? clone('task-moment')
-    old.delete(m.key)
-    mark(el, 'data-key', m.key)
-    mark(el, 'data-state', m.glyph)
-    mark(el, 'data-later', m.later)
-    shape(field(el, 'glyph'), `s-${m.glyph}`)
-    write(field(el, 'title'), m.title)
-    for (const name of /** @type {const} */ (['blame', 'detail'])) {
-      write(field(el, name), m[name])
-      field(el, name).hidden = m[name] === ''
-    }
-    field(el, 'who').hidden = m.agent === ''
-    write(field(el, 'agent'), m.name)
-    mark(field(el, 'agent'), 'href', agentURL(m.agent))
-    mark(field(el, 'clock'), 'datetime', m.time)
-    mark(field(el, 'clock'), 'title', m.time)
-    write(field(el, 'clock'), clock(m.time))
-    write(field(el, 'ago'), when(m.time, now))
-    if (el === at) at = at.nextElementSibling
-    else head.moments.insertBefore(el, at)
+/** @param {string} html the parts that change, each with the id of its place */
+function show(html) {
+  for (const part of parse(html)) {
+    const el = document.getElementById(part.id)
+    if (el) morph(el, part)
   }
-  for (const el of old.values()) el.remove()
-  for (const el of items) if (el.dataset.key === undefined) el.remove() // the server's, which have no key
+  tick(root)
+  title()
 }
 
-function tick() {
-  const now = Date.now()
-  for (const el of head.moments.children) write(field(el, 'ago'), when(field(el, 'clock').getAttribute('datetime') ?? '', now))
-  tree?.tick(now)
-  if (!task) return
-  write(head.age, taskAge(task, now))
-  banner(task)
-  if (!isOver(task)) panels.result.pending(taskText(task, now), done(task))
+/** Says in the tab how the task stands. */
+function title() {
+  const sign = task?.state === 'input_required' ? '? ' : task?.state === 'failed' ? '✕ ' : ''
+  document.title = `${sign}${one(root, 'h1').textContent} · Skein`
 }
-setInterval(() => document.hidden || tick(), 1000)
+
+setInterval(() => document.hidden || tick(root), 1000)
+tick(root)
 
 // --- live ---
 
-const ends = new AbortController()
-addEventListener('pagehide', (e) => {
-  if (!e.persisted) ends.abort(new Error('the page is gone'))
-})
-
-/** Payloads that are whole, as they were asked for; those of a watch are cut. @type {{input?: Payload, result?: Payload}} */
-const whole = {}
-
-/** @param {Task} t as a watch gives it */
-async function take(t) {
-  const cut = (/** @type {Payload | undefined} */ p) => Boolean(p?.size)
-  if ((cut(t.input) && !whole.input) || (cut(t.result) && !whole.result)) {
-    const full = await skein.tasks.get(id, { signal: ends.signal })
-    whole.input = full.input ?? {}
-    if (full.result) whole.result = full.result
-  }
-  if (!isOver(t)) delete whole.result // another attempt, another result
-  show({ ...t, input: whole.input ?? t.input, ...(t.result && { result: whole.result ?? t.result }) })
+/**
+ * @param {Task} t
+ * @param {string | undefined} html
+ */
+function take(t, html) {
+  task = t
+  mark(root, 'data-state', t.state)
+  title()
+  if (html) show(html)
+  else fragments.want('page', id)
 }
 
 async function follow() {
-  /** @type {Map<string, Task> | undefined} */
-  let incoming
-  for await (const u of skein.tasks.watch({ filter: { root: id }, signal: ends.signal })) {
-    if (u.reset) incoming = new Map()
-    const news = incoming ?? new Map()
+  // of an update, whose parts come one by one
+  let reset = false
+  /** @type {Map<string, Task>} */
+  let news = new Map()
+  /** @type {string[]} */
+  let gone = []
+  /** @type {Record<string, string>} */
+  let html = {}
+  for await (const u of skein.tasks.watch({ filter: { root: id }, html: 'page', signal: ends })) {
+    reset ||= u.reset
+    if (u.reset) [news, gone, html] = [new Map(), [], {}]
     for (const t of u.tasks ?? []) news.set(t.id, t)
-    for (const gone of u.removed ?? []) news.delete(gone)
+    gone.push(...(u.removed ?? []))
+    Object.assign(html, u.html)
     if (u.more) continue
-    const removed = incoming ? [...below.keys()].filter((x) => !news.has(x)) : (u.removed ?? [])
-    if (removed.includes(id) || (incoming && !news.has(id))) toast('failed', 'The task is forgotten', 'The oldest tasks that are over are. This is how it was.')
-    incoming = undefined
+    const removed = reset ? [...below.keys()].filter((x) => !news.has(x)) : gone
+    if (removed.includes(id) || (reset && !news.has(id))) toast('failed', 'The task is forgotten', 'The oldest tasks that are over are. This is how it was.')
     const own = news.get(id)
     news.delete(id)
     for (const t of news.values()) below.set(t.id, t)
-    for (const gone of removed) below.delete(gone)
-    tree?.put(news.values(), removed)
-    if (own) await take(own)
+    for (const x of removed) below.delete(x)
+    tree?.put(news.values(), removed, html)
+    if (own) take(own, html[id])
+    tick(root)
     arrive()
+    ;[reset, news, gone, html] = [false, new Map(), [], {}]
   }
 }
 
 async function stream() {
   if (!results) return
-  const all = skein.tasks.results(id, { after: results.after, signal: ends.signal })
+  const all = skein.tasks.results(id, { after: results.after, html: true, signal: ends })
   for await (const r of all) results.add(r)
 }
 
 for (const part of [follow(), stream()]) {
   part.catch((e) => {
-    if (!ends.signal.aborted) failed('The task is no longer live', e)
+    if (!ends.aborted) failed('The task is no longer live', e)
   })
 }
-/** Far back in a line a task is not told of every step. */
-async function place() {
-  if (document.hidden || task?.state !== 'submitted' || (task.position ?? 0) <= TOLD) return
-  const { state, waiting, position } = await skein.tasks.get(id, { signal: ends.signal })
-  if (state === 'submitted' && task.state === 'submitted') show({ ...task, waiting, position })
-}
-setInterval(() => place().catch(() => {}), 5000) // the next time may go better
 
-skein.fleet.addEventListener('change', () => task?.state === 'input_required' && banner(task))
+/** Far back in a line a task is not told of every step. */
+function place() {
+  if (!document.hidden && task?.state === 'submitted' && (task.position ?? 0) > TOLD) fragments.want('page', id)
+}
+setInterval(place, 5000)
+
+let question = ''
+skein.fleet.addEventListener('change', () => { // its agent may ask something else, which is no change of the task
+  const asks = task?.state === 'input_required' ? clean(skein.fleet.agents.get(lastRun(task)?.agent ?? '')?.question ?? '') : ''
+  if (asks !== question && asks !== '') fragments.want('page', id)
+  question = asks
+})
 
 // --- acts ---
+
+const acts = { retry: form('retry'), cancel: form('cancel'), stop: form('stop') }
+
+/** @param {string} name @returns {HTMLFormElement} */
+function form(name) {
+  return one(root, `form[data-act="${name}"]`)
+}
 
 const openBelow = () => [...below.values()].filter((t) => !isOver(t)).length
 
@@ -233,29 +171,34 @@ for (const name of /** @type {const} */ (['retry', 'cancel', 'stop'])) {
 }
 
 /** Opens the form with what this task was. */
-const again = known((task) => {
-  if (!task.orchestration) return submitting.open(task)
+const again = known((task) => void refill(task).catch((e) => failed('The form can’t be filled in', e)))
+
+/** @param {Task} task */
+async function refill(task) {
+  if (!task.orchestration) return submitting.open(await skein.tasks.get(id)) // its payloads are whole
   const children = [...below.values()].filter((t) => t.parent === id && isChild(t)).sort((a, b) => (a.index ?? 0) - (b.index ?? 0))
   const inputs = children.map((t) => payloadText(t.input))
   const lines = children.every((t, i) => !t.input?.base64 && !t.input?.size && !/\n/.test(inputs[i] ?? ''))
   submitting.open({ ...children[0], ...task, type: children[0]?.type, capabilities: children[0]?.capabilities, retry: children[0]?.retry, retry_on: children[0]?.retry_on, input: { text: lines ? inputs.join('\n') : '' } })
-})
+}
 one(root, '#again').addEventListener('click', again)
 
 /**
  * @param {string} what
- * @param {string} text
+ * @param {() => string | Promise<string>} text
  */
 async function copy(what, text) {
   try {
-    await navigator.clipboard.writeText(text)
+    await navigator.clipboard.writeText(await text())
     toast('done', `The ${what} is in the clipboard`)
   } catch (e) {
     failed(`The ${what} was not copied`, e)
   }
 }
-one(root, '#copy-id').addEventListener('click', () => void copy('id', id))
-for (const name of /** @type {const} */ (['input', 'result'])) panels[name].oncopy = () => void copy(name, payloadText(task?.[name]))
+one(root, '#copy-id').addEventListener('click', () => void copy('id', () => id))
+for (const name of /** @type {const} */ (['input', 'result'])) {
+  field(one(root, `#${name}`), 'copy').addEventListener('click', () => void copy(name, async () => payloadText((await skein.tasks.get(id))[name])))
+}
 
 const parents = /** @type {NodeListOf<HTMLAnchorElement>} */ (root.querySelectorAll('.crumbs a'))
 kept(skein)

@@ -1,10 +1,11 @@
 import { field, one, write } from '../lib/dom.js'
+import { tick } from '../lib/ticks.js'
 import { arrange } from '../list/arrange.js'
 import { List } from '../list/list.js'
 import { Queue } from './queue.js'
 import { TaskRow } from './taskrow.js'
 
-/** @import { Task } from '../../client/types.js' */
+/** @import { Task, TaskHTML } from '../../client/types.js' */
 /** @import { TaskArrangement, TaskEntry, TaskFilter } from './queue.js' */
 
 /** How many tasks of a part are in the page at first, and how many more each "Show more" brings. */
@@ -28,6 +29,9 @@ const STEP = 100
  */
 export class TaskList extends List {
   #queue
+  #want
+  /** @type {Map<string, {html: string, task: Task | undefined}>} what the server made of tasks, until the next frame */
+  #html = new Map()
   /** @type {TaskEntry[][]} those in the page, part by part */
   #placed = []
   #board
@@ -37,10 +41,12 @@ export class TaskList extends List {
   /**
    * @param {TaskFilter} filter
    * @param {(task: Task) => string} question what the agent at work on a task asks
+   * @param {(kind: TaskHTML, id: string) => void} want asks for the HTML of a task that is to be in the page
    */
-  constructor(filter, question) {
+  constructor(filter, question, want) {
     super({ views: [one(document, '#queue'), one(document, '#board')], item: '.task', record: (e) => e.task })
     this.#queue = new Queue(question)
+    this.#want = want
     this.filter = filter
     this.#board = filter.board
     for (const el of /** @type {NodeListOf<HTMLElement>} */ (this.#view.querySelectorAll('.task'))) this.rows.set(el.dataset.id ?? '', new TaskRow(el.dataset.id ?? '', el))
@@ -60,8 +66,12 @@ export class TaskList extends List {
   }
 
   tick() {
-    const now = Date.now()
-    for (const row of this.rows.values()) row.tick(now)
+    tick(this.#view)
+  }
+
+  /** What tasks are in the page. @returns {TaskHTML} */
+  get kind() {
+    return this.#board ? 'card' : 'row'
   }
 
   /** @param {string} id */
@@ -82,11 +92,28 @@ export class TaskList extends List {
    * Takes changed records in.
    * @param {Iterable<Task>} tasks
    * @param {Iterable<string>} [removed]
+   * @param {Record<string, string>} [html] of those that changed
    */
-  put(tasks, removed = []) {
-    for (const t of tasks) this.#queue.put(t)
+  put(tasks, removed = [], html = {}) {
+    for (const t of tasks) {
+      this.#queue.put(t)
+      const made = html[t.id]
+      if (made) this.#html.set(t.id, { html: made, task: t })
+      else this.#html.delete(t.id)
+    }
     for (const id of removed) this.#queue.delete(id)
     this.arrange()
+  }
+
+  /**
+   * Takes what was asked for.
+   * @param {TaskHTML} kind
+   * @param {{id: string, html: string, task: Task | undefined}[]} made the record is the newest that was known when it was asked for
+   */
+  rendered(kind, made) {
+    if (kind !== this.kind) return
+    for (const { id, html, task } of made) if (!this.#html.has(id)) this.#html.set(id, { html, task })
+    if (made.length > 0) this.arrange()
   }
 
   /** @param {Iterable<Task>} tasks those that are not known yet; what is known is newer than an answer */
@@ -117,6 +144,8 @@ export class TaskList extends List {
     const arrangement = this.#queue.arrange(this.filter)
     const shown = [...arrangement.parts.values()].flat()
     this.place(() => this.#place(arrangement, shown.length === 0))
+    this.#html.clear()
+    tick(this.#view)
     this.setShown(shown)
     this.dispatchEvent(new CustomEvent('arrange', { detail: arrangement }))
   }
@@ -126,6 +155,7 @@ export class TaskList extends List {
     this.#view.hidden = true
     for (const row of this.rows.values()) row.element.remove()
     this.rows.clear()
+    this.#html.clear()
     this.#board = this.filter.board
   }
 
@@ -135,18 +165,16 @@ export class TaskList extends List {
    */
   #place({ parts: entries }, none) {
     const view = this.#board ? this.#parts.board : this.#parts.queue
-    const now = Date.now()
     /** @type {Set<string>} */
     const placed = new Set()
     this.#placed = []
     for (const part of view) {
       const all = entries.get(part.key) ?? []
       const here = all.slice(0, part.limit)
-      this.#placed.push(here)
-      arrange(part.home, here.map((e) => {
-        placed.add(e.task.id)
-        return this.#row(e, now).element
-      }), part.head, part.end)
+      const rows = here.flatMap((e) => this.#row(e) ?? [])
+      for (const row of rows) placed.add(row.id)
+      this.#placed.push(here.filter((e) => placed.has(e.task.id)))
+      arrange(part.home, rows.map((row) => row.element), part.head, part.end)
       write(part.total, String(all.length))
       const hidden = all.length - here.length
       part.more.hidden = hidden === 0
@@ -163,19 +191,23 @@ export class TaskList extends List {
   }
 
   /**
+   * A task's row. There is none until the server has rendered it.
    * @param {TaskEntry} entry
-   * @param {number} now
    */
-  #row(entry, now) {
+  #row(entry) {
     const { id } = entry.task
-    let row = this.rows.get(id)
+    const made = this.#html.get(id)
+    const row = this.rows.get(id) ?? (made && TaskRow.of(id, made.html))
     if (!row) {
-      row = TaskRow.blank(id, this.#board)
-      this.rows.set(id, row)
+      this.#want(this.kind, id)
+      return undefined
     }
+    this.rows.set(id, row)
     row.entry = entry
+    if (made) row.show(made.html, made.task)
+    if (!row.fits) this.#want(this.kind, id)
     row.picked = this.isPicked(id)
-    row.update(now)
+    row.update()
     return row
   }
 

@@ -10,11 +10,12 @@ import { page } from '../lib/page.js'
 import { failed, toast } from '../lib/toast.js'
 import { ListPage } from '../list/page.js'
 import { CancelDialog, retry } from './cancel.js'
+import { Fragments } from './fragments.js'
 import { SubmitDialog, submit } from './submit.js'
 import { cancelable, lastRun, retryable, taskSummary } from './taskformat.js'
 import { TaskList } from './tasklist.js'
 
-/** @import { Task } from '../../client/types.js' */
+/** @import { Task, TaskHTML } from '../../client/types.js' */
 /** @import { TaskArrangement, TaskFilter } from './queue.js' */
 
 const skein = page()
@@ -22,7 +23,26 @@ const address = new URLSearchParams(location.search)
 const list = new TaskList({
   query: address.get('q')?.trim() ?? '', type: address.get('type') ?? '', state: known(address.get('state') ?? ''),
   board: address.get('view') === 'board', parts: address.get('children') === 'all',
-}, (t) => clean(skein.fleet.agents.get(lastRun(t)?.agent ?? '')?.question ?? ''))
+}, (t) => clean(skein.fleet.agents.get(lastRun(t)?.agent ?? '')?.question ?? ''), (kind, id) => want(kind, id))
+/** @type {Map<string, Task | undefined>} what was known of those that are asked for */
+const asked = new Map()
+const fragments = new Fragments(skein, (kind, ids, html) => {
+  list.rendered(kind, ids.flatMap((id) => {
+    const made = html[id]
+    return made ? { id, html: made, task: asked.get(`${kind} ${id}`) } : []
+  }))
+  for (const id of ids) asked.delete(`${kind} ${id}`)
+})
+
+/**
+ * @param {TaskHTML} kind
+ * @param {string} id
+ */
+function want(kind, id) {
+  asked.set(`${kind} ${id}`, list.get(id))
+  fragments.want(kind, id)
+}
+
 const cancel = new CancelDialog(skein)
 const submitting = new SubmitDialog(skein, shown)
 
@@ -35,20 +55,43 @@ function known(state) {
 
 const ends = leaving()
 
+let turned = new AbortController() // the other view was chosen: it has other HTML
+
 async function follow() {
+  /** @type {{after?: number, epoch?: string}} */
+  let position = {}
+  for (;;) {
+    turned = new AbortController()
+    try {
+      for await (const p of updates(list.filter.board ? 'card' : 'row', position)) position = p
+    } catch (e) {
+      if (ends.aborted || !turned.signal.aborted) throw e
+    }
+  }
+}
+
+/**
+ * Takes the updates of a watch, and gives after each where it stands.
+ * @param {TaskHTML} kind
+ * @param {{after?: number, epoch?: string}} position
+ */
+async function* updates(kind, position) {
   /** @type {Map<string, Task> | undefined} a list of all that is on its way */
   let incoming
-  for await (const u of skein.tasks.watch({ signal: ends })) {
+  /** @type {Record<string, string>} of an update's parts */
+  let html = {}
+  for await (const u of skein.tasks.watch({ html: kind, ...position, signal: AbortSignal.any([ends, turned.signal]) })) {
     if (u.reset) incoming = new Map()
-    if (!incoming) {
-      list.put(u.tasks ?? [], u.removed)
-      continue
-    }
-    for (const t of u.tasks ?? []) incoming.set(t.id, t)
-    for (const id of u.removed ?? []) incoming.delete(id)
+    Object.assign(html, u.html)
+    if (incoming) {
+      for (const t of u.tasks ?? []) incoming.set(t.id, t)
+      for (const id of u.removed ?? []) incoming.delete(id)
+    } else list.put(u.tasks ?? [], u.removed, html)
     if (u.more) continue
-    list.replace(incoming)
+    html = {}
+    if (incoming) list.replace(incoming)
     incoming = undefined
+    yield { after: u.cursor, epoch: u.epoch }
   }
 }
 follow().catch((e) => {
@@ -59,16 +102,19 @@ skein.fleet.addEventListener('change', () => list.asked())
 
 // --- filter and view ---
 
+let board = list.filter.board
 const parts = one(document, '#parts')
 const views = /** @type {NodeListOf<HTMLAnchorElement>} */ (document.querySelectorAll('#views a'))
 /** @type {ListPage<TaskFilter>} */
 const around = new ListPage(list, {
   noun: ['task', 'tasks'], title: 'Tasks', wanting: 'input_required', first: () => list.move(1), url,
   filtered: (f) => {
+    if (f.board !== board) turned.abort()
+    board = f.board
     for (const a of views) {
-      const board = a.dataset.view === 'board'
-      mark(a, 'aria-current', board === f.board)
-      mark(a, 'href', url({ ...f, board }))
+      const its = a.dataset.view === 'board'
+      mark(a, 'aria-current', its === f.board)
+      mark(a, 'href', url({ ...f, board: its }))
     }
     mark(parts, 'aria-current', f.parts)
     mark(parts, 'href', url({ ...f, parts: !f.parts }))
@@ -83,8 +129,8 @@ list.addEventListener('arrange', (e) => {
 })
 
 /** @param {TaskFilter} f */
-function url({ query: q, type: t, state, board, parts: children }) {
-  const values = Object.entries({ children: children ? 'all' : '', q, state, type: t, view: board ? 'board' : '' }).filter(([, v]) => v)
+function url({ query: q, type: t, state, board: columns, parts: children }) {
+  const values = Object.entries({ children: children ? 'all' : '', q, state, type: t, view: columns ? 'board' : '' }).filter(([, v]) => v)
   const text = new URLSearchParams(values).toString()
   return at(text ? `/tasks?${text}` : '/tasks')
 }

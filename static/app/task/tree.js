@@ -1,18 +1,18 @@
-import { clone, field, mark, one, write } from '../lib/dom.js'
-import { taskAge, taskText, taskTitle, taskURL } from './taskformat.js'
-import { writeStatus } from './taskrow.js'
+import { field, one, write } from '../lib/dom.js'
+import { morph, parse } from '../lib/morph.js'
 
 /** @import { Task } from '../../client/types.js' */
 
 /** How many are in the page until a person asks for all. */
 const MAX_BELOW = 200
 
-/** @typedef {{el: HTMLElement, list: HTMLElement | null, task: Task | undefined}} Twig */
+/** @typedef {{el: HTMLElement, list: HTMLElement | null, num: number}} Twig */
 
-/** The tasks below one, each with those below it. */
+/** The tasks below one, each with those below it, as the server renders them. */
 export class Tree {
   #el
   #root
+  #want
   #more
   /** @type {Map<string, Twig>} those in the page */
   #twigs = new Map()
@@ -23,15 +23,17 @@ export class Tree {
   /**
    * @param {HTMLElement} el
    * @param {string} root whose tree it is
+   * @param {(id: string) => void} want asks for the HTML of a task
    */
-  constructor(el, root) {
+  constructor(el, root, want) {
     this.#el = el
     this.#more = one(el, '#below-more')
     this.#root = root
+    this.#want = want
     const top = one(el, '.tree')
-    this.#twigs.set(root, { el, list: top, task: undefined })
+    this.#twigs.set(root, { el, list: top, num: 0 })
     for (const twig of /** @type {NodeListOf<HTMLElement>} */ (el.querySelectorAll('.twig'))) {
-      this.#twigs.set(twig.dataset.id ?? '', { el: twig, list: twig.querySelector(':scope > .tree'), task: undefined })
+      this.#twigs.set(twig.dataset.id ?? '', { el: twig, list: twig.querySelector(':scope > .tree'), num: 0 })
     }
     one(this.#more, 'button').addEventListener('click', () => {
       this.#limit = Infinity
@@ -42,14 +44,17 @@ export class Tree {
   /**
    * @param {Iterable<Task>} tasks new or changed
    * @param {Iterable<string>} [removed]
+   * @param {Record<string, string>} [html] of those that changed
    */
-  put(tasks, removed = []) {
-    const now = Date.now()
+  put(tasks, removed = [], html = {}) {
     const sorted = [...tasks].sort((a, b) => a.num - b.num) // a parent is older than what is below it
     for (const t of sorted) {
       this.#tasks.set(t.id, t)
-      const twig = this.#twigs.get(t.id) ?? this.#grow(t)
-      if (twig) fill(twig, t, now)
+      const twig = this.#twigs.get(t.id)
+      if (twig) twig.num = t.num
+      const made = html[t.id]
+      if (made) this.show(t.id, made)
+      else if (twig ? twig.el.dataset.rev !== String(t.rev) : this.#twigs.size <= this.#limit) this.#want(t.id)
     }
     for (const id of removed) {
       this.#tasks.delete(id)
@@ -57,46 +62,43 @@ export class Tree {
       this.#twigs.delete(id)
     }
     write(field(this.#el, 'total'), String(this.#tasks.size))
+    this.#count()
+  }
+
+  #count() {
     this.#more.hidden = this.#tasks.size < this.#twigs.size // the root is one of them
   }
 
-  /** @param {Task} t */
-  #grow(t) {
+  /**
+   * Shows a task as the server rendered it.
+   * @param {string} id
+   * @param {string} html
+   */
+  show(id, html) {
+    const t = this.#tasks.get(id)
+    const [to] = parse(html)
+    if (!t || !to) return
+    const twig = this.#twigs.get(id)
+    if (!twig) return this.#grow(t, to)
+    for (const { name, value } of to.attributes) twig.el.setAttribute(name, value)
+    morph(one(twig.el, '.twig-line'), one(to, '.twig-line'))
+  }
+
+  /**
+   * @param {Task} t
+   * @param {HTMLElement} el
+   */
+  #grow(t, el) {
     const parent = this.#twigs.get(t.parent ?? this.#root)
-    if (!parent || this.#twigs.size > this.#limit) return undefined
+    if (!parent || this.#twigs.size > this.#limit) return
     if (!parent.list) {
       parent.list = document.createElement('ul')
       parent.list.className = 'tree'
       parent.el.append(parent.list)
     }
-    const el = clone('tree-item')
-    const later = [...parent.list.children].find((x) => (this.#twigs.get(/** @type {HTMLElement} */ (x).dataset.id ?? '')?.task?.num ?? 0) > t.num)
+    const later = [...parent.list.children].find((x) => (this.#twigs.get(/** @type {HTMLElement} */ (x).dataset.id ?? '')?.num ?? 0) > t.num)
     parent.list.insertBefore(el, later ?? null)
-    /** @type {Twig} */
-    const twig = { el, list: null, task: undefined }
-    this.#twigs.set(t.id, twig)
-    return twig
+    this.#twigs.set(t.id, { el, list: null, num: t.num })
+    this.#count()
   }
-
-  /** @param {number} now */
-  tick(now) {
-    for (const { el, task } of this.#twigs.values()) if (task) write(field(el, 'age'), taskAge(task, now))
-  }
-}
-
-/**
- * @param {Twig} twig
- * @param {Task} t
- * @param {number} now
- */
-function fill(twig, t, now) {
-  twig.task = t
-  const { el } = twig
-  mark(el, 'data-id', t.id)
-  mark(el, 'data-state', t.state)
-  writeStatus(el, t)
-  write(field(el, 'name'), taskTitle(t))
-  mark(field(el, 'name'), 'href', taskURL(t.id))
-  write(field(el, 'text'), taskText(t, now))
-  write(field(el, 'age'), taskAge(t, now))
 }

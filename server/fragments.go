@@ -1,0 +1,135 @@
+package server
+
+import (
+	"context"
+	"reflect"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/a-h/templ"
+
+	"skein.dev/skein/ui"
+	"skein.dev/skein/webtransport/wire"
+)
+
+const (
+	// maxFragments is how many rendered tasks are kept. Beyond it all are forgotten: whoever still watches renders them anew.
+	maxFragments = 4096
+	// maxHTML bounds the HTML of one message, in bytes. With what JSON adds it fits one.
+	maxHTML = 384 << 10
+)
+
+// fragments are tasks as parts of pages. What many watch is rendered once for each of its changes: nothing of it depends on
+// who looks.
+type fragments struct {
+	mu  sync.Mutex
+	all map[fragmentKey]fragment
+}
+
+type fragmentKey struct {
+	as wire.TaskHTML
+	id wire.TaskID
+}
+
+// fragment is what was made of a record.
+type fragment struct {
+	task wire.Task
+	html string
+}
+
+func (f *fragments) get(as wire.TaskHTML, t *wire.Task, render func() string) string {
+	key := fragmentKey{as, t.ID}
+	f.mu.Lock()
+	known, ok := f.all[key]
+	f.mu.Unlock()
+	if ok && reflect.DeepEqual(known.task, *t) { // progress and places change without a new revision
+		return known.html
+	}
+	html := render()
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if len(f.all) >= maxFragments || f.all == nil {
+		f.all = map[fragmentKey]fragment{}
+	}
+	f.all[key] = fragment{*t, html}
+	return html
+}
+
+// html renders a component as the pages of this server have it.
+func (s *Server) html(ctx context.Context, c templ.Component) string {
+	var b strings.Builder
+	if err := c.Render(ui.WithBase(ctx, s.base), &b); err != nil { // the caller is gone
+		return ""
+	}
+	return b.String()
+}
+
+// renderTask is a task as a part of a page; "" when it is gone, or fits no message.
+func (s *Server) renderTask(ctx context.Context, as wire.TaskHTML, t wire.Task) string {
+	if as == wire.TaskAsPage { // its payloads are whole
+		var err error
+		if t, err = s.plane.Tasks.Get(t.ID); err != nil {
+			return ""
+		}
+	}
+	s.ask(&t)
+	html := s.fragments.get(as, &t, func() string { return s.html(ctx, ui.TaskFragment(as, &t, time.Now())) })
+	if len(html) > maxHTML {
+		return ""
+	}
+	return html
+}
+
+// renderChanges renders what changed for a watch; nil when it asks for nothing, or for too much at once.
+func (s *Server) renderChanges(ctx context.Context, p wire.TaskWatchParams, changed []wire.Task) map[wire.TaskID]string {
+	if p.HTML == "" || len(changed) > wire.MaxRender {
+		return nil
+	}
+	return s.renderAll(ctx, changed, func(t *wire.Task) wire.TaskHTML {
+		if p.HTML == wire.TaskAsPage && t.ID != p.Filter.Root {
+			return wire.TaskAsTwig
+		}
+		return p.HTML
+	})
+}
+
+// renderAll renders tasks as far as they fit a message.
+func (s *Server) renderAll(ctx context.Context, tasks []wire.Task, as func(*wire.Task) wire.TaskHTML) map[wire.TaskID]string {
+	all, left := make(map[wire.TaskID]string, len(tasks)), maxHTML
+	for i := range tasks {
+		html := s.renderTask(ctx, as(&tasks[i]), tasks[i])
+		if left -= len(html); left < 0 {
+			break
+		}
+		if html != "" {
+			all[tasks[i].ID] = html
+		}
+	}
+	return all
+}
+
+// renderTasks answers a task.render.
+func (s *Server) renderTasks(ctx context.Context, p wire.TaskRenderParams) (any, error) {
+	if err := p.HTML.Check(); err != nil {
+		return nil, err
+	}
+	switch {
+	case p.HTML == "":
+		return nil, wire.Errorf(wire.CodeInvalidParams, "html is missing: row, card, page or twig").WithField("html")
+	case len(p.IDs) == 0 || len(p.IDs) > wire.MaxRender:
+		return nil, wire.Errorf(wire.CodeInvalidParams, "ids has %d tasks: 1 to %d are rendered", len(p.IDs), wire.MaxRender).WithField("ids")
+	}
+	var tasks []wire.Task
+	for _, id := range p.IDs {
+		if t, err := s.plane.Tasks.Get(id); err == nil {
+			tasks = append(tasks, t)
+		}
+	}
+	return wire.TaskRenderResult{HTML: s.renderAll(ctx, tasks, func(*wire.Task) wire.TaskHTML { return p.HTML })}, nil
+}
+
+// renderResult is a child's outcome as the page of its orchestration shows it.
+func (s *Server) renderResult(ctx context.Context, r wire.Result) string {
+	return s.html(ctx, ui.TaskResult(r))
+}

@@ -1,0 +1,162 @@
+package server
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+
+	"skein.dev/skein/server/noun"
+	"skein.dev/skein/webtransport/wire"
+)
+
+const taskHeader = `{"lane":"task"}`
+
+// changes reads a watch to the end of an update.
+func (s *stream) changes(t *testing.T) (all wire.TaskUpdate) {
+	t.Helper()
+	all.HTML = map[wire.TaskID]string{}
+	for {
+		var u wire.TaskUpdate
+		s.note(t, wire.NoteTasks, &u)
+		all.Tasks = append(all.Tasks, u.Tasks...)
+		for id, html := range u.HTML {
+			all.HTML[id] = html
+		}
+		if !u.More {
+			return all
+		}
+	}
+}
+
+// over reads a watch until a task is over, and gives the HTML that came with that.
+func (s *stream) over(t *testing.T, id wire.TaskID) string {
+	t.Helper()
+	for {
+		u := s.changes(t)
+		for _, rec := range u.Tasks {
+			if rec.ID == id && rec.State.Terminal() {
+				return u.HTML[id]
+			}
+		}
+	}
+}
+
+func TestAWatchCarriesWhatThePageShows(t *testing.T) {
+	t.Parallel()
+	overBoth(t, func(t *testing.T, tr wire.Transport) {
+		n := start(t, func(o *Options) { o.BasePath = "/skein" })
+		p := n.join(t, tr)
+		n.submit(t, wire.TaskSpec{Type: "shell", Name: "before", Argv: []string{"true"}}, wire.TaskCompleted)
+		watches := map[wire.TaskHTML]*stream{}
+		for _, as := range []wire.TaskHTML{"", wire.TaskAsRow, wire.TaskAsCard} {
+			watches[as] = open(t, p, taskHeader, request("1", wire.MethodTaskWatch, wire.TaskWatchParams{HTML: as}))
+			if u := watches[as].changes(t); len(u.Tasks) != 1 || len(u.HTML) != 0 {
+				t.Errorf("the first list for %q has %d tasks and HTML of %d, want 1 and none", as, len(u.Tasks), len(u.HTML))
+			}
+		}
+		done := n.submit(t, wire.TaskSpec{Type: "shell", Name: "<b>after</b>", Argv: []string{"echo", "what came out"}}, wire.TaskCompleted)
+		page := n.ask(t, http.MethodGet, "/tasks", with(n.login(t)), asPage).body
+		for as, begin := range map[wire.TaskHTML]string{"": "", wire.TaskAsRow: `<div role="row"`, wire.TaskAsCard: `<li class="card`} {
+			html := watches[as].over(t, done.ID)
+			if as == "" {
+				if html != "" {
+					t.Errorf("nobody asked for %s", html)
+				}
+				continue
+			}
+			for _, want := range []string{begin, `data-id="` + string(done.ID) + `"`, fmt.Sprintf(`data-rev="%d"`, done.Rev), "&lt;b&gt;after", "what came out", `href="/skein/tasks/`, `data-tick="ago"`} {
+				if !strings.Contains(html, want) {
+					t.Errorf("as a %s it has no %s: %s", as, want, html)
+				}
+			}
+			if as == wire.TaskAsRow && !strings.Contains(page, html) {
+				t.Errorf("the page's first render has another row than %s", html)
+			}
+		}
+	})
+}
+
+func TestATasksPageIsWatched(t *testing.T) {
+	t.Parallel()
+	n := start(t)
+	p := n.join(t, wire.WebSocket)
+	root, err := n.plane.Tasks.Orchestrate(t.Context(), noun.Caller{Actor: "test"}, wire.OrchestrateParams{
+		Name: "many", Task: wire.TaskSpec{Type: "shell", Argv: []string{"wc", "-w"}}, Inputs: []wire.Payload{{Text: "a b c"}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	results := open(t, p, fmt.Sprintf(`{"lane":"result","task":%q,"html":true}`, root.ID))
+	watch := open(t, p, taskHeader, request("1", wire.MethodTaskWatch, wire.TaskWatchParams{Filter: wire.TaskFilter{Root: root.ID}, HTML: wire.TaskAsPage}))
+	watch.changes(t)
+	n.until(t, root.ID, wire.TaskCompleted)
+	asked := func(as wire.TaskHTML, id wire.TaskID) string {
+		return result[wire.TaskRenderResult](t, open(t, p, taskHeader).ask(t, "2", wire.MethodTaskRender, wire.TaskRenderParams{IDs: []wire.TaskID{id, "tnone"}, HTML: as})).HTML[id]
+	}
+	var r wire.Result
+	results.note(t, wire.NoteResult, &r)
+	if !strings.Contains(r.HTML, `<li class="result"`) || !strings.Contains(r.HTML, "3\n</code>") {
+		t.Errorf("a result is rendered as %s", r.HTML)
+	}
+	for _, want := range []string{`id="task-head"`, `id="tally"`, `id="banner"`, `id="result"`, `id="moments"`, "1 of 1 completed"} {
+		if html := asked(wire.TaskAsPage, root.ID); !strings.Contains(html, want) {
+			t.Errorf("its page has no %s: %s", want, html)
+		}
+	}
+	if html := asked(wire.TaskAsTwig, r.Task); !strings.Contains(html, `<li class="twig"`) {
+		t.Errorf("below it is %s", html)
+	}
+}
+
+func TestWhatCannotBeRendered(t *testing.T) {
+	t.Parallel()
+	n := start(t)
+	tasks := open(t, n.join(t, wire.WebSocket), taskHeader)
+	many := make([]wire.TaskID, wire.MaxRender+1)
+	for id, c := range map[string]struct {
+		p     wire.TaskRenderParams
+		field string
+	}{
+		"1": {wire.TaskRenderParams{IDs: many[:1], HTML: "script"}, "html"},
+		"2": {wire.TaskRenderParams{IDs: many[:1]}, "html"},
+		"3": {wire.TaskRenderParams{HTML: wire.TaskAsRow}, "ids"},
+		"4": {wire.TaskRenderParams{IDs: many, HTML: wire.TaskAsRow}, "ids"},
+	} {
+		isError(t, tasks.ask(t, id, wire.MethodTaskRender, c.p), wire.CodeInvalidParams, c.field)
+	}
+	isError(t, tasks.ask(t, "5", wire.MethodTaskWatch, wire.TaskWatchParams{HTML: "script"}), wire.CodeInvalidParams, "html")
+	if res := result[wire.TaskRenderResult](t, tasks.ask(t, "6", wire.MethodTaskRender, wire.TaskRenderParams{IDs: []wire.TaskID{"tnone"}, HTML: wire.TaskAsRow})); len(res.HTML) != 0 {
+		t.Errorf("no task is rendered as %v", res.HTML)
+	}
+	// A result that fits no message as HTML is left out; the page loaded anew has it.
+	done := n.submit(t, wire.TaskSpec{Type: "shell", Argv: []string{"sh", "-c", "head -c 200000 /dev/zero | tr '\\0' '<'"}}, wire.TaskCompleted)
+	res := result[wire.TaskRenderResult](t, tasks.ask(t, "7", wire.MethodTaskRender, wire.TaskRenderParams{IDs: []wire.TaskID{done.ID}, HTML: wire.TaskAsPage}))
+	if len(res.HTML) != 0 {
+		t.Errorf("%d bytes of HTML", len(res.HTML[done.ID]))
+	}
+}
+
+func TestWhatManyWatchIsRenderedOnce(t *testing.T) {
+	var f fragments
+	rendered := 0
+	get := func(as wire.TaskHTML, rec wire.Task) {
+		f.get(as, &rec, func() string { rendered++; return "" })
+	}
+	rec := wire.Task{ID: "t1", Rev: 1, State: wire.TaskWorking}
+	for range 3 {
+		get(wire.TaskAsRow, rec)
+	}
+	get(wire.TaskAsCard, rec)
+	rec.Progress = []wire.Progress{{Text: "half"}} // without a new revision
+	get(wire.TaskAsRow, rec)
+	get(wire.TaskAsRow, rec)
+	if rendered != 3 {
+		t.Errorf("rendered %d times, want a row, a card, and the row that changed", rendered)
+	}
+	for i := range 2 * maxFragments {
+		get(wire.TaskAsRow, wire.Task{ID: wire.TaskID(fmt.Sprint(i))})
+	}
+	if len(f.all) > maxFragments {
+		t.Errorf("%d fragments are kept, want %d at most", len(f.all), maxFragments)
+	}
+}

@@ -1,0 +1,63 @@
+/** Attributes that are the script's: the server's HTML says nothing of them. */
+const OURS = new Set(['aria-checked', 'data-fresh', 'data-picked'])
+
+/** @param {string} html of elements, as the server made them; it is no part of the page yet */
+export function parse(html) {
+  const t = document.createElement('template')
+  t.innerHTML = html
+  return /** @type {HTMLElement[]} */ ([...t.content.children])
+}
+
+/**
+ * Makes an element of the page what the server rendered, and touches only what differs: elements stay, with their focus, their
+ * listeners and what is selected in them.
+ * @param {Element} el
+ * @param {Element} to of the same kind; what is new of it goes into the page
+ */
+export function morph(el, to) {
+  attributes(el, to)
+  const keys = keyed(el)
+  let at = el.firstChild
+  for (const node of [...to.childNodes]) {
+    const known = node instanceof HTMLElement && node.dataset.key !== undefined ? keys.get(node.dataset.key) : undefined
+    if (known && known !== at) el.insertBefore(known, at)
+    const here = known ?? (at && like(at, node) ? at : undefined)
+    if (!here) {
+      el.insertBefore(node, at)
+      continue
+    }
+    at = here.nextSibling
+    if (here instanceof Element) morph(here, /** @type {Element} */ (node))
+    else if (here.nodeValue !== node.nodeValue) here.nodeValue = node.nodeValue
+  }
+  while (at) {
+    const next = at.nextSibling
+    at.remove()
+    at = next
+  }
+}
+
+/**
+ * @param {Element} el
+ * @param {Element} to
+ */
+function attributes(el, to) {
+  for (const name of el.getAttributeNames()) if (!to.hasAttribute(name) && !OURS.has(name)) el.removeAttribute(name)
+  for (const { name, value } of to.attributes) if (!OURS.has(name) && el.getAttribute(name) !== value) el.setAttribute(name, value)
+}
+
+/** @param {Element} el whose children may be of a list, each with a key */
+function keyed(el) {
+  const children = /** @type {HTMLElement[]} */ ([...el.children].filter((c) => c instanceof HTMLElement && c.dataset.key !== undefined))
+  return new Map(children.map((c) => [c.dataset.key, c]))
+}
+
+/**
+ * Whether one can become the other. Of a list those with the same key can.
+ * @param {ChildNode} a
+ * @param {ChildNode} b
+ */
+function like(a, b) {
+  if (a.nodeName !== b.nodeName) return false
+  return !(a instanceof HTMLElement && b instanceof HTMLElement) || (a.dataset.key === b.dataset.key && a.id === b.id)
+}

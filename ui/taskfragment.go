@@ -1,0 +1,61 @@
+package ui
+
+import (
+	"strconv"
+	"time"
+
+	"github.com/a-h/templ"
+
+	"skein.dev/skein/webtransport/wire"
+)
+
+// TaskFragment is a task as a part of a page that is open already: what the page's first render has in its place.
+func TaskFragment(as wire.TaskHTML, t *wire.Task, now time.Time) templ.Component {
+	switch as {
+	case wire.TaskAsCard:
+		return taskCard(t, now)
+	case wire.TaskAsPage:
+		return taskLive(t, now)
+	case wire.TaskAsTwig:
+		return treeItem(t, now, TaskTitle(t))
+	}
+	return taskRow(t, now)
+}
+
+// TaskResult is a child's outcome on the page of its orchestration.
+func TaskResult(r wire.Result) templ.Component {
+	t := wire.Task{State: r.State, Result: r.Output, Failure: r.Failure, Message: r.Message}
+	return resultItem(resultView{r.Ordinal, r.Index, r.Task, r.State, resultText(&t)})
+}
+
+// What follows marks the cells that change by themselves. The page's script writes them each second: data-tick says how, data-at
+// of when.
+
+func tick(how string, at time.Time) templ.Attributes {
+	return templ.Attributes{"data-tick": how, "data-at": iso(at)}
+}
+
+// ageTick is of a task's age.
+func ageTick(t *wire.Task) templ.Attributes {
+	if t.EndedAt != nil && t.State.Terminal() {
+		return tick("ago", *t.EndedAt)
+	}
+	return tick("span", t.CreatedAt)
+}
+
+// countdown is of the words that say when the next attempt follows; nil for others.
+func countdown(t *wire.Task, now time.Time) templ.Attributes {
+	if t.State != wire.TaskSubmitted || t.NotBefore == nil || t.Position > 0 || !t.NotBefore.After(now) {
+		return nil
+	}
+	then := *t
+	then.NotBefore = nil
+	a := tick("left", *t.NotBefore)
+	a["data-before"], a["data-then"] = followsIn(t), Waiting(&then, now)
+	return a
+}
+
+func followsIn(t *wire.Task) string { return "Attempt " + strconv.Itoa(t.Attempt+1) + " follows in " }
+
+// key is the same for the same moment.
+func (m TaskMoment) key() string { return iso(m.Time) + " " + m.Title }
