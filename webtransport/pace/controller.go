@@ -69,9 +69,11 @@ const (
 )
 
 // Dip. The delays of a noisy path, such as Wi-Fi, look like a queue at its target, and a limit comes to rest below what
-// the path carries.
+// the path carries. Likewise others' queue becomes the target of an estimate that falls, since a chunk then takes as long: a
+// queue of 40 ms at 3.3 Mbit/s.
 const (
-	dipAfter    = 96   // samples in a row without a short queue
+	dipAfter    = 96   // samples in a row without a short queue,
+	dipAbove    = 24   // or above the target that the highest estimate has
 	dipFrom     = 0.9  // of the highest estimate: a limit above that costs little, and does not dip
 	dipShare    = 0.65 // of the estimate is the limit
 	dipSamples  = 9    // is the length of a dip
@@ -109,6 +111,7 @@ type streaks struct {
 	long   int // the queue was too long
 	above  int // it was longer than the target
 	queued int // it was not short
+	grown  int // it was longer than the target that the highest estimate has
 	short  int // it was short, and a writer waited
 	idle   int // no writer waited, and the queue was not too long
 }
@@ -148,7 +151,7 @@ func (c *controller) sample(now time.Time, p Path, waited bool) (taken bool) {
 	case passed > staleAfter || p.MinRTT < shortestPath:
 		c.unlimit(Unlimited)
 	case c.timely && last.timely:
-		c.step(last, c.target(p), interval)
+		c.step(last, p, interval)
 	}
 	return true
 }
@@ -162,11 +165,11 @@ func (c *controller) interval(p Path) time.Duration {
 	return interval
 }
 
-// target is the delay that the limit aims at.
-func (c *controller) target(p Path) time.Duration {
+// target is the delay that the limit aims at where the path carries a rate; 0: not known.
+func target(p Path, rate float64) time.Duration {
 	target := min(max(p.MinRTT/8, targetMin), targetMax)
-	if c.carries > 0 {
-		target = max(target, chunkTime(c.carries))
+	if rate > 0 {
+		target = max(target, chunkTime(rate))
 	}
 	return target
 }
@@ -177,8 +180,9 @@ func chunkTime(bytesPerSecond float64) time.Duration {
 }
 
 // step goes to the state that the sample leads to, and does that state's duty.
-func (c *controller) step(last sampled, target, interval time.Duration) {
-	c.count(target)
+func (c *controller) step(last sampled, p Path, interval time.Duration) {
+	target, least := target(p, c.carries), target(p, c.highest)
+	c.count(target, least)
 	before := c.state
 	c.state = c.next()
 	switch {
@@ -207,7 +211,7 @@ func (c *controller) next() State {
 		return Yield
 	case c.state == Unlimited && c.long == 0, c.idle == idleTries, c.short > probeTries:
 		return Unlimited
-	case c.state == Dip, c.queued > dipAfter && c.carries < dipFrom*c.highest:
+	case c.state == Dip, (c.queued > dipAfter || c.grown > dipAbove) && c.carries < dipFrom*c.highest:
 		return c.dips()
 	}
 	return c.regulated()
@@ -237,12 +241,12 @@ func (c *controller) dips() State {
 		return Yield
 	}
 	// The queue is the session's own, and the path carries no more.
-	c.dip, c.queued, c.short, c.highest = dip{}, 0, 0, c.carries
+	c.dip, c.queued, c.grown, c.short, c.highest = dip{}, 0, 0, 0, c.carries
 	return c.regulated()
 }
 
-// count counts what the sample found.
-func (c *controller) count(target time.Duration) {
+// count counts what the sample found. Least is the target that the highest estimate has.
+func (c *controller) count(target, least time.Duration) {
 	if c.state == Unlimited {
 		c.sending = c.rate
 	} else {
@@ -254,6 +258,7 @@ func (c *controller) count(target time.Duration) {
 	}
 	c.idle = next(c.idle, !c.limited && !long)
 	c.queued = next(c.queued, !short)
+	c.grown = next(c.grown, c.delay > least)
 	c.short = next(c.short, c.limited && short)
 }
 

@@ -42,6 +42,9 @@ func table(t *testing.T) map[edge]bool {
 		if !found {
 			break
 		}
+		if strings.HasPrefix(row, " ") { // goes on from the line before
+			continue
+		}
 		for _, from := range find(row[:15]) {
 			for _, to := range find(row[15:32]) {
 				edges[edge{from, to}] = true
@@ -164,6 +167,10 @@ var transitions = map[string]struct {
 		d.samples(1, long, 85, true)
 		d.samples(1, mid, 85, true)
 	}},
+	"above the target for long": {edge{Cruise, Dip}, func(d *drive) {
+		d.toCruise(10)
+		d.samples(25, above, 85, true)
+	}},
 	"a dip that empties the queue": {edge{Dip, Cruise}, func(d *drive) {
 		d.toDip()
 		d.samples(4, mid, 60, true)
@@ -181,9 +188,9 @@ var transitions = map[string]struct {
 		d.samples(8, 0.75*mid, 60, true)
 	}},
 	"a dip that shortens the queue, which is long at last": {edge{Dip, Drain}, func(d *drive) {
-		d.toCruise(30)
-		d.samples(67, 19, 85, true)
-		d.samples(7, 12, 60, true)
+		d.toCruise(73)
+		d.samples(24, 19, 85, true)
+		d.samples(7, 11, 60, true)
 		d.samples(1, 21, 60, true)
 	}},
 	"no writer waits in a dip": {edge{Dip, Unlimited}, func(d *drive) {
@@ -270,7 +277,7 @@ func TestTheTableOfTransitionsIsTrue(t *testing.T) {
 // Whatever a path does, no transition happens that the table lacks.
 func TestNoOtherTransitionHappens(t *testing.T) {
 	said := table(t)
-	for seed := range uint64(60) {
+	for seed := range uint64(30) {
 		for d := newWalk(t, seed); d.steps < 3000 && !t.Failed(); d.walk() {
 			if d.last.from != d.last.to && !said[d.last] {
 				t.Errorf("seed %d, sample %d: from %s to %s", seed, d.steps, d.last.from, d.last.to)

@@ -27,7 +27,8 @@
 //	Probe          Cruise           the queue is not short, or no writer waited
 //	Probe          Unlimited        the queue was short for 11 samples in a row: nothing needs a limit
 //	Cruise         Unlimited        no writer waited for 10 samples in a row: something else bounds them
-//	Cruise, Drain  Dip              the queue was not short for 97 samples in a row, and the estimate is a tenth below its highest
+//	Cruise, Drain  Dip              the estimate is a tenth below its highest, and the queue was not short for 97 samples in a row,
+//	                                or above the target of the highest estimate for 25
 //	Dip            Cruise, Drain    the queue got shorter, so it was the session's own; Drain if it is long at the end
 //	Dip            Unlimited        no writer waited for 10 samples in a row
 //	Drain, Dip     Yield            the queue was long for 13 samples in a row
@@ -36,6 +37,8 @@
 //	Yield          Unlimited        5 s have passed, or the time of 64 samples if that is longer
 //	Yield          Drain            the same, and the queue is long
 //	all but Yield  Unlimited        there was no sample for 10 s, or the path turns out to be shorter than 1 ms
+//
+// docs/pacing.md has the reasons and the evidence.
 package pace
 
 import (

@@ -45,13 +45,63 @@ func TestAPacerFollowsThePath(t *testing.T) {
 	s := newSim(simPath{rate: 50 * mbit, base: 20 * time.Millisecond, window: 250_000}, 0)
 	s.run(time.Second)
 	for _, rate := range []float64{10 * mbit, 50 * mbit} {
-		s.path.rate, s.path.window = rate, int(rate*0.04)
+		s.path.rate, s.ours.window = rate, rate*0.04
 		s.run(4 * time.Second)
 		longest, share := s.run(10 * time.Second)
 		t.Logf("%.0f Mbit/s: a queue of %s, %.3f of the link", rate/mbit, longest, share)
 		if longest > 26*time.Millisecond || share < 0.95 {
 			t.Errorf("at %.0f Mbit/s: a queue of %s, %.3f of the link", rate/mbit, longest, share)
 		}
+	}
+}
+
+// A link that carries less has a longer queue, until that is known. It is not taken for others' for good.
+func TestALinkThatSlowsIsNotLeftToItsQueue(t *testing.T) {
+	for name, c := range map[string]struct {
+		before, then float64 // Mbit/s
+		base, window time.Duration
+	}{
+		"half":              {30, 15, 20 * time.Millisecond, 40 * time.Millisecond},
+		"half of less":      {15, 8, 20 * time.Millisecond, 80 * time.Millisecond},
+		"a fifth":           {100, 20, 10 * time.Millisecond, 40 * time.Millisecond},
+		"a tenth":           {50, 5, 20 * time.Millisecond, 100 * time.Millisecond},
+		"a tenth, far away": {100, 10, 50 * time.Millisecond, 100 * time.Millisecond},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newSim(simPath{rate: c.before * mbit, base: c.base, window: int(c.before * mbit * c.window.Seconds())}, 0)
+			s.run(2 * time.Second)
+			s.path.rate, s.ours.window = c.then*mbit, c.then*mbit*c.window.Seconds()
+			s.run(20 * time.Second)
+			longest, share := s.run(20 * time.Second)
+			t.Logf("a queue of %s, %.3f of the link", longest, share)
+			if bound := 2 * chunkTime(s.path.rate); longest > bound || share < 0.97 {
+				t.Errorf("a queue of %s (%s allowed), %.3f of the link", longest, bound, share)
+			}
+		})
+	}
+}
+
+// Beside a bulk transfer of somebody else's the pacer soon leaves the queue to that one: no limit comes to rest there, and it
+// costs little throughput.
+func TestBulkKeepsItsShareBesideAnother(t *testing.T) {
+	const seeds = 4
+	path := simPath{rate: 15 * mbit, base: 20 * time.Millisecond, queue: 40 * time.Millisecond, rival: true, others: upTo(300 * time.Microsecond)}
+	share := func(s *sim) float64 { return float64(s.ours.arrived) / (path.rate * s.now.Seconds()) / seeds }
+	var without, with float64 // of the link
+	for seed := range uint64(seeds) {
+		s := newSim(path, seed)
+		s.pacer = nil
+		s.run(time.Minute)
+		without += share(s)
+		s = newSim(path, seed)
+		limited := s.limited(time.Minute)
+		with += share(s)
+		if t.Logf("limited for %s at a time, at most", limited); limited > 7*time.Second {
+			t.Errorf("seed %d: limited for %s", seed, limited)
+		}
+	}
+	if t.Logf("%.3f of the link, %.3f without a pacer", with, without); with < 0.78*without {
+		t.Errorf("%.3f of the link, %.3f without a pacer", with, without)
 	}
 }
 

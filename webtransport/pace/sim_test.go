@@ -1,6 +1,7 @@
 package pace
 
 import (
+	"cmp"
 	"math/rand/v2"
 	"slices"
 	"sort"
@@ -17,11 +18,13 @@ const (
 	simGate    = 8  // of whom so many have a chunk in the carrier at once
 )
 
-// simPath is a link with a queue, and a congestion control that has come to rest.
+// simPath is a link with a queue. Nothing gets lost, and the congestion control has come to rest, unless the queue is limited.
 type simPath struct {
 	rate   float64                    // bytes a second
 	base   time.Duration              // least round trip
 	window int                        // bytes under way, at most; 0: any number
+	queue  time.Duration              // that the link has, at most; what comes when it is full gets lost. 0: any
+	rival  bool                       // a bulk transfer of somebody else's shares the link
 	send   float64                    // bytes a second that the carrier sends at most; 0: twice the link's rate
 	others func(s *sim) time.Duration // what others add to the round trip; nil: nothing
 }
@@ -40,17 +43,16 @@ type sim struct {
 	turn    time.Duration   // when that one may go on; never: there is none
 	gated   int             // writers before the gate
 	writing []int           // packets that are left of each chunk in the carrier, which takes one of each in turn
-	next    time.Duration   // when the carrier sent the last packet, by its own pacing
 	free    time.Duration   // when the link has sent what is queued
 	acks    []ack           // that are yet to arrive, in order
-	rtt     time.Duration   // smoothed
-	sent    uint64          // bytes
+	ours    flow
+	rivals  flow
+	rtt     time.Duration // smoothed
+	sent    uint64        // bytes
 
 	once    bool          // a writer that has written its chunk writes no other
 	longest time.Duration // queue
 }
-
-type ack struct{ at, rtt time.Duration }
 
 const never = time.Duration(1<<63 - 1)
 
@@ -58,6 +60,10 @@ var simStart = time.Unix(1e9, 0)
 
 func newSim(p simPath, seed uint64) *sim {
 	s := &sim{path: p, random: rand.New(rand.NewPCG(seed, 0)), idle: simWriters, turn: never}
+	s.ours, s.rivals = newFlow(), newFlow()
+	if p.queue == 0 {
+		s.ours.fixed, s.ours.window = true, float64(cmp.Or(p.window, 1<<40))
+	}
 	s.pacer = New(func() Path { return Path{RTT: s.rtt, MinRTT: s.path.base, Sent: s.sent} })
 	return s
 }
@@ -72,18 +78,34 @@ func (s *sim) run(d time.Duration) (longest time.Duration, share float64) {
 	return s.longest, float64(s.sent-sent) / (s.path.rate * d.Seconds())
 }
 
+// limited lets time pass, and gives the longest time that there was a limit.
+func (s *sim) limited(d time.Duration) (longest time.Duration) {
+	since := s.now
+	for end := s.now + d; s.now < end; {
+		s.run(10 * time.Millisecond)
+		if s.pacer == nil || s.pacer.limiter.Limit() == rate.Inf {
+			since = s.now
+		}
+		longest = max(longest, s.now-since)
+	}
+	return longest
+}
+
 // step has the next thing happen: an acknowledgement arrives, a packet is sent, or a writer's wait for the pacer ends.
 //
 //go:norace
 func (s *sim) step(end time.Duration) (happened bool) {
-	arrival, sending := never, never
+	arrival, sending, rival := never, never, never
 	if len(s.acks) > 0 {
 		arrival = s.acks[0].at
 	}
-	if len(s.writing) > 0 && (s.path.window == 0 || packet*len(s.acks) < s.path.window) {
-		sending = max(s.now, s.next+s.gap())
+	if len(s.writing) > 0 && !s.ours.full() {
+		sending = max(s.now, s.ours.next+s.gap())
 	}
-	at := min(arrival, sending, s.turn)
+	if s.path.rival && !s.rivals.full() {
+		rival = max(s.now, s.rivals.next+s.gap())
+	}
+	at := min(arrival, sending, rival, s.turn)
 	if at > end {
 		return false
 	}
@@ -93,6 +115,8 @@ func (s *sim) step(end time.Duration) (happened bool) {
 		s.arrive()
 	case sending:
 		s.send()
+	case rival:
+		s.transmit(&s.rivals)
 	default:
 		s.goOn()
 	}
@@ -141,7 +165,7 @@ func (s *sim) enter() {
 	}
 }
 
-// gap is the time between two packets that the carrier sends.
+// gap is the time between two packets of a sender.
 //
 //go:norace
 func (s *sim) gap() time.Duration {
@@ -155,11 +179,8 @@ func (s *sim) gap() time.Duration {
 //
 //go:norace
 func (s *sim) send() {
-	s.next = max(s.next+s.gap(), s.now-time.Millisecond) // for a millisecond, what was missed is caught up
-	s.free = max(s.free, s.now) + seconds(packet/s.path.rate)
-	s.longest = max(s.longest, s.free-s.now)
 	s.sent += packet
-	s.acknowledge(s.free - s.now + s.path.base)
+	s.transmit(&s.ours)
 	left := s.writing[0] - 1
 	s.writing = s.writing[1:]
 	if left > 0 {
@@ -175,14 +196,23 @@ func (s *sim) send() {
 	}
 }
 
-// acknowledge has the acknowledgement of what is sent now arrive after a round trip.
+// transmit puts a packet into the link.
 //
 //go:norace
-func (s *sim) acknowledge(rtt time.Duration) {
+func (s *sim) transmit(f *flow) {
+	f.next = max(f.next+s.gap(), s.now-time.Millisecond) // for a millisecond, what was missed is caught up
+	f.inFlight += packet
+	free := max(s.free, s.now) + seconds(packet/s.path.rate)
+	lost := s.path.queue > 0 && free-s.now > s.path.queue
+	if !lost {
+		s.free = free
+	}
+	s.longest = max(s.longest, s.free-s.now)
+	rtt := s.free - s.now + s.path.base
 	if s.path.others != nil {
 		rtt += s.path.others(s)
 	}
-	a := ack{s.now + rtt, rtt}
+	a := ack{s.now + rtt, rtt, f, lost}
 	i := sort.Search(len(s.acks), func(i int) bool { return s.acks[i].at > a.at })
 	s.acks = slices.Insert(s.acks, i, a)
 }
@@ -191,8 +221,13 @@ func (s *sim) acknowledge(rtt time.Duration) {
 //
 //go:norace
 func (s *sim) arrive() {
-	rtt := s.acks[0].rtt
+	a := s.acks[0]
 	s.acks = s.acks[1:]
+	a.of.learn(a)
+	if a.of != &s.ours || a.lost {
+		return
+	}
+	rtt := a.rtt
 	if s.rtt == 0 {
 		s.rtt = rtt
 	}
