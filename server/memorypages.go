@@ -48,7 +48,7 @@ func (s *Server) searchMemory(r *http.Request, namespace string) *ui.MemorySearc
 	if namespace != "" {
 		params.Namespaces = []string{namespace}
 	}
-	res, err := s.plane.Memory.Search(r.Context(), nil, params)
+	res, err := s.plane.Memory.Search(r.Context(), pageCaller, params)
 	if err != nil {
 		if wire.AsError(err).Code == wire.CodeInternal {
 			s.log.Error("a search of memory failed", "err", err)

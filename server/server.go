@@ -165,7 +165,7 @@ func New(ctx context.Context, o Options) (_ *Server, err error) {
 	if err = s.openPlane(ctx); err != nil {
 		return nil, err
 	}
-	if s.api, err = api.Open(ctx, s.plane, s.store, s.log); err != nil {
+	if err = s.api.Open(ctx, s.plane, s.store, s.log); err != nil {
 		return nil, err
 	}
 	s.hub = newHub(s.plane.Change)
@@ -207,11 +207,13 @@ func (s *Server) owner() *jet.Owner {
 }
 
 func (s *Server) openPlane(ctx context.Context) (err error) {
+	s.api = api.New()
 	s.plane, err = control.Open(ctx, control.Options{
 		Store: s.store, Types: s.config.Types, Node: wire.NodeID(s.node), Instance: s.dir.instance, WorkDir: s.dir.file("agents"), DataDir: s.dir.path,
 		KeepExited: s.o.KeepExited, MaxAgents: s.config.MaxAgents, Logger: s.log, Orphans: s.orphans, Leftovers: s.procs.ReapLeftovers, Spawned: s.met.spawned,
 		StoreTimeout: s.o.StoreTimeout,
 		Kinds:        s.kinds(),
+		Call:         s.api.CallAgent,
 	})
 	return err
 }

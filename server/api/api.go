@@ -62,16 +62,25 @@ type Store interface {
 
 // API carries requests out.
 type API struct {
+	opened chan struct{} // closed when what follows is there
+
 	plane   *control.Plane
 	replies *replies
 	methods map[string]does
 }
 
-// Open reads the answers of the server before.
-func Open(ctx context.Context, plane *control.Plane, store Store, log *slog.Logger) (*API, error) {
-	a := &API{plane: plane, replies: newReplies(store.PutAnswer, log)}
+// New makes an API that waits for its Open: a plane needs one whose agents it may start at once.
+func New() *API { return &API{opened: make(chan struct{})} }
+
+// Open reads the answers of the server before, and begins to carry requests out.
+func (a *API) Open(ctx context.Context, plane *control.Plane, store Store, log *slog.Logger) error {
+	a.plane, a.replies = plane, newReplies(store.PutAnswer, log)
 	a.methods = a.table()
-	return a, store.Answers(ctx, a.replies.load)
+	if err := store.Answers(ctx, a.replies.load); err != nil {
+		return err
+	}
+	close(a.opened)
+	return nil
 }
 
 // Call carries out a request, or answers a repeated one from the reply cache. A method that needs a session is

@@ -24,8 +24,8 @@ func openAPI(t *testing.T) *API {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { p.Close(context.Background()); store.Close() })
-	a, err := Open(t.Context(), p, store, slog.New(slog.DiscardHandler))
-	if err != nil {
+	a := New()
+	if err := a.Open(t.Context(), p, store, slog.New(slog.DiscardHandler)); err != nil {
 		t.Fatal(err)
 	}
 	return a

@@ -66,7 +66,7 @@ func (a *API) table() map[string]does {
 	for _, m := range wire.MethodsOf(wire.LaneMemory) {
 		if all[m] == nil && !wire.NeedsSession(m) {
 			all[m] = func(ctx context.Context, by noun.Caller, params json.RawMessage) (any, error) {
-				return p.Memory.Call(ctx, by, nil, m, params)
+				return p.Memory.Call(ctx, by, m, params)
 			}
 		}
 	}

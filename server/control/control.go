@@ -5,12 +5,12 @@
 //	tasks ── Crew: start, deliver, stop ──────────> fleet
 //	tasks ── Answered: keep its files first ──────> artifacts
 //	artifacts ── Life: does it exist, who works ──> fleet, tasks
-//	an agent's own requests ──────────────────────> memory, tasks
 package control
 
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"log/slog"
 	"path/filepath"
 	"sync"
@@ -59,6 +59,7 @@ type Options struct {
 	Orphans      func(ctx context.Context, known map[wire.AgentID]*wire.Process) map[wire.AgentID][]wire.Leftover
 	Leftovers    func(ctx context.Context, id wire.AgentID, left []wire.Leftover, grace time.Duration) []wire.Leftover
 	Spawned      func(kind wire.Kind, took time.Duration, ok bool)
+	Call         func(ctx context.Context, a wire.Agent, method string, params json.RawMessage) (any, error) // nil: agents have no requests
 }
 
 // Plane is the control plane of one node: its agents, and
@@ -71,7 +72,6 @@ type Plane struct {
 	// Memory is the state that agents and people share.
 	Memory *memory.Memory
 
-	types        map[string]wire.AgentType // by name
 	kinds        map[wire.Kind]runner.Kind
 	closing      context.Context // ends when Close begins
 	beginClosing context.CancelFunc
@@ -87,14 +87,15 @@ func Open(ctx context.Context, o Options) (*Plane, error) {
 	}
 	o.StoreTimeout = cmp.Or(o.StoreTimeout, defaultStoreTimeout)
 	o.DataDir = cmp.Or(o.DataDir, filepath.Dir(o.WorkDir))
-	p := &Plane{types: map[string]wire.AgentType{}, kinds: o.Kinds}
-	for _, t := range o.Types {
-		t.StopGraceMS = cmp.Or(t.StopGraceMS, fleet.DefaultStopGrace.Milliseconds())
-		p.types[t.Name] = t
+	if o.Call == nil {
+		o.Call = func(context.Context, wire.Agent, string, json.RawMessage) (any, error) {
+			return nil, wire.Errorf(wire.CodeMethodNotFound, "agents have no requests here")
+		}
 	}
+	p := &Plane{kinds: o.Kinds}
 	p.closing, p.beginClosing = context.WithCancel(context.Background())
 	p.ctx, p.stop = context.WithCancel(context.WithoutCancel(ctx))
-	p.join(o)
+	p.join(o, types(o))
 	if err := p.open(ctx, o); err != nil {
 		p.beginClosing()
 		p.stop()
@@ -108,19 +109,29 @@ func Open(ctx context.Context, o Options) (*Plane, error) {
 }
 
 // join makes the nouns, and lets each know of the others what it needs.
-func (p *Plane) join(o Options) {
+func (p *Plane) join(o Options, types map[string]wire.AgentType) {
 	p.Artifacts = artifacts.New(artifacts.Options{Store: o.Store, Life: life{p}, Dir: o.DataDir, WorkDir: o.WorkDir, Timeout: o.StoreTimeout}, o.Logger)
 	crew := new(fleet.Crew) // of a fleet that is made after its tasks
-	p.Tasks = tasks.New(tasks.Options{Store: o.Store, Fleet: crew, Types: p.types, Node: o.Node, MaxAgents: o.MaxAgents, Keep: o.KeepTasks,
+	p.Tasks = tasks.New(tasks.Options{Store: o.Store, Fleet: crew, Types: types, Node: o.Node, MaxAgents: o.MaxAgents, Keep: o.KeepTasks,
 		Timeout: o.StoreTimeout, Closing: p.closing, Answered: p.Artifacts.Answered}, o.Logger)
-	p.Fleet = fleet.New(fleet.Options{Store: o.Store, Kinds: o.Kinds, Types: p.types, Node: o.Node, Instance: o.Instance, WorkDir: o.WorkDir,
-		Keep: o.KeepExited, Max: o.MaxAgents, Work: p.Tasks, Call: p.agentCall, Closing: p.closing, StoreTimeout: o.StoreTimeout,
+	p.Fleet = fleet.New(fleet.Options{Store: o.Store, Kinds: o.Kinds, Types: types, Node: o.Node, Instance: o.Instance, WorkDir: o.WorkDir,
+		Keep: o.KeepExited, Max: o.MaxAgents, Work: p.Tasks, Call: o.Call, Closing: p.closing, StoreTimeout: o.StoreTimeout,
 		SearchBytes: o.SearchBytes, SearchTime: o.SearchTime, Logger: o.Logger, Orphans: o.Orphans, Leftovers: o.Leftovers, Spawned: o.Spawned,
 		Hooks: fleet.Hooks{
 			{Env: p.outbox, Exited: func(a wire.Agent, _ wire.Exit) { p.Artifacts.Collect(a.ID) }},
 			{Env: p.Tasks.Env, Started: p.Tasks.Started, Activity: p.Tasks.Activity, Stopping: p.Tasks.Stopping, Exited: p.Tasks.Exited},
 		}})
 	*crew = p.Fleet.Crew()
+}
+
+// types are the agent types by name, with what a type that does not say has.
+func types(o Options) map[string]wire.AgentType {
+	all := make(map[string]wire.AgentType, len(o.Types))
+	for _, t := range o.Types {
+		t.StopGraceMS = cmp.Or(t.StopGraceMS, fleet.DefaultStopGrace.Milliseconds())
+		all[t.Name] = t
+	}
+	return all
 }
 
 // outbox gives agents that run in a folder an outbox.

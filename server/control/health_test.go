@@ -32,7 +32,7 @@ func with(types ...wire.AgentType) func(*control.Options) {
 	return func(o *control.Options) { o.Types = append(o.Types, types...) }
 }
 
-func lines(t *testing.T, file string) int {
+func printedLines(t *testing.T, file string) int {
 	b, err := os.ReadFile(file)
 	if err != nil && !os.IsNotExist(err) {
 		t.Fatal(err)
@@ -50,8 +50,8 @@ func TestAFailedAgentIsStartedAgain(t *testing.T) {
 			wire.AgentType{Name: "ends", Kind: wire.KindExec, Argv: []string{"sh", "-c", "echo x >> " + file}, Restart: &wire.RestartPolicy{Mode: wire.RestartFail, Attempts: 2, IntervalMS: 60_000, DelayMS: 10}}))
 
 	a := n.wait(t, n.spawn(t, wire.SpawnParams{Type: "fails"}).ID)
-	if a.Status != wire.StatusExited || a.Reason != wire.ReasonFailed || a.Restarts != 2 || a.Generation != 3 || !a.CrashLoop || lines(t, file) != 3 {
-		t.Errorf("after %d starts: %+v", lines(t, file), a)
+	if a.Status != wire.StatusExited || a.Reason != wire.ReasonFailed || a.Restarts != 2 || a.Generation != 3 || !a.CrashLoop || printedLines(t, file) != 3 {
+		t.Errorf("after %d starts: %+v", printedLines(t, file), a)
 	}
 	crashes := 0
 	for _, e := range n.follow(t, wire.Header{Agent: a.ID}, nil) {
@@ -64,8 +64,8 @@ func TestAFailedAgentIsStartedAgain(t *testing.T) {
 	}
 
 	os.Remove(file)
-	if b := n.wait(t, n.spawn(t, wire.SpawnParams{Type: "ends"}).ID); b.Restarts != 0 || lines(t, file) != 1 {
-		t.Errorf("one that completed was started %d times: %+v", lines(t, file), b)
+	if b := n.wait(t, n.spawn(t, wire.SpawnParams{Type: "ends"}).ID); b.Restarts != 0 || printedLines(t, file) != 1 {
+		t.Errorf("one that completed was started %d times: %+v", printedLines(t, file), b)
 	}
 
 	os.Remove(file)
@@ -79,9 +79,9 @@ func TestAFailedAgentIsStartedAgain(t *testing.T) {
 	if err != nil || res.Reports[0].Reason != wire.ReasonStopped {
 		t.Fatalf("%+v, %v", res, err)
 	}
-	before := lines(t, file)
+	before := printedLines(t, file)
 	time.Sleep(900 * time.Millisecond) // longer than the policy would wait
-	if now, _ := n.Get(c.ID); now.Status != wire.StatusExited || lines(t, file) != before {
+	if now, _ := n.Get(c.ID); now.Status != wire.StatusExited || printedLines(t, file) != before {
 		t.Errorf("it went on after the stop: %+v", now)
 	}
 }
@@ -149,7 +149,7 @@ func TestStopsHaveScopes(t *testing.T) {
 	parent := n.submit(t, long)[0]
 	child := n.submit(t, wire.TaskSpec{Type: "slow", Parent: parent.ID})[0]
 	n.until(t, child.ID, "working", working)
-	n.until(t, parent.ID, "at work", func(wire.Task) bool { return lines(t, pidFile) == 1 })
+	n.until(t, parent.ID, "at work", func(wire.Task) bool { return printedLines(t, pidFile) == 1 })
 	res := stop(wire.StopParams{Scope: wire.ScopeTask, Tasks: []wire.TaskID{parent.ID}})
 	if len(res.Canceled) != 2 || len(res.Reports) != 1 || res.Closed {
 		t.Errorf("stop of a tree: %+v", res)
@@ -225,7 +225,7 @@ func TestAStopOfTasksIsItsOwn(t *testing.T) {
 		ready, saved := filepath.Join(dir, fmt.Sprint("ready", i)), filepath.Join(dir, fmt.Sprint("saved", i))
 		script := fmt.Sprintf("trap 'sleep 0.4; echo work > %s; exit' TERM; echo > %s; while :; do sleep 0.01; done", saved, ready)
 		task := n.submit(t, wire.TaskSpec{Type: "command", Argv: []string{"sh", "-c", script}})[0]
-		rec := n.until(t, task.ID, "at work", func(wire.Task) bool { return lines(t, ready) == 1 })
+		rec := n.until(t, task.ID, "at work", func(wire.Task) bool { return printedLines(t, ready) == 1 })
 		p.GraceMS = &grace // the type's own, 100 ms, is too short for what it saves
 		if p.Scope == wire.ScopeTask {
 			p.Tasks = []wire.TaskID{task.ID}
@@ -240,7 +240,7 @@ func TestAStopOfTasksIsItsOwn(t *testing.T) {
 		if r := res.Reports[0]; r.ID != rec.Runs[0].Agent || r.Already || r.Forced || r.TookMS < 400 || r.Reason != wire.ReasonStopped {
 			t.Errorf("%s: %+v", p.Scope, r)
 		}
-		if lines(t, saved) != 1 {
+		if printedLines(t, saved) != 1 {
 			t.Errorf("%s: its process was killed before it had saved its work", p.Scope)
 		}
 		n.follow(t, wire.Header{Agent: rec.Runs[0].Agent}, func(e wire.Event) bool {

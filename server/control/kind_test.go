@@ -3,6 +3,8 @@ package control_test
 import (
 	"bytes"
 	"context"
+	"encoding/json"
+	"fmt"
 	"log/slog"
 	"strings"
 	"sync"
@@ -79,8 +81,8 @@ func (p *parrot) Deliver(_ context.Context, t *wire.Task) error {
 			p.sink(runner.Ask{Task: t.ID, Text: strings.TrimPrefix(in, "ask ")})
 		case in == "remember":
 			p.sink(runner.Call{Ctx: context.Background(), Method: wire.MethodMemoryStore, Params: []byte(`{"namespace":"nest","key":"k","value":{"text":"egg"}}`),
-				Reply: func(_ any, err error) {
-					p.told <- func() { p.sink(runner.Completed(t.ID, []byte("kept"))) }
+				Reply: func(result any, err error) {
+					p.told <- func() { p.sink(runner.Completed(t.ID, []byte(fmt.Sprint(result, err)))) }
 				}})
 		default:
 			p.sink(runner.Update{Task: t.ID, Text: "half", Fraction: 0.5})
@@ -100,12 +102,17 @@ func (p *parrot) Cancel(_ context.Context, id wire.TaskID) error {
 
 func TestANewKindIsOneFile(t *testing.T) {
 	var logged lockedBuffer
+	requests := make(chan string, 1)
 	n := open(t, t.TempDir(), func(o *control.Options) {
 		o.Kinds["parrot"] = parrots{}
 		o.Types = append(o.Types,
 			wire.AgentType{Name: "parrot", Kind: "parrot", Tasks: wire.TasksLines, MaxTasks: 4, Memory: []string{"nest"}, Env: map[string]string{"PERCH": "oak"}},
 			wire.AgentType{Name: "lost", Kind: "parrot"})
 		o.Logger = slog.New(slog.NewTextHandler(&logged, nil))
+		o.Call = func(_ context.Context, a wire.Agent, method string, params json.RawMessage) (any, error) {
+			requests <- fmt.Sprint(a.Type, " ", method, " ", string(params))
+			return "done", nil
+		}
 	})
 	if s := logged.String(); !strings.Contains(s, "there is no perch") || strings.Contains(s, "type=parrot") {
 		t.Errorf("of what is missing the log says %s", s)
@@ -121,9 +128,11 @@ func TestANewKindIsOneFile(t *testing.T) {
 		t.Errorf("the task: %+v", done)
 	}
 	n.untilAgent(t, a.ID, "what is wrong with its answer", func(a wire.Agent) bool { return strings.Contains(a.LastLine, `there is no task "t222222222222"`) })
-	n.over(t, n.submit(t, wire.TaskSpec{Type: "parrot", Input: text("remember")})[0].ID)
-	if e, err := n.Memory.Retrieve(t.Context(), wire.MemoryKeyParams{Namespace: "nest", Key: "k"}); err != nil || e.Value.Text != "egg" {
-		t.Errorf("it kept %+v, %v", e, err)
+	if done := n.over(t, n.submit(t, wire.TaskSpec{Type: "parrot", Input: text("remember")})[0].ID); result(done) != "done<nil>" {
+		t.Errorf("its request was answered with %q", result(done))
+	}
+	if got, want := <-requests, `parrot memory.store {"namespace":"nest","key":"k","value":{"text":"egg"}}`; got != want {
+		t.Errorf("it asked for %s", got)
 	}
 
 	// Of several questions the oldest is shown, whatever they say.

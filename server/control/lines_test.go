@@ -1,8 +1,9 @@
-package control
+package control_test
 
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -10,6 +11,8 @@ import (
 	"testing"
 
 	"skein.dev/skein/e2e/kit"
+	"skein.dev/skein/server/api"
+	"skein.dev/skein/server/control"
 	"skein.dev/skein/server/jet"
 	"skein.dev/skein/server/noun"
 	"skein.dev/skein/server/runner"
@@ -20,7 +23,7 @@ import (
 )
 
 // linesPlane is a plane whose agents of type worker run a shell script that speaks the line protocol.
-func linesPlane(t testing.TB, types ...wire.AgentType) *linesOf {
+func linesPlane(t testing.TB, types ...wire.AgentType) *speaking {
 	t.Helper()
 	dir := t.TempDir()
 	store, err := jet.Open(context.Background(), jet.Config{Dir: dir, MaxEventBytes: 64 << 20})
@@ -29,9 +32,13 @@ func linesPlane(t testing.TB, types ...wire.AgentType) *linesOf {
 	}
 	procs := process.New(process.Options{})
 	heard := &overheard{Kind: procs}
-	p, err := Open(context.Background(), Options{Store: store, Node: "test", Instance: "lines-" + filepath.Base(dir), WorkDir: filepath.Join(dir, "agents"),
-		Kinds: map[wire.Kind]runner.Kind{wire.KindExec: heard, wire.KindScripted: &scripted.Kind{}}, Types: types})
+	requests := api.New()
+	p, err := control.Open(context.Background(), control.Options{Store: store, Node: "test", Instance: "lines-" + filepath.Base(dir), WorkDir: filepath.Join(dir, "agents"),
+		Kinds: map[wire.Kind]runner.Kind{wire.KindExec: heard, wire.KindScripted: &scripted.Kind{}}, Types: types, Call: requests.CallAgent})
 	if err != nil {
+		t.Fatal(err)
+	}
+	if err := requests.Open(context.Background(), p, store, slog.New(slog.DiscardHandler)); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
@@ -39,11 +46,11 @@ func linesPlane(t testing.TB, types ...wire.AgentType) *linesOf {
 		procs.Close()
 		store.Close()
 	})
-	return &linesOf{p, heard}
+	return &speaking{p, heard}
 }
 
-type linesOf struct {
-	*Plane
+type speaking struct {
+	*control.Plane
 	heard *overheard
 }
 
@@ -55,7 +62,7 @@ func speaks(script string) wire.AgentType {
 		` + script}}
 }
 
-func submitted(t *testing.T, p *linesOf, specs ...wire.TaskSpec) (ids []wire.TaskID) {
+func submitted(t *testing.T, p *speaking, specs ...wire.TaskSpec) (ids []wire.TaskID) {
 	t.Helper()
 	res, err := p.Tasks.Submit(t.Context(), noun.Caller{Actor: "test"}, wire.SubmitParams{Tasks: specs})
 	if err != nil {
@@ -67,7 +74,7 @@ func submitted(t *testing.T, p *linesOf, specs ...wire.TaskSpec) (ids []wire.Tas
 	return ids
 }
 
-func over(t *testing.T, p *linesOf, id wire.TaskID) wire.Task {
+func over(t *testing.T, p *speaking, id wire.TaskID) wire.Task {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), kit.Patience)
 	defer cancel()
@@ -80,7 +87,7 @@ func over(t *testing.T, p *linesOf, id wire.TaskID) wire.Task {
 }
 
 // logged gives the texts of an agent's events of a type.
-func logged(t *testing.T, p *linesOf, id wire.AgentID, typ wire.EventType) (all []string) {
+func logged(t *testing.T, p *speaking, id wire.AgentID, typ wire.EventType) (all []string) {
 	t.Helper()
 	f, _, err := p.Follow(t.Context(), wire.Header{Agent: id})
 	if err != nil {
@@ -99,7 +106,7 @@ func logged(t *testing.T, p *linesOf, id wire.AgentID, typ wire.EventType) (all 
 	}
 }
 
-func (p *linesOf) worker(t *testing.T) wire.Agent {
+func (p *speaking) worker(t *testing.T) wire.Agent {
 	t.Helper()
 	all := p.List(wire.Filter{Types: []string{"worker"}}).Agents
 	if len(all) != 1 {

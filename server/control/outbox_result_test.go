@@ -1,4 +1,4 @@
-package control
+package control_test
 
 import (
 	"context"
@@ -14,7 +14,7 @@ import (
 )
 
 // filesOf gives the names and contents of a task's artifacts.
-func filesOf(t *testing.T, p *linesOf, id wire.TaskID) (all []string) {
+func filesOf(t *testing.T, p *speaking, id wire.TaskID) (all []string) {
 	t.Helper()
 	for _, a := range p.Artifacts.List(wire.ArtifactFilter{Task: id}).Artifacts {
 		_, r, err := p.Artifacts.Download(t.Context(), a.ID, 0)

@@ -281,6 +281,12 @@ func (f *Fleet) Node() wire.NodeID { return f.o.Node }
 // Epoch is what cursors belong to.
 func (f *Fleet) Epoch() string { return f.o.Store.Epoch() }
 
+// Type is an agent type as it is configured.
+func (f *Fleet) Type(name string) (wire.AgentType, bool) {
+	t, ok := f.types[name]
+	return t, ok
+}
+
 // Types lists the agent types by name, with how many of each are alive.
 func (f *Fleet) Types() []wire.AgentType {
 	alive := map[string]int{}

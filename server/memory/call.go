@@ -13,43 +13,42 @@ import (
 var methods = []string{wire.MethodMemoryStore, wire.MethodMemoryRetrieve, wire.MethodMemoryList, wire.MethodMemorySearch,
 	wire.MethodMemoryDelete, wire.MethodMemoryHistory, wire.MethodMemorySetMany, wire.MethodMemoryGetMany}
 
-// Call carries out a request, whoever it comes from. allowed says which namespaces the caller may touch; nil: all.
-// Others are CodeUnauthorized.
-func (m *Memory) Call(ctx context.Context, by noun.Caller, allowed func(ns string) bool, method string, params json.RawMessage) (any, error) {
+// Call carries out a request, whoever it comes from. Namespaces that are not the caller's are CodeUnauthorized.
+func (m *Memory) Call(ctx context.Context, by noun.Caller, method string, params json.RawMessage) (any, error) {
 	switch method {
 	case wire.MethodMemoryStore:
 		return noun.With(params, func(p wire.MemoryStoreParams) (any, error) {
-			if err := m.may(allowed, p.Namespace); err != nil {
+			if err := m.may(by, p.Namespace); err != nil {
 				return nil, err
 			}
 			return m.Store(ctx, by, p)
 		})
 	case wire.MethodMemoryRetrieve:
 		return noun.With(params, func(p wire.MemoryKeyParams) (any, error) {
-			if err := m.may(allowed, p.Namespace); err != nil {
+			if err := m.may(by, p.Namespace); err != nil {
 				return nil, err
 			}
 			return m.Retrieve(ctx, p)
 		})
 	case wire.MethodMemoryList:
 		return noun.With(params, func(p wire.MemoryListParams) (any, error) {
-			if err := m.may(allowed, p.Namespace); err != nil {
+			if err := m.may(by, p.Namespace); err != nil {
 				return nil, err
 			}
 			return m.List(ctx, p)
 		})
 	case wire.MethodMemorySearch:
-		return noun.With(params, func(p wire.MemorySearchParams) (any, error) { return m.Search(ctx, allowed, p) })
+		return noun.With(params, func(p wire.MemorySearchParams) (any, error) { return m.Search(ctx, by, p) })
 	case wire.MethodMemoryDelete:
 		return noun.With(params, func(p wire.MemoryKeyParams) (any, error) {
-			if err := m.may(allowed, p.Namespace); err != nil {
+			if err := m.may(by, p.Namespace); err != nil {
 				return nil, err
 			}
 			return m.Delete(ctx, by, p)
 		})
 	case wire.MethodMemoryHistory:
 		return noun.With(params, func(p wire.MemoryHistoryParams) (any, error) {
-			if err := m.may(allowed, p.Namespace); err != nil {
+			if err := m.may(by, p.Namespace); err != nil {
 				return nil, err
 			}
 			return m.History(ctx, p)
@@ -59,32 +58,32 @@ func (m *Memory) Call(ctx context.Context, by noun.Caller, allowed func(ns strin
 			if err := checkMany("entries", len(p.Entries)); err != nil {
 				return nil, err
 			}
-			return manyResult(m.setMany(ctx, by, p.Entries, allowed))
+			return manyResult(m.setMany(ctx, by, p.Entries))
 		})
 	case wire.MethodMemoryGetMany:
 		return noun.With(params, func(p wire.MemoryGetManyParams) (any, error) {
 			if err := checkMany("keys", len(p.Keys)); err != nil {
 				return nil, err
 			}
-			return wire.MemoryManyResult{Results: m.getMany(ctx, p.Keys, allowed)}, nil
+			return wire.MemoryManyResult{Results: m.getMany(ctx, by, p.Keys)}, nil
 		})
 	}
 	return nil, wire.Errorf(wire.CodeMethodNotFound, "memory has no method %.64q", method).WithSupported(methods)
 }
 
 // may checks a namespace against those that a caller may touch. The error names those of them that exist.
-func (m *Memory) may(allowed func(ns string) bool, namespace string) error {
-	if allowed == nil || allowed(namespace) {
+func (m *Memory) may(by noun.Caller, namespace string) error {
+	if by.Namespaces == nil || by.Namespaces(namespace) {
 		return nil
 	}
-	return wire.Errorf(wire.CodeUnauthorized, "namespace %.64q is not this caller's", namespace).WithField("namespace").WithSupported(m.mine(allowed))
+	return wire.Errorf(wire.CodeUnauthorized, "namespace %.64q is not this caller's", namespace).WithField("namespace").WithSupported(m.mine(by))
 }
 
 // mine lists the namespaces that hold something and are allowed.
-func (m *Memory) mine(allowed func(ns string) bool) []string {
+func (m *Memory) mine(by noun.Caller) []string {
 	names := []string{}
 	for _, ns := range m.Namespaces().Namespaces {
-		if allowed(ns.Name) {
+		if by.Namespaces == nil || by.Namespaces(ns.Name) {
 			names = append(names, ns.Name)
 		}
 	}

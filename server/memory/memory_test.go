@@ -518,7 +518,7 @@ func TestMemoryBeyondTheCacheIsReadFromTheLog(t *testing.T) {
 	check()
 	n = n.reopen(t, small)
 	check()
-	if r, err := n.Memory.Search(t.Context(), nil, wire.MemorySearchParams{Query: strings.Repeat("7", 10) + "*"}); err != nil || r.Total != 2 {
+	if r, err := n.Memory.Search(t.Context(), noun.Caller{}, wire.MemorySearchParams{Query: strings.Repeat("7", 10) + "*"}); err != nil || r.Total != 2 {
 		t.Errorf("%+v, %v", r, err)
 	}
 }
@@ -577,7 +577,7 @@ func TestMemoryForCallersWithFewNamespaces(t *testing.T) {
 	n.put(t, "theirs", "k", "common words")
 	mine := func(ns string) bool { return ns == "mine" || ns == "mine.too" }
 	call := func(method, params string) (any, error) {
-		return n.Memory.Call(t.Context(), me, mine, method, []byte(params))
+		return n.Memory.Call(t.Context(), noun.Caller{Actor: me.Actor, Namespaces: mine}, method, []byte(params))
 	}
 	for method, params := range map[string]string{
 		wire.MethodMemoryStore:    `{"namespace":"theirs","key":"k","value":{"text":"x"}}`,
@@ -626,6 +626,6 @@ func TestMemoryRefusesAfterItsEnd(t *testing.T) {
 	n.close()
 	_, err := m.Store(t.Context(), me, value("n", "k", "y"))
 	kit.Refused(t, err, wire.CodeUnavailable, "")
-	_, err = m.Search(t.Context(), nil, wire.MemorySearchParams{Query: "x"})
+	_, err = m.Search(t.Context(), noun.Caller{}, wire.MemorySearchParams{Query: "x"})
 	kit.Refused(t, err, wire.CodeUnavailable, "")
 }

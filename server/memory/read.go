@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"skein.dev/skein/server/noun"
 	"skein.dev/skein/webtransport/wire"
 )
 
@@ -197,10 +198,10 @@ func (m *Memory) GetMany(ctx context.Context, p wire.MemoryGetManyParams) (wire.
 	if err := checkMany("keys", len(p.Keys)); err != nil {
 		return wire.MemoryManyResult{}, err
 	}
-	return wire.MemoryManyResult{Results: m.getMany(ctx, p.Keys, nil)}, nil
+	return wire.MemoryManyResult{Results: m.getMany(ctx, noun.Caller{}, p.Keys)}, nil
 }
 
-func (m *Memory) getMany(ctx context.Context, keys []wire.MemoryKeyParams, allowed func(ns string) bool) []wire.MemoryOne {
+func (m *Memory) getMany(ctx context.Context, by noun.Caller, keys []wire.MemoryKeyParams) []wire.MemoryOne {
 	results := make([]wire.MemoryOne, len(keys))
 	worst := func(k wire.MemoryKeyParams) int { return 400 + 4*min(len(k.Key), wire.MaxMemoryKey) } // an error about it
 	room := answerBudget
@@ -208,7 +209,7 @@ func (m *Memory) getMany(ctx context.Context, keys []wire.MemoryKeyParams, allow
 		room -= worst(k)
 	}
 	for i, k := range keys {
-		e, err := (*wire.MemoryEntry)(nil), m.may(allowed, k.Namespace)
+		e, err := (*wire.MemoryEntry)(nil), m.may(by, k.Namespace)
 		if err == nil {
 			e, err = m.Retrieve(ctx, k)
 		}

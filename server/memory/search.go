@@ -15,6 +15,7 @@ import (
 
 	_ "modernc.org/sqlite" // with FTS5
 
+	"skein.dev/skein/server/noun"
 	"skein.dev/skein/webtransport/wire"
 )
 
@@ -233,18 +234,18 @@ type hit struct {
 	entry *wire.MemoryEntry
 }
 
-// Search finds entries by the words of their keys and values. allowed is as in Call.
-func (m *Memory) Search(ctx context.Context, allowed func(ns string) bool, p wire.MemorySearchParams) (*wire.MemorySearchResult, error) {
+// Search finds entries by the words of their keys and values, in the caller's namespaces.
+func (m *Memory) Search(ctx context.Context, by noun.Caller, p wire.MemorySearchParams) (*wire.MemorySearchResult, error) {
 	terms, err := parseQuery(p.Query)
 	if err == nil {
-		err = m.checkSearch(allowed, &p)
+		err = m.checkSearch(by, &p)
 	}
 	if err != nil {
 		return nil, err
 	}
-	everywhere := len(p.Namespaces) == 0 && allowed == nil
+	everywhere := len(p.Namespaces) == 0 && by.Namespaces == nil
 	if len(p.Namespaces) == 0 && !everywhere {
-		p.Namespaces = m.mine(allowed)
+		p.Namespaces = m.mine(by)
 	}
 	ctx, cancel := context.WithTimeout(ctx, searchTimeout)
 	defer cancel()
@@ -262,7 +263,7 @@ func (m *Memory) Search(ctx context.Context, allowed func(ns string) bool, p wir
 }
 
 // checkSearch checks the parameters but the query, and fills in the limit.
-func (m *Memory) checkSearch(allowed func(ns string) bool, p *wire.MemorySearchParams) error {
+func (m *Memory) checkSearch(by noun.Caller, p *wire.MemorySearchParams) error {
 	switch {
 	case p.Limit < 0 || p.Limit > maxHits:
 		return wire.Errorf(wire.CodeInvalidParams, "a limit is 0 (%d) to %d", defaultHits, maxHits).WithField("limit")
@@ -273,7 +274,7 @@ func (m *Memory) checkSearch(allowed func(ns string) bool, p *wire.MemorySearchP
 		if err := checkNamespace(ns); err != nil {
 			return err
 		}
-		if err := m.may(allowed, ns); err != nil {
+		if err := m.may(by, ns); err != nil {
 			return err
 		}
 	}

@@ -8,13 +8,14 @@ import (
 	"time"
 
 	"skein.dev/skein/e2e/kit"
+	"skein.dev/skein/server/noun"
 	"skein.dev/skein/webtransport/wire"
 )
 
 // found lists the keys that a search finds, sorted.
 func (n *node) found(t *testing.T, query string, in ...string) string {
 	t.Helper()
-	r, err := n.Memory.Search(t.Context(), nil, wire.MemorySearchParams{Namespaces: in, Query: query, Limit: 100})
+	r, err := n.Memory.Search(t.Context(), noun.Caller{}, wire.MemorySearchParams{Namespaces: in, Query: query, Limit: 100})
 	if err != nil {
 		t.Fatalf("%s: %v", query, err)
 	}
@@ -74,7 +75,7 @@ func TestMemorySearch(t *testing.T) {
 	n = n.reopen(t)
 	check(n)
 
-	r, err := n.Memory.Search(t.Context(), nil, wire.MemorySearchParams{Query: "quick", Prefix: "fox/"})
+	r, err := n.Memory.Search(t.Context(), noun.Caller{}, wire.MemorySearchParams{Query: "quick", Prefix: "fox/"})
 	if err != nil || r.Total != 1 || r.Hits[0].Entry.Key != "fox/habits" || r.Hits[0].Entry.Value.Text != "" || r.Hits[0].Entry.Size == 0 {
 		t.Errorf("%+v, %v", r, err)
 	}
@@ -82,12 +83,12 @@ func TestMemorySearch(t *testing.T) {
 		t.Errorf("the snippet is %q", s)
 	}
 	n.put(t, "docs", "fox fox", "fox")
-	r, err = n.Memory.Search(t.Context(), nil, wire.MemorySearchParams{Query: "fox", Limit: 1})
+	r, err = n.Memory.Search(t.Context(), noun.Caller{}, wire.MemorySearchParams{Query: "fox", Limit: 1})
 	if err != nil || r.Total != 4 || len(r.Hits) != 1 || r.Hits[0].Entry.Key != "fox fox" || r.Hits[0].Score <= 0 {
 		t.Errorf("the best hit: %+v, %v", r, err)
 	}
 	for name, p := range map[string]wire.MemorySearchParams{"query": {Query: " * "}, "limit": {Query: "x", Limit: 101}, "namespace": {Query: "x", Namespaces: []string{"X"}}} {
-		_, err := n.Memory.Search(t.Context(), nil, p)
+		_, err := n.Memory.Search(t.Context(), noun.Caller{}, p)
 		kit.Refused(t, err, wire.CodeInvalidParams, name)
 	}
 }
@@ -168,7 +169,7 @@ func BenchmarkMemoryStore(b *testing.B) {
 			})
 			b.StopTimer()
 			begin := time.Now()
-			if _, err := n.Memory.Search(b.Context(), nil, wire.MemorySearchParams{Query: "word1"}); err != nil {
+			if _, err := n.Memory.Search(b.Context(), noun.Caller{}, wire.MemorySearchParams{Query: "word1"}); err != nil {
 				b.Fatal(err)
 			}
 			b.ReportMetric(float64(time.Since(begin).Milliseconds()), "ms-first-search")

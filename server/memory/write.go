@@ -78,7 +78,7 @@ func (m *Memory) SetMany(ctx context.Context, by noun.Caller, p wire.MemorySetMa
 	if err := checkMany("entries", len(p.Entries)); err != nil {
 		return wire.MemoryManyResult{}, err
 	}
-	return manyResult(m.setMany(ctx, by, p.Entries, nil))
+	return manyResult(m.setMany(ctx, by, p.Entries))
 }
 
 // manyResult answers several writes. When it is not known what became of one, the request is to be sent again: those that
@@ -92,7 +92,7 @@ func manyResult(results []wire.MemoryOne) (wire.MemoryManyResult, error) {
 	return wire.MemoryManyResult{Results: results}, nil
 }
 
-func (m *Memory) setMany(ctx context.Context, by noun.Caller, entries []wire.MemoryStoreParams, allowed func(ns string) bool) []wire.MemoryOne {
+func (m *Memory) setMany(ctx context.Context, by noun.Caller, entries []wire.MemoryStoreParams) []wire.MemoryOne {
 	results := make([]wire.MemoryOne, len(entries))
 	chains := map[[2]string][]int{} // the entries of each key
 	for i, e := range entries {
@@ -109,7 +109,7 @@ func (m *Memory) setMany(ctx context.Context, by noun.Caller, entries []wire.Mem
 				if by.Request != "" {
 					one.Request = fmt.Sprintf("%s/%d", by.Request, i)
 				}
-				e, err := (*wire.MemoryEntry)(nil), m.may(allowed, entries[i].Namespace)
+				e, err := (*wire.MemoryEntry)(nil), m.may(by, entries[i].Namespace)
 				if err == nil {
 					e, err = m.Store(ctx, one, entries[i])
 				}

@@ -19,6 +19,8 @@ type Caller struct {
 	// Request marks the request, the same for a repeated one, over sessions and restarts; "": it can't come twice. What
 	// has a lasting effect keeps the mark with the effect, in one write, so that a repeat finds it.
 	Request string
+	// Namespaces says which namespaces of memory it may touch; nil: all.
+	Namespaces func(ns string) bool
 }
 
 // Part marks one of several effects of a request.

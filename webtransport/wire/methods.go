@@ -18,6 +18,18 @@ const (
 	Once
 )
 
+// Access is which agents may use a method, in requests of their own.
+type Access uint8
+
+const (
+	// NoAgent: none.
+	NoAgent Access = iota
+	// WithMemory: those whose type names the namespaces, in these.
+	WithMemory
+	// Coordinators: those whose type says coordinator.
+	Coordinators
+)
+
 // Method is what the protocol says of a method: a row of Methods.
 type Method struct {
 	Name   string
@@ -32,6 +44,8 @@ type Method struct {
 	Quick bool
 	// Order names the parameters of which requests that agree keep their order, while everything else overtakes them.
 	Order []string
+	// Agents may use it, on the line protocol.
+	Agents Access
 }
 
 // Methods is every method of skein.v1, by lane, in the order in which they are named to people (docs/protocol.md). Servers
@@ -57,24 +71,24 @@ var Methods = []Method{
 
 	{Name: MethodResync, Lane: LaneStatus, Effect: Once, Session: true},
 
-	{Name: MethodTaskSubmit, Lane: LaneTask, Effect: Once},
-	{Name: MethodTaskGet, Lane: LaneTask, Quick: true},
-	{Name: MethodTaskList, Lane: LaneTask},
-	{Name: MethodTaskCancel, Lane: LaneTask, Effect: Repeats, Races: true},
+	{Name: MethodTaskSubmit, Lane: LaneTask, Effect: Once, Agents: Coordinators},
+	{Name: MethodTaskGet, Lane: LaneTask, Quick: true, Agents: Coordinators},
+	{Name: MethodTaskList, Lane: LaneTask, Agents: Coordinators},
+	{Name: MethodTaskCancel, Lane: LaneTask, Effect: Repeats, Races: true, Agents: Coordinators},
 	{Name: MethodTaskRetry, Lane: LaneTask, Effect: Once},
-	{Name: MethodTaskOrchestrate, Lane: LaneTask, Effect: Once},
+	{Name: MethodTaskOrchestrate, Lane: LaneTask, Effect: Once, Agents: Coordinators},
 	{Name: MethodTaskWatch, Lane: LaneTask, Effect: Once, Session: true},
 	{Name: MethodTaskRender, Lane: LaneTask, Session: true},
 
-	{Name: MethodMemoryStore, Lane: LaneMemory, Effect: Once, Order: []string{"namespace", "key"}},
-	{Name: MethodMemoryRetrieve, Lane: LaneMemory, Quick: true},
-	{Name: MethodMemoryList, Lane: LaneMemory},
-	{Name: MethodMemorySearch, Lane: LaneMemory},
-	{Name: MethodMemoryDelete, Lane: LaneMemory, Effect: Once, Order: []string{"namespace", "key"}},
-	{Name: MethodMemoryHistory, Lane: LaneMemory},
+	{Name: MethodMemoryStore, Lane: LaneMemory, Effect: Once, Order: []string{"namespace", "key"}, Agents: WithMemory},
+	{Name: MethodMemoryRetrieve, Lane: LaneMemory, Quick: true, Agents: WithMemory},
+	{Name: MethodMemoryList, Lane: LaneMemory, Agents: WithMemory},
+	{Name: MethodMemorySearch, Lane: LaneMemory, Agents: WithMemory},
+	{Name: MethodMemoryDelete, Lane: LaneMemory, Effect: Once, Order: []string{"namespace", "key"}, Agents: WithMemory},
+	{Name: MethodMemoryHistory, Lane: LaneMemory, Agents: WithMemory},
 	{Name: MethodMemoryNamespaces, Lane: LaneMemory},
-	{Name: MethodMemorySetMany, Lane: LaneMemory, Effect: Once},
-	{Name: MethodMemoryGetMany, Lane: LaneMemory},
+	{Name: MethodMemorySetMany, Lane: LaneMemory, Effect: Once, Agents: WithMemory},
+	{Name: MethodMemoryGetMany, Lane: LaneMemory, Agents: WithMemory},
 	{Name: MethodMemoryWatch, Lane: LaneMemory, Effect: Once, Session: true},
 	{Name: MethodMemoryUnwatch, Lane: LaneMemory, Effect: Once, Session: true},
 }

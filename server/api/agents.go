@@ -1,0 +1,66 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"slices"
+	"strings"
+
+	"skein.dev/skein/server/noun"
+	"skein.dev/skein/webtransport/wire"
+)
+
+// CallAgent carries out a request that an agent makes by itself, with what its type allows. ctx ends with its process: what it waits
+// for ends with that, what it began goes on. Requests of agents come once, on one pipe: no answer is kept.
+func (a *API) CallAgent(ctx context.Context, agent wire.Agent, method string, params json.RawMessage) (any, error) {
+	select {
+	case <-a.opened:
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	typ, _ := a.plane.Type(agent.Type)
+	if err := mayAgent(typ, method); err != nil {
+		return nil, err
+	}
+	if method == wire.MethodTaskWait {
+		return noun.With(params, func(v wire.TaskParams) (any, error) { return a.plane.Tasks.Wait(ctx, v.ID) })
+	}
+	return a.methods[method](context.WithoutCancel(ctx), noun.Caller{Actor: string(agent.ID), Namespaces: namespaces(typ.Memory)}, params)
+}
+
+// mayAgent refuses a method that agents of a type may not use.
+func mayAgent(typ wire.AgentType, method string) error {
+	m := wire.MethodNamed(method)
+	coordinates := method == wire.MethodTaskWait || m != nil && m.Agents == wire.Coordinators
+	switch {
+	case coordinates && typ.Coordinator, m != nil && m.Agents == wire.WithMemory:
+		return nil
+	case strings.HasPrefix(method, "task.") && !typ.Coordinator:
+		return wire.Errorf(wire.CodeUnauthorized, "agents of type %q may not give tasks to others (its configuration lacks coordinator: true)", typ.Name)
+	}
+	return wire.Errorf(wire.CodeMethodNotFound, "there is no method %.64q for agents", method).WithSupported(agentMethods(typ))
+}
+
+// agentMethods names those that agents of a type may use.
+func agentMethods(typ wire.AgentType) (names []string) {
+	for _, m := range wire.Methods {
+		if m.Agents == wire.WithMemory || m.Agents == wire.Coordinators && typ.Coordinator {
+			names = append(names, m.Name)
+		}
+	}
+	if typ.Coordinator {
+		names = append(names, wire.MethodTaskWait)
+	}
+	return names
+}
+
+// namespaces reports whether a namespace is among those that a type's memory list names: by name, or, with a * at the
+// end, all that begin like that.
+func namespaces(list []string) func(namespace string) bool {
+	return func(namespace string) bool {
+		return slices.ContainsFunc(list, func(pattern string) bool {
+			begin, open := strings.CutSuffix(pattern, "*")
+			return namespace == pattern || open && strings.HasPrefix(namespace, begin)
+		})
+	}
+}
