@@ -59,7 +59,7 @@ func (s *Server) kept(agent wire.AgentID, task wire.TaskID) ui.Kept {
 }
 
 func (s *Server) postDeleteArtifact(w http.ResponseWriter, r *http.Request) {
-	if err := s.plane.Artifacts.Delete(r.Context(), wire.ArtifactID(r.PathValue("id"))); err != nil {
+	if err := s.do(r, wire.MethodArtifactDelete, wire.ArtifactParams{ID: wire.ArtifactID(r.PathValue("id"))}); err != nil {
 		s.refuseForm(w, r, err)
 		return
 	}

@@ -5,19 +5,27 @@ import (
 	"net/http"
 	"strings"
 
-	"skein.dev/skein/server/noun"
+	"skein.dev/skein/server/api"
 	"skein.dev/skein/ui"
 	"skein.dev/skein/webtransport/wire"
 )
 
 // The forms of the pages, for those that run without script. Each leads back to where it stood.
 
-// pageCaller is who posts a form.
-var pageCaller = noun.Caller{Actor: "dashboard"}
+// do has the API carry out what a form asks for, in the name of who posted it. A form has no id: each one counts.
+func (s *Server) do(r *http.Request, method string, params any) error {
+	m, err := wire.NewNotification(method, params)
+	if err != nil {
+		return err
+	}
+	who, _ := s.auth.request(r)
+	_, err = s.api.Call(r.Context(), api.Asker{Principal: who, Client: wire.ClientInfo{Name: "dashboard"}, Gone: r.Context().Done()}, m)
+	return err
+}
 
 func (s *Server) postAdmission(w http.ResponseWriter, r *http.Request) {
 	params := wire.AdmissionParams{Type: r.FormValue("type"), Closed: r.FormValue("closed") == "true", Reason: r.FormValue("reason")}
-	if _, err := s.plane.SetAdmission(r.Context(), pageCaller, params); err != nil {
+	if err := s.do(r, wire.MethodSetAdmission, params); err != nil {
 		s.refuseForm(w, r, err)
 		return
 	}
@@ -30,7 +38,7 @@ func (s *Server) postStop(w http.ResponseWriter, r *http.Request) {
 		s.refuseForm(w, r, wire.Errorf(wire.CodeInvalidParams, "tick the box to stop everything").WithField("confirm"))
 		return
 	}
-	if _, err := s.plane.Stop(r.Context(), pageCaller, wire.StopParams{Scope: wire.ScopeAll}); err != nil {
+	if err := s.do(r, wire.MethodStop, wire.StopParams{Scope: wire.ScopeAll}); err != nil {
 		s.refuseForm(w, r, err)
 		return
 	}

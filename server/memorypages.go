@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"skein.dev/skein/server/noun"
 	"skein.dev/skein/ui"
 	"skein.dev/skein/webtransport/wire"
 )
@@ -48,7 +49,7 @@ func (s *Server) searchMemory(r *http.Request, namespace string) *ui.MemorySearc
 	if namespace != "" {
 		params.Namespaces = []string{namespace}
 	}
-	res, err := s.plane.Memory.Search(r.Context(), pageCaller, params)
+	res, err := s.plane.Memory.Search(r.Context(), noun.Caller{}, params)
 	if err != nil {
 		if wire.AsError(err).Code == wire.CodeInternal {
 			s.log.Error("a search of memory failed", "err", err)
@@ -227,8 +228,7 @@ func (s *Server) storeForm(r *http.Request, form ui.EntryForm) error {
 	if err != nil {
 		return err
 	}
-	_, err = s.plane.Memory.Store(r.Context(), pageCaller, p)
-	return err
+	return s.do(r, wire.MethodMemoryStore, p)
 }
 
 // postEntry changes an entry, restores one of its versions or deletes it, if nobody has changed it meanwhile.
@@ -240,7 +240,7 @@ func (s *Server) postEntry(w http.ResponseWriter, r *http.Request) {
 		switch r.PostForm.Get("do") {
 		case "delete":
 			k.IfRevision = &form.Revision
-			if _, err = s.plane.Memory.Delete(r.Context(), pageCaller, k); err == nil {
+			if err = s.do(r, wire.MethodMemoryDelete, k); err == nil {
 				redirect(w, r, ui.EntryURL(k.Namespace, k.Key))
 				return
 			}

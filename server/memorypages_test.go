@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"skein.dev/skein/server/noun"
 	"skein.dev/skein/webtransport/wire"
 )
 
@@ -106,7 +107,7 @@ func TestMemoryConflictWithoutScript(t *testing.T) {
 	b := n.browser(t)
 	b.post(t, "/memory", "namespace", "demo", "key", "k", "value", "first")
 	_, first := n.holds(t, "demo", "k")
-	if _, err := n.plane.Memory.Store(t.Context(), pageCaller, wire.MemoryStoreParams{Namespace: "demo", Key: "k", Value: wire.Payload{Text: "theirs"}}); err != nil {
+	if _, err := n.plane.Memory.Store(t.Context(), noun.Caller{Actor: "dashboard"}, wire.MemoryStoreParams{Namespace: "demo", Key: "k", Value: wire.Payload{Text: "theirs"}}); err != nil {
 		t.Fatal(err)
 	}
 	_, second := n.holds(t, "demo", "k")
@@ -179,7 +180,7 @@ func TestArtifactsWithoutScript(t *testing.T) {
 	b := n.browser(t)
 	wants(t, "no artifacts", b.get(t, "/artifacts"), 200, "No artifacts yet", "Uploads need JavaScript")
 	agent := n.script(t, "idle 1h")
-	rec, err := n.plane.Artifacts.Create(t.Context(), pageCaller, wire.ArtifactCreateParams{Name: "a <b>.txt", Size: 5, Agent: agent.ID})
+	rec, err := n.plane.Artifacts.Create(t.Context(), noun.Caller{Actor: "dashboard"}, wire.ArtifactCreateParams{Name: "a <b>.txt", Size: 5, Agent: agent.ID})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -206,7 +207,7 @@ func TestArtifactsWithoutScript(t *testing.T) {
 
 func half(t *testing.T, n *node) wire.ArtifactID {
 	t.Helper()
-	rec, err := n.plane.Artifacts.Create(t.Context(), pageCaller, wire.ArtifactCreateParams{Name: "x", Size: 5})
+	rec, err := n.plane.Artifacts.Create(t.Context(), noun.Caller{Actor: "dashboard"}, wire.ArtifactCreateParams{Name: "x", Size: 5})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -117,7 +117,7 @@ func (s *Server) postTask(do func(r *http.Request, id wire.TaskID) error) http.H
 }
 
 func (s *Server) cancelTask(r *http.Request, id wire.TaskID) error {
-	_, err := s.plane.Tasks.Cancel(pageCaller, wire.TaskCancelParams{IDs: []wire.TaskID{id}})
+	err := s.do(r, wire.MethodTaskCancel, wire.TaskCancelParams{IDs: []wire.TaskID{id}})
 	if err == nil {
 		s.seesEnd(r, id)
 	}
@@ -135,13 +135,12 @@ func (s *Server) seesEnd(r *http.Request, id wire.TaskID) {
 	s.plane.Tasks.Wait(ctx, id)
 }
 
-func (s *Server) retryTask(_ *http.Request, id wire.TaskID) error {
-	_, err := s.plane.Tasks.Retry(pageCaller, id)
-	return err
+func (s *Server) retryTask(r *http.Request, id wire.TaskID) error {
+	return s.do(r, wire.MethodTaskRetry, wire.TaskParams{ID: id})
 }
 
 func (s *Server) stopTask(r *http.Request, id wire.TaskID) error {
-	_, err := s.plane.Stop(r.Context(), pageCaller, wire.StopParams{Scope: wire.ScopeTask, Tasks: []wire.TaskID{id}})
+	err := s.do(r, wire.MethodStop, wire.StopParams{Scope: wire.ScopeTask, Tasks: []wire.TaskID{id}})
 	if err == nil {
 		s.seesEnd(r, id)
 	}
