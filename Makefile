@@ -14,7 +14,7 @@ run: build
 
 # What templ makes of a component is a closure, which the compiler would write once more into each function that calls the
 # component, and into those that call these: 0.7 MB.
-NO_COPIES = -gcflags=skein.dev/skein/ui=-d=inlfuncswithclosures=0
+NO_COPIES = -gcflags=skein.dev/skein/ui/...=-d=inlfuncswithclosures=0
 
 build: static/dist/.built
 	$(GO) build -trimpath $(NO_COPIES) -ldflags "-s -w -X main.version=$(VERSION)" -o bin/skein ./cmd/skein

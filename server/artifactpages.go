@@ -5,6 +5,7 @@ import (
 	"net/url"
 
 	"skein.dev/skein/ui"
+	"skein.dev/skein/ui/words"
 	"skein.dev/skein/webtransport/wire"
 )
 
@@ -41,7 +42,7 @@ func (s *Server) nameSources(v *ui.ArtifactsView) {
 	}
 	task := func(id wire.TaskID) {
 		if t, err := s.plane.Tasks.Get(id); id != "" && err == nil {
-			v.Tasks[id] = ui.TaskTitle(&t)
+			v.Tasks[id] = words.TaskTitle(&t)
 		}
 	}
 	agent(v.Filter.Agent)

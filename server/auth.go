@@ -15,7 +15,7 @@ import (
 
 	"skein.dev/skein/server/api"
 	"skein.dev/skein/server/jet"
-	"skein.dev/skein/ui"
+	"skein.dev/skein/ui/frame"
 	"skein.dev/skein/webtransport/wire"
 )
 
@@ -115,7 +115,7 @@ func (a *auth) login(ctx context.Context, token, userAgent string) (string, erro
 }
 
 func loginCookie(r *http.Request, value string) *http.Cookie {
-	c := &http.Cookie{Name: cookieName, Value: value, Path: ui.At(r.Context(), "/"), HttpOnly: true, SameSite: http.SameSiteLaxMode,
+	c := &http.Cookie{Name: cookieName, Value: value, Path: frame.At(r.Context(), "/"), HttpOnly: true, SameSite: http.SameSiteLaxMode,
 		Secure: encrypted(r), MaxAge: int(loginLifetime.Seconds())}
 	if value == "" {
 		c.MaxAge = -1
@@ -155,7 +155,7 @@ func takeNext(w http.ResponseWriter, r *http.Request) string {
 }
 
 func nextCookie(r *http.Request, value string, maxAge int) *http.Cookie {
-	return &http.Cookie{Name: nextCookieName, Value: value, Path: ui.At(r.Context(), "/"), HttpOnly: true, SameSite: http.SameSiteLaxMode,
+	return &http.Cookie{Name: nextCookieName, Value: value, Path: frame.At(r.Context(), "/"), HttpOnly: true, SameSite: http.SameSiteLaxMode,
 		Secure: encrypted(r), MaxAge: maxAge}
 }
 

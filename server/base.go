@@ -7,7 +7,7 @@ import (
 	"regexp"
 	"strings"
 
-	"skein.dev/skein/ui"
+	"skein.dev/skein/ui/frame"
 )
 
 var basePattern = regexp.MustCompile(`^(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)+$`)
@@ -22,7 +22,7 @@ func parseBase(p string) (string, error) {
 }
 
 // below serves routes under the base path, and nothing beside it. Only here is the base taken off a request: all that
-// is behind has paths without it, and ui.At puts it before them again.
+// is behind has paths without it, and frame.At puts it before them again.
 func (s *Server) below(routes http.Handler) http.Handler {
 	if s.base == "" {
 		return routes
@@ -33,13 +33,13 @@ func (s *Server) below(routes http.Handler) http.Handler {
 		s.refuse(w, r, http.StatusNotFound, "Skein is below "+s.base+"/ here (--base-path).")
 	})
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		mux.ServeHTTP(w, r.WithContext(ui.WithBase(r.Context(), s.base)))
+		mux.ServeHTTP(w, r.WithContext(frame.WithBase(r.Context(), s.base)))
 	})
 }
 
 // redirect leads to a path of this server.
 func redirect(w http.ResponseWriter, r *http.Request, path string) {
-	http.Redirect(w, r, ui.At(r.Context(), path), http.StatusSeeOther)
+	http.Redirect(w, r, frame.At(r.Context(), path), http.StatusSeeOther)
 }
 
 // cameFrom is the path of this server's page that r was sent from; "": it is unknown.
@@ -48,7 +48,7 @@ func cameFrom(r *http.Request) string {
 	if err != nil || u.Host != r.Host {
 		return ""
 	}
-	p, ok := strings.CutPrefix(u.RequestURI(), ui.Base(r.Context()))
+	p, ok := strings.CutPrefix(u.RequestURI(), frame.Base(r.Context()))
 	if !ok {
 		return ""
 	}

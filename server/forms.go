@@ -7,6 +7,7 @@ import (
 
 	"skein.dev/skein/server/api"
 	"skein.dev/skein/ui"
+	"skein.dev/skein/ui/words"
 	"skein.dev/skein/webtransport/wire"
 )
 
@@ -64,7 +65,7 @@ func (s *Server) refuseForm(w http.ResponseWriter, r *http.Request, err error) {
 		writeJSON(w, status, map[string]*wire.Error{"error": e})
 		return
 	}
-	v := ui.RefusedView{Status: status, Title: "This was not done", Detail: ui.Sentence(e.Message), Nonce: nonce(w)}
+	v := ui.RefusedView{Status: status, Title: "This was not done", Detail: words.Sentence(e.Message), Nonce: nonce(w)}
 	if from := cameFrom(r); from != "" {
 		v.Back, v.BackWord = from, "Back"
 	}

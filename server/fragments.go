@@ -10,6 +10,7 @@ import (
 	"github.com/a-h/templ"
 
 	"skein.dev/skein/ui"
+	"skein.dev/skein/ui/frame"
 	"skein.dev/skein/webtransport/wire"
 )
 
@@ -59,7 +60,7 @@ func (f *fragments) get(as wire.TaskHTML, t *wire.Task, render func() string) st
 // html renders a component as the pages of this server have it.
 func (s *Server) html(ctx context.Context, c templ.Component) string {
 	var b strings.Builder
-	if err := c.Render(ui.WithBase(ctx, s.base), &b); err != nil { // the caller is gone
+	if err := c.Render(frame.WithBase(ctx, s.base), &b); err != nil { // the caller is gone
 		return ""
 	}
 	return b.String()

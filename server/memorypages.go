@@ -12,6 +12,7 @@ import (
 
 	"skein.dev/skein/server/noun"
 	"skein.dev/skein/ui"
+	"skein.dev/skein/ui/words"
 	"skein.dev/skein/webtransport/wire"
 )
 
@@ -54,7 +55,7 @@ func (s *Server) searchMemory(r *http.Request, namespace string) *ui.MemorySearc
 		if wire.AsError(err).Code == wire.CodeInternal {
 			s.log.Error("a search of memory failed", "err", err)
 		}
-		v.Error = ui.Sentence(wire.AsError(err).Message)
+		v.Error = words.Sentence(wire.AsError(err).Message)
 		return v
 	}
 	v.Hits, v.Total = res.Hits, res.Total
@@ -70,7 +71,7 @@ func (s *Server) searchMemory(r *http.Request, namespace string) *ui.MemorySearc
 func (s *Server) writers(who ...string) map[string]string {
 	names := map[string]string{}
 	for _, w := range who {
-		if id := ui.WriterAgent(w); id != "" && names[w] == "" {
+		if id := words.WriterAgent(w); id != "" && names[w] == "" {
 			if a, err := s.plane.Get(id); err == nil {
 				names[w] = a.Name
 			}
@@ -116,7 +117,7 @@ func (s *Server) refuseMemory(w http.ResponseWriter, r *http.Request, err error)
 		s.refuse(w, r, http.StatusNotFound, e.Message)
 		return
 	}
-	v := ui.RefusedView{Status: http.StatusNotFound, Title: "There is no such entry", Detail: ui.Sentence(e.Message), Back: "/memory", BackWord: "To memory", Nonce: nonce(w)}
+	v := ui.RefusedView{Status: http.StatusNotFound, Title: "There is no such entry", Detail: words.Sentence(e.Message), Back: "/memory", BackWord: "To memory", Nonce: nonce(w)}
 	s.page(w, r, v.Status, ui.Refused(v))
 }
 
@@ -204,7 +205,7 @@ func (s *Server) postMemory(w http.ResponseWriter, r *http.Request) {
 	}
 	switch {
 	case err == nil:
-		redirect(w, r, ui.EntryURL(form.Namespace, form.Key))
+		redirect(w, r, words.EntryURL(form.Namespace, form.Key))
 	case wire.AsError(err).Code == wire.CodeConflict:
 		s.showConflict(w, r, form)
 	default:
@@ -241,7 +242,7 @@ func (s *Server) postEntry(w http.ResponseWriter, r *http.Request) {
 		case "delete":
 			k.IfRevision = &form.Revision
 			if err = s.do(r, wire.MethodMemoryDelete, k); err == nil {
-				redirect(w, r, ui.EntryURL(k.Namespace, k.Key))
+				redirect(w, r, words.EntryURL(k.Namespace, k.Key))
 				return
 			}
 		case "restore":
@@ -249,7 +250,7 @@ func (s *Server) postEntry(w http.ResponseWriter, r *http.Request) {
 				err = s.storeForm(r, form)
 			}
 		default:
-			if ui.Unmerged(form.Value) {
+			if words.Unmerged(form.Value) {
 				err = wire.Errorf(wire.CodeInvalidParams, "there is still a marker between both versions: take out what you do not want, and the markers").WithField("value")
 			} else {
 				err = s.storeForm(r, form)
@@ -258,7 +259,7 @@ func (s *Server) postEntry(w http.ResponseWriter, r *http.Request) {
 	}
 	switch {
 	case err == nil:
-		redirect(w, r, ui.EntryURL(k.Namespace, k.Key))
+		redirect(w, r, words.EntryURL(k.Namespace, k.Key))
 	case wire.AsError(err).Code == wire.CodeConflict && r.PostForm.Get("do") != "delete":
 		s.showConflict(w, r, form)
 	case wire.AsError(err).Code == wire.CodeConflict:

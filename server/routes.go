@@ -15,6 +15,7 @@ import (
 
 	"skein.dev/skein/static"
 	"skein.dev/skein/ui"
+	"skein.dev/skein/ui/frame"
 	"skein.dev/skein/webtransport"
 	"skein.dev/skein/webtransport/wire"
 )
@@ -159,7 +160,7 @@ func writeJSON(w http.ResponseWriter, status int, v any) {
 func (s *Server) page(w http.ResponseWriter, r *http.Request, status int, c templ.Component) {
 	w.Header().Set("Cache-Control", "no-store")
 	if s.overSocketAlone(r) {
-		r = r.WithContext(ui.WithEarly(r.Context(), static.Extra()))
+		r = r.WithContext(frame.WithEarly(r.Context(), static.Extra()))
 	}
 	templ.Handler(c, templ.WithStatus(status), templ.WithErrorHandler(func(r *http.Request, err error) http.Handler {
 		s.log.Error("a page could not be rendered", "path", r.URL.Path, "err", err)
@@ -191,7 +192,7 @@ func (s *Server) readyz(w http.ResponseWriter, r *http.Request) {
 func (s *Server) fleetPage(w http.ResponseWriter, r *http.Request) {
 	s.page(w, r, http.StatusOK, ui.Fleet(ui.FleetView{
 		Agents: s.plane.List(wire.Filter{}).Agents, Types: s.plane.Types(), Filter: ui.ParseFleetFilter(r.URL.Query()),
-		Node: s.plane.Node(), Version: s.o.Version, Epoch: s.plane.Epoch(), Now: time.Now(), Assets: static.URL, Theme: ui.Theme(r),
+		Node: s.plane.Node(), Version: s.o.Version, Epoch: s.plane.Epoch(), Now: time.Now(), Assets: static.URL, Theme: frame.Theme(r),
 		Admission: s.plane.Admission(),
 	}))
 }
@@ -210,7 +211,7 @@ func (s *Server) agentPage(w http.ResponseWriter, r *http.Request) {
 	}
 	v := ui.AgentView{
 		Agent: at.Agent, Cursor: f.Cursor(), Node: s.plane.Node(), Version: s.o.Version, Epoch: at.Epoch, Now: time.Now(),
-		Assets: static.URL, Theme: ui.Theme(r), Admission: s.plane.Admission(), Kept: s.kept(id, ""),
+		Assets: static.URL, Theme: frame.Theme(r), Admission: s.plane.Admission(), Kept: s.kept(id, ""),
 	}
 	// The last events of an agent that just exited are on their way to the log, which a full disk may keep waiting.
 	ctx, cancel := context.WithTimeout(r.Context(), endShown)

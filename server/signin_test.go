@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"skein.dev/skein/ui"
+	"skein.dev/skein/ui/frame"
 	"skein.dev/skein/webtransport/wire"
 )
 
@@ -122,7 +122,7 @@ func FuzzLocalPath(f *testing.F) {
 		}
 		w := httptest.NewRecorder()
 		r := httptest.NewRequest("POST", "/login", nil)
-		redirect(w, r.WithContext(ui.WithBase(r.Context(), "/skein")), local)
+		redirect(w, r.WithContext(frame.WithBase(r.Context(), "/skein")), local)
 		to, err := at.Parse(w.Header().Get("Location"))
 		if err != nil {
 			return // a browser would not get there either

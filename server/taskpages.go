@@ -8,12 +8,14 @@ import (
 
 	"skein.dev/skein/static"
 	"skein.dev/skein/ui"
+	"skein.dev/skein/ui/frame"
+	"skein.dev/skein/ui/words"
 	"skein.dev/skein/webtransport/wire"
 )
 
 // frame is what every page has around it.
-func (s *Server) frame(r *http.Request) ui.Frame {
-	return ui.Frame{Node: s.plane.Node(), Version: s.o.Version, Epoch: s.plane.Epoch(), Now: time.Now(), Assets: static.URL, Theme: ui.Theme(r),
+func (s *Server) frame(r *http.Request) frame.Frame {
+	return frame.Frame{Node: s.plane.Node(), Version: s.o.Version, Epoch: s.plane.Epoch(), Now: time.Now(), Assets: static.URL, Theme: frame.Theme(r),
 		Admission: s.plane.Admission()}
 }
 
@@ -91,7 +93,7 @@ func (s *Server) taskPayload(part func(*wire.Task) *wire.Payload) http.HandlerFu
 		kind, ext := "application/octet-stream", ".bin"
 		if p.Base64 == nil {
 			kind, ext = "text/plain; charset=utf-8", ".txt"
-			if _, ok := ui.Pretty(p.Text); ok {
+			if _, ok := words.Pretty(p.Text); ok {
 				kind, ext = "application/json", ".json"
 			}
 		}
@@ -112,7 +114,7 @@ func (s *Server) postTask(do func(r *http.Request, id wire.TaskID) error) http.H
 			s.refuseForm(w, r, err)
 			return
 		}
-		redirect(w, r, ui.TaskURL(id))
+		redirect(w, r, words.TaskURL(id))
 	}
 }
 

@@ -7,12 +7,14 @@ import (
 	"strings"
 	"time"
 
+	"skein.dev/skein/ui/frame"
+	"skein.dev/skein/ui/words"
 	"skein.dev/skein/webtransport/wire"
 )
 
 // ArtifactsView is the page of all artifacts.
 type ArtifactsView struct {
-	Frame
+	frame.Frame
 	Artifacts []wire.Artifact // newest first, at most MaxArtifacts of those that match
 	Total     int             // that match
 	Any       bool            // there are artifacts, whatever the filter
@@ -63,8 +65,8 @@ func (f ArtifactFilter) with(more url.Values) string {
 // Active reports whether the filter leaves anything out.
 func (f ArtifactFilter) Active() bool { return f != ArtifactFilter{} }
 
-func (v ArtifactsView) page() page {
-	return v.Frame.page("Artifacts", "artifacts.js", "/artifacts", true)
+func (v ArtifactsView) page() frame.Page {
+	return v.Frame.Page("Artifacts", "artifacts.js", "/artifacts", true)
 }
 
 // Kept are the artifacts of an agent or of a task, for its page.
@@ -102,7 +104,7 @@ func ArtifactState(a *wire.Artifact, now time.Time) string {
 func ArtifactWord(a *wire.Artifact, now time.Time) string {
 	word := map[string]string{"complete": "Complete", "uploading": "Uploading", "paused": "Paused"}[ArtifactState(a, now)]
 	if a.State == wire.ArtifactUploading && a.Size > 0 {
-		return word + " at " + Percent(ArtifactDone(a))
+		return word + " at " + words.Percent(ArtifactDone(a))
 	}
 	return word
 }
@@ -121,9 +123,9 @@ func ArtifactDone(a *wire.Artifact) float64 {
 // ArtifactSize writes its size, as far as it is known.
 func ArtifactSize(a *wire.Artifact) string {
 	if a.Size < 0 {
-		return Bytes(a.Received) + " so far"
+		return words.Bytes(a.Received) + " so far"
 	}
-	return Bytes(a.Size)
+	return words.Bytes(a.Size)
 }
 
 // ShortHash is the part of a SHA-256 that people compare.
@@ -144,26 +146,26 @@ func artifactSummary(v ArtifactsView) string {
 	if !v.Any {
 		return ""
 	}
-	s := count(v.Total, "artifact", "artifacts")
+	s := words.Count(v.Total, "artifact", "artifacts")
 	if v.Filter.Active() {
-		return s + " of this filter; all take " + Bytes(v.Bytes)
+		return s + " of this filter; all take " + words.Bytes(v.Bytes)
 	}
-	return s + ", " + Bytes(v.Bytes)
+	return s + ", " + words.Bytes(v.Bytes)
 }
 
 // filterText says whose artifacts are shown.
 func filterText(v ArtifactsView) string {
 	var parts []string
 	if v.Filter.Agent != "" {
-		parts = append(parts, "agent "+cmp.Or(Clean(v.Agents[v.Filter.Agent]), ShortID(v.Filter.Agent)))
+		parts = append(parts, "agent "+cmp.Or(words.Clean(v.Agents[v.Filter.Agent]), words.ShortID(v.Filter.Agent)))
 	}
 	if v.Filter.Task != "" {
-		parts = append(parts, "task "+cmp.Or(Clean(v.Tasks[v.Filter.Task]), ShortTaskID(v.Filter.Task)))
+		parts = append(parts, "task "+cmp.Or(words.Clean(v.Tasks[v.Filter.Task]), words.ShortTaskID(v.Filter.Task)))
 	}
 	if len(parts) == 0 {
 		return ""
 	}
-	return "Of " + list(parts)
+	return "Of " + words.List(parts)
 }
 
 func keptMore(k Kept) string { return "All " + strconv.Itoa(k.Total) }

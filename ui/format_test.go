@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"skein.dev/skein/ui/words"
 	"skein.dev/skein/webtransport/wire"
 )
 
@@ -54,39 +55,39 @@ func TestFormat(t *testing.T) {
 	}
 	ms := func(n int64) time.Duration { return time.Duration(n) * time.Millisecond }
 	for _, c := range table.Bytes {
-		check("Bytes", c.in, Bytes(c.in), c.out)
+		check("Bytes", c.in, words.Bytes(c.in), c.out)
 	}
 	for _, c := range table.CPU {
-		check("CPU", c.in, CPU(c.in), c.out)
+		check("CPU", c.in, words.CPU(c.in), c.out)
 	}
 	for _, c := range table.Span {
-		check("Span", c.in, Span(ms(c.in)), c.out)
+		check("Span", c.in, words.Span(ms(c.in)), c.out)
 	}
 	for _, c := range table.Ago {
-		check("Ago", c.in, Ago(ms(c.in)), c.out)
+		check("Ago", c.in, words.Ago(ms(c.in)), c.out)
 	}
 	for _, c := range table.Clean {
-		check("Clean", c.in, Clean(c.in), c.out)
+		check("Clean", c.in, words.Clean(c.in), c.out)
 	}
 	for _, c := range table.Argv {
-		check("JoinArgv", c.in, JoinArgv(c.in), c.out)
+		check("JoinArgv", c.in, words.JoinArgv(c.in), c.out)
 	}
 	for i := range table.Agents {
 		c := &table.Agents[i]
 		a := &c.Agent
-		check("State", a.ID, State(a), c.State)
-		check("StateWord", a.ID, StateWord(State(a)), c.Word)
-		check("ActivityWord", a.ID, ActivityWord(a.Activity), c.Activity)
-		check("Age", a.ID, Age(a, c.Now), c.Age)
-		check("Need", a.ID, Need(a), c.Need)
-		check("NeedText", a.ID, NeedText(a), c.Text)
+		check("State", a.ID, words.State(a), c.State)
+		check("StateWord", a.ID, words.StateWord(words.State(a)), c.Word)
+		check("ActivityWord", a.ID, words.ActivityWord(a.Activity), c.Activity)
+		check("Age", a.ID, words.Age(a, c.Now), c.Age)
+		check("Need", a.ID, words.Need(a), c.Need)
+		check("NeedText", a.ID, words.NeedText(a), c.Text)
 		check("statusDetail", a.ID, statusDetail(a), c.Detail)
 		check("groupOf", a.ID, groupOf(a), c.Group)
-		check("ShortID", a.ID, ShortID(a.ID), c.Short)
+		check("ShortID", a.ID, words.ShortID(a.ID), c.Short)
 		check("cpuCell", a.ID, cpuCell(a), c.CPU)
 		check("memCell", a.ID, memCell(a), c.Mem)
 		check("InputRefusal", a.ID, InputRefusal(a), c.Refusal)
-		if got, want := Need(a) != "", a.NeedsAttention(); got != want {
+		if got, want := words.Need(a) != "", a.NeedsAttention(); got != want {
 			t.Errorf("%s: Need and NeedsAttention disagree", a.ID)
 		}
 	}
@@ -110,13 +111,13 @@ func TestWords(t *testing.T) {
 		}
 	}
 	for state, word := range table.Agent {
-		same(state, StateWord(state), word)
+		same(state, words.StateWord(state), word)
 	}
 	for _, activity := range wire.Activities[1:] {
-		same(string(activity), ActivityWord(activity), table.Activity[activity])
+		same(string(activity), words.ActivityWord(activity), table.Activity[activity])
 	}
 	for _, state := range wire.TaskStates {
-		same(string(state), TaskWord(state), table.Task[state])
+		same(string(state), words.TaskWord(state), table.Task[state])
 	}
 	for state, words := range table.Turn {
 		same("the turn "+string(state), taskTurn(state), words)

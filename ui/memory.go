@@ -7,12 +7,14 @@ import (
 	"strings"
 	"time"
 
+	"skein.dev/skein/ui/frame"
+	"skein.dev/skein/ui/words"
 	"skein.dev/skein/webtransport/wire"
 )
 
 // MemoryView is the page of all namespaces.
 type MemoryView struct {
-	Frame
+	frame.Frame
 	Namespaces []wire.MemoryNamespace
 	Search     *MemorySearchView // nil: nothing is looked for
 	Form       EntryForm         // of a new entry
@@ -20,7 +22,7 @@ type MemoryView struct {
 
 // SpaceView is the page of one namespace.
 type SpaceView struct {
-	Frame
+	frame.Frame
 	Namespace wire.MemoryNamespace
 	Entries   []wire.MemoryEntry // a page of them, with values
 	Prefix    string
@@ -36,7 +38,7 @@ type SpaceView struct {
 
 // EntryView is the page of one entry.
 type EntryView struct {
-	Frame
+	frame.Frame
 	Entry    wire.MemoryEntry   // with its value; of one that is gone, the deletion, or only its names
 	History  []wire.MemoryEntry // newest first
 	Cursor   uint64
@@ -78,7 +80,7 @@ func EntryFormOf(e *wire.MemoryEntry, gone bool) EntryForm {
 		return f
 	}
 	f.ContentType, f.Revision, f.KeepUntil = e.ContentType, e.Revision, e.ExpiresAt
-	if b := e.Value.Bytes(); ValueKind(b) != "binary" {
+	if b := e.Value.Bytes(); words.ValueKind(b) != "binary" {
 		f.Value = string(b)
 	}
 	if e.ExpiresAt != nil {
@@ -130,7 +132,7 @@ func (f EntryForm) Params(now time.Time) (wire.MemoryStoreParams, error) {
 // Refused is the form with what is wrong.
 func (f EntryForm) Refused(err error) EntryForm {
 	e := wire.AsError(err)
-	f.Open, f.Error = true, Sentence(e.Message)
+	f.Open, f.Error = true, words.Sentence(e.Message)
 	if e.Data != nil {
 		f.Field = e.Data.Field
 	}
@@ -153,14 +155,14 @@ const MaxHits = 50
 // MaxEntries is how many keys a page has at first.
 const MaxEntries = 200
 
-func (v MemoryView) page() page { return v.Frame.page("Memory", "memory.js", "/memory", true) }
+func (v MemoryView) page() frame.Page { return v.Frame.Page("Memory", "memory.js", "/memory", true) }
 
-func (v SpaceView) page() page {
-	return v.Frame.page(v.Namespace.Name+" · Memory", "space.js", "/memory", false)
+func (v SpaceView) page() frame.Page {
+	return v.Frame.Page(v.Namespace.Name+" · Memory", "space.js", "/memory", false)
 }
 
-func (v EntryView) page() page {
-	return v.Frame.page(Clean(v.Entry.Key)+" · "+v.Entry.Namespace, "entry.js", "/memory", false)
+func (v EntryView) page() frame.Page {
+	return v.Frame.Page(words.Clean(v.Entry.Key)+" · "+v.Entry.Namespace, "entry.js", "/memory", false)
 }
 
 // url is a namespace's page with other filters.
@@ -171,14 +173,14 @@ func (v SpaceView) url(q url.Values) string {
 		}
 	}
 	if len(q) == 0 {
-		return SpaceURL(v.Namespace.Name)
+		return words.SpaceURL(v.Namespace.Name)
 	}
-	return SpaceURL(v.Namespace.Name) + "?" + q.Encode()
+	return words.SpaceURL(v.Namespace.Name) + "?" + q.Encode()
 }
 
 // spaceSummary says how much a namespace holds.
 func spaceSummary(ns wire.MemoryNamespace) string {
-	return count(ns.Keys, "key", "keys") + ", " + Bytes(ns.Bytes)
+	return words.Count(ns.Keys, "key", "keys") + ", " + words.Bytes(ns.Bytes)
 }
 
 func memorySummary(all []wire.MemoryNamespace) string {
@@ -190,7 +192,7 @@ func memorySummary(all []wire.MemoryNamespace) string {
 	if len(all) == 0 {
 		return ""
 	}
-	return count(len(all), "namespace", "namespaces") + ", " + count(keys, "key", "keys") + ", " + Bytes(bytes)
+	return words.Count(len(all), "namespace", "namespaces") + ", " + words.Count(keys, "key", "keys") + ", " + words.Bytes(bytes)
 }
 
 // share is a part of a limit, for a bar.
@@ -208,7 +210,7 @@ func hitsText(s *MemorySearchView) string {
 	case s.Total > len(s.Hits):
 		return "The " + strconv.Itoa(len(s.Hits)) + " best of " + strconv.Itoa(s.Total) + " entries"
 	}
-	return count(s.Total, "entry", "entries")
+	return words.Count(s.Total, "entry", "entries")
 }
 
 // versionWord says what a change was.
@@ -232,11 +234,11 @@ func goneText(e *wire.MemoryEntry, names map[string]string) string {
 	case versionWord(e) == "Expired":
 		return "It expired. What it held is kept for a while, and can be restored."
 	}
-	return "It was deleted by " + WriterWord(e.Writer, names) + ". What it held is kept for a while, and can be restored."
+	return "It was deleted by " + words.WriterWord(e.Writer, names) + ". What it held is kept for a while, and can be restored."
 }
 
 // changes compares a version with the one before it.
-func changes(history []wire.MemoryEntry, i int) []DiffLine {
+func changes(history []wire.MemoryEntry, i int) []words.DiffLine {
 	if history[i].Deleted {
 		return nil
 	}
@@ -249,40 +251,11 @@ func changes(history []wire.MemoryEntry, i int) []DiffLine {
 }
 
 // Changes compares two values as they are shown.
-func Changes(before, after []byte) []DiffLine {
-	if ValueKind(before) == "binary" || ValueKind(after) == "binary" {
-		return []DiffLine{{"…", "the bytes differ"}}
+func Changes(before, after []byte) []words.DiffLine {
+	if words.ValueKind(before) == "binary" || words.ValueKind(after) == "binary" {
+		return []words.DiffLine{{Op: "…", Text: "the bytes differ"}}
 	}
-	return Shorten(Diff(ShownValue(before), ShownValue(after)))
-}
-
-var memoryKeys = map[string][]key{
-	"memory.js": {
-		{[]string{"j", "k"}, "Next and previous namespace (arrows too)"},
-		{[]string{"Enter"}, "Open the namespace"},
-		{[]string{"n"}, "New entry"},
-		{[]string{"/"}, "Search"},
-	},
-	"space.js": {
-		{[]string{"j", "k"}, "Next and previous key (arrows too)"},
-		{[]string{"Enter"}, "Open the entry"},
-		{[]string{"n"}, "New entry"},
-		{[]string{"/"}, "Filter by the beginning of the key"},
-		{[]string{"w"}, "Search for words"},
-		{[]string{"u"}, "Back to the namespaces"},
-	},
-	"entry.js": {
-		{[]string{"e"}, "Edit the value"},
-		{[]string{"d"}, "Delete the entry"},
-		{[]string{"u"}, "Back to the namespace"},
-	},
-	"artifacts.js": {
-		{[]string{"j", "k"}, "Next and previous artifact (arrows too)"},
-		{[]string{"Enter"}, "Download the artifact"},
-		{[]string{"d"}, "Delete the artifact"},
-		{[]string{"n"}, "Upload files"},
-		{[]string{"/"}, "Filter"},
-	},
+	return words.Shorten(words.Diff(words.ShownValue(before), words.ShownValue(after)))
 }
 
 func query(name, value string) string { return url.Values{name: {value}}.Encode() }

@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"skein.dev/skein/ui/frame"
+	"skein.dev/skein/ui/words"
 	"skein.dev/skein/webtransport/wire"
 )
 
@@ -18,7 +20,7 @@ func entryView(i int) EntryView {
 }
 
 func spaceView(entries ...wire.MemoryEntry) SpaceView {
-	return SpaceView{Frame: Frame{Now: storyNow, Assets: assets}, Namespace: wire.MemoryNamespace{Name: "demo", Keys: len(entries)}, Entries: entries, Total: len(entries)}
+	return SpaceView{Frame: frame.Frame{Now: storyNow, Assets: assets}, Namespace: wire.MemoryNamespace{Name: "demo", Keys: len(entries)}, Entries: entries, Total: len(entries)}
 }
 
 func value(t *testing.T, n node, name string) string {
@@ -28,7 +30,7 @@ func value(t *testing.T, n node, name string) string {
 }
 
 func TestMemoryListsNamespaces(t *testing.T) {
-	doc := render(t, Memory(MemoryView{Frame: Frame{Now: storyNow, Assets: assets}, Namespaces: storyNamespaces()}))
+	doc := render(t, Memory(MemoryView{Frame: frame.Frame{Now: storyNow, Assets: assets}, Namespaces: storyNamespaces()}))
 	rows := doc.all(class("namespace"))
 	if len(rows) != 3 {
 		t.Fatalf("%d rows, want 3", len(rows))
@@ -48,7 +50,7 @@ func TestMemoryListsNamespaces(t *testing.T) {
 }
 
 func TestMemoryEmptySaysWhatToDo(t *testing.T) {
-	doc := render(t, Memory(MemoryView{Frame: Frame{Assets: assets}}))
+	doc := render(t, Memory(MemoryView{Frame: frame.Frame{Assets: assets}}))
 	empty := doc.one(t, with("id", "no-memory"))
 	if empty.is("hidden") || !strings.Contains(empty.text(), "skein memory set demo hello world") {
 		t.Errorf("an empty memory says %q", empty.text())
@@ -219,7 +221,7 @@ func TestConflictShowsBothAndCarriesTheirRevision(t *testing.T) {
 			t.Errorf("%s has lost the time to live: %q", do, got)
 		}
 	}
-	if merged := c.one(t, with("id", "merged")).FirstChild.Data; !Unmerged(merged) || !strings.Contains(merged, "planner") || !strings.Contains(merged, "indexer") {
+	if merged := c.one(t, with("id", "merged")).FirstChild.Data; !words.Unmerged(merged) || !strings.Contains(merged, "planner") || !strings.Contains(merged, "indexer") {
 		t.Errorf("what is to be merged reads %q", merged)
 	}
 }
@@ -329,7 +331,7 @@ func TestAgentPageHasItsArtifacts(t *testing.T) {
 }
 
 func TestTaskPageHasItsArtifacts(t *testing.T) {
-	v := TaskView{Frame: Frame{Now: storyNow, Assets: assets}, Task: wire.Task{ID: "tbcdefghijk23", State: wire.TaskCompleted, CreatedAt: storyNow},
+	v := TaskView{Frame: frame.Frame{Now: storyNow, Assets: assets}, Task: wire.Task{ID: "tbcdefghijk23", State: wire.TaskCompleted, CreatedAt: storyNow},
 		Kept: Kept{Task: "tbcdefghijk23", Artifacts: storyArtifacts().Artifacts[2:3], Total: 1}}
 	section := render(t, Task(v)).one(t, with("id", "kept"))
 	if got := value(t, section.one(t, with("data-f", "name")), "href"); got != "/artifacts/fbcdefghijk23/content" {

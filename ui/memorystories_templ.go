@@ -9,6 +9,8 @@ import "github.com/a-h/templ"
 import templruntime "github.com/a-h/templ/runtime"
 
 import (
+	"skein.dev/skein/ui/frame"
+	"skein.dev/skein/ui/words"
 	"skein.dev/skein/webtransport/wire"
 	"strings"
 	"time"
@@ -92,7 +94,7 @@ func memoryStories() templ.Component {
 				}()
 			}
 			ctx = templ.InitializeContext(ctx)
-			templ_7745c5c3_Err = entries(SpaceView{Frame: Frame{Now: storyNow}, Namespace: storyNamespaces()[0], Entries: storyEntries(), Next: "z", Total: 412, Writers: storyWriters()}).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = entries(SpaceView{Frame: frame.Frame{Now: storyNow}, Namespace: storyNamespaces()[0], Entries: storyEntries(), Next: "z", Total: 412, Writers: storyWriters()}).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -260,7 +262,7 @@ func memoryStories() templ.Component {
 				}()
 			}
 			ctx = templ.InitializeContext(ctx)
-			templ_7745c5c3_Err = diff(Shorten(Diff(storyBefore, storyAfter))).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = diff(words.Shorten(words.Diff(storyBefore, storyAfter))).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -440,7 +442,7 @@ func memoryStories() templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = icon("upload").Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = frame.Icon("upload").Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -496,7 +498,7 @@ func storyEntries() []wire.MemoryEntry {
 }
 
 func storyEntry(i int) EntryView {
-	return EntryView{Frame: Frame{Now: storyNow}, Entry: storyEntries()[i], Writers: storyWriters()}
+	return EntryView{Frame: frame.Frame{Now: storyNow}, Entry: storyEntries()[i], Writers: storyWriters()}
 }
 
 func storyHistory() []wire.MemoryEntry {
@@ -532,7 +534,7 @@ func storyArtifacts() ArtifactsView {
 		return a
 	}
 	half := func(a *wire.Artifact) { a.State, a.SHA256, a.Received = wire.ArtifactUploading, "", a.Size/3 }
-	return ArtifactsView{Frame: Frame{Now: storyNow}, Any: true, Total: 240, Agents: map[wire.AgentID]string{"abcdefghijk23": "indexer"}, Tasks: map[wire.TaskID]string{"tbcdefghijk23": "five geese"},
+	return ArtifactsView{Frame: frame.Frame{Now: storyNow}, Any: true, Total: 240, Agents: map[wire.AgentID]string{"abcdefghijk23": "indexer"}, Tasks: map[wire.TaskID]string{"tbcdefghijk23": "five geese"},
 		Artifacts: []wire.Artifact{
 			one("fbcdefghijk21", "photos.tar", 64, half),
 			one("fbcdefghijk22", "half.tar", 65, func(a *wire.Artifact) { half(a); a.UpdatedAt = storyNow.Add(-time.Hour) }),

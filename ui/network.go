@@ -3,12 +3,13 @@ package ui
 import (
 	"strconv"
 
+	"skein.dev/skein/ui/frame"
 	"skein.dev/skein/webtransport/wire"
 )
 
 // NetworkView is the page of the connection between this browser and the server.
 type NetworkView struct {
-	Frame
+	frame.Frame
 	Doors   []Door
 	Remote  string             // where the page's request came from
 	Lanes   []wire.LaneTraffic // with their bounds; what they moved comes with the session
@@ -22,7 +23,9 @@ type Door struct {
 	Over      string // such as "UDP, port 4433"
 }
 
-func (v NetworkView) page() page { return v.Frame.page("Network", "network.js", "/network", true) }
+func (v NetworkView) page() frame.Page {
+	return v.Frame.Page("Network", "network.js", "/network", true)
+}
 
 // TransportWord is a transport's name for people.
 func TransportWord(t wire.Transport) string {

@@ -3,11 +3,12 @@ package ui
 import (
 	"testing"
 
+	"skein.dev/skein/ui/frame"
 	"skein.dev/skein/webtransport/wire"
 )
 
 func TestNetworkPage(t *testing.T) {
-	doc := render(t, Network(NetworkView{Frame: Frame{Node: "kiln", Now: storyNow, Assets: assets}, Remote: "192.0.2.7:5000",
+	doc := render(t, Network(NetworkView{Frame: frame.Frame{Node: "kiln", Now: storyNow, Assets: assets}, Remote: "192.0.2.7:5000",
 		Doors: []Door{{wire.WebSocket, "ws://kiln/ws", "TCP"}}, Lanes: []wire.LaneTraffic{{Lane: wire.LaneAgent, Class: "high", Rate: 1500, MaxWriters: 4}}}))
 	if got := doc.one(t, with("data-f", "remote")).text(); got != "192.0.2.7:5000" {
 		t.Errorf("the browser is at %q", got)

@@ -9,6 +9,7 @@ import (
 	"unicode/utf8"
 
 	"skein.dev/skein/server/screen"
+	"skein.dev/skein/ui/words"
 	"skein.dev/skein/webtransport/wire"
 )
 
@@ -90,7 +91,7 @@ func (b *lineBuilder) event(e wire.Event) {
 	case wire.EventInput:
 		text, size := strings.TrimRight(e.Data.Text, "\n"), len(e.Data.Base64)
 		if size > 0 {
-			text = count(size, "byte", "bytes") + " that are not text"
+			text = words.Count(size, "byte", "bytes") + " that are not text"
 		}
 		if text == "" && e.Data.Text == "" {
 			text = "end of input"
@@ -187,7 +188,7 @@ func firstSeq(events []wire.Event) uint64 {
 func BinaryText(b []byte) string {
 	head := hex.EncodeToString(b[:min(len(b), 16)])
 	var s strings.Builder
-	s.WriteString("Binary, " + Bytes(int64(len(b))) + " · ")
+	s.WriteString("Binary, " + words.Bytes(int64(len(b))) + " · ")
 	for i := 0; i < len(head); i += 2 {
 		if i > 0 {
 			s.WriteByte(' ')
@@ -202,7 +203,7 @@ func BinaryText(b []byte) string {
 
 // DroppedText says what the log no longer has.
 func DroppedText(d wire.Dropped) string {
-	return Bytes(int64(d.Bytes)) + " from " + clock(d.From) + " to " + clock(d.To) + " are no longer there: the log was full."
+	return words.Bytes(int64(d.Bytes)) + " from " + words.Clock(d.From) + " to " + words.Clock(d.To) + " are no longer there: the log was full."
 }
 
 // EndText says how an agent ended, for the last line of its output.
@@ -216,7 +217,7 @@ func EndText(d wire.EventData) string {
 		}
 		return "Stopped"
 	}
-	return "Failed. " + ExitText(d.Exit)
+	return "Failed. " + words.ExitText(d.Exit)
 }
 
 // Moment is an entry of an agent's timeline.
@@ -247,7 +248,7 @@ func moment(e wire.Event) (Moment, bool) {
 	m := Moment{Seq: e.Seq, Time: e.Time}
 	switch e.Type {
 	case wire.EventSpawned:
-		m.State, m.Title, m.Detail = "pending", "Spawned", by(e.Actor)
+		m.State, m.Title, m.Detail = "pending", "Spawned", words.By(e.Actor)
 	case wire.EventStarted:
 		m.State, m.Title = "running", "Started"
 		if e.Data.Process != nil {
@@ -257,28 +258,28 @@ func moment(e wire.Event) (Moment, bool) {
 		if e.Data.Activity != wire.ActivityRequiresAction {
 			return m, false
 		}
-		m.State, m.Title, m.Detail = "requires_action", needsYou, Clean(e.Data.Text)
+		m.State, m.Title, m.Detail = "requires_action", words.NeedsYou, words.Clean(e.Data.Text)
 	case wire.EventInput:
 		m.State, m.Title, m.Detail = "input", "Input", inputDetail(e.Data)
 	case wire.EventStopping:
-		m.State, m.Title, m.Detail = "stopping", "Stop requested", by(e.Actor)
+		m.State, m.Title, m.Detail = "stopping", "Stop requested", words.By(e.Actor)
 	case wire.EventSignal:
 		m.State, m.Title = "stopping", "Signal sent"
-		m.Detail = Clean(e.Data.Text)
+		m.Detail = words.Clean(e.Data.Text)
 	case wire.EventExited:
-		m.State = State(&wire.Agent{Status: wire.StatusExited, Reason: e.Data.Reason})
-		m.Title = StateWord(m.State)
+		m.State = words.State(&wire.Agent{Status: wire.StatusExited, Reason: e.Data.Reason})
+		m.Title = words.StateWord(m.State)
 		if e.Data.Exit != nil {
-			m.Detail = ExitText(e.Data.Exit)
+			m.Detail = words.ExitText(e.Data.Exit)
 		}
 	case wire.EventCrashed:
-		m.State, m.Title, m.Detail = "failed", "Crashed", joinSentences(ExitText(e.Data.Exit), Clean(e.Data.Text))
+		m.State, m.Title, m.Detail = "failed", "Crashed", joinSentences(words.ExitText(e.Data.Exit), words.Clean(e.Data.Text))
 	case wire.EventHealth:
-		m.State, m.Title, m.Detail = health(Clean(e.Data.Text))
+		m.State, m.Title, m.Detail = health(words.Clean(e.Data.Text))
 	case wire.EventTask:
-		m.State, m.Title, m.Detail, m.Task = taskGlyph(e.Data.State), taskTurn(e.Data.State), Clean(e.Data.Text), e.Data.Task
+		m.State, m.Title, m.Detail, m.Task = words.TaskGlyph(e.Data.State), taskTurn(e.Data.State), words.Clean(e.Data.Text), e.Data.Task
 	case wire.EventLog:
-		m.State, m.Title, m.Detail = "input", "Log", Clean(e.Data.Text)
+		m.State, m.Title, m.Detail = "input", "Log", words.Clean(e.Data.Text)
 	default:
 		return m, false
 	}
@@ -296,14 +297,14 @@ func health(text string) (state, title, detail string) {
 	default:
 		state = "running"
 	}
-	return state, upper(what), upper(rest)
+	return state, words.Upper(what), words.Upper(rest)
 }
 
 func taskTurn(s wire.TaskState) string {
 	if s == wire.TaskWorking {
 		return "Task started"
 	}
-	return "Task " + strings.ToLower(TaskWord(s))
+	return "Task " + strings.ToLower(words.TaskWord(s))
 }
 
 // joinSentences puts a dot between two, if there are two.
@@ -311,21 +312,14 @@ func joinSentences(a, b string) string {
 	if b == "" {
 		return a
 	}
-	return strings.TrimRight(a, ".") + ". " + upper(b)
-}
-
-func by(actor string) string {
-	if actor = Clean(actor); actor != "" {
-		return "by " + actor
-	}
-	return ""
+	return strings.TrimRight(a, ".") + ". " + words.Upper(b)
 }
 
 func inputDetail(d wire.EventData) string {
 	if len(d.Base64) > 0 {
-		return count(len(d.Base64), "byte", "bytes")
+		return words.Count(len(d.Base64), "byte", "bytes")
 	}
-	s := Clean(d.Text)
+	s := words.Clean(d.Text)
 	if s == "" {
 		return "end of input"
 	}

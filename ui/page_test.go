@@ -15,6 +15,8 @@ import (
 	"github.com/a-h/templ"
 	"golang.org/x/net/html"
 
+	"skein.dev/skein/ui/frame"
+	"skein.dev/skein/ui/words"
 	"skein.dev/skein/webtransport/wire"
 )
 
@@ -432,7 +434,7 @@ func TestAgentPageSaysWhatWasDropped(t *testing.T) {
 		{Seq: 90, Type: wire.EventStdout, Data: wire.EventData{Text: "a line\n"}, Dropped: d},
 	}
 	doc := render(t, AgentPage(AgentView{Agent: a, Events: events, Now: storyNow, Assets: assets}))
-	want := "3 MiB from " + clock(from) + " to " + clock(to) + " are no longer there: the log was full."
+	want := "3 MiB from " + words.Clock(from) + " to " + words.Clock(to) + " are no longer there: the log was full."
 	if n := doc.one(t, with("id", "dropped")); n.is("hidden") || n.text() != want {
 		t.Errorf("it says %q, want %q", n.text(), want)
 	}
@@ -575,8 +577,8 @@ func TestTimeline(t *testing.T) {
 func TestTheme(t *testing.T) {
 	for value, want := range map[string]string{"": "", "dark": "dark", "light": "light", `"><script>`: ""} {
 		r := httptest.NewRequest(http.MethodGet, "/", nil)
-		r.AddCookie(&http.Cookie{Name: ThemeCookie, Value: url.QueryEscape(value)})
-		if got := Theme(r); got != want {
+		r.AddCookie(&http.Cookie{Name: frame.ThemeCookie, Value: url.QueryEscape(value)})
+		if got := frame.Theme(r); got != want {
 			t.Errorf("Theme of %q = %q, want %q", value, got, want)
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"io"
 
 	"github.com/a-h/templ"
+	"skein.dev/skein/ui/words"
 )
 
 // pieces writes a line's text by style. It is no templ, since there every space between the pieces would count.
@@ -26,7 +27,7 @@ func pieces(l Line) templ.Component {
 // marked writes a text with the words of a search marked. It is no templ for the same reason.
 func marked(text, query string) templ.Component {
 	return templ.ComponentFunc(func(_ context.Context, w io.Writer) error {
-		for _, m := range Marked(text, query) {
+		for _, m := range words.Marked(text, query) {
 			text := templ.EscapeString(m.Text)
 			if m.On {
 				text = "<mark>" + text + "</mark>"
@@ -40,7 +41,7 @@ func marked(text, query string) templ.Component {
 }
 
 // diffLine writes a line of a comparison; its spaces count.
-func diffLine(l DiffLine) templ.Component {
+func diffLine(l words.DiffLine) templ.Component {
 	return templ.ComponentFunc(func(_ context.Context, w io.Writer) error {
 		word := map[string]string{"-": `<span class="sr">Removed: </span>`, "+": `<span class="sr">Added: </span>`}[l.Op]
 		_, err := io.WriteString(w, `<div class="dl" data-op="`+templ.EscapeString(l.Op)+`">`+word+`<span class="dl-text">`+templ.EscapeString(l.Text)+`</span></div>`)

@@ -8,7 +8,11 @@ package ui
 import "github.com/a-h/templ"
 import templruntime "github.com/a-h/templ/runtime"
 
-import "skein.dev/skein/webtransport/wire"
+import (
+	"skein.dev/skein/ui/frame"
+	"skein.dev/skein/ui/words"
+	"skein.dev/skein/webtransport/wire"
+)
 
 // Stories shows every component in every state, in both themes: for whoever works on them, and for pictures.
 func Stories(assets func(name string) string) templ.Component {
@@ -96,23 +100,23 @@ func Stories(assets func(name string) string) templ.Component {
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
-				templ_7745c5c3_Err = connection("connecting", connectionView{}).Render(ctx, templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = frame.Connection("connecting", frame.ConnectionView{}).Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
-				templ_7745c5c3_Err = connection("open", connectionView{Transport: "WebTransport", RTT: "0.4 ms"}).Render(ctx, templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = frame.Connection("open", frame.ConnectionView{Transport: "WebTransport", RTT: "0.4 ms"}).Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
-				templ_7745c5c3_Err = connection("open", connectionView{Transport: "WebSocket", RTT: "38 ms", Fallback: true}).Render(ctx, templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = frame.Connection("open", frame.ConnectionView{Transport: "WebSocket", RTT: "38 ms", Fallback: true}).Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
-				templ_7745c5c3_Err = connection("reconnecting", connectionView{}).Render(ctx, templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = frame.Connection("reconnecting", frame.ConnectionView{}).Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
-				templ_7745c5c3_Err = connection("closed", connectionView{}).Render(ctx, templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = frame.Connection("closed", frame.ConnectionView{}).Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
@@ -164,11 +168,11 @@ func Stories(assets func(name string) string) templ.Component {
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
-				templ_7745c5c3_Err = emergency(false).Render(ctx, templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = frame.Emergency(false).Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
-				templ_7745c5c3_Err = emergency(true).Render(ctx, templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = frame.Emergency(true).Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
@@ -199,7 +203,7 @@ func Stories(assets func(name string) string) templ.Component {
 					if templ_7745c5c3_Err != nil {
 						return templ_7745c5c3_Err
 					}
-					templ_7745c5c3_Err = badges(Badges(&a, 4, storyNow)).Render(ctx, templ_7745c5c3_Buffer)
+					templ_7745c5c3_Err = badges(words.Badges(&a, 4, storyNow)).Render(ctx, templ_7745c5c3_Buffer)
 					if templ_7745c5c3_Err != nil {
 						return templ_7745c5c3_Err
 					}
@@ -322,11 +326,11 @@ func Stories(assets func(name string) string) templ.Component {
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
-				templ_7745c5c3_Err = toast("done", "3 agents spawned", "").Render(ctx, templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = frame.Toast("done", "3 agents spawned", "").Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
-				templ_7745c5c3_Err = toast("failed", "coder was not spawned", "4 of 4 coder are running: stop one, or raise max_instances.").Render(ctx, templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = frame.Toast("failed", "coder was not spawned", "4 of 4 coder are running: stop one, or raise max_instances.").Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
@@ -376,7 +380,7 @@ func Stories(assets func(name string) string) templ.Component {
 					}()
 				}
 				ctx = templ.InitializeContext(ctx)
-				templ_7745c5c3_Err = tokens([]string{"sh", "-c", "for i in 1 2 3; do echo $i; done", "", "--flag=with space"}).Render(ctx, templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = frame.Tokens([]string{"sh", "-c", "for i in 1 2 3; do echo $i; done", "", "--flag=with space"}).Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
@@ -573,7 +577,7 @@ func Stories(assets func(name string) string) templ.Component {
 			}
 			return nil
 		})
-		templ_7745c5c3_Err = shell(page{title: "Stories", node: "workstation", version: "dev", assets: assets}).Render(templ.WithChildren(ctx, templ_7745c5c3_Var2), templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = frame.Shell(frame.Frame{Node: "workstation", Version: "dev", Assets: assets}.Page("Stories", "", "", false)).Render(templ.WithChildren(ctx, templ_7745c5c3_Var2), templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -609,7 +613,7 @@ func story(name string) templ.Component {
 		var templ_7745c5c3_Var21 string
 		templ_7745c5c3_Var21, templ_7745c5c3_Err = templ.JoinStringErrs(name)
 		if templ_7745c5c3_Err != nil {
-			return templ.Error{Err: templ_7745c5c3_Err, FileName: `stories.templ`, Line: 123, Col: 12}
+			return templ.Error{Err: templ_7745c5c3_Err, FileName: `stories.templ`, Line: 127, Col: 12}
 		}
 		_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var21))
 		if templ_7745c5c3_Err != nil {
@@ -661,7 +665,7 @@ func storyList(v FleetView) templ.Component {
 		}
 		ctx = templ.ClearChildren(ctx)
 		needs, rest := v.arrange()
-		most := mostOf(v.Types)
+		most := words.MostOf(v.Types)
 		templ_7745c5c3_Err = filters(v).Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err

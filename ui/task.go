@@ -7,12 +7,14 @@ import (
 
 	"github.com/a-h/templ"
 
+	"skein.dev/skein/ui/frame"
+	"skein.dev/skein/ui/words"
 	"skein.dev/skein/webtransport/wire"
 )
 
 // TaskView is the page of one task.
 type TaskView struct {
-	Frame
+	frame.Frame
 	Task  wire.Task   // whole
 	Above []wire.Task // its parents, the topmost first
 	Below []Twig      // the tasks below it, at most MaxBelow in all
@@ -34,7 +36,7 @@ type Twig struct {
 }
 
 // NewTaskView puts the page of a task together from all tasks that belong to it: it, those above and those below.
-func NewTaskView(f Frame, t wire.Task, above, below []wire.Task, types []wire.AgentType) TaskView {
+func NewTaskView(f frame.Frame, t wire.Task, above, below []wire.Task, types []wire.AgentType) TaskView {
 	v := TaskView{Frame: f, Task: t, Above: above, Total: len(below), Types: types, tasks: below}
 	byParent := map[wire.TaskID][]wire.Task{}
 	for _, b := range below {
@@ -54,7 +56,7 @@ func twigs(byParent map[wire.TaskID][]wire.Task, parent wire.TaskID, left *int) 
 			break
 		}
 		*left--
-		out = append(out, Twig{k, TaskTitle(&k), twigs(byParent, k.ID, left)})
+		out = append(out, Twig{k, words.TaskTitle(&k), twigs(byParent, k.ID, left)})
 	}
 	return out
 }
@@ -73,8 +75,8 @@ func (v TaskView) results() []resultView {
 	var all []resultView
 	for i := range v.tasks {
 		t := &v.tasks[i]
-		if t.Parent == v.Task.ID && child(t) && t.State.Terminal() && t.Ordinal > 0 {
-			all = append(all, resultView{t.Ordinal, *t.Index, t.ID, t.State, resultText(t)})
+		if t.Parent == v.Task.ID && words.Child(t) && t.State.Terminal() && t.Ordinal > 0 {
+			all = append(all, resultView{t.Ordinal, *t.Index, t.ID, t.State, words.ResultText(t)})
 		}
 	}
 	slices.SortFunc(all, func(a, b resultView) int { return cmp.Compare(a.Ordinal, b.Ordinal) })
@@ -93,21 +95,6 @@ func lastOrdinal(all []resultView) int {
 	return all[len(all)-1].Ordinal
 }
 
-// resultText is the beginning of a child's output, or why it has none.
-func resultText(t *wire.Task) string {
-	if t.State != wire.TaskCompleted {
-		return cmp.Or(FailureText(t.Failure, t.Message), TaskWord(t.State))
-	}
-	if t.Result == nil || t.Result.Base64 != nil || payloadSize(t.Result) == 0 {
-		return OutputLine(t.Result)
-	}
-	text := Plain(t.Result.Cut(wire.TaskPreview).Text)
-	if payloadSize(t.Result) > len(t.Result.Text) || len(t.Result.Text) > wire.TaskPreview {
-		text += "…"
-	}
-	return text
-}
-
 func noResultsText(t *wire.Task) string {
 	if t.State.Terminal() {
 		return "No child task came to an end before it was over."
@@ -115,65 +102,8 @@ func noResultsText(t *wire.Task) string {
 	return "They come here as the child tasks end."
 }
 
-func (v TaskView) page() page { return v.Frame.page(TaskTitle(&v.Task), "task.js", "/tasks", false) }
-
-// Stoppable reports whether there may be a process of a task's own to be stopped with it.
-func Stoppable(t *wire.Task) bool {
-	return t.State == wire.TaskWorking || t.State == wire.TaskInputRequired
-}
-
-// bannerKind says whether a task's page begins with a sentence, and of which kind.
-func bannerKind(t *wire.Task) string {
-	switch t.State {
-	case wire.TaskSubmitted:
-		return "waiting"
-	case wire.TaskInputRequired:
-		return "input"
-	case wire.TaskFailed, wire.TaskRejected:
-		return "failed"
-	case wire.TaskCanceled:
-		return "canceled"
-	}
-	return ""
-}
-
-func bannerText(t *wire.Task, now time.Time) string {
-	switch bannerKind(t) {
-	case "":
-		return ""
-	case "waiting", "input":
-		return TaskText(t, now)
-	}
-	return cmp.Or(FailureText(t.Failure, t.Message), TaskWord(t.State)+" without a reason")
-}
-
-// bannerMore adds who is to blame, and what can be done.
-func bannerMore(t *wire.Task) string {
-	switch {
-	case t.State == wire.TaskSubmitted && t.Position > 0:
-		return ordinal(t.Position) + " in line"
-	case t.DeadLetter:
-		return Blame(t.Failure) + ". Its attempts are used up; “Retry” gives it new ones."
-	case t.State == wire.TaskFailed || t.State == wire.TaskRejected:
-		return Blame(t.Failure)
-	}
-	return ""
-}
-
-// ordinal writes a place: 1st, 2nd, 3rd, 4th.
-func ordinal(n int) string {
-	suffix := "th"
-	if n%100 < 11 || n%100 > 13 {
-		switch n % 10 {
-		case 1:
-			suffix = "st"
-		case 2:
-			suffix = "nd"
-		case 3:
-			suffix = "rd"
-		}
-	}
-	return whole(float64(n)) + suffix
+func (v TaskView) page() frame.Page {
+	return v.Frame.Page(words.TaskTitle(&v.Task), "task.js", "/tasks", false)
 }
 
 func resultWord(t *wire.Task) string {
@@ -196,20 +126,20 @@ type panelView struct {
 }
 
 func panelOf(t *wire.Task, part, word string, p *wire.Payload) panelView {
-	v := panelView{Part: part, Word: word, URL: TaskURL(t.ID) + "/" + part, Done: -1}
-	if p == nil || payloadSize(p) == 0 {
+	v := panelView{Part: part, Word: word, URL: words.TaskURL(t.ID) + "/" + part, Done: -1}
+	if p == nil || words.PayloadSize(p) == 0 {
 		return v
 	}
-	v.Size = payloadSize(p)
-	v.Note = Bytes(int64(v.Size))
+	v.Size = words.PayloadSize(p)
+	v.Note = words.Bytes(int64(v.Size))
 	if p.Base64 != nil {
 		return v
 	}
-	pretty, ok := Pretty(p.Text)
+	pretty, ok := words.Pretty(p.Text)
 	if ok {
 		v.Note = "JSON, " + v.Note
 	}
-	v.Text = Plain(pretty)
+	v.Text = words.Plain(pretty)
 	return v
 }
 
@@ -217,7 +147,7 @@ func resultPanel(t *wire.Task, now time.Time) panelView {
 	v := panelOf(t, "result", resultWord(t), t.Result)
 	v.Nothing = "It gave no output."
 	if !t.State.Terminal() {
-		v.Pending, v.Done, v.Ticks = TaskText(t, now), Done(t), countdown(t, now)
+		v.Pending, v.Done, v.Ticks = words.TaskText(t, now), words.Done(t), countdown(t, now)
 	}
 	v.Hidden = t.Result == nil && (t.State != wire.TaskWorking || t.Orchestration != nil) // the banner, or the results, say it
 	return v

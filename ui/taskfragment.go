@@ -1,11 +1,11 @@
 package ui
 
 import (
-	"strconv"
 	"time"
 
 	"github.com/a-h/templ"
 
+	"skein.dev/skein/ui/words"
 	"skein.dev/skein/webtransport/wire"
 )
 
@@ -17,7 +17,7 @@ func TaskFragment(as wire.TaskHTML, t *wire.Task, now time.Time) templ.Component
 	case wire.TaskAsPage:
 		return taskLive(t, now)
 	case wire.TaskAsTwig:
-		return treeItem(t, now, TaskTitle(t))
+		return treeItem(t, now, words.TaskTitle(t))
 	}
 	return taskRow(t, now)
 }
@@ -25,14 +25,14 @@ func TaskFragment(as wire.TaskHTML, t *wire.Task, now time.Time) templ.Component
 // TaskResult is a child's outcome on the page of its orchestration.
 func TaskResult(r wire.Result) templ.Component {
 	t := wire.Task{State: r.State, Result: r.Output, Failure: r.Failure, Message: r.Message}
-	return resultItem(resultView{r.Ordinal, r.Index, r.Task, r.State, resultText(&t)})
+	return resultItem(resultView{r.Ordinal, r.Index, r.Task, r.State, words.ResultText(&t)})
 }
 
 // What follows marks the cells that change by themselves. The page's script writes them each second: data-tick says how, data-at
 // of when.
 
 func tick(how string, at time.Time) templ.Attributes {
-	return templ.Attributes{"data-tick": how, "data-at": iso(at)}
+	return templ.Attributes{"data-tick": how, "data-at": words.Iso(at)}
 }
 
 // ageTick is of a task's age.
@@ -51,11 +51,6 @@ func countdown(t *wire.Task, now time.Time) templ.Attributes {
 	then := *t
 	then.NotBefore = nil
 	a := tick("left", *t.NotBefore)
-	a["data-before"], a["data-then"] = followsIn(t), Waiting(&then, now)
+	a["data-before"], a["data-then"] = words.FollowsIn(t), words.Waiting(&then, now)
 	return a
 }
-
-func followsIn(t *wire.Task) string { return "Attempt " + strconv.Itoa(t.Attempt+1) + " follows in " }
-
-// key is the same for the same moment.
-func (m TaskMoment) key() string { return iso(m.Time) + " " + m.Title }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/a-h/templ"
 
+	"skein.dev/skein/ui/words"
 	"skein.dev/skein/webtransport/wire"
 )
 
@@ -470,5 +471,24 @@ func TestStoriesShowEveryTaskState(t *testing.T) {
 				t.Errorf("no story shows a task that is %q in %s", s, theme)
 			}
 		}
+	}
+}
+
+func TestCellsThatTick(t *testing.T) {
+	now := time.Date(2026, 3, 4, 14, 30, 0, 0, time.UTC)
+	later, ended := now.Add(5*time.Second), now.Add(-time.Minute)
+	waits := wire.Task{State: wire.TaskSubmitted, Attempt: 1, NotBefore: &later, CreatedAt: ended}
+	if c := countdown(&waits, now); c["data-tick"] != "left" || c["data-before"] != "Attempt 2 follows in " || c["data-then"] != "Waiting for an agent" || c["data-at"] != words.Iso(later) {
+		t.Errorf("what follows ticks as %v", c)
+	}
+	waits.Position = 1
+	if c := countdown(&waits, now); c != nil {
+		t.Errorf("what is in line ticks as %v", c)
+	}
+	if a := ageTick(&waits); a["data-tick"] != "span" || a["data-at"] != words.Iso(ended) {
+		t.Errorf("its age ticks as %v", a)
+	}
+	if a := ageTick(&wire.Task{State: wire.TaskFailed, EndedAt: &ended}); a["data-tick"] != "ago" || a["data-at"] != words.Iso(ended) {
+		t.Errorf("the age of what is over ticks as %v", a)
 	}
 }

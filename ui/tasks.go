@@ -8,12 +8,14 @@ import (
 	"strings"
 	"time"
 
+	"skein.dev/skein/ui/frame"
+	"skein.dev/skein/ui/words"
 	"skein.dev/skein/webtransport/wire"
 )
 
 // TasksView is the page of all tasks: the queue, or the board.
 type TasksView struct {
-	Frame
+	frame.Frame
 	Tasks  []wire.Task
 	Types  []wire.AgentType
 	Filter TaskFilter
@@ -84,7 +86,7 @@ func (f TaskFilter) Match(t *wire.Task) bool {
 // folds reports whether a task is left out because its orchestration stands for it. Whoever looks for something finds it
 // all the same.
 func (f TaskFilter) folds(t *wire.Task) bool {
-	return child(t) && t.State.Terminal() && !f.Parts && f.State == "" && f.Query == ""
+	return words.Child(t) && t.State.Terminal() && !f.Parts && f.State == "" && f.Query == ""
 }
 
 // taskWordsOf is what of a task a query may meet.
@@ -105,13 +107,13 @@ type taskChip struct {
 
 var taskChips = []taskChip{
 	{Key: "", Word: "All", Always: true},
-	{Key: string(wire.TaskSubmitted), Word: TaskWord(wire.TaskSubmitted), Glyph: "pending", Always: true},
-	{Key: string(wire.TaskWorking), Word: TaskWord(wire.TaskWorking), Glyph: "running", Always: true},
-	{Key: string(wire.TaskInputRequired), Word: TaskWord(wire.TaskInputRequired), Glyph: "requires_action"},
-	{Key: string(wire.TaskCompleted), Word: TaskWord(wire.TaskCompleted), Glyph: "completed", Always: true},
-	{Key: string(wire.TaskFailed), Word: TaskWord(wire.TaskFailed), Glyph: "failed", Always: true},
-	{Key: string(wire.TaskCanceled), Word: TaskWord(wire.TaskCanceled), Glyph: "stopped"},
-	{Key: string(wire.TaskRejected), Word: TaskWord(wire.TaskRejected), Glyph: "lost"},
+	{Key: string(wire.TaskSubmitted), Word: words.TaskWord(wire.TaskSubmitted), Glyph: "pending", Always: true},
+	{Key: string(wire.TaskWorking), Word: words.TaskWord(wire.TaskWorking), Glyph: "running", Always: true},
+	{Key: string(wire.TaskInputRequired), Word: words.TaskWord(wire.TaskInputRequired), Glyph: "requires_action"},
+	{Key: string(wire.TaskCompleted), Word: words.TaskWord(wire.TaskCompleted), Glyph: "completed", Always: true},
+	{Key: string(wire.TaskFailed), Word: words.TaskWord(wire.TaskFailed), Glyph: "failed", Always: true},
+	{Key: string(wire.TaskCanceled), Word: words.TaskWord(wire.TaskCanceled), Glyph: "stopped"},
+	{Key: string(wire.TaskRejected), Word: words.TaskWord(wire.TaskRejected), Glyph: "lost"},
 	{Key: deadLetters, Word: "Dead letters", Glyph: "dead"},
 }
 
@@ -124,7 +126,7 @@ func (v TasksView) chips() (chips []taskChip, parts int) {
 		if t.DeadLetter {
 			n[deadLetters]++
 		}
-		if child(t) && t.State.Terminal() {
+		if words.Child(t) && t.State.Terminal() {
 			parts++
 		}
 	}
@@ -142,16 +144,18 @@ type taskPart struct {
 }
 
 var queueParts = []taskPart{
-	{Key: "input", Title: TaskWord(wire.TaskInputRequired)}, {Key: "working", Title: TaskWord(wire.TaskWorking)},
-	{Key: "waiting", Title: TaskWord(wire.TaskSubmitted)}, {Key: "over", Title: "Finished"},
+	{Key: "input", Title: words.TaskWord(wire.TaskInputRequired)}, {Key: "working", Title: words.TaskWord(wire.TaskWorking)},
+	{Key: "waiting", Title: words.TaskWord(wire.TaskSubmitted)}, {Key: "over", Title: "Finished"},
 }
 
-func stateColumn(s wire.TaskState) taskPart { return taskPart{Key: string(s), Title: TaskWord(s)} }
+func stateColumn(s wire.TaskState) taskPart {
+	return taskPart{Key: string(s), Title: words.TaskWord(s)}
+}
 
 // boardColumns are the states, A2A's; the two ways of not being done share one.
 var boardColumns = []taskPart{
 	stateColumn(wire.TaskSubmitted), stateColumn(wire.TaskWorking), stateColumn(wire.TaskInputRequired), stateColumn(wire.TaskCompleted), stateColumn(wire.TaskFailed),
-	{Key: "canceled", Title: TaskWord(wire.TaskCanceled) + ", " + strings.ToLower(TaskWord(wire.TaskRejected))},
+	{Key: "canceled", Title: words.TaskWord(wire.TaskCanceled) + ", " + strings.ToLower(words.TaskWord(wire.TaskRejected))},
 }
 
 // columnOf is the key of the board's column that a task stands in.
@@ -164,7 +168,7 @@ func columnOf(t *wire.Task) string {
 
 // arrange gives the tasks that the filter lets through, part by part, each in its order.
 func (v TasksView) arrange() []taskPart {
-	parts, keyOf := slices.Clone(queueParts), TaskGroup
+	parts, keyOf := slices.Clone(queueParts), words.TaskGroup
 	if v.Filter.Board {
 		parts, keyOf = slices.Clone(boardColumns), columnOf
 	}
@@ -209,10 +213,7 @@ func endOf(t *wire.Task) time.Time {
 // MaxTasks is how many tasks of a part are in the first render; the script has all of them, and shows more when asked.
 const MaxTasks = 100
 
-// TaskURL is the address of a task's page.
-func TaskURL(id wire.TaskID) string { return "/tasks/" + url.PathEscape(string(id)) }
-
-func (v TasksView) page() page { return v.Frame.page("Tasks", "tasks.js", "/tasks", true) }
+func (v TasksView) page() frame.Page { return v.Frame.Page("Tasks", "tasks.js", "/tasks", true) }
 
 // takers are the types whose agents take tasks.
 func takers(types []wire.AgentType) []wire.AgentType {
@@ -256,14 +257,6 @@ func demosFor(types []wire.AgentType) []demo {
 	})
 }
 
-// needYou counts agents or tasks that wait for a person.
-func needYou(n int) string {
-	if n == 1 {
-		return "1 needs you"
-	}
-	return strconv.Itoa(n) + " need you"
-}
-
 // taskSummary counts what a person looks for first.
 func taskSummary(chips []taskChip) string {
 	n := map[string]int{}
@@ -273,17 +266,17 @@ func taskSummary(chips []taskChip) string {
 	if n[""] == 0 {
 		return ""
 	}
-	s := count(n[""], "task", "tasks")
+	s := words.Count(n[""], "task", "tasks")
 	for _, state := range []wire.TaskState{wire.TaskWorking, wire.TaskSubmitted} {
 		if n[string(state)] > 0 {
-			s += ", " + strconv.Itoa(n[string(state)]) + " " + strings.ToLower(TaskWord(state))
+			s += ", " + strconv.Itoa(n[string(state)]) + " " + strings.ToLower(words.TaskWord(state))
 		}
 	}
 	if needs := n[string(wire.TaskInputRequired)]; needs > 0 {
-		s += ", " + needYou(needs)
+		s += ", " + words.NeedYou(needs)
 	}
 	if n[deadLetters] > 0 {
-		s += ", " + count(n[deadLetters], "dead letter", "dead letters")
+		s += ", " + words.Count(n[deadLetters], "dead letter", "dead letters")
 	}
 	return s
 }

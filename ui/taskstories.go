@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"skein.dev/skein/ui/frame"
 	"skein.dev/skein/webtransport/wire"
 )
 
@@ -112,8 +113,8 @@ func storyView(id wire.TaskID) TaskView {
 	return NewTaskView(storyFrame(), own, nil, below, storyTypes())
 }
 
-func storyFrame() Frame {
-	return Frame{Node: "workstation", Version: "dev", Now: storyNow, Assets: func(name string) string { return "/static/" + name }}
+func storyFrame() frame.Frame {
+	return frame.Frame{Node: "workstation", Version: "dev", Now: storyNow, Assets: func(name string) string { return "/static/" + name }}
 }
 
 // storyTakers are types that take tasks, each in another way.

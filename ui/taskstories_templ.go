@@ -9,6 +9,8 @@ import "github.com/a-h/templ"
 import templruntime "github.com/a-h/templ/runtime"
 
 import (
+	"skein.dev/skein/ui/frame"
+	"skein.dev/skein/ui/words"
 	"skein.dev/skein/webtransport/wire"
 	"strings"
 	"time"
@@ -48,7 +50,7 @@ func taskStories() templ.Component {
 				}()
 			}
 			ctx = templ.InitializeContext(ctx)
-			templ_7745c5c3_Err = admission(wire.Admission{Closed: true, Since: ago(5 * time.Minute), Actor: "skein stop", Reason: "stop of all"}, storyNow).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = frame.Admission(wire.Admission{Closed: true, Since: ago(5 * time.Minute), Actor: "skein stop", Reason: "stop of all"}, storyNow).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -56,7 +58,7 @@ func taskStories() templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = admission(wire.Admission{Types: []string{"coder", "shell"}, Since: ago(time.Second), Actor: "dashboard"}, storyNow).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = frame.Admission(wire.Admission{Types: []string{"coder", "shell"}, Since: ago(time.Second), Actor: "dashboard"}, storyNow).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -276,7 +278,7 @@ func taskStories() templ.Component {
 			}
 			ctx = templ.InitializeContext(ctx)
 			for _, t := range append(storyTasks(), storyRetried()) {
-				if bannerKind(&t) != "" {
+				if words.BannerKind(&t) != "" {
 					templ_7745c5c3_Err = taskBanner(&t, storyNow).Render(ctx, templ_7745c5c3_Buffer)
 					if templ_7745c5c3_Err != nil {
 						return templ_7745c5c3_Err
@@ -382,7 +384,7 @@ func taskStories() templ.Component {
 				return templ_7745c5c3_Err
 			}
 			for _, t := range []wire.Task{storyRetried(), storyRetrying()} {
-				for _, m := range TaskTimeline(&t) {
+				for _, m := range words.TaskTimeline(&t) {
 					templ_7745c5c3_Err = taskMoment(m, storyNow).Render(ctx, templ_7745c5c3_Buffer)
 					if templ_7745c5c3_Err != nil {
 						return templ_7745c5c3_Err

@@ -7,6 +7,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"skein.dev/skein/ui/words"
 	"skein.dev/skein/webtransport/wire"
 )
 
@@ -46,12 +47,12 @@ func TestValues(t *testing.T) {
 	}
 	for _, c := range table.Values {
 		b := c.Payload.Bytes()
-		check("ValueKind", c.Payload, ValueKind(b), c.Kind)
-		check("Preview", c.Payload, Preview(b), c.Preview)
-		check("ShownValue", c.Payload, ShownValue(b), c.Shown)
+		check("ValueKind", c.Payload, words.ValueKind(b), c.Kind)
+		check("Preview", c.Payload, words.Preview(b), c.Preview)
+		check("ShownValue", c.Payload, words.ShownValue(b), c.Shown)
 	}
 	for _, c := range table.Long {
-		got := Preview([]byte(strings.Repeat(c.Text, c.Times)))
+		got := words.Preview([]byte(strings.Repeat(c.Text, c.Times)))
 		if n := utf8.RuneCountInString(got); n > c.Length || n < c.Length-2 || !strings.HasSuffix(got, c.End) {
 			t.Errorf("the preview of %d times %q is %q, of %d characters", c.Times, c.Text, got, n)
 		}
@@ -65,15 +66,15 @@ func TestValues(t *testing.T) {
 			}
 			at = &x
 		}
-		check("ExpiresText", c.in, ExpiresText(at, now), c.out)
+		check("ExpiresText", c.in, words.ExpiresText(at, now), c.out)
 	}
 	for _, c := range table.Writers {
-		check("WriterAgent", c.Writer, string(WriterAgent(c.Writer)), c.Agent)
-		check("WriterWord", c.Writer, WriterWord(c.Writer, map[string]string{c.Writer: c.Name}), c.Word)
+		check("WriterAgent", c.Writer, string(words.WriterAgent(c.Writer)), c.Agent)
+		check("WriterWord", c.Writer, words.WriterWord(c.Writer, map[string]string{c.Writer: c.Name}), c.Word)
 	}
 	for _, c := range table.Marked {
 		var b strings.Builder
-		for _, m := range Marked(c.Text, c.Query) {
+		for _, m := range words.Marked(c.Text, c.Query) {
 			if m.On {
 				b.WriteString("[" + m.Text + "]")
 			} else {
@@ -83,7 +84,7 @@ func TestValues(t *testing.T) {
 		check("Marked", c, b.String(), c.Marked)
 	}
 	for _, c := range table.URLs {
-		check("EntryURL", c, EntryURL(c.Namespace, c.Key), c.URL)
+		check("EntryURL", c, words.EntryURL(c.Namespace, c.Key), c.URL)
 	}
 	for _, c := range table.Versions {
 		check("versionWord", c.Entry, versionWord(&c.Entry), c.Word)
@@ -109,7 +110,7 @@ func TestDiff(t *testing.T) {
 		Merge         []struct{ Theirs, Yours, Text string }
 	}
 	readTable(t, "diff.json", &table)
-	texts := func(lines []DiffLine) []string {
+	texts := func(lines []words.DiffLine) []string {
 		out := []string{}
 		for _, l := range lines {
 			out = append(out, l.Op+l.Text)
@@ -117,22 +118,22 @@ func TestDiff(t *testing.T) {
 		return out
 	}
 	for _, c := range table.Diff {
-		if got := texts(Diff(c.Before, c.After)); !slices.Equal(got, c.Lines) {
+		if got := texts(words.Diff(c.Before, c.After)); !slices.Equal(got, c.Lines) {
 			t.Errorf("from %q to %q: %q, want %q", c.Before, c.After, got, c.Lines)
 		}
 	}
 	for _, c := range table.Shorten {
-		if got := texts(Shorten(Diff(c.Before, c.After))); !slices.Equal(got, c.Lines) {
+		if got := texts(words.Shorten(words.Diff(c.Before, c.After))); !slices.Equal(got, c.Lines) {
 			t.Errorf("from %q to %q, shortened: %q, want %q", c.Before, c.After, got, c.Lines)
 		}
 	}
 	for _, c := range table.Merge {
-		got := Merge(c.Theirs, c.Yours)
+		got := words.Merge(c.Theirs, c.Yours)
 		if got != c.Text {
 			t.Errorf("%q and %q merge into %q, want %q", c.Theirs, c.Yours, got, c.Text)
 		}
-		if Unmerged(got) != strings.Contains(got, "<<<<<<<") {
-			t.Errorf("Unmerged(%q) = %v", got, Unmerged(got))
+		if words.Unmerged(got) != strings.Contains(got, "<<<<<<<") {
+			t.Errorf("Unmerged(%q) = %v", got, words.Unmerged(got))
 		}
 	}
 }
@@ -144,11 +145,11 @@ func TestDiffOfMuch(t *testing.T) {
 		a.WriteString(strings.Repeat("a", i%7) + "\n")
 		b.WriteString(strings.Repeat("b", i%5) + "\n")
 	}
-	lines := Shorten(Diff(a.String(), b.String()))
-	if len(lines) != maxDiffLines+1 {
-		t.Fatalf("%d lines, want %d", len(lines), maxDiffLines+1)
+	lines := words.Shorten(words.Diff(a.String(), b.String()))
+	if len(lines) != words.MaxDiffLines+1 {
+		t.Fatalf("%d lines, want %d", len(lines), words.MaxDiffLines+1)
 	}
-	if last := lines[maxDiffLines]; last.Op != "…" || !strings.HasSuffix(last.Text, "more lines") {
+	if last := lines[words.MaxDiffLines]; last.Op != "…" || !strings.HasSuffix(last.Text, "more lines") {
 		t.Errorf("the last line is %q", last)
 	}
 }

@@ -5,28 +5,15 @@ package ui
 
 import (
 	"cmp"
-	"net/http"
 	"net/url"
 	"slices"
 	"strings"
 	"time"
 
+	"skein.dev/skein/ui/frame"
+	"skein.dev/skein/ui/words"
 	"skein.dev/skein/webtransport/wire"
 )
-
-// Assets gives the address of a static file: "style.css", "icon.svg", "fleet.js", "agent.js".
-type Assets func(name string) string
-
-// ThemeCookie holds the theme that a person chose: "light" or "dark". Without it the system's choice holds.
-const ThemeCookie = "skein_theme"
-
-// Theme reads the theme cookie, so that the first paint has the right colours.
-func Theme(r *http.Request) string {
-	if c, err := r.Cookie(ThemeCookie); err == nil && (c.Value == "light" || c.Value == "dark") {
-		return c.Value
-	}
-	return ""
-}
 
 // FleetView is the page of all agents.
 type FleetView struct {
@@ -37,7 +24,7 @@ type FleetView struct {
 	Version string
 	Epoch   string
 	Now     time.Time
-	Assets  Assets
+	Assets  frame.Assets
 	Theme   string // from Theme; "" follows the system
 
 	Admission wire.Admission
@@ -58,7 +45,7 @@ type AgentView struct {
 	Version string
 	Epoch   string
 	Now     time.Time
-	Assets  Assets
+	Assets  frame.Assets
 	Theme   string
 
 	Admission wire.Admission
@@ -145,7 +132,7 @@ func (f FleetFilter) Match(a *wire.Agent) bool {
 	if f.Type != "" && a.Type != f.Type {
 		return false
 	}
-	if f.State == "needs" && Need(a) == "" || f.State != "" && f.State != "needs" && groupOf(a) != f.State {
+	if f.State == "needs" && words.Need(a) == "" || f.State != "" && f.State != "needs" && groupOf(a) != f.State {
 		return false
 	}
 	if f.Query == "" {
@@ -164,19 +151,19 @@ type Group struct {
 
 var groups = []Group{
 	{Key: "", Word: "All", Always: true},
-	{Key: "needs", Word: needsYou, Always: true},
-	{Key: "running", Word: StateWord("running"), Always: true},
-	{Key: "starting", Word: StateWord("starting")},
-	{Key: "stopping", Word: StateWord("stopping")},
-	{Key: "completed", Word: StateWord("completed")},
-	{Key: "failed", Word: StateWord("failed")},
-	{Key: "stopped", Word: StateWord("stopped")},
+	{Key: "needs", Word: words.NeedsYou, Always: true},
+	{Key: "running", Word: words.StateWord("running"), Always: true},
+	{Key: "starting", Word: words.StateWord("starting")},
+	{Key: "stopping", Word: words.StateWord("stopping")},
+	{Key: "completed", Word: words.StateWord("completed")},
+	{Key: "failed", Word: words.StateWord("failed")},
+	{Key: "stopped", Word: words.StateWord("stopped")},
 	{Key: "unreachable", Word: "Unreachable"},
 }
 
 // groupOf is the key of the group that an agent's state belongs to.
 func groupOf(a *wire.Agent) string {
-	switch s := State(a); s {
+	switch s := words.State(a); s {
 	case "pending", "starting":
 		return "starting"
 	case "unknown", "lost":
@@ -193,7 +180,7 @@ func counts(agents []wire.Agent) []Group {
 	n := map[string]int{"": len(agents)}
 	for i := range agents {
 		n[groupOf(&agents[i])]++
-		if Need(&agents[i]) != "" {
+		if words.Need(&agents[i]) != "" {
 			n["needs"]++
 		}
 	}
@@ -222,7 +209,7 @@ var sorts = []sortKey{
 
 var stateOrder = []string{"running", "starting", "pending", "stopping", "unknown", "lost", "failed", "stopped", "completed", "exited"}
 
-func stateRank(a *wire.Agent) int { return slices.Index(stateOrder, State(a)) }
+func stateRank(a *wire.Agent) int { return slices.Index(stateOrder, words.State(a)) }
 
 var needOrder = []string{"question", "leftovers", "unreachable", "loop", "suspended", "stalled", "failed"}
 
@@ -261,14 +248,14 @@ func (v FleetView) arrange() (needs, rest []*wire.Agent) {
 		a := &v.Agents[i]
 		switch {
 		case !v.Filter.Match(a):
-		case Need(a) != "":
+		case words.Need(a) != "":
 			needs = append(needs, a)
 		default:
 			rest = append(rest, a)
 		}
 	}
 	slices.SortStableFunc(needs, func(a, b *wire.Agent) int {
-		return cmp.Or(slices.Index(needOrder, Need(a))-slices.Index(needOrder, Need(b)), newest(a, b))
+		return cmp.Or(slices.Index(needOrder, words.Need(a))-slices.Index(needOrder, words.Need(b)), newest(a, b))
 	})
 	key, reverse := strings.CutPrefix(v.Filter.sort(), "-")
 	order := sorts[slices.IndexFunc(sorts, func(s sortKey) bool { return s.key == key })].compare
@@ -302,28 +289,12 @@ func (v FleetView) open(needs int) int {
 // from the fleet's snapshot, and gives rows to those near the window.
 const MaxRows = 100
 
-// AgentURL is the address of an agent's page.
-func AgentURL(id wire.AgentID) string { return "/agents/" + url.PathEscape(string(id)) }
-
-// page is what every page of the dashboard has around it.
-type page struct {
-	title, script  string
-	node           wire.NodeID
-	version, epoch string
-	theme          string
-	assets         Assets
-	here           string // the href of the navigation's entry that the page belongs to
-	current        string // aria-current: "page" when it is that entry's own page, else "true"
-	admission      wire.Admission
-	now            time.Time
+func (v FleetView) page() frame.Page {
+	return frame.Frame{Node: v.Node, Version: v.Version, Epoch: v.Epoch, Now: v.Now, Assets: v.Assets, Theme: v.Theme, Admission: v.Admission}.Page("Fleet", "fleet.js", "/", true)
 }
 
-func (v FleetView) page() page {
-	return Frame{v.Node, v.Version, v.Epoch, v.Now, v.Assets, v.Theme, v.Admission}.page("Fleet", "fleet.js", "/", true)
-}
-
-func (v AgentView) page() page {
-	return Frame{v.Node, v.Version, v.Epoch, v.Now, v.Assets, v.Theme, v.Admission}.page(v.Agent.Name, "agent.js", "/", false)
+func (v AgentView) page() frame.Page {
+	return frame.Frame{Node: v.Node, Version: v.Version, Epoch: v.Epoch, Now: v.Now, Assets: v.Assets, Theme: v.Theme, Admission: v.Admission}.Page(v.Agent.Name, "agent.js", "/", false)
 }
 
 // starter is an agent that an empty fleet offers to spawn.

@@ -1,5 +1,5 @@
 /**
- * The address of a path of this server, as ui.At makes it: the page says what stands before it where Skein is served below a
+ * The address of a path of this server, as frame.At makes it: the page says what stands before it where Skein is served below a
  * path. Every link, form and fetch of these modules goes through here; a test holds them to it.
  * @param {string} path
  */

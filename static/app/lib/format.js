@@ -1,5 +1,5 @@
 /**
- * How values are written. The same rules stand in ui/format.go, for the first render; ui/testdata/format.json holds
+ * How values are written. The same rules stand in ui/words/format.go, for the first render; ui/testdata/format.json holds
  * both.
  */
 

@@ -1,5 +1,5 @@
 /**
- * What there is to say about an agent's work and health, beyond its status. The same rules stand in ui/health.go, for the
+ * What there is to say about an agent's work and health, beyond its status. The same rules stand in ui/words/health.go, for the
  * first render; ui/testdata/health.json holds both.
  */
 import { at } from './base.js'

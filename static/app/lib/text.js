@@ -1,4 +1,4 @@
-/** How a text of several lines is shown. ui/taskformat.go has the same, for the first render. */
+/** How a text of several lines is shown. ui/words/taskformat.go has the same, for the first render. */
 import { ESCAPES } from './format.js'
 
 /** Characters that print nothing or turn the text around, but for newlines and tabs. */

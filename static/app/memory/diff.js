@@ -1,4 +1,4 @@
-/** Comparisons of texts, line by line. The same rules stand in ui/diff.go; ui/testdata/diff.json holds both. */
+/** Comparisons of texts, line by line. The same rules stand in ui/words/diff.go; ui/testdata/diff.json holds both. */
 import { count } from '../lib/format.js'
 import { shownValue, textOf } from './value.js'
 

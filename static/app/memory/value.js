@@ -1,5 +1,5 @@
 /**
- * How values of memory are written. The same rules stand in ui/value.go, for the first render; ui/testdata/value.json
+ * How values of memory are written. The same rules stand in ui/words/value.go, for the first render; ui/testdata/value.json
  * holds both.
  */
 import { payloadBytes } from '../../client/payload.js'

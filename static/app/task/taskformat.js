@@ -1,6 +1,6 @@
 /**
  * What a page must know of tasks to put them in order and to act on them. How they are written the server knows
- * (ui/taskformat.go): it renders them. Titles and the words of states stand here too, for dialogs and notifications.
+ * (ui/words/taskformat.go): it renders them. Titles and the words of states stand here too, for dialogs and notifications.
  */
 import { at } from '../lib/base.js'
 import { NEEDS_YOU, NONE, clean, count, needYou, shortId, shortTaskId } from '../lib/format.js'

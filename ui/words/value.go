@@ -1,4 +1,4 @@
-package ui
+package words
 
 import (
 	"bytes"
@@ -21,7 +21,7 @@ import (
 
 const (
 	maxPreview = 120  // characters of a value in a table
-	maxHex     = 1024 // bytes of a value that is no text
+	MaxHex     = 1024 // bytes of a value that is no text
 )
 
 // ValueKind says how bytes are shown: "empty", "binary", "json" or "text".
@@ -72,7 +72,7 @@ func hexBytes(b []byte) string {
 func ShownValue(b []byte) string {
 	switch ValueKind(b) {
 	case "binary":
-		return strings.TrimSuffix(hex.Dump(b[:min(len(b), maxHex)]), "\n")
+		return strings.TrimSuffix(hex.Dump(b[:min(len(b), MaxHex)]), "\n")
 	case "json":
 		s, _ := Pretty(string(b))
 		return Plain(s)
@@ -96,12 +96,12 @@ func KindWord(kind string) string {
 // ExpiresText is when an entry expires.
 func ExpiresText(at *time.Time, now time.Time) string {
 	if at == nil {
-		return none
+		return None
 	}
 	if !at.After(now) {
 		return "now"
 	}
-	return when(*at, now)
+	return When(*at, now)
 }
 
 // writerAgent matches an agent's id; other writers are clients.
@@ -126,7 +126,7 @@ func WriterWord(writer string, names map[string]string) string {
 	if w := Clean(writer); w != "" {
 		return w
 	}
-	return none
+	return None
 }
 
 // Mark is a piece of a text; On: it is what was looked for.

@@ -1,4 +1,4 @@
-package ui
+package words
 
 import (
 	"strings"
@@ -16,7 +16,7 @@ type DiffLine struct {
 const (
 	maxDiffCells = 1_000_000 // of the table of a comparison; beyond, everything between the ends counts as changed
 	diffContext  = 3         // lines that both have, around what changed
-	maxDiffLines = 200       // of a comparison that is shown
+	MaxDiffLines = 200       // of a comparison that is shown
 )
 
 // Diff compares two texts line by line.
@@ -102,8 +102,8 @@ func Shorten(all []DiffLine) []DiffLine {
 	}
 	var out []DiffLine
 	for i := 0; i < len(all); {
-		if len(out) == maxDiffLines {
-			return append(out, DiffLine{"…", count(len(all)-i, "more line", "more lines")})
+		if len(out) == MaxDiffLines {
+			return append(out, DiffLine{"…", Count(len(all)-i, "more line", "more lines")})
 		}
 		if near[i] {
 			out = append(out, all[i])
@@ -114,7 +114,7 @@ func Shorten(all []DiffLine) []DiffLine {
 		for i < len(all) && !near[i] {
 			i++
 		}
-		out = append(out, DiffLine{"…", count(i-from, "line", "lines")})
+		out = append(out, DiffLine{"…", Count(i-from, "line", "lines")})
 	}
 	return out
 }

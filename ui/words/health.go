@@ -1,4 +1,4 @@
-package ui
+package words
 
 import (
 	"slices"
@@ -44,7 +44,7 @@ func Badges(a *wire.Agent, most int, now time.Time) []Badge {
 		add("load", text, href)
 	}
 	if a.Restarts > 0 {
-		add("note", count(a.Restarts, "restart", "restarts"), "")
+		add("note", Count(a.Restarts, "restart", "restarts"), "")
 	}
 	return out
 }
@@ -58,7 +58,7 @@ func HealthBadges(a *wire.Agent, now time.Time) []Badge {
 func LoadText(a *wire.Agent, most int) string {
 	var parts []string
 	if n := len(a.Tasks); a.Status.Alive() && (n > 0 || most > 0) {
-		parts = append(parts, strconv.Itoa(n)+" of "+count(max(n, most), "task", "tasks"))
+		parts = append(parts, strconv.Itoa(n)+" of "+Count(max(n, most), "task", "tasks"))
 	}
 	if a.Done > 0 {
 		parts = append(parts, strconv.Itoa(a.Done)+" done")
@@ -76,7 +76,7 @@ func MostTasks(t wire.AgentType) int {
 }
 
 // mostOf is MostTasks of every type that takes tasks, by name.
-func mostOf(types []wire.AgentType) map[string]int {
+func MostOf(types []wire.AgentType) map[string]int {
 	out := map[string]int{}
 	for _, t := range types {
 		if n := MostTasks(t); n > 0 {

@@ -1,4 +1,4 @@
-package ui
+package words
 
 import (
 	"bytes"
@@ -47,29 +47,29 @@ func ellipsis(s string, limit int) string {
 }
 
 // payloadSize is how many bytes the whole of a payload has.
-func payloadSize(p *wire.Payload) int { return max(p.Size, len(p.Text)+len(p.Base64)) }
+func PayloadSize(p *wire.Payload) int { return max(p.Size, len(p.Text)+len(p.Base64)) }
 
 // OutputLine says in a line what a payload holds.
 func OutputLine(p *wire.Payload) string {
 	switch {
-	case p == nil || payloadSize(p) == 0:
+	case p == nil || PayloadSize(p) == 0:
 		return "No output"
 	case p.Base64 != nil:
-		return "Binary, " + Bytes(int64(payloadSize(p)))
+		return "Binary, " + Bytes(int64(PayloadSize(p)))
 	}
 	return cmp.Or(payloadLine(p), "Blank lines")
 }
 
 var taskWords = map[wire.TaskState]string{
-	wire.TaskSubmitted: "Submitted", wire.TaskWorking: "Working", wire.TaskInputRequired: needsYou, wire.TaskCompleted: "Completed",
+	wire.TaskSubmitted: "Submitted", wire.TaskWorking: "Working", wire.TaskInputRequired: NeedsYou, wire.TaskCompleted: "Completed",
 	wire.TaskFailed: "Failed", wire.TaskCanceled: "Canceled", wire.TaskRejected: "Rejected",
 }
 
 // TaskWord is a state in words.
-func TaskWord(s wire.TaskState) string { return cmp.Or(taskWords[s], none) }
+func TaskWord(s wire.TaskState) string { return cmp.Or(taskWords[s], None) }
 
 // taskGlyph is a state's shape.
-func taskGlyph(s wire.TaskState) string {
+func TaskGlyph(s wire.TaskState) string {
 	switch s {
 	case wire.TaskWorking:
 		return "running"
@@ -104,7 +104,7 @@ func PriorityWord(p wire.Priority) string { return StateWord(string(cmp.Or(p, wi
 // Doer says who can do a task. An orchestration is done by its child tasks.
 func Doer(t *wire.Task) string {
 	if t.Orchestration != nil {
-		return count(t.Orchestration.Children, "child task", "child tasks")
+		return Count(t.Orchestration.Children, "child task", "child tasks")
 	}
 	var parts []string
 	if t.Type != "" {
@@ -116,14 +116,14 @@ func Doer(t *wire.Task) string {
 	if len(t.Capabilities) > 0 {
 		parts = append(parts, strings.Join(t.Capabilities, " + "))
 	}
-	return cmp.Or(strings.Join(parts, ", "), none)
+	return cmp.Or(strings.Join(parts, ", "), None)
 }
 
 // Attempts says which attempt a task is at, of how many. An orchestration makes none.
 func Attempts(t *wire.Task) string {
 	switch {
 	case t.Orchestration != nil || t.Attempt == 0:
-		return none
+		return None
 	case t.LastTry <= t.Attempt && t.Attempt == 1:
 		return "1"
 	}
@@ -142,7 +142,7 @@ func TaskAge(t *wire.Task, now time.Time) string {
 func Waiting(t *wire.Task, now time.Time) string {
 	if t.NotBefore != nil && t.Position == 0 {
 		if left := t.NotBefore.Sub(now); left > 0 {
-			return followsIn(t) + Span(left+time.Second-1)
+			return FollowsIn(t) + Span(left+time.Second-1)
 		}
 	}
 	switch w := Clean(t.Waiting); {
@@ -173,7 +173,7 @@ func Done(t *wire.Task) float64 {
 }
 
 // Percent writes a fraction.
-func Percent(f float64) string { return whole(f*100) + "%" }
+func Percent(f float64) string { return Whole(f*100) + "%" }
 
 // Tally counts an orchestration's children.
 func Tally(o *wire.Orchestration) string {
@@ -244,11 +244,11 @@ func FailureText(r wire.FailureReason, message string) string {
 	if m == "" {
 		return Blame(r)
 	}
-	return upper(m)
+	return Upper(m)
 }
 
 // upper begins a text with a capital.
-func upper(s string) string {
+func Upper(s string) string {
 	first, size := utf8.DecodeRuneInString(s)
 	if size == 0 {
 		return ""
@@ -265,7 +265,7 @@ func Retryable(t *wire.Task) bool {
 }
 
 // child reports whether a task is one of an orchestration's.
-func child(t *wire.Task) bool { return t.Index != nil }
+func Child(t *wire.Task) bool { return t.Index != nil }
 
 // TaskMoment is an entry of a task's timeline.
 type TaskMoment struct {
@@ -281,12 +281,12 @@ type TaskMoment struct {
 
 // TaskTimeline is what happened to a task, the newest first.
 func TaskTimeline(t *wire.Task) []TaskMoment {
-	all := []TaskMoment{{Time: t.CreatedAt, Glyph: "pending", Title: "Submitted", Detail: by(t.Actor)}}
+	all := []TaskMoment{{Time: t.CreatedAt, Glyph: "pending", Title: "Submitted", Detail: By(t.Actor)}}
 	over := t.State.Terminal()
 	for i := range t.Runs {
 		r := &t.Runs[i]
 		n := strconv.Itoa(r.Attempt)
-		all = append(all, TaskMoment{Time: r.StartedAt, Glyph: "starting", Title: "Attempt " + n + " began", Agent: r.Agent, Name: agentName(r)})
+		all = append(all, TaskMoment{Time: r.StartedAt, Glyph: "starting", Title: "Attempt " + n + " began", Agent: r.Agent, Name: AgentName(r)})
 		if r.EndedAt != nil && !(over && i == len(t.Runs)-1) { // the last one's end is the task's
 			all = append(all, runEnd(r, n))
 		}
@@ -313,7 +313,7 @@ func TaskTimeline(t *wire.Task) []TaskMoment {
 }
 
 func runEnd(r *wire.Run, n string) TaskMoment {
-	m := TaskMoment{Time: *r.EndedAt, Glyph: "completed", Title: "Attempt " + n + " ended", Blame: Blame(r.Failure), Detail: upper(Clean(r.Message))}
+	m := TaskMoment{Time: *r.EndedAt, Glyph: "completed", Title: "Attempt " + n + " ended", Blame: Blame(r.Failure), Detail: Upper(Clean(r.Message))}
 	if r.Failure != "" {
 		m.Glyph, m.Title = "failed", "Attempt "+n+" failed"
 	}
@@ -332,14 +332,14 @@ func progressMoment(p wire.Progress) TaskMoment {
 }
 
 func taskEnd(t *wire.Task) TaskMoment {
-	m := TaskMoment{Time: *t.EndedAt, Glyph: taskGlyph(t.State), Title: TaskWord(t.State), Blame: Blame(t.Failure), Detail: upper(Clean(t.Message))}
+	m := TaskMoment{Time: *t.EndedAt, Glyph: TaskGlyph(t.State), Title: TaskWord(t.State), Blame: Blame(t.Failure), Detail: Upper(Clean(t.Message))}
 	if t.DeadLetter {
 		m.Detail = strings.TrimSpace(Sentence(m.Detail) + " No attempt is left.")
 	}
 	return m
 }
 
-func agentName(r *wire.Run) string { return cmp.Or(Clean(r.AgentName), ShortID(r.Agent)) }
+func AgentName(r *wire.Run) string { return cmp.Or(Clean(r.AgentName), ShortID(r.Agent)) }
 
 // Pretty indents text that is a JSON object or array, and leaves its numbers and strings as they are. ok: it is one.
 func Pretty(text string) (pretty string, ok bool) {
@@ -364,3 +364,100 @@ func Plain(s string) string {
 		return r
 	}, s)
 }
+
+func FollowsIn(t *wire.Task) string { return "Attempt " + strconv.Itoa(t.Attempt+1) + " follows in " }
+
+// partOf says below which task one is.
+func PartOf(t *wire.Task) string {
+	switch {
+	case t.Parent == "":
+		return ""
+	case t.Index == nil:
+		return "below " + ShortTaskID(t.Parent)
+	}
+	return "input " + strconv.Itoa(*t.Index+1) + " of " + ShortTaskID(t.Parent)
+}
+
+func LastRun(t *wire.Task) wire.Run {
+	if n := len(t.Runs); n > 0 {
+		return t.Runs[n-1]
+	}
+	return wire.Run{}
+}
+
+// bannerKind says whether a task's page begins with a sentence, and of which kind.
+func BannerKind(t *wire.Task) string {
+	switch t.State {
+	case wire.TaskSubmitted:
+		return "waiting"
+	case wire.TaskInputRequired:
+		return "input"
+	case wire.TaskFailed, wire.TaskRejected:
+		return "failed"
+	case wire.TaskCanceled:
+		return "canceled"
+	}
+	return ""
+}
+
+func BannerText(t *wire.Task, now time.Time) string {
+	switch BannerKind(t) {
+	case "":
+		return ""
+	case "waiting", "input":
+		return TaskText(t, now)
+	}
+	return cmp.Or(FailureText(t.Failure, t.Message), TaskWord(t.State)+" without a reason")
+}
+
+// bannerMore adds who is to blame, and what can be done.
+func BannerMore(t *wire.Task) string {
+	switch {
+	case t.State == wire.TaskSubmitted && t.Position > 0:
+		return Ordinal(t.Position) + " in line"
+	case t.DeadLetter:
+		return Blame(t.Failure) + ". Its attempts are used up; “Retry” gives it new ones."
+	case t.State == wire.TaskFailed || t.State == wire.TaskRejected:
+		return Blame(t.Failure)
+	}
+	return ""
+}
+
+// ordinal writes a place: 1st, 2nd, 3rd, 4th.
+func Ordinal(n int) string {
+	suffix := "th"
+	if n%100 < 11 || n%100 > 13 {
+		switch n % 10 {
+		case 1:
+			suffix = "st"
+		case 2:
+			suffix = "nd"
+		case 3:
+			suffix = "rd"
+		}
+	}
+	return Whole(float64(n)) + suffix
+}
+
+// resultText is the beginning of a child's output, or why it has none.
+func ResultText(t *wire.Task) string {
+	if t.State != wire.TaskCompleted {
+		return cmp.Or(FailureText(t.Failure, t.Message), TaskWord(t.State))
+	}
+	if t.Result == nil || t.Result.Base64 != nil || PayloadSize(t.Result) == 0 {
+		return OutputLine(t.Result)
+	}
+	text := Plain(t.Result.Cut(wire.TaskPreview).Text)
+	if PayloadSize(t.Result) > len(t.Result.Text) || len(t.Result.Text) > wire.TaskPreview {
+		text += "…"
+	}
+	return text
+}
+
+// Stoppable reports whether there may be a process of a task's own to be stopped with it.
+func Stoppable(t *wire.Task) bool {
+	return t.State == wire.TaskWorking || t.State == wire.TaskInputRequired
+}
+
+// key is the same for the same moment.
+func (m TaskMoment) Key() string { return Iso(m.Time) + " " + m.Title }

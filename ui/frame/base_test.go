@@ -1,4 +1,4 @@
-package ui
+package frame
 
 import (
 	"os"
@@ -8,14 +8,18 @@ import (
 	"testing"
 )
 
-// Every address in a page goes through at, so that none forgets the base path. Left out are fragments and data.
-func TestEveryAddressGoesThroughAt(t *testing.T) {
+// Every address in a page goes through Link, so that none forgets the base path. Left out are fragments and data.
+func TestEveryAddressGoesThroughLink(t *testing.T) {
 	t.Parallel()
 	attribute := regexp.MustCompile(`[ \t](href|src|action|formaction|poster|srcset)=(\S+ ?\S*)`)
-	fine := regexp.MustCompile(`^(\{ at\(ctx,|\{ "#|"#|"data:)`)
-	files, err := filepath.Glob("*.templ")
-	if err != nil || len(files) == 0 {
-		t.Fatal(files, err)
+	fine := regexp.MustCompile(`^(\{ (?:frame\.)?Link\(ctx,|\{ "#|"#|"data:)`)
+	var files []string
+	for _, pattern := range []string{"../*.templ", "../*/*.templ"} {
+		found, err := filepath.Glob(pattern)
+		if err != nil {
+			t.Fatal(err)
+		}
+		files = append(files, found...)
 	}
 	seen := 0
 	for _, file := range files {
@@ -26,11 +30,11 @@ func TestEveryAddressGoesThroughAt(t *testing.T) {
 		for _, m := range attribute.FindAllStringSubmatch(string(b), -1) {
 			seen++
 			if !fine.MatchString(m[2]) {
-				t.Errorf("%s: %s=%s; write { at(ctx, …) }", file, m[1], m[2])
+				t.Errorf("%s: %s=%s; write { frame.Link(ctx, …) }", file, m[1], m[2])
 			}
 		}
 		if strings.Contains(string(b), "templ.SafeURL(") {
-			t.Errorf("%s has templ.SafeURL: at takes its place", file)
+			t.Errorf("%s has templ.SafeURL: Link takes its place", file)
 		}
 	}
 	if seen < 50 {

@@ -1,7 +1,9 @@
-package ui
+package words
 
 import (
 	"math"
+	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -14,14 +16,14 @@ import (
 // testdata/format.json.
 
 // none stands where a value does not apply.
-const none = "–"
+const None = "–"
 
 // oneDecimal rounds halves up, as JavaScript does, and drops ".0".
-func oneDecimal(x float64) string {
+func OneDecimal(x float64) string {
 	return strings.TrimSuffix(strconv.FormatFloat(math.Floor(x*10+0.5)/10, 'f', 1, 64), ".0")
 }
 
-func whole(x float64) string { return strconv.FormatFloat(math.Floor(x+0.5), 'f', 0, 64) }
+func Whole(x float64) string { return strconv.FormatFloat(math.Floor(x+0.5), 'f', 0, 64) }
 
 // Bytes writes a size in binary units, with one decimal below 10.
 func Bytes(n int64) string {
@@ -36,9 +38,9 @@ func Bytes(n int64) string {
 		unit++
 	}
 	if x < 9.95 {
-		return oneDecimal(x) + " " + units[unit]
+		return OneDecimal(x) + " " + units[unit]
 	}
-	return whole(x) + " " + units[unit]
+	return Whole(x) + " " + units[unit]
 }
 
 // CPU writes cores in use as per cent of one core.
@@ -50,9 +52,9 @@ func CPU(cores float64) string {
 	case p < 0.1:
 		return "<0.1%"
 	case p < 9.95:
-		return oneDecimal(p) + "%"
+		return OneDecimal(p) + "%"
 	}
-	return whole(p) + "%"
+	return Whole(p) + "%"
 }
 
 // Span writes how long something took or has lasted, in its two greatest units.
@@ -107,14 +109,14 @@ func State(a *wire.Agent) string {
 // StateWord is a state in words.
 func StateWord(state string) string {
 	if state == "" {
-		return none
+		return None
 	}
 	return strings.ToUpper(state[:1]) + state[1:]
 }
 
 // needsYou is what an agent, and its task, that wait for a person are called everywhere. ui/testdata/words.json has the words of
 // all states, for both renderings and for the command line.
-const needsYou = "Needs you"
+const NeedsYou = "Needs you"
 
 // ActivityWord is an activity in words.
 func ActivityWord(a wire.Activity) string {
@@ -124,13 +126,13 @@ func ActivityWord(a wire.Activity) string {
 	case wire.ActivityRunning:
 		return "Busy"
 	case wire.ActivityRequiresAction:
-		return needsYou
+		return NeedsYou
 	}
-	return none
+	return None
 }
 
-// stoppable reports whether a stop has something to do.
-func stoppable(a *wire.Agent) bool {
+// agentStoppable reports whether a stop has something to do.
+func AgentStoppable(a *wire.Agent) bool {
 	return a.Status.Alive() && a.Status != wire.StatusStopping || a.LeftBehind()
 }
 
@@ -224,7 +226,7 @@ func joinExit(head, message, repeated string) string {
 // Heartbeat is when an agent that should live last showed that it does.
 func Heartbeat(a *wire.Agent, now time.Time) string {
 	if a.LastHeartbeat == nil || !a.Status.Alive() {
-		return none
+		return None
 	}
 	return Ago(now.Sub(*a.LastHeartbeat))
 }
@@ -273,13 +275,85 @@ func quote(s string) string {
 }
 
 // count writes a number with its noun.
-func count(n int, one, many string) string {
+func Count(n int, one, many string) string {
 	if n == 1 {
 		return "1 " + one
 	}
 	return strconv.Itoa(n) + " " + many
 }
 
-func iso(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000Z") }
+func Iso(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000Z") }
 
-func clock(t time.Time) string { return t.Format("15:04:05") }
+func Clock(t time.Time) string { return t.Format("15:04:05") }
+
+func By(actor string) string {
+	if actor = Clean(actor); actor != "" {
+		return "by " + actor
+	}
+	return ""
+}
+
+// Sentence makes a message one.
+func Sentence(s string) string {
+	if s = Upper(s); s == "" || strings.ContainsAny(s[len(s)-1:], ".?!)") {
+		return s
+	}
+	return s + "."
+}
+
+// list joins names: a, b and c.
+func List(names []string) string {
+	if len(names) < 2 {
+		return strings.Join(names, "")
+	}
+	last := len(names) - 1
+	return strings.Join(slices.Clone(names[:last]), ", ") + " and " + names[last]
+}
+
+// AgentURL is the address of an agent's page.
+func AgentURL(id wire.AgentID) string { return "/agents/" + url.PathEscape(string(id)) }
+
+// TaskURL is the address of a task's page.
+func TaskURL(id wire.TaskID) string { return "/tasks/" + url.PathEscape(string(id)) }
+
+// needYou counts agents or tasks that wait for a person.
+func NeedYou(n int) string {
+	if n == 1 {
+		return "1 needs you"
+	}
+	return strconv.Itoa(n) + " need you"
+}
+
+func IsoOrEmpty(t *time.Time) string {
+	if t == nil {
+		return ""
+	}
+	return Iso(*t)
+}
+
+func WordOr(s string) string {
+	if s == "" {
+		return None
+	}
+	return s
+}
+
+func MoreText(shown, total int) string {
+	return strconv.Itoa(shown) + " of " + strconv.Itoa(total) + " are shown"
+}
+
+// when is how long ago something was, or how soon it will be.
+func When(t, now time.Time) string {
+	if left := t.Sub(now); left > 0 {
+		return "in " + Span(left+time.Second-1)
+	}
+	return Ago(now.Sub(t))
+}
+
+// MaxText is how many of a type there may be, behind how many there are.
+func MaxText(t wire.AgentType) string {
+	if t.MaxInstances == 0 {
+		return ""
+	}
+	return " / " + Whole(float64(t.MaxInstances))
+}

@@ -1,0 +1,94 @@
+package frame
+
+import (
+	"net/http"
+	"strings"
+	"time"
+
+	"skein.dev/skein/ui/words"
+	"skein.dev/skein/webtransport/wire"
+)
+
+// Frame is what a page needs for what every page has around it. Views embed it.
+type Frame struct {
+	Node      wire.NodeID
+	Version   string
+	Epoch     string
+	Now       time.Time
+	Assets    Assets
+	Theme     string // from Theme; "" follows the system
+	Admission wire.Admission
+}
+
+// page is the frame of a page. here is the href of the navigation's entry that it belongs to; own says that it is that
+// entry's own page, not one below it.
+func (f Frame) Page(title, script, here string, own bool) Page {
+	current := "true"
+	if own {
+		current = "page"
+	}
+	return Page{title: title, script: script, node: f.Node, version: f.Version, epoch: f.Epoch, theme: f.Theme, assets: f.Assets,
+		here: here, current: current, admission: f.Admission, now: f.Now}
+}
+
+// destination is an entry of the navigation.
+type destination struct{ Word, Href string }
+
+var destinations = []destination{{"Fleet", "/"}, {"Tasks", "/tasks"}, {"Memory", "/memory"}, {"Artifacts", "/artifacts"}, {"Network", "/network"}}
+
+// AdmissionText says that nothing starts, of which types; "" while admission is open for all.
+func AdmissionText(a wire.Admission) string {
+	switch {
+	case a.Closed:
+		return "Admission is closed: no agent is spawned and no task is started."
+	case len(a.Types) > 0:
+		return "Admission is closed for " + words.List(a.Types) + ": none is spawned and no task is started on them."
+	}
+	return ""
+}
+
+// AdmissionWho says who closed it, when and why.
+func AdmissionWho(a wire.Admission, now time.Time) string {
+	var parts []string
+	if a.Since != nil {
+		parts = append(parts, words.Ago(now.Sub(*a.Since)))
+	}
+	if who := words.By(a.Actor); who != "" {
+		parts = append(parts, who)
+	}
+	text := strings.Join(parts, " ")
+	if why := words.Clean(a.Reason); why != "" {
+		if text != "" {
+			text += ": "
+		}
+		text += why
+	}
+	return text
+}
+
+// page is what every page of the dashboard has around it.
+type Page struct {
+	title, script  string
+	node           wire.NodeID
+	version, epoch string
+	theme          string
+	assets         Assets
+	here           string // the href of the navigation's entry that the page belongs to
+	current        string // aria-current: "page" when it is that entry's own page, else "true"
+	admission      wire.Admission
+	now            time.Time
+}
+
+// Assets gives the address of a static file: "style.css", "icon.svg", "fleet.js", "agent.js".
+type Assets func(name string) string
+
+// ThemeCookie holds the theme that a person chose: "light" or "dark". Without it the system's choice holds.
+const ThemeCookie = "skein_theme"
+
+// Theme reads the theme cookie, so that the first paint has the right colours.
+func Theme(r *http.Request) string {
+	if c, err := r.Cookie(ThemeCookie); err == nil && (c.Value == "light" || c.Value == "dark") {
+		return c.Value
+	}
+	return ""
+}

@@ -1,0 +1,93 @@
+package frame
+
+import "slices"
+
+// key is a line of the keyboard's help.
+type key struct {
+	Keys []string
+	Does string
+}
+
+func keysFor(script string) []key {
+	common := []key{{[]string{"Ctrl", "Shift", "."}, "Stop everything: asks first"}, {[]string{"?"}, "Show these keys"}, {[]string{"Esc"}, "Close, clear or leave a field"}}
+	if script == "agent.js" {
+		return append([]key{
+			{[]string{"/"}, "Search the output"},
+			{[]string{"n", "N"}, "Next and previous match"},
+			{[]string{"f"}, "Follow or pause the output"},
+			{[]string{"i"}, "Write to the agent"},
+			{[]string{"s"}, "Stop the agent"},
+			{[]string{"t"}, "Show or hide times"},
+			{[]string{"w"}, "Wrap long lines"},
+			{[]string{"u"}, "Back to the fleet"},
+		}, common...)
+	}
+	if keys := memoryKeys[script]; keys != nil {
+		return append(slices.Clone(keys), common...)
+	}
+	if script == "network.js" {
+		return common
+	}
+	if keys := taskKeys[script]; keys != nil {
+		return append(slices.Clone(keys), common...)
+	}
+	return append([]key{
+		{[]string{"j", "k"}, "Next and previous agent (arrows too)"},
+		{[]string{"Enter"}, "Open the agent"},
+		{[]string{"a"}, "Answer the agent that asks"},
+		{[]string{"x"}, "Select the agent; with Shift, a range"},
+		{[]string{"s"}, "Stop the agent, or those selected"},
+		{[]string{"n"}, "Spawn agents"},
+		{[]string{"/"}, "Filter"},
+	}, common...)
+}
+
+var taskKeys = map[string][]key{
+	"tasks.js": {
+		{[]string{"j", "k"}, "Next and previous task (arrows too)"},
+		{[]string{"h", "l"}, "On the board: the column to the left and right"},
+		{[]string{"Enter"}, "Open the task"},
+		{[]string{"x"}, "Select the task; with Shift, a range"},
+		{[]string{"c"}, "Cancel the task, or those selected"},
+		{[]string{"r"}, "Retry the task, or those selected"},
+		{[]string{"n"}, "New task"},
+		{[]string{"b"}, "Queue or board"},
+		{[]string{"/"}, "Filter"},
+	},
+	"task.js": {
+		{[]string{"c"}, "Cancel the task"},
+		{[]string{"s"}, "Stop the task"},
+		{[]string{"r"}, "Retry the task"},
+		{[]string{"n"}, "Submit it again"},
+		{[]string{"u"}, "Up: to its parent, or to all tasks"},
+	},
+}
+
+var memoryKeys = map[string][]key{
+	"memory.js": {
+		{[]string{"j", "k"}, "Next and previous namespace (arrows too)"},
+		{[]string{"Enter"}, "Open the namespace"},
+		{[]string{"n"}, "New entry"},
+		{[]string{"/"}, "Search"},
+	},
+	"space.js": {
+		{[]string{"j", "k"}, "Next and previous key (arrows too)"},
+		{[]string{"Enter"}, "Open the entry"},
+		{[]string{"n"}, "New entry"},
+		{[]string{"/"}, "Filter by the beginning of the key"},
+		{[]string{"w"}, "Search for words"},
+		{[]string{"u"}, "Back to the namespaces"},
+	},
+	"entry.js": {
+		{[]string{"e"}, "Edit the value"},
+		{[]string{"d"}, "Delete the entry"},
+		{[]string{"u"}, "Back to the namespace"},
+	},
+	"artifacts.js": {
+		{[]string{"j", "k"}, "Next and previous artifact (arrows too)"},
+		{[]string{"Enter"}, "Download the artifact"},
+		{[]string{"d"}, "Delete the artifact"},
+		{[]string{"n"}, "Upload files"},
+		{[]string{"/"}, "Filter"},
+	},
+}
