@@ -22,10 +22,11 @@ const (
 	maxEarlyBody = 8 << 10
 	// earlyRTT is the round trip from which on early data is worth its while: seven of them are a tenth of a second.
 	earlyRTT = 10 * time.Millisecond
-	// ticketWait is how long Close waits for the next connection's ticket, which comes a round trip after the answer
-	// to early data.
-	ticketWait = 300 * time.Millisecond
 )
+
+// ticketWait is how long Close waits for the next connection's ticket, which comes a round trip after the answer to early
+// data. Only tests change it.
+var ticketWait = 300 * time.Millisecond
 
 // ConnectError is why the first connection of a Client from a cache failed, after Dial had returned.
 type ConnectError struct{ Err error }

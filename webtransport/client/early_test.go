@@ -362,7 +362,7 @@ func TestACacheThatLies(t *testing.T) {
 // A ticket is good once: of two clients that begin at once with one ticket, one goes the usual way.
 func TestClientsShareNoTicket(t *testing.T) {
 	t.Parallel()
-	n, _ := behindUDP(t)
+	n, _ := behindUDP(t, unhurried) // over a WebSocket there are no tickets
 	dir := t.TempDir()
 	visit(t, n, dir)
 	for _, f := range files(t, dir, "ticket-")[1:] {
@@ -459,7 +459,7 @@ func TestAClientFromACache(t *testing.T) {
 // A network that passes no UDP is remembered: the next client begins with the WebSocket, and still finds back.
 func TestAChoiceIsRemembered(t *testing.T) {
 	t.Parallel()
-	n, udp := behindUDP(t)
+	n, udp := behindUDP(t, func(o *server.Options) { o.RaceDelay = kit.Less(500*time.Millisecond, 3*time.Second) }) // after which UDP joins a slow WebSocket
 	dir := t.TempDir()
 	udp.Lose(1)
 	transport := func() client.Connection {
