@@ -44,7 +44,7 @@ const (
 // SetAdmission opens or closes admission. It holds from now on, and over restarts. A request that was carried out is
 // answered as it was then: others may have changed admission since.
 func (f *Fleet) SetAdmission(_ context.Context, by noun.Caller, params wire.AdmissionParams) (*wire.Admission, error) {
-	if _, ok := f.types[params.Type]; params.Type != "" && !ok {
+	if _, ok := f.o.Types[params.Type]; params.Type != "" && !ok {
 		return nil, wire.Errorf(wire.CodeNotFound, "there is no agent type %q", params.Type).WithField("type")
 	}
 	a, kept := f.beginAdmission(by, params)

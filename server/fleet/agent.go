@@ -3,7 +3,6 @@ package fleet
 import (
 	"bytes"
 	"context"
-	"fmt"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -22,14 +21,14 @@ const (
 // agent is one agent: its record, its process, the end of its log.
 type agent struct {
 	// static
-	fleet   *Fleet
+	core    *core
 	id      wire.AgentID
 	num     uint32
 	typ     string
 	forTask wire.TaskID // the task whose process it is; "": none
 	takes   bool        // tasks, while it runs
 
-	launch runner.Launch // written before the first start
+	launched runner.Launch // written before the first start
 
 	halted   chan struct{} // closed when somebody wants it stopped
 	haltOnce sync.Once
@@ -51,15 +50,15 @@ type agent struct {
 	rec        wire.Agent    // its slices, maps and pointers are replaced, never written to
 	started    chan struct{} // closed when the attempt to start is over; each restart has its own
 	running    runner.Session
-	left       []wire.Leftover      // of the processes before a restart, as they ended
-	edits      int                  // of the record itself: what the log or a heartbeat brings is not worth a write
-	savedEdits int                  // guarded by saveMu
-	failures   []time.Time          // within the interval of the restart policy
-	lost       bool                 // it gave no sign of life for too long, and is killed
-	asks       bool                 // a task of its waits for a person, by the line protocol
-	meant      wire.Activity        // what its runtime saw of it meanwhile
-	lines      lastLines            // of its output
-	notify     map[*Follower]func() // called when the log grew or ended
+	left       []wire.Leftover // of the processes before a restart, as they ended
+	edits      int             // of the record itself: what the log or a heartbeat brings is not worth a write
+	savedEdits int             // guarded by saveMu
+	failures   []time.Time     // within the interval of the restart policy
+	lost       bool            // it gave no sign of life for too long, and is killed
+	asks       bool            // a task of its waits for a person, by the line protocol
+	meant      wire.Activity   // what its runtime saw of it meanwhile
+	lines      lastLines       // of its output
+	notify     map[any]func()  // by who is told // called when the log grew or ended
 
 	// the end of the log: every event with a seq greater than tailAfter is in tail
 	tail      []wire.Event
@@ -67,13 +66,13 @@ type agent struct {
 	tailSize  int
 }
 
-func newAgent(f *Fleet, rec wire.Agent) *agent {
-	a := &agent{fleet: f, id: rec.ID, num: rec.Num, typ: rec.Type, rec: rec, halted: make(chan struct{}), started: make(chan struct{}), ended: make(chan struct{})}
+func newAgent(c *core, rec wire.Agent) *agent {
+	a := &agent{core: c, place: place{id: rec.ID}, id: rec.ID, num: rec.Num, typ: rec.Type, rec: rec, halted: make(chan struct{}), started: make(chan struct{}), ended: make(chan struct{})}
 	if !rec.Status.Alive() {
 		close(a.started)
 		close(a.ended)
 	}
-	f.feed.moved(a, true)
+	c.feed.moved(&a.place, true)
 	return a
 }
 
@@ -96,8 +95,10 @@ func (a *agent) update(full bool, f func(rec *wire.Agent)) wire.Agent {
 // touch counts a change. The caller holds mu.
 func (a *agent) touch(full bool) {
 	a.rec.Rev++
-	a.fleet.feed.moved(a, full)
+	a.core.feed.moved(&a.place, full)
 }
+
+func (a *agent) name() wire.AgentID { return a.id }
 
 // save stores the record as it is now; when it returns without error, it is on the disk.
 func (a *agent) save(ctx context.Context) error {
@@ -109,9 +110,9 @@ func (a *agent) save(ctx context.Context) error {
 	if edits == a.savedEdits {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, a.fleet.o.StoreTimeout)
+	ctx, cancel := context.WithTimeout(ctx, a.core.o.StoreTimeout)
 	defer cancel()
-	if err := a.fleet.o.Store.PutAgent(ctx, &rec); err != nil {
+	if err := a.core.o.Store.PutAgent(ctx, &rec); err != nil {
 		return err
 	}
 	a.savedEdits = edits
@@ -133,7 +134,7 @@ func (a *agent) eventThen(t wire.EventType, actor string, data wire.EventData, t
 	}
 	a.sealed = t == wire.EventExited
 	e := &wire.Event{Time: time.Now().UTC(), Type: t, Subject: a.id, Actor: actor, Data: data}
-	a.fleet.o.Store.Append(e, func(seq uint64) {
+	a.core.o.Store.Append(e, func(seq uint64) {
 		e.Seq = seq
 		a.stored(*e)
 		if then != nil {
@@ -195,14 +196,14 @@ func (a *agent) heard(e runner.Event) error {
 	a.signed.Store(time.Now().UnixNano())
 	defer func() { a.signed.Store(time.Now().UnixNano()) }() // a store that blocked does not make its agent silent
 	if a.takes {
-		a.fleet.o.Work.Sign(a.id)
+		a.core.o.Work.Sign(a.id)
 	}
 	return a.says(e)
 }
 
 // says takes what the agent says by itself, as a sign of life.
 func (a *agent) says(e runner.Event) error {
-	work, known, task := a.fleet.o.Work, true, wire.TaskID("")
+	work, known, task := a.core.o.Work, true, wire.TaskID("")
 	switch e := e.(type) {
 	case runner.Output:
 		if a.forTask != "" {
@@ -226,7 +227,7 @@ func (a *agent) says(e runner.Event) error {
 	case runner.TaskResult:
 		task, known = e.Task, work.Answered(a.id, e)
 	case runner.Call:
-		a.fleet.running.Go(func() { e.Reply(a.fleet.o.Call(e.Ctx, a.record(), e.Method, e.Params)) })
+		a.core.running.Go(func() { e.Reply(a.core.o.Call(e.Ctx, a.record(), e.Method, e.Params)) })
 	}
 	if !known {
 		return wire.Errorf(wire.CodeNotFound, "there is no task %.40q", task)
@@ -257,131 +258,65 @@ func (a *agent) acts(act wire.Activity, question string) {
 		}
 	})
 	if changed {
-		a.fleet.o.Hooks.activity(a.id, act)
+		a.core.o.Hooks.activity(a.id, act)
 		a.event(wire.EventActivity, "", wire.EventData{Activity: act, Text: question})
 	}
 }
 
-// watch waits for the agent's end, or for its ends while its policy starts it again, and writes it down. It runs on a
-// goroutine of its own, counted in Fleet.running.
-func (a *agent) watch(run runner.Session) {
-	var exit wire.Exit
-	for run != nil {
-		<-run.Done()
-		exit = a.lastWord(run.Exit())
-		rec := a.record()
-		a.fleet.o.Hooks.exited(rec, exit)
-		if failed(exit) && rec.Desired != wire.DesiredStop && a.forTask == "" {
-			run, exit = a.again(exit)
-		} else {
-			run = nil
-		}
-	}
-	exit = a.withEarlier(exit)
-	reason := wire.ReasonFailed
-	switch {
-	case a.record().Desired == wire.DesiredStop:
-		reason = wire.ReasonStopped
-	case !failed(exit):
-		reason = wire.ReasonCompleted
-	}
-	a.exited(reason, exit)
-}
+// An agent waits for a person either as a whole, as a script does, or, on the line protocol, with some of its tasks
+// while it goes on with others. Both show as its activity. A question of the line protocol stays until somebody writes
+// to the agent, or the agent goes on with the task; what its runtime sees of it meanwhile, such as that it is idle,
+// comes to light afterwards.
 
-func failed(e wire.Exit) bool { return e.Code != 0 || e.Signal != "" }
-
-// exited makes the end the truth: record first, then the event, after which nothing follows.
-func (a *agent) exited(reason wire.Reason, exit wire.Exit) {
-	exit.Message = noun.Clip(exit.Message)
-	a.fleet.died(a)
-	now := time.Now().UTC()
-	saved := a.update(true, func(rec *wire.Agent) {
-		rec.Status, rec.Reason, rec.Activity, rec.Question = wire.StatusExited, reason, wire.ActivityNone, ""
-		if a.lost && reason == wire.ReasonFailed {
-			rec.Status = wire.StatusLost
-		}
-		rec.Exit, rec.ExitedAt, rec.RestartAt, rec.Stalled, rec.StalledSince, rec.Suspended = &exit, &now, nil, false, nil, false
-		rec.Usage.CPU, rec.Usage.RSS, rec.Usage.Processes = 0, 0, 0
-	})
-	if err := a.save(context.Background()); err != nil {
-		a.fleet.log.Error("the end of an agent could not be stored; trying again with its next change", "agent", a.id, "err", err)
-		a.fleet.saves.later(a)
-	}
-	a.fleet.log.Info("agent exited", "agent", a.id, "reason", reason, "code", exit.Code, "signal", exit.Signal, "message", exit.Message)
-	a.eventThen(wire.EventExited, "", wire.EventData{Reason: reason, Exit: &exit}, func() {
-		a.mu.Lock()
-		a.running = nil
-		a.tail, a.tailSize, a.tailAfter = nil, 0, a.rec.LastSeq // late readers find the log in the store
-		close(a.ended)
-		a.tell()
-		late := a.rec.LastLine != saved.LastLine // the log had not answered for it when the record was stored
-		if late {
-			a.edits++
-		}
-		a.mu.Unlock()
-		if late {
-			a.fleet.saves.later(a)
-		}
-		a.fleet.running.Done()
-	})
-}
-
-// orphaned ends the record of an agent that an earlier Skein left behind. It runs before the plane does.
-func (a *agent) orphaned(ctx context.Context, why string, left []wire.Leftover) error {
-	now := time.Now().UTC()
-	exit := wire.Exit{Code: -1, Message: why, Leftovers: left}
-	rec := a.update(true, func(rec *wire.Agent) {
-		rec.Status, rec.Reason, rec.Activity, rec.Question = wire.StatusExited, wire.ReasonFailed, wire.ActivityNone, ""
-		rec.Tasks, rec.RestartAt, rec.Stalled, rec.StalledSince, rec.Suspended = nil, nil, false, nil, false
-		rec.Exit, rec.ExitedAt, rec.Usage = &exit, &now, wire.Usage{CPUTime: rec.Usage.CPUTime}
-	})
-	if err := a.save(ctx); err != nil {
-		return err
-	}
-	done := make(chan struct{})
-	a.eventThen(wire.EventExited, "server", wire.EventData{Reason: rec.Reason, Exit: &exit}, func() { close(done) })
-	select {
-	case <-done:
-		close(a.started)
-		close(a.ended)
-		return a.findLastLine(ctx)
-	case <-ctx.Done():
-		return fmt.Errorf("store the end of agent %s: %w", a.id, ctx.Err())
-	}
-}
-
-// findLastLine reads it from the log: the record of an agent that was not ended in order does not know it.
-func (a *agent) findLastLine(ctx context.Context) error {
-	f := &Follower{a: a, last: a.record().LastSeq}
-	after, err := f.back(ctx, pageEvents/8)
-	if err != nil {
-		return err
-	}
-	events, err := a.fleet.o.Store.Events(ctx, a.id, after, pageEvents, pageBytes)
-	if err != nil {
-		return err
-	}
+// asksFor makes an agent wait for a person's answer; "": for none any more.
+func (a *agent) asksFor(question string) {
 	a.mu.Lock()
-	for _, e := range events {
-		if e.Type.IsOutput() {
-			a.lastLine(e.Type, e.Data.Bytes())
-		}
+	asked := a.asks
+	if a.asks = question != ""; a.asks && !asked {
+		a.meant = a.rec.Activity
 	}
-	a.edits++
-	a.touch(true)
+	act := a.meant
+	if a.asks {
+		act = wire.ActivityRequiresAction
+	}
+	runs := a.rec.Status == wire.StatusRunning || a.rec.Status == wire.StatusUnknown
+	news := runs && (a.asks || asked) && (a.rec.Activity != act || a.rec.Question != question)
+	if news {
+		a.rec.Activity, a.rec.Question = act, question
+		a.edits++
+		a.touch(true)
+	}
 	a.mu.Unlock()
-	return a.save(ctx)
+	if news {
+		a.event(wire.EventActivity, "", wire.EventData{Activity: act, Text: question})
+	}
 }
 
-// loadEnd reads where an earlier run's log ends.
-func (a *agent) loadEnd(ctx context.Context) error {
-	_, last, err := a.fleet.o.Store.FirstLast(ctx, a.id)
-	if err != nil {
-		return err
+// shown refuses an input of somebody who was shown another question than the agent asks, so that a line answers what its
+// writer saw. nil: it is for whatever the agent asks.
+func (a *agent) shown(question *string) error {
+	if question == nil {
+		return nil
 	}
+	now := ""
+	if rec := a.record(); rec.Activity == wire.ActivityRequiresAction {
+		now = rec.Question
+	}
+	switch {
+	case now == *question:
+		return nil
+	case now == "":
+		return wire.Errorf(wire.CodeConflict, "agent %s does not ask that any more", a.id).WithField("question")
+	}
+	return wire.Errorf(wire.CodeConflict, "agent %s asks: %s", a.id, now).WithField("question")
+}
+
+// meanwhile keeps what the runtime sees of an agent that asks. false: it does not ask.
+func (a *agent) meanwhile(act wire.Activity) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.rec.LastSeq, a.tailAfter = last, last
-	a.tail, a.tailSize = nil, 0
-	return nil
+	if a.asks {
+		a.meant = act
+	}
+	return a.asks
 }

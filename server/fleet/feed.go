@@ -13,15 +13,16 @@ import (
 type feed struct {
 	keep int // of removed
 
-	mu        sync.Mutex // guards what follows, and the places of all agents
+	mu        sync.Mutex // guards what follows, and all places
 	now       uint64     // counts changes
-	latest    list.List  // of *agent
+	latest    list.List  // of *place
 	removed   []removal
 	admission uint64 // now at its last change
 }
 
 // place is where an agent stands in the feed.
 type place struct {
+	id   wire.AgentID
 	at   *list.Element
 	any  uint64 // feed.now at the last change of anything
 	full uint64 // at the last change of what no status datagram carries
@@ -34,28 +35,28 @@ type removal struct {
 }
 
 // moved counts a change of an agent.
-func (f *feed) moved(a *agent, full bool) {
+func (f *feed) moved(p *place, full bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.now++
-	a.place.any = f.now
+	p.any = f.now
 	if full {
-		a.place.full = f.now
+		p.full = f.now
 	}
-	if a.place.at == nil {
-		a.place.at = f.latest.PushBack(a)
+	if p.at == nil {
+		p.at = f.latest.PushBack(p)
 	} else {
-		f.latest.MoveToBack(a.place.at)
+		f.latest.MoveToBack(p.at)
 	}
 }
 
 // forgot counts the removal of an agent.
-func (f *feed) forgot(a *agent) {
+func (f *feed) forgot(p *place) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.now++
-	f.latest.Remove(a.place.at)
-	f.removed = append(f.removed, removal{a.id, f.now})
+	f.latest.Remove(p.at)
+	f.removed = append(f.removed, removal{p.id, f.now})
 	if len(f.removed) > f.keep {
 		f.removed = slices.Clone(f.removed[1:])
 	}
@@ -78,7 +79,7 @@ func (f *feed) moment() uint64 {
 // news is what changed since a moment.
 type news struct {
 	now          uint64
-	packed, full []*agent
+	packed, full []wire.AgentID
 	removed      []wire.AgentID
 	admission    bool
 }
@@ -88,14 +89,14 @@ func (f *feed) since(moment uint64) (n news) {
 	defer f.mu.Unlock()
 	n.now, n.admission = f.now, f.admission > moment
 	for e := f.latest.Back(); e != nil; e = e.Prev() {
-		a := e.Value.(*agent)
-		if a.place.any <= moment { // and the rest is older
+		p := e.Value.(*place)
+		if p.any <= moment { // and the rest is older
 			break
 		}
-		if a.place.full > moment {
-			n.full = append(n.full, a)
+		if p.full > moment {
+			n.full = append(n.full, p.id)
 		} else {
-			n.packed = append(n.packed, a)
+			n.packed = append(n.packed, p.id)
 		}
 	}
 	for _, r := range slices.Backward(f.removed) {
@@ -105,34 +106,4 @@ func (f *feed) since(moment uint64) (n news) {
 		n.removed = append(n.removed, r.id)
 	}
 	return n
-}
-
-// Change is the present moment for Changes.
-func (f *Fleet) Change() uint64 { return f.feed.moment() }
-
-// Changed is what Changes gives.
-type Changed struct {
-	Packed  []wire.Agent   // only what a status datagram carries changed
-	Full    []wire.Agent   // more changed
-	Removed []wire.AgentID // forgotten
-	Now     uint64         // the moment of this answer
-
-	Admission *wire.Admission // nil: it did not change
-}
-
-// Changes gives the agents that changed after a moment.
-func (f *Fleet) Changes(since uint64) Changed {
-	n := f.feed.since(since)
-	c := Changed{Now: n.now, Removed: n.removed}
-	for _, a := range n.full {
-		c.Full = append(c.Full, a.record())
-	}
-	for _, a := range n.packed {
-		c.Packed = append(c.Packed, a.record())
-	}
-	if n.admission {
-		now := f.Admission()
-		c.Admission = &now
-	}
-	return c
 }

@@ -16,7 +16,7 @@ func someAgents(n, keep int) (*Fleet, []*agent) {
 	f := New(Options{Keep: keep, Work: nobodys{}, Closing: context.Background(), Logger: slog.New(slog.DiscardHandler)})
 	var all []*agent
 	for i := range n {
-		a := newAgent(f, wire.Agent{ID: wire.AgentID(fmt.Sprintf("a%05d", i)), Num: uint32(i), Status: wire.StatusRunning})
+		a := newAgent(&f.core, wire.Agent{ID: wire.AgentID(fmt.Sprintf("a%05d", i)), Num: uint32(i), Status: wire.StatusRunning})
 		f.agents[a.id] = a
 		all = append(all, a)
 	}
@@ -35,13 +35,13 @@ func TestChangesAreThoseOfAScan(t *testing.T) {
 		case 0:
 			if len(all) > 5 {
 				delete(f.agents, a.id)
-				f.feed.forgot(a)
+				f.feed.forgot(&a.place)
 				gone = append(gone, removal{a.id, f.Change()})
 				all = slices.DeleteFunc(all, func(x *agent) bool { return x == a })
 				a.update(true, func(*wire.Agent) {}) // somebody still has it
 			}
 		case 1:
-			a = newAgent(f, wire.Agent{ID: wire.AgentID(fmt.Sprintf("b%05d", step)), Status: wire.StatusRunning})
+			a = newAgent(&f.core, wire.Agent{ID: wire.AgentID(fmt.Sprintf("b%05d", step)), Status: wire.StatusRunning})
 			f.agents[a.id] = a
 			all = append(all, a)
 		default:

@@ -78,7 +78,7 @@ func (f *Follower) count(ctx context.Context) error {
 		return nil
 	}
 	for _, output := range []bool{false, true} {
-		n, err := f.a.fleet.o.Store.Before(ctx, f.a.id, output, f.cursor)
+		n, err := f.a.core.o.Store.Before(ctx, f.a.id, output, f.cursor)
 		if err != nil {
 			return err
 		}
@@ -142,7 +142,7 @@ func (a *agent) first(ctx context.Context) (uint64, error) {
 		return a.tail[0].Seq, nil
 	}
 	a.mu.Unlock()
-	first, _, err := a.fleet.o.Store.FirstLast(ctx, a.id)
+	first, _, err := a.core.o.Store.FirstLast(ctx, a.id)
 	return first, err
 }
 
@@ -154,7 +154,7 @@ func (f *Follower) back(ctx context.Context, n int) (uint64, error) {
 		return tail[len(tail)-n-1].Seq, nil
 	}
 	f.a.mu.Unlock()
-	return f.a.fleet.o.Store.Back(ctx, f.a.id, wire.AllEvents, 0, n)
+	return f.a.core.o.Store.Back(ctx, f.a.id, wire.AllEvents, 0, n)
 }
 
 // Cursor is the seq of the last event that Next gave.
@@ -189,7 +189,7 @@ func (f *Follower) Notify(call func()) (stop func()) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.notify == nil {
-		a.notify = map[*Follower]func(){}
+		a.notify = map[any]func(){}
 	}
 	a.notify[f] = call
 	return func() {
@@ -205,7 +205,7 @@ func (f *Follower) Poll(ctx context.Context, limit int) ([]wire.Event, error) {
 	for {
 		events, ended, inTail := f.fromTail()
 		if !inTail {
-			page, err := f.a.fleet.o.Store.Events(ctx, f.a.id, f.cursor, pageEvents, limit)
+			page, err := f.a.core.o.Store.Events(ctx, f.a.id, f.cursor, pageEvents, limit)
 			if err != nil {
 				return nil, err
 			}

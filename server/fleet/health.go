@@ -23,7 +23,7 @@ func (a *agent) beat(now time.Time) {
 		return
 	}
 	now = now.UTC()
-	typ := a.fleet.types[a.typ]
+	typ := a.core.o.Types[a.typ]
 	heard := *a.rec.StartedAt
 	if last := time.Unix(0, a.signed.Load()); last.After(heard) { // as output, or a message
 		heard = last
@@ -48,11 +48,11 @@ func (a *agent) beat(now time.Time) {
 	lost := a.lost && status == wire.StatusUnknown
 	a.mu.Unlock()
 	if note != "" {
-		a.fleet.log.Info("an agent's health changed", "agent", a.id, "health", note)
+		a.core.log.Info("an agent's health changed", "agent", a.id, "health", note)
 		a.event(wire.EventHealth, "server", wire.EventData{Text: note})
 	}
 	if lost {
-		a.fleet.running.Go(func() { run.Stop(context.Background(), 0) })
+		a.core.running.Go(func() { run.Stop(context.Background(), 0) })
 	}
 }
 
@@ -114,7 +114,7 @@ func (a *agent) lastWord(exit wire.Exit) wire.Exit {
 // again starts a failed agent once more, as often as its type's restart policy allows. nil: it stays ended, with the
 // exit that it gives back.
 func (a *agent) again(exit wire.Exit) (runner.Session, wire.Exit) {
-	policy := a.fleet.types[a.typ].Restart
+	policy := a.core.o.Types[a.typ].Restart
 	for policy != nil {
 		wait, ok := a.mayRestart(policy, time.Now())
 		if !ok || !a.pause(exit, wait) {
@@ -124,7 +124,7 @@ func (a *agent) again(exit wire.Exit) (runner.Session, wire.Exit) {
 		if !ok {
 			break
 		}
-		run, err := a.fleet.run(a.fleet.ctx, a)
+		run, err := a.run(a.core.ctx)
 		if err == nil {
 			a.runs(run)
 			close(started)
@@ -185,9 +185,9 @@ func (a *agent) pause(exit wire.Exit, wait time.Duration) bool {
 	if rec.Desired == wire.DesiredStop {
 		return false
 	}
-	a.fleet.saves.later(a)
+	a.core.saves.later(a)
 	a.event(wire.EventCrashed, "", wire.EventData{Exit: &exit, Text: "it starts again in " + shortly(wait)})
-	a.fleet.log.Info("an agent failed and will be started again", "agent", a.id, "in", wait, "message", exit.Message)
+	a.core.log.Info("an agent failed and will be started again", "agent", a.id, "in", wait, "message", exit.Message)
 	timer := time.NewTimer(wait)
 	defer timer.Stop()
 	select {

@@ -21,7 +21,7 @@ func (a *agent) keepLeftovers(left []wire.Leftover) {
 		exit.Leftovers = left
 		rec.Exit = &exit
 	})
-	a.fleet.saves.later(a)
+	a.core.saves.later(a)
 }
 
 // clearLeftovers ends what is left of an agent that ended, and reports on it.
@@ -30,13 +30,13 @@ func (a *agent) clearLeftovers(ctx context.Context, grace time.Duration) wire.St
 	defer a.clearing.Unlock()
 	rep := wire.StopReport{Already: true}
 	rec := a.record()
-	if rec.Exit == nil || len(rec.Exit.Leftovers) == 0 || a.fleet.o.Leftovers == nil {
+	if rec.Exit == nil || len(rec.Exit.Leftovers) == 0 || a.core.o.Leftovers == nil {
 		return rep
 	}
 	before := rec.Exit.Leftovers
-	rep.Leftovers = a.fleet.o.Leftovers(ctx, a.id, before, grace)
+	rep.Leftovers = a.core.o.Leftovers(ctx, a.id, before, grace)
 	rep.Cleared = gone(before, rep.Leftovers)
-	a.fleet.log.Info("looked again for what an agent left behind", "agent", a.id, "gone", rep.Cleared, "left", rep.Leftovers)
+	a.core.log.Info("looked again for what an agent left behind", "agent", a.id, "gone", rep.Cleared, "left", rep.Leftovers)
 	a.keepLeftovers(rep.Leftovers)
 	return rep
 }
@@ -46,8 +46,8 @@ func (a *agent) withEarlier(exit wire.Exit) wire.Exit {
 	a.mu.Lock()
 	left := a.left
 	a.mu.Unlock()
-	if len(left) > 0 && a.fleet.o.Leftovers != nil {
-		left = a.fleet.o.Leftovers(a.fleet.o.Closing, a.id, left, 0)
+	if len(left) > 0 && a.core.o.Leftovers != nil {
+		left = a.core.o.Leftovers(a.core.o.Closing, a.id, left, 0)
 	}
 	exit.Leftovers = slices.Concat(exit.Leftovers, left)
 	return exit
@@ -65,15 +65,4 @@ func gone(before, now []wire.Leftover) (n int) {
 		}
 	}
 	return n
-}
-
-// clearLeftovers looks for what earlier runs left of agents that had ended. It does not wait: a process that does not go
-// takes the grace and longer.
-func (f *Fleet) clearLeftovers() {
-	for _, a := range f.all() {
-		if rec := a.record(); rec.Status.Alive() || !rec.LeftBehind() {
-			continue
-		}
-		f.running.Go(func() { a.clearLeftovers(f.o.Closing, a.stopGrace(nil)) })
-	}
 }

@@ -43,7 +43,7 @@ func (f *Fleet) EventPage(ctx context.Context, v wire.AgentEventsParams) (res wi
 func (a *agent) pageAfter(ctx context.Context, v wire.AgentEventsParams) (all []wire.Event, more bool, err error) {
 	all = []wire.Event{}
 	for cursor, room := v.After, wire.PageBytes; ; {
-		events, err := a.fleet.o.Store.EventsOf(ctx, a.id, v.Which, cursor, v.Limit+1-len(all))
+		events, err := a.core.o.Store.EventsOf(ctx, a.id, v.Which, cursor, v.Limit+1-len(all))
 		if err != nil || len(events) == 0 {
 			return all, false, err
 		}
@@ -87,10 +87,10 @@ func (a *agent) pageBefore(ctx context.Context, v wire.AgentEventsParams) (all [
 
 // eventsBefore reads the last n events before a seq, oldest first; before 0: the newest.
 func (a *agent) eventsBefore(ctx context.Context, which wire.Which, before uint64, n int) (all []wire.Event, err error) {
-	cursor, err := a.fleet.o.Store.Back(ctx, a.id, which, before, n)
+	cursor, err := a.core.o.Store.Back(ctx, a.id, which, before, n)
 	for err == nil && len(all) < n {
 		var events []wire.Event
-		events, err = a.fleet.o.Store.EventsOf(ctx, a.id, which, cursor, n-len(all))
+		events, err = a.core.o.Store.EventsOf(ctx, a.id, which, cursor, n-len(all))
 		if len(events) == 0 {
 			break
 		}
@@ -112,7 +112,7 @@ func (a *agent) markDropped(ctx context.Context, events []wire.Event, cursor uin
 	}
 	if a.passed(cursor) { // what is gone behind it can't be told from what is gone before it: all of it is named
 		for output, had := range f.had {
-			begin, err := a.fleet.o.Store.Before(ctx, a.id, output, 0)
+			begin, err := a.core.o.Store.Before(ctx, a.id, output, 0)
 			if err != nil {
 				return err
 			}

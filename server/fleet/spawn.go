@@ -12,7 +12,6 @@ import (
 
 	"skein.dev/skein/server/noun"
 	"skein.dev/skein/server/runner"
-	"skein.dev/skein/server/runner/lines"
 	"skein.dev/skein/webtransport/wire"
 )
 
@@ -28,9 +27,7 @@ type origin struct {
 
 // batch is a request to spawn that was admitted.
 type batch struct {
-	typ    wire.AgentType
-	params wire.SpawnParams
-	actor  string
+	wanted
 	agents []*agent
 }
 
@@ -77,9 +74,9 @@ func (f *Fleet) startAll(ctx context.Context, b *batch) (*wire.SpawnResult, erro
 	slots := make(chan struct{}, startLimit)
 	for i, a := range b.agents[1:] {
 		slots <- struct{}{}
-		wg.Go(func() { errs[i+1] = f.start(ctx, a, b); <-slots })
+		wg.Go(func() { errs[i+1] = a.start(ctx, b.wanted); <-slots })
 	}
-	errs[0] = f.start(ctx, b.agents[0], b) // without a goroutine: the common case is a batch of one
+	errs[0] = b.agents[0].start(ctx, b.wanted) // without a goroutine: the common case is a batch of one
 	wg.Wait()
 	return report(b.agents, errs)
 }
@@ -101,9 +98,9 @@ func report(batch []*agent, errs []error) (*wire.SpawnResult, error) {
 
 // check says whether the request makes sense for its type.
 func (f *Fleet) check(s *wire.SpawnParams) (wire.AgentType, error) {
-	t, ok := f.types[s.Type]
+	t, ok := f.o.Types[s.Type]
 	if !ok {
-		names := slices.Sorted(maps.Keys(f.types))
+		names := slices.Sorted(maps.Keys(f.o.Types))
 		return t, wire.Errorf(wire.CodeNotFound, "there is no agent type %q; the types are %v", s.Type, names).WithField("type").WithSupported(names)
 	}
 	if err := f.place(t, s); err != nil {
@@ -187,14 +184,6 @@ func (f *Fleet) checkLaunch(t wire.AgentType, s *wire.SpawnParams) error {
 	return nil
 }
 
-// can is what agents of a type can be given.
-func (f *Fleet) can(t wire.AgentType) runner.Capabilities {
-	if kind := f.o.Kinds[t.Kind]; kind != nil {
-		return kind.Capabilities()
-	}
-	return runner.Capabilities{}
-}
-
 // admit checks a request and makes the records, all or none, under the caps of the type and of the node.
 func (f *Fleet) admit(by noun.Caller, s wire.SpawnParams, from origin) (*batch, error) {
 	if s.Count == 0 {
@@ -216,7 +205,7 @@ func (f *Fleet) admit(by noun.Caller, s wire.SpawnParams, from origin) (*batch, 
 		return nil, wire.Errorf(wire.CodeUnavailable, "%s: no agent is spawned until somebody opens it (skein admission open, or the page)", why).WithField("type")
 	}
 	if t.MaxInstances > 0 || f.o.Max > 0 {
-		alive, all := f.aliveLocked(t.Name)
+		alive, all := f.census.count(t.Name)
 		if t.MaxInstances > 0 && alive+s.Count > t.MaxInstances {
 			return nil, wire.Errorf(wire.CodeExhausted, "type %q allows %d agents at once (max_instances): %d are alive and %d more were asked for",
 				t.Name, t.MaxInstances, alive, s.Count).WithField("count")
@@ -227,7 +216,7 @@ func (f *Fleet) admit(by noun.Caller, s wire.SpawnParams, from origin) (*batch, 
 		}
 	}
 	now := time.Now().UTC()
-	b := &batch{typ: t, params: s, actor: by.Actor, agents: make([]*agent, s.Count)}
+	b := &batch{wanted: wanted{t, s, by.Actor}, agents: make([]*agent, s.Count)}
 	for i := range b.agents {
 		f.nextNum++
 		rec := wire.Agent{
@@ -239,12 +228,12 @@ func (f *Fleet) admit(by noun.Caller, s wire.SpawnParams, from origin) (*batch, 
 		if rec.Cwd == "" && f.can(t).Command {
 			rec.Cwd = filepath.Join(f.o.WorkDir, string(rec.ID))
 		}
-		a := newAgent(f, rec)
+		a := newAgent(&f.core, rec)
 		a.forTask = from.task
 		a.takes = t.Tasks == wire.TasksLines
 		b.agents[i] = a
 		f.agents[rec.ID] = a
-		f.live[a] = struct{}{}
+		f.census.born(rec.ID, t.Name)
 		if rec.Request != "" {
 			f.byRequest[rec.Request] = a
 		}
@@ -261,97 +250,4 @@ func name(t wire.AgentType, s wire.SpawnParams, i int, num uint32) string {
 		return fmt.Sprintf("%s-%d", s.Name, i+1)
 	}
 	return s.Name
-}
-
-func merge(a, b map[string]string) map[string]string {
-	if len(a)+len(b) == 0 {
-		return nil
-	}
-	m := maps.Clone(a)
-	if m == nil {
-		m = map[string]string{}
-	}
-	maps.Copy(m, b)
-	return m
-}
-
-// start runs an admitted agent: its record is stored before anything exists, so that nothing runs unknown.
-func (f *Fleet) start(ctx context.Context, a *agent, b *batch) error {
-	begin := time.Now()
-	run, err := f.launch(ctx, a, b)
-	if f.o.Spawned != nil {
-		f.o.Spawned(b.typ.Kind, time.Since(begin), err == nil)
-	}
-	if err != nil {
-		close(a.started)
-		a.exited(wire.ReasonFailed, wire.Exit{Code: -1, Message: wire.AsError(err).Message})
-		return err
-	}
-	a.runs(run)
-	close(a.started)
-	go a.watch(run)
-	return nil
-}
-
-// runs makes a fresh process the agent's.
-func (a *agent) runs(run runner.Session) {
-	now := time.Now().UTC()
-	a.mu.Lock()
-	a.running = run
-	a.rec.StartedAt, a.rec.LastHeartbeat = &now, &now
-	if seen, ok := runner.As[runner.Observed](run); ok {
-		a.rec.Process, a.rec.Containment = seen.Process(), seen.Containment()
-	}
-	process := a.rec.Process
-	a.rec.Status, a.rec.RestartAt = wire.StatusRunning, nil
-	stopped := a.rec.Desired == wire.DesiredStop
-	if stopped {
-		a.rec.Status = wire.StatusStopping
-	}
-	if a.rec.Activity == wire.ActivityNone {
-		a.rec.Activity = wire.ActivityRunning
-	}
-	a.edits++
-	a.touch(true)
-	a.mu.Unlock()
-	a.fleet.saves.later(a)
-	a.event(wire.EventStarted, "", wire.EventData{Process: process})
-	if !stopped {
-		a.fleet.o.Hooks.started(a.record())
-	}
-}
-
-func (f *Fleet) launch(ctx context.Context, a *agent, b *batch) (runner.Session, error) {
-	rec := a.update(true, func(rec *wire.Agent) { rec.Status = wire.StatusStarting })
-	if err := a.save(ctx); err != nil {
-		f.log.Error("a spawn was refused: its record could not be stored", "agent", a.id, "err", err)
-		return nil, wire.Errorf(wire.CodeUnavailable, "the agent's record could not be stored, so it was not started; the server's log says why")
-	}
-	a.event(wire.EventSpawned, b.actor, wire.EventData{})
-	if rec.Desired == wire.DesiredStop {
-		return nil, wire.Errorf(wire.CodeSpawnFailed, "stopped before it was started")
-	}
-	env := merge(b.typ.Env, b.params.Env)
-	env = merge(env, f.o.Hooks.env(rec))
-	a.launch = runner.Launch{
-		Agent: a.id, Instance: f.o.Instance, Argv: rec.Argv, Env: env, Cwd: rec.Cwd, NoInput: rec.NoInput,
-		CreateCwd: b.params.Cwd == "" && b.typ.Cwd == "", Script: cmp.Or(b.params.Script, b.typ.Script),
-	}
-	return f.run(ctx, a)
-}
-
-// run starts the agent's process, for the first time or again.
-func (f *Fleet) run(ctx context.Context, a *agent) (runner.Session, error) {
-	kind, ok := f.o.Kinds[f.types[a.typ].Kind]
-	if !ok {
-		return nil, runner.SpawnError("this server cannot run agents of kind %q", f.types[a.typ].Kind)
-	}
-	if a.takes && kind.Capabilities().Lines {
-		kind = lines.Over(kind)
-	}
-	run, err := kind.Start(ctx, a.launch, a.heard)
-	if err != nil {
-		f.log.Info("an agent could not be started", "agent", a.id, "err", err)
-	}
-	return run, err
 }

@@ -87,7 +87,7 @@ func (f *Fleet) Stop(ctx context.Context, by noun.Caller, s wire.StopParams) (*w
 }
 
 func (f *Fleet) checkWide(s wire.StopParams) error {
-	if _, ok := f.types[s.Type]; s.Scope == wire.ScopeType && !ok {
+	if _, ok := f.o.Types[s.Type]; s.Scope == wire.ScopeType && !ok {
 		return wire.Errorf(wire.CodeNotFound, "there is no agent type %q", s.Type).WithField("type")
 	}
 	if s.Scope == wire.ScopeNode && s.Node != f.o.Node {
@@ -139,70 +139,6 @@ func (f *Fleet) haltAll(ctx context.Context, actor string, agents []*agent) []wi
 	}
 }
 
-// stopGrace is what was asked for, or the type's.
-func (a *agent) stopGrace(askedMS *int64) time.Duration {
-	if askedMS != nil {
-		return time.Duration(*askedMS) * time.Millisecond
-	}
-	if t, ok := a.fleet.types[a.typ]; ok {
-		return t.StopGrace()
-	}
-	return DefaultStopGrace
-}
-
-// halt stops one agent and reports on it when its end is in the log.
-func (a *agent) halt(actor string, graceMS *int64) wire.StopReport {
-	begin := time.Now()
-	asked := false
-	rec := a.update(true, func(rec *wire.Agent) {
-		if !rec.Status.Alive() {
-			return
-		}
-		asked = rec.Desired != wire.DesiredStop
-		rec.Desired = wire.DesiredStop
-		if rec.Status == wire.StatusRunning || rec.Status == wire.StatusUnknown {
-			rec.Status, rec.Activity, rec.Question = wire.StatusStopping, wire.ActivityNone, ""
-		}
-	})
-	if !rec.Status.Alive() {
-		rep := a.clearLeftovers(a.fleet.o.Closing, a.stopGrace(graceMS))
-		return reportOn(a.record(), begin, rep)
-	}
-	a.haltOnce.Do(func() { close(a.halted) })
-	if asked {
-		a.fleet.o.Hooks.stopping(a.id)
-		a.fleet.saves.later(a)
-		a.event(wire.EventStopping, actor, wire.EventData{})
-	}
-	var rep wire.StopReport
-	if run := a.process(); run != nil {
-		rep.Forced, _ = run.Stop(context.Background(), a.stopGrace(graceMS))
-	}
-	<-a.ended
-	rec = a.record()
-	if rec.LeftBehind() {
-		rep.Leftovers = rec.Exit.Leftovers
-		a.fleet.log.Error("processes outlived SIGKILL", "agent", a.id, "processes", rep.Leftovers)
-	}
-	return reportOn(rec, begin, rep)
-}
-
-// process is the one that runs, once a start that is under way is over; nil: none. Behind a stop, none is started.
-func (a *agent) process() runner.Session {
-	a.mu.Lock()
-	started := a.started
-	a.mu.Unlock()
-	<-started
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return a.running
-}
-
-func reportOn(rec wire.Agent, begin time.Time, rep wire.StopReport) wire.StopReport {
-	rep.ID, rep.Status, rep.Reason, rep.TookMS = rec.ID, rec.Status, rec.Reason, time.Since(begin).Milliseconds()
-	return rep
-}
-
 // Input writes to an agent's standard input.
 func (f *Fleet) Input(ctx context.Context, actor string, in wire.InputParams) error {
 	if in.Text != "" && in.Base64 != nil {
@@ -244,4 +180,23 @@ func (f *Fleet) Input(ctx context.Context, actor string, in wire.InputParams) er
 		replied()
 	}
 	return err
+}
+
+// Close stops every agent and waits for the last event. Nothing may be started any more. End it then.
+func (f *Fleet) Close(ctx context.Context) []wire.StopReport {
+	f.mu.Lock()
+	if !f.closed {
+		f.o.Store.Drain()
+	}
+	f.closed = true
+	f.mu.Unlock()
+	res := f.haltAll(ctx, "server", f.living())
+	f.running.Wait()
+	return res
+}
+
+// End stores what is not stored yet.
+func (f *Fleet) End() {
+	f.stop()
+	f.saving.Wait()
 }

@@ -1,0 +1,89 @@
+package fleet
+
+import (
+	"context"
+	"log/slog"
+	"maps"
+	"slices"
+	"sync"
+
+	"skein.dev/skein/server/runner"
+	"skein.dev/skein/webtransport/wire"
+)
+
+// core is what the fleet and its agents share.
+type core struct {
+	// static after New
+	o   Options
+	log *slog.Logger
+
+	feed    feed
+	saves   saver
+	census  census
+	saving  sync.WaitGroup  // the saver
+	running sync.WaitGroup  // one for each agent that runs, and for what is done for it
+	ctx     context.Context // ends when Close has stopped every agent
+	stop    context.CancelFunc
+}
+
+// stopping reports whether the server stops.
+func (c *core) stopping() bool { return c.o.Closing.Err() != nil }
+
+// can is what agents of a type can be given.
+func (c *core) can(t wire.AgentType) runner.Capabilities {
+	if kind := c.o.Kinds[t.Kind]; kind != nil {
+		return kind.Capabilities()
+	}
+	return runner.Capabilities{}
+}
+
+// census counts the agents that are alive.
+type census struct {
+	mu   sync.Mutex
+	live map[wire.AgentID]string // their types
+}
+
+func (c *census) born(id wire.AgentID, typ string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.live == nil {
+		c.live = map[wire.AgentID]string{}
+	}
+	c.live[id] = typ
+}
+
+func (c *census) died(id wire.AgentID) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.live, id)
+}
+
+// count gives the number of those of a type, and of all.
+func (c *census) count(typ string) (of, all int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, t := range c.live {
+		if t == typ {
+			of++
+		}
+	}
+	return of, len(c.live)
+}
+
+func (c *census) ids() []wire.AgentID {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.Collect(maps.Keys(c.live))
+}
+
+func merge(a, b map[string]string) map[string]string {
+	if len(a)+len(b) == 0 {
+		return nil
+	}
+	m := maps.Clone(a)
+	if m == nil {
+		m = map[string]string{}
+	}
+	maps.Copy(m, b)
+	return m
+}

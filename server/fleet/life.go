@@ -1,0 +1,228 @@
+package fleet
+
+import (
+	"cmp"
+	"context"
+	"time"
+
+	"skein.dev/skein/server/noun"
+	"skein.dev/skein/server/runner"
+	"skein.dev/skein/server/runner/lines"
+	"skein.dev/skein/webtransport/wire"
+)
+
+// wanted is what an agent is started with.
+type wanted struct {
+	typ    wire.AgentType
+	params wire.SpawnParams
+	actor  string
+}
+
+// start runs an admitted agent: its record is stored before anything exists, so that nothing runs unknown.
+func (a *agent) start(ctx context.Context, w wanted) error {
+	begin := time.Now()
+	run, err := a.launch(ctx, w)
+	if a.core.o.Spawned != nil {
+		a.core.o.Spawned(w.typ.Kind, time.Since(begin), err == nil)
+	}
+	if err != nil {
+		close(a.started)
+		a.exited(wire.ReasonFailed, wire.Exit{Code: -1, Message: wire.AsError(err).Message})
+		return err
+	}
+	a.runs(run)
+	close(a.started)
+	go a.watch(run)
+	return nil
+}
+
+func (a *agent) launch(ctx context.Context, w wanted) (runner.Session, error) {
+	rec := a.update(true, func(rec *wire.Agent) { rec.Status = wire.StatusStarting })
+	if err := a.save(ctx); err != nil {
+		a.core.log.Error("a spawn was refused: its record could not be stored", "agent", a.id, "err", err)
+		return nil, wire.Errorf(wire.CodeUnavailable, "the agent's record could not be stored, so it was not started; the server's log says why")
+	}
+	a.event(wire.EventSpawned, w.actor, wire.EventData{})
+	if rec.Desired == wire.DesiredStop {
+		return nil, wire.Errorf(wire.CodeSpawnFailed, "stopped before it was started")
+	}
+	env := merge(w.typ.Env, w.params.Env)
+	env = merge(env, a.core.o.Hooks.env(rec))
+	a.launched = runner.Launch{
+		Agent: a.id, Instance: a.core.o.Instance, Argv: rec.Argv, Env: env, Cwd: rec.Cwd, NoInput: rec.NoInput,
+		CreateCwd: w.params.Cwd == "" && w.typ.Cwd == "", Script: cmp.Or(w.params.Script, w.typ.Script),
+	}
+	return a.run(ctx)
+}
+
+// run starts the agent's process, for the first time or again.
+func (a *agent) run(ctx context.Context) (runner.Session, error) {
+	kind, ok := a.core.o.Kinds[a.core.o.Types[a.typ].Kind]
+	if !ok {
+		return nil, runner.SpawnError("this server cannot run agents of kind %q", a.core.o.Types[a.typ].Kind)
+	}
+	if a.takes && kind.Capabilities().Lines {
+		kind = lines.Over(kind)
+	}
+	run, err := kind.Start(ctx, a.launched, a.heard)
+	if err != nil {
+		a.core.log.Info("an agent could not be started", "agent", a.id, "err", err)
+	}
+	return run, err
+}
+
+// runs makes a fresh process the agent's.
+func (a *agent) runs(run runner.Session) {
+	now := time.Now().UTC()
+	a.mu.Lock()
+	a.running = run
+	a.rec.StartedAt, a.rec.LastHeartbeat = &now, &now
+	if seen, ok := runner.As[runner.Observed](run); ok {
+		a.rec.Process, a.rec.Containment = seen.Process(), seen.Containment()
+	}
+	process := a.rec.Process
+	a.rec.Status, a.rec.RestartAt = wire.StatusRunning, nil
+	stopped := a.rec.Desired == wire.DesiredStop
+	if stopped {
+		a.rec.Status = wire.StatusStopping
+	}
+	if a.rec.Activity == wire.ActivityNone {
+		a.rec.Activity = wire.ActivityRunning
+	}
+	a.edits++
+	a.touch(true)
+	a.mu.Unlock()
+	a.core.saves.later(a)
+	a.event(wire.EventStarted, "", wire.EventData{Process: process})
+	if !stopped {
+		a.core.o.Hooks.started(a.record())
+	}
+}
+
+// watch waits for the agent's end, or for its ends while its policy starts it again, and writes it down. It runs on a
+// goroutine of its own, counted in Fleet.running.
+func (a *agent) watch(run runner.Session) {
+	var exit wire.Exit
+	for run != nil {
+		<-run.Done()
+		exit = a.lastWord(run.Exit())
+		rec := a.record()
+		a.core.o.Hooks.exited(rec, exit)
+		if failed(exit) && rec.Desired != wire.DesiredStop && a.forTask == "" {
+			run, exit = a.again(exit)
+		} else {
+			run = nil
+		}
+	}
+	exit = a.withEarlier(exit)
+	reason := wire.ReasonFailed
+	switch {
+	case a.record().Desired == wire.DesiredStop:
+		reason = wire.ReasonStopped
+	case !failed(exit):
+		reason = wire.ReasonCompleted
+	}
+	a.exited(reason, exit)
+}
+
+func failed(e wire.Exit) bool { return e.Code != 0 || e.Signal != "" }
+
+// exited makes the end the truth: record first, then the event, after which nothing follows.
+func (a *agent) exited(reason wire.Reason, exit wire.Exit) {
+	exit.Message = noun.Clip(exit.Message)
+	a.core.census.died(a.id)
+	now := time.Now().UTC()
+	saved := a.update(true, func(rec *wire.Agent) {
+		rec.Status, rec.Reason, rec.Activity, rec.Question = wire.StatusExited, reason, wire.ActivityNone, ""
+		if a.lost && reason == wire.ReasonFailed {
+			rec.Status = wire.StatusLost
+		}
+		rec.Exit, rec.ExitedAt, rec.RestartAt, rec.Stalled, rec.StalledSince, rec.Suspended = &exit, &now, nil, false, nil, false
+		rec.Usage.CPU, rec.Usage.RSS, rec.Usage.Processes = 0, 0, 0
+	})
+	if err := a.save(context.Background()); err != nil {
+		a.core.log.Error("the end of an agent could not be stored; trying again with its next change", "agent", a.id, "err", err)
+		a.core.saves.later(a)
+	}
+	a.core.log.Info("agent exited", "agent", a.id, "reason", reason, "code", exit.Code, "signal", exit.Signal, "message", exit.Message)
+	a.eventThen(wire.EventExited, "", wire.EventData{Reason: reason, Exit: &exit}, func() {
+		a.mu.Lock()
+		a.running = nil
+		a.tail, a.tailSize, a.tailAfter = nil, 0, a.rec.LastSeq // late readers find the log in the store
+		close(a.ended)
+		a.tell()
+		late := a.rec.LastLine != saved.LastLine // the log had not answered for it when the record was stored
+		if late {
+			a.edits++
+		}
+		a.mu.Unlock()
+		if late {
+			a.core.saves.later(a)
+		}
+		a.core.running.Done()
+	})
+}
+
+// stopGrace is what was asked for, or the type's.
+func (a *agent) stopGrace(askedMS *int64) time.Duration {
+	if askedMS != nil {
+		return time.Duration(*askedMS) * time.Millisecond
+	}
+	if t, ok := a.core.o.Types[a.typ]; ok {
+		return t.StopGrace()
+	}
+	return DefaultStopGrace
+}
+
+// halt stops one agent and reports on it when its end is in the log.
+func (a *agent) halt(actor string, graceMS *int64) wire.StopReport {
+	begin := time.Now()
+	asked := false
+	rec := a.update(true, func(rec *wire.Agent) {
+		if !rec.Status.Alive() {
+			return
+		}
+		asked = rec.Desired != wire.DesiredStop
+		rec.Desired = wire.DesiredStop
+		if rec.Status == wire.StatusRunning || rec.Status == wire.StatusUnknown {
+			rec.Status, rec.Activity, rec.Question = wire.StatusStopping, wire.ActivityNone, ""
+		}
+	})
+	if !rec.Status.Alive() {
+		rep := a.clearLeftovers(a.core.o.Closing, a.stopGrace(graceMS))
+		return reportOn(a.record(), begin, rep)
+	}
+	a.haltOnce.Do(func() { close(a.halted) })
+	if asked {
+		a.core.o.Hooks.stopping(a.id)
+		a.core.saves.later(a)
+		a.event(wire.EventStopping, actor, wire.EventData{})
+	}
+	var rep wire.StopReport
+	if run := a.process(); run != nil {
+		rep.Forced, _ = run.Stop(context.Background(), a.stopGrace(graceMS))
+	}
+	<-a.ended
+	rec = a.record()
+	if rec.LeftBehind() {
+		rep.Leftovers = rec.Exit.Leftovers
+		a.core.log.Error("processes outlived SIGKILL", "agent", a.id, "processes", rep.Leftovers)
+	}
+	return reportOn(rec, begin, rep)
+}
+
+// process is the one that runs, once a start that is under way is over; nil: none. Behind a stop, none is started.
+func (a *agent) process() runner.Session {
+	a.mu.Lock()
+	started := a.started
+	a.mu.Unlock()
+	<-started
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.running
+}
+
+func reportOn(rec wire.Agent, begin time.Time, rep wire.StopReport) wire.StopReport {
+	rep.ID, rep.Status, rep.Reason, rep.TookMS = rec.ID, rec.Status, rec.Reason, time.Since(begin).Milliseconds()
+	return rep
+}

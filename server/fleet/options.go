@@ -1,0 +1,100 @@
+package fleet
+
+import (
+	"context"
+	"encoding/json"
+	"log/slog"
+	"time"
+
+	"skein.dev/skein/server/noun"
+	"skein.dev/skein/server/runner"
+	"skein.dev/skein/webtransport/wire"
+)
+
+// Store keeps records and events.
+type Store interface {
+	// PutAdmission keeps what Admission gives after a restart: how admission is, and how it was before, the newest first.
+	PutAdmission(ctx context.Context, changes []wire.Admission) error
+	Admission(ctx context.Context) (changes []wire.Admission, err error)
+	PutAgent(ctx context.Context, a *wire.Agent) error
+	DeleteAgent(ctx context.Context, id wire.AgentID) error
+	Agents(ctx context.Context) ([]wire.Agent, error)
+	// Append adds an event; done is told its seq, in the order of the calls, once it is there. It waits when too much
+	// is under way.
+	Append(e *wire.Event, done func(seq uint64))
+	Events(ctx context.Context, id wire.AgentID, after uint64, limit, bytes int) ([]wire.Event, error)
+	EventsOf(ctx context.Context, id wire.AgentID, which wire.Which, after uint64, limit int) ([]wire.Event, error)
+	FirstLast(ctx context.Context, id wire.AgentID) (first, last uint64, err error)
+	// Before counts an agent's events up to a seq: its output, or the others.
+	Before(ctx context.Context, id wire.AgentID, output bool, seq uint64) (wire.Amount, error)
+	// Back gives the cursor from which on an agent has at most n of the chosen events, up to the seq before; 0: up to
+	// its newest.
+	Back(ctx context.Context, id wire.AgentID, which wire.Which, before uint64, n int) (uint64, error)
+	// Drops has f told what an agent's log loses, before it is lost, and at once what it lost so far.
+	Drops(f func(wire.AgentID, wire.Dropped))
+	Epoch() string
+	// Room says whether there is room for something new; its error is CodeUnavailable. Drain lets output into what is
+	// kept free for the rest: the fleet closes.
+	Room() error
+	Drain()
+}
+
+// Work is what agents have to do, as far as they speak of it.
+type Work interface {
+	// Output takes what the process of a task printed.
+	Output(id wire.AgentID, t wire.EventType, b []byte)
+	// Sign notes a sign of life.
+	Sign(id wire.AgentID)
+	// Progress, Ask and Answered take what an agent says of a task: a text with how much is done, of 0 to 1; a question to a
+	// person; how it ended. false: there is no such task.
+	Progress(id wire.AgentID, task wire.TaskID, text string, fraction float64) bool
+	Ask(id wire.AgentID, task wire.TaskID, text string) bool
+	Answered(id wire.AgentID, r runner.TaskResult) bool
+	// Asked notes what an agent asks now; replied makes the tasks go on that ask it.
+	Asked(id wire.AgentID) (replied func())
+	// Halt cancels tasks, and names the agents that exist for one of them alone.
+	Halt(by noun.Caller, ids []wire.TaskID) (agents []wire.AgentID, canceled []wire.TaskID, err error)
+	// HaltWide cancels what agents have in work, and what waits for another attempt: of a type, or, without one, all.
+	HaltWide(by noun.Caller, typ string, agents []wire.AgentID) (canceled []wire.TaskID)
+	// Kick says that something may start that could not before.
+	Kick()
+}
+
+const (
+	// DefaultStopGrace is the time between SIGTERM and SIGKILL for types that name none.
+	DefaultStopGrace = 5 * time.Second
+	// DefaultKeepExited is how many exited agents are remembered.
+	DefaultKeepExited = 1000
+
+	saveDelay  = 20 * time.Millisecond
+	startLimit = 16 // agents being started at the same time by one batch
+)
+
+// Options configure a Fleet. Store, Kinds, Types, Work, Closing, StoreTimeout and Logger are needed.
+type Options struct {
+	Store    Store
+	Kinds    map[wire.Kind]runner.Kind
+	Types    map[string]wire.AgentType // by name; never changed
+	Node     wire.NodeID
+	Instance string // marks this data folder's processes, so that they are found again after a crash
+	WorkDir  string // where agents without a cwd get a folder of their own
+	Keep     int    // exited agents are remembered up to this number; 0: DefaultKeepExited
+	Max      int    // agents alive at once on this node; 0: no limit
+	Hooks    Hooks  // told in this order
+	Work     Work
+	// Call carries out a request that an agent makes on the line protocol. ctx ends with its process.
+	Call func(ctx context.Context, a wire.Agent, method string, params json.RawMessage) (any, error)
+	// Closing ends when the server begins to stop.
+	Closing context.Context
+	// StoreTimeout is how long a request waits for a store that does not answer.
+	StoreTimeout time.Duration
+	SearchBytes  int           // of output that one request to search a log looks at; 0: wire.MaxSearchScan
+	SearchTime   time.Duration // that it takes; 0: 5 s
+	Logger       *slog.Logger
+	// Orphans ends what a crashed Skein left running, and says what could not be ended.
+	Orphans func(ctx context.Context, known map[wire.AgentID]*wire.Process) map[wire.AgentID][]wire.Leftover
+	// Leftovers ends what an earlier stop of an agent that ended could not end, and gives what is still there.
+	Leftovers func(ctx context.Context, id wire.AgentID, left []wire.Leftover, grace time.Duration) []wire.Leftover
+	// Spawned is told how long each start took, and whether it worked; for metrics.
+	Spawned func(kind wire.Kind, took time.Duration, ok bool)
+}
