@@ -16,10 +16,6 @@ import (
 const (
 	// DefaultOnDemand is how many agents of a type without max_instances the scheduler starts for its tasks.
 	DefaultOnDemand = 8
-	// fairTurn is how often the task that waits longest goes first, whatever its priority: every so many times. So the
-	// low ones are slow beside a flood of high ones, but do not starve.
-	fairTurn   = 8
-	maxBackoff = 5 * time.Minute
 	// maxPlaced bounds the tasks of a waitlist whose place is shown as soon as it changes.
 	maxPlaced = 20
 	// spawnPause lies between a failed start of an agent on demand and the next attempt.
@@ -27,103 +23,6 @@ const (
 
 	scheduler = "scheduler" // the actor of what it does
 )
-
-// need is what a task asks of its agent. Tasks of one need wait in one list, so that a pass of the scheduler costs a
-// look at each need, not at each task.
-type need struct {
-	typ          string
-	agent        wire.AgentID
-	capabilities string // sorted, joined by a space
-}
-
-func needOf(s *wire.TaskSpec) need {
-	return need{s.Type, s.Agent, strings.Join(s.Capabilities, " ")}
-}
-
-func (n need) key() string { return n.typ + "|" + string(n.agent) + "|" + n.capabilities }
-
-// among are the agent types that will do.
-func (n need) among(types map[string]wire.AgentType) []wire.AgentType {
-	var all []wire.AgentType
-	for _, t := range types {
-		if t.Tasks == wire.TasksNone || n.typ != "" && t.Name != n.typ || !hasAll(t.Capabilities, n.capabilities) {
-			continue
-		}
-		if n.typ == "" && t.Tasks == wire.TasksProcess && len(t.Argv) == 0 {
-			continue // such as shell: without a command it can do nothing
-		}
-		all = append(all, t)
-	}
-	slices.SortFunc(all, func(a, b wire.AgentType) int { return strings.Compare(a.Name, b.Name) })
-	return all
-}
-
-func hasAll(have []string, want string) bool {
-	for _, c := range strings.Fields(want) {
-		if !slices.Contains(have, c) {
-			return false
-		}
-	}
-	return true
-}
-
-// waitlist holds the tasks of one need that could run now, oldest first in each priority.
-type waitlist struct {
-	need     need
-	byPrio   [4]*list.List // of *task
-	why      string        // they wait
-	turn     int
-	paused   time.Time // no agent is started for it before,
-	pausedBy string    // because of this
-}
-
-func (w *waitlist) len() (n int) {
-	for _, l := range w.byPrio {
-		n += l.Len()
-	}
-	return n
-}
-
-// next is the task whose turn it is; nil: none waits.
-func (w *waitlist) next() *task {
-	var first, oldest *task
-	for _, l := range w.byPrio {
-		if e := l.Front(); e != nil {
-			t := e.Value.(*task)
-			first = cmp.Or(first, t)
-			if oldest == nil || t.rec.Num < oldest.rec.Num {
-				oldest = t
-			}
-		}
-	}
-	if w.turn%fairTurn == fairTurn-1 {
-		return oldest
-	}
-	return first
-}
-
-func (w *waitlist) remove(t *task) {
-	l := w.byPrio[t.rec.Priority.Rank()]
-	for e := l.Front(); e != nil; e = e.Next() {
-		if e.Value == t {
-			l.Remove(e)
-			return
-		}
-	}
-}
-
-// insert puts a task behind those of its priority that are older.
-func (w *waitlist) insert(t *task) {
-	l := w.byPrio[t.rec.Priority.Rank()]
-	e := l.Back()
-	for ; e != nil && e.Value.(*task).rec.Num > t.rec.Num; e = e.Prev() {
-	}
-	if e == nil {
-		l.PushFront(t)
-	} else {
-		l.InsertAfter(t, e)
-	}
-}
 
 // queue makes a submitted task wait for what it needs. The caller holds mu.
 func (ts *Tasks) queue(t *task) {
@@ -235,14 +134,6 @@ func (ts *Tasks) queueTimeout(t *task) {
 	if t.rec.State == wire.TaskSubmitted && t.rec.Attempt == 0 && !t.ending && !ts.closed {
 		why := cmp.Or(t.rec.Waiting, "nobody was free")
 		ts.giveUp(t, wire.TaskFailed, wire.FailQueueTimeout, fmt.Sprintf("it waited longer than %d ms: %s", t.rec.Timeouts.QueueMS, why))
-	}
-}
-
-// Kick makes the scheduler look. It does not wait.
-func (ts *Tasks) Kick() {
-	select {
-	case ts.wake <- struct{}{}:
-	default:
 	}
 }
 
@@ -425,52 +316,4 @@ func (ts *Tasks) pause(w *waitlist, at wire.AgentType, err error) string {
 	w.paused, w.pausedBy = time.Now().Add(spawnPause), wire.AsError(err).Message
 	time.AfterFunc(spawnPause, ts.Kick)
 	return fmt.Sprintf("no %s could be started: %s", at.Name, w.pausedBy)
-}
-
-// worker is an agent that takes tasks.
-type worker struct {
-	agent wire.Agent      // as it started
-	ctx   context.Context // ends with its process, of which an agent may have several, one after the other
-	stop  context.CancelFunc
-	typ   wire.AgentType
-	runs  map[wire.TaskID]*run // guarded by Tasks.mu; a canceled one stays until its agent lets go of it
-	since time.Time            // it has had none
-	off   bool                 // it is being stopped
-}
-
-// free reports whether an agent can be given a task. One that has yet to let go of an earlier run of it can not: its answer to that
-// would be taken for one to this.
-func (w *worker) free(t *task) bool {
-	return !w.off && len(w.runs) < max(1, w.typ.MaxTasks) && w.runs[t.id] == nil
-}
-
-// before orders workers: the least loaded first.
-func (w *worker) before(o *worker) bool {
-	if len(w.runs) != len(o.runs) {
-		return len(w.runs) < len(o.runs)
-	}
-	return w.agent.Num < o.agent.Num
-}
-
-// Started makes an agent whose process runs known to the scheduler.
-func (ts *Tasks) Started(agent wire.Agent) {
-	typ := ts.o.Types[agent.Type]
-	if typ.Tasks != wire.TasksLines {
-		return
-	}
-	ts.mu.Lock()
-	defer ts.mu.Unlock()
-	w := &worker{agent: agent, typ: typ, runs: map[wire.TaskID]*run{}, since: time.Now()}
-	w.ctx, w.stop = context.WithCancel(context.Background())
-	ts.workers[agent.ID] = w
-	ts.Kick()
-}
-
-// Stopping takes an agent that is being stopped out of the choice.
-func (ts *Tasks) Stopping(agent wire.AgentID) {
-	ts.mu.Lock()
-	defer ts.mu.Unlock()
-	if w := ts.workers[agent]; w != nil {
-		w.off = true
-	}
 }

@@ -483,9 +483,6 @@ func (ts *Tasks) admitted(batch []made) {
 	}
 }
 
-// undoGap lies between two tries to remove a refused task.
-const undoGap = time.Second
-
 // undo removes what was stored of a batch that is refused, for as long as it takes: otherwise it would run at the next
 // start.
 func (ts *Tasks) undo(batch []made) {

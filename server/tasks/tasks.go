@@ -5,15 +5,11 @@ import (
 	"container/list"
 	"context"
 	"fmt"
-	"iter"
 	"log/slog"
-	"maps"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
-	"skein.dev/skein/server/runner"
 	"skein.dev/skein/webtransport/wire"
 )
 
@@ -105,29 +101,6 @@ func New(o Options, log *slog.Logger) *Tasks {
 // stopping reports whether the server stops.
 func (ts *Tasks) stopping() bool { return ts.o.Closing.Err() != nil }
 
-// Open reads what the Store knows and goes on with it.
-func (ts *Tasks) Open(ctx context.Context) error {
-	records, deleted, err := ts.o.Store.Tasks(ctx)
-	if err != nil {
-		return err
-	}
-	slices.SortFunc(records, func(a, b wire.Task) int { return cmp.Compare(a.Num, b.Num) })
-	ts.mu.Lock()
-	defer ts.mu.Unlock()
-	ts.horizon, ts.stored = deleted, deleted
-	stored, done := context.WithCancel(context.Background())
-	done()
-	for _, rec := range records {
-		t := &task{id: rec.ID, rec: rec, saving: newTurn(), retrying: stored}
-		ts.add(t)
-		ts.reserve(t)
-	}
-	for _, rec := range records {
-		ts.resume(ts.all[rec.ID])
-	}
-	return nil
-}
-
 // add makes a task known. The caller holds mu.
 func (ts *Tasks) add(t *task) {
 	rec := &t.rec
@@ -141,19 +114,6 @@ func (ts *Tasks) add(t *task) {
 		t.parent.ordinals = max(t.parent.ordinals, rec.Ordinal)
 	}
 	ts.touch(t)
-}
-
-// resume puts a task of an earlier server where it belongs. The caller holds mu.
-func (ts *Tasks) resume(t *task) {
-	switch {
-	case t.rec.State.Terminal():
-	case t.rec.Orchestration != nil:
-		ts.evaluate(t)
-	case t.rec.State == wire.TaskWorking || t.rec.State == wire.TaskInputRequired:
-		ts.endRun(t, runner.TaskResult{Failure: wire.FailServerRestart, Message: "Skein ended with the task in work"})
-	default:
-		ts.queue(t)
-	}
 }
 
 // turn is a lock that is held while something waits: a channel, so that a test's clock goes on meanwhile.
@@ -274,87 +234,8 @@ func (ts *Tasks) put(ctx context.Context, t *task, rec *wire.Task) error {
 	return nil
 }
 
-// Get finds a task. Its error is CodeNotFound.
-func (ts *Tasks) Get(id wire.TaskID) (wire.Task, error) {
-	ts.mu.Lock()
-	defer ts.mu.Unlock()
-	t := ts.all[id]
-	if t == nil {
-		return wire.Task{}, noTask(id)
-	}
-	if t.list != nil {
-		ts.place(t.list)
-	}
-	return t.rec, nil
-}
-
-// Wait waits until a task is over.
-func (ts *Tasks) Wait(ctx context.Context, id wire.TaskID) (wire.Task, error) {
-	news := make(chan struct{}, 1)
-	ts.mu.Lock()
-	t := ts.all[id]
-	if t == nil {
-		ts.mu.Unlock()
-		return wire.Task{}, noTask(id)
-	}
-	if t.followers == nil {
-		t.followers = map[chan struct{}]struct{}{}
-	}
-	t.followers[news] = struct{}{}
-	ts.mu.Unlock()
-	defer func() {
-		ts.mu.Lock()
-		delete(t.followers, news)
-		ts.mu.Unlock()
-	}()
-	for {
-		if rec, err := ts.Get(id); err != nil || rec.State.Terminal() {
-			return rec, err
-		}
-		select {
-		case <-news:
-		case <-ctx.Done():
-			return wire.Task{}, ctx.Err()
-		}
-	}
-}
-
 func noTask(id wire.TaskID) error {
 	return wire.Errorf(wire.CodeNotFound, "there is no task %q", id).WithField("id")
-}
-
-// List gives the tasks that match, newest first, with the beginnings of their payloads, behind f.After: all, or f.Limit.
-func (ts *Tasks) List(f wire.TaskFilter) wire.TaskListResult {
-	ts.mu.Lock()
-	defer ts.mu.Unlock()
-	ts.placeAll()
-	res := wire.TaskListResult{Tasks: []wire.Task{}, Counts: maps.Clone(ts.counts)}
-	var match []*task
-	for _, t := range ts.all {
-		if mayMatch(&f, t) && matchesNow(&f, t) {
-			match = append(match, t)
-		}
-	}
-	slices.SortFunc(match, func(a, b *task) int { return cmp.Compare(b.rec.Num, a.rec.Num) })
-	res.Total = len(match)
-	if f.After > 0 {
-		i, _ := slices.BinarySearchFunc(match, f.After-1, func(t *task, num uint64) int { return cmp.Compare(num, t.rec.Num) })
-		match = match[i:]
-	}
-	if f.Limit > 0 && f.Limit < len(match) {
-		match, res.Next = match[:f.Limit], match[f.Limit-1].rec.Num
-	}
-	for _, t := range match {
-		res.Tasks = append(res.Tasks, preview(t.rec))
-	}
-	return res
-}
-
-// Counts gives the number of tasks by state.
-func (ts *Tasks) Counts() map[wire.TaskState]int {
-	ts.mu.Lock()
-	defer ts.mu.Unlock()
-	return maps.Clone(ts.counts)
 }
 
 // preview cuts the payloads of a record that is one of many.
@@ -367,190 +248,6 @@ func preview(rec wire.Task) wire.Task {
 	return rec
 }
 
-// mayMatch looks at what never changes in a task.
-func mayMatch(f *wire.TaskFilter, t *task) bool {
-	rec := &t.rec
-	if len(f.IDs) > 0 && !slices.Contains(f.IDs, t.id) ||
-		f.Queue != "" && rec.Queue != f.Queue ||
-		f.Type != "" && rec.Type != f.Type ||
-		f.Parent != "" && rec.Parent != f.Parent ||
-		f.Root != "" && !below(t, f.Root) {
-		return false
-	}
-	for k, v := range f.Labels {
-		if rec.Labels[k] != v {
-			return false
-		}
-	}
-	return true
-}
-
-// matchesNow looks at what does. It needs Tasks.mu.
-func matchesNow(f *wire.TaskFilter, t *task) bool {
-	rec := &t.rec
-	if len(f.States) > 0 && !slices.Contains(f.States, rec.State) ||
-		f.DeadLetter && !rec.DeadLetter ||
-		f.Agent != "" && rec.Agent != f.Agent && (t.run == nil || t.run.rec.Agent != f.Agent) {
-		return false
-	}
-	if f.Query == "" {
-		return true
-	}
-	hay := strings.Join([]string{string(rec.ID), rec.Name, rec.Type, rec.Queue, rec.Input.Text, rec.Message}, "\n")
-	return strings.Contains(strings.ToLower(hay), strings.ToLower(f.Query))
-}
-
-// below reports whether t is root, or one of its children's children.
-func below(t *task, root wire.TaskID) bool {
-	for ; t != nil; t = t.parent {
-		if t.id == root {
-			return true
-		}
-	}
-	return false
-}
-
-// Changes gives the tasks that match and changed after a moment, oldest first. Those that changed and do not match any more
-// are among the removed.
-func (ts *Tasks) Changes(since uint64, f wire.TaskFilter) Changed {
-	ts.mu.Lock()
-	defer ts.mu.Unlock()
-	if since == ts.change {
-		return ts.changes()
-	}
-	c := ts.changesOf(&f, since > 0, ts.changedSince(since))
-	for i := len(ts.removed) - 1; since > 0 && i >= 0 && ts.removed[i].change > since; i-- {
-		c.Removed = append(c.Removed, ts.removed[i].id)
-	}
-	return c
-}
-
-// Resume gives what completes what a client had that saw everything up to the store's revision cursor: what was stored
-// since, and, for not all that changes in them is stored, the tasks that are not over. false: that is not known any
-// more, and all tasks are given, as with the cursor 0.
-func (ts *Tasks) Resume(cursor uint64, f wire.TaskFilter) (Changed, bool) {
-	ts.mu.Lock()
-	defer ts.mu.Unlock()
-	if cursor == 0 || cursor > ts.stored || cursor < ts.horizon {
-		return ts.changesOf(&f, false, maps.Values(ts.all)), cursor == 0
-	}
-	c := ts.changesOf(&f, true, func(yield func(*task) bool) {
-		for _, t := range ts.all {
-			if (t.rec.Rev > cursor || !t.rec.State.Terminal()) && !yield(t) {
-				return
-			}
-		}
-	})
-	for _, r := range ts.removed {
-		if r.stored >= cursor {
-			c.Removed = append(c.Removed, r.id)
-		}
-	}
-	return c, true
-}
-
-// changes is an answer without tasks. The caller holds mu.
-func (ts *Tasks) changes() Changed {
-	return Changed{Now: ts.change, Cursor: ts.cursor(), Counts: maps.Clone(ts.counts)}
-}
-
-// changedSince gives the tasks that changed after a moment, the latest first. It looks at no others. The caller holds mu.
-func (ts *Tasks) changedSince(since uint64) iter.Seq[*task] {
-	return func(yield func(*task) bool) {
-		for e := ts.latest.Back(); e != nil; e = e.Prev() {
-			if t := e.Value.(*task); t.change <= since || !yield(t) {
-				return
-			}
-		}
-	}
-}
-
-// changesOf gives the chosen tasks, oldest first, and, to somebody who may have had them, those that left the filter. The
-// caller holds mu.
-func (ts *Tasks) changesOf(f *wire.TaskFilter, had bool, chosen iter.Seq[*task]) Changed {
-	ts.placeAll()
-	c := ts.changes() // after placeAll, which makes changes
-	for t := range chosen {
-		switch {
-		case !mayMatch(f, t):
-		case matchesNow(f, t):
-			c.Tasks = append(c.Tasks, preview(t.rec))
-		case had:
-			c.Removed = append(c.Removed, t.id)
-		}
-	}
-	slices.SortFunc(c.Tasks, func(a, b wire.Task) int { return cmp.Compare(a.Num, b.Num) })
-	return c
-}
-
-// Changed is what Changes and Resume give.
-type Changed struct {
-	Tasks   []wire.Task
-	Removed []wire.TaskID
-	Counts  map[wire.TaskState]int
-	Cursor  uint64 // revision of the store: a client that has seen this has seen all that was stored up to there
-	Now     uint64 // the moment of this answer
-}
-
-// Change is the present moment for Changes.
-func (ts *Tasks) Change() uint64 {
-	ts.mu.Lock()
-	defer ts.mu.Unlock()
-	return ts.change
-}
-
-// Forget removes the oldest tasks that are over, beyond what is kept. A tree goes as a whole.
-func (ts *Tasks) Forget(ctx context.Context) {
-	ts.mu.Lock()
-	over := ts.counts[wire.TaskCompleted] + ts.counts[wire.TaskFailed] + ts.counts[wire.TaskCanceled] + ts.counts[wire.TaskRejected]
-	var old []*task
-	if over > ts.o.Keep {
-		var roots []*task
-		for _, t := range ts.all {
-			if t.parent == nil && settled(t) {
-				roots = append(roots, t)
-			}
-		}
-		slices.SortFunc(roots, func(a, b *task) int { return cmp.Compare(a.rec.Num, b.rec.Num) })
-		for _, r := range roots {
-			if over-len(old) <= ts.o.Keep {
-				break
-			}
-			old = append(old, tree(r)...)
-		}
-	}
-	ts.mu.Unlock()
-	defer ts.writing()()
-	for _, t := range slices.Backward(old) { // children first
-		if err := ts.o.Store.DeleteTask(ctx, t.id); err != nil {
-			ts.log.Error("an old task could not be forgotten", "task", t.id, "err", err)
-			return
-		}
-		ts.mu.Lock()
-		ts.drop(t)
-		ts.mu.Unlock()
-	}
-}
-
-// drop needs mu.
-func (ts *Tasks) drop(t *task) {
-	delete(ts.all, t.id)
-	ts.latest.Remove(t.place)
-	ts.counts[t.rec.State]--
-	if ts.byKey[t.rec.IdempotencyKey] == t {
-		delete(ts.byKey, t.rec.IdempotencyKey)
-	}
-	if ts.byRequest[t.rec.Request] == t {
-		delete(ts.byRequest, t.rec.Request)
-	}
-	ts.change++
-	ts.removed = append(ts.removed, removedTask{t.id, ts.change, ts.stored})
-	if n := len(ts.removed) - ts.o.Keep; n > 0 {
-		ts.horizon = ts.removed[n-1].stored
-		ts.removed = slices.Clone(ts.removed[n:])
-	}
-}
-
 // tree lists a task and all below it, parents first. The caller holds mu.
 func tree(t *task) []*task {
 	all := []*task{t}
@@ -560,40 +257,78 @@ func tree(t *task) []*task {
 	return all
 }
 
-// settled reports whether a tree is over, and nothing waits for it. The caller holds mu.
-func settled(root *task) bool {
-	for _, t := range tree(root) {
-		if !t.rec.State.Terminal() || t.ending {
-			return false
-		}
-		for _, d := range t.dependents {
-			if !d.rec.State.Terminal() {
-				return false
-			}
-		}
-	}
-	return true
-}
-
-// Close waits for answers that are being heard, stops what would write later, and waits for what is on its way. No agent
-// runs any more.
-func (ts *Tasks) Close() {
-	ts.answers.Wait()
-	ts.mu.Lock()
-	ts.closed = true
-	for _, t := range ts.all {
-		stopTimer(t.timer)
-		stopTimer(t.queueTimer)
-		if t.run != nil {
-			stopTimer(t.run.timer)
-		}
-	}
-	ts.mu.Unlock()
-	ts.pending.Wait()
-}
-
 func stopTimer(t *time.Timer) {
 	if t != nil {
 		t.Stop()
 	}
 }
+
+// run is one attempt of a task. Its fields are guarded by Tasks.mu.
+type run struct {
+	t        *task
+	agent    wire.AgentID // "": it is being started for this run
+	w        *worker      // nil: mode process, the agent is the run
+	rec      wire.Run
+	lastSign time.Time
+	timer    *time.Timer   // of timeouts.run, then of cancelGrace
+	sent     chan struct{} // closed when its agent has the task, or could not be given it
+	out      []byte        // mode process: what the process printed so far
+	more     bool          // mode process: it printed more than a result may have
+	stderr   []byte        // mode process: the end of what it wrote there, at most stderrTail bytes
+	question *question     // what its agent asks a person; nil: nothing
+	over     bool          // its agent need only let go of it
+}
+
+// runOf is the run of a task that an agent has in work; nil: it has it not, or no longer. The caller holds mu.
+func (ts *Tasks) runOf(agent wire.AgentID, id wire.TaskID) *run {
+	t := ts.all[id]
+	if t == nil || t.run == nil || t.run.agent != agent || t.ending {
+		return nil
+	}
+	return t.run
+}
+
+// question is what an agent asks a person for one of its tasks.
+type question struct {
+	num  uint64 // those of all agents are counted as they are asked
+	text string
+}
+
+// questions lists what an agent asks now, the oldest first.
+func (ts *Tasks) questions(agent wire.AgentID) (all []*question) {
+	ts.mu.Lock()
+	defer ts.mu.Unlock()
+	if w := ts.workers[agent]; w != nil {
+		for _, r := range w.runs {
+			if r.works() && r.question != nil {
+				all = append(all, r.question)
+			}
+		}
+	}
+	slices.SortFunc(all, func(a, b *question) int { return cmp.Compare(a.num, b.num) })
+	return all
+}
+
+// showQuestions shows on an agent what its tasks ask, if they do: of several questions the oldest.
+func (ts *Tasks) showQuestions(agent wire.AgentID) {
+	ts.fleet.Asks(agent, func() string {
+		if open := ts.questions(agent); len(open) > 0 {
+			return open[0].text
+		}
+		return ""
+	})
+}
+
+// works reports whether the run still counts. The caller holds mu.
+func (r *run) works() bool { return r.t.run == r && !r.t.ending }
+
+// Kick makes the scheduler look. It does not wait.
+func (ts *Tasks) Kick() {
+	select {
+	case ts.wake <- struct{}{}:
+	default:
+	}
+}
+
+// undoGap lies between two tries to remove a refused task.
+const undoGap = time.Second

@@ -217,6 +217,8 @@ func gone(rec *wire.Task, now time.Time, state wire.TaskState, failure wire.Fail
 	return effects{end: true}, true
 }
 
+const maxBackoff = 5 * time.Minute
+
 // backoff is the pause behind an attempt: doubled with each one.
 func backoff(ms int64, attempt int) time.Duration {
 	d := time.Duration(ms) * time.Millisecond << min(max(attempt-1, 0), 20)

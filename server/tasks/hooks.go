@@ -1,0 +1,253 @@
+package tasks
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"skein.dev/skein/server/noun"
+	"skein.dev/skein/server/runner"
+	"skein.dev/skein/webtransport/wire"
+)
+
+// This file is what the fleet tells of its agents.
+
+// Started makes an agent whose process runs known to the scheduler.
+func (ts *Tasks) Started(agent wire.Agent) {
+	typ := ts.o.Types[agent.Type]
+	if typ.Tasks != wire.TasksLines {
+		return
+	}
+	ts.mu.Lock()
+	defer ts.mu.Unlock()
+	w := &worker{agent: agent, typ: typ, runs: map[wire.TaskID]*run{}, since: time.Now()}
+	w.ctx, w.stop = context.WithCancel(context.Background())
+	ts.workers[agent.ID] = w
+	ts.Kick()
+}
+
+// Stopping takes an agent that is being stopped out of the choice.
+func (ts *Tasks) Stopping(agent wire.AgentID) {
+	ts.mu.Lock()
+	defer ts.mu.Unlock()
+	if w := ts.workers[agent]; w != nil {
+		w.off = true
+	}
+}
+
+// Exited ends what an agent had in work whose process ended.
+func (ts *Tasks) Exited(agent wire.Agent, exit wire.Exit) {
+	ts.mu.Lock()
+	defer ts.mu.Unlock()
+	stopped := agent.Desired == wire.DesiredStop
+	if w := ts.workers[agent.ID]; w != nil {
+		ts.gone(w, exit, stopped)
+	}
+	if r := ts.processes[agent.ID]; r != nil {
+		ts.processEnded(r, ts.verdict(r, agent.Type, exit, stopped))
+	}
+}
+
+// Sign notes a sign of life of every run of an agent.
+func (ts *Tasks) Sign(agent wire.AgentID) {
+	ts.mu.Lock()
+	defer ts.mu.Unlock()
+	if w := ts.workers[agent]; w != nil {
+		now := time.Now()
+		for _, r := range w.runs {
+			r.lastSign = now
+		}
+	}
+}
+
+// Answered ends a run with its agent's answer, once the files that the agent left with it are kept. An answer to a run
+// that is over is recorded, not applied. false: there is no such task.
+func (ts *Tasks) Answered(agent wire.AgentID, o runner.TaskResult) bool {
+	id := o.Task
+	r, known := ts.hear(agent, id, o)
+	if r != nil {
+		ts.answers.Add(1)
+		ts.o.Answered(agent, id, func() {
+			defer ts.answers.Done()
+			ts.mu.Lock()
+			defer ts.mu.Unlock()
+			if !r.over {
+				ts.endRun(r.t, o)
+			}
+			ts.free(r)
+		})
+	}
+	return known
+}
+
+// hear finds the run that an answer ends, and holds it for that; nil: none.
+func (ts *Tasks) hear(agent wire.AgentID, id wire.TaskID, o runner.TaskResult) (r *run, known bool) {
+	ts.mu.Lock()
+	defer ts.mu.Unlock()
+	t := ts.all[id]
+	if t == nil {
+		return nil, false
+	}
+	if w := ts.workers[agent]; w != nil && w.runs[id] != nil && w.runs[id].over { // it lets go of what was taken from it
+		r = w.runs[id]
+		ts.late(t, r.rec.Attempt, agent, o)
+		stopTimer(r.timer)
+		return r, true
+	}
+	if r = ts.runOf(agent, id); r != nil {
+		t.ending = true // nothing else ends it
+		stopTimer(r.timer)
+		return r, true
+	}
+	attempt := 0
+	for _, r := range t.rec.Runs {
+		if r.Agent == agent {
+			attempt = r.Attempt
+		}
+	}
+	ts.late(t, attempt, agent, o)
+	return nil, true
+}
+
+// late records an answer that came after the end of its run. The caller holds mu.
+func (ts *Tasks) late(t *task, attempt int, agent wire.AgentID, o runner.TaskResult) {
+	text := o.Message
+	if o.Failure == "" {
+		text = string(wire.NewPayload(o.Output).Cut(wire.MaxProgressText).Bytes())
+	}
+	ts.log.Info("an answer came after the end of its run", "task", t.id, "attempt", attempt, "agent", agent)
+	ts.happens(t, late{wire.Late{Time: time.Now().UTC(), Attempt: attempt, Agent: agent, Failed: o.Failure != "", Text: noun.Clip(text)}})
+}
+
+// Progress shows what an agent says of its task: a text, and how much of it is done, of 0 to 1. false: there is no such task.
+func (ts *Tasks) Progress(agent wire.AgentID, id wire.TaskID, text string, fraction float64) bool {
+	ts.mu.Lock()
+	r := ts.runOf(agent, id)
+	if r == nil {
+		defer ts.mu.Unlock()
+		return ts.all[id] != nil
+	}
+	asked := r.question != nil
+	r.question = nil
+	ts.happens(r.t, says{wire.Progress{Time: time.Now().UTC(), Text: noun.Clip(text), Fraction: min(max(fraction, 0), 1)}, asked})
+	ts.mu.Unlock()
+	if asked {
+		ts.showQuestions(agent)
+	}
+	return true
+}
+
+// Ask makes a task wait for a person. false: there is no such task.
+func (ts *Tasks) Ask(agent wire.AgentID, id wire.TaskID, text string) bool {
+	ts.mu.Lock()
+	r := ts.runOf(agent, id)
+	if r == nil {
+		defer ts.mu.Unlock()
+		return ts.all[id] != nil
+	}
+	if r.question == nil || r.question.text != text {
+		ts.asked++
+		r.question = &question{ts.asked, text}
+	}
+	r.lastSign = time.Now()
+	ts.happens(r.t, asks{})
+	ts.mu.Unlock()
+	ts.showQuestions(agent)
+	return true
+}
+
+// Asked notes what an agent asks now. Replied makes the tasks go on that these questions are of; those that the agent asked
+// since are still open.
+func (ts *Tasks) Asked(agent wire.AgentID) (replied func()) {
+	questions := ts.questions(agent)
+	return func() { ts.replied(agent, questions) }
+}
+
+// replied makes the tasks go on whose questions these are.
+func (ts *Tasks) replied(agent wire.AgentID, questions []*question) {
+	if len(questions) == 0 {
+		return
+	}
+	ts.mu.Lock()
+	if w := ts.workers[agent]; w != nil {
+		for _, r := range w.runs {
+			if r.works() && r.question != nil && slices.Contains(questions, r.question) {
+				r.question, r.lastSign = nil, time.Now()
+				ts.happens(r.t, resumes{})
+			}
+		}
+	}
+	ts.mu.Unlock()
+	ts.showQuestions(agent)
+}
+
+// Activity makes the tasks of an agent that waits for a person wait for input, and back.
+func (ts *Tasks) Activity(agent wire.AgentID, act wire.Activity) {
+	ts.mu.Lock()
+	defer ts.mu.Unlock()
+	w := ts.workers[agent]
+	if w == nil {
+		return
+	}
+	var news event = resumes{}
+	state := wire.TaskWorking
+	if act == wire.ActivityRequiresAction {
+		news, state = asks{}, wire.TaskInputRequired
+	}
+	for _, r := range w.runs {
+		if r.works() && r.t.rec.State != state {
+			r.lastSign = time.Now()
+			ts.happens(r.t, news)
+		}
+	}
+}
+
+// gone ends the runs of an agent that ended. The caller holds mu.
+func (ts *Tasks) gone(w *worker, exit wire.Exit, stopped bool) {
+	delete(ts.workers, w.agent.ID)
+	w.stop()
+	o := runner.TaskResult{Failure: wire.FailAgentLost, Message: "its agent ended: " + cmp.Or(exit.Message, "for no known reason")}
+	switch {
+	case stopped && ts.stopping():
+		o = runner.TaskResult{Failure: wire.FailServerRestart, Message: "Skein was stopped"}
+	case stopped:
+		o = runner.TaskResult{Failure: wire.FailAgentStopped, Message: "its agent was stopped"}
+	}
+	for _, r := range w.runs {
+		if r.t.run == r && !r.t.ending {
+			ts.endRun(r.t, o)
+		}
+		stopTimer(r.timer)
+	}
+	clear(w.runs)
+	ts.loaded(w)
+	ts.Kick()
+}
+
+// Beat ends runs whose agents are silent for longer than the lease, and stops idle agents that the scheduler started.
+func (ts *Tasks) Beat(now time.Time) {
+	ts.mu.Lock()
+	var silent []*run
+	look := func(r *run) {
+		if ms := r.rec.LeaseMS; ms > 0 && !r.over && r.t.run == r && r.t.rec.State == wire.TaskWorking && now.Sub(r.lastSign) > time.Duration(ms)*time.Millisecond {
+			silent = append(silent, r)
+		}
+	}
+	for _, r := range ts.processes {
+		look(r)
+	}
+	for _, w := range ts.workers {
+		for _, r := range w.runs {
+			look(r)
+		}
+		if ms := w.typ.IdleStopMS; ms > 0 && len(w.runs) == 0 && !w.off && now.Sub(w.since) > time.Duration(ms)*time.Millisecond && w.agent.OnDemand {
+			ts.stop(w.agent.ID)
+		}
+	}
+	ts.mu.Unlock()
+	for _, r := range silent {
+		ts.cut(r, runner.TaskResult{Failure: wire.FailHeartbeat, Message: fmt.Sprintf("no sign of life for more than %d ms", r.rec.LeaseMS)})
+	}
+}

@@ -1,0 +1,138 @@
+package tasks
+
+import (
+	"cmp"
+	"container/list"
+	"context"
+	"slices"
+	"strings"
+	"time"
+
+	"skein.dev/skein/webtransport/wire"
+)
+
+// need is what a task asks of its agent. Tasks of one need wait in one list, so that a pass of the scheduler costs a
+// look at each need, not at each task.
+type need struct {
+	typ          string
+	agent        wire.AgentID
+	capabilities string // sorted, joined by a space
+}
+
+func needOf(s *wire.TaskSpec) need {
+	return need{s.Type, s.Agent, strings.Join(s.Capabilities, " ")}
+}
+
+func (n need) key() string { return n.typ + "|" + string(n.agent) + "|" + n.capabilities }
+
+// among are the agent types that will do.
+func (n need) among(types map[string]wire.AgentType) []wire.AgentType {
+	var all []wire.AgentType
+	for _, t := range types {
+		if t.Tasks == wire.TasksNone || n.typ != "" && t.Name != n.typ || !hasAll(t.Capabilities, n.capabilities) {
+			continue
+		}
+		if n.typ == "" && t.Tasks == wire.TasksProcess && len(t.Argv) == 0 {
+			continue // such as shell: without a command it can do nothing
+		}
+		all = append(all, t)
+	}
+	slices.SortFunc(all, func(a, b wire.AgentType) int { return strings.Compare(a.Name, b.Name) })
+	return all
+}
+
+func hasAll(have []string, want string) bool {
+	for _, c := range strings.Fields(want) {
+		if !slices.Contains(have, c) {
+			return false
+		}
+	}
+	return true
+}
+
+// fairTurn is how often the task that waits longest goes first, whatever its priority: every so many times. So the low ones are
+// slow beside a flood of high ones, but do not starve.
+const fairTurn = 8
+
+// waitlist holds the tasks of one need that could run now, oldest first in each priority.
+type waitlist struct {
+	need     need
+	byPrio   [4]*list.List // of *task
+	why      string        // they wait
+	turn     int
+	paused   time.Time // no agent is started for it before,
+	pausedBy string    // because of this
+}
+
+func (w *waitlist) len() (n int) {
+	for _, l := range w.byPrio {
+		n += l.Len()
+	}
+	return n
+}
+
+// next is the task whose turn it is; nil: none waits.
+func (w *waitlist) next() *task {
+	var first, oldest *task
+	for _, l := range w.byPrio {
+		if e := l.Front(); e != nil {
+			t := e.Value.(*task)
+			first = cmp.Or(first, t)
+			if oldest == nil || t.rec.Num < oldest.rec.Num {
+				oldest = t
+			}
+		}
+	}
+	if w.turn%fairTurn == fairTurn-1 {
+		return oldest
+	}
+	return first
+}
+
+func (w *waitlist) remove(t *task) {
+	l := w.byPrio[t.rec.Priority.Rank()]
+	for e := l.Front(); e != nil; e = e.Next() {
+		if e.Value == t {
+			l.Remove(e)
+			return
+		}
+	}
+}
+
+// insert puts a task behind those of its priority that are older.
+func (w *waitlist) insert(t *task) {
+	l := w.byPrio[t.rec.Priority.Rank()]
+	e := l.Back()
+	for ; e != nil && e.Value.(*task).rec.Num > t.rec.Num; e = e.Prev() {
+	}
+	if e == nil {
+		l.PushFront(t)
+	} else {
+		l.InsertAfter(t, e)
+	}
+}
+
+// worker is an agent that takes tasks.
+type worker struct {
+	agent wire.Agent      // as it started
+	ctx   context.Context // ends with its process, of which an agent may have several, one after the other
+	stop  context.CancelFunc
+	typ   wire.AgentType
+	runs  map[wire.TaskID]*run // guarded by Tasks.mu; a canceled one stays until its agent lets go of it
+	since time.Time            // it has had none
+	off   bool                 // it is being stopped
+}
+
+// free reports whether an agent can be given a task. One that has yet to let go of an earlier run of it can not: its answer to that
+// would be taken for one to this.
+func (w *worker) free(t *task) bool {
+	return !w.off && len(w.runs) < max(1, w.typ.MaxTasks) && w.runs[t.id] == nil
+}
+
+// before orders workers: the least loaded first.
+func (w *worker) before(o *worker) bool {
+	if len(w.runs) != len(o.runs) {
+		return len(w.runs) < len(o.runs)
+	}
+	return w.agent.Num < o.agent.Num
+}
