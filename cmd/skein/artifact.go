@@ -284,13 +284,6 @@ func printArtifacts(cmd *cobra.Command, g *global, res *wire.ArtifactListResult)
 	return w.flush()
 }
 
-func dash(s string) string {
-	if s == "" {
-		return "-"
-	}
-	return s
-}
-
 func artifactRemove(g *global) *cobra.Command {
 	return &cobra.Command{
 		Use: "rm ARTIFACT...", Aliases: []string{"remove"}, Short: "Remove artifacts", Args: cobra.MinimumNArgs(1),

@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -86,15 +85,6 @@ func printEvent(cmd *cobra.Command, g *global, e wire.Event, all, times bool) er
 	}
 	_, err := out.Write(e.Data.Bytes())
 	return err
-}
-
-// droppedText says what the log no longer has.
-func droppedText(d wire.Dropped) string {
-	format := time.TimeOnly
-	if d.From.Local().Format(time.DateOnly) != time.Now().Format(time.DateOnly) {
-		format = time.DateTime
-	}
-	return fmt.Sprintf("the log no longer has %d bytes (%d events) from %s to %s: it was full", d.Bytes, d.Events, d.From.Local().Format(format), d.To.Local().Format(format))
 }
 
 func eventText(e wire.Event) string {

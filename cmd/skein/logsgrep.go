@@ -282,3 +282,12 @@ func linesOf(events []wire.Event) (lines []logLine) {
 	}
 	return lines
 }
+
+// droppedText says what the log no longer has.
+func droppedText(d wire.Dropped) string {
+	format := time.TimeOnly
+	if d.From.Local().Format(time.DateOnly) != time.Now().Format(time.DateOnly) {
+		format = time.DateTime
+	}
+	return fmt.Sprintf("the log no longer has %d bytes (%d events) from %s to %s: it was full", d.Bytes, d.Events, d.From.Local().Format(format), d.To.Local().Format(format))
+}

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/sys/unix"
 )
 
 const (
@@ -42,14 +41,6 @@ func (g *global) progress(cmd *cobra.Command, name string) *progress {
 		p.w = f
 	}
 	return p
-}
-
-func terminalWidth() int {
-	ws, err := unix.IoctlGetWinsize(int(os.Stderr.Fd()), unix.TIOCGWINSZ)
-	if err != nil || ws.Col == 0 {
-		return 80
-	}
-	return int(ws.Col)
 }
 
 // begin starts a phase, whose rate is its own.
@@ -136,19 +127,6 @@ func (r *countingReader) Read(b []byte) (int, error) {
 	r.now += int64(n)
 	r.p.show(r.now, r.total)
 	return n, err
-}
-
-// bytesWord writes a number of bytes for a person.
-func bytesWord(n int64) string {
-	switch {
-	case n < 1<<10:
-		return fmt.Sprintf("%d B", n)
-	case n < 1<<20:
-		return fmt.Sprintf("%.1f KiB", float64(n)/(1<<10))
-	case n < 1<<30:
-		return fmt.Sprintf("%.1f MiB", float64(n)/(1<<20))
-	}
-	return fmt.Sprintf("%.1f GiB", float64(n)/(1<<30))
 }
 
 // timeLeft writes a time that is left: 0:07, 12:34, 1:02:03.

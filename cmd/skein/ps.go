@@ -171,18 +171,6 @@ func plainStatus(a *wire.Agent) string {
 	return string(a.Status)
 }
 
-func age(d time.Duration) string {
-	switch {
-	case d < time.Minute:
-		return fmt.Sprintf("%ds", int(d.Seconds()))
-	case d < time.Hour:
-		return fmt.Sprintf("%dm%02ds", int(d.Minutes()), int(d.Seconds())%60)
-	case d < 48*time.Hour:
-		return fmt.Sprintf("%dh%02dm", int(d.Hours()), int(d.Minutes())%60)
-	}
-	return fmt.Sprintf("%dd", int(d.Hours()/24))
-}
-
 func cpu(a *wire.Agent) string {
 	if a.Usage.Processes == 0 {
 		return "-"
@@ -200,13 +188,4 @@ func size(n int64) string {
 		return fmt.Sprintf("%.0fM", float64(n)/(1<<20))
 	}
 	return fmt.Sprintf("%.1fG", float64(n)/(1<<30))
-}
-
-// shorten cuts a text to n characters, all harmless.
-func shorten(s string, n int) string {
-	s = safe(s)
-	if r := []rune(s); len(r) > n {
-		return string(r[:n-1]) + "…"
-	}
-	return s
 }

@@ -3,17 +3,13 @@ package main
 import (
 	"context"
 	"fmt"
-	"io"
 	"log/slog"
 	"os"
 	"os/signal"
-	"strings"
 	"syscall"
 	"time"
 
-	"github.com/lmittmann/tint"
 	"github.com/spf13/cobra"
-	"golang.org/x/sys/unix"
 
 	"skein.dev/skein/server"
 )
@@ -93,29 +89,4 @@ func announce(cmd *cobra.Command, log *slog.Logger, a server.Addresses) {
 	if isTerminal(os.Stdout) {
 		cmd.Printf("\n  Skein is up. Sign this browser in (the link works once):\n\n    %s\n\n  Another link: skein login      Stop: Ctrl-C\n\n", a.Login)
 	}
-}
-
-func newLogger(w io.Writer, format, level string) (*slog.Logger, error) {
-	var l slog.Level
-	if err := l.UnmarshalText([]byte(level)); err != nil {
-		return nil, fmt.Errorf("--log-level %q: allowed are debug, info, warn, error", level)
-	}
-	f, isFile := w.(*os.File)
-	terminal := isFile && isTerminal(f)
-	switch {
-	case format == "human", format == "auto" && terminal:
-		return slog.New(tint.NewHandler(w, &tint.Options{Level: l, TimeFormat: time.TimeOnly, NoColor: !terminal || os.Getenv("NO_COLOR") != ""})), nil
-	case format == "json", format == "auto":
-		return slog.New(slog.NewJSONHandler(w, &slog.HandlerOptions{Level: l})), nil
-	}
-	return nil, fmt.Errorf("--log-format %q: allowed are human, json, auto", format)
-}
-
-func isTerminal(f *os.File) bool {
-	_, err := unix.IoctlGetTermios(int(f.Fd()), unix.TCGETS)
-	return err == nil
-}
-
-func indent(s, by string) string {
-	return by + strings.ReplaceAll(strings.TrimRight(s, "\n"), "\n", "\n"+by)
 }

@@ -3,14 +3,11 @@ package main
 import (
 	"cmp"
 	"fmt"
-	"regexp"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	"skein.dev/skein/webtransport/client"
 	"skein.dev/skein/webtransport/wire"
 )
 
@@ -79,14 +76,6 @@ func taskListCommand(g *global) *cobra.Command {
 	return c
 }
 
-func words[T ~string](all []T) string {
-	s := make([]string, len(all))
-	for i, v := range all {
-		s[i] = string(v)
-	}
-	return strings.Join(s, ", ")
-}
-
 func printTasks(cmd *cobra.Command, g *global, res *wire.TaskListResult, quiet bool) error {
 	switch {
 	case g.json:
@@ -112,134 +101,6 @@ func printTasks(cmd *cobra.Command, g *global, res *wire.TaskListResult, quiet b
 		printErrf(cmd, "skein: %d of %d tasks; --limit 0 shows all\n", len(res.Tasks), res.Total)
 	}
 	return nil
-}
-
-func stateWord(t *wire.Task) string {
-	switch {
-	case t.State == wire.TaskInputRequired:
-		return "needs you"
-	case t.DeadLetter:
-		return "failed, dead letter"
-	}
-	return string(t.State)
-}
-
-// doer says who may do a task.
-func doer(s *wire.TaskSpec) string {
-	var all []string
-	for _, v := range append([]string{s.Type, string(s.Agent)}, s.Capabilities...) {
-		if v != "" {
-			all = append(all, v)
-		}
-	}
-	return cmp.Or(strings.Join(all, "+"), "-")
-}
-
-func attempt(t *wire.Task) string {
-	if t.Orchestration != nil {
-		return "-"
-	}
-	return fmt.Sprintf("%d of %d", t.Attempt, max(t.LastTry, t.Attempt))
-}
-
-// agentOf names the agent that has, or last had, a task.
-func agentOf(t *wire.Task) string {
-	if len(t.Runs) == 0 {
-		return "-"
-	}
-	r := t.Runs[len(t.Runs)-1]
-	return cmp.Or(r.AgentName, string(r.Agent), "-")
-}
-
-// detail is the one thing worth saying about a task, in a line.
-func detail(t *wire.Task) string {
-	o := t.Orchestration
-	switch {
-	case t.State == wire.TaskSubmitted && t.Position > 0:
-		return fmt.Sprintf("number %d in line: %s", t.Position, t.Waiting)
-	case t.State == wire.TaskSubmitted:
-		return t.Waiting
-	case o != nil && !t.State.Terminal():
-		return fmt.Sprintf("%d of %d completed, %d failed", o.Completed, o.Children, o.Failed)
-	case !t.State.Terminal() && len(t.Progress) > 0:
-		return progressText(t.Progress[len(t.Progress)-1])
-	case t.State == wire.TaskCompleted && t.Result != nil:
-		return firstLine(*t.Result)
-	case t.Failure != "":
-		return strings.TrimSuffix(string(t.Failure)+": "+t.Message, ": ")
-	}
-	return t.Message
-}
-
-func progressText(p wire.Progress) string {
-	if p.Fraction > 0 {
-		return strings.TrimSpace(fmt.Sprintf("%.0f%% %s", 100*p.Fraction, p.Text))
-	}
-	return p.Text
-}
-
-// firstLine is what of a payload fits into a line.
-func firstLine(p wire.Payload) string {
-	if p.Base64 != nil {
-		return fmt.Sprintf("%d bytes", max(p.Size, len(p.Base64)))
-	}
-	line, _, more := strings.Cut(strings.Trim(p.Text, "\n"), "\n")
-	if more || p.Size > 0 {
-		line += " …"
-	}
-	return line
-}
-
-var taskID = regexp.MustCompile(`^t[a-z2-7]{12}$`)
-
-// resolveTasks finds the tasks that the words mean: ids, unique beginnings of ids, or names. Of several ended ones of a
-// name it takes the newest, and says so.
-func resolveTasks(cmd *cobra.Command, c *client.Client, words ...string) ([]wire.TaskID, error) {
-	ids := make([]wire.TaskID, len(words))
-	for i, w := range words {
-		id, err := resolveTask(cmd, c, w)
-		if err != nil {
-			return nil, err
-		}
-		ids[i] = id
-	}
-	return ids, nil
-}
-
-func resolveTask(cmd *cobra.Command, c *client.Client, word string) (wire.TaskID, error) {
-	ctx := cmd.Context()
-	if taskID.MatchString(word) {
-		return wire.TaskID(word), nil
-	}
-	res, err := c.TaskList(ctx, wire.TaskFilter{Query: word})
-	if err != nil {
-		return "", err
-	}
-	var named, open, begins []wire.TaskID
-	for _, t := range res.Tasks {
-		switch {
-		case t.Name == word && !t.State.Terminal():
-			open = append(open, t.ID)
-			fallthrough
-		case t.Name == word:
-			named = append(named, t.ID)
-		case word != "" && strings.HasPrefix(string(t.ID), word):
-			begins = append(begins, t.ID)
-		}
-	}
-	if len(open) == 0 && len(named) > 1 { // the newest stand first
-		newestOf(cmd, "tasks", word, len(named), named[0], "task ls "+word)
-		named = named[:1]
-	}
-	for _, found := range [][]wire.TaskID{open, named, begins} {
-		if len(found) == 1 {
-			return found[0], nil
-		}
-		if len(found) > 1 {
-			return "", usageError{fmt.Errorf("%q could be any of %d tasks: %s; give more of the id", word, len(found), join(found))}
-		}
-	}
-	return "", wire.Errorf(wire.CodeNotFound, "there is no task %q; `skein task ls` lists them", word)
 }
 
 func taskCancelCommand(g *global) *cobra.Command {

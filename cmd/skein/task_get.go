@@ -137,8 +137,6 @@ func labelsText(labels map[string]string) string {
 	return strings.Join(all, ", ")
 }
 
-func moment(t time.Time) string { return t.Local().Format(time.DateTime) }
-
 func printPayload(b *bytes.Buffer, name string, p *wire.Payload) {
 	if p == nil || len(p.Bytes()) == 0 {
 		return
