@@ -1,7 +1,6 @@
 package main
 
 import (
-	"math"
 	"slices"
 	"time"
 
@@ -17,9 +16,6 @@ type benchCase struct {
 	run        func(b *benchRun, transport string) (result, error)
 	over       []string // transports, and peers; nil: both of Skein's
 }
-
-// rtt50 is the delay of each way of a round trip of 50 ms.
-const rtt50 = 25 * time.Millisecond
 
 var benchCases = []benchCase{
 	{name: "echo round trip", unit: "µs", run: benchEcho},
@@ -55,21 +51,9 @@ var benchCases = []benchCase{
 	{name: "RSS of an idle stream", unit: "KiB", fresh: true, run: benchStreams},
 }
 
-// times runs f n times and gives the percentiles, in the unit.
-func times(n int, unit time.Duration, f func() error) (result, error) {
-	all := make([]time.Duration, n)
-	for i := range all {
-		begin := time.Now()
-		if err := f(); err != nil {
-			return result{}, err
-		}
-		all[i] = time.Since(begin)
+func (c benchCase) transports() []string {
+	if c.over == nil {
+		return skeinTransports
 	}
-	return percentiles(all, unit), nil
-}
-
-func percentiles(all []time.Duration, unit time.Duration) result {
-	slices.Sort(all)
-	at := func(p float64) float64 { return float64(all[int(math.Ceil(p*float64(len(all)-1)))]) / float64(unit) } // of few, p99 is the worst
-	return result{P50: at(0.5), P99: at(0.99)}
+	return c.over
 }

@@ -4,30 +4,24 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"syscall"
 	"time"
 
-	"github.com/spf13/cobra"
-
 	"skein.dev/skein/e2e/netlab"
-	"skein.dev/skein/webtransport/client"
 	"skein.dev/skein/webtransport/wire"
 )
 
-const labAgents = 100
+// rtt50 is the delay of each way of a round trip of 50 ms.
+const rtt50 = 25 * time.Millisecond
 
-// labScript prints some 256 bytes ten times a second, with a number, no two agents in lockstep.
-var labScript = "wait 1ms..100ms\nrepeat forever\nsay ${i} " + strings.Repeat("x", 250) + "\nwait 100ms\nend"
+// labName is the hidden command that is the client in the lab.
+const labName = "lab"
 
 // labJob is what the client in the lab does, on its standard input.
 type labJob struct {
@@ -42,15 +36,6 @@ type labJob struct {
 	Streams   int             // of doCritical
 	Size      int64           // of doUpload
 	Artifact  wire.ArtifactID // of doCritical and doDownload
-}
-
-// labJobs give what the client prints, as JSON.
-var labJobs = map[string]func(context.Context, *client.Client, labJob) (any, error){
-	doFollow:   followFleet,
-	doStop:     stopEach,
-	doCritical: pingBeside,
-	doUpload:   uploadOne,
-	doDownload: downloadOne,
 }
 
 const (
@@ -78,34 +63,6 @@ func (r labReport) whole() error {
 	return nil
 }
 
-// lossy gives the case of 100 agents' events over a bad link, for Skein and for its peers.
-func lossy(c netlab.Conditions) func(*benchRun, string) (result, error) {
-	return func(b *benchRun, transport string) (r result, err error) {
-		if err := netlab.Unavailable(); err != nil {
-			return r, skipCase{err}
-		}
-		for _, p := range labPeers {
-			if p.name == transport {
-				return b.followPeer(p, c)
-			}
-		}
-		// The bare figure of WebTransport is without loss masking, that of WebSocket over TCP BBR in place of cubic.
-		other := labSetup{conditions: c, masking: transport == client.WebSocket, bbr: transport == client.WebSocket}
-		theirs, err := b.lab(transport, other)
-		if err != nil {
-			return r, err
-		}
-		ours, err := b.lab(transport, labSetup{conditions: c, masking: true})
-		if err != nil {
-			return r, err
-		}
-		r = percentiles(ours.Ages, time.Millisecond)
-		r.Bare = percentiles(theirs.Ages, time.Millisecond).P99
-		r.Ratio = r.P99 / r.Bare
-		return r, errors.Join(ours.whole(), theirs.whole())
-	}
-}
-
 type labSetup struct {
 	conditions netlab.Conditions
 	masking    bool
@@ -130,17 +87,6 @@ func newLab(c netlab.Conditions, control string) (*netlab.Lab, error) {
 // labTimes are how long a client in the lab warms up, and how long it counts.
 func (b *benchRun) labTimes() (warm, count time.Duration) {
 	return time.Duration(b.n(8)) * time.Second, time.Duration(b.n(20)) * time.Second
-}
-
-// lab follows the agents' events over a link.
-func (b *benchRun) lab(transport string, s labSetup) (rep labReport, err error) {
-	l, err := b.serveLab(s)
-	if err != nil {
-		return rep, err
-	}
-	defer l.close()
-	warm, count := b.labTimes()
-	return rep, l.client(b.ctx, l.Client, labJob{Do: doFollow, Transport: transport, Warm: warm, Count: count}, &rep)
 }
 
 // labServer is a server at one end of a link.
@@ -188,7 +134,7 @@ func (l *labServer) client(ctx context.Context, at *netlab.Host, job labJob, rep
 	if err != nil {
 		return err
 	}
-	cmd := at.Command(ctx, l.self, labCommand().Name())
+	cmd := at.Command(ctx, l.self, labName)
 	cmd.Stdin, cmd.Stderr = strings.NewReader(string(in)), os.Stderr
 	out, err := cmd.Output()
 	if err != nil {
@@ -229,117 +175,6 @@ func startInLab(cmd *exec.Cmd, output io.Reader, ready string) (stop func(), err
 	stop()
 	return nil, fmt.Errorf("the server in the lab ended at its start: %s", strings.Join(said, "\n"))
 }
-
-// labCommand is the process at the client's end.
-func labCommand() *cobra.Command {
-	return &cobra.Command{
-		Use: "lab", Short: "Be the client of a case over a link, for run", Args: cobra.NoArgs, Hidden: true,
-		RunE: func(cmd *cobra.Command, _ []string) error { return labClient(cmd) },
-	}
-}
-
-func labClient(cmd *cobra.Command) error {
-	var job labJob
-	if err := json.NewDecoder(cmd.InOrStdin()).Decode(&job); err != nil {
-		return err
-	}
-	o, err := client.FindLocal(job.Dir)
-	if err != nil {
-		return err
-	}
-	o.Transport, o.Name, o.NoMasking, o.NoStatus = job.Transport, "bench", job.NoMasking, true
-	o.Connections = job.Conns
-	if job.Do == doFirst {
-		rep, err := firstSpawns(cmd.Context(), o, job)
-		if err != nil {
-			return err
-		}
-		return json.NewEncoder(cmd.OutOrStdout()).Encode(rep)
-	}
-	do, ok := labJobs[job.Do]
-	if !ok {
-		return fmt.Errorf("the job %q is none", job.Do)
-	}
-	c, err := client.Dial(cmd.Context(), o)
-	if err != nil {
-		return err
-	}
-	defer c.Close()
-	rep, err := do(cmd.Context(), c, job)
-	if err != nil {
-		return err
-	}
-	return json.NewEncoder(cmd.OutOrStdout()).Encode(rep)
-}
-
-func followFleet(ctx context.Context, c *client.Client, job labJob) (any, error) {
-	res, err := c.Spawn(ctx, wire.SpawnParams{Type: "scripted", Name: "lab", Script: labScript, Count: labAgents})
-	if err != nil {
-		return nil, err
-	}
-	rep, err := followAll(ctx, c, res.Agents, job)
-	if err != nil {
-		return nil, err
-	}
-	n, err := c.Network(ctx)
-	if err == nil && n.Mask != nil {
-		rep.Copies = n.Mask.Repeated
-	}
-	return rep, err
-}
-
-// followAll reads the events of agents, each on a lane of its own.
-func followAll(ctx context.Context, c *client.Client, agents []wire.Agent, job labJob) (rep labReport, err error) {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	var counts atomic.Bool
-	var mu sync.Mutex
-	var all sync.WaitGroup
-	for _, a := range agents {
-		all.Go(func() {
-			next := 0
-			for e, err := range c.Events(ctx, a.ID, client.EventOptions{Follow: true}) {
-				now := time.Now()
-				if err != nil {
-					if ctx.Err() == nil {
-						cancel(err)
-					}
-					return
-				}
-				if e.Type != wire.EventStdout {
-					continue
-				}
-				mu.Lock()
-				for line := range strings.Lines(e.Data.Text) {
-					number, _, _ := strings.Cut(line, " ")
-					n, err := strconv.Atoi(number)
-					if err != nil || next > 0 && n != next {
-						rep.Gaps++
-					}
-					next = n + 1
-				}
-				if counts.Load() {
-					rep.Ages = append(rep.Ages, now.Sub(e.Time))
-				}
-				mu.Unlock()
-			}
-		})
-	}
-	time.Sleep(job.Warm)
-	counts.Store(true)
-	time.Sleep(job.Count)
-	cancel(errDone)
-	all.Wait()
-	if err := context.Cause(ctx); !errors.Is(err, errDone) {
-		return rep, err
-	}
-	if len(rep.Ages) < len(agents) { // a link that is worse than its load gives few, and old ones
-		return rep, fmt.Errorf("%d events came of %d agents", len(rep.Ages), len(agents))
-	}
-	return rep, nil
-}
-
-var errDone = errors.New("done")
 
 // skipCase is why a case can't run here.
 type skipCase struct{ error }

@@ -7,9 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"os/signal"
-	"path/filepath"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -37,11 +35,6 @@ func main() {
 	os.Exit(exitFailed)
 }
 
-// usageError is a mistake on the command line.
-type usageError struct{ error }
-
-func (e usageError) Unwrap() error { return e.error }
-
 func newRoot() *cobra.Command {
 	root := &cobra.Command{
 		Use: "skein-bench", Short: "Measure skein on this machine, beside what one would use in its place",
@@ -58,20 +51,4 @@ it measures. "peers" is what one would use in place of Skein: "run" starts it by
 	})
 	root.AddCommand(runCommand(), casesCommand(), peers.Command(), bareCommand(), labCommand())
 	return root
-}
-
-// product finds skein: the program that path names, or the one beside this program.
-func product(path string) (string, error) {
-	if path == "" {
-		self, err := os.Executable()
-		if err != nil {
-			return "", err
-		}
-		path = filepath.Join(filepath.Dir(self), "skein")
-	}
-	found, err := exec.LookPath(path)
-	if err != nil {
-		return "", usageError{fmt.Errorf("find skein: %w; make build makes it, --skein says where another one is", err)}
-	}
-	return filepath.Abs(found)
 }

@@ -36,13 +36,6 @@ var skeinTransports = []string{client.WebTransport, client.WebSocket}
 // withPeers is what the cases of the agents' events run over.
 var withPeers = slices.Concat(skeinTransports, peerNames())
 
-func (c benchCase) transports() []string {
-	if c.over == nil {
-		return skeinTransports
-	}
-	return c.over
-}
-
 func isSkein(transport string) bool { return slices.Contains(skeinTransports, transport) }
 
 func peerNames() (names []string) {

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"runtime"
 	"strings"
 	"text/tabwriter"
@@ -18,37 +17,12 @@ import (
 	"skein.dev/skein/webtransport/client"
 )
 
-// result is one line of the table.
-type result struct {
-	Case      string  `json:"case"`
-	Transport string  `json:"transport"`
-	Unit      string  `json:"unit"`
-	P50       float64 `json:"p50,omitempty"`
-	P99       float64 `json:"p99,omitempty"`
-	Value     float64 `json:"value,omitempty"`
-	Bare      float64 `json:"bare,omitempty"`  // the same with the bare library
-	Ratio     float64 `json:"ratio,omitempty"` // ours to bare
-	Target    string  `json:"target,omitempty"`
-	Met       *bool   `json:"met,omitempty"` // nil: no target, or nothing to compare with
-	Note      string  `json:"note,omitempty"`
-
-	more []result // further lines that the same run gave, with case and unit
-}
-
 type benchReport struct {
 	Date    time.Time `json:"date"`
 	Version string    `json:"version"`
 	Go      string    `json:"go"`
 	Machine string    `json:"machine"`
 	Results []result  `json:"results"`
-}
-
-type benchOptions struct {
-	scale     float64
-	transport string
-	only      string
-	json      bool
-	skein     string // path of the program that is measured
 }
 
 func runCommand() *cobra.Command {
@@ -100,15 +74,6 @@ func casesCommand() *cobra.Command {
 			return w.Flush()
 		},
 	}
-}
-
-// versionOf asks the program that is measured what it is.
-func versionOf(ctx context.Context, skein string) (v struct{ Version, Go string }, err error) {
-	out, err := exec.CommandContext(ctx, skein, "version", "--json").Output()
-	if err != nil {
-		return v, fmt.Errorf("ask %s for its version: %w", skein, err)
-	}
-	return v, json.Unmarshal(out, &v)
 }
 
 func bench(cmd *cobra.Command, o benchOptions) error {

@@ -28,9 +28,6 @@ type benchRun struct {
 	bares barePeers
 }
 
-// barePeers are the URLs of the process that serves the bare libraries, and Skein's sessions beside them.
-type barePeers struct{ QUIC, WS, SessionQUIC, SessionWS string }
-
 // benchConfig is the configuration of the server that is measured: without bulk's bound, for transfers would measure that.
 const benchConfig = "lanes: {bulk: none}\n"
 
@@ -120,4 +117,12 @@ func (b *benchRun) dialBare(transport string) (bare.Conn, error) {
 		return bare.DialQUIC(b.ctx, b.bares.QUIC)
 	}
 	return bare.DialWebSocket(b.ctx, b.bares.WS)
+}
+
+type benchOptions struct {
+	scale     float64
+	transport string
+	only      string
+	json      bool
+	skein     string // path of the program that is measured
 }

@@ -169,13 +169,6 @@ func benchCompetition(b *benchRun, transport string) (r result, err error) {
 	return r, nil
 }
 
-func mean(all []float64) (m float64) {
-	for _, v := range all {
-		m += v / float64(len(all))
-	}
-	return m
-}
-
 // compete gives what the TCP stream gets, in Mbit/s, and how the events fare.
 func (b *benchRun) compete(transport string, masking bool) (rate float64, rep labReport, err error) {
 	l, err := b.serveLab(labSetup{conditions: fullLink, masking: masking})
