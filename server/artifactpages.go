@@ -4,7 +4,7 @@ import (
 	"net/http"
 	"net/url"
 
-	"skein.dev/skein/ui"
+	"skein.dev/skein/ui/artifact"
 	"skein.dev/skein/ui/words"
 	"skein.dev/skein/webtransport/wire"
 )
@@ -17,9 +17,9 @@ func (s *Server) artifactRoutes(in *http.ServeMux) {
 }
 
 func (s *Server) artifactsPage(w http.ResponseWriter, r *http.Request) {
-	f := ui.ParseArtifactFilter(r.URL.Query())
-	res := s.plane.Artifacts.List(wire.ArtifactFilter{Task: f.Task, Agent: f.Agent, Query: f.Query, Limit: ui.MaxArtifacts})
-	v := ui.ArtifactsView{Frame: s.frame(r), Artifacts: res.Artifacts, Total: res.Total, Bytes: res.Bytes, Filter: f,
+	f := artifact.ParseArtifactFilter(r.URL.Query())
+	res := s.plane.Artifacts.List(wire.ArtifactFilter{Task: f.Task, Agent: f.Agent, Query: f.Query, Limit: artifact.MaxArtifacts})
+	v := artifact.ArtifactsView{Frame: s.frame(r), Artifacts: res.Artifacts, Total: res.Total, Bytes: res.Bytes, Filter: f,
 		Any: res.Total > 0, Agents: map[wire.AgentID]string{}, Tasks: map[wire.TaskID]string{}}
 	if !v.Any && f.Active() {
 		v.Any = s.plane.Artifacts.List(wire.ArtifactFilter{Limit: 1}).Total > 0
@@ -30,11 +30,11 @@ func (s *Server) artifactsPage(w http.ResponseWriter, r *http.Request) {
 			v.Delete = &a
 		}
 	}
-	s.page(w, r, http.StatusOK, ui.Artifacts(v))
+	s.page(w, r, http.StatusOK, artifact.Artifacts(v))
 }
 
 // nameSources finds the names of the agents and tasks that the page speaks of.
-func (s *Server) nameSources(v *ui.ArtifactsView) {
+func (s *Server) nameSources(v *artifact.ArtifactsView) {
 	agent := func(id wire.AgentID) {
 		if a, err := s.plane.Get(id); id != "" && err == nil {
 			v.Agents[id] = a.Name
@@ -54,9 +54,9 @@ func (s *Server) nameSources(v *ui.ArtifactsView) {
 }
 
 // kept are the artifacts that an agent's or a task's page shows.
-func (s *Server) kept(agent wire.AgentID, task wire.TaskID) ui.Kept {
-	res := s.plane.Artifacts.List(wire.ArtifactFilter{Task: task, Agent: agent, Limit: ui.MaxKept})
-	return ui.Kept{Task: task, Agent: agent, Artifacts: res.Artifacts, Total: res.Total}
+func (s *Server) kept(agent wire.AgentID, task wire.TaskID) artifact.Kept {
+	res := s.plane.Artifacts.List(wire.ArtifactFilter{Task: task, Agent: agent, Limit: artifact.MaxKept})
+	return artifact.Kept{Task: task, Agent: agent, Artifacts: res.Artifacts, Total: res.Total}
 }
 
 func (s *Server) postDeleteArtifact(w http.ResponseWriter, r *http.Request) {

@@ -19,7 +19,7 @@ var rooms = map[string][]string{
 	"cmd/skein-bench":       {"cmd/skein-bench/peers", "webtransport", "webtransport/bare", "webtransport/client", "webtransport/wire", "e2e/netlab"},
 	"cmd/skein-bench/peers": {"webtransport/bare"},
 
-	"server":                 {"server/api", "server/artifacts", "server/control", "server/fleet", "server/memory", "server/noun", "server/jet", "server/runner", "server/runner/process", "server/runner/scripted", "server/tasks", "ui", "ui/frame", "ui/words", "static", "webtransport", "webtransport/wire"},
+	"server":                 {"server/api", "server/artifacts", "server/control", "server/fleet", "server/memory", "server/noun", "server/jet", "server/runner", "server/runner/process", "server/runner/scripted", "server/tasks", "ui", "ui/artifact", "ui/frame", "ui/memory", "ui/network", "ui/words", "static", "webtransport", "webtransport/wire"},
 	"server/api":             {"server/control", "server/noun", "webtransport/wire"},
 	"server/artifacts":       {"server/noun", "webtransport/wire"},
 	"server/control":         {"server/artifacts", "server/fleet", "server/memory", "server/noun", "server/runner", "server/tasks", "webtransport/wire"}, // joins the nouns
@@ -34,7 +34,10 @@ var rooms = map[string][]string{
 	"server/runner/process":  {"server/runner", "webtransport/wire"},
 	"server/runner/scripted": {"server/runner", "webtransport/wire"},
 	"server/tasks":           {"server/noun", "server/runner", "server/screen", "webtransport/wire"},
-	"ui":                     {"server/screen", "ui/frame", "ui/words", "webtransport/wire"},
+	"ui":                     {"server/screen", "ui/artifact", "ui/frame", "ui/memory", "ui/network", "ui/words", "webtransport/wire"},
+	"ui/artifact":            {"ui/frame", "ui/words", "webtransport/wire"},
+	"ui/memory":              {"ui/frame", "ui/words", "webtransport/wire"},
+	"ui/network":             {"ui/frame", "ui/words", "webtransport/wire"},
 	"ui/frame":               {"ui/words", "webtransport/wire"},
 	"ui/words":               {"server/screen", "webtransport/wire"}, // how things are written
 	"static":                 {},
@@ -57,7 +60,7 @@ var libraries = map[string][]string{
 	"github.com/coder/websocket": {"webtransport", "webtransport/bare", "cmd/skein-bench/peers"},
 	"github.com/centrifugal/":    {"cmd/skein-bench/peers"}, // nothing of it is in skein
 	"github.com/nats-io/":        {"server/jet"},
-	"github.com/a-h/templ":       {"ui", "ui/frame", "server"},
+	"github.com/a-h/templ":       {"ui", "ui/artifact", "ui/frame", "ui/memory", "ui/network", "server"},
 	"github.com/goccy/go-yaml":   {"server"},
 	"github.com/google/btree":    {"server/memory"},
 	"modernc.org/sqlite":         {"server/memory"}, // the full-text index

@@ -12,6 +12,7 @@ import (
 
 	"skein.dev/skein/server/noun"
 	"skein.dev/skein/ui"
+	"skein.dev/skein/ui/memory"
 	"skein.dev/skein/ui/words"
 	"skein.dev/skein/webtransport/wire"
 )
@@ -30,23 +31,23 @@ func (s *Server) memoryRoutes(in *http.ServeMux) {
 
 func (s *Server) memoryPage(w http.ResponseWriter, r *http.Request) {
 	q := r.URL.Query()
-	form := ui.EntryForm{Open: q.Has("new"), New: true, Expires: "never", Unit: "m", Namespace: "demo"}
+	form := memory.EntryForm{Open: q.Has("new"), New: true, Expires: "never", Unit: "m", Namespace: "demo"}
 	s.showMemory(w, r, http.StatusOK, form)
 }
 
-func (s *Server) showMemory(w http.ResponseWriter, r *http.Request, status int, form ui.EntryForm) {
-	s.page(w, r, status, ui.Memory(ui.MemoryView{
+func (s *Server) showMemory(w http.ResponseWriter, r *http.Request, status int, form memory.EntryForm) {
+	s.page(w, r, status, memory.Memory(memory.MemoryView{
 		Frame: s.frame(r), Namespaces: s.plane.Memory.Namespaces().Namespaces, Search: s.searchMemory(r, ""), Form: form,
 	}))
 }
 
 // searchMemory carries the search in a page's URL out; nil: there is none.
-func (s *Server) searchMemory(r *http.Request, namespace string) *ui.MemorySearchView {
-	v := &ui.MemorySearchView{Query: r.URL.Query().Get("q"), Namespace: namespace}
+func (s *Server) searchMemory(r *http.Request, namespace string) *memory.MemorySearchView {
+	v := &memory.MemorySearchView{Query: r.URL.Query().Get("q"), Namespace: namespace}
 	if v.Query == "" {
 		return nil
 	}
-	params := wire.MemorySearchParams{Query: v.Query, Limit: ui.MaxHits}
+	params := wire.MemorySearchParams{Query: v.Query, Limit: memory.MaxHits}
 	if namespace != "" {
 		params.Namespaces = []string{namespace}
 	}
@@ -82,9 +83,9 @@ func (s *Server) writers(who ...string) map[string]string {
 
 func (s *Server) spacePage(w http.ResponseWriter, r *http.Request) {
 	m, q, name := s.plane.Memory, r.URL.Query(), r.PathValue("namespace")
-	v := ui.SpaceView{Frame: s.frame(r), Namespace: wire.MemoryNamespace{Name: name}, Prefix: q.Get("prefix"), After: q.Get("after"),
+	v := memory.SpaceView{Frame: s.frame(r), Namespace: wire.MemoryNamespace{Name: name}, Prefix: q.Get("prefix"), After: q.Get("after"),
 		Cursor: m.Revision(), LogEpoch: m.Epoch()}
-	page, err := m.List(r.Context(), wire.MemoryListParams{Namespace: name, Prefix: v.Prefix, After: v.After, Limit: ui.MaxEntries, Values: true})
+	page, err := m.List(r.Context(), wire.MemoryListParams{Namespace: name, Prefix: v.Prefix, After: v.After, Limit: memory.MaxEntries, Values: true})
 	if err != nil {
 		s.refuseMemory(w, r, err)
 		return
@@ -96,13 +97,13 @@ func (s *Server) spacePage(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	v.Search = s.searchMemory(r, name)
-	v.Form = ui.EntryForm{Open: q.Has("new"), New: true, Expires: "never", Unit: "m", Namespace: name}
+	v.Form = memory.EntryForm{Open: q.Has("new"), New: true, Expires: "never", Unit: "m", Namespace: name}
 	var writers []string
 	for i := range v.Entries {
 		writers = append(writers, v.Entries[i].Writer)
 	}
 	v.Writers = s.writers(writers...)
-	s.page(w, r, http.StatusOK, ui.Space(v))
+	s.page(w, r, http.StatusOK, memory.Space(v))
 }
 
 // refuseMemory says that a page of memory can't be.
@@ -127,7 +128,7 @@ func entryNames(r *http.Request) wire.MemoryKeyParams {
 }
 
 // entryOf reads an entry and its history. Of one that is gone the deletion stands for it, if it is known.
-func (s *Server) entryOf(ctx context.Context, k wire.MemoryKeyParams) (v ui.EntryView, err error) {
+func (s *Server) entryOf(ctx context.Context, k wire.MemoryKeyParams) (v memory.EntryView, err error) {
 	m := s.plane.Memory
 	v.Cursor, v.LogEpoch = m.Revision(), m.Epoch()
 	e, err := m.Retrieve(ctx, k)
@@ -174,17 +175,17 @@ func (s *Server) entryPage(w http.ResponseWriter, r *http.Request) {
 		s.entryContent(w, &v.Entry)
 		return
 	}
-	v.Form, v.Deleting = ui.EntryFormOf(&v.Entry, v.Gone()), q.Has("delete")
+	v.Form, v.Deleting = memory.EntryFormOf(&v.Entry, v.Gone()), q.Has("delete")
 	v.Form.Open = q.Has("edit")
 	s.showEntry(w, r, http.StatusOK, v)
 }
 
-func (s *Server) showEntry(w http.ResponseWriter, r *http.Request, status int, v ui.EntryView) {
+func (s *Server) showEntry(w http.ResponseWriter, r *http.Request, status int, v memory.EntryView) {
 	if status == http.StatusOK && v.Entry.Revision == 0 && len(v.History) == 0 {
 		status = http.StatusNotFound
 	}
 	v.Frame = s.frame(r)
-	s.page(w, r, status, ui.Entry(v))
+	s.page(w, r, status, memory.Entry(v))
 }
 
 // entryContent gives a value as a file to be saved, whatever its type says: it must never be a page of this server.
@@ -215,16 +216,16 @@ func (s *Server) postMemory(w http.ResponseWriter, r *http.Request) {
 }
 
 // memoryForm reads a form of memory.
-func memoryForm(r *http.Request) (ui.EntryForm, error) {
+func memoryForm(r *http.Request) (memory.EntryForm, error) {
 	if err := r.ParseForm(); isTimeout(err) {
-		return ui.EntryForm{}, bodyError(err)
+		return memory.EntryForm{}, bodyError(err)
 	} else if err != nil {
-		return ui.EntryForm{}, wire.Errorf(wire.CodeTooLarge, "the form could not be read: a value has at most %d bytes", wire.MaxMemoryValue).WithField("value")
+		return memory.EntryForm{}, wire.Errorf(wire.CodeTooLarge, "the form could not be read: a value has at most %d bytes", wire.MaxMemoryValue).WithField("value")
 	}
-	return ui.ParseEntryForm(r.PostForm), nil
+	return memory.ParseEntryForm(r.PostForm), nil
 }
 
-func (s *Server) storeForm(r *http.Request, form ui.EntryForm) error {
+func (s *Server) storeForm(r *http.Request, form memory.EntryForm) error {
 	p, err := form.Params(time.Now())
 	if err != nil {
 		return err
@@ -277,7 +278,7 @@ func (s *Server) postEntry(w http.ResponseWriter, r *http.Request) {
 }
 
 // takeVersion fills the form in with a value that the entry had.
-func (s *Server) takeVersion(r *http.Request, form *ui.EntryForm) error {
+func (s *Server) takeVersion(r *http.Request, form *memory.EntryForm) error {
 	version, err := strconv.ParseUint(r.PostForm.Get("version"), 10, 64)
 	if err != nil {
 		return wire.Errorf(wire.CodeInvalidParams, "say which version is to be restored")
@@ -296,7 +297,7 @@ func (s *Server) takeVersion(r *http.Request, form *ui.EntryForm) error {
 }
 
 // showConflict shows what is there beside what was to be stored.
-func (s *Server) showConflict(w http.ResponseWriter, r *http.Request, form ui.EntryForm) {
+func (s *Server) showConflict(w http.ResponseWriter, r *http.Request, form memory.EntryForm) {
 	v, err := s.entryOf(r.Context(), wire.MemoryKeyParams{Namespace: form.Namespace, Key: form.Key})
 	if err != nil {
 		s.refuseMemory(w, r, err)
@@ -306,8 +307,8 @@ func (s *Server) showConflict(w http.ResponseWriter, r *http.Request, form ui.En
 	if v.Gone() {
 		theirs = wire.MemoryEntry{Namespace: form.Namespace, Key: form.Key, Writer: v.Entry.Writer, UpdatedAt: v.Entry.UpdatedAt, Deleted: true}
 	}
-	v.Conflict = &ui.Conflict{Theirs: theirs, Yours: form}
-	v.Form = ui.EntryFormOf(&v.Entry, v.Gone())
+	v.Conflict = &memory.Conflict{Theirs: theirs, Yours: form}
+	v.Form = memory.EntryFormOf(&v.Entry, v.Gone())
 	s.showEntry(w, r, http.StatusConflict, v)
 }
 

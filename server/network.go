@@ -6,7 +6,7 @@ import (
 	"strconv"
 	"time"
 
-	"skein.dev/skein/ui"
+	"skein.dev/skein/ui/network"
 	"skein.dev/skein/webtransport/wire"
 )
 
@@ -55,15 +55,15 @@ func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 
 
 // networkPage shows what is known without a session: the doors, the addresses, and the bounds of the lanes.
 func (s *Server) networkPage(w http.ResponseWriter, r *http.Request) {
-	v := ui.NetworkView{Frame: s.frame(r), Remote: r.RemoteAddr, Lanes: s.limits.lanes(), MaskOff: s.o.Mask.Off}
+	v := network.NetworkView{Frame: s.frame(r), Remote: r.RemoteAddr, Lanes: s.limits.lanes(), MaskOff: s.o.Mask.Off}
 	if url := s.quicDoor(r, pageOrigin(r)); url != "" {
-		v.Doors = append(v.Doors, ui.Door{Transport: wire.WebTransport, URL: url, Over: "UDP, port " + strconv.Itoa(s.quicPort())})
+		v.Doors = append(v.Doors, network.Door{Transport: wire.WebTransport, URL: url, Over: "UDP, port " + strconv.Itoa(s.quicPort())})
 	}
 	url := s.socketDoor(r)
 	over := "TCP"
 	if _, port, err := net.SplitHostPort(r.Host); err == nil {
 		over += ", port " + port
 	}
-	v.Doors = append(v.Doors, ui.Door{Transport: wire.WebSocket, URL: url, Over: over})
-	s.page(w, r, http.StatusOK, ui.Network(v))
+	v.Doors = append(v.Doors, network.Door{Transport: wire.WebSocket, URL: url, Over: over})
+	s.page(w, r, http.StatusOK, network.Network(v))
 }

@@ -6,12 +6,13 @@ import (
 
 	"github.com/a-h/templ"
 
+	"skein.dev/skein/ui/frame"
 	"skein.dev/skein/webtransport/wire"
 )
 
 func TestEveryPageStopsEverything(t *testing.T) {
 	pages := map[string]templ.Component{
-		"fleet": Fleet(fleetView()), "agent": AgentPage(AgentView{Now: storyNow, Assets: assets}), "tasks": Tasks(tasksView()), "task": Task(taskView(wire.Task{ID: "tx"})),
+		"fleet": Fleet(fleetView()), "agent": AgentPage(AgentView{Now: frame.StoryNow, Assets: assets}), "tasks": Tasks(tasksView()), "task": Task(taskView(wire.Task{ID: "tx"})),
 	}
 	for name, c := range pages {
 		doc := render(t, c)

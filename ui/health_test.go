@@ -4,6 +4,7 @@ import (
 	"slices"
 	"testing"
 
+	"skein.dev/skein/ui/frame"
 	"skein.dev/skein/ui/words"
 	"skein.dev/skein/webtransport/wire"
 )
@@ -19,7 +20,7 @@ func TestBadges(t *testing.T) {
 	readTable(t, "health.json", &table)
 	for _, c := range table {
 		got := []string{}
-		for _, b := range words.Badges(&c.Agent, c.Most, storyNow) {
+		for _, b := range words.Badges(&c.Agent, c.Most, frame.StoryNow) {
 			got = append(got, b.Kind+" "+b.Text+" "+b.Href)
 		}
 		if !slices.Equal(got, c.Badges) {

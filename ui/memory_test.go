@@ -7,20 +7,22 @@ import (
 	"testing"
 	"time"
 
+	"skein.dev/skein/ui/artifact"
 	"skein.dev/skein/ui/frame"
+	"skein.dev/skein/ui/memory"
 	"skein.dev/skein/ui/words"
 	"skein.dev/skein/webtransport/wire"
 )
 
-func entryView(i int) EntryView {
-	v := storyEntry(i)
+func entryView(i int) memory.EntryView {
+	v := memory.StoryEntry(i)
 	v.Frame.Assets, v.Cursor, v.LogEpoch = assets, 9, "log"
-	v.Form = EntryFormOf(&v.Entry, v.Gone())
+	v.Form = memory.EntryFormOf(&v.Entry, v.Gone())
 	return v
 }
 
-func spaceView(entries ...wire.MemoryEntry) SpaceView {
-	return SpaceView{Frame: frame.Frame{Now: storyNow, Assets: assets}, Namespace: wire.MemoryNamespace{Name: "demo", Keys: len(entries)}, Entries: entries, Total: len(entries)}
+func spaceView(entries ...wire.MemoryEntry) memory.SpaceView {
+	return memory.SpaceView{Frame: frame.Frame{Now: frame.StoryNow, Assets: assets}, Namespace: wire.MemoryNamespace{Name: "demo", Keys: len(entries)}, Entries: entries, Total: len(entries)}
 }
 
 func value(t *testing.T, n node, name string) string {
@@ -30,7 +32,7 @@ func value(t *testing.T, n node, name string) string {
 }
 
 func TestMemoryListsNamespaces(t *testing.T) {
-	doc := render(t, Memory(MemoryView{Frame: frame.Frame{Now: storyNow, Assets: assets}, Namespaces: storyNamespaces()}))
+	doc := render(t, memory.Memory(memory.MemoryView{Frame: frame.Frame{Now: frame.StoryNow, Assets: assets}, Namespaces: memory.StoryNamespaces()}))
 	rows := doc.all(class("namespace"))
 	if len(rows) != 3 {
 		t.Fatalf("%d rows, want 3", len(rows))
@@ -50,7 +52,7 @@ func TestMemoryListsNamespaces(t *testing.T) {
 }
 
 func TestMemoryEmptySaysWhatToDo(t *testing.T) {
-	doc := render(t, Memory(MemoryView{Frame: frame.Frame{Assets: assets}}))
+	doc := render(t, memory.Memory(memory.MemoryView{Frame: frame.Frame{Assets: assets}}))
 	empty := doc.one(t, with("id", "no-memory"))
 	if empty.is("hidden") || !strings.Contains(empty.text(), "skein memory set demo hello world") {
 		t.Errorf("an empty memory says %q", empty.text())
@@ -66,9 +68,9 @@ func TestMemoryEmptySaysWhatToDo(t *testing.T) {
 }
 
 func TestSpaceListsEntries(t *testing.T) {
-	doc := render(t, Space(spaceView(storyEntries()...)))
+	doc := render(t, memory.Space(spaceView(memory.StoryEntries()...)))
 	rows := doc.all(class("entry"))
-	if len(rows) != len(storyEntries()) {
+	if len(rows) != len(memory.StoryEntries()) {
 		t.Fatalf("%d rows", len(rows))
 	}
 	for i, want := range []struct{ key, value, kind, href string }{
@@ -99,9 +101,9 @@ func TestSpaceListsEntries(t *testing.T) {
 }
 
 func TestSpaceHasAWayOnWithoutScript(t *testing.T) {
-	v := spaceView(storyEntries()[:2]...)
+	v := spaceView(memory.StoryEntries()[:2]...)
 	v.Prefix, v.Next, v.Total = "n&", "notes", 40
-	doc := render(t, Space(v))
+	doc := render(t, memory.Space(v))
 	if got := value(t, doc.one(t, with("id", "load-more")), "href"); got != "/memory/demo?after=notes&prefix=n%26" {
 		t.Errorf("the next page is %s", got)
 	}
@@ -111,9 +113,9 @@ func TestSpaceHasAWayOnWithoutScript(t *testing.T) {
 }
 
 func TestSearchMarksWords(t *testing.T) {
-	v := spaceView(storyEntries()...)
-	v.Search = &MemorySearchView{Query: "fox*", Namespace: "demo", Hits: storyHits(), Total: 9}
-	doc := render(t, Space(v))
+	v := spaceView(memory.StoryEntries()...)
+	v.Search = &memory.MemorySearchView{Query: "fox*", Namespace: "demo", Hits: memory.StoryHits(), Total: 9}
+	doc := render(t, memory.Space(v))
 	var marks []string
 	for _, m := range doc.all(tag("mark")) {
 		marks = append(marks, m.text())
@@ -131,8 +133,8 @@ func TestSearchMarksWords(t *testing.T) {
 
 func TestEntryShowsValueAndHistory(t *testing.T) {
 	v := entryView(0)
-	v.History = storyHistory()
-	doc := render(t, Entry(v))
+	v.History = memory.StoryHistory()
+	doc := render(t, memory.Entry(v))
 	page := doc.one(t, with("id", "entry"))
 	if value(t, page, "data-revision") != "7" || value(t, page, "data-cursor") != "9" || value(t, page, "data-epoch") != "log" {
 		t.Error("the script does not get where it goes on")
@@ -162,10 +164,10 @@ func TestEntryShowsValueAndHistory(t *testing.T) {
 
 func TestEntryThatIsGone(t *testing.T) {
 	v := entryView(0)
-	v.History = storyHistory()[2:]
+	v.History = memory.StoryHistory()[2:]
 	v.Entry = v.History[0]
-	v.Form = EntryFormOf(&v.Entry, true)
-	doc := render(t, Entry(v))
+	v.Form = memory.EntryFormOf(&v.Entry, true)
+	doc := render(t, memory.Entry(v))
 	if gone := doc.one(t, with("id", "gone")); gone.is("hidden") || !strings.HasPrefix(gone.text(), "It was deleted by skein-cli.") {
 		t.Errorf("it says %q", gone.text())
 	}
@@ -180,7 +182,7 @@ func TestEntryThatIsGone(t *testing.T) {
 func TestEntryFormKeepsLeadingNewlines(t *testing.T) {
 	v := entryView(0)
 	v.Form.Value = "\n\nthird line"
-	doc := render(t, Entry(v))
+	doc := render(t, memory.Entry(v))
 	text := doc.one(t, with("id", "form-value")).FirstChild.Data
 	if text != v.Form.Value {
 		t.Errorf("the form has %q, want %q", text, v.Form.Value)
@@ -189,7 +191,7 @@ func TestEntryFormKeepsLeadingNewlines(t *testing.T) {
 
 func TestBytesAreNotEditedAsText(t *testing.T) {
 	v := entryView(3)
-	doc := render(t, Entry(v))
+	doc := render(t, memory.Entry(v))
 	if doc.one(t, with("id", "form-value")).text() != "" {
 		t.Error("bytes stand in the form as text")
 	}
@@ -200,8 +202,8 @@ func TestBytesAreNotEditedAsText(t *testing.T) {
 
 func TestConflictShowsBothAndCarriesTheirRevision(t *testing.T) {
 	v := entryView(0)
-	v.Conflict = &Conflict{Theirs: v.Entry, Yours: storyForm()}
-	doc := render(t, Entry(v))
+	v.Conflict = &memory.Conflict{Theirs: v.Entry, Yours: memory.StoryForm()}
+	doc := render(t, memory.Entry(v))
 	c := doc.one(t, with("id", "conflict"))
 	if c.is("hidden") {
 		t.Fatal("it is hidden")
@@ -227,7 +229,7 @@ func TestConflictShowsBothAndCarriesTheirRevision(t *testing.T) {
 }
 
 func TestEntryFormParams(t *testing.T) {
-	now := storyNow
+	now := frame.StoryNow
 	at := now.Add(90 * time.Second)
 	for name, c := range map[string]struct {
 		fields string
@@ -248,7 +250,7 @@ func TestEntryFormParams(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			p, err := ParseEntryForm(q).Params(now)
+			p, err := memory.ParseEntryForm(q).Params(now)
 			if field := ""; err != nil {
 				if e := wire.AsError(err); e.Data != nil {
 					field = e.Data.Field
@@ -269,9 +271,9 @@ func TestEntryFormParams(t *testing.T) {
 }
 
 func TestArtifactsPage(t *testing.T) {
-	v := storyArtifacts()
-	v.Frame.Assets, v.Filter, v.Bytes = assets, ArtifactFilter{Agent: "abcdefghijk23"}, 5<<20
-	doc := render(t, Artifacts(v))
+	v := artifact.StoryArtifacts()
+	v.Frame.Assets, v.Filter, v.Bytes = assets, artifact.ArtifactFilter{Agent: "abcdefghijk23"}, 5<<20
+	doc := render(t, artifact.Artifacts(v))
 	rows := doc.all(class("artifact"))
 	if len(rows) != len(v.Artifacts) {
 		t.Fatalf("%d rows", len(rows))
@@ -303,9 +305,9 @@ func TestArtifactsPage(t *testing.T) {
 }
 
 func TestArtifactsAskWithoutScript(t *testing.T) {
-	v := storyArtifacts()
-	v.Frame.Assets, v.Filter, v.Delete = assets, ArtifactFilter{Query: "x"}, &v.Artifacts[2]
-	ask := render(t, Artifacts(v)).one(t, with("id", "delete-page"))
+	v := artifact.StoryArtifacts()
+	v.Frame.Assets, v.Filter, v.Delete = assets, artifact.ArtifactFilter{Query: "x"}, &v.Artifacts[2]
+	ask := render(t, artifact.Artifacts(v)).one(t, with("id", "delete-page"))
 	form := ask.one(t, tag("form"))
 	if got := value(t, form, "action"); got != "/artifacts/fbcdefghijk23/delete" {
 		t.Errorf("it is deleted at %s", got)
@@ -316,11 +318,11 @@ func TestArtifactsAskWithoutScript(t *testing.T) {
 }
 
 func TestAgentPageHasItsArtifacts(t *testing.T) {
-	v := AgentView{Agent: running("abcdefghijk23", time.Minute), Assets: assets, Now: storyNow}
+	v := AgentView{Agent: running("abcdefghijk23", time.Minute), Assets: assets, Now: frame.StoryNow}
 	if !render(t, AgentPage(v)).one(t, with("id", "kept")).is("hidden") {
 		t.Error("a section without artifacts is shown")
 	}
-	v.Kept = Kept{Agent: "abcdefghijk23", Artifacts: storyArtifacts().Artifacts[:2], Total: 7}
+	v.Kept = artifact.Kept{Agent: "abcdefghijk23", Artifacts: artifact.StoryArtifacts().Artifacts[:2], Total: 7}
 	section := render(t, AgentPage(v)).one(t, with("id", "kept"))
 	if got := section.text(); got != "ArtifactsAll 7photos.tar Uploading at 33%half.tar Paused at 32%" {
 		t.Errorf("it reads %q", got)
@@ -331,8 +333,8 @@ func TestAgentPageHasItsArtifacts(t *testing.T) {
 }
 
 func TestTaskPageHasItsArtifacts(t *testing.T) {
-	v := TaskView{Frame: frame.Frame{Now: storyNow, Assets: assets}, Task: wire.Task{ID: "tbcdefghijk23", State: wire.TaskCompleted, CreatedAt: storyNow},
-		Kept: Kept{Task: "tbcdefghijk23", Artifacts: storyArtifacts().Artifacts[2:3], Total: 1}}
+	v := TaskView{Frame: frame.Frame{Now: frame.StoryNow, Assets: assets}, Task: wire.Task{ID: "tbcdefghijk23", State: wire.TaskCompleted, CreatedAt: frame.StoryNow},
+		Kept: artifact.Kept{Task: "tbcdefghijk23", Artifacts: artifact.StoryArtifacts().Artifacts[2:3], Total: 1}}
 	section := render(t, Task(v)).one(t, with("id", "kept"))
 	if got := value(t, section.one(t, with("data-f", "name")), "href"); got != "/artifacts/fbcdefghijk23/content" {
 		t.Errorf("its artifact is at %q", got)

@@ -4,12 +4,13 @@ import (
 	"testing"
 
 	"skein.dev/skein/ui/frame"
+	"skein.dev/skein/ui/network"
 	"skein.dev/skein/webtransport/wire"
 )
 
 func TestNetworkPage(t *testing.T) {
-	doc := render(t, Network(NetworkView{Frame: frame.Frame{Node: "kiln", Now: storyNow, Assets: assets}, Remote: "192.0.2.7:5000",
-		Doors: []Door{{wire.WebSocket, "ws://kiln/ws", "TCP"}}, Lanes: []wire.LaneTraffic{{Lane: wire.LaneAgent, Class: "high", Rate: 1500, MaxWriters: 4}}}))
+	doc := render(t, network.Network(network.NetworkView{Frame: frame.Frame{Node: "kiln", Now: frame.StoryNow, Assets: assets}, Remote: "192.0.2.7:5000",
+		Doors: []network.Door{{Transport: wire.WebSocket, URL: "ws://kiln/ws", Over: "TCP"}}, Lanes: []wire.LaneTraffic{{Lane: wire.LaneAgent, Class: "high", Rate: 1500, MaxWriters: 4}}}))
 	if got := doc.one(t, with("data-f", "remote")).text(); got != "192.0.2.7:5000" {
 		t.Errorf("the browser is at %q", got)
 	}
@@ -29,7 +30,7 @@ func TestNetworkPage(t *testing.T) {
 
 func TestRateText(t *testing.T) {
 	for want, rate := range map[string]int64{"no bound": 0, "10 MB/s": 10e6, "500 KB/s": 500e3, "1.25 GB/s": 1.25e9} {
-		if got := RateText(rate, wire.LaneBulk); got != want {
+		if got := network.RateText(rate, wire.LaneBulk); got != want {
 			t.Errorf("%d is %q, want %q", rate, got, want)
 		}
 	}

@@ -116,16 +116,16 @@ func names(rows []node) []string {
 func assets(name string) string { return "/static/" + name + "?v=1" }
 
 func fleetView(agents ...wire.Agent) FleetView {
-	return FleetView{Agents: agents, Types: storyTypes(), Node: "n", Version: "v", Epoch: "e", Now: storyNow, Assets: assets}
+	return FleetView{Agents: agents, Types: storyTypes(), Node: "n", Version: "v", Epoch: "e", Now: frame.StoryNow, Assets: assets}
 }
 
 func running(id string, created time.Duration) wire.Agent {
-	return wire.Agent{ID: wire.AgentID(id), Name: id, Type: "shell", Status: wire.StatusRunning, Activity: wire.ActivityIdle, CreatedAt: storyNow.Add(-created)}
+	return wire.Agent{ID: wire.AgentID(id), Name: id, Type: "shell", Status: wire.StatusRunning, Activity: wire.ActivityIdle, CreatedAt: frame.StoryNow.Add(-created)}
 }
 
 func failing(id string) wire.Agent {
 	a := running(id, time.Hour)
-	a.Status, a.Activity, a.Reason, a.ExitedAt, a.Exit = wire.StatusExited, "", wire.ReasonFailed, ago(time.Minute), &wire.Exit{Code: 3}
+	a.Status, a.Activity, a.Reason, a.ExitedAt, a.Exit = wire.StatusExited, "", wire.ReasonFailed, frame.StoryAgo(time.Minute), &wire.Exit{Code: 3}
 	return a
 }
 
@@ -340,7 +340,7 @@ func TestHostileText(t *testing.T) {
 	fleet := fleetView(a, q)
 	fleet.Types, fleet.Node, fleet.Version, fleet.Epoch = types, hostile, hostile, hostile
 	fleet.Filter = FleetFilter{Query: hostile}
-	agentView := AgentView{Agent: a, Events: events, Lifecycle: events, Type: types[0], Node: hostile, Version: hostile, Epoch: hostile, Now: storyNow, Assets: assets}
+	agentView := AgentView{Agent: a, Events: events, Lifecycle: events, Type: types[0], Node: hostile, Version: hostile, Epoch: hostile, Now: frame.StoryNow, Assets: assets}
 	for name, c := range map[string]templ.Component{
 		"fleet": Fleet(fleet), "agent": AgentPage(agentView),
 		"login":   Login(LoginView{Token: hostile, Next: hostile, Node: hostile, Nonce: "n"}),
@@ -367,7 +367,7 @@ func TestHostileText(t *testing.T) {
 
 // TestContentSecurityPolicy: the policy allows no inline script or style on the dashboard's pages.
 func TestContentSecurityPolicy(t *testing.T) {
-	v := AgentView{Agent: storyAgents()[0], Events: storyEvents(), Type: storyTypes()[0], Now: storyNow, Assets: assets}
+	v := AgentView{Agent: storyAgents()[0], Events: storyEvents(), Type: storyTypes()[0], Now: frame.StoryNow, Assets: assets}
 	for name, c := range map[string]templ.Component{"fleet": Fleet(fleetView(storyAgents()...)), "agent": AgentPage(v), "stories": Stories(assets)} {
 		doc := render(t, c)
 		for d := range doc.Descendants() {
@@ -387,7 +387,7 @@ func TestContentSecurityPolicy(t *testing.T) {
 func TestAgentPage(t *testing.T) {
 	a := storyAgents()[0]
 	a.Argv = []string{"sh", "-c", "echo 'a b'", ""}
-	v := AgentView{Agent: a, Events: storyEvents(), Cursor: 99, Earlier: true, Type: storyTypes()[1], Now: storyNow, Assets: assets, Theme: "dark"}
+	v := AgentView{Agent: a, Events: storyEvents(), Cursor: 99, Earlier: true, Type: storyTypes()[1], Now: frame.StoryNow, Assets: assets, Theme: "dark"}
 	doc := render(t, AgentPage(v))
 	root := doc.one(t, with("id", "agent"))
 	if c, _ := root.attr("data-cursor"); c != "99" {
@@ -425,7 +425,7 @@ func TestAgentPage(t *testing.T) {
 
 // What the log dropped is said on top of the output, and where it is missing.
 func TestAgentPageSaysWhatWasDropped(t *testing.T) {
-	from, to := storyNow.Add(-time.Hour), storyNow.Add(-time.Minute)
+	from, to := frame.StoryNow.Add(-time.Hour), frame.StoryNow.Add(-time.Minute)
 	d := &wire.Dropped{Amount: wire.Amount{Events: 12, Bytes: 3 << 20}, From: from, To: to}
 	a := running("a", time.Second)
 	a.Dropped = d
@@ -433,7 +433,7 @@ func TestAgentPageSaysWhatWasDropped(t *testing.T) {
 		{Seq: 5, Type: wire.EventStdout, Data: wire.EventData{Text: "half "}},
 		{Seq: 90, Type: wire.EventStdout, Data: wire.EventData{Text: "a line\n"}, Dropped: d},
 	}
-	doc := render(t, AgentPage(AgentView{Agent: a, Events: events, Now: storyNow, Assets: assets}))
+	doc := render(t, AgentPage(AgentView{Agent: a, Events: events, Now: frame.StoryNow, Assets: assets}))
 	want := "3 MiB from " + words.Clock(from) + " to " + words.Clock(to) + " are no longer there: the log was full."
 	if n := doc.one(t, with("id", "dropped")); n.is("hidden") || n.text() != want {
 		t.Errorf("it says %q, want %q", n.text(), want)
@@ -443,7 +443,7 @@ func TestAgentPageSaysWhatWasDropped(t *testing.T) {
 		t.Errorf("lines %q, want %q", got, want)
 	}
 	a.Dropped = nil
-	if doc := render(t, AgentPage(AgentView{Agent: a, Now: storyNow, Assets: assets})); !doc.one(t, with("id", "dropped")).is("hidden") {
+	if doc := render(t, AgentPage(AgentView{Agent: a, Now: frame.StoryNow, Assets: assets})); !doc.one(t, with("id", "dropped")).is("hidden") {
 		t.Error("something is said to be missing that is not")
 	}
 }
@@ -453,7 +453,7 @@ func TestAgentPageRendersABoundedPart(t *testing.T) {
 		{Seq: 5, Type: wire.EventStdout, Data: wire.EventData{Text: "first\n"}},
 		{Seq: 9, Type: wire.EventStdout, Data: wire.EventData{Text: strings.Repeat("x\n", MaxLines+10)}},
 	}
-	doc := render(t, AgentPage(AgentView{Agent: running("a", time.Second), Events: events, Cursor: 9, Now: storyNow, Assets: assets}))
+	doc := render(t, AgentPage(AgentView{Agent: running("a", time.Second), Events: events, Cursor: 9, Now: frame.StoryNow, Assets: assets}))
 	if n := len(doc.all(class("ln"))); n != MaxLines {
 		t.Errorf("%d lines, want %d", n, MaxLines)
 	}
@@ -472,7 +472,7 @@ func TestAgentPageHasItsTimelineWhateverWasPrinted(t *testing.T) {
 		Events:    []wire.Event{{Seq: 900, Type: wire.EventStdout, Data: wire.EventData{Text: "late\n"}}},
 		Earlier:   true,
 		Lifecycle: []wire.Event{{Seq: 3, Type: wire.EventSpawned}, {Seq: 4, Type: wire.EventStarted}},
-		Now:       storyNow, Assets: assets,
+		Now:       frame.StoryNow, Assets: assets,
 	}
 	doc := render(t, AgentPage(v))
 	var got []string

@@ -5,24 +5,21 @@ import (
 	"strings"
 	"time"
 
+	"skein.dev/skein/ui/frame"
 	"skein.dev/skein/webtransport/wire"
 )
 
 // The stories' sample data: an agent in every state, with the text that breaks layouts.
 
-var storyNow = time.Date(2026, 3, 4, 14, 30, 0, 0, time.UTC)
-
-func ago(d time.Duration) *time.Time { t := storyNow.Add(-d); return &t }
-
 func storyAgent(i int, name, kind string, status wire.Status, edit func(*wire.Agent)) wire.Agent {
 	a := wire.Agent{
 		ID: wire.AgentID(fmt.Sprintf("a%012s", strings.ToLower(fmt.Sprintf("%x", 0x9e3779b9*(i+7))))), Num: uint32(i + 1), Name: name, Type: kind,
 		Kind: wire.KindExec, Node: "workstation", Generation: 1, Desired: wire.DesiredRun, Status: status,
-		CreatedAt: storyNow.Add(-time.Duration(i*i*37+12) * time.Second), Rev: 1,
+		CreatedAt: frame.StoryNow.Add(-time.Duration(i*i*37+12) * time.Second), Rev: 1,
 	}
 	if status == wire.StatusRunning {
 		a.Activity = wire.ActivityRunning
-		a.StartedAt, a.LastHeartbeat = ago(time.Minute), ago(time.Second)
+		a.StartedAt, a.LastHeartbeat = frame.StoryAgo(time.Minute), frame.StoryAgo(time.Second)
 		a.Process = &wire.Process{PID: 41000 + i, Group: 41000 + i, StartTime: 1}
 		a.Usage = wire.Usage{CPU: float64(i%7) * 0.137, RSS: int64(i+1) * 7 << 20, Processes: 1 + i%3}
 	}
@@ -33,7 +30,7 @@ func storyAgent(i int, name, kind string, status wire.Status, edit func(*wire.Ag
 }
 
 func ended(reason wire.Reason, exit wire.Exit, d time.Duration) func(*wire.Agent) {
-	return func(a *wire.Agent) { a.Reason, a.Exit, a.ExitedAt = reason, &exit, ago(d) }
+	return func(a *wire.Agent) { a.Reason, a.Exit, a.ExitedAt = reason, &exit, frame.StoryAgo(d) }
 }
 
 func said(line string) func(*wire.Agent) { return func(a *wire.Agent) { a.LastLine = line } }
@@ -75,17 +72,17 @@ func storyAgents() []wire.Agent {
 
 // storyBadged has agents of which there is more to say than their status.
 func storyBadged() []wire.Agent {
-	soon := storyNow.Add(12 * time.Second)
+	soon := frame.StoryNow.Add(12 * time.Second)
 	return []wire.Agent{
 		storyAgent(20, "summarizer", "coder", wire.StatusRunning, func(a *wire.Agent) {
 			a.Tasks, a.Done, a.LastLine = []wire.TaskID{"t9e3779b9kqp", "t0123456789ab"}, 12, "page 3 of 9"
 		}),
 		storyAgent(21, "waiter", "coder", wire.StatusRunning, func(a *wire.Agent) { a.Activity = wire.ActivityIdle }),
 		storyAgent(22, "stuck", "coder", wire.StatusRunning, func(a *wire.Agent) {
-			a.Stalled, a.StalledSince, a.Tasks, a.Restarts = true, ago(4*time.Minute), []wire.TaskID{"t9e3779b9kqp"}, 1
+			a.Stalled, a.StalledSince, a.Tasks, a.Restarts = true, frame.StoryAgo(4*time.Minute), []wire.TaskID{"t9e3779b9kqp"}, 1
 		}),
 		storyAgent(28, "held", "coder", wire.StatusRunning, func(a *wire.Agent) { a.Suspended = true }),
-		storyAgent(23, "silent", "coder", wire.StatusUnknown, func(a *wire.Agent) { a.LastHeartbeat = ago(70 * time.Second) }),
+		storyAgent(23, "silent", "coder", wire.StatusUnknown, func(a *wire.Agent) { a.LastHeartbeat = frame.StoryAgo(70 * time.Second) }),
 		storyAgent(24, "flaky", "coder", wire.StatusPending, func(a *wire.Agent) { a.RestartAt, a.Restarts, a.Exit = &soon, 2, &wire.Exit{Code: 1} }),
 		storyAgent(25, "looping", "coder", wire.StatusPending, func(a *wire.Agent) {
 			a.RestartAt, a.Restarts, a.CrashLoop, a.Exit = &soon, 5, true, &wire.Exit{Code: 1, Message: "the licence has run out"}
@@ -105,7 +102,7 @@ func storyTurns() []wire.Event {
 		{Type: wire.EventHealth, Data: wire.EventData{Text: "lost: no sign of life for 3s; it is killed"}},
 		{Type: wire.EventCrashed, Data: wire.EventData{Exit: &wire.Exit{Code: 1}, Text: "it starts again in 2s"}},
 	} {
-		e.Seq, e.Time = uint64(i+1), storyNow.Add(time.Duration(i-10)*9*time.Second)
+		e.Seq, e.Time = uint64(i+1), frame.StoryNow.Add(time.Duration(i-10)*9*time.Second)
 		out = append(out, e)
 	}
 	return out
@@ -124,7 +121,7 @@ func storyEvents() []wire.Event {
 	var out []wire.Event
 	add := func(t wire.EventType, d wire.EventData) {
 		n := len(out)
-		out = append(out, wire.Event{Seq: uint64(n*3 + 11), Time: storyNow.Add(time.Duration(n-40) * 7 * time.Second), Type: t, Subject: id, Actor: map[bool]string{true: "dashboard"}[n == 0], Data: d})
+		out = append(out, wire.Event{Seq: uint64(n*3 + 11), Time: frame.StoryNow.Add(time.Duration(n-40) * 7 * time.Second), Type: t, Subject: id, Actor: map[bool]string{true: "dashboard"}[n == 0], Data: d})
 	}
 	text := func(t wire.EventType, s string) { add(t, wire.EventData{Text: s}) }
 	text(wire.EventSpawned, "")

@@ -7,6 +7,7 @@ import (
 
 	"github.com/a-h/templ"
 
+	"skein.dev/skein/ui/artifact"
 	"skein.dev/skein/ui/frame"
 	"skein.dev/skein/ui/words"
 	"skein.dev/skein/webtransport/wire"
@@ -20,7 +21,7 @@ type TaskView struct {
 	Below []Twig      // the tasks below it, at most MaxBelow in all
 	Total int         // how many there are below it
 	Types []wire.AgentType
-	Kept  Kept // its artifacts
+	Kept  artifact.Kept // its artifacts
 
 	tasks []wire.Task // below it, in no order
 }

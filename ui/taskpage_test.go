@@ -11,6 +11,7 @@ import (
 
 	"github.com/a-h/templ"
 
+	"skein.dev/skein/ui/frame"
 	"skein.dev/skein/ui/words"
 	"skein.dev/skein/webtransport/wire"
 )
@@ -23,11 +24,11 @@ func tasksView(tasks ...wire.Task) TasksView {
 
 func submitted(name string, num uint64, place int) wire.Task {
 	return wire.Task{ID: wire.TaskID("t" + name), Num: num, State: wire.TaskSubmitted, TaskSpec: wire.TaskSpec{Name: name, Type: "coder"},
-		Position: place, Waiting: "3 of 3 coder busy", CreatedAt: storyNow.Add(-time.Minute)}
+		Position: place, Waiting: "3 of 3 coder busy", CreatedAt: frame.StoryNow.Add(-time.Minute)}
 }
 
 func ending(name string, num uint64, state wire.TaskState, before time.Duration) wire.Task {
-	return wire.Task{ID: wire.TaskID("t" + name), Num: num, State: state, TaskSpec: wire.TaskSpec{Name: name, Type: "shell"}, EndedAt: ago(before), CreatedAt: storyNow.Add(-time.Hour)}
+	return wire.Task{ID: wire.TaskID("t" + name), Num: num, State: state, TaskSpec: wire.TaskSpec{Name: name, Type: "shell"}, EndedAt: frame.StoryAgo(before), CreatedAt: frame.StoryNow.Add(-time.Hour)}
 }
 
 // shownTasks are the names in a part of the queue, or in a column of the board.
@@ -259,7 +260,7 @@ func TestTaskPageActs(t *testing.T) {
 		wire.TaskSubmitted: "cancel", wire.TaskWorking: "cancel stop", wire.TaskInputRequired: "cancel stop", wire.TaskCompleted: "",
 		wire.TaskFailed: "retry", wire.TaskCanceled: "retry", wire.TaskRejected: "retry",
 	} {
-		doc := render(t, Task(taskView(wire.Task{ID: "tx", State: state, CreatedAt: storyNow})))
+		doc := render(t, Task(taskView(wire.Task{ID: "tx", State: state, CreatedAt: frame.StoryNow})))
 		var can []string
 		for _, f := range doc.all(has("data-act")) {
 			if f.is("hidden") {
@@ -379,8 +380,8 @@ func TestTaskPayloads(t *testing.T) {
 }
 
 func TestAdmissionBannerIsOnEveryPage(t *testing.T) {
-	closed := wire.Admission{Closed: true, Since: ago(time.Minute), Actor: "skein stop", Reason: "stop of all"}
-	fleet, agent, tasks, one := fleetView(), AgentView{Now: storyNow, Assets: assets}, tasksView(), taskView(wire.Task{ID: "tx"})
+	closed := wire.Admission{Closed: true, Since: frame.StoryAgo(time.Minute), Actor: "skein stop", Reason: "stop of all"}
+	fleet, agent, tasks, one := fleetView(), AgentView{Now: frame.StoryNow, Assets: assets}, tasksView(), taskView(wire.Task{ID: "tx"})
 	for _, on := range []bool{false, true} {
 		if on {
 			fleet.Admission, agent.Admission, tasks.Admission, one.Admission = closed, closed, closed, closed

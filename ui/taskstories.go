@@ -15,14 +15,14 @@ func storyTask(i int, name, typ string, state wire.TaskState, edit func(*wire.Ta
 	t := wire.Task{
 		ID: wire.TaskID(fmt.Sprintf("t%012s", strings.ToLower(fmt.Sprintf("%x", 0x9e3779b9*(i+3))))), Num: uint64(i + 1), State: state, Actor: "dashboard",
 		TaskSpec:  wire.TaskSpec{Name: name, Type: typ, Queue: wire.DefaultQueue, Priority: wire.PriorityNormal, Input: wire.Payload{Text: "the input of " + name}, Retry: wire.Retry{Max: 3}},
-		CreatedAt: storyNow.Add(-time.Duration(i*i*11+40) * time.Second), LastTry: 3,
+		CreatedAt: frame.StoryNow.Add(-time.Duration(i*i*11+40) * time.Second), LastTry: 3,
 	}
 	if state != wire.TaskSubmitted && state != wire.TaskRejected {
 		t.Attempt = 1
-		t.Runs = []wire.Run{{Attempt: 1, Agent: "a000000000abc", AgentName: typ + "-1", StartedAt: *ago(30 * time.Second)}}
+		t.Runs = []wire.Run{{Attempt: 1, Agent: "a000000000abc", AgentName: typ + "-1", StartedAt: *frame.StoryAgo(30 * time.Second)}}
 	}
 	if state.Terminal() {
-		t.EndedAt = ago(time.Duration(i*i) * time.Second)
+		t.EndedAt = frame.StoryAgo(time.Duration(i*i) * time.Second)
 	}
 	if edit != nil {
 		edit(&t)
@@ -42,11 +42,11 @@ func storyTasks() []wire.Task {
 		storyTask(0, "which way", "coder", wire.TaskInputRequired, nil),
 		storyTask(1, "fix the build", "coder", wire.TaskWorking, func(t *wire.Task) {
 			t.Priority = wire.PriorityCritical
-			t.Progress = []wire.Progress{{Time: *ago(20 * time.Second), Text: "reading 412 files"}, {Time: *ago(4 * time.Second), Text: "running the tests", Fraction: 0.62}}
+			t.Progress = []wire.Progress{{Time: *frame.StoryAgo(20 * time.Second), Text: "reading 412 files"}, {Time: *frame.StoryAgo(4 * time.Second), Text: "running the tests", Fraction: 0.62}}
 		}),
 		storyTask(2, "a name that somebody typed without thinking about how wide a column of a table might be", "coder", wire.TaskWorking, func(t *wire.Task) {
 			t.Attempt = 2
-			t.Progress = []wire.Progress{{Time: *ago(4 * time.Second), Text: strings.Repeat("a step that takes its time ", 6)}}
+			t.Progress = []wire.Progress{{Time: *frame.StoryAgo(4 * time.Second), Text: strings.Repeat("a step that takes its time ", 6)}}
 		}),
 		storyTask(3, "review", "", wire.TaskSubmitted, func(t *wire.Task) {
 			t.Capabilities, t.Priority = []string{"code", "review"}, wire.PriorityHigh
@@ -60,9 +60,9 @@ func storyTasks() []wire.Task {
 		}),
 		storyTask(7, "publish", "shell", wire.TaskSubmitted, waiting(0, "for 2 of 3 tasks: fix the build, write the docs")),
 		storyTask(8, "crawl", "shell", wire.TaskSubmitted, func(t *wire.Task) {
-			at := storyNow.Add(7 * time.Second)
+			at := frame.StoryNow.Add(7 * time.Second)
 			t.NotBefore, t.Attempt, t.Failure, t.Message = &at, 1, wire.FailAgentLost, "its agent ended: killed by SIGKILL"
-			t.Runs = []wire.Run{{Attempt: 1, Agent: "a000000000abc", AgentName: "shell-4", StartedAt: *ago(time.Minute), EndedAt: ago(3 * time.Second), Failure: wire.FailAgentLost, Message: "its agent ended: killed by SIGKILL"}}
+			t.Runs = []wire.Run{{Attempt: 1, Agent: "a000000000abc", AgentName: "shell-4", StartedAt: *frame.StoryAgo(time.Minute), EndedAt: frame.StoryAgo(3 * time.Second), Failure: wire.FailAgentLost, Message: "its agent ended: killed by SIGKILL"}}
 		}),
 		storyTask(9, "count words", "shell", wire.TaskCompleted, func(t *wire.Task) { t.Result = &wire.Payload{Text: "  412 words\n"} }),
 		storyTask(10, "render", "shell", wire.TaskCompleted, func(t *wire.Task) {
@@ -114,7 +114,7 @@ func storyView(id wire.TaskID) TaskView {
 }
 
 func storyFrame() frame.Frame {
-	return frame.Frame{Node: "workstation", Version: "dev", Now: storyNow, Assets: func(name string) string { return "/static/" + name }}
+	return frame.Frame{Node: "workstation", Version: "dev", Now: frame.StoryNow, Assets: func(name string) string { return "/static/" + name }}
 }
 
 // storyTakers are types that take tasks, each in another way.
@@ -129,14 +129,14 @@ func storyTakers() []wire.AgentType {
 // storyRetried is a task with everything that a timeline can have.
 func storyRetried() wire.Task {
 	t := storyTask(30, "retried", "coder", wire.TaskFailed, nil)
-	t.Attempt, t.DeadLetter, t.Failure, t.Message, t.EndedAt = 3, true, wire.FailTransient, "try me later", ago(10*time.Second)
+	t.Attempt, t.DeadLetter, t.Failure, t.Message, t.EndedAt = 3, true, wire.FailTransient, "try me later", frame.StoryAgo(10*time.Second)
 	t.Runs = []wire.Run{
-		{Attempt: 1, Agent: "a000000000abc", AgentName: "coder-1", StartedAt: *ago(10 * time.Minute), EndedAt: ago(8 * time.Minute), Failure: wire.FailAgentLost, Message: "its agent ended: killed by SIGKILL"},
-		{Attempt: 2, Agent: "a000000000abd", AgentName: "coder-2", StartedAt: *ago(7 * time.Minute), EndedAt: ago(3 * time.Minute), Failure: wire.FailRunTimeout},
-		{Attempt: 3, Agent: "a000000000abe", AgentName: "coder-3", StartedAt: *ago(2 * time.Minute), EndedAt: ago(10 * time.Second), Failure: wire.FailTransient, Message: "try me later"},
+		{Attempt: 1, Agent: "a000000000abc", AgentName: "coder-1", StartedAt: *frame.StoryAgo(10 * time.Minute), EndedAt: frame.StoryAgo(8 * time.Minute), Failure: wire.FailAgentLost, Message: "its agent ended: killed by SIGKILL"},
+		{Attempt: 2, Agent: "a000000000abd", AgentName: "coder-2", StartedAt: *frame.StoryAgo(7 * time.Minute), EndedAt: frame.StoryAgo(3 * time.Minute), Failure: wire.FailRunTimeout},
+		{Attempt: 3, Agent: "a000000000abe", AgentName: "coder-3", StartedAt: *frame.StoryAgo(2 * time.Minute), EndedAt: frame.StoryAgo(10 * time.Second), Failure: wire.FailTransient, Message: "try me later"},
 	}
-	t.Progress = []wire.Progress{{Time: *ago(90 * time.Second), Text: "half of it", Fraction: 0.5}, {Time: *ago(80 * time.Second), Fraction: 0.75}}
-	t.Late = []wire.Late{{Time: *ago(5 * time.Second), Attempt: 1, Agent: "a000000000abc", Text: "here it is, after all"}, {Time: *ago(4 * time.Second), Attempt: 2, Agent: "a000000000abd", Failed: true, Text: "canceled"}}
+	t.Progress = []wire.Progress{{Time: *frame.StoryAgo(90 * time.Second), Text: "half of it", Fraction: 0.5}, {Time: *frame.StoryAgo(80 * time.Second), Fraction: 0.75}}
+	t.Late = []wire.Late{{Time: *frame.StoryAgo(5 * time.Second), Attempt: 1, Agent: "a000000000abc", Text: "here it is, after all"}, {Time: *frame.StoryAgo(4 * time.Second), Attempt: 2, Agent: "a000000000abd", Failed: true, Text: "canceled"}}
 	return t
 }
 

@@ -50,7 +50,7 @@ func taskStories() templ.Component {
 				}()
 			}
 			ctx = templ.InitializeContext(ctx)
-			templ_7745c5c3_Err = frame.Admission(wire.Admission{Closed: true, Since: ago(5 * time.Minute), Actor: "skein stop", Reason: "stop of all"}, storyNow).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = frame.Admission(wire.Admission{Closed: true, Since: frame.StoryAgo(5 * time.Minute), Actor: "skein stop", Reason: "stop of all"}, frame.StoryNow).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -58,13 +58,13 @@ func taskStories() templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = frame.Admission(wire.Admission{Types: []string{"coder", "shell"}, Since: ago(time.Second), Actor: "dashboard"}, storyNow).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = frame.Admission(wire.Admission{Types: []string{"coder", "shell"}, Since: frame.StoryAgo(time.Second), Actor: "dashboard"}, frame.StoryNow).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
 			return nil
 		})
-		templ_7745c5c3_Err = story("Admission").Render(templ.WithChildren(ctx, templ_7745c5c3_Var2), templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = frame.Story("Admission").Render(templ.WithChildren(ctx, templ_7745c5c3_Var2), templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -110,7 +110,7 @@ func taskStories() templ.Component {
 			}
 			return nil
 		})
-		templ_7745c5c3_Err = story("Task status").Render(templ.WithChildren(ctx, templ_7745c5c3_Var3), templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = frame.Story("Task status").Render(templ.WithChildren(ctx, templ_7745c5c3_Var3), templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -132,7 +132,7 @@ func taskStories() templ.Component {
 			}
 			return nil
 		})
-		templ_7745c5c3_Err = story("Queue").Render(templ.WithChildren(ctx, templ_7745c5c3_Var4), templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = frame.Story("Queue").Render(templ.WithChildren(ctx, templ_7745c5c3_Var4), templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -163,7 +163,7 @@ func taskStories() templ.Component {
 			}
 			return nil
 		})
-		templ_7745c5c3_Err = story("Board").Render(templ.WithChildren(ctx, templ_7745c5c3_Var5), templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = frame.Story("Board").Render(templ.WithChildren(ctx, templ_7745c5c3_Var5), templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -185,7 +185,7 @@ func taskStories() templ.Component {
 			}
 			return nil
 		})
-		templ_7745c5c3_Err = story("Selected tasks").Render(templ.WithChildren(ctx, templ_7745c5c3_Var6), templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = frame.Story("Selected tasks").Render(templ.WithChildren(ctx, templ_7745c5c3_Var6), templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -215,7 +215,7 @@ func taskStories() templ.Component {
 			}
 			return nil
 		})
-		templ_7745c5c3_Err = story("No tasks").Render(templ.WithChildren(ctx, templ_7745c5c3_Var7), templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = frame.Story("No tasks").Render(templ.WithChildren(ctx, templ_7745c5c3_Var7), templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -237,7 +237,7 @@ func taskStories() templ.Component {
 			}
 			return nil
 		})
-		templ_7745c5c3_Err = story("No task matches").Render(templ.WithChildren(ctx, templ_7745c5c3_Var8), templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = frame.Story("No task matches").Render(templ.WithChildren(ctx, templ_7745c5c3_Var8), templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -261,7 +261,7 @@ func taskStories() templ.Component {
 			}
 			return nil
 		})
-		templ_7745c5c3_Err = story("Types that take tasks").Render(templ.WithChildren(ctx, templ_7745c5c3_Var9), templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = frame.Story("Types that take tasks").Render(templ.WithChildren(ctx, templ_7745c5c3_Var9), templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -279,7 +279,7 @@ func taskStories() templ.Component {
 			ctx = templ.InitializeContext(ctx)
 			for _, t := range append(storyTasks(), storyRetried()) {
 				if words.BannerKind(&t) != "" {
-					templ_7745c5c3_Err = taskBanner(&t, storyNow).Render(ctx, templ_7745c5c3_Buffer)
+					templ_7745c5c3_Err = taskBanner(&t, frame.StoryNow).Render(ctx, templ_7745c5c3_Buffer)
 					if templ_7745c5c3_Err != nil {
 						return templ_7745c5c3_Err
 					}
@@ -287,7 +287,7 @@ func taskStories() templ.Component {
 			}
 			return nil
 		})
-		templ_7745c5c3_Err = story("What a task's page says first").Render(templ.WithChildren(ctx, templ_7745c5c3_Var10), templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = frame.Story("What a task's page says first").Render(templ.WithChildren(ctx, templ_7745c5c3_Var10), templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -311,7 +311,7 @@ func taskStories() templ.Component {
 			}
 			return nil
 		})
-		templ_7745c5c3_Err = story("Payloads").Render(templ.WithChildren(ctx, templ_7745c5c3_Var11), templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = frame.Story("Payloads").Render(templ.WithChildren(ctx, templ_7745c5c3_Var11), templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -341,7 +341,7 @@ func taskStories() templ.Component {
 			}
 			return nil
 		})
-		templ_7745c5c3_Err = story("Results and child tasks").Render(templ.WithChildren(ctx, templ_7745c5c3_Var12), templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = frame.Story("Results and child tasks").Render(templ.WithChildren(ctx, templ_7745c5c3_Var12), templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -363,7 +363,7 @@ func taskStories() templ.Component {
 			}
 			return nil
 		})
-		templ_7745c5c3_Err = story("Results, none yet").Render(templ.WithChildren(ctx, templ_7745c5c3_Var13), templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = frame.Story("Results, none yet").Render(templ.WithChildren(ctx, templ_7745c5c3_Var13), templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -385,7 +385,7 @@ func taskStories() templ.Component {
 			}
 			for _, t := range []wire.Task{storyRetried(), storyRetrying()} {
 				for _, m := range words.TaskTimeline(&t) {
-					templ_7745c5c3_Err = taskMoment(m, storyNow).Render(ctx, templ_7745c5c3_Buffer)
+					templ_7745c5c3_Err = taskMoment(m, frame.StoryNow).Render(ctx, templ_7745c5c3_Buffer)
 					if templ_7745c5c3_Err != nil {
 						return templ_7745c5c3_Err
 					}
@@ -397,7 +397,7 @@ func taskStories() templ.Component {
 			}
 			return nil
 		})
-		templ_7745c5c3_Err = story("A task's timeline").Render(templ.WithChildren(ctx, templ_7745c5c3_Var14), templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = frame.Story("A task's timeline").Render(templ.WithChildren(ctx, templ_7745c5c3_Var14), templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -445,7 +445,7 @@ func storyQueue(v TasksView) templ.Component {
 
 func storyPayloads() []panelView {
 	with := func(p wire.Payload) panelView {
-		return resultPanel(&wire.Task{State: wire.TaskCompleted, Result: &p}, storyNow)
+		return resultPanel(&wire.Task{State: wire.TaskCompleted, Result: &p}, frame.StoryNow)
 	}
 	return []panelView{
 		with(wire.Payload{Text: "plain text\nin two lines, with a <script>alert(1)</script>"}),
@@ -453,8 +453,8 @@ func storyPayloads() []panelView {
 		with(wire.Payload{Text: strings.Repeat("a line without an end ", 60)}),
 		with(wire.Payload{Base64: []byte{0xff, 0xfe}}),
 		with(wire.Payload{}),
-		resultPanel(&storyTasks()[1], storyNow),
-		resultPanel(&storyTasks()[2], storyNow),
+		resultPanel(&storyTasks()[1], frame.StoryNow),
+		resultPanel(&storyTasks()[2], frame.StoryNow),
 	}
 }
 

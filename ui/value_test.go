@@ -7,6 +7,8 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"skein.dev/skein/ui/artifact"
+	"skein.dev/skein/ui/memory"
 	"skein.dev/skein/ui/words"
 	"skein.dev/skein/webtransport/wire"
 )
@@ -87,13 +89,13 @@ func TestValues(t *testing.T) {
 		check("EntryURL", c, words.EntryURL(c.Namespace, c.Key), c.URL)
 	}
 	for _, c := range table.Versions {
-		check("versionWord", c.Entry, versionWord(&c.Entry), c.Word)
+		check("versionWord", c.Entry, memory.VersionWord(&c.Entry), c.Word)
 	}
 	for _, c := range table.Artifacts {
-		check("ArtifactState", c.Artifact, ArtifactState(&c.Artifact, now), c.State)
-		check("ArtifactWord", c.Artifact, ArtifactWord(&c.Artifact, now), c.Word)
-		check("ArtifactSize", c.Artifact, ArtifactSize(&c.Artifact), c.Size)
-		if got := ArtifactDone(&c.Artifact); got != c.Done {
+		check("ArtifactState", c.Artifact, artifact.ArtifactState(&c.Artifact, now), c.State)
+		check("ArtifactWord", c.Artifact, artifact.ArtifactWord(&c.Artifact, now), c.Word)
+		check("ArtifactSize", c.Artifact, artifact.ArtifactSize(&c.Artifact), c.Size)
+		if got := artifact.ArtifactDone(&c.Artifact); got != c.Done {
 			t.Errorf("ArtifactDone of %v = %v, want %v", c.Artifact, got, c.Done)
 		}
 	}

@@ -30,53 +30,6 @@ type FleetView struct {
 	Admission wire.Admission
 }
 
-// AgentView is the page of one agent.
-type AgentView struct {
-	Agent   wire.Agent
-	Type    wire.AgentType // zero when the type is no longer configured
-	Events  []wire.Event   // the last ones, in order, at most MaxEvents
-	Cursor  uint64         // the seq of the last of Events; live events follow after it
-	Earlier bool           // there are events before Events
-
-	Lifecycle        []wire.Event // what happened to it, the last of them, in order, at most MaxLifecycle; Events has only those among its output
-	EarlierLifecycle bool         // there are some before Lifecycle
-
-	Node    wire.NodeID
-	Version string
-	Epoch   string
-	Now     time.Time
-	Assets  frame.Assets
-	Theme   string
-
-	Admission wire.Admission
-	Kept      Kept
-}
-
-// MaxEvents is how many events an agent's page is rendered with.
-const MaxEvents = 500
-
-// MaxLifecycle is how many events of what happened to an agent its page is rendered with.
-const MaxLifecycle = 200
-
-// LoginView is the page behind a login URL. It posts the token, so that a link preview does not use it up. Strangers
-// get no static file: its style and script are inline, under Nonce.
-type LoginView struct {
-	Token string
-	Next  string // where to go afterwards, a path; may be empty
-	Node  wire.NodeID
-	Nonce string // of the content security policy; without one the page has neither style nor script, and works
-}
-
-// RefusedView is the page for whoever may not see, or for what is not there. It stands alone.
-type RefusedView struct {
-	Status int
-	Title  string // empty: after Status
-	Detail string // what to do; empty: after Status
-	Nonce  string
-
-	Back, BackWord string // a link away from here, and its words; empty: to the fleet
-}
-
 // FleetFilter is what the fleet page shows, and in which order. It stands in the page's URL.
 type FleetFilter struct {
 	Query string // a part of name, id, type, argv or last line
@@ -291,10 +244,6 @@ const MaxRows = 100
 
 func (v FleetView) page() frame.Page {
 	return frame.Frame{Node: v.Node, Version: v.Version, Epoch: v.Epoch, Now: v.Now, Assets: v.Assets, Theme: v.Theme, Admission: v.Admission}.Page("Fleet", "fleet.js", "/", true)
-}
-
-func (v AgentView) page() frame.Page {
-	return frame.Frame{Node: v.Node, Version: v.Version, Epoch: v.Epoch, Now: v.Now, Assets: v.Assets, Theme: v.Theme, Admission: v.Admission}.Page(v.Agent.Name, "agent.js", "/", false)
 }
 
 // starter is an agent that an empty fleet offers to spawn.

@@ -1,5 +1,5 @@
 /**
- * How artifacts are written. The same rules stand in ui/artifacts.go, for the first render; ui/testdata/value.json holds
+ * How artifacts are written. The same rules stand in ui/artifact/artifacts.go, for the first render; ui/testdata/value.json holds
  * both.
  */
 import { at } from '../lib/base.js'
@@ -49,7 +49,7 @@ export const shortHash = (sum) => sum.slice(0, 10)
 export const contentURL = (id) => at(`/artifacts/${encodeURIComponent(id)}/content`)
 
 /**
- * Fills the component ui/artifacts.templ calls artifactRow in.
+ * Fills the component ui/artifact/artifacts.templ calls artifactRow in.
  * @param {HTMLElement} el
  * @param {Artifact} a
  * @param {(id: string) => string | undefined} nameOf agents

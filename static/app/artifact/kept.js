@@ -8,7 +8,7 @@ const LOOK_MS = 3000
 const MAX_KEPT = 5
 
 /**
- * Keeps the list of an agent's or a task's artifacts on its page up to date: the component ui/artifacts.templ calls kept.
+ * Keeps the list of an agent's or a task's artifacts on its page up to date: the component ui/artifact/artifacts.templ calls kept.
  * @param {Skein} skein
  */
 export function kept(skein) {

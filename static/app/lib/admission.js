@@ -6,7 +6,7 @@ import { failed, toast } from './toast.js'
 /** @import { Admission } from '../../client/types.js' */
 
 /**
- * That nothing starts, and of which types; '' while admission is open for all. The same rules stand in ui/frame.go.
+ * That nothing starts, and of which types; '' while admission is open for all. The same rules stand in ui/frame/frame.go.
  * @param {Admission | undefined} a
  */
 export function admissionText(a) {

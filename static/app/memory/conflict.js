@@ -9,7 +9,7 @@ import { shownValue, textOf, valueBytes, writerAgent, writerWord } from './value
 /** @import { MemoryEntry } from '../../client/types.js' */
 /** @import { MemoryInit } from '../../client/memory.js' */
 
-/** Two made something of one value: theirs is stored, yours is not. The component ui/entry.templ calls conflict. */
+/** Two made something of one value: theirs is stored, yours is not. The component ui/memory/entry.templ calls conflict. */
 export class Conflict {
   #root = one(document, '#conflict')
   #f = (/** @type {string} */ name) => field(this.#root, name)

@@ -10,7 +10,7 @@ import { entryURL, marked, spaceURL, writerAgent, writerWord } from './value.js'
 
 const MAX_HITS = 50
 
-/** The search for words, and what it found: the component ui/memory.templ calls searchResults. */
+/** The search for words, and what it found: the component ui/memory/memory.templ calls searchResults. */
 export class MemorySearch {
   #skein
   #namespace

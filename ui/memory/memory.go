@@ -1,4 +1,4 @@
-package ui
+package memory
 
 import (
 	"cmp"
@@ -214,7 +214,7 @@ func hitsText(s *MemorySearchView) string {
 }
 
 // versionWord says what a change was.
-func versionWord(e *wire.MemoryEntry) string {
+func VersionWord(e *wire.MemoryEntry) string {
 	switch {
 	case e.Deleted && e.ExpiresAt != nil && e.Writer == "server":
 		return "Expired"
@@ -231,7 +231,7 @@ func goneText(e *wire.MemoryEntry, names map[string]string) string {
 	switch {
 	case e.Revision == 0:
 		return "There is no such entry."
-	case versionWord(e) == "Expired":
+	case VersionWord(e) == "Expired":
 		return "It expired. What it held is kept for a while, and can be restored."
 	}
 	return "It was deleted by " + words.WriterWord(e.Writer, names) + ". What it held is kept for a while, and can be restored."
