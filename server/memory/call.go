@@ -3,7 +3,6 @@ package memory
 import (
 	"context"
 	"encoding/json"
-	"slices"
 
 	"skein.dev/skein/server/noun"
 	"skein.dev/skein/webtransport/wire"
@@ -69,23 +68,4 @@ func (m *Memory) Call(ctx context.Context, by noun.Caller, method string, params
 		})
 	}
 	return nil, wire.Errorf(wire.CodeMethodNotFound, "memory has no method %.64q", method).WithSupported(methods)
-}
-
-// may checks a namespace against those that a caller may touch. The error names those of them that exist.
-func (m *Memory) may(by noun.Caller, namespace string) error {
-	if by.Namespaces == nil || by.Namespaces(namespace) {
-		return nil
-	}
-	return wire.Errorf(wire.CodeUnauthorized, "namespace %.64q is not this caller's", namespace).WithField("namespace").WithSupported(m.mine(by))
-}
-
-// mine lists the namespaces that hold something and are allowed.
-func (m *Memory) mine(by noun.Caller) []string {
-	names := []string{}
-	for _, ns := range m.Namespaces().Namespaces {
-		if by.Namespaces == nil || by.Namespaces(ns.Name) {
-			names = append(names, ns.Name)
-		}
-	}
-	return slices.Clip(names)
 }

@@ -131,3 +131,13 @@ func (m *Memory) makeRoom(ctx context.Context, namespace, key string) error {
 	}
 	return nil
 }
+
+// write is a change on its way.
+type write struct {
+	entry      *wire.MemoryEntry // as it shall become, but for its times and revisions
+	ttl        time.Duration
+	ifRevision *uint64
+	mark       string
+
+	leftover uint64 // a deletion that the book does not know: its purge was announced and not done
+}

@@ -10,11 +10,7 @@ import (
 	"skein.dev/skein/webtransport/wire"
 )
 
-const (
-	// answerBudget bounds, in bytes of JSON, the entries of one answer.
-	answerBudget = wire.MaxMessage - 32<<10
-	maxList      = 1000
-)
+const maxList = 1000
 
 // Retrieve gives an entry with its value. It is not to be changed. Its error is CodeNotFound, with an empty entry.
 func (m *Memory) Retrieve(ctx context.Context, p wire.MemoryKeyParams) (*wire.MemoryEntry, error) {
@@ -50,20 +46,6 @@ func (m *Memory) peek(namespace, key string) (e *wire.MemoryEntry, held bool, er
 		return nil, false, wire.Errorf(wire.CodeNotFound, "there is no %q in namespace %s", key, namespace).WithField("key")
 	}
 	return it.entry, it.held, nil
-}
-
-// withValue reads the value of an entry whose value is not held.
-func (m *Memory) withValue(ctx context.Context, e *wire.MemoryEntry) (*wire.MemoryEntry, error) {
-	full, err := m.store.MemoryAt(ctx, e.Revision)
-	if err != nil {
-		return nil, err
-	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if it := m.book.find(e.Namespace, e.Key); it != nil {
-		m.book.hold(it, full)
-	}
-	return full, nil
 }
 
 // List gives a page of a namespace's keys.
@@ -223,4 +205,23 @@ func (m *Memory) getMany(ctx context.Context, by noun.Caller, keys []wire.Memory
 		results[i] = wire.MemoryOne{Entry: e, Error: m.told(err)}
 	}
 	return results
+}
+
+// may checks a namespace against those that a caller may touch. The error names those of them that exist.
+func (m *Memory) may(by noun.Caller, namespace string) error {
+	if by.Namespaces == nil || by.Namespaces(namespace) {
+		return nil
+	}
+	return wire.Errorf(wire.CodeUnauthorized, "namespace %.64q is not this caller's", namespace).WithField("namespace").WithSupported(m.mine(by))
+}
+
+// mine lists the namespaces that hold something and are allowed.
+func (m *Memory) mine(by noun.Caller) []string {
+	names := []string{}
+	for _, ns := range m.Namespaces().Namespaces {
+		if by.Namespaces == nil || by.Namespaces(ns.Name) {
+			names = append(names, ns.Name)
+		}
+	}
+	return slices.Clip(names)
 }

@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"sync"
 	"time"
-	"unicode"
-	"unicode/utf8"
 
 	"skein.dev/skein/server/noun"
 	"skein.dev/skein/webtransport/wire"
@@ -20,14 +18,6 @@ const (
 	contentText     = "text/plain"
 	contentBytes    = "application/octet-stream"
 	conflictBackoff = 2 * time.Millisecond
-)
-
-var (
-	errConflict = wire.Errorf(wire.CodeConflict, "")
-	errNotFound = wire.Errorf(wire.CodeNotFound, "")
-	errFull     = errors.New("the next change drops one whose mark is not noted")
-	// errUnknown: an earlier try of the same request may lie in the store's input, whatever this one met.
-	errUnknown = wire.Errorf(wire.CodeOutcomeUnknown, "the store does not answer, or others change this entry all the time; whether the change was made is not known")
 )
 
 // Store sets a value, and gives its entry, without the value. Its errors are CodeInvalidParams, CodeTooLarge,
@@ -81,17 +71,6 @@ func (m *Memory) SetMany(ctx context.Context, by noun.Caller, p wire.MemorySetMa
 	return manyResult(m.setMany(ctx, by, p.Entries))
 }
 
-// manyResult answers several writes. When it is not known what became of one, the request is to be sent again: those that
-// were made are found by their marks.
-func manyResult(results []wire.MemoryOne) (wire.MemoryManyResult, error) {
-	for _, r := range results {
-		if r.Error != nil && r.Error.Code == wire.CodeOutcomeUnknown {
-			return wire.MemoryManyResult{}, r.Error
-		}
-	}
-	return wire.MemoryManyResult{Results: results}, nil
-}
-
 func (m *Memory) setMany(ctx context.Context, by noun.Caller, entries []wire.MemoryStoreParams) []wire.MemoryOne {
 	results := make([]wire.MemoryOne, len(entries))
 	chains := map[[2]string][]int{} // the entries of each key
@@ -123,28 +102,6 @@ func (m *Memory) setMany(ctx context.Context, by noun.Caller, entries []wire.Mem
 	}
 	all.Wait()
 	return results
-}
-
-// told is an error as one of several answers has it.
-func (m *Memory) told(err error) *wire.Error {
-	if err == nil {
-		return nil
-	}
-	e := wire.AsError(err)
-	if e.Code == wire.CodeInternal {
-		m.log.Error("a request to memory failed", "err", err)
-	}
-	return e
-}
-
-// write is a change on its way.
-type write struct {
-	entry      *wire.MemoryEntry // as it shall become, but for its times and revisions
-	ttl        time.Duration
-	ifRevision *uint64
-	mark       string
-
-	leftover uint64 // a deletion that the book does not know: its purge was announced and not done
 }
 
 // planned is a write that fits what the book says now.
@@ -344,53 +301,4 @@ func (m *Memory) reserve(namespace, key string, old *wire.MemoryEntry, size int)
 		sp.release(key)
 		b.tidy(sp)
 	}, nil
-}
-
-func checkMany(field string, n int) error {
-	if n < 1 || n > wire.MaxMemoryBulk {
-		return wire.Errorf(wire.CodeInvalidParams, "%s has %d parts; 1 to %d are allowed", field, n, wire.MaxMemoryBulk).WithField(field)
-	}
-	return nil
-}
-
-func checkName(namespace, key string) error {
-	if err := checkNamespace(namespace); err != nil {
-		return err
-	}
-	switch {
-	case key == "":
-		return wire.Errorf(wire.CodeInvalidParams, "the key is missing").WithField("key")
-	case len(key) > wire.MaxMemoryKey:
-		return wire.Errorf(wire.CodeTooLarge, "the key has %d bytes, the limit is %d", len(key), wire.MaxMemoryKey).WithField("key")
-	case !utf8.ValidString(key) || !noControls(key):
-		return wire.Errorf(wire.CodeInvalidParams, "a key is UTF-8 without control characters").WithField("key")
-	}
-	return nil
-}
-
-func checkNamespace(ns string) error {
-	ok := ns != "" && ns[0] != '.' && ns[0] != '_' && ns[0] != '-'
-	for i := range len(ns) {
-		c := ns[i]
-		ok = ok && (c >= 'a' && c <= 'z' || c >= '0' && c <= '9' || c == '.' || c == '_' || c == '-')
-	}
-	switch {
-	case ns == "":
-		return wire.Errorf(wire.CodeInvalidParams, "the namespace is missing").WithField("namespace")
-	case len(ns) > wire.MaxMemoryNamespace:
-		return wire.Errorf(wire.CodeTooLarge, "the namespace has %d characters, the limit is %d", len(ns), wire.MaxMemoryNamespace).WithField("namespace")
-	case !ok:
-		return wire.Errorf(wire.CodeInvalidParams, "a namespace is made of a-z, 0-9, '.', '_' and '-', and starts with a letter or a digit").WithField("namespace")
-	}
-	return nil
-}
-
-// noControls reports whether a text has no control characters.
-func noControls(s string) bool {
-	for _, r := range s {
-		if unicode.IsControl(r) {
-			return false
-		}
-	}
-	return true
 }
