@@ -48,14 +48,14 @@ func (c *Client) connect(ctx context.Context) (*link, wire.Policy, error) {
 }
 
 const (
-	// A WebSocket looks for WebTransport a second after it opened and then ever more rarely, give or take. A return that did not
-	// last for flapTime doubles the first pause.
+	// A client on a WebSocket tries WebTransport a second after the WebSocket opened, and then less and less often, with jitter.
+	// A return to WebTransport that did not last for flapTime doubles the first pause.
 	returnMin = 3 * time.Second
 	returnMax = time.Minute
 	flapTime  = time.Minute
 	maxFlaps  = 4
 
-	// Between two looks it knocks, which costs a packet: every knockMin to knockMax. A knock that is answered is worth a look.
+	// Between two attempts the client sends a probe, one packet, every knockMin to knockMax. An answer makes it try at once.
 	knockMin  = time.Second
 	knockMax  = 3 * time.Second
 	knockWait = time.Second
@@ -67,7 +67,8 @@ func (c *Client) better(ctx context.Context, l *link) *link {
 	b.reset()
 	sleep(ctx, time.Second+b.next())
 	for ctx.Err() == nil {
-		// Something in between may pass a handshake and no knock, so that a look is due without an answer too, if a short one.
+		// Something on the path may pass a handshake and drop the probe, so that an attempt is due without an answer too. It gets
+		// less time.
 		patience := retryTimeout
 		answered := c.knock(ctx, l.doors, time.Now().Add(time.Second+b.next()))
 		if answered {
@@ -152,7 +153,7 @@ func (e *StatusError) Unwrap() error {
 	return e.Err
 }
 
-// final reports whether trying again is of no use: /connect refuses the token, or every door the version.
+// final reports whether trying again is of no use: /connect refused the token, or every endpoint refused the version.
 func final(err error) bool {
 	var de doorsError
 	if errors.As(err, &de) {
@@ -184,7 +185,7 @@ func stale(err error) bool {
 	return errors.As(err, &ce) && (ce.Code == uint32(wire.CloseUnauthorized) || ce.Code == uint32(wire.CloseTicketExpired))
 }
 
-// doorsError is what each door said, of a race that none won.
+// doorsError holds the errors of the endpoints of a race that none of them won.
 type doorsError []error
 
 func (e doorsError) Error() string   { return errors.Join(e...).Error() }
@@ -354,7 +355,7 @@ func reasonFor(kind wire.Transport, reason string) string {
 	return reason
 }
 
-// closeLosers closes the sessions of doors that came too late. Their contexts ended with the race.
+// closeLosers closes the sessions that opened after the race was won. Their contexts ended with the race.
 func closeLosers(results <-chan attempt, n int) {
 	for range n {
 		if a := <-results; a.link != nil {
