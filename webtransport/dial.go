@@ -3,14 +3,12 @@ package webtransport
 import (
 	"context"
 	"crypto/tls"
-	"errors"
 	"fmt"
 	"net"
 	"net/http"
 	"net/netip"
 	"slices"
 	"strconv"
-	"sync"
 
 	"github.com/quic-go/quic-go"
 	"github.com/quic-go/quic-go/http3"
@@ -157,91 +155,4 @@ func (q *QUICConn) session(ctx context.Context, url string) (Session, error) {
 	s := newQUICSession(sess, q.conn, q.flow)
 	s.paths, s.remote = q.paths, q.paths.server
 	return s, nil
-}
-
-// Migrator is a session that can move to another local address while it lives.
-type Migrator interface {
-	// Migrate opens a path from a fresh socket and moves the connection to it once the server has answered there
-	// (RFC 9000, section 9). Until then, and on failure, everything stays where it was.
-	Migrate(ctx context.Context) error
-}
-
-// maxPaths bounds the sockets of one connection: each stays until the connection ends.
-const maxPaths = 16
-
-var errTooManyPaths = fmt.Errorf("webtransport: the connection moved %d times already", maxPaths-1)
-
-// paths are the sockets that a client's connection went through.
-type paths struct {
-	mask MaskConfig
-	to   net.Addr // the same for all
-
-	moving sync.Mutex // one migration at a time
-
-	mu      sync.Mutex
-	ended   bool
-	sockets []socket
-}
-
-type socket struct {
-	t  *quic.Transport
-	pc *mask.Conn
-}
-
-// server is where all paths lead: quic-go's own RemoteAddr must not be called while a connection moves.
-func (p *paths) server() net.Addr { return p.to }
-
-func (p *paths) open() (*quic.Transport, *mask.Conn, error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.ended {
-		return nil, nil, net.ErrClosed
-	}
-	if len(p.sockets) == maxPaths {
-		return nil, nil, errTooManyPaths
-	}
-	udp, err := net.ListenUDP("udp", nil)
-	if err != nil {
-		return nil, nil, err
-	}
-	pc := mask.New(udp, p.mask)
-	t := &quic.Transport{Conn: pc}
-	p.sockets = append(p.sockets, socket{t, pc})
-	return t, pc, nil
-}
-
-func (p *paths) close() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.ended = true
-	for _, s := range p.sockets {
-		s.t.Close()
-		s.pc.Close()
-	}
-	p.sockets = nil
-}
-
-func (s *quicSession) Migrate(ctx context.Context) error {
-	if s.paths == nil {
-		return errors.New("webtransport: a server's connection follows its client")
-	}
-	s.paths.moving.Lock()
-	defer s.paths.moving.Unlock()
-	t, pc, err := s.paths.open()
-	if err != nil {
-		return err
-	}
-	path, err := s.conn.AddPath(t)
-	if err == nil {
-		if err = path.Probe(ctx); err == nil {
-			err = path.Switch()
-		}
-	}
-	if err != nil {
-		return fmt.Errorf("move to another socket: %w", err)
-	}
-	flow := watch(pc, s.conn, s.paths.server)
-	s.flow.Swap(flow).Stop()
-	context.AfterFunc(s.conn.Context(), flow.Stop)
-	return nil
 }

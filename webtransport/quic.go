@@ -87,15 +87,6 @@ type QUICConfig struct {
 	flowControl *wt.Config // of tests; nil: flowControl
 }
 
-// MaskConfig says which connections send their packets twice, to hide loss (package mask).
-type MaskConfig = mask.Config
-
-// DefaultMaskCeiling is the rate up to which a connection counts as thin, in bits a second.
-const DefaultMaskCeiling = mask.DefaultCeiling
-
-// MaskState is whether a connection does, and why not.
-type MaskState = mask.State
-
 // QUICServer serves HTTP/3 and, through Upgrade, WebTransport sessions.
 type QUICServer struct {
 	wt       *wt.Server
