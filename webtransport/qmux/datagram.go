@@ -2,14 +2,9 @@ package qmux
 
 import (
 	"bytes"
-	"context"
-	"errors"
 	"slices"
 	"sync"
 )
-
-// errNoDatagrams is returned when the peer takes no datagrams at all.
-var errNoDatagrams = errors.New("qmux: the peer takes no datagrams")
 
 // datagrams are those that wait, DatagramQueue in each direction at most. Guarded by Session.mu.
 type datagrams struct {
@@ -19,103 +14,50 @@ type datagrams struct {
 	dropped uint64
 }
 
-// SendDatagram queues a copy of b for the peer, ahead of stream data, and never blocks. When DatagramQueue of them
-// wait, the oldest gives way. Before the peer's parameters have come it takes what fits in a record and drops it
-// later if it is more than the peer takes.
-func (s *Session) SendDatagram(b []byte) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.cause != nil {
-		return s.cause
+// queueDatagram queues a copy of b for the peer, in a queue of that length.
+func (d *datagrams) queueDatagram(b []byte, queue int) {
+	if len(d.outbox) == queue {
+		d.outbox = append(d.outbox[:0], d.outbox[1:]...)
+		d.dropped++
 	}
-	if s.peerKnown && s.peer.maxDatagramFrame == 0 {
-		return errNoDatagrams
-	}
-	if len(b) > s.datagramLimit() {
-		return ErrDatagramTooLarge
-	}
-	if len(s.outbox) == s.cfg.DatagramQueue {
-		s.outbox = append(s.outbox[:0], s.outbox[1:]...)
-		s.dropped++
-	}
-	s.outbox = append(s.outbox, bytes.Clone(b))
-	s.work.Signal()
-	return nil
+	d.outbox = append(d.outbox, bytes.Clone(b))
 }
 
-// ReceiveDatagram waits for the next datagram. Those that nobody waits for are kept up to DatagramQueue.
-func (s *Session) ReceiveDatagram(ctx context.Context) ([]byte, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for s.cause == nil && len(s.inbox) == 0 {
-		if err := wait(ctx, &s.arrived); err != nil {
-			return nil, err
-		}
-	}
-	if s.cause != nil {
-		return nil, s.cause
-	}
-	return shift(&s.inbox), nil
-}
-
-// MaxDatagramSize is the largest datagram that SendDatagram takes, in bytes; 0: the peer takes none, or its parameters
-// have not come yet.
-func (s *Session) MaxDatagramSize() int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if !s.peerKnown {
-		return 0
-	}
-	return s.datagramLimit()
-}
-
-func (s *Session) datagramLimit() int {
-	frame := s.recordLimit()
-	if s.peerKnown {
-		frame = int(min(uint64(frame), s.peer.maxDatagramFrame))
-	}
-	return max(frame-1-varintLen(uint64(frame)), 0)
-}
-
-// limitDatagrams drops what was queued before it was known that the peer does not take it.
-func (s *Session) limitDatagrams() {
-	limit, before := s.datagramLimit(), len(s.outbox)
-	s.outbox = slices.DeleteFunc(s.outbox, func(b []byte) bool {
-		return len(b) > limit || s.peer.maxDatagramFrame == 0
-	})
-	s.dropped += uint64(before - len(s.outbox))
+// limitDatagrams drops what was queued before it was known that the peer does not take it: what is longer than limit, or all
+// if that is negative.
+func (d *datagrams) limitDatagrams(limit int) {
+	before := len(d.outbox)
+	d.outbox = slices.DeleteFunc(d.outbox, func(b []byte) bool { return len(b) > limit })
+	d.dropped += uint64(before - len(d.outbox))
 }
 
 // appendDatagrams appends those that fit; full means that the next one needs a record of its own.
-func (s *Session) appendDatagrams(record []byte, limit int) (_ []byte, full bool) {
-	if !s.peerKnown {
-		return record, false
-	}
-	for len(s.outbox) > 0 {
-		f := frame{typ: typeDatagramLen, data: s.outbox[0]}
+func (d *datagrams) appendDatagrams(record []byte, limit int) (_ []byte, full bool) {
+	for len(d.outbox) > 0 {
+		f := frame{typ: typeDatagramLen, data: d.outbox[0]}
 		if len(record)+1+varintLen(uint64(len(f.data)))+len(f.data) > limit {
 			return record, true
 		}
 		record = f.append(record)
-		shift(&s.outbox)
+		shift(&d.outbox)
 	}
 	return record, false
 }
 
-func (s *Session) takeDatagram(f *frame, size int) error {
+func (d *datagrams) takeDatagram(f *frame, size int, cfg *Config) error {
 	n := 1 + len(f.data)
 	if f.typ == typeDatagramLen {
 		n += varintLen(uint64(len(f.data)))
 	}
-	if n > s.cfg.MaxDatagram {
-		return fault(ProtocolViolation, f.typ, "a datagram frame of %d bytes is larger than %d", n, s.cfg.MaxDatagram)
+	if n > cfg.MaxDatagram {
+		return fault(ProtocolViolation, f.typ, "a datagram frame of %d bytes is larger than %d", n, cfg.MaxDatagram)
 	}
-	if len(s.inbox) == s.cfg.DatagramQueue {
-		s.dropped++
+	if len(d.inbox) == cfg.DatagramQueue {
+		d.dropped++
 		return nil
 	}
-	s.inbox = append(s.inbox, retain(f.data, size))
-	s.arrived.Signal()
+	d.inbox = append(d.inbox, retain(f.data, size))
+	d.arrived.Signal()
 	return nil
 }
 

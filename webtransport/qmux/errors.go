@@ -117,3 +117,6 @@ func cutReason(reason string) string {
 	}
 	return strings.ToValidUTF8(reason, "")
 }
+
+// errNoDatagrams is returned when the peer takes no datagrams at all.
+var errNoDatagrams = errors.New("qmux: the peer takes no datagrams")

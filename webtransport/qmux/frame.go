@@ -1,5 +1,7 @@
 package qmux
 
+import "bytes"
+
 // Frame types (draft-ietf-quic-qmux, sections 4 and 13; RFC 9000, section 19; RFC 9221, section 4).
 const (
 	typePadding           = 0x00
@@ -162,4 +164,13 @@ func appendStreamHeader(b []byte, id, offset uint64, n int, fin bool) []byte {
 	b = appendVarint(b, id)
 	b = appendVarint(b, offset)
 	return appendVarint(b, uint64(n))
+}
+
+// retain gives bytes of a record that may be kept. They are copied unless they are the larger part of the record: else
+// a few bytes that nobody reads would hold all of it.
+func retain(data []byte, size int) []byte {
+	if 2*len(data) > size {
+		return data[:len(data):len(data)]
+	}
+	return bytes.Clone(data)
 }

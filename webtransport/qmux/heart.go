@@ -22,63 +22,53 @@ type heart struct {
 	got  uint64 // one more than the highest sequence that the peer sent
 }
 
-func (s *Session) startHeart() {
-	s.active = time.Now()
-	s.idle, s.interval = s.cfg.IdleTimeout, 0 // pings wait for the peer's parameters
-	s.timer = time.AfterFunc(time.Hour, s.beat)
-	s.rearm(s.active)
+// startHeart starts the timer, which calls beat.
+func (h *heart) startHeart(idle time.Duration, beat func()) {
+	h.active = time.Now()
+	h.idle, h.interval = idle, 0 // pings wait for the peer's parameters
+	h.timer = time.AfterFunc(time.Hour, beat)
+	h.rearm(h.active)
 }
 
-// meet applies the peer's idle timeout and sends the first ping.
-func (s *Session) meet() {
-	if peer := time.Duration(min(s.peer.maxIdleTimeout, 1<<40)) * time.Millisecond; peer > 0 {
-		s.idle = peer
-		if s.cfg.IdleTimeout > 0 {
-			s.idle = min(peer, s.cfg.IdleTimeout)
+// meet applies the peer's idle timeout. The first ping goes out now, and the next one after the interval.
+func (h *heart) meet(peer *params, cfg *Config) {
+	if theirs := time.Duration(min(peer.maxIdleTimeout, 1<<40)) * time.Millisecond; theirs > 0 {
+		h.idle = theirs
+		if cfg.IdleTimeout > 0 {
+			h.idle = min(theirs, cfg.IdleTimeout)
 		}
 	}
-	s.interval = s.cfg.KeepAlive
-	if s.idle > 0 && s.interval > 0 {
-		s.interval = min(s.interval, s.idle/3)
+	h.interval = cfg.KeepAlive
+	if h.idle > 0 && h.interval > 0 {
+		h.interval = min(h.interval, h.idle/3)
 	}
-	s.due |= duePing
 	now := time.Now()
-	s.nextPing = now.Add(s.interval)
-	s.rearm(now)
+	h.nextPing = now.Add(h.interval)
+	h.rearm(now)
 }
 
-// beat is the timer's: it sends a ping or ends a silent session.
-func (s *Session) beat() {
-	s.mu.Lock()
-	now := time.Now()
-	over := s.cause == nil && s.idle > 0 && now.Sub(s.active) >= s.idle
-	if over {
-		s.gone = true
-		s.end(ErrIdleTimeout, false, nil)
-	} else if s.cause == nil {
-		if s.interval > 0 && !now.Before(s.nextPing) {
-			s.nextPing = now.Add(s.interval)
-			s.due |= duePing
-			s.work.Signal()
-		}
-		s.rearm(now)
+// silent reports whether the peer has given no sign of life for the idle timeout.
+func (h *heart) silent(now time.Time) bool { return h.idle > 0 && now.Sub(h.active) >= h.idle }
+
+// takeTurn reports whether it is time for a ping, and sets the time of the next one.
+func (h *heart) takeTurn(now time.Time) bool {
+	if h.interval <= 0 || now.Before(h.nextPing) {
+		return false
 	}
-	s.mu.Unlock()
-	if over {
-		s.hangUp()
-	}
+	h.nextPing = now.Add(h.interval)
+	return true
 }
 
 // rearm sets the timer. A sign of life does not move it: it finds out when it fires.
-func (s *Session) rearm(now time.Time) {
+func (h *heart) rearm(now time.Time) {
 	next := now.Add(time.Hour)
-	if s.idle > 0 {
-		next = s.active.Add(s.idle)
+	if h.idle > 0 {
+		next = h.active.Add(h.idle)
 	}
-	if s.interval > 0 && s.nextPing.Before(next) {
-		next = s.nextPing
+	if h.interval > 0 && h.nextPing.Before(next) {
+		next = h.nextPing
 	}
-	s.timer.Reset(next.Sub(now))
+	h.timer.Reset(next.Sub(now))
 }
 
 func (h *heart) heard() { h.active, h.sentSinceGot = time.Now(), false }
@@ -96,21 +86,6 @@ func (h *heart) ping() uint64 {
 	return h.pings - 1
 }
 
-// gotPing notes a ping to answer. Only the highest is answered when several wait, as the draft allows (section 4.3): so
-// pings cannot pile up at a peer that does not read.
-func (s *Session) gotPing(seq uint64) error {
-	if s.cfg.Version == Draft02 && seq < s.got {
-		return fault(ProtocolViolation, typePing, "ping %d comes after ping %d", seq, s.got-1)
-	}
-	s.got = max(s.got, seq+1)
-	if s.due&duePong == 0 || seq > s.pong {
-		s.pong = seq
-	}
-	s.due |= duePong
-	s.work.Signal()
-	return nil
-}
-
 // gotPong takes a round trip if it answers the latest ping.
 func (h *heart) gotPong(seq uint64) error {
 	if seq >= h.pings {
@@ -126,12 +101,4 @@ func (h *heart) gotPong(seq uint64) error {
 	}
 	h.rtt += (sample - h.rtt) / 8 // the weight of RFC 9002, section 5.3
 	return nil
-}
-
-// RTT is the smoothed round trip of QX_PING; 0: not measured yet. It is measured when the session starts and at every
-// keep-alive, and includes the time that the peer's writer takes to send the answer.
-func (s *Session) RTT() time.Duration {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.rtt
 }

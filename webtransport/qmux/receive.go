@@ -1,7 +1,6 @@
 package qmux
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -95,7 +94,7 @@ func (s *Session) takeFrame(f *frame, size int) error {
 	case typePong:
 		return s.gotPong(f.value)
 	case typeDatagram, typeDatagramLen:
-		return s.takeDatagram(f, size)
+		return s.takeDatagram(f, size, &s.cfg)
 	default:
 		return s.takeStreamFrame(f, size)
 	}
@@ -109,8 +108,28 @@ func (s *Session) takeParams(f *frame) (err error) {
 	s.peerKnown = true
 	s.localLimit, s.out.limit = s.peer.maxStreamsBidi, s.peer.maxData
 	s.openable.Broadcast()
-	s.limitDatagrams()
-	s.meet()
+	limit := s.datagramLimit()
+	if s.peer.maxDatagramFrame == 0 {
+		limit = -1
+	}
+	s.limitDatagrams(limit)
+	s.meet(&s.peer, &s.cfg)
+	s.due |= duePing
+	s.work.Signal()
+	return nil
+}
+
+// gotPing notes a ping to answer. Only the highest is answered when several wait, as the draft allows (section 4.3): so
+// pings cannot pile up at a peer that does not read.
+func (s *Session) gotPing(seq uint64) error {
+	if s.cfg.Version == Draft02 && seq < s.got {
+		return fault(ProtocolViolation, typePing, "ping %d comes after ping %d", seq, s.got-1)
+	}
+	s.got = max(s.got, seq+1)
+	if s.due&duePong == 0 || seq > s.pong {
+		s.pong = seq
+	}
+	s.due |= duePong
 	s.work.Signal()
 	return nil
 }
@@ -237,13 +256,4 @@ func (s *Session) openPeer(index uint64) bool {
 	}
 	s.nextPeer++
 	return true
-}
-
-// retain gives bytes of a record that may be kept. They are copied unless they are the larger part of the record: else
-// a few bytes that nobody reads would hold all of it.
-func retain(data []byte, size int) []byte {
-	if 2*len(data) > size {
-		return data[:len(data):len(data)]
-	}
-	return bytes.Clone(data)
 }

@@ -130,9 +130,11 @@ func (s *Session) appendFrames(b []byte, limit int) []byte {
 		b = st.appendControl(b)
 		s.retire(st)
 	}
-	b, full := s.appendDatagrams(b, limit)
-	if full {
-		return b
+	if s.peerKnown {
+		var full bool
+		if b, full = s.appendDatagrams(b, limit); full {
+			return b
+		}
 	}
 	return s.appendStreams(b, limit)
 }

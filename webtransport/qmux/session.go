@@ -71,7 +71,7 @@ func start(conn Conn, cfg Config, server bool) *Session {
 		c.L = &s.mu
 	}
 	s.mu.Lock()
-	s.startHeart()
+	s.startHeart(s.cfg.IdleTimeout, s.beat)
 	s.mu.Unlock()
 	s.wg.Go(s.read)
 	s.wg.Go(s.write)
@@ -154,6 +154,27 @@ func (s *Session) Close(code uint32, reason string) error {
 	return nil
 }
 
+// beat is the timer's: it sends a ping or ends a silent session.
+func (s *Session) beat() {
+	s.mu.Lock()
+	now := time.Now()
+	over := s.cause == nil && s.silent(now)
+	if over {
+		s.gone = true
+		s.end(ErrIdleTimeout, false, nil)
+	} else if s.cause == nil {
+		if s.takeTurn(now) {
+			s.due |= duePing
+			s.work.Signal()
+		}
+		s.rearm(now)
+	}
+	s.mu.Unlock()
+	if over {
+		s.hangUp()
+	}
+}
+
 // end ends the session for cause, once, and wakes all who wait. With a last frame the connection lives on until the
 // peer has hung up, but CloseTimeout at most; else the caller calls hangUp after it has released mu.
 func (s *Session) end(cause error, flush bool, last *frame) bool {
@@ -183,6 +204,68 @@ func (s *Session) hangUp() {
 	s.work.Broadcast()
 	s.mu.Unlock()
 	s.conn.Close()
+}
+
+// SendDatagram queues a copy of b for the peer, ahead of stream data, and never blocks. When DatagramQueue of them
+// wait, the oldest gives way. Before the peer's parameters have come it takes what fits in a record and drops it
+// later if it is more than the peer takes.
+func (s *Session) SendDatagram(b []byte) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.cause != nil {
+		return s.cause
+	}
+	if s.peerKnown && s.peer.maxDatagramFrame == 0 {
+		return errNoDatagrams
+	}
+	if len(b) > s.datagramLimit() {
+		return ErrDatagramTooLarge
+	}
+	s.queueDatagram(b, s.cfg.DatagramQueue)
+	s.work.Signal()
+	return nil
+}
+
+// ReceiveDatagram waits for the next datagram. Those that nobody waits for are kept up to DatagramQueue.
+func (s *Session) ReceiveDatagram(ctx context.Context) ([]byte, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for s.cause == nil && len(s.inbox) == 0 {
+		if err := wait(ctx, &s.arrived); err != nil {
+			return nil, err
+		}
+	}
+	if s.cause != nil {
+		return nil, s.cause
+	}
+	return shift(&s.inbox), nil
+}
+
+// MaxDatagramSize is the largest datagram that SendDatagram takes, in bytes; 0: the peer takes none, or its parameters
+// have not come yet.
+func (s *Session) MaxDatagramSize() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.peerKnown {
+		return 0
+	}
+	return s.datagramLimit()
+}
+
+func (s *Session) datagramLimit() int {
+	frame := s.recordLimit()
+	if s.peerKnown {
+		frame = int(min(uint64(frame), s.peer.maxDatagramFrame))
+	}
+	return max(frame-1-varintLen(uint64(frame)), 0)
+}
+
+// RTT is the smoothed round trip of QX_PING; 0: not measured yet. It is measured when the session starts and at every
+// keep-alive, and includes the time that the peer's writer takes to send the answer.
+func (s *Session) RTT() time.Duration {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.rtt
 }
 
 // Stats counts what a session did.
