@@ -197,18 +197,6 @@ func (m *Message) append(b []byte) ([]byte, error) {
 	return append(b, '}', '\n'), nil
 }
 
-// Encode is json.Marshal without the escapes for HTML, which blow up what is full of <, > and & to six times its size:
-// a value that fits into a message must fit into the answer too.
-func Encode(v any) (json.RawMessage, error) {
-	var b bytes.Buffer
-	e := json.NewEncoder(&b)
-	e.SetEscapeHTML(false)
-	if err := e.Encode(v); err != nil {
-		return nil, err
-	}
-	return b.Bytes()[:b.Len()-1], nil // without its newline
-}
-
 // NewRequest makes a request line's message.
 func NewRequest(id json.RawMessage, method string, params any) (*Message, error) {
 	m := &Message{JSONRPC: "2.0", ID: id, Method: method}
@@ -257,4 +245,26 @@ func DecodeParams(params json.RawMessage, v any) error {
 		return Errorf(CodeInvalidParams, "%q must be %s, not %s", te.Field, te.Type, te.Value).WithField(te.Field)
 	}
 	return Errorf(CodeInvalidParams, "the parameters do not fit the method")
+}
+
+// Fitter is a result of many parts that has a shorter form for when the whole exceeds MaxResult. Fit gives it: it says of
+// itself what it left out.
+type Fitter interface {
+	Fit() any
+}
+
+// EncodeResult makes the JSON of a result, at most MaxResult bytes. Every answer goes through here, so that none is made
+// that its client can't read: what is too long is made to fit, and what can't be is CodeTooLarge.
+func EncodeResult(v any) (json.RawMessage, error) {
+	j, err := Encode(v)
+	if err != nil || len(j) <= MaxResult {
+		return j, err
+	}
+	size := len(j)
+	if f, ok := v.(Fitter); ok {
+		if j, err = Encode(f.Fit()); err != nil || len(j) <= MaxResult {
+			return j, err
+		}
+	}
+	return nil, Errorf(CodeTooLarge, "the result is too large: it has %d bytes, and a message takes %d (max_message); ask for less with limit, and go on with after", size, MaxMessage)
 }

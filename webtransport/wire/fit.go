@@ -1,89 +1,5 @@
 package wire
 
-import (
-	"encoding/json"
-	"unicode/utf8"
-)
-
-const (
-	// MaxLine is the longest line that a client reads: servers before paging sent longer ones than MaxMessage.
-	MaxLine = 16 << 20
-	// MaxResult bounds the result of an answer, in bytes of its JSON. The rest of MaxMessage is for what is around it.
-	MaxResult = MaxMessage - 4<<10
-	// MaxPage bounds the records of one page of a list, and PageBytes what they are as JSON. A page has one record at least.
-	MaxPage   = 1000
-	PageBytes = 512 << 10
-	// MaxRecord bounds, as JSON, what a request puts into one record beside its payload (argv, labels, environment …), so
-	// that every record fits into a message.
-	MaxRecord = 384 << 10
-	// MaxErrorMessage bounds Error.Message, in bytes, and maxSupported what Error.Data.Supported takes.
-	MaxErrorMessage = 1 << 10
-	maxSupported    = 32 << 10
-)
-
-// Fitter is a result of many parts that has a shorter form for when the whole exceeds MaxResult. Fit gives it: it says of
-// itself what it left out.
-type Fitter interface {
-	Fit() any
-}
-
-// EncodeResult makes the JSON of a result, at most MaxResult bytes. Every answer goes through here, so that none is made
-// that its client can't read: what is too long is made to fit, and what can't be is CodeTooLarge.
-func EncodeResult(v any) (json.RawMessage, error) {
-	j, err := Encode(v)
-	if err != nil || len(j) <= MaxResult {
-		return j, err
-	}
-	size := len(j)
-	if f, ok := v.(Fitter); ok {
-		if j, err = Encode(f.Fit()); err != nil || len(j) <= MaxResult {
-			return j, err
-		}
-	}
-	return nil, Errorf(CodeTooLarge, "the result is too large: it has %d bytes, and a message takes %d (max_message); ask for less with limit, and go on with after", size, MaxMessage)
-}
-
-// sized is a record that knows, without being encoded, how long it becomes in JSON at most.
-type sized interface {
-	EncodedLen() int
-}
-
-// EncodedSize is how many bytes of JSON v is, or a little less than it says.
-func EncodedSize(v any) int {
-	if s, ok := v.(sized); ok {
-		return s.EncodedLen()
-	}
-	j, err := Encode(v)
-	if err != nil {
-		return 0
-	}
-	return len(j)
-}
-
-// PageOf says how many of these records make a page: limit at most (0: MaxPage), and one at least if there is one.
-func PageOf[T any](all []T, limit int) int {
-	if limit <= 0 || limit > MaxPage {
-		limit = MaxPage
-	}
-	n, size := 0, 0
-	for n < len(all) && n < limit {
-		if size += EncodedSize(&all[n]) + 1; size > PageBytes && n > 0 {
-			break
-		}
-		n++
-	}
-	return n
-}
-
-// Pages splits records into pages. Without records there is none.
-func Pages[T any](all []T, limit int) (pages [][]T) {
-	for len(all) > 0 {
-		n := PageOf(all, limit)
-		pages, all = append(pages, all[:n:n]), all[n:]
-	}
-	return pages
-}
-
 // bounded gives an error that fits into a message, whatever of a request it repeats.
 func (e *Error) bounded() *Error {
 	if e == nil || len(e.Message) <= MaxErrorMessage && (e.Data == nil || len(e.Data.Supported) == 0 && len(e.Data.Field) <= MaxErrorMessage) {
@@ -104,17 +20,6 @@ func (e *Error) bounded() *Error {
 		b.Data = &data
 	}
 	return &b
-}
-
-// cutText gives the beginning of a text, at most n bytes with the mark of the cut.
-func cutText(s string, n int) string {
-	if len(s) <= n {
-		return s
-	}
-	const mark = "…"
-	for n -= len(mark); n > 0 && !utf8.RuneStart(s[n]); n-- {
-	}
-	return s[:max(n, 0)] + mark
 }
 
 // What is left of a text where many records share one answer, in bytes.
@@ -256,21 +161,6 @@ func (r MemoryManyResult) Fit() any {
 
 // Fit is that of its task.
 func (a Aggregate) Fit() any { return Aggregate{Task: a.Task.Fit().(Task)} }
-
-// lenOf is what texts are together in a JSON list.
-func lenOf[S ~string](all []S) (n int) {
-	for _, s := range all {
-		n += jsonLen(string(s)) + 3
-	}
-	return n
-}
-
-func lenOfMap(m map[string]string) (n int) {
-	for k, v := range m {
-		n += jsonLen(k) + jsonLen(v) + 6
-	}
-	return n
-}
 
 // EncodedLen is about how long the agent becomes in JSON, and not less.
 func (a *Agent) EncodedLen() int {

@@ -2,9 +2,7 @@ package wire
 
 import (
 	"slices"
-	"strings"
 	"time"
-	"unicode/utf8"
 )
 
 // MemoryEntry is one value that agents and people share.
@@ -46,24 +44,6 @@ func NewMemoryValue(b []byte) Payload {
 		return Payload{Base64: b}
 	}
 	return p
-}
-
-// jsonLen is how long a text becomes in JSON, without the quotation marks around it.
-func jsonLen(s string) int {
-	n := len(s)
-	for i, r := range s {
-		switch {
-		case r == '"' || r == '\\' || r == '\n' || r == '\r' || r == '\t' || r == '\b' || r == '\f':
-			n++
-		case r < 0x20:
-			n += 5 // \u00xx
-		case r == '\u2028' || r == '\u2029':
-			n += 3
-		case r == utf8.RuneError && !strings.HasPrefix(s[i:], "\ufffd"): // not UTF-8: \ufffd
-			n += 5
-		}
-	}
-	return n
 }
 
 // EncodedLen is about how long the entry becomes in JSON, and not less.

@@ -65,3 +65,20 @@ const (
 	// RaceDelay is how long a client waits for WebTransport before WebSocket joins the race.
 	RaceDelay = 500 * time.Millisecond
 )
+
+// How much goes into a message, and into its parts.
+const (
+	// MaxLine is the longest line that a client reads: servers before paging sent longer ones than MaxMessage.
+	MaxLine = 16 << 20
+	// MaxResult bounds the result of an answer, in bytes of its JSON. The rest of MaxMessage is for what is around it.
+	MaxResult = MaxMessage - 4<<10
+	// MaxPage bounds the records of one page of a list, and PageBytes what they are as JSON. A page has one record at least.
+	MaxPage   = 1000
+	PageBytes = 512 << 10
+	// MaxRecord bounds, as JSON, what a request puts into one record beside its payload (argv, labels, environment …), so
+	// that every record fits into a message.
+	MaxRecord = 384 << 10
+	// MaxErrorMessage bounds Error.Message, in bytes, and maxSupported what Error.Data.Supported takes.
+	MaxErrorMessage = 1 << 10
+	maxSupported    = 32 << 10
+)
