@@ -28,12 +28,8 @@ var largerCycles = map[string]int{
 	"server":              26,
 	"server/jet":          14,
 	"server/memory":       9,
-	"server/tasks":        8,
-	"webtransport":        6,
 	"webtransport/client": 13,
 	"webtransport/doctor": 10,
-	"webtransport/qmux":   7,
-	"webtransport/wire":   8,
 }
 
 // uses says which file of a package uses which other one, and one name for which it does.
