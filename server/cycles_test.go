@@ -27,7 +27,6 @@ const maxCycle = 5
 var largerCycles = map[string]int{
 	"server":              26,
 	"server/jet":          14,
-	"server/memory":       9,
 	"webtransport/client": 13,
 	"webtransport/doctor": 10,
 }
