@@ -1,6 +1,7 @@
 package server
 
 import (
+	"bytes"
 	"cmp"
 	"net/http"
 	"strings"
@@ -19,9 +20,27 @@ func (s *Server) do(r *http.Request, method string, params any) error {
 	if err != nil {
 		return err
 	}
+	if replaced(m.Params) {
+		return wire.Errorf(wire.CodeInvalidParams, "what was sent is not UTF-8 text")
+	}
 	who, _ := s.auth.request(r)
 	_, err = s.api.Call(r.Context(), api.Asker{Principal: who, Client: wire.ClientInfo{Name: "dashboard"}, Gone: r.Context().Done()}, m)
 	return err
+}
+
+// replaced reports whether the encoding to JSON put a replacement character where text was not UTF-8: it writes that one escaped,
+// and one that stood there as it is.
+func replaced(j []byte) bool {
+	for i := 0; i < len(j); i++ {
+		if j[i] != '\\' {
+			continue
+		}
+		if bytes.HasPrefix(j[i:], []byte(`\ufffd`)) {
+			return true
+		}
+		i++ // what is escaped, such as another backslash
+	}
+	return false
 }
 
 func (s *Server) postAdmission(w http.ResponseWriter, r *http.Request) {

@@ -3,6 +3,7 @@ package server
 import (
 	"net/http"
 	"net/url"
+	"strconv"
 	"syscall"
 	"testing"
 
@@ -40,5 +41,20 @@ func TestTheFormStopsEverything(t *testing.T) {
 	}
 	if adm := n.plane.Admission(); !adm.Closed || adm.Actor != "dashboard" {
 		t.Errorf("admission %+v, want it closed by the dashboard", adm)
+	}
+}
+
+// What is no UTF-8 is refused: on its way to the API it would become something else, and change an entry that nobody named.
+func TestAFormThatIsNoText(t *testing.T) {
+	n := start(t)
+	b := n.browser(t)
+	leads(t, "a key with a replacement character", b.post(t, "/memory", "namespace", "demo", "key", "k\ufffd", "value", "kept"), "/memory/demo/k%EF%BF%BD")
+	_, revision := n.holds(t, "demo", "k\ufffd")
+	wants(t, "a new entry", b.post(t, "/memory", "namespace", "demo", "key", "n\xff", "value", "x"), 400, "UTF-8")
+	wants(t, "a delete", b.post(t, "/memory/demo/k%FF", "do", "delete", "revision", strconv.FormatUint(revision, 10)), 404, "UTF-8")
+	for key, want := range map[string]string{"k\ufffd": "kept", "n\ufffd": ""} {
+		if got, _ := n.holds(t, "demo", key); got != want {
+			t.Errorf("%q holds %q", key, got)
+		}
 	}
 }
