@@ -3,6 +3,7 @@ package fleet
 import (
 	"context"
 	"log/slog"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -62,4 +63,48 @@ func (nobodys) HaltWide(noun.Caller, string, []wire.AgentID) []wire.TaskID { ret
 func (nobodys) Kick()                                                      {}
 func (nobodys) Halt(noun.Caller, []wire.TaskID) ([]wire.AgentID, []wire.TaskID, error) {
 	return nil, nil, nil
+}
+
+// watchedWork is the work of a fleet that counts, whenever it is kicked, who is alive.
+type watchedWork struct {
+	nobodys
+	kicked func()
+}
+
+func (w watchedWork) Kick() { w.kicked() }
+
+// A place under max_instances is free once its agent counts no longer; the scheduler, which had looked before, hears of that.
+func TestAnEndKicksTheScheduler(t *testing.T) {
+	store, err := jet.Open(t.Context(), jet.Config{Dir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer store.Close()
+	var f *Fleet
+	var free atomic.Bool
+	work := watchedWork{kicked: func() {
+		if _, all := f.census.count("scripted"); all == 0 {
+			free.Store(true)
+		}
+	}}
+	f = New(Options{
+		Store: store, WorkDir: t.TempDir(), Types: map[string]wire.AgentType{"scripted": {Name: "scripted", Kind: wire.KindScripted}},
+		Kinds: map[wire.Kind]runner.Kind{wire.KindScripted: &scripted.Kind{}}, Work: work, Closing: context.Background(),
+		StoreTimeout: time.Minute, Logger: slog.New(slog.DiscardHandler),
+	})
+	f.Begin()
+	defer f.End()
+	defer f.Close(t.Context())
+	res, err := f.Spawn(t.Context(), noun.Caller{Actor: "test"}, wire.SpawnParams{Type: "scripted", Script: "say x"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, err := f.agent(res.Agents[0].ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	<-a.ended
+	if !free.Load() {
+		t.Error("an agent ended, and the scheduler was not told that its place is free")
+	}
 }

@@ -131,6 +131,7 @@ func failed(e wire.Exit) bool { return e.Code != 0 || e.Signal != "" }
 func (a *agent) exited(reason wire.Reason, exit wire.Exit) {
 	exit.Message = noun.Clip(exit.Message)
 	a.core.census.died(a.id)
+	a.core.o.Work.Kick() // its place is free only now: the scheduler may have looked since its process ended
 	now := time.Now().UTC()
 	saved := a.update(true, func(rec *wire.Agent) {
 		rec.Status, rec.Reason, rec.Activity, rec.Question = wire.StatusExited, reason, wire.ActivityNone, ""

@@ -45,3 +45,32 @@ func TestRecoveryLooksForItsOwnProcesses(t *testing.T) {
 		}
 	}
 }
+
+// TestCloseLooksForLeftovers: what an agent left behind that ended long ago is looked for once more when the server stops.
+func TestCloseLooksForLeftovers(t *testing.T) {
+	t.Parallel()
+	store, err := jet.Open(t.Context(), jet.Config{Dir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer store.Close()
+	left := []wire.Leftover{{Process: wire.Process{PID: 4711, StartTime: 1}}}
+	rec := wire.Agent{ID: "aleft", Node: "here", Status: wire.StatusExited, Exit: &wire.Exit{Leftovers: left}}
+	if err := store.PutAgent(t.Context(), &rec); err != nil {
+		t.Fatal(err)
+	}
+	looked := 0
+	f := New(Options{Store: store, Node: "here", Work: nobodys{}, Closing: context.Background(), StoreTimeout: time.Minute, Logger: slog.New(slog.DiscardHandler),
+		Leftovers: func(context.Context, wire.AgentID, []wire.Leftover, time.Duration) []wire.Leftover {
+			looked++
+			return nil
+		}})
+	if err := f.Open(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	reports := f.Close(t.Context())
+	f.End()
+	if looked != 1 || len(reports) != 1 || reports[0].Cleared != 1 {
+		t.Errorf("it was looked for %d times, the reports are %+v", looked, reports)
+	}
+}

@@ -182,7 +182,8 @@ func (f *Fleet) Input(ctx context.Context, actor string, in wire.InputParams) er
 	return err
 }
 
-// Close stops every agent and waits for the last event. Nothing may be started any more. End it then.
+// Close stops every agent, looks once more for what those left behind that had ended, and waits for the last event. Nothing may
+// be started any more. End it then.
 func (f *Fleet) Close(ctx context.Context) []wire.StopReport {
 	f.mu.Lock()
 	if !f.closed {
@@ -190,7 +191,8 @@ func (f *Fleet) Close(ctx context.Context) []wire.StopReport {
 	}
 	f.closed = true
 	f.mu.Unlock()
-	res := f.haltAll(ctx, "server", f.living())
+	agents := slices.DeleteFunc(f.all(), func(a *agent) bool { rec := a.record(); return !rec.Status.Alive() && !rec.LeftBehind() })
+	res := f.haltAll(ctx, "server", agents)
 	f.running.Wait()
 	return res
 }
