@@ -57,6 +57,7 @@ func (k kind) Start(ctx context.Context, l runner.Launch, sink runner.Sink) (run
 	s.Session = inner
 	s.in, _ = runner.As[runner.Inputter](inner)
 	if s.in == nil {
+		s.hears.stop()
 		inner.Stop(ctx, 0)
 		return nil, runner.SpawnError("agents of this kind have no standard input, and take no tasks by lines")
 	}

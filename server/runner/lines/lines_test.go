@@ -2,8 +2,11 @@ package lines
 
 import (
 	"bytes"
+	"context"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"skein.dev/skein/server/noun"
 	"skein.dev/skein/server/runner"
@@ -82,6 +85,28 @@ func FuzzHear(f *testing.F) {
 		}
 		if !bytes.Equal(got, want) {
 			t.Fatalf("the output is %.200q, want %.200q", got, want)
+		}
+	})
+}
+
+// mute is a kind whose agents print, and have no standard input.
+type mute struct{ runner.Kind }
+
+func (mute) Start(_ context.Context, _ runner.Launch, sink runner.Sink) (runner.Session, error) {
+	sink(runner.Output{Stream: wire.EventStdout, Bytes: []byte(`{"jsonrpc":"2.0","id":1,"method":"heartbeat"}` + "\n")})
+	return mutes{}, nil
+}
+
+type mutes struct{ runner.Session }
+
+func (mutes) Stop(context.Context, time.Duration) (bool, []wire.Leftover) { return false, nil }
+
+// What waits to be answered goes when there is nobody to answer: a goroutine that stays is an error of the bubble.
+func TestAnAgentWithoutStandardInput(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		_, err := Over(mute{}).Start(t.Context(), runner.Launch{}, func(runner.Event) error { return nil })
+		if wire.AsError(err).Code != wire.CodeSpawnFailed {
+			t.Error(err)
 		}
 	})
 }

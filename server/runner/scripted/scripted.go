@@ -271,6 +271,9 @@ func (s *session) echo() *wire.Exit {
 	}
 	for {
 		line, ok := s.line()
+		if c := s.work.canceled(); c != nil && !open(c) { // play lets go of the task
+			return nil
+		}
 		if !ok { // play sees a stop
 			s.inputEnded = open(s.stopped)
 			return nil

@@ -449,3 +449,20 @@ func code(t testing.TB, err error) wire.ErrorCode {
 	}
 	return e.Code
 }
+
+// A script that echoes its input within a task lets go of the task when it is canceled, and prints nothing for that.
+func TestScriptedLetsGoOfAnEcho(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		run, sink := play(t, "take\necho")
+		sink.block = make(chan struct{}) // a script that spins stays at its first line
+		defer close(sink.block)
+		run.Deliver(t.Context(), &wire.Task{ID: "t1"})
+		synctest.Wait()
+		run.Cancel(t.Context(), "t1")
+		synctest.Wait()
+		want := []string{"0s idle", "0s running", `0s t1 result "" agent_error canceled`}
+		if got := sink.all(); !slices.Contains(got, want[2]) || slices.ContainsFunc(got, func(l string) bool { return strings.Contains(l, "stdout") }) {
+			t.Errorf("%q, want %q", got, want)
+		}
+	})
+}
