@@ -239,13 +239,15 @@ test('a spawn that waited longer than the server remembers is not sent again', l
   peer.onrequest = () => true
   const spawn = skein.spawn({ type: 'shell' })
   const list = skein.list()
-  await eventually(() => peer.requests.length === 2)
+  await eventually(() => peer.requests.length >= 2) // more, if another transport took over meanwhile
+  const spawns = () => peer.requests.filter((m) => m.method === 'agent.spawn').length
+  const sent = spawns()
   peer.onrequest = () => false
   t.mock.timers.enable({ apis: ['Date'], now: Date.now() + 10 * 60_000 })
   peer.session.drop()
   await assert.rejects(spawn, { name: 'SkeinError', kind: 'outcome_unknown' })
   assert.equal((await list).total, 0)
-  assert.equal(peer.requests.filter((m) => m.method === 'agent.spawn').length, 1)
+  assert.equal(spawns(), sent)
 })
 
 test('without follow the events that are there come, then the end', limit, async (t) => {
