@@ -28,7 +28,6 @@ var largerCycles = map[string]int{
 	"server":              26,
 	"server/jet":          14,
 	"webtransport/client": 13,
-	"webtransport/doctor": 10,
 }
 
 // uses says which file of a package uses which other one, and one name for which it does.
