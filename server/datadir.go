@@ -43,17 +43,20 @@ type dataDir struct {
 const lockPatience = time.Second
 
 // take takes the folder's lock.
-func (d *dataDir) take() (err error) {
-	for begin := time.Now(); time.Since(begin) < lockPatience; time.Sleep(20 * time.Millisecond) {
-		if err = unix.Flock(int(d.lock.Fd()), unix.LOCK_EX|unix.LOCK_NB); !errors.Is(err, unix.EWOULDBLOCK) {
+func (d *dataDir) take(patience time.Duration) error {
+	for begin := time.Now(); ; time.Sleep(20 * time.Millisecond) {
+		err := unix.Flock(int(d.lock.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+		if !errors.Is(err, unix.EWOULDBLOCK) || time.Since(begin) >= patience {
 			return err
 		}
 	}
-	return err
 }
 
 // openDataDir makes what is missing and takes the lock.
-func openDataDir(path string) (*dataDir, error) {
+func openDataDir(path string) (*dataDir, error) { return openDataDirWithin(path, lockPatience) }
+
+// openDataDirWithin waits for the lock with a patience of its own.
+func openDataDirWithin(path string, patience time.Duration) (*dataDir, error) {
 	path, err := filepath.Abs(path)
 	if err != nil {
 		return nil, err
@@ -65,7 +68,7 @@ func openDataDir(path string) (*dataDir, error) {
 	if d.lock, err = os.OpenFile(d.file("lock"), os.O_CREATE|os.O_RDWR, 0o600); err != nil {
 		return nil, fmt.Errorf("open the data folder: %w", err)
 	}
-	if err := d.take(); err != nil {
+	if err := d.take(patience); err != nil {
 		d.lock.Close()
 		if errors.Is(err, unix.EWOULDBLOCK) {
 			return nil, fmt.Errorf("another skein serves from %s; stop it, or name another folder with --data-dir", path)
