@@ -683,6 +683,7 @@ test('the tasks are run by the keyboard alone', async ({ tasks: page, skein, tra
 
   await key('b')
   await expect(page).toHaveURL(/view=board/)
+  await expect(page.locator('#board .task')).toHaveCount(3) // the cards come from the server
   await key('j')
   await expect(typed).toBeFocused()
   await key('l')

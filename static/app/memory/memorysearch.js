@@ -120,13 +120,16 @@ function pieces(text, query) {
 }
 
 /**
- * Who wrote: an agent's name leads to it.
+ * Who wrote: an agent's name leads to it. While the fleet has not come yet, what the server wrote stays.
  * @param {Skein} skein
  * @param {HTMLElement} el
  * @param {string | undefined} writer
  */
 export function showWriter(skein, el, writer) {
   const id = writerAgent(writer)
-  mark(el, 'href', id ? at(`/agents/${encodeURIComponent(id)}`) : null)
-  write(el, writerWord(writer, skein.fleet.agents.get(id)?.name))
+  const href = id ? at(`/agents/${encodeURIComponent(id)}`) : null
+  const name = skein.fleet.agents.get(id)?.name
+  if (href && !name && el.textContent && el.getAttribute('href') === href) return
+  mark(el, 'href', href)
+  write(el, writerWord(writer, name))
 }
