@@ -26,7 +26,6 @@ const maxCycle = 5
 // package, and never up.
 var largerCycles = map[string]int{
 	"server":              26,
-	"server/jet":          14,
 	"webtransport/client": 13,
 }
 

@@ -14,8 +14,6 @@ import (
 )
 
 const (
-	answerStream  = "ANSWERS"
-	answerSubject = "ans."
 	// AnswerAge is how long an answer is kept.
 	AnswerAge      = 15 * time.Minute
 	maxAnswerBytes = 256 << 20

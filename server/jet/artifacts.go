@@ -39,7 +39,7 @@ const (
 
 // openArtifacts makes the buckets of records and bytes.
 func (s *Store) openArtifacts(ctx context.Context) (err error) {
-	if s.artifacts, err = s.bucket(ctx, artifactBucket); err != nil {
+	if s.artifacts, err = s.records.bucket(ctx, artifactBucket); err != nil {
 		return err
 	}
 	s.objects, err = s.records.js.CreateOrUpdateStream(ctx, jetstream.StreamConfig{
@@ -58,7 +58,7 @@ func (s *Store) openArtifacts(ctx context.Context) (err error) {
 func (s *Store) PutArtifact(ctx context.Context, a *wire.Artifact, revision uint64) (uint64, error) {
 	b, err := json.Marshal(a)
 	if err == nil {
-		revision, err = s.put(ctx, s.artifacts, string(a.ID), b, revision)
+		revision, err = s.writer.put(ctx, s.artifacts, string(a.ID), b, revision)
 	}
 	if err != nil {
 		return 0, fmt.Errorf("store artifact %s: %w", a.ID, err)

@@ -1,45 +1,17 @@
 package jet
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 
 	"skein.dev/skein/webtransport/wire"
 )
-
-// atField begins the totals, which are the last field of every message.
-var atField = []byte(`,"at":[`)
-
-// appendTo adds the totals to an event's JSON.
-func (t totals) appendTo(event []byte) []byte {
-	return fmt.Appendf(event[:len(event)-1], `,"at":[%d,%d,%d]}`, t.Events, t.Bytes, t.stored)
-}
-
-var errTotals = errors.New("it has no totals")
-
-// parseTotals reads them off a message, without reading the event.
-func parseTotals(data []byte) (t totals, _ error) {
-	i := bytes.LastIndex(data, atField)
-	if i < 0 {
-		return t, errTotals
-	}
-	var at [3]uint64
-	if err := json.Unmarshal(data[i+len(atField)-1:len(data)-1], &at); err != nil {
-		return t, errTotals
-	}
-	return totals{wire.Amount{Events: at[0], Bytes: at[1]}, at[2]}, nil
-}
-
-// msgSize is what a message takes of the stream, as the store counts.
-func msgSize(subject string, data []byte) int { return msgOverhead + len(subject) + len(data) }
 
 func (s *Store) makeLog(ctx context.Context) (err error) {
 	s.stream, err = s.events.js.CreateOrUpdateStream(ctx, jetstream.StreamConfig{
@@ -100,35 +72,6 @@ func (s *Store) loadShare(ctx context.Context, subject string) error {
 	return nil
 }
 
-// found is where an event stands.
-type found struct {
-	seq    uint64 // 0: there is none
-	before totals
-	time   time.Time
-	msg    *jetstream.RawStreamMsg
-}
-
-func read(m *jetstream.RawStreamMsg) (found, error) {
-	before, err := parseTotals(m.Data)
-	if err != nil {
-		return found{}, fmt.Errorf("read event %d: %w", m.Sequence, err)
-	}
-	return found{m.Sequence, before, m.Time.UTC(), m}, nil
-}
-
-// after is the totals with the event itself.
-func (f found) after() totals {
-	var e wire.Event
-	if f.msg == nil || json.Unmarshal(f.msg.Data, &e) != nil {
-		return f.before
-	}
-	t := f.before
-	t.Events++
-	t.Bytes += uint64(e.Data.Len())
-	t.stored += uint64(msgSize(f.msg.Subject, f.msg.Data))
-	return t
-}
-
 // next finds the first event of a subject behind a seq.
 func (s *Store) next(ctx context.Context, subject string, after uint64) (found, error) {
 	m, err := s.stream.GetMsg(ctx, after+1, jetstream.WithGetMsgSubject(subject))
@@ -139,14 +82,6 @@ func (s *Store) next(ctx context.Context, subject string, after uint64) (found, 
 		return found{}, fmt.Errorf("look for an event: %w", err)
 	}
 	return read(m)
-}
-
-// purge removes the events of a subject before a seq.
-func (s *Store) purge(ctx context.Context, subject string, before uint64) error {
-	if err := s.stream.Purge(ctx, jetstream.WithPurgeSubject(subject), jetstream.WithPurgeSequence(before)); err != nil {
-		return fmt.Errorf("drop events: %w", err)
-	}
-	return nil
 }
 
 // Events reads at most limit of an agent's events with a seq greater than after, oldest first.
@@ -258,4 +193,21 @@ func (s *Store) Drops(f func(wire.AgentID, wire.Dropped)) {
 			f(id, d)
 		}
 	}
+}
+
+// seek finds the smallest x from lo on for which ok holds, as it does for all greater ones; hi if there is none below.
+func seek(lo, hi uint64, ok func(x uint64) (bool, error)) (uint64, error) {
+	for lo < hi {
+		x := lo + (hi-lo)/2
+		yes, err := ok(x)
+		if err != nil {
+			return 0, err
+		}
+		if yes {
+			hi = x
+		} else {
+			lo = x + 1
+		}
+	}
+	return lo, nil
 }

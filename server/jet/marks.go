@@ -16,11 +16,7 @@ import (
 // A change of memory carries its request's mark in its own message, so that there is no moment with one of them and not
 // the other. But a key keeps wire.MemoryHistory messages, and a request may come again for AnswerAge. So before a message
 // is dropped that is younger, its mark is noted in a stream of its own, with what the request is answered.
-const (
-	markStream   = "MARKS"
-	markSubject  = "mark.memory"
-	maxMarkBytes = 256 << 20
-)
+const maxMarkBytes = 256 << 20
 
 // marked is what a request to memory had become: the entry, without its value.
 type marked struct {

@@ -18,10 +18,6 @@ import (
 // entry's revision. The subject is mem.<namespace>.<key>, each encoded into one token. What was deleted long ago is
 // purged; a message on mem.purged, before the purge, tells every node what and up to where.
 const (
-	memoryStream  = "MEMORY"
-	memorySubject = "mem."
-	purgedSubject = memorySubject + "purged"
-
 	// repeatWindow is how long the stream itself refuses a message with the mark of another one. It need only cover
 	// the time until every node has read that one: the marks are remembered longer there.
 	repeatWindow = 2 * time.Minute
@@ -88,17 +84,6 @@ func (s *Store) PutMemory(ctx context.Context, e *wire.MemoryEntry, expect uint6
 		return 0, fmt.Errorf("store an entry of memory: %w", err)
 	}
 	return ack.Sequence, nil
-}
-
-// wrongSequence reads the refusal of a compare-and-set. The sequence that is there stands only in its text, and in a
-// cluster nowhere.
-func wrongSequence(err error) (last uint64, is bool) {
-	var ae *jetstream.APIError
-	if !errors.As(err, &ae) || ae.ErrorCode != jetstream.JSErrCodeStreamWrongLastSequence && ae.ErrorCode != jetstream.JSErrCodeStreamWrongLastSequenceConstant {
-		return 0, false
-	}
-	fmt.Sscanf(ae.Description, "wrong last sequence: %d", &last)
-	return last, true
 }
 
 // MemoryAt reads the entry with a revision. CodeNotFound: history has dropped it.

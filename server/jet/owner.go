@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -43,7 +44,7 @@ func (e *OwnedError) Error() string {
 
 // claim is a node's hold on a store: a key that ends by itself unless it is renewed.
 type claim struct {
-	s     *Store
+	log   *slog.Logger
 	kv    jetstream.KeyValue
 	owner Owner
 	value []byte
@@ -56,37 +57,28 @@ type claim struct {
 	done     chan struct{}
 }
 
-// Lost tells when another node has the store: the claim had ended, and was not renewed. nil: there is no claim to lose.
-func (s *Store) Lost() <-chan error {
-	if s.claim == nil {
-		return nil
-	}
-	return s.claim.lost
-}
-
-// own claims an external store until Close, before anything in it is touched. Its error is an *OwnedError when the store is
+// own claims an external store until release, before anything in it is touched. Its error is an *OwnedError when the store is
 // another's. An embedded store needs no claim: its folder is locked.
-func (s *Store) own(ctx context.Context, o Owner, lease time.Duration) error {
+func own(ctx context.Context, n *node, log *slog.Logger, o Owner, lease time.Duration) (*claim, error) {
 	if lease <= 0 {
 		lease = OwnerLease
 	}
 	value, err := json.Marshal(o)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	c := &claim{s: s, owner: o, value: value, url: s.records.nc.ConnectedUrlRedacted(), lease: lease, lost: make(chan error, 1), done: make(chan struct{})}
-	c.kv, err = s.records.js.CreateOrUpdateKeyValue(ctx, jetstream.KeyValueConfig{Bucket: ownerBucket, History: 1, Storage: jetstream.FileStorage, TTL: lease})
+	c := &claim{log: log, owner: o, value: value, url: n.nc.ConnectedUrlRedacted(), lease: lease, lost: make(chan error, 1), done: make(chan struct{})}
+	c.kv, err = n.js.CreateOrUpdateKeyValue(ctx, jetstream.KeyValueConfig{Bucket: ownerBucket, History: 1, Storage: jetstream.FileStorage, TTL: lease})
 	if err != nil {
-		return fmt.Errorf("open bucket %s: %w", ownerBucket, err)
+		return nil, fmt.Errorf("open bucket %s: %w", ownerBucket, err)
 	}
 	if err := c.take(ctx); err != nil {
-		return err
+		return nil, err
 	}
 	keeping, stop := context.WithCancel(context.WithoutCancel(ctx))
 	c.stop = stop
-	s.claim = c
 	go c.keep(keeping)
-	return nil
+	return c, nil
 }
 
 // take claims a store that nobody has, or that an earlier process of the same data folder had.
@@ -144,7 +136,7 @@ func (c *claim) keep(ctx context.Context) {
 			c.lost <- fmt.Errorf("this node has lost its store: %w", err)
 			return
 		case err != nil && ctx.Err() == nil:
-			c.s.log.Warn("the claim on the store could not be renewed; trying again", "err", err)
+			c.log.Warn("the claim on the store could not be renewed; trying again", "err", err)
 		}
 	}
 }
@@ -161,12 +153,6 @@ func (c *claim) renew(ctx context.Context) error {
 	return c.take(ctx) // the answer to an earlier renewal was lost, or the claim ended while the store did not answer
 }
 
-func (s *Store) giveBack(ctx context.Context) {
-	if s.claim != nil {
-		s.claim.release(ctx)
-	}
-}
-
 // release gives the store to whoever comes next.
 func (c *claim) release(ctx context.Context) {
 	c.stop()
@@ -176,14 +162,6 @@ func (c *claim) release(ctx context.Context) {
 		err = c.kv.Delete(ctx, ownerKey, jetstream.LastRevision(revision))
 	}
 	if err != nil && !errors.Is(err, jetstream.ErrKeyNotFound) {
-		c.s.log.Warn("the claim on the store ends by itself", "within", c.lease, "err", err)
+		c.log.Warn("the claim on the store ends by itself", "within", c.lease, "err", err)
 	}
-}
-
-// isConflict reports whether a write was refused because the key had changed. A cluster of several replicas says so with
-// another code.
-func isConflict(err error) bool {
-	const wrongSequence, wrongSequenceReplicated = 10071, 10164
-	var api *jetstream.APIError
-	return errors.Is(err, jetstream.ErrKeyExists) || errors.As(err, &api) && (api.ErrorCode == wrongSequence || api.ErrorCode == wrongSequenceReplicated)
 }

@@ -2,9 +2,12 @@ package jet
 
 import (
 	"bytes"
+	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"sync"
 	"time"
 
@@ -20,29 +23,33 @@ const (
 	attemptGap = 100 * time.Millisecond
 )
 
-// unsure names the records of which a write was sent and not answered: it may have been carried out, and it may still be.
-type unsure struct {
-	mu      sync.Mutex
-	records map[string]struct{}
+// writer writes records by compare-and-set.
+type writer struct {
+	log     *slog.Logger
+	attempt time.Duration
+
+	mu     sync.Mutex
+	unsure map[string]struct{} // records of which a write was sent and not answered: it may have been carried out, and it may still be
 }
 
-func (u *unsure) set(name string, is bool) {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	switch {
-	case !is:
-		delete(u.records, name)
-	case u.records == nil:
-		u.records = map[string]struct{}{name: {}}
-	default:
-		u.records[name] = struct{}{}
+func newWriter(log *slog.Logger, attempt time.Duration) *writer {
+	return &writer{log: log, attempt: cmp.Or(attempt, defaultAttempt), unsure: map[string]struct{}{}}
+}
+
+func (w *writer) setUnsure(name string, is bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if is {
+		w.unsure[name] = struct{}{}
+	} else {
+		delete(w.unsure, name)
 	}
 }
 
-func (u *unsure) is(name string) bool {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	_, is := u.records[name]
+func (w *writer) isUnsure(name string) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	_, is := w.unsure[name]
 	return is
 }
 
@@ -51,24 +58,24 @@ func (u *unsure) is(name string) bool {
 // is looked up, so that the answer is what is in the store. CodeConflict: somebody else wrote in between.
 // CodeOutcomeUnknown: ctx ended before that was known; the write may be carried out yet, until another put of the same
 // record is answered.
-func (s *Store) put(ctx context.Context, kv jetstream.KeyValue, key string, b []byte, revision uint64) (uint64, error) {
+func (w *writer) put(ctx context.Context, kv jetstream.KeyValue, key string, b []byte, revision uint64) (uint64, error) {
 	name := kv.Bucket() + "/" + key
 	for {
-		now, err := s.tryPut(ctx, kv, key, b, revision)
+		now, err := w.tryPut(ctx, kv, key, b, revision)
 		if err == nil {
-			s.unsure.set(name, false)
+			w.setUnsure(name, false)
 			return now, nil
 		}
 		var refused *jetstream.APIError
 		if _, moved := wrongSequence(err); moved {
-			if !s.unsure.is(name) {
+			if !w.isUnsure(name) {
 				return 0, wire.Errorf(wire.CodeConflict, "%s was changed meanwhile", key)
 			}
 			var there []byte
-			there, revision, err = s.lookUp(ctx, kv, key)
+			there, revision, err = w.lookUp(ctx, kv, key)
 			switch {
 			case err == nil && bytes.Equal(there, b):
-				s.unsure.set(name, false)
+				w.setUnsure(name, false)
 				return revision, nil
 			case err == nil: // an earlier write of ours
 				continue
@@ -78,33 +85,45 @@ func (s *Store) put(ctx context.Context, kv jetstream.KeyValue, key string, b []
 		} else if errors.As(err, &refused) || errors.Is(err, jetstream.ErrInvalidKey) {
 			return 0, err
 		} else if !errors.Is(err, jetstream.ErrNoStreamResponse) { // which says that nobody got it
-			s.unsure.set(name, true)
+			w.setUnsure(name, true)
 		}
 		select {
 		case <-ctx.Done():
-			if !s.unsure.is(name) {
+			if !w.isUnsure(name) {
 				return 0, err
 			}
-			s.log.Warn("the store does not answer; whether a record was written is not known", "record", name, "err", err)
+			w.log.Warn("the store does not answer; whether a record was written is not known", "record", name, "err", err)
 			return 0, wire.Errorf(wire.CodeOutcomeUnknown, "the store does not answer; whether %s was stored is not known", key)
 		case <-time.After(attemptGap):
 		}
 	}
 }
 
-func (s *Store) tryPut(ctx context.Context, kv jetstream.KeyValue, key string, b []byte, revision uint64) (uint64, error) {
-	ctx, cancel := context.WithTimeout(ctx, s.attempt)
+func (w *writer) tryPut(ctx context.Context, kv jetstream.KeyValue, key string, b []byte, revision uint64) (uint64, error) {
+	ctx, cancel := context.WithTimeout(ctx, w.attempt)
 	defer cancel()
 	return kv.Update(ctx, key, b, revision) // 0: it must not be there
 }
 
 // lookUp reads a record; a deleted one is empty.
-func (s *Store) lookUp(ctx context.Context, kv jetstream.KeyValue, key string) (b []byte, revision uint64, err error) {
-	ctx, cancel := context.WithTimeout(ctx, s.attempt)
+func (w *writer) lookUp(ctx context.Context, kv jetstream.KeyValue, key string) (b []byte, revision uint64, err error) {
+	ctx, cancel := context.WithTimeout(ctx, w.attempt)
 	defer cancel()
 	e, err := kv.Get(ctx, key)
 	if err != nil {
 		return nil, 0, fmt.Errorf("look up %s: %w", key, err)
 	}
 	return e.Value(), e.Revision(), nil
+}
+
+// putJSON writes a record whatever is there.
+func putJSON(ctx context.Context, kv jetstream.KeyValue, key string, v any) error {
+	b, err := json.Marshal(v)
+	if err == nil {
+		_, err = kv.Put(ctx, key, b)
+	}
+	if err != nil {
+		return fmt.Errorf("store %s %s: %w", kv.Bucket(), key, err)
+	}
+	return nil
 }

@@ -87,10 +87,3 @@ func (r *room) wait() {
 		}
 	}
 }
-
-// Room says whether there is room for something new. Its error is CodeUnavailable. What goes on, such as the end of a
-// task, is stored without asking: the reserve is for it.
-func (s *Store) Room() error { return s.room.check() }
-
-// Drain lets agents print into the reserve: the server stops, and they must end.
-func (s *Store) Drain() { s.room.drainOnce.Do(func() { close(s.room.drain) }) }

@@ -1,9 +1,7 @@
 package jet
 
 import (
-	"context"
 	"sync"
-	"time"
 
 	"skein.dev/skein/webtransport/wire"
 )
@@ -21,49 +19,7 @@ const (
 	lifecycleShare = 4
 	// maxDrop bounds what is dropped at once, in bytes: appends wait meanwhile.
 	maxDrop = 4 << 20
-	// msgOverhead is what the store adds to the subject and the data of a message, in bytes.
-	msgOverhead = 30
 )
-
-// class is what the log counts and drops together. It is the last token of a subject.
-type class int
-
-const (
-	lifecycle class = iota
-	output
-	classes // how many there are
-)
-
-var classTokens = [classes]string{"e", "o"}
-
-func classOf(t wire.EventType) class {
-	if t.IsOutput() {
-		return output
-	}
-	return lifecycle
-}
-
-// classesOf are the classes that a choice has.
-func classesOf(w wire.Which) []class {
-	switch w {
-	case wire.LifecycleEvents:
-		return []class{lifecycle}
-	case wire.OutputEvents:
-		return []class{output}
-	}
-	return []class{lifecycle, output}
-}
-
-func subjectOf(id wire.AgentID, c class) string {
-	return logSubject + string(id) + "." + classTokens[c]
-}
-
-// totals counts an agent's events of one class from its first one on, dropped ones too. Each message carries the totals
-// before it, so that the log itself tells what is missing from it and how much is there, whatever dropped it.
-type totals struct {
-	wire.Amount
-	stored uint64 // bytes in the stream
-}
 
 // share is what an agent has in the log of one class.
 type share struct {
@@ -225,70 +181,6 @@ func less(a, b share) bool {
 	return a.size() < b.size()
 }
 
-// drop makes room: it takes the oldest of an agent's events, bytes of them and at least one.
-func (s *Store) drop(id wire.AgentID, c class, sh share, bytes uint64) error {
-	ctx, cancel := context.WithTimeout(context.Background(), opTimeout)
-	defer cancel()
-	subject := subjectOf(id, c)
-	d := sh.dropped
-	if d.From.IsZero() && sh.begin.Events == 0 {
-		first, err := s.next(ctx, subject, 0)
-		if err != nil {
-			return err
-		}
-		d.From = first.time
-	}
-	cut, kept, err := s.cut(ctx, subject, sh, bytes)
-	if err != nil {
-		return err
-	}
-	d.Amount, d.To, d.Last = kept.before.Amount, kept.time, cut
-	s.shares.tell(id, c, d)
-	if err := s.purge(ctx, subject, cut+1); err != nil {
-		return err
-	}
-	s.shares.dropped(id, c, cut, kept)
-	return nil
-}
-
-// cut finds the seq up to which events go, and the first one that stays. When the only one goes, that is what comes next.
-func (s *Store) cut(ctx context.Context, subject string, sh share, bytes uint64) (uint64, found, error) {
-	if sh.first == sh.last {
-		only, err := s.next(ctx, subject, sh.first-1)
-		if only.seq == 0 { // somebody else took it
-			only.before = sh.end
-		}
-		return sh.last, found{before: only.after(), time: time.Now().UTC()}, err
-	}
-	target := sh.begin.stored + bytes
-	cut, err := seek(sh.first, sh.last-1, func(seq uint64) (bool, error) {
-		f, err := s.next(ctx, subject, seq)
-		return f.before.stored >= target, err
-	})
-	if err != nil {
-		return 0, found{}, err
-	}
-	kept, err := s.next(ctx, subject, cut)
-	return cut, kept, err
-}
-
-// seek finds the smallest x from lo on for which ok holds, as it does for all greater ones; hi if there is none below.
-func seek(lo, hi uint64, ok func(x uint64) (bool, error)) (uint64, error) {
-	for lo < hi {
-		x := lo + (hi-lo)/2
-		yes, err := ok(x)
-		if err != nil {
-			return 0, err
-		}
-		if yes {
-			hi = x
-		} else {
-			lo = x + 1
-		}
-	}
-	return lo, nil
-}
-
 // tell says what goes, before it goes: a cursor that comes meanwhile is refused rather than trusted.
 func (s *shares) tell(id wire.AgentID, c class, d wire.Dropped) {
 	s.mu.Lock()
@@ -339,25 +231,4 @@ func droppedOf(a *[classes]share) (all wire.Dropped) {
 		}
 	}
 	return all
-}
-
-// makeRoom drops what must go, whenever room is short.
-func (s *Store) makeRoom() {
-	for {
-		select {
-		case <-s.shares.look:
-		case <-s.quit:
-			return
-		}
-		for id, c, sh, bytes, ok := s.shares.most(); ok; id, c, sh, bytes, ok = s.shares.most() {
-			if err := s.drop(id, c, sh, bytes); err != nil {
-				s.log.Error("the event log could not make room; trying again", "agent", id, "err", err)
-				select {
-				case <-time.After(time.Second):
-				case <-s.quit:
-					return
-				}
-			}
-		}
-	}
 }

@@ -12,9 +12,6 @@ import (
 	"skein.dev/skein/webtransport/wire"
 )
 
-// oldStream is the event log of versions up to 0.1.0: one subject an agent, and the stream's own bound.
-const oldStream = "EVENTS"
-
 // takeOver moves the events of an earlier version's log, once. Their seqs are others afterwards, so that the epoch
 // changes. A move that was broken off begins again.
 func (s *Store) takeOver(ctx context.Context) error {

@@ -18,7 +18,7 @@ func (s *Store) PutTask(ctx context.Context, t *wire.Task) error {
 	if err != nil {
 		return fmt.Errorf("encode task %s: %w", t.ID, err)
 	}
-	rev, err := s.put(ctx, s.tasks, string(t.ID), b, t.Rev)
+	rev, err := s.writer.put(ctx, s.tasks, string(t.ID), b, t.Rev)
 	if err != nil {
 		return fmt.Errorf("store task %s: %w", t.ID, err)
 	}
@@ -71,7 +71,7 @@ type admission struct {
 
 // PutAdmission keeps who may start something: as it is, and as it was before, the newest first.
 func (s *Store) PutAdmission(ctx context.Context, changes []wire.Admission) error {
-	return s.putJSON(ctx, s.meta, "admission", admission{changes[0], changes[1:]})
+	return putJSON(ctx, s.meta, "admission", admission{changes[0], changes[1:]})
 }
 
 // Admission gives what was put last; none when nothing was.

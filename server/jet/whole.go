@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"maps"
 	"os"
 	"path/filepath"
@@ -42,27 +43,19 @@ const (
 // inventory is how far the streams went when it was written. Those of the records are on the disk; the events' are
 // while the machine is up.
 type inventory struct {
-	Boot    string          `json:"boot"`
-	Clean   bool            `json:"clean"` // the store was closed: nothing followed
-	Streams map[string]mark `json:"streams"`
+	Boot    string            `json:"boot"`
+	Clean   bool              `json:"clean"` // the store was closed: nothing followed
+	Streams map[string]extent `json:"streams"`
 }
 
-type mark struct {
+// extent is how far a stream goes.
+type extent struct {
 	Last uint64 `json:"last"` // sequence
 	Msgs uint64 `json:"msgs"`
 }
 
-// keeper writes the inventory.
-type keeper struct {
-	dir  string // empty: an external store
-	boot string
-	last []byte
-	quit chan struct{}
-	done sync.WaitGroup
-}
-
 // check compares the streams with the inventory. It runs before any stream is made.
-func (s *Store) check(ctx context.Context, dir, boot string) error {
+func check(ctx context.Context, nodes []*node, dir, boot string) error {
 	b, err := os.ReadFile(filepath.Join(dir, inventoryFile))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil // a fresh store
@@ -76,7 +69,7 @@ func (s *Store) check(ctx context.Context, dir, boot string) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
-	now, err := s.marks(ctx)
+	now, err := extents(ctx, nodes)
 	if err != nil {
 		return err
 	}
@@ -97,13 +90,13 @@ func (s *Store) check(ctx context.Context, dir, boot string) error {
 	return nil
 }
 
-// marks tells how far the streams go.
-func (s *Store) marks(ctx context.Context) (map[string]mark, error) {
-	all := map[string]mark{}
-	for _, n := range []*node{s.records, s.events} {
+// extents tells how far the streams go.
+func extents(ctx context.Context, nodes []*node) (map[string]extent, error) {
+	all := map[string]extent{}
+	for _, n := range nodes {
 		l := n.js.ListStreams(ctx)
 		for info := range l.Info() {
-			all[info.Config.Name] = mark{info.State.LastSeq, info.State.Msgs}
+			all[info.Config.Name] = extent{info.State.LastSeq, info.State.Msgs}
 		}
 		if err := l.Err(); err != nil && !errors.Is(err, jetstream.ErrEndOfData) {
 			return nil, fmt.Errorf("list the store's streams: %w", err)
@@ -112,53 +105,65 @@ func (s *Store) marks(ctx context.Context) (map[string]mark, error) {
 	return all, nil
 }
 
-// keep writes the inventory from now on.
-func (s *Store) keep(dir, boot string) {
-	s.keeper = keeper{dir: dir, boot: boot, quit: make(chan struct{})}
-	s.keeper.done.Go(func() {
-		t := time.NewTicker(inventoryInterval)
-		defer t.Stop()
-		for {
-			select {
-			case <-t.C:
-				s.note(false)
-			case <-s.keeper.quit:
-				return
-			}
-		}
-	})
+// keeper writes the inventory.
+type keeper struct {
+	dir   string
+	boot  string
+	nodes []*node
+	log   *slog.Logger
+
+	last []byte // owned by run, and by stop behind it
+	quit chan struct{}
+	done sync.WaitGroup
 }
 
-// stopKeeping writes the last inventory.
-func (s *Store) stopKeeping() {
-	if s.keeper.quit != nil {
-		close(s.keeper.quit)
-		s.keeper.done.Wait()
-		s.keeper.quit = nil
-		s.note(true)
+// keep writes the inventory from now on.
+func keep(nodes []*node, log *slog.Logger, dir, boot string) *keeper {
+	k := &keeper{dir: dir, boot: boot, nodes: nodes, log: log, quit: make(chan struct{})}
+	k.done.Go(k.run)
+	return k
+}
+
+func (k *keeper) run() {
+	t := time.NewTicker(inventoryInterval)
+	defer t.Stop()
+	for {
+		select {
+		case <-t.C:
+			k.note(false)
+		case <-k.quit:
+			return
+		}
 	}
+}
+
+// stop writes the last inventory.
+func (k *keeper) stop() {
+	close(k.quit)
+	k.done.Wait()
+	k.note(true)
 }
 
 // note writes the inventory. On a failure the one before stays, which asks for less.
-func (s *Store) note(clean bool) {
+func (k *keeper) note(clean bool) {
 	ctx, cancel := context.WithTimeout(context.Background(), opTimeout)
 	defer cancel()
-	streams, err := s.marks(ctx)
+	streams, err := extents(ctx, k.nodes)
 	if err != nil {
-		s.log.Warn("the store's inventory could not be taken", "err", err)
+		k.log.Warn("the store's inventory could not be taken", "err", err)
 		return
 	}
-	b, err := json.Marshal(inventory{Boot: s.keeper.boot, Clean: clean, Streams: streams})
-	if err != nil || bytes.Equal(b, s.keeper.last) {
+	b, err := json.Marshal(inventory{Boot: k.boot, Clean: clean, Streams: streams})
+	if err != nil || bytes.Equal(b, k.last) {
 		return
 	}
-	path := filepath.Join(s.keeper.dir, inventoryFile)
+	path := filepath.Join(k.dir, inventoryFile)
 	if err = os.WriteFile(path+".new", append(b, '\n'), 0o600); err == nil {
 		err = os.Rename(path+".new", path)
 	}
 	if err != nil {
-		s.log.Warn("the store's inventory could not be written", "err", err)
+		k.log.Warn("the store's inventory could not be written", "err", err)
 		return
 	}
-	s.keeper.last = b
+	k.last = b
 }

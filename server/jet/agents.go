@@ -1,0 +1,53 @@
+package jet
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"skein.dev/skein/webtransport/wire"
+)
+
+// PutAgent stores an agent's record. It is on the disk when PutAgent returns.
+func (s *Store) PutAgent(ctx context.Context, a *wire.Agent) error {
+	return putJSON(ctx, s.agents, string(a.ID), a)
+}
+
+// DeleteAgent removes an agent's record and its events.
+func (s *Store) DeleteAgent(ctx context.Context, id wire.AgentID) error {
+	if err := s.agents.Purge(ctx, string(id)); err != nil {
+		return fmt.Errorf("delete agent %s: %w", id, err)
+	}
+	if err := s.stream.Purge(ctx, jetstream.WithPurgeSubject(logSubject+string(id)+".*")); err != nil {
+		return fmt.Errorf("delete the events of agent %s: %w", id, err)
+	}
+	s.shares.forget(id)
+	return nil
+}
+
+// Agents reads every agent's record.
+func (s *Store) Agents(ctx context.Context) ([]wire.Agent, error) {
+	w, err := s.agents.WatchAll(ctx, jetstream.IgnoreDeletes())
+	if err != nil {
+		return nil, fmt.Errorf("read the agents: %w", err)
+	}
+	defer w.Stop()
+	var all []wire.Agent
+	for {
+		select {
+		case e := <-w.Updates():
+			if e == nil { // the marker: every record was sent
+				return all, nil
+			}
+			var a wire.Agent
+			if err := json.Unmarshal(e.Value(), &a); err != nil {
+				return nil, fmt.Errorf("read agent %s: %w", e.Key(), err)
+			}
+			all = append(all, a)
+		case <-ctx.Done():
+			return nil, fmt.Errorf("read the agents: %w", ctx.Err())
+		}
+	}
+}

@@ -1,0 +1,93 @@
+package jet
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"skein.dev/skein/webtransport/wire"
+)
+
+// Append adds an event to the log; done is told its seq, in the order of the calls, from one goroutine, once it is
+// there. The event's own Seq is not read; its Before is set. The calls for one agent come one after another. Append waits
+// while too many events are on their way or room is made for more, and, with output, while the disk is full: the agent
+// that prints waits with it.
+func (s *Store) Append(e *wire.Event, done func(seq uint64)) {
+	if e.Type.IsOutput() {
+		s.room.wait()
+	}
+	b, err := json.Marshal(e)
+	if err != nil { // cannot be: an event is plain data
+		panic(fmt.Sprintf("jet: encode event: %v", err))
+	}
+	c := classOf(e.Type)
+	subject := subjectOf(e.Subject, c)
+	before := s.shares.add(e.Subject, c, e.Data.Len(), func(before totals) int {
+		b = before.appendTo(b)
+		return msgSize(subject, b)
+	}, s.room.drain)
+	e.Before = before.Amount
+	s.appends <- appended{event: e, msg: &nats.Msg{Subject: subject, Data: b}, done: done}
+}
+
+// publish owns the way in: one publisher keeps the order.
+func (s *Store) publish() {
+	defer close(s.acks)
+	for a := range s.appends {
+		var err error
+		for wait := time.Millisecond; ; wait = min(2*wait, time.Second) {
+			if a.future, err = s.events.js.PublishMsgAsync(a.msg); err == nil {
+				break
+			}
+			if s.events.nc.IsClosed() {
+				break
+			}
+			s.log.Warn("the event log does not take events; agents wait", "err", err)
+			time.Sleep(wait)
+		}
+		s.acks <- a
+	}
+}
+
+// settle waits for each event's place in the log, in order.
+func (s *Store) settle() {
+	for a := range s.acks {
+		if a.future == nil { // the store was closed under it
+			continue
+		}
+		var seq uint64
+		select {
+		case ack := <-a.future.Ok():
+			seq = ack.Sequence
+		case err := <-a.future.Err():
+			seq = s.retry(a.msg, err)
+		}
+		if seq != 0 {
+			s.shares.placed(a.event.Subject, classOf(a.event.Type), seq)
+			a.done(seq)
+		}
+	}
+}
+
+// retry stores an event that was refused, such as by a full disk, for as long as it takes: its agent waits meanwhile,
+// and nothing is lost. 0: the store was closed, which waits for opTimeout at most.
+func (s *Store) retry(m *nats.Msg, err error) uint64 {
+	for wait := 10 * time.Millisecond; ; wait = min(2*wait, 5*time.Second) {
+		s.log.Error("the event log refused an event; trying again", "err", err, "wait", wait)
+		time.Sleep(wait)
+		ctx, cancel := context.WithTimeout(context.Background(), opTimeout)
+		var ack *jetstream.PubAck
+		ack, err = s.events.js.PublishMsg(ctx, &nats.Msg{Subject: m.Subject, Data: m.Data})
+		cancel()
+		if err == nil {
+			return ack.Sequence
+		}
+		if s.events.nc.IsClosed() {
+			return 0
+		}
+	}
+}
