@@ -3,26 +3,65 @@ package client
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strconv"
+	"sync"
 	"sync/atomic"
 	"time"
 
 	"skein.dev/skein/webtransport/wire"
 )
 
+// maxPending bounds the requests that wait for an answer.
+const maxPending = 4096
+
 // pendingCall is a request without its answer.
 type pendingCall struct {
+	method   string
 	lane     wire.Lane
 	line     []byte // the message, to be sent again
 	race     []byte // the same as a datagram, if it is critical; nil: it has none
-	input    bool   // it counts among Client.inputs
+	input    bool   // it counts among calls.inputs
 	done     chan *wire.Message
 	answered atomic.Bool
 }
 
-// call sends a request and waits for its answer, over as many sessions as it takes.
-func (c *Client) call(ctx context.Context, method string, params, result any) error {
+// sender is what requests go out on: a session, or a connection that has none yet. What it can't send waits for the next
+// session.
+type sender interface{ send(*pendingCall) }
+
+// calls are the requests of a Client that wait for their answers, over as many sessions as it takes.
+type calls struct {
+	ctx context.Context // of the Client
+
+	mu      sync.Mutex
+	session sender // the live one; nil between two
+	early   sender // before the first session: where requests may go out; nil: nowhere
+	nextID  uint64
+	inputs  int // pending
+	pending map[string]*pendingCall
+	order   []string // of pending, oldest first, for sending again
+}
+
+// use makes a session the live one, nil: there is none, and sends again what waits for an answer.
+func (c *calls) use(session sender) {
+	c.mu.Lock()
+	c.session, c.early = session, nil
+	var again []*pendingCall
+	if session != nil {
+		for _, id := range c.order {
+			again = append(again, c.pending[id])
+		}
+	}
+	c.mu.Unlock()
+	for _, p := range again {
+		session.send(p)
+	}
+}
+
+// do sends a request and waits for its answer, over as many sessions as it takes.
+func (c *calls) do(ctx context.Context, method string, params, result any) error {
 	p, err := c.request(method, params)
 	if err != nil {
 		return err
@@ -55,7 +94,7 @@ const (
 	unsureGap = time.Second
 )
 
-func (c *Client) await(ctx context.Context, p *pendingCall) (*wire.Message, error) {
+func (c *calls) await(ctx context.Context, p *pendingCall) (*wire.Message, error) {
 	select {
 	case m := <-p.done:
 		return m, nil
@@ -67,7 +106,7 @@ func (c *Client) await(ctx context.Context, p *pendingCall) (*wire.Message, erro
 }
 
 // again sends a request once more, under its id: what became of it is known then, or is done.
-func (c *Client) again(ctx context.Context, p *pendingCall) error {
+func (c *calls) again(ctx context.Context, p *pendingCall) error {
 	select {
 	case <-time.After(unsureGap):
 	case <-ctx.Done():
@@ -77,10 +116,10 @@ func (c *Client) again(ctx context.Context, p *pendingCall) error {
 	}
 	p.answered.Store(false)
 	c.mu.Lock()
-	l := c.link
+	session := c.session
 	c.mu.Unlock()
-	if l != nil { // else it is sent with the next session
-		l.send(p)
+	if session != nil { // else it is sent with the next session
+		session.send(p)
 	}
 	return nil
 }
@@ -94,11 +133,11 @@ type registered struct {
 	call *pendingCall
 }
 
-func (c *Client) request(method string, params any) (registered, error) {
+func (c *calls) request(method string, params any) (registered, error) {
 	return c.requestOn(wire.LaneOf(method), method, params)
 }
 
-func (c *Client) requestOn(lane wire.Lane, method string, params any) (registered, error) {
+func (c *calls) requestOn(lane wire.Lane, method string, params any) (registered, error) {
 	c.mu.Lock()
 	if len(c.pending) >= maxPending {
 		c.mu.Unlock()
@@ -118,7 +157,7 @@ func (c *Client) requestOn(lane wire.Lane, method string, params any) (registere
 	if len(line) > wire.MaxMessage {
 		return registered{}, fmt.Errorf("%s: %w", method, requestTooLong(len(line), wire.MaxMessage))
 	}
-	p := registered{id, &pendingCall{lane: lane, line: line, done: make(chan *wire.Message, 1)}}
+	p := registered{id, &pendingCall{method: method, lane: lane, line: line, done: make(chan *wire.Message, 1)}}
 	if wire.Races(method) {
 		p.call.race, _ = wire.AppendMessageDatagram(nil, wire.DatagramRequest, line)
 	}
@@ -132,18 +171,18 @@ func (c *Client) requestOn(lane wire.Lane, method string, params any) (registere
 	}
 	c.pending[id] = p.call
 	c.order = append(c.order, id)
-	l, e := c.link, c.early
+	session, early := c.session, c.early
 	c.mu.Unlock()
 	switch { // else it is sent with the next session
-	case l != nil:
-		l.send(p.call)
-	case e != nil && !behind:
-		e.send(method, p.call)
+	case session != nil:
+		session.send(p.call)
+	case early != nil && !behind:
+		early.send(p.call)
 	}
 	return p, nil
 }
 
-func (c *Client) forget(p registered) {
+func (c *calls) forget(p registered) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.pending[p.id] == p.call && p.call.input {
@@ -159,7 +198,7 @@ func (c *Client) forget(p registered) {
 }
 
 // answered gives an answer to the call that waits for it. The second answer to a request sent twice finds none.
-func (c *Client) answered(m *wire.Message) {
+func (c *calls) answered(m *wire.Message) {
 	c.mu.Lock()
 	p := c.pending[string(m.ID)]
 	c.mu.Unlock()
@@ -173,5 +212,42 @@ func (p *pendingCall) answer(m *wire.Message) {
 	select {
 	case p.done <- m:
 	default:
+	}
+}
+
+// newID is a fresh request id.
+func (c *calls) newID() json.RawMessage {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.nextID++
+	return json.RawMessage(strconv.FormatUint(c.nextID, 10))
+}
+
+// lineBroke looks why the reading of a lane of requests ended.
+func (c *calls) lineBroke(lane wire.Lane, err error) {
+	var line *wire.LineError
+	if errors.As(err, &line) {
+		c.unreadable(lane, line)
+	}
+}
+
+// unreadable ends the request whose answer exceeds what this side reads, or, where it can't be told which one that is, those
+// of its lane. Asked again, they would be answered so again.
+func (c *calls) unreadable(lane wire.Lane, line *wire.LineError) {
+	err := wire.AsError(tooLong("the answer", line.Limit))
+	if id := line.AnswerTo(); id != nil {
+		c.answered(&wire.Message{ID: id, Error: err})
+		return
+	}
+	c.mu.Lock()
+	var all []string
+	for id, p := range c.pending {
+		if p.lane == lane {
+			all = append(all, id)
+		}
+	}
+	c.mu.Unlock()
+	for _, id := range all {
+		c.answered(&wire.Message{ID: []byte(id), Error: err})
 	}
 }

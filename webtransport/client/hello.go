@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"time"
 
 	"skein.dev/skein/webtransport"
 	"skein.dev/skein/webtransport/wire"
@@ -60,28 +59,4 @@ func sayHello(ctx context.Context, sess webtransport.Session, h wire.Hello) (*Co
 		return nil, answer.Error
 	}
 	return c, json.Unmarshal(answer.Result, &c.Welcome)
-}
-
-// greet says hello on a new session, and closes it when that fails.
-func (c *Client) greet(ctx context.Context, sess webtransport.Session, d wire.Door) (*link, error) {
-	l := &link{c: c, sess: sess, kind: d.Transport, since: time.Now(), writes: webtransport.Shaper{Gate: webtransport.NewGate(maxWriters), Pacer: webtransport.NewPacer(sess)}}
-	ctrl, err := SayHello(ctx, sess, c.hello(d.Ticket))
-	if err != nil {
-		go sess.Close(uint32(wire.CloseNormal), "")
-		return nil, fmt.Errorf("%s: %w", d.Transport, err)
-	}
-	l.ctrl, l.r, l.welcome = &rpcLane{str: ctrl.Stream}, ctrl.Reader, ctrl.Welcome
-	return l, nil
-}
-
-// hello introduces this client, with the session that it had before, if any.
-func (c *Client) hello(ticket string) wire.Hello {
-	h := wire.Hello{Versions: []string{wire.Version}, Ticket: ticket, NoStatus: c.o.NoStatus,
-		Client: wire.ClientInfo{ID: c.id, Name: c.o.Name, Version: c.o.Version}}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.last.Session != "" {
-		h.Resume = &wire.Resume{Session: c.last.Session, Epoch: c.last.Epoch}
-	}
-	return h
 }

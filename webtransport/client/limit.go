@@ -31,35 +31,6 @@ func tooLong(what string, limit int) error {
 	return wire.Errorf(wire.CodeTooLarge, "%s has a message that is longer than %d bytes, the most that this client reads", what, limit)
 }
 
-// lineBroke looks why the reading of a lane of requests ended.
-func (c *Client) lineBroke(lane wire.Lane, err error) {
-	var line *wire.LineError
-	if errors.As(err, &line) {
-		c.unreadable(lane, line)
-	}
-}
-
-// unreadable ends the request whose answer exceeds what this side reads, or, where it can't be told which one that is, those
-// of its lane. Asked again, they would be answered so again.
-func (c *Client) unreadable(lane wire.Lane, line *wire.LineError) {
-	err := wire.AsError(tooLong("the answer", line.Limit))
-	if id := line.AnswerTo(); id != nil {
-		c.answered(&wire.Message{ID: id, Error: err})
-		return
-	}
-	c.mu.Lock()
-	var all []string
-	for id, p := range c.pending {
-		if p.lane == lane {
-			all = append(all, id)
-		}
-	}
-	c.mu.Unlock()
-	for _, id := range all {
-		c.answered(&wire.Message{ID: []byte(id), Error: err})
-	}
-}
-
 // refusals are the stream codes that another attempt can't change.
 var refusals = []wire.StreamCode{wire.StreamBadHeader, wire.StreamBadLane, wire.StreamTooLarge, wire.StreamBadMessage}
 

@@ -15,7 +15,7 @@ func (c *Client) MemoryStore(ctx context.Context, p wire.MemoryStoreParams) (*wi
 		p.Value = wire.NewMemoryValue([]byte(p.Value.Text))
 	}
 	var r wire.MemoryEntry
-	return &r, c.call(ctx, wire.MethodMemoryStore, p, &r)
+	return &r, c.calls.do(ctx, wire.MethodMemoryStore, p, &r)
 }
 
 // maxPlainText is how long a text may be, in bytes, that fits into a message whatever JSON makes of it.
@@ -24,31 +24,31 @@ const maxPlainText = wire.MaxMessage / 8
 // MemoryRetrieve reads a value.
 func (c *Client) MemoryRetrieve(ctx context.Context, p wire.MemoryKeyParams) (*wire.MemoryEntry, error) {
 	var r wire.MemoryEntry
-	return &r, c.call(ctx, wire.MethodMemoryRetrieve, p, &r)
+	return &r, c.calls.do(ctx, wire.MethodMemoryRetrieve, p, &r)
 }
 
 // MemoryDelete deletes an entry.
 func (c *Client) MemoryDelete(ctx context.Context, p wire.MemoryKeyParams) (*wire.MemoryDeleteResult, error) {
 	var r wire.MemoryDeleteResult
-	return &r, c.call(ctx, wire.MethodMemoryDelete, p, &r)
+	return &r, c.calls.do(ctx, wire.MethodMemoryDelete, p, &r)
 }
 
 // MemoryList gives one page of a namespace's keys.
 func (c *Client) MemoryList(ctx context.Context, p wire.MemoryListParams) (*wire.MemoryListResult, error) {
 	var r wire.MemoryListResult
-	return &r, c.call(ctx, wire.MethodMemoryList, p, &r)
+	return &r, c.calls.do(ctx, wire.MethodMemoryList, p, &r)
 }
 
 // MemorySearch looks for words in keys and values.
 func (c *Client) MemorySearch(ctx context.Context, p wire.MemorySearchParams) (*wire.MemorySearchResult, error) {
 	var r wire.MemorySearchResult
-	return &r, c.call(ctx, wire.MethodMemorySearch, p, &r)
+	return &r, c.calls.do(ctx, wire.MethodMemorySearch, p, &r)
 }
 
 // MemoryHistory gives what a key held, the newest first.
 func (c *Client) MemoryHistory(ctx context.Context, p wire.MemoryHistoryParams) (*wire.MemoryHistoryResult, error) {
 	var r wire.MemoryHistoryResult
-	return &r, c.call(ctx, wire.MethodMemoryHistory, p, &r)
+	return &r, c.calls.do(ctx, wire.MethodMemoryHistory, p, &r)
 }
 
 // MemoryNamespaces lists the namespaces.
@@ -57,7 +57,7 @@ func (c *Client) MemoryNamespaces(ctx context.Context) (*wire.MemoryNamespacesRe
 	var p wire.MemoryNamespacesParams
 	err := pages(0, func(int) (int, bool, error) {
 		var r wire.MemoryNamespacesResult
-		err := c.call(ctx, wire.MethodMemoryNamespaces, p, &r)
+		err := c.calls.do(ctx, wire.MethodMemoryNamespaces, p, &r)
 		if all.Namespaces == nil {
 			all = r
 		} else {
@@ -72,13 +72,13 @@ func (c *Client) MemoryNamespaces(ctx context.Context) (*wire.MemoryNamespacesRe
 // MemorySetMany sets several values; each succeeds or fails by itself.
 func (c *Client) MemorySetMany(ctx context.Context, p wire.MemorySetManyParams) (*wire.MemoryManyResult, error) {
 	var r wire.MemoryManyResult
-	return &r, c.call(ctx, wire.MethodMemorySetMany, p, &r)
+	return &r, c.calls.do(ctx, wire.MethodMemorySetMany, p, &r)
 }
 
 // MemoryGetMany reads several values.
 func (c *Client) MemoryGetMany(ctx context.Context, p wire.MemoryGetManyParams) (*wire.MemoryManyResult, error) {
 	var r wire.MemoryManyResult
-	return &r, c.call(ctx, wire.MethodMemoryGetMany, p, &r)
+	return &r, c.calls.do(ctx, wire.MethodMemoryGetMany, p, &r)
 }
 
 // MemoryChange is what happened in a namespace since the one before, in the order of revisions. Its Cursor and its Epoch
@@ -96,7 +96,7 @@ func (c *Client) MemoryWatch(ctx context.Context, p wire.MemoryWatchParams) iter
 	return func(yield func(MemoryChange, error) bool) {
 		reset := false
 		first := func() (wire.Header, *wire.Message) {
-			m, err := wire.NewRequest(c.newID(), wire.MethodMemoryWatch, p)
+			m, err := wire.NewRequest(c.calls.newID(), wire.MethodMemoryWatch, p)
 			if err != nil { // cannot be: it is plain data
 				panic(fmt.Sprintf("client: encode a watch: %v", err))
 			}

@@ -26,14 +26,14 @@ type piece struct {
 // pieces downloads over several connections: each fetches whatever piece is next, and they are written in their order,
 // so that what is written is always the artifact's beginning. At most piecesEach more a connection wait to be written.
 func (d *download) pieces(ctx context.Context, c *Client) error {
-	a, err := c.ArtifactGet(ctx, d.id)
-	if err != nil {
+	var a wire.Artifact
+	if err := c.calls.do(ctx, wire.MethodArtifactGet, wire.ArtifactParams{ID: d.id}, &a); err != nil {
 		return err
 	}
 	if a.State != wire.ArtifactComplete || a.Size-d.offset <= pieceSize { // too small, or for the server to refuse
 		return c.transfer(ctx, d.attempt)
 	}
-	d.artifact = a
+	d.artifact = &a
 	ctx, cancel := context.WithCancel(ctx)
 	var work sync.WaitGroup
 	defer work.Wait()

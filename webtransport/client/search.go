@@ -10,7 +10,7 @@ import (
 // EventPage reads events of an agent's log without following them: the first behind p.After, or with p.Newest the last.
 func (c *Client) EventPage(ctx context.Context, p wire.AgentEventsParams) (*wire.AgentEventsResult, error) {
 	var r wire.AgentEventsResult
-	return &r, c.call(ctx, wire.MethodAgentEvents, p, &r)
+	return &r, c.calls.do(ctx, wire.MethodAgentEvents, p, &r)
 }
 
 // Search finds the lines of an agent's output that have a hit, in the whole log, over as many requests as it takes; p.Limit is
@@ -39,5 +39,5 @@ func (c *Client) Search(ctx context.Context, p wire.AgentSearchParams) iter.Seq2
 // SearchPage is one request of Search. While its result says More, it goes on behind its Cursor and Offset.
 func (c *Client) SearchPage(ctx context.Context, p wire.AgentSearchParams) (*wire.AgentSearchResult, error) {
 	var r wire.AgentSearchResult
-	return &r, c.call(ctx, wire.MethodAgentSearch, p, &r)
+	return &r, c.calls.do(ctx, wire.MethodAgentSearch, p, &r)
 }

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"iter"
-	"strconv"
 
 	"skein.dev/skein/webtransport/wire"
 )
@@ -14,13 +13,13 @@ import (
 // rest of each.
 func (c *Client) TaskSubmit(ctx context.Context, p wire.SubmitParams) (*wire.SubmitResult, error) {
 	var r wire.SubmitResult
-	return &r, c.call(ctx, wire.MethodTaskSubmit, p, &r)
+	return &r, c.calls.do(ctx, wire.MethodTaskSubmit, p, &r)
 }
 
 // TaskGet finds a task, with all of its payloads.
 func (c *Client) TaskGet(ctx context.Context, id wire.TaskID) (*wire.Task, error) {
 	var r wire.Task
-	return &r, c.call(ctx, wire.MethodTaskGet, wire.TaskParams{ID: id}, &r)
+	return &r, c.calls.do(ctx, wire.MethodTaskGet, wire.TaskParams{ID: id}, &r)
 }
 
 // TaskList gives the tasks that match, newest first, with the beginnings of their payloads, however many messages they
@@ -30,7 +29,7 @@ func (c *Client) TaskList(ctx context.Context, f wire.TaskFilter) (*wire.TaskLis
 	err := pages(f.Limit, func(limit int) (int, bool, error) {
 		r := wire.TaskListResult{}
 		f.Limit = limit
-		err := c.call(ctx, wire.MethodTaskList, f, &r)
+		err := c.calls.do(ctx, wire.MethodTaskList, f, &r)
 		if all.Tasks == nil {
 			all = r
 		} else {
@@ -45,32 +44,32 @@ func (c *Client) TaskList(ctx context.Context, f wire.TaskFilter) (*wire.TaskLis
 // TaskCancel ends tasks, each with all below it, and names those that were not over yet.
 func (c *Client) TaskCancel(ctx context.Context, p wire.TaskCancelParams) (*wire.TaskCancelResult, error) {
 	var r wire.TaskCancelResult
-	return &r, c.call(ctx, wire.MethodTaskCancel, p, &r)
+	return &r, c.calls.do(ctx, wire.MethodTaskCancel, p, &r)
 }
 
 // TaskRetry gives a task that ended without success new attempts.
 func (c *Client) TaskRetry(ctx context.Context, id wire.TaskID) (*wire.Task, error) {
 	var r wire.Task
-	return &r, c.call(ctx, wire.MethodTaskRetry, wire.TaskParams{ID: id}, &r)
+	return &r, c.calls.do(ctx, wire.MethodTaskRetry, wire.TaskParams{ID: id}, &r)
 }
 
 // TaskOrchestrate fans inputs out, a child task each. The answer is the task that stands for all of them; TaskResults
 // has the children's results as they complete.
 func (c *Client) TaskOrchestrate(ctx context.Context, p wire.OrchestrateParams) (*wire.Task, error) {
 	var r wire.Task
-	return &r, c.call(ctx, wire.MethodTaskOrchestrate, p, &r)
+	return &r, c.calls.do(ctx, wire.MethodTaskOrchestrate, p, &r)
 }
 
 // Admission says whether agents may be spawned and tasks started.
 func (c *Client) Admission(ctx context.Context) (*wire.Admission, error) {
 	var r wire.Admission
-	return &r, c.call(ctx, wire.MethodAdmission, nil, &r)
+	return &r, c.calls.do(ctx, wire.MethodAdmission, nil, &r)
 }
 
 // SetAdmission closes or opens admission, for a type or for all.
 func (c *Client) SetAdmission(ctx context.Context, p wire.AdmissionParams) (*wire.Admission, error) {
 	var r wire.Admission
-	return &r, c.call(ctx, wire.MethodSetAdmission, p, &r)
+	return &r, c.calls.do(ctx, wire.MethodSetAdmission, p, &r)
 }
 
 // TaskChange is what happened to the tasks since the one before: the latest state of each, with the beginnings of its
@@ -117,7 +116,7 @@ type taskWatch struct {
 // open asks for what follows the last whole update.
 func (w *taskWatch) open() (wire.Header, *wire.Message) {
 	w.partial = wire.TaskUpdate{}
-	m, err := wire.NewRequest(w.c.newID(), wire.MethodTaskWatch, w.p)
+	m, err := wire.NewRequest(w.c.calls.newID(), wire.MethodTaskWatch, w.p)
 	if err != nil { // cannot be: it is plain data
 		panic(fmt.Sprintf("client: encode a watch: %v", err))
 	}
@@ -259,12 +258,4 @@ func (r *Results) Aggregate() (*wire.Task, error) {
 		}
 	}
 	return r.task, nil
-}
-
-// newID is a fresh request id.
-func (c *Client) newID() json.RawMessage {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.nextID++
-	return json.RawMessage(strconv.FormatUint(c.nextID, 10))
 }

@@ -1,9 +1,7 @@
 package client
 
 import (
-	"context"
 	"encoding/json"
-	"iter"
 	"maps"
 	"slices"
 	"sync"
@@ -22,49 +20,34 @@ type Change struct {
 // resyncInterval is the shortest time between two requests for a snapshot.
 const resyncInterval = time.Second
 
-// Watch gives the fleet as it is, and then its changes, as they come and over reconnects. Changes that come while the
-// caller works are merged: it sees the latest values. It ends with ctx, or with the Client, whose error is the last.
-func (c *Client) Watch(ctx context.Context) iter.Seq2[Change, error] {
-	return func(yield func(Change, error) bool) {
-		w := newWatch()
-		c.mu.Lock()
-		c.watches[w] = struct{}{}
-		l := c.link
-		c.mu.Unlock()
-		defer func() {
-			c.mu.Lock()
-			delete(c.watches, w)
-			c.mu.Unlock()
-		}()
-		if l != nil {
-			w.ask(l)
-		}
-		for {
-			select {
-			case <-w.news:
-				ch, err := w.take()
-				if err != nil {
-					yield(Change{}, err)
-					return
-				}
-				if !yield(ch, nil) {
-					return
-				}
-			case <-ctx.Done():
-				yield(Change{}, ctx.Err())
-				return
-			case <-c.ctx.Done():
-				yield(Change{}, context.Cause(c.ctx))
-				return
-			}
-		}
-	}
+// watches are the readers of the fleet that a Client has.
+type watches struct {
+	mu  sync.Mutex
+	all map[*watch]struct{}
 }
 
-func (c *Client) watching() []*watch {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return slices.Collect(maps.Keys(c.watches))
+func (s *watches) add(w *watch) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.all[w] = struct{}{}
+}
+
+func (s *watches) remove(w *watch) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.all, w)
+}
+
+func (s *watches) list() []*watch {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Collect(maps.Keys(s.all))
+}
+
+// statusSource is a session that tells of the fleet.
+type statusSource interface {
+	// resync asks for a snapshot. Its error is why none can be read any more.
+	resync() error
 }
 
 // watch is one reader of the fleet. What it has not taken yet is bounded by the number of agents.
@@ -80,7 +63,7 @@ type watch struct {
 	snapshot []wire.Agent // parts that came so far
 	part     int          // the one that comes next
 	seq      uint64       // of the last datagram
-	link     *link
+	source   statusSource // of the last snapshot
 	asked    time.Time
 	err      error // that it ends with
 }
@@ -128,7 +111,7 @@ func (w *watch) take() (Change, error) {
 }
 
 // message takes a line of the status lane.
-func (w *watch) message(l *link, line []byte) {
+func (w *watch) message(from statusSource, line []byte) {
 	var m wire.Message
 	if json.Unmarshal(line, &m) != nil {
 		return
@@ -139,7 +122,7 @@ func (w *watch) message(l *link, line []byte) {
 	case wire.NoteSnapshot:
 		var s wire.Snapshot
 		if json.Unmarshal(m.Params, &s) == nil {
-			w.addPart(l, s)
+			w.addPart(from, s)
 		}
 	case wire.NoteUpdate:
 		var u wire.Update
@@ -149,7 +132,7 @@ func (w *watch) message(l *link, line []byte) {
 	}
 }
 
-func (w *watch) addPart(l *link, s wire.Snapshot) {
+func (w *watch) addPart(from statusSource, s wire.Snapshot) {
 	if s.Part == 0 {
 		w.snapshot, w.part = nil, 0
 	}
@@ -166,7 +149,7 @@ func (w *watch) addPart(l *link, s wire.Snapshot) {
 	for _, a := range w.snapshot {
 		w.agents[a.ID], w.nums[a.Num] = &a, a.ID
 	}
-	w.snapshot, w.removed, w.reset, w.link = nil, nil, true, l
+	w.snapshot, w.removed, w.reset, w.source = nil, nil, true, from
 	w.seq = max(s.Seq, 0)
 	w.wake()
 }
@@ -201,14 +184,14 @@ func overtake(a, by *wire.Agent) {
 }
 
 // datagram merges a round of latest values.
-func (w *watch) datagram(l *link, b []byte) {
+func (w *watch) datagram(from statusSource, b []byte) {
 	d, err := wire.ParseStatusDatagram(b)
 	if err != nil {
 		return
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.link != l { // no snapshot of this session yet
+	if w.source != from { // no snapshot of this session yet
 		return
 	}
 	lost := d.Seq > w.seq+1
@@ -230,24 +213,13 @@ func (w *watch) datagram(l *link, b []byte) {
 	w.wake()
 	if lost && time.Since(w.asked) > resyncInterval {
 		w.asked = time.Now()
-		go w.ask(l)
+		go w.ask(from)
 	}
 }
 
-// ask requests a snapshot on the status lane, if it is open already. If it is not, a snapshot comes by itself.
-func (w *watch) ask(l *link) {
-	l.mu.Lock()
-	str, blind := l.status, l.blind
-	l.mu.Unlock()
-	if blind != nil {
-		w.fail(blind)
+// ask requests a snapshot.
+func (w *watch) ask(from statusSource) {
+	if err := from.resync(); err != nil {
+		w.fail(err)
 	}
-	if str == nil || blind != nil {
-		return
-	}
-	m, _ := wire.NewNotification(wire.MethodResync, nil)
-	line, _ := wire.AppendLine(nil, m)
-	l.statusMu.Lock()
-	defer l.statusMu.Unlock()
-	str.Write(line)
 }

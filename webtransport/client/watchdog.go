@@ -72,7 +72,7 @@ func (w *watchdog) look(now time.Time) bool {
 		w.quiet = false
 	}
 	if w.ping != nil {
-		w.c.forget(*w.ping)
+		w.c.calls.forget(*w.ping)
 		w.ping = nil
 	}
 	return true
@@ -104,7 +104,7 @@ func (w *watchdog) ask(now time.Time) {
 		w.l.sess.SendDatagram([]byte{wire.DatagramProbe})
 		return
 	}
-	if p, err := w.c.requestOn(wire.LaneHealth, wire.MethodPing, nil); err == nil {
+	if p, err := w.c.calls.requestOn(wire.LaneHealth, wire.MethodPing, nil); err == nil {
 		w.ping = &p
 	}
 }
@@ -114,7 +114,7 @@ func (c *Client) watch(ctx context.Context, l *link) (next *link) {
 	w := &watchdog{c: c, l: l}
 	defer func() {
 		if w.ping != nil {
-			c.forget(*w.ping)
+			c.calls.forget(*w.ping)
 		}
 	}()
 	from := sourceOf(l)

@@ -1,0 +1,106 @@
+package client
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"skein.dev/skein/webtransport/wire"
+)
+
+// StatusError is an answer of /connect that is no document.
+type StatusError struct {
+	Status int
+	Err    *wire.Error // what the server said, if it is a Skein
+}
+
+func (e *StatusError) Error() string {
+	if e.Err != nil {
+		return e.Err.Message
+	}
+	return fmt.Sprintf("the server answered %d %s", e.Status, http.StatusText(e.Status))
+}
+
+func (e *StatusError) Unwrap() error {
+	if e.Err == nil {
+		return nil
+	}
+	return e.Err
+}
+
+// FetchConnect fetches the document that names the server's doors, by hc. The URLs in it are whole.
+func FetchConnect(ctx context.Context, hc *http.Client, o Options) (*wire.Connect, error) {
+	var doc wire.Connect
+	err := post(ctx, hc, o, "/connect", &doc)
+	if err == nil && len(doc.Doors) == 0 {
+		err = errors.New("the server names no way in")
+	}
+	if err == nil {
+		err = resolve(&doc, o.URL)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("connect to %s: %w", o.URL, err)
+	}
+	return &doc, nil
+}
+
+// LoginURL asks the server for a URL that signs a browser in, once. It begins with o.URL: what is before the server, such as
+// a proxy, is before the browser too.
+func LoginURL(ctx context.Context, o Options) (string, error) {
+	hc := &http.Client{Transport: &http.Transport{TLSClientConfig: TLSConfig(o.CertificateHashes), DisableKeepAlives: true}}
+	var res struct {
+		URL string `json:"url"`
+	}
+	if err := post(ctx, hc, o, "/login/token", &res); err != nil {
+		return "", fmt.Errorf("ask %s for a login: %w", o.URL, err)
+	}
+	link, err := url.Parse(res.URL)
+	if err != nil {
+		return "", fmt.Errorf("ask %s for a login: %w", o.URL, err)
+	}
+	return strings.TrimRight(o.URL, "/") + "/login?" + link.RawQuery, nil
+}
+
+// resolve makes the doors' URLs whole.
+func resolve(doc *wire.Connect, server string) error {
+	at, err := url.Parse(server)
+	if err != nil {
+		return err
+	}
+	return doc.Resolve(at)
+}
+
+// post sends a request without a body, and decodes the answer into v.
+func post(ctx context.Context, hc *http.Client, o Options, path string, v any) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, strings.TrimRight(o.URL, "/")+path, nil)
+	if err != nil {
+		return err
+	}
+	req.Header.Set("Authorization", "Bearer "+o.Token)
+	req.Header.Set("Accept", "application/json")
+	res, err := hc.Do(req)
+	if err != nil {
+		return err
+	}
+	defer res.Body.Close()
+	b, err := io.ReadAll(io.LimitReader(res.Body, 1<<20))
+	if err != nil {
+		return err
+	}
+	if res.StatusCode != http.StatusOK {
+		var e struct {
+			Error *wire.Error `json:"error"`
+		}
+		json.Unmarshal(b, &e)
+		return &StatusError{res.StatusCode, e.Error}
+	}
+	if err := json.Unmarshal(b, v); err != nil {
+		return fmt.Errorf("the answer is no Skein document: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,138 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"skein.dev/skein/webtransport"
+	"skein.dev/skein/webtransport/wire"
+)
+
+// ConnectError is why the first connection of a Client from a cache failed, after Dial had returned.
+type ConnectError struct{ Err error }
+
+func (e *ConnectError) Error() string { return "the server can't be reached: " + e.Err.Error() }
+
+func (e *ConnectError) Unwrap() error { return e.Err }
+
+// earlyRTT is the round trip from which on early data is worth its while: seven of them are a tenth of a second.
+const earlyRTT = 10 * time.Millisecond
+
+// startEarly begins a connection from what is remembered of the server; nil: there is nothing, or it is of no use.
+func (c *Client) startEarly(ctx context.Context) *early {
+	doc, rtt := c.cache.doors()
+	if doc == nil || rtt < earlyRTT || c.o.Transport == WebSocket || len(c.cache.tickets()) == 0 || c.o.Transport == Auto && c.cache.choice() != "" {
+		return nil
+	}
+	c.known = doc.Policy
+	for _, d := range doc.Doors {
+		if d.Transport != wire.WebTransport {
+			continue
+		}
+		ctx, cancel := context.WithTimeout(ctx, time.Duration(doc.Policy.RaceDelayMS)*time.Millisecond)
+		defer cancel()
+		conn, err := webtransport.DialQUICEarly(ctx, d.URL, c.quicConfig(doc, d))
+		if err != nil {
+			c.log.Debug("no connection from the cache", "err", err)
+			return nil
+		}
+		return &early{conn: conn, url: d.URL, o: c.o, id: c.id, ctx: c.ctx, log: c.log, calls: c.calls}
+	}
+	return nil
+}
+
+// first gives a Client that began from its cache its first session: on that connection, or on the usual way when that
+// takes long or fails.
+func (c *Client) first(e *early) (*link, wire.Policy, error) {
+	ctx, cancel := context.WithTimeout(c.ctx, connectTimeout)
+	defer cancel()
+	type result struct {
+		l      *link
+		policy wire.Policy
+		err    error
+	}
+	results := make(chan result, 2)
+	under := 1
+	earlyCtx, giveUp := context.WithCancel(ctx)
+	defer giveUp()
+	go func() {
+		l, policy, err := c.earlySession(earlyCtx, e)
+		if err != nil {
+			err = fmt.Errorf("with what is remembered of the server: %w", err)
+		}
+		results <- result{l, policy, err}
+	}()
+	usual := func() {
+		under++
+		go func() {
+			l, policy, err := c.connect(ctx)
+			results <- result{l, policy, err}
+		}()
+	}
+	delay := time.NewTimer(time.Duration(c.known.RaceDelayMS) * time.Millisecond)
+	defer delay.Stop()
+	var errs []error
+	for both := false; under > 0; {
+		select {
+		case <-delay.C:
+			if !both {
+				both = true
+				usual()
+			}
+		case r := <-results:
+			under--
+			if r.err == nil {
+				go func(n int) {
+					for range n {
+						if late := <-results; late.l != nil {
+							late.l.sess.Close(uint32(wire.CloseNormal), "another way in won")
+						}
+					}
+				}(under)
+				return r.l, r.policy, nil
+			}
+			errs = append(errs, r.err)
+			switch {
+			case !both:
+				both = true
+				usual()
+			case under > 0: // if it is the usual way that failed, there is little hope
+				time.AfterFunc(time.Duration(c.known.RaceDelayMS)*time.Millisecond, giveUp)
+			}
+		}
+	}
+	return nil, wire.Policy{}, errors.Join(errs...)
+}
+
+// earlySession opens the session of the early connection.
+func (c *Client) earlySession(ctx context.Context, e *early) (*link, wire.Policy, error) {
+	if err := e.handshake(ctx); err != nil {
+		e.conn.Close()
+		return nil, wire.Policy{}, err
+	}
+	doc, err := e.document(ctx)
+	if err != nil {
+		e.conn.Close()
+		return nil, wire.Policy{}, err
+	}
+	for _, d := range doc.Doors {
+		if d.Transport != wire.WebTransport || d.URL != e.url {
+			continue
+		}
+		sess, err := e.conn.Session(ctx, d.URL)
+		if err != nil {
+			return nil, wire.Policy{}, err
+		}
+		l, err := c.greet(ctx, sess, d)
+		if err != nil {
+			return nil, wire.Policy{}, err
+		}
+		l.reason = "the first choice, as remembered"
+		c.cache.keepDoors(doc, sess)
+		return l, doc.Policy, nil
+	}
+	e.conn.Close()
+	return nil, wire.Policy{}, errors.New("the server has no such door any more")
+}

@@ -1,0 +1,166 @@
+package client
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"skein.dev/skein/webtransport"
+	"skein.dev/skein/webtransport/wire"
+)
+
+// attempt is how one door answered.
+type attempt struct {
+	link *link
+	err  error
+	kind wire.Transport
+}
+
+// race tries WebTransport first; WebSocket joins after the policy's delay, or when WebTransport failed. The first door
+// whose hello is answered wins; the others are closed. When a door is stale, the others, which are as old, get the
+// policy's delay and no more; patient: all the time that there is.
+func (c *Client) race(ctx context.Context, doc *wire.Connect, patient bool) (*link, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	doors, reason := c.choose(doc)
+	if len(doors) == 0 {
+		return nil, fmt.Errorf("the server offers no %s door", c.o.Transport)
+	}
+	remembered := ""
+	if c.o.Transport == Auto && len(doors) == 2 {
+		if remembered = c.cache.choice(); remembered != "" { // WebTransport joins when WebSocket fails, or takes long
+			slices.Reverse(doors)
+		}
+	}
+	results := make(chan attempt, len(doors))
+	under := 0
+	try := func() {
+		d := doors[0]
+		doors = doors[1:]
+		under++
+		go func() {
+			l, err := c.open(ctx, doc, d)
+			results <- attempt{l, err, d.Transport}
+		}()
+	}
+	try()
+	raceDelay := time.Duration(doc.Policy.RaceDelayMS) * time.Millisecond
+	delay := time.NewTimer(raceDelay)
+	defer delay.Stop()
+	var old <-chan time.Time // the document is
+	var errs doorsError
+	for under > 0 {
+		select {
+		case <-old:
+			go closeLosers(results, under)
+			return nil, errs
+		case <-delay.C:
+			if len(doors) > 0 {
+				if remembered == "" {
+					reason = fmt.Sprintf("WebTransport did not answer within %d ms (is UDP blocked?)", doc.Policy.RaceDelayMS)
+				}
+				try()
+			}
+		case a := <-results:
+			under--
+			if a.err == nil {
+				a.link.reason = reasonFor(a.kind, cmp.Or(remembered, reason))
+				switch {
+				case a.kind == wire.WebTransport:
+					c.cache.keepChoice("")
+				case remembered == "" && c.o.Transport == Auto:
+					c.cache.keepChoice(reason)
+				}
+				go closeLosers(results, under)
+				return a.link, nil
+			}
+			errs = append(errs, a.err)
+			if old == nil && !patient && stale(a.err) {
+				old = time.After(raceDelay)
+			}
+			if len(doors) > 0 {
+				if remembered == "" {
+					reason = "WebTransport failed: " + a.err.Error()
+				}
+				try()
+			}
+		}
+	}
+	return nil, errs
+}
+
+func reasonFor(kind wire.Transport, reason string) string {
+	if kind == wire.WebTransport && !strings.HasPrefix(reason, "asked") {
+		return "the first choice"
+	}
+	return reason
+}
+
+// closeLosers closes the sessions that opened after the race was won. Their contexts ended with the race.
+func closeLosers(results <-chan attempt, n int) {
+	for range n {
+		if a := <-results; a.link != nil {
+			a.link.sess.Close(uint32(wire.CloseNormal), "another transport won")
+		}
+	}
+}
+
+// choose orders the doors, and says why there is no choice.
+func (c *Client) choose(doc *wire.Connect) (doors []wire.Door, reason string) {
+	reason = "the server offers no WebTransport"
+	for _, want := range []wire.Transport{wire.WebTransport, wire.WebSocket} {
+		for _, d := range doc.Doors {
+			if d.Transport == want && (c.o.Transport == Auto || c.o.Transport == string(want)) {
+				doors = append(doors, d)
+			}
+		}
+	}
+	if c.o.Transport != Auto {
+		reason = "asked for by the program"
+	}
+	return doors, reason
+}
+
+// doorsError holds the errors of the endpoints of a race that none of them won.
+type doorsError []error
+
+func (e doorsError) Error() string { return errors.Join(e...).Error() }
+
+func (e doorsError) Unwrap() []error { return e }
+
+// final reports whether trying again is of no use: /connect refused the token, or every endpoint refused the version.
+func final(err error) bool {
+	var de doorsError
+	if errors.As(err, &de) {
+		return len(de) > 0 && !slices.ContainsFunc(de, func(err error) bool { return !final(err) })
+	}
+	var se *StatusError
+	if errors.As(err, &se) {
+		return se.Status == http.StatusUnauthorized || se.Status == http.StatusForbidden
+	}
+	var we *wire.Error
+	return errors.As(err, &we) && (we.Code == wire.CodeVersion || we.Code == wire.CodeOrigin)
+}
+
+// stale reports whether a door is not, or not any more, as the document has it: it refused its ticket, or has another
+// certificate. That says nothing of the token, which only /connect sees.
+func stale(err error) bool {
+	var de doorsError
+	if errors.As(err, &de) {
+		return slices.ContainsFunc(de, stale)
+	}
+	if errors.Is(err, errCertificate) {
+		return true
+	}
+	var we *wire.Error
+	if errors.As(err, &we) {
+		return we.Code == wire.CodeUnauthorized || we.Code == wire.CodeTicketExpired
+	}
+	var ce *webtransport.CloseError // the answer may be lost before it
+	return errors.As(err, &ce) && (ce.Code == uint32(wire.CloseUnauthorized) || ce.Code == uint32(wire.CloseTicketExpired))
+}
