@@ -1,21 +1,15 @@
 package server
 
 import (
-	"context"
 	"io/fs"
-	"log/slog"
 	"net/http"
 	"net/url"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
-	"sync"
 	"testing"
-	"testing/synctest"
-	"time"
 
-	"skein.dev/skein/server/jet"
+	"skein.dev/skein/server/auth"
 	"skein.dev/skein/webtransport/client"
 	"skein.dev/skein/webtransport/wire"
 )
@@ -29,9 +23,9 @@ func TestStrangersAreRefused(t *testing.T) {
 		"nothing":               func(*http.Request) {},
 		"a wrong token":         bearer(n.token[1:] + "x"),
 		"an empty token":        bearer(""),
-		"a wrong cookie":        with(&http.Cookie{Name: cookieName, Value: "guess"}),
-		"no cookie":             with(&http.Cookie{Name: cookieName, Value: ""}),
-		"the token as a cookie": with(&http.Cookie{Name: cookieName, Value: n.token}),
+		"a wrong cookie":        with(&http.Cookie{Name: auth.CookieName, Value: "guess"}),
+		"no cookie":             with(&http.Cookie{Name: auth.CookieName, Value: ""}),
+		"the token as a cookie": with(&http.Cookie{Name: auth.CookieName, Value: n.token}),
 	}
 	for _, base := range []string{n.addrs.HTTP, n.addrs.HTTPS} {
 		for _, route := range routes {
@@ -80,7 +74,7 @@ func TestLoginLink(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, base := range []string{n.addrs.HTTP, n.addrs.HTTPS} {
-		token := n.auth.oneTimeToken()
+		token := n.auth.OneTimeToken()
 		if base == n.addrs.HTTP { // the one that was printed
 			token = link.Query().Get("token")
 		}
@@ -139,7 +133,7 @@ func TestALoginLeadsNowhereElse(t *testing.T) {
 		"//user@localhost:1/../x":   "/",
 		n.addrs.HTTP + "/agents/a1": "/",
 	} {
-		a := n.ask(t, "POST", "/login", form(url.Values{"token": {n.auth.oneTimeToken()}, "next": {next}}))
+		a := n.ask(t, "POST", "/login", form(url.Values{"token": {n.auth.OneTimeToken()}, "next": {next}}))
 		if got := a.Header.Get("Location"); a.StatusCode != http.StatusSeeOther || got != want {
 			t.Errorf("next=%q leads to %q, want %q", next, got, want)
 		}
@@ -293,7 +287,7 @@ func TestOtherSitesPagesAreRefused(t *testing.T) {
 		"another port":            header("Origin", "http://localhost:1"),
 	} {
 		t.Run(name, func(t *testing.T) {
-			c, token := n.login(t), n.auth.oneTimeToken()
+			c, token := n.login(t), n.auth.OneTimeToken()
 			for _, path := range []string{"/logout", "/connect", "/login/token"} {
 				if a := n.ask(t, "POST", path, with(c), from); a.StatusCode != http.StatusForbidden {
 					t.Errorf("%s: %s", path, a.Status)
@@ -364,146 +358,5 @@ func TestMetricsNeedATokenButOnTheirOwnAddress(t *testing.T) {
 		if a := n.ask(t, "GET", to, as); a.StatusCode != http.StatusOK || !strings.Contains(a.body, "skein_sessions") {
 			t.Errorf("%s: %s", to, a.Status)
 		}
-	}
-}
-
-// logins keeps logins in memory: a store on disk has goroutines that would not see a bubble's time.
-type logins struct {
-	mu  sync.Mutex
-	all map[string]jet.Login
-}
-
-func (l *logins) PutLogin(_ context.Context, h string, v jet.Login) error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.all[h] = v
-	return nil
-}
-
-func (l *logins) GetLogin(_ context.Context, h string) (jet.Login, bool, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	v, ok := l.all[h]
-	return v, ok, nil
-}
-
-func (l *logins) DeleteLogin(_ context.Context, h string) error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	delete(l.all, h)
-	return nil
-}
-
-func testAuth() *auth {
-	return newAuth("the-token", &logins{all: map[string]jet.Login{}}, slog.New(slog.DiscardHandler))
-}
-
-func TestLoginLinksExpire(t *testing.T) {
-	for name, c := range map[string]struct {
-		after time.Duration
-		good  bool
-	}{
-		"at once":        {0, true},
-		"just in time":   {oneTimeLifetime - time.Millisecond, true},
-		"too late":       {oneTimeLifetime + time.Millisecond, false},
-		"on another day": {24 * time.Hour, false},
-	} {
-		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				a := testAuth()
-				token := a.oneTimeToken()
-				time.Sleep(c.after)
-				a.oneTimeToken() // sweeps
-				value, err := a.login(t.Context(), token, "")
-				if err != nil || (value != "") != c.good {
-					t.Errorf("cookie %q, %v", value, err)
-				}
-				if again, _ := a.login(t.Context(), token, ""); again != "" {
-					t.Error("it worked twice")
-				}
-			})
-		})
-	}
-}
-
-func TestLoginsExpire(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		a := testAuth()
-		value, err := a.login(t.Context(), a.oneTimeToken(), "")
-		if err != nil {
-			t.Fatal(err)
-		}
-		r, _ := http.NewRequest("GET", "/", nil)
-		r.AddCookie(&http.Cookie{Name: cookieName, Value: value})
-		for _, c := range []struct {
-			after time.Duration
-			in    bool
-		}{{0, true}, {loginLifetime - time.Second, true}, {2 * time.Second, false}} {
-			time.Sleep(c.after)
-			if _, in := a.request(r); in != c.in {
-				t.Errorf("%s later: signed in: %t", c.after, in)
-			}
-		}
-	})
-}
-
-func TestTickets(t *testing.T) {
-	for name, c := range map[string]struct {
-		after time.Duration
-		want  wire.ErrorCode // 0: it is good
-	}{
-		"at once":        {0, 0},
-		"just in time":   {wire.TicketLifetime - time.Millisecond, 0},
-		"too late":       {wire.TicketLifetime + time.Millisecond, wire.CodeTicketExpired},
-		"a minute":       {time.Minute, wire.CodeTicketExpired},
-		"long forgotten": {wire.TicketLifetime + ticketRemembered + time.Second, wire.CodeTicketExpired},
-	} {
-		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				a := testAuth()
-				me := principal{ID: "token", Name: "cli"}
-				ticket := a.ticket(me)
-				time.Sleep(c.after)
-				a.ticket(me) // sweeps
-				who, err := a.redeem(ticket)
-				switch {
-				case c.want == 0 && (err != nil || who != me):
-					t.Errorf("%+v, %v", who, err)
-				case c.want != 0 && (err == nil || wire.AsError(err).Code != c.want):
-					t.Errorf("%v, want %s", err, c.want)
-				}
-				if c.want != 0 {
-					return
-				}
-				if _, err := a.redeem(ticket); err == nil || wire.AsError(err).Code != wire.CodeTicketExpired {
-					t.Errorf("the second use: %v", err)
-				}
-			})
-		})
-	}
-	a := testAuth()
-	if _, err := a.redeem("guess"); err == nil || wire.AsError(err).Code != wire.CodeTicketExpired {
-		t.Errorf("a guess: %v", err)
-	}
-}
-
-func TestTicketsAreBounded(t *testing.T) {
-	a := testAuth()
-	first := a.ticket(principal{ID: "token"})
-	var last string
-	for range 2 * maxTickets {
-		last = a.ticket(principal{ID: "token"})
-	}
-	if len(a.tickets) > maxTickets || len(a.order) > maxTickets {
-		t.Errorf("%d tickets are kept", len(a.tickets))
-	}
-	if _, err := a.redeem(first); err == nil {
-		t.Error("the oldest is still good")
-	}
-	if _, err := a.redeem(last); err != nil {
-		t.Errorf("the newest: %v", err)
-	}
-	if i := slices.Index(a.order, last); i < 0 {
-		t.Error("the newest is not in order")
 	}
 }

@@ -149,7 +149,7 @@ func TestNothingIsServedBesideTheBasePath(t *testing.T) {
 func TestFormsAndCookiesStayBelowTheBasePath(t *testing.T) {
 	t.Parallel()
 	n := based(t)
-	a := n.ask(t, "POST", n.addrs.HTTP+"/login", form(url.Values{"token": {n.auth.oneTimeToken()}, "next": {"/tasks?q=a"}}))
+	a := n.ask(t, "POST", n.addrs.HTTP+"/login", form(url.Values{"token": {n.auth.OneTimeToken()}, "next": {"/tasks?q=a"}}))
 	if c := a.cookie(); a.Header.Get("Location") != "/skein/tasks?q=a" || c == nil || c.Path != "/skein/" {
 		t.Errorf("a login leads to %q with %+v", a.Header.Get("Location"), c)
 	}

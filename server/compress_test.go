@@ -77,7 +77,7 @@ func TestWhatStaysUncompressed(t *testing.T) {
 	up.Close()
 	up.hears(t)
 	for path, method := range map[string]string{
-		"/login?next=/tasks&token=" + n.auth.oneTimeToken(): "GET",
+		"/login?next=/tasks&token=" + n.auth.OneTimeToken(): "GET",
 		"/artifacts/" + string(a.ID) + "/content":           "GET",
 		"/healthz": "GET",
 	} {

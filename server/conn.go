@@ -44,7 +44,7 @@ type conn struct {
 	lanes    sync.WaitGroup
 	control  atomic.Bool   // the control lane is open
 	welcomed chan struct{} // closed after hello; what follows is readable then
-	who      principal
+	who      api.Principal
 	client   wire.ClientInfo
 	noStatus bool
 	ctrl     *lane
@@ -77,9 +77,9 @@ func (s *Server) serveSession(sess webtransport.Session) {
 	s.mu.Lock()
 	s.conns[c] = struct{}{}
 	s.mu.Unlock()
-	s.met.sessions.WithLabelValues(info.Transport).Inc()
+	s.met.Sessions.WithLabelValues(info.Transport).Inc()
 	defer func() {
-		s.met.sessions.WithLabelValues(info.Transport).Dec()
+		s.met.Sessions.WithLabelValues(info.Transport).Dec()
 		s.mu.Lock()
 		delete(s.conns, c)
 		s.mu.Unlock()
@@ -148,8 +148,8 @@ func (c *conn) goodbye(code wire.CloseCode, reason string, after time.Duration) 
 
 // serveStream reads a stream's header and serves its lane.
 func (c *conn) serveStream(str webtransport.Stream) {
-	c.s.met.streams.Inc()
-	defer c.s.met.streams.Dec()
+	c.s.met.Streams.Inc()
+	defer c.s.met.Streams.Dec()
 	l := c.newLane(str)
 	str.SetReadDeadline(time.Now().Add(wire.HeaderTimeout))
 	h, err := l.r.Header()
@@ -271,7 +271,7 @@ func (c *conn) hello(l *lane) error {
 	c.log = c.log.With("client", c.client.Name)
 	c.log.Debug("session open")
 	close(c.welcomed)
-	if c.s.auth.revoked(c.who) { // signed out meanwhile, when this was no session yet that could be found
+	if c.s.auth.Revoked(c.who) { // signed out meanwhile, when this was no session yet that could be found
 		go c.close(wire.CloseLoggedOut, "signed out")
 	}
 	return nil
@@ -289,7 +289,7 @@ func (c *conn) checkHello(m *wire.Message) (*wire.Welcome, error) {
 		return nil, wire.Errorf(wire.CodeVersion, "this server speaks %s, the client offers %q", wire.Version, h.Versions).
 			WithField("versions").WithSupported([]string{wire.Version})
 	}
-	who, err := c.s.auth.redeem(h.Ticket)
+	who, err := c.s.auth.Redeem(h.Ticket)
 	if err != nil {
 		return nil, err
 	}
@@ -490,7 +490,7 @@ func (l *lane) reply(m *wire.Message, res any, err error, begin time.Time) {
 		res = t.result
 		defer t.begin()
 	}
-	l.c.s.met.rpc(m.Method, err, time.Since(begin))
+	l.c.s.met.Answered(m.Method, err, time.Since(begin))
 	if !m.IsRequest() {
 		return
 	}

@@ -56,7 +56,7 @@ func (c *conn) serveDatagrams() {
 		if !ok || !wire.Races(m.Method) || !c.raced.enter(string(m.ID)) {
 			continue
 		}
-		c.s.met.raced.Inc()
+		c.s.met.Raced.Inc()
 		c.lanes.Go(func() {
 			c.answerRaced(m)
 			c.raced.leave(string(m.ID))

@@ -220,7 +220,7 @@ func TestHTTP3ServesTheSameRoutes(t *testing.T) {
 			t.Errorf("%s: %s, %s", path, a.Proto, a.Status)
 		}
 	}
-	in := askOver(t, h3, "POST", n.addrs.HTTPS+"/login", form(url.Values{"token": {n.auth.oneTimeToken()}}))
+	in := askOver(t, h3, "POST", n.addrs.HTTPS+"/login", form(url.Values{"token": {n.auth.OneTimeToken()}}))
 	if c := in.cookie(); c == nil || !c.Secure {
 		t.Fatalf("login over HTTP/3: %s, %v", in.Status, c)
 	}

@@ -23,7 +23,7 @@ func (s *Server) do(r *http.Request, method string, params any) error {
 	if replaced(m.Params) {
 		return wire.Errorf(wire.CodeInvalidParams, "what was sent is not UTF-8 text")
 	}
-	who, _ := s.auth.request(r)
+	who, _ := s.auth.Request(r)
 	_, err = s.api.Call(r.Context(), api.Asker{Principal: who, Client: wire.ClientInfo{Name: "dashboard"}, Gone: r.Context().Done()}, m)
 	return err
 }

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"skein.dev/skein/server/api"
 	"skein.dev/skein/webtransport"
 	"skein.dev/skein/webtransport/wire"
 )
@@ -54,13 +55,8 @@ func TestTicketsThatAreNoGood(t *testing.T) {
 				enter(t, sess, ticket)
 				return ticket
 			}, wire.CodeTicketExpired, wire.CloseTicketExpired},
-			"expired": {func(_ *testing.T, ticket string) string {
-				n.auth.mu.Lock()
-				defer n.auth.mu.Unlock()
-				k := n.auth.tickets[ticket]
-				k.expires = time.Now().Add(-time.Second)
-				n.auth.tickets[ticket] = k
-				return ticket
+			"expired": {func(*testing.T, string) string {
+				return n.auth.TicketUntil(api.Principal{ID: "token", Name: "cli"}, time.Now().Add(-time.Second))
 			}, wire.CodeTicketExpired, wire.CloseTicketExpired},
 		} {
 			t.Run(name, func(t *testing.T) {

@@ -19,9 +19,12 @@ var rooms = map[string][]string{
 	"cmd/skein-bench":       {"cmd/skein-bench/peers", "webtransport", "webtransport/bare", "webtransport/client", "webtransport/wire", "e2e/netlab"},
 	"cmd/skein-bench/peers": {"webtransport/bare"},
 
-	"server":                 {"server/api", "server/artifacts", "server/control", "server/fleet", "server/memory", "server/noun", "server/jet", "server/runner", "server/runner/process", "server/runner/scripted", "server/tasks", "ui", "ui/artifact", "ui/frame", "ui/memory", "ui/network", "ui/words", "static", "webtransport", "webtransport/wire"},
+	"server":                 {"server/api", "server/artifacts", "server/auth", "server/cert", "server/control", "server/datadir", "server/fleet", "server/memory", "server/noun", "server/jet", "server/runner", "server/runner/process", "server/runner/scripted", "server/tasks", "server/telemetry", "ui", "ui/artifact", "ui/frame", "ui/memory", "ui/network", "ui/words", "static", "webtransport", "webtransport/wire"},
 	"server/api":             {"server/control", "server/noun", "webtransport/wire"},
 	"server/artifacts":       {"server/noun", "webtransport/wire"},
+	"server/auth":            {"server/api", "server/jet", "webtransport/wire"},
+	"server/cert":            {"server/datadir", "server/jet", "webtransport/wire"},
+	"server/datadir":         {"webtransport/wire"},                                                                                                      // where a server keeps everything
 	"server/control":         {"server/artifacts", "server/fleet", "server/memory", "server/noun", "server/runner", "server/tasks", "webtransport/wire"}, // joins the nouns
 	"server/fleet":           {"server/grep", "server/noun", "server/runner", "server/runner/lines", "server/screen", "webtransport/wire"},
 	"server/grep":            {"server/screen"}, // which lines of output have a hit
@@ -33,6 +36,7 @@ var rooms = map[string][]string{
 	"server/runner/lines":    {"server/runner", "webtransport/wire"},
 	"server/runner/process":  {"server/runner", "webtransport/wire"},
 	"server/runner/scripted": {"server/runner", "webtransport/wire"},
+	"server/telemetry":       {"webtransport/wire"},
 	"server/tasks":           {"server/noun", "server/runner", "server/screen", "webtransport/wire"},
 	"ui":                     {"server/screen", "ui/artifact", "ui/frame", "ui/memory", "ui/network", "ui/words", "webtransport/wire"},
 	"ui/artifact":            {"ui/frame", "ui/words", "webtransport/wire"},
@@ -64,7 +68,7 @@ var libraries = map[string][]string{
 	"github.com/goccy/go-yaml":   {"server"},
 	"github.com/google/btree":    {"server/memory"},
 	"modernc.org/sqlite":         {"server/memory"}, // the full-text index
-	"github.com/prometheus/":     {"server"},
+	"github.com/prometheus/":     {"server/telemetry"},
 	"github.com/spf13/":          {"cmd/skein", "cmd/skein-bench", "cmd/skein-bench/peers"},
 	"skein.dev/skein/cmd/":       {"cmd/skein-bench"},
 	"github.com/rogpeppe/":       {},

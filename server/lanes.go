@@ -30,12 +30,12 @@ func (c *conn) serveAgent(l *lane, h wire.Header) {
 	p := &pump{l: l, f: f}
 	id := h.Agent
 	p.stop = f.Notify(p.kick)
-	c.s.met.streams.Inc()
+	c.s.met.Streams.Inc()
 	use := c.use(wire.LaneAgent)
 	use.streams.Add(1)
 	// A fresh goroutine, for this one's stack has grown.
 	c.lanes.Go(func() {
-		defer c.s.met.streams.Dec()
+		defer c.s.met.Streams.Dec()
 		defer use.closed()
 		defer c.ended.remove(l)
 		// A client that resets the lane no longer wants it; one that ends its side well may go on reading.
@@ -224,8 +224,8 @@ func (c *conn) serveStatus() {
 	if err != nil {
 		return
 	}
-	c.s.met.streams.Inc()
-	defer c.s.met.streams.Dec()
+	c.s.met.Streams.Inc()
+	defer c.s.met.Streams.Dec()
 	str.SetClass(uint8(wire.LaneStatus.Class()))
 	shaped, use := c.shape(wire.LaneStatus, str)
 	defer use.closed()
@@ -354,7 +354,7 @@ func (c *conn) datagrams(ch fleet.Changed) {
 		c.status.seq++
 		d.Seq = c.status.seq
 		c.sess.SendDatagram(d.Append(nil)) // best effort: the client sees the gap and asks for a snapshot
-		c.s.met.datagrams.Inc()
+		c.s.met.Datagrams.Inc()
 		d.Records = d.Records[:0]
 	}
 	for _, agents := range [][]wire.Agent{ch.Full, ch.Packed} {

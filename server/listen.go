@@ -63,7 +63,7 @@ func (s *Server) listen() (_ *listeners, err error) {
 		s.addrs.HTTP = "http://" + publicAddr(httpAddr, s.httpPort) + s.base
 	}
 	if tlsAddr != "off" {
-		if err := s.mayListen("--listen", tlsAddr, !s.certs.dev()); err != nil {
+		if err := s.mayListen("--listen", tlsAddr, !s.certs.IsDevelopment()); err != nil {
 			return nil, err
 		}
 		if l.tls, l.udp, s.tlsPort, err = listenBoth(tlsAddr); err != nil {
@@ -226,12 +226,13 @@ func (s *Server) serve(l *listeners, parts *sync.WaitGroup, fail func(error)) {
 		srv := s.httpServer(altSvc(routes, s.quicPort()))
 		srv.TLSConfig = s.tls()
 		l.servers = append(l.servers, srv)
-		key := sha256.Sum256([]byte("QUIC stateless reset of " + s.dir.instance))
+		key := sha256.Sum256([]byte("QUIC stateless reset of " + s.dir.Instance))
 		l.quic = webtransport.NewQUICServer(webtransport.QUICConfig{
-			ResetKey: &key, TLS: s.tickets.configure(s.tls()), Handler: s.timed(routes), Protocols: []string{wire.Version}, MaxStreams: wire.MaxStreams,
+			ResetKey: &key, TLS: s.tickets.Configure(s.tls()), Handler: s.timed(routes), Protocols: []string{wire.Version}, MaxStreams: wire.MaxStreams,
 			CheckOrigin: s.allowedOrigin, Mask: s.o.Mask, Logger: quiet(s.log),
 		})
 		s.quic = l.quic
+		s.met.CountMasking(l.quic)
 		for _, ln := range l.tls {
 			run(func() error { return srv.ServeTLS(ln, "", "") })
 		}
@@ -247,7 +248,7 @@ func (s *Server) serve(l *listeners, parts *sync.WaitGroup, fail func(error)) {
 		}
 	}
 	if len(l.metrics) > 0 {
-		srv := s.httpServer(s.met.handler())
+		srv := s.httpServer(s.met.Handler())
 		l.servers = append(l.servers, srv)
 		for _, ln := range l.metrics {
 			run(func() error { return srv.Serve(ln) })

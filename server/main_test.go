@@ -22,6 +22,8 @@ import (
 	"go.uber.org/goleak"
 
 	"skein.dev/skein/e2e/kit"
+	"skein.dev/skein/server/api"
+	"skein.dev/skein/server/auth"
 	"skein.dev/skein/server/noun"
 	"skein.dev/skein/server/runner"
 	"skein.dev/skein/webtransport"
@@ -133,7 +135,7 @@ func (a answer) reason(t *testing.T) *wire.Error {
 // cookie is the login cookie that an answer sets, or nil.
 func (a answer) cookie() *http.Cookie {
 	for _, c := range a.Cookies() {
-		if c.Name == cookieName {
+		if c.Name == auth.CookieName {
 			return c
 		}
 	}
@@ -201,7 +203,7 @@ func form(v url.Values) func(*http.Request) {
 // login signs a browser in.
 func (n *node) login(t *testing.T) *http.Cookie {
 	t.Helper()
-	a := n.ask(t, "POST", "/login", form(url.Values{"token": {n.auth.oneTimeToken()}}))
+	a := n.ask(t, "POST", "/login", form(url.Values{"token": {n.auth.OneTimeToken()}}))
 	if a.StatusCode != http.StatusSeeOther || a.cookie() == nil {
 		t.Fatalf("login: %s, %q", a.Status, a.body)
 	}
@@ -432,7 +434,7 @@ func inBubble(t *testing.T, f func(t *testing.T, s *Server, join func(...func(*w
 		f(t, s, func(change ...func(*wire.Hello)) *peer {
 			client, server := webtransport.Pipe()
 			serving.Go(func() { s.serveSession(server) })
-			return enter(t, client, s.auth.ticket(principal{ID: "token", Name: "cli"}), change...)
+			return enter(t, client, s.auth.Ticket(api.Principal{ID: "token", Name: "cli"}), change...)
 		})
 	})
 }

@@ -177,7 +177,7 @@ func TestInputsGoOnWithoutTheirAnswers(t *testing.T) {
 	join := func() *peer {
 		client, server := webtransport.Pipe()
 		n.startSession(server)
-		return enter(t, client, n.auth.ticket(principal{ID: "token", Name: "cli"}), as(me))
+		return enter(t, client, n.auth.Ticket(api.Principal{ID: "token", Name: "cli"}), as(me))
 	}
 	crowd := wire.SpawnParams{Type: "scripted", Script: "read", Count: 200} // so that a list is long
 	if _, err := n.plane.Spawn(t.Context(), noun.Caller{Actor: "test"}, crowd); err != nil {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/a-h/templ"
 
+	"skein.dev/skein/server/auth"
 	"skein.dev/skein/static"
 	"skein.dev/skein/ui"
 	"skein.dev/skein/ui/frame"
@@ -53,7 +54,7 @@ func (s *Server) routes() http.Handler {
 	in.HandleFunc("POST /login/token", s.loginToken)
 	in.HandleFunc("POST /logout", s.logout)
 	in.HandleFunc("GET /static/", asset)
-	in.Handle("GET /metrics", s.met.handler())
+	in.Handle("GET /metrics", s.met.Handler())
 	in.HandleFunc("GET /static", s.noPage) // else the mux leads to /static/, and forgets the base path
 	in.HandleFunc("/", s.noPage)
 	open.Handle("/", s.signedIn(in))
@@ -112,7 +113,7 @@ func (s *Server) known(next http.Handler) http.Handler {
 // signedIn lets nobody else in.
 func (s *Server) signedIn(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if _, ok := s.auth.request(r); !ok {
+		if _, ok := s.auth.Request(r); !ok {
 			if asksForPage(r) {
 				rememberNext(w, r)
 			}
@@ -271,15 +272,15 @@ func localPath(p string) string {
 }
 
 func (s *Server) login(w http.ResponseWriter, r *http.Request) {
-	value, err := s.auth.login(r.Context(), r.FormValue("token"), cut(r.UserAgent(), 200))
+	value, err := s.auth.Login(r.Context(), r.FormValue("token"), cut(r.UserAgent(), 200))
 	switch {
 	case err != nil:
 		s.log.Error("a login could not be stored", "err", err)
 		s.refuse(w, r, http.StatusInternalServerError, "The login could not be stored; the server's log says why.")
 	case value == "":
-		s.refuse(w, r, http.StatusForbidden, "This login link was used before, or is older than "+oneTimeLifetime.String()+". Get another one:")
+		s.refuse(w, r, http.StatusForbidden, "This login link was used before, or is older than "+auth.OneTimeLifetime.String()+". Get another one:")
 	default:
-		http.SetCookie(w, loginCookie(r, value))
+		http.SetCookie(w, auth.Cookie(value, frame.At(r.Context(), "/"), encrypted(r)))
 		remembered := takeNext(w, r)
 		redirect(w, r, cmp.Or(localPath(r.FormValue("next")), remembered, "/"))
 	}
@@ -287,25 +288,24 @@ func (s *Server) login(w http.ResponseWriter, r *http.Request) {
 
 // loginToken makes a login URL, for `skein login`. A browser's cookie is not enough: who sits at it is in already.
 func (s *Server) loginToken(w http.ResponseWriter, r *http.Request) {
-	if who, _ := s.auth.request(r); who.Name != "cli" {
+	if who, _ := s.auth.Request(r); who.Name != "cli" {
 		s.refuse(w, r, http.StatusForbidden, "Login links are made by `skein login`.")
 		return
 	}
-	writeJSON(w, http.StatusOK, map[string]any{"url": s.loginURL(), "expires_ms": oneTimeLifetime.Milliseconds()})
+	writeJSON(w, http.StatusOK, map[string]any{"url": s.loginURL(), "expires_ms": auth.OneTimeLifetime.Milliseconds()})
 }
 
 func (s *Server) logout(w http.ResponseWriter, r *http.Request) {
-	who, _ := s.auth.request(r)
+	who, _ := s.auth.Request(r)
 	if who.Name != "browser" {
 		s.refuse(w, r, http.StatusForbidden, "A token has no login to end; remove the file token from the data folder to make another.")
 		return
 	}
-	if err := s.store.DeleteLogin(r.Context(), who.ID); err != nil {
+	if err := s.auth.Logout(r.Context(), who); err != nil {
 		s.log.Error("a login could not be revoked", "err", err)
 		s.refuse(w, r, http.StatusInternalServerError, "The login could not be revoked; the server's log says why.")
 		return
 	}
-	s.auth.revoke(who)
 	s.each(func(c *conn) {
 		select {
 		case <-c.welcomed:
@@ -315,7 +315,7 @@ func (s *Server) logout(w http.ResponseWriter, r *http.Request) {
 		default:
 		}
 	})
-	http.SetCookie(w, loginCookie(r, ""))
+	http.SetCookie(w, auth.Cookie("", frame.At(r.Context(), "/"), encrypted(r)))
 	redirect(w, r, "/login?out")
 }
 
@@ -326,16 +326,16 @@ func (s *Server) connect(w http.ResponseWriter, r *http.Request) {
 		writeJSON(w, http.StatusServiceUnavailable, map[string]*wire.Error{"error": wire.Errorf(wire.CodeUnavailable, "the server stops")})
 		return
 	}
-	who, _ := s.auth.request(r)
+	who, _ := s.auth.Request(r)
 	contained := s.procs.Containment()
 	doc := wire.Connect{Version: wire.Version, Node: s.plane.Node(), Policy: s.policy(), Containment: &contained}
 	door := func(t wire.Transport, url string) *wire.Door {
-		doc.Doors = append(doc.Doors, wire.Door{Transport: t, URL: url, Ticket: s.auth.ticket(who), TicketExpiresMS: wire.TicketLifetime.Milliseconds()})
+		doc.Doors = append(doc.Doors, wire.Door{Transport: t, URL: url, Ticket: s.auth.Ticket(who), TicketExpiresMS: wire.TicketLifetime.Milliseconds()})
 		return &doc.Doors[len(doc.Doors)-1]
 	}
 	if url := s.quicDoor(r, r.Header.Get("Origin")); url != "" {
 		d := door(wire.WebTransport, url)
-		d.CertificateHashes = s.certs.hashes()
+		d.CertificateHashes = s.certs.Hashes()
 	}
 	d := door(wire.WebSocket, s.base+"/ws") // a proxy may have taken TLS off: the page's own scheme decides
 	d.Protocols = webtransport.Subprotocols(wire.Version)

@@ -42,9 +42,9 @@ func (s *Server) rpc(w http.ResponseWriter, r *http.Request) {
 				return
 			}
 		}
-		s.met.early.Add(float64(len(batch)))
+		s.met.Early.Add(float64(len(batch)))
 	}
-	who, _ := s.auth.request(r)
+	who, _ := s.auth.Request(r)
 	id := r.Header.Get(wire.ClientIDHeader)
 	name := r.Header.Get(wire.ClientNameHeader)
 	if len(id) < wire.MinClientID || len(id) > wire.MaxClientID || len(name) > wire.MaxClientID {
@@ -137,7 +137,7 @@ func (c *conn) answerAlone(ctx context.Context, m *wire.Message) *wire.Message {
 	if !wire.NeedsSession(m.Method) {
 		res, err = c.call(ctx, wire.LaneOf(m.Method), m)
 	}
-	c.s.met.rpc(m.Method, err, time.Since(begin))
+	c.s.met.Answered(m.Method, err, time.Since(begin))
 	if !m.IsRequest() {
 		return nil
 	}

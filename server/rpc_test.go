@@ -22,7 +22,7 @@ func body(s string) func(*http.Request) {
 // rpc sends a body to /rpc as a client.
 func (n *node) rpc(t *testing.T, client, s string) answer {
 	t.Helper()
-	return n.ask(t, "POST", "/rpc", bearer(n.dir.token), header(wire.ClientIDHeader, client), body(s))
+	return n.ask(t, "POST", "/rpc", bearer(n.dir.Token), header(wire.ClientIDHeader, client), body(s))
 }
 
 func TestBatch(t *testing.T) {

@@ -21,10 +21,14 @@ import (
 	"time"
 
 	"skein.dev/skein/server/api"
+	"skein.dev/skein/server/auth"
+	"skein.dev/skein/server/cert"
 	"skein.dev/skein/server/control"
+	"skein.dev/skein/server/datadir"
 	"skein.dev/skein/server/fleet"
 	"skein.dev/skein/server/jet"
 	"skein.dev/skein/server/runner/process"
+	"skein.dev/skein/server/telemetry"
 	"skein.dev/skein/webtransport"
 	"skein.dev/skein/webtransport/wire"
 )
@@ -83,19 +87,19 @@ type Server struct {
 	// static after New
 	o       Options
 	log     *slog.Logger
-	dir     *dataDir
+	dir     *datadir.Dir
 	config  Config
 	base    string // the path before every path, such as /skein; mostly ""
-	certs   *certificates
+	certs   *cert.Keeper
 	store   *jet.Store
 	node    string
 	procs   *process.Kind
 	plane   *control.Plane
-	auth    *auth
-	tickets *tickets
+	auth    *auth.Authenticator
+	tickets *cert.Tickets
 	api     *api.API
 	limits  LaneLimits
-	met     *metrics
+	met     *telemetry.Metrics
 	hosts   map[string]bool
 	hub     *hub // of the fleet
 	taskHub *hub
@@ -138,7 +142,7 @@ func New(ctx context.Context, o Options) (_ *Server, err error) {
 			return nil, fmt.Errorf("--allow-origin %q: an origin is scheme://host[:port]: %w", origin, err)
 		}
 	}
-	if s.dir, err = openDataDir(o.DataDir); err != nil {
+	if s.dir, err = datadir.Open(o.DataDir); err != nil {
 		return nil, err
 	}
 	defer func() {
@@ -146,25 +150,26 @@ func New(ctx context.Context, o Options) (_ *Server, err error) {
 			s.Close()
 		}
 	}()
-	if s.dir.copied {
-		s.log.Warn("this data folder is a copy of one that a skein serves from; its agents are not this one's", "folder", s.dir.path)
+	if s.dir.Copied {
+		s.log.Warn("this data folder is a copy of one that a skein serves from; its agents are not this one's", "folder", s.dir.Path)
 	}
 	if err = s.openCertificates(); err != nil {
 		return nil, err
 	}
-	if s.store, err = jet.Open(ctx, jet.Config{Dir: s.dir.path, URL: o.NATS, Owner: s.owner(), OwnerLease: o.OwnerLease,
+	if s.store, err = jet.Open(ctx, jet.Config{Dir: s.dir.Path, URL: o.NATS, Owner: s.owner(), OwnerLease: o.OwnerLease,
 		MaxEventBytes: o.MaxEventBytes, Attempt: o.StoreTimeout / 5, Logger: o.Logger}); err != nil {
 		return nil, err
 	}
-	s.auth = newAuth(s.dir.token, s.store, s.log)
-	if s.tickets, err = newTickets(ctx, s.store, s.log); err != nil {
+	s.auth = auth.New(s.dir.Token, s.store, s.log)
+	if s.tickets, err = cert.NewTickets(ctx, s.store, s.log); err != nil {
 		return nil, err
 	}
-	s.procs = process.New(process.Options{Logger: s.log, Instance: s.dir.instance, CgroupState: s.dir.file("cgroups")})
-	s.met = newMetrics(s)
+	s.procs = process.New(process.Options{Logger: s.log, Instance: s.dir.Instance, CgroupState: s.dir.File("cgroups")})
+	s.met = telemetry.New()
 	if err = s.openPlane(ctx); err != nil {
 		return nil, err
 	}
+	s.met.Count(s.plane, s.plane.Tasks)
 	if err = s.api.Open(ctx, s.plane, s.store, s.log); err != nil {
 		return nil, err
 	}
@@ -175,13 +180,9 @@ func New(ctx context.Context, o Options) (_ *Server, err error) {
 
 func (s *Server) openCertificates() (err error) {
 	if s.o.TLSCert != "" || s.o.TLSKey != "" {
-		s.certs, err = loadCertificates(s.o.TLSCert, s.o.TLSKey)
+		s.certs, err = cert.Load(s.o.TLSCert, s.o.TLSKey)
 	} else {
-		lifetime := s.o.DevCertLifetime
-		if lifetime == 0 {
-			lifetime = devCertLifetime
-		}
-		s.certs, err = devCertificates(s.dir.file("tls"), lifetime, s.log)
+		s.certs, err = cert.Development(s.dir.File("tls"), cmp.Or(s.o.DevCertLifetime, cert.Lifetime), s.log)
 	}
 	if err != nil {
 		return err
@@ -203,14 +204,14 @@ func (s *Server) owner() *jet.Owner {
 		host = "skein"
 	}
 	s.node = cmp.Or(s.o.Node, host)
-	return &jet.Owner{Node: s.node, Host: host, PID: os.Getpid(), Folder: s.dir.instance, Since: time.Now().UTC()}
+	return &jet.Owner{Node: s.node, Host: host, PID: os.Getpid(), Folder: s.dir.Instance, Since: time.Now().UTC()}
 }
 
 func (s *Server) openPlane(ctx context.Context) (err error) {
 	s.api = api.New()
 	s.plane, err = control.Open(ctx, control.Options{
-		Store: s.store, Types: s.config.Types, Node: wire.NodeID(s.node), Instance: s.dir.instance, WorkDir: s.dir.file("agents"), DataDir: s.dir.path,
-		KeepExited: s.o.KeepExited, MaxAgents: s.config.MaxAgents, Logger: s.log, Orphans: s.orphans, Leftovers: s.procs.ReapLeftovers, Spawned: s.met.spawned,
+		Store: s.store, Types: s.config.Types, Node: wire.NodeID(s.node), Instance: s.dir.Instance, WorkDir: s.dir.File("agents"), DataDir: s.dir.Path,
+		KeepExited: s.o.KeepExited, MaxAgents: s.config.MaxAgents, Logger: s.log, Orphans: s.orphans, Leftovers: s.procs.ReapLeftovers, Spawned: s.met.Spawned,
 		StoreTimeout: s.o.StoreTimeout,
 		Kinds:        s.kinds(),
 		Call:         s.api.CallAgent,
@@ -246,15 +247,15 @@ func (s *Server) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.certs.onRenew = func() {
-		if err := s.dir.announce(s.local()); err != nil {
+	s.certs.OnRenew(func() {
+		if err := s.dir.Announce(s.local()); err != nil {
 			s.log.Error("local clients could not be told of the new certificate", "err", err)
 		}
-	}
+	})
 	var parts sync.WaitGroup
 	s.serve(l, &parts, fail)
-	parts.Go(func() { s.certs.keep(ctx) })
-	parts.Go(func() { s.tickets.keep(ctx) })
+	parts.Go(func() { s.certs.Keep(ctx) })
+	parts.Go(func() { s.tickets.Keep(ctx) })
 	parts.Go(func() {
 		select {
 		case err := <-s.store.Lost():
@@ -265,7 +266,7 @@ func (s *Server) Run(ctx context.Context) error {
 	hubCtx, stopHub := context.WithCancel(context.Background())
 	parts.Go(func() { s.hub.run(hubCtx) })
 	parts.Go(func() { s.taskHub.run(hubCtx) })
-	if err := s.dir.announce(s.local()); err != nil {
+	if err := s.dir.Announce(s.local()); err != nil {
 		fail(err)
 	} else if s.o.Ready != nil {
 		s.addrs.Login = s.loginURL()
@@ -285,7 +286,7 @@ func (s *Server) Run(ctx context.Context) error {
 
 // local is what local clients need to find and trust this server.
 func (s *Server) local() wire.Local {
-	return wire.Local{PID: os.Getpid(), HTTP: s.addrs.HTTP, HTTPS: s.addrs.HTTPS, CertificateHashes: s.certs.hashes()}
+	return wire.Local{PID: os.Getpid(), HTTP: s.addrs.HTTP, HTTPS: s.addrs.HTTPS, CertificateHashes: s.certs.Hashes()}
 }
 
 func (s *Server) loginURL() string {
@@ -293,7 +294,7 @@ func (s *Server) loginURL() string {
 	if base == "" {
 		base = s.addrs.HTTPS
 	}
-	return base + "/login?token=" + s.auth.oneTimeToken()
+	return base + "/login?token=" + s.auth.OneTimeToken()
 }
 
 const (
@@ -358,7 +359,7 @@ func (s *Server) Close() error {
 		s.store = nil
 	}
 	if s.dir != nil {
-		s.dir.close()
+		s.dir.Close()
 		s.dir = nil
 	}
 	return nil
@@ -366,7 +367,7 @@ func (s *Server) Close() error {
 
 // tls is the configuration of the TCP and UDP listeners.
 func (s *Server) tls() *tls.Config {
-	return &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: s.certs.get}
+	return &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: s.certs.Get}
 }
 
 // allowedHost checks the Host header, so that no other name can be made to point at this server (DNS rebinding).
@@ -379,7 +380,7 @@ func (s *Server) allowedHost(hostport string) bool {
 	if s.hosts[host] {
 		return true
 	}
-	return s.certs != nil && !s.certs.dev() && s.certs.leaf().VerifyHostname(host) == nil
+	return s.certs != nil && !s.certs.IsDevelopment() && s.certs.Leaf().VerifyHostname(host) == nil
 }
 
 func trimBrackets(host string) string {

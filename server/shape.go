@@ -141,7 +141,7 @@ func (c *conn) use(lane wire.Lane) *laneUse {
 		c.shapers.gates[class] = gate
 	}
 	u := &laneUse{gate: gate}
-	everywhere := c.s.met.moved(lane)
+	everywhere := c.s.met.Moved(lane)
 	u.moved = func(in bool, n int, waited time.Duration) {
 		everywhere(in, n, waited)
 		u.count(in, n, waited)
@@ -171,25 +171,4 @@ func (u *laneUse) count(in bool, n int, waited time.Duration) {
 	if waited > 0 {
 		waits.Add(int64(waited))
 	}
-}
-
-// moved counts a lane's bytes and waits. Lanes of one name share it.
-func (m *metrics) moved(lane wire.Lane) func(in bool, n int, waited time.Duration) {
-	if f, ok := m.moves.Load(lane); ok {
-		return f.(func(bool, int, time.Duration))
-	}
-	in, out := m.laneBytes.WithLabelValues(string(lane), "in"), m.laneBytes.WithLabelValues(string(lane), "out")
-	inWait, outWait := m.laneWaits.WithLabelValues(string(lane), "in"), m.laneWaits.WithLabelValues(string(lane), "out")
-	f := func(isIn bool, n int, waited time.Duration) {
-		bytes, waits := out, outWait
-		if isIn {
-			bytes, waits = in, inWait
-		}
-		bytes.Add(float64(n))
-		if waited > 0 {
-			waits.Add(waited.Seconds())
-		}
-	}
-	m.moves.Store(lane, f)
-	return f
 }

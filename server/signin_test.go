@@ -35,7 +35,7 @@ func TestALoginLinkLeadsBackToThePageThatWasAskedFor(t *testing.T) {
 			"/?" + strings.Repeat("a", 3000): "/",
 		} {
 			c := n.ask(t, "GET", n.addrs.HTTP+asked, asBrowser).kept()
-			in := []func(*http.Request){form(url.Values{"token": {n.auth.oneTimeToken()}})}
+			in := []func(*http.Request){form(url.Values{"token": {n.auth.OneTimeToken()}})}
 			if (c == nil) != (want == "/") {
 				t.Errorf("%.40s: the page is kept as %v", asked, c)
 			} else if c != nil {
@@ -53,7 +53,7 @@ func TestALoginLinkLeadsBackToThePageThatWasAskedFor(t *testing.T) {
 			}
 		}
 		// What the link itself says goes first.
-		a := n.ask(t, "POST", n.addrs.HTTP+"/login", form(url.Values{"token": {n.auth.oneTimeToken()}, "next": {"/memory"}}), with(&http.Cookie{Name: nextCookieName, Value: "%2Ftasks"}))
+		a := n.ask(t, "POST", n.addrs.HTTP+"/login", form(url.Values{"token": {n.auth.OneTimeToken()}, "next": {"/memory"}}), with(&http.Cookie{Name: nextCookieName, Value: "%2Ftasks"}))
 		if to := a.Header.Get("Location"); to != base+"/memory" {
 			t.Errorf("the link says /memory, and leads to %q", to)
 		}
@@ -64,7 +64,7 @@ func TestARememberedPageLeadsNowhereElse(t *testing.T) {
 	t.Parallel()
 	n := start(t, func(o *Options) { o.BasePath = "/skein" })
 	for _, evil := range []string{"//evil.example", `/\evil.example`, "https://evil.example/", "/%0d%0aSet-Cookie:a=b", "%zz", "/../", "/..", "/a/%2e%2E/../x", "javascript:alert(1)", "", "/\t/evil.example"} {
-		a := n.ask(t, "POST", n.addrs.HTTP+"/login", form(url.Values{"token": {n.auth.oneTimeToken()}}), header("Cookie", nextCookieName+"="+url.QueryEscape(evil)))
+		a := n.ask(t, "POST", n.addrs.HTTP+"/login", form(url.Values{"token": {n.auth.OneTimeToken()}}), header("Cookie", nextCookieName+"="+url.QueryEscape(evil)))
 		if to := a.Header.Get("Location"); !strings.HasPrefix(to, "/skein/") || strings.Contains(to, "evil") && !strings.HasPrefix(to, "/skein/%") || a.cookie() == nil {
 			t.Errorf("%q leads to %q", evil, to)
 		}
@@ -83,7 +83,10 @@ func TestASessionThatOpensWhileItsLoginEndsIsClosed(t *testing.T) {
 	overBoth(t, func(t *testing.T, tr wire.Transport) {
 		n := start(t)
 		cookie := n.login(t)
-		n.auth.revoke(principal{ID: hash(cookie.Value), Name: "browser"})
+		browser, _ := http.NewRequest("GET", "/", nil)
+		browser.AddCookie(cookie)
+		who, _ := n.auth.Request(browser)
+		n.auth.Revoke(who)
 		s, k := n.session(t, tr, with(cookie))
 		if code, _ := closed(t, enter(t, s, k)); code != wire.CloseLoggedOut {
 			t.Errorf("closed with %d, want %d", code, wire.CloseLoggedOut)

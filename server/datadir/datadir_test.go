@@ -1,4 +1,4 @@
-package server
+package datadir
 
 import (
 	"os"
@@ -14,7 +14,7 @@ import (
 func TestALockThatIsGivenBackSoonIsWaitedFor(t *testing.T) {
 	t.Parallel()
 	path := t.TempDir()
-	before, err := openDataDir(path)
+	before, err := Open(path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -24,44 +24,44 @@ func TestALockThatIsGivenBackSoonIsWaitedFor(t *testing.T) {
 		t.Fatal(err)
 	}
 	before.lock.Close()
-	if d, err := openDataDirWithin(path, 0); err == nil {
-		d.close()
+	if d, err := openWithin(path, 0); err == nil {
+		d.Close()
 		t.Fatal("the lock is nobody's")
 	}
 	time.AfterFunc(lockPatience/4, func() { unix.Close(child) })
-	d, err := openDataDirWithin(path, kit.Patience)
+	d, err := openWithin(path, kit.Patience)
 	if err != nil {
 		t.Fatal(err)
 	}
-	d.close()
+	d.Close()
 }
 
 // Of a folder and its copy, each server would take the other's agents for its own orphans.
 func TestACopiedFolderIsAnotherInstance(t *testing.T) {
 	t.Parallel()
-	first, err := openDataDir(t.TempDir())
+	first, err := Open(t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}
 	path := t.TempDir()
-	if err := os.CopyFS(path, os.DirFS(first.path)); err != nil {
+	if err := os.CopyFS(path, os.DirFS(first.Path)); err != nil {
 		t.Fatal(err)
 	}
-	second, err := openDataDir(path)
+	second, err := Open(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if second.instance == first.instance || !second.copied || first.copied {
-		t.Errorf("the folder is instance %s, its copy %s, found to be one: %v", first.instance, second.instance, second.copied)
+	if second.Instance == first.Instance || !second.Copied || first.Copied {
+		t.Errorf("the folder is instance %s, its copy %s, found to be one: %v", first.Instance, second.Instance, second.Copied)
 	}
-	was := second.instance
-	first.close()
-	second.close()
-	if second, err = openDataDir(path); err != nil {
+	was := second.Instance
+	first.Close()
+	second.Close()
+	if second, err = Open(path); err != nil {
 		t.Fatal(err)
 	}
-	defer second.close()
-	if second.instance != was || second.copied {
-		t.Errorf("later it is instance %s, it was %s", second.instance, was)
+	defer second.Close()
+	if second.Instance != was || second.Copied {
+		t.Errorf("later it is instance %s, it was %s", second.Instance, was)
 	}
 }

@@ -1,4 +1,14 @@
-package server
+// Package cert holds what the TLS connections of a server are made with: its certificate and its session tickets.
+//
+// A certificate comes from the user's files, or is a development certificate that the package makes, keeps in the data
+// folder and renews. Each TLS handshake asks Keeper.Get for the certificate; POST /connect gives clients Keeper.Hashes to
+// pin; a client that comes back presents a ticket of Tickets, which is good for early data once.
+//
+// Locks, in the order in which they are taken:
+//
+//	Keeper.renewing   held while a development certificate is renewed, so that there is one renewal at a time
+//	Keeper.mu         guards the current certificate and its hash; held for no I/O
+package cert
 
 import (
 	"context"
@@ -21,21 +31,22 @@ import (
 	"sync"
 	"time"
 
+	"skein.dev/skein/server/datadir"
 	"skein.dev/skein/webtransport/wire"
 )
 
-// devCertLifetime is under the 14 days that browsers allow for a certificate pinned by serverCertificateHashes
+// Lifetime is under the 14 days that browsers allow for a certificate pinned by serverCertificateHashes
 // (W3C WebTransport, section "custom certificate requirements"; ECDSA P-256 is the other one).
-const devCertLifetime = 13 * 24 * time.Hour
+const Lifetime = 13 * 24 * time.Hour
 
-// certificates gives the certificate for new connections. A development certificate is replaced when a quarter of its
+// Keeper gives the certificate for new connections. A development certificate is replaced when a quarter of its
 // life is left; connections that live on keep the one they began with.
-type certificates struct {
+type Keeper struct {
 	// static
 	dir      string        // of the development certificate; empty: a certificate from files
 	lifetime time.Duration // of a development certificate
 	log      *slog.Logger
-	onRenew  func() // told of a new development certificate; set before anything listens
+	onRenew  func() // nil, or what OnRenew was given
 
 	renewing sync.Mutex // one renewal at a time
 
@@ -44,18 +55,18 @@ type certificates struct {
 	hash    [sha256.Size]byte
 }
 
-// loadCertificates reads the user's certificate.
-func loadCertificates(certFile, keyFile string) (*certificates, error) {
+// Load reads the user's certificate.
+func Load(certFile, keyFile string) (*Keeper, error) {
 	cert, err := tls.LoadX509KeyPair(certFile, keyFile)
 	if err != nil {
 		return nil, fmt.Errorf("read the certificate of --tls-cert and --tls-key: %w", err)
 	}
-	return &certificates{current: &cert}, nil
+	return &Keeper{current: &cert}, nil
 }
 
-// devCertificates reads the development certificate in dir, or makes one.
-func devCertificates(dir string, lifetime time.Duration, log *slog.Logger) (*certificates, error) {
-	c := &certificates{dir: dir, lifetime: lifetime, log: log}
+// Development reads the development certificate in dir, or makes one.
+func Development(dir string, lifetime time.Duration, log *slog.Logger) (*Keeper, error) {
+	c := &Keeper{dir: dir, lifetime: lifetime, log: log}
 	cert, err := tls.LoadX509KeyPair(c.path("dev.crt"), c.path("dev.key"))
 	if err == nil && time.Now().Before(c.renewAt(cert.Leaf)) && cert.Leaf.NotAfter.Sub(cert.Leaf.NotBefore) <= lifetime+2*time.Hour {
 		c.use(&cert)
@@ -67,24 +78,27 @@ func devCertificates(dir string, lifetime time.Duration, log *slog.Logger) (*cer
 	return c, c.renew()
 }
 
-func (c *certificates) path(name string) string { return filepath.Join(c.dir, name) }
+func (c *Keeper) path(name string) string { return filepath.Join(c.dir, name) }
 
-// dev reports whether this is a development certificate, which clients pin by its hash.
-func (c *certificates) dev() bool { return c.dir != "" }
+// IsDevelopment reports whether this is a development certificate, which clients pin by its hash.
+func (c *Keeper) IsDevelopment() bool { return c.dir != "" }
 
-func (c *certificates) renewAt(leaf *x509.Certificate) time.Time {
+func (c *Keeper) renewAt(leaf *x509.Certificate) time.Time {
 	return leaf.NotAfter.Add(-c.lifetime / 4)
 }
 
-func (c *certificates) use(cert *tls.Certificate) {
+func (c *Keeper) use(cert *tls.Certificate) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.current, c.hash = cert, sha256.Sum256(cert.Certificate[0])
 }
 
-// keep renews the development certificate in time until ctx ends.
-func (c *certificates) keep(ctx context.Context) {
-	if !c.dev() {
+// OnRenew has f called after each new development certificate. It must be called before anything listens.
+func (c *Keeper) OnRenew(f func()) { c.onRenew = f }
+
+// Keep renews the development certificate in time until ctx ends.
+func (c *Keeper) Keep(ctx context.Context) {
+	if !c.IsDevelopment() {
 		return
 	}
 	t := time.NewTicker(min(time.Minute, c.lifetime/8))
@@ -101,9 +115,9 @@ func (c *certificates) keep(ctx context.Context) {
 	}
 }
 
-// get serves tls.Config.GetCertificate. It looks at the date too, so that a machine that slept through it serves a good
-// certificate at once.
-func (c *certificates) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
+// Get serves tls.Config.GetCertificate. It checks the date as well, so that a machine that slept past the renewal
+// serves a good certificate at once.
+func (c *Keeper) Get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	if err := c.refresh(); err != nil {
 		c.log.Error("the development certificate could not be renewed", "err", err)
 	}
@@ -112,9 +126,9 @@ func (c *certificates) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	return c.current, nil
 }
 
-// hashes is what clients pin; nil for a certificate that a public authority vouches for.
-func (c *certificates) hashes() []wire.CertificateHash {
-	if !c.dev() {
+// Hashes is what clients pin; nil for a certificate that a public authority vouches for.
+func (c *Keeper) Hashes() []wire.CertificateHash {
+	if !c.IsDevelopment() {
 		return nil
 	}
 	if err := c.refresh(); err != nil {
@@ -125,8 +139,8 @@ func (c *certificates) hashes() []wire.CertificateHash {
 	return []wire.CertificateHash{{Algorithm: "sha-256", Value: c.hash[:]}}
 }
 
-func (c *certificates) refresh() error {
-	if !c.dev() {
+func (c *Keeper) refresh() error {
+	if !c.IsDevelopment() {
 		return nil
 	}
 	c.mu.RLock()
@@ -137,7 +151,7 @@ func (c *certificates) refresh() error {
 	}
 	c.renewing.Lock()
 	defer c.renewing.Unlock()
-	if time.Now().Before(c.renewAt(c.leaf())) { // another did it meanwhile
+	if time.Now().Before(c.renewAt(c.Leaf())) { // another handshake renewed it meanwhile
 		return nil
 	}
 	if err := c.renew(); err != nil {
@@ -149,14 +163,14 @@ func (c *certificates) refresh() error {
 	return nil
 }
 
-// leaf is the certificate that new connections get.
-func (c *certificates) leaf() *x509.Certificate {
+// Leaf is the certificate that new connections get.
+func (c *Keeper) Leaf() *x509.Certificate {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
 	return c.current.Leaf
 }
 
-func (c *certificates) renew() error {
+func (c *Keeper) renew() error {
 	certPEM, keyPEM, err := makeDevCertificate(time.Now(), c.lifetime)
 	if err != nil {
 		return fmt.Errorf("make a development certificate: %w", err)
@@ -164,7 +178,7 @@ func (c *certificates) renew() error {
 	if err := os.MkdirAll(c.dir, 0o700); err != nil {
 		return err
 	}
-	if err := errors.Join(writeFile(c.path("dev.key"), keyPEM), writeFile(c.path("dev.crt"), certPEM)); err != nil {
+	if err := errors.Join(datadir.WriteFile(c.path("dev.key"), keyPEM), datadir.WriteFile(c.path("dev.crt"), certPEM)); err != nil {
 		return err
 	}
 	cert, err := tls.X509KeyPair(certPEM, keyPEM)
@@ -201,13 +215,4 @@ func makeDevCertificate(now time.Time, lifetime time.Duration) (certPEM, keyPEM 
 	}
 	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}),
 		pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: keyDER}), nil
-}
-
-// DevCertificate makes a development certificate in dir, or reads the one that is there, for a server beside Skein's own.
-func DevCertificate(dir string, log *slog.Logger) (*tls.Certificate, error) {
-	c, err := devCertificates(dir, devCertLifetime, log)
-	if err != nil {
-		return nil, err
-	}
-	return c.get(nil)
 }

@@ -1,4 +1,7 @@
-package server
+// Package telemetry counts what a server does, for Prometheus. The endpoints report what happens as it happens: a session
+// that opens, a request that was answered, bytes that a lane moved. What has a present state, such as the agents, is counted
+// when GET /metrics asks for it (Count, CountMasking).
+package telemetry
 
 import (
 	"errors"
@@ -13,14 +16,14 @@ import (
 	"skein.dev/skein/webtransport/wire"
 )
 
-// metrics is what Prometheus reads. No label takes a value that a client invents.
-type metrics struct {
+// Metrics is what Prometheus reads. No label takes a value that a client invents.
+type Metrics struct {
 	reg       *prometheus.Registry
-	sessions  *prometheus.GaugeVec
-	streams   prometheus.Gauge
-	datagrams prometheus.Counter
-	raced     prometheus.Counter
-	early     prometheus.Counter
+	Sessions  *prometheus.GaugeVec
+	Streams   prometheus.Gauge
+	Datagrams prometheus.Counter
+	Raced     prometheus.Counter
+	Early     prometheus.Counter
 	spawns    *prometheus.HistogramVec
 	rpcs      *prometheus.CounterVec
 	rpcTime   *prometheus.HistogramVec
@@ -29,15 +32,16 @@ type metrics struct {
 	moves     sync.Map // wire.Lane: what its shapers call
 }
 
-func newMetrics(s *Server) *metrics {
-	m := &metrics{
+// New makes the metrics of a server, all at zero.
+func New() *Metrics {
+	m := &Metrics{
 		reg: prometheus.NewRegistry(),
-		sessions: prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "skein_sessions", Help: "Open sessions."},
+		Sessions: prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "skein_sessions", Help: "Open sessions."},
 			[]string{"transport"}),
-		streams:   prometheus.NewGauge(prometheus.GaugeOpts{Name: "skein_streams", Help: "Open streams over all sessions."}),
-		raced:     prometheus.NewCounter(prometheus.CounterOpts{Name: "skein_raced_requests_total", Help: "Critical requests that came as datagrams."}),
-		early:     prometheus.NewCounter(prometheus.CounterOpts{Name: "skein_early_requests_total", Help: "Requests taken from TLS early data."}),
-		datagrams: prometheus.NewCounter(prometheus.CounterOpts{Name: "skein_status_datagrams_total", Help: "Status datagrams handed to the sessions."}),
+		Streams:   prometheus.NewGauge(prometheus.GaugeOpts{Name: "skein_streams", Help: "Open streams over all sessions."}),
+		Raced:     prometheus.NewCounter(prometheus.CounterOpts{Name: "skein_raced_requests_total", Help: "Critical requests that came as datagrams."}),
+		Early:     prometheus.NewCounter(prometheus.CounterOpts{Name: "skein_early_requests_total", Help: "Requests taken from TLS early data."}),
+		Datagrams: prometheus.NewCounter(prometheus.CounterOpts{Name: "skein_status_datagrams_total", Help: "Status datagrams handed to the sessions."}),
 		spawns: prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "skein_spawn_seconds", Help: "Time from the admission of an agent to its start.",
 			Buckets: prometheus.ExponentialBuckets(0.0002, 2, 14)}, []string{"kind", "outcome"}),
 		rpcs: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "skein_rpcs_total", Help: "Requests answered."},
@@ -49,19 +53,21 @@ func newMetrics(s *Server) *metrics {
 		laneWaits: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "skein_lane_throttled_seconds_total",
 			Help: "Time that lanes waited for their rate, or for their turn among the writers of their class."}, []string{"lane", "direction"}),
 	}
-	m.reg.MustRegister(m.sessions, m.streams, m.datagrams, m.raced, m.early, m.spawns, m.rpcs, m.rpcTime, m.laneBytes, m.laneWaits, agentCollector{s}, taskCollector{s}, maskCollector{s},
+	m.reg.MustRegister(m.Sessions, m.Streams, m.Datagrams, m.Raced, m.Early, m.spawns, m.rpcs, m.rpcTime, m.laneBytes, m.laneWaits,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	for _, t := range []wire.Transport{wire.WebTransport, wire.WebSocket} {
-		m.sessions.WithLabelValues(string(t))
+		m.Sessions.WithLabelValues(string(t))
 	}
 	return m
 }
 
-func (m *metrics) handler() http.Handler {
+// Handler answers GET /metrics.
+func (m *Metrics) Handler() http.Handler {
 	return promhttp.HandlerFor(m.reg, promhttp.HandlerOpts{})
 }
 
-func (m *metrics) spawned(kind wire.Kind, took time.Duration, ok bool) {
+// Spawned counts an agent that was started, or failed to start.
+func (m *Metrics) Spawned(kind wire.Kind, took time.Duration, ok bool) {
 	outcome := "started"
 	if !ok {
 		outcome = "failed"
@@ -69,7 +75,8 @@ func (m *metrics) spawned(kind wire.Kind, took time.Duration, ok bool) {
 	m.spawns.WithLabelValues(string(kind), outcome).Observe(took.Seconds())
 }
 
-func (m *metrics) rpc(method string, err error, took time.Duration) {
+// Answered counts a request that was answered; err is nil when it succeeded.
+func (m *Metrics) Answered(method string, err error, took time.Duration) {
 	if wire.MethodNamed(method) == nil {
 		method = "unknown"
 	}
@@ -85,8 +92,29 @@ func (m *metrics) rpc(method string, err error, took time.Duration) {
 	m.rpcTime.WithLabelValues(method).Observe(took.Seconds())
 }
 
+// Fleet is what counts as an agent.
+type Fleet interface {
+	List(wire.Filter) wire.ListResult
+}
+
+// Tasks is what counts as a task.
+type Tasks interface {
+	Counts() map[wire.TaskState]int
+}
+
+// Masking is what masks losses of connections.
+type Masking interface {
+	Masked() (connections int, packets uint64)
+}
+
+// Count has agents and tasks counted whenever the metrics are read.
+func (m *Metrics) Count(f Fleet, t Tasks) { m.reg.MustRegister(agentCollector{f}, taskCollector{t}) }
+
+// CountMasking has what loss masking does counted, too.
+func (m *Metrics) CountMasking(k Masking) { m.reg.MustRegister(maskCollector{k}) }
+
 // agentCollector counts agents by status when it is asked.
-type agentCollector struct{ s *Server }
+type agentCollector struct{ fleet Fleet }
 
 var agentsDesc = prometheus.NewDesc("skein_agents", "Agents by status.", []string{"status"}, nil)
 
@@ -94,10 +122,8 @@ func (agentCollector) Describe(ch chan<- *prometheus.Desc) { ch <- agentsDesc }
 
 func (c agentCollector) Collect(ch chan<- prometheus.Metric) {
 	n := map[wire.Status]int{}
-	if p := c.s.plane; p != nil {
-		for _, a := range p.List(wire.Filter{}).Agents {
-			n[a.Status]++
-		}
+	for _, a := range c.fleet.List(wire.Filter{}).Agents {
+		n[a.Status]++
 	}
 	for _, st := range wire.Statuses {
 		ch <- prometheus.MustNewConstMetric(agentsDesc, prometheus.GaugeValue, float64(n[st]), string(st))
@@ -105,7 +131,7 @@ func (c agentCollector) Collect(ch chan<- prometheus.Metric) {
 }
 
 // maskCollector counts what loss masking does.
-type maskCollector struct{ s *Server }
+type maskCollector struct{ masking Masking }
 
 var (
 	maskedDesc   = prometheus.NewDesc("skein_masked_connections", "QUIC connections whose packets are sent twice now, since they lose some.", nil, nil)
@@ -115,27 +141,42 @@ var (
 func (maskCollector) Describe(ch chan<- *prometheus.Desc) { ch <- maskedDesc; ch <- repeatedDesc }
 
 func (c maskCollector) Collect(ch chan<- prometheus.Metric) {
-	if c.s.quic == nil {
-		return
-	}
-	connections, packets := c.s.quic.Masked()
+	connections, packets := c.masking.Masked()
 	ch <- prometheus.MustNewConstMetric(maskedDesc, prometheus.GaugeValue, float64(connections))
 	ch <- prometheus.MustNewConstMetric(repeatedDesc, prometheus.CounterValue, float64(packets))
 }
 
 // taskCollector counts tasks by state.
-type taskCollector struct{ s *Server }
+type taskCollector struct{ tasks Tasks }
 
 var tasksDesc = prometheus.NewDesc("skein_tasks", "Tasks by state.", []string{"state"}, nil)
 
 func (c taskCollector) Describe(ch chan<- *prometheus.Desc) { ch <- tasksDesc }
 
 func (c taskCollector) Collect(ch chan<- prometheus.Metric) {
-	if c.s.plane == nil {
-		return
-	}
-	counts := c.s.plane.Tasks.Counts()
+	counts := c.tasks.Counts()
 	for _, state := range wire.TaskStates {
 		ch <- prometheus.MustNewConstMetric(tasksDesc, prometheus.GaugeValue, float64(counts[state]), string(state))
 	}
+}
+
+// Moved gives what counts the bytes and the waits of the lanes of one name.
+func (m *Metrics) Moved(lane wire.Lane) func(in bool, n int, waited time.Duration) {
+	if f, ok := m.moves.Load(lane); ok {
+		return f.(func(bool, int, time.Duration))
+	}
+	in, out := m.laneBytes.WithLabelValues(string(lane), "in"), m.laneBytes.WithLabelValues(string(lane), "out")
+	inWait, outWait := m.laneWaits.WithLabelValues(string(lane), "in"), m.laneWaits.WithLabelValues(string(lane), "out")
+	f := func(isIn bool, n int, waited time.Duration) {
+		bytes, waits := out, outWait
+		if isIn {
+			bytes, waits = in, inWait
+		}
+		bytes.Add(float64(n))
+		if waited > 0 {
+			waits.Add(waited.Seconds())
+		}
+	}
+	m.moves.Store(lane, f)
+	return f
 }

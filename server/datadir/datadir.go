@@ -1,4 +1,5 @@
-package server
+// Package datadir is the folder in which a server keeps everything, and the lock that keeps a second server out of it.
+package datadir
 
 import (
 	"crypto/rand"
@@ -18,7 +19,7 @@ import (
 	"skein.dev/skein/webtransport/wire"
 )
 
-// dataDir is the folder that holds everything a Skein keeps:
+// Dir is the open folder that holds everything a Skein keeps:
 //
 //	lock         held while a server runs
 //	instance     marks the processes of this folder's agents
@@ -29,13 +30,14 @@ import (
 //	agents/      working folders of agents without one of their own, with their outboxes
 //	outbox/      outboxes of the other agents: files that they want to be kept
 //	uploads/     uploads of artifacts that are not complete
-type dataDir struct {
-	path     string
-	lock     *os.File
-	name     io.Closer // held on this machine for the instance; nil: none could be had
-	instance string
-	token    string
-	copied   bool // it was found to be a copy of a folder that a server runs on
+type Dir struct {
+	Path     string
+	Instance string // marks the processes of this folder's agents
+	Token    string // is what the command line signs in with
+	Copied   bool   // reports that the folder was found to be a copy of one that a server runs on
+
+	lock *os.File
+	name io.Closer // held on this machine for the instance; nil: none could be had
 }
 
 // lockPatience is how long a lock is waited for. A child that a server had just forked when it was killed has the lock
@@ -43,7 +45,7 @@ type dataDir struct {
 const lockPatience = time.Second
 
 // take takes the folder's lock.
-func (d *dataDir) take(patience time.Duration) error {
+func (d *Dir) take(patience time.Duration) error {
 	for begin := time.Now(); ; time.Sleep(20 * time.Millisecond) {
 		err := unix.Flock(int(d.lock.Fd()), unix.LOCK_EX|unix.LOCK_NB)
 		if !errors.Is(err, unix.EWOULDBLOCK) || time.Since(begin) >= patience {
@@ -52,11 +54,11 @@ func (d *dataDir) take(patience time.Duration) error {
 	}
 }
 
-// openDataDir makes what is missing and takes the lock.
-func openDataDir(path string) (*dataDir, error) { return openDataDirWithin(path, lockPatience) }
+// Open makes what is missing in the folder and takes its lock.
+func Open(path string) (*Dir, error) { return openWithin(path, lockPatience) }
 
-// openDataDirWithin waits for the lock with a patience of its own.
-func openDataDirWithin(path string, patience time.Duration) (*dataDir, error) {
+// openWithin waits for the lock with a patience of its own.
+func openWithin(path string, patience time.Duration) (*Dir, error) {
 	path, err := filepath.Abs(path)
 	if err != nil {
 		return nil, err
@@ -64,8 +66,8 @@ func openDataDirWithin(path string, patience time.Duration) (*dataDir, error) {
 	if err := os.MkdirAll(path, 0o700); err != nil {
 		return nil, fmt.Errorf("make the data folder: %w", err)
 	}
-	d := &dataDir{path: path}
-	if d.lock, err = os.OpenFile(d.file("lock"), os.O_CREATE|os.O_RDWR, 0o600); err != nil {
+	d := &Dir{Path: path}
+	if d.lock, err = os.OpenFile(d.File("lock"), os.O_CREATE|os.O_RDWR, 0o600); err != nil {
 		return nil, fmt.Errorf("open the data folder: %w", err)
 	}
 	if err := d.take(patience); err != nil {
@@ -76,10 +78,10 @@ func openDataDirWithin(path string, patience time.Duration) (*dataDir, error) {
 		return nil, fmt.Errorf("lock the data folder: %w", err)
 	}
 	if err = d.openInstance(); err == nil {
-		d.token, err = d.secret(wire.TokenFile)
+		d.Token, err = d.secret(wire.TokenFile)
 	}
 	if err != nil {
-		d.close()
+		d.Close()
 		return nil, err
 	}
 	return d, nil
@@ -87,15 +89,15 @@ func openDataDirWithin(path string, patience time.Duration) (*dataDir, error) {
 
 // openInstance reads the folder's instance, and makes sure that no other server on this machine has it: of two folders of which
 // one is a copy, each server would end the other's agents as its own orphans. The later one gets an instance of its own.
-func (d *dataDir) openInstance() (err error) {
-	if d.instance, err = d.secret("instance"); err != nil || d.takeName() {
+func (d *Dir) openInstance() (err error) {
+	if d.Instance, err = d.secret("instance"); err != nil || d.takeName() {
 		return err
 	}
-	d.copied = true
-	if err := os.Remove(d.file("instance")); err != nil {
+	d.Copied = true
+	if err := os.Remove(d.File("instance")); err != nil {
 		return fmt.Errorf("give a copied data folder an instance of its own: %w", err)
 	}
-	if d.instance, err = d.secret("instance"); err == nil {
+	if d.Instance, err = d.secret("instance"); err == nil {
 		d.takeName()
 	}
 	return err
@@ -103,9 +105,9 @@ func (d *dataDir) openInstance() (err error) {
 
 // takeName holds a name of the instance for as long as this process lives: an abstract socket (unix(7)), which leaves no file
 // behind. false: another process has it, and not only for the moment that lockPatience speaks of.
-func (d *dataDir) takeName() bool {
+func (d *Dir) takeName() bool {
 	for begin := time.Now(); ; time.Sleep(20 * time.Millisecond) {
-		c, err := net.ListenPacket("unixgram", "@skein-"+d.instance)
+		c, err := net.ListenPacket("unixgram", "@skein-"+d.Instance)
 		if err == nil {
 			d.name = c
 			return true
@@ -119,42 +121,44 @@ func (d *dataDir) takeName() bool {
 	}
 }
 
-func (d *dataDir) file(name ...string) string {
-	return filepath.Join(append([]string{d.path}, name...)...)
+// File is the path of a file or a folder in d.
+func (d *Dir) File(name ...string) string {
+	return filepath.Join(append([]string{d.Path}, name...)...)
 }
 
 // secret reads a random word from a file, or makes it.
-func (d *dataDir) secret(name string) (string, error) {
-	b, err := os.ReadFile(d.file(name))
+func (d *Dir) secret(name string) (string, error) {
+	b, err := os.ReadFile(d.File(name))
 	if s := strings.TrimSpace(string(b)); err == nil && len(s) >= 26 {
-		return s, os.Chmod(d.file(name), 0o600)
+		return s, os.Chmod(d.File(name), 0o600)
 	}
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return "", fmt.Errorf("read %s: %w", d.file(name), err)
+		return "", fmt.Errorf("read %s: %w", d.File(name), err)
 	}
 	s := rand.Text()
-	return s, writeFile(d.file(name), []byte(s+"\n"))
+	return s, WriteFile(d.File(name), []byte(s+"\n"))
 }
 
-// announce tells local clients where the server is.
-func (d *dataDir) announce(l wire.Local) error {
+// Announce tells local clients where the server is.
+func (d *Dir) Announce(l wire.Local) error {
 	b, err := json.MarshalIndent(l, "", "  ")
 	if err != nil {
 		return err
 	}
-	return writeFile(d.file(wire.LocalFile), append(b, '\n'))
+	return WriteFile(d.File(wire.LocalFile), append(b, '\n'))
 }
 
-func (d *dataDir) close() {
-	os.Remove(d.file(wire.LocalFile))
+// Close removes the announcement and gives the lock back.
+func (d *Dir) Close() {
+	os.Remove(d.File(wire.LocalFile))
 	if d.name != nil {
 		d.name.Close()
 	}
 	d.lock.Close()
 }
 
-// writeFile replaces a file at once and for good, readable by its owner alone.
-func writeFile(path string, b []byte) error {
+// WriteFile replaces a file atomically and durably. Only its owner can read it.
+func WriteFile(path string, b []byte) error {
 	tmp, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*") // 0600
 	if err != nil {
 		return err

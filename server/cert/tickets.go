@@ -1,4 +1,4 @@
-package server
+package cert
 
 import (
 	"bytes"
@@ -22,26 +22,27 @@ const (
 // ticketMark begins what a ticket carries of ours: its time (Unix seconds, 8 bytes) and its id (16 bytes).
 var ticketMark = []byte("skein ticket v1 ")
 
-// ticketStore is what the nodes share about TLS session tickets.
-type ticketStore interface {
+// TicketStore is what the nodes share about TLS session tickets.
+type TicketStore interface {
 	TicketKeys(ctx context.Context, now time.Time) ([][32]byte, error)
 	UseTicket(ctx context.Context, id string) (bool, error)
 }
 
-// tickets makes TLS session tickets that are good for early data once (RFC 8446, section 8.1): who replays a first
-// flight gets a connection without its early data.
-type tickets struct {
-	store ticketStore
+// Tickets makes TLS session tickets that are good for early data once (RFC 8446, section 8.1): a client that replays a
+// first flight gets a connection without its early data.
+type Tickets struct {
+	store TicketStore
 	log   *slog.Logger
 	keys  *tls.Config // for its ticket keys only
 }
 
-func newTickets(ctx context.Context, store ticketStore, log *slog.Logger) (*tickets, error) {
-	t := &tickets{store: store, log: log, keys: &tls.Config{}}
+// NewTickets reads the keys that the nodes share.
+func NewTickets(ctx context.Context, store TicketStore, log *slog.Logger) (*Tickets, error) {
+	t := &Tickets{store: store, log: log, keys: &tls.Config{}}
 	return t, t.refresh(ctx)
 }
 
-func (t *tickets) refresh(ctx context.Context) error {
+func (t *Tickets) refresh(ctx context.Context) error {
 	keys, err := t.store.TicketKeys(ctx, time.Now())
 	if err != nil {
 		return err
@@ -50,8 +51,8 @@ func (t *tickets) refresh(ctx context.Context) error {
 	return nil
 }
 
-// keep changes the keys in time until ctx ends.
-func (t *tickets) keep(ctx context.Context) {
+// Keep changes the keys in time until ctx ends.
+func (t *Tickets) Keep(ctx context.Context) {
 	tick := time.NewTicker(ticketRefresh)
 	defer tick.Stop()
 	for {
@@ -66,14 +67,14 @@ func (t *tickets) keep(ctx context.Context) {
 	}
 }
 
-// configure makes a server's configuration use these tickets.
-func (t *tickets) configure(c *tls.Config) *tls.Config {
+// Configure makes a server's configuration use these tickets.
+func (t *Tickets) Configure(c *tls.Config) *tls.Config {
 	c.WrapSession, c.UnwrapSession = t.wrap, t.unwrap
 	return c
 }
 
 // wrap serves tls.Config.WrapSession.
-func (t *tickets) wrap(cs tls.ConnectionState, ss *tls.SessionState) ([]byte, error) {
+func (t *Tickets) wrap(cs tls.ConnectionState, ss *tls.SessionState) ([]byte, error) {
 	mark := binary.BigEndian.AppendUint64(bytes.Clone(ticketMark), uint64(time.Now().Unix()))
 	id := make([]byte, 16)
 	rand.Read(id)
@@ -82,7 +83,7 @@ func (t *tickets) wrap(cs tls.ConnectionState, ss *tls.SessionState) ([]byte, er
 }
 
 // unwrap serves tls.Config.UnwrapSession. A ticket that was used before still makes the handshake short.
-func (t *tickets) unwrap(identity []byte, cs tls.ConnectionState) (*tls.SessionState, error) {
+func (t *Tickets) unwrap(identity []byte, cs tls.ConnectionState) (*tls.SessionState, error) {
 	ss, err := t.keys.DecryptTicket(identity, cs)
 	if err != nil || ss == nil {
 		return ss, err
@@ -96,7 +97,7 @@ func (t *tickets) unwrap(identity []byte, cs tls.ConnectionState) (*tls.SessionS
 	return ss, nil
 }
 
-func (t *tickets) use(extra [][]byte) error {
+func (t *Tickets) use(extra [][]byte) error {
 	for _, e := range extra {
 		mark, ok := bytes.CutPrefix(e, ticketMark)
 		if !ok || len(mark) != 24 {
