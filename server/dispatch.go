@@ -13,6 +13,8 @@ func (c *conn) dispatch(ctx context.Context, _ *lane, m *wire.Message) (any, err
 	switch m.Method {
 	case wire.MethodNetwork:
 		return c.network(), nil
+	case wire.MethodAgentRender:
+		return call(m, func(v wire.AgentRenderParams) (any, error) { return c.s.renderAgents(ctx, v) })
 	case wire.MethodHello:
 		return nil, wire.Errorf(wire.CodeInvalidRequest, "hello was said already")
 	}

@@ -15,36 +15,33 @@ import (
 )
 
 const (
-	// maxFragments is how many rendered tasks are kept. Beyond it all are forgotten: whoever still watches renders them anew.
+	// maxFragments is how many rendered agents and tasks are kept. Beyond it all are forgotten: whoever still watches renders them anew.
 	maxFragments = 4096
 	// maxHTML bounds the HTML of one message, in bytes. With what JSON adds it fits one.
 	maxHTML = 384 << 10
 )
 
-// fragments are tasks as parts of pages. What many watch is rendered once for each of its changes: nothing of it depends on
+// fragments are agents and tasks as parts of pages. What many watch is rendered once for each of its changes: nothing of it depends on
 // who looks.
 type fragments struct {
 	mu  sync.Mutex
 	all map[fragmentKey]fragment
 }
 
-type fragmentKey struct {
-	as wire.TaskHTML
-	id wire.TaskID
-}
+type fragmentKey struct{ as, id any }
 
 // fragment is what was made of a record.
 type fragment struct {
-	task wire.Task
-	html string
+	record any
+	html   string
 }
 
-func (f *fragments) get(as wire.TaskHTML, t *wire.Task, render func() string) string {
-	key := fragmentKey{as, t.ID}
+func (f *fragments) get(as, id, record any, render func() string) string {
+	key := fragmentKey{as, id}
 	f.mu.Lock()
 	known, ok := f.all[key]
 	f.mu.Unlock()
-	if ok && reflect.DeepEqual(known.task, *t) { // progress and places change without a new revision
+	if ok && reflect.DeepEqual(known.record, record) { // progress and places change without a new revision
 		return known.html
 	}
 	html := render()
@@ -53,7 +50,7 @@ func (f *fragments) get(as wire.TaskHTML, t *wire.Task, render func() string) st
 	if len(f.all) >= maxFragments || f.all == nil {
 		f.all = map[fragmentKey]fragment{}
 	}
-	f.all[key] = fragment{*t, html}
+	f.all[key] = fragment{record, html}
 	return html
 }
 
@@ -75,7 +72,7 @@ func (s *Server) renderTask(ctx context.Context, as wire.TaskHTML, t wire.Task) 
 		}
 	}
 	s.ask(&t)
-	html := s.fragments.get(as, &t, func() string { return s.html(ctx, ui.TaskFragment(as, &t, time.Now())) })
+	html := s.fragments.get(as, t.ID, t, func() string { return s.html(ctx, ui.TaskFragment(as, &t, time.Now())) })
 	if len(html) > maxHTML {
 		return ""
 	}
@@ -128,6 +125,29 @@ func (s *Server) renderTasks(ctx context.Context, p wire.TaskRenderParams) (any,
 		}
 	}
 	return wire.TaskRenderResult{HTML: s.renderAll(ctx, tasks, func(*wire.Task) wire.TaskHTML { return p.HTML })}, nil
+}
+
+// renderAgents answers an agent.render. What changes all the time is no reason to render an agent anew.
+func (s *Server) renderAgents(ctx context.Context, p wire.AgentRenderParams) (any, error) {
+	if err := p.Check(); err != nil {
+		return nil, err
+	}
+	all, left := make(map[wire.AgentID]string, len(p.IDs)), maxHTML
+	for _, id := range p.IDs {
+		a, err := s.plane.Get(id)
+		if err != nil {
+			continue
+		}
+		t, _ := s.plane.Type(a.Type)
+		html := s.fragments.get(p.HTML, id, ui.Still(a), func() string { return s.html(ctx, ui.AgentFragment(p.HTML, &a, t, time.Now())) })
+		if left -= len(html); left < 0 {
+			break
+		}
+		if html != "" {
+			all[id] = html
+		}
+	}
+	return wire.AgentRenderResult{HTML: all}, nil
 }
 
 // renderResult is a child's outcome as the page of its orchestration shows it.

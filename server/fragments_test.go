@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"skein.dev/skein/e2e/kit"
 	"skein.dev/skein/server/noun"
 	"skein.dev/skein/webtransport/wire"
 )
@@ -140,7 +141,7 @@ func TestWhatManyWatchIsRenderedOnce(t *testing.T) {
 	var f fragments
 	rendered := 0
 	get := func(as wire.TaskHTML, rec wire.Task) {
-		f.get(as, &rec, func() string { rendered++; return "" })
+		f.get(as, rec.ID, rec, func() string { rendered++; return "" })
 	}
 	rec := wire.Task{ID: "t1", Rev: 1, State: wire.TaskWorking}
 	for range 3 {
@@ -158,5 +159,54 @@ func TestWhatManyWatchIsRenderedOnce(t *testing.T) {
 	}
 	if len(f.all) > maxFragments {
 		t.Errorf("%d fragments are kept, want %d at most", len(f.all), maxFragments)
+	}
+}
+
+func TestAgentsAreRenderedForTheirPages(t *testing.T) {
+	t.Parallel()
+	overBoth(t, func(t *testing.T, tr wire.Transport) {
+		n := start(t, func(o *Options) { o.BasePath = "/skein" })
+		control := n.join(t, tr)
+		a := n.spawn(t, wire.SpawnParams{Type: "scripted", Name: "<b>gone</b>", Script: "say printed\nexit 3"})
+		kit.Eventually(t, "it has ended", func() bool {
+			rec, _ := n.plane.Get(a.ID)
+			return rec.Status == wire.StatusExited && rec.LastLine == "printed"
+		})
+		render := func(id string, as wire.AgentHTML) string {
+			p := wire.AgentRenderParams{IDs: []wire.AgentID{a.ID, "anone"}, HTML: as}
+			return result[wire.AgentRenderResult](t, control.call(t, id, wire.MethodAgentRender, p)).HTML[a.ID]
+		}
+		row := render("1", wire.AgentAsRow)
+		for _, want := range []string{`<div role="row" class="row agent" data-id="` + string(a.ID) + `"`, "&lt;b&gt;gone", "Exit code 3", `href="/skein/agents/`, `data-tick="ago"`, "printed"} {
+			if !strings.Contains(row, want) {
+				t.Errorf("its row has no %s: %s", want, row)
+			}
+		}
+		_, fields, _ := strings.Cut(row, ">") // its place in the table is the page's
+		if page := n.ask(t, http.MethodGet, "/", with(n.login(t)), asPage).body; !strings.Contains(page, fields) {
+			t.Errorf("the page's first render has another row than %s", row)
+		}
+		for i, want := range []string{`id="agent-head"`, `id="facts"`, `id="banner"`, `id="input"`, "Exit code 3", "It has ended and takes no input"} {
+			if page := render(fmt.Sprint(2+i), wire.AgentAsPage); !strings.Contains(page, want) {
+				t.Errorf("its page has no %s: %s", want, page)
+			}
+		}
+	})
+}
+
+func TestAgentsThatCannotBeRendered(t *testing.T) {
+	t.Parallel()
+	control := start(t).join(t, wire.WebSocket)
+	many := make([]wire.AgentID, wire.MaxRender+1)
+	for id, c := range map[string]struct {
+		p     wire.AgentRenderParams
+		field string
+	}{
+		"1": {wire.AgentRenderParams{IDs: many[:1], HTML: "card"}, "html"},
+		"2": {wire.AgentRenderParams{IDs: many[:1]}, "html"},
+		"3": {wire.AgentRenderParams{HTML: wire.AgentAsRow}, "ids"},
+		"4": {wire.AgentRenderParams{IDs: many, HTML: wire.AgentAsRow}, "ids"},
+	} {
+		isError(t, control.call(t, id, wire.MethodAgentRender, c.p), wire.CodeInvalidParams, c.field)
 	}
 }

@@ -1,6 +1,7 @@
 package ui
 
 import (
+	"encoding/json"
 	"slices"
 	"testing"
 
@@ -9,7 +10,25 @@ import (
 	"skein.dev/skein/webtransport/wire"
 )
 
-// TestBadges reads the table that static/test/app-health.test.js reads too.
+// badged are agents at 14:30, each with what its badges say.
+const badged = `[
+  {"name": "takes no tasks", "agent": {"status": "running"}, "most": 0, "badges": []},
+  {"name": "has nothing to do", "agent": {"status": "running"}, "most": 4, "badges": ["load 0 of 4 tasks "]},
+  {"name": "one at a time", "agent": {"status": "running"}, "most": 1, "badges": ["load 0 of 1 task "]},
+  {"name": "works", "agent": {"status": "running", "tasks": ["t1", "t2"], "done": 12}, "most": 4, "badges": ["load 2 of 4 tasks, 12 done /tasks/t1"]},
+  {"name": "its type is gone", "agent": {"status": "running", "tasks": ["t/1"]}, "most": 0, "badges": ["load 1 of 1 task /tasks/t%2F1"]},
+  {"name": "has ended", "agent": {"status": "exited", "reason": "completed", "done": 3}, "most": 4, "badges": ["load 3 done "]},
+  {"name": "restarted", "agent": {"status": "running", "restarts": 1}, "most": 0, "badges": ["note 1 restart "]},
+  {"name": "will start again", "agent": {"status": "pending", "restarts": 2, "restart_at": "2026-03-04T14:30:11.200Z"}, "most": 0, "badges": ["warn Starts again in 12s ", "note 2 restarts "]},
+  {"name": "starts again", "agent": {"status": "pending", "restart_at": "2026-03-04T14:29:59Z"}, "most": 0, "badges": ["warn Starts again now "]},
+  {"name": "crash loop", "agent": {"status": "pending", "restarts": 5, "crash_loop": true, "restart_at": "2026-03-04T14:35:00Z"}, "most": 2, "badges": ["bad Crash loop ", "warn Starts again in 5m 0s ", "load 0 of 2 tasks ", "note 5 restarts "]},
+  {"name": "the loop was stopped", "agent": {"status": "exited", "reason": "stopped", "restarts": 5, "crash_loop": true}, "most": 2, "badges": ["note 5 restarts "]},
+  {"name": "suspended", "agent": {"status": "running", "suspended": true}, "most": 0, "badges": ["warn Suspended "]},
+  {"name": "stalled", "agent": {"status": "running", "stalled": true, "stalled_since": "2026-03-04T14:29:15Z", "tasks": ["t1"]}, "most": 1, "badges": ["warn Stalled for 45s ", "load 1 of 1 task /tasks/t1"]},
+  {"name": "stalled, nobody knows since when", "agent": {"status": "running", "stalled": true}, "most": 0, "badges": ["warn Stalled "]},
+  {"name": "unknown", "agent": {"status": "unknown", "last_heartbeat": "2026-03-04T14:28:30Z"}, "most": 0, "badges": ["warn No heartbeat for 1m 30s "]}
+]`
+
 func TestBadges(t *testing.T) {
 	var table []struct {
 		Name   string
@@ -17,7 +36,9 @@ func TestBadges(t *testing.T) {
 		Most   int
 		Badges []string
 	}
-	readTable(t, "health.json", &table)
+	if err := json.Unmarshal([]byte(badged), &table); err != nil {
+		t.Fatal(err)
+	}
 	for _, c := range table {
 		got := []string{}
 		for _, b := range words.Badges(&c.Agent, c.Most, frame.StoryNow) {

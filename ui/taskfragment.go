@@ -28,13 +28,6 @@ func TaskResult(r wire.Result) templ.Component {
 	return resultItem(resultView{r.Ordinal, r.Index, r.Task, r.State, words.ResultText(&t)})
 }
 
-// What follows marks the cells that change by themselves. The page's script writes them each second: data-tick says how, data-at
-// of when.
-
-func tick(how string, at time.Time) templ.Attributes {
-	return templ.Attributes{"data-tick": how, "data-at": words.Iso(at)}
-}
-
 // ageTick is of a task's age.
 func ageTick(t *wire.Task) templ.Attributes {
 	if t.EndedAt != nil && t.State.Terminal() {

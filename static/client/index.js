@@ -291,6 +291,17 @@ export class Skein extends EventTarget {
   }
 
   /**
+   * Agents as parts of Skein's own pages, by id; 100 at most are asked for at once. Those that are gone are left out.
+   * @param {string[]} ids
+   * @param {wire.AgentHTML} html
+   * @param {CallOptions} [options]
+   * @returns {Promise<Record<string, string>>}
+   */
+  async render(ids, html, options) {
+    return (await this.#call('agent.render', { ids, html }, options)).html
+  }
+
+  /**
    * Changes which transports may be used. A session over another one is left, and what follows something goes on in the
    * next one where it was.
    * @param {'auto' | wire.Transport} transport

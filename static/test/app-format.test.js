@@ -23,13 +23,10 @@ for (const c of table.agents) {
     const state = f.state(a)
     assert.deepEqual(
       {
-        state, word: f.stateWord(state), activity: f.activityWord(a.activity), age: f.age(a, Date.parse(c.now)), need: f.need(a),
-        text: f.needText(a), detail: f.stateDetail(a), group: f.group(a), short: f.shortId(a.id), cpu: f.cpuCell(a), mem: f.memCell(a),
-        refusal: f.inputRefusal(a),
+        state, word: f.stateWord(state), need: f.need(a), group: f.group(a), short: f.shortId(a.id), cpu: f.cpuCell(a), mem: f.memCell(a),
       },
       {
-        state: c.state, word: c.word, activity: c.activity, age: c.age, need: c.need, text: c.text, detail: c.detail, group: c.group,
-        short: c.short, cpu: c.cpu, mem: c.mem, refusal: c.refusal,
+        state: c.state, word: c.word, need: c.need, group: c.group, short: c.short, cpu: c.cpu, mem: c.mem,
       },
     )
   })

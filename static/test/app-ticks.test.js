@@ -14,6 +14,7 @@ const at = (s) => new Date(Date.now() + s * 1000 + Math.sign(s) * 500).toISOStri
 
 for (const [name, dataset, want] of /** @type {const} */ ([
   ['how long it is there', { tick: 'span', at: at(-65) }, '1m 5s'],
+  ['how long something is so', { tick: 'span', at: at(-65), before: 'Stalled for ' }, 'Stalled for 1m 5s'],
   ['how long ago', { tick: 'ago', at: at(-65) }, '1m ago'],
   ['how soon', { tick: 'when', at: at(600) }, 'in 10m 1s'],
   ['what follows', { tick: 'left', at: at(600), before: 'Attempt 2 follows in ', then: 'Waiting for an agent' }, 'Attempt 2 follows in 10m 1s'],

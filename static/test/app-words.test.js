@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import test from 'node:test'
-import { NEEDS_YOU, activityWord, stateWord } from '../app/lib/format.js'
+import { NEEDS_YOU, stateWord } from '../app/lib/format.js'
 import { taskSummary, taskTurn, taskWord } from '../app/task/taskformat.js'
 
 /** The table that ui/format_test.go reads too: one state has one name. */
@@ -9,7 +9,7 @@ const table = JSON.parse(readFileSync(new URL('../../ui/testdata/words.json', im
 
 /** @type {[name: string, word: (state: string) => string][]} */
 const rules = [
-  ['agent', stateWord], ['activity', activityWord], ['task', taskWord], ['turn', taskTurn],
+  ['agent', stateWord], ['task', taskWord], ['turn', taskTurn],
 ]
 for (const [name, word] of rules) {
   test(`words: ${name}`, () => {

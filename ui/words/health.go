@@ -9,18 +9,29 @@ import (
 	"skein.dev/skein/webtransport/wire"
 )
 
-// Badge is something about an agent's work or health that a person should see without opening it. The same rules stand
-// in static/app/lib/health.js; testdata/health.json holds both.
+// Badge is something about an agent's work or health that a person should see without opening it.
 type Badge struct {
 	Kind string // gives its colour: "load", "note", "warn" or "bad"
 	Text string
 	Href string // "" leads nowhere
+
+	// Of a text that goes on by itself: what stands before the time, and since or until when it is counted.
+	Before       string
+	Since, Until *time.Time
 }
 
 // Badges are what there is to say beyond an agent's status. most is how many tasks it may have in work; 0: it takes none.
 func Badges(a *wire.Agent, most int, now time.Time) []Badge {
 	var out []Badge
-	add := func(kind, text, href string) { out = append(out, Badge{kind, text, href}) }
+	add := func(kind, text, href string) { out = append(out, Badge{Kind: kind, Text: text, Href: href}) }
+	since := func(text string, t *time.Time) {
+		if t == nil {
+			add("warn", text, "")
+			return
+		}
+		text += " for "
+		out = append(out, Badge{Kind: "warn", Text: text + Span(now.Sub(*t)), Before: text, Since: t})
+	}
 	if a.Status.Alive() && a.CrashLoop {
 		add("bad", "Crash loop", "")
 	}
@@ -28,13 +39,13 @@ func Badges(a *wire.Agent, most int, now time.Time) []Badge {
 		add("warn", "Suspended", "")
 	}
 	if a.Stalled {
-		add("warn", "Stalled"+since(a.StalledSince, now), "")
+		since("Stalled", a.StalledSince)
 	}
 	if a.Status == wire.StatusUnknown && a.LastHeartbeat != nil {
-		add("warn", "No heartbeat"+since(a.LastHeartbeat, now), "")
+		since("No heartbeat", a.LastHeartbeat)
 	}
 	if a.RestartAt != nil {
-		add("warn", startsAgain(a.RestartAt.Sub(now)), "")
+		out = append(out, Badge{Kind: "warn", Text: startsAgain(a.RestartAt.Sub(now)), Before: "Starts again in ", Until: a.RestartAt})
 	}
 	if text := LoadText(a, most); text != "" {
 		href := ""
@@ -86,17 +97,13 @@ func MostOf(types []wire.AgentType) map[string]int {
 	return out
 }
 
-func since(t *time.Time, now time.Time) string {
-	if t == nil {
-		return ""
-	}
-	return " for " + Span(now.Sub(*t))
-}
+// StartsNow is what an agent's next start says once its time has come.
+const StartsNow = "Starts again now"
 
 // startsAgain rounds up: what is still to come is never "0s".
 func startsAgain(d time.Duration) string {
 	if d <= 0 {
-		return "Starts again now"
+		return StartsNow
 	}
 	return "Starts again in " + Span(d+time.Second-time.Millisecond)
 }

@@ -61,6 +61,7 @@ var Methods = []Method{
 	{Name: MethodTypes, Lane: LaneControl},
 	{Name: MethodAgentEvents, Lane: LaneControl},
 	{Name: MethodAgentSearch, Lane: LaneControl},
+	{Name: MethodAgentRender, Lane: LaneControl, Session: true},
 	{Name: MethodAdmission, Lane: LaneControl},
 	{Name: MethodSetAdmission, Lane: LaneControl, Effect: Once},
 	{Name: MethodNetwork, Lane: LaneControl, Session: true, Quick: true},

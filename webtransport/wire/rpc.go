@@ -248,6 +248,7 @@ const (
 
 	MethodAgentEvents = "agent.events"
 	MethodAgentSearch = "agent.search"
+	MethodAgentRender = "agent.render"
 
 	MethodAdmission    = "admission.get"
 	MethodSetAdmission = "admission.set"

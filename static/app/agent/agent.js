@@ -3,27 +3,21 @@
  */
 import { kept } from '../artifact/kept.js'
 import { again } from '../fleet/spawn.js'
+import { still } from '../fleet/still.js'
 import { at } from '../lib/base.js'
-import { field, mark, one, shape, write } from '../lib/dom.js'
-import {
-  activityWord, age, clean, cpuCell, droppedText, heartbeat, inputRefusal, memCell, need, needGlyph, needText, pidText, shortId, state, stateDetail,
-  stateWord, stoppable, NONE, replaces,
-} from '../lib/format.js'
-import { badges, loadText, writeBadges } from '../lib/health.js'
+import { field, mark, one, write } from '../lib/dom.js'
+import { clean, cpuCell, droppedText, heartbeat, memCell, need, pidText, replaces, state } from '../lib/format.js'
+import { Fragments } from '../lib/fragments.js'
 import { listen } from '../lib/keys.js'
+import { morph, parse } from '../lib/morph.js'
 import { page } from '../lib/page.js'
 import { StopDialog } from '../lib/stop.js'
+import { tick } from '../lib/ticks.js'
 import { failed, toast } from '../lib/toast.js'
 import { Output } from './output.js'
 import { Timeline } from './timeline.js'
 
 /** @import { Agent } from '../../client/types.js' */
-
-/** By what all processes of an agent are found, and what that means: the words of ui/agent.templ. @type {Record<string, [string, string]>} */
-const HELD = {
-  cgroup: ['in a cgroup', 'It runs in a cgroup of its own: a stop finds whatever it started'],
-  marks: ['by marks', 'No cgroup could be made: what it started is found by marks that processes inherit, and by their parents. skein doctor says why'],
-}
 
 /** How much of what was sent the up arrow brings back. */
 const MAX_HISTORY = 100
@@ -36,7 +30,6 @@ const root = one(document, '#agent')
 const id = root.dataset.id ?? ''
 const epoch = root.dataset.epoch ?? ''
 const cursor = Number(root.dataset.cursor)
-const most = Number(root.dataset.most)
 
 const timeline = new Timeline(skein, id)
 const output = new Output(skein, { id, epoch, first: Number(root.dataset.first) })
@@ -47,75 +40,57 @@ let agent
 
 // --- the head ---
 
-const head = {
-  status: one(root, '.agent-head .status'), activity: one(root, '.agent-head .activity'), stop: /** @type {HTMLButtonElement} */ (one(root, '#stop-open')),
-  age: one(root, '.facts [data-f="age"]'), pid: field(root, 'pid'), held: field(root, 'held'), cpu: field(root, 'cpu'), mem: field(root, 'mem'), exit: field(root, 'exit'), beat: field(root, 'beat'),
-  banner: one(root, '#banner'), dropped: one(root, '#dropped'), badges: field(root, 'badges'), load: field(root, 'load'), work: field(root, 'work'), restarts: field(root, 'restarts'),
-}
+let made = '' // what the HTML in the page was made of, as by still()
+
+const fragments = new Fragments((ids, /** @type {'page'} */ kind) => skein.render(ids, kind), (_, __, html) => {
+  const text = html[id]
+  if (!text) {
+    made = '' // the next change asks again
+    return
+  }
+  for (const part of parse(text)) {
+    const el = document.getElementById(part.id)
+    if (el) morph(el, part)
+  }
+  hot()
+})
 
 /** @param {Agent} a */
 function show(a) {
   if (!replaces(a, agent)) return
+  if (!agent && root.dataset.rev === String(a.rev)) made = still(a)
   agent = a
-  const s = state(a)
-  mark(root, 'data-state', s)
+  if (made !== still(a)) {
+    made = still(a)
+    fragments.want('page', id)
+  }
+  mark(root, 'data-state', state(a))
   mark(root, 'data-activity', a.activity ?? '')
-  mark(head.status, 'data-state', s)
-  shape(field(head.status, 'glyph'), `s-${s}`)
-  write(field(head.status, 'state-word'), stateWord(s))
-  write(field(head.status, 'state-detail'), stateDetail(a))
-  write(head.activity, activityWord(a.activity))
-  head.activity.hidden = !a.activity
-  write(head.pid, pidText(a))
-  const [held, means] = HELD[a.containment ?? ''] ?? [NONE, '']
-  write(head.held, held)
-  head.held.title = means
-  write(head.cpu, cpuCell(a))
-  write(head.mem, memCell(a))
-  write(head.exit, a.exit ? (a.exit.signal ?? '') || String(a.exit.code) : NONE)
-  head.stop.disabled = !stoppable(a)
-  write(field(head.stop, 'stop-word'), a.status === 'stopping' ? 'Stopping' : a.exit?.leftovers?.length ? 'End what is left' : 'Stop')
-  write(head.dropped, a.dropped ? droppedText(a.dropped) : '')
-  head.dropped.hidden = !a.dropped
-  work(a)
-  banner(a)
-  input.show(a)
+  const dropped = one(root, '#dropped')
+  write(dropped, a.dropped ? droppedText(a.dropped) : '') // in the times of this zone
+  dropped.hidden = !a.dropped
   title(a)
-  tick()
+  hot()
 }
 
-/** @param {Agent} a */
-function work(a) {
-  write(head.load, loadText(a, most) || NONE)
-  const ids = a.tasks ?? []
-  writeBadges(head.work, ids.map((task) => ({ kind: 'load', text: shortId(task), href: at(`/tasks/${encodeURIComponent(task)}`) })))
-  write(head.restarts, String(a.restarts ?? 0))
+/** Writes what the server does not render, for it changes all the time. */
+function hot() {
+  tick(root)
+  if (!agent) return
+  write(field(root, 'pid'), pidText(agent))
+  write(field(root, 'cpu'), cpuCell(agent))
+  write(field(root, 'mem'), memCell(agent))
+  write(field(root, 'beat'), heartbeat(agent, Date.now()))
+  input.show()
 }
-
-/** @param {Agent} a */
-function banner(a) {
-  const n = need(a)
-  mark(head.banner, 'data-need', n)
-  head.banner.hidden = n === ''
-  if (n === '') return
-  shape(field(head.banner, 'why-glyph'), `s-${needGlyph(n)}`)
-  write(field(head.banner, 'why'), needText(a))
-  one(head.banner, '#answer').hidden = n !== 'question'
-}
+setInterval(hot, 1000)
+hot()
 
 /** @param {Agent} a what the tab says, so that a person sees it from another */
 function title(a) {
   const sign = need(a) === 'question' ? '? ' : a.reason === 'failed' ? '✕ ' : ''
   document.title = `${sign}${clean(a.name)} · Skein`
 }
-
-function tick() {
-  write(head.age, age({ created_at: head.age.dataset.created ?? '', exited_at: agent?.exited_at ?? (head.age.dataset.exited || undefined) }, Date.now()))
-  if (!agent) return
-  write(head.beat, heartbeat(agent, Date.now()))
-  writeBadges(head.badges, badges(agent, 0, Date.now()).filter((b) => b.kind !== 'load' && b.kind !== 'note'))
-}
-setInterval(tick, 1000)
 
 // --- input ---
 
@@ -155,7 +130,7 @@ const input = (() => {
     try {
       await skein.input(id, '', { eof: true })
       ended = true
-      if (agent) show(agent)
+      hot()
       toast('done', 'End of input is sent')
     } catch (err) {
       failed('The end of input was not sent', err)
@@ -179,11 +154,11 @@ const input = (() => {
 
   return {
     focus: () => box.focus(),
-    /** @param {Agent} a */
-    show(a) {
-      const refusal = inputRefusal(a) || (ended ? 'Its input was closed' : '')
-      box.disabled = send.disabled = eof.disabled = refusal !== ''
-      mark(box, 'placeholder', refusal || 'Write a line')
+    /** What was closed from here takes nothing more, whatever the server knows of it. */
+    show() {
+      if (!ended || box.disabled) return
+      box.disabled = send.disabled = eof.disabled = true
+      mark(box, 'placeholder', 'Its input was closed')
     },
   }
 })()
@@ -206,10 +181,12 @@ answer.addEventListener('submit', async (e) => {
 
 // --- acts ---
 
+const stopButton = /** @type {HTMLButtonElement} */ (one(root, '#stop-open'))
+
 const ask = () => {
-  if (agent && stoppable(agent)) stop.ask([agent], { grace: Number(root.dataset.grace) })
+  if (agent && !stopButton.disabled) stop.ask([agent], { grace: Number(root.dataset.grace) })
 }
-head.stop.addEventListener('click', ask)
+stopButton.addEventListener('click', ask)
 
 const respawn = /** @type {HTMLButtonElement} */ (one(root, '#again'))
 respawn.addEventListener('click', async () => {

@@ -1,5 +1,6 @@
 import { one, settings, write, mark } from '../lib/dom.js'
 import { clean, need, replaces } from '../lib/format.js'
+import { tick } from '../lib/ticks.js'
 import { List } from '../list/list.js'
 import { Windowed, everything, sight } from '../list/window.js'
 import { Order, direction } from './order.js'
@@ -34,6 +35,9 @@ export class AgentList extends List {
   /** @type {Entry | undefined} has a row wherever it is */
   #pin
   #print = false
+  #want
+  /** @type {Map<string, string | undefined>} what came of what was asked for, until the next frame */
+  #html = new Map()
   #width = innerWidth
   #el = {
     top: one(document, '.top'),
@@ -48,18 +52,19 @@ export class AgentList extends List {
     dismiss: one(document, '#needs-dismiss'),
   }
 
-  /** @type {Record<string, number>} how many tasks one agent may have in work, by type */
-  #most = JSON.parse(this.#el.list.dataset.most ?? '{}')
-
   /** @type {Windowed<Entry, Row>} */
   #needs = new Windowed(this.#el.needs)
   /** @type {Windowed<Entry, Row>} */
   #rest = new Windowed(this.#el.rest)
 
-  /** @param {Filter} filter */
-  constructor(filter) {
+  /**
+   * @param {Filter} filter
+   * @param {(id: string) => void} want asks for the HTML of an agent
+   */
+  constructor(filter, want) {
     super({ views: [one(document, '#list')], item: '.agent', record: (e) => e.agent })
     this.filter = filter
+    this.#want = want
     const { needs, rest, restCount } = this.#el
     this.#adopt(this.#needs, needs, 0) // those that are folded need no room
     this.#adopt(this.#rest, rest, Number(restCount.textContent))
@@ -74,7 +79,7 @@ export class AgentList extends List {
    */
   #adopt(group, el, total) {
     const elements = /** @type {HTMLElement[]} */ ([...el.querySelectorAll('.agent')])
-    const adopted = elements.map((row) => new Row(row.dataset.id ?? '', this.#most, row))
+    const adopted = elements.map((row) => new Row(row.dataset.id ?? '', row))
     for (const row of adopted) this.rows.set(row.id, row)
     group.adopt(adopted, total)
   }
@@ -168,11 +173,31 @@ export class AgentList extends List {
     this.#measure(ages)
     if (order) this.#arrange()
     this.#place()
-    const now = Date.now()
+    this.#update()
+    if (ages) tick(this.#el.list)
+  }
+
+  /** Writes the rows, and asks for those that the server is to render. */
+  #update() {
+    for (const [id, html] of this.#html) this.rows.get(id)?.show(html)
+    if (this.#html.size > 0) this.#due.ages = true // one of them may be higher now
+    this.#html.clear()
     for (const row of this.rows.values()) {
-      row.update(now)
-      if (ages) row.writeAge(now)
+      row.update()
+      if (!row.lacks) continue
+      row.ask()
+      this.#want(row.id)
     }
+  }
+
+  /**
+   * Takes what was asked for.
+   * @param {string[]} ids
+   * @param {Record<string, string>} html
+   */
+  rendered(ids, html) {
+    for (const id of ids) this.#html.set(id, html[id])
+    this.#look()
   }
 
   /** @param {boolean} heights also those of rows that stayed: a word more may have made one higher */
@@ -224,7 +249,7 @@ export class AgentList extends List {
     const { id } = entry.agent
     let row = this.rows.get(id)
     if (!row) {
-      row = new Row(id, this.#most)
+      row = new Row(id)
       this.rows.set(id, row)
     }
     row.entry = entry
@@ -278,7 +303,12 @@ export class AgentList extends List {
 
   /** @param {1 | -1} step from the row that has the focus, or else from the edge of what is in sight */
   move(step) {
-    const at = this.shown.findIndex((e) => e === this.current?.entry)
+    this.moving(() => this.#move(step))
+  }
+
+  /** @param {1 | -1} step */
+  #move(step) {
+    const at = this.shown.findIndex((e) => e === this.at)
     const to = at < 0 ? this.#edge(step) : at + step
     this.focus(this.shown[Math.max(0, Math.min(this.shown.length - 1, to))])
   }

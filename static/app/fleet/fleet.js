@@ -4,6 +4,7 @@
 import { at } from '../lib/base.js'
 import { mark, one, write } from '../lib/dom.js'
 import { alive, count, need, needYou } from '../lib/format.js'
+import { Fragments } from '../lib/fragments.js'
 import { listen } from '../lib/keys.js'
 import { page } from '../lib/page.js'
 import { StopDialog } from '../lib/stop.js'
@@ -19,7 +20,8 @@ const skein = page()
 const address = new URLSearchParams(location.search)
 const list = new AgentList({
   query: address.get('q') ?? '', type: address.get('type') ?? '', state: address.get('state') ?? '', sort: address.get('sort') ?? '',
-})
+}, (id) => fragments.want('row', id))
+const fragments = new Fragments((ids, /** @type {'row'} */ kind) => skein.render(ids, kind), (_, ids, html) => list.rendered(ids, html))
 const stop = new StopDialog(skein)
 const spawning = new SpawnDialog(skein, shown)
 

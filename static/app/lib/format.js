@@ -61,15 +61,6 @@ export function when(time, now) {
   return left > 0 ? `in ${span(left + 999)}` : ago(-left)
 }
 
-/**
- * How long an agent has been there, or how long ago it ended.
- * @param {{created_at: string, exited_at?: string}} agent
- * @param {number} now
- */
-export function age({ created_at, exited_at }, now) {
-  return exited_at ? ago(now - Date.parse(exited_at)) : span(now - Date.parse(created_at))
-}
-
 /** @param {number} ms a round trip */
 export function roundTrip(ms) {
   return `${ms < 9.95 ? oneDecimal(ms) : whole(ms)} ms`
@@ -118,14 +109,6 @@ export const NEEDS_YOU = 'Needs you'
  */
 export const needYou = (n) => (n === 1 ? '1 needs you' : `${n} need you`)
 
-/** @param {string} [activity] */
-export function activityWord(activity) {
-  if (activity === 'idle') return 'Idle'
-  if (activity === 'running') return 'Busy'
-  if (activity === 'requires_action') return NEEDS_YOU
-  return NONE
-}
-
 /**
  * When an agent that should live last showed that it does.
  * @param {Pick<Agent, 'status' | 'last_heartbeat'>} a
@@ -144,9 +127,6 @@ export const replaces = (a, shown) => !shown || a.rev >= shown.rev || (alive(sho
 /** @param {Pick<Agent, 'status'>} a whether it holds a process or may still get one */
 export const alive = (a) => a.status !== 'exited' && a.status !== 'lost'
 
-/** @param {Pick<Agent, 'status' | 'exit'>} a */
-export const stoppable = (a) => (alive(a) && a.status !== 'stopping') || Boolean(a.exit?.leftovers?.length)
-
 /**
  * Why an agent needs a person.
  * @param {Agent} a
@@ -162,38 +142,12 @@ export function need(a) {
   return a.reason === 'failed' ? 'failed' : ''
 }
 
-/** @param {Agent} a */
-export function needText(a) {
-  switch (need(a)) {
-    case 'question':
-      return clean(a.question ?? '') || 'It does not say what for.'
-    case 'leftovers':
-      return `It could not be ended: ${leftoversText(a.exit?.leftovers)}`
-    case 'unreachable':
-      if (a.status === 'unknown') return 'It gives no sign of life.'
-      return a.exit ? exitText(a.exit) : 'It gave no sign of life for too long.'
-    case 'loop':
-      return `It fails again and again.${a.exit ? ` ${exitText(a.exit)}` : ''}`
-    case 'suspended':
-      return 'A signal stopped its process: it does nothing until it gets SIGCONT.'
-    case 'stalled':
-      return 'It has work, and gives no sign of it.'
-    case 'failed':
-      return exitText(a.exit)
-  }
-  return ''
-}
-
 /**
  * What a person needs to end processes that outlived a stop.
  * @param {Leftover[]} [left]
  */
 export const leftoversText = (left) =>
   (left ?? []).map((l) => clean(`process ${l.pid}${l.name ? ` (${l.name})` : ''}${l.user ? ` of user ${l.user}` : ''}`)).join(', ')
-
-/** @param {string} n a need, as a shape */
-export const needGlyph = (n) =>
-  n === 'question' ? 'requires_action' : ['unreachable', 'stalled', 'suspended'].includes(n) ? 'unknown' : 'failed'
 
 /**
  * How an agent ended: the code or signal, and what the server adds to it.
@@ -215,13 +169,6 @@ export function exitText(e) {
 function joinExit(head, message, repeated) {
   if (message.startsWith(repeated)) return head + message.slice(repeated.length)
   return message ? `${head}: ${message}` : head
-}
-
-/** @param {Agent} a what stands behind the word of a failed agent */
-export function stateDetail(a) {
-  if (!a.exit || a.reason !== 'failed') return ''
-  if (a.exit.signal) return a.exit.signal.replace(/^SIG/, '')
-  return a.exit.code > 0 ? String(a.exit.code) : ''
 }
 
 /** @param {Agent} a whether there are processes whose use is known: a script has none */
@@ -254,26 +201,6 @@ export function group(a) {
   if (s === 'pending') return 'starting'
   if (s === 'unknown' || s === 'lost') return 'unreachable'
   return s === 'exited' ? 'stopped' : s
-}
-
-/**
- * Why an agent takes no input; '' when it does.
- * @param {Pick<Agent, 'status' | 'no_input'>} a
- */
-export function inputRefusal(a) {
-  switch (a.status) {
-    case 'running':
-      return a.no_input ? 'It has no standard input' : ''
-    case 'pending':
-    case 'starting':
-      return 'It has not started yet'
-    case 'stopping':
-      return 'It is being stopped'
-    case 'unknown':
-    case 'lost':
-      return 'Its node does not answer'
-  }
-  return 'It has ended and takes no input'
 }
 
 /**

@@ -1,5 +1,5 @@
 /** Attributes that are the script's: the server's HTML says nothing of them. */
-const OURS = new Set(['aria-checked', 'data-fresh', 'data-picked'])
+const OURS = new Set(['aria-checked', 'aria-rowindex', 'data-dismissed', 'data-fresh', 'data-picked'])
 
 /** @param {string} html of elements, as the server made them; it is no part of the page yet */
 export function parse(html) {

@@ -5,7 +5,7 @@ import { ago, clock, span, when } from './format.js'
  * @type {Record<string, (el: HTMLElement, at: string, now: number) => string>}
  */
 const TICKS = {
-  span: (_, at, now) => span(now - Date.parse(at)),
+  span: ({ dataset: { before = '' } }, at, now) => before + span(now - Date.parse(at)),
   ago: (_, at, now) => ago(now - Date.parse(at)),
   when: (_, at, now) => when(at, now),
   clock: (_, at) => clock(at), // in the zone of whoever reads it

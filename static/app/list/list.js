@@ -37,6 +37,11 @@ export class List extends EventTarget {
   #anchor
   /** @type {E[]} to be revealed, once the first has a row */
   #fresh = []
+  /** @type {string | undefined} gets the focus when it has a row */
+  #wanted
+  /** @type {(() => void)[]} moves of the focus, from before the records were there */
+  #waiting = []
+  #placing = false
   #item
   #record
   #pickAll = one(document, '#pick-all')
@@ -62,6 +67,9 @@ export class List extends EventTarget {
         if (target.matches(`${item} .pick`)) this.toggle(this.idAt(target), e.shiftKey)
       })
     }
+    document.addEventListener('focusin', () => {
+      if (!this.#placing) this.#wanted = undefined // the focus went elsewhere
+    })
     document.addEventListener('visibilitychange', () => {
       if (document.hidden && this.#due) this.#soon() // a hidden page has no frames
     })
@@ -115,6 +123,8 @@ export class List extends EventTarget {
     this.#due = false
     if (this.whole) this.frame()
     this.#reveal()
+    if (this.#wanted !== undefined) this.#focusRow(this.#wanted)
+    if (this.whole) for (const move of this.#waiting.splice(0)) move()
   }
 
   /**
@@ -123,13 +133,16 @@ export class List extends EventTarget {
    */
   setShown(shown) {
     this.shown = shown
+    if (this.#wanted !== undefined && !this.at) this.#wanted = undefined
     this.#drop()
     this.#selected()
   }
 
   /** @param {() => void} place moves rows; the focus stays */
   place(place) {
+    this.#placing = true
     keepFocus(place)
+    this.#placing = false
   }
 
   // --- selection ---
@@ -203,13 +216,38 @@ export class List extends EventTarget {
     return entry ? [this.#record(entry)] : []
   }
 
-  /** @param {E} [entry] gets the focus */
+  /**
+   * The entry that has the focus, or gets it as soon as it has a row.
+   * @returns {E | undefined}
+   */
+  get at() {
+    return this.#wanted === undefined ? this.current?.entry : this.shown.find((e) => this.#idOf(e) === this.#wanted)
+  }
+
+  /**
+   * Moves the focus, now or when the records are there.
+   * @param {() => void} move
+   */
+  moving(move) {
+    if (this.whole) move()
+    else this.#waiting.push(move)
+  }
+
+  /** @param {E} [entry] gets the focus, now or when it has a row */
   focus(entry) {
     if (entry === undefined) return
     this.giveRow(entry)
-    const row = this.rows.get(this.#idOf(entry))
-    row?.name.focus()
-    row?.element.scrollIntoView({ block: 'nearest', inline: 'nearest' })
+    this.#wanted = this.#idOf(entry)
+    this.#focusRow(this.#wanted)
+  }
+
+  /** @param {string} id */
+  #focusRow(id) {
+    const row = this.rows.get(id)
+    if (!row?.element.isConnected) return
+    this.#wanted = undefined
+    row.name.focus()
+    row.element.scrollIntoView({ block: 'nearest', inline: 'nearest' })
   }
 
   /**

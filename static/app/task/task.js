@@ -13,13 +13,13 @@ import { page } from '../lib/page.js'
 import { tick } from '../lib/ticks.js'
 import { failed, toast } from '../lib/toast.js'
 import { CancelDialog, retry } from './cancel.js'
-import { Fragments } from './fragments.js'
+import { Fragments } from '../lib/fragments.js'
 import { ResultList } from './results.js'
 import { SubmitDialog } from './submit.js'
 import { cancelable, isChild, isOver, lastRun, retryable, stoppable, taskURL } from './taskformat.js'
 import { Tree } from './tree.js'
 
-/** @import { Task } from '../../client/types.js' */
+/** @import { Task, TaskHTML } from '../../client/types.js' */
 
 /** The first in a line are told whenever their place changes. */
 const TOLD = 20
@@ -28,7 +28,7 @@ const skein = page()
 const root = one(document, '#task')
 const id = root.dataset.id ?? ''
 
-const fragments = new Fragments(skein, (kind, ids, html) => {
+const fragments = new Fragments((ids, /** @type {TaskHTML} */ kind) => skein.tasks.render(ids, kind), (kind, ids, html) => {
   for (const made of ids) {
     const text = html[made]
     if (text && kind === 'page') show(text)

@@ -32,7 +32,7 @@ export class TaskList extends List {
   #want
   /** @type {Map<string, {html: string, task: Task | undefined}>} what the server made of tasks, until the next frame */
   #html = new Map()
-  /** @type {TaskEntry[][]} those in the page, part by part */
+  /** @type {TaskEntry[][]} those in the page, or about to be, part by part */
   #placed = []
   #board
   #el = { queue: one(document, '#queue'), board: one(document, '#board') }
@@ -173,7 +173,7 @@ export class TaskList extends List {
       const here = all.slice(0, part.limit)
       const rows = here.flatMap((e) => this.#row(e) ?? [])
       for (const row of rows) placed.add(row.id)
-      this.#placed.push(here.filter((e) => placed.has(e.task.id)))
+      this.#placed.push(here)
       arrange(part.home, rows.map((row) => row.element), part.head, part.end)
       write(part.total, String(all.length))
       const hidden = all.length - here.length
@@ -227,7 +227,12 @@ export class TaskList extends List {
 
   /** @param {1 | -1} step in the queue, or in the column of the board */
   move(step) {
-    const current = this.current?.entry
+    this.moving(() => this.#move(step))
+  }
+
+  /** @param {1 | -1} step */
+  #move(step) {
+    const current = this.at
     const column = (this.#board && this.#placed.find((p) => current && p.includes(current))) || this.#placed.flat()
     const at = current ? column.indexOf(current) : -1
     const to = at < 0 ? (step > 0 ? 0 : column.length - 1) : at + step
@@ -237,7 +242,7 @@ export class TaskList extends List {
   /** @param {1 | -1} step on the board, to the next column that has a task */
   cross(step) {
     if (!this.#board) return false
-    const current = this.current?.entry
+    const current = this.at
     const from = this.#placed.findIndex((p) => current && p.includes(current))
     if (from < 0) return false
     const row = this.#placed[from]?.indexOf(/** @type {TaskEntry} */ (current)) ?? 0

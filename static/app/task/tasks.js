@@ -10,7 +10,7 @@ import { page } from '../lib/page.js'
 import { failed, toast } from '../lib/toast.js'
 import { ListPage } from '../list/page.js'
 import { CancelDialog, retry } from './cancel.js'
-import { Fragments } from './fragments.js'
+import { Fragments } from '../lib/fragments.js'
 import { SubmitDialog, submit } from './submit.js'
 import { cancelable, lastRun, retryable, taskSummary } from './taskformat.js'
 import { TaskList } from './tasklist.js'
@@ -26,7 +26,7 @@ const list = new TaskList({
 }, (t) => clean(skein.fleet.agents.get(lastRun(t)?.agent ?? '')?.question ?? ''), (kind, id) => want(kind, id))
 /** @type {Map<string, Task | undefined>} what was known of those that are asked for */
 const asked = new Map()
-const fragments = new Fragments(skein, (kind, ids, html) => {
+const fragments = new Fragments((ids, /** @type {TaskHTML} */ kind) => skein.tasks.render(ids, kind), (kind, ids, html) => {
   list.rendered(kind, ids.flatMap((id) => {
     const made = html[id]
     return made ? { id, html: made, task: asked.get(`${kind} ${id}`) } : []

@@ -1,0 +1,58 @@
+/** How many records are asked for at once. */
+const AT_ONCE = 100
+
+/**
+ * Records as the server renders them, for a page that has changed records and no HTML that came with them. One request is under
+ * way at a time; what is wanted meanwhile waits for the next.
+ * @template {string} K the components
+ */
+export class Fragments {
+  #render
+  #got
+  /** @type {Map<K, Set<string>>} */
+  #wanted = new Map()
+  #busy = false
+
+  /**
+   * @param {(ids: string[], kind: K) => Promise<Record<string, string>>} render
+   * @param {(kind: K, ids: string[], html: Record<string, string>) => void} got
+   */
+  constructor(render, got) {
+    this.#render = render
+    this.#got = got
+  }
+
+  /**
+   * @param {K} kind
+   * @param {string} id
+   */
+  want(kind, id) {
+    const wanted = this.#wanted.get(kind) ?? new Set()
+    this.#wanted.set(kind, wanted.add(id))
+    if (this.#busy) return
+    this.#busy = true
+    queueMicrotask(() => void this.#ask())
+  }
+
+  async #ask() {
+    for (let [kind, wanted] = this.#next(); kind && wanted; [kind, wanted] = this.#next()) {
+      const ids = [...wanted].slice(0, AT_ONCE)
+      for (const id of ids) wanted.delete(id)
+      try {
+        const html = await this.#render(ids, kind)
+        const came = ids.filter((id) => html[id])
+        if (came.length > 0) for (const id of ids) if (!html[id]) wanted.add(id) // it is gone, or did not fit beside the others
+        this.#got(kind, came.length > 0 ? came : ids, html)
+      } catch {
+        this.#got(kind, ids, {}) // the page keeps what it shows; the connection's badge says why
+      }
+    }
+    this.#busy = false
+  }
+
+  /** @returns {[K, Set<string>] | []} */
+  #next() {
+    for (const [kind, wanted] of this.#wanted) if (wanted.size > 0) return [kind, wanted]
+    return []
+  }
+}

@@ -1,0 +1,65 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { Fragments } from '../app/lib/fragments.js'
+
+const turn = () => new Promise((resolve) => setImmediate(resolve))
+
+/** Fragments whose server is told when and what to answer. */
+function asked() {
+  /** @type {{ids: string[], kind: string, answer: (html: Record<string, string>) => void, fail: (e: Error) => void}[]} */
+  const requests = []
+  /** @type {string[]} */
+  const got = []
+  const fragments = new Fragments(
+    (ids, /** @type {string} */ kind) => new Promise((answer, fail) => requests.push({ ids, kind, answer, fail })),
+    (kind, ids, html) => got.push(`${kind} ${ids.map((id) => `${id}=${html[id] ?? ''}`).join(' ')}`),
+  )
+  return { fragments, requests, got }
+}
+
+test('fragments: one request at a time, of what was wanted meanwhile', async () => {
+  const { fragments, requests, got } = asked()
+  for (const id of ['a', 'b', 'a']) fragments.want('row', id)
+  await turn()
+  for (const id of ['c', 'c']) fragments.want('row', id)
+  fragments.want('card', 'a')
+  await turn()
+  assert.deepEqual(requests.map((r) => r.ids), [['a', 'b']])
+  requests[0]?.answer({ a: 'A', b: 'B' })
+  await turn()
+  requests[1]?.answer({ c: 'C' })
+  await turn()
+  requests[2]?.answer({ a: 'D' })
+  await turn()
+  assert.deepEqual(requests.map((r) => `${r.kind} ${r.ids}`), ['row a,b', 'row c', 'card a'])
+  assert.deepEqual(got, ['row a=A b=B', 'row c=C', 'card a=D'])
+})
+
+test('fragments: what did not fit beside the others is asked for again, what is gone once', async () => {
+  const { fragments, requests, got } = asked()
+  for (let i = 0; i < 120; i++) fragments.want('row', `a${i}`)
+  await turn()
+  assert.equal(requests[0]?.ids.length, 100)
+  requests[0]?.answer({ a0: 'A' })
+  await turn()
+  assert.equal(requests[1]?.ids.length, 100)
+  requests[1]?.answer(Object.fromEntries((requests[1]?.ids ?? []).map((id) => [id, id])))
+  await turn()
+  assert.equal(requests[2]?.ids.length, 19)
+  requests[2]?.answer({})
+  await turn()
+  assert.equal(requests.length, 3, 'nothing came: they are gone')
+  assert.match(got[2] ?? '', /^row a\d+= /)
+})
+
+test('fragments: a request that failed leaves what is shown, and does not come again by itself', async () => {
+  const { fragments, requests, got } = asked()
+  fragments.want('row', 'a')
+  await turn()
+  requests[0]?.fail(new Error('the connection is gone'))
+  await turn()
+  assert.deepEqual(got, ['row a='])
+  fragments.want('row', 'a')
+  await turn()
+  assert.equal(requests.length, 2)
+})

@@ -1,0 +1,85 @@
+package ui
+
+import (
+	"bytes"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"skein.dev/skein/ui/frame"
+	"skein.dev/skein/webtransport/wire"
+)
+
+func agentHTML(t *testing.T, as wire.AgentHTML, a wire.Agent, of wire.AgentType) string {
+	t.Helper()
+	var b bytes.Buffer
+	if err := AgentFragment(as, &a, of, frame.StoryNow).Render(t.Context(), &b); err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
+}
+
+// What Still leaves out is nothing but cells that the page writes itself: agents that are the same without them are rendered
+// the same, those cells and what tells the record's age aside.
+func TestWhatChangesAllTheTimeRendersNothingAnew(t *testing.T) {
+	for _, a := range append(storyAgents(), storyBadged()...) {
+		later := a
+		later.Usage = wire.Usage{CPU: 3, RSS: 9 << 30, Processes: 12, CPUTime: 80}
+		later.LastLine, later.LastSeq, later.Rev = "another line", 4711, 99
+		if a.Status != wire.StatusUnknown {
+			later.LastHeartbeat = frame.StoryAgo(5 * time.Second)
+		}
+		if !reflect.DeepEqual(Still(a), Still(later)) {
+			t.Errorf("%s differs: %+v and %+v", a.Name, Still(a), Still(later))
+		}
+		for _, as := range []wire.AgentHTML{wire.AgentAsRow, wire.AgentAsPage} {
+			if got, want := agentHTML(t, as, Still(a), wire.AgentType{}), agentHTML(t, as, Still(later), wire.AgentType{}); got != want {
+				t.Errorf("%s as a %s: %s and %s", a.Name, as, got, want)
+			}
+			hot := []string{`data-rev="`, `data-f="cpu">`, `data-f="mem">`, `data-f="line">`, `data-f="pid">`, `data-f="beat">`}
+			if got, want := cells(agentHTML(t, as, a, wire.AgentType{}), hot), cells(agentHTML(t, as, later, wire.AgentType{}), hot); got != want {
+				t.Errorf("%s as a %s has more that changes:\n%s\n%s", a.Name, as, got, want)
+			}
+		}
+	}
+	a := storyAgents()[0]
+	for name, change := range map[string]func(*wire.Agent){
+		"status": func(a *wire.Agent) { a.Status = wire.StatusStopping }, "question": func(a *wire.Agent) { a.Question = "Another?" },
+		"tasks": func(a *wire.Agent) { a.Tasks = []wire.TaskID{"t1"} }, "exit": func(a *wire.Agent) { a.Exit = &wire.Exit{Code: 3} },
+	} {
+		b := a
+		change(&b)
+		if reflect.DeepEqual(Still(a), Still(b)) {
+			t.Errorf("another %s is no change", name)
+		}
+	}
+}
+
+// cells is HTML without what stands behind some marks, up to the end of the value or the text.
+func cells(html string, marks []string) string {
+	for _, mark := range marks {
+		for before, rest, ok := strings.Cut(html, mark); ok; before, rest, ok = strings.Cut(html, mark) {
+			html = before + rest[strings.IndexAny(rest, `<"`):]
+		}
+	}
+	return html
+}
+
+func TestAnAgentIsRenderedAsItsPageHasIt(t *testing.T) {
+	of := storyTypes()[0]
+	for _, a := range append(storyAgents(), storyBadged()...) {
+		var page bytes.Buffer
+		if err := AgentPage(AgentView{Agent: a, Type: of, Now: frame.StoryNow, Assets: func(name string) string { return name }}).Render(t.Context(), &page); err != nil {
+			t.Fatal(err)
+		}
+		html := agentHTML(t, wire.AgentAsPage, a, of)
+		for _, begin := range []string{`<form class="input-box"`, `<section class="banner"`, `<div class="agent-head"`} {
+			at := strings.LastIndex(html, begin)
+			if at < 0 || !strings.Contains(page.String(), html[at:]) {
+				t.Fatalf("the page of %s has not from %s: %s", a.Name, begin, html)
+			}
+			html = html[:at]
+		}
+	}
+}
