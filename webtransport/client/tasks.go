@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"iter"
+	"reflect"
 
 	"skein.dev/skein/webtransport/wire"
 )
@@ -88,7 +89,7 @@ type TaskChange struct {
 // whose error is the last.
 func (c *Client) TaskWatch(ctx context.Context, p wire.TaskWatchParams) iter.Seq2[TaskChange, error] {
 	return func(yield func(TaskChange, error) bool) {
-		w := &taskWatch{c: c, p: p, ended: map[wire.TaskID]uint64{}}
+		w := &taskWatch{c: c, p: p, ended: map[wire.TaskID]wire.Task{}}
 		err := c.subscribe(ctx, w.open, func(m *wire.Message) error {
 			ch, err := w.take(m)
 			if err != nil || ch == nil || yield(*ch, nil) {
@@ -108,9 +109,9 @@ type taskWatch struct {
 	p       wire.TaskWatchParams // After and Epoch: of the last whole update
 	reset   bool                 // the next update begins a list of everything
 	partial wire.TaskUpdate      // its parts that came so far
-	// ended has the revisions of ends that were handed out and are above the cursor: the server gives them again when
-	// the watch goes on there. The server's writes under way bound it.
-	ended map[wire.TaskID]uint64
+	// ended has the ends that were handed out and are above the cursor: the server gives them again when the watch goes on
+	// there. The server's writes under way bound it.
+	ended map[wire.TaskID]wire.Task
 }
 
 // open asks for what follows the last whole update.
@@ -162,22 +163,23 @@ func (w *taskWatch) opened(m *wire.Message) error {
 	return nil
 }
 
-// fresh leaves out the ends that were handed out before the watch was interrupted.
+// fresh leaves out the ends that were handed out before the watch was interrupted. The revision does not tell: an answer that
+// comes after the end is in the record before it has been stored.
 func (w *taskWatch) fresh(tasks []wire.Task, cursor uint64) []wire.Task {
 	kept := tasks[:0]
 	for _, t := range tasks {
-		if rev, ok := w.ended[t.ID]; ok && rev == t.Rev && t.State.Terminal() {
+		if known, ok := w.ended[t.ID]; ok && reflect.DeepEqual(known, t) {
 			continue
 		}
 		kept = append(kept, t)
 	}
 	for _, t := range kept {
 		if delete(w.ended, t.ID); t.State.Terminal() {
-			w.ended[t.ID] = t.Rev
+			w.ended[t.ID] = t
 		}
 	}
-	for id, rev := range w.ended {
-		if rev <= cursor {
+	for id, t := range w.ended {
+		if t.Rev <= cursor {
 			delete(w.ended, id)
 		}
 	}

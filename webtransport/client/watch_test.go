@@ -26,3 +26,23 @@ func TestWatchKeepsARecordThatADatagramOvertook(t *testing.T) {
 		t.Errorf("the datagram's values are gone: %+v", a)
 	}
 }
+
+// TestWhatComesBehindAnEndIsHandedOut has an answer come after the end of its task, while the end's revision is above the cursor.
+func TestWhatComesBehindAnEndIsHandedOut(t *testing.T) {
+	w := &taskWatch{ended: map[wire.TaskID]wire.Task{}}
+	end := wire.Task{ID: "t1", State: wire.TaskCanceled, Rev: 7}
+	late := end
+	late.Late = []wire.Late{{Attempt: 1, Agent: "a1", Failed: true}}
+	for _, step := range []struct {
+		give wire.Task
+		want int
+	}{{end, 1}, {end, 0}, {late, 1}, {late, 0}} {
+		if got := w.fresh([]wire.Task{step.give}, 6); len(got) != step.want {
+			t.Errorf("of %+v %d were handed out, want %d", step.give, len(got), step.want)
+		}
+	}
+	w.fresh(nil, 7)
+	if len(w.ended) > 0 {
+		t.Errorf("%d ends are remembered below the cursor", len(w.ended))
+	}
+}
