@@ -2,12 +2,15 @@ package tasks
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
 	"slices"
 	"testing"
+	"time"
 
+	"skein.dev/skein/server/runner"
 	"skein.dev/skein/webtransport/wire"
 )
 
@@ -73,6 +76,43 @@ func TestChangesAreThoseOfAScan(t *testing.T) {
 			t.Fatalf("step %d, since %d of %d, %q: tasks %v, want %v; removed %v, want %v", step, since, ts.change, f.Query, tasks, want, removed, gone)
 		}
 	}
+}
+
+// heldStore stores a record once it is let go.
+type heldStore struct {
+	Store
+	begun, release chan struct{}
+}
+
+func (s heldStore) PutTask(_ context.Context, t *wire.Task) error {
+	s.begun <- struct{}{}
+	<-s.release
+	t.Rev++
+	return nil
+}
+
+// TestAWatchThatGoesOnMissesNoAnswerBehindAnEnd has a client come back while such an answer is on its way into the store: the
+// revision of the record that has it is then still that of the end, which the client knows.
+func TestAWatchThatGoesOnMissesNoAnswerBehindAnEnd(t *testing.T) {
+	t.Parallel()
+	store := heldStore{begun: make(chan struct{}), release: make(chan struct{})}
+	ts := New(Options{Keep: 10, Store: store, Timeout: time.Minute, Closing: t.Context()}, slog.New(slog.DiscardHandler))
+	ts.add(&task{id: "t1", saving: newTurn(), rec: wire.Task{ID: "t1", Num: 1, Rev: 7, State: wire.TaskCanceled}})
+	resumed := func(when string, want int) {
+		t.Helper()
+		c, known := ts.Resume(7, wire.TaskFilter{})
+		if !known || len(c.Tasks) != want || want > 0 && len(c.Tasks[0].Late) != 1 {
+			t.Errorf("%s: a client that comes back is given %+v, %t; want %d task", when, c.Tasks, known, want)
+		}
+	}
+	resumed("before", 0)
+	ts.Answered("a1", runner.TaskResult{Task: "t1", Failure: wire.FailAgentError})
+	resumed("changed", 1)
+	<-store.begun
+	resumed("being stored", 1)
+	close(store.release)
+	ts.pending.Wait()
+	resumed("stored", 1)
 }
 
 // BenchmarkChangesOfTenThousandTasks is what a watcher's tick takes of the scheduler's lock when one task changed.

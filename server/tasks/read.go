@@ -149,8 +149,8 @@ func (ts *Tasks) Changes(since uint64, f wire.TaskFilter) Changed {
 }
 
 // Resume gives what completes what a client had that saw everything up to the store's revision cursor: what was stored
-// since, and, for not all that changes in them is stored, the tasks that are not over. false: that is not known any
-// more, and all tasks are given, as with the cursor 0.
+// since or is being stored, and, for not all that changes in them is stored, the tasks that are not over. false: that is
+// not known any more, and all tasks are given, as with the cursor 0.
 func (ts *Tasks) Resume(cursor uint64, f wire.TaskFilter) (Changed, bool) {
 	ts.mu.Lock()
 	defer ts.mu.Unlock()
@@ -159,7 +159,7 @@ func (ts *Tasks) Resume(cursor uint64, f wire.TaskFilter) (Changed, bool) {
 	}
 	c := ts.changesOf(&f, true, func(yield func(*task) bool) {
 		for _, t := range ts.all {
-			if (t.rec.Rev > cursor || !t.rec.State.Terminal()) && !yield(t) {
+			if (t.rec.Rev > cursor || !t.rec.State.Terminal() || t.beingStored()) && !yield(t) {
 				return
 			}
 		}
@@ -171,6 +171,10 @@ func (ts *Tasks) Resume(cursor uint64, f wire.TaskFilter) (Changed, bool) {
 	}
 	return c, true
 }
+
+// beingStored reports whether the record has what the store may not have yet: its revision then says less than it shows. The
+// caller holds mu.
+func (t *task) beingStored() bool { return t.unsaved || len(t.saving) > 0 }
 
 // changes is an answer without tasks. The caller holds mu.
 func (ts *Tasks) changes() Changed {
