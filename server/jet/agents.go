@@ -10,7 +10,7 @@ import (
 	"skein.dev/skein/webtransport/wire"
 )
 
-// PutAgent stores an agent's record. It is on the disk when PutAgent returns.
+// PutAgent stores an agent's record. The record is on the disk when PutAgent returns.
 func (s *Store) PutAgent(ctx context.Context, a *wire.Agent) error {
 	return putJSON(ctx, s.agents, string(a.ID), a)
 }
@@ -27,7 +27,7 @@ func (s *Store) DeleteAgent(ctx context.Context, id wire.AgentID) error {
 	return nil
 }
 
-// Agents reads every agent's record.
+// Agents returns the records of all agents.
 func (s *Store) Agents(ctx context.Context) ([]wire.Agent, error) {
 	w, err := s.agents.WatchAll(ctx, jetstream.IgnoreDeletes())
 	if err != nil {
@@ -38,7 +38,7 @@ func (s *Store) Agents(ctx context.Context) ([]wire.Agent, error) {
 	for {
 		select {
 		case e := <-w.Updates():
-			if e == nil { // the marker: every record was sent
+			if e == nil { // the end of the records
 				return all, nil
 			}
 			var a wire.Agent

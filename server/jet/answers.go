@@ -14,7 +14,7 @@ import (
 )
 
 const (
-	// AnswerAge is how long an answer is kept.
+	// AnswerAge is how long a reply is kept.
 	AnswerAge      = 15 * time.Minute
 	maxAnswerBytes = 256 << 20
 )
@@ -30,8 +30,9 @@ func (s *Store) openAnswers(ctx context.Context) (err error) {
 	return nil
 }
 
-// PutAnswer keeps an answer for AnswerAge. It does not wait: the kernel has it within the millisecond, which a kill -9
-// does not take back. What a crash of the machine takes back is found by the marks in the records themselves.
+// PutAnswer keeps a reply for AnswerAge. It does not wait: the kernel has it within a millisecond, and kill -9 does not
+// take it back after that. If a crash of the machine does, the idempotency keys in the records themselves still identify
+// the request.
 func (s *Store) PutAnswer(a noun.Answer) error {
 	b, err := wire.Encode(a)
 	if err == nil {
@@ -43,7 +44,7 @@ func (s *Store) PutAnswer(a noun.Answer) error {
 	return nil
 }
 
-// Answers reads the answers that are kept, oldest first.
+// Answers calls f for each reply that is kept, oldest first.
 func (s *Store) Answers(ctx context.Context, f func(noun.Answer)) error {
 	info, err := s.answers.Info(ctx)
 	if err != nil {

@@ -12,16 +12,18 @@ import (
 	"skein.dev/skein/webtransport/wire"
 )
 
-// Append adds an event to the log; done is told its seq, in the order of the calls, from one goroutine, once it is
-// there. The event's own Seq is not read; its Before is set. The calls for one agent come one after another. Append waits
-// while too many events are on their way or room is made for more, and, with output, while the disk is full: the agent
-// that prints waits with it.
+// Append adds an event to the log. Once it is stored, done is called with its seq; all calls of done come from one
+// goroutine, in the order of the calls of Append. Append sets e.Before and ignores e.Seq. Calls for the same agent must
+// not overlap.
+//
+// Append blocks while too many events are under way or the log makes room. For output, it also blocks while the disk is
+// full, so that an agent that prints waits instead of losing events.
 func (s *Store) Append(e *wire.Event, done func(seq uint64)) {
 	if e.Type.IsOutput() {
 		s.room.wait()
 	}
 	b, err := json.Marshal(e)
-	if err != nil { // cannot be: an event is plain data
+	if err != nil { // impossible: an event is plain data
 		panic(fmt.Sprintf("jet: encode event: %v", err))
 	}
 	c := classOf(e.Type)
@@ -34,7 +36,7 @@ func (s *Store) Append(e *wire.Event, done func(seq uint64)) {
 	s.appends <- appended{event: e, msg: &nats.Msg{Subject: subject, Data: b}, done: done}
 }
 
-// publish owns the way in: one publisher keeps the order.
+// publish sends the events to the stream. A single publisher keeps them in order.
 func (s *Store) publish() {
 	defer close(s.acks)
 	for a := range s.appends {
@@ -53,10 +55,10 @@ func (s *Store) publish() {
 	}
 }
 
-// settle waits for each event's place in the log, in order.
+// settle waits until each event is stored, in order, and reports its seq.
 func (s *Store) settle() {
 	for a := range s.acks {
-		if a.future == nil { // the store was closed under it
+		if a.future == nil { // the connection was closed
 			continue
 		}
 		var seq uint64
@@ -73,8 +75,9 @@ func (s *Store) settle() {
 	}
 }
 
-// retry stores an event that was refused, such as by a full disk, for as long as it takes: its agent waits meanwhile,
-// and nothing is lost. 0: the store was closed, which waits for opTimeout at most.
+// retry stores an event that was refused, for example because the disk is full. It tries for as long as it takes; in the
+// meantime its agent waits, and nothing is lost. It returns 0 if the store was closed, which happens opTimeout after
+// Close at the latest.
 func (s *Store) retry(m *nats.Msg, err error) uint64 {
 	for wait := 10 * time.Millisecond; ; wait = min(2*wait, 5*time.Second) {
 		s.log.Error("the event log refused an event; trying again", "err", err, "wait", wait)

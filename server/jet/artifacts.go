@@ -19,25 +19,25 @@ import (
 	"skein.dev/skein/webtransport/wire"
 )
 
-// The bytes of artifacts lie in an object store as NATS's own tools read it (ADR-20): chunks on one subject, then one
-// message that describes them. An artifact's id is the object's name and, because it is never given twice, the name of
-// its chunks too: what a broken put left behind is found by it.
+// The bytes of artifacts are in an object store that the tools of NATS can read (ADR-20): chunks on one subject, then a
+// message that describes them. The id of an artifact is the name of the object and, because an id is never used twice,
+// the name of its chunks too. So what an interrupted put left behind can be found by it.
 const (
 	artifactBucket = "artifacts"
 	objectStream   = "OBJ_" + artifactBucket
 	chunkSubject   = "$O." + artifactBucket + ".C."
 	objectSubject  = "$O." + artifactBucket + ".M."
 
-	chunkSize   = 512 << 10 // bytes; each chunk is synced to the disk by itself
-	chunksAhead = 4         // bounds the chunks on their way to the store
+	chunkSize   = 512 << 10 // bytes; each chunk is synced to the disk on its own
+	chunksAhead = 4         // how many chunks may be under way to the store
 
-	// indexEvery is how many chunks lie between two whose place in the stream is written down: other objects' chunks may
-	// lie in between. A reader that begins in the middle skips fewer than so many.
+	// The index has the sequence of every indexEvery-th chunk, because chunks of other objects may lie in between. A
+	// reader that starts in the middle skips fewer than indexEvery chunks.
 	indexEvery = 16
-	indexKey   = "skein-index" // in the object's metadata: the sequences, a space between two
+	indexKey   = "skein-index" // in the object's metadata: the sequences, separated by spaces
 )
 
-// openArtifacts makes the buckets of records and bytes.
+// openArtifacts creates the buckets of the records and of the bytes.
 func (s *Store) openArtifacts(ctx context.Context) (err error) {
 	if s.artifacts, err = s.records.bucket(ctx, artifactBucket); err != nil {
 		return err
@@ -45,7 +45,7 @@ func (s *Store) openArtifacts(ctx context.Context) (err error) {
 	s.objects, err = s.records.js.CreateOrUpdateStream(ctx, jetstream.StreamConfig{
 		Name: objectStream, Subjects: []string{chunkSubject + ">", objectSubject + ">"}, Storage: jetstream.FileStorage,
 		Discard: jetstream.DiscardNew, AllowRollup: true, AllowDirect: true,
-		MaxMsgsPerSubject: 1 << 40, // no bound, but with one the server keeps blocks of 4 MiB instead of 8 in memory
+		MaxMsgsPerSubject: 1 << 40, // never reached, but with any bound the server keeps blocks of 4 MiB instead of 8 MiB in memory
 	})
 	if err != nil {
 		return fmt.Errorf("open the object store: %w", err)
@@ -53,8 +53,9 @@ func (s *Store) openArtifacts(ctx context.Context) (err error) {
 	return nil
 }
 
-// PutArtifact stores an artifact's record, if the one that is there has this revision; 0: there must be none. It gives
-// the new revision, and is on the disk when PutArtifact returns. CodeOutcomeUnknown: ctx ended before the store told.
+// PutArtifact replaces the revision of an artifact's record that is given, or creates the record if revision is 0. It
+// returns the new revision, and the record is on the disk then. The error has CodeOutcomeUnknown if ctx ended before the
+// store acknowledged the write.
 func (s *Store) PutArtifact(ctx context.Context, a *wire.Artifact, revision uint64) (uint64, error) {
 	b, err := json.Marshal(a)
 	if err == nil {
@@ -74,7 +75,7 @@ func (s *Store) DeleteArtifact(ctx context.Context, id wire.ArtifactID) error {
 	return nil
 }
 
-// Artifacts gives every artifact's record with its revision.
+// Artifacts calls each for every artifact's record with its revision.
 func (s *Store) Artifacts(ctx context.Context, each func(a wire.Artifact, revision uint64)) error {
 	w, err := s.artifacts.WatchAll(ctx, jetstream.IgnoreDeletes())
 	if err != nil {
@@ -84,7 +85,7 @@ func (s *Store) Artifacts(ctx context.Context, each func(a wire.Artifact, revisi
 	for {
 		select {
 		case e := <-w.Updates():
-			if e == nil { // the marker: every record was sent
+			if e == nil { // the end of the records
 				return nil
 			}
 			var a wire.Artifact
@@ -98,7 +99,7 @@ func (s *Store) Artifacts(ctx context.Context, each func(a wire.Artifact, revisi
 	}
 }
 
-// Objects lists the artifacts of which there are bytes, all of them or a part.
+// Objects lists the artifacts that have stored bytes, whether complete or not.
 func (s *Store) Objects(ctx context.Context) ([]wire.ArtifactID, error) {
 	info, err := s.objects.Info(ctx, jetstream.WithSubjectFilter("$O."+artifactBucket+".>"))
 	if err != nil {
@@ -123,7 +124,7 @@ func (s *Store) Objects(ctx context.Context) ([]wire.ArtifactID, error) {
 	return ids, nil
 }
 
-// DeleteObject removes an artifact's bytes, whole or in part; it is no error when there are none.
+// DeleteObject removes an artifact's bytes, whether complete or not. It is no error if there are none.
 func (s *Store) DeleteObject(ctx context.Context, id wire.ArtifactID) error {
 	for _, subject := range []string{descriptionOf(id), chunkSubject + string(id)} {
 		if err := s.objects.Purge(ctx, jetstream.WithPurgeSubject(subject)); err != nil {
@@ -137,14 +138,14 @@ func descriptionOf(id wire.ArtifactID) string {
 	return objectSubject + base64.URLEncoding.EncodeToString([]byte(id))
 }
 
-// PutObject stores an artifact's bytes and gives their number and their SHA-256, hexadecimal. They replace what was
-// there, and are on the disk when PutObject returns. After an error there may be a part of them.
+// PutObject stores an artifact's bytes in place of those that are there, and returns their number and their SHA-256 in
+// hexadecimal. The bytes are on the disk when it returns. After an error, a part of them may be stored.
 func (s *Store) PutObject(ctx context.Context, id wire.ArtifactID, r io.Reader) (size int64, sum string, err error) {
 	if err := s.DeleteObject(ctx, id); err != nil {
 		return 0, "", err
 	}
 	p := &objectPut{s: s, subject: chunkSubject + string(id), hash: sha256.New(), chunk: chunkSize}
-	if limit := int(s.records.nc.MaxPayload()) - 1024; limit < p.chunk { // an external server's
+	if limit := int(s.records.nc.MaxPayload()) - 1024; limit < p.chunk { // of an external server
 		p.chunk = limit
 	}
 	err = p.copy(ctx, r)
@@ -157,7 +158,7 @@ func (s *Store) PutObject(ctx context.Context, id wire.ArtifactID, r io.Reader) 
 	return p.size, hex.EncodeToString(p.hash.Sum(nil)), nil
 }
 
-// objectPut is an object on its way into the store.
+// objectPut is an object that is being stored.
 type objectPut struct {
 	s       *Store
 	subject string
@@ -167,8 +168,8 @@ type objectPut struct {
 	size    int64
 	stored  int // chunks
 	index   []string
-	waiting []jetstream.PubAckFuture // oldest first, at most chunksAhead
-	buffers [][]byte                 // taken in turn: a chunk's is used again when the chunk is stored
+	waiting []jetstream.PubAckFuture // for chunks under way, oldest first, at most chunksAhead
+	buffers [][]byte                 // used in turn; one is free again when its chunk is stored
 }
 
 func (p *objectPut) copy(ctx context.Context, r io.Reader) error {
@@ -213,7 +214,7 @@ func (p *objectPut) publish(b []byte) error {
 	return nil
 }
 
-// settle waits until the oldest chunk on its way is stored.
+// settle waits until the oldest chunk under way is stored.
 func (p *objectPut) settle(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, opTimeout)
 	defer cancel()
@@ -232,7 +233,7 @@ func (p *objectPut) settle(ctx context.Context) error {
 	}
 }
 
-// describe writes the message that makes the chunks an object.
+// describe writes the message that turns the chunks into an object.
 func (p *objectPut) describe(ctx context.Context, id wire.ArtifactID) error {
 	b, err := json.Marshal(jetstream.ObjectInfo{
 		ObjectMeta: jetstream.ObjectMeta{Name: string(id), Opts: &jetstream.ObjectMetaOptions{ChunkSize: uint32(p.chunk)},
@@ -249,7 +250,8 @@ func (p *objectPut) describe(ctx context.Context, id wire.ArtifactID) error {
 	return err
 }
 
-// OpenObject reads an artifact's bytes from an offset on, as long as ctx, one chunk at a time.
+// OpenObject returns a reader of an artifact's bytes from an offset on. It works until ctx ends and fetches one chunk at
+// a time.
 func (s *Store) OpenObject(ctx context.Context, id wire.ArtifactID, offset int64) (io.Reader, error) {
 	m, err := s.objects.GetLastMsgForSubject(ctx, descriptionOf(id))
 	if err != nil {
@@ -263,28 +265,28 @@ func (s *Store) OpenObject(ctx context.Context, id wire.ArtifactID, offset int64
 	if r.left <= 0 {
 		return r, nil
 	}
-	mark := offset / int64(info.Opts.ChunkSize) / indexEvery
-	marks := strings.Fields(info.Metadata[indexKey])
-	if int(mark) >= len(marks) {
+	entry := offset / int64(info.Opts.ChunkSize) / indexEvery
+	index := strings.Fields(info.Metadata[indexKey])
+	if int(entry) >= len(index) {
 		return nil, fmt.Errorf("open the bytes of artifact %s: its index ends early", id)
 	}
-	if r.seq, err = strconv.ParseUint(marks[mark], 10, 64); err != nil {
+	if r.seq, err = strconv.ParseUint(index[entry], 10, 64); err != nil {
 		return nil, fmt.Errorf("open the bytes of artifact %s: its index: %w", id, err)
 	}
-	r.skip = offset - mark*indexEvery*int64(info.Opts.ChunkSize)
+	r.skip = offset - entry*indexEvery*int64(info.Opts.ChunkSize)
 	return r, nil
 }
 
-// objectReader reads an object's chunks, one after the other.
+// objectReader reads the chunks of an object one after the other.
 type objectReader struct {
 	ctx  context.Context
 	s    *Store
 	id   wire.ArtifactID
-	seq  uint64 // where the next chunk is looked for
-	skip int64  // bytes before the first that is given
-	left int64  // bytes to give
+	seq  uint64 // from which the next chunk is searched
+	skip int64  // bytes to discard first
+	left int64  // bytes still to return
 
-	chunk []byte // what is left of it
+	chunk []byte // what is left of the current one
 }
 
 func (r *objectReader) Read(b []byte) (int, error) {
@@ -302,8 +304,8 @@ func (r *objectReader) Read(b []byte) (int, error) {
 	return n, nil
 }
 
-// next fetches a chunk. The store's batches would be fewer requests, but for each it counts what is left, over every block
-// of the stream.
+// next fetches a chunk. A batch would need fewer requests, but the server counts what is left over all blocks of the
+// stream for each.
 func (r *objectReader) next() error {
 	r.chunk = nil
 	ctx, cancel := context.WithTimeout(r.ctx, opTimeout)

@@ -11,18 +11,19 @@ import (
 )
 
 const (
-	// batchBytes bounds, about, what one read of a stream brings, where the reader has no smaller bound.
+	// batchBytes is about how many bytes one read of a stream returns at most, if the reader has no smaller bound.
 	batchBytes = 4 << 20
-	// minBatchBytes is what a read asks for at least: one message of any length is to be among it.
+	// minBatchBytes is the least bound that a read has, so that it includes one message of any length.
 	minBatchBytes = 64 << 10
 )
 
 var errSilent = errors.New("the store did not answer")
 
-// batch reads the messages of a subject behind a sequence, oldest first: limit of them at most, and about bytes of them, but one
-// at least. It may give fewer than
-// there are, but none only if there are none. The library's iterator ends without an error when its time, two seconds by
-// default, is over: on a busy machine that looked like the end of what there is.
+// batch returns the messages of a subject after a sequence, oldest first: at least one if there are any, at most limit of
+// them, and about as many bytes as given. It may return fewer messages than there are, but none only if there are none.
+//
+// The library's iterator ends without an error when its time is over, by default two seconds. On a busy machine that
+// would look like the end of the stream, so batch returns an error then.
 func batch(ctx context.Context, js jetstream.JetStream, stream, subject string, after uint64, limit, bytes int) ([]*jetstream.RawStreamMsg, error) {
 	ctx, cancel := context.WithTimeout(ctx, opTimeout)
 	defer cancel()

@@ -2,13 +2,13 @@ package jet
 
 import "skein.dev/skein/webtransport/wire"
 
-// class is what the log counts and drops together. It is the last token of a subject.
+// class is a kind of events that are counted and dropped together. It is the last token of a subject.
 type class int
 
 const (
 	lifecycle class = iota
 	output
-	classes // how many there are
+	classes // the number of classes
 )
 
 var classTokens = [classes]string{"e", "o"}
@@ -20,7 +20,7 @@ func classOf(t wire.EventType) class {
 	return lifecycle
 }
 
-// classesOf are the classes that a choice has.
+// classesOf returns the classes that a choice of events includes.
 func classesOf(w wire.Which) []class {
 	switch w {
 	case wire.LifecycleEvents:

@@ -7,8 +7,8 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// wrongSequence reads the refusal of a compare-and-set, which has a code of its own in a cluster of several replicas. The
-// sequence that is there stands only in its text, and in a cluster nowhere.
+// wrongSequence reports whether a compare-and-set was refused, which a cluster with several replicas reports with another
+// code. last is the current sequence, which only the text of the error has, or 0 if a cluster leaves it out.
 func wrongSequence(err error) (last uint64, is bool) {
 	var ae *jetstream.APIError
 	if !errors.As(err, &ae) || ae.ErrorCode != jetstream.JSErrCodeStreamWrongLastSequence && ae.ErrorCode != jetstream.JSErrCodeStreamWrongLastSequenceConstant {

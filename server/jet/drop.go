@@ -10,11 +10,11 @@ import (
 	"skein.dev/skein/webtransport/wire"
 )
 
-// makeRoom drops what must go, whenever room is short.
+// makeRoom drops events whenever room is short, until the store closes.
 func (s *Store) makeRoom() {
 	for {
 		select {
-		case <-s.shares.look:
+		case <-s.shares.short:
 		case <-s.quit:
 			return
 		}
@@ -31,7 +31,7 @@ func (s *Store) makeRoom() {
 	}
 }
 
-// drop makes room: it takes the oldest of an agent's events, bytes of them and at least one.
+// drop removes the oldest of an agent's events: at least one, and about as many bytes as given.
 func (s *Store) drop(id wire.AgentID, c class, sh share, bytes uint64) error {
 	ctx, cancel := context.WithTimeout(context.Background(), opTimeout)
 	defer cancel()
@@ -57,11 +57,12 @@ func (s *Store) drop(id wire.AgentID, c class, sh share, bytes uint64) error {
 	return nil
 }
 
-// cut finds the seq up to which events go, and the first one that stays. When the only one goes, that is what comes next.
+// cut returns the seq up to which events are dropped, and the first event that stays. If the only event is dropped, the
+// second value is what the next event will have before it.
 func (s *Store) cut(ctx context.Context, subject string, sh share, bytes uint64) (uint64, found, error) {
 	if sh.first == sh.last {
 		only, err := s.next(ctx, subject, sh.first-1)
-		if only.seq == 0 { // somebody else took it
+		if only.seq == 0 { // it was dropped by somebody else
 			only.before = sh.end
 		}
 		return sh.last, found{before: only.after(), time: time.Now().UTC()}, err
@@ -78,7 +79,7 @@ func (s *Store) cut(ctx context.Context, subject string, sh share, bytes uint64)
 	return cut, kept, err
 }
 
-// purge removes the events of a subject before a seq.
+// purge removes the events of a subject with a seq less than before.
 func (s *Store) purge(ctx context.Context, subject string, before uint64) error {
 	if err := s.stream.Purge(ctx, jetstream.WithPurgeSubject(subject), jetstream.WithPurgeSequence(before)); err != nil {
 		return fmt.Errorf("drop events: %w", err)

@@ -12,20 +12,20 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// epoch names one incarnation of the event log.
+// epoch identifies one incarnation of the event log.
 type epoch struct {
 	ID    string `json:"id"`
-	Count int    `json:"count"` // crashes so far that may have cost events
-	Clean bool   `json:"clean"` // the last end was a clean one
-	Boot  string `json:"boot"`  // the machine's start that the last run belongs to
+	Count int    `json:"count"` // of crashes that may have lost events
+	Clean bool   `json:"clean"` // the store was closed
+	Boot  string `json:"boot"`  // the boot of the machine that the last run belongs to
 }
 
 func (e epoch) String() string { return fmt.Sprintf("%s.%d", e.ID, e.Count) }
 
 const epochKey = "epoch" // in the bucket "meta"
 
-// openEpoch reads the epoch and writes the one that begins now. embedded: the store ends with its machine; moved: its events
-// have other seqs now.
+// openEpoch reads the epoch and writes the one that starts now. embedded means that the store runs on this machine;
+// moved, that its events have other seqs than before.
 func openEpoch(ctx context.Context, meta jetstream.KeyValue, boot string, embedded, moved bool) (e epoch, _ error) {
 	entry, err := meta.Get(ctx, epochKey)
 	switch {
@@ -37,7 +37,7 @@ func openEpoch(ctx context.Context, meta jetstream.KeyValue, boot string, embedd
 		if err := json.Unmarshal(entry.Value(), &e); err != nil {
 			return e, fmt.Errorf("read the epoch: %w", err)
 		}
-		// What the kernel had been given is there as long as the kernel is the same.
+		// Writes that the kernel had survive as long as the machine is not booted again.
 		if moved || embedded && !e.Clean && (boot == "" || boot != e.Boot) {
 			e.Count++
 		}
@@ -46,7 +46,7 @@ func openEpoch(ctx context.Context, meta jetstream.KeyValue, boot string, embedd
 	return e, putJSON(ctx, meta, epochKey, e)
 }
 
-// bootID names this start of the machine; "" when the kernel does not tell.
+// bootID identifies this boot of the machine. It returns "" if the kernel does not tell.
 func bootID() string {
 	b, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
 	if err != nil {

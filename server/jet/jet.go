@@ -1,28 +1,35 @@
 // Package jet keeps Skein's records and events in NATS JetStream: embedded in the process by default, an external
 // server or cluster by its URL. It is the only importer of NATS.
 //
-// What stands where:
+// Where what is kept:
 //
-//	KV bucket "agents"   one record an agent, History 1; every write is synced to the disk before it is answered
-//	KV bucket "tasks"    one record a task, written by compare-and-set
+//	KV bucket "agents"   one record per agent, History 1; every write is synced to the disk before it is acknowledged
+//	KV bucket "tasks"    one record per task, written by compare-and-set
 //	KV bucket "logins"   SHA-256 of a login cookie → when it ends
 //	KV bucket "meta"     the epoch, and whether admission is closed
 //	KV bucket "artifacts", object store "artifacts"   records and bytes of artifacts, synced like the agents' records
-//	stream    "MEMORY"   subject mem.<namespace>.<key>: every change of an entry that agents and people share; the
+//	stream    "MEMORY"   subject mem.<namespace>.<key>: every change of an entry of the shared memory; the
 //	                     stream's sequence is the entry's revision. Synced like the agents' records
-//	stream    "MARKS"    marks of requests that memory's history has dropped, for AnswerAge
-//	stream    "LOG"      subjects log.<agent>.e and log.<agent>.o: what happened and what was printed, in order; the
-//	                     stream's sequence is the event's seq. When it is full, shares.go says what is dropped. Handed
-//	                     to the kernel before it is answered, and synced now and then: kill -9
-//	                     costs nothing, a crash of the machine may cost the last minutes
+//	stream    "MARKS"    idempotency keys of requests whose changes have left memory's history, kept for AnswerAge
+//	stream    "LOG"      subjects log.<agent>.e and log.<agent>.o: lifecycle events and output, in order; the
+//	                     stream's sequence is the event's seq. shares.go says what is dropped when it is full. A write
+//	                     is with the kernel before it is acknowledged, and is synced later: kill -9
+//	                     loses nothing, a crash of the machine may lose the last minutes
 //
-//	stream    "ANSWERS"  subject ans.<request>: what requests were answered with, for AnswerAge; beside the events
+//	stream    "ANSWERS"  subject ans.<request>: the replies to requests, kept for AnswerAge; synced as the events are
 //
-// Whether writes are synced is a setting of a NATS server, so the embedded store is two of them: one for the records,
-// one for the events.
+// Whether writes are synced is a setting of a NATS server as a whole. So the embedded store runs two servers: one for the
+// records and one for the events.
 //
-// Because a crash of the machine may take back events that a client has seen, the epoch changes with it: a cursor of
-// another epoch is never trusted.
+// A crash of the machine may take back events that a client has already seen. The epoch changes with such a crash, and a
+// cursor of another epoch is never trusted.
+//
+// # Locks
+//
+// No lock is taken while another is held.
+//
+//	writer.mu   which records have a write whose outcome is unknown
+//	shares.mu   what each agent has in the event log; Drops calls its function with it held
 package jet
 
 import (
@@ -37,12 +44,12 @@ import (
 type Config struct {
 	Dir           string        // of the embedded server
 	URL           string        // of an external server; empty: embedded
-	MaxEventBytes int64         // the event log makes room beyond this, see shares.go; 0: 4 GiB; else at least MinEventBytes
-	Attempt       time.Duration // how long one try of a write waits for the store's answer, before it looks what is there; 0: 2 s
-	Owner         *Owner        // of an external store, which is refused to a second one; nil: it is shared
+	MaxEventBytes int64         // bound of the event log, see shares.go; 0: 4 GiB; otherwise at least MinEventBytes
+	Attempt       time.Duration // how long one attempt of a write waits for the store, before the record is read back; 0: 2 s
+	Owner         *Owner        // claims an external store, so that a second node is refused; nil: no claim
 	OwnerLease    time.Duration // 0: OwnerLease
 	Logger        *slog.Logger
-	boot          string // names the machine's start, for tests; empty: the kernel tells
+	boot          string // identifies the boot of the machine, for tests; empty: the kernel's boot id
 }
 
 // Open starts the store and waits until it answers.
@@ -156,7 +163,7 @@ func (s *Store) prepare(ctx context.Context, c Config) (err error) {
 	return s.leaveOld(ctx)
 }
 
-// Close settles every event that was appended and stops the store. No Append may follow.
+// Close waits until every appended event is stored, and stops the store. Append must not be called after it.
 func (s *Store) Close() error {
 	s.closing.Do(func() {
 		close(s.appends)
@@ -173,7 +180,7 @@ func (s *Store) Close() error {
 		defer cancel()
 		s.epoch.Clean = true
 		if err := putJSON(ctx, s.meta, epochKey, s.epoch); err != nil {
-			s.log.Error("the store closes without its mark; clients will reload", "err", err)
+			s.log.Error("the store could not note that it closed cleanly; clients will reload", "err", err)
 		}
 		if s.keeper != nil {
 			s.keeper.stop()
@@ -192,7 +199,7 @@ func (s *Store) shutdown() {
 	s.records.close()
 }
 
-// Healthy reports whether the store answers before ctx ends: where the records are, and where the events are.
+// Healthy reports whether both the records and the event log answer before ctx ends.
 func (s *Store) Healthy(ctx context.Context) error {
 	if err := s.room.check(); err != nil {
 		return err
@@ -201,7 +208,7 @@ func (s *Store) Healthy(ctx context.Context) error {
 		return fmt.Errorf("read the records: %w", err)
 	}
 	if _, err := s.stream.Info(ctx); err != nil {
-		return fmt.Errorf("look at the event log: %w", err)
+		return fmt.Errorf("read the state of the event log: %w", err)
 	}
 	return nil
 }
@@ -212,5 +219,5 @@ func (s *Store) giveBack(ctx context.Context) {
 	}
 }
 
-// nodes are the NATS servers of an embedded store.
+// nodes returns the NATS servers of an embedded store.
 func (s *Store) nodes() []*node { return []*node{s.records, s.events} }

@@ -39,7 +39,7 @@ func (s *Store) openLog(ctx context.Context) error {
 	return nil
 }
 
-// loadShare reads off the log what it has of one subject.
+// loadShare reads from the log what it holds of one subject.
 func (s *Store) loadShare(ctx context.Context, subject string) error {
 	id, token, _ := strings.Cut(strings.TrimPrefix(subject, logSubject), ".")
 	c := class(slices.Index(classTokens[:], token))
@@ -66,30 +66,30 @@ func (s *Store) loadShare(ctx context.Context, subject string) error {
 	defer s.shares.mu.Unlock()
 	s.shares.agent(wire.AgentID(id))[c] = sh
 	s.shares.stored[c] += sh.size()
-	if s.shares.tight() { // the bound is a lower one than before
+	if s.shares.tight() { // the bound may be lower than it was
 		s.shares.wake()
 	}
 	return nil
 }
 
-// next finds the first event of a subject behind a seq.
+// next returns the first event of a subject after a seq. Its seq is 0 if there is none.
 func (s *Store) next(ctx context.Context, subject string, after uint64) (found, error) {
 	m, err := s.stream.GetMsg(ctx, after+1, jetstream.WithGetMsgSubject(subject))
 	if errors.Is(err, jetstream.ErrMsgNotFound) {
 		return found{}, nil
 	}
 	if err != nil {
-		return found{}, fmt.Errorf("look for an event: %w", err)
+		return found{}, fmt.Errorf("find an event: %w", err)
 	}
 	return read(m)
 }
 
-// Events reads at most limit of an agent's events with a seq greater than after, oldest first.
+// Events returns at most limit of an agent's events with a seq greater than after, oldest first.
 func (s *Store) Events(ctx context.Context, id wire.AgentID, after uint64, limit, bytes int) ([]wire.Event, error) {
 	return s.eventsOf(ctx, id, wire.AllEvents, after, limit, bytes)
 }
 
-// EventsOf reads as Events does, but only what was chosen.
+// EventsOf is like Events but returns only the chosen kind of events.
 func (s *Store) EventsOf(ctx context.Context, id wire.AgentID, which wire.Which, after uint64, limit int) ([]wire.Event, error) {
 	return s.eventsOf(ctx, id, which, after, limit, batchBytes)
 }
@@ -119,7 +119,8 @@ func (s *Store) eventsOf(ctx context.Context, id wire.AgentID, which wire.Which,
 	return all, nil
 }
 
-// Before counts the events of a kind, that an agent had up to a seq, those that the log no longer has too.
+// Before returns how many events of one kind an agent had up to a seq, and their bytes. It counts events that the log has
+// dropped too.
 func (s *Store) Before(ctx context.Context, id wire.AgentID, out bool, seq uint64) (wire.Amount, error) {
 	c := lifecycle
 	if out {
@@ -133,8 +134,8 @@ func (s *Store) Before(ctx context.Context, id wire.AgentID, out bool, seq uint6
 	return f.before.Amount, err
 }
 
-// Back gives the cursor from which on an agent has at most n of the chosen events, up to the seq before; 0: up to its
-// newest.
+// Back returns the cursor after which an agent has at most n of the chosen events with a seq less than before. If before
+// is 0, it counts from the newest event.
 func (s *Store) Back(ctx context.Context, id wire.AgentID, which wire.Which, before uint64, n int) (uint64, error) {
 	first, last := s.firstLast(id)
 	if before == 0 || before > last {
@@ -153,7 +154,7 @@ func (s *Store) Back(ctx context.Context, id wire.AgentID, which wire.Which, bef
 	})
 }
 
-// count is how many of an agent's chosen events were appended up to a seq.
+// count returns how many of an agent's chosen events were appended up to a seq.
 func (s *Store) count(ctx context.Context, id wire.AgentID, which wire.Which, seq uint64) (all uint64, _ error) {
 	for _, c := range classesOf(which) {
 		n, err := s.Before(ctx, id, c == output, seq)
@@ -165,7 +166,7 @@ func (s *Store) count(ctx context.Context, id wire.AgentID, which wire.Which, se
 	return all, nil
 }
 
-// FirstLast gives the seqs of an agent's oldest and newest event; 0, 0 when it has none.
+// FirstLast returns the seqs of an agent's oldest and newest event, or 0, 0 if it has none.
 func (s *Store) FirstLast(_ context.Context, id wire.AgentID) (first, last uint64, err error) {
 	first, last = s.firstLast(id)
 	return first, last, nil
@@ -182,8 +183,8 @@ func (s *Store) firstLast(id wire.AgentID) (first, last uint64) {
 	return first, last
 }
 
-// Drops has f told what an agent's log lost so far, before it is lost: at once for those that lost something already. f
-// must not wait.
+// Drops registers f, which is told what an agent's log loses before it is dropped. Drops calls f at once for each agent
+// that has lost events already. f must not block.
 func (s *Store) Drops(f func(wire.AgentID, wire.Dropped)) {
 	s.shares.mu.Lock()
 	defer s.shares.mu.Unlock()
@@ -195,7 +196,8 @@ func (s *Store) Drops(f func(wire.AgentID, wire.Dropped)) {
 	}
 }
 
-// seek finds the smallest x from lo on for which ok holds, as it does for all greater ones; hi if there is none below.
+// seek returns the smallest x in [lo, hi) for which ok is true, or hi if there is none. If ok is true for x, it must be
+// true for all greater values.
 func seek(lo, hi uint64, ok func(x uint64) (bool, error)) (uint64, error) {
 	for lo < hi {
 		x := lo + (hi-lo)/2

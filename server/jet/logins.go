@@ -10,7 +10,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// Login is a browser that signed in.
+// Login is a browser session that signed in.
 type Login struct {
 	Expires time.Time `json:"expires"`
 	Created time.Time `json:"created"`
@@ -22,7 +22,7 @@ func (s *Store) PutLogin(ctx context.Context, hash string, l Login) error {
 	return putJSON(ctx, s.logins, hash, l)
 }
 
-// GetLogin finds a login; false: there is none.
+// GetLogin returns a login, and false if there is none.
 func (s *Store) GetLogin(ctx context.Context, hash string) (Login, bool, error) {
 	var l Login
 	e, err := s.logins.Get(ctx, hash)

@@ -13,12 +13,13 @@ import (
 	"skein.dev/skein/webtransport/wire"
 )
 
-// A change of memory carries its request's mark in its own message, so that there is no moment with one of them and not
-// the other. But a key keeps wire.MemoryHistory messages, and a request may come again for AnswerAge. So before a message
-// is dropped that is younger, its mark is noted in a stream of its own, with what the request is answered.
+// The message of a change of memory carries the idempotency key of its request, so that neither is ever stored without
+// the other. But a key of memory keeps only wire.MemoryHistory messages, while a request may be repeated for AnswerAge.
+// So before a message younger than that is dropped, its idempotency key is noted in a stream of its own, with the reply
+// to the request. This package and its callers call such a key a mark for short.
 const maxMarkBytes = 256 << 20
 
-// marked is what a request to memory had become: the entry, without its value.
+// marked is the outcome of a request to memory: the entry without its value.
 type marked struct {
 	Mark  string            `json:"mark"`
 	Entry *wire.MemoryEntry `json:"entry"`
@@ -35,8 +36,8 @@ func (s *Store) openMarks(ctx context.Context) (err error) {
 	return nil
 }
 
-// NoteMarks notes the marks of a key's changes since a time, and tells each with where it stands. They are on the disk
-// when NoteMarks returns.
+// NoteMarks notes the idempotency keys of the changes of a memory key since a time. It calls noted for each with the
+// sequence of the note. The notes are on the disk when NoteMarks returns.
 func (s *Store) NoteMarks(ctx context.Context, namespace, key string, since time.Time, noted func(mark string, revision, note uint64)) error {
 	all, err := s.marksOf(ctx, memoryKey(namespace, key), since)
 	if err != nil || len(all) == 0 {
@@ -56,7 +57,7 @@ func (s *Store) NoteMarks(ctx context.Context, namespace, key string, since time
 	return nil
 }
 
-// marksOf reads the marks in the messages of a subject of memory.
+// marksOf returns the idempotency keys of the messages of a subject of memory.
 func (s *Store) marksOf(ctx context.Context, subject string, since time.Time) (all []marked, err error) {
 	for after := uint64(0); ; {
 		msgs, err := batch(ctx, s.records.js, memoryStream, subject, after, wire.MemoryHistory, batchBytes)
@@ -80,7 +81,7 @@ func (s *Store) marksOf(ctx context.Context, subject string, since time.Time) (a
 	}
 }
 
-// NotedMark gives what a request had become, from the note that NoteMarks told of.
+// NotedMark returns the outcome of a request from the note that NoteMarks reported.
 func (s *Store) NotedMark(ctx context.Context, mark string, note uint64) (*wire.MemoryEntry, error) {
 	m, err := s.noted.GetMsg(ctx, note)
 	if errors.Is(err, jetstream.ErrMsgNotFound) {
@@ -113,7 +114,7 @@ func decodeMarks(b []byte) (all []marked, err error) {
 	return all, nil
 }
 
-// notedMarks gives the marks that were noted, oldest first.
+// notedMarks calls mark for each noted idempotency key, oldest first.
 func (s *Store) notedMarks(ctx context.Context, mark func(mark string, revision, note uint64)) error {
 	info, err := s.noted.Info(ctx)
 	if err != nil {
@@ -142,7 +143,7 @@ func (s *Store) notedMarks(ctx context.Context, mark func(mark string, revision,
 		}
 		last = meta.Sequence.Stream
 		all, err := decodeMarks(m.Data())
-		if err != nil { // on an external server others may write into the stream too
+		if err != nil { // on an external server, others may write to the stream too
 			s.log.Error("a note of marks can't be read; it is skipped", "sequence", last, "err", err)
 			continue
 		}
@@ -153,8 +154,8 @@ func (s *Store) notedMarks(ctx context.Context, mark func(mark string, revision,
 	return nil
 }
 
-// MemoryMarks gives the marks of the newest changes: those that were noted, and then those that stand in the log since a
-// time, at most limit, each oldest first.
+// MemoryMarks calls mark for each noted idempotency key, and then for those in the log since a time, at most limit of
+// them. Each part is ordered oldest first.
 func (s *Store) MemoryMarks(ctx context.Context, since time.Time, limit uint64, mark func(mark string, revision, note uint64)) error {
 	if err := s.notedMarks(ctx, mark); err != nil {
 		return err

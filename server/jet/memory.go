@@ -14,21 +14,23 @@ import (
 	"skein.dev/skein/webtransport/wire"
 )
 
-// Memory is one stream: a message is an entry as it became by a change, a deletion too, and its sequence is the
-// entry's revision. The subject is mem.<namespace>.<key>, each encoded into one token. What was deleted long ago is
-// purged; a message on mem.purged, before the purge, tells every node what and up to where.
+// Memory is one stream. Each message is an entry as it was after a change, where a deletion is a change too, and the
+// sequence of the message is the revision of the entry. The subject is mem.<namespace>.<key>, each name encoded as one
+// token. Deleted entries are purged after a while. A message on mem.purged precedes each purge and tells every node what
+// is purged and up to which revision.
 const (
-	// repeatWindow is how long the stream itself refuses a message with the mark of another one. It need only cover
-	// the time until every node has read that one: the marks are remembered longer there.
+	// repeatWindow is how long the stream itself refuses a second message with the same idempotency key. It need only
+	// cover the time until every node has read the first one, because the nodes remember the keys for longer.
 	repeatWindow = 2 * time.Minute
 
-	// readAhead bounds the messages that a follower has not looked at yet, of 1 MiB at most. More is not faster, and with a
-	// bound in bytes the client's queue overflows and the follower starts again.
+	// readAhead bounds the messages, of at most 1 MiB each, that are fetched before a follower has read those before
+	// them. A greater bound is not faster. With a bound in bytes, the queue of the NATS client overflows and the follower
+	// starts again.
 	readAhead = 64
 )
 
-// openMemory makes memory's stream. There is one copy of it, on one NATS server, so that a read never comes from a copy
-// that is behind.
+// openMemory creates the stream of memory. It has a single replica, so that a read never comes from a copy that lags
+// behind.
 func (s *Store) openMemory(ctx context.Context) (err error) {
 	s.memory, err = s.records.js.CreateOrUpdateStream(ctx, jetstream.StreamConfig{
 		Name: memoryStream, Subjects: []string{memorySubject + ">"}, Storage: jetstream.FileStorage,
@@ -40,12 +42,12 @@ func (s *Store) openMemory(ctx context.Context) (err error) {
 	return nil
 }
 
-// MemoryEpoch names the stream that revisions count in.
+// MemoryEpoch identifies the stream that revisions belong to.
 func (s *Store) MemoryEpoch() string {
 	return fmt.Sprintf("m%x", s.memory.CachedInfo().Created.UnixNano())
 }
 
-// MemoryBytes is what the stream takes of the disk.
+// MemoryBytes returns how many bytes the stream takes of the disk.
 func (s *Store) MemoryBytes(ctx context.Context) (int64, error) {
 	info, err := s.memory.Info(ctx)
 	if err != nil {
@@ -58,12 +60,14 @@ func memoryKey(namespace, key string) string {
 	return memorySubject + encodeToken(namespace) + "." + encodeToken(key)
 }
 
-// PutMemory appends an entry, if the newest revision of its key, deletions included, is expect; 0: it has none. The
-// entry's own Revision is not read. It is on the disk when PutMemory returns. mark, if there is one, marks the message:
-// if another one with it was stored of late, that one's revision comes back, and nothing is stored. A mismatch is
-// CodeConflict, and revision is the newest one if the store tells, else 0.
-func (s *Store) PutMemory(ctx context.Context, e *wire.MemoryEntry, expect uint64, mark string) (revision uint64, err error) {
-	if !e.Deleted { // a deletion makes room
+// PutMemory appends an entry if expect is the newest revision of its key, counting deletions, or 0 if the key has none.
+// It ignores e.Revision. The entry is on the disk when PutMemory returns.
+//
+// If idempotencyKey is not empty and a message with it was stored recently, PutMemory stores nothing and returns the
+// revision of that message. If the revision is another one, the error has CodeConflict, and the returned revision is the
+// newest one if the store reports it, otherwise 0.
+func (s *Store) PutMemory(ctx context.Context, e *wire.MemoryEntry, expect uint64, idempotencyKey string) (revision uint64, err error) {
+	if !e.Deleted { // deletions are always allowed: they make room
 		if err := s.Room(); err != nil {
 			return 0, err
 		}
@@ -73,8 +77,8 @@ func (s *Store) PutMemory(ctx context.Context, e *wire.MemoryEntry, expect uint6
 		return 0, fmt.Errorf("encode an entry of memory: %w", err)
 	}
 	opts := []jetstream.PublishOpt{jetstream.WithExpectLastSequencePerSubject(expect)}
-	if mark != "" {
-		opts = append(opts, jetstream.WithMsgID(mark))
+	if idempotencyKey != "" {
+		opts = append(opts, jetstream.WithMsgID(idempotencyKey))
 	}
 	ack, err := s.records.js.PublishMsg(ctx, &nats.Msg{Subject: memoryKey(e.Namespace, e.Key), Data: b}, opts...)
 	if last, moved := wrongSequence(err); moved {
@@ -86,7 +90,7 @@ func (s *Store) PutMemory(ctx context.Context, e *wire.MemoryEntry, expect uint6
 	return ack.Sequence, nil
 }
 
-// MemoryAt reads the entry with a revision. CodeNotFound: history has dropped it.
+// MemoryAt returns the entry with a revision. The error has CodeNotFound if the entry has left the history.
 func (s *Store) MemoryAt(ctx context.Context, revision uint64) (*wire.MemoryEntry, error) {
 	m, err := s.memory.GetMsg(ctx, revision)
 	if errors.Is(err, jetstream.ErrMsgNotFound) {
@@ -98,8 +102,9 @@ func (s *Store) MemoryAt(ctx context.Context, revision uint64) (*wire.MemoryEntr
 	return decodeEntry(m.Subject, m.Sequence, m.Data)
 }
 
-// MemorySince reads entries of a namespace with a revision greater than after, oldest first: of one key, or of all with
-// key "". It gives limit at most, and may give fewer than there are, but none only if there are none.
+// MemorySince returns entries of a namespace with a revision greater than after, oldest first. With an empty key, it
+// returns those of all keys. It returns at most limit entries and may return fewer than there are, but none only if there
+// are none.
 func (s *Store) MemorySince(ctx context.Context, namespace, key string, after uint64, limit int) ([]*wire.MemoryEntry, error) {
 	subject := memorySubject + encodeToken(namespace) + ".*"
 	if key != "" {
@@ -123,7 +128,8 @@ func (s *Store) MemorySince(ctx context.Context, namespace, key string, after ui
 	}
 }
 
-// entry reads an entry; nil: it is none. On an external server others may write into the stream too.
+// entry decodes an entry. It returns nil if the message is no entry: on an external server, others may write to the
+// stream too.
 func (s *Store) entry(subject string, seq uint64, data []byte) *wire.MemoryEntry {
 	e, err := decodeEntry(subject, seq, data)
 	if err != nil {
@@ -133,7 +139,7 @@ func (s *Store) entry(subject string, seq uint64, data []byte) *wire.MemoryEntry
 	return e
 }
 
-// decodeEntry reads an entry. Its name is what its subject says.
+// decodeEntry decodes an entry. Namespace and key come from the subject.
 func decodeEntry(subject string, seq uint64, data []byte) (*wire.MemoryEntry, error) {
 	namespace, key, err := splitSubject(subject)
 	if err != nil {
@@ -160,13 +166,13 @@ func splitSubject(subject string) (namespace, key string, err error) {
 
 // purge is the message on purgedSubject.
 type purge struct {
-	Horizon uint64                 `json:"horizon"` // no deletion up to this revision need be there any more
-	Before  uint64                 `json:"before"`  // the sequence of the purge before
+	Horizon uint64                 `json:"horizon"` // deletions up to this revision are no longer needed
+	Before  uint64                 `json:"before"`  // the sequence of the previous purge
 	Keys    []wire.MemoryKeyParams `json:"keys"`    // with the revision of the deletion in IfRevision
 }
 
-// AnnouncePurge tells every node that deleted entries will be purged. before is the revision of the announcement
-// before, 0 for the first: another node's in between is CodeConflict.
+// AnnouncePurge tells every node that deleted entries will be purged. before is the revision of the previous
+// announcement, or 0 if this is the first. The error has CodeConflict if another node has announced a purge since.
 func (s *Store) AnnouncePurge(ctx context.Context, horizon, before uint64, keys []wire.MemoryKeyParams) (revision uint64, err error) {
 	b, err := wire.Encode(purge{horizon, before, keys})
 	if err != nil {
@@ -182,7 +188,7 @@ func (s *Store) AnnouncePurge(ctx context.Context, horizon, before uint64, keys 
 	return ack.Sequence, nil
 }
 
-// PurgeMemory removes what a key had, up to a revision.
+// PurgeMemory removes the messages of a key up to a revision.
 func (s *Store) PurgeMemory(ctx context.Context, namespace, key string, upTo uint64) error {
 	err := s.memory.Purge(ctx, jetstream.WithPurgeSubject(memoryKey(namespace, key)), jetstream.WithPurgeSequence(upTo+1))
 	if err != nil {
@@ -191,17 +197,17 @@ func (s *Store) PurgeMemory(ctx context.Context, namespace, key string, upTo uin
 	return nil
 }
 
-// FollowMemory reads memory: first the newest entry of every key, then, for as long as ctx lives, every change, all in
-// the order of revisions and from this goroutine. Between the two it calls ready, once. purged is told what
-// AnnouncePurge was; its error ends the following.
-func (s *Store) FollowMemory(ctx context.Context, changed func(e *wire.MemoryEntry, mark string),
+// FollowMemory reads memory until ctx ends: first the newest entry of every key, then every change, in the order of
+// revisions. It calls all functions from this goroutine. Between the two parts it calls ready, once. purged is called
+// with the arguments of each AnnouncePurge; if it returns an error, FollowMemory returns it.
+func (s *Store) FollowMemory(ctx context.Context, changed func(e *wire.MemoryEntry, idempotencyKey string),
 	purged func(revision, horizon, before uint64, keys []wire.MemoryKeyParams) error, ready func()) error {
 	msgs, pending, err := s.readMemory(ctx, jetstream.OrderedConsumerConfig{DeliverPolicy: jetstream.DeliverLastPerSubjectPolicy})
 	if err != nil {
 		return err
 	}
 	defer msgs.Stop()
-	stop := context.AfterFunc(ctx, msgs.Stop) // a reader that can't reach the store looks at nothing else
+	stop := context.AfterFunc(ctx, msgs.Stop) // Next does not notice the end of ctx while the store is unreachable
 	defer stop()
 	loading := pending > 0
 	if !loading {
@@ -244,7 +250,7 @@ func (s *Store) deliver(m jetstream.Msg, seq uint64, changed func(*wire.MemoryEn
 	return nil
 }
 
-// readMemory reads the stream in order. pending is how many messages there are to read now.
+// readMemory reads the stream in order. pending is how many messages there are at the start.
 func (s *Store) readMemory(ctx context.Context, c jetstream.OrderedConsumerConfig) (msgs jetstream.MessagesContext, pending uint64, err error) {
 	cons, err := s.records.js.OrderedConsumer(ctx, memoryStream, c)
 	if err == nil {

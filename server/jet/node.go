@@ -15,14 +15,14 @@ const (
 	startTimeout = 20 * time.Second
 	opTimeout    = 10 * time.Second
 
-	// maxPending bounds the events on their way to the stream. When it is reached, Append waits, and through it the
-	// agent that prints.
+	// maxPending bounds the events under way to the stream. When it is reached, Append blocks, and with it the agent that
+	// prints.
 	maxPending = 2048
 )
 
 // node is a NATS server and the connection to it.
 type node struct {
-	srv *server.Server // nil: an external one
+	srv *server.Server // nil if the server is external
 	nc  *nats.Conn
 	js  jetstream.JetStream
 }
@@ -40,8 +40,8 @@ func dial(url string, srv *server.Server) (*node, error) {
 	return &node{srv, nc, js}, err
 }
 
-// embed starts a server that nobody else reaches. sync: every write is on the disk before it is answered; otherwise it
-// is with the kernel.
+// embed starts a server that accepts no network connections. With sync, every write is on the disk before it is
+// acknowledged; otherwise it is with the kernel.
 func embed(dir string, sync bool) (*node, error) {
 	srv, err := server.NewServer(&server.Options{
 		ServerName: "skein-" + filepath.Base(dir), DontListen: true, NoSigs: true, NoLog: true,

@@ -15,22 +15,23 @@ const (
 	ownerBucket = "owner"
 	ownerKey    = "node"
 
-	// OwnerLease is how long a store stays claimed when its node does not renew the claim: longer than a NATS cluster needs
-	// to choose another leader.
+	// OwnerLease is how long a store stays claimed when its node does not renew the claim. It is longer than a NATS
+	// cluster needs to elect a leader.
 	OwnerLease   = 15 * time.Second
 	leaseRenewal = 5 // renewals within a lease
 )
 
-// Owner is the node that a store belongs to. Two on one store would each end the other's agents, and run its tasks again.
+// Owner is the node that a store belongs to. Two nodes on one store would each end the other's agents and run its tasks
+// again.
 type Owner struct {
 	Node   string    `json:"node"`
 	Host   string    `json:"host"`
 	PID    int       `json:"pid"`
-	Folder string    `json:"folder"` // the id of its data folder, on which no second server runs
+	Folder string    `json:"folder"` // the id of its data folder, which is locked by one server
 	Since  time.Time `json:"since"`
 }
 
-// OwnedError says that a store belongs to another node.
+// OwnedError reports that a store belongs to another node.
 type OwnedError struct {
 	Owner
 	URL   string
@@ -42,7 +43,7 @@ func (e *OwnedError) Error() string {
 		e.URL, e.Node, e.PID, e.Host, e.Since.Format(time.RFC3339), e.Lease)
 }
 
-// claim is a node's hold on a store: a key that ends by itself unless it is renewed.
+// claim is the ownership of a store by a node: a key that expires unless it is renewed.
 type claim struct {
 	log   *slog.Logger
 	kv    jetstream.KeyValue
@@ -51,14 +52,14 @@ type claim struct {
 	url   string
 	lease time.Duration
 
-	revision uint64 // owned by keep, once that runs
+	revision uint64 // owned by keep once that runs
 	lost     chan error
 	stop     context.CancelFunc
 	done     chan struct{}
 }
 
-// own claims an external store until release, before anything in it is touched. Its error is an *OwnedError when the store is
-// another's. An embedded store needs no claim: its folder is locked.
+// own claims an external store until release. It must be called before anything in the store is changed. Its error is an
+// *OwnedError if the store belongs to another node. An embedded store needs no claim, because its folder is locked.
 func own(ctx context.Context, n *node, log *slog.Logger, o Owner, lease time.Duration) (*claim, error) {
 	if lease <= 0 {
 		lease = OwnerLease
@@ -81,7 +82,7 @@ func own(ctx context.Context, n *node, log *slog.Logger, o Owner, lease time.Dur
 	return c, nil
 }
 
-// take claims a store that nobody has, or that an earlier process of the same data folder had.
+// take claims a store that is free or belonged to an earlier process with the same data folder.
 func (c *claim) take(ctx context.Context) (err error) {
 	for {
 		if c.revision, err = c.kv.Create(ctx, ownerKey, c.value); err == nil {
@@ -93,7 +94,7 @@ func (c *claim) take(ctx context.Context) (err error) {
 		owner, revision, err := c.read(ctx)
 		switch {
 		case errors.Is(err, jetstream.ErrKeyNotFound):
-			continue // it ended meanwhile
+			continue // it expired in the meantime
 		case err != nil:
 			return fmt.Errorf("read whose the store is: %w", err)
 		case owner.Folder != c.owner.Folder:
@@ -116,7 +117,7 @@ func (c *claim) read(ctx context.Context) (o Owner, revision uint64, err error) 
 	return o, e.Revision(), json.Unmarshal(e.Value(), &o)
 }
 
-// keep renews the claim. A store that does not answer is asked again: only another's claim ends this one.
+// keep renews the claim until ctx ends or another node has it. It retries while the store does not answer.
 func (c *claim) keep(ctx context.Context) {
 	defer close(c.done)
 	ticker := time.NewTicker(c.lease / leaseRenewal)
@@ -150,10 +151,10 @@ func (c *claim) renew(ctx context.Context) error {
 	if !isConflict(err) {
 		return err
 	}
-	return c.take(ctx) // the answer to an earlier renewal was lost, or the claim ended while the store did not answer
+	return c.take(ctx) // an earlier renewal was not acknowledged, or the claim expired while the store was unreachable
 }
 
-// release gives the store to whoever comes next.
+// release ends the claim, so that another node can take the store at once.
 func (c *claim) release(ctx context.Context) {
 	c.stop()
 	<-c.done

@@ -17,9 +17,9 @@ import (
 )
 
 const (
-	// defaultAttempt is how long one try of a write waits for the store's answer.
+	// defaultAttempt is how long one attempt of a write waits for the store.
 	defaultAttempt = 2 * time.Second
-	// attemptGap lies between two tries, the first of which was refused at once.
+	// attemptGap is the pause between two attempts.
 	attemptGap = 100 * time.Millisecond
 )
 
@@ -29,7 +29,7 @@ type writer struct {
 	attempt time.Duration
 
 	mu     sync.Mutex
-	unsure map[string]struct{} // records of which a write was sent and not answered: it may have been carried out, and it may still be
+	unsure map[string]struct{} // records with a write that was not acknowledged: it may have been done, or may still be done
 }
 
 func newWriter(log *slog.Logger, attempt time.Duration) *writer {
@@ -53,11 +53,12 @@ func (w *writer) isUnsure(name string) bool {
 	return is
 }
 
-// put writes a record over the one with a revision, 0: there must be none, and gives the new one. Who writes a record is its
-// only writer. A write that is not answered is tried again as long as ctx lives: what an earlier try may have written
-// is looked up, so that the answer is what is in the store. CodeConflict: somebody else wrote in between.
-// CodeOutcomeUnknown: ctx ended before that was known; the write may be carried out yet, until another put of the same
-// record is answered.
+// put replaces the revision of a record that is given, or creates the record if revision is 0, and returns the new
+// revision. A record must have a single writer. put retries a write that is not acknowledged until ctx ends, and reads
+// the record back to learn whether an earlier attempt succeeded, so that its result is what the store holds.
+//
+// The error has CodeConflict if somebody else wrote the record. It has CodeOutcomeUnknown if ctx ended first: the write
+// may still be done, until another put of the same record is acknowledged.
 func (w *writer) put(ctx context.Context, kv jetstream.KeyValue, key string, b []byte, revision uint64) (uint64, error) {
 	name := kv.Bucket() + "/" + key
 	for {
@@ -77,14 +78,14 @@ func (w *writer) put(ctx context.Context, kv jetstream.KeyValue, key string, b [
 			case err == nil && bytes.Equal(there, b):
 				w.setUnsure(name, false)
 				return revision, nil
-			case err == nil: // an earlier write of ours
+			case err == nil: // an earlier attempt wrote it
 				continue
 			case errors.Is(err, jetstream.ErrKeyNotFound):
 				return 0, wire.Errorf(wire.CodeConflict, "%s was deleted meanwhile", key)
 			}
 		} else if errors.As(err, &refused) || errors.Is(err, jetstream.ErrInvalidKey) {
 			return 0, err
-		} else if !errors.Is(err, jetstream.ErrNoStreamResponse) { // which says that nobody got it
+		} else if !errors.Is(err, jetstream.ErrNoStreamResponse) { // with that error no server got it
 			w.setUnsure(name, true)
 		}
 		select {
@@ -102,10 +103,10 @@ func (w *writer) put(ctx context.Context, kv jetstream.KeyValue, key string, b [
 func (w *writer) tryPut(ctx context.Context, kv jetstream.KeyValue, key string, b []byte, revision uint64) (uint64, error) {
 	ctx, cancel := context.WithTimeout(ctx, w.attempt)
 	defer cancel()
-	return kv.Update(ctx, key, b, revision) // 0: it must not be there
+	return kv.Update(ctx, key, b, revision) // 0: the key must not exist
 }
 
-// lookUp reads a record; a deleted one is empty.
+// lookUp returns a record and its revision.
 func (w *writer) lookUp(ctx context.Context, kv jetstream.KeyValue, key string) (b []byte, revision uint64, err error) {
 	ctx, cancel := context.WithTimeout(ctx, w.attempt)
 	defer cancel()
@@ -116,7 +117,7 @@ func (w *writer) lookUp(ctx context.Context, kv jetstream.KeyValue, key string) 
 	return e.Value(), e.Revision(), nil
 }
 
-// putJSON writes a record whatever is there.
+// putJSON writes a record, whatever its revision is.
 func putJSON(ctx context.Context, kv jetstream.KeyValue, key string, v any) error {
 	b, err := json.Marshal(v)
 	if err == nil {

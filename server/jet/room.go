@@ -10,18 +10,18 @@ import (
 	"skein.dev/skein/webtransport/wire"
 )
 
-// A NATS file store that once met a full disk takes nothing more until it is opened again. So it must not meet one: the
-// store keeps a reserve free, and refuses what would write as long as the disk has less.
+// A NATS file store that has met a full disk accepts no more writes until it is opened again. So the store never lets it
+// meet one: it keeps a reserve free, and refuses writes while the disk has less.
 const (
-	// Reserve is what is kept free of the disk that the store is on, in bytes; a sixteenth of a smaller one.
+	// Reserve is how many bytes of the store's disk are kept free; of a smaller disk, one sixteenth.
 	Reserve = 64 << 20
-	// roomInterval lies between two looks at the disk. What is written meanwhile is far less than the reserve.
+	// roomInterval is how often the free space is sampled. What is written in between is far less than the reserve.
 	roomInterval = 100 * time.Millisecond
 )
 
-// room watches the space that is left.
+// room samples the free space of the disk.
 type room struct {
-	dir  string // empty: an external store, whose disk is its own matter
+	dir  string // empty if the store is external
 	full atomic.Bool
 	free atomic.Int64
 	quit chan struct{}
@@ -36,14 +36,14 @@ func (r *room) open(dir string) {
 	if dir == "" {
 		return
 	}
-	r.look()
+	r.sample()
 	r.done.Go(func() {
 		t := time.NewTicker(roomInterval)
 		defer t.Stop()
 		for {
 			select {
 			case <-t.C:
-				r.look()
+				r.sample()
 			case <-r.quit:
 				return
 			}
@@ -59,17 +59,17 @@ func (r *room) close() {
 	}
 }
 
-func (r *room) look() {
+func (r *room) sample() {
 	var st unix.Statfs_t
 	if unix.Statfs(r.dir, &st) != nil {
-		return // the next write tells
+		return // the next write fails if the disk is gone
 	}
 	free, all := int64(st.Bavail)*st.Bsize, int64(st.Blocks)*st.Bsize
 	r.free.Store(free)
 	r.full.Store(free < min(Reserve, all/16))
 }
 
-// check refuses when the disk is full. Its error is CodeUnavailable.
+// check returns an error with CodeUnavailable if the disk is full.
 func (r *room) check() error {
 	if !r.full.Load() {
 		return nil
@@ -77,7 +77,7 @@ func (r *room) check() error {
 	return wire.Errorf(wire.CodeUnavailable, "the disk of the data folder is full (%d MiB are left): nothing was stored; free some space and try again", r.free.Load()>>20)
 }
 
-// wait waits until there is room, or until the store is drained.
+// wait blocks until there is room or the store is drained.
 func (r *room) wait() {
 	for r.full.Load() {
 		select {

@@ -6,25 +6,25 @@ import (
 	"skein.dev/skein/webtransport/wire"
 )
 
-// The log has one bound for all agents. Were it the stream's own, one agent that prints without end would take
-// everybody's events with it. So the store counts what each agent has in the log, and makes room itself: from the agent
-// that has most, its oldest output first. An agent may fill what the others leave free, and loses nothing as long as
-// others have more. What happened to an agent is counted apart from what it printed: output never drops it, and it has
-// lifecycleShare of the bound for itself.
+// The log has one bound for all agents. If the stream itself enforced it, one agent that prints without end would push
+// everybody's events out. So the store counts what each agent has in the log and makes room itself: it drops the oldest
+// output of the agent that has most. An agent may use what the others leave free, and loses nothing as long as others
+// have more. Lifecycle events are counted apart from output: output never pushes them out, and they have lifecycleShare
+// of the bound to themselves.
 
 const (
 	// MinEventBytes is the least bound of the log.
 	MinEventBytes = 1 << 20
-	// lifecycleShare is the part of the bound, one in so many, up to which events that are not output are kept.
+	// The events that are not output may use one part in lifecycleShare of the bound.
 	lifecycleShare = 4
-	// maxDrop bounds what is dropped at once, in bytes: appends wait meanwhile.
+	// maxDrop bounds what is dropped at once, in bytes, because appends wait in the meantime.
 	maxDrop = 4 << 20
 )
 
-// share is what an agent has in the log of one class.
+// share describes what an agent has in the log of one class.
 type share struct {
-	first, last uint64 // seqs of what is there; 0: nothing
-	begin, end  totals // before the first, and after the last that was appended
+	first, last uint64 // seqs of the events in the log; 0: there are none
+	begin, end  totals // before the first event in the log, and after the last one appended
 	dropped     wire.Dropped
 }
 
@@ -33,10 +33,10 @@ func (s *share) count() uint64 {
 	return s.end.Events - s.begin.Events
 }
 
-// shares is who has how much of the log.
+// shares counts how much of the log each agent has.
 type shares struct {
 	bound uint64
-	look  chan struct{} // room is short; capacity 1
+	short chan struct{} // receives a value when room is short; capacity 1
 
 	mu     sync.Mutex
 	of     map[wire.AgentID]*[classes]share
@@ -46,10 +46,10 @@ type shares struct {
 }
 
 func newShares(bound int64) *shares {
-	return &shares{bound: uint64(bound), look: make(chan struct{}, 1), of: map[wire.AgentID]*[classes]share{}, room: make(chan struct{})}
+	return &shares{bound: uint64(bound), short: make(chan struct{}, 1), of: map[wire.AgentID]*[classes]share{}, room: make(chan struct{})}
 }
 
-// agent needs mu.
+// agent returns the shares of an agent, which it adds if need be. The caller holds mu.
 func (s *shares) agent(id wire.AgentID) *[classes]share {
 	a := s.of[id]
 	if a == nil {
@@ -59,8 +59,8 @@ func (s *shares) agent(id wire.AgentID) *[classes]share {
 	return a
 }
 
-// add counts an event, and gives what was before it; size tells then how large it is. It waits while there is no room,
-// until drain is closed.
+// add counts an event and returns the totals before it. size is called with these and returns the size of the message.
+// add waits while there is no room, until drain is closed.
 func (s *shares) add(id wire.AgentID, c class, bytes int, size func(before totals) int, drain <-chan struct{}) totals {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -88,7 +88,8 @@ func (s *shares) add(id wire.AgentID, c class, bytes int, size func(before total
 	return before
 }
 
-// fits needs mu. What happens to agents may fill the last bit, so that it seldom waits.
+// fits reports whether there is room for another event. Lifecycle events may use the last 32nd of the bound, so that they
+// seldom wait. The caller holds mu.
 func (s *shares) fits(c class) bool {
 	bound := s.bound
 	if c == output {
@@ -97,19 +98,19 @@ func (s *shares) fits(c class) bool {
 	return s.stored[lifecycle]+s.stored[output] < bound
 }
 
-// tight needs mu. It reports whether something must be dropped.
+// tight reports whether something must be dropped. The caller holds mu.
 func (s *shares) tight() bool {
 	return s.stored[lifecycle]+s.stored[output] > s.bound-s.bound/8 || s.stored[lifecycle] > s.bound/lifecycleShare
 }
 
 func (s *shares) wake() {
 	select {
-	case s.look <- struct{}{}:
+	case s.short <- struct{}{}:
 	default:
 	}
 }
 
-// placed notes where an event stands.
+// placed records the seq of an event that was appended.
 func (s *shares) placed(id wire.AgentID, c class, seq uint64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -147,14 +148,14 @@ func (s *shares) forget(id wire.AgentID) {
 	s.freed()
 }
 
-// freed needs mu.
+// freed wakes those who wait for room. The caller holds mu.
 func (s *shares) freed() {
 	close(s.room)
 	s.room = make(chan struct{})
 }
 
-// most gives the agent that must make room, and how much. An agent's newest event is left to it as long as another has
-// more than one.
+// most returns the agent whose events must be dropped, and how many bytes of them. An agent keeps its newest event as
+// long as another agent has more than one.
 func (s *shares) most() (id wire.AgentID, c class, sh share, bytes uint64, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -170,7 +171,7 @@ func (s *shares) most() (id wire.AgentID, c class, sh share, bytes uint64, ok bo
 			id, sh, ok = agent, x, true
 		}
 	}
-	// When all that it has is still on its way, its first event to arrive wakes this again.
+	// If all of its events are still on their way, placed wakes makeRoom again.
 	return id, c, sh, min(max(sh.size()/8, 1), s.bound/32, maxDrop), ok && sh.first != 0
 }
 
@@ -181,7 +182,8 @@ func less(a, b share) bool {
 	return a.size() < b.size()
 }
 
-// tell says what goes, before it goes: a cursor that comes meanwhile is refused rather than trusted.
+// tell announces what will be dropped. It is called before the drop, so that a cursor that arrives in between is refused
+// instead of trusted.
 func (s *shares) tell(id wire.AgentID, c class, d wire.Dropped) {
 	s.mu.Lock()
 	a := s.of[id]
@@ -207,13 +209,13 @@ func (s *shares) dropped(id wire.AgentID, c class, cut uint64, kept found) {
 	sh := &a[c]
 	s.stored[c] -= kept.before.stored - sh.begin.stored
 	sh.begin, sh.first = kept.before, kept.seq
-	if kept.seq == 0 && sh.last > cut { // one came meanwhile
+	if kept.seq == 0 && sh.last > cut { // an event was appended in the meantime
 		sh.first = sh.last
 	}
 	s.freed()
 }
 
-// droppedOf puts together what an agent lost of each class.
+// droppedOf sums up what an agent lost of all classes.
 func droppedOf(a *[classes]share) (all wire.Dropped) {
 	for _, sh := range a {
 		d := sh.dropped

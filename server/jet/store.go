@@ -10,12 +10,12 @@ import (
 	"skein.dev/skein/webtransport/wire"
 )
 
-// Store is the records and the event log. Open it once a process; Close waits for what is under way.
+// Store holds the records and the event log. A process opens it once; Close waits for writes that are under way.
 type Store struct {
 	// static after Open
 	log     *slog.Logger
 	records *node
-	events  *node // the same one with an external server
+	events  *node // the same node as records if the server is external
 	stream  jetstream.Stream
 	agents  jetstream.KeyValue
 	tasks   jetstream.KeyValue
@@ -26,22 +26,22 @@ type Store struct {
 	memory  jetstream.Stream
 	noted   jetstream.Stream
 	tickets jetstream.KeyValue
-	boot    string // names the machine's start
+	boot    string // identifies the boot of the machine
 	writer  *writer
 
 	artifacts jetstream.KeyValue
 	objects   jetstream.Stream
 
 	room   room
-	keeper *keeper // nil: an external store
-	claim  *claim  // nil: the store is this process's alone
+	keeper *keeper // nil if the store is external
+	claim  *claim  // nil if the store needs no claim
 	shares *shares
-	moved  bool // an earlier version's log was taken over
+	moved  bool // the log of an earlier version was migrated
 
 	appends chan appended
 	acks    chan appended
 	done    sync.WaitGroup
-	quit    chan struct{} // closed when everything is settled
+	quit    chan struct{} // closed when every event is stored
 	making  sync.WaitGroup
 	closing sync.Once
 }
@@ -54,17 +54,19 @@ type appended struct {
 	done   func(seq uint64)
 }
 
-// Epoch names the incarnation of the event log that cursors belong to.
+// Epoch identifies the incarnation of the event log that cursors belong to.
 func (s *Store) Epoch() string { return s.epoch.String() }
 
-// Room says whether there is room for something new. Its error is CodeUnavailable. What goes on, such as the end of a
-// task, is stored without asking: the reserve is for it.
+// Room returns an error with CodeUnavailable if the disk has no room for anything new. What continues something that
+// exists, such as the end of a task, is stored without this check: the reserve is for it.
 func (s *Store) Room() error { return s.room.check() }
 
-// Drain lets agents print into the reserve: the server stops, and they must end.
+// Drain lets agents print into the reserve. The server calls it when it stops, since agents that wait for space could not
+// end.
 func (s *Store) Drain() { s.room.drainOnce.Do(func() { close(s.room.drain) }) }
 
-// Lost tells when another node has the store: the claim had ended, and was not renewed. nil: there is no claim to lose.
+// Lost returns a channel that receives an error when another node owns the store, because the claim expired without being
+// renewed. It is nil if there is no claim.
 func (s *Store) Lost() <-chan error {
 	if s.claim == nil {
 		return nil

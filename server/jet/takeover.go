@@ -12,8 +12,8 @@ import (
 	"skein.dev/skein/webtransport/wire"
 )
 
-// takeOver moves the events of an earlier version's log, once. Their seqs are others afterwards, so that the epoch
-// changes. A move that was broken off begins again.
+// takeOver copies the events of an earlier version's log into the current one, once. Their seqs change, and so the epoch
+// does. A migration that was interrupted starts again.
 func (s *Store) takeOver(ctx context.Context) error {
 	old, err := s.events.js.Stream(ctx, oldStream)
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
@@ -71,7 +71,7 @@ func (s *Store) copyEvents(ctx context.Context, msgs []*jetstream.RawStreamMsg, 
 		last = f
 	}
 	select {
-	case <-last.Ok(): // they come in order
+	case <-last.Ok(): // acknowledgments come in order
 	case err := <-last.Err():
 		return err
 	case <-ctx.Done():
@@ -80,7 +80,7 @@ func (s *Store) copyEvents(ctx context.Context, msgs []*jetstream.RawStreamMsg, 
 	return nil
 }
 
-// leaveOld removes the earlier version's log, once nothing is missing any more.
+// leaveOld removes the earlier version's log, after everything was copied.
 func (s *Store) leaveOld(ctx context.Context) error {
 	if !s.moved {
 		return nil

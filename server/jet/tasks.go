@@ -11,8 +11,9 @@ import (
 	"skein.dev/skein/webtransport/wire"
 )
 
-// PutTask stores a task's record over the one with its Rev, and sets Rev to the new one. It is on the disk when PutTask
-// returns. CodeConflict: the record has another revision. CodeOutcomeUnknown: ctx ended before the store told.
+// PutTask replaces the revision t.Rev of a task's record, and sets t.Rev to the new revision. The record is on the disk
+// when PutTask returns. The error has CodeConflict if the record has another revision, and CodeOutcomeUnknown if ctx
+// ended before the store acknowledged the write.
 func (s *Store) PutTask(ctx context.Context, t *wire.Task) error {
 	b, err := json.Marshal(t)
 	if err != nil {
@@ -34,7 +35,7 @@ func (s *Store) DeleteTask(ctx context.Context, id wire.TaskID) error {
 	return nil
 }
 
-// Tasks reads every task's record; deleted is the revision of the last deletion.
+// Tasks returns the records of all tasks. deleted is the revision of the last deletion.
 func (s *Store) Tasks(ctx context.Context) (all []wire.Task, deleted uint64, err error) {
 	w, err := s.tasks.WatchAll(ctx)
 	if err != nil {
@@ -45,7 +46,7 @@ func (s *Store) Tasks(ctx context.Context) (all []wire.Task, deleted uint64, err
 		select {
 		case e := <-w.Updates():
 			switch {
-			case e == nil: // the marker: every record was sent
+			case e == nil: // the end of the records
 				return all, deleted, nil
 			case e.Operation() != jetstream.KeyValuePut:
 				deleted = max(deleted, e.Revision())
@@ -63,18 +64,19 @@ func (s *Store) Tasks(ctx context.Context) (all []wire.Task, deleted uint64, err
 	}
 }
 
-// admission is who may start something, as it is and as it was before.
+// admission is the current admission and those before it.
 type admission struct {
 	wire.Admission
 	Before []wire.Admission `json:"before,omitempty"` // the newest first
 }
 
-// PutAdmission keeps who may start something: as it is, and as it was before, the newest first.
+// PutAdmission stores who may start agents and tasks. changes are the current admission and those before it, newest
+// first.
 func (s *Store) PutAdmission(ctx context.Context, changes []wire.Admission) error {
 	return putJSON(ctx, s.meta, "admission", admission{changes[0], changes[1:]})
 }
 
-// Admission gives what was put last; none when nothing was.
+// Admission returns the changes that were stored last, or none if there were none.
 func (s *Store) Admission(ctx context.Context) (changes []wire.Admission, err error) {
 	e, err := s.meta.Get(ctx, "admission")
 	if errors.Is(err, jetstream.ErrKeyNotFound) {

@@ -14,7 +14,7 @@ import (
 const (
 	ticketBucket  = "tickets"
 	ticketKeysKey = "keys"
-	// TicketAge is how long a TLS session ticket is good for early data, and a key of theirs in use.
+	// TicketAge is how long a TLS session ticket is valid for early data, and how long a key is used for new tickets.
 	TicketAge      = 24 * time.Hour
 	maxTicketBytes = 64 << 20
 )
@@ -26,13 +26,13 @@ type ticketKey struct {
 }
 
 type ticketKeys struct {
-	Boot string      `json:"boot"` // the machine's start
+	Boot string      `json:"boot"` // the boot of the machine
 	Keys []ticketKey `json:"keys"` // newest first
 }
 
-// openTickets opens the bucket of what every node must know about TLS session tickets. It lies beside the events: the
-// kernel has what is written, but a crash of the machine may take the last of it back. The keys change with such a
-// crash, so that no ticket whose use was forgotten can be read.
+// openTickets opens the bucket of what all nodes must know about TLS session tickets. It is kept with the events: the
+// kernel has what was written, but a crash of the machine may take back the last writes. The keys change with such a
+// crash, so that a ticket whose use was forgotten can't be decrypted any more.
 func (s *Store) openTickets(ctx context.Context, boot string) (err error) {
 	s.boot = boot
 	s.tickets, err = s.events.js.CreateOrUpdateKeyValue(ctx, jetstream.KeyValueConfig{
@@ -44,8 +44,8 @@ func (s *Store) openTickets(ctx context.Context, boot string) (err error) {
 	return nil
 }
 
-// TicketKeys gives the keys of TLS session tickets, newest first. It makes a new one when the newest is older than
-// TicketAge, and drops those that no ticket in use can be of.
+// TicketKeys returns the keys of TLS session tickets, newest first. It adds a key when the newest is older than
+// TicketAge, and drops keys that no valid ticket can have.
 func (s *Store) TicketKeys(ctx context.Context, now time.Time) ([][32]byte, error) {
 	for {
 		k, revision, err := s.readTicketKeys(ctx)
@@ -97,7 +97,8 @@ func (s *Store) readTicketKeys(ctx context.Context) (k ticketKeys, revision uint
 	return k, e.Revision(), json.Unmarshal(e.Value(), &k)
 }
 
-// UseTicket uses a ticket up, by its id of [A-Za-z0-9_-]. false: it was used before, on whichever node.
+// UseTicket marks a ticket as used. Its id consists of [A-Za-z0-9_-]. It returns false if the ticket was used before, on
+// any node.
 func (s *Store) UseTicket(ctx context.Context, id string) (bool, error) {
 	_, err := s.tickets.Create(ctx, "used."+id, nil)
 	if errors.Is(err, jetstream.ErrKeyExists) {

@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// A name of any bytes becomes one token of a subject: letters, digits, _, - and / stand for themselves, everything else
-// is = and two hexadecimal digits. Each name has one token, and each token one name.
+// A name of any bytes becomes one token of a subject: letters, digits, _, - and / stand for themselves; every other byte
+// is written as = and two hexadecimal digits. Each name has exactly one token, and each token exactly one name.
 
 const hexDigits = "0123456789ABCDEF"
 

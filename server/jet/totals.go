@@ -12,24 +12,24 @@ import (
 	"skein.dev/skein/webtransport/wire"
 )
 
-// totals counts an agent's events of one class from its first one on, dropped ones too. Each message carries the totals
-// before it, so that the log itself tells what is missing from it and how much is there, whatever dropped it.
+// totals counts an agent's events of one class from its first one on, including those that were dropped. Each message
+// carries the totals before it. So the log itself shows how much it holds and how much is missing, whoever dropped it.
 type totals struct {
 	wire.Amount
-	stored uint64 // bytes in the stream
+	stored uint64 // bytes that the messages take of the stream
 }
 
-// atField begins the totals, which are the last field of every message.
+// atField is the start of the totals in a message. They are its last field.
 var atField = []byte(`,"at":[`)
 
-// appendTo adds the totals to an event's JSON.
+// appendTo adds the totals to the JSON of an event.
 func (t totals) appendTo(event []byte) []byte {
 	return fmt.Appendf(event[:len(event)-1], `,"at":[%d,%d,%d]}`, t.Events, t.Bytes, t.stored)
 }
 
 var errTotals = errors.New("it has no totals")
 
-// parseTotals reads them off a message, without reading the event.
+// parseTotals reads the totals of a message without decoding the event.
 func parseTotals(data []byte) (t totals, _ error) {
 	i := bytes.LastIndex(data, atField)
 	if i < 0 {
@@ -45,12 +45,12 @@ func parseTotals(data []byte) (t totals, _ error) {
 // msgOverhead is what the store adds to the subject and the data of a message, in bytes.
 const msgOverhead = 30
 
-// msgSize is what a message takes of the stream, as the store counts.
+// msgSize returns what a message takes of the stream by the store's own count.
 func msgSize(subject string, data []byte) int { return msgOverhead + len(subject) + len(data) }
 
-// found is where an event stands.
+// found is an event in the log, with the totals before it.
 type found struct {
-	seq    uint64 // 0: there is none
+	seq    uint64 // 0: no event was found
 	before totals
 	time   time.Time
 	msg    *jetstream.RawStreamMsg
@@ -64,7 +64,7 @@ func read(m *jetstream.RawStreamMsg) (found, error) {
 	return found{m.Sequence, before, m.Time.UTC(), m}, nil
 }
 
-// after is the totals with the event itself.
+// after returns the totals that include the event itself.
 func (f found) after() totals {
 	var e wire.Event
 	if f.msg == nil || json.Unmarshal(f.msg.Data, &e) != nil {

@@ -18,12 +18,12 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// NATS opens a damaged store as far as it can be read, without a word: a few wrong bytes in a block cost all that stands
-// behind them, and a stream whose description can't be read is made anew. A control plane that has forgotten half of
-// its agents is worse than one that does not start; so the store notes how far its streams go, and looks at the start
-// whether they still do.
+// NATS opens a damaged store as far as it can read it, without an error: a few wrong bytes in a block lose everything
+// behind them, and a stream whose description can't be read is created anew. A control plane that has lost half of its
+// agents is worse than one that does not start. So the store writes down how far its streams go, and checks at the start
+// that they still do.
 
-// DamagedError says that the embedded store is not what was written.
+// DamagedError reports that the embedded store does not hold what was written to it.
 type DamagedError struct {
 	Dir  string // of the store
 	What string
@@ -36,15 +36,16 @@ func (e *DamagedError) Error() string {
 
 const (
 	inventoryFile = "inventory.json"
-	// inventoryInterval lies between two notes. What a kill took back of the last one is not missed.
+	// inventoryInterval is how often the inventory is written. A kill that loses the last one does no harm, because the
+	// one before promises less.
 	inventoryInterval = 2 * time.Second
 )
 
-// inventory is how far the streams went when it was written. Those of the records are on the disk; the events' are
-// while the machine is up.
+// inventory is how far the streams went when it was written. The records it promises are on the disk; the events are kept
+// only while the machine stays up.
 type inventory struct {
 	Boot    string            `json:"boot"`
-	Clean   bool              `json:"clean"` // the store was closed: nothing followed
+	Clean   bool              `json:"clean"` // the store was closed and nothing was written after it
 	Streams map[string]extent `json:"streams"`
 }
 
@@ -54,7 +55,7 @@ type extent struct {
 	Msgs uint64 `json:"msgs"`
 }
 
-// check compares the streams with the inventory. It runs before any stream is made.
+// check compares the streams with the inventory. It must run before any stream is created.
 func check(ctx context.Context, nodes []*node, dir, boot string) error {
 	b, err := os.ReadFile(filepath.Join(dir, inventoryFile))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -77,20 +78,20 @@ func check(ctx context.Context, nodes []*node, dir, boot string) error {
 		old, is := was.Streams[name], now[name]
 		events := name == logStream || name == oldStream || name == answerStream
 		switch _, there := now[name]; {
-		case !there && name == oldStream: // it was taken over
+		case !there && name == oldStream: // it was migrated
 		case !there:
 			return &DamagedError{dir, fmt.Sprintf("stream %s is missing", name)}
-		case events && was.Boot != boot: // the machine crashed: the epoch tells
+		case events && was.Boot != boot: // the machine crashed, which changes the epoch
 		case is.Last < old.Last:
 			return &DamagedError{dir, fmt.Sprintf("stream %s went to %d, and now ends at %d", name, old.Last, is.Last)}
-		case was.Clean && name != answerStream && name != markStream && is.Msgs < old.Msgs: // answers and marks age
+		case was.Clean && name != answerStream && name != markStream && is.Msgs < old.Msgs: // the other two drop old messages
 			return &DamagedError{dir, fmt.Sprintf("stream %s had %d messages, and now has %d", name, old.Msgs, is.Msgs)}
 		}
 	}
 	return nil
 }
 
-// extents tells how far the streams go.
+// extents returns how far each stream goes.
 func extents(ctx context.Context, nodes []*node) (map[string]extent, error) {
 	all := map[string]extent{}
 	for _, n := range nodes {
@@ -112,12 +113,12 @@ type keeper struct {
 	nodes []*node
 	log   *slog.Logger
 
-	last []byte // owned by run, and by stop behind it
+	last []byte // as written; owned by run, then by stop
 	quit chan struct{}
 	done sync.WaitGroup
 }
 
-// keep writes the inventory from now on.
+// keep starts a keeper.
 func keep(nodes []*node, log *slog.Logger, dir, boot string) *keeper {
 	k := &keeper{dir: dir, boot: boot, nodes: nodes, log: log, quit: make(chan struct{})}
 	k.done.Go(k.run)
@@ -137,14 +138,14 @@ func (k *keeper) run() {
 	}
 }
 
-// stop writes the last inventory.
+// stop ends the keeper and writes the last inventory.
 func (k *keeper) stop() {
 	close(k.quit)
 	k.done.Wait()
 	k.note(true)
 }
 
-// note writes the inventory. On a failure the one before stays, which asks for less.
+// note writes the inventory. If it fails, the previous one stays, which promises less.
 func (k *keeper) note(clean bool) {
 	ctx, cancel := context.WithTimeout(context.Background(), opTimeout)
 	defer cancel()
