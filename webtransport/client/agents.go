@@ -8,15 +8,15 @@ import (
 	"skein.dev/skein/webtransport/wire"
 )
 
-// Spawn starts agents. A single agent that could not be started is an error; of a batch, see SpawnResult.Failed. Where the
-// records of a batch do not fit into one message, they are Trimmed: Get has the rest of each.
+// Spawn starts agents. If a single agent can't be started, that is an error; for a batch, see SpawnResult.Failed. If the
+// records of a batch do not fit into one message, they are Trimmed, and Get returns the whole record.
 func (c *Client) Spawn(ctx context.Context, p wire.SpawnParams) (*wire.SpawnResult, error) {
 	var r wire.SpawnResult
 	return &r, c.calls.do(ctx, wire.MethodSpawn, p, &r)
 }
 
-// List gives the agents that match, newest first, however many messages they take: all, or f.Limit. Next is where another
-// list goes on. An agent that comes while the pages are read is not among them.
+// List returns the matching agents, newest first: f.Limit of them, or all if it is 0. It sends as many requests as that
+// takes. Agents that start in the meantime are not included. Next is where another List can continue.
 func (c *Client) List(ctx context.Context, f wire.Filter) (*wire.ListResult, error) {
 	var all wire.ListResult
 	err := pages(f.Limit, func(limit int) (int, bool, error) {
@@ -34,7 +34,7 @@ func (c *Client) List(ctx context.Context, f wire.Filter) (*wire.ListResult, err
 	return &all, err
 }
 
-// Get finds an agent.
+// Get returns an agent's record.
 func (c *Client) Get(ctx context.Context, id wire.AgentID) (*wire.Agent, error) {
 	var r wire.Agent
 	return &r, c.calls.do(ctx, wire.MethodGet, wire.AgentParams{ID: id}, &r)
@@ -52,33 +52,34 @@ func (c *Client) Types(ctx context.Context) (all []wire.AgentType, _ error) {
 	return all, err
 }
 
-// Input writes to an agent's standard input. Inputs of one caller arrive in order.
+// Input writes to an agent's standard input. The inputs of one caller arrive in order.
 func (c *Client) Input(ctx context.Context, p wire.InputParams) error {
 	return c.calls.do(ctx, wire.MethodInput, p, nil)
 }
 
-// Stop ends agents, and reports once they are verified to be gone. Where the reports do not fit into one message, those on
-// what did not go well come first, and More says how many are left out.
+// Stop ends agents and returns a report when they are verified to be gone. If the report does not fit into one message,
+// the failures come first, and More is how many entries were left out.
 func (c *Client) Stop(ctx context.Context, p wire.StopParams) (*wire.StopResult, error) {
 	var r wire.StopResult
 	return &r, c.calls.do(ctx, wire.MethodStop, p, &r)
 }
 
-// Network gives what the server knows of the live session's path, and what its lanes moved.
+// Network returns what the server knows of the live session's path, and what was sent on its lanes.
 func (c *Client) Network(ctx context.Context) (*wire.Network, error) {
 	var r wire.Network
 	return &r, c.calls.do(ctx, wire.MethodNetwork, nil, &r)
 }
 
-// Ping measures one round trip of a request.
+// Ping returns the round-trip time of a request.
 func (c *Client) Ping(ctx context.Context) (time.Duration, error) {
 	begin := time.Now()
 	err := c.calls.do(ctx, wire.MethodPing, nil, nil)
 	return time.Since(begin), err
 }
 
-// Watch gives the fleet as it is, and then its changes, as they come and over reconnects. Changes that come while the
-// caller works are merged: it sees the latest values. It ends with ctx, or with the Client, whose error is the last.
+// Watch yields the whole fleet and then its changes as they arrive, across reconnects. Changes that arrive while the
+// caller is busy are merged, so that it sees the latest values. The sequence ends with an error when ctx ends or the
+// Client fails.
 func (c *Client) Watch(ctx context.Context) iter.Seq2[Change, error] {
 	return func(yield func(Change, error) bool) {
 		w := newWatch()

@@ -12,23 +12,23 @@ import (
 	"skein.dev/skein/webtransport/wire"
 )
 
-// ErrMismatch is wrapped when the bytes of an artifact are not those that its SHA-256 stands for.
+// ErrMismatch is wrapped by the error of a download whose bytes do not have the artifact's SHA-256.
 var ErrMismatch = errors.New("the bytes differ from the artifact's SHA-256")
 
-// ArtifactCreate makes the record that an upload fills.
+// ArtifactCreate creates the record of an artifact, which an upload then fills.
 func (c *Client) ArtifactCreate(ctx context.Context, p wire.ArtifactCreateParams) (*wire.Artifact, error) {
 	var r wire.Artifact
 	return &r, c.calls.do(ctx, wire.MethodArtifactCreate, p, &r)
 }
 
-// ArtifactGet finds an artifact.
+// ArtifactGet returns an artifact's record.
 func (c *Client) ArtifactGet(ctx context.Context, id wire.ArtifactID) (*wire.Artifact, error) {
 	var r wire.Artifact
 	return &r, c.calls.do(ctx, wire.MethodArtifactGet, wire.ArtifactParams{ID: id}, &r)
 }
 
-// ArtifactList gives the artifacts that match, newest first, however many messages they take: all, or f.Limit. Next is where
-// another list goes on.
+// ArtifactList returns the matching artifacts, newest first: f.Limit of them, or all if it is 0. It sends as many
+// requests as that takes. Next is where another ArtifactList can continue.
 func (c *Client) ArtifactList(ctx context.Context, f wire.ArtifactFilter) (*wire.ArtifactListResult, error) {
 	var all wire.ArtifactListResult
 	err := pages(f.Limit, func(limit int) (int, bool, error) {
@@ -46,13 +46,14 @@ func (c *Client) ArtifactList(ctx context.Context, f wire.ArtifactFilter) (*wire
 	return &all, err
 }
 
-// ArtifactDelete removes an artifact. An upload of it that is under way is cut off.
+// ArtifactDelete deletes an artifact. It aborts an upload of the artifact that is under way.
 func (c *Client) ArtifactDelete(ctx context.Context, id wire.ArtifactID) error {
 	return c.calls.do(ctx, wire.MethodArtifactDelete, wire.ArtifactParams{ID: id}, nil)
 }
 
-// Upload makes an artifact of the first p.Size bytes of r, whose SHA-256 it announces. It goes on over reconnects behind
-// what the server has. progress, which may be nil, is told what was sent; it goes back when bytes were lost on the way.
+// Upload creates an artifact from the first p.Size bytes of r. It computes their SHA-256 unless p has it. After a
+// reconnect it continues behind what the server has. progress, which may be nil, is called with the number of bytes sent,
+// which decreases if some were lost on the way.
 func (c *Client) Upload(ctx context.Context, p wire.ArtifactCreateParams, r io.ReaderAt, progress func(sent, total int64)) (*wire.Artifact, error) {
 	if p.SHA256 == "" && p.Size >= 0 {
 		sum, err := Sum(ctx, io.NewSectionReader(r, 0, p.Size))
@@ -68,7 +69,7 @@ func (c *Client) Upload(ctx context.Context, p wire.ArtifactCreateParams, r io.R
 	return c.UploadTo(ctx, a, r, progress)
 }
 
-// UploadTo fills an artifact that was created before, or whose upload broke off.
+// UploadTo uploads the bytes of an artifact whose record exists, or whose upload was interrupted.
 func (c *Client) UploadTo(ctx context.Context, a *wire.Artifact, r io.ReaderAt, progress func(sent, total int64)) (*wire.Artifact, error) {
 	if a.Size < 0 {
 		return nil, fmt.Errorf("upload %s: its size is not known", a.Name)
@@ -80,7 +81,7 @@ func (c *Client) UploadTo(ctx context.Context, a *wire.Artifact, r io.ReaderAt, 
 	return u.done, nil
 }
 
-// Sum is the SHA-256 of what r gives, hexadecimal.
+// Sum returns the SHA-256 of what r yields, in hexadecimal.
 func Sum(ctx context.Context, r io.Reader) (string, error) {
 	h := sha256.New()
 	if _, err := io.CopyBuffer(struct{ io.Writer }{h}, contextReader{ctx, r}, make([]byte, transferBuffer)); err != nil {
@@ -89,7 +90,7 @@ func Sum(ctx context.Context, r io.Reader) (string, error) {
 	return hex.EncodeToString(h.Sum(nil)), nil
 }
 
-// contextReader reads until its context ends.
+// contextReader is a reader that fails when its context ends.
 type contextReader struct {
 	ctx context.Context
 	r   io.Reader
@@ -102,14 +103,14 @@ func (r contextReader) Read(b []byte) (int, error) {
 	return r.r.Read(b)
 }
 
-// Download writes an artifact's bytes to w, over reconnects, and checks them. progress may be nil.
+// Download writes an artifact's bytes to w, across reconnects, and verifies them. progress may be nil.
 func (c *Client) Download(ctx context.Context, id wire.ArtifactID, w io.Writer, progress func(received, total int64)) (*wire.Artifact, error) {
 	d := &download{id: id, w: w, hash: sha256.New(), progress: progress}
 	return d.run(ctx, c)
 }
 
-// DownloadFile writes an artifact to a file. Until it is complete and checked it is called path.part, and an earlier
-// download that left such a file is gone on with.
+// DownloadFile downloads an artifact to a file. The file is named path.part until it is complete and verified. A file of
+// that name from an interrupted download is continued.
 func (c *Client) DownloadFile(ctx context.Context, id wire.ArtifactID, path string, progress func(received, total int64)) (*wire.Artifact, error) {
 	f, err := os.OpenFile(path+".part", os.O_RDWR|os.O_CREATE, 0o666)
 	if err != nil {
@@ -122,7 +123,7 @@ func (c *Client) DownloadFile(ctx context.Context, id wire.ArtifactID, path stri
 	}
 	resumed := d.offset > 0
 	a, err := d.run(ctx, c)
-	if resumed && (errors.Is(err, ErrMismatch) || errors.Is(err, &wire.Error{Code: wire.CodeInvalidParams})) { // it was another file's
+	if resumed && (errors.Is(err, ErrMismatch) || errors.Is(err, &wire.Error{Code: wire.CodeInvalidParams})) { // the part is of another file
 		if err := errors.Join(f.Truncate(0), rewind(f)); err != nil {
 			return nil, err
 		}

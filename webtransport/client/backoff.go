@@ -8,7 +8,7 @@ import (
 	"skein.dev/skein/webtransport/wire"
 )
 
-// backoff gives the waits between attempts: full jitter, doubling between the policy's bounds.
+// backoff computes the pauses between attempts, with full jitter. Their limit doubles from lo up to hi.
 type backoff struct {
 	lo, hi time.Duration
 	limit  time.Duration
@@ -30,7 +30,7 @@ func (b *backoff) next() time.Duration {
 	return d
 }
 
-// sleep waits for d or until ctx ends.
+// sleep waits for d, or until ctx ends.
 func sleep(ctx context.Context, d time.Duration) {
 	t := time.NewTimer(d)
 	defer t.Stop()

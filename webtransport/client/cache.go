@@ -20,21 +20,22 @@ import (
 )
 
 const (
-	cacheAge   = 24 * time.Hour // of tickets and doors; the server takes early data of no older ticket
-	maxTickets = 16             // a server's tickets that are kept
-	maxCached  = 64 << 10       // bytes of a file
+	cacheAge   = 24 * time.Hour // of tickets and endpoints; the server accepts early data with no older ticket
+	maxTickets = 16             // tickets kept per server
+	maxCached  = 64 << 10       // bytes per file
 )
 
-// cache keeps on the disk what makes the next connection to a server a short one: where its doors are, and TLS session
-// tickets, each of which is used once. Its files are the user's alone (0600). Without a folder it keeps nothing; what
-// can't be read or written is as if it were not there.
+// cache keeps on the disk what makes the next connection to a server faster: its endpoints, and TLS session tickets, each
+// of which is used once. Only the user can read its files (0600). Without a folder it keeps nothing. Files that can't be
+// read or written are ignored.
 type cache struct {
-	dir  string        // of this server; "": none
-	news chan struct{} // gets a value when a ticket was kept
+	dir  string        // of this server; "" if there is no cache
+	news chan struct{} // receives a value when a ticket was stored
 
 }
 
-// newCache gives a server's part of the folder dir. A server is its URL and the certificates that are trusted for it.
+// newCache returns the cache of one server in the folder dir. A server is identified by its URL and the certificates that
+// are trusted for it.
 func newCache(dir string, o Options) *cache {
 	c := &cache{news: make(chan struct{}, 1)}
 	if dir == "" {
@@ -49,18 +50,18 @@ func newCache(dir string, o Options) *cache {
 	return c
 }
 
-// cachedDoors is what is kept of a /connect document: no tickets.
+// cachedDoors is what is kept of a /connect document. It has no tickets.
 type cachedDoors struct {
 	At      time.Time   `json:"at"`
 	Version string      `json:"version"`
 	Policy  wire.Policy `json:"policy"`
-	RTTMS   float64     `json:"rtt_ms"` // the least of a WebTransport session; 0: not known
+	RTTMS   float64     `json:"rtt_ms"` // minimum in a WebTransport session; 0: unknown
 	Doors   []wire.Door `json:"doors"`
 }
 
 const doorsFile = "doors.json"
 
-// keepDoors keeps where the doors are.
+// keepDoors stores the endpoints of a server.
 func (c *cache) keepDoors(doc *wire.Connect, sess webtransport.Session) {
 	if c.dir == "" {
 		return
@@ -75,7 +76,7 @@ func (c *cache) keepDoors(doc *wire.Connect, sess webtransport.Session) {
 	}
 }
 
-// doors gives what keepDoors kept, and the least round trip; nil: nothing, or something too old.
+// doors returns what keepDoors stored and the minimum round-trip time, or nil if there is nothing or it is too old.
 func (c *cache) doors() (*wire.Connect, time.Duration) {
 	b, err := c.read(doorsFile)
 	var d cachedDoors
@@ -85,10 +86,10 @@ func (c *cache) doors() (*wire.Connect, time.Duration) {
 	return &wire.Connect{Version: d.Version, Policy: d.Policy, Doors: d.Doors}, time.Duration(d.RTTMS * float64(time.Millisecond))
 }
 
-// choiceAge is how long a network is remembered to pass no UDP.
+// choiceAge is how long a network is assumed to block UDP.
 const choiceAge = 10 * time.Minute
 
-// cachedChoice is that a WebSocket was taken because WebTransport did not answer.
+// cachedChoice records that a WebSocket was chosen because WebTransport did not answer.
 type cachedChoice struct {
 	At     time.Time `json:"at"`
 	Reason string    `json:"reason"`
@@ -96,7 +97,7 @@ type cachedChoice struct {
 
 const choiceFile = "choice.json"
 
-// keepChoice keeps why a WebSocket won; "" forgets it.
+// keepChoice stores why a WebSocket won the race. An empty reason removes what is stored.
 func (c *cache) keepChoice(reason string) {
 	if c.dir == "" {
 		return
@@ -110,7 +111,7 @@ func (c *cache) keepChoice(reason string) {
 	}
 }
 
-// choice gives what keepChoice kept, in words; "": nothing, or something too old.
+// choice returns the reason that keepChoice stored, or "" if there is none or it is too old.
 func (c *cache) choice() string {
 	b, err := c.read(choiceFile)
 	var k cachedChoice
@@ -124,13 +125,13 @@ func (c *cache) choice() string {
 	return k.Reason + ", remembered from " + age.Round(time.Second).String() + " ago"
 }
 
-// Get serves tls.ClientSessionCache: it takes the newest ticket, which no other connection gets then.
+// Get implements tls.ClientSessionCache. It takes the newest ticket, so that no other connection uses it.
 func (c *cache) Get(key string) (*tls.ClientSessionState, bool) {
 	for _, name := range c.tickets() {
 		path := filepath.Join(c.dir, name)
 		taken := path + ".taken-" + rand.Text()[:8]
 		if os.Rename(path, taken) != nil {
-			continue // another process has it
+			continue // another process took it
 		}
 		b, err := readFile(taken)
 		os.Remove(taken)
@@ -144,7 +145,8 @@ func (c *cache) Get(key string) (*tls.ClientSessionState, bool) {
 	return nil, false
 }
 
-// Put serves tls.ClientSessionCache: it keeps a ticket. nil, with which TLS forgets one, has nothing to do: Get took it.
+// Put implements tls.ClientSessionCache. It stores a ticket. A nil session, with which TLS drops a ticket, needs no
+// action, because Get has removed it.
 func (c *cache) Put(key string, cs *tls.ClientSessionState) {
 	if cs == nil || c.dir == "" {
 		return
@@ -167,14 +169,14 @@ func (c *cache) Put(key string, cs *tls.ClientSessionState) {
 
 const ticketPrefix = "ticket-"
 
-// ticketName gives names that sort by time.
+// ticketName returns a file name. Names sort by time.
 func ticketName(now time.Time) string {
 	var t [8]byte
 	binary.BigEndian.PutUint64(t[:], uint64(now.UnixNano()))
 	return ticketPrefix + hex.EncodeToString(t[:]) + "-" + rand.Text()[:6]
 }
 
-// tickets lists the files of good tickets, newest first, and removes old ones.
+// tickets returns the files of valid tickets, newest first, and deletes old ones.
 func (c *cache) tickets() (names []string) {
 	if c.dir == "" {
 		return nil
@@ -193,14 +195,14 @@ func (c *cache) tickets() (names []string) {
 			os.Remove(filepath.Join(c.dir, name))
 			continue
 		}
-		if !strings.Contains(name, ".") { // else it is being written, or taken
+		if !strings.Contains(name, ".") { // otherwise it is being written or was taken
 			names = append(names, name)
 		}
 	}
 	return names
 }
 
-// ticketFile is a ticket as its file has it.
+// ticketFile is the content of a ticket's file.
 type ticketFile struct {
 	Key    string `json:"key"`
 	Ticket string `json:"ticket"` // base64
@@ -219,7 +221,7 @@ func formatTicket(key string, cs *tls.ClientSessionState) ([]byte, error) {
 	return json.Marshal(ticketFile{key, base64.StdEncoding.EncodeToString(ticket), base64.StdEncoding.EncodeToString(b)})
 }
 
-// parseTicket reads what formatTicket wrote; nil: it is broken, or of another name.
+// parseTicket decodes what formatTicket wrote. It returns nil if that is damaged or belongs to another name.
 func parseTicket(b []byte, key string) *tls.ClientSessionState {
 	var f ticketFile
 	if json.Unmarshal(b, &f) != nil || f.Key != key {
@@ -261,7 +263,7 @@ func readFile(path string) ([]byte, error) {
 	return b, err
 }
 
-// write puts a file in place whole.
+// write replaces a file atomically.
 func (c *cache) write(name string, b []byte) {
 	if os.MkdirAll(c.dir, 0o700) != nil {
 		return

@@ -13,38 +13,38 @@ import (
 	"skein.dev/skein/webtransport/wire"
 )
 
-// maxPending bounds the requests that wait for an answer.
+// maxPending bounds the requests that wait for replies.
 const maxPending = 4096
 
-// pendingCall is a request without its answer.
+// pendingCall is a request that waits for its reply.
 type pendingCall struct {
 	method   string
 	lane     wire.Lane
-	line     []byte // the message, to be sent again
-	race     []byte // the same as a datagram, if it is critical; nil: it has none
-	input    bool   // it counts among calls.inputs
+	line     []byte // the message, kept to be repeated
+	race     []byte // the same as a datagram; nil unless the request is critical
+	input    bool   // it is counted in calls.inputs
 	done     chan *wire.Message
 	answered atomic.Bool
 }
 
-// sender is what requests go out on: a session, or a connection that has none yet. What it can't send waits for the next
-// session.
+// sender is what requests are sent on: a session, or a connection that has no session yet. A request that it can't send
+// is sent in the next session.
 type sender interface{ send(*pendingCall) }
 
-// calls are the requests of a Client that wait for their answers, over as many sessions as it takes.
+// calls holds the requests of a Client that wait for replies, across sessions.
 type calls struct {
 	ctx context.Context // of the Client
 
 	mu      sync.Mutex
-	session sender // the live one; nil between two
-	early   sender // before the first session: where requests may go out; nil: nowhere
+	session sender // the live session; nil if there is none
+	early   sender // where requests may be sent before the first session; may be nil
 	nextID  uint64
-	inputs  int // pending
+	inputs  int // how many of pending are inputs
 	pending map[string]*pendingCall
-	order   []string // of pending, oldest first, for sending again
+	order   []string // keys of pending, oldest first
 }
 
-// use makes a session the live one, nil: there is none, and sends again what waits for an answer.
+// use makes session the live one, or records that there is none if session is nil, and repeats the requests that wait.
 func (c *calls) use(session sender) {
 	c.mu.Lock()
 	c.session, c.early = session, nil
@@ -60,7 +60,7 @@ func (c *calls) use(session sender) {
 	}
 }
 
-// do sends a request and waits for its answer, over as many sessions as it takes.
+// do sends a request and waits for its reply, across as many sessions as that takes.
 func (c *calls) do(ctx context.Context, method string, params, result any) error {
 	p, err := c.request(method, params)
 	if err != nil {
@@ -88,9 +88,10 @@ func (c *calls) do(ctx context.Context, method string, params, result any) error
 }
 
 const (
-	// maxUnsure bounds how often a request is sent again to whose effect the server has no answer, as its store has none.
+	// maxUnsure bounds how often a request is repeated whose outcome the server does not know, because its store did not
+	// reply.
 	maxUnsure = 5
-	// unsureGap lies between such an answer and the request.
+	// unsureGap is the pause before such a repetition.
 	unsureGap = time.Second
 )
 
@@ -105,7 +106,8 @@ func (c *calls) await(ctx context.Context, p *pendingCall) (*wire.Message, error
 	}
 }
 
-// again sends a request once more, under its id: what became of it is known then, or is done.
+// again repeats a request with the same id. By then the server knows the outcome of the first attempt, or carries the
+// request out.
 func (c *calls) again(ctx context.Context, p *pendingCall) error {
 	select {
 	case <-time.After(unsureGap):
@@ -118,7 +120,7 @@ func (c *calls) again(ctx context.Context, p *pendingCall) error {
 	c.mu.Lock()
 	session := c.session
 	c.mu.Unlock()
-	if session != nil { // else it is sent with the next session
+	if session != nil { // otherwise it is sent in the next session
 		session.send(p)
 	}
 	return nil
@@ -164,7 +166,7 @@ func (c *calls) requestOn(lane wire.Lane, method string, params any) (registered
 	c.mu.Lock()
 	behind := false
 	if method == wire.MethodInput {
-		if c.inputs++; c.inputs > 1 { // it must not overtake those before it
+		if c.inputs++; c.inputs > 1 { // inputs must not overtake each other
 			behind, p.call.race = true, nil
 		}
 		p.call.input = true
@@ -173,7 +175,7 @@ func (c *calls) requestOn(lane wire.Lane, method string, params any) (registered
 	c.order = append(c.order, id)
 	session, early := c.session, c.early
 	c.mu.Unlock()
-	switch { // else it is sent with the next session
+	switch { // otherwise it is sent in the next session
 	case session != nil:
 		session.send(p.call)
 	case early != nil && !behind:
@@ -197,7 +199,7 @@ func (c *calls) forget(p registered) {
 	}
 }
 
-// answered gives an answer to the call that waits for it. The second answer to a request sent twice finds none.
+// answered hands a reply to the call that waits for it. If a request was sent twice, the second reply is ignored.
 func (c *calls) answered(m *wire.Message) {
 	c.mu.Lock()
 	p := c.pending[string(m.ID)]
@@ -215,7 +217,7 @@ func (p *pendingCall) answer(m *wire.Message) {
 	}
 }
 
-// newID is a fresh request id.
+// newID returns a new request id.
 func (c *calls) newID() json.RawMessage {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -223,7 +225,7 @@ func (c *calls) newID() json.RawMessage {
 	return json.RawMessage(strconv.FormatUint(c.nextID, 10))
 }
 
-// lineBroke looks why the reading of a lane of requests ended.
+// lineBroke ends the calls that a failed read of a lane concerns.
 func (c *calls) lineBroke(lane wire.Lane, err error) {
 	var line *wire.LineError
 	if errors.As(err, &line) {
@@ -231,8 +233,8 @@ func (c *calls) lineBroke(lane wire.Lane, err error) {
 	}
 }
 
-// unreadable ends the request whose answer exceeds what this side reads, or, where it can't be told which one that is, those
-// of its lane. Asked again, they would be answered so again.
+// unreadable fails the request whose reply exceeds what this client reads, or all requests of the lane if that one is not
+// known. They are not repeated, because the replies would be the same.
 func (c *calls) unreadable(lane wire.Lane, line *wire.LineError) {
 	err := wire.AsError(tooLong("the answer", line.Limit))
 	if id := line.AnswerTo(); id != nil {

@@ -7,15 +7,16 @@ import (
 	"skein.dev/skein/webtransport/wire"
 )
 
-// connectTimeout bounds one attempt: the document and the race.
+// connectTimeout bounds one attempt to connect, which fetches the document and races the endpoints.
 const connectTimeout = 15 * time.Second
 
-// retryTimeout bounds the first attempt after a session: on a network that changes, its packets may lead nowhere while
-// those of the next one arrive. Each further attempt has twice the time, up to connectTimeout.
+// retryTimeout bounds the first attempt after a session was lost. While a network changes, the packets of one attempt may
+// be lost and those of the next one arrive. Each further attempt has twice the time, up to connectTimeout.
 const retryTimeout = 3 * time.Second
 
-// connect fetches the document and races its doors. A ticket that a door refuses is of the time before a restart of the
-// server, as a rule: the document is fetched anew, at once and once. Whoever calls waits before the next attempt.
+// connect fetches the document and races its endpoints. If an endpoint refuses its ticket, the ticket is usually from
+// before a restart of the server, so connect fetches the document again, at once but only once. The caller waits before
+// the next attempt.
 func (c *Client) connect(ctx context.Context) (*link, wire.Policy, error) {
 	ctx, cancel := context.WithTimeout(ctx, connectTimeout)
 	defer cancel()
@@ -24,7 +25,7 @@ func (c *Client) connect(ctx context.Context) (*link, wire.Policy, error) {
 		if err != nil {
 			return nil, wire.Policy{}, err
 		}
-		c.http.CloseIdleConnections() // the next document is far away
+		c.http.CloseIdleConnections() // it will be long until the next document
 		l, err := c.race(ctx, doc, again)
 		if err == nil {
 			c.cache.keepDoors(doc, l.sess)

@@ -11,12 +11,12 @@ import (
 	"skein.dev/skein/webtransport/wire"
 )
 
-// ticketWait is how long Close waits for the next connection's ticket, which comes a round trip after the answer to early
-// data. Only tests change it.
+// ticketWait is how long Close waits for the ticket of the next connection, which arrives one round trip after the reply
+// to early data. Only tests change it.
 var ticketWait = 300 * time.Millisecond
 
-// Dial connects. It fails when the first attempt fails; from then on the Client keeps itself connected until Close, or
-// until the server refuses it for good.
+// Dial connects to a server. If the first attempt fails, Dial does. After that, the Client reconnects until Close is
+// called or the server refuses it permanently.
 func Dial(ctx context.Context, o Options) (*Client, error) {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
@@ -51,7 +51,7 @@ func Dial(ctx context.Context, o Options) (*Client, error) {
 	return c, nil
 }
 
-// Close ends the session. Calls that wait fail with ErrClosed.
+// Close ends the session. Calls that wait for replies fail with ErrClosed.
 func (c *Client) Close() error {
 	c.lingerForTicket()
 	c.cancel(ErrClosed)
@@ -63,7 +63,7 @@ func (c *Client) Close() error {
 	return nil
 }
 
-// lingerForTicket waits a moment for the ticket of the next connection, if this one is so young that it has none yet.
+// lingerForTicket waits a moment for the ticket of the next connection, if this one is too young to have received it.
 func (c *Client) lingerForTicket() {
 	conn, _ := c.Connection()
 	if c.cache.dir == "" || c.began == nil && conn.Transport != wire.WebTransport || c.ctx.Err() != nil {

@@ -13,10 +13,10 @@ import (
 	"skein.dev/skein/webtransport/wire"
 )
 
-// StatusError is an answer of /connect that is no document.
+// StatusError is the error of a request to which the server answered with a status other than 200.
 type StatusError struct {
 	Status int
-	Err    *wire.Error // what the server said, if it is a Skein
+	Err    *wire.Error // what a Skein server answered; otherwise nil
 }
 
 func (e *StatusError) Error() string {
@@ -33,7 +33,7 @@ func (e *StatusError) Unwrap() error {
 	return e.Err
 }
 
-// FetchConnect fetches the document that names the server's doors, by hc. The URLs in it are whole.
+// FetchConnect fetches, with hc, the document that names the server's endpoints. It makes their URLs absolute.
 func FetchConnect(ctx context.Context, hc *http.Client, o Options) (*wire.Connect, error) {
 	var doc wire.Connect
 	err := post(ctx, hc, o, "/connect", &doc)
@@ -49,8 +49,8 @@ func FetchConnect(ctx context.Context, hc *http.Client, o Options) (*wire.Connec
 	return &doc, nil
 }
 
-// LoginURL asks the server for a URL that signs a browser in, once. It begins with o.URL: what is before the server, such as
-// a proxy, is before the browser too.
+// LoginURL asks the server for a URL that signs a browser in, once. The URL begins with o.URL, so that the browser goes
+// through the same proxies as this client.
 func LoginURL(ctx context.Context, o Options) (string, error) {
 	hc := &http.Client{Transport: &http.Transport{TLSClientConfig: TLSConfig(o.CertificateHashes), DisableKeepAlives: true}}
 	var res struct {
@@ -66,7 +66,7 @@ func LoginURL(ctx context.Context, o Options) (string, error) {
 	return strings.TrimRight(o.URL, "/") + "/login?" + link.RawQuery, nil
 }
 
-// resolve makes the doors' URLs whole.
+// resolve makes the URLs of the endpoints absolute.
 func resolve(doc *wire.Connect, server string) error {
 	at, err := url.Parse(server)
 	if err != nil {
@@ -75,7 +75,7 @@ func resolve(doc *wire.Connect, server string) error {
 	return doc.Resolve(at)
 }
 
-// post sends a request without a body, and decodes the answer into v.
+// post sends a request without a body and decodes the response into v.
 func post(ctx context.Context, hc *http.Client, o Options, path string, v any) error {
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, strings.TrimRight(o.URL, "/")+path, nil)
 	if err != nil {

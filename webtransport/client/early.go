@@ -16,16 +16,16 @@ import (
 	"skein.dev/skein/webtransport/wire"
 )
 
-// maxEarlyBody bounds a request that goes out without a session, in bytes: the first packets of a connection hold
-// little more. A longer one waits.
+// maxEarlyBody bounds a request that is sent without a session, in bytes, because the first packets of a connection hold
+// little more. A longer request waits.
 const maxEarlyBody = 8 << 10
 
-// early is a connection from what the cache tells. Requests go out on it before it has a session, in the first packets
-// when they are safe there (wire.ReplaySafe). What gets no answer that way is sent again over the session, under the
-// same id.
+// early is a connection that was started from the cache. Requests are sent on it before it has a session: those that may
+// be replayed (wire.ReplaySafe) in the very first packets. A request that is not answered that way is repeated in the
+// session with the same id.
 type early struct {
 	conn  *webtransport.QUICConn
-	url   string // of the door
+	url   string // of the endpoint
 	o     Options
 	id    string          // of the Client
 	ctx   context.Context // of the Client
@@ -86,8 +86,8 @@ func (e *early) do(ctx context.Context, path string, body []byte) ([]byte, error
 	return b, nil
 }
 
-// send sends a request on a stream of its own: none waits for another's answer. Errors are left to the session, which
-// sends it again.
+// send sends a request on a stream of its own, so that none waits for another's reply. If that fails, the request is
+// repeated in the session.
 func (e *early) send(p *pendingCall) {
 	if wire.NeedsSession(p.method) || len(p.line) > maxEarlyBody {
 		return

@@ -11,20 +11,20 @@ import (
 	"skein.dev/skein/webtransport/wire"
 )
 
-// EventOptions say where to begin and when to end.
+// EventOptions say where a sequence of events begins and when it ends.
 type EventOptions struct {
-	After  uint64 // events with a greater seq
+	After  uint64 // only events with a greater seq
 	Epoch  string // the epoch that After belongs to
-	Tail   int    // with After 0: at most this many old events
-	Follow bool   // go on until the agent ends; otherwise until what is there now was given
-	// Attached, if set, is called whenever the reader attached: at the start and after each reconnect. When
-	// Recovered is false, what came before is not what the log holds: events start over.
+	Tail   int    // if After is 0: at most this many old events
+	Follow bool   // continue until the agent ends, instead of ending after the events that exist now
+	// Attached, if not nil, is called whenever the reader attaches to the agent: at the start and after each reconnect.
+	// If Recovered is false, the log does not hold what was read before, and the events start over.
 	Attached func(wire.Attached)
 }
 
-// Events gives an agent's events in order: none lost and none twice, over reconnects. An event's Dropped says what the
-// log no longer had before it. It ends when the agent ended and
-// all was given. The error, if there is one, is the last pair.
+// Events yields an agent's events in order, across reconnects, without losing or repeating one. Event.Dropped says what
+// the log had already dropped before an event. The sequence ends after the last event of an agent that has ended. If
+// there is an error, it comes with the last pair.
 func (c *Client) Events(ctx context.Context, id wire.AgentID, o EventOptions) iter.Seq2[wire.Event, error] {
 	return func(yield func(wire.Event, error) bool) {
 		h := wire.Header{Lane: wire.LaneAgent, Agent: id, After: o.After, Epoch: o.Epoch, Tail: o.Tail, Follow: o.Follow}
@@ -45,8 +45,8 @@ func (c *Client) Events(ctx context.Context, id wire.AgentID, o EventOptions) it
 	}
 }
 
-// events reads one lane. done: the end, or the caller broke off. Without done and error, the session broke: go on in
-// the next with h, which holds the cursor.
+// events reads one lane. done means that the end was reached or that the caller stopped. If it returns neither done nor
+// an error, the session was lost; h has the cursor for the next one.
 func (l *link) events(ctx context.Context, h *wire.Header, o EventOptions, yield func(wire.Event, error) bool) (done bool, _ error) {
 	str, err := l.open(ctx, *h)
 	if err != nil {

@@ -10,17 +10,18 @@ import (
 	"skein.dev/skein/webtransport/wire"
 )
 
-// ConnectError is why the first connection of a Client from a cache failed, after Dial had returned.
+// ConnectError is the error of a Client from a cache whose first connection failed after Dial had returned.
 type ConnectError struct{ Err error }
 
 func (e *ConnectError) Error() string { return "the server can't be reached: " + e.Err.Error() }
 
 func (e *ConnectError) Unwrap() error { return e.Err }
 
-// earlyRTT is the round trip from which on early data is worth its while: seven of them are a tenth of a second.
+// earlyRTT is the least round-trip time for which early data is used. It saves seven round trips, which at this value are
+// a tenth of a second or less.
 const earlyRTT = 10 * time.Millisecond
 
-// startEarly begins a connection from what is remembered of the server; nil: there is nothing, or it is of no use.
+// startEarly starts a connection from what the cache knows of the server. It returns nil if that is nothing or of no use.
 func (c *Client) startEarly(ctx context.Context) *early {
 	doc, rtt := c.cache.doors()
 	if doc == nil || rtt < earlyRTT || c.o.Transport == WebSocket || len(c.cache.tickets()) == 0 || c.o.Transport == Auto && c.cache.choice() != "" {
@@ -43,8 +44,8 @@ func (c *Client) startEarly(ctx context.Context) *early {
 	return nil
 }
 
-// first gives a Client that began from its cache its first session: on that connection, or on the usual way when that
-// takes long or fails.
+// first opens the first session of a Client that was started from its cache: on that connection, or in the usual way if
+// that fails or takes long.
 func (c *Client) first(e *early) (*link, wire.Policy, error) {
 	ctx, cancel := context.WithTimeout(c.ctx, connectTimeout)
 	defer cancel()
@@ -98,7 +99,7 @@ func (c *Client) first(e *early) (*link, wire.Policy, error) {
 			case !both:
 				both = true
 				usual()
-			case under > 0: // if it is the usual way that failed, there is little hope
+			case under > 0: // the usual way failed, so the other one soon gives up too
 				time.AfterFunc(time.Duration(c.known.RaceDelayMS)*time.Millisecond, giveUp)
 			}
 		}
@@ -106,7 +107,7 @@ func (c *Client) first(e *early) (*link, wire.Policy, error) {
 	return nil, wire.Policy{}, errors.Join(errs...)
 }
 
-// earlySession opens the session of the early connection.
+// earlySession opens a session on the early connection.
 func (c *Client) earlySession(ctx context.Context, e *early) (*link, wire.Policy, error) {
 	if err := e.handshake(ctx); err != nil {
 		e.conn.Close()

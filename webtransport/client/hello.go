@@ -16,8 +16,8 @@ type Control struct {
 	Welcome wire.Welcome
 }
 
-// SayHello opens the control lane of a session: the lane's header and the hello go out in one write, for one round trip. It
-// closes the session when ctx ends before the answer came.
+// SayHello opens the control lane of a session. It sends the header of the lane and the hello in one write, so that they
+// take one round trip. If ctx ends before the reply arrives, SayHello closes the session.
 func SayHello(ctx context.Context, sess webtransport.Session, h wire.Hello) (*Control, error) {
 	stop := context.AfterFunc(ctx, func() { sess.Close(uint32(wire.CloseNormal), "") })
 	c, err := sayHello(ctx, sess, h)

@@ -10,7 +10,7 @@ import (
 	"skein.dev/skein/webtransport/wire"
 )
 
-// keep serves one session after the other.
+// keep serves one session after the other until the Client is closed or refused.
 func (c *Client) keep(l *link, policy wire.Policy) {
 	b := newBackoff(policy)
 	for {
@@ -60,7 +60,7 @@ func (c *Client) keep(l *link, policy wire.Policy) {
 	}
 }
 
-// keepFromCache is keep for a Client whose first session is still to come.
+// keepFromCache is keep for a Client that has no session yet.
 func (c *Client) keepFromCache() {
 	l, policy, err := c.first(c.began)
 	if err != nil {
@@ -75,15 +75,15 @@ func (c *Client) keepFromCache() {
 	c.keep(l, policy)
 }
 
-// stay serves a session to its end. It is left for another, next, which is open and in use before it ends: when its path
-// died, and, if it is a WebSocket, when WebTransport works again.
+// stay serves a session until it ends. It replaces the session by another, next, which is in use before the old one is
+// closed, in two cases: when the old one's path is dead, and when it is a WebSocket and WebTransport works again.
 func (c *Client) stay(l *link) (code wire.CloseCode, next *link) {
 	ctx, cancel := context.WithCancel(c.ctx)
-	var looking sync.WaitGroup
+	var searches sync.WaitGroup
 	var leave sync.Mutex
 	returned := false
-	look := func(better func(context.Context) *link, why string, code wire.CloseCode) {
-		looking.Go(func() {
+	replace := func(better func(context.Context) *link, why string, code wire.CloseCode) {
+		searches.Go(func() {
 			found := better(ctx)
 			if found == nil {
 				return
@@ -101,14 +101,14 @@ func (c *Client) stay(l *link) (code wire.CloseCode, next *link) {
 			l.sess.Close(uint32(code), why)
 		})
 	}
-	look(func(ctx context.Context) *link { return c.watch(ctx, l) }, "the server was silent", wire.CloseLost)
+	replace(func(ctx context.Context) *link { return c.watch(ctx, l) }, "the server was silent", wire.CloseLost)
 	if l.kind == wire.WebSocket && c.o.Transport == Auto {
-		look(func(ctx context.Context) *link { return c.better(ctx, l) }, "WebTransport works again", wire.CloseNormal)
+		replace(func(ctx context.Context) *link { return c.better(ctx, l) }, "WebTransport works again", wire.CloseNormal)
 	}
 	begin := time.Now()
 	code = l.serve()
 	cancel()
-	looking.Wait()
+	searches.Wait()
 	switch {
 	case returned:
 		c.returned = true

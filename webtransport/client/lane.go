@@ -7,14 +7,14 @@ import (
 	"skein.dev/skein/webtransport/wire"
 )
 
-// send writes a request to its lane, which opens with its first request. A failure shows in serve, and the line goes
-// out again with the next session.
+// send writes a request to its lane and opens the lane with the first request. An error is left to serve, which ends the
+// session; the request is then sent in the next one.
 func (l *link) send(p *pendingCall) {
-	if limit := l.welcome.Limits.MaxMessage; limit > 0 && len(p.line) > limit { // another server than the one it was made for
+	if limit := l.welcome.Limits.MaxMessage; limit > 0 && len(p.line) > limit { // this server has another limit than the one before
 		p.answer(&wire.Message{Error: requestTooLong(len(p.line), limit)})
 		return
 	}
-	if p.race != nil && l.kind == wire.WebTransport { // a WebSocket's datagrams wait for what was lost like its streams
+	if p.race != nil && l.kind == wire.WebTransport { // on a WebSocket, datagrams wait for lost packets as streams do
 		go l.race(p)
 	}
 	if p.lane == wire.LaneControl {
@@ -26,7 +26,7 @@ func (l *link) send(p *pendingCall) {
 	}
 }
 
-// race sends a critical request as datagrams beside its lane, until it is answered.
+// race sends a critical request as datagrams too, until it is answered.
 func (l *link) race(p *pendingCall) {
 	begin := time.Now()
 	for _, at := range wire.RaceDelays {
@@ -41,7 +41,7 @@ func (l *link) race(p *pendingCall) {
 	}
 }
 
-// lane opens a lane of this session, once; nil: the session ended.
+// lane returns a lane of this session and opens it if need be. It returns nil if the session has ended.
 func (l *link) lane(name wire.Lane) *rpcLane {
 	l.laneMu.Lock()
 	defer l.laneMu.Unlock()
@@ -61,7 +61,7 @@ func (l *link) lane(name wire.Lane) *rpcLane {
 	return r
 }
 
-// end ends a lane that waits for no answer. The next request opens another one.
+// end closes a lane on which no request waits for its reply. The next request opens another one.
 func (l *link) end(name wire.Lane) {
 	l.laneMu.Lock()
 	defer l.laneMu.Unlock()
@@ -76,8 +76,8 @@ func (l *link) end(name wire.Lane) {
 	r.str.Close()
 }
 
-// readLane takes the answers that come on a lane. The session can't go on without it: what waits for an answer there
-// would wait for ever.
+// readLane reads the replies on a lane. If the lane breaks, it closes the session, because the requests on the lane would
+// wait for ever.
 func (l *link) readLane(name wire.Lane, lane *rpcLane) {
 	r := wire.NewReader(lane.str)
 	for {

@@ -10,8 +10,8 @@ import (
 	"skein.dev/skein/webtransport/wire"
 )
 
-// pages reads a list page by page, until there are limit records; 0: all. one reads a page of limit records at most (0: as
-// many as the server likes), and says how many came and whether more follow.
+// pages reads a list page by page until it has limit records, or all if limit is 0. one reads a page of at most limit
+// records, or as many as the server likes if that is 0. It returns how many it read and whether there are more.
 func pages(limit int, one func(limit int) (came int, more bool, err error)) error {
 	for got := 0; ; {
 		left := 0
@@ -26,15 +26,16 @@ func pages(limit int, one func(limit int) (came int, more bool, err error)) erro
 	}
 }
 
-// tooLong is what a line that exceeds the reader's bound means to whoever waits for it.
+// tooLong is the error for whoever waits for a line that exceeds what the reader accepts.
 func tooLong(what string, limit int) error {
 	return wire.Errorf(wire.CodeTooLarge, "%s has a message that is longer than %d bytes, the most that this client reads", what, limit)
 }
 
-// refusals are the stream codes that another attempt can't change.
+// refusals are the stream codes after which another attempt would fail too.
 var refusals = []wire.StreamCode{wire.StreamBadHeader, wire.StreamBadLane, wire.StreamTooLarge, wire.StreamBadMessage}
 
-// hopeless is what a lane of its own ends with where another attempt would end like this one; nil: another may go well.
+// hopeless returns the error that ends a reader of a lane if another attempt would fail in the same way, and nil if it
+// may succeed.
 func hopeless(ctx context.Context, lane wire.Lane, err error) error {
 	var line *wire.LineError
 	var reset *webtransport.StreamError

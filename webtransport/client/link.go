@@ -12,31 +12,31 @@ import (
 
 // link is one session with its control lane.
 type link struct {
-	// static
-	ctx     context.Context // of the Client, which ends the session with it
+	// static after greet
+	ctx     context.Context // of the Client; the session is closed when it ends
 	log     *slog.Logger
 	calls   *calls
 	watches *watches
 	sess    webtransport.Session
 	ctrl    *rpcLane
-	r       *wire.Reader // of ctrl, owned by serve
+	r       *wire.Reader // of ctrl; owned by serve
 	welcome wire.Welcome
 	kind    wire.Transport
-	doors   []wire.Door // of the document that named this one
+	doors   []wire.Door // of the document that named the endpoint of this session
 	reason  string
 	since   time.Time
-	writes  webtransport.Shaper // of bulk lanes
+	writes  webtransport.Shaper // on bulk lanes
 
 	statusMu sync.Mutex     // held around writes to status
-	readers  sync.WaitGroup // of the lanes opened beside ctrl
-	laneMu   sync.Mutex     // held while a lane is opened, and guards lanes
+	readers  sync.WaitGroup // of the lanes other than ctrl
+	laneMu   sync.Mutex     // guards lanes; held while one is opened
 	lanes    map[wire.Lane]*rpcLane
 
 	mu      sync.Mutex
 	goodbye *wire.Goodbye
 	rtt     time.Duration
-	status  webtransport.Stream // the status lane, once it is there
-	blind   error               // why nothing can be read of it any more
+	status  webtransport.Stream // the status lane; nil until the server has opened it
+	blind   error               // why the status lane can't be read any more
 }
 
 func (l *link) connection() Connection {
@@ -58,7 +58,7 @@ func (l *link) reconnectAfter() time.Duration {
 // Connection describes the live session.
 type Connection struct {
 	Transport wire.Transport
-	Reason    string // why it is this transport, in words
+	Reason    string // why this transport was chosen, for people
 	Session   string
 	Epoch     string
 	Node      wire.NodeID
@@ -71,7 +71,7 @@ type Connection struct {
 type rpcLane struct {
 	mu    sync.Mutex // held around writes
 	str   webtransport.Stream
-	ended bool // guarded by mu: by this side, which wants nothing more of it
+	ended bool // guarded by mu: this side closed it and expects no more replies
 }
 
 func (r *rpcLane) write(line []byte) {
@@ -80,7 +80,7 @@ func (r *rpcLane) write(line []byte) {
 	r.str.Write(line)
 }
 
-// open opens a stream with its header.
+// open opens a stream and writes its header.
 func (l *link) open(ctx context.Context, h wire.Header) (webtransport.Stream, error) {
 	str, err := l.sess.OpenStream(ctx)
 	if err != nil {
@@ -106,7 +106,7 @@ func reset(str webtransport.Stream) {
 	str.CancelWrite(uint32(wire.StreamCanceled))
 }
 
-// leaving reports whether the server said goodbye: the session takes nothing new.
+// leaving reports whether the server said goodbye. Such a session accepts nothing new.
 func (l *link) leaving() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()

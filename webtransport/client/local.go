@@ -12,10 +12,10 @@ import (
 	"skein.dev/skein/webtransport/wire"
 )
 
-// ErrNoServer is wrapped by FindLocal's error when no server runs.
+// ErrNoServer is wrapped by the error of FindLocal when no server runs on the data folder.
 var ErrNoServer = errors.New("no skein serves from this data folder")
 
-// FindLocal reads a data folder: how to reach the server that runs from it, and the token.
+// FindLocal returns the options to connect to the server that runs on a data folder.
 func FindLocal(dataDir string) (Options, error) {
 	b, err := os.ReadFile(filepath.Join(dataDir, wire.LocalFile))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -39,7 +39,7 @@ func FindLocal(dataDir string) (Options, error) {
 	return o, nil
 }
 
-// ReadToken reads the token of a data folder.
+// ReadToken returns the token in a data folder.
 func ReadToken(dataDir string) (string, error) {
 	b, err := os.ReadFile(filepath.Join(dataDir, wire.TokenFile))
 	if err != nil {
@@ -48,7 +48,7 @@ func ReadToken(dataDir string) (string, error) {
 	return strings.TrimSpace(string(b)), nil
 }
 
-// DefaultDataDir is the user's data folder for Skein: $XDG_DATA_HOME/skein, or ~/.local/share/skein.
+// DefaultDataDir returns the user's data folder of Skein: $XDG_DATA_HOME/skein, or ~/.local/share/skein.
 func DefaultDataDir() string {
 	if d := os.Getenv("XDG_DATA_HOME"); filepath.IsAbs(d) {
 		return filepath.Join(d, "skein")

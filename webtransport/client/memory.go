@@ -9,7 +9,7 @@ import (
 	"skein.dev/skein/webtransport/wire"
 )
 
-// MemoryStore sets a value. It is on the server's disk when MemoryStore returns.
+// MemoryStore sets the value of a key. The value is on the server's disk when MemoryStore returns.
 func (c *Client) MemoryStore(ctx context.Context, p wire.MemoryStoreParams) (*wire.MemoryEntry, error) {
 	if len(p.Value.Text) > maxPlainText {
 		p.Value = wire.NewMemoryValue([]byte(p.Value.Text))
@@ -18,10 +18,10 @@ func (c *Client) MemoryStore(ctx context.Context, p wire.MemoryStoreParams) (*wi
 	return &r, c.calls.do(ctx, wire.MethodMemoryStore, p, &r)
 }
 
-// maxPlainText is how long a text may be, in bytes, that fits into a message whatever JSON makes of it.
+// maxPlainText is the length in bytes of a text that fits into a message however JSON escapes it.
 const maxPlainText = wire.MaxMessage / 8
 
-// MemoryRetrieve reads a value.
+// MemoryRetrieve returns the entry of a key.
 func (c *Client) MemoryRetrieve(ctx context.Context, p wire.MemoryKeyParams) (*wire.MemoryEntry, error) {
 	var r wire.MemoryEntry
 	return &r, c.calls.do(ctx, wire.MethodMemoryRetrieve, p, &r)
@@ -33,19 +33,19 @@ func (c *Client) MemoryDelete(ctx context.Context, p wire.MemoryKeyParams) (*wir
 	return &r, c.calls.do(ctx, wire.MethodMemoryDelete, p, &r)
 }
 
-// MemoryList gives one page of a namespace's keys.
+// MemoryList returns one page of a namespace's keys.
 func (c *Client) MemoryList(ctx context.Context, p wire.MemoryListParams) (*wire.MemoryListResult, error) {
 	var r wire.MemoryListResult
 	return &r, c.calls.do(ctx, wire.MethodMemoryList, p, &r)
 }
 
-// MemorySearch looks for words in keys and values.
+// MemorySearch searches keys and values for words.
 func (c *Client) MemorySearch(ctx context.Context, p wire.MemorySearchParams) (*wire.MemorySearchResult, error) {
 	var r wire.MemorySearchResult
 	return &r, c.calls.do(ctx, wire.MethodMemorySearch, p, &r)
 }
 
-// MemoryHistory gives what a key held, the newest first.
+// MemoryHistory returns the values that a key had, newest first.
 func (c *Client) MemoryHistory(ctx context.Context, p wire.MemoryHistoryParams) (*wire.MemoryHistoryResult, error) {
 	var r wire.MemoryHistoryResult
 	return &r, c.calls.do(ctx, wire.MethodMemoryHistory, p, &r)
@@ -69,35 +69,35 @@ func (c *Client) MemoryNamespaces(ctx context.Context) (*wire.MemoryNamespacesRe
 	return &all, err
 }
 
-// MemorySetMany sets several values; each succeeds or fails by itself.
+// MemorySetMany sets several values. Each of them succeeds or fails on its own.
 func (c *Client) MemorySetMany(ctx context.Context, p wire.MemorySetManyParams) (*wire.MemoryManyResult, error) {
 	var r wire.MemoryManyResult
 	return &r, c.calls.do(ctx, wire.MethodMemorySetMany, p, &r)
 }
 
-// MemoryGetMany reads several values.
+// MemoryGetMany returns several values.
 func (c *Client) MemoryGetMany(ctx context.Context, p wire.MemoryGetManyParams) (*wire.MemoryManyResult, error) {
 	var r wire.MemoryManyResult
 	return &r, c.calls.do(ctx, wire.MethodMemoryGetMany, p, &r)
 }
 
-// MemoryChange is what happened in a namespace since the one before, in the order of revisions. Its Cursor and its Epoch
-// are where another watch may go on.
+// MemoryChange is a group of changes in a namespace, in the order of revisions. Another watch can continue at its Cursor
+// and Epoch.
 type MemoryChange struct {
 	wire.MemoryUpdate
 	Epoch string
-	Reset bool // what came before is void: everything that there is follows
+	Reset bool // discard what came before: all current entries follow
 }
 
-// MemoryWatch gives every entry of a namespace that there is, or, behind p.After, what changed since, and then every
-// change as it comes, over reconnects and restarts of the server: none missed and none twice. It has a lane of its own,
-// so that a slow caller holds up nothing else. It ends with ctx, or with the Client, whose error is the last.
+// MemoryWatch yields every entry of a namespace, or, if p.After is set, every change since, and then each change as it
+// happens. It continues across reconnects and restarts of the server without losing or repeating one. It uses a lane of
+// its own, so that a slow caller delays nothing else. The sequence ends with an error when ctx ends or the Client fails.
 func (c *Client) MemoryWatch(ctx context.Context, p wire.MemoryWatchParams) iter.Seq2[MemoryChange, error] {
 	return func(yield func(MemoryChange, error) bool) {
 		reset := false
 		first := func() (wire.Header, *wire.Message) {
 			m, err := wire.NewRequest(c.calls.newID(), wire.MethodMemoryWatch, p)
-			if err != nil { // cannot be: it is plain data
+			if err != nil { // impossible: the parameters are plain data
 				panic(fmt.Sprintf("client: encode a watch: %v", err))
 			}
 			return wire.Header{Lane: wire.LaneMemory}, m

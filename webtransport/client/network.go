@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// networkPoll is how often the network is looked at where nothing tells of its changes.
+// networkPoll is how often the network is polled where the system reports no changes.
 const networkPoll = 2 * time.Second
 
 func pollNetwork(ctx context.Context, changed chan<- struct{}) {

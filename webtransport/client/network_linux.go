@@ -8,7 +8,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// watchNetwork tells changed, which holds one, of changes of links, addresses and routes until ctx ends (rtnetlink(7)).
+// watchNetwork sends to changed, which has room for one value, when links, addresses or routes change, until ctx ends
+// (rtnetlink(7)).
 func watchNetwork(ctx context.Context, changed chan<- struct{}) {
 	conn, err := netlink.Dial(unix.NETLINK_ROUTE, &netlink.Config{
 		Groups: unix.RTMGRP_LINK | unix.RTMGRP_IPV4_IFADDR | unix.RTMGRP_IPV6_IFADDR | unix.RTMGRP_IPV4_ROUTE | unix.RTMGRP_IPV6_ROUTE})
@@ -20,7 +21,7 @@ func watchNetwork(ctx context.Context, changed chan<- struct{}) {
 	defer context.AfterFunc(ctx, func() { conn.SetReadDeadline(time.Unix(1, 0)) })()
 	for ctx.Err() == nil {
 		if _, err := conn.Receive(); err != nil && ctx.Err() == nil {
-			time.Sleep(100 * time.Millisecond) // it was too much at once: something changed
+			time.Sleep(100 * time.Millisecond) // the buffer overflowed, so something changed
 		}
 		select {
 		case changed <- struct{}{}:

@@ -4,5 +4,5 @@ package client
 
 import "context"
 
-// watchNetwork tells changed, which holds one, when it is time to look at the network, until ctx ends.
+// watchNetwork sends to changed, which has room for one value, when the network should be checked, until ctx ends.
 func watchNetwork(ctx context.Context, changed chan<- struct{}) { pollNetwork(ctx, changed) }

@@ -10,10 +10,10 @@ import (
 	"skein.dev/skein/webtransport/wire"
 )
 
-// maxWriters is how many bulk writes are under way in a session at once, so that what is urgent waits behind few.
+// maxWriters bounds the bulk writes that are under way in a session, so that urgent messages wait behind few.
 const maxWriters = 8
 
-// open opens a session through a door and says hello.
+// open opens a session through an endpoint and says hello.
 func (c *Client) open(ctx context.Context, doc *wire.Connect, d wire.Door) (*link, error) {
 	var sess webtransport.Session
 	var err error
@@ -22,7 +22,7 @@ func (c *Client) open(ctx context.Context, doc *wire.Connect, d wire.Door) (*lin
 		sess, err = webtransport.DialQUIC(ctx, d.URL, c.quicConfig(doc, d))
 	default:
 		hc := &http.Client{Transport: &http.Transport{TLSClientConfig: TLSConfig(c.o.CertificateHashes)}}
-		defer hc.CloseIdleConnections() // of a door that answered something else
+		defer hc.CloseIdleConnections() // of an endpoint that answered something else
 		sess, err = webtransport.DialWebSocket(ctx, d.URL, webtransport.WebSocketConfig{Protocols: []string{wire.Version}, HTTPClient: hc})
 	}
 	if err != nil {
@@ -36,7 +36,7 @@ func (c *Client) open(ctx context.Context, doc *wire.Connect, d wire.Door) (*lin
 	return l, nil
 }
 
-// greet says hello on a new session, and closes it when that fails.
+// greet says hello in a new session. If that fails, it closes the session.
 func (c *Client) greet(ctx context.Context, sess webtransport.Session, d wire.Door) (*link, error) {
 	l := &link{ctx: c.ctx, log: c.log, calls: c.calls, watches: c.watches, sess: sess, kind: d.Transport, since: time.Now(),
 		writes: webtransport.Shaper{Gate: webtransport.NewGate(maxWriters), Pacer: webtransport.NewPacer(sess)}}
@@ -49,7 +49,7 @@ func (c *Client) greet(ctx context.Context, sess webtransport.Session, d wire.Do
 	return l, nil
 }
 
-// hello introduces this client, with the session that it had before, if any.
+// hello returns the hello message of this client, which names the previous session if there was one.
 func (c *Client) hello(ticket string) wire.Hello {
 	h := wire.Hello{Versions: []string{wire.Version}, Ticket: ticket, NoStatus: c.o.NoStatus,
 		Client: wire.ClientInfo{ID: c.id, Name: c.o.Name, Version: c.o.Version}}
@@ -61,7 +61,7 @@ func (c *Client) hello(ticket string) wire.Hello {
 	return h
 }
 
-// quicConfig is how a WebTransport door is dialed.
+// quicConfig returns how a WebTransport endpoint is dialed.
 func (c *Client) quicConfig(doc *wire.Connect, d wire.Door) webtransport.QUICDialConfig {
 	conf := TLSConfig(d.CertificateHashes)
 	if c.cache.dir != "" {

@@ -9,28 +9,29 @@ import (
 )
 
 const (
-	// pieceSize is what one stream fetches of an artifact that comes over several connections, in bytes.
+	// pieceSize is how many bytes one stream fetches if an artifact is downloaded over several connections.
 	pieceSize = 1 << 20
-	// piecesEach is how many a connection fetches at once, so that one moves while the next is asked for.
+	// piecesEach is how many pieces a connection fetches at once, so that one is transferred while the next is requested.
 	piecesEach = 2
 )
 
-// piece is a part of an artifact on its way.
+// piece is a part of an artifact that is being fetched.
 type piece struct {
 	at, until int64
 	got       bytes.Buffer
 	err       error
-	done      chan struct{} // closed when got is whole, or err says why not
+	done      chan struct{} // closed when got is complete or err is set
 }
 
-// pieces downloads over several connections: each fetches whatever piece is next, and they are written in their order,
-// so that what is written is always the artifact's beginning. At most piecesEach more a connection wait to be written.
+// pieces downloads an artifact over several connections. Each connection fetches the next piece that nobody fetches, and
+// the pieces are written in order, so that what is written is always the beginning of the artifact. At most piecesEach
+// pieces per connection wait to be written.
 func (d *download) pieces(ctx context.Context, c *Client) error {
 	var a wire.Artifact
 	if err := c.calls.do(ctx, wire.MethodArtifactGet, wire.ArtifactParams{ID: d.id}, &a); err != nil {
 		return err
 	}
-	if a.State != wire.ArtifactComplete || a.Size-d.offset <= pieceSize { // too small, or for the server to refuse
+	if a.State != wire.ArtifactComplete || a.Size-d.offset <= pieceSize { // small, or not complete, which the server refuses
 		return c.transfer(ctx, d.attempt)
 	}
 	d.artifact = &a
@@ -67,7 +68,7 @@ func (d *download) pieces(ctx context.Context, c *Client) error {
 			o := c.o
 			o.NoStatus = true
 			other, err := Dial(ctx, o)
-			if err != nil { // the others do without it
+			if err != nil { // the other connections do the work
 				c.log.Warn("no further connection for a download", "err", err)
 				return
 			}
@@ -78,14 +79,15 @@ func (d *download) pieces(ctx context.Context, c *Client) error {
 	return d.write(ctx, ordered)
 }
 
-// fetch gets pieces over a client until there are none. Where another one than c fails, c gets its piece, and it ends.
+// fetch fetches pieces over from until there are none. If another client than c fails, c fetches its piece and fetch
+// returns.
 func (d *download) fetch(ctx context.Context, c, from *Client, todo chan *piece) {
 	for p := range todo {
 		part := &download{id: d.id, w: &p.got, offset: p.at, until: p.until}
 		p.err = from.transfer(ctx, part.attempt)
 		failed := p.err != nil && from != c
 		if failed && ctx.Err() == nil {
-			p.err = c.transfer(ctx, part.attempt) // goes on behind what came
+			p.err = c.transfer(ctx, part.attempt) // continues behind what was received
 		}
 		close(p.done)
 		if failed {
@@ -94,14 +96,14 @@ func (d *download) fetch(ctx context.Context, c, from *Client, todo chan *piece)
 	}
 }
 
-// write takes the pieces in their order.
+// write writes the pieces in order.
 func (d *download) write(ctx context.Context, ordered chan *piece) error {
 	for p := range ordered {
 		select {
 		case <-p.done:
 		case <-ctx.Done():
 		}
-		if ctx.Err() != nil { // both may be true: a select takes either
+		if ctx.Err() != nil { // the select may have chosen the other case
 			return ctx.Err()
 		}
 		if p.err != nil {

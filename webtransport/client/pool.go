@@ -10,10 +10,10 @@ import (
 
 // PoolOptions bound a Pool. The zero value is a sensible one.
 type PoolOptions struct {
-	MaxServers  int           // connections at once; 0: 16
-	MaxUsers    int           // of one connection at once; 0: 1,000
-	IdleTimeout time.Duration // how long a connection without a user is kept; 0: one minute
-	PingTimeout time.Duration // within which a connection must answer before it is given out after a pause; 0: 5 s
+	MaxServers  int           // most connections at a time; 0: 16
+	MaxUsers    int           // most users of a connection at a time; 0: 1,000
+	IdleTimeout time.Duration // how long an unused connection is kept; 0: one minute
+	PingTimeout time.Duration // how long a connection that was not used for a while may take to answer a ping; 0: 5 s
 }
 
 // Errors of a Pool.
@@ -22,50 +22,51 @@ var (
 	ErrPoolFull   = errors.New("skein client: the pool is full")
 )
 
-// freshFor is how long a connection that just had a user is given out unasked.
+// freshFor is how long after its last use a connection is reused without a ping.
 const freshFor = 5 * time.Second
 
-// Pool shares one live connection per server among callers. A connection is asked whether it answers before it is given
-// out after a pause, replaced when the server refused it for good, and closed when nobody has used it for a while. It is
-// safe for concurrent use. Servers are told apart by what their Options say, their Logger aside.
+// Pool shares one live connection per server among callers. Before it reuses a connection that was not used for a while,
+// it checks that the server answers. It replaces a connection that the server has refused permanently, and closes one
+// that nobody has used for a while. Two servers are the same if all of their Options except Logger are equal. A Pool is
+// safe for concurrent use.
 type Pool struct {
 	o PoolOptions
 
 	mu     sync.Mutex
 	closed bool
 	conns  map[string]*pooled
-	freed  chan struct{} // closed and replaced when a user is gone
+	freed  chan struct{} // closed and replaced when a user leaves
 }
 
 // pooled is one connection of a pool.
 type pooled struct {
 	key   string
-	ready chan struct{} // closed when c or err is there
+	ready chan struct{} // closed when c or err is set
 	c     *Client
 	err   error
 
 	// guarded by Pool.mu
 	users int
 	used  time.Time
-	idle  *time.Timer // closes it; nil: it has users
+	idle  *time.Timer // closes the connection; nil while it has users
 }
 
-// Lease is one user's share of a connection. Use its methods as those of a Client of one's own, then Release it.
+// Lease is one user's share of a connection. It is used like a Client of one's own and must be released.
 type Lease struct {
 	*Client
 	release func()
 }
 
-// Release gives the share back. It may be called more than once.
+// Release gives up the share. It may be called more than once.
 func (l *Lease) Release() { l.release() }
 
-// Close is Release: the connection is the pool's.
+// Close is the same as Release, because the connection belongs to the pool.
 func (l *Lease) Close() error {
 	l.release()
 	return nil
 }
 
-// NewPool makes an empty pool. Close it, or Drain it, when done.
+// NewPool returns an empty pool. Close or Drain must be called when it is no longer needed.
 func NewPool(o PoolOptions) *Pool {
 	if o.MaxServers == 0 {
 		o.MaxServers = 16
@@ -82,8 +83,9 @@ func NewPool(o PoolOptions) *Pool {
 	return &Pool{o: o, conns: map[string]*pooled{}, freed: make(chan struct{})}
 }
 
-// Get gives a share of the connection to a server, and makes the connection when there is none. Callers that come
-// meanwhile wait for the same one. ErrPoolFull is wrapped when MaxServers others have users, or MaxUsers are on this one.
+// Get returns a share of the connection to a server and makes the connection if there is none. Callers that arrive in the
+// meantime wait for the same connection. The error wraps ErrPoolFull if MaxServers other servers have users or this one
+// has MaxUsers.
 func (p *Pool) Get(ctx context.Context, o Options) (*Lease, error) {
 	for {
 		e, mine, err := p.enter(keyOf(o))
@@ -119,7 +121,7 @@ func keyOf(o Options) string {
 	return fmt.Sprintf("%+v", o)
 }
 
-// enter counts a user in. mine: the caller is to dial.
+// enter adds a user. mine reports that the caller must dial.
 func (p *Pool) enter(key string) (e *pooled, mine bool, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -145,7 +147,7 @@ func (p *Pool) enter(key string) (e *pooled, mine bool, err error) {
 	return e, mine, nil
 }
 
-// evict makes room by the connection that has been without a user longest. The caller holds mu.
+// evict drops the connection that has been unused for longest, if there is one. The caller holds mu.
 func (p *Pool) evict() bool {
 	var oldest *pooled
 	for _, e := range p.conns {
@@ -160,7 +162,7 @@ func (p *Pool) evict() bool {
 	return true
 }
 
-// drop closes a connection without users. The caller holds mu.
+// drop closes an unused connection. The caller holds mu.
 func (p *Pool) drop(e *pooled) {
 	if p.conns[e.key] == e {
 		delete(p.conns, e.key)
@@ -177,7 +179,7 @@ func (p *Pool) drop(e *pooled) {
 	}()
 }
 
-// dial connects for all who wait. It is bounded by Dial's own time, not by one caller's patience.
+// dial connects on behalf of all who wait. Its time is bounded by itself and not by the context of one caller.
 func (p *Pool) dial(e *pooled, o Options) {
 	ctx, cancel := context.WithTimeout(context.Background(), connectTimeout)
 	defer cancel()
@@ -191,7 +193,7 @@ func (p *Pool) dial(e *pooled, o Options) {
 	close(e.ready)
 }
 
-// discard makes the next caller dial anew.
+// discard forgets a connection, so that the next caller dials.
 func (p *Pool) discard(e *pooled) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -200,8 +202,8 @@ func (p *Pool) discard(e *pooled) {
 	}
 }
 
-// healthy reports whether a connection is of use. One that has just been used is taken to be: a request over a session
-// that broke meanwhile waits for the next one.
+// healthy reports whether a connection can be used. It trusts one that was used a moment ago: if that one's session has
+// broken since, a request waits for the next session.
 func (p *Pool) healthy(ctx context.Context, e *pooled) bool {
 	if e.c.ctx.Err() != nil {
 		return false
@@ -218,7 +220,7 @@ func (p *Pool) healthy(ctx context.Context, e *pooled) bool {
 	return err == nil
 }
 
-// leave counts a user out. The last one starts the clock.
+// leave removes a user. The last one starts the timer that closes the connection.
 func (p *Pool) leave(e *pooled) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -241,8 +243,8 @@ func (p *Pool) leave(e *pooled) {
 	}
 }
 
-// Drain takes no more callers, waits until those that are there have released their shares, and closes the connections.
-// When ctx ends first it closes them all the same, and gives ctx's error.
+// Drain refuses new callers, waits until all shares are released, and closes the connections. If ctx ends first, it
+// closes them at once and returns the error of ctx.
 func (p *Pool) Drain(ctx context.Context) error {
 	p.mu.Lock()
 	p.closed = true
@@ -287,7 +289,7 @@ func (p *Pool) Drain(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// Close drains the pool without waiting: calls that wait fail with ErrClosed.
+// Close closes the pool without waiting. Calls that wait for replies fail with ErrClosed.
 func (p *Pool) Close() error {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
@@ -297,11 +299,11 @@ func (p *Pool) Close() error {
 
 // PoolStats is what a pool holds now.
 type PoolStats struct {
-	Servers int // connections, also those that are being made
+	Servers int // connections, including those that are being made
 	Users   int // shares that are not released
 }
 
-// Stats counts.
+// Stats returns the current counts.
 func (p *Pool) Stats() PoolStats {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -14,16 +14,17 @@ import (
 	"skein.dev/skein/webtransport/wire"
 )
 
-// attempt is how one door answered.
+// attempt is the outcome of dialing one endpoint.
 type attempt struct {
 	link *link
 	err  error
 	kind wire.Transport
 }
 
-// race tries WebTransport first; WebSocket joins after the policy's delay, or when WebTransport failed. The first door
-// whose hello is answered wins; the others are closed. When a door is stale, the others, which are as old, get the
-// policy's delay and no more; patient: all the time that there is.
+// race tries WebTransport first. WebSocket joins after the policy's delay or when WebTransport has failed. The first
+// endpoint that answers hello wins, and the other session is closed. If an endpoint is stale, the other one, which is
+// from the same document, probably is too, so it gets only the policy's delay; with patient, it gets all the time there
+// is.
 func (c *Client) race(ctx context.Context, doc *wire.Connect, patient bool) (*link, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -33,7 +34,7 @@ func (c *Client) race(ctx context.Context, doc *wire.Connect, patient bool) (*li
 	}
 	remembered := ""
 	if c.o.Transport == Auto && len(doors) == 2 {
-		if remembered = c.cache.choice(); remembered != "" { // WebTransport joins when WebSocket fails, or takes long
+		if remembered = c.cache.choice(); remembered != "" { // WebTransport joins if WebSocket fails or takes long
 			slices.Reverse(doors)
 		}
 	}
@@ -52,7 +53,7 @@ func (c *Client) race(ctx context.Context, doc *wire.Connect, patient bool) (*li
 	raceDelay := time.Duration(doc.Policy.RaceDelayMS) * time.Millisecond
 	delay := time.NewTimer(raceDelay)
 	defer delay.Stop()
-	var old <-chan time.Time // the document is
+	var old <-chan time.Time // receives when there was time enough for the other endpoint of a stale document
 	var errs doorsError
 	for under > 0 {
 		select {
@@ -101,7 +102,7 @@ func reasonFor(kind wire.Transport, reason string) string {
 	return reason
 }
 
-// closeLosers closes the sessions that opened after the race was won. Their contexts ended with the race.
+// closeLosers closes the sessions that were opened after the race was won.
 func closeLosers(results <-chan attempt, n int) {
 	for range n {
 		if a := <-results; a.link != nil {
@@ -110,7 +111,7 @@ func closeLosers(results <-chan attempt, n int) {
 	}
 }
 
-// choose orders the doors, and says why there is no choice.
+// choose returns the endpoints in the order in which they are tried, and the reason if there is only one.
 func (c *Client) choose(doc *wire.Connect) (doors []wire.Door, reason string) {
 	reason = "the server offers no WebTransport"
 	for _, want := range []wire.Transport{wire.WebTransport, wire.WebSocket} {
@@ -133,7 +134,8 @@ func (e doorsError) Error() string { return errors.Join(e...).Error() }
 
 func (e doorsError) Unwrap() []error { return e }
 
-// final reports whether trying again is of no use: /connect refused the token, or every endpoint refused the version.
+// final reports whether another attempt would fail too, because /connect refused the token or every endpoint refused the
+// version.
 func final(err error) bool {
 	var de doorsError
 	if errors.As(err, &de) {
@@ -147,8 +149,8 @@ func final(err error) bool {
 	return errors.As(err, &we) && (we.Code == wire.CodeVersion || we.Code == wire.CodeOrigin)
 }
 
-// stale reports whether a door is not, or not any more, as the document has it: it refused its ticket, or has another
-// certificate. That says nothing of the token, which only /connect sees.
+// stale reports whether an endpoint is no longer as the document describes it: it refused its ticket or has another
+// certificate. That does not concern the token, which only /connect checks.
 func stale(err error) bool {
 	var de doorsError
 	if errors.As(err, &de) {
@@ -161,6 +163,6 @@ func stale(err error) bool {
 	if errors.As(err, &we) {
 		return we.Code == wire.CodeUnauthorized || we.Code == wire.CodeTicketExpired
 	}
-	var ce *webtransport.CloseError // the answer may be lost before it
+	var ce *webtransport.CloseError // the reply that precedes it may be lost
 	return errors.As(err, &ce) && (ce.Code == uint32(wire.CloseUnauthorized) || ce.Code == uint32(wire.CloseTicketExpired))
 }

@@ -10,26 +10,29 @@ import (
 )
 
 const (
-	// A client on a WebSocket tries WebTransport a second after the WebSocket opened, and then less and less often, with jitter.
-	// A return to WebTransport that did not last for flapTime doubles the first pause.
+	// A client on a WebSocket tries WebTransport a second after the WebSocket opened, and then less and less often, with
+	// jitter. If a session after a return to WebTransport ended within flapTime, the first pause before the next return
+	// is twice as long.
 	returnMin = 3 * time.Second
 	returnMax = time.Minute
 	flapTime  = time.Minute
 	maxFlaps  = 4
 
-	// Between two attempts the client sends a probe, one packet, every knockMin to knockMax. An answer makes it try at once.
+	// Between attempts the client sends a probe of one packet at intervals from knockMin to knockMax. If the probe is
+	// answered, the next attempt starts at once.
 	knockMin  = time.Second
 	knockMax  = 3 * time.Second
 	knockWait = time.Second
 )
 
-// better tries the WebTransport doors of the server of l, a WebSocket, from time to time; nil: ctx ended.
+// better tries the WebTransport endpoints of the server that l, a WebSocket, is connected to, until one works. It returns
+// nil when ctx ends.
 func (c *Client) better(ctx context.Context, l *link) *link {
 	b := &backoff{lo: returnMin << c.flaps, hi: returnMax}
 	b.reset()
 	sleep(ctx, time.Second+b.next())
 	for ctx.Err() == nil {
-		// Something on the path may pass a handshake and drop the probe, so that an attempt is due without an answer too. It gets
+		// A middlebox may drop the probe and let a handshake pass, so an attempt is made without a reply too, but it gets
 		// less time.
 		patience := retryTimeout
 		answered := c.knock(ctx, l.doors, time.Now().Add(time.Second+b.next()))
@@ -39,14 +42,14 @@ func (c *Client) better(ctx context.Context, l *link) *link {
 		if next := c.overQUIC(ctx, patience); next != nil {
 			return next
 		}
-		if answered { // it is not UDP that is missing
+		if answered { // UDP works, so something else failed
 			sleep(ctx, time.Second+b.next())
 		}
 	}
 	return nil
 }
 
-// knock knocks at the WebTransport doors until one answers, or until is over.
+// knock probes the WebTransport endpoints until one answers or the time is until.
 func (c *Client) knock(ctx context.Context, doors []wire.Door, until time.Time) bool {
 	for {
 		for _, d := range doors {
@@ -61,7 +64,7 @@ func (c *Client) knock(ctx context.Context, doors []wire.Door, until time.Time) 
 	}
 }
 
-// overQUIC opens a WebTransport session; nil: there is no way.
+// overQUIC opens a WebTransport session. It returns nil if that fails.
 func (c *Client) overQUIC(ctx context.Context, patience time.Duration) *link {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()

@@ -7,14 +7,15 @@ import (
 	"skein.dev/skein/webtransport/wire"
 )
 
-// EventPage reads events of an agent's log without following them: the first behind p.After, or with p.Newest the last.
+// EventPage returns events of an agent's log without following it: the first ones after p.After, or with p.Newest the
+// last ones.
 func (c *Client) EventPage(ctx context.Context, p wire.AgentEventsParams) (*wire.AgentEventsResult, error) {
 	var r wire.AgentEventsResult
 	return &r, c.calls.do(ctx, wire.MethodAgentEvents, p, &r)
 }
 
-// Search finds the lines of an agent's output that have a hit, in the whole log, over as many requests as it takes; p.Limit is
-// of each. The error, if there is one, is the last pair.
+// Search yields the lines of an agent's output that match, in the whole log. It sends as many requests as that takes;
+// p.Limit applies to each of them. If there is an error, it comes with the last pair.
 func (c *Client) Search(ctx context.Context, p wire.AgentSearchParams) iter.Seq2[wire.Match, error] {
 	return func(yield func(wire.Match, error) bool) {
 		for {
@@ -36,7 +37,7 @@ func (c *Client) Search(ctx context.Context, p wire.AgentSearchParams) iter.Seq2
 	}
 }
 
-// SearchPage is one request of Search. While its result says More, it goes on behind its Cursor and Offset.
+// SearchPage sends one request of a Search. If its result says More, the next request continues at its Cursor and Offset.
 func (c *Client) SearchPage(ctx context.Context, p wire.AgentSearchParams) (*wire.AgentSearchResult, error) {
 	var r wire.AgentSearchResult
 	return &r, c.calls.do(ctx, wire.MethodAgentSearch, p, &r)

@@ -12,7 +12,7 @@ import (
 	"skein.dev/skein/webtransport/wire"
 )
 
-// serve reads until the session ends, and gives the code that it ended with; 0: it broke.
+// serve reads until the session ends and returns the code that it ended with, or 0 if it broke.
 func (l *link) serve() wire.CloseCode {
 	closed := make(chan struct{})
 	stop := context.AfterFunc(l.ctx, func() {
@@ -21,7 +21,7 @@ func (l *link) serve() wire.CloseCode {
 	})
 	defer func() {
 		if !stop() {
-			<-closed // the streams end before the server was told, and the program may end with them
+			<-closed // Close still sends the code, and the program may exit after serve
 		}
 	}()
 	var parts sync.WaitGroup
@@ -50,7 +50,8 @@ func (l *link) serve() wire.CloseCode {
 			}
 		}
 	}
-	// The control lane ended: so did the session, or it is of no use. A close of the server's takes a moment to arrive.
+	// The control lane has ended. Either the session has too, or it is of no use. A close by the server takes a moment to
+	// arrive.
 	select {
 	case <-l.sess.Context().Done():
 	case <-time.After(webtransport.CloseTimeout):
@@ -64,7 +65,7 @@ func (l *link) serve() wire.CloseCode {
 	return 0
 }
 
-// heartbeat measures the round trip, and ends a session that does not answer.
+// heartbeat measures the round-trip time and closes a session that does not answer.
 func (l *link) heartbeat() {
 	every := 5 * time.Second
 	missed := 0
@@ -83,7 +84,7 @@ func (l *link) heartbeat() {
 			l.rtt = time.Since(begin)
 			l.mu.Unlock()
 			l.calls.forget(p)
-			l.end(wire.LaneHealth) // an idle session keeps no lane for it
+			l.end(wire.LaneHealth) // so that an idle session keeps no lane open
 			select {
 			case <-t.C:
 			case <-l.sess.Context().Done():
@@ -104,7 +105,7 @@ func (l *link) heartbeat() {
 	}
 }
 
-// accept takes the streams that the server opens: the status lane.
+// accept accepts the streams that the server opens, which are status lanes.
 func (l *link) accept() {
 	var lanes sync.WaitGroup
 	defer lanes.Wait()
@@ -129,7 +130,7 @@ func (l *link) accept() {
 	}
 }
 
-// readStatus reads the status lane; without a watcher it reads over it.
+// readStatus reads the status lane and passes each line to the watches.
 func (l *link) readStatus(r *wire.Reader) {
 	for {
 		line, err := r.Line(wire.MaxLine)
@@ -147,7 +148,7 @@ func (l *link) readStatus(r *wire.Reader) {
 	}
 }
 
-// loseStatus ends the watches: another session would show them the same.
+// loseStatus fails the watches. Another session would not help, since the server would send the same there.
 func (l *link) loseStatus(err error) {
 	l.mu.Lock()
 	l.blind = err
@@ -174,7 +175,7 @@ func (l *link) receive() {
 	}
 }
 
-// resync asks for a snapshot on the status lane, if it is open already. If it is not, a snapshot comes by itself.
+// resync requests a snapshot on the status lane. If the lane is not open yet, a snapshot comes without a request.
 func (l *link) resync() error {
 	l.mu.Lock()
 	str, blind := l.status, l.blind

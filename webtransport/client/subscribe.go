@@ -11,13 +11,13 @@ import (
 	"skein.dev/skein/webtransport/wire"
 )
 
-// errDone ends a subscription from within.
+// errDone is returned by a function to end its subscription.
 var errDone = errors.New("done")
 
-// subscribe keeps a lane of its own open for what the server sends by itself, over reconnects, so that a reader that is
-// slow holds up nothing else. first is asked for the lane's header and its first request, if it has one, each time
-// that the lane is opened; take gets every message. It ends with ctx, with the Client, with the server's refusal, or
-// with take's error; errDone is no error.
+// subscribe keeps open a lane of its own on which the server sends messages, across reconnects, so that a slow reader
+// delays nothing else. Whenever it opens the lane, it calls first for the header and the first request, which may be nil.
+// It passes each message to take. subscribe returns when ctx or the Client ends, when the server refuses the lane, or
+// when take returns an error. It returns nil if that is errDone.
 func (c *Client) subscribe(ctx context.Context, first func() (wire.Header, *wire.Message), take func(*wire.Message) error) error {
 	for {
 		l, err := c.live(ctx)
@@ -33,7 +33,7 @@ func (c *Client) subscribe(ctx context.Context, first func() (wire.Header, *wire
 	}
 }
 
-// subscribe reads one lane. nil: the session broke; go on in the next.
+// subscribe reads one lane. It returns nil if the session broke, and the caller continues in the next one.
 func (l *link) subscribe(ctx context.Context, first func() (wire.Header, *wire.Message), take func(*wire.Message) error) error {
 	h, request := first()
 	str, err := l.open(ctx, h)

@@ -10,21 +10,22 @@ import (
 	"skein.dev/skein/webtransport/wire"
 )
 
-// TaskSubmit makes tasks, all or none. Where their records do not fit into one message, they are Trimmed: TaskGet has the
-// rest of each.
+// TaskSubmit creates all of the tasks or none. If their records do not fit into one message, they are Trimmed, and
+// TaskGet returns the whole record.
 func (c *Client) TaskSubmit(ctx context.Context, p wire.SubmitParams) (*wire.SubmitResult, error) {
 	var r wire.SubmitResult
 	return &r, c.calls.do(ctx, wire.MethodTaskSubmit, p, &r)
 }
 
-// TaskGet finds a task, with all of its payloads.
+// TaskGet returns a task with all of its payloads.
 func (c *Client) TaskGet(ctx context.Context, id wire.TaskID) (*wire.Task, error) {
 	var r wire.Task
 	return &r, c.calls.do(ctx, wire.MethodTaskGet, wire.TaskParams{ID: id}, &r)
 }
 
-// TaskList gives the tasks that match, newest first, with the beginnings of their payloads, however many messages they
-// take: all, or f.Limit. Next is where another list goes on. A task that comes while the pages are read is not among them.
+// TaskList returns the matching tasks, newest first, with the beginnings of their payloads: f.Limit of them, or all if it
+// is 0. It sends as many requests as that takes. Tasks that are created in the meantime are not included. Next is where
+// another TaskList can continue.
 func (c *Client) TaskList(ctx context.Context, f wire.TaskFilter) (*wire.TaskListResult, error) {
 	var all wire.TaskListResult
 	err := pages(f.Limit, func(limit int) (int, bool, error) {
@@ -42,51 +43,51 @@ func (c *Client) TaskList(ctx context.Context, f wire.TaskFilter) (*wire.TaskLis
 	return &all, err
 }
 
-// TaskCancel ends tasks, each with all below it, and names those that were not over yet.
+// TaskCancel cancels tasks together with their descendants. It returns those that had not ended yet.
 func (c *Client) TaskCancel(ctx context.Context, p wire.TaskCancelParams) (*wire.TaskCancelResult, error) {
 	var r wire.TaskCancelResult
 	return &r, c.calls.do(ctx, wire.MethodTaskCancel, p, &r)
 }
 
-// TaskRetry gives a task that ended without success new attempts.
+// TaskRetry allows new attempts of a task that ended without success.
 func (c *Client) TaskRetry(ctx context.Context, id wire.TaskID) (*wire.Task, error) {
 	var r wire.Task
 	return &r, c.calls.do(ctx, wire.MethodTaskRetry, wire.TaskParams{ID: id}, &r)
 }
 
-// TaskOrchestrate fans inputs out, a child task each. The answer is the task that stands for all of them; TaskResults
-// has the children's results as they complete.
+// TaskOrchestrate creates a child task for each input. It returns the task that stands for all of them; TaskResults
+// yields the children's results as they complete.
 func (c *Client) TaskOrchestrate(ctx context.Context, p wire.OrchestrateParams) (*wire.Task, error) {
 	var r wire.Task
 	return &r, c.calls.do(ctx, wire.MethodTaskOrchestrate, p, &r)
 }
 
-// Admission says whether agents may be spawned and tasks started.
+// Admission reports whether agents may be spawned and tasks may start.
 func (c *Client) Admission(ctx context.Context) (*wire.Admission, error) {
 	var r wire.Admission
 	return &r, c.calls.do(ctx, wire.MethodAdmission, nil, &r)
 }
 
-// SetAdmission closes or opens admission, for a type or for all.
+// SetAdmission closes or opens admission for one type or for all.
 func (c *Client) SetAdmission(ctx context.Context, p wire.AdmissionParams) (*wire.Admission, error) {
 	var r wire.Admission
 	return &r, c.calls.do(ctx, wire.MethodSetAdmission, p, &r)
 }
 
-// TaskChange is what happened to the tasks since the one before: the latest state of each, with the beginnings of its
-// payloads. Its Cursor and its Epoch are where another watch may go on.
+// TaskChange is a group of changes of tasks: the latest state of each, with the beginnings of its payloads. Another watch
+// can continue at its Cursor and Epoch.
 type TaskChange struct {
 	wire.TaskUpdate
 	Epoch string
-	Reset bool // what came before is void: Tasks is all there is
+	Reset bool // discard what came before: Tasks are all that exist
 }
 
-// TaskWatch gives the tasks that match, and then every change, over reconnects and restarts of the server. The first
-// change has everything there is, unless p.After says what the caller has. Changes that come while the caller works are
-// merged. After a reconnect a task that is not over may come again as it was; the end of a task comes once.
+// TaskWatch yields the matching tasks and then every change, across reconnects and restarts of the server. The first
+// change has all tasks, unless p.After says what the caller already has. Changes that arrive while the caller is busy are
+// merged. After a reconnect, the state of a task that has not ended may be repeated; the end of a task comes once.
 //
-// The watch has a lane of its own, so that a slow caller holds up nothing else. It ends with ctx, or with the Client,
-// whose error is the last.
+// TaskWatch uses a lane of its own, so that a slow caller delays nothing else. The sequence ends with an error when ctx
+// ends or the Client fails.
 func (c *Client) TaskWatch(ctx context.Context, p wire.TaskWatchParams) iter.Seq2[TaskChange, error] {
 	return func(yield func(TaskChange, error) bool) {
 		w := &taskWatch{c: c, p: p, ended: map[wire.TaskID]wire.Task{}}
@@ -103,28 +104,28 @@ func (c *Client) TaskWatch(ctx context.Context, p wire.TaskWatchParams) iter.Seq
 	}
 }
 
-// taskWatch is where a watch stands.
+// taskWatch is the state of a watch.
 type taskWatch struct {
 	c       *Client
-	p       wire.TaskWatchParams // After and Epoch: of the last whole update
-	reset   bool                 // the next update begins a list of everything
-	partial wire.TaskUpdate      // its parts that came so far
-	// ended has the ends that were handed out and are above the cursor: the server gives them again when the watch goes on
-	// there. The server's writes under way bound it.
+	p       wire.TaskWatchParams // After and Epoch are those of the last complete update
+	reset   bool                 // the next update starts a list of all tasks
+	partial wire.TaskUpdate      // the parts of the update that arrived so far
+	// ended has the ends above the cursor that were yielded. The server sends them again when the watch continues at the
+	// cursor. Their number is bounded by the server's writes under way.
 	ended map[wire.TaskID]wire.Task
 }
 
-// open asks for what follows the last whole update.
+// open requests what follows the last complete update.
 func (w *taskWatch) open() (wire.Header, *wire.Message) {
 	w.partial = wire.TaskUpdate{}
 	m, err := wire.NewRequest(w.c.calls.newID(), wire.MethodTaskWatch, w.p)
-	if err != nil { // cannot be: it is plain data
+	if err != nil { // impossible: the parameters are plain data
 		panic(fmt.Sprintf("client: encode a watch: %v", err))
 	}
 	return wire.Header{Lane: wire.LaneTask}, m
 }
 
-// take gives an update when it is whole.
+// take collects the parts of an update and hands it over when it is complete.
 func (w *taskWatch) take(m *wire.Message) (*TaskChange, error) {
 	if m.IsResponse() {
 		return nil, w.opened(m)
@@ -156,15 +157,15 @@ func (w *taskWatch) opened(m *wire.Message) error {
 		return fmt.Errorf("%s: read the answer: %w", wire.MethodTaskWatch, err)
 	}
 	if w.reset = w.p.After == 0 || !r.Recovered; w.reset {
-		w.p.After = 0 // a list that is not whole when the session breaks is begun anew
+		w.p.After = 0 // an incomplete list starts over if the session breaks
 		clear(w.ended)
 	}
 	w.p.Epoch = r.Epoch
 	return nil
 }
 
-// fresh leaves out the ends that were handed out before the watch was interrupted. The revision does not tell: an answer that
-// comes after the end is in the record before it has been stored.
+// fresh removes the ends that were yielded before the watch was interrupted. Their revisions do not identify them, because
+// an answer that arrives after the end is in the record before it has been stored.
 func (w *taskWatch) fresh(tasks []wire.Task, cursor uint64) []wire.Task {
 	kept := tasks[:0]
 	for _, t := range tasks {
@@ -186,16 +187,17 @@ func (w *taskWatch) fresh(tasks []wire.Task, cursor uint64) []wire.Task {
 	return kept
 }
 
-// Results are the results of one orchestration, in the order of their completion. They are for one goroutine.
+// Results are the results of one orchestration in the order of their completion. They must not be used by several
+// goroutines at once.
 type Results struct {
 	c    *Client
 	ctx  context.Context
 	id   wire.TaskID
 	last int        // ordinal
-	task *wire.Task // once it is over
+	task *wire.Task // set when it has ended
 }
 
-// TaskResults reads an orchestration's results, behind the one with the ordinal after; 0: from the first.
+// TaskResults returns the results of an orchestration that follow the one with the ordinal after, or all if after is 0.
 //
 //	results := c.TaskResults(ctx, id, 0)
 //	for res, err := range results.All() { … }
@@ -204,9 +206,8 @@ func (c *Client) TaskResults(ctx context.Context, id wire.TaskID, after int) *Re
 	return &Results{c: c, ctx: ctx, id: id, last: after}
 }
 
-// All gives the results as they complete, each once, over reconnects and restarts of the server. It ends when the
-// orchestration is over. A loop that is left early goes on, in another one, where it was. The error, if there is one,
-// is the last pair.
+// All yields each result once as it completes, across reconnects and restarts of the server, until the orchestration has
+// ended. If a loop is left early, the next one continues there. If there is an error, it comes with the last pair.
 func (r *Results) All() iter.Seq2[wire.Result, error] {
 	return func(yield func(wire.Result, error) bool) {
 		if r.task != nil {
@@ -248,11 +249,11 @@ func (r *Results) take(m *wire.Message, yield func(wire.Result, error) bool) err
 	return nil
 }
 
-// Last is the ordinal of the last result that was given: the after of TaskResults that goes on.
+// Last returns the ordinal of the last result that was yielded. TaskResults with that ordinal continues after it.
 func (r *Results) Last() int { return r.last }
 
-// Aggregate waits for the end of the orchestration and gives its task, whose Result is what its mode made of the
-// results. Results that nobody took are passed over.
+// Aggregate waits for the end of the orchestration and returns its task, whose Result is what the mode of the
+// orchestration made of the results. It skips results that were not read.
 func (r *Results) Aggregate() (*wire.Task, error) {
 	for _, err := range r.All() {
 		if err != nil {

@@ -16,16 +16,17 @@ import (
 
 const (
 	transferBuffer = 128 << 10 // bytes
-	// transferTries bounds the attempts of a transfer in one session that move nothing.
+	// transferTries bounds the attempts in one session that transfer nothing.
 	transferTries = 5
-	// lastWordTimeout is how long the server's reason for a stream that it stopped may take.
+	// lastWordTimeout is how long to wait for the server's reason after it stopped a stream.
 	lastWordTimeout = 2 * time.Second
 )
 
-// errBroken is wrapped by an attempt's error when the next attempt may go on.
+// errBroken is wrapped by the error of an attempt after which another one may continue.
 var errBroken = errors.New("the transfer broke off")
 
-// transfer makes attempts in one session after the other until one ends well or in an error that another can't mend.
+// transfer repeats attempt, in one session after the other, until it succeeds or fails with an error that another attempt
+// can't mend.
 func (c *Client) transfer(ctx context.Context, attempt func(context.Context, *link) (moved int64, err error)) error {
 	for tries := 0; ; tries++ {
 		l, err := c.live(ctx)
@@ -49,7 +50,7 @@ func (c *Client) transfer(ctx context.Context, attempt func(context.Context, *li
 	}
 }
 
-// pause lies between two attempts: it ends early with the session.
+// pause waits before the next attempt. It returns early if the session ends.
 func (l *link) pause(ctx context.Context, tries int) error {
 	var again <-chan time.Time
 	if !l.leaving() {
@@ -66,7 +67,7 @@ func (l *link) pause(ctx context.Context, tries int) error {
 	return nil
 }
 
-// bulk opens a bulk lane and reads its first line. What it gives must be closed.
+// bulk opens a bulk lane and reads its first line. The caller must close the lane.
 func (l *link) bulk(ctx context.Context, h wire.Header) (*bulkLane, *wire.Bulk, error) {
 	h.Lane = wire.LaneBulk
 	str, err := l.open(ctx, h)
@@ -83,7 +84,7 @@ func (l *link) bulk(ctx context.Context, h wire.Header) (*bulkLane, *wire.Bulk, 
 	return b, first, nil
 }
 
-// bulkLane is one attempt's stream.
+// bulkLane is the stream of one attempt.
 type bulkLane struct {
 	str  webtransport.Stream
 	r    *wire.Reader
@@ -95,7 +96,7 @@ func (b *bulkLane) close() {
 	reset(b.str)
 }
 
-// read reads a line. The server's refusal is an error like any other.
+// read reads a line. If the server refuses the transfer, that is its error.
 func (b *bulkLane) read() (*wire.Bulk, error) {
 	line, err := b.r.Line(wire.MaxLine)
 	if err := hopeless(context.Background(), wire.LaneBulk, err); err != nil {
@@ -119,7 +120,7 @@ func (b *bulkLane) read() (*wire.Bulk, error) {
 
 func broken(err error) error { return fmt.Errorf("%w: %w", errBroken, err) }
 
-// upload is the bytes on their way to the server.
+// upload is an upload that is under way.
 type upload struct {
 	id       wire.ArtifactID
 	r        io.ReaderAt
@@ -141,7 +142,7 @@ func (u *upload) attempt(ctx context.Context, l *link) (moved int64, err error) 
 		u.tell(u.size)
 		return 0, nil
 	}
-	// The answer may come before the last byte went: the server needs no more of them then.
+	// The server may answer before the last byte was sent, if it needs no more of them.
 	answer := make(chan error, 1)
 	reading.Go(func() {
 		last, err := b.read()
@@ -149,13 +150,13 @@ func (u *upload) attempt(ctx context.Context, l *link) (moved int64, err error) 
 			u.done = last.Artifact
 		}
 		answer <- err
-		b.str.CancelWrite(uint32(wire.StreamCanceled)) // without effect when all was sent
+		b.str.CancelWrite(uint32(wire.StreamCanceled)) // no effect if everything was sent
 	})
 	moved, err = u.send(l.writes.Stream(ctx, b.str), first.Offset)
 	if err == nil {
 		return moved, <-answer
 	}
-	if !errors.Is(err, errBroken) { // the file's own error
+	if !errors.Is(err, errBroken) { // an error of the file
 		return moved, err
 	}
 	select {
@@ -166,7 +167,7 @@ func (u *upload) attempt(ctx context.Context, l *link) (moved int64, err error) 
 	}
 }
 
-// send writes the bytes from an offset on, and ends its side.
+// send writes the bytes from an offset on and closes its side of the stream.
 func (u *upload) send(str webtransport.Stream, offset int64) (moved int64, err error) {
 	u.tell(offset)
 	buf := make([]byte, transferBuffer)
@@ -197,13 +198,13 @@ func (u *upload) tell(sent int64) {
 	}
 }
 
-// download is the bytes on their way from the server.
+// download is a download that is under way.
 type download struct {
 	id       wire.ArtifactID
 	w        io.Writer
-	hash     hash.Hash // of what was written; nil: of a piece, whose bytes are checked with the others
-	until    int64     // where it ends; 0: with the artifact
-	offset   int64     // how much that is
+	hash     hash.Hash // of what was written; nil for a piece, which is verified with the others
+	until    int64     // where it ends; 0: at the end of the artifact
+	offset   int64     // how far it is
 	progress func(received, total int64)
 	artifact *wire.Artifact
 }
@@ -214,7 +215,7 @@ func (d *download) attempt(ctx context.Context, l *link) (moved int64, err error
 		return 0, err
 	}
 	defer b.close()
-	b.str.Close() // there is nothing to say
+	b.str.Close() // nothing will be sent
 	d.artifact = first.Artifact
 	d.tell()
 	end := first.Artifact.Size

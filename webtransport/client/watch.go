@@ -10,17 +10,17 @@ import (
 	"skein.dev/skein/webtransport/wire"
 )
 
-// Change is what happened to the fleet since the one before.
+// Change is a group of changes of the fleet.
 type Change struct {
-	Reset   bool           // Agents is the whole fleet
+	Reset   bool           // Agents are the whole fleet
 	Agents  []wire.Agent   // new or changed
 	Removed []wire.AgentID // forgotten by the server
 }
 
-// resyncInterval is the shortest time between two requests for a snapshot.
+// resyncInterval is the least time between requests for a snapshot.
 const resyncInterval = time.Second
 
-// watches are the readers of the fleet that a Client has.
+// watches are the watches of a Client.
 type watches struct {
 	mu  sync.Mutex
 	all map[*watch]struct{}
@@ -44,9 +44,9 @@ func (s *watches) list() []*watch {
 	return slices.Collect(maps.Keys(s.all))
 }
 
-// statusSource is a session that tells of the fleet.
+// statusSource is a session that sends the status of the fleet.
 type statusSource interface {
-	// resync asks for a snapshot. Its error is why none can be read any more.
+	// resync requests a snapshot. It returns an error if none can be read any more.
 	resync() error
 }
 
@@ -60,12 +60,12 @@ type watch struct {
 	dirty    map[wire.AgentID]struct{}
 	removed  []wire.AgentID
 	reset    bool
-	snapshot []wire.Agent // parts that came so far
-	part     int          // the one that comes next
+	snapshot []wire.Agent // the parts that arrived so far
+	part     int          // number of the next part
 	seq      uint64       // of the last datagram
 	source   statusSource // of the last snapshot
 	asked    time.Time
-	err      error // that it ends with
+	err      error // ends the watch
 }
 
 func newWatch() *watch {
@@ -110,7 +110,7 @@ func (w *watch) take() (Change, error) {
 	return ch, nil
 }
 
-// message takes a line of the status lane.
+// message handles a line of the status lane.
 func (w *watch) message(from statusSource, line []byte) {
 	var m wire.Message
 	if json.Unmarshal(line, &m) != nil {
@@ -136,7 +136,7 @@ func (w *watch) addPart(from statusSource, s wire.Snapshot) {
 	if s.Part == 0 {
 		w.snapshot, w.part = nil, 0
 	}
-	if s.Part != w.part { // the end of one that began before this watch
+	if s.Part != w.part { // the rest of a snapshot that began before this watch
 		return
 	}
 	w.snapshot, w.part = append(w.snapshot, s.Agents...), w.part+1
@@ -172,8 +172,8 @@ func (w *watch) update(u wire.Update) {
 	w.wake()
 }
 
-// overtake gives a record the values of a datagram that was faster. What a datagram does not carry only the record has;
-// records themselves come in order.
+// overtake updates a record that arrived later than a datagram with newer values. What datagrams do not carry is only in
+// records, which arrive in order.
 func overtake(a, by *wire.Agent) {
 	a.Rev, a.Status, a.Activity, a.Reason, a.LastHeartbeat = by.Rev, by.Status, by.Activity, by.Reason, by.LastHeartbeat
 	a.Usage.CPU, a.Usage.RSS, a.Usage.Processes = by.Usage.CPU, by.Usage.RSS, by.Usage.Processes
@@ -183,7 +183,7 @@ func overtake(a, by *wire.Agent) {
 	}
 }
 
-// datagram merges a round of latest values.
+// datagram merges the values of a status datagram.
 func (w *watch) datagram(from statusSource, b []byte) {
 	d, err := wire.ParseStatusDatagram(b)
 	if err != nil {
@@ -198,7 +198,7 @@ func (w *watch) datagram(from statusSource, b []byte) {
 	w.seq = max(w.seq, d.Seq)
 	for _, r := range d.Records {
 		a := w.agents[w.nums[r.Num]]
-		if a == nil { // its record is on its way
+		if a == nil { // its record has not arrived yet
 			continue
 		}
 		if int32(r.Rev-a.Rev) <= 0 {

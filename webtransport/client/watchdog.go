@@ -10,44 +10,45 @@ import (
 	"skein.dev/skein/webtransport/wire"
 )
 
-// A path that died says nothing: a NAT that forgot the mapping, a Wi-Fi that was left, UDP that is blocked from now on.
-// The watchdog asks when a session falls silent, and when that gets no answer it opens the next session while the old one
-// still may come back. Whichever speaks first is used.
+// A dead path gives no sign: a NAT forgot the mapping, a Wi-Fi network was left, UDP is blocked from now on. The watchdog
+// sends a probe when a session falls silent. If that is not answered, it opens the next session while the old one may
+// still recover, and the first of them that works is used.
 const (
 	watchEvery = 50 * time.Millisecond
-	// silence is how long nothing comes before a session that was talking is asked.
+	// silence is how long a session that was active may receive nothing before it is probed.
 	silence = 200 * time.Millisecond
-	// An answer on UDP, where nothing waits for a lost packet, is missed after quicPatience or some round trips; TCP may
-	// take its time to send a lost segment again.
+	// On UDP, where nothing waits for a lost packet, a probe must be answered within quicPatience or some round trips.
+	// TCP may need longer to retransmit a lost segment.
 	quicPatience = 350 * time.Millisecond
 	tcpPatience  = 2 * time.Second
-	// lateTick is the time between two looks after which this program itself was held up: silence is no evidence then.
+	// lateTick is the time between two checks after which this program itself was delayed. Silence proves nothing then.
 	lateTick = 3 * watchEvery
-	// settle is how long what comes after an answer belongs to it.
+	// settle is how long after a reply further packets count as part of it.
 	settle = 200 * time.Millisecond
-	// takeoverTimeout bounds one attempt for the next session: a new one begins with fresh packets.
+	// takeoverTimeout bounds one attempt to open the next session. It is short because a new attempt starts with fresh
+	// packets.
 	takeoverTimeout = 1500 * time.Millisecond
 	migrateTimeout  = 2 * time.Second
 )
 
-// watchdog is what is known of a session's path.
+// watchdog is what is known of the path of a session.
 type watchdog struct {
 	c *Client
 	l *link
 
-	ticked         time.Time // when it was looked at last
+	ticked         time.Time // time of the last check
 	received, sent uint64    // so far
 	heard          time.Time // when received last grew
-	mark           uint64    // sent, at that time
-	asked          time.Time // when the question went out that waits for its answer; zero: none does
-	repeated       bool      // it went out again
-	answered       time.Time // when the last one was answered
-	quiet          bool      // the silence is known to be a healthy one
+	sentThen       uint64    // value of sent at that time
+	asked          time.Time // when the probe was sent that waits for a reply; zero: there is none
+	repeated       bool      // the probe was repeated
+	answered       time.Time // when a probe was answered last
+	quiet          bool      // a probe has shown that the path works and the session is idle
 	ping           *registered
 }
 
-// look updates what is known. true: something came.
-func (w *watchdog) look(now time.Time) bool {
+// check updates what is known, and reports whether something was received.
+func (w *watchdog) check(now time.Time) bool {
 	info := w.l.sess.Info()
 	received, sent := info.PacketsReceived, info.PacketsSent
 	if w.l.kind == wire.WebSocket {
@@ -64,7 +65,7 @@ func (w *watchdog) look(now time.Time) bool {
 	if received == w.received && !w.heard.IsZero() {
 		return false
 	}
-	w.received, w.heard, w.mark = received, now, sent
+	w.received, w.heard, w.sentThen = received, now, sent
 	switch {
 	case !w.asked.IsZero():
 		w.asked, w.answered, w.quiet = time.Time{}, now, true
@@ -78,12 +79,12 @@ func (w *watchdog) look(now time.Time) bool {
 	return true
 }
 
-// due reports whether it is time to ask.
+// due reports whether it is time to send a probe.
 func (w *watchdog) due(now time.Time) bool {
-	return w.asked.IsZero() && now.Sub(w.heard) >= silence && (!w.quiet || w.sent > w.mark)
+	return w.asked.IsZero() && now.Sub(w.heard) >= silence && (!w.quiet || w.sent > w.sentThen)
 }
 
-// missing reports whether an answer has been waited for too long.
+// missing reports whether the reply to a probe is overdue.
 func (w *watchdog) missing(now time.Time) bool {
 	return !w.asked.IsZero() && now.Sub(w.asked) >= w.patience()
 }
@@ -95,8 +96,8 @@ func (w *watchdog) patience() time.Duration {
 	return max(tcpPatience, 8*w.l.connection().RTT)
 }
 
-// ask sends what wants an answer: a datagram, which QUIC acknowledges, or a ping.
-func (w *watchdog) ask(now time.Time) {
+// probe sends what the server must react to: a datagram, which QUIC acknowledges, or a ping.
+func (w *watchdog) probe(now time.Time) {
 	if w.asked.IsZero() {
 		w.asked, w.repeated = now, false
 	}
@@ -109,7 +110,7 @@ func (w *watchdog) ask(now time.Time) {
 	}
 }
 
-// watch guards a session until ctx ends, or until another took its place: next.
+// watch guards a session until ctx ends, when it returns nil, or until it has opened another session in its place.
 func (c *Client) watch(ctx context.Context, l *link) (next *link) {
 	w := &watchdog{c: c, l: l}
 	defer func() {
@@ -128,10 +129,10 @@ func (c *Client) watch(ctx context.Context, l *link) (next *link) {
 			if now := sourceOf(l); now != from && now.IsValid() {
 				c.log.Info("the network changed", "from", from, "to", now)
 				from = now
-				c.cache.keepChoice("") // of another network
+				c.cache.keepChoice("") // it was about another network
 				c.migrate(ctx, l)
 				if w.asked.IsZero() {
-					w.ask(time.Now())
+					w.probe(time.Now())
 				}
 			}
 			continue
@@ -139,21 +140,21 @@ func (c *Client) watch(ctx context.Context, l *link) (next *link) {
 		}
 		now := time.Now()
 		switch {
-		case w.look(now):
+		case w.check(now):
 		case w.due(now):
-			w.ask(now)
+			w.probe(now)
 		case w.missing(now):
 			if next := w.replace(ctx); next != nil {
 				return next
 			}
 		case !w.asked.IsZero() && !w.repeated && l.kind == wire.WebTransport && now.Sub(w.asked) > w.patience()/2:
 			w.repeated = true
-			w.ask(now)
+			w.probe(now)
 		}
 	}
 }
 
-// migrate moves a session to a fresh socket, if it can, beside what else goes on.
+// migrate moves a session to a new socket, if its transport can do that. It does not wait for the outcome.
 func (c *Client) migrate(ctx context.Context, l *link) {
 	m, ok := l.sess.(webtransport.Migrator)
 	if !ok {
@@ -170,8 +171,8 @@ func (c *Client) migrate(ctx context.Context, l *link) {
 	}()
 }
 
-// replace looks for the next session until there is one, or the old one speaks again: nil. A fresh socket may be all that
-// the old one needs.
+// replace tries to open the next session until it succeeds, or until the old one works again, when it returns nil. The
+// old session is also moved to a new socket, which may be all that it needs.
 func (w *watchdog) replace(ctx context.Context) *link {
 	w.c.log.Info("the server is silent; looking for another way", "transport", w.l.kind, "for", time.Since(w.heard).Round(time.Millisecond))
 	ctx, cancel := context.WithCancel(ctx)
@@ -207,7 +208,7 @@ func (w *watchdog) replace(ctx context.Context) *link {
 	for {
 		select {
 		case l := <-found:
-			if l != nil && w.look(time.Now()) && w.l.sess.Context().Err() == nil {
+			if l != nil && w.check(time.Now()) && w.l.sess.Context().Err() == nil {
 				l.sess.Close(uint32(wire.CloseNormal), "the session before is well")
 				return nil
 			}
@@ -216,7 +217,7 @@ func (w *watchdog) replace(ctx context.Context) *link {
 			drop()
 			return nil
 		case now := <-t.C:
-			if w.look(now) {
+			if w.check(now) {
 				w.c.log.Info("the server speaks again")
 				go drop()
 				return nil
@@ -225,7 +226,7 @@ func (w *watchdog) replace(ctx context.Context) *link {
 	}
 }
 
-// sourceOf is the local address from which packets to a session's server go out now.
+// sourceOf returns the local address from which packets to the server of a session are sent now.
 func sourceOf(l *link) netip.Addr {
 	to := l.sess.Info().RemoteAddr
 	if to == nil {
