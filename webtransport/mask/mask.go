@@ -1,7 +1,18 @@
-// Package mask hides packet loss from the flows that suffer most of it: thin ones, where a lost packet is noticed a round
-// trip late and halves a window that is small already. It sends each packet of such a connection twice, some milliseconds
-// apart. A QUIC receiver discards the second (RFC 9000, section 12.3), so that the peer, a browser too, needs no change.
+// Package mask hides packet loss from the flows that suffer most from it: thin ones, which notice a lost packet a round
+// trip late and then halve a window that is small already. It sends each packet of such a connection twice, some
+// milliseconds apart. A QUIC receiver discards the second one (RFC 9000, section 12.3), so that the peer, which may be a
+// browser, needs no change.
+//
 // docs/loss-masking.md has the policy and its evidence.
+//
+// # Locks
+//
+// In the order in which they are taken:
+//
+//	Conn.mu   which flows there are, and the timer; held while the flows are sampled, and so while remote and stats are called
+//	Flow.mu   what the last sample decided
+//
+// Sending a packet takes neither.
 package mask
 
 import (
@@ -15,18 +26,18 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// DefaultCeiling is the rate up to which a connection counts as thin, in bits a second.
+// DefaultCeiling is the rate in bits per second up to which a connection counts as thin.
 const DefaultCeiling = 4_000_000
 
 // Config says what is masked.
 type Config struct {
 	Off bool
-	// Ceiling is the rate of a connection above which it is not masked, in bits a second; 0: DefaultCeiling. Its copies
-	// take twice as much at most.
+	// Ceiling is the rate in bits per second above which a connection is not masked; 0: DefaultCeiling. The copies take
+	// at most twice as much.
 	Ceiling int64
 }
 
-// Conn is a UDP socket that sends packets twice where it helps. quic-go uses it as it does a *net.UDPConn.
+// Conn is a UDP socket that sends packets twice where that helps. quic-go uses it like a *net.UDPConn.
 type Conn struct {
 	*net.UDPConn
 	c        Config
@@ -34,9 +45,9 @@ type Conn struct {
 
 	flows atomic.Pointer[map[netip.AddrPort]*Flow] // replaced when it changes
 
-	mu      sync.Mutex
-	looking *time.Timer // nil: there are no flows
-	all     map[*Flow]struct{}
+	mu       sync.Mutex
+	sampling *time.Timer // nil if there are no flows
+	all      map[*Flow]struct{}
 }
 
 // New wraps a socket. Closing the Conn closes it.
@@ -77,7 +88,7 @@ type Flow struct {
 	probes   atomic.Bool
 	budget   *rate.Limiter
 
-	// what the looks alone touch, one at a time
+	// owned by sample, which runs once at a time
 	policy policy
 	seen   uint64
 	addr   netip.AddrPort
@@ -86,11 +97,12 @@ type Flow struct {
 	reason string
 }
 
-// Watch begins to look at a connection, until Stop. remote and stats are called ten times a second while it sends.
+// Watch starts to sample a connection, until Stop is called on its flow. While the connection sends, remote and stats are
+// called ten times a second.
 func (c *Conn) Watch(remote func() net.Addr, stats func() Stats) *Flow {
 	ceiling := float64(c.c.Ceiling)
 	f := &Flow{conn: c, remote: remote, stats: stats, policy: policy{ceiling: ceiling}, reason: "no loss was seen",
-		budget: rate.NewLimiter(rate.Limit(ceiling/4), max(int(ceiling/4/10), 64<<10))} // two copies of each; a burst of 100 ms
+		budget: rate.NewLimiter(rate.Limit(ceiling/4), max(int(ceiling/4/10), 64<<10))} // two copies of each packet; a burst of 100 ms
 	if c.c.Off {
 		f.reason = "it is turned off"
 		return f
@@ -99,35 +111,35 @@ func (c *Conn) Watch(remote func() net.Addr, stats func() Stats) *Flow {
 	defer c.mu.Unlock()
 	c.all[f] = struct{}{}
 	c.place(f)
-	if c.looking == nil {
-		c.looking = time.AfterFunc(lookEvery, c.look)
+	if c.sampling == nil {
+		c.sampling = time.AfterFunc(sampleEvery, c.sample)
 	}
 	return f
 }
 
-// Stop ends the flow: its packets go out once.
+// Stop ends the flow. Its packets are sent once from then on.
 func (f *Flow) Stop() {
 	c := f.conn
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	delete(c.all, f)
 	c.unplace(f)
-	if len(c.all) == 0 && c.looking != nil {
-		c.looking.Stop()
-		c.looking = nil
+	if len(c.all) == 0 && c.sampling != nil {
+		c.sampling.Stop()
+		c.sampling = nil
 	}
 }
 
-// State is whether a flow is masked, and what was.
+// State describes the masking of a flow.
 type State struct {
 	On       bool
 	Copies   int           // of each packet
 	Spacing  time.Duration // between a packet and its copy
-	Repeated uint64        // copies that were sent
-	Reason   string        // why it is not on
+	Repeated uint64        // how many copies were sent
+	Reason   string        // why masking is off
 }
 
-// State of now.
+// State returns the current state.
 func (f *Flow) State() State {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -135,11 +147,11 @@ func (f *Flow) State() State {
 	return State{On: spacing > 0, Copies: int(f.copies.Load()), Spacing: spacing, Repeated: f.repeated.Load(), Reason: f.reason}
 }
 
-// look looks at every flow that has sent something since the last look.
-func (c *Conn) look() {
+// sample samples every flow that has sent something since the last sample.
+func (c *Conn) sample() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.looking == nil {
+	if c.sampling == nil {
 		return
 	}
 	now := time.Now()
@@ -147,10 +159,10 @@ func (c *Conn) look() {
 		c.place(f)
 		if n := f.writes.Load(); n != f.seen {
 			f.seen = n
-			f.take(f.policy.look(now, f.stats()))
+			f.take(f.policy.sample(now, f.stats()))
 		}
 	}
-	c.looking.Reset(lookEvery)
+	c.sampling.Reset(sampleEvery)
 }
 
 func (f *Flow) take(v verdict) {
@@ -165,14 +177,15 @@ func (f *Flow) take(v verdict) {
 	f.spacing.Store(int64(v.spacing))
 }
 
-// place puts a flow where its packets go; a connection migrates.
+// place registers a flow under the address that its packets are sent to, which changes when the connection migrates. The
+// caller holds mu.
 func (c *Conn) place(f *Flow) {
 	a, ok := f.remote().(*net.UDPAddr)
 	if !ok {
 		return
 	}
 	to, flows := key(a), *c.flows.Load()
-	if to == f.addr && flows[to] != nil { // its own, or that of a newer connection from there
+	if to == f.addr && flows[to] != nil { // the flow has its place, or a newer connection has it
 		return
 	}
 	c.unplace(f)
@@ -195,7 +208,7 @@ func key(a *net.UDPAddr) netip.AddrPort {
 	return netip.AddrPortFrom(ap.Addr().Unmap().WithZone(""), ap.Port())
 }
 
-// WriteMsgUDP sends a packet, or several of one size (UDP_SEGMENT), and again later if its flow is masked.
+// WriteMsgUDP sends a packet, or several of the same size (UDP_SEGMENT), and repeats it later if its flow is masked.
 func (c *Conn) WriteMsgUDP(b, oob []byte, addr *net.UDPAddr) (n, oobn int, err error) {
 	n, oobn, err = c.UDPConn.WriteMsgUDP(b, oob, addr)
 	flows := *c.flows.Load()
@@ -208,17 +221,17 @@ func (c *Conn) WriteMsgUDP(b, oob []byte, addr *net.UDPAddr) (n, oobn int, err e
 	}
 	count := f.writes.Add(1)
 	spacing := time.Duration(f.spacing.Load())
-	longHeader := len(b) > 0 && b[0]&0x80 != 0 // of a handshake
+	longHeader := len(b) > 0 && b[0]&0x80 != 0 // part of a handshake
 	if spacing > 0 && !longHeader && !(f.probes.Load() && count%probe == 0) {
 		f.repeat(b, oob, addr, spacing, int(f.copies.Load()))
 	}
 	return n, oobn, nil
 }
 
-// buffers hold a packet and what goes with it.
+// buffers holds a packet and its control message.
 var buffers = sync.Pool{New: func() any { b := make([]byte, 0, 2048); return &b }}
 
-// repeat sends copies of a packet, each spacing after the one before, as far as the budget goes.
+// repeat sends copies of a packet, each one spacing after the one before, as far as the budget allows.
 func (f *Flow) repeat(b, oob []byte, addr *net.UDPAddr, spacing time.Duration, copies int) {
 	n := len(b)
 	if copies == 0 || !f.budget.AllowN(time.Now(), n) {

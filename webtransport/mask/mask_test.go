@@ -66,8 +66,8 @@ func TestPacketsOfALossyThinFlowGoOutTwice(t *testing.T) {
 	peer, stranger := listen(t), listen(t)
 	peerGot, strangerGot := receive(peer), receive(stranger)
 	c := New(listen(t), Config{})
-	var looks atomic.Uint64
-	f := c.Watch(peer.LocalAddr, lossy(&looks))
+	var samples atomic.Uint64
+	f := c.Watch(peer.LocalAddr, lossy(&samples))
 	send := func(to *net.UDPConn, b string) {
 		t.Helper()
 		if _, _, err := c.WriteMsgUDP([]byte(b), nil, to.LocalAddr().(*net.UDPAddr)); err != nil {
@@ -114,8 +114,8 @@ func TestAMaskHasABudget(t *testing.T) {
 	t.Parallel()
 	peer := listen(t)
 	c := New(listen(t), Config{Ceiling: 800_000}) // 200 KB a second, and a burst of 64 KiB
-	var looks atomic.Uint64
-	f := c.Watch(peer.LocalAddr, lossy(&looks))
+	var samples atomic.Uint64
+	f := c.Watch(peer.LocalAddr, lossy(&samples))
 	defer f.Stop()
 	b := make([]byte, 1000)
 	kit.Eventually(t, "it is on", func() bool { c.WriteMsgUDP(b, nil, peer.LocalAddr().(*net.UDPAddr)); return f.State().On })
@@ -138,10 +138,10 @@ func TestAFlowMoves(t *testing.T) {
 	c := New(listen(t), Config{})
 	var at atomic.Pointer[net.UDPConn]
 	at.Store(one)
-	var looks atomic.Uint64
-	f := c.Watch(func() net.Addr { return at.Load().LocalAddr() }, lossy(&looks))
+	var samples atomic.Uint64
+	f := c.Watch(func() net.Addr { return at.Load().LocalAddr() }, lossy(&samples))
 	defer f.Stop()
-	other := c.Watch(two.LocalAddr, lossy(&looks)) // an old connection at that place
+	other := c.Watch(two.LocalAddr, lossy(&samples)) // an old connection at that place
 	at.Store(two)
 	moved := func() bool {
 		c.mu.Lock()
@@ -153,7 +153,7 @@ func TestAFlowMoves(t *testing.T) {
 	if !moved() || len(*c.flows.Load()) != 1 {
 		t.Error("the end of another one took its place away")
 	}
-	newer := c.Watch(two.LocalAddr, lossy(&looks))
+	newer := c.Watch(two.LocalAddr, lossy(&samples))
 	newer.Stop()
 	kit.Eventually(t, "it has its place again", moved)
 }
@@ -162,9 +162,9 @@ func TestAMaskThatIsOff(t *testing.T) {
 	t.Parallel()
 	peer := listen(t)
 	c := New(listen(t), Config{Off: true})
-	f := c.Watch(peer.LocalAddr, func() Stats { t.Error("it looks"); return Stats{} })
+	f := c.Watch(peer.LocalAddr, func() Stats { t.Error("it samples"); return Stats{} })
 	c.WriteMsgUDP([]byte("x"), nil, peer.LocalAddr().(*net.UDPAddr))
-	time.Sleep(2 * lookEvery)
+	time.Sleep(2 * sampleEvery)
 	if s := f.State(); s.On || s.Reason != "it is turned off" {
 		t.Errorf("%+v", s)
 	}

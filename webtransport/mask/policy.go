@@ -12,24 +12,27 @@ type Stats struct {
 }
 
 const (
-	// lookEvery is how often a connection's stats are looked at.
-	lookEvery = 100 * time.Millisecond
-	// hold is how long masking stays on after the last loss that was seen.
+	// sampleEvery is how often the stats of a connection are sampled.
+	sampleEvery = 100 * time.Millisecond
+	// hold is how long masking stays on after the last visible loss.
 	hold = time.Minute
-	// probe is every which packet goes out once when masking has been on for half of hold without a loss that was seen.
-	// Losses of the others are not seen any more; those of the probes tell that there still are some. Each costs the
-	// sender half its window, so that there are no more of them than that takes.
+	// When masking has been on for half of hold without a visible loss, every probe-th packet is sent only once. A loss
+	// of a repeated packet is no longer visible; a loss of a probe shows that the path still loses packets. Each such
+	// loss halves the sender's window, so there are only as many probes as needed.
 	probe = 64
 
 	leastSpacing, mostSpacing = time.Millisecond, 25 * time.Millisecond
 
-	// window is how long losses are counted that masking left. A share of them that one copy leaves at 4 % of random
-	// loss asks for a second one: each loss halves the sender's window, which then is what makes packets late. A share
-	// that even two leave asks for more time between them, since losses come in bursts.
-	// A loss while the round trip is long, or was until just before, is a queue's that overflowed: whose link is full gets
-	// no more packets for it. Other losses are the path's own. Both are counted with less weight the older they are; masking
-	// needs that at least crowdedShare of them are the path's own, for a noisy clock makes some of those look like a
-	// queue's, and now and then a queue's comes when the round trip is short again.
+	// The losses that remain in spite of masking are counted for the time of window. If their share is above secondCopy,
+	// which is what one copy leaves at 4 % of random loss, a second copy is sent, because each loss halves the sender's
+	// window. If their share is above wider even with two copies, losses come in bursts, and the copies are sent further
+	// apart.
+	//
+	// A loss while the round trip is long, or within crowdedFor after that, is from a queue that overflowed. Sending more
+	// packets would not help there. Other losses are the path's own. Both are counted with a weight that decreases with
+	// their age. Masking requires that at least crowdedShare of them are the path's own: with a noisy clock, some of the
+	// path's own look like those of a queue, and now and then a loss from a queue comes when the round trip is short
+	// again.
 	crowdedFor   = 200 * time.Millisecond
 	memory       = 20 * time.Second
 	crowdedShare = 0.25
@@ -39,44 +42,44 @@ const (
 	wider      = 0.004
 )
 
-// policy decides about one connection. It is not safe for concurrent use.
+// policy decides whether one connection is masked. It is not safe for concurrent use.
 type policy struct {
 	ceiling float64 // bits a second
 
 	last     Stats
 	at       time.Time
 	rate     float64   // bits a second, smoothed over a second
-	lastLoss time.Time // of the path's own; zero: none yet
-	lastLong time.Time // when the round trip was long
-	own      float64   // losses of the path's own
-	crowded  float64   // losses of a queue's
+	lastLoss time.Time // time of the latest loss of the path's own; zero: there was none
+	lastLong time.Time // when the round trip was last long
+	own      float64   // weight of the losses of the path's own
+	crowded  float64   // weight of the losses from a queue
 	on       bool
 
-	copies int           // of a packet
-	quiet  int           // windows without a loss that was left
-	wide   time.Duration // the spacing that bursts asked for; 0: the path's own
-	left   struct {      // what masking left in the window of now
+	copies int           // of each packet
+	quiet  int           // windows in a row without a remaining loss
+	wide   time.Duration // the spacing that bursts need; 0: the path's own
+	left   struct {      // losses that remain, in the current window
 		begin      time.Time
 		sent, lost int64
-		masked     bool // all the time
+		masked     bool // throughout the window
 	}
 }
 
-// verdict is what a policy says.
+// verdict is what a policy decides.
 type verdict struct {
 	on      bool
 	copies  int           // 1 or 2
 	spacing time.Duration // before each copy
-	probe   bool          // some packets are to go out once
-	reason  string        // why not, in words for a person; empty: on
+	probe   bool          // some packets are sent once
+	reason  string        // why masking is off, for people; empty if it is on
 }
 
-// look takes the stats of now.
-func (p *policy) look(now time.Time, s Stats) verdict {
+// sample takes the current stats.
+func (p *policy) sample(now time.Time, s Stats) verdict {
 	first := p.at.IsZero()
 	dt := now.Sub(p.at)
 	sent := int64(s.PacketsSent - p.last.PacketsSent)
-	lost := int64(s.PacketsLost) - int64(p.last.PacketsLost) // less than 0: some arrived after all
+	lost := int64(s.PacketsLost) - int64(p.last.PacketsLost) // negative if some packets arrived after all
 	bits := 8 * float64(s.BytesSent-p.last.BytesSent)
 	p.last, p.at = s, now
 	if first || dt <= 0 {
@@ -94,7 +97,7 @@ func (p *policy) look(now time.Time, s Stats) verdict {
 	return verdict{on: p.on, copies: p.copies, spacing: p.spacing(s), probe: now.Sub(p.lastLoss) > hold/2, reason: reason}
 }
 
-// sort tells the path's own losses from those of a queue that overflowed.
+// sort separates the path's own losses from those of a queue that overflowed.
 func (p *policy) sort(now time.Time, dt time.Duration, s Stats, lost int64) {
 	age := math.Exp(-dt.Seconds() / memory.Seconds())
 	p.own *= age
@@ -112,11 +115,11 @@ func (p *policy) sort(now time.Time, dt time.Duration, s Stats, lost int64) {
 	}
 }
 
-// against says what speaks against masking now.
+// against returns what speaks against masking at the moment, or "".
 func (p *policy) against(now time.Time, s Stats) string {
 	ceiling := p.ceiling
 	if p.on {
-		ceiling *= 2 // once on it stays on while it catches up on what loss held back
+		ceiling *= 2 // stays on while the connection catches up on what loss has delayed
 	}
 	switch {
 	case p.lastLoss.IsZero():
@@ -133,13 +136,13 @@ func (p *policy) against(now time.Time, s Stats) string {
 	return ""
 }
 
-// spacing is the time between a packet and its copy: a share of the round trip.
+// spacing returns the time between a packet and its copy, which is a share of the round trip.
 func (p *policy) spacing(s Stats) time.Duration {
 	own := max(min(s.MinRTT/16, 4*time.Millisecond), leastSpacing)
 	return max(own, min(p.wide, s.MinRTT/2, mostSpacing))
 }
 
-// adapt fits the copies and their spacing to the losses that masking leaves.
+// adapt adjusts the copies and their spacing to the losses that remain.
 func (p *policy) adapt(now time.Time, s Stats, sent, lost int64) {
 	w := &p.left
 	w.sent += sent

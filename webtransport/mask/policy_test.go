@@ -17,11 +17,11 @@ func newPath() *path {
 		s: Stats{MinRTT: 50 * time.Millisecond, SmoothedRTT: 51 * time.Millisecond}}
 }
 
-// run sends so many packets of so many bytes between looks, for a while, and loses every nth (0: none). It gives the last
+// run sends so many packets of so many bytes between samples, for a while, and loses every nth (0: none). It gives the last
 // verdict.
 func (p *path) run(d time.Duration, packets, size, every uint64) (v verdict) {
-	for range d / lookEvery {
-		p.now = p.now.Add(lookEvery)
+	for range d / sampleEvery {
+		p.now = p.now.Add(sampleEvery)
 		for range packets {
 			p.s.PacketsSent++
 			if every > 0 && p.s.PacketsSent%every == 0 {
@@ -29,7 +29,7 @@ func (p *path) run(d time.Duration, packets, size, every uint64) (v verdict) {
 			}
 		}
 		p.s.BytesSent += packets * size
-		v = p.p.look(p.now, p.s)
+		v = p.p.sample(p.now, p.s)
 	}
 	return v
 }
@@ -86,7 +86,7 @@ func TestLossesOfAFullQueueAreNone(t *testing.T) {
 	p.run(200*time.Millisecond, 10, 300, 20)
 	p.is(t, p.run(200*time.Millisecond, 10, 300, 0), "packets get lost where a queue is full")
 	p.is(t, p.run(20*time.Second, 10, 300, 50), "")
-	// Also where the clock is noisy, and the round trip looks long every other time.
+	// Also where the clock is noisy, and the round trip samples long every other time.
 	for range 50 {
 		p.s.SmoothedRTT = 66 * time.Millisecond
 		p.run(300*time.Millisecond, 10, 300, 50)
@@ -111,11 +111,11 @@ func TestAQueueEndsMasking(t *testing.T) {
 	p := newPath()
 	p.is(t, p.run(5*time.Second, 10, 300, 100), "")
 	p.s.SmoothedRTT = 80 * time.Millisecond
-	p.is(t, p.run(lookEvery, 10, 300, 100), "a queue is building up")
+	p.is(t, p.run(sampleEvery, 10, 300, 100), "a queue is building up")
 	p.s.SmoothedRTT = 55 * time.Millisecond
-	p.is(t, p.run(lookEvery, 10, 300, 100), "")
+	p.is(t, p.run(sampleEvery, 10, 300, 100), "")
 	p.s.MinRTT, p.s.SmoothedRTT = 300*time.Microsecond, 5*time.Millisecond // a busy machine is no queue
-	p.is(t, p.run(lookEvery, 10, 300, 100), "")
+	p.is(t, p.run(sampleEvery, 10, 300, 100), "")
 }
 
 func TestLossesThatArrivedAfterAllAreNone(t *testing.T) {
@@ -123,7 +123,7 @@ func TestLossesThatArrivedAfterAllAreNone(t *testing.T) {
 	p := newPath()
 	p.run(time.Second, 10, 300, 0)
 	p.s.PacketsLost++
-	p.is(t, p.run(lookEvery, 10, 300, 0), "")
+	p.is(t, p.run(sampleEvery, 10, 300, 0), "")
 	p.s.PacketsLost--
 	p.is(t, p.run(hold+time.Second, 10, 300, 0), "no loss was seen for a minute")
 }
@@ -144,7 +144,7 @@ func TestTheSpacingFitsThePathAndItsBursts(t *testing.T) {
 	}
 	for range 10 {
 		v = p.run(30*time.Second, 100, 100, 0)
-		p.run(lookEvery, 100, 100, 50) // else it would end
+		p.run(sampleEvery, 100, 100, 50) // else it would end
 	}
 	if v.copies != 2 || v.spacing >= 25*time.Millisecond/2 {
 		t.Errorf("when they are over there are %d copies after %s", v.copies, v.spacing)

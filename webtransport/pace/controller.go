@@ -8,15 +8,16 @@ import (
 
 // When samples are taken.
 const (
-	// sampleEvery is the least time between two samples. On a longer path it is the round trip, after which a change of
-	// the rate shows.
+	// sampleEvery is the least time between two samples. On a longer path it is the round trip, which is how long a
+	// change of the rate takes to show.
 	sampleEvery = 20 * time.Millisecond
-	// A sample that comes later than pauseIntervals intervals after the one before shows what a pause left behind. It and
-	// the one after it change nothing.
+	// A sample later than pauseIntervals intervals after the previous one shows the effect of a pause. It and the next
+	// one change nothing.
 	pauseIntervals = 4
-	// After staleAfter without a sample nothing is known of the path any more.
+	// After staleAfter without a sample, what was known of the path is forgotten.
 	staleAfter = 10 * time.Second
-	// shortestPath is the least round trip that is limited. Below it the delay tells of the machines, not of a queue.
+	// shortestPath is the least round trip of a path that is limited. On a shorter one, the delay shows the load of the
+	// machines and not a queue.
 	shortestPath = time.Millisecond
 )
 
@@ -45,8 +46,8 @@ const (
 
 // Drain.
 const (
-	// After drainPatience samples with a long queue the limit is less by drainMore of the estimate with each: the first ones
-	// show what was written before the limit, which is yet to come out.
+	// After drainPatience samples with a long queue, the limit decreases by drainMore of the estimate with each sample.
+	// The first samples still show what was written before there was a limit.
 	drainPatience = 2
 	drainMore     = 0.05
 	// A queue of one's own is short again after a few round trips. One that stays long for more samples than drainTries is
@@ -82,7 +83,7 @@ const (
 	usualWeight = 16   // samples over which the usual delay is smoothed
 )
 
-// controller decides the limit by samples of the path. It reads no clock and takes no lock.
+// controller computes the limit from samples of the path. It reads no clock and takes no lock.
 type controller struct {
 	state State
 	limit rate.Limit // bytes a second; Inf: none
@@ -94,7 +95,7 @@ type controller struct {
 	dip
 }
 
-// sampled is what a sample found.
+// sampled is what a sample measured.
 type sampled struct {
 	at      time.Time
 	sent    uint64        // bytes, as Path has them
@@ -118,10 +119,10 @@ type streaks struct {
 
 // estimate is what is known of the path while there is a limit. Rates are in bytes a second; 0: not known.
 type estimate struct {
-	carries float64       // what the path carries
-	least   float64       // and does so at least
-	highest float64       // carries at its highest, until a dip showed that it is less
-	settled float64       // carries when the queue was last at its target, or when it was settled after that
+	carries float64       // what the path can carry
+	least   float64       // what it can carry at least
+	highest float64       // the highest value of carries, until a dip showed that it is less
+	settled float64       // the value of carries when the queue was last at its target or had settled
 	sending float64       // what is sent, smoothed over drainTries samples
 	usually time.Duration // the delay, smoothed, outside dips
 }
@@ -132,7 +133,8 @@ type dip struct {
 	delays  time.Duration // the sum of those that count
 }
 
-// sample takes a sample of the path, unless it is too early for one. Waited is whether a writer waited since the last one.
+// sample takes a sample of the path and returns true, unless it is too early for one. waited reports whether a writer has
+// waited since the last sample.
 func (c *controller) sample(now time.Time, p Path, waited bool) (taken bool) {
 	passed, interval := now.Sub(c.at), c.interval(p)
 	if passed < interval {
@@ -156,7 +158,7 @@ func (c *controller) sample(now time.Time, p Path, waited bool) (taken bool) {
 	return true
 }
 
-// interval is the least time from the last sample to the next.
+// interval returns the least time from the last sample to the next.
 func (c *controller) interval(p Path) time.Duration {
 	interval := max(sampleEvery, p.RTT)
 	if c.limit != rate.Inf {
@@ -165,7 +167,7 @@ func (c *controller) interval(p Path) time.Duration {
 	return interval
 }
 
-// target is the delay that the limit aims at where the path carries a rate; 0: not known.
+// target returns the delay that the limit aims at for a path that can carry a rate; 0: the rate is unknown.
 func target(p Path, rate float64) time.Duration {
 	target := min(max(p.MinRTT/8, targetMin), targetMax)
 	if rate > 0 {
@@ -174,12 +176,12 @@ func target(p Path, rate float64) time.Duration {
 	return target
 }
 
-// chunkTime is what a chunk takes at a rate.
+// chunkTime returns the time that a chunk takes at a rate.
 func chunkTime(bytesPerSecond float64) time.Duration {
 	return time.Duration(Chunk / bytesPerSecond * float64(time.Second))
 }
 
-// step goes to the state that the sample leads to, and does that state's duty.
+// step enters the state that follows from the sample and performs the duty of that state.
 func (c *controller) step(last sampled, p Path, interval time.Duration) {
 	target, least := target(p, c.carries), target(p, c.highest)
 	c.count(target, least)
@@ -190,7 +192,7 @@ func (c *controller) step(last sampled, p Path, interval time.Duration) {
 		c.unlimit(Unlimited)
 	case c.state == Dip:
 		c.limit = atLeast(dipShare * c.carries)
-	case c.state != Yield && before != Dip: // a dip's last delay is of the dip's rate, and no measure of the estimate
+	case c.state != Yield && before != Dip: // the last delay of a dip results from the rate of the dip and says nothing of the estimate
 		c.measure(last, target)
 		if c.inVain(target) {
 			c.state = Yield
@@ -204,7 +206,7 @@ func (c *controller) step(last sampled, p Path, interval time.Duration) {
 	}
 }
 
-// next is the state that the sample leads to, as far as the delays tell.
+// next returns the state that follows from the delays of the sample.
 func (c *controller) next() State {
 	switch {
 	case c.long > drainTries:
@@ -217,7 +219,7 @@ func (c *controller) next() State {
 	return c.regulated()
 }
 
-// regulated is the state of a limit that follows the delay.
+// regulated returns the state of a limit that follows the delay.
 func (c *controller) regulated() State {
 	switch {
 	case c.long > 0:
@@ -228,7 +230,7 @@ func (c *controller) regulated() State {
 	return Cruise
 }
 
-// dips begins a dip, goes on with it or ends it.
+// dips starts a dip, continues it, or ends it.
 func (c *controller) dips() State {
 	c.dip.samples++
 	if c.dip.samples > dipSettle {
@@ -245,7 +247,7 @@ func (c *controller) dips() State {
 	return c.regulated()
 }
 
-// count counts what the sample found. Least is the target that the highest estimate has.
+// count updates the streaks. least is the target for the highest estimate.
 func (c *controller) count(target, least time.Duration) {
 	if c.state == Unlimited {
 		c.sending = c.rate
@@ -262,7 +264,7 @@ func (c *controller) count(target, least time.Duration) {
 	c.short = next(c.short, c.limited && short)
 }
 
-// next is the length of a streak after one more sample.
+// next returns the length of a streak after one more sample.
 func next(streak int, goesOn bool) int {
 	if goesOn {
 		return streak + 1
@@ -270,7 +272,7 @@ func next(streak int, goesOn bool) int {
 	return 0
 }
 
-// measure finds what the path carries, as far as the sample tells.
+// measure updates what the path can carry, as far as the sample shows it.
 func (c *controller) measure(last sampled, target time.Duration) {
 	queue := c.delay > target/2 && last.delay > target/2
 	switch {
@@ -288,9 +290,9 @@ func (c *controller) measure(last sampled, target time.Duration) {
 	c.usually += (c.delay - c.usually) / usualWeight
 }
 
-// follow has the estimate follow what came out of the queue: what went in and did not make it longer. A sample shows the
-// queue of a round trip ago, which is what was sent until the sample before. Where no writer had to wait, little went in
-// for want of more, and the estimate only rises.
+// follow moves the estimate towards what left the queue, which is what was sent and did not make it longer. A sample
+// shows the queue of a round trip ago, so this is what was sent until the previous sample. If no writer had to wait,
+// little was sent because there was little to send, and the estimate only rises.
 func (c *controller) follow(last sampled) {
 	out := last.rate / max(0.5, 1+float64(c.delay-last.delay)/float64(last.over))
 	if last.limited || out > c.carries {
@@ -298,7 +300,7 @@ func (c *controller) follow(last sampled) {
 	}
 }
 
-// inVain reports whether the sender holds back and the queue stays all the same.
+// inVain reports whether the queue stays although the sender holds back.
 func (c *controller) inVain(target time.Duration) bool {
 	settled := c.above > settleSamples
 	atTarget := c.delay <= target
@@ -312,7 +314,7 @@ func (c *controller) inVain(target time.Duration) bool {
 	return settled && c.above > drainTries && max(c.carries, c.sending) < vainShare*c.settled
 }
 
-// share is the share of the estimate that may be sent: more below the target, less above it.
+// share returns the share of the estimate that may be sent: more if the delay is below the target, less if it is above.
 func (c *controller) share(target time.Duration) float64 {
 	share := 1 + float64(target-c.delay)/float64(2*c.rtt) - drainMore*float64(max(0, c.long-drainPatience))
 	return min(max(share, shareLeast), shareMost)
@@ -320,7 +322,7 @@ func (c *controller) share(target time.Duration) float64 {
 
 func atLeast(bytesPerSecond float64) rate.Limit { return rate.Limit(max(bytesPerSecond, rateLeast)) }
 
-// unlimit ends the limit, and forgets what it was made of.
+// unlimit removes the limit and forgets what it was computed from.
 func (c *controller) unlimit(s State) {
 	c.state, c.limit = s, rate.Inf
 	c.streaks, c.estimate, c.dip = streaks{}, estimate{}, dip{}

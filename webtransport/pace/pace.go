@@ -39,6 +39,11 @@
 //	all but Yield  Unlimited        there was no sample for 10 s, or the path turns out to be shorter than 1 ms
 //
 // docs/pacing.md has the reasons and the evidence.
+//
+// # Locks
+//
+// There is one, Pacer.mu, which guards the controller. It is held while path is called. A writer that waits for the
+// limiter holds the place in Pacer.turn instead, so that writers wait one after the other.
 package pace
 
 import (
@@ -49,32 +54,32 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// Chunk is how much of a write goes out at once, in bytes. The queue that a pacer aims at holds at least one.
+// Chunk is how many bytes of a write are sent at once. The queue that a pacer aims at holds at least one chunk.
 const Chunk = 16 << 10
 
-// Path is what a carrier knows of its path. The zero value is a path that is not known, and not limited.
+// Path is what a carrier knows of its path. The zero value is an unknown path, which is not limited.
 type Path struct {
-	RTT, MinRTT time.Duration // smoothed and least round trip; 0: not known
-	Sent        uint64        // bytes of the whole connection that went into the network
+	RTT, MinRTT time.Duration // smoothed and least round trip; 0: unknown
+	Sent        uint64        // bytes that the whole connection has sent
 }
 
 // Pacer limits the rate of a session's bulk writes. A nil Pacer limits nothing. It is safe for concurrent use.
 type Pacer struct {
 	path    func() Path
-	turn    chan struct{} // held by the writer that waits for the limiter
-	limiter *rate.Limiter // of all the session's bulk, in bytes a second
+	turn    chan struct{} // has a value while a writer waits for the limiter
+	limiter *rate.Limiter // of all bulk writes of the session, in bytes per second
 
 	mu     sync.Mutex // guards what follows; path is called with it held
 	c      controller
 	waited bool // a writer waited since the last sample
 }
 
-// New makes a pacer for a path that is read by calling path, never from two goroutines at once.
+// New returns a pacer for a path. It reads the path by calling path, never from two goroutines at once.
 func New(path func() Path) *Pacer {
 	return &Pacer{path: path, turn: make(chan struct{}, 1), limiter: rate.NewLimiter(rate.Inf, 2*Chunk), c: controller{limit: rate.Inf}}
 }
 
-// State gives the state that the last sample led to.
+// State returns the state that the last sample led to.
 func (p *Pacer) State() State {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -90,7 +95,8 @@ func (p *Pacer) Wait(ctx context.Context, n int) (waited time.Duration) {
 	if p.limiter.Limit() == rate.Inf {
 		return 0
 	}
-	// One at a time: a reservation keeps the rate that it was made at, so that the others' would not follow the limit.
+	// Writers wait one at a time. A reservation keeps the rate at which it was made, so several of them would not follow
+	// the limit.
 	begin := time.Now()
 	select {
 	case p.turn <- struct{}{}:
@@ -106,11 +112,11 @@ func (p *Pacer) Wait(ctx context.Context, n int) (waited time.Duration) {
 	return waited
 }
 
-// sample reads the path and sets the limit, if a sample is due.
+// sample reads the path and sets the limit if a sample is due.
 func (p *Pacer) sample(now time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if now.Sub(p.c.at) < sampleEvery { // reading a path may be a system call
+	if now.Sub(p.c.at) < sampleEvery { // reading the path may take a system call
 		return
 	}
 	if !p.c.sample(now, p.path(), p.waited) {
@@ -122,8 +128,8 @@ func (p *Pacer) sample(now time.Time) {
 	}
 }
 
-// Wait waits until the limiter lets n bytes move, which may be more than its burst. What it lets through early, because
-// ctx ended, must go nowhere. A nil limiter lets everything through.
+// Wait waits until the limiter lets n bytes pass, which may be more than its burst. If ctx ends first, it returns early,
+// and the caller must not write the bytes. A nil limiter lets everything pass.
 func Wait(ctx context.Context, l *rate.Limiter, n int) (waited time.Duration) {
 	if l == nil {
 		return 0

@@ -2,7 +2,7 @@ package pace
 
 import "fmt"
 
-// State is what a pacer is doing. The package's comment has each state's duty and the transitions.
+// State is what a pacer is doing. The package comment describes the states and the transitions.
 type State int
 
 const (

@@ -1,16 +1,17 @@
 package qmux
 
-// window is the credit that this side gives a peer, for a stream or the connection: positions in bytes from the start.
+// window is the credit that this side gives the peer for a stream or for the connection. Its positions are in bytes from
+// the start.
 type window struct {
 	size     uint64 // how far the peer may be ahead of the reader
-	limit    uint64 // granted: where the peer has to stop
-	received uint64 // reached by the peer
-	consumed uint64 // read by the application, or discarded
+	limit    uint64 // how far the peer may send
+	received uint64 // how far the peer has sent
+	consumed uint64 // how far the application has read or discarded
 }
 
 func newWindow(size uint64) window { return window{size: size, limit: size} }
 
-// receive takes n more bytes; false means that the peer sent past its limit.
+// receive counts n received bytes. It returns false if the peer exceeded its limit.
 func (w *window) receive(n uint64) bool {
 	if w.received+n > w.limit {
 		return false
@@ -19,27 +20,28 @@ func (w *window) receive(n uint64) bool {
 	return true
 }
 
-// consume frees n bytes and reports whether a new limit is due: when no more than half of the window is left to the
-// peer. More often would cost a frame a read, less often would let it run dry.
+// consume frees n bytes. It reports whether a new limit is due, which is the case when at most half of the window is left
+// to the peer. If it were due earlier, each read would cost a frame; if later, the peer would run out of credit.
 func (w *window) consume(n uint64) (due bool) {
 	w.consumed += n
 	return w.limit <= w.consumed+w.size/2
 }
 
-// grant moves the limit a window ahead of the reader.
+// grant sets the limit to one window ahead of the reader.
 func (w *window) grant() uint64 {
 	w.limit = w.consumed + w.size
 	return w.limit
 }
 
-// credit is what the peer gives this side.
+// credit is the credit that the peer gives this side.
 type credit struct {
 	used, limit uint64
 }
 
 func (c *credit) left() uint64 { return c.limit - c.used }
 
-// raise takes a new limit and reports whether it is one: limits only grow, older ones are ignored (RFC 9000, 4.1).
+// raise sets a new limit and reports whether it is greater. Smaller ones are ignored, because they are older (RFC 9000,
+// section 4.1).
 func (c *credit) raise(limit uint64) bool {
 	if limit <= c.limit {
 		return false

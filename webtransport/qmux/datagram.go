@@ -6,15 +6,15 @@ import (
 	"sync"
 )
 
-// datagrams are those that wait, DatagramQueue in each direction at most. Guarded by Session.mu.
+// datagrams holds the datagrams that wait, at most DatagramQueue in each direction. Session.mu guards it.
 type datagrams struct {
-	outbox  [][]byte // when full, the oldest gives way: the latest is what counts
-	inbox   [][]byte // when full, the newest is dropped
+	outbox  [][]byte // if full, the oldest is dropped, because the latest matters most
+	inbox   [][]byte // if full, the newest is dropped
 	arrived sync.Cond
 	dropped uint64
 }
 
-// queueDatagram queues a copy of b for the peer, in a queue of that length.
+// queueDatagram queues a copy of b for the peer, in a queue of at most that length.
 func (d *datagrams) queueDatagram(b []byte, queue int) {
 	if len(d.outbox) == queue {
 		d.outbox = append(d.outbox[:0], d.outbox[1:]...)
@@ -23,15 +23,15 @@ func (d *datagrams) queueDatagram(b []byte, queue int) {
 	d.outbox = append(d.outbox, bytes.Clone(b))
 }
 
-// limitDatagrams drops what was queued before it was known that the peer does not take it: what is longer than limit, or all
-// if that is negative.
+// limitDatagrams drops datagrams that were queued before it was known what the peer accepts: those longer than limit, or
+// all if that is negative.
 func (d *datagrams) limitDatagrams(limit int) {
 	before := len(d.outbox)
 	d.outbox = slices.DeleteFunc(d.outbox, func(b []byte) bool { return len(b) > limit })
 	d.dropped += uint64(before - len(d.outbox))
 }
 
-// appendDatagrams appends those that fit; full means that the next one needs a record of its own.
+// appendDatagrams appends the datagrams that fit. full reports that the next one needs another record.
 func (d *datagrams) appendDatagrams(record []byte, limit int) (_ []byte, full bool) {
 	for len(d.outbox) > 0 {
 		f := frame{typ: typeDatagramLen, data: d.outbox[0]}
@@ -61,7 +61,7 @@ func (d *datagrams) takeDatagram(f *frame, size int, cfg *Config) error {
 	return nil
 }
 
-// shift takes the first of a queue, and lets go of the memory of one that is empty.
+// shift removes the first datagram of a queue. It releases the memory of a queue that becomes empty.
 func shift(queue *[][]byte) []byte {
 	q := *queue
 	b := q[0]

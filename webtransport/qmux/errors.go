@@ -7,16 +7,17 @@ import (
 	"unicode/utf8"
 )
 
-// ErrIdleTimeout is why a session ended on which nothing was heard for the idle timeout.
+// ErrIdleTimeout ends a session that received nothing for the idle timeout.
 var ErrIdleTimeout = errors.New("qmux: the peer fell silent (idle timeout)")
 
 // ErrDatagramTooLarge is returned for a datagram larger than MaxDatagramSize.
 var ErrDatagramTooLarge = errors.New("qmux: datagram larger than the peer takes")
 
-// errNotTold is returned by Close when the connection did not take its last frame.
+// errNotTold is returned by Close if the last frame could not be written to the connection.
 var errNotTold = errors.New("qmux: closed, but the peer could not be told")
 
-// CloseError is why a session ended: one side called Close. Code and Reason are what it gave; Remote tells which side.
+// CloseError is the error of a session that one side closed, with the Code and Reason that it gave. Remote reports
+// whether that was the peer.
 type CloseError struct {
 	Code   uint32
 	Reason string
@@ -37,7 +38,7 @@ func (e *CloseError) Is(target error) bool {
 	return ok && *t == *e
 }
 
-// StreamError is why a stream ended early: one side cancelled it with Code.
+// StreamError is the error of a stream that one side canceled with Code.
 type StreamError struct {
 	Code   uint32
 	Remote bool
@@ -81,8 +82,9 @@ func (c TransportCode) String() string {
 	return fmt.Sprintf("transport error %#x", uint64(c))
 }
 
-// TransportError is why a session ended: one side broke the protocol and the other said so (CONNECTION_CLOSE). Frame is
-// the type of the frame at fault, 0 where none is. Remote means that the peer found the fault, with this side.
+// TransportError is the error of a session in which one side broke the protocol and the other one reported that
+// (CONNECTION_CLOSE). Frame is the type of the offending frame, or 0 if there is none. Remote means that the peer
+// reported this side.
 type TransportError struct {
 	Code   TransportCode
 	Frame  uint64
@@ -101,12 +103,12 @@ func side(remote bool) string {
 	return "by this side"
 }
 
-// fault is a peer's breach of the protocol in a frame of type typ.
+// fault returns the error for a frame of type typ with which the peer broke the protocol.
 func fault(code TransportCode, typ uint64, format string, args ...any) error {
 	return &TransportError{Code: code, Frame: typ, Reason: fmt.Sprintf(format, args...)}
 }
 
-// cutReason makes a reason valid UTF-8 of at most MaxCloseReason bytes.
+// cutReason turns a reason into valid UTF-8 of at most MaxCloseReason bytes.
 func cutReason(reason string) string {
 	if len(reason) > MaxCloseReason {
 		n := MaxCloseReason
@@ -118,5 +120,5 @@ func cutReason(reason string) string {
 	return strings.ToValidUTF8(reason, "")
 }
 
-// errNoDatagrams is returned when the peer takes no datagrams at all.
+// errNoDatagrams is returned if the peer accepts no datagrams at all.
 var errNoDatagrams = errors.New("qmux: the peer takes no datagrams")

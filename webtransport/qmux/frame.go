@@ -33,14 +33,14 @@ const (
 	streamOff = 0x04
 )
 
-// frame is any frame; its type says which fields it has. A field that the type lacks is zero.
+// frame is a frame of any type. The type says which fields it has; the others are zero.
 type frame struct {
 	typ      uint64
 	id       uint64 // of a stream
 	code     uint64 // an error code
-	value    uint64 // an offset, final size, limit, sequence number, or the type of a frame at fault
-	reliable uint64 // RESET_STREAM_AT: bytes that are delivered all the same
-	data     []byte // a payload or a reason; parsed, it aliases the record
+	value    uint64 // an offset, final size, limit, sequence number, or the type of the offending frame
+	reliable uint64 // RESET_STREAM_AT: bytes that are delivered in spite of the reset
+	data     []byte // a payload or a reason; in a parsed frame it aliases the record
 }
 
 // A frame's layout names its fields in order: i(d), c(ode), v(alue), r(eliable), d(ata after its length), and e, data
@@ -94,7 +94,7 @@ func (f *frame) integer(field rune) *uint64 {
 	return &f.value
 }
 
-// parseFrame reads the first frame of a record. It allocates nothing.
+// parseFrame parses the first frame of a record. It does not allocate.
 func parseFrame(b []byte) (f frame, rest []byte, err error) {
 	typ, rest, ok := parseVarint(b)
 	if !ok {
@@ -130,10 +130,11 @@ func (f *frame) parseField(field rune, b []byte) (rest []byte, ok bool) {
 	return b, ok
 }
 
-// maxStreamCount bounds a number of streams: beyond it their ids are no varints (RFC 9000, section 19.11).
+// maxStreamCount bounds a number of streams. The ids of more streams would not fit into varints (RFC 9000, section
+// 19.11).
 const maxStreamCount = 1 << 60
 
-// check refuses values that no frame of its type may carry.
+// check returns an error for values that frames of a type must not have.
 func (f *frame) check() error {
 	switch f.typ {
 	case typeMaxStreamsBidi, typeMaxStreamsUni, typeStreamsBlockedBi, typeStreamsBlockedUni:
@@ -154,7 +155,7 @@ func (f *frame) check() error {
 
 func (f *frame) isStream() bool { return f.typ&^7 == typeStream }
 
-// appendStreamHeader appends a STREAM frame up to its data, with offset and length.
+// appendStreamHeader appends a STREAM frame with offset and length, up to its data.
 func appendStreamHeader(b []byte, id, offset uint64, n int, fin bool) []byte {
 	typ := byte(typeStream | streamOff | streamLen)
 	if fin {
@@ -166,8 +167,8 @@ func appendStreamHeader(b []byte, id, offset uint64, n int, fin bool) []byte {
 	return appendVarint(b, uint64(n))
 }
 
-// retain gives bytes of a record that may be kept. They are copied unless they are the larger part of the record: else
-// a few bytes that nobody reads would hold all of it.
+// retain returns bytes of a record that can be kept after it was handled. It copies them unless they are the larger part
+// of the record, because otherwise a few bytes that nobody reads would hold the memory of the whole record.
 func retain(data []byte, size int) []byte {
 	if 2*len(data) > size {
 		return data[:len(data):len(data)]

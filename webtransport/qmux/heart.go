@@ -2,35 +2,35 @@ package qmux
 
 import "time"
 
-// heart keeps a session alive, measures its round trip and notices when the peer is gone. Guarded by Session.mu.
+// heart keeps a session alive, measures its round trip and detects that the peer is gone. Session.mu guards it.
 type heart struct {
 	timer    *time.Timer // for the sooner of the next ping and the idle deadline
 	idle     time.Duration
 	interval time.Duration // between pings; 0: none
 	nextPing time.Time
-	// active is the last sign of life: a record from the peer, or the first one sent after it. Later ones sent do not
-	// count, else this side's own pings would keep a dead peer alive (RFC 9000, section 10.1).
+	// active is the last sign of life: a record from the peer, or the first record sent after it. Records sent later do
+	// not count, because otherwise this side's own pings would keep a dead peer alive (RFC 9000, section 10.1).
 	active       time.Time
 	sentSinceGot bool
 
-	pings    uint64 // sent so far; the next one's sequence
+	pings    uint64 // number of pings sent, which is the sequence of the next one
 	pingSent time.Time
-	pingOpen bool // the latest ping awaits its answer
+	pingOpen bool // the latest ping was not answered yet
 	rtt      time.Duration
 
-	pong uint64 // the sequence to answer, when duePong is set
+	pong uint64 // the sequence to answer if duePong is set
 	got  uint64 // one more than the highest sequence that the peer sent
 }
 
 // startHeart starts the timer, which calls beat.
 func (h *heart) startHeart(idle time.Duration, beat func()) {
 	h.active = time.Now()
-	h.idle, h.interval = idle, 0 // pings wait for the peer's parameters
+	h.idle, h.interval = idle, 0 // pings are sent once the peer's parameters are known
 	h.timer = time.AfterFunc(time.Hour, beat)
 	h.rearm(h.active)
 }
 
-// meet applies the peer's idle timeout. The first ping goes out now, and the next one after the interval.
+// meet applies the idle timeout of the peer. The first ping is sent at once and the next one after the interval.
 func (h *heart) meet(peer *params, cfg *Config) {
 	if theirs := time.Duration(min(peer.maxIdleTimeout, 1<<40)) * time.Millisecond; theirs > 0 {
 		h.idle = theirs
@@ -47,10 +47,10 @@ func (h *heart) meet(peer *params, cfg *Config) {
 	h.rearm(now)
 }
 
-// silent reports whether the peer has given no sign of life for the idle timeout.
+// silent reports whether the peer gave no sign of life for the idle timeout.
 func (h *heart) silent(now time.Time) bool { return h.idle > 0 && now.Sub(h.active) >= h.idle }
 
-// takeTurn reports whether it is time for a ping, and sets the time of the next one.
+// takeTurn reports whether it is time for a ping, and if so sets the time of the next one.
 func (h *heart) takeTurn(now time.Time) bool {
 	if h.interval <= 0 || now.Before(h.nextPing) {
 		return false
@@ -59,7 +59,7 @@ func (h *heart) takeTurn(now time.Time) bool {
 	return true
 }
 
-// rearm sets the timer. A sign of life does not move it: it finds out when it fires.
+// rearm sets the timer. A sign of life does not move the timer: it notices when it fires.
 func (h *heart) rearm(now time.Time) {
 	next := now.Add(time.Hour)
 	if h.idle > 0 {
@@ -79,14 +79,14 @@ func (h *heart) spoke() {
 	}
 }
 
-// ping gives the next ping's sequence.
+// ping returns the sequence of the next ping.
 func (h *heart) ping() uint64 {
 	h.pings++
 	h.pingSent, h.pingOpen = time.Now(), true
 	return h.pings - 1
 }
 
-// gotPong takes a round trip if it answers the latest ping.
+// gotPong measures the round trip if the reply is to the latest ping.
 func (h *heart) gotPong(seq uint64) error {
 	if seq >= h.pings {
 		return fault(ProtocolViolation, typePong, "an answer to ping %d, which was not sent", seq)
@@ -99,6 +99,6 @@ func (h *heart) gotPong(seq uint64) error {
 	if h.rtt == 0 {
 		h.rtt = sample
 	}
-	h.rtt += (sample - h.rtt) / 8 // the weight of RFC 9002, section 5.3
+	h.rtt += (sample - h.rtt) / 8 // weight as in RFC 9002, section 5.3
 	return nil
 }

@@ -11,8 +11,8 @@ type params struct {
 	bidiRemoteWindow              uint64 // of streams that the receiver opens
 	uniWindow                     uint64
 	maxStreamsBidi, maxStreamsUni uint64
-	maxDatagramFrame, maxRecord   uint64 // bytes; a datagram's with its header, 0: none taken
-	resetStreamAt                 bool   // RESET_STREAM_AT is taken
+	maxDatagramFrame, maxRecord   uint64 // bytes; of a datagram with its header, 0: none is accepted
+	resetStreamAt                 bool   // RESET_STREAM_AT is accepted
 }
 
 const (
@@ -25,7 +25,7 @@ type integerParam struct {
 	value *uint64
 }
 
-// integers lists the parameters that are one varint, in the order in which they are sent.
+// integers returns the parameters that are a single varint, in the order in which they are sent.
 func (p *params) integers() [9]integerParam {
 	return [9]integerParam{
 		{0x01, &p.maxIdleTimeout}, {0x04, &p.maxData}, {0x05, &p.bidiLocalWindow}, {0x06, &p.bidiRemoteWindow},
@@ -34,7 +34,7 @@ func (p *params) integers() [9]integerParam {
 	}
 }
 
-// append appends the parameters; zeros are the defaults and left out.
+// append appends the parameters. Zero values are the defaults and are left out.
 func (p *params) append(b []byte) []byte {
 	for _, i := range p.integers() {
 		if *i.value != 0 {
@@ -49,7 +49,7 @@ func (p *params) append(b []byte) []byte {
 	return b
 }
 
-// frame gives the frame that opens a session.
+// frame returns the frame that starts a session.
 func (p *params) frame() *frame { return &frame{typ: typeParams, data: p.append(nil)} }
 
 func parseParams(b []byte) (p params, err error) {
@@ -72,7 +72,7 @@ func parseParams(b []byte) (p params, err error) {
 	return p, p.check()
 }
 
-// set takes one parameter. Unknown ones are ignored and may repeat; those known are recorded in seen.
+// set handles one parameter. Unknown parameters are ignored and may repeat. Known ones are recorded in seen.
 func (p *params) set(id uint64, value []byte, seen map[uint64]bool) error {
 	if forbiddenParam(id) {
 		return badParam("parameter %#x does not belong to QMux", id)
@@ -109,7 +109,7 @@ func (p *params) field(id uint64) *uint64 {
 	return nil
 }
 
-// forbiddenParam names those parameters of RFC 9000 that only make sense with packets (draft, section 5.1).
+// forbiddenParam reports the parameters of RFC 9000 that make sense only with packets (draft, section 5.1).
 func forbiddenParam(id uint64) bool {
 	return id == 0x00 || id == 0x02 || id == 0x03 || 0x0a <= id && id <= 0x10
 }
@@ -128,7 +128,7 @@ func badParam(format string, args ...any) error {
 	return fault(TransportParameterError, typeParams, format, args...)
 }
 
-// params are what this side declares. Unidirectional streams are not taken, so they get no credit.
+// params returns what this side declares. It accepts no unidirectional streams, so it gives no credit for them.
 func (c Config) params() params {
 	return params{
 		maxIdleTimeout:   uint64(c.IdleTimeout / time.Millisecond),

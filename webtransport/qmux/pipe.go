@@ -8,11 +8,11 @@ import (
 	"sync"
 )
 
-// pipeDepth bounds the messages on the way in each direction of a Pipe; a writer waits while it is full.
+// pipeDepth bounds the messages under way in each direction of a Pipe. A writer waits while it is reached.
 const pipeDepth = 4
 
-// Pipe gives the two ends of a connection in memory. What was written before an end closed can still be read at the
-// other, which then gets io.EOF.
+// Pipe returns the two ends of a connection in memory. What was written before one end was closed can still be read at
+// the other end, which then returns io.EOF.
 func Pipe() (Conn, Conn) {
 	ab, ba := make(chan []byte, pipeDepth), make(chan []byte, pipeDepth)
 	a := &pipeEnd{in: ba, out: ab, closed: make(chan struct{})}

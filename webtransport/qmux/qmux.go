@@ -32,20 +32,26 @@
 //
 // # Flow
 //
-// Each side's first frame is its transport parameters; nothing that spends the peer's credit goes out before the
-// peer's have come. A stream exists for the peer from its first frame on. A side grants credit for a stream, for the
-// connection and for the number of streams, and grants more as the application reads and closes, never as bytes
-// arrive: what a peer can make this side hold is bounded by the windows, [Config].MaxStreams and
-// [Config].DatagramQueue. Control frames are not queued at all: what is due is a flag on the session or on the stream,
+// Each side's first frame is its transport parameters. A side sends nothing that needs the peer's credit before it has
+// received those of the peer. For the peer, a stream exists from its first frame on. A side grants credit for a stream,
+// for the connection and for the number of streams, and grants more when the application reads and closes streams, not
+// when bytes arrive. So what a peer can make this side store is bounded by the windows, [Config].MaxStreams and
+// [Config].DatagramQueue. Control frames are not queued at all: each is a flag on the session or on the stream, and is
 // written with its latest value when the connection takes the next record. So a peer that does not read costs nothing
 // beyond its streams.
 //
-// A session has two goroutines. One reads: it takes a record, applies its frames and wakes who waits. The other
-// writes: when the connection takes a record, it fills one with control frames, then datagrams, then stream data by
-// class, streams of one class taking turns. Nothing is delayed to fill a record.
+// A session has two goroutines. The reader takes a record from the connection, applies its frames and wakes those who
+// wait. The writer fills a record whenever the connection can take one: with control frames first, then datagrams, then
+// stream data by class, where streams of the same class take turns. Nothing is delayed to fill a record.
 //
-// A side ends the session with APPLICATION_CLOSE (its application closed it), CONNECTION_CLOSE (the peer broke the
-// protocol) or by silence (idle timeout). There is no draining: the receiver of either frame closes the connection.
+// A side ends the session with APPLICATION_CLOSE if its application closed it, with CONNECTION_CLOSE if the peer broke
+// the protocol, or without a frame after the idle timeout. There is no draining: whoever receives one of the frames
+// closes the connection.
+//
+// # Locks
+//
+// There is one, Session.mu. It guards the session, its streams and everything that is reached from them, and the
+// conditions that their methods wait on use it. It is never held while the connection is read, written or closed.
 package qmux
 
 import (
@@ -58,54 +64,55 @@ import (
 
 // Conn carries whole binary messages, in order and reliably. One goroutine reads and another writes.
 type Conn interface {
-	// ReadMessage gives the next message; the slice is the caller's.
+	// ReadMessage returns the next message. The caller owns the slice.
 	ReadMessage(ctx context.Context) ([]byte, error)
-	// WriteMessage sends a message and keeps nothing of b.
+	// WriteMessage sends a message. It must not retain b.
 	WriteMessage(ctx context.Context, b []byte) error
 	// Close ends the connection at once and unblocks both.
 	Close() error
 }
 
-// Version is a draft of the protocol, agreed on beforehand (by the WebSocket subprotocol).
+// Version is a draft of the protocol. The two sides must agree on it beforehand, for example by the WebSocket
+// subprotocol.
 type Version uint8
 
 const (
-	// Draft02 is draft-ietf-quic-qmux-02, which knows RESET_STREAM_AT and wants ping sequences to increase.
+	// Draft02 is draft-ietf-quic-qmux-02, which has RESET_STREAM_AT and requires that the sequences of pings increase.
 	Draft02 Version = iota
 	// Draft01 is draft-ietf-quic-qmux-01.
 	Draft01
 )
 
 const (
-	// MinRecord is the smallest max_record_size there is, and the default, in bytes.
+	// MinRecord is the least max_record_size, in bytes. It is also the default.
 	MinRecord = 16382
-	// CloseTimeout bounds the wait for a peer that was told of a close and does not go.
+	// CloseTimeout bounds how long to wait for a peer to hang up after a close.
 	CloseTimeout = time.Second
 	// MaxCloseReason bounds a close reason, in bytes of UTF-8. Longer ones are cut.
 	MaxCloseReason = 1024
-	// SendBuffer bounds the bytes that a stream's Write takes ahead of the writer. A larger Write waits and is sent
-	// from the caller's slice.
+	// SendBuffer bounds how many bytes a stream's Write copies ahead of the writer. A larger Write waits, and the rest is
+	// sent from the caller's slice.
 	SendBuffer = 4 << 10
 )
 
 // Config configures a session. Its zero value works; a zero field means its default.
 type Config struct {
 	StreamWindow uint64 // bytes that a peer may send on a stream ahead of its reader; default 256 KiB
-	// ConnWindow is the same for all streams together; default 4 MiB. Streams that nobody reads can use it up and
-	// stall the others, so it bounds memory and is many times StreamWindow.
+	// ConnWindow is the same for all streams together; default 4 MiB. Streams that nobody reads can use it up and stall
+	// the others, so it should be many times StreamWindow. It bounds the memory of a session.
 	ConnWindow uint64
 	MaxStreams uint64 // streams that the peer may have open at once; default 1000
-	// IdleTimeout ends a session on which nothing was heard for so long; default 30 s, negative: never. The peer's
-	// own counts too, the shorter holds.
+	// IdleTimeout ends a session that received nothing for so long; default 30 s, negative: never. The peer's own timeout
+	// applies too, if it is shorter.
 	IdleTimeout time.Duration
-	// KeepAlive is the interval of QX_PING; default 10 s, negative: none. Where the idle timeout is less than three
-	// times as long, a third of it holds.
+	// KeepAlive is the interval between QX_PING frames; default 10 s, negative: none. It is at most a third of the idle
+	// timeout.
 	KeepAlive time.Duration
 	MaxRecord int // bytes in a record, both ways; default and least MinRecord
-	// MaxDatagram is the largest DATAGRAM frame this side takes, in bytes with its header of up to 3; default 4096,
-	// negative: datagrams are not taken.
+	// MaxDatagram is the largest DATAGRAM frame that this side accepts, in bytes with its header of up to 3; default
+	// 4096, negative: none is accepted.
 	MaxDatagram   int
-	DatagramQueue int     // datagrams that wait, in each direction; default 128
+	DatagramQueue int     // most datagrams that wait in each direction; default 128
 	Version       Version // default Draft02
 	Logger        *slog.Logger
 }
@@ -125,5 +132,5 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
-// maxWindow keeps a limit, which is what was consumed plus a window, within a varint.
+// maxWindow bounds windows so that a limit, which is a window plus what was consumed, fits into a varint.
 const maxWindow = 1 << 40

@@ -6,8 +6,8 @@ import (
 	"fmt"
 )
 
-// read is the reader: it applies the peer's records until the connection ends. After this side has ended the session
-// it goes on, to notice when the peer hangs up.
+// read is the reader. It applies the peer's records until the connection ends. It continues after this side has ended the
+// session, to notice when the peer hangs up.
 func (s *Session) read() {
 	for {
 		record, err := s.conn.ReadMessage(context.Background())
@@ -35,7 +35,7 @@ func (s *Session) read() {
 	}
 }
 
-// take applies a record and ends the session if the peer broke the protocol.
+// take applies a record. It ends the session if the peer broke the protocol.
 func (s *Session) take(record []byte) {
 	s.received += uint64(len(record))
 	s.heard()
@@ -46,7 +46,7 @@ func (s *Session) take(record []byte) {
 	}
 }
 
-// frame tells the peer of its fault (RFC 9000, section 19.19).
+// frame returns the frame that reports a fault to the peer (RFC 9000, section 19.19).
 func (e *TransportError) frame() *frame {
 	return &frame{typ: typeConnectionClose, code: uint64(e.Code), value: e.Frame, data: []byte(e.Reason)}
 }
@@ -68,7 +68,7 @@ func (s *Session) takeFrames(record []byte) error {
 	return nil
 }
 
-// takeFrame applies one frame; size is what its record takes in memory.
+// takeFrame applies one frame. size is the memory that its record takes.
 func (s *Session) takeFrame(f *frame, size int) error {
 	if f.typ == typePadding {
 		return nil
@@ -119,8 +119,8 @@ func (s *Session) takeParams(f *frame) (err error) {
 	return nil
 }
 
-// gotPing notes a ping to answer. Only the highest is answered when several wait, as the draft allows (section 4.3): so
-// pings cannot pile up at a peer that does not read.
+// gotPing records a ping to be answered. If several wait, only the one with the highest sequence is answered, as the
+// draft allows (section 4.3), so that replies can't pile up for a peer that does not read.
 func (s *Session) gotPing(seq uint64) error {
 	if s.cfg.Version == Draft02 && seq < s.got {
 		return fault(ProtocolViolation, typePing, "ping %d comes after ping %d", seq, s.got-1)
@@ -141,7 +141,7 @@ func (s *Session) takeMaxData(limit uint64) {
 	}
 }
 
-// closeCause makes an error of the peer's last frame. Codes are truncated to 32 bits, as the W3C's API does.
+// closeCause returns the error for the peer's last frame. It truncates codes to 32 bits, as the W3C's API does.
 func closeCause(f *frame) error {
 	reason := cutReason(string(f.data))
 	if f.typ == typeApplicationClose {
@@ -165,7 +165,7 @@ func closes(record []byte) bool {
 func (s *Session) takeStreamFrame(f *frame, size int) error {
 	switch f.typ {
 	case typeDataBlocked, typeStreamsBlockedBi, typeStreamsBlockedUni, typeMaxStreamsUni:
-		return nil // the first three only tell; the last grants what this side never uses
+		return nil // the first three are informational; the last grants what this side never uses
 	case typeResetStreamAt:
 		if !s.ours.resetStreamAt {
 			return fault(ProtocolViolation, f.typ, "RESET_STREAM_AT was not negotiated")
@@ -195,8 +195,8 @@ func (s *Session) takeStreamFrame(f *frame, size int) error {
 	return err
 }
 
-// takeLate takes a frame of a stream that is over. It is ignored, but its bytes count on the connection: peers exist
-// that go on sending for a moment after their RESET_STREAM (@moq/qmux 0.3.3 does when a write waits for credit).
+// takeLate handles a frame of a stream that has ended. It ignores the frame but counts its bytes on the connection. Some
+// peers continue to send for a moment after their RESET_STREAM: @moq/qmux 0.3.3 does if a write waits for credit.
 func (s *Session) takeLate(f *frame) error {
 	if !f.isStream() {
 		return nil
@@ -209,7 +209,7 @@ func (s *Session) takeLate(f *frame) error {
 	return nil
 }
 
-// consumed returns n bytes of the connection's credit.
+// consumed gives credit of the connection for n bytes back to the peer.
 func (s *Session) consumed(n uint64) {
 	if s.in.consume(n) && n > 0 {
 		s.due |= dueMaxData
@@ -217,7 +217,8 @@ func (s *Session) consumed(n uint64) {
 	}
 }
 
-// streamFor finds the stream of a frame and opens it if the peer may; nil means that the stream is over.
+// streamFor returns the stream of a frame, which it opens if the peer may do that. It returns nil if the stream has
+// ended.
 func (s *Session) streamFor(f *frame) (*Stream, error) {
 	if st := s.streams[f.id]; st != nil {
 		return st, nil
@@ -242,9 +243,9 @@ func (s *Session) streamFor(f *frame) (*Stream, error) {
 	return st, nil
 }
 
-// openPeer notes the first frame of a peer's stream; false means that it was there before. A stream opens those below
-// it (RFC 9000, section 3.2), but they are accepted when they send: a peer that sends by priority may start with the
-// later one.
+// openPeer records the first frame of a stream of the peer. It returns false if there was one before. A stream opens
+// those with lower ids too (RFC 9000, section 3.2), but they are accepted only when they send, because a peer that sends
+// by priority may start with the later stream.
 func (s *Session) openPeer(index uint64) bool {
 	if index < s.nextPeer {
 		_, hole := s.holes[index]

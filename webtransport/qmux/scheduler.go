@@ -7,7 +7,7 @@ import (
 	"sync"
 )
 
-// due is a set of control frames of the session that the next record carries.
+// due is the set of session-wide control frames that the next record carries.
 type due uint8
 
 const (
@@ -18,32 +18,32 @@ const (
 	dueMaxStreams
 )
 
-// scheduler is what the writer has to do. Nothing in it grows with what a peer sends: due is a set, control and the
-// queues hold each open stream once at most. Guarded by Session.mu.
+// scheduler is what the writer has to send. A peer can't make it grow: due is a set, and control and the queues have each
+// open stream at most once. Session.mu guards it.
 type scheduler struct {
-	work    sync.Cond // there may be something to write, or gone was set
+	work    sync.Cond // signaled when there may be something to write or gone was set
 	due     due
-	control []*Stream   // with a control frame due
-	ready   streamQueue // with bytes to send and credit of their own
-	starved streamQueue // as ready, while the connection's credit is used up
+	control []*Stream   // streams with a control frame due
+	ready   streamQueue // streams with bytes to send and credit of their own
+	starved streamQueue // the same, but the connection's credit is used up
 	turn    uint64
 }
 
 const (
-	// maxStreamControl is the room that the control frames of one stream take at most: a type and up to three
-	// integers of 8 bytes each.
+	// maxStreamControl is the most that the control frames of one stream take: a type and up to three integers of 8 bytes
+	// each.
 	maxStreamControl = 3 * (1 + 3*8)
-	// minStreamFrame is the room below which no STREAM frame is started.
+	// minStreamFrame is the least space in a record for which a STREAM frame is started.
 	minStreamFrame = 32
 )
 
-// records holds buffers for records, so that only sessions that are writing have one.
+// records holds buffers for records, so that only sessions that are writing need one.
 var records = sync.Pool{New: func() any { return &record{make([]byte, 0, MinRecord)} }}
 
 type record struct{ b []byte }
 
-// write is the writer: it hands the connection one record after another until the last one or until the connection is
-// gone.
+// write is the writer. It writes one record after another to the connection, until the last one or until the connection
+// is closed.
 func (s *Session) write() {
 	for s.hasWork() {
 		r := records.Get().(*record)
@@ -66,7 +66,7 @@ func (s *Session) write() {
 	}
 }
 
-// hasWork waits for something to write; false means that the connection is gone.
+// hasWork waits for something to write. It returns false if the connection is closed.
 func (s *Session) hasWork() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -87,8 +87,8 @@ func (s *Session) writeFailed(err error) {
 	s.hangUp()
 }
 
-// fill makes the next record: control frames, then datagrams, then streams. The session's last frame goes alone, after
-// all else: a peer that handles a record as a whole sees what came before it.
+// fill fills the next record with control frames, then datagrams, then stream data. The last frame of a session gets a
+// record of its own, after everything else, so that a peer that handles a record as a whole sees what preceded it.
 func (s *Session) fill(r *record) (last bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -111,7 +111,7 @@ func (s *Session) fill(r *record) (last bool) {
 	return last
 }
 
-// recordLimit is the largest record that both sides stand for.
+// recordLimit returns the size of the largest record that both sides accept.
 func (s *Session) recordLimit() int {
 	if !s.peerKnown {
 		return MinRecord
@@ -158,7 +158,8 @@ func (s *Session) appendDue(b []byte) []byte {
 	return b
 }
 
-// appendStreams fills the record with stream data: the first class first, in a class one frame a stream in turn.
+// appendStreams fills the record with stream data. Lower classes are sent first, and within a class each stream gets one
+// frame in turn.
 func (s *Session) appendStreams(b []byte, limit int) []byte {
 	for len(s.ready) > 0 && len(b)+minStreamFrame <= limit {
 		st := s.ready[0]
@@ -179,7 +180,7 @@ func (s *Session) appendStreams(b []byte, limit int) []byte {
 	return b
 }
 
-// activate queues a stream that has something to send and may send it.
+// activate queues a stream that has something to send and is allowed to send it.
 func (s *Session) activate(st *Stream) {
 	if st.queue == nil && st.hasToSend() {
 		s.turn++
@@ -189,14 +190,14 @@ func (s *Session) activate(st *Stream) {
 	}
 }
 
-// unstarve lets the streams go on that waited for the connection's credit.
+// unstarve makes the streams ready that waited for credit of the connection.
 func (s *Session) unstarve() {
 	for len(s.starved) > 0 {
 		s.move(s.starved[0], &s.ready)
 	}
 }
 
-// move takes a stream from the queue that it is in, if any, to another, or to none.
+// move removes a stream from its queue, if it is in one, and adds it to another, which may be nil.
 func (s *Session) move(st *Stream, to *streamQueue) {
 	if st.queue != nil {
 		heap.Remove(st.queue, st.place)

@@ -22,17 +22,17 @@ type Session struct {
 	// How the session ends. cause is set first and once.
 	cause      error
 	closeFrame *frame // the last frame to send
-	flush      bool   // what Write has taken goes ahead of closeFrame, as far as credit reaches
-	told       bool   // closeFrame was handed to the connection, or the peer closed as well
-	gone       bool   // the connection is closed, or about to be
+	flush      bool   // what Write has accepted is sent before closeFrame, as far as the credit allows
+	told       bool   // closeFrame was written to the connection, or the peer has closed too
+	gone       bool   // the connection is closed or about to be closed
 	linger     *time.Timer
 
 	peer      params
-	peerKnown bool // its parameters have come
+	peerKnown bool // the peer's parameters were received
 
 	streams map[uint64]*Stream // open ones, by id
-	// nextLocal and nextPeer are the indices (id>>2) of the next stream of each side; holes are indices below nextPeer
-	// whose stream has sent nothing yet. There are at most MaxStreams of them, for they count as open.
+	// nextLocal and nextPeer are the indices (id>>2) of the next stream of each side. holes are the indices below
+	// nextPeer of streams that have sent nothing yet. There are at most MaxStreams of them, because they count as open.
 	nextLocal, nextPeer uint64
 	holes               map[uint64]struct{}
 	localLimit          uint64 // streams that the peer lets this side open
@@ -78,8 +78,8 @@ func start(conn Conn, cfg Config, server bool) *Session {
 	return s
 }
 
-// OpenStream opens a stream. It waits while the peer's limit of streams is reached. The peer learns of the stream with
-// its first bytes, its end or its reset.
+// OpenStream opens a stream. It waits while the peer's limit of streams is reached. The peer learns of the stream when
+// bytes, the end or a reset of the stream are sent.
 func (s *Session) OpenStream(ctx context.Context) (*Stream, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -96,7 +96,7 @@ func (s *Session) OpenStream(ctx context.Context) (*Stream, error) {
 	return s.addStream(id, s.peer.bidiRemoteWindow), nil
 }
 
-// AcceptStream waits for the next stream that the peer opened, in the order in which their first frames came. Streams
+// AcceptStream waits for the next stream that the peer opened, in the order in which their first frames arrived. Streams
 // that nobody accepts count against MaxStreams.
 func (s *Session) AcceptStream(ctx context.Context) (*Stream, error) {
 	s.mu.Lock()
@@ -134,13 +134,14 @@ func wait(ctx context.Context, c *sync.Cond) error {
 	return nil
 }
 
-// Context ends when the session ends. Its cause is a *CloseError if one side closed, a *TransportError if one side
-// broke the protocol, ErrIdleTimeout, or what broke the connection.
+// Context returns a context that ends with the session. Its cause is a *CloseError if one side closed the session, a
+// *TransportError if one side broke the protocol, ErrIdleTimeout, or the error of the connection.
 func (s *Session) Context() context.Context { return s.ctx }
 
-// Close ends the session: OpenStream, Write and the others fail at once. What Write had taken goes out as far as the
-// peer's credit reaches, then the code and the reason. Close returns when the peer has closed the connection, or after
-// CloseTimeout. Only the first call has an effect; the others wait with it. It fails when the peer was not told.
+// Close ends the session. OpenStream, Write and the other methods fail from then on. What Write had accepted is sent as
+// far as the peer's credit allows, and then the code and the reason. Close returns when the peer has closed the
+// connection, or after CloseTimeout. Only the first call has an effect; others wait for the same end. Close returns an
+// error if the peer could not be told.
 func (s *Session) Close(code uint32, reason string) error {
 	reason = cutReason(reason)
 	s.mu.Lock()
@@ -154,7 +155,7 @@ func (s *Session) Close(code uint32, reason string) error {
 	return nil
 }
 
-// beat is the timer's: it sends a ping or ends a silent session.
+// beat is called by the timer. It sends a ping or ends a silent session.
 func (s *Session) beat() {
 	s.mu.Lock()
 	now := time.Now()
@@ -175,8 +176,9 @@ func (s *Session) beat() {
 	}
 }
 
-// end ends the session for cause, once, and wakes all who wait. With a last frame the connection lives on until the
-// peer has hung up, but CloseTimeout at most; else the caller calls hangUp after it has released mu.
+// end ends the session with a cause, once, and wakes all who wait. If there is a last frame, the connection stays open
+// until the peer has hung up, but at most for CloseTimeout. Otherwise the caller must call hangUp after it has released
+// mu.
 func (s *Session) end(cause error, flush bool, last *frame) bool {
 	if s.cause != nil {
 		return false
@@ -197,7 +199,8 @@ func (s *Session) end(cause error, flush bool, last *frame) bool {
 	return true
 }
 
-// hangUp closes the connection, which ends the reader and the writer. It must be called without mu: closing may wait.
+// hangUp closes the connection, which ends the reader and the writer. It must be called without mu, because closing may
+// block.
 func (s *Session) hangUp() {
 	s.mu.Lock()
 	s.gone = true
@@ -206,9 +209,9 @@ func (s *Session) hangUp() {
 	s.conn.Close()
 }
 
-// SendDatagram queues a copy of b for the peer, ahead of stream data, and never blocks. When DatagramQueue of them
-// wait, the oldest gives way. Before the peer's parameters have come it takes what fits in a record and drops it
-// later if it is more than the peer takes.
+// SendDatagram queues a copy of b for the peer, to be sent before stream data. It never blocks. If DatagramQueue
+// datagrams wait already, it drops the oldest one. Before the peer's parameters have arrived, it accepts whatever fits
+// into a record; if that is more than the peer accepts, it is dropped later.
 func (s *Session) SendDatagram(b []byte) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -226,7 +229,7 @@ func (s *Session) SendDatagram(b []byte) error {
 	return nil
 }
 
-// ReceiveDatagram waits for the next datagram. Those that nobody waits for are kept up to DatagramQueue.
+// ReceiveDatagram waits for the next datagram. Up to DatagramQueue datagrams are kept for later calls.
 func (s *Session) ReceiveDatagram(ctx context.Context) ([]byte, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -241,8 +244,8 @@ func (s *Session) ReceiveDatagram(ctx context.Context) ([]byte, error) {
 	return shift(&s.inbox), nil
 }
 
-// MaxDatagramSize is the largest datagram that SendDatagram takes, in bytes; 0: the peer takes none, or its parameters
-// have not come yet.
+// MaxDatagramSize returns the size in bytes of the largest datagram that can be sent. It is 0 if the peer accepts none or
+// its parameters have not arrived yet.
 func (s *Session) MaxDatagramSize() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -260,22 +263,22 @@ func (s *Session) datagramLimit() int {
 	return max(frame-1-varintLen(uint64(frame)), 0)
 }
 
-// RTT is the smoothed round trip of QX_PING; 0: not measured yet. It is measured when the session starts and at every
-// keep-alive, and includes the time that the peer's writer takes to send the answer.
+// RTT returns the smoothed round-trip time of QX_PING, or 0 before the first measurement. It is measured when the session
+// starts and at every keep-alive, and includes the time that the peer takes to write the reply.
 func (s *Session) RTT() time.Duration {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.rtt
 }
 
-// Stats counts what a session did.
+// Stats has counts of a session.
 type Stats struct {
 	BytesSent, BytesReceived uint64 // in records
-	Streams                  int    // open now
-	DatagramsDropped         uint64 // for want of room, in both directions
+	Streams                  int    // currently open
+	DatagramsDropped         uint64 // because a queue was full, in both directions
 }
 
-// Stats gives the counts so far.
+// Stats returns the counts so far.
 func (s *Session) Stats() Stats {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -290,7 +293,7 @@ func (s *Session) sideBit() uint64 {
 	return 0
 }
 
-// addStream makes a stream on which the peer lets this side send limit bytes.
+// addStream creates a stream on which the peer lets this side send limit bytes.
 func (s *Session) addStream(id, limit uint64) *Stream {
 	st := &Stream{s: s, id: id, accepted: id&1 == s.sideBit(), finalSize: unknownSize}
 	st.in = newWindow(s.cfg.StreamWindow)
@@ -300,8 +303,9 @@ func (s *Session) addStream(id, limit uint64) *Stream {
 	return st
 }
 
-// retire forgets a stream when both its directions are over, and lets the peer open another in its place. A stream
-// that waits to be accepted stays: else a peer could make that queue grow by opening and resetting.
+// retire forgets a stream when both of its directions have ended, and lets the peer open another one in its place. A
+// stream that waits to be accepted stays, because otherwise a peer could make that queue grow by opening and resetting
+// streams.
 func (s *Session) retire(st *Stream) {
 	if !st.accepted || !st.sendDone() || !st.receiveDone() || s.streams[st.id] != st {
 		return

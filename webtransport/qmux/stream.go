@@ -8,36 +8,36 @@ import (
 	"time"
 )
 
-// Stream is one bidirectional stream of a session. Read and Write may be called at the same time, each by one
-// goroutine at a time; the other methods by any.
+// Stream is one bidirectional stream of a session. One goroutine may call Read while another calls Write. The other
+// methods may be called by any goroutine.
 type Stream struct {
 	// Static after construction.
 	s  *Session
 	id uint64
 
 	// What follows is guarded by Session.mu.
-	accepted bool // by this side's application, which opened it itself or took it from AcceptStream
+	accepted bool // this side's application opened it or took it from AcceptStream
 	class    uint8
 	queued   bool // in Session.control
 
 	// Sending.
-	out           credit       // used: bytes put into records
-	buf           []byte       // taken by Write ahead of the writer, at most SendBuffer; nil when empty
-	rest          []byte       // what is left of a larger Write, whose caller waits; goes after buf
+	out           credit       // used counts the bytes put into records
+	buf           []byte       // copied by Write ahead of the writer, at most SendBuffer; nil if empty
+	rest          []byte       // the rest of a larger Write, whose caller waits; sent after buf
 	closed        bool         // Close was called
 	finSent       bool         // the end is in a record
 	resetDue      bool         // a RESET_STREAM is to be written
 	resetSent     bool         // it is in a record
-	writeErr      *StreamError // given up, by CancelWrite or by the peer's STOP_SENDING
-	writable      sync.Cond    // rest has gone, or sending is over
+	writeErr      *StreamError // set by CancelWrite or the peer's STOP_SENDING
+	writable      sync.Cond    // rest was sent, or sending has ended
 	writeDeadline deadline
 	queue         *streamQueue // ready, starved or nil
 	place         int          // in queue
-	turn          uint64       // lower goes first in a class
+	turn          uint64       // streams of a class are sent in this order
 
 	// Receiving.
 	in           window
-	chunks       [][]byte // received and not read, unread bytes in all
+	chunks       [][]byte // received and not read; their length is unread
 	unread       int
 	finalSize    uint64       // unknownSize until FIN or a reset
 	reset        *StreamError // by the peer
@@ -54,8 +54,8 @@ const unknownSize = math.MaxUint64
 // ID is the stream's id on the wire.
 func (st *Stream) ID() uint64 { return st.id }
 
-// Read reads what has come, waiting for at least a byte. It gives io.EOF after the peer's last byte, a *StreamError
-// after a reset or CancelRead, os.ErrDeadlineExceeded, or why the session ended, after what had come before.
+// Read reads received bytes and waits for at least one. After what was received, it returns io.EOF at the end of the
+// stream, a *StreamError after a reset or CancelRead, os.ErrDeadlineExceeded, or the error that ended the session.
 func (st *Stream) Read(p []byte) (int, error) {
 	st.s.mu.Lock()
 	defer st.s.mu.Unlock()
@@ -73,7 +73,7 @@ func (st *Stream) Read(p []byte) (int, error) {
 	}
 }
 
-// readError is what stops a Read although bytes may be there.
+// readError returns the error that stops a Read even if there are bytes to read.
 func (st *Stream) readError() error {
 	switch {
 	case st.stopped != nil:
@@ -84,7 +84,7 @@ func (st *Stream) readError() error {
 	return nil
 }
 
-// endError is why no more bytes will come, nil if they may.
+// endError returns why no more bytes will arrive, or nil if they may.
 func (st *Stream) endError() error {
 	switch {
 	case st.reset != nil && st.in.received >= st.reliable:
@@ -109,7 +109,7 @@ func (st *Stream) readChunks(p []byte) (n int) {
 	return n
 }
 
-// consume gives the peer credit for n bytes that were read.
+// consume gives credit for n bytes that were read back to the peer.
 func (st *Stream) consume(n uint64) {
 	if st.in.consume(n) && n > 0 && st.finalSize == unknownSize {
 		st.grantDue = true
@@ -118,14 +118,15 @@ func (st *Stream) consume(n uint64) {
 	st.s.consumed(n)
 }
 
-// Write sends p. It returns when the session has taken all of it: up to SendBuffer bytes are taken ahead of the peer's
-// credit and of the connection, more wait for both. It fails with a *StreamError after CancelWrite or when the peer
-// wants no more, io.ErrClosedPipe after Close, os.ErrDeadlineExceeded, or why the session ended; n tells what was taken.
+// Write sends p. It returns when the session has accepted all of it. Up to SendBuffer bytes are accepted ahead of the
+// peer's credit and of the connection; more wait for both. Write fails with a *StreamError after CancelWrite or if the
+// peer wants no more, with io.ErrClosedPipe after Close, with os.ErrDeadlineExceeded, or with the error that ended the
+// session. n is how many bytes were accepted.
 func (st *Stream) Write(p []byte) (n int, err error) {
 	st.s.mu.Lock()
 	defer st.s.mu.Unlock()
 	for st.rest != nil && st.writeError() == nil {
-		st.writable.Wait() // for another Write
+		st.writable.Wait() // for the end of another Write
 	}
 	if err := st.writeError(); err != nil || len(p) == 0 {
 		return 0, err
@@ -141,7 +142,7 @@ func (st *Stream) Write(p []byte) (n int, err error) {
 	return st.handOver(p)
 }
 
-// handOver lets the writer send p from where it is and waits until it has.
+// handOver lets the writer send p without copying it, and waits until that is done.
 func (st *Stream) handOver(p []byte) (int, error) {
 	st.rest = p
 	st.s.activate(st)
@@ -157,7 +158,7 @@ func (st *Stream) handOver(p []byte) (int, error) {
 	if !st.hasToSend() {
 		st.s.move(st, nil)
 	}
-	st.s.activate(st) // Close may have come meanwhile
+	st.s.activate(st) // Close may have been called in the meantime
 	st.writable.Broadcast()
 	return n, err
 }
@@ -174,7 +175,7 @@ func (st *Stream) writeError() error {
 	return nil
 }
 
-// Close ends the sending side: the peer reads what was written and then io.EOF. It does not wait for the writer.
+// Close ends the sending side. The peer reads what was written and then io.EOF. Close does not wait for the writer.
 func (st *Stream) Close() error {
 	st.s.mu.Lock()
 	defer st.s.mu.Unlock()
@@ -191,8 +192,8 @@ func (st *Stream) Close() error {
 	return nil
 }
 
-// CancelWrite gives up the sending side (RESET_STREAM): the peer's Read fails with a *StreamError. It has no effect on
-// what was delivered, thus none when the end has gone out after Close.
+// CancelWrite abandons the sending side (RESET_STREAM), and the peer's Read fails with a *StreamError. Bytes that were
+// delivered are not affected, so it has no effect if the end was sent after Close.
 func (st *Stream) CancelWrite(code uint32) {
 	st.s.mu.Lock()
 	defer st.s.mu.Unlock()
@@ -210,11 +211,11 @@ func (st *Stream) giveUp(why *StreamError) {
 	st.writable.Broadcast()
 }
 
-// takeStop takes a STOP_SENDING, which asks for a reset with the same code (RFC 9000, section 3.5).
+// takeStop handles a STOP_SENDING, which requires a reset with the same code (RFC 9000, section 3.5).
 func (st *Stream) takeStop(code uint32) { st.giveUp(&StreamError{Code: code, Remote: true}) }
 
-// CancelRead asks the peer to stop sending (STOP_SENDING); later Reads fail with a *StreamError. What has come and is
-// still to come is discarded. It has no effect when all was read.
+// CancelRead asks the peer to stop sending (STOP_SENDING). Later Reads fail with a *StreamError, and what was or will be
+// received is discarded. CancelRead has no effect if everything was read.
 func (st *Stream) CancelRead(code uint32) {
 	st.s.mu.Lock()
 	defer st.s.mu.Unlock()
@@ -234,7 +235,7 @@ func (st *Stream) CancelRead(code uint32) {
 	st.s.retire(st)
 }
 
-// SetClass orders the stream among the session's others when bytes queue up: 0 goes first.
+// SetClass sets the priority of the stream among the streams of the session when bytes queue up. Class 0 is sent first.
 func (st *Stream) SetClass(class uint8) {
 	st.s.mu.Lock()
 	defer st.s.mu.Unlock()
@@ -242,7 +243,7 @@ func (st *Stream) SetClass(class uint8) {
 	st.s.move(st, st.queue)
 }
 
-// SetReadDeadline makes Reads fail with os.ErrDeadlineExceeded from t on; zero: never. Nothing is lost by that.
+// SetReadDeadline makes Reads fail with os.ErrDeadlineExceeded from t on. The zero time means never. No bytes are lost.
 func (st *Stream) SetReadDeadline(t time.Time) error {
 	st.s.mu.Lock()
 	defer st.s.mu.Unlock()
@@ -250,7 +251,7 @@ func (st *Stream) SetReadDeadline(t time.Time) error {
 	return nil
 }
 
-// SetWriteDeadline makes Writes fail with os.ErrDeadlineExceeded from t on; zero: never.
+// SetWriteDeadline makes Writes fail with os.ErrDeadlineExceeded from t on. The zero time means never.
 func (st *Stream) SetWriteDeadline(t time.Time) error {
 	st.s.mu.Lock()
 	defer st.s.mu.Unlock()
@@ -258,7 +259,7 @@ func (st *Stream) SetWriteDeadline(t time.Time) error {
 	return nil
 }
 
-// deadline is a point in time for those who wait on a condition, whose lock guards it.
+// deadline is a deadline of those who wait on a condition. The lock of the condition guards it.
 type deadline struct {
 	timer  *time.Timer
 	passed bool
@@ -279,7 +280,7 @@ func (d *deadline) set(t time.Time, c *sync.Cond) {
 	timer = time.AfterFunc(until, func() {
 		c.L.Lock()
 		defer c.L.Unlock()
-		if d.timer == timer { // another may have taken its place meanwhile
+		if d.timer == timer { // it may have been replaced in the meantime
 			d.passed = true
 			c.Broadcast()
 		}
@@ -294,7 +295,7 @@ func (d *deadline) stop() {
 	*d = deadline{}
 }
 
-// sessionEnded wakes those who wait. Deadlines have no more use.
+// sessionEnded wakes those who wait and stops the deadlines.
 func (st *Stream) sessionEnded() {
 	for _, d := range []*deadline{&st.readDeadline, &st.writeDeadline} {
 		if d.timer != nil {

@@ -1,11 +1,12 @@
 package qmux
 
-// This file is what the reader and the writer do with a stream. All of it runs with Session.mu held.
+// This file has what the reader and the writer do with a stream. All of it runs with Session.mu held.
 
-// pending is the number of bytes that wait to be sent.
+// pending returns the number of bytes that wait to be sent.
 func (st *Stream) pending() int { return len(st.buf) + len(st.rest) }
 
-// hasToSend reports whether the stream's own credit lets it send something: bytes, or its end, which needs none.
+// hasToSend reports whether the stream can send something within its own credit: bytes, or its end, which needs no
+// credit.
 func (st *Stream) hasToSend() bool {
 	if st.writeErr != nil || st.finSent {
 		return false
@@ -16,7 +17,7 @@ func (st *Stream) hasToSend() bool {
 	return st.closed
 }
 
-// appendData appends one STREAM frame of as much as credit and the record allow.
+// appendData appends one STREAM frame, as large as the credit and the record allow.
 func (st *Stream) appendData(b []byte, limit int) []byte {
 	s := st.s
 	n := int(min(uint64(st.pending()), st.out.left(), s.out.left()))
@@ -30,7 +31,7 @@ func (st *Stream) appendData(b []byte, limit int) []byte {
 	return st.appendPending(b, n)
 }
 
-// appendPending moves n bytes to the record. A buffer that has gone is let go of: an idle stream holds none.
+// appendPending moves n bytes to the record. It releases an empty buffer, so that an idle stream has none.
 func (st *Stream) appendPending(b []byte, n int) []byte {
 	k := min(n, len(st.buf))
 	b = append(b, st.buf[:k]...)
@@ -54,7 +55,7 @@ func (st *Stream) queueControl() {
 	}
 }
 
-// appendControl appends the control frames that are due. Once the final size is known the peer has no use for
+// appendControl appends the control frames that are due. Once the final size is known, the peer has no use for
 // STOP_SENDING and MAX_STREAM_DATA.
 func (st *Stream) appendControl(b []byte) []byte {
 	st.queued = false
@@ -72,8 +73,8 @@ func (st *Stream) appendControl(b []byte) []byte {
 	return b
 }
 
-// takeData takes a STREAM frame; size is what its record takes in memory. The connection is reliable and ordered, so
-// a frame starts where the one before it ended (draft, section 4.1).
+// takeData handles a STREAM frame. size is the memory that its record takes. The connection is reliable and ordered, so a
+// frame must start where the one before it ended (draft, section 4.1).
 func (st *Stream) takeData(f *frame, size int) error {
 	n, fin := uint64(len(f.data)), f.typ&streamFin != 0
 	end := f.value + n
@@ -97,8 +98,8 @@ func (st *Stream) takeData(f *frame, size int) error {
 	return nil
 }
 
-// keep holds received bytes for Read, or discards them after CancelRead. Small pieces are put together, so that a peer
-// that sends byte by byte does not cost a slice a byte.
+// keep stores received bytes for Read, or discards them after CancelRead. It joins small pieces, so that a peer that
+// sends byte by byte does not cost a slice for each byte.
 func (st *Stream) keep(data []byte, size int) {
 	if len(data) == 0 {
 		return
@@ -117,13 +118,14 @@ func (st *Stream) keep(data []byte, size int) {
 	st.chunks = append(st.chunks, retain(data, size))
 }
 
-// maxPiece bounds the bytes that small pieces are put together to.
+// maxPiece bounds the size of a piece that others are joined to, in bytes.
 const maxPiece = 4 << 10
 
-// takeReset takes a RESET_STREAM, or a RESET_STREAM_AT, which first has the bytes up to its reliable size delivered.
+// takeReset handles a RESET_STREAM, or a RESET_STREAM_AT, before which the bytes up to its reliable size are delivered.
 //
-// A final size below what has come should be a FINAL_SIZE_ERROR. It is taken for what has come: peers of these drafts
-// send it (@moq/qmux 0.3.3 does when STOP_SENDING crosses a frame of theirs; earlier ones always sent 0).
+// A final size below what was received should be a FINAL_SIZE_ERROR. It is treated as what was received, because peers of
+// these drafts send it: @moq/qmux 0.3.3 does if a STOP_SENDING crosses a frame of theirs, and earlier versions always
+// sent 0.
 func (st *Stream) takeReset(f *frame) error {
 	final := max(f.value, st.in.received)
 	if st.finalSize == unknownSize {
@@ -133,7 +135,7 @@ func (st *Stream) takeReset(f *frame) error {
 	} else if final > st.finalSize {
 		return fault(FinalSizeError, f.typ, "the final size of stream %d grows from %d to %d", st.id, st.finalSize, final)
 	} else if st.reset == nil {
-		return nil // it comes after FIN: all bytes are here
+		return nil // after FIN all bytes have been received
 	}
 	st.cutAt(final, f.reliable)
 	if st.reset == nil {
@@ -144,8 +146,8 @@ func (st *Stream) takeReset(f *frame) error {
 	return nil
 }
 
-// cutAt discards what is not delivered because of a reset and returns its credit: all from reliable on, but for what
-// was read already. A later reset may only lower it.
+// cutAt discards what a reset leaves undelivered, and gives its credit back: everything from reliable on that was not
+// read yet. A later reset may only lower it.
 func (st *Stream) cutAt(final, reliable uint64) {
 	before := final
 	if st.reset != nil {
@@ -166,8 +168,8 @@ func (st *Stream) cutAt(final, reliable uint64) {
 	st.s.consumed(before - after)
 }
 
-// takeAfterReset takes the bytes that RESET_STREAM_AT still promised; takeReset has counted them. What comes beyond the
-// final size is discarded and counted, as takeLate does.
+// takeAfterReset handles the bytes that RESET_STREAM_AT still promised. takeReset has counted them. Bytes beyond the
+// final size are discarded and counted, as in takeLate.
 func (st *Stream) takeAfterReset(f *frame, size int) error {
 	end := f.value + uint64(len(f.data))
 	if end > st.finalSize {

@@ -8,7 +8,7 @@ import (
 // maxVarint is the largest integer that a varint holds.
 const maxVarint = 1<<62 - 1
 
-// varintLen gives the bytes that v takes: 1, 2, 4 or 8.
+// varintLen returns the number of bytes that v takes: 1, 2, 4 or 8.
 func varintLen(v uint64) int {
 	switch n := bits.Len64(v); {
 	case n <= 6:
@@ -21,7 +21,7 @@ func varintLen(v uint64) int {
 	return 8
 }
 
-// appendVarint appends v in its shortest form; v is at most maxVarint.
+// appendVarint appends v in its shortest form. v must be at most maxVarint.
 func appendVarint(b []byte, v uint64) []byte {
 	switch varintLen(v) {
 	case 1:
@@ -34,7 +34,7 @@ func appendVarint(b []byte, v uint64) []byte {
 	return binary.BigEndian.AppendUint64(b, v|3<<62)
 }
 
-// parseVarint reads a varint of any length, shortest or not. ok is false when b ends within it.
+// parseVarint parses a varint of any length, whether it is the shortest one or not. ok is false if b ends within it.
 func parseVarint(b []byte) (v uint64, rest []byte, ok bool) {
 	if len(b) == 0 {
 		return 0, b, false
