@@ -10,8 +10,9 @@ import (
 	"skein.dev/skein/webtransport/wire"
 )
 
-// CallAgent carries out a request that an agent makes by itself, with what its type allows. ctx ends with its process: what it waits
-// for ends with that, what it began goes on. Requests of agents come once, on one pipe: no answer is kept.
+// CallAgent carries out a request that an agent makes itself, if its type allows that. ctx ends with the process of the
+// agent: a request that waits ends too, but what it has started continues. An agent sends each request once, on one pipe,
+// so no reply is kept.
 func (a *API) CallAgent(ctx context.Context, agent wire.Agent, method string, params json.RawMessage) (any, error) {
 	select {
 	case <-a.opened:
@@ -28,7 +29,7 @@ func (a *API) CallAgent(ctx context.Context, agent wire.Agent, method string, pa
 	return a.methods[method](context.WithoutCancel(ctx), noun.Caller{Actor: string(agent.ID), Namespaces: namespaces(typ.Memory)}, params)
 }
 
-// mayAgent refuses a method that agents of a type may not use.
+// mayAgent returns an error for a method that agents of a type must not use.
 func mayAgent(typ wire.AgentType, method string) error {
 	m := wire.MethodNamed(method)
 	coordinates := method == wire.MethodTaskWait || m != nil && m.Agents == wire.Coordinators
@@ -41,7 +42,7 @@ func mayAgent(typ wire.AgentType, method string) error {
 	return wire.Errorf(wire.CodeMethodNotFound, "there is no method %.64q for agents", method).WithSupported(agentMethods(typ))
 }
 
-// agentMethods names those that agents of a type may use.
+// agentMethods are the methods that agents of a type may use.
 func agentMethods(typ wire.AgentType) (names []string) {
 	for _, m := range wire.Methods {
 		if m.Agents == wire.WithMemory || m.Agents == wire.Coordinators && typ.Coordinator {
@@ -54,8 +55,8 @@ func agentMethods(typ wire.AgentType) (names []string) {
 	return names
 }
 
-// namespaces reports whether a namespace is among those that a type's memory list names: by name, or, with a * at the
-// end, all that begin like that.
+// namespaces reports whether the memory list of a type includes a namespace: by its name, or by a prefix that is followed
+// by *.
 func namespaces(list []string) func(namespace string) bool {
 	return func(namespace string) bool {
 		return slices.ContainsFunc(list, func(pattern string) bool {

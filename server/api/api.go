@@ -1,10 +1,14 @@
-// Package api carries requests out: every method of the protocol that needs no session of its own, for whoever asks and by
-// whichever door they came. Doors (lanes, POST /rpc, datagrams) translate and call [API.Call].
+// Package api carries out requests: every method of the protocol that needs no session, whoever calls it and through
+// whichever door the request came. Doors (lanes, POST /rpc, datagrams) translate and call [API.Call].
 //
 //	door ── Asker, request ──> Call ──> the method's row ── has an effect? ──> reply cache ──> noun
 //
-// What the protocol says of a method is wire.Methods; what carries it out is a row of methods.go. What holds for every
-// method, such as the reply cache, hangs on the way between.
+// wire.Methods describes the methods of the protocol, and methods.go has the function for each. What applies to all
+// methods, such as the reply cache, is between the two.
+//
+// # Locks
+//
+// There is one, replies.mu, which guards the reply cache. It is never held while a request is carried out.
 package api
 
 import (
@@ -20,7 +24,7 @@ import (
 	"skein.dev/skein/webtransport/wire"
 )
 
-// InputTimeout is how long an input waits for an agent that does not read.
+// InputTimeout is how long an input waits for an agent that does not read its standard input.
 const InputTimeout = 10 * time.Second
 
 // Principal is who was authenticated.
@@ -29,14 +33,14 @@ type Principal struct {
 	Name string // "cli" or "browser"
 }
 
-// Asker is who asks, and by which client.
+// Asker is who makes a request, and with which client.
 type Asker struct {
 	Principal
-	Client wire.ClientInfo // what the client calls itself: for events and the ids of its requests, never for what it may do
-	Gone   <-chan struct{} // closed when nobody waits for an answer any more
+	Client wire.ClientInfo // what the client says of itself: used in events and request ids, never for permissions
+	Gone   <-chan struct{} // closed when nobody waits for the reply any more
 }
 
-// Actor names it in events.
+// Actor is the name of the asker in events.
 func (a Asker) Actor() string {
 	if a.Client.Name != "" {
 		return a.Client.Name
@@ -44,7 +48,7 @@ func (a Asker) Actor() string {
 	return a.Name
 }
 
-// caller is who makes a request, with the request's mark: the same whenever it comes again.
+// caller returns who makes a request, with the idempotency key of the request.
 func (a Asker) caller(m *wire.Message) noun.Caller {
 	by := noun.Caller{Actor: a.Actor()}
 	if m.IsRequest() {
@@ -54,25 +58,25 @@ func (a Asker) caller(m *wire.Message) noun.Caller {
 	return by
 }
 
-// Store keeps what requests were answered with, for the next server.
+// Store keeps replies for the next start of the server.
 type Store interface {
 	PutAnswer(noun.Answer) error
 	Answers(ctx context.Context, f func(noun.Answer)) error
 }
 
-// API carries requests out.
+// API carries out requests.
 type API struct {
-	opened chan struct{} // closed when what follows is there
+	opened chan struct{} // closed when the fields below are set
 
 	plane   *control.Plane
 	replies *replies
 	methods map[string]does
 }
 
-// New makes an API that waits for its Open: a plane needs one whose agents it may start at once.
+// New returns an API that makes requests wait until Open. It is needed before the plane, which may start agents at once.
 func New() *API { return &API{opened: make(chan struct{})} }
 
-// Open reads the answers of the server before, and begins to carry requests out.
+// Open loads the replies of the previous run and starts to carry out requests.
 func (a *API) Open(ctx context.Context, plane *control.Plane, store Store, log *slog.Logger) error {
 	a.plane, a.replies = plane, newReplies(store.PutAnswer, log)
 	a.methods = a.table()
@@ -83,8 +87,8 @@ func (a *API) Open(ctx context.Context, plane *control.Plane, store Store, log *
 	return nil
 }
 
-// Call carries out a request, or answers a repeated one from the reply cache. A method that needs a session is
-// CodeMethodNotFound, and so is one that there is not.
+// Call carries out a request, or answers a repeated one from the reply cache. For an unknown method or one that needs a
+// session, the error has CodeMethodNotFound.
 func (a *API) Call(ctx context.Context, by Asker, m *wire.Message) (any, error) {
 	do := a.methods[m.Method]
 	if do == nil {
@@ -93,7 +97,7 @@ func (a *API) Call(ctx context.Context, by Asker, m *wire.Message) (any, error) 
 	return a.Do(by, m, func() (any, error) { return do(ctx, by.caller(m), m.Params) })
 }
 
-// Do has f carry out a request of a door's own, in its method's way: what has an effect has it once.
+// Do calls f for a request that a door carries out itself, under the same rules as Call: an effect happens once.
 func (a *API) Do(by Asker, m *wire.Message, f func() (any, error)) (any, error) {
 	if !wire.ReplaySafe(m.Method) || !m.IsRequest() {
 		return f()
@@ -115,17 +119,17 @@ func (a *API) Do(by Asker, m *wire.Message, f func() (any, error)) (any, error) 
 	}
 }
 
-// does carries a method out.
+// does is a function that carries out a method.
 type does func(ctx context.Context, by noun.Caller, params json.RawMessage) (any, error)
 
-// reads is a method that needs not know who asks.
+// reads makes a does of a function that does not need the caller.
 func reads[P any](f func(ctx context.Context, p P) (any, error)) does {
 	return func(ctx context.Context, _ noun.Caller, params json.RawMessage) (any, error) {
 		return noun.With(params, func(p P) (any, error) { return f(ctx, p) })
 	}
 }
 
-// acts is a method whose effect names who asked.
+// acts makes a does of a function whose effect records who called it.
 func acts[P any](f func(ctx context.Context, by noun.Caller, p P) (any, error)) does {
 	return func(ctx context.Context, by noun.Caller, params json.RawMessage) (any, error) {
 		return noun.With(params, func(p P) (any, error) { return f(ctx, by, p) })

@@ -9,7 +9,7 @@ import (
 	"skein.dev/skein/webtransport/wire"
 )
 
-// table says what carries each method out.
+// table has the function that carries out each method.
 func (a *API) table() map[string]does {
 	p, tasks, files := a.plane, a.plane.Tasks, a.plane.Artifacts
 	all := map[string]does{
@@ -29,7 +29,7 @@ func (a *API) table() map[string]does {
 		wire.MethodAgentSearch: reads(func(ctx context.Context, v wire.AgentSearchParams) (any, error) { return p.Search(ctx, v) }),
 		wire.MethodSpawn:       acts(func(ctx context.Context, by noun.Caller, v wire.SpawnParams) (any, error) { return p.Spawn(ctx, by, v) }),
 		wire.MethodStop: acts(func(ctx context.Context, by noun.Caller, v wire.StopParams) (any, error) {
-			return p.Stop(context.WithoutCancel(ctx), by, v) // what was begun goes on without the client: it may ask again over its next session
+			return p.Stop(context.WithoutCancel(ctx), by, v) // the stop continues without the client, which may repeat the request in its next session
 		}),
 		wire.MethodInput:     acts(a.input),
 		wire.MethodAdmission: func(context.Context, noun.Caller, json.RawMessage) (any, error) { return p.Admission(), nil },
@@ -73,12 +73,12 @@ func (a *API) table() map[string]does {
 	return all
 }
 
-// input writes to an agent, and waits for it to read.
+// input writes to an agent and waits until it has read.
 func (a *API) input(ctx context.Context, by noun.Caller, v wire.InputParams) (any, error) {
 	return a.Input(ctx, by.Actor, v)
 }
 
-// Input writes to an agent, and waits for it to read until ctx ends.
+// Input writes to an agent and waits until it has read or ctx ends.
 func (a *API) Input(ctx context.Context, actor string, v wire.InputParams) (any, error) {
 	err := a.plane.Input(ctx, actor, v)
 	if errors.Is(err, context.DeadlineExceeded) {

@@ -14,15 +14,15 @@ import (
 )
 
 const (
-	replyAge   = 12 * time.Minute // a request's id is remembered this long, also by the next server,
-	replyBytes = 64 << 20         // unless the answers remembered exceed this: then the oldest go first
-	replyEntry = 512              // what an entry costs beside its answer, in bytes, about
+	replyAge   = 12 * time.Minute // how long a reply is kept, also across restarts,
+	replyBytes = 64 << 20         // unless all replies exceed this size, when the oldest are dropped
+	replyEntry = 512              // about how many bytes an entry takes besides the reply
 )
 
-// replies is the reply cache: it remembers what requests were answered with, by the request's mark. A request that comes
-// again, over whichever session and after a restart, has its effect once and the same answer.
+// replies is the reply cache. It keeps replies by the idempotency keys of the requests. A request that is repeated, in
+// whichever session and after a restart, has its effect once and gets the same reply.
 type replies struct {
-	keep func(noun.Answer) error // stores an answer for the next server
+	keep func(noun.Answer) error // stores a reply for the next start
 	log  *slog.Logger
 
 	mu      sync.Mutex
@@ -35,7 +35,7 @@ type reply struct {
 	key  string
 	body [sha256.Size]byte // of method and params
 	at   time.Time
-	done chan struct{} // closed when result and err are there
+	done chan struct{} // closed when result and err are set
 
 	result json.RawMessage
 	err    error
@@ -45,7 +45,7 @@ func newReplies(keep func(noun.Answer) error, log *slog.Logger) *replies {
 	return &replies{keep: keep, log: log, entries: map[string]*list.Element{}, order: list.New()}
 }
 
-// load takes an answer of an earlier server.
+// load adds a reply of an earlier run.
 func (r *replies) load(a noun.Answer) {
 	if len(a.Body) != sha256.Size || time.Since(a.At) > replyAge {
 		return
@@ -61,7 +61,7 @@ func (r *replies) load(a noun.Answer) {
 	r.evict(time.Now())
 }
 
-// claim gives the entry of a request, and whether the caller is the one to carry it out.
+// claim returns the entry of a request and whether the caller must carry it out.
 func (r *replies) claim(key string, body [sha256.Size]byte, now time.Time) (*reply, bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -75,7 +75,7 @@ func (r *replies) claim(key string, body [sha256.Size]byte, now time.Time) (*rep
 	return e, true
 }
 
-// settle stores the answer, wakes those who wait for it, and gives it: whoever asks again gets the same.
+// settle stores the reply, wakes those who wait for it and returns it. Repetitions get the same reply.
 func (r *replies) settle(e *reply, result any, err error) (json.RawMessage, error) {
 	if err == nil {
 		if e.result, err = wire.EncodeResult(result); err != nil {
@@ -101,8 +101,8 @@ func (r *replies) settle(e *reply, result any, err error) (json.RawMessage, erro
 	return e.result, e.err
 }
 
-// forget answers those who wait, and lets the next one try again: what could not be done now, such as by a server that
-// stops, may go well later. Whether it had its effect all the same, the request's mark tells.
+// forget answers those who wait, and lets a repetition be carried out again: what failed for now, for example because the
+// server was stopping, may succeed later. If it had its effect nevertheless, the idempotency key shows that.
 func (r *replies) forget(e *reply) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -114,7 +114,7 @@ func (r *replies) forget(e *reply) {
 	close(e.done)
 }
 
-// evict drops what is old, and the oldest beyond the bound. The caller holds mu.
+// evict drops entries that are too old, and the oldest ones beyond the bound. The caller holds mu.
 func (r *replies) evict(now time.Time) {
 	for el := r.order.Front(); el != nil; el = r.order.Front() {
 		e := el.Value.(*reply)
@@ -124,7 +124,7 @@ func (r *replies) evict(now time.Time) {
 		select {
 		case <-e.done:
 		default:
-			return // still in work: it stays, and what came after it too
+			return // this one is not answered yet: it stays, and so do those after it
 		}
 		r.order.Remove(el)
 		delete(r.entries, e.key)
@@ -132,5 +132,5 @@ func (r *replies) evict(now time.Time) {
 	}
 }
 
-// closed is a channel that is: there is nothing to wait for.
+// closed is a closed channel.
 var closed = func() chan struct{} { c := make(chan struct{}); close(c); return c }()

@@ -1,5 +1,5 @@
-// Package control is the control plane of one node: the fleet, what it works on, and how each is told of the other.
-// It speaks no network.
+// Package control is the control plane of one node. It connects the fleet with what agents work on.
+// It does no network I/O, and has no locks of its own.
 //
 //	fleet ── Hook: a process starts, runs, ends ──> artifacts, tasks
 //	tasks ── Crew: start, deliver, stop ──────────> fleet
@@ -24,7 +24,7 @@ import (
 	"skein.dev/skein/webtransport/wire"
 )
 
-// Store keeps what all of them keep.
+// Store is what all of them need of a store.
 type Store interface {
 	fleet.Store
 	tasks.Store
@@ -35,10 +35,10 @@ type Store interface {
 const (
 	defaultStoreTimeout = 10 * time.Second
 
-	tick = time.Second // heartbeats and usage
+	tick = time.Second // interval of heartbeats and usage
 )
 
-// Options configure a Plane. Store, Kinds and Types are needed. What is not explained here is as in fleet.Options.
+// Options configure a Plane. Store, Kinds and Types are required. Fields without a comment are as in fleet.Options.
 type Options struct {
 	Store      Store
 	Kinds      map[wire.Kind]runner.Kind
@@ -46,10 +46,10 @@ type Options struct {
 	Node       wire.NodeID
 	Instance   string
 	WorkDir    string
-	DataDir    string // of uploads and outboxes; "": the folder that WorkDir is in
+	DataDir    string // of uploads and outboxes; "": the parent of WorkDir
 	KeepExited int    // 0: fleet.DefaultKeepExited
 	KeepTasks  int    // 0: tasks.DefaultKeep
-	MaxAgents  int    // alive at once on this node; 0: no limit
+	MaxAgents  int    // most agents alive at a time on this node; 0: no limit
 	Memory     memory.Options
 	// StoreTimeout is how long a request waits for a store that does not answer; 0: 10 s.
 	StoreTimeout time.Duration
@@ -59,28 +59,28 @@ type Options struct {
 	Orphans      func(ctx context.Context, known map[wire.AgentID]*wire.Process) map[wire.AgentID][]wire.Leftover
 	Leftovers    func(ctx context.Context, id wire.AgentID, left []wire.Leftover, grace time.Duration) []wire.Leftover
 	Spawned      func(kind wire.Kind, took time.Duration, ok bool)
-	Call         func(ctx context.Context, a wire.Agent, method string, params json.RawMessage) (any, error) // nil: agents have no requests
+	Call         func(ctx context.Context, a wire.Agent, method string, params json.RawMessage) (any, error) // carries out requests of agents; nil: they can make none
 }
 
 // Plane is the control plane of one node: its agents, and
 type Plane struct {
 	*fleet.Fleet
-	// Tasks is the work that agents are given.
+	// Tasks are the tasks of the agents.
 	Tasks *tasks.Tasks
-	// Artifacts is the files that were kept.
+	// Artifacts are the files that were kept.
 	Artifacts *artifacts.Artifacts
 	// Memory is the state that agents and people share.
 	Memory *memory.Memory
 
 	kinds        map[wire.Kind]runner.Kind
-	closing      context.Context // ends when Close begins
+	closing      context.Context // ends when Close is called
 	beginClosing context.CancelFunc
 	ctx          context.Context // ends when Close has stopped every agent
 	stop         context.CancelFunc
-	workers      sync.WaitGroup // the ticker, the scheduler, the artifacts' tending
+	workers      sync.WaitGroup // the ticker, the scheduler, the upkeep of artifacts
 }
 
-// Open reads what the Store knows, ends what a crash left running, and starts the plane. Close it when done.
+// Open loads what the Store has, ends what a crash left running and starts the plane. The caller must Close it.
 func Open(ctx context.Context, o Options) (*Plane, error) {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
@@ -108,10 +108,10 @@ func Open(ctx context.Context, o Options) (*Plane, error) {
 	return p, nil
 }
 
-// join makes the nouns, and lets each know of the others what it needs.
+// join creates the nouns and gives each what it needs of the others.
 func (p *Plane) join(o Options, types map[string]wire.AgentType) {
 	p.Artifacts = artifacts.New(artifacts.Options{Store: o.Store, Life: life{p}, Dir: o.DataDir, WorkDir: o.WorkDir, Timeout: o.StoreTimeout}, o.Logger)
-	crew := new(fleet.Crew) // of a fleet that is made after its tasks
+	crew := new(fleet.Crew) // the tasks need it before there is a fleet
 	p.Tasks = tasks.New(tasks.Options{Store: o.Store, Fleet: crew, Types: types, Node: o.Node, MaxAgents: o.MaxAgents, Keep: o.KeepTasks,
 		Timeout: o.StoreTimeout, Closing: p.closing, Answered: p.Artifacts.Answered}, o.Logger)
 	p.Fleet = fleet.New(fleet.Options{Store: o.Store, Kinds: o.Kinds, Types: types, Node: o.Node, Instance: o.Instance, WorkDir: o.WorkDir,
@@ -124,7 +124,7 @@ func (p *Plane) join(o Options, types map[string]wire.AgentType) {
 	*crew = p.Fleet.Crew()
 }
 
-// types are the agent types by name, with what a type that does not say has.
+// types returns the agent types by name, with defaults filled in.
 func types(o Options) map[string]wire.AgentType {
 	all := make(map[string]wire.AgentType, len(o.Types))
 	for _, t := range o.Types {
@@ -134,7 +134,7 @@ func types(o Options) map[string]wire.AgentType {
 	return all
 }
 
-// outbox gives agents that run in a folder an outbox.
+// outbox gives an outbox to agents that run in a folder.
 func (p *Plane) outbox(a wire.Agent) map[string]string {
 	if kind := p.kinds[a.Kind]; kind == nil || !kind.Capabilities().Command {
 		return nil
@@ -142,7 +142,7 @@ func (p *Plane) outbox(a wire.Agent) map[string]string {
 	return p.Artifacts.Outbox(a.ID, a.Cwd)
 }
 
-// open reads what the Store knows: of the agents first, of whose end tasks and artifacts are to hear.
+// open loads what the Store has. Agents come first, because tasks and artifacts are told which of them have ended.
 func (p *Plane) open(ctx context.Context, o Options) (err error) {
 	if err := p.Fleet.Open(ctx); err != nil {
 		return err
@@ -160,7 +160,7 @@ func (p *Plane) open(ctx context.Context, o Options) (err error) {
 	return err
 }
 
-// Close stops every agent, newest first, waits for the last event, and ends the plane's goroutines.
+// Close stops every agent, newest first, waits for the last event and ends the goroutines of the plane.
 func (p *Plane) Close(ctx context.Context) []wire.StopReport {
 	p.beginClosing()
 	res := p.Fleet.Close(ctx)
@@ -173,7 +173,7 @@ func (p *Plane) Close(ctx context.Context) []wire.StopReport {
 	return res
 }
 
-// beat has each look after what is its own.
+// beat calls the periodic work of each noun.
 func (p *Plane) beat() {
 	t := time.NewTicker(tick)
 	defer t.Stop()

@@ -2,7 +2,7 @@ package control
 
 import "skein.dev/skein/webtransport/wire"
 
-// life tells artifacts of agents and tasks.
+// life tells the artifacts about the life of agents and tasks.
 type life struct{ p *Plane }
 
 func (l life) HasAgent(id wire.AgentID) bool {

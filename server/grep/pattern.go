@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// Pattern is what is looked for.
+// Pattern is what a Scanner searches for.
 type Pattern struct {
 	re     *regexp.Regexp
 	text   string // what re finds, if it is a plain text; "": it is none
@@ -41,7 +41,7 @@ func Compile(query string, isRegexp, sameCase bool) (*Pattern, error) {
 	return p, nil
 }
 
-// Find gives the first hit in a line; from is -1 if there is none.
+// Find returns the first hit in a line; from is -1 if there is none.
 func (p *Pattern) Find(line string) (from, to int) {
 	switch {
 	case p.text != "":

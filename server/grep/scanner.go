@@ -9,9 +9,9 @@ import (
 )
 
 const (
-	// MaxLine is how much of a line is looked at in one piece, in bytes. A longer one counts as several.
+	// MaxLine is how many bytes of a line are scanned as one piece. A longer line counts as several.
 	MaxLine = 64 << 10
-	// overlap is how much of such a piece the next one has too, so that a hit where they meet is found.
+	// overlap is how many bytes of such a piece the next one repeats, so that a hit across the boundary is found.
 	overlap = 4 << 10
 )
 
@@ -31,30 +31,30 @@ type Hit struct {
 	To     int
 }
 
-// Scanner finds hits in output that is given to it piece by piece.
+// Scanner finds hits in output that it receives piece by piece.
 type Scanner struct {
 	Pattern *Pattern
-	// Report takes a hit, and says whether to go on.
+	// Report is called for each hit. It returns false to end the scan.
 	Report func(Hit) bool
 
 	open [2]line // of each stream
 }
 
-// line is one whose newline has not come.
+// line is a line whose newline has not arrived.
 type line struct {
 	raw   []byte
 	parts []part
-	told  bool // it was reported
+	told  bool // its hit was reported
 }
 
-// part is what one event has of a line.
+// part is where the part of a line that comes from one event starts.
 type part struct {
 	Place
 	at int // in line.raw
 }
 
-// Add looks at further output of a stream, 0 or 1: the data of an event from at.Offset on. silent: hits are not reported.
-// It gives the offset up to which it went: the end of the data, unless Report wanted no more.
+// Add scans more output of a stream, 0 or 1: the data of an event from at.Offset on. If silent, it reports no hits. It
+// returns the offset up to which it scanned, which is the end of the data unless Report returned false.
 func (s *Scanner) Add(stream int, at Place, data []byte, silent bool) int {
 	o := &s.open[stream]
 	for len(data) > 0 {
@@ -65,7 +65,7 @@ func (s *Scanner) Add(stream int, at Place, data []byte, silent bool) int {
 		}
 		goOn := s.grow(stream, at, data[:n], silent)
 		if newline >= 0 {
-			goOn = s.look(stream, silent) && goOn
+			goOn = s.check(stream, silent) && goOn
 			o.reset()
 			n++
 		}
@@ -78,20 +78,20 @@ func (s *Scanner) Add(stream int, at Place, data []byte, silent bool) int {
 	return at.Offset
 }
 
-// InLine reports whether there is a line whose newline has not come.
+// InLine reports whether there is a line whose newline has not arrived.
 func (s *Scanner) InLine() bool { return len(s.open[0].raw)+len(s.open[1].raw) > 0 }
 
-// Open looks at the lines whose newline has not come. What it reports is not reported again when the line goes on; silent:
-// nor is what it would report.
+// Open scans the lines whose newline has not arrived. A hit in such a line is not reported again when the line continues.
+// If silent, Open does not report it either.
 func (s *Scanner) Open(silent bool) {
 	for stream := range s.open {
 		if len(s.open[stream].raw) > 0 {
-			s.look(stream, silent)
+			s.check(stream, silent)
 		}
 	}
 }
 
-// grow adds to the open line. What becomes too long is looked at, and left but for the overlap.
+// grow appends to the open line. A line that becomes too long is scanned and cut down to the overlap.
 func (s *Scanner) grow(stream int, at Place, data []byte, silent bool) (goOn bool) {
 	o := &s.open[stream]
 	goOn = true
@@ -107,14 +107,14 @@ func (s *Scanner) grow(stream int, at Place, data []byte, silent bool) (goOn boo
 		data = data[n:]
 		at.Offset += n
 		if len(data) > 0 {
-			goOn = s.look(stream, silent) && goOn
+			goOn = s.check(stream, silent) && goOn
 			o.shorten()
 		}
 	}
 	return goOn
 }
 
-// shorten leaves the end of a line that was looked at.
+// shorten keeps only the end of a line that was scanned.
 func (o *line) shorten() {
 	from := len(o.raw) - overlap
 	if o.told {
@@ -142,8 +142,8 @@ func (o *line) shorten() {
 
 func (o *line) reset() { o.raw, o.parts, o.told = o.raw[:0], o.parts[:0], false }
 
-// look reports the open line if it has a hit and was not reported.
-func (s *Scanner) look(stream int, silent bool) (goOn bool) {
+// check reports the open line if it has a hit that was not reported.
+func (s *Scanner) check(stream int, silent bool) (goOn bool) {
 	o := &s.open[stream]
 	if o.told {
 		return true
@@ -157,8 +157,8 @@ func (s *Scanner) look(stream int, silent bool) (goOn bool) {
 	return silent || s.Report(Hit{Place: o.parts[0].Place, Stream: stream, Text: text, From: from, To: to})
 }
 
-// Around cuts the text to max bytes around the hit, and counts characters: the column of the hit, from 1, and where it
-// begins and ends in the excerpt, from 0.
+// Around returns at most max bytes of the text around the hit, with positions in characters: the column of the hit, which
+// starts at 1, and where the hit begins and ends in the excerpt, which starts at 0.
 func (h Hit) Around(max int) (excerpt string, column, from, to int) {
 	begin, end := window(h.Text, h.From, h.To, max)
 	hit := h.Text[h.From:min(h.To, end)]
@@ -166,7 +166,8 @@ func (h Hit) Around(max int) (excerpt string, column, from, to int) {
 	return h.Text[begin:end], 1 + utf8.RuneCountInString(h.Text[:h.From]), from, from + utf8.RuneCountInString(hit)
 }
 
-// window chooses max bytes of a text with the hit in its middle. They begin and end with whole characters.
+// window returns the bounds of at most most bytes of a text with the hit in the middle. They are at the boundaries of
+// characters.
 func window(text string, from, to, most int) (begin, end int) {
 	if len(text) <= most {
 		return 0, len(text)
