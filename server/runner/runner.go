@@ -1,9 +1,10 @@
-// Package runner says what a kind of agents is: [Kind], which starts agents, and [Session], one that was started. Each kind is a
-// folder beside this file: process runs operating-system processes, scripted small deterministic scripts inside Skein. lines
-// gives tasks to whatever reads and writes lines.
+// Package runner defines what a kind of agents is: [Kind], which starts agents, and [Session], an agent that was started.
+// Each kind has a folder of its own: process runs operating-system processes, and scripted runs small deterministic
+// scripts inside Skein. lines gives tasks to any agent that reads and writes lines.
 //
-// A kind knows no agent record and no network: it takes a [Launch], tells a [Sink] what the agent does, and hands back a
-// Session. What not every kind can do is an interface that its sessions have or have not: [Inputter], [Doer], [Observed].
+// A kind knows neither records of agents nor the network. It gets a [Launch], reports to a [Sink] what the agent does,
+// and returns a Session. An ability that not every kind has is an interface that its sessions may implement: [Inputter],
+// [Doer], [Observed].
 package runner
 
 import (
@@ -26,76 +27,78 @@ const (
 // Kind runs agents of one kind.
 type Kind interface {
 	Capabilities() Capabilities
-	// Check refuses a launch that can work on no machine: its error names the field.
+	// Check returns an error for a launch that can't work on any machine. The error names the field.
 	Check(l Launch) error
-	// Detect finds what a launch would run on this machine: the path of a program, say, or "" where nothing is needed. Its error
-	// says what is missing.
+	// Detect returns what a launch would run on this machine, such as the path of a program, or "" if it needs nothing.
+	// Its error says what is missing.
 	Detect(l Launch) (found string, err error)
-	// Start runs an agent. ctx bounds the start, not the agent. The error is a *wire.Error: the launch's own, or
-	// CodeSpawnFailed.
+	// Start starts an agent. ctx bounds the start and not the life of the agent. The error is a *wire.Error: one about
+	// the launch, or one with CodeSpawnFailed.
 	Start(ctx context.Context, l Launch, sink Sink) (Session, error)
 }
 
-// Capabilities are what the agents of a kind can be given.
+// Capabilities say what the agents of a kind can be given.
 type Capabilities struct {
-	Command bool            // a command, with an environment and a folder, where it may have an outbox
+	Command bool            // a command with an environment and a folder, in which there may be an outbox
 	Script  bool            // a script
-	Tasks   []wire.TaskMode // ways to be given tasks, besides none
-	Lines   bool            // lines on standard input and output are the only way in which sessions take tasks: package lines speaks it
+	Tasks   []wire.TaskMode // the ways to be given tasks, apart from none
+	Lines   bool            // sessions take tasks only as lines on standard input; package lines does that
 }
 
 // Launch is what to run.
 type Launch struct {
 	Agent     wire.AgentID
-	Instance  string // the data folder's id; it tells this server's agents from another's
+	Instance  string // the id of the data folder, which distinguishes the agents of several servers
 	Argv      []string
 	Env       map[string]string // added to the server's own environment without its SKEIN_ variables
 	Cwd       string            // an absolute path
-	CreateCwd bool              // make Cwd, 0700, if it is missing
+	CreateCwd bool              // create Cwd with mode 0700 if it does not exist
 	NoInput   bool              // standard input is empty: /dev/null
-	Script    string            // where the kind takes one; "": its own
+	Script    string            // if the kind takes one; "": the kind's default
 }
 
 // Session is an agent that was started.
 type Session interface {
-	// Stop ends the agent, verifies that nothing of it is left, and reports what is. It may be called at any time, any
-	// number of times; a shorter grace than that of an earlier call takes over. grace 0 kills at once. When ctx ends
-	// first, Stop returns what lives at that moment, and the stop goes on. forced says that SIGKILL was needed.
+	// Stop ends the agent, verifies that no process of it is left, and returns those that are. It may be called at any
+	// time and more than once; the shortest grace applies. With grace 0 it kills at once. If ctx ends first, Stop returns
+	// what is alive at that moment, and the stop continues. forced reports that SIGKILL was needed.
 	Stop(ctx context.Context, grace time.Duration) (forced bool, leftovers []wire.Leftover)
-	// Done is closed after the exit, when the Sink has taken all events.
+	// Done returns a channel that is closed after the exit, when the Sink has received all events.
 	Done() <-chan struct{}
-	// Exit is valid after Done.
+	// Exit returns how the agent ended. It is valid after Done is closed.
 	Exit() wire.Exit
 }
 
-// Inputter is a session that has a standard input.
+// Inputter is a session with a standard input.
 type Inputter interface {
-	// Input writes to standard input, then closes it if eof. It waits for the agent to read, until ctx ends or the
-	// agent exits. A *wire.Error says how many bytes were written when not all were.
+	// Input writes to standard input and then, if eof is set, closes it. It waits until the agent has read, ctx ends or
+	// the agent exits. If not all bytes were written, the error is a *wire.Error that says how many were.
 	Input(ctx context.Context, b []byte, eof bool) error
 }
 
-// Doer is a session that takes tasks, several if need be. How they end it tells as TaskResult, canceled ones too.
+// Doer is a session that takes tasks, possibly several at a time. It reports the end of each as a TaskResult, including
+// canceled ones.
 type Doer interface {
-	// Deliver gives it a task. It waits until the agent has that, ctx ends, or it takes too long.
+	// Deliver gives it a task. It waits until the agent has the task or ctx ends, but not for too long.
 	Deliver(ctx context.Context, t *wire.Task) error
-	// Cancel has it let go of a task, and waits as Deliver does.
+	// Cancel tells it to abandon a task, and waits as Deliver does.
 	Cancel(ctx context.Context, id wire.TaskID) error
 }
 
-// Observed is a session that is processes of this machine, and is seen by the system.
+// Observed is a session whose agent is processes of this machine, which the system can observe.
 type Observed interface {
-	// Process is the leader of the agent's group.
+	// Process returns the leader of the agent's group.
 	Process() *wire.Process
-	// Containment says by what the agent's processes are found.
+	// Containment returns how the agent's processes are found.
 	Containment() wire.ContainmentMode
 	// Suspended reports whether the leader was stopped by a signal at the latest sample.
 	Suspended() bool
-	// Usage is the latest sample.
+	// Usage returns the latest sample.
 	Usage() wire.Usage
 }
 
-// As gives what can do something of a session: the session itself, or one that it wraps, as errors.As does for errors.
+// As returns the first session, of s and those that it wraps, that implements an interface, like errors.As does for
+// errors.
 func As[T any](s Session) (t T, ok bool) {
 	for s != nil {
 		if t, ok = s.(T); ok {
@@ -110,38 +113,38 @@ func As[T any](s Session) (t T, ok bool) {
 	return t, false
 }
 
-// Sink is told what an agent does. Calls for one agent come in order, one at a time. A call may block: the session then
-// stops reading the agent's pipes, and the agent blocks in its turn. A call must not wait for the agent's Done. Its error says
-// what is wrong with the event, for whoever wrote the agent.
+// Sink receives what an agent does. Calls for one agent come in order and one at a time. A call may block; in the
+// meantime the session does not read the agent's pipes, and so the agent blocks too. A call must not wait for the agent's
+// Done. The error says what is wrong with the event, for whoever wrote the agent.
 type Sink func(e Event) error
 
-// Event is one thing that an agent does: one of the types below.
+// Event is something that an agent does. It is one of the types below.
 type Event interface{ event() }
 
-// Output is what an agent printed: at most wire.MaxOutput bytes of stdout or stderr, cut at a line's end where there is one
-// and never inside a UTF-8 sequence of valid text. Bytes must not be kept.
+// Output is what an agent printed: at most wire.MaxOutput bytes of stdout or stderr. It ends at the end of a line if it
+// contains one, and never inside a UTF-8 sequence of valid text. Bytes must not be retained.
 type Output struct {
 	Stream wire.EventType
 	Bytes  []byte
 }
 
-// Activity says whether an agent works or idles. It ends an Ask without a task.
+// Activity reports whether an agent works or is idle. It ends an Ask that has no task.
 type Activity struct{ Now wire.Activity }
 
-// Ask is a question to a person: of the whole agent, or, with a Task, of that alone.
+// Ask is a question to a person. It comes from the agent as a whole, or from one Task.
 type Ask struct {
 	Task wire.TaskID
 	Text string
 }
 
-// Update says how a task gets on: a text, and how much of it is done, of 0 to 1. It ends an Ask of the task.
+// Update reports the progress of a task as a text and a fraction from 0 to 1. It ends an Ask of the task.
 type Update struct {
 	Task     wire.TaskID
 	Text     string
 	Fraction float64
 }
 
-// TaskResult is how a task ended, by its agent. Failure "": it completed, with Output.
+// TaskResult reports the end of a task. If Failure is "", the task completed with Output.
 type TaskResult struct {
 	Task    wire.TaskID
 	Output  []byte
@@ -149,7 +152,7 @@ type TaskResult struct {
 	Message string
 }
 
-// Completed is a task's end with its output, where that is not too long for one.
+// Completed returns the end of a task with its output, or a failure if the output is too long.
 func Completed(id wire.TaskID, output []byte) TaskResult {
 	if n := len(output); n > wire.MaxTaskOutput {
 		return TaskResult{Task: id, Failure: wire.FailTooLarge,
@@ -158,7 +161,7 @@ func Completed(id wire.TaskID, output []byte) TaskResult {
 	return TaskResult{Task: id, Output: output}
 }
 
-// Failed is a task's end without success. Retryable: another attempt may mend it.
+// Failed returns the end of a task without success. retryable means that another attempt may succeed.
 func Failed(id wire.TaskID, message string, retryable bool) TaskResult {
 	r := TaskResult{Task: id, Failure: wire.FailAgentError, Message: cmp.Or(message, "the agent gave no reason")}
 	if retryable {
@@ -167,19 +170,19 @@ func Failed(id wire.TaskID, message string, retryable bool) TaskResult {
 	return r
 }
 
-// Log is a line for the agent's log that is no output, by the agent or, with Server, about it.
+// Log is a line for the agent's log that is not output. It is from the agent or, with Server, about it.
 type Log struct {
 	Text   string
 	Server bool
 }
 
-// Signal says that a signal was sent to the agent's group.
+// Signal reports that a signal was sent to the agent's group.
 type Signal struct{ Name string }
 
-// Heartbeat is a sign of life and nothing else.
+// Heartbeat is only a sign of life.
 type Heartbeat struct{}
 
-// Call is a request of the agent's own. Reply is to be called once, from wherever; Ctx ends with the agent's process.
+// Call is a request of the agent. Reply must be called once, from any goroutine. Ctx ends with the agent's process.
 type Call struct {
 	Ctx    context.Context
 	Method string
@@ -197,25 +200,25 @@ func (Signal) event()     {}
 func (Heartbeat) event()  {}
 func (Call) event()       {}
 
-// MaxQuestion bounds the text of an Ask, in bytes.
+// MaxQuestion bounds the text of an Ask in bytes.
 const MaxQuestion = 4 << 10
 
-// SpawnError is a start that failed.
+// SpawnError is the error of a failed start.
 func SpawnError(format string, args ...any) *wire.Error {
 	return wire.Errorf(wire.CodeSpawnFailed, format, args...)
 }
 
-// UnreadError is an input of which the agent read n bytes only, before the writer's patience ended.
+// UnreadError is the error of an input of which the agent had read only n bytes when the writer's time ended.
 func UnreadError(n, of int) error {
 	return wire.Errorf(wire.CodeTimeout, "the agent does not read its input: %d of %d bytes were written", n, of)
 }
 
-// ExitedError is an input of which the agent read n bytes only, before it exited.
+// ExitedError is the error of an input of which the agent had read only n bytes when it exited.
 func ExitedError(n, of int) error {
 	return wire.Errorf(wire.CodePrecondition, "the agent has exited: %d of %d bytes were written", n, of)
 }
 
-// Unfinished is how many bytes at the end of b start a UTF-8 sequence that b does not finish.
+// Unfinished returns how many bytes at the end of b are the start of an incomplete UTF-8 sequence.
 func Unfinished(b []byte) int {
 	for i := 1; i < utf8.UTFMax && i <= len(b); i++ {
 		if tail := b[len(b)-i:]; utf8.RuneStart(tail[0]) {

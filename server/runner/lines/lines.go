@@ -1,5 +1,5 @@
-// Package lines gives tasks to agents that read and write lines: the line protocol (docs/agents.md). JSON-RPC 2.0, one message
-// a line, on standard input and output. A line of the output that does not start with {"jsonrpc" is output.
+// Package lines gives tasks to agents by the line protocol (docs/agents.md): JSON-RPC 2.0 with one message
+// per line, on standard input and output. A line on standard output that does not start with {"jsonrpc" is output.
 //
 //	Skein → agent   task.run {task, attempt, name, input, priority, labels, deadline}      notification
 //	                task.cancel {task}                                                     notification
@@ -10,7 +10,12 @@
 //	                log {level, text}, heartbeat {}                                        notification
 //	                memory.*, and task.submit, .get, .list, .cancel for a coordinator      request, with an id
 //
-// A notification of the agent that has an id all the same is answered with {}.
+// A notification of the agent that has an id is answered with {}.
+//
+// # Locks
+//
+// There is one, session.mu, which guards what a session knows of its standard input and its tasks. It is never held while
+// something is written.
 package lines
 
 import (
@@ -32,15 +37,16 @@ const (
 	methodLog      = "log"
 	methodBeat     = "heartbeat"
 
-	deliverTimeout = 10 * time.Second // that an agent may take to read a line
+	deliverTimeout = 10 * time.Second // how long an agent may take to read a line
 
-	// MaxWaits is how many task.wait of an agent may be under way. They take none of the places of its other requests.
+	// MaxWaits is how many task.wait requests an agent may have under way. They are not counted among its other requests.
 	MaxWaits    = 64
-	maxRequests = 16              // of an agent, in work at once: when there are more, its output waits
-	maxAnswer   = wire.MaxMessage // bytes of an answer to an agent, with its newline
+	maxRequests = 16              // of an agent at a time; while there are more, its output is not read
+	maxAnswer   = wire.MaxMessage // bytes of a reply to an agent, including its newline
 )
 
-// Over makes a kind whose sessions take tasks, by lines, of one whose sessions have standard input and output.
+// Over returns a kind whose sessions take tasks as lines. The sessions of the given kind must have standard input and
+// output.
 func Over(k runner.Kind) runner.Kind { return kind{k} }
 
 type kind struct{ runner.Kind }
@@ -72,21 +78,21 @@ func (k kind) Start(ctx context.Context, l runner.Launch, sink runner.Sink) (run
 
 // session is a session that takes tasks.
 type session struct {
-	// static when hears.ready is closed
+	// static once hears.ready is closed
 	runner.Session
 	in    runner.Inputter
 	hears *speaker
 	done  chan struct{}
 
 	mu  sync.Mutex
-	mid bool                     // what was last written to standard input did not end a line
-	at  map[wire.TaskID]struct{} // the tasks that it has
+	mid bool                     // the last write to standard input did not end a line
+	at  map[wire.TaskID]struct{} // the tasks that the agent has
 }
 
-// Unwrap gives what speaks.
+// Unwrap returns the wrapped session.
 func (s *session) Unwrap() runner.Session { return s.Session }
 
-// Done implements runner.Session: the last that the agent said was heard.
+// Done implements runner.Session. The last message of the agent has been handled when it is closed.
 func (s *session) Done() <-chan struct{} { return s.done }
 
 // Input implements runner.Inputter.
@@ -96,7 +102,7 @@ func (s *session) Input(ctx context.Context, b []byte, eof bool) error {
 	return err
 }
 
-// wrote notes whether the last write left standard input within a line.
+// wrote records whether the last write ended within a line.
 func (s *session) wrote(mid bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -114,7 +120,7 @@ func (s *session) send(ctx context.Context, line []byte) error {
 		line = append([]byte{'\n'}, line...)
 	}
 	err := s.in.Input(ctx, line, false)
-	s.wrote(err != nil) // a part of it may have arrived: what follows must not be taken for the rest
+	s.wrote(err != nil) // a part may have arrived, which the next line must not continue
 	return err
 }
 
@@ -131,14 +137,14 @@ func (s *session) Cancel(ctx context.Context, id wire.TaskID) error {
 	return s.send(ctx, cancelLine(id))
 }
 
-// gone notes that the agent has a task no longer.
+// gone records that the agent no longer has a task.
 func (s *session) gone(id wire.TaskID) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.at, id)
 }
 
-// among gives the task that match chooses of those that the agent has; "": none.
+// among returns the first of the agent's tasks that match accepts, or "".
 func (s *session) among(match func(wire.TaskID) bool) wire.TaskID {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -9,7 +9,8 @@ import (
 	"skein.dev/skein/webtransport/wire"
 )
 
-// runParams is what an agent is told of its task. Input is text, or base64 in InputBase64 where it is none.
+// runParams is what an agent is told about its task. Input is text; if it is not valid text, InputBase64 has it in
+// base64.
 type runParams struct {
 	Task        wire.TaskID       `json:"task"`
 	Attempt     int               `json:"attempt"`
@@ -21,19 +22,19 @@ type runParams struct {
 	Deadline    *time.Time        `json:"deadline,omitempty"`
 }
 
-// says is what an agent says of a task.
+// says is what an agent says about a task.
 type says struct {
 	Task         wire.TaskID     `json:"task"`
 	Text         string          `json:"text"`
 	Message      string          `json:"message"`
 	Fraction     float64         `json:"fraction"`
-	Output       json.RawMessage `json:"output"` // a string is taken as its text, anything else as JSON
+	Output       json.RawMessage `json:"output"` // a string is used as text, anything else as JSON
 	OutputBase64 []byte          `json:"output_base64"`
 	Retryable    bool            `json:"retryable"`
 	Level        string          `json:"level"`
 }
 
-// output is what the agent gives as a result.
+// output is a result in the form that the agent sends.
 func (v says) output() []byte {
 	var text string
 	switch {
@@ -53,7 +54,7 @@ func notification(method string, params any) []byte {
 			return line
 		}
 	}
-	panic(fmt.Sprintf("lines: encode %s: %v", method, err)) // cannot be: it is plain data
+	panic(fmt.Sprintf("lines: encode %s: %v", method, err)) // impossible: it is plain data
 }
 
 func runLine(t *wire.Task) []byte {

@@ -12,24 +12,24 @@ import (
 	"skein.dev/skein/webtransport/wire"
 )
 
-// speaker parts an agent's output from its messages. Its methods but answer's goroutines are called by the inner session's
-// sink, one at a time, and then once by ended.
+// speaker separates an agent's output from its messages. Apart from the goroutines of answer, its methods are called by
+// the inner session's sink, one at a time, and finally once by ended.
 type speaker struct {
 	// static
 	sink  runner.Sink
 	to    *session
-	most  int             // bytes of a message
+	most  int             // bytes per message
 	ctx   context.Context // ends with the process
 	stop  context.CancelFunc
-	ready chan struct{} // closed when it can be answered
+	ready chan struct{} // closed when replies can be sent
 	slots chan struct{}
 	waits chan struct{}
-	own   sync.WaitGroup // answers that wait for nobody else
+	own   sync.WaitGroup // goroutines that send replies of their own
 
-	held []byte // the beginning of a line that is a message, or may become one; no longer than most
-	mid  bool   // within a line that is output
-	skip bool   // within a message that is too long
-	told bool   // something was told of what came
+	held []byte // the start of a line that is or may become a message; at most most bytes
+	mid  bool   // inside a line of output
+	skip bool   // inside a message that is too long
+	told bool   // an event was passed on for the current output
 }
 
 var marker = []byte(`{"jsonrpc"`)
@@ -40,7 +40,7 @@ func newSpeaker(sink runner.Sink, to *session) *speaker {
 	return s
 }
 
-// event is the inner session's sink.
+// event is the sink of the inner session.
 func (s *speaker) event(e runner.Event) error {
 	if o, ok := e.(runner.Output); ok && o.Stream == wire.EventStdout {
 		s.hear(o.Bytes)
@@ -49,14 +49,14 @@ func (s *speaker) event(e runner.Event) error {
 	return s.sink(e)
 }
 
-// tell hands on what the agent says.
+// tell passes on an event of the agent.
 func (s *speaker) tell(e runner.Event) error {
 	s.told = true
 	return s.sink(e)
 }
 
-// hear takes what the agent printed, in whatever pieces, and hands on what is output, in runs that are as long as may be
-// and stand before the messages that came behind them.
+// hear handles what the agent printed, in pieces of any size. It passes output on in runs that are as long as possible,
+// before the messages that follow them.
 func (s *speaker) hear(b []byte) {
 	s.told = false
 	var run []byte
@@ -89,24 +89,24 @@ func (s *speaker) hear(b []byte) {
 			flush()
 			s.garbled(line, wire.FailTooLarge, fmt.Sprintf("a message is longer than %d bytes", s.most))
 		case whole:
-			s.held = nil // most messages come in one piece: there is no use in keeping the memory
+			s.held = nil // most messages come in one piece, so the memory is released
 			flush()
 			s.message(line)
 		}
 	}
 	flush()
 	if !s.told {
-		s.sink(runner.Heartbeat{}) // a part of a message is a sign of life
+		s.sink(runner.Heartbeat{}) // part of a message is a sign of life too
 	}
 }
 
-// mayBegin reports whether a line that begins like this is a message, or may become one.
+// mayBegin reports whether a line with this start is or may become a message.
 func mayBegin(line []byte) bool {
 	n := min(len(line), len(marker))
 	return bytes.Equal(line[:n], marker[:n])
 }
 
-// cutLine gives the first line of b with its newline.
+// cutLine returns the first line of b with its newline.
 func cutLine(b []byte) (line, rest []byte, whole bool) {
 	if i := bytes.IndexByte(b, '\n'); i >= 0 {
 		return b[:i+1], b[i+1:], true
@@ -114,8 +114,8 @@ func cutLine(b []byte) (line, rest []byte, whole bool) {
 	return b, nil, false
 }
 
-// ended takes what was held of the process, which has ended. A whole message counts without its newline; half a one is none, and
-// no answer either: the process may have been killed within it.
+// ended handles what is held when the process has ended. A complete message counts without its newline. An incomplete one
+// is neither a message nor output, because the process may have been killed while it wrote it.
 func (s *speaker) ended() {
 	switch {
 	case json.Valid(s.held):
@@ -129,13 +129,13 @@ func (s *speaker) ended() {
 	s.own.Wait()
 }
 
-// broke tells of a line that makes no sense: in the agent's log, where whoever writes the agent looks.
+// broke reports an invalid line in the agent's log, where the author of the agent can see it.
 func (s *speaker) broke(format string, args ...any) {
 	s.tell(runner.Log{Server: true, Text: "bad line: " + fmt.Sprintf(format, args...)})
 }
 
-// garbled tells of a message that can't be read. If it was the answer to a task, then the task fails: no other answer
-// will come.
+// garbled reports a message that can't be decoded. If it was the result of a task, the task fails, because no other
+// result will come.
 func (s *speaker) garbled(line []byte, failure wire.FailureReason, why string) {
 	s.broke("%s", why)
 	if !bytes.Contains(line, []byte(`"`+methodResult+`"`)) && !bytes.Contains(line, []byte(`"`+methodError+`"`)) {
@@ -146,7 +146,7 @@ func (s *speaker) garbled(line []byte, failure wire.FailureReason, why string) {
 	}
 }
 
-// ends tells of the end of a task.
+// ends reports the end of a task.
 func (s *speaker) ends(r runner.TaskResult) error {
 	s.to.gone(r.Task)
 	return s.tell(r)
@@ -166,7 +166,7 @@ func (s *speaker) message(line []byte) {
 		} else if err := s.said(m.Method, v); err != nil {
 			s.broke("%s: %s", m.Method, wire.AsError(err).Message)
 		}
-		if m.IsRequest() { // it need not, but some JSON-RPC libraries know nothing else
+		if m.IsRequest() { // some JSON-RPC libraries can only send requests
 			s.slots <- struct{}{}
 			id := bytes.Clone(m.ID)
 			s.own.Go(func() { s.answer(s.slots, id, struct{}{}, err) })
@@ -180,7 +180,7 @@ func (s *speaker) message(line []byte) {
 	s.broke("there is no message %q", m.Method)
 }
 
-// said takes what an agent tells.
+// said handles what an agent reports.
 func (s *speaker) said(method string, v says) error {
 	text := cmp.Or(v.Text, v.Message)
 	switch method {
@@ -201,7 +201,7 @@ func (s *speaker) said(method string, v says) error {
 	return s.tell(runner.Heartbeat{})
 }
 
-// request has an agent's own request carried out: it may have several under way.
+// request carries out a request of the agent, which may have several under way.
 func (s *speaker) request(m *wire.Message) {
 	id, places := bytes.Clone(m.ID), s.slots
 	if m.Method == wire.MethodTaskWait {
@@ -216,22 +216,22 @@ func (s *speaker) request(m *wire.Message) {
 		}
 		return
 	}
-	places <- struct{}{} // each comes back soon: an answer waits for its reader no longer than deliverTimeout
+	places <- struct{}{} // a place is free again soon, because a reply waits at most deliverTimeout for its reader
 	s.call(m, id, places)
 }
 
-// call asks for a request to be carried out that has a place.
+// call carries out a request that has a place.
 func (s *speaker) call(m *wire.Message, id json.RawMessage, places chan struct{}) {
 	s.tell(runner.Call{Ctx: s.ctx, Method: m.Method, Params: bytes.Clone(m.Params), Reply: func(res any, err error) { s.answer(places, id, res, err) }})
 }
 
-// answer answers a request that has a place, and gives the place back.
+// answer replies to a request and frees its place.
 func (s *speaker) answer(places chan struct{}, id json.RawMessage, res any, err error) {
 	defer func() { <-places }()
 	line := answerLine(id, res, err)
 	select {
 	case <-s.ready:
-		s.to.send(s.ctx, line) // an agent that does not read its answers has none
+		s.to.send(s.ctx, line) // an agent that does not read its replies misses them
 	case <-s.ctx.Done():
 	}
 }

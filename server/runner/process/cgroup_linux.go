@@ -18,19 +18,19 @@ import (
 	"skein.dev/skein/webtransport/wire"
 )
 
-// cgroups makes a cgroup v2 for each process that is started. A process can't leave it without the right to write to the
+// cgroups creates a cgroup v2 for each agent. A process can't leave it without the permission to write to the
 // cgroup tree, whatever it does to its environment, title, group, session or user (cgroups(7), Documentation/
-// admin-guide/cgroup-v2.rst). They lie in a folder of this instance, below the cgroup that Skein itself runs in:
+// admin-guide/cgroup-v2.rst). The cgroups are in a folder of this instance, below the cgroup that Skein runs in:
 //
 //	<Skein's cgroup>/skein-<instance>/<agent>[.<n>]
 type cgroups struct {
-	base string // the instance's folder; "": none can be made
-	why  string // they can't be made
+	base string // the folder of the instance; "" if no cgroups can be created
+	why  string // why they can't be created
 	old  []string
 }
 
-// openCgroups finds out whether cgroups can be made. The bases that earlier runs used stand in the file state, so that what
-// they left is found; "": nothing is remembered, and no cgroups are made.
+// openCgroups finds out whether cgroups can be created. The file state has the bases that earlier runs used, so that what
+// they left can be found. If state is "", nothing is remembered and no cgroups are created.
 func openCgroups(instance, state string) *cgroups {
 	c := &cgroups{}
 	if state == "" {
@@ -59,7 +59,7 @@ func openCgroups(instance, state string) *cgroups {
 		return c
 	}
 	if err := probe(base); err != nil {
-		os.Remove(base) // unless what an earlier run left is in it
+		os.Remove(base) // fails if it has what an earlier run left
 		c.why = err.Error()
 		return c
 	}
@@ -74,7 +74,7 @@ func isDir(path string) bool {
 	return err == nil && info.IsDir()
 }
 
-// ownCgroup is the folder of the cgroup v2 that this process is in.
+// ownCgroup returns the folder of the cgroup v2 that this process is in.
 func ownCgroup() (string, error) {
 	b, err := os.ReadFile("/proc/self/cgroup")
 	if err != nil {
@@ -89,7 +89,7 @@ func ownCgroup() (string, error) {
 
 var errNoCgroup2 = errors.New("cgroup v2 is not mounted here")
 
-// cgroupDir puts together /proc/self/cgroup and /proc/self/mountinfo (proc_pid_mountinfo(5)).
+// cgroupDir combines /proc/self/cgroup and /proc/self/mountinfo (proc_pid_mountinfo(5)).
 func cgroupDir(cgroup, mountinfo string) (string, error) {
 	own := ""
 	for line := range strings.Lines(cgroup) {
@@ -117,7 +117,7 @@ func cgroupDir(cgroup, mountinfo string) (string, error) {
 
 var octal = regexp.MustCompile(`\\[0-7]{3}`)
 
-// unescape undoes what the kernel does to blanks in a path of mountinfo.
+// unescape decodes the blanks in a path of mountinfo, which the kernel escapes.
 func unescape(s string) string {
 	return octal.ReplaceAllStringFunc(s, func(e string) string {
 		n, err := strconv.ParseUint(e[1:], 8, 8)
@@ -128,8 +128,8 @@ func unescape(s string) string {
 	})
 }
 
-// probe tries all that a stop needs: to make a cgroup, to start a process in it, to kill it. Nothing is executed: a program
-// that does not exist is refused only after the fork into the cgroup.
+// probe tries all that is needed for a stop: to create a cgroup, to start a process in it and to kill that. Nothing is
+// executed, because a program that does not exist is refused only after the fork into the cgroup.
 func probe(base string) error {
 	if err := os.Mkdir(base, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
 		return fmt.Errorf("a cgroup can't be made below Skein's own: %s", plain(err))
@@ -149,7 +149,7 @@ func probe(base string) error {
 	return nil
 }
 
-// plain is the system's word for an error, without the path.
+// plain returns the system's text for an error, without the path.
 func plain(err error) string {
 	var errno syscall.Errno
 	if errors.As(err, &errno) {
@@ -158,16 +158,16 @@ func plain(err error) string {
 	return err.Error()
 }
 
-// cgroup is one agent's.
+// cgroup is the cgroup of one agent.
 type cgroup struct {
 	dir string
-	fd  *os.File // nil for one that an earlier run made
+	fd  *os.File // nil if an earlier run created it
 }
 
 var safeName = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
 
-// makeCgroup makes one with a name that begins with the agent's id: what an earlier process of the agent left may still have
-// the plain name.
+// makeCgroup creates a cgroup whose name starts with the agent's id. An earlier process of the agent may still use the
+// plain id.
 func makeCgroup(base, agent string) (*cgroup, error) {
 	if !safeName.MatchString(agent) {
 		return nil, fmt.Errorf("%q is no name for a cgroup", agent)
@@ -195,11 +195,11 @@ func (g *cgroup) attr() *syscall.SysProcAttr {
 	return &syscall.SysProcAttr{UseCgroupFD: true, CgroupFD: int(g.fd.Fd())}
 }
 
-// pids are the processes in the cgroup and in those that its processes made below it. A zombie is none.
+// pids returns the processes in the cgroup and in the cgroups that they created below it. Zombies are not counted.
 func (g *cgroup) pids() (pids []int, err error) {
 	for _, dir := range g.tree() {
 		inside, err := numbers(dir, "cgroup.procs")
-		if errors.Is(err, unix.EOPNOTSUPP) { // in a threaded cgroup
+		if errors.Is(err, unix.EOPNOTSUPP) { // the cgroup is threaded
 			inside, err = numbers(dir, "cgroup.threads")
 			for i, tid := range inside {
 				inside[i] = processOf(tid)
@@ -214,21 +214,21 @@ func (g *cgroup) pids() (pids []int, err error) {
 	return pids, nil
 }
 
-// numbers reads a file of a cgroup that lists processes or threads. There are none in a cgroup that was removed.
+// numbers reads a file of a cgroup that lists processes or threads. A cgroup that was removed has none.
 func numbers(dir, file string) (ids []int, err error) {
 	b, err := os.ReadFile(filepath.Join(dir, file))
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENODEV) {
 		return nil, nil
 	}
 	for field := range bytes.FieldsSeq(b) {
-		if id, err := strconv.Atoi(string(field)); err == nil && id > 0 { // 0: of another pid namespace
+		if id, err := strconv.Atoi(string(field)); err == nil && id > 0 { // 0 stands for a process of another pid namespace
 			ids = append(ids, id)
 		}
 	}
 	return ids, err
 }
 
-// processOf is the process that a thread is of; one that ended meanwhile counts as its own.
+// processOf returns the process of a thread. A thread that has ended in the meantime counts as a process.
 func processOf(tid int) int {
 	b, _ := os.ReadFile(procDir(tid) + "/status")
 	_, line, _ := bytes.Cut(b, []byte("\nTgid:"))
@@ -239,7 +239,7 @@ func processOf(tid int) int {
 	return tid
 }
 
-// members are pids as a set. Without a cgroup there are none.
+// members returns the pids as a set, which is empty if there is no cgroup.
 func (g *cgroup) members() (map[int]bool, error) {
 	if g == nil {
 		return nil, nil
@@ -252,7 +252,7 @@ func (g *cgroup) members() (map[int]bool, error) {
 	return set, err
 }
 
-// holds is populated, for a cgroup that may be none. What can't be read is not gone.
+// holds is like populated, but the cgroup may be nil. If the answer can't be read, holds returns true.
 func (g *cgroup) holds() bool {
 	if g == nil {
 		return false
@@ -261,7 +261,8 @@ func (g *cgroup) holds() bool {
 	return populated || err != nil
 }
 
-// populated reports whether a process lives in the cgroup or below it: cgroup.events, which the kernel keeps.
+// populated reports whether a process is alive in the cgroup or below it, according to cgroup.events, which the kernel
+// maintains.
 func (g *cgroup) populated() (bool, error) {
 	b, err := os.ReadFile(filepath.Join(g.dir, "cgroup.events"))
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENODEV) {
@@ -270,19 +271,19 @@ func (g *cgroup) populated() (bool, error) {
 	return bytes.Contains(b, []byte("populated 1")), err
 }
 
-// kill sends SIGKILL to every process in the cgroup and below, also to those of other users, and to those that are being
+// kill sends SIGKILL to every process in the cgroup and below it, including those of other users and those that are being
 // forked.
 func (g *cgroup) kill() error {
 	return os.WriteFile(filepath.Join(g.dir, "cgroup.kill"), []byte("1"), 0)
 }
 
-// tree is the cgroup's folder and those below it, parents first.
+// tree returns the folders of the cgroup and of those below it, parents first.
 func (g *cgroup) tree() []string {
 	dirs := []string{g.dir}
 	for i := 0; i < len(dirs); i++ {
 		entries, err := os.ReadDir(dirs[i])
 		if err != nil {
-			continue // it was removed
+			continue // it has been removed
 		}
 		for _, e := range entries {
 			if e.IsDir() {
@@ -293,7 +294,7 @@ func (g *cgroup) tree() []string {
 	return dirs
 }
 
-// remove takes the cgroup away, unless something lives in it.
+// remove removes the cgroup, unless a process is alive in it.
 func (g *cgroup) remove() {
 	if g == nil {
 		return
@@ -306,13 +307,13 @@ func (g *cgroup) remove() {
 	}
 }
 
-// left are the cgroups that exist for agents of this instance, by agent.
+// left returns the existing cgroups of this instance by agent.
 func (c *cgroups) left() map[wire.AgentID][]*cgroup {
 	found := map[wire.AgentID][]*cgroup{}
 	for _, base := range c.old {
 		entries, err := os.ReadDir(base)
 		if err != nil {
-			continue // nothing was left
+			continue // nothing is left of it
 		}
 		for _, e := range entries {
 			if e.IsDir() {
@@ -324,7 +325,7 @@ func (c *cgroups) left() map[wire.AgentID][]*cgroup {
 	return found
 }
 
-// close removes the folders that are empty.
+// close removes the folders if they are empty.
 func (c *cgroups) close() {
 	for _, base := range c.old {
 		os.Remove(base)

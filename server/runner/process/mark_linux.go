@@ -11,12 +11,13 @@ import (
 	"skein.dev/skein/webtransport/wire"
 )
 
-// limitMark marks every process of an agent by a resource limit. Where no cgroup can be made, or a process was moved out of
-// it, it finds what overwrote its environment, left its session and was handed to init: a limit is inherited by fork and exec (getrlimit(2)), belongs to
-// no memory of the process, and /proc/PID/limits shows it to everybody.
+// limitMark marks every process of an agent by a resource limit. It is for processes outside the agent's cgroup, because
+// none could be created or they were moved out of it. It finds those that have overwritten their environment, left their
+// session and were handed to init, since a limit is inherited by fork and exec (getrlimit(2)), is not in the memory of
+// the process, and can be read by everybody in /proc/PID/limits.
 //
-// It is the soft RLIMIT_RTTIME, in µs, of at least 146,000 years: a limit that only real-time schedulers look at, and which
-// nobody sets to such a number. 0: no mark.
+// The limit is the soft RLIMIT_RTTIME, in µs, with a value of at least 146,000 years. Only real-time schedulers use that
+// limit, and nobody sets it to such a value. 0 stands for no mark.
 type limitMark uint64
 
 const (
@@ -24,7 +25,7 @@ const (
 	agentBits = 40
 )
 
-// markOf has a hash of the instance in 22 bits, and one of the agent in 40.
+// markOf returns a mark with a hash of the instance in 22 bits and one of the agent in 40.
 func markOf(instance string, agent wire.AgentID) limitMark {
 	return markBit | hashOf(instance)>>42<<agentBits | hashOf(string(agent))>>24
 }
@@ -35,14 +36,14 @@ func hashOf(s string) limitMark {
 	return limitMark(h.Sum64())
 }
 
-// of reports whether the mark is one of this instance's.
+// of reports whether the mark is from this instance.
 func (m limitMark) of(instance string) bool {
 	return m >= markBit && m>>agentBits == markOf(instance, "")>>agentBits
 }
 
 var limitLine = []byte("Max realtime timeout")
 
-// parseLimits finds the mark in /proc/PID/limits (proc_pid_limits(5)); 0: there is none.
+// parseLimits returns the mark in /proc/PID/limits (proc_pid_limits(5)), or 0 if there is none.
 func parseLimits(b []byte) limitMark {
 	_, line, ok := bytes.Cut(b, limitLine)
 	if !ok {
@@ -60,7 +61,7 @@ func parseLimits(b []byte) limitMark {
 	return 0
 }
 
-// readLimitMark reads a process's mark.
+// readLimitMark reads the mark of a process.
 func (p *proc) readLimitMark() error {
 	var buf [4096]byte
 	n, err := readSmall(procDir(p.PID)+"/limits", buf[:])
@@ -71,11 +72,11 @@ func (p *proc) readLimitMark() error {
 	return err
 }
 
-// marking is held from setting this process's own limit to the end of the fork that inherits it.
+// marking is held while this process's own limit is set, until the end of the fork that inherits it.
 var marking sync.Mutex
 
-// inherit forks with a mark. Where the limit can't be set, it forks without: the environment and the tree of parents still
-// tell whose a process is.
+// inherit calls fork so that the child has the mark. If the limit can't be set, the child has no mark, and only its
+// environment and its ancestors show whose it is.
 func (m limitMark) inherit(fork func()) {
 	if m == 0 {
 		fork()

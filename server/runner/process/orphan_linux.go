@@ -14,26 +14,26 @@ import (
 	"skein.dev/skein/webtransport/wire"
 )
 
-// Orphan is a process that an earlier run of this server started and did not live to stop.
+// Orphan is a process that an earlier run of this server started and did not stop.
 type Orphan struct {
 	Agent    wire.AgentID
 	Instance string
 	Process  wire.Process
 }
 
-// FindOrphans finds what earlier runs left. Call it, and Reap, before the first Start: it cannot tell the agents of
-// this run from those of an earlier one. A process is an orphan if
+// FindOrphans finds what earlier runs left. It and Reap must be called before the first Start, because they can't tell the
+// agents of this run from those of an earlier one. A process is an orphan if
 //
 //   - it is in a cgroup of an agent of this instance;
-//   - or it carries a mark of this instance, in its environment or as a limit, whatever its group;
-//   - or it is the recorded leader of an agent in known: pid, start time and group all agree, it has our user, and no mark
+//   - or it has a mark of this instance, in its environment or as a limit, whatever its group is;
+//   - or it is the recorded leader of an agent in known: pid, start time and group agree, it has our user, and no mark
 //     of another instance;
-//   - or it is in a group that one of these belongs to, if that group was its agent's: a leader's own group, or
+//   - or it is in the group of one of these, if that group was its agent's: a leader's own group, or
 //     one recorded in known;
 //   - or it descends from one of these.
 //
-// A number alone proves nothing: a pid and a group that were given to somebody else since do not match. This process
-// and its ancestors are never orphans, even when an agent started them.
+// A pid or group alone proves nothing, because it may have been reused since. This process
+// and its ancestors are never orphans, even if an agent started them.
 func (r *Kind) FindOrphans(known map[wire.AgentID]*wire.Process) ([]Orphan, error) {
 	inside := map[int]wire.AgentID{}
 	for agent, groups := range r.cgroups.left() {
@@ -71,7 +71,7 @@ func orphansAmong(all *table, instance string, known map[wire.AgentID]*wire.Proc
 		}
 	}
 	owner := map[int]wire.AgentID{}  // by pid
-	groups := map[int]wire.AgentID{} // groups that are proven to be an agent's
+	groups := map[int]wire.AgentID{} // groups that are known to be an agent's
 	for i := range procs {
 		p := &procs[i]
 		id, isRecorded := recorded[p.Process]
@@ -83,13 +83,13 @@ func orphansAmong(all *table, instance string, known map[wire.AgentID]*wire.Proc
 		case instance != "" && p.instance == instance && p.agent != "":
 			id = p.agent
 		case instance != "" && p.mark.of(instance):
-			id = marks[p.mark] // "": of an agent that is not known any more
+			id = marks[p.mark] // "" if the agent is no longer known
 		case isRecorded && p.instance == "" && p.mark == 0 && sameUser(p.PID):
 		default:
 			continue
 		}
 		owner[p.PID] = id
-		if p.PID == p.Group || groupOf[id] == p.Group { // even a zombie keeps its group's number from being given away
+		if p.PID == p.Group || groupOf[id] == p.Group { // even a zombie keeps the number of its group from being reused
 			groups[p.Group] = id
 		}
 	}
@@ -101,7 +101,7 @@ func orphansAmong(all *table, instance string, known map[wire.AgentID]*wire.Proc
 		}
 		return ok
 	}, func(p *proc) bool { return spared[p.PID] }) {
-		if _, ok := owner[p.PID]; !ok { // parents come before their children
+		if _, ok := owner[p.PID]; !ok { // parents precede their children
 			owner[p.PID] = owner[p.parent]
 		}
 		if p.lives() {
@@ -111,7 +111,7 @@ func orphansAmong(all *table, instance string, known map[wire.AgentID]*wire.Proc
 	return found
 }
 
-// lineage is a process and its ancestors.
+// lineage returns a process and its ancestors.
 func lineage(procs []proc, pid int) map[int]bool {
 	parent := make(map[int]int, len(procs))
 	for _, p := range procs {
@@ -130,10 +130,10 @@ func sameUser(pid int) bool {
 	return unix.Stat(procDir(pid), &st) == nil && int(st.Uid) == os.Geteuid()
 }
 
-// Reap ends orphans: SIGTERM, grace, SIGKILL, and a look whether they are gone, with what they started meanwhile. It
-// returns those that are left, at the latest when ctx ends. It signals each process by itself, holding on to it while
-// its start time is compared, so that it cannot hit another; SIGKILL goes to their agents' cgroups, too, unless this process
-// or an ancestor is in one.
+// Reap ends orphans: SIGTERM, grace, SIGKILL, and a scan that verifies that they are gone together with what they have
+// started in the meantime. It returns those that are left, at the latest when ctx ends. It signals each process on its
+// own through a pidfd after comparing its start time, so that it can't hit another one. SIGKILL also goes to the cgroups
+// of their agents, unless this process or an ancestor is in one.
 func (r *Kind) Reap(ctx context.Context, orphans []Orphan, grace time.Duration) (left []Orphan) {
 	if len(orphans) == 0 {
 		return nil
@@ -151,12 +151,13 @@ func (r *Kind) Reap(ctx context.Context, orphans []Orphan, grace time.Duration) 
 		left = append(left, reap.owner[p.Process])
 	}
 	for g := range reap.cgroups {
-		g.remove() // unless something lives in it
+		g.remove() // fails if a process is alive in it
 	}
 	return left
 }
 
-// ReapLeftovers ends what an earlier stop of an agent could not end, and returns what is still there. The agent must not run.
+// ReapLeftovers ends what an earlier stop of an agent could not end, and returns what is still there. The agent must not
+// be running.
 func (r *Kind) ReapLeftovers(ctx context.Context, agent wire.AgentID, before []wire.Leftover, grace time.Duration) []wire.Leftover {
 	orphans := make([]Orphan, len(before))
 	for i, l := range before {
@@ -172,24 +173,24 @@ func (r *Kind) ReapLeftovers(ctx context.Context, agent wire.AgentID, before []w
 	return left
 }
 
-// bury takes the exit status of a leader that ended only after its agent was given up.
+// bury reaps a leader that ended only after its agent was given up.
 func bury(id wire.Process) {
 	if p, err := readProc(id.PID); err == nil && p.Process == id && p.parent == os.Getpid() && !p.lives() {
 		unix.Wait4(id.PID, nil, unix.WNOHANG, nil)
 	}
 }
 
-// Leftover says of an orphan what a person needs to end it.
+// Leftover returns what a person needs to know to end an orphan.
 func (o Orphan) Leftover() wire.Leftover { return leftover(o.Process) }
 
 type reaping struct {
 	orphans []Orphan
-	agents  map[Orphan]bool         // their agents and instances, without a process
-	marks   map[limitMark]Orphan    // likewise
-	owner   map[wire.Process]Orphan // them, and what carries a mark of one of their agents, or is in its cgroup
+	agents  map[Orphan]bool         // the agents and instances of the orphans, without a process
+	marks   map[limitMark]Orphan    // the same by their marks
+	owner   map[wire.Process]Orphan // the orphans, and processes with a mark of one of their agents or in its cgroup
 	cgroups map[*cgroup]bool        // of their agents
 	told    map[wire.Process]bool
-	spared  map[int]bool // this process and its ancestors, at the last look
+	spared  map[int]bool // this process and its ancestors at the last scan
 }
 
 func newReaping(orphans []Orphan, cgroups map[wire.AgentID][]*cgroup) *reaping {
@@ -215,7 +216,7 @@ func newReaping(orphans []Orphan, cgroups map[wire.AgentID][]*cgroup) *reaping {
 func (r *reaping) find() (left []proc) {
 	var inside map[int]wire.AgentID
 	all, err := scan(true)
-	if err == nil { // now, so that a number that was given away since does not name a stranger in the table
+	if err == nil { // after the scan, so that a pid that was reused since does not match a process in the table
 		inside, err = r.inside()
 	}
 	if err != nil {
@@ -226,19 +227,19 @@ func (r *reaping) find() (left []proc) {
 	byPID := map[int]Orphan{}
 	for _, p := range found {
 		o, ok := r.owner[p.Process]
-		if !ok { // parents come before their children
+		if !ok { // parents precede their children
 			o = Orphan{byPID[p.parent].Agent, byPID[p.parent].Instance, p.Process}
 			r.owner[p.Process] = o
 		}
 		byPID[p.PID] = o
 	}
-	if left = living(found); len(left) == 0 && r.holds() { // what was started since
+	if left = living(found); len(left) == 0 && r.holds() { // something was started after the scan
 		return r.unverified()
 	}
 	return left
 }
 
-// unverified is what is not known to be gone.
+// unverified returns what is not known to be gone.
 func (r *reaping) unverified() (left []proc) {
 	for _, o := range r.orphans {
 		left = append(left, proc{Process: o.Process})
@@ -246,7 +247,7 @@ func (r *reaping) unverified() (left []proc) {
 	return left
 }
 
-// holds reports whether something lives in a cgroup that is to be emptied.
+// holds reports whether a process is alive in a cgroup that is to be emptied.
 func (r *reaping) holds() bool {
 	for g := range r.cgroups {
 		if r.mayKill(g) && g.holds() {
@@ -256,7 +257,7 @@ func (r *reaping) holds() bool {
 	return false
 }
 
-// ours reports whether a process is an orphan, or belongs to an agent of one, and writes down whose it is.
+// ours reports whether a process is an orphan or belongs to the agent of one, and records whose it is.
 func (r *reaping) ours(p *proc, inside map[int]wire.AgentID) bool {
 	if _, ok := r.owner[p.Process]; ok {
 		return true
@@ -275,7 +276,7 @@ func (r *reaping) ours(p *proc, inside map[int]wire.AgentID) bool {
 	return true
 }
 
-// inside are the processes in the cgroups of the orphans' agents.
+// inside returns the processes in the cgroups of the orphans' agents.
 func (r *reaping) inside() (map[int]wire.AgentID, error) {
 	inside := map[int]wire.AgentID{}
 	for g := range r.cgroups {
@@ -304,7 +305,7 @@ func (r *reaping) signal(sig unix.Signal, found []proc) {
 	}
 }
 
-// mayKill reports whether a cgroup holds nobody who is spared.
+// mayKill reports whether a cgroup has no spared process.
 func (r *reaping) mayKill(g *cgroup) bool {
 	pids, err := g.pids()
 	return err == nil && r.spared != nil && !slices.ContainsFunc(pids, func(pid int) bool { return r.spared[pid] })

@@ -9,10 +9,10 @@ import (
 	"skein.dev/skein/webtransport/wire"
 )
 
-// outlet serialises the calls on one agent's runner.Sink. Output comes from the readers and blocks them, as it should.
-// Activities and signals come from the sampler and from Stop, which a slow Sink must not hold up: they queue, and
-// whoever calls the Sink next delivers them first. The queue is bounded by what is put in: an agent gets few signals,
-// and an activity replaces one that still waits.
+// outlet serializes the calls of an agent's runner.Sink. Output comes from the readers, which block while the Sink does,
+// as they should. Activities and signals come from the sampler and from Stop, which a slow Sink must not delay. So they
+// are queued, and whoever calls the Sink next delivers them first. The queue is bounded because an agent gets few
+// signals, and an activity replaces one that still waits.
 type outlet struct {
 	sink runner.Sink
 	call sync.Mutex // held while sink is called
@@ -38,10 +38,10 @@ func (o *outlet) output(t wire.EventType, b []byte) {
 	o.become(wire.ActivityRunning)
 	o.flush()
 	o.sink(runner.Output{Stream: t, Bytes: b})
-	o.last.Store(time.Now().UnixNano()) // a Sink that blocked does not make its agent idle
+	o.last.Store(time.Now().UnixNano()) // the time that a Sink blocked does not make the agent idle
 }
 
-// become queues an activity if it is news.
+// become queues an activity if it is a new one.
 func (o *outlet) become(a wire.Activity) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -56,7 +56,7 @@ func (o *outlet) become(a wire.Activity) {
 	o.queue(note{activity: a})
 }
 
-// idle queues ActivityIdle unless the agent printed after the given time.
+// idle queues ActivityIdle unless the agent has printed after the given time.
 func (o *outlet) idle(since time.Time) {
 	if !o.call.TryLock() {
 		return
@@ -73,7 +73,7 @@ func (o *outlet) signal(name string) {
 	o.queue(note{signal: name})
 }
 
-// queue needs mu.
+// queue appends to the queue and makes sure that it is delivered. The caller holds mu.
 func (o *outlet) queue(n note) {
 	if o.closed {
 		return
@@ -97,7 +97,7 @@ func (o *outlet) drain() {
 	}
 }
 
-// flush delivers the queue; it needs call.
+// flush delivers the queue. The caller holds call.
 func (o *outlet) flush() {
 	for {
 		o.mu.Lock()
@@ -117,7 +117,7 @@ func (o *outlet) flush() {
 	}
 }
 
-// busy reports whether the Sink is being called right now.
+// busy reports whether the Sink is being called at the moment.
 func (o *outlet) busy() bool {
 	if !o.call.TryLock() {
 		return true
@@ -126,7 +126,7 @@ func (o *outlet) busy() bool {
 	return false
 }
 
-// close delivers what is queued and refuses what comes later. It returns when the Sink will not be called again.
+// close delivers the queue and ignores what comes later. When it returns, the Sink is not called any more.
 func (o *outlet) close() {
 	o.mu.Lock()
 	o.closed = true

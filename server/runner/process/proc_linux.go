@@ -16,31 +16,31 @@ import (
 	"skein.dev/skein/webtransport/wire"
 )
 
-// ticks is USER_HZ, the unit of times in /proc; 100 on every Linux that Go runs on.
+// ticks is USER_HZ, the unit of times in /proc. It is 100 on every Linux that Go runs on.
 const ticks = 100
 
-// proc is one line of /proc/PID/stat, and the marks that the process inherited.
+// proc is the content of /proc/PID/stat, and the marks that the process has inherited.
 type proc struct {
 	wire.Process
 	parent  int
 	state   byte
 	threads int
-	kernel  bool   // a thread of the kernel
-	cpu     uint64 // ticks of its own and of the children it waited for
+	kernel  bool   // a kernel thread
+	cpu     uint64 // ticks of the process and of the children that it has waited for
 	rss     int64  // bytes
 
-	agent    wire.AgentID // "" unless the marks were asked for and its environment carries this one
+	agent    wire.AgentID // from the environment; "" if it has none or marks were not read
 	instance string
-	mark     limitMark // read only where the environment carries no mark
+	mark     limitMark // read only if the environment has no mark
 }
 
-// lives is false for a zombie, except for one whose other threads go on after its first one ended.
+// lives returns false for a zombie, unless other threads of the process run on after its first one.
 func (p *proc) lives() bool { return p.state != 'X' && (p.state != 'Z' || p.threads > 1) }
 
 var errStat = errors.New("unexpected /proc/PID/stat")
 
-// parseStat reads proc_pid_stat(5). The name in parentheses may itself hold spaces, parentheses and newlines, so the
-// fields are counted from the last parenthesis.
+// parseStat parses proc_pid_stat(5). The name in parentheses may contain spaces, parentheses and newlines, so the fields
+// are counted from the last parenthesis.
 func parseStat(b []byte) (p proc, err error) {
 	open, end := bytes.IndexByte(b, '('), bytes.LastIndexByte(b, ')')
 	if open < 1 || end < open {
@@ -49,14 +49,14 @@ func parseStat(b []byte) (p proc, err error) {
 	if p.PID, err = strconv.Atoi(string(bytes.TrimSpace(b[:open]))); err != nil {
 		return p, errStat
 	}
-	var f [25]int64 // by the field numbers of the manual page
+	var f [25]int64 // indexed by the field numbers of the manual page
 	n := 3
 	for field := range bytes.FieldsSeq(b[end+1:]) {
 		if n == 3 {
 			p.state = field[0]
 		} else if v, err := strconv.ParseUint(string(field), 10, 64); err == nil {
 			f[n] = int64(v)
-		} // a negative number (tpgid, nice) is none that is wanted here
+		} // fields that may be negative (tpgid, nice) are not needed
 		if n++; n == len(f) {
 			break
 		}
@@ -83,7 +83,7 @@ func readProc(pid int) (proc, error) {
 	return parseStat(buf[:n])
 }
 
-// readSmall reads without the os package's bookkeeping: a scan opens thousands of files.
+// readSmall reads a file without the overhead of the os package, because a scan opens thousands of files.
 func readSmall(path string, b []byte) (n int, err error) {
 	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	if err != nil {
@@ -106,12 +106,12 @@ func readSmall(path string, b []byte) (n int, err error) {
 	return n, nil
 }
 
-// readMark finds the variables that Skein gave the process, if it still has them. Another user's process keeps them to
-// itself, and is none of ours.
+// readMark reads the variables that Skein gave the process, if it still has them. The environment of another user's
+// process can't be read, and such a process has no mark.
 func (p *proc) readMark(buf *[]byte) error {
 	path := procDir(p.PID) + "/environ"
 	n, err := readSmall(path, *buf)
-	for err == nil && n == len(*buf) && n < 8<<20 { // the kernel's own limit for argv and environment is 6 MiB
+	for err == nil && n == len(*buf) && n < 8<<20 { // the kernel allows 6 MiB for argv and environment
 		*buf = make([]byte, 4*n)
 		n, err = readSmall(path, *buf)
 	}
@@ -131,14 +131,14 @@ func (p *proc) readMark(buf *[]byte) error {
 	return nil
 }
 
-// gone reports whether a file of /proc could not be read because its process ended.
+// gone reports whether reading a file of /proc failed because its process has ended.
 func gone(err error) bool { return err == unix.ENOENT || err == unix.ESRCH }
 
-// denied reports whether a file of /proc is for its process's user only.
+// denied reports whether only the process's own user may read a file of /proc.
 func denied(err error) bool { return err == unix.EACCES || err == unix.EPERM }
 
-// scan reads every process, with its mark if marks is set. A process that ends or starts meanwhile may be missing, and one
-// of another user where /proc is mounted with hidepid; any other gap is an error.
+// scan reads all processes, with their marks if marks is set. Processes that start or end during the scan may be missing,
+// and so may those of other users if /proc is mounted with hidepid. Any other gap is an error.
 func scan(marks bool) (*table, error) {
 	dir, err := os.Open("/proc")
 	if err != nil {
@@ -170,14 +170,14 @@ func scan(marks bool) (*table, error) {
 			}
 		}
 		if err != nil {
-			return nil, fmt.Errorf("look at process %d: %w", pid, err)
+			return nil, fmt.Errorf("read process %d: %w", pid, err)
 		}
 		procs = append(procs, p)
 	}
 	return newTable(procs), nil
 }
 
-// table is all processes at a time, as good as /proc tells: it is not read in one moment.
+// table has all processes. It is not a snapshot, because /proc can't be read in one moment.
 type table struct {
 	procs    []proc
 	children map[int][]int // by the pid of the parent: indices of procs
@@ -191,8 +191,8 @@ func newTable(procs []proc) *table {
 	return t
 }
 
-// kin gives those that seed picks, and all their descendants, dead ones too. What spare picks is left out, with what
-// descends from it alone.
+// kin returns the processes that seed selects and all their descendants, including dead ones. It leaves out what spare
+// selects and what descends only from that.
 func (t *table) kin(seed, spare func(*proc) bool) (found []*proc) {
 	seen := make(map[int]bool)
 	add := func(i int) {
@@ -208,7 +208,7 @@ func (t *table) kin(seed, spare func(*proc) bool) (found []*proc) {
 	}
 	for i := 0; i < len(found); i++ {
 		for _, child := range t.children[found[i].PID] {
-			if t.procs[child].StartTime >= found[i].StartTime { // else the parent's number was given away meanwhile
+			if t.procs[child].StartTime >= found[i].StartTime { // otherwise the parent's pid was reused
 				add(child)
 			}
 		}
@@ -216,7 +216,7 @@ func (t *table) kin(seed, spare func(*proc) bool) (found []*proc) {
 	return found
 }
 
-// living gives those that live.
+// living returns the processes that are alive.
 func living(found []*proc) (alive []proc) {
 	for _, q := range found {
 		if q.lives() {
@@ -226,12 +226,12 @@ func living(found []*proc) (alive []proc) {
 	return alive
 }
 
-// scans shares scans of /proc among those who ask at the same time: to stop a thousand agents must not cost a
-// thousand scans. Everyone gets one that began after the question.
+// scans shares scans of /proc among those who need one at the same time, so that stopping a thousand agents does not take
+// a thousand scans. Each caller gets a scan that started after its call.
 type scans struct {
-	one  sync.Mutex // held by the scan that runs
+	one  sync.Mutex // held during a scan
 	mu   sync.Mutex
-	next *sharedScan // has not begun
+	next *sharedScan // a scan that has not started
 }
 
 type sharedScan struct {
@@ -251,14 +251,14 @@ func (s *scans) fresh() (*table, error) {
 		s.one.Lock()
 		defer s.one.Unlock()
 		s.mu.Lock()
-		s.next = nil // who comes from here on needs a later one
+		s.next = nil // later callers need a later scan
 		s.mu.Unlock()
 		mine.table, mine.err = scan(true)
 	})
 	return mine.table, mine.err
 }
 
-// kill signals one process and no other that got its number: the pidfd holds on to it while its start time is compared.
+// kill signals the process and never another one with the same pid: it compares the start time while it holds a pidfd.
 func (p *proc) kill(sig unix.Signal) error {
 	fd, err := unix.PidfdOpen(p.PID, 0)
 	if err != nil {
@@ -272,7 +272,7 @@ func (p *proc) kill(sig unix.Signal) error {
 	return unix.PidfdSendSignal(fd, sig, nil, 0)
 }
 
-// leftovers says of processes what a person needs to end them.
+// leftovers returns what a person needs to know to end the processes.
 func leftovers(procs []proc) (left []wire.Leftover) {
 	for _, p := range procs {
 		left = append(left, leftover(p.Process))
@@ -280,7 +280,7 @@ func leftovers(procs []proc) (left []wire.Leftover) {
 	return left
 }
 
-// leftover names a process and its user, as long as it is there.
+// leftover returns the name and the user of a process if it still exists.
 func leftover(id wire.Process) wire.Leftover {
 	l := wire.Leftover{Process: id}
 	var buf [64]byte

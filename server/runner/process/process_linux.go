@@ -2,25 +2,37 @@
 //
 // # A process, from start to end
 //
-//	Start       argv, no shell, in a session, and where it can be in a cgroup, of its own; stdin, stdout and stderr are pipes
-//	readers     one a pipe; cut at line ends, at most wire.MaxOutput bytes a call; the sink sets the pace
-//	sampler     one for all agents, reads /proc once an interval: Usage, and idle or running
+//	Start       argv, no shell, in a session of its own and, if possible, a cgroup; stdin, stdout and stderr are pipes
+//	readers     one per pipe; cut at line ends, at most wire.MaxOutput bytes per call; the sink sets the pace
+//	sampler     one for all agents, scans /proc at an interval: Usage, and idle or running
 //	exit        the leader becomes a zombie and stays one until its group is gone, which keeps the group's number
 //	            from being given to a stranger; what the pipes still hold is read for at most DrainTime
-//	the rest    an agent is all that it started: what outlives the leader gets SIGTERM, RestGrace, SIGKILL
+//	the rest    an agent is everything that it started: what outlives the leader gets SIGTERM, RestGrace, SIGKILL
 //	verify      the cgroup is empty, and /proc shows no living process of the agent
-//	reap        the zombie goes, Exit is known, the last bytes reach the sink, Done closes
+//	reap        the zombie is reaped, Exit is known, the last bytes reach the sink, Done closes
 //
 // [runner.Session]'s Stop enters this sequence at "the rest" while the leader lives, with the caller's grace.
 //
 // # What belongs to an agent
 //
-// Programs leave their group and session (setsid, daemons), overwrite their environment to set their title (Redis, nginx),
-// are started without it (env -i), or change their user. A cgroup v2 of the agent's own holds them all: cgroup.kill ends
-// them, and "populated 0" proves it. Where none can be made, [Kind.Containment] says why, and an agent is its group, and
-// what carries its mark in the environment or as a limit ([limitMark]), and what descends, or was seen to descend, from these.
-// What then escapes has lost all of it: a daemon, its parents gone, that had its limits reset (su and sudo with pam_limits)
-// and its environment emptied, between two looks of the sampler.
+// Programs leave their group and session (setsid, daemons), overwrite their environment to set their title (Redis,
+// nginx), are started without it (env -i), or change their user. A cgroup v2 of the agent's own holds them all:
+// cgroup.kill ends them, and "populated 0" proves it. Where none can be created, [Kind.Containment] says why, and an
+// agent is its group, the processes with its mark in the environment or as a limit ([limitMark]), and those that descend,
+// or were seen to descend, from these. Then a process escapes only if it loses all of this between two samples: a daemon
+// without parents whose limits were reset (su and sudo with pam_limits) and whose environment was emptied.
+//
+// # Locks
+//
+// In the order in which they are taken:
+//
+//	Kind.mu      which agents run
+//	process.mu   when an agent is killed, and what is known of it
+//	outlet.call  around calls of the Sink, which may block
+//	outlet.mu    activities and signals that wait for the Sink
+//
+// Others are never held while one of these is taken: scans.one, around a scan, is taken before scans.mu, which guards the
+// scan that is shared; reader.mu guards the deadline of a pipe; marking is held around a fork.
 package process
 
 import (
@@ -41,25 +53,25 @@ import (
 
 // Bounds of a process's last moments.
 const (
-	// DrainTime is how long, after its leader exited by itself, an agent's group may keep its pipes open and print.
+	// DrainTime is how long an agent's group may keep its pipes open and print after its leader exited by itself.
 	DrainTime = 2 * time.Second
-	// RestGrace lies between SIGTERM and SIGKILL for what is left of a group whose leader exited by itself.
+	// RestGrace is the time between SIGTERM and SIGKILL for what is left of a group whose leader exited by itself.
 	RestGrace = 2 * time.Second
-	// KillTime is how long a process may take to disappear after SIGKILL before it is reported as left over.
+	// KillTime is how long a process may take to disappear after SIGKILL before it is reported as a leftover.
 	KillTime = 2 * time.Second
-	// IdleAfter is how long a process must be silent, and use under 1 % of a core, to be called idle.
+	// IdleAfter is how long a process must print nothing and use less than 1 % of a core to be called idle.
 	IdleAfter = 5 * time.Second
 )
 
-// Capabilities of processes.
+// Capabilities are those of processes.
 var Capabilities = runner.Capabilities{Command: true, Tasks: []wire.TaskMode{wire.TasksProcess, wire.TasksLines}, Lines: true}
 
 // Options tune a Kind; the zero value works.
 type Options struct {
 	Logger         *slog.Logger
-	SampleInterval time.Duration // between two looks at /proc; 0: one second
-	Instance       string        // names the cgroups of this data folder's agents
-	CgroupState    string        // a file that remembers where they are; "": no cgroups are made
+	SampleInterval time.Duration // between two samples of /proc; 0: one second
+	Instance       string        // part of the names of cgroups; the id of the data folder
+	CgroupState    string        // a file that records where the cgroups are; "": none are created
 }
 
 // Kind runs agents as operating-system processes.
@@ -67,21 +79,21 @@ type Kind struct {
 	// static after construction
 	log      *slog.Logger
 	interval time.Duration
-	idle     time.Duration // IdleAfter, but for tests
+	idle     time.Duration // IdleAfter, except in tests
 	instance string
 	cgroups  *cgroups
 	scans    scans
-	wake     chan struct{} // holds one token: there is an agent to sample
+	wake     chan struct{} // has a value when there is an agent to sample
 	quit     chan struct{}
 
-	wg sync.WaitGroup // the sampler, and every agent's goroutines
+	wg sync.WaitGroup // the sampler and the goroutines of every agent
 
 	mu     sync.Mutex // guards what follows
 	live   map[*process]struct{}
 	closed bool
 }
 
-// New starts the sampler. Close ends it.
+// New returns a Kind and starts its sampler. Close ends it.
 func New(o Options) *Kind {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
@@ -97,7 +109,7 @@ func New(o Options) *Kind {
 	return r
 }
 
-// Close kills the agents that still run, and returns when their Sinks have taken the last of their output.
+// Close kills the agents that run and returns when their Sinks have received the rest of their output.
 func (r *Kind) Close() {
 	r.mu.Lock()
 	if !r.closed {
@@ -112,7 +124,7 @@ func (r *Kind) Close() {
 	r.cgroups.close()
 }
 
-// Containment says by what the processes of an agent are found again, and, where that is not a cgroup, why.
+// Containment returns how the processes of an agent are found, and why if that is not by a cgroup.
 func (r *Kind) Containment() wire.Containment {
 	if r.cgroups.base == "" {
 		return wire.Containment{Mode: wire.ContainedByMarks, Why: r.cgroups.why}
@@ -134,7 +146,7 @@ func (r *Kind) Check(l runner.Launch) error {
 	return nil
 }
 
-// Detect implements runner.Kind: it finds the program, as Start would.
+// Detect implements runner.Kind. It finds the program as Start would.
 func (r *Kind) Detect(l runner.Launch) (string, error) {
 	if err := r.Check(l); err != nil {
 		return "", err
@@ -146,7 +158,8 @@ func (r *Kind) Detect(l runner.Launch) (string, error) {
 	return lookup(l.Argv[0], l.Cwd, env["PATH"])
 }
 
-// Start runs an agent. ctx bounds the start, not the agent. The error is a *wire.Error with CodeSpawnFailed.
+// Start starts an agent. ctx bounds the start and not the life of the agent. The error is a *wire.Error with
+// CodeSpawnFailed.
 func (r *Kind) Start(ctx context.Context, l runner.Launch, sink runner.Sink) (runner.Session, error) {
 	if ctx.Err() != nil {
 		return nil, runner.SpawnError("the start was called off")
@@ -158,7 +171,7 @@ func (r *Kind) Start(ctx context.Context, l runner.Launch, sink runner.Sink) (ru
 	r.mu.Lock()
 	closed := r.closed
 	if !closed {
-		r.wg.Add(1) // for run; Close waits for the fork as well
+		r.wg.Add(1) // for run; Close waits for the fork too
 	}
 	r.mu.Unlock()
 	if closed {
@@ -172,7 +185,7 @@ func (r *Kind) Start(ctx context.Context, l runner.Launch, sink runner.Sink) (ru
 		return nil, err
 	}
 	p, err := r.adopt(l, c, group, sink)
-	if err != nil { // such as no file descriptor left to read /proc with
+	if err != nil { // for example because there is no file descriptor left
 		r.log.Error("a started process cannot be watched", "agent", l.Agent, "err", err)
 		c.abandon(group)
 		r.wg.Done()
@@ -192,7 +205,8 @@ func (r *Kind) Start(ctx context.Context, l runner.Launch, sink runner.Sink) (ru
 	return p, nil
 }
 
-// contain makes a cgroup for an agent. A limit marks its processes in any case: who may write to the cgroup tree can leave it.
+// contain creates a cgroup for an agent. Its processes are marked by a limit in any case, because those that may write to
+// the cgroup tree can leave the cgroup.
 func (r *Kind) contain(l runner.Launch) (*cgroup, limitMark) {
 	mark := markOf(l.Instance, l.Agent)
 	if r.cgroups.base == "" {
@@ -208,9 +222,9 @@ func (r *Kind) contain(l runner.Launch) (*cgroup, limitMark) {
 
 var outputs = [2]wire.EventType{wire.EventStdout, wire.EventStderr}
 
-// adopt makes the process's own goroutines; run is the caller's to start.
+// adopt starts the goroutines of a process, except run, which the caller starts.
 func (r *Kind) adopt(l runner.Launch, c child, group *cgroup, sink runner.Sink) (*process, error) {
-	stat, err := readProc(c.pid) // it is there at least as a zombie: nobody else reaps it
+	stat, err := readProc(c.pid) // it exists at least as a zombie, because nobody else reaps it
 	if err != nil {
 		return nil, fmt.Errorf("read its start time: %w", err)
 	}
@@ -235,7 +249,7 @@ func (r *Kind) adopt(l runner.Launch, c child, group *cgroup, sink runner.Sink) 
 	p.stdin = newStdin(c.stdin, p.exited)
 	p.out.become(wire.ActivityRunning)
 	p.wg.Go(func() {
-		// Readable means that the last thread ended. An error means that run gave the process up.
+		// A pidfd is readable when the last thread has ended. An error means that run gave up the process.
 		wait.Read(func(fd uintptr) bool { return hasExited(int(fd)) })
 		close(p.exited)
 	})
@@ -261,42 +275,42 @@ func hasExited(pidfd int) bool {
 	return n > 0 || err != nil
 }
 
-// process is one agent: a leader, its group, and what else carries its mark.
+// process is one agent: a leader, its group, and whatever else belongs to it.
 type process struct {
 	// static after construction
 	owner    *Kind
 	agent    wire.AgentID
 	instance string
 	id       wire.Process // the leader
-	cgroup   *cgroup      // nil: none could be made
+	cgroup   *cgroup      // nil if none could be created
 	started  time.Time
 	pidfd    *os.File
 	out      *outlet
 	stdin    *stdin
 	readers  [2]*reader
-	exited   chan struct{} // closed when the leader is a zombie, or was given up
-	drained  chan struct{} // closed when both readers are through
-	nudge    chan struct{} // holds one token: stopBy changed
+	exited   chan struct{} // closed when the leader is a zombie or was given up
+	drained  chan struct{} // closed when both readers have ended
+	nudge    chan struct{} // has a value when stopBy has changed
 	verified chan struct{} // closed when forced and leftovers are final
 	done     chan struct{}
 	wg       sync.WaitGroup // the waiter and the readers
-	blind    sync.Once      // says once in the log that a scan failed
+	blind    sync.Once      // logs a failed scan once
 
 	// owned by the sampler
 	lastBusy time.Time
 
 	mu        sync.Mutex // guards what follows
-	stopBy    time.Time  // when SIGKILL is due; zero: nobody asked for a stop
+	stopBy    time.Time  // when SIGKILL is due; zero: no stop was requested
 	forced    bool
 	leftovers []wire.Leftover
-	family    map[wire.Process]bool // seen outside the group at the last sample; replaced, never written to
-	suspended bool                  // the leader, at the last sample
+	family    map[wire.Process]bool // outside the group at the last sample; replaced, never modified
+	suspended bool                  // whether the leader was, at the last sample
 	usage     wire.Usage
 	sampledAt time.Time
 	exit      wire.Exit
 }
 
-// run owns the process until Done.
+// run owns the process until Done is closed.
 func (p *process) run() {
 	defer p.owner.wg.Done()
 	select {
@@ -312,7 +326,7 @@ func (p *process) run() {
 	}
 	p.reap()
 	p.cgroup.remove()
-	p.pidfd.Close() // lets the waiter go, should the leader have outlived SIGKILL
+	p.pidfd.Close() // ends the waiter if the leader has survived SIGKILL
 	p.wg.Wait()
 	p.out.close()
 	p.owner.mu.Lock()
@@ -321,7 +335,7 @@ func (p *process) run() {
 	close(p.done)
 }
 
-// awaitEnd gives those who hold the pipes of a leader that exited by itself time to print the rest.
+// awaitEnd gives the processes that hold the pipes of a leader that exited by itself some time to print the rest.
 func (p *process) awaitEnd() {
 	timer := time.NewTimer(DrainTime)
 	defer timer.Stop()
@@ -332,7 +346,7 @@ func (p *process) awaitEnd() {
 	}
 }
 
-// reap takes the leader's exit status, and with it gives up the hold on its group's number.
+// reap reaps the leader. From then on, the number of its group may be reused.
 func (p *process) reap() {
 	var status unix.WaitStatus
 	var used unix.Rusage
@@ -341,7 +355,7 @@ func (p *process) reap() {
 	outlived := slices.ContainsFunc(p.leftovers, func(l wire.Leftover) bool { return l.Process == p.id })
 	p.mu.Unlock()
 	if !outlived {
-		<-p.exited // /proc may know of it before the waiter was woken
+		<-p.exited // /proc may show the exit before the waiter is woken
 	}
 	select {
 	case <-p.exited:
@@ -385,7 +399,7 @@ func signalName(sig unix.Signal) string {
 	if name := unix.SignalName(sig); name != "" {
 		return name
 	}
-	return fmt.Sprintf("signal %d", int(sig)) // real-time signals have no names
+	return fmt.Sprintf("signal %d", int(sig)) // a real-time signal has no name
 }
 
 func (p *process) Process() *wire.Process { id := p.id; return &id }

@@ -15,14 +15,14 @@ import (
 )
 
 const (
-	partialDelay = 50 * time.Millisecond // a line without its end, such as a prompt, waits this long for the rest
-	runeDelay    = time.Second           // bytes that may be the start of a character wait this long for the rest
+	partialDelay = 50 * time.Millisecond // how long a line without a newline, such as a prompt, waits for the rest
+	runeDelay    = time.Second           // how long bytes that may be the start of a character wait for the rest
 )
 
-// buffers lends a reader its memory while it has bytes; one that waits for a silent agent holds none.
+// buffers lends memory to a reader that has bytes. A reader that waits for a silent agent has none.
 var buffers = sync.Pool{New: func() any { return new([wire.MaxOutput]byte) }}
 
-// reader moves one pipe of an agent to its outlet.
+// reader passes one pipe of an agent on to its outlet.
 type reader struct {
 	typ wire.EventType
 	out *outlet
@@ -31,11 +31,11 @@ type reader struct {
 
 	// owned by run
 	buf     *[wire.MaxOutput]byte // nil while n is 0
-	n       int                   // bytes that wait in buf; less than its length between reads
-	flushAt time.Time             // when they go out even without a newline; zero: nothing waits
-	held    bool                  // all that waits is the start of a character
+	n       int                   // how many bytes wait in buf; less than its length between reads
+	flushAt time.Time             // when they are sent even without a newline; zero: nothing waits
+	held    bool                  // what waits is only the start of a character
 
-	mu    sync.Mutex // guards the file's deadline between run and cut
+	mu    sync.Mutex // guards the deadline of the file, which run and cut set
 	ended bool
 	armed time.Time
 }
@@ -58,14 +58,14 @@ func (r *reader) run() {
 			return
 		case errors.Is(err, os.ErrDeadlineExceeded):
 			r.partial()
-		default: // the end, or an error that no second try would mend
+		default: // the end, or an error after which another read would fail too
 			r.emit(r.n)
 			return
 		}
 	}
 }
 
-// cut ends the reader once it has what is in the pipe now. Whoever still holds the other end is not waited for.
+// cut ends the reader after it has read what is in the pipe now, even if somebody still holds the other end.
 func (r *reader) cut() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -79,7 +79,7 @@ func (r *reader) cutOff() bool {
 	return r.ended
 }
 
-// read waits for bytes, until flushAt. 0 and nil is the end.
+// read waits for bytes until flushAt. It returns 0 and nil at the end.
 func (r *reader) read() (n int, err error) {
 	r.mu.Lock()
 	if !r.ended && !r.armed.Equal(r.flushAt) {
@@ -119,7 +119,7 @@ func (r *reader) release() {
 	}
 }
 
-// rest takes what the pipe holds, which is no more than its capacity: a stranger that keeps writing is cut off.
+// rest reads what the pipe holds, but no more than its capacity, so that it ends even if somebody continues to write.
 func (r *reader) rest() {
 	r.f.SetReadDeadline(time.Time{})
 	size := 64 << 10
@@ -142,9 +142,9 @@ func (r *reader) rest() {
 	r.emit(r.n)
 }
 
-// lines sends whole lines on, or a full buffer.
+// lines sends complete lines, or a full buffer.
 func (r *reader) lines() {
-	if r.held { // the wait for a character's rest is over
+	if r.held { // the rest of the character did not come in time
 		r.held, r.flushAt = false, time.Time{}
 	}
 	if end := bytes.LastIndexByte(r.buf[:r.n], '\n'); end >= 0 {
@@ -159,7 +159,7 @@ func (r *reader) lines() {
 	}
 }
 
-// partial sends on what has waited long enough for its newline.
+// partial sends what has waited long enough for its newline.
 func (r *reader) partial() {
 	r.flushAt = time.Time{}
 	if r.held {

@@ -8,11 +8,11 @@ import (
 )
 
 const (
-	idleCPU = 0.01 // cores; under this, a silent agent is idle
-	busyCPU = 0.10 // cores; from this on, an idle agent runs, even silently. Between the two, it stays what it is
+	idleCPU = 0.01 // cores; below this, a silent agent is idle
+	busyCPU = 0.10 // cores; from this on, an idle agent runs even if it is silent. Between the two, nothing changes
 )
 
-// sample looks at /proc once an interval for all agents together. While there is no agent, it sleeps.
+// sample scans /proc at an interval for all agents together. It sleeps while there is no agent.
 func (r *Kind) sample() {
 	for {
 		select {
@@ -34,7 +34,7 @@ func (r *Kind) sample() {
 	}
 }
 
-// sampleOnce reports whether there is anyone to sample again. An agent that starts right after leaves a token in wake.
+// sampleOnce reports whether there is an agent to sample again. An agent that starts right after puts a value into wake.
 func (r *Kind) sampleOnce(now time.Time) bool {
 	r.mu.Lock()
 	agents := make([]*process, 0, len(r.live))
@@ -59,11 +59,12 @@ func (r *Kind) sampleOnce(now time.Time) bool {
 // sample is what /proc shows of an agent.
 type sample struct {
 	usage     wire.Usage
-	suspended bool                  // its leader is stopped by a signal
-	family    map[wire.Process]bool // what lives of it outside its group; nil: nothing
+	suspended bool                  // the leader is stopped by a signal
+	family    map[wire.Process]bool // processes alive outside its group; nil if there are none
 }
 
-// samplesOf follows the trees of agents: their groups, what was seen of them before, and what descends from either.
+// samplesOf assigns processes to agents: their groups, what was outside of these at the last sample, and what descends
+// from either.
 func samplesOf(all *table, agents []*process) map[*process]*sample {
 	groups, family := make(map[int]*process, len(agents)), map[wire.Process]*process{}
 	samples := make(map[*process]*sample, len(agents))
@@ -85,7 +86,7 @@ func samplesOf(all *table, agents []*process) map[*process]*sample {
 		return p != nil
 	}, func(q *proc) bool { return q.PID == os.Getpid() }) {
 		p := owner[q.PID]
-		if p == nil { // parents come before their children
+		if p == nil { // parents precede their children
 			p = owner[q.parent]
 			owner[q.PID] = p
 		}
@@ -95,7 +96,7 @@ func samplesOf(all *table, agents []*process) map[*process]*sample {
 }
 
 func (s *sample) add(p *process, q *proc) {
-	s.usage.CPUTime += float64(q.cpu) / ticks // a zombie's too: its time was used
+	s.usage.CPUTime += float64(q.cpu) / ticks // also of a zombie, because its time was used
 	if !q.lives() {
 		return
 	}
@@ -112,15 +113,16 @@ func (s *sample) add(p *process, q *proc) {
 	}
 }
 
-// sampled takes a sample.
+// sampled records a sample.
 func (p *process) sampled(s sample, now time.Time) {
 	u := s.usage
 	p.mu.Lock()
-	if !open(p.verified) { // reap has the last word on usage
+	if !open(p.verified) { // reap sets the final usage
 		p.mu.Unlock()
 		return
 	}
-	// The time of a child that nobody waited for leaves the sum when it ends; time that was used does not come back.
+	// The time of a child that nobody waited for is not in the sum any more when the child ends. But time that was used
+	// must not decrease.
 	u.CPUTime = max(u.CPUTime, p.usage.CPUTime)
 	if span := now.Sub(p.sampledAt).Seconds(); span > 0 {
 		u.CPU = (u.CPUTime - p.usage.CPUTime) / span

@@ -19,7 +19,7 @@ import (
 
 const defaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
-// command is a launch made ready: everything that can be known to be wrong was said.
+// command is a launch that was checked for everything that can be checked before the start.
 type command struct {
 	path string
 	argv []string
@@ -56,9 +56,9 @@ func newCommand(l runner.Launch) (command, error) {
 	return c, nil
 }
 
-// environ is what the agent sees: the server's own variables, so that PATH, HOME, proxies and locale work as they do
-// for the person who started it, but none of Skein's (a ticket or token may be among them); then the launch's; then
-// the marks that find the agent's processes again.
+// environ returns the environment of the agent: the server's own variables, so that PATH, HOME, proxies and locale are
+// those of the person who started it, without Skein's, which may include a ticket or token; then those of the launch;
+// then the marks by which the agent's processes are found.
 func environ(base []string, l runner.Launch) (map[string]string, error) {
 	env := map[string]string{"PATH": defaultPath}
 	for _, kv := range base {
@@ -104,8 +104,8 @@ func folder(dir string, create bool) error {
 	return nil
 }
 
-// lookup finds the program as the agent's own shell would: a name with a slash is a path, from the working folder; any
-// other is searched in the agent's PATH, of which only absolute folders count.
+// lookup finds the program as a shell of the agent would. A name with a slash is a path relative to the working folder.
+// Any other name is searched in the agent's PATH, of which only absolute folders are used.
 func lookup(name, dir, path string) (string, error) {
 	if strings.ContainsRune(name, '/') {
 		if !filepath.IsAbs(name) {
@@ -147,7 +147,7 @@ func executable(file string) error {
 	return unix.Faccessat(unix.AT_FDCWD, file, unix.X_OK, unix.AT_EACCESS)
 }
 
-// reason is the system's word for an error, without the path that the message names already.
+// reason returns the system's text for an error without the path, which the message already has.
 func reason(err error) string {
 	var errno syscall.Errno
 	if !errors.As(err, &errno) {
@@ -168,7 +168,7 @@ func reason(err error) string {
 	return errno.Error()
 }
 
-// child is a process that was just started, and Skein's ends of its pipes.
+// child is a process that was just started, with Skein's ends of its pipes.
 type child struct {
 	pid    int
 	pidfd  *os.File
@@ -177,11 +177,11 @@ type child struct {
 	stderr *os.File
 }
 
-// start forks and execs. It goes below os/exec because the zombie must stay until Skein says so, and because its own
-// pidfd, in the poller, costs no thread while the process runs.
+// start forks and executes. It does not use os/exec because the zombie must stay until it is reaped, and because a pidfd
+// in the poller needs no thread while the process runs.
 //
-// The child leads a session of its own: it has no controlling terminal, so that whoever serves in a terminal does not lend it
-// to agents, which would be stopped when they read from it (setsid(2), credentials(7)).
+// The child leads a session of its own. Without a controlling terminal, an agent can't read from the terminal that Skein
+// was started in, which would stop it (setsid(2), credentials(7)).
 func (c command) start(group *cgroup, mark limitMark) (child, error) {
 	var ours, theirs [3]int
 	var fds []int
@@ -205,7 +205,7 @@ func (c command) start(group *cgroup, mark limitMark) (child, error) {
 				return child{}, err
 			}
 		}
-		unix.SetNonblock(ours[i], true) // only ours: the agent gets pipes as a shell would give it
+		unix.SetNonblock(ours[i], true) // only our ends: the agent gets ordinary pipes, as from a shell
 	}
 	pidfd := -1
 	sys := &syscall.SysProcAttr{}
@@ -239,8 +239,8 @@ func (c command) start(group *cgroup, mark limitMark) (child, error) {
 		stdout: os.NewFile(uintptr(ours[1]), "stdout"), stderr: os.NewFile(uintptr(ours[2]), "stderr")}, nil
 }
 
-// emptyInput puts /dev/null in the place of the pipe that standard input would be, if the agent is to have none. An empty
-// pipe would not do: programs such as rg read standard input if it is a pipe, and the folder if it is not.
+// emptyInput replaces the pipe of standard input by /dev/null if the agent is to have no input. An empty pipe would not
+// do, because programs such as rg read standard input if it is a pipe, and the folder otherwise.
 func (c command) emptyInput(fd int) error {
 	if !c.noInput {
 		return nil
@@ -256,8 +256,8 @@ func (c command) emptyInput(fd int) error {
 	return nil
 }
 
-// explain turns exec's refusal into a sentence. The file itself was there a moment ago, so what does not exist now is
-// most likely the interpreter that it names.
+// explain describes why exec was refused. The file itself existed a moment ago, so if something does not exist, it is
+// most likely the interpreter that the file names.
 func (c command) explain(err error) error {
 	if errors.Is(err, unix.ENOENT) && executable(c.path) == nil {
 		return runner.SpawnError("%s cannot be run: the interpreter that it names does not exist", c.path).WithField("argv")
@@ -265,7 +265,7 @@ func (c command) explain(err error) error {
 	return runner.SpawnError("%s cannot be run: %s", c.path, reason(err)).WithField("argv")
 }
 
-// abandon kills a child that nobody will look after.
+// abandon kills and reaps a child that can't be adopted.
 func (c child) abandon(group *cgroup) {
 	if group != nil {
 		group.kill()
@@ -278,13 +278,13 @@ func (c child) abandon(group *cgroup) {
 	}
 }
 
-// closeOnExec keeps what this process inherited open, such as a lock that a shell holds, from its agents. What Go opens
-// itself is marked so from the start (close_range(2), fcntl(2)).
+// closeOnExec makes sure that agents do not inherit what this process has inherited, such as a lock that a shell holds.
+// What Go opens has that flag already (close_range(2), fcntl(2)).
 func closeOnExec() {
 	if unix.CloseRange(3, math.MaxUint32, unix.CLOSE_RANGE_CLOEXEC) == nil {
 		return
 	}
-	entries, err := os.ReadDir("/proc/self/fd") // before Linux 5.11
+	entries, err := os.ReadDir("/proc/self/fd") // for Linux before 5.11
 	if err != nil {
 		return
 	}

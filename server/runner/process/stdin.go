@@ -10,11 +10,11 @@ import (
 	"skein.dev/skein/webtransport/wire"
 )
 
-// stdin writes to a process, one writer at a time.
+// stdin writes to a process. There is one writer at a time.
 type stdin struct {
 	f      *os.File
 	exited <-chan struct{}
-	turn   chan struct{} // holds one token while somebody writes
+	turn   chan struct{} // has a value while somebody writes
 	closed bool          // guarded by turn
 }
 
@@ -51,7 +51,7 @@ func (s *stdin) write(ctx context.Context, b []byte, eof bool) error {
 	return nil
 }
 
-// put needs the turn.
+// put writes to the pipe. The caller has the turn.
 func (s *stdin) put(ctx context.Context, b []byte) error {
 	fired := make(chan struct{})
 	release := context.AfterFunc(ctx, func() {
@@ -68,13 +68,13 @@ func (s *stdin) put(ctx context.Context, b []byte) error {
 		return nil
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return runner.UnreadError(n, len(b))
-	case errors.Is(err, os.ErrClosed): // by close
+	case errors.Is(err, os.ErrClosed): // close was called
 		return runner.ExitedError(n, len(b))
 	}
-	s.closed = true // EPIPE: nobody holds the other end
+	s.closed = true // EPIPE: the other end was closed
 	s.f.Close()
 	return wire.Errorf(wire.CodePrecondition, "the agent closed its standard input: %d of %d bytes were written", n, len(b))
 }
 
-// close wakes a writer that waits for an agent that will not read again.
+// close wakes a writer that waits for an agent that won't read any more.
 func (s *stdin) close() { s.f.Close() }

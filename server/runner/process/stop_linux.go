@@ -12,20 +12,20 @@ import (
 )
 
 const (
-	firstPause = 2 * time.Millisecond // between two looks at what is left; doubles up to maxPause
+	firstPause = 2 * time.Millisecond // between two scans for what is left; doubles up to maxPause
 	maxPause   = 100 * time.Millisecond
 )
 
-// hunt ends a set of processes that may be no children of ours, and so can only be looked for.
+// hunt ends a set of processes that need not be children of this one, so that it must search for them.
 type hunt struct {
-	find     func() []proc             // what lives of them
-	signal   func(unix.Signal, []proc) // sends to those found
+	find     func() []proc             // those that are alive
+	signal   func(unix.Signal, []proc) // sends a signal to those found
 	deadline func() time.Time          // when SIGKILL is due
-	pause    func(time.Duration)       // waits at most that long; returns early for a reason to look again
-	over     func() bool               // nobody waits for the result any more
+	pause    func(time.Duration)       // waits at most that long; returns early if there is a reason to scan again
+	over     func() bool               // whether nobody waits for the result any more
 }
 
-// run sends SIGTERM, waits, sends SIGKILL, and looks until nothing is left or KillTime has passed.
+// run sends SIGTERM, waits, sends SIGKILL, and scans until nothing is left or KillTime has passed.
 func (h hunt) run() (forced bool, left []proc) {
 	left = h.find()
 	for pause := firstPause; len(left) > 0 && !h.over(); pause = min(2*pause, maxPause) {
@@ -67,7 +67,7 @@ func (p *process) Stop(ctx context.Context, grace time.Duration) (bool, []wire.L
 	return p.forced, slices.Clone(p.leftovers)
 }
 
-// ask brings the moment of SIGKILL forward, and wakes run.
+// ask moves SIGKILL forward and wakes run.
 func (p *process) ask(grace time.Duration) {
 	by := time.Now().Add(max(0, grace))
 	p.mu.Lock()
@@ -81,10 +81,10 @@ func (p *process) ask(grace time.Duration) {
 	}
 }
 
-// terminate runs with the leader alive or a zombie; in both cases its group's number cannot belong to anyone else.
+// terminate is called while the leader is alive or a zombie. In both cases the number of its group can't be reused.
 func (p *process) terminate() {
 	p.mu.Lock()
-	if p.stopBy.IsZero() { // the leader exited by itself, and nobody asked
+	if p.stopBy.IsZero() { // the leader exited by itself and no stop was requested
 		p.stopBy = time.Now().Add(RestGrace)
 	}
 	p.mu.Unlock()
@@ -92,7 +92,7 @@ func (p *process) terminate() {
 	h := hunt{find: p.members, deadline: p.killAt, pause: p.pause, over: func() bool { return false },
 		signal: func(sig unix.Signal, found []proc) { p.tell(sig, found, told) }}
 	atOnce := false
-	if open(p.exited) { // what is in the group of a living leader need not be looked up before it is told
+	if open(p.exited) { // the group of a living leader is signaled without a scan
 		atOnce = !time.Now().Before(p.killAt())
 		if atOnce {
 			h.signal(unix.SIGKILL, nil)
@@ -110,8 +110,8 @@ func (p *process) terminate() {
 	close(p.verified)
 }
 
-// telling remembers who got which signal. The group hears SIGTERM once: a helper that a member starts to clean up
-// must not be hit by a second one. Each process that left the group hears it once, when it is found.
+// telling records which process got which signal. The group gets SIGTERM only once, because a helper that a member starts
+// to clean up must not get another. A process that has left the group gets it once, when it is found.
 type telling struct {
 	term, kill bool
 	each       map[wire.Process]bool
@@ -123,12 +123,12 @@ func (p *process) tell(sig unix.Signal, found []proc, told *telling) {
 		said = &told.kill
 	}
 	if sig == unix.SIGKILL && p.cgroup != nil {
-		p.cgroup.kill() // the signals below do the same, one by one
+		p.cgroup.kill() // the signals below do the same one by one
 	}
 	if !*said || sig == unix.SIGKILL {
 		unix.Kill(-p.id.Group, sig)
 		if sig == unix.SIGTERM {
-			unix.Kill(-p.id.Group, unix.SIGCONT) // a process that is stopped acts on SIGTERM only when it goes on
+			unix.Kill(-p.id.Group, unix.SIGCONT) // a stopped process handles SIGTERM only after SIGCONT
 		}
 	}
 	if !*said {
@@ -153,15 +153,15 @@ func tellOne(sig unix.Signal, q proc, told map[wire.Process]bool) {
 	}
 }
 
-// members is what lives of the agent: its cgroup, where it has one; its group; what carries one of its marks; what was seen
-// to descend from it; and what descends from any of these.
+// members returns the processes of the agent that are alive: those in its cgroup, if there is one, and in its group,
+// those with one of its marks, those that were seen to descend from it, and all descendants of these.
 func (p *process) members() []proc {
 	var inside map[int]bool
 	all, err := p.owner.scans.fresh()
-	if err == nil { // now, so that a number that was given away since does not name a stranger in the table
+	if err == nil { // after the scan, so that a pid that was reused since does not match a process in the table
 		inside, err = p.cgroup.members()
 	}
-	if err != nil { // such as no file descriptor left: what cannot be verified is not gone
+	if err != nil { // for example because there is no file descriptor left; what can't be verified counts as alive
 		p.blind.Do(func() { p.owner.log.Warn("a stop cannot be verified now", "agent", p.agent, "err", err) })
 		return []proc{{Process: p.id}}
 	}
@@ -171,17 +171,17 @@ func (p *process) members() []proc {
 		return q.Group == p.id.Group || inside[q.PID] || family[q.Process] ||
 			q.agent == p.agent && q.instance == p.instance || q.mark == markOf(p.instance, p.agent)
 	}, func(q *proc) bool { return q.PID == self }))
-	if len(found) == 0 && p.cgroup.holds() { // what was started since
+	if len(found) == 0 && p.cgroup.holds() { // something was started after the scan
 		return []proc{{Process: p.id}}
 	}
 	return found
 }
 
-// seen is what the sampler saw of the agent outside its group.
+// seen returns the processes outside the group that the sampler has seen.
 func (p *process) seen() map[wire.Process]bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.family // it is replaced, never written to
+	return p.family // it is replaced, never modified
 }
 
 func (p *process) killAt() time.Time {
@@ -190,8 +190,8 @@ func (p *process) killAt() time.Time {
 	return p.stopBy
 }
 
-// pause ends early when the leader exits or a shorter grace was asked for. While the leader lives, there is nothing
-// to look for before the deadline.
+// pause returns early when the leader exits or a shorter grace was requested. While the leader is alive, there is nothing
+// to scan for before the deadline.
 func (p *process) pause(d time.Duration) {
 	exited := p.exited
 	if !open(exited) {
@@ -208,7 +208,7 @@ func (p *process) pause(d time.Duration) {
 	}
 }
 
-// open reports whether a channel that only ever gets closed still is not.
+// open reports whether a channel on which nothing is sent is still open.
 func open(c <-chan struct{}) bool {
 	select {
 	case <-c:

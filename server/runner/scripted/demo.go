@@ -1,7 +1,7 @@
 package scripted
 
-// Demo is what a scripted agent without a script runs: about two minutes of an agent at work on a small repair, with
-// one warning and one question.
+// Demo is the script of an agent that has none: about two minutes of an agent at work on a small repair, with one warning
+// and one question.
 const Demo = `# Works like a coding agent: reads, edits, tests, asks once, finishes.
 say Task: the login page forgets the address a visitor came from
 wait 600ms..1500ms

@@ -9,23 +9,23 @@ import (
 	"skein.dev/skein/webtransport/wire"
 )
 
-// maxQueue bounds what a script has not read, in bytes: as much as a pipe holds. A longer line is read in pieces.
+// maxQueue bounds what a script has not read, in bytes. It is what a pipe holds. A longer line is read in pieces.
 const maxQueue = 64 << 10
 
-// input is a script's standard input: a pipe, in memory. When it is full, writers wait.
+// input is a script's standard input, a pipe in memory. Writers wait while it is full.
 type input struct {
-	turn chan struct{} // holds one token while somebody writes: inputs do not mix
+	turn chan struct{} // has a value while somebody writes, so that inputs do not mix
 
 	mu     sync.Mutex // guards what follows
 	buf    []byte
 	closed bool          // by eof
 	gone   bool          // by the script's exit
-	change chan struct{} // closed, and replaced, whenever one of the above changes; nil: nobody waits
+	change chan struct{} // closed when one of the above changes; nil while nobody waits
 }
 
 func newInput() *input { return &input{turn: make(chan struct{}, 1)} }
 
-// changed needs mu.
+// changed wakes those who wait. The caller holds mu.
 func (q *input) changed() {
 	if q.change != nil {
 		close(q.change)
@@ -33,7 +33,7 @@ func (q *input) changed() {
 	}
 }
 
-// wait needs mu.
+// wait returns a channel that is closed at the next change. The caller holds mu.
 func (q *input) wait() <-chan struct{} {
 	if q.change == nil {
 		q.change = make(chan struct{})
@@ -62,7 +62,7 @@ func (q *input) write(ctx context.Context, b []byte, eof bool) error {
 	}
 }
 
-// put takes what fits of b from n on, and says what to wait for to give the rest.
+// put accepts what fits of b from n on. It returns what to wait for before the rest is put.
 func (q *input) put(b []byte, n *int, eof bool) (more <-chan struct{}, err error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -83,7 +83,8 @@ func (q *input) put(b []byte, n *int, eof bool) (more <-chan struct{}, err error
 	return nil, nil
 }
 
-// line takes a line without its newline. more says what to wait for when there is none; ok is false at the end.
+// line removes a line and returns it without its newline. If there is none, more is what to wait for. ok is false at the
+// end of the input.
 func (q *input) line() (line string, ok bool, more <-chan struct{}) {
 	q.mu.Lock()
 	defer q.mu.Unlock()

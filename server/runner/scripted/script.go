@@ -24,11 +24,11 @@ const (
 	MaxText       = 256 << 10      // bytes of one text with its variables filled in; the rest is dropped
 )
 
-// Statements lists the words that a script's line may start with.
+// Statements are the words with which a line of a script may start.
 var Statements = []string{"say", "warn", "wait", "ask", "read", "echo", "repeat", "end", "idle", "flood", "binary",
 	"exit", "crash", "hang", "take", "progress", "result", "error", "busy"}
 
-// Script is a parsed script, for [Scripted]. Nothing changes it, so that any number of agents may run the same one.
+// Script is a parsed script for [Kind]. It is never changed, so that any number of agents may run the same one.
 //
 // A script is a text of lines. A line is a statement; blank lines and lines that start with # are skipped.
 //
@@ -92,16 +92,16 @@ const (
 	wordBusy
 )
 
-// step is one statement; word says which fields count.
+// step is one statement. word says which fields it uses.
 type step struct {
 	word   word
 	text   template
 	count  int           // flood, binary, exit; repeat: 0 is forever
-	jump   int           // repeat: the step behind its end; end: the first step of the body
+	jump   int           // repeat: the step after its end; end: the first step of the body
 	lo, hi time.Duration // wait, idle
 }
 
-// draw picks the time to wait.
+// draw returns the time to wait.
 func (s *step) draw(r *rand.Rand) time.Duration {
 	if s.hi <= s.lo {
 		return s.lo
@@ -109,18 +109,18 @@ func (s *step) draw(r *rand.Rand) time.Duration {
 	return s.lo + time.Duration(r.Int64N(int64(s.hi-s.lo)+1))
 }
 
-// template is a text cut at its variables.
+// template is a text that was split at its variables.
 type template []part
 
 type part struct {
 	text     string
-	variable string // one of variables, or empty
+	variable string // one of variables, or ""
 }
 
-// variables lists what a text may name.
+// variables are the names that a text may use.
 var variables = []string{"reply", "i", "input", "task"}
 
-// values are what the variables stand for.
+// values are the values of the variables.
 type values struct {
 	reply, input, task string
 	i                  int
@@ -146,16 +146,16 @@ func (t template) append(b []byte, v values) []byte {
 	return b
 }
 
-// parser holds what a script's earlier lines said.
+// parser holds the state of parsing a script.
 type parser struct {
 	line    int
 	steps   []step
-	repeats []int // steps of the repeats that wait for their end
+	repeats []int // steps of the repeats whose end has not come
 	opened  []int // and their lines
 }
 
-// ParseScript reads a script. Its error is a *wire.Error with CodeInvalidParams that names the line, the word at fault
-// and what is allowed.
+// ParseScript parses a script. Its error is a *wire.Error with CodeInvalidParams that names the line, the wrong word and
+// what is allowed.
 func ParseScript(text string) (Script, error) {
 	if len(text) > MaxScript {
 		return Script{}, scriptError("the script has %d bytes; at most %d are allowed", len(text), MaxScript)
@@ -229,7 +229,7 @@ func (p *parser) parse(line string) error {
 	return err
 }
 
-// words has the word of each entry of Statements.
+// words are the words of Statements without their arguments.
 var words = []word{wordSay, wordWarn, wordWait, wordAsk, wordRead, wordEcho, wordRepeat, wordEnd, wordIdle, wordFlood,
 	wordBinary, wordExit, wordCrash, wordHang, wordTake, wordProgress, wordResult, wordError, wordBusy}
 
@@ -303,7 +303,7 @@ func (p *parser) time(name, s string) (time.Duration, error) {
 	return d, nil
 }
 
-// template cuts a text at its variables. counted says that there is something for ${i} to count.
+// template splits a text at its variables. counted reports that ${i} has a value there.
 func (p *parser) template(s string, counted bool) (template, error) {
 	var t template
 	var text strings.Builder
@@ -341,7 +341,7 @@ func (p *parser) template(s string, counted bool) (template, error) {
 	return t, nil
 }
 
-// cutWord separates a line's first word from the rest. A tab separates as well as a space.
+// cutWord splits off the first word of a line, which ends at a space or a tab.
 func cutWord(line string) (word, rest string) {
 	i := strings.IndexAny(line, " \t")
 	if i < 0 {
@@ -350,7 +350,7 @@ func cutWord(line string) (word, rest string) {
 	return line[:i], strings.TrimLeft(line[i:], " \t")
 }
 
-// shorten quotes what a person wrote, for a message.
+// shorten quotes a text that a person wrote, for use in a message.
 func shorten(s string) string {
 	const most = 40
 	if utf8.RuneCountInString(s) > most {

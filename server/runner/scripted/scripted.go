@@ -1,4 +1,12 @@
 // Package scripted runs agents as small deterministic scripts inside Skein, for demonstrations and tests.
+//
+// # Locks
+//
+// None is taken while another is held, and none is held while a Sink is called.
+//
+//	Kind.mu    which agents run
+//	input.mu   the standard input of a script
+//	work.mu    its tasks
 package scripted
 
 import (
@@ -14,11 +22,11 @@ import (
 	"skein.dev/skein/webtransport/wire"
 )
 
-// killTime is how long a script's sink may hold it up behind the grace.
+// killTime is how long after the grace a stop waits for a script whose Sink blocks.
 const killTime = 2 * time.Second
 
-// Kind runs agents as scripts inside Skein: a real runtime, for demonstrations and tests, that costs a goroutine
-// an agent. The zero value works.
+// Kind runs agents as scripts inside Skein. They are real agents for demonstrations and tests, and cost one goroutine
+// each. The zero value works.
 type Kind struct {
 	wg sync.WaitGroup
 
@@ -28,7 +36,7 @@ type Kind struct {
 	last   parsed
 }
 
-// parsed keeps the last script, since a batch of agents shares one.
+// parsed keeps the last script, because the agents of a batch share one.
 type parsed struct {
 	text   string
 	script Script
@@ -51,10 +59,11 @@ func (r *Kind) Check(l runner.Launch) error {
 	return nil
 }
 
-// Detect implements runner.Kind: a script needs nothing of the machine.
+// Detect implements runner.Kind. A script needs nothing of the machine.
 func (r *Kind) Detect(runner.Launch) (string, error) { return "", nil }
 
-// Start runs l.Script, or Demo. Its error is a *wire.Error: the script's own, or CodeSpawnFailed.
+// Start runs l.Script, or Demo if that is empty. Its error is a *wire.Error: one about the script, or one with
+// CodeSpawnFailed.
 func (r *Kind) Start(ctx context.Context, l runner.Launch, sink runner.Sink) (runner.Session, error) {
 	if ctx.Err() != nil {
 		return nil, runner.SpawnError("the start was called off")
@@ -97,7 +106,7 @@ func (r *Kind) script(text string) (Script, error) {
 	return script, err
 }
 
-// Close kills the agents that still run, and returns when their Sinks have taken the last of their output.
+// Close kills the agents that run and returns when their Sinks have received the rest of their output.
 func (r *Kind) Close() {
 	r.mu.Lock()
 	r.closed = true
@@ -126,16 +135,16 @@ type session struct {
 	work               work
 
 	// owned by run
-	rand       *rand.Rand // nil until a time is drawn
+	rand       *rand.Rand // nil until it is needed
 	reply      string
 	taken      taken
-	inputEnded bool // an echo saw it
+	inputEnded bool // an echo has seen the end
 	loops      []loop
 	buf        []byte
 	exit       wire.Exit // read by others after done
 }
 
-type loop struct{ left, i int } // left counts down; forever stays below 0
+type loop struct{ left, i int } // left counts down; it is negative if the loop runs forever
 
 func (s *session) run() {
 	s.sink(runner.Activity{Now: wire.ActivityRunning})
@@ -147,7 +156,7 @@ func (s *session) run() {
 	close(s.done)
 }
 
-// play runs the script to its exit.
+// play runs the script until it exits.
 func (s *session) play() wire.Exit {
 	for pc := 0; pc < len(s.script.steps); {
 		if !open(s.stopped) {
@@ -178,17 +187,17 @@ func (s *session) play() wire.Exit {
 				return *exit
 			}
 		}
-		if s.dropped() { // the task was canceled: back to where it was taken
+		if s.dropped() { // the task was canceled, so the script returns to its take
 			pc, s.loops = s.taken.pc, s.loops[:s.taken.loops]
 		}
 	}
-	if !open(s.stopped) { // within the last statement
+	if !open(s.stopped) { // the stop came during the last statement
 		return s.wasStopped()
 	}
 	return exitCode(0)
 }
 
-// again goes back to a repeat's first step, or on behind its end.
+// again continues at the first step of a repeat, or after its end if it is over.
 func (s *session) again(st *step, next int) int {
 	l := &s.loops[len(s.loops)-1]
 	if l.left == 0 {
@@ -202,7 +211,7 @@ func (s *session) again(st *step, next int) int {
 	return st.jump
 }
 
-// do runs a statement that goes on to the next one, or ends the script.
+// do executes a statement other than repeat and end. It returns the exit if the statement ends the script.
 func (s *session) do(st *step) *wire.Exit {
 	switch st.word {
 	case wordSay:
@@ -249,7 +258,7 @@ func (s *session) ask(st *step) *wire.Exit {
 	return exit
 }
 
-// read waits for a line; at the input's end, the script ends with the code.
+// read waits for a line. If the input has ended, the script ends with the code.
 func (s *session) read(code int) *wire.Exit {
 	line, ok := s.line()
 	if !open(s.stopped) {
@@ -265,16 +274,16 @@ func (s *session) read(code int) *wire.Exit {
 }
 
 func (s *session) echo() *wire.Exit {
-	if s.inputEnded { // else a repeat around it would spin
+	if s.inputEnded { // otherwise a repeat around it would spin
 		exit := exitCode(0)
 		return &exit
 	}
 	for {
 		line, ok := s.line()
-		if c := s.work.canceled(); c != nil && !open(c) { // play lets go of the task
+		if c := s.work.canceled(); c != nil && !open(c) { // play abandons the task
 			return nil
 		}
-		if !ok { // play sees a stop
+		if !ok { // on a stop, play ends the script
 			s.inputEnded = open(s.stopped)
 			return nil
 		}
@@ -282,7 +291,7 @@ func (s *session) echo() *wire.Exit {
 	}
 }
 
-// line waits for a line of input; it returns early, not ok, on a stop.
+// line waits for a line of input. On a stop it returns early and ok is false.
 func (s *session) line() (string, bool) {
 	for {
 		line, ok, more := s.in.line()
@@ -314,14 +323,14 @@ func (s *session) wait(st *step) {
 	}
 }
 
-// resume says that it runs again, unless it is to stop: its last word then stays what it was doing.
+// resume reports that the script runs again. If it is to stop, its last activity stays what it was.
 func (s *session) resume() {
 	if open(s.stopped) {
 		s.sink(runner.Activity{Now: wire.ActivityRunning})
 	}
 }
 
-// binary counts down from 0xff to 0x80, over and over: no two of these bytes in this order are UTF-8.
+// binary repeats the bytes from 0xff down to 0x80. No two bytes in this order are valid UTF-8.
 func (s *session) binary(n int) {
 	pattern := make([]byte, min(n, wire.MaxOutput))
 	for i := range pattern {
@@ -332,7 +341,7 @@ func (s *session) binary(n int) {
 	}
 }
 
-// print hands bytes to the sink in pieces that it takes.
+// print sends bytes to the sink in pieces that it accepts.
 func (s *session) print(t wire.EventType, b []byte) {
 	for len(b) > 0 {
 		n := len(b)
@@ -344,7 +353,7 @@ func (s *session) print(t wire.EventType, b []byte) {
 	}
 }
 
-// expand fills in the variables. What it returns is good until the next call.
+// expand replaces the variables. The result is valid until the next call.
 func (s *session) expand(t template, i int) []byte {
 	s.buf = t.append(s.buf[:0], values{s.reply, s.taken.input, string(s.taken.id), i})
 	return s.buf
@@ -368,11 +377,11 @@ func exitCode(code int) wire.Exit {
 	return wire.Exit{Code: code, Message: fmt.Sprintf("exit status %d", code)}
 }
 
-// Stop implements runner.Session. Nothing can be left over. A script that waits for its Sink has ended once the Sink returns;
-// Stop waits for that no longer than the grace and killTime.
+// Stop implements runner.Session. A script has no processes that could be left. If the Sink blocks, the script ends when
+// the Sink returns; Stop waits for that only for the grace and killTime.
 func (s *session) Stop(ctx context.Context, grace time.Duration) (forced bool, leftovers []wire.Leftover) {
 	s.stopOnce.Do(func() { close(s.stopped) })
-	due := time.AfterFunc(max(0, grace), s.kill) // kills also when ctx ended before
+	due := time.AfterFunc(max(0, grace), s.kill) // also kills after ctx has ended
 	if s.ended(ctx, max(0, grace)+killTime) {
 		due.Stop()
 	}
@@ -415,7 +424,7 @@ func (s *session) Input(ctx context.Context, b []byte, eof bool) error {
 	return s.in.write(ctx, b, eof)
 }
 
-// open reports whether a channel that only ever gets closed still is not.
+// open reports whether a channel on which nothing is sent is still open.
 func open(c <-chan struct{}) bool {
 	select {
 	case <-c:

@@ -8,30 +8,30 @@ import (
 	"skein.dev/skein/webtransport/wire"
 )
 
-// taken is the task that a script is at.
+// taken is the task that a script works on.
 type taken struct {
 	job
-	pc    int // of the take
-	loops int // open there
+	pc    int // the step of the take
+	loops int // how many loops are open there
 }
 
-// job is a task as a script has it.
+// job is a task that was delivered to a script.
 type job struct {
 	id    wire.TaskID
 	input string
-	stop  chan struct{} // closed when it is canceled
+	stop  chan struct{} // closed when the task is canceled
 }
 
-// work is the tasks that a script has: the one that it is at and those that it has not taken yet.
+// work has the tasks of a script: the one that it works on and those that it has not taken yet.
 type work struct {
-	news chan struct{} // holds one token: there may be a task to take
+	news chan struct{} // has a value when there may be a task to take
 
 	mu    sync.Mutex // guards what follows
 	now   job
 	queue []job
 }
 
-// Deliver implements runner.Doer. The script takes the task when it comes to it.
+// Deliver implements runner.Doer. The script takes the task at its next take.
 func (s *session) Deliver(_ context.Context, t *wire.Task) error {
 	if !open(s.done) {
 		return runner.ExitedError(0, len(t.Input.Bytes()))
@@ -46,7 +46,7 @@ func (s *session) Deliver(_ context.Context, t *wire.Task) error {
 	return nil
 }
 
-// Cancel implements runner.Doer. A task that was not taken yet is let go of when it is.
+// Cancel implements runner.Doer. A task that was not taken yet is abandoned when it is.
 func (s *session) Cancel(_ context.Context, id wire.TaskID) error {
 	s.work.mu.Lock()
 	defer s.work.mu.Unlock()
@@ -70,7 +70,7 @@ func (w *work) next() (job, bool) {
 	return w.now, true
 }
 
-// canceled is closed when the task at hand is canceled; nil when there is none.
+// canceled returns a channel that is closed when the current task is canceled, or nil if there is none.
 func (w *work) canceled() <-chan struct{} {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -83,7 +83,7 @@ func (w *work) end() {
 	w.now = job{}
 }
 
-// take waits for a task. Lines of input are read over.
+// take waits for a task. It ignores lines of input.
 func (s *session) take() *wire.Exit {
 	s.sink(runner.Activity{Now: wire.ActivityIdle})
 	for {
@@ -113,7 +113,7 @@ func (s *session) take() *wire.Exit {
 	}
 }
 
-// dropped reports whether the task at hand was canceled, and lets go of it.
+// dropped reports whether the current task was canceled, and abandons it if so.
 func (s *session) dropped() bool {
 	c := s.work.canceled()
 	if c == nil || open(c) {
@@ -125,7 +125,7 @@ func (s *session) dropped() bool {
 	return true
 }
 
-// answer says something of the task at hand. Without one it says nothing.
+// answer reports something about the current task. Without one it does nothing.
 func (s *session) answer(st *step) {
 	if s.taken.id == "" {
 		return

@@ -1,7 +1,6 @@
 package scripted
 
-// Worker is what an agent of the built-in type worker runs: it takes tasks, one after the other, and gives the input
-// of each back.
+// Worker is the script of the built-in type worker. It takes one task after the other and returns the input of each.
 const Worker = `repeat forever
   take
   say ${task}: ${input}
