@@ -7,7 +7,7 @@ import (
 	"strings"
 
 	"skein.dev/skein/server/api"
-	"skein.dev/skein/ui"
+	"skein.dev/skein/ui/login"
 	"skein.dev/skein/ui/words"
 	"skein.dev/skein/webtransport/wire"
 )
@@ -84,11 +84,11 @@ func (s *Server) refuseForm(w http.ResponseWriter, r *http.Request, err error) {
 		writeJSON(w, status, map[string]*wire.Error{"error": e})
 		return
 	}
-	v := ui.RefusedView{Status: status, Title: "This was not done", Detail: words.Sentence(e.Message), Nonce: nonce(w)}
+	v := login.RefusedView{Status: status, Title: "This was not done", Detail: words.Sentence(e.Message), Nonce: nonce(w)}
 	if from := cameFrom(r); from != "" {
 		v.Back, v.BackWord = from, "Back"
 	}
-	s.page(w, r, status, ui.Refused(v))
+	s.page(w, r, status, login.Refused(v))
 }
 
 var formStatus = map[wire.ErrorCode]int{

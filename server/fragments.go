@@ -9,8 +9,10 @@ import (
 
 	"github.com/a-h/templ"
 
-	"skein.dev/skein/ui"
+	"skein.dev/skein/ui/agent"
+	"skein.dev/skein/ui/fleet"
 	"skein.dev/skein/ui/frame"
+	"skein.dev/skein/ui/task"
 	"skein.dev/skein/webtransport/wire"
 )
 
@@ -72,7 +74,7 @@ func (s *Server) renderTask(ctx context.Context, as wire.TaskHTML, t wire.Task) 
 		}
 	}
 	s.ask(&t)
-	html := s.fragments.get(as, t.ID, t, func() string { return s.html(ctx, ui.TaskFragment(as, &t, time.Now())) })
+	html := s.fragments.get(as, t.ID, t, func() string { return s.html(ctx, task.TaskFragment(as, &t, time.Now())) })
 	if len(html) > maxHTML {
 		return ""
 	}
@@ -139,7 +141,7 @@ func (s *Server) renderAgents(ctx context.Context, p wire.AgentRenderParams) (an
 			continue
 		}
 		t, _ := s.plane.Type(a.Type)
-		html := s.fragments.get(p.HTML, id, ui.Still(a), func() string { return s.html(ctx, ui.AgentFragment(p.HTML, &a, t, time.Now())) })
+		html := s.fragments.get(p.HTML, id, fleet.Still(a), func() string { return s.html(ctx, agent.AgentFragment(p.HTML, &a, t, time.Now())) })
 		if left -= len(html); left < 0 {
 			break
 		}
@@ -152,5 +154,5 @@ func (s *Server) renderAgents(ctx context.Context, p wire.AgentRenderParams) (an
 
 // renderResult is a child's outcome as the page of its orchestration shows it.
 func (s *Server) renderResult(ctx context.Context, r wire.Result) string {
-	return s.html(ctx, ui.TaskResult(r))
+	return s.html(ctx, task.TaskResult(r))
 }

@@ -19,7 +19,7 @@ var rooms = map[string][]string{
 	"cmd/skein-bench":       {"cmd/skein-bench/peers", "webtransport", "webtransport/bare", "webtransport/client", "webtransport/wire", "e2e/netlab"},
 	"cmd/skein-bench/peers": {"webtransport/bare"},
 
-	"server":                 {"server/api", "server/artifacts", "server/auth", "server/cert", "server/control", "server/datadir", "server/fleet", "server/memory", "server/noun", "server/jet", "server/runner", "server/runner/process", "server/runner/scripted", "server/tasks", "server/telemetry", "ui", "ui/artifact", "ui/frame", "ui/memory", "ui/network", "ui/words", "static", "webtransport", "webtransport/wire"},
+	"server":                 {"server/api", "server/artifacts", "server/auth", "server/cert", "server/control", "server/datadir", "server/fleet", "server/memory", "server/noun", "server/jet", "server/runner", "server/runner/process", "server/runner/scripted", "server/tasks", "server/telemetry", "ui", "ui/agent", "ui/artifact", "ui/fleet", "ui/frame", "ui/login", "ui/memory", "ui/network", "ui/task", "ui/words", "static", "webtransport", "webtransport/wire"},
 	"server/api":             {"server/control", "server/noun", "webtransport/wire"},
 	"server/artifacts":       {"server/noun", "webtransport/wire"},
 	"server/auth":            {"server/api", "server/jet", "webtransport/wire"},
@@ -38,7 +38,11 @@ var rooms = map[string][]string{
 	"server/runner/scripted": {"server/runner", "webtransport/wire"},
 	"server/telemetry":       {"webtransport/wire"},
 	"server/tasks":           {"server/noun", "server/runner", "server/screen", "webtransport/wire"},
-	"ui":                     {"server/screen", "ui/artifact", "ui/frame", "ui/memory", "ui/network", "ui/words", "webtransport/wire"},
+	"ui":                     {"ui/agent", "ui/artifact", "ui/fleet", "ui/frame", "ui/memory", "ui/network", "ui/task"}, // the stories of all pages
+	"ui/agent":               {"server/screen", "ui/artifact", "ui/fleet", "ui/frame", "ui/words", "webtransport/wire"},
+	"ui/login":               {"ui/frame", "webtransport/wire"},
+	"ui/fleet":               {"ui/frame", "ui/words", "webtransport/wire"},
+	"ui/task":                {"ui/artifact", "ui/frame", "ui/words", "webtransport/wire"},
 	"ui/artifact":            {"ui/frame", "ui/words", "webtransport/wire"},
 	"ui/memory":              {"ui/frame", "ui/words", "webtransport/wire"},
 	"ui/network":             {"ui/frame", "ui/words", "webtransport/wire"},
@@ -64,7 +68,7 @@ var libraries = map[string][]string{
 	"github.com/coder/websocket": {"webtransport", "webtransport/bare", "cmd/skein-bench/peers"},
 	"github.com/centrifugal/":    {"cmd/skein-bench/peers"}, // nothing of it is in skein
 	"github.com/nats-io/":        {"server/jet"},
-	"github.com/a-h/templ":       {"ui", "ui/artifact", "ui/frame", "ui/memory", "ui/network", "server"},
+	"github.com/a-h/templ":       {"ui", "ui/agent", "ui/artifact", "ui/fleet", "ui/frame", "ui/login", "ui/memory", "ui/network", "ui/task", "server"},
 	"github.com/goccy/go-yaml":   {"server"},
 	"github.com/google/btree":    {"server/memory"},
 	"modernc.org/sqlite":         {"server/memory"}, // the full-text index

@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"skein.dev/skein/server/noun"
-	"skein.dev/skein/ui"
+	"skein.dev/skein/ui/login"
 	"skein.dev/skein/ui/memory"
 	"skein.dev/skein/ui/words"
 	"skein.dev/skein/webtransport/wire"
@@ -118,8 +118,8 @@ func (s *Server) refuseMemory(w http.ResponseWriter, r *http.Request, err error)
 		s.refuse(w, r, http.StatusNotFound, e.Message)
 		return
 	}
-	v := ui.RefusedView{Status: http.StatusNotFound, Title: "There is no such entry", Detail: words.Sentence(e.Message), Back: "/memory", BackWord: "To memory", Nonce: nonce(w)}
-	s.page(w, r, v.Status, ui.Refused(v))
+	v := login.RefusedView{Status: http.StatusNotFound, Title: "There is no such entry", Detail: words.Sentence(e.Message), Back: "/memory", BackWord: "To memory", Nonce: nonce(w)}
+	s.page(w, r, v.Status, login.Refused(v))
 }
 
 // entryNames are what an entry's page is of. Keys that a path can't hold stand in the query.

@@ -16,7 +16,10 @@ import (
 	"skein.dev/skein/server/auth"
 	"skein.dev/skein/static"
 	"skein.dev/skein/ui"
+	"skein.dev/skein/ui/agent"
+	"skein.dev/skein/ui/fleet"
 	"skein.dev/skein/ui/frame"
+	"skein.dev/skein/ui/login"
 	"skein.dev/skein/webtransport"
 	"skein.dev/skein/webtransport/wire"
 )
@@ -128,8 +131,8 @@ func (s *Server) signedIn(next http.Handler) http.Handler {
 // refuse says no, with the reason: as a page to a browser, as an error object to a program.
 func (s *Server) refuse(w http.ResponseWriter, r *http.Request, status int, detail string) {
 	if strings.Contains(r.Header.Get("Accept"), "text/html") {
-		v := ui.RefusedView{Status: status, Detail: detail, Nonce: nonce(w)}
-		s.page(w, r, status, ui.Refused(v))
+		v := login.RefusedView{Status: status, Detail: detail, Nonce: nonce(w)}
+		s.page(w, r, status, login.Refused(v))
 		return
 	}
 	code := map[int]wire.ErrorCode{401: wire.CodeUnauthorized, 403: wire.CodeUnauthorized, 404: wire.CodeNotFound, 409: wire.CodePrecondition}[status]
@@ -191,8 +194,8 @@ func (s *Server) readyz(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *Server) fleetPage(w http.ResponseWriter, r *http.Request) {
-	s.page(w, r, http.StatusOK, ui.Fleet(ui.FleetView{
-		Agents: s.plane.List(wire.Filter{}).Agents, Types: s.plane.Types(), Filter: ui.ParseFleetFilter(r.URL.Query()),
+	s.page(w, r, http.StatusOK, fleet.Fleet(fleet.FleetView{
+		Agents: s.plane.List(wire.Filter{}).Agents, Types: s.plane.Types(), Filter: fleet.ParseFleetFilter(r.URL.Query()),
 		Node: s.plane.Node(), Version: s.o.Version, Epoch: s.plane.Epoch(), Now: time.Now(), Assets: static.URL, Theme: frame.Theme(r),
 		Admission: s.plane.Admission(),
 	}))
@@ -200,7 +203,7 @@ func (s *Server) fleetPage(w http.ResponseWriter, r *http.Request) {
 
 func (s *Server) agentPage(w http.ResponseWriter, r *http.Request) {
 	id := wire.AgentID(r.PathValue("id"))
-	f, at, err := s.plane.Follow(r.Context(), wire.Header{Lane: wire.LaneAgent, Agent: id, Tail: ui.MaxEvents})
+	f, at, err := s.plane.Follow(r.Context(), wire.Header{Lane: wire.LaneAgent, Agent: id, Tail: agent.MaxEvents})
 	if err != nil {
 		if e := wire.AsError(err); e.Code == wire.CodeNotFound {
 			s.refuse(w, r, http.StatusNotFound, "There is no agent "+cut(string(id), 40)+". It may have been forgotten: the oldest exited agents are.")
@@ -210,7 +213,7 @@ func (s *Server) agentPage(w http.ResponseWriter, r *http.Request) {
 		s.refuse(w, r, http.StatusInternalServerError, "The agent's events could not be read; the server's log says why.")
 		return
 	}
-	v := ui.AgentView{
+	v := agent.AgentView{
 		Agent: at.Agent, Cursor: f.Cursor(), Node: s.plane.Node(), Version: s.o.Version, Epoch: at.Epoch, Now: time.Now(),
 		Assets: static.URL, Theme: frame.Theme(r), Admission: s.plane.Admission(), Kept: s.kept(id, ""),
 	}
@@ -226,7 +229,7 @@ func (s *Server) agentPage(w http.ResponseWriter, r *http.Request) {
 		v.Cursor = f.Cursor()
 	}
 	v.Earlier = len(v.Events) > 0 && v.Events[0].Seq > at.First
-	lifecycle, err := s.plane.EventPage(r.Context(), wire.AgentEventsParams{ID: id, Which: wire.LifecycleEvents, Newest: true, Limit: ui.MaxLifecycle})
+	lifecycle, err := s.plane.EventPage(r.Context(), wire.AgentEventsParams{ID: id, Which: wire.LifecycleEvents, Newest: true, Limit: agent.MaxLifecycle})
 	if err != nil {
 		s.log.Error("an agent's page failed", "agent", id, "err", err)
 		s.refuse(w, r, http.StatusInternalServerError, "The agent's events could not be read; the server's log says why.")
@@ -238,14 +241,14 @@ func (s *Server) agentPage(w http.ResponseWriter, r *http.Request) {
 			v.Type = t
 		}
 	}
-	s.page(w, r, http.StatusOK, ui.AgentPage(v))
+	s.page(w, r, http.StatusOK, agent.AgentPage(v))
 }
 
 func (s *Server) loginPage(w http.ResponseWriter, r *http.Request) {
 	token := r.URL.Query().Get("token")
 	if token == "" && r.URL.Query().Has("out") && asksForPage(r) {
-		v := ui.RefusedView{Status: http.StatusUnauthorized, Title: "You are signed out", Detail: "To come back, run this command where Skein runs, and open the URL that it prints:", Nonce: nonce(w)}
-		s.page(w, r, v.Status, ui.Refused(v))
+		v := login.RefusedView{Status: http.StatusUnauthorized, Title: "You are signed out", Detail: "To come back, run this command where Skein runs, and open the URL that it prints:", Nonce: nonce(w)}
+		s.page(w, r, v.Status, login.Refused(v))
 		return
 	}
 	if token == "" {
@@ -253,7 +256,7 @@ func (s *Server) loginPage(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	uncompressed(w) // it holds a secret beside what the URL says
-	s.page(w, r, http.StatusOK, ui.Login(ui.LoginView{Token: token, Next: localPath(r.URL.Query().Get("next")), Nonce: nonce(w)}))
+	s.page(w, r, http.StatusOK, login.Login(login.LoginView{Token: token, Next: localPath(r.URL.Query().Get("next")), Nonce: nonce(w)}))
 }
 
 // localPath gives a path of this server, or nothing: a login must not lead elsewhere, nor out of the base path.

@@ -7,8 +7,9 @@ import (
 	"time"
 
 	"skein.dev/skein/static"
-	"skein.dev/skein/ui"
 	"skein.dev/skein/ui/frame"
+	"skein.dev/skein/ui/login"
+	"skein.dev/skein/ui/task"
 	"skein.dev/skein/ui/words"
 	"skein.dev/skein/webtransport/wire"
 )
@@ -24,8 +25,8 @@ func (s *Server) tasksPage(w http.ResponseWriter, r *http.Request) {
 	for i := range tasks {
 		s.ask(&tasks[i])
 	}
-	s.page(w, r, http.StatusOK, ui.Tasks(ui.TasksView{
-		Frame: s.frame(r), Tasks: tasks, Types: s.plane.Types(), Filter: ui.ParseTaskFilter(r.URL.Query()),
+	s.page(w, r, http.StatusOK, task.Tasks(task.TasksView{
+		Frame: s.frame(r), Tasks: tasks, Types: s.plane.Types(), Filter: task.ParseTaskFilter(r.URL.Query()),
 	}))
 }
 
@@ -38,9 +39,9 @@ func (s *Server) taskPage(w http.ResponseWriter, r *http.Request) {
 	}
 	s.ask(&t)
 	below := slices.DeleteFunc(s.plane.Tasks.List(wire.TaskFilter{Root: id}).Tasks, func(b wire.Task) bool { return b.ID == id })
-	v := ui.NewTaskView(s.frame(r), t, s.above(t), below, s.plane.Types())
+	v := task.NewTaskView(s.frame(r), t, s.above(t), below, s.plane.Types())
 	v.Kept = s.kept("", id)
-	s.page(w, r, http.StatusOK, ui.Task(v))
+	s.page(w, r, http.StatusOK, task.Task(v))
 }
 
 // ask puts what the agent at work on a task asks into the task's message, for the page.
@@ -72,8 +73,8 @@ func (s *Server) refuseTask(w http.ResponseWriter, r *http.Request, id wire.Task
 		s.refuse(w, r, http.StatusNotFound, detail)
 		return
 	}
-	v := ui.RefusedView{Status: http.StatusNotFound, Title: "There is no such task", Detail: detail, Back: "/tasks", BackWord: "To the tasks", Nonce: nonce(w)}
-	s.page(w, r, v.Status, ui.Refused(v))
+	v := login.RefusedView{Status: http.StatusNotFound, Title: "There is no such task", Detail: detail, Back: "/tasks", BackWord: "To the tasks", Nonce: nonce(w)}
+	s.page(w, r, v.Status, login.Refused(v))
 }
 
 // taskPayload gives all bytes of a task's input or result, as a file.

@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"skein.dev/skein/ui/agent"
+	"skein.dev/skein/ui/fleet"
 	"skein.dev/skein/ui/frame"
 	"skein.dev/skein/webtransport/wire"
 )
@@ -14,7 +16,7 @@ import (
 func agentHTML(t *testing.T, as wire.AgentHTML, a wire.Agent, of wire.AgentType) string {
 	t.Helper()
 	var b bytes.Buffer
-	if err := AgentFragment(as, &a, of, frame.StoryNow).Render(t.Context(), &b); err != nil {
+	if err := agent.AgentFragment(as, &a, of, frame.StoryNow).Render(t.Context(), &b); err != nil {
 		t.Fatal(err)
 	}
 	return b.String()
@@ -23,18 +25,18 @@ func agentHTML(t *testing.T, as wire.AgentHTML, a wire.Agent, of wire.AgentType)
 // What Still leaves out is nothing but cells that the page writes itself: agents that are the same without them are rendered
 // the same, those cells and what tells the record's age aside.
 func TestWhatChangesAllTheTimeRendersNothingAnew(t *testing.T) {
-	for _, a := range append(storyAgents(), storyBadged()...) {
+	for _, a := range append(fleet.StoryAgents(), fleet.StoryBadged()...) {
 		later := a
 		later.Usage = wire.Usage{CPU: 3, RSS: 9 << 30, Processes: 12, CPUTime: 80}
 		later.LastLine, later.LastSeq, later.Rev = "another line", 4711, 99
 		if a.Status != wire.StatusUnknown {
 			later.LastHeartbeat = frame.StoryAgo(5 * time.Second)
 		}
-		if !reflect.DeepEqual(Still(a), Still(later)) {
-			t.Errorf("%s differs: %+v and %+v", a.Name, Still(a), Still(later))
+		if !reflect.DeepEqual(fleet.Still(a), fleet.Still(later)) {
+			t.Errorf("%s differs: %+v and %+v", a.Name, fleet.Still(a), fleet.Still(later))
 		}
 		for _, as := range []wire.AgentHTML{wire.AgentAsRow, wire.AgentAsPage} {
-			if got, want := agentHTML(t, as, Still(a), wire.AgentType{}), agentHTML(t, as, Still(later), wire.AgentType{}); got != want {
+			if got, want := agentHTML(t, as, fleet.Still(a), wire.AgentType{}), agentHTML(t, as, fleet.Still(later), wire.AgentType{}); got != want {
 				t.Errorf("%s as a %s: %s and %s", a.Name, as, got, want)
 			}
 			hot := []string{`data-rev="`, `data-f="cpu">`, `data-f="mem">`, `data-f="line">`, `data-f="pid">`, `data-f="beat">`}
@@ -43,14 +45,14 @@ func TestWhatChangesAllTheTimeRendersNothingAnew(t *testing.T) {
 			}
 		}
 	}
-	a := storyAgents()[0]
+	a := fleet.StoryAgents()[0]
 	for name, change := range map[string]func(*wire.Agent){
 		"status": func(a *wire.Agent) { a.Status = wire.StatusStopping }, "question": func(a *wire.Agent) { a.Question = "Another?" },
 		"tasks": func(a *wire.Agent) { a.Tasks = []wire.TaskID{"t1"} }, "exit": func(a *wire.Agent) { a.Exit = &wire.Exit{Code: 3} },
 	} {
 		b := a
 		change(&b)
-		if reflect.DeepEqual(Still(a), Still(b)) {
+		if reflect.DeepEqual(fleet.Still(a), fleet.Still(b)) {
 			t.Errorf("another %s is no change", name)
 		}
 	}
@@ -67,10 +69,10 @@ func cells(html string, marks []string) string {
 }
 
 func TestAnAgentIsRenderedAsItsPageHasIt(t *testing.T) {
-	of := storyTypes()[0]
-	for _, a := range append(storyAgents(), storyBadged()...) {
+	of := fleet.StoryTypes()[0]
+	for _, a := range append(fleet.StoryAgents(), fleet.StoryBadged()...) {
 		var page bytes.Buffer
-		if err := AgentPage(AgentView{Agent: a, Type: of, Now: frame.StoryNow, Assets: func(name string) string { return name }}).Render(t.Context(), &page); err != nil {
+		if err := agent.AgentPage(agent.AgentView{Agent: a, Type: of, Now: frame.StoryNow, Assets: func(name string) string { return name }}).Render(t.Context(), &page); err != nil {
 			t.Fatal(err)
 		}
 		html := agentHTML(t, wire.AgentAsPage, a, of)

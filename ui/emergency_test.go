@@ -6,13 +6,16 @@ import (
 
 	"github.com/a-h/templ"
 
+	"skein.dev/skein/ui/agent"
+	"skein.dev/skein/ui/fleet"
 	"skein.dev/skein/ui/frame"
+	"skein.dev/skein/ui/task"
 	"skein.dev/skein/webtransport/wire"
 )
 
 func TestEveryPageStopsEverything(t *testing.T) {
 	pages := map[string]templ.Component{
-		"fleet": Fleet(fleetView()), "agent": AgentPage(AgentView{Now: frame.StoryNow, Assets: assets}), "tasks": Tasks(tasksView()), "task": Task(taskView(wire.Task{ID: "tx"})),
+		"fleet": fleet.Fleet(fleetView()), "agent": agent.AgentPage(agent.AgentView{Now: frame.StoryNow, Assets: assets}), "tasks": task.Tasks(tasksView()), "task": task.Task(taskView(wire.Task{ID: "tx"})),
 	}
 	for name, c := range pages {
 		doc := render(t, c)

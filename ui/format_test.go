@@ -6,6 +6,9 @@ import (
 	"testing"
 	"time"
 
+	"skein.dev/skein/ui/agent"
+	"skein.dev/skein/ui/fleet"
+	"skein.dev/skein/ui/task"
 	"skein.dev/skein/ui/words"
 	"skein.dev/skein/webtransport/wire"
 )
@@ -81,12 +84,12 @@ func TestFormat(t *testing.T) {
 		check("Age", a.ID, words.Age(a, c.Now), c.Age)
 		check("Need", a.ID, words.Need(a), c.Need)
 		check("NeedText", a.ID, words.NeedText(a), c.Text)
-		check("statusDetail", a.ID, statusDetail(a), c.Detail)
-		check("groupOf", a.ID, groupOf(a), c.Group)
+		check("StatusDetail", a.ID, fleet.StatusDetail(a), c.Detail)
+		check("groupOf", a.ID, fleet.GroupOf(a), c.Group)
 		check("ShortID", a.ID, words.ShortID(a.ID), c.Short)
-		check("cpuCell", a.ID, cpuCell(a), c.CPU)
-		check("memCell", a.ID, memCell(a), c.Mem)
-		check("InputRefusal", a.ID, InputRefusal(a), c.Refusal)
+		check("cpuCell", a.ID, fleet.CPUCell(a), c.CPU)
+		check("memCell", a.ID, fleet.MemCell(a), c.Mem)
+		check("InputRefusal", a.ID, agent.InputRefusal(a), c.Refusal)
 		if got, want := words.Need(a) != "", a.NeedsAttention(); got != want {
 			t.Errorf("%s: Need and NeedsAttention disagree", a.ID)
 		}
@@ -120,34 +123,34 @@ func TestWords(t *testing.T) {
 		same(string(state), words.TaskWord(state), table.Task[state])
 	}
 	for state, words := range table.Turn {
-		same("the turn "+string(state), taskTurn(state), words)
+		same("the turn "+string(state), agent.TaskTurn(state), words)
 	}
-	for _, c := range taskChips {
+	for _, c := range task.TaskChips {
 		if word, ok := table.Task[wire.TaskState(c.Key)]; ok {
 			same("the filter "+c.Key, c.Word, word)
 		}
 	}
-	for _, g := range groups {
+	for _, g := range fleet.Groups {
 		if word, ok := table.Agent[g.Key]; ok {
 			same("the filter "+g.Key, g.Word, word)
 		}
 	}
 	parts := map[string]wire.TaskState{"input": wire.TaskInputRequired, "working": wire.TaskWorking, "waiting": wire.TaskSubmitted}
-	for _, p := range queueParts {
+	for _, p := range task.QueueParts {
 		if state, ok := parts[p.Key]; ok {
 			same("the part "+p.Key, p.Title, table.Task[state])
 		}
 	}
-	for _, c := range boardColumns {
+	for _, c := range task.BoardColumns {
 		if word := table.Task[wire.TaskState(c.Key)]; c.Key != string(wire.TaskCanceled) {
 			same("the column "+c.Key, c.Title, word)
 		}
 	}
 	for _, c := range table.Summary {
-		var chips []taskChip
+		var chips []task.TaskChip
 		for key, n := range c.in {
-			chips = append(chips, taskChip{Key: key, Count: n})
+			chips = append(chips, task.TaskChip{Key: key, Count: n})
 		}
-		same("the summary", taskSummary(chips), c.out)
+		same("the summary", task.TaskSummary(chips), c.out)
 	}
 }

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"testing"
 
+	"skein.dev/skein/ui/agent"
+	"skein.dev/skein/ui/fleet"
 	"skein.dev/skein/ui/frame"
 	"skein.dev/skein/ui/words"
 	"skein.dev/skein/webtransport/wire"
@@ -52,7 +54,7 @@ func TestBadges(t *testing.T) {
 
 func TestTimelineTellsOfWorkAndHealth(t *testing.T) {
 	var got []string
-	for _, m := range Timeline(storyTurns()) {
+	for _, m := range agent.Timeline(agent.StoryTurns()) {
 		got = append(got, m.State+" "+m.Title+"/"+m.Detail+"/"+string(m.Task))
 	}
 	want := []string{
@@ -70,7 +72,7 @@ func TestTimelineTellsOfWorkAndHealth(t *testing.T) {
 }
 
 func TestFleetShowsLoadAndHealth(t *testing.T) {
-	doc := render(t, Fleet(fleetView(storyBadged()...)))
+	doc := render(t, fleet.Fleet(fleetView(fleet.StoryBadged()...)))
 	want := map[string][]string{
 		"summarizer": {"2 of 4 tasks, 12 done"}, "waiter": {"0 of 4 tasks"}, "held": {"Suspended", "0 of 4 tasks"}, "stuck": {"Stalled for 4m 0s", "1 of 4 tasks", "1 restart"},
 		"silent": {"No heartbeat for 1m 10s", "0 of 4 tasks"}, "flaky": {"Starts again in 12s", "0 of 4 tasks", "2 restarts"},

@@ -7,9 +7,11 @@ import (
 	"testing"
 	"time"
 
+	"skein.dev/skein/ui/agent"
 	"skein.dev/skein/ui/artifact"
 	"skein.dev/skein/ui/frame"
 	"skein.dev/skein/ui/memory"
+	"skein.dev/skein/ui/task"
 	"skein.dev/skein/ui/words"
 	"skein.dev/skein/webtransport/wire"
 )
@@ -318,12 +320,12 @@ func TestArtifactsAskWithoutScript(t *testing.T) {
 }
 
 func TestAgentPageHasItsArtifacts(t *testing.T) {
-	v := AgentView{Agent: running("abcdefghijk23", time.Minute), Assets: assets, Now: frame.StoryNow}
-	if !render(t, AgentPage(v)).one(t, with("id", "kept")).is("hidden") {
+	v := agent.AgentView{Agent: running("abcdefghijk23", time.Minute), Assets: assets, Now: frame.StoryNow}
+	if !render(t, agent.AgentPage(v)).one(t, with("id", "kept")).is("hidden") {
 		t.Error("a section without artifacts is shown")
 	}
 	v.Kept = artifact.Kept{Agent: "abcdefghijk23", Artifacts: artifact.StoryArtifacts().Artifacts[:2], Total: 7}
-	section := render(t, AgentPage(v)).one(t, with("id", "kept"))
+	section := render(t, agent.AgentPage(v)).one(t, with("id", "kept"))
 	if got := section.text(); got != "ArtifactsAll 7photos.tar Uploading at 33%half.tar Paused at 32%" {
 		t.Errorf("it reads %q", got)
 	}
@@ -333,9 +335,9 @@ func TestAgentPageHasItsArtifacts(t *testing.T) {
 }
 
 func TestTaskPageHasItsArtifacts(t *testing.T) {
-	v := TaskView{Frame: frame.Frame{Now: frame.StoryNow, Assets: assets}, Task: wire.Task{ID: "tbcdefghijk23", State: wire.TaskCompleted, CreatedAt: frame.StoryNow},
+	v := task.TaskView{Frame: frame.Frame{Now: frame.StoryNow, Assets: assets}, Task: wire.Task{ID: "tbcdefghijk23", State: wire.TaskCompleted, CreatedAt: frame.StoryNow},
 		Kept: artifact.Kept{Task: "tbcdefghijk23", Artifacts: artifact.StoryArtifacts().Artifacts[2:3], Total: 1}}
-	section := render(t, Task(v)).one(t, with("id", "kept"))
+	section := render(t, task.Task(v)).one(t, with("id", "kept"))
 	if got := value(t, section.one(t, with("data-f", "name")), "href"); got != "/artifacts/fbcdefghijk23/content" {
 		t.Errorf("its artifact is at %q", got)
 	}

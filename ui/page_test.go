@@ -15,7 +15,10 @@ import (
 	"github.com/a-h/templ"
 	"golang.org/x/net/html"
 
+	"skein.dev/skein/ui/agent"
+	"skein.dev/skein/ui/fleet"
 	"skein.dev/skein/ui/frame"
+	"skein.dev/skein/ui/login"
 	"skein.dev/skein/ui/words"
 	"skein.dev/skein/webtransport/wire"
 )
@@ -115,8 +118,8 @@ func names(rows []node) []string {
 
 func assets(name string) string { return "/static/" + name + "?v=1" }
 
-func fleetView(agents ...wire.Agent) FleetView {
-	return FleetView{Agents: agents, Types: storyTypes(), Node: "n", Version: "v", Epoch: "e", Now: frame.StoryNow, Assets: assets}
+func fleetView(agents ...wire.Agent) fleet.FleetView {
+	return fleet.FleetView{Agents: agents, Types: fleet.StoryTypes(), Node: "n", Version: "v", Epoch: "e", Now: frame.StoryNow, Assets: assets}
 }
 
 func running(id string, created time.Duration) wire.Agent {
@@ -136,7 +139,7 @@ func asking(id string) wire.Agent {
 }
 
 func TestFleetPutsThoseThatNeedAPersonFirst(t *testing.T) {
-	doc := render(t, Fleet(fleetView(running("new", time.Second), failing("broken"), running("old", time.Hour), asking("asker"))))
+	doc := render(t, fleet.Fleet(fleetView(running("new", time.Second), failing("broken"), running("old", time.Hour), asking("asker"))))
 	rows := doc.all(class("agent"))
 	if got, want := names(rows), []string{"asker", "broken", "new", "old"}; !slices.Equal(got, want) {
 		t.Fatalf("order %v, want %v", got, want)
@@ -160,20 +163,20 @@ func TestFleetPutsThoseThatNeedAPersonFirst(t *testing.T) {
 
 func TestFleetFoldsManyThatNeedAPerson(t *testing.T) {
 	var agents []wire.Agent
-	for i := range MaxFolded + 3 {
+	for i := range fleet.MaxFolded + 3 {
 		agents = append(agents, failing("f"+strconv.Itoa(i)))
 	}
 	v := fleetView(agents...)
-	doc := render(t, Fleet(v))
-	if n := len(doc.all(class("agent"))); n != MaxFolded {
-		t.Errorf("%d rows, want %d", n, MaxFolded)
+	doc := render(t, fleet.Fleet(v))
+	if n := len(doc.all(class("agent"))); n != fleet.MaxFolded {
+		t.Errorf("%d rows, want %d", n, fleet.MaxFolded)
 	}
 	if fold := doc.one(t, with("id", "needs-fold")); fold.is("hidden") || fold.text() != "Show 3 more" {
 		t.Errorf("the fold reads %q", fold.text())
 	}
 
 	v.Filter.State = "needs"
-	doc = render(t, Fleet(v))
+	doc = render(t, fleet.Fleet(v))
 	if n := len(doc.all(class("agent"))); n != len(agents) {
 		t.Errorf("%d rows when those that need a person are asked for, want %d", n, len(agents))
 	}
@@ -193,7 +196,7 @@ func TestFleetNumbersItsRows(t *testing.T) {
 		"all need":    {[]wire.Agent{failing("broken"), asking("asker")}, "4", []string{"3", "4"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			doc := render(t, Fleet(fleetView(c.agents...)))
+			doc := render(t, fleet.Fleet(fleetView(c.agents...)))
 			if got, _ := doc.one(t, with("id", "list")).attr("aria-rowcount"); got != c.count {
 				t.Errorf("%s rows, want %s", got, c.count)
 			}
@@ -210,8 +213,8 @@ func TestFleetNumbersItsRows(t *testing.T) {
 }
 
 func TestFleetCounts(t *testing.T) {
-	a := storyAgents()
-	doc := render(t, Fleet(fleetView(a...)))
+	a := fleet.StoryAgents()
+	doc := render(t, fleet.Fleet(fleetView(a...)))
 	want := map[string]string{"": "15", "needs": "5", "running": "6", "starting": "2", "stopping": "1", "completed": "1", "failed": "2", "stopped": "1", "unreachable": "2"}
 	for _, chip := range doc.all(class("chip")) {
 		key, _ := chip.attr("data-group")
@@ -251,8 +254,8 @@ func TestFleetFilterAndSort(t *testing.T) {
 		t.Run(c.query, func(t *testing.T) {
 			q, _ := url.ParseQuery(c.query)
 			v := fleetView(a...)
-			v.Filter = ParseFleetFilter(q)
-			doc := render(t, Fleet(v))
+			v.Filter = fleet.ParseFleetFilter(q)
+			doc := render(t, fleet.Fleet(v))
 			if got := names(doc.all(class("agent"))); !slices.Equal(got, c.want) {
 				t.Errorf("rows %v, want %v", got, c.want)
 			}
@@ -269,14 +272,14 @@ func TestFleetFilterAndSort(t *testing.T) {
 func TestFilterURL(t *testing.T) {
 	for _, want := range []string{"/", "/?q=a+b&sort=-cpu&state=failed&type=shell"} {
 		u, _ := url.Parse(want)
-		if got := ParseFleetFilter(u.Query()).URL(); got != want {
+		if got := fleet.ParseFleetFilter(u.Query()).URL(); got != want {
 			t.Errorf("URL %s, want %s", got, want)
 		}
 	}
 }
 
 func TestFleetEmpty(t *testing.T) {
-	doc := render(t, Fleet(fleetView()))
+	doc := render(t, fleet.Fleet(fleetView()))
 	if doc.one(t, with("id", "no-agents")).is("hidden") {
 		t.Error(`"No agents yet" is hidden`)
 	}
@@ -290,30 +293,30 @@ func TestFleetEmpty(t *testing.T) {
 	}
 	v := fleetView()
 	v.Types = v.Types[2:]
-	if n := len(render(t, Fleet(v)).all(has("data-spawn"))); n != 0 {
+	if n := len(render(t, fleet.Fleet(v)).all(has("data-spawn"))); n != 0 {
 		t.Errorf("%d starters for types that do not exist", n)
 	}
 }
 
 func TestFleetRendersABoundedPart(t *testing.T) {
 	var agents []wire.Agent
-	for i := range MaxRows + 50 {
+	for i := range fleet.MaxRows + 50 {
 		agents = append(agents, running("r"+strconv.Itoa(i), time.Duration(i)*time.Second), failing("f"+strconv.Itoa(i)))
 	}
 	v := fleetView(agents...)
-	doc := render(t, Fleet(v))
-	if n := len(doc.all(class("agent"))); n != MaxFolded+MaxRows {
-		t.Errorf("%d rows, want %d", n, MaxFolded+MaxRows)
+	doc := render(t, fleet.Fleet(v))
+	if n := len(doc.all(class("agent"))); n != fleet.MaxFolded+fleet.MaxRows {
+		t.Errorf("%d rows, want %d", n, fleet.MaxFolded+fleet.MaxRows)
 	}
-	if got, _ := doc.one(t, with("id", "list")).attr("aria-rowcount"); got != strconv.Itoa(3+MaxFolded+MaxRows+50) {
+	if got, _ := doc.one(t, with("id", "list")).attr("aria-rowcount"); got != strconv.Itoa(3+fleet.MaxFolded+fleet.MaxRows+50) {
 		t.Errorf("the table counts %s rows", got)
 	}
-	if got := doc.one(t, with("id", "rest-count")).text(); got != strconv.Itoa(MaxRows+50) {
+	if got := doc.one(t, with("id", "rest-count")).text(); got != strconv.Itoa(fleet.MaxRows+50) {
 		t.Errorf("count %s", got)
 	}
 	v.Filter.State = "needs"
-	if n := len(render(t, Fleet(v)).all(class("agent"))); n != MaxRows {
-		t.Errorf("%d rows of those that need a person, want %d", n, MaxRows)
+	if n := len(render(t, fleet.Fleet(v)).all(class("agent"))); n != fleet.MaxRows {
+		t.Errorf("%d rows of those that need a person, want %d", n, fleet.MaxRows)
 	}
 }
 
@@ -337,14 +340,14 @@ func TestHostileText(t *testing.T) {
 		event(wire.EventActivity, wire.EventData{Activity: wire.ActivityRequiresAction, Text: hostile}),
 		event(wire.EventExited, wire.EventData{Reason: wire.ReasonFailed, Exit: a.Exit}),
 	}
-	fleet := fleetView(a, q)
-	fleet.Types, fleet.Node, fleet.Version, fleet.Epoch = types, hostile, hostile, hostile
-	fleet.Filter = FleetFilter{Query: hostile}
-	agentView := AgentView{Agent: a, Events: events, Lifecycle: events, Type: types[0], Node: hostile, Version: hostile, Epoch: hostile, Now: frame.StoryNow, Assets: assets}
+	all := fleetView(a, q)
+	all.Types, all.Node, all.Version, all.Epoch = types, hostile, hostile, hostile
+	all.Filter = fleet.FleetFilter{Query: hostile}
+	agentView := agent.AgentView{Agent: a, Events: events, Lifecycle: events, Type: types[0], Node: hostile, Version: hostile, Epoch: hostile, Now: frame.StoryNow, Assets: assets}
 	for name, c := range map[string]templ.Component{
-		"fleet": Fleet(fleet), "agent": AgentPage(agentView),
-		"login":   Login(LoginView{Token: hostile, Next: hostile, Node: hostile, Nonce: "n"}),
-		"refused": Refused(RefusedView{Status: 404, Title: hostile, Detail: hostile, Nonce: "n"}),
+		"fleet": fleet.Fleet(all), "agent": agent.AgentPage(agentView),
+		"login":   login.Login(login.LoginView{Token: hostile, Next: hostile, Node: hostile, Nonce: "n"}),
+		"refused": login.Refused(login.RefusedView{Status: 404, Title: hostile, Detail: hostile, Nonce: "n"}),
 	} {
 		t.Run(name, func(t *testing.T) {
 			doc := render(t, c)
@@ -367,8 +370,8 @@ func TestHostileText(t *testing.T) {
 
 // TestContentSecurityPolicy: the policy allows no inline script or style on the dashboard's pages.
 func TestContentSecurityPolicy(t *testing.T) {
-	v := AgentView{Agent: storyAgents()[0], Events: storyEvents(), Type: storyTypes()[0], Now: frame.StoryNow, Assets: assets}
-	for name, c := range map[string]templ.Component{"fleet": Fleet(fleetView(storyAgents()...)), "agent": AgentPage(v), "stories": Stories(assets)} {
+	v := agent.AgentView{Agent: fleet.StoryAgents()[0], Events: agent.StoryEvents(), Type: fleet.StoryTypes()[0], Now: frame.StoryNow, Assets: assets}
+	for name, c := range map[string]templ.Component{"fleet": fleet.Fleet(fleetView(fleet.StoryAgents()...)), "agent": agent.AgentPage(v), "stories": Stories(assets)} {
 		doc := render(t, c)
 		for d := range doc.Descendants() {
 			n := node{d}
@@ -385,10 +388,10 @@ func TestContentSecurityPolicy(t *testing.T) {
 }
 
 func TestAgentPage(t *testing.T) {
-	a := storyAgents()[0]
+	a := fleet.StoryAgents()[0]
 	a.Argv = []string{"sh", "-c", "echo 'a b'", ""}
-	v := AgentView{Agent: a, Events: storyEvents(), Cursor: 99, Earlier: true, Type: storyTypes()[1], Now: frame.StoryNow, Assets: assets, Theme: "dark"}
-	doc := render(t, AgentPage(v))
+	v := agent.AgentView{Agent: a, Events: agent.StoryEvents(), Cursor: 99, Earlier: true, Type: fleet.StoryTypes()[1], Now: frame.StoryNow, Assets: assets, Theme: "dark"}
+	doc := render(t, agent.AgentPage(v))
 	root := doc.one(t, with("id", "agent"))
 	if c, _ := root.attr("data-cursor"); c != "99" {
 		t.Errorf("cursor %s", c)
@@ -413,7 +416,7 @@ func TestAgentPage(t *testing.T) {
 		t.Error("a running agent takes no input")
 	}
 	v.Agent = failing("gone")
-	doc = render(t, AgentPage(v))
+	doc = render(t, agent.AgentPage(v))
 	input := doc.one(t, with("id", "input-text"))
 	if why, _ := input.attr("placeholder"); !input.is("disabled") || why != "It has ended and takes no input" {
 		t.Errorf("the input box of an ended agent says %q", why)
@@ -433,17 +436,17 @@ func TestAgentPageSaysWhatWasDropped(t *testing.T) {
 		{Seq: 5, Type: wire.EventStdout, Data: wire.EventData{Text: "half "}},
 		{Seq: 90, Type: wire.EventStdout, Data: wire.EventData{Text: "a line\n"}, Dropped: d},
 	}
-	doc := render(t, AgentPage(AgentView{Agent: a, Events: events, Now: frame.StoryNow, Assets: assets}))
+	doc := render(t, agent.AgentPage(agent.AgentView{Agent: a, Events: events, Now: frame.StoryNow, Assets: assets}))
 	want := "3 MiB from " + words.Clock(from) + " to " + words.Clock(to) + " are no longer there: the log was full."
 	if n := doc.one(t, with("id", "dropped")); n.is("hidden") || n.text() != want {
 		t.Errorf("it says %q, want %q", n.text(), want)
 	}
-	lines, _ := Lines(events)
+	lines, _ := agent.Lines(events)
 	if got, want := texts(lines), []string{"out:half ", "gap:" + want, "out:a line"}; !slices.Equal(got, want) {
 		t.Errorf("lines %q, want %q", got, want)
 	}
 	a.Dropped = nil
-	if doc := render(t, AgentPage(AgentView{Agent: a, Now: frame.StoryNow, Assets: assets})); !doc.one(t, with("id", "dropped")).is("hidden") {
+	if doc := render(t, agent.AgentPage(agent.AgentView{Agent: a, Now: frame.StoryNow, Assets: assets})); !doc.one(t, with("id", "dropped")).is("hidden") {
 		t.Error("something is said to be missing that is not")
 	}
 }
@@ -451,11 +454,11 @@ func TestAgentPageSaysWhatWasDropped(t *testing.T) {
 func TestAgentPageRendersABoundedPart(t *testing.T) {
 	events := []wire.Event{
 		{Seq: 5, Type: wire.EventStdout, Data: wire.EventData{Text: "first\n"}},
-		{Seq: 9, Type: wire.EventStdout, Data: wire.EventData{Text: strings.Repeat("x\n", MaxLines+10)}},
+		{Seq: 9, Type: wire.EventStdout, Data: wire.EventData{Text: strings.Repeat("x\n", agent.MaxLines+10)}},
 	}
-	doc := render(t, AgentPage(AgentView{Agent: running("a", time.Second), Events: events, Cursor: 9, Now: frame.StoryNow, Assets: assets}))
-	if n := len(doc.all(class("ln"))); n != MaxLines {
-		t.Errorf("%d lines, want %d", n, MaxLines)
+	doc := render(t, agent.AgentPage(agent.AgentView{Agent: running("a", time.Second), Events: events, Cursor: 9, Now: frame.StoryNow, Assets: assets}))
+	if n := len(doc.all(class("ln"))); n != agent.MaxLines {
+		t.Errorf("%d lines, want %d", n, agent.MaxLines)
 	}
 	if first, _ := doc.one(t, with("id", "agent")).attr("data-first"); first != "9" {
 		t.Errorf("the first event shown is %s, want 9", first)
@@ -467,14 +470,14 @@ func TestAgentPageRendersABoundedPart(t *testing.T) {
 
 // TestAgentPageHasItsTimelineWhateverWasPrinted: the output that the page begins with decides nothing about the timeline.
 func TestAgentPageHasItsTimelineWhateverWasPrinted(t *testing.T) {
-	v := AgentView{
+	v := agent.AgentView{
 		Agent:     running("a", time.Second),
 		Events:    []wire.Event{{Seq: 900, Type: wire.EventStdout, Data: wire.EventData{Text: "late\n"}}},
 		Earlier:   true,
 		Lifecycle: []wire.Event{{Seq: 3, Type: wire.EventSpawned}, {Seq: 4, Type: wire.EventStarted}},
 		Now:       frame.StoryNow, Assets: assets,
 	}
-	doc := render(t, AgentPage(v))
+	doc := render(t, agent.AgentPage(v))
 	var got []string
 	for _, n := range doc.one(t, with("id", "moments")).all(with("data-f", "title")) {
 		got = append(got, n.text())
@@ -486,13 +489,13 @@ func TestAgentPageHasItsTimelineWhateverWasPrinted(t *testing.T) {
 		t.Error("earlier events are offered, and there are none")
 	}
 	v.EarlierLifecycle = true
-	more := render(t, AgentPage(v)).one(t, with("id", "moments-earlier"))
+	more := render(t, agent.AgentPage(v)).one(t, with("id", "moments-earlier"))
 	if before, _ := more.attr("data-before"); more.is("hidden") || before != "3" {
 		t.Errorf("earlier events than %s are offered: %v", before, !more.is("hidden"))
 	}
 }
 
-func texts(lines []Line) []string {
+func texts(lines []agent.Line) []string {
 	var out []string
 	for _, l := range lines {
 		s := l.Kind + ":"
@@ -530,10 +533,10 @@ func TestLines(t *testing.T) {
 		{"input", []wire.Event{input("yes\nno\n"), input("")}, []string{"in:yes", "in:no", "in:end of input"}},
 		{"binary ends a line", []wire.Event{stdout("a"), binary, stdout("b\n")}, []string{"out:a", "bin:Binary, 2 B · ff 00", "out:b"}},
 		{"the end", []wire.Event{stdout("a"), exited}, []string{"out:a", "mark:Completed"}},
-		{"a line without end", []wire.Event{stdout(strings.Repeat("x", maxLine-1) + "äb\n")}, []string{"out:" + strings.Repeat("x", maxLine-1), "out:äb"}},
+		{"a line without end", []wire.Event{stdout(strings.Repeat("x", agent.MaxLine-1) + "äb\n")}, []string{"out:" + strings.Repeat("x", agent.MaxLine-1), "out:äb"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			lines, _ := Lines(c.events)
+			lines, _ := agent.Lines(c.events)
 			if got := texts(lines); !slices.Equal(got, c.want) {
 				t.Errorf("lines %q, want %q", got, c.want)
 			}
@@ -550,7 +553,7 @@ func bars(print func(string) wire.Event, n int) (all []wire.Event) {
 }
 
 func TestLinesKeepTheStyle(t *testing.T) {
-	lines, end := Lines([]wire.Event{
+	lines, end := agent.Lines([]wire.Event{
 		{Type: wire.EventStdout, Data: wire.EventData{Text: "\x1b[31mred\nstill\x1b[1m"}},
 		{Type: wire.EventStdout, Data: wire.EventData{Text: " bold\n"}},
 	})
@@ -564,7 +567,7 @@ func TestLinesKeepTheStyle(t *testing.T) {
 
 func TestTimeline(t *testing.T) {
 	var got []string
-	for _, m := range Timeline(storyEvents()) {
+	for _, m := range agent.Timeline(agent.StoryEvents()) {
 		got = append(got, m.Title+"/"+m.Detail)
 	}
 	want := []string{"Signal sent/SIGTERM", "Stop requested/", "Input/no, find out why one is missing",
@@ -585,7 +588,7 @@ func TestTheme(t *testing.T) {
 }
 
 func TestLogin(t *testing.T) {
-	doc := render(t, Login(LoginView{Token: "t0k", Nonce: "n"}))
+	doc := render(t, login.Login(login.LoginView{Token: "t0k", Nonce: "n"}))
 	form := doc.one(t, tag("form"))
 	if action, _ := form.attr("action"); action != "/login" {
 		t.Errorf("action %s", action)
@@ -598,7 +601,7 @@ func TestLogin(t *testing.T) {
 			t.Errorf("<%s> has the nonce %q", n.Data, nonce)
 		}
 	}
-	bare := render(t, Login(LoginView{Token: "t"}))
+	bare := render(t, login.Login(login.LoginView{Token: "t"}))
 	if n := len(bare.all(tag("script"))) + len(bare.all(tag("style"))); n > 0 {
 		t.Error("without a nonce there is a script or a style")
 	}
@@ -607,7 +610,7 @@ func TestLogin(t *testing.T) {
 
 func TestRefused(t *testing.T) {
 	for status, want := range map[int]string{401: "skein login", 403: "skein login", 404: "To the fleet", 500: "Its log says why"} {
-		doc := render(t, Refused(RefusedView{Status: status, Nonce: "n"}))
+		doc := render(t, login.Refused(login.RefusedView{Status: status, Nonce: "n"}))
 		if got := doc.one(t, tag("main")).text(); !strings.Contains(got, want) || !strings.Contains(got, strconv.Itoa(status)) {
 			t.Errorf("%d reads %q", status, got)
 		}
@@ -629,7 +632,7 @@ func TestStories(t *testing.T) {
 				states[v] = true
 			}
 		}
-		for _, s := range stateOrder {
+		for _, s := range fleet.StateOrder {
 			if !states[s] {
 				t.Errorf("no story shows %q in %s", s, theme)
 			}

@@ -11,15 +11,17 @@ import (
 
 	"github.com/a-h/templ"
 
+	"skein.dev/skein/ui/agent"
+	"skein.dev/skein/ui/fleet"
 	"skein.dev/skein/ui/frame"
-	"skein.dev/skein/ui/words"
+	"skein.dev/skein/ui/task"
 	"skein.dev/skein/webtransport/wire"
 )
 
-func tasksView(tasks ...wire.Task) TasksView {
-	f := storyFrame()
+func tasksView(tasks ...wire.Task) task.TasksView {
+	f := task.StoryFrame()
 	f.Assets = assets
-	return TasksView{Frame: f, Tasks: tasks, Types: storyTakers()}
+	return task.TasksView{Frame: f, Tasks: tasks, Types: task.StoryTakers()}
 }
 
 func submitted(name string, num uint64, place int) wire.Task {
@@ -52,7 +54,7 @@ func TestTasksStandAsTheyWillGo(t *testing.T) {
 	asks := submitted("asks", 3, 0)
 	asks.State = wire.TaskInputRequired
 	v := tasksView(ending("older", 4, wire.TaskCompleted, time.Hour), ending("newer", 5, wire.TaskFailed, time.Minute), submitted("second", 7, 3), submitted("first", 6, 2), depends, working, asks, critical)
-	doc := render(t, Tasks(v))
+	doc := render(t, task.Tasks(v))
 	for part, want := range map[string][]string{
 		"input": {"asks"}, "working": {"working"}, "waiting": {"critical", "first", "second", "depends"}, "over": {"newer", "older"},
 	} {
@@ -79,9 +81,9 @@ func TestTasksStandAsTheyWillGo(t *testing.T) {
 }
 
 func TestTasksBoard(t *testing.T) {
-	v := tasksView(storyTasks()...)
+	v := tasksView(task.StoryTasks()...)
 	v.Filter.Board = true
-	doc := render(t, Tasks(v))
+	doc := render(t, task.Tasks(v))
 	board := doc.one(t, with("id", "board"))
 	if board.is("hidden") || !doc.one(t, with("id", "queue")).is("hidden") {
 		t.Error("the board is hidden, or the queue is not")
@@ -127,8 +129,8 @@ func TestTasksFilter(t *testing.T) {
 		t.Run(c.query, func(t *testing.T) {
 			q, _ := url.ParseQuery(c.query)
 			v := tasksView(all...)
-			v.Filter = ParseTaskFilter(q)
-			doc := render(t, Tasks(v))
+			v.Filter = task.ParseTaskFilter(q)
+			doc := render(t, task.Tasks(v))
 			if got := names(doc.all(class("task"))); !slices.Equal(got, c.want) {
 				t.Errorf("tasks %v, want %v", got, c.want)
 			}
@@ -152,14 +154,14 @@ func TestTasksFilter(t *testing.T) {
 func TestTaskFilterURL(t *testing.T) {
 	for _, want := range []string{"/tasks", "/tasks?children=all&q=a+b&state=dead&type=shell&view=board"} {
 		u, _ := url.Parse(want)
-		if got := ParseTaskFilter(u.Query()).URL(); got != want {
+		if got := task.ParseTaskFilter(u.Query()).URL(); got != want {
 			t.Errorf("URL %s, want %s", got, want)
 		}
 	}
 }
 
 func TestTasksEmpty(t *testing.T) {
-	doc := render(t, Tasks(tasksView()))
+	doc := render(t, task.Tasks(tasksView()))
 	if doc.one(t, with("id", "no-tasks")).is("hidden") {
 		t.Error(`"No tasks yet" is hidden`)
 	}
@@ -177,8 +179,8 @@ func TestTasksEmpty(t *testing.T) {
 		}
 	}
 	none := tasksView()
-	none.Types = storyTypes()
-	doc = render(t, Tasks(none))
+	none.Types = fleet.StoryTypes()
+	doc = render(t, task.Tasks(none))
 	if n := len(doc.all(class("starter"))); n != 0 {
 		t.Errorf("%d starters for types that take no tasks", n)
 	}
@@ -189,22 +191,22 @@ func TestTasksEmpty(t *testing.T) {
 
 func TestTasksRenderABoundedPart(t *testing.T) {
 	var all []wire.Task
-	for i := range MaxTasks + 50 {
+	for i := range task.MaxTasks + 50 {
 		all = append(all, submitted("w"+strconv.Itoa(i), uint64(i), i+1), ending("e"+strconv.Itoa(i), uint64(1000+i), wire.TaskCompleted, time.Duration(i)*time.Second))
 	}
-	doc := render(t, Tasks(tasksView(all...)))
-	if n := len(doc.all(class("task"))); n != 2*MaxTasks {
-		t.Errorf("%d rows, want %d", n, 2*MaxTasks)
+	doc := render(t, task.Tasks(tasksView(all...)))
+	if n := len(doc.all(class("task"))); n != 2*task.MaxTasks {
+		t.Errorf("%d rows, want %d", n, 2*task.MaxTasks)
 	}
-	if got := doc.one(t, with("id", "part-waiting")).one(t, with("data-f", "total")).text(); got != strconv.Itoa(MaxTasks+50) {
+	if got := doc.one(t, with("id", "part-waiting")).one(t, with("data-f", "total")).text(); got != strconv.Itoa(task.MaxTasks+50) {
 		t.Errorf("the part counts %s", got)
 	}
 }
 
 func TestSubmitDialogKnowsTheTypes(t *testing.T) {
 	v := tasksView()
-	v.Types = append(storyTakers(), wire.AgentType{Name: "scripted", Kind: wire.KindScripted})
-	doc := render(t, Tasks(v))
+	v.Types = append(task.StoryTakers(), wire.AgentType{Name: "scripted", Kind: wire.KindScripted})
+	doc := render(t, task.Tasks(v))
 	form := doc.one(t, with("id", "submit-form"))
 	var types []string
 	for _, r := range form.all(both(with("type", "radio"), has("data-tasks"))) {
@@ -222,19 +224,19 @@ func TestSubmitDialogKnowsTheTypes(t *testing.T) {
 	}
 }
 
-func taskView(tk wire.Task, below ...wire.Task) TaskView {
-	f := storyFrame()
+func taskView(tk wire.Task, below ...wire.Task) task.TaskView {
+	f := task.StoryFrame()
 	f.Assets = assets
-	return NewTaskView(f, tk, nil, below, storyTakers())
+	return task.NewTaskView(f, tk, nil, below, task.StoryTakers())
 }
 
 func TestTaskPage(t *testing.T) {
-	tk := storyRetried()
+	tk := task.StoryRetried()
 	tk.Parent, tk.DependsOn, tk.Labels, tk.Argv = "tparent", []string{"tother"}, map[string]string{"team": "core"}, []string{"wc", "-w"}
 	tk.Timeouts, tk.Input = wire.Timeouts{RunMS: 90_000, HeartbeatMS: 500}, wire.Payload{Text: `{"a":[1,{}]}`}
 	v := taskView(tk)
 	v.Above = []wire.Task{{ID: "troot", TaskSpec: wire.TaskSpec{Name: "root"}}, {ID: "tparent", TaskSpec: wire.TaskSpec{Name: "parent"}}}
-	doc := render(t, Task(v))
+	doc := render(t, task.Task(v))
 	if got := doc.one(t, with("aria-label", "Breadcrumb")).text(); got != "Tasksrootparentretried" {
 		t.Errorf("crumbs %q", got)
 	}
@@ -260,7 +262,7 @@ func TestTaskPageActs(t *testing.T) {
 		wire.TaskSubmitted: "cancel", wire.TaskWorking: "cancel stop", wire.TaskInputRequired: "cancel stop", wire.TaskCompleted: "",
 		wire.TaskFailed: "retry", wire.TaskCanceled: "retry", wire.TaskRejected: "retry",
 	} {
-		doc := render(t, Task(taskView(wire.Task{ID: "tx", State: state, CreatedAt: frame.StoryNow})))
+		doc := render(t, task.Task(taskView(wire.Task{ID: "tx", State: state, CreatedAt: frame.StoryNow})))
 		var can []string
 		for _, f := range doc.all(has("data-act")) {
 			if f.is("hidden") {
@@ -278,15 +280,15 @@ func TestTaskPageActs(t *testing.T) {
 		}
 	}
 	child := 0
-	doc := render(t, Task(taskView(wire.Task{ID: "tx", State: wire.TaskFailed, Index: &child})))
+	doc := render(t, task.Task(taskView(wire.Task{ID: "tx", State: wire.TaskFailed, Index: &child})))
 	if !doc.one(t, with("data-act", "retry")).is("hidden") {
 		t.Error("the child of an orchestration can be retried by itself")
 	}
 }
 
 func TestTaskPageOfAnOrchestration(t *testing.T) {
-	v := storyView(storyTasks()[5].ID)
-	doc := render(t, Task(v))
+	v := task.StoryView(task.StoryTasks()[5].ID)
+	doc := render(t, task.Task(v))
 	var got []string
 	for _, r := range doc.all(class("result")) {
 		got = append(got, r.text())
@@ -306,27 +308,11 @@ func TestTaskPageOfAnOrchestration(t *testing.T) {
 	}
 }
 
-// TestResultsHaveNoGap: a result that is stored before an earlier one waits for it, since the lane goes on behind the last.
-func TestResultsHaveNoGap(t *testing.T) {
-	var below []wire.Task
-	for i, ordinal := range []int{1, 3, 0} {
-		b := wire.Task{ID: wire.TaskID("t" + strconv.Itoa(i)), TaskSpec: wire.TaskSpec{Parent: "tx"}, Num: uint64(i), Index: &i, Ordinal: ordinal, State: wire.TaskCompleted}
-		if ordinal == 0 {
-			b.State = wire.TaskWorking
-		}
-		below = append(below, b)
-	}
-	v := taskView(wire.Task{ID: "tx", State: wire.TaskWorking, Orchestration: &wire.Orchestration{Children: 3}}, below...)
-	if got := lastOrdinal(v.results()); got != 1 {
-		t.Errorf("the page goes on behind %d, want 1", got)
-	}
-}
-
 func TestTaskTree(t *testing.T) {
 	at := func(id, parent string, num int) wire.Task {
 		return wire.Task{ID: wire.TaskID(id), Num: uint64(num), TaskSpec: wire.TaskSpec{Name: id, Parent: wire.TaskID(parent)}}
 	}
-	doc := render(t, Task(taskView(at("root", "", 0), at("b", "root", 3), at("a", "root", 1), at("a1", "a", 2))))
+	doc := render(t, task.Task(taskView(at("root", "", 0), at("b", "root", 3), at("a", "root", 1), at("a1", "a", 2))))
 	a := doc.one(t, with("data-id", "a"))
 	if got := names(a.all(class("twig-line"))); !slices.Equal(got, []string{"a", "a1"}) {
 		t.Errorf("below a: %v", got)
@@ -335,12 +321,12 @@ func TestTaskTree(t *testing.T) {
 		t.Errorf("the tree reads %v", got)
 	}
 	var many []wire.Task
-	for i := range MaxBelow + 10 {
+	for i := range task.MaxBelow + 10 {
 		many = append(many, at("t"+strconv.Itoa(i), "root", i))
 	}
-	doc = render(t, Task(taskView(at("root", "", 0), many...)))
-	if n := len(doc.all(class("twig"))); n != MaxBelow {
-		t.Errorf("%d in the page, want %d", n, MaxBelow)
+	doc = render(t, task.Task(taskView(at("root", "", 0), many...)))
+	if n := len(doc.all(class("twig"))); n != task.MaxBelow {
+		t.Errorf("%d in the page, want %d", n, task.MaxBelow)
 	}
 	if doc.one(t, with("id", "below-more")).is("hidden") {
 		t.Error("it is not said that there are more")
@@ -360,7 +346,7 @@ func TestTaskPayloads(t *testing.T) {
 		"unicode": {&wire.Payload{Text: "鴨\u202e"}, "鴨", false, false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			panel := render(t, Task(taskView(wire.Task{ID: "tx", State: wire.TaskCompleted, Result: c.result}))).one(t, with("id", "result"))
+			panel := render(t, task.Task(taskView(wire.Task{ID: "tx", State: wire.TaskCompleted, Result: c.result}))).one(t, with("id", "result"))
 			pre := panel.one(t, tag("pre"))
 			text := ""
 			if pre.FirstChild != nil {
@@ -381,12 +367,12 @@ func TestTaskPayloads(t *testing.T) {
 
 func TestAdmissionBannerIsOnEveryPage(t *testing.T) {
 	closed := wire.Admission{Closed: true, Since: frame.StoryAgo(time.Minute), Actor: "skein stop", Reason: "stop of all"}
-	fleet, agent, tasks, one := fleetView(), AgentView{Now: frame.StoryNow, Assets: assets}, tasksView(), taskView(wire.Task{ID: "tx"})
+	agents, of, all, one := fleetView(), agent.AgentView{Now: frame.StoryNow, Assets: assets}, tasksView(), taskView(wire.Task{ID: "tx"})
 	for _, on := range []bool{false, true} {
 		if on {
-			fleet.Admission, agent.Admission, tasks.Admission, one.Admission = closed, closed, closed, closed
+			agents.Admission, of.Admission, all.Admission, one.Admission = closed, closed, closed, closed
 		}
-		for name, c := range map[string]templ.Component{"fleet": Fleet(fleet), "agent": AgentPage(agent), "tasks": Tasks(tasks), "task": Task(one)} {
+		for name, c := range map[string]templ.Component{"fleet": fleet.Fleet(agents), "agent": agent.AgentPage(of), "tasks": task.Tasks(all), "task": task.Task(one)} {
 			banner := render(t, c).one(t, with("id", "admission"))
 			if banner.is("hidden") == on {
 				t.Errorf("%s: admission is closed: %v, and the banner is not like it", name, on)
@@ -399,7 +385,7 @@ func TestAdmissionBannerIsOnEveryPage(t *testing.T) {
 }
 
 func TestNavigation(t *testing.T) {
-	nav := render(t, Tasks(tasksView())).one(t, with("aria-label", "Main"))
+	nav := render(t, task.Tasks(tasksView())).one(t, with("aria-label", "Main"))
 	if got := nav.text(); got != "FleetTasksMemoryArtifactsNetwork" {
 		t.Errorf("navigation %q", got)
 	}
@@ -409,7 +395,7 @@ func TestNavigation(t *testing.T) {
 }
 
 func TestHostileTasks(t *testing.T) {
-	tk := storyRetried()
+	tk := task.StoryRetried()
 	index := 0
 	tk.ID, tk.Name, tk.Type, tk.Message, tk.Waiting, tk.Actor, tk.Queue = hostile, hostile, hostile, hostile, hostile, hostile, hostile
 	tk.Input, tk.Result, tk.Labels, tk.Argv = wire.Payload{Text: hostile}, &wire.Payload{Text: `["` + "<script>alert(1)</script>" + `"]`}, map[string]string{hostile: hostile}, []string{hostile}
@@ -421,12 +407,12 @@ func TestHostileTasks(t *testing.T) {
 	fan := tk
 	fan.Orchestration = &wire.Orchestration{Children: 1}
 	v := tasksView(tk, waiting)
-	v.Filter = TaskFilter{Query: hostile, Parts: true}
+	v.Filter = task.TaskFilter{Query: hostile, Parts: true}
 	v.Types = []wire.AgentType{{Name: hostile, Description: hostile, Tasks: wire.TasksProcess, Argv: []string{hostile}, Capabilities: []string{hostile}}}
 	v.Admission = wire.Admission{Closed: true, Actor: hostile, Reason: hostile, Types: []string{hostile}}
 	board := v
 	board.Filter.Board = true
-	for name, c := range map[string]templ.Component{"queue": Tasks(v), "board": Tasks(board), "task": Task(taskView(tk)), "orchestration": Task(taskView(fan, kid))} {
+	for name, c := range map[string]templ.Component{"queue": task.Tasks(v), "board": task.Tasks(board), "task": task.Task(taskView(tk)), "orchestration": task.Task(taskView(fan, kid))} {
 		t.Run(name, func(t *testing.T) { harmless(t, render(t, c)) })
 	}
 }
@@ -472,24 +458,5 @@ func TestStoriesShowEveryTaskState(t *testing.T) {
 				t.Errorf("no story shows a task that is %q in %s", s, theme)
 			}
 		}
-	}
-}
-
-func TestCellsThatTick(t *testing.T) {
-	now := time.Date(2026, 3, 4, 14, 30, 0, 0, time.UTC)
-	later, ended := now.Add(5*time.Second), now.Add(-time.Minute)
-	waits := wire.Task{State: wire.TaskSubmitted, Attempt: 1, NotBefore: &later, CreatedAt: ended}
-	if c := countdown(&waits, now); c["data-tick"] != "left" || c["data-before"] != "Attempt 2 follows in " || c["data-then"] != "Waiting for an agent" || c["data-at"] != words.Iso(later) {
-		t.Errorf("what follows ticks as %v", c)
-	}
-	waits.Position = 1
-	if c := countdown(&waits, now); c != nil {
-		t.Errorf("what is in line ticks as %v", c)
-	}
-	if a := ageTick(&waits); a["data-tick"] != "span" || a["data-at"] != words.Iso(ended) {
-		t.Errorf("its age ticks as %v", a)
-	}
-	if a := ageTick(&wire.Task{State: wire.TaskFailed, EndedAt: &ended}); a["data-tick"] != "ago" || a["data-at"] != words.Iso(ended) {
-		t.Errorf("the age of what is over ticks as %v", a)
 	}
 }

@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// admission says on every page that nothing starts, and opens it again; without script, too.
+// Admission says on every page that nothing starts, and opens it again; without script, too.
 func Admission(a wire.Admission, now time.Time) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context

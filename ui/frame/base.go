@@ -42,5 +42,5 @@ func At(ctx context.Context, path string) string {
 	return Base(ctx) + path
 }
 
-// link is At as the pages' attributes have it. A test holds them to it.
+// Link is At as the pages' attributes have it. A test holds them to it.
 func Link(ctx context.Context, path string) templ.SafeURL { return templ.SafeURL(At(ctx, path)) }

@@ -8,7 +8,7 @@ package frame
 import "github.com/a-h/templ"
 import templruntime "github.com/a-h/templ/runtime"
 
-// emergency stops everything; holding says that it is pressed. With its script the button is held; without one it opens a form that asks.
+// Emergency stops everything; holding says that it is pressed. With its script the button is held; without one it opens a form that asks.
 func Emergency(holding bool) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context

@@ -8,7 +8,7 @@ package frame
 import "github.com/a-h/templ"
 import templruntime "github.com/a-h/templ/runtime"
 
-// fact is a line of what is to be known of an agent, a task or an entry.
+// Fact is a line of what is to be known of an agent, a task or an entry.
 func Fact(name, word string) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
@@ -77,7 +77,7 @@ func Fact(name, word string) templ.Component {
 	})
 }
 
-// tokens shows argv, one box an argument, so that spaces within one are seen.
+// Tokens shows argv, one box an argument, so that spaces within one are seen.
 func Tokens(argv []string) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context

@@ -66,7 +66,7 @@ func AdmissionWho(a wire.Admission, now time.Time) string {
 	return text
 }
 
-// page is what every page of the dashboard has around it.
+// Page is what every page of the dashboard has around it.
 type Page struct {
 	title, script  string
 	node           wire.NodeID

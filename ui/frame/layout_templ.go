@@ -10,7 +10,7 @@ import templruntime "github.com/a-h/templ/runtime"
 
 import "skein.dev/skein/ui/words"
 
-// shell is the page around every page: head, header, toasts, the dialogs that every page has.
+// Shell is the page around every page: head, header, toasts, the dialogs that every page has.
 func Shell(p Page) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
@@ -383,14 +383,14 @@ func Shell(p Page) templ.Component {
 	})
 }
 
-// connectionView is what the badge says once a session is there.
+// ConnectionView is what the badge says once a session is there.
 type ConnectionView struct {
 	Transport string // the carrier's word
 	RTT       string
 	Fallback  bool // not the first choice
 }
 
-// connection is the badge. State is "connecting", "open", "reconnecting" or "closed".
+// Connection is the badge. State is "connecting", "open", "reconnecting" or "closed".
 func Connection(state string, v ConnectionView) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
@@ -640,7 +640,7 @@ func account() templ.Component {
 	})
 }
 
-// toast is a message that goes by itself. Kind is "done" or "failed".
+// Toast is a message that goes by itself. Kind is "done" or "failed".
 func Toast(kind, title, detail string) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
@@ -861,7 +861,7 @@ func keysDialog(script string) templ.Component {
 	})
 }
 
-// mark is Skein's sign: threads that run together to a point, as geese do.
+// Mark is Skein's sign: threads that run together to a point, as geese do.
 func Mark() templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
@@ -933,7 +933,7 @@ func Icon(name string) templ.Component {
 	})
 }
 
-// glyph is a state's shape.
+// Glyph is a state's shape.
 func Glyph(state string) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context

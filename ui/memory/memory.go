@@ -213,7 +213,7 @@ func hitsText(s *MemorySearchView) string {
 	return words.Count(s.Total, "entry", "entries")
 }
 
-// versionWord says what a change was.
+// VersionWord says what a change was.
 func VersionWord(e *wire.MemoryEntry) string {
 	switch {
 	case e.Deleted && e.ExpiresAt != nil && e.Writer == "server":

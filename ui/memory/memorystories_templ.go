@@ -352,7 +352,7 @@ func storyMemory(key, value, kind string, revision uint64, edit func(*wire.Memor
 	return e
 }
 
-// storyEntries has one value of each kind.
+// StoryEntries has one value of each kind.
 func StoryEntries() []wire.MemoryEntry {
 	return []wire.MemoryEntry{
 		storyMemory("plan", storyAfter, "text/plain", 7, nil),

@@ -15,10 +15,10 @@ import (
 // The rules in this file stand a second time in static/app/lib/format.js, for the live update. Both are held to
 // testdata/format.json.
 
-// none stands where a value does not apply.
+// None stands where a value does not apply.
 const None = "–"
 
-// oneDecimal rounds halves up, as JavaScript does, and drops ".0".
+// OneDecimal rounds halves up, as JavaScript does, and drops ".0".
 func OneDecimal(x float64) string {
 	return strings.TrimSuffix(strconv.FormatFloat(math.Floor(x*10+0.5)/10, 'f', 1, 64), ".0")
 }
@@ -114,7 +114,7 @@ func StateWord(state string) string {
 	return strings.ToUpper(state[:1]) + state[1:]
 }
 
-// needsYou is what an agent, and its task, that wait for a person are called everywhere. ui/testdata/words.json has the words of
+// NeedsYou is what an agent, and its task, that wait for a person are called everywhere. ui/testdata/words.json has the words of
 // all states, for both renderings and for the command line.
 const NeedsYou = "Needs you"
 
@@ -131,7 +131,7 @@ func ActivityWord(a wire.Activity) string {
 	return None
 }
 
-// agentStoppable reports whether a stop has something to do.
+// AgentStoppable reports whether a stop has something to do.
 func AgentStoppable(a *wire.Agent) bool {
 	return a.Status.Alive() && a.Status != wire.StatusStopping || a.LeftBehind()
 }
@@ -274,7 +274,7 @@ func quote(s string) string {
 	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 }
 
-// count writes a number with its noun.
+// Count writes a number with its noun.
 func Count(n int, one, many string) string {
 	if n == 1 {
 		return "1 " + one
@@ -301,7 +301,7 @@ func Sentence(s string) string {
 	return s + "."
 }
 
-// list joins names: a, b and c.
+// List joins names: a, b and c.
 func List(names []string) string {
 	if len(names) < 2 {
 		return strings.Join(names, "")
@@ -316,7 +316,7 @@ func AgentURL(id wire.AgentID) string { return "/agents/" + url.PathEscape(strin
 // TaskURL is the address of a task's page.
 func TaskURL(id wire.TaskID) string { return "/tasks/" + url.PathEscape(string(id)) }
 
-// needYou counts agents or tasks that wait for a person.
+// NeedYou counts agents or tasks that wait for a person.
 func NeedYou(n int) string {
 	if n == 1 {
 		return "1 needs you"
@@ -342,7 +342,7 @@ func MoreText(shown, total int) string {
 	return strconv.Itoa(shown) + " of " + strconv.Itoa(total) + " are shown"
 }
 
-// when is how long ago something was, or how soon it will be.
+// When is how long ago something was, or how soon it will be.
 func When(t, now time.Time) string {
 	if left := t.Sub(now); left > 0 {
 		return "in " + Span(left+time.Second-1)

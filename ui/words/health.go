@@ -86,7 +86,7 @@ func MostTasks(t wire.AgentType) int {
 	return max(1, t.MaxTasks)
 }
 
-// mostOf is MostTasks of every type that takes tasks, by name.
+// MostOf is MostTasks of every type that takes tasks, by name.
 func MostOf(types []wire.AgentType) map[string]int {
 	out := map[string]int{}
 	for _, t := range types {

@@ -46,7 +46,7 @@ func ellipsis(s string, limit int) string {
 	return s
 }
 
-// payloadSize is how many bytes the whole of a payload has.
+// PayloadSize is how many bytes the whole of a payload has.
 func PayloadSize(p *wire.Payload) int { return max(p.Size, len(p.Text)+len(p.Base64)) }
 
 // OutputLine says in a line what a payload holds.
@@ -68,7 +68,7 @@ var taskWords = map[wire.TaskState]string{
 // TaskWord is a state in words.
 func TaskWord(s wire.TaskState) string { return cmp.Or(taskWords[s], None) }
 
-// taskGlyph is a state's shape.
+// TaskGlyph is a state's shape.
 func TaskGlyph(s wire.TaskState) string {
 	switch s {
 	case wire.TaskWorking:
@@ -247,7 +247,7 @@ func FailureText(r wire.FailureReason, message string) string {
 	return Upper(m)
 }
 
-// upper begins a text with a capital.
+// Upper begins a text with a capital.
 func Upper(s string) string {
 	first, size := utf8.DecodeRuneInString(s)
 	if size == 0 {
@@ -264,7 +264,7 @@ func Retryable(t *wire.Task) bool {
 	return t.State.Terminal() && t.State != wire.TaskCompleted && t.Orchestration == nil && t.Index == nil
 }
 
-// child reports whether a task is one of an orchestration's.
+// Child reports whether a task is one of an orchestration's.
 func Child(t *wire.Task) bool { return t.Index != nil }
 
 // TaskMoment is an entry of a task's timeline.
@@ -367,7 +367,7 @@ func Plain(s string) string {
 
 func FollowsIn(t *wire.Task) string { return "Attempt " + strconv.Itoa(t.Attempt+1) + " follows in " }
 
-// partOf says below which task one is.
+// PartOf says below which task one is.
 func PartOf(t *wire.Task) string {
 	switch {
 	case t.Parent == "":
@@ -385,7 +385,7 @@ func LastRun(t *wire.Task) wire.Run {
 	return wire.Run{}
 }
 
-// bannerKind says whether a task's page begins with a sentence, and of which kind.
+// BannerKind says whether a task's page begins with a sentence, and of which kind.
 func BannerKind(t *wire.Task) string {
 	switch t.State {
 	case wire.TaskSubmitted:
@@ -410,7 +410,7 @@ func BannerText(t *wire.Task, now time.Time) string {
 	return cmp.Or(FailureText(t.Failure, t.Message), TaskWord(t.State)+" without a reason")
 }
 
-// bannerMore adds who is to blame, and what can be done.
+// BannerMore adds who is to blame, and what can be done.
 func BannerMore(t *wire.Task) string {
 	switch {
 	case t.State == wire.TaskSubmitted && t.Position > 0:
@@ -423,7 +423,7 @@ func BannerMore(t *wire.Task) string {
 	return ""
 }
 
-// ordinal writes a place: 1st, 2nd, 3rd, 4th.
+// Ordinal writes a place: 1st, 2nd, 3rd, 4th.
 func Ordinal(n int) string {
 	suffix := "th"
 	if n%100 < 11 || n%100 > 13 {
@@ -439,7 +439,7 @@ func Ordinal(n int) string {
 	return Whole(float64(n)) + suffix
 }
 
-// resultText is the beginning of a child's output, or why it has none.
+// ResultText is the beginning of a child's output, or why it has none.
 func ResultText(t *wire.Task) string {
 	if t.State != wire.TaskCompleted {
 		return cmp.Or(FailureText(t.Failure, t.Message), TaskWord(t.State))

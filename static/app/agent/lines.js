@@ -4,7 +4,7 @@ import { ScreenLine, moves } from './screen.js'
 
 /** @import { AgentEvent, AgentEventData, GapEvent } from '../../client/types.js' */
 
-/** One line of output is at most this long, in UTF-16 units; a longer one is broken. ui/output.go has the same. */
+/** One line of output is at most this long, in UTF-16 units; a longer one is broken. ui/agent/output.go has the same. */
 const MAX_LINE = 8 << 10
 
 /**
@@ -19,7 +19,7 @@ const MAX_LINE = 8 << 10
  */
 
 /**
- * Puts the output of events together. Events carry pieces of text that begin and end anywhere. ui/output.go does the
+ * Puts the output of events together. Events carry pieces of text that begin and end anywhere. ui/agent/output.go does the
  * same for the first render.
  */
 export class Lines {

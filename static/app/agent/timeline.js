@@ -19,7 +19,7 @@ const PAGE = 200
 
 /**
  * What happened to an agent, newest first. It has its own events, whatever the agent printed between them. The same
- * rules stand in ui/output.go.
+ * rules stand in ui/agent/output.go.
  */
 export class Timeline {
   #skein

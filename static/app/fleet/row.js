@@ -9,7 +9,7 @@ import { still } from './still.js'
 /** @import { Entry } from './order.js' */
 
 /**
- * One agent in the list, as the server renders it: the component ui/fleet.templ calls row. What changes all the time is written
+ * One agent in the list, as the server renders it: the component ui/fleet/fleet.templ calls row. What changes all the time is written
  * here; until the server's HTML is there, so is what tells the agent from others.
  */
 export class Row {

@@ -83,7 +83,7 @@ export const percent = (f) => `${Math.floor(f * 100 + 0.5)}%`
 export const count = (n, one, many) => (n === 1 ? `1 ${one}` : `${n} ${many}`)
 
 /**
- * What the log no longer has. ui/output.go has the same.
+ * What the log no longer has. ui/agent/output.go has the same.
  * @param {import('../../client/types.js').Dropped} d
  */
 export const droppedText = (d) => `${bytes(d.bytes)} from ${clock(d.from)} to ${clock(d.to)} are no longer there: the log was full.`

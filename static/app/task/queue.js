@@ -34,7 +34,7 @@ export const COLUMNS = /** @type {const} */ (['submitted', 'working', 'input_req
 
 const NORMAL = PRIORITIES.indexOf('normal')
 
-/** All tasks, and the order that the page shows them in. ui/tasks.go has the same for the first render. */
+/** All tasks, and the order that the page shows them in. ui/task/tasks.go has the same for the first render. */
 export class Queue {
   /** @type {Map<string, TaskEntry>} */
   #entries = new Map()

@@ -5,7 +5,7 @@ import { isOver } from './taskformat.js'
 /** @import { Task } from '../../client/types.js' */
 /** @import { TaskEntry } from './queue.js' */
 
-/** One task in the queue or on the board, as the server renders it: the component ui/tasks.templ calls taskRow, or taskCard. */
+/** One task in the queue or on the board, as the server renders it: the component ui/task/tasks.templ calls taskRow, or taskCard. */
 export class TaskRow {
   /** @type {TaskEntry | undefined} what it shows; none while it shows what the server rendered with the page */
   entry
