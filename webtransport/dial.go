@@ -126,7 +126,7 @@ func (q *QUICConn) Close() error {
 // Session opens the connection's session, which owns the connection from then on. It waits for the handshake. Call it
 // once; when it fails the connection is closed.
 func (q *QUICConn) Session(ctx context.Context, url string) (Session, error) {
-	// webtransport-go waits for the answer to CONNECT without a look at ctx: only the connection's end ends that.
+	// webtransport-go does not check ctx while it waits for the answer to CONNECT: only the end of the connection ends the wait.
 	stop := context.AfterFunc(ctx, func() { q.Close() })
 	sess, err := q.session(ctx, url)
 	if !stop() {

@@ -162,7 +162,7 @@ func (s *QUICServer) Serve(socket *net.UDPConn) error {
 	}
 }
 
-// watch lets a socket look at a connection.
+// watch lets a socket sample a connection.
 func watch(pc *mask.Conn, conn *quic.Conn, remote func() net.Addr) *mask.Flow {
 	return pc.Watch(remote, func() mask.Stats {
 		st := conn.ConnectionStats()

@@ -37,7 +37,7 @@ func openEpoch(ctx context.Context, meta jetstream.KeyValue, boot string, embedd
 		if err := json.Unmarshal(entry.Value(), &e); err != nil {
 			return e, fmt.Errorf("read the epoch: %w", err)
 		}
-		// Writes that the kernel had survive as long as the machine is not booted again.
+		// What the kernel had accepted survives until the machine is booted again.
 		if moved || embedded && !e.Clean && (boot == "" || boot != e.Boot) {
 			e.Count++
 		}

@@ -1,7 +1,7 @@
 // Package jet keeps Skein's records and events in NATS JetStream: embedded in the process by default, an external
 // server or cluster by its URL. It is the only importer of NATS.
 //
-// Where what is kept:
+// What is kept where:
 //
 //	KV bucket "agents"   one record per agent, History 1; every write is synced to the disk before it is acknowledged
 //	KV bucket "tasks"    one record per task, written by compare-and-set

@@ -52,7 +52,7 @@ func (c *Client) ArtifactDelete(ctx context.Context, id wire.ArtifactID) error {
 }
 
 // Upload creates an artifact from the first p.Size bytes of r. It computes their SHA-256 unless p has it. After a
-// reconnect it continues behind what the server has. progress, which may be nil, is called with the number of bytes sent,
+// reconnect it continues after what the server has. progress, which may be nil, is called with the number of bytes sent,
 // which decreases if some were lost on the way.
 func (c *Client) Upload(ctx context.Context, p wire.ArtifactCreateParams, r io.ReaderAt, progress func(sent, total int64)) (*wire.Artifact, error) {
 	if p.SHA256 == "" && p.Size >= 0 {

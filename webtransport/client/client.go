@@ -2,7 +2,7 @@
 // networks change, and offers the requests of the protocol as methods.
 //
 // A Client reconnects with backoff whenever its session ends. It repeats requests that were not answered, with the same
-// ids; the server answers from its record those that it has already carried out. Readers of events continue at their
+// ids; the server answers those that it has carried out from its reply cache. Readers of events continue at their
 // cursors. So until its context ends, a caller sees a slow network instead of a broken one.
 //
 // # Files

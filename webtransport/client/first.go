@@ -17,8 +17,8 @@ func (e *ConnectError) Error() string { return "the server can't be reached: " +
 
 func (e *ConnectError) Unwrap() error { return e.Err }
 
-// earlyRTT is the least round-trip time for which early data is used. It saves seven round trips, which at this value are
-// a tenth of a second or less.
+// earlyRTT is the least round-trip time for which early data is used. On a shorter path, even seven round trips take less
+// than a tenth of a second.
 const earlyRTT = 10 * time.Millisecond
 
 // startEarly starts a connection from what the cache knows of the server. It returns nil if that is nothing or of no use.

@@ -87,7 +87,7 @@ func (d *download) fetch(ctx context.Context, c, from *Client, todo chan *piece)
 		p.err = from.transfer(ctx, part.attempt)
 		failed := p.err != nil && from != c
 		if failed && ctx.Err() == nil {
-			p.err = c.transfer(ctx, part.attempt) // continues behind what was received
+			p.err = c.transfer(ctx, part.attempt) // continues after what was received
 		}
 		close(p.done)
 		if failed {
