@@ -6,11 +6,11 @@ import (
 	"sync"
 )
 
-// datagramQueue holds datagrams that wait for their writer: at most DatagramQueue, the oldest gives way.
+// datagramQueue holds at most DatagramQueue datagrams that wait for their writer. If it is full, the oldest is dropped.
 type datagramQueue struct {
 	mu     sync.Mutex
 	queue  [][]byte
-	filled chan struct{} // holds a token while the queue may be non-empty
+	filled chan struct{} // has a value while the queue may be non-empty
 }
 
 func newDatagramQueue() *datagramQueue {
@@ -30,7 +30,7 @@ func (q *datagramQueue) push(b []byte) {
 	}
 }
 
-// pop waits for a datagram; nil means that ctx ended.
+// pop waits for a datagram. It returns nil if ctx ends first.
 func (q *datagramQueue) pop(ctx context.Context) []byte {
 	for {
 		q.mu.Lock()

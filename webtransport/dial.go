@@ -25,7 +25,7 @@ type QUICDialConfig struct {
 	MaxStreams int64 // 0: 1000
 	Mask       MaskConfig
 
-	flowControl *wt.Config // of tests; nil: QUIC's alone
+	flowControl *wt.Config // for tests; nil: only the flow control of QUIC
 }
 
 // DialQUIC opens a session at an https URL, on a QUIC connection of its own.
@@ -37,7 +37,8 @@ func DialQUIC(ctx context.Context, url string, c QUICDialConfig) (Session, error
 	return q.Session(ctx, url)
 }
 
-// QUICConn is a client's QUIC connection on its way to a session. Requests may go out before its handshake is done.
+// QUICConn is a client's QUIC connection that has no session yet. Requests can be sent on it before the handshake is
+// complete.
 type QUICConn struct {
 	config QUICDialConfig
 	host   string // host:port of the URL
@@ -46,9 +47,9 @@ type QUICConn struct {
 	paths  *paths
 }
 
-// DialQUICEarly begins a connection to the host of an https URL. With a session ticket in c.TLS's cache that is good for
-// early data it returns at once, and what is sent then goes out with the first packets (RFC 9001, section 4.6): anyone
-// may send it to the server again. Else it returns when the handshake is done.
+// DialQUICEarly starts a connection to the host of an https URL. If the cache in c.TLS has a session ticket that allows
+// early data, it returns at once, and what is sent then goes into the first packets (RFC 9001, section 4.6), which anyone
+// can replay to the server. Otherwise it returns when the handshake is complete.
 func DialQUICEarly(ctx context.Context, url string, c QUICDialConfig) (*QUICConn, error) {
 	return dialQUIC(ctx, url, c, (*quic.Transport).DialEarly)
 }
@@ -94,7 +95,8 @@ func dialQUIC(ctx context.Context, url string, c QUICDialConfig, dial dialFunc) 
 	return &QUICConn{config: c, host: host, conn: conn, flow: flow, paths: p}, nil
 }
 
-// resolve gives an address of host:port, an IPv4 one if there is any, as net.ResolveUDPAddr does; but ctx ends it.
+// resolve returns an address of host:port, an IPv4 address if there is one. It is like net.ResolveUDPAddr but ends with
+// ctx.
 func resolve(ctx context.Context, hostport string) (*net.UDPAddr, error) {
 	host, port, err := net.SplitHostPort(hostport)
 	if err != nil {
@@ -112,10 +114,10 @@ func resolve(ctx context.Context, hostport string) (*net.UDPAddr, error) {
 	return net.UDPAddrFromAddrPort(netip.AddrPortFrom(all[at].Unmap(), uint16(n))), nil
 }
 
-// HandshakeComplete is closed when the server has proved who it is.
+// HandshakeComplete returns a channel that is closed when the server has proved its identity.
 func (q *QUICConn) HandshakeComplete() <-chan struct{} { return q.conn.HandshakeComplete() }
 
-// Context ends with the connection.
+// Context returns a context that ends with the connection.
 func (q *QUICConn) Context() context.Context { return q.conn.Context() }
 
 // Close ends the connection.
@@ -123,8 +125,8 @@ func (q *QUICConn) Close() error {
 	return q.conn.CloseWithError(quic.ApplicationErrorCode(http3.ErrCodeNoError), "")
 }
 
-// Session opens the connection's session, which owns the connection from then on. It waits for the handshake. Call it
-// once; when it fails the connection is closed.
+// Session opens the session of the connection, which owns the connection from then on. It waits for the handshake. It
+// must be called only once. If it fails, it closes the connection.
 func (q *QUICConn) Session(ctx context.Context, url string) (Session, error) {
 	// webtransport-go does not check ctx while it waits for the answer to CONNECT: only the end of the connection ends the wait.
 	stop := context.AfterFunc(ctx, func() { q.Close() })
@@ -140,7 +142,7 @@ func (q *QUICConn) Session(ctx context.Context, url string) (Session, error) {
 }
 
 func (q *QUICConn) session(ctx context.Context, url string) (Session, error) {
-	if _, err := q.conn.NextConnection(ctx); err != nil { // also after early data that was refused
+	if _, err := q.conn.NextConnection(ctx); err != nil { // also needed if early data was refused
 		return nil, err
 	}
 	t := &wt.Transport{Config: q.config.flowControl, ApplicationProtocols: q.config.Protocols}

@@ -25,9 +25,9 @@ const (
 	maxResponseBody    = 8 << 20
 )
 
-// Do sends one HTTP/3 request on a stream of its own, now, also before the handshake is done: http3's client sends early
-// GETs only. Early data that the server did not take is sent again after the handshake. The answer's body is read to
-// its end, up to 8 MiB.
+// Do sends one HTTP/3 request on a stream of its own, at once, even before the handshake is complete. (The client of
+// http3 sends only GET requests early.) If the server refuses the early data, Do sends the request again after the
+// handshake. It reads the response body to the end, up to 8 MiB.
 func (q *QUICConn) Do(ctx context.Context, r *http.Request, body []byte) (*http.Response, error) {
 	res, err := q.do(ctx, r, body)
 	if errors.Is(err, quic.Err0RTTRejected) {
@@ -64,7 +64,7 @@ func (q *QUICConn) do(ctx context.Context, r *http.Request, body []byte) (*http.
 	}
 	if errors.Is(err, quic.Err0RTTRejected) {
 		stop()
-		return nil, err // the stream that comes in its place has the same id: nothing may be said of this one
+		return nil, err // its replacement has the same id, so this stream must not be reset
 	}
 	if err != nil {
 		str.CancelRead(quic.StreamErrorCode(http3.ErrCodeRequestCanceled))
@@ -78,7 +78,7 @@ func (q *QUICConn) do(ctx context.Context, r *http.Request, body []byte) (*http.
 	return res, nil
 }
 
-// appendRequest appends a request as its stream carries it (RFC 9114, section 4.1).
+// appendRequest appends a request as it is sent on its stream (RFC 9114, section 4.1).
 func appendRequest(b []byte, host string, r *http.Request, body []byte) ([]byte, error) {
 	var block bytes.Buffer
 	enc := qpack.NewEncoder(&block)
@@ -105,7 +105,7 @@ func appendRequest(b []byte, host string, r *http.Request, body []byte) ([]byte,
 	return b, nil
 }
 
-// readResponse reads an answer to the end of its stream. Interim answers, trailers and unknown frames are passed over.
+// readResponse reads a response to the end of its stream. It skips interim responses, trailers and unknown frames.
 func readResponse(str io.Reader) (*http.Response, error) {
 	r := quicvarint.NewReader(str)
 	var res *http.Response
@@ -167,7 +167,8 @@ func noEOF(err error) error {
 	return err
 }
 
-// parseHeader reads a header block (RFC 9204), which uses no dynamic table: this side allows none.
+// parseHeader parses a header block (RFC 9204). It has no references to a dynamic table, because this side does not allow
+// one.
 func parseHeader(block []byte) (*http.Response, error) {
 	res := &http.Response{Proto: "HTTP/3.0", ProtoMajor: 3, Header: http.Header{}}
 	next := qpack.NewDecoder().Decode(block)

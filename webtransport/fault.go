@@ -7,24 +7,24 @@ import (
 	"github.com/quic-go/quic-go"
 )
 
-// Fault is what an error of DialQUIC is about.
+// Fault says which step of DialQUIC failed.
 type Fault string
 
 // The faults, in the order of the steps.
 const (
-	FaultSilent  Fault = "silent"  // nothing answered the handshake
-	FaultVersion Fault = "version" // no version of QUIC in common
-	FaultTLS     Fault = "tls"     // TLS failed: the certificate is not the right one, or no protocol is in common
-	FaultConnect Fault = "connect" // another error before there was a connection
-	FaultSession Fault = "session" // there is QUIC, but no WebTransport session
+	FaultSilent  Fault = "silent"  // there was no answer to the handshake
+	FaultVersion Fault = "version" // there is no common version of QUIC
+	FaultTLS     Fault = "tls"     // TLS failed: the certificate is wrong, or there is no common protocol
+	FaultConnect Fault = "connect" // another error before the connection was established
+	FaultSession Fault = "session" // QUIC works, but no WebTransport session was opened
 )
 
-// connectError marks an error of DialQUIC from before there was a connection.
+// connectError is an error of DialQUIC from before the connection was established.
 type connectError struct{ error }
 
 func (e connectError) Unwrap() error { return e.error }
 
-// FaultOf tells what an error of DialQUIC is about.
+// FaultOf returns the Fault of an error of DialQUIC.
 func FaultOf(err error) Fault {
 	var ce connectError
 	if !errors.As(err, &ce) {

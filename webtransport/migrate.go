@@ -12,10 +12,10 @@ import (
 	"skein.dev/skein/webtransport/mask"
 )
 
-// Migrator is a session that can move to another local address while it lives.
+// Migrator is a session that can move to another local address.
 type Migrator interface {
-	// Migrate opens a path from a fresh socket and moves the connection to it once the server has answered there
-	// (RFC 9000, section 9). Until then, and on failure, everything stays where it was.
+	// Migrate opens a path from a new socket and moves the connection to it when the server has answered there (RFC 9000,
+	// section 9). Until then, and if that fails, nothing changes.
 	Migrate(ctx context.Context) error
 }
 
@@ -44,15 +44,15 @@ func (s *quicSession) Migrate(ctx context.Context) error {
 	return nil
 }
 
-// maxPaths bounds the sockets of one connection: each stays until the connection ends.
+// maxPaths bounds the sockets of one connection, each of which stays open until the connection ends.
 const maxPaths = 16
 
 var errTooManyPaths = fmt.Errorf("webtransport: the connection moved %d times already", maxPaths-1)
 
-// paths are the sockets that a client's connection went through.
+// paths has the sockets that a client's connection has used.
 type paths struct {
 	mask MaskConfig
-	to   net.Addr // the same for all
+	to   net.Addr // the same for all sockets
 
 	moving sync.Mutex // one migration at a time
 
@@ -66,7 +66,7 @@ type socket struct {
 	pc *mask.Conn
 }
 
-// server is where all paths lead: quic-go's own RemoteAddr must not be called while a connection moves.
+// server returns the address of the server. RemoteAddr of quic-go must not be called while a connection migrates.
 func (p *paths) server() net.Addr { return p.to }
 
 func (p *paths) open() (*quic.Transport, *mask.Conn, error) {

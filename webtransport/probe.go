@@ -15,31 +15,32 @@ import (
 	"github.com/quic-go/quic-go"
 )
 
-// probeSizes are the UDP payloads of a probe, in bytes: the least that a path must pass for QUIC (RFC 9000, section 14),
-// the first packets of DialQUIC, and the largest that it ever sends.
+// probeSizes are the UDP payloads of a probe in bytes: the least that a path must pass for QUIC (RFC 9000, section 14),
+// the size of the first packets of DialQUIC, and the largest size that it ever sends.
 var probeSizes = []int{1200, 1280, 1452}
 
 const (
-	// probeVersion is one that nobody speaks (RFC 9000, section 15).
+	// probeVersion is a version that nobody supports (RFC 9000, section 15).
 	probeVersion = 0x1a2a3a4a
-	// probeWait lies between the first two rounds of packets; it doubles.
+	// probeWait is the time between the first two rounds of packets. It doubles with each round.
 	probeWait = 250 * time.Millisecond
-	// probeMore is how many rounds go on after the first answer, for sizes that were only lost.
+	// probeMore is how many rounds follow the first reply, for sizes that were only lost.
 	probeMore = 2
 )
 
-// ErrNotQUIC is returned by ProbeQUIC when what answers speaks another protocol.
+// ErrNotQUIC is returned by ProbeQUIC if another protocol answers.
 var ErrNotQUIC = errors.New("what answers does not speak QUIC")
 
-// Probe is how a QUIC server answered ProbeQUIC.
+// Probe is the result of ProbeQUIC.
 type Probe struct {
-	RTT      time.Duration // of the fastest answer
-	Versions []uint32      // that the server speaks
+	RTT      time.Duration // of the fastest reply
+	Versions []uint32      // that the server supports
 	Size     int           // the largest UDP payload that reached it, of 1200, 1280 and 1452 bytes
 }
 
-// ProbeQUIC asks an address which versions of QUIC it speaks, without a handshake (RFC 8999, section 6). The socket is
-// connected, so that an ICMP refusal shows: syscall.ECONNREFUSED. Without any answer it waits until ctx ends.
+// ProbeQUIC asks an address which versions of QUIC it supports, without a handshake (RFC 8999, section 6). It connects
+// the socket, so that a refusal by ICMP is reported as syscall.ECONNREFUSED. If there is no reply, it waits until ctx
+// ends.
 func ProbeQUIC(ctx context.Context, to netip.AddrPort) (Probe, error) {
 	conn, err := (&net.Dialer{}).DialContext(ctx, "udp", to.String())
 	if err != nil {
@@ -69,8 +70,8 @@ func ProbeQUIC(ctx context.Context, to netip.AddrPort) (Probe, error) {
 	}
 }
 
-// KnockQUIC asks the host of an https URL for its versions of QUIC with one packet, as large as the first ones of DialQUIC,
-// and reports whether an answer came within wait.
+// KnockQUIC asks the host of an https URL for its versions of QUIC with one packet, which is as large as the first ones
+// of DialQUIC. It reports whether a reply arrived within wait.
 func KnockQUIC(ctx context.Context, url string, wait time.Duration) bool {
 	host, err := hostPort(url)
 	if err != nil {
@@ -94,10 +95,10 @@ func KnockQUIC(ctx context.Context, url string, wait time.Duration) bool {
 type prober struct {
 	conn    net.Conn
 	sizes   []int
-	id      [8]byte // of this probe; the last two bytes tell round and size apart
+	id      [8]byte // of this probe; the last two bytes are round and size
 	sent    [256]time.Time
 	answer  Probe
-	strange bool // something came that is no answer
+	strange bool // something other than a reply was received
 }
 
 func newProber(conn net.Conn, sizes []int) *prober {
@@ -106,7 +107,7 @@ func newProber(conn net.Conn, sizes []int) *prober {
 	return p
 }
 
-// round sends a packet of each size, and reads answers until wait is over or the largest was answered.
+// round sends a packet of each size. It reads replies until the time is over or the largest packet was answered.
 func (p *prober) round(n byte, wait time.Duration) error {
 	p.sent[n] = time.Now()
 	for i, size := range p.sizes {
@@ -149,8 +150,8 @@ func (p *prober) take(id [8]byte, versions []uint32) {
 	p.answer.Size = max(p.answer.Size, p.sizes[id[7]])
 }
 
-// parseVersions reads a Version Negotiation packet (RFC 8999, section 6) that answers an id of ours. Versions that stand
-// there only so that nobody counts on the list are left out.
+// parseVersions parses a Version Negotiation packet (RFC 8999, section 6) that answers one of the probe's ids. It leaves
+// out versions that are reserved to exercise version negotiation.
 func parseVersions(b []byte) (id [8]byte, versions []uint32, ok bool) {
 	if len(b) < 7+2*len(id) || b[0]&0x80 == 0 || binary.BigEndian.Uint32(b[1:]) != 0 || b[5] != 8 || b[14] != 8 {
 		return id, nil, false
@@ -168,17 +169,18 @@ func parseVersions(b []byte) (id [8]byte, versions []uint32, ok bool) {
 	return id, versions, true
 }
 
-// Path is what a QUIC session knows of its way to the peer.
+// Path is what a QUIC session knows of its path to the peer.
 type Path struct {
-	Version     string // of QUIC, such as "v1"
-	MTU         int    // the largest UDP payload that is known to pass; it is found in the first round trips
-	MaxDatagram int    // the largest datagram, in bytes of its payload, as things are; 0: the peer takes none
+	Version     string // version of QUIC, such as "v1"
+	MTU         int    // the largest UDP payload that is known to pass, which is discovered in the first round trips
+	MaxDatagram int    // the largest payload of a datagram at the moment, in bytes; 0: the peer accepts none
 }
 
-// quicFraming is what quic-go keeps free around a datagram frame, beside the frame's own header.
+// quicFraming is how many bytes quic-go leaves free in a packet with a datagram frame, apart from the header of the
+// frame.
 const quicFraming = 1 + 20 + 16
 
-// PathOf gives the path of a session; false: it does not run on QUIC.
+// PathOf returns the path of a session, and false if the session does not use QUIC.
 func PathOf(s Session) (Path, bool) {
 	q, ok := s.(*quicSession)
 	if !ok {

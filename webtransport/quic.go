@@ -30,26 +30,28 @@ import (
 const (
 	// closeCapsule is the type of WT_CLOSE_SESSION (draft-ietf-webtrans-http3, section 6).
 	closeCapsule = 0x2843
-	// quicDatagramSize is a datagram payload that fits a 1200-byte UDP payload with every header at its largest.
+	// quicDatagramSize is the size of a datagram payload that fits into a UDP payload of 1200 bytes with headers of the
+	// largest size.
 	quicDatagramSize = 1150
-	// closeRetry is how long a close that the CONNECT stream does not take waits before it tries again.
+	// closeRetry is the pause before a close is written again that did not fit into the CONNECT stream.
 	closeRetry = 5 * time.Millisecond
-	// lingerTime is how long the side that closed a session leaves the connection open for the peer to close.
+	// lingerTime is how long the side that closed a session waits for the peer to close the connection.
 	lingerTime = 400 * time.Millisecond
-	// quicStreams is what a QUIC connection may have open beside the session's own streams: the CONNECT stream and
-	// HTTP/3 requests.
+	// quicStreams is how many streams a QUIC connection may have open apart from those of the session: the CONNECT stream
+	// and HTTP/3 requests.
 	quicStreams = 32
 )
 
-// Flow control windows of a whole connection: what a peer can make this side hold when nobody reads its streams. Once
-// that much lies there the peer's other streams stand still too, control among them, so a window is many times that of a
-// stream from the start. A server bounds what each of many clients may cost it; a client's readers are its own.
+// Flow control windows of a whole connection. They bound what a peer can make this side store if nobody reads its
+// streams. When so much is stored, the peer's other streams stall too, including the control lane, so a window is many
+// times that of a stream from the start. A server bounds the cost of each of many clients; a client trusts its own
+// readers.
 const (
 	serverConnWindow = 16 << 20
 	clientConnWindow = 64 << 20
 )
 
-// quicConfig is the transport's configuration. A stream that a peer fills and nobody reads costs up to 1 MiB.
+// quicConfig returns the configuration of the transport. A stream that a peer fills and nobody reads costs up to 1 MiB.
 func quicConfig(maxStreams int64, connWindow uint64) *quic.Config {
 	return &quic.Config{
 		MaxIncomingStreams:               maxStreams + quicStreams,
@@ -65,10 +67,10 @@ func quicConfig(maxStreams int64, connWindow uint64) *quic.Config {
 	}
 }
 
-// flowControl is the flow control of a WebTransport session above QUIC's (draft-ietf-webtrans-http3-15, section 5). Safari
-// refuses a server that sends WT_MAX_SESSIONS and none of the three WT_INITIAL_MAX_* (26.4), so that they are sent; and as
-// large as they may be, for a connection carries one session, and QUIC's own limits bound what that may hold. Then no
-// credit is ever due in capsules on the CONNECT stream, which would meet the one that closes the session.
+// flowControl is the flow control of a WebTransport session on top of QUIC's (draft-ietf-webtrans-http3-15, section 5).
+// Safari 26.4 refuses a server that sends WT_MAX_SESSIONS without any WT_INITIAL_MAX_*, so the limits are sent. They are
+// as large as possible, because a connection carries one session and QUIC's own limits bound that. So credit is never
+// sent in capsules on the CONNECT stream, where it would collide with the capsule that closes the session.
 var flowControl = wt.Config{MaxIncomingStreams: 1 << 60, MaxIncomingUniStreams: 1 << 60, MaxIncomingData: 1 << 60}
 
 // QUICConfig configures a QUICServer.
@@ -77,14 +79,14 @@ type QUICConfig struct {
 	Handler     http.Handler
 	Protocols   []string                   // application protocols (WT-Available-Protocols), best first
 	CheckOrigin func(r *http.Request) bool // nil: the same origin only
-	MaxStreams  int64                      // streams a peer may have open at once in one session; 0: 1000
-	// ResetKey, if it is the same after a restart, lets clients learn at once that the server forgot their connections
-	// (RFC 9000, section 10.3); else they find out when nothing answers.
+	MaxStreams  int64                      // most streams that a peer may have open in a session; 0: 1000
+	// ResetKey, if it stays the same across restarts, lets clients learn at once that the server has forgotten their
+	// connections (RFC 9000, section 10.3). Otherwise they notice when nothing answers.
 	ResetKey *[32]byte
 	Mask     MaskConfig
 	Logger   *slog.Logger
 
-	flowControl *wt.Config // of tests; nil: flowControl
+	flowControl *wt.Config // for tests; nil: flowControl
 }
 
 // QUICServer serves HTTP/3 and, through Upgrade, WebTransport sessions.
@@ -93,7 +95,7 @@ type QUICServer struct {
 	resetKey *quic.StatelessResetKey
 	mask     MaskConfig
 	flows    sync.Map // *quic.Conn: *mask.Flow
-	used     sync.Map // *quic.Conn: it has, or had, its session
+	used     sync.Map // *quic.Conn: it has or had its session
 
 	mu      sync.Mutex
 	sockets []*mask.Conn
@@ -105,13 +107,13 @@ type QUICServer struct {
 
 type quicConnKey struct{}
 
-// NewQUICServer makes a server. Close it when done.
+// NewQUICServer returns a server, which must be closed when it is no longer needed.
 func NewQUICServer(c QUICConfig) *QUICServer {
 	if c.MaxStreams == 0 {
 		c.MaxStreams = 1000
 	}
 	config := quicConfig(c.MaxStreams, serverConnWindow)
-	config.Allow0RTT = true // what the handler must take it for: http.Request.TLS.HandshakeComplete tells
+	config.Allow0RTT = true // the handler must check http.Request.TLS.HandshakeComplete
 	h3 := &http3.Server{
 		TLSConfig:  http3.ConfigureTLSConfig(c.TLS),
 		QUICConfig: config,
@@ -130,12 +132,12 @@ func NewQUICServer(c QUICConfig) *QUICServer {
 	return s
 }
 
-// Serve accepts connections on a socket until Close.
+// Serve accepts connections on a socket until the server is closed.
 func (s *QUICServer) Serve(socket *net.UDPConn) error {
 	pc := mask.New(socket, s.mask)
 	t := &quic.Transport{Conn: pc, StatelessResetKey: s.resetKey}
 	defer t.Close()
-	s.mu.Lock() // the race detector saw two that began at once
+	s.mu.Lock() // two calls of ListenEarly at once are a data race
 	s.sockets = append(s.sockets, pc)
 	ln, err := t.ListenEarly(s.wt.H3.TLSConfig, s.wt.H3.QUICConfig.Clone())
 	s.mu.Unlock()
@@ -154,7 +156,7 @@ func (s *QUICServer) Serve(socket *net.UDPConn) error {
 		s.conns.Go(func() {
 			flow := watch(pc, conn, conn.RemoteAddr)
 			s.flows.Store(conn, flow)
-			s.wt.ServeQUICConn(conn) // its error is about this connection only
+			s.wt.ServeQUICConn(conn) // its error concerns only this connection
 			s.flows.Delete(conn)
 			s.used.Delete(conn)
 			flow.Stop()
@@ -171,7 +173,8 @@ func watch(pc *mask.Conn, conn *quic.Conn, remote func() net.Addr) *mask.Flow {
 	})
 }
 
-// Masked counts the connections whose packets are sent twice now, and the packets that were.
+// Masked returns how many connections send their packets twice at the moment, and how many packets were sent twice so
+// far.
 func (s *QUICServer) Masked() (connections int, packets uint64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -188,7 +191,7 @@ func (s *QUICServer) Close() error {
 	return s.wt.Close()
 }
 
-// Upgrade makes a session of an extended CONNECT request. On failure it has answered the request.
+// Upgrade turns an extended CONNECT request into a session. If it fails, it has answered the request.
 func (s *QUICServer) Upgrade(w http.ResponseWriter, r *http.Request) (Session, error) {
 	conn, ok := r.Context().Value(quicConnKey{}).(*quic.Conn)
 	if !ok {
@@ -214,8 +217,8 @@ func (s *QUICServer) Upgrade(w http.ResponseWriter, r *http.Request) (Session, e
 	return q, nil
 }
 
-// hijacker keeps the CONNECT stream, which webtransport-go hides: closing a session so that browsers learn its code
-// needs it.
+// hijacker keeps the CONNECT stream, which webtransport-go hides. It is needed to close a session so that browsers learn
+// the code.
 type hijacker struct {
 	http.ResponseWriter
 	str *http3.Stream
@@ -236,17 +239,17 @@ type quicSession struct {
 	sess    *wt.Session
 	conn    *quic.Conn
 	flow    atomic.Pointer[mask.Flow]
-	connect *http3.Stream // the server's side only
+	connect *http3.Stream // only on the server
 	remote  func() net.Addr
 
-	protocol string // that was agreed; asking the library again would race with a migration
-	paths    *paths // the client's side only
+	protocol string // as negotiated; kept here because asking the library would race with a migration
+	paths    *paths // only on the client
 
 	ctx    context.Context
 	cancel context.CancelCauseFunc
 
 	closeOnce sync.Once
-	closed    chan struct{} // closed when the connection is gone
+	closed    chan struct{} // closed when the connection has ended
 
 	sendOnce  sync.Once
 	datagrams *datagramQueue
@@ -260,9 +263,9 @@ func newQUICSession(sess *wt.Session, conn *quic.Conn, flow *mask.Flow) *quicSes
 	return s
 }
 
-// ended runs once, when webtransport-go's session is over. A browser keeps the QUIC connection open after its session,
-// so that this side closes it: at once when the peer ended the session, for it has said all, else when the peer did or
-// had the time to. Chromium forgets the code of a session whose connection closes before its page was told.
+// ended runs once, after the session of webtransport-go has ended. Because a browser keeps the QUIC connection open after
+// its session, this side closes it: at once if the peer ended the session, and otherwise when the peer has closed it or
+// had the time to. Chromium loses the code of a session if the connection closes before its page was told.
 func (s *quicSession) ended() {
 	s.cancel(s.cause())
 	var ce *CloseError
@@ -276,7 +279,7 @@ func (s *quicSession) ended() {
 	close(s.closed)
 }
 
-// cause is why the session ended, as webtransport-go or QUIC tells it.
+// cause returns why the session ended, as reported by webtransport-go or QUIC.
 func (s *quicSession) cause() error {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
@@ -290,7 +293,7 @@ func (s *quicSession) cause() error {
 	return io.ErrUnexpectedEOF
 }
 
-// closeCause turns the library's session error into ours.
+// closeCause converts a session error of the library.
 func closeCause(err error) error {
 	var se *wt.SessionError
 	if errors.As(err, &se) {
@@ -345,7 +348,7 @@ func (s *quicSession) SendDatagram(b []byte) error {
 	return nil
 }
 
-// sendDatagrams is the one writer of datagrams: quic-go's own queue blocks, without a context, when it is full. It
+// sendDatagrams is the only writer of datagrams, because quic-go's own queue blocks without a context when it is full. It
 // ends with the session, which unblocks it.
 func (s *quicSession) sendDatagrams() {
 	for {
@@ -368,8 +371,8 @@ func (s *quicSession) ReceiveDatagram(ctx context.Context) ([]byte, error) {
 	return b, nil
 }
 
-// Close delivers code and reason. On the server it writes the capsule and ends the CONNECT stream itself:
-// webtransport-go's CloseWithError also asks the peer to stop sending, and Chromium then drops the capsule unread.
+// Close delivers code and reason. On the server it writes the capsule and ends the CONNECT stream itself: CloseWithError
+// of webtransport-go also asks the peer to stop sending, and then Chromium drops the capsule unread.
 func (s *quicSession) Close(code uint32, reason string) error {
 	s.closeOnce.Do(func() {
 		reason = cutReason(reason)
@@ -380,7 +383,7 @@ func (s *quicSession) Close(code uint32, reason string) error {
 		}
 		s.writeClose(appendCloseCapsule(nil, code, reason))
 		select {
-		case <-s.sess.Context().Done(): // the peer ended its side of the CONNECT stream: it has read the capsule
+		case <-s.sess.Context().Done(): // the peer has read the capsule and ended its side of the CONNECT stream
 		case <-time.After(CloseTimeout):
 			s.sess.CloseWithError(wt.SessionErrorCode(code), reason)
 		}
@@ -389,8 +392,8 @@ func (s *quicSession) Close(code uint32, reason string) error {
 	return nil
 }
 
-// writeClose writes the last capsule, all of it at once: webtransport-go writes others beside it, where the peer's credit
-// for the session ran out. It waits for those that are not out.
+// writeClose writes the last capsule in one piece. webtransport-go writes other capsules when the peer runs out of credit
+// for the session; writeClose waits for those that are being written.
 func (s *quicSession) writeClose(capsule []byte) {
 	late := time.After(CloseTimeout)
 	for {
@@ -429,11 +432,11 @@ func cutReason(s string) string {
 	}
 }
 
-// foreignCode begins webtransport-go's error, which has no type, when a stream was ended with a code that is none of
-// WebTransport's. Firefox 153 sends HTTP/3's H3_REQUEST_CANCELLED as its page goes.
+// foreignCode is the start of webtransport-go's error, which has no type, for a stream that was ended with a code outside
+// the range of WebTransport. Firefox 153 sends H3_REQUEST_CANCELLED of HTTP/3 when its page is closed.
 const foreignCode = "stream reset, but failed to convert stream error"
 
-// streamErr turns the library's errors into ours.
+// streamErr converts a stream error of the library.
 func (s *quicSession) streamErr(err error) error {
 	var se *wt.StreamError
 	if errors.As(err, &se) {
@@ -447,7 +450,7 @@ func (s *quicSession) streamErr(err error) error {
 	}
 	var over *wt.SessionError
 	var broken *http3.Error
-	// webtransport-go ends a session's streams first, and then its context.
+	// webtransport-go ends the streams of a session before its context.
 	if errors.As(err, &over) || errors.As(err, &broken) || s.sess.Context().Err() != nil || s.conn.Context().Err() != nil {
 		<-s.ctx.Done()
 		return context.Cause(s.ctx)
@@ -460,7 +463,7 @@ type quicStream struct {
 	str *wt.Stream
 	s   *quicSession
 
-	readCanceled, writeCanceled atomic.Pointer[StreamError] // nil: it was not canceled on this side
+	readCanceled, writeCanceled atomic.Pointer[StreamError] // nil unless it was canceled on this side
 }
 
 func (q *quicStream) Read(b []byte) (int, error) {
@@ -489,23 +492,23 @@ func (q *quicStream) Close() error {
 	return nil
 }
 
-// CancelRead also sets a deadline that has passed. When the peer reset the stream because it ends its session,
-// webtransport-go's Read waits for that end; a stream that is canceled meanwhile is forgotten, and its Read would wait
-// for ever.
+// CancelRead also sets a deadline in the past. If the peer has reset the stream because it ends its session, Read of
+// webtransport-go waits for that end. A stream that is canceled in the meantime is forgotten, and its Read would wait for
+// ever.
 func (q *quicStream) CancelRead(code uint32) {
 	q.readCanceled.CompareAndSwap(nil, &StreamError{Code: code})
 	q.str.CancelRead(wt.StreamErrorCode(code))
 	q.str.SetReadDeadline(past)
 }
 
-// CancelWrite sets a deadline for the same reason.
+// CancelWrite sets a deadline in the past for the same reason.
 func (q *quicStream) CancelWrite(code uint32) {
 	q.writeCanceled.CompareAndSwap(nil, &StreamError{Code: code})
 	q.str.CancelWrite(wt.StreamErrorCode(code))
 	q.str.SetWriteDeadline(past)
 }
 
-// past is a deadline that is over.
+// past is a deadline in the past.
 var past = time.Unix(1, 0)
 
 func (q *quicStream) SetReadDeadline(t time.Time) error {
@@ -524,16 +527,17 @@ func (q *quicStream) SetWriteDeadline(t time.Time) error {
 	return err
 }
 
-// prioritized is a stream whose place among the connection's others can be set (RFC 9218, section 4): quic-go's streams
-// are. webtransport-go 0.13.0 hides them; a version that lets SetPriority through is used as it is. Until then the
-// writer gates keep the lower classes few.
+// prioritized is a stream whose priority within the connection can be set (RFC 9218, section 4), as with the streams of
+// quic-go. webtransport-go 0.13.0 hides them; a version with SetPriority will be used without a change here. Until then,
+// the gates of the writers keep the number of writes of lower classes small.
 type prioritized interface {
 	SetPriority(urgency int8, incremental bool)
 }
 
 func (q *quicStream) SetClass(class uint8) { setClass(q.str, class) }
 
-// setClass sets the urgency of a class: 0 goes first on both sides, and what has no class comes behind the first.
+// setClass sets the urgency of a class. Class 0 is sent first by both sides, and a stream without a class comes after
+// class 0.
 func setClass(str any, class uint8) {
 	if p, ok := str.(prioritized); ok {
 		p.SetPriority(int8(min(1+2*class, 7)), true)

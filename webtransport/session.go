@@ -1,11 +1,20 @@
 // Package webtransport carries bytes: sessions with many streams and datagrams between a browser or a program and a
-// server. It knows no agent. Three carriers give the same [Session]:
+// server. It knows nothing of agents. Three carriers implement the same [Session]:
 //
 //   - WebTransport over HTTP/3 (draft-ietf-webtrans-http3), on webtransport-go and quic-go: [QUICServer], [DialQUIC];
-//   - WebSocket carrying QMux (draft-ietf-quic-qmux), where UDP is blocked: [AcceptWebSocket], [DialWebSocket];
+//   - WebSocket carrying QMux (draft-ietf-quic-qmux), for networks that block UDP: [AcceptWebSocket], [DialWebSocket];
 //   - an in-memory [Pipe], for tests: QMux over two channels.
 //
-// What holds for all three is written down once, in the conformance suite of this package's tests.
+// The conformance suite in this package's tests describes what all three have in common.
+//
+// # Locks
+//
+// In the order in which they are taken:
+//
+//	paths.moving       during a migration
+//	paths.mu           the sockets of a client's connection
+//	QUICServer.mu      the sockets of a server
+//	datagramQueue.mu   datagrams that wait for their writer; no lock is taken with it held
 package webtransport
 
 import (
@@ -19,29 +28,29 @@ import (
 
 // Session is one connection to a peer.
 type Session interface {
-	// OpenStream opens a bidirectional stream. It waits while the peer's stream limit is reached. The peer learns of
+	// OpenStream opens a bidirectional stream. It waits while the peer's limit of streams is reached. The peer learns of
 	// the stream with its first bytes.
 	OpenStream(ctx context.Context) (Stream, error)
 	// AcceptStream waits for the next stream that the peer opened.
 	AcceptStream(ctx context.Context) (Stream, error)
-	// SendDatagram queues a datagram and never blocks. The queue is bounded (DatagramQueue); when it is full the
-	// oldest datagram gives way, for the latest is what counts. It fails when b is larger than MaxDatagramSize or the
-	// session is closed. b may be used again after it returned.
+	// SendDatagram queues a datagram and never blocks. The queue is bounded (DatagramQueue). If it is full, the oldest
+	// datagram is dropped, because the latest matters most. SendDatagram fails if b is larger than MaxDatagramSize or the
+	// session is closed. It does not retain b.
 	SendDatagram(b []byte) error
-	// ReceiveDatagram waits for the next datagram. Those that nobody waits for are kept up to DatagramQueue, the
-	// newest dropped beyond it.
+	// ReceiveDatagram waits for the next datagram. Up to DatagramQueue datagrams are kept for later calls; beyond that,
+	// the newest are dropped.
 	ReceiveDatagram(ctx context.Context) ([]byte, error)
 	// Close ends the session and tells the peer why. It returns when the peer knows, or after CloseTimeout. Only the
 	// first call has an effect.
 	Close(code uint32, reason string) error
-	// Context ends when the session ends. Its cause is a *CloseError if one side closed, else what broke.
+	// Context returns a context that ends with the session. Its cause is a *CloseError if one side closed the session,
+	// and otherwise the error that broke it.
 	Context() context.Context
-	// Info describes the session now.
+	// Info describes the current state of the session.
 	Info() Info
 }
 
-// Stream is one bidirectional stream of a session. Read and Write may be called at the same time by different
-// goroutines, each by one at a time.
+// Stream is one bidirectional stream of a session. One goroutine may call Read while another calls Write.
 type Stream interface {
 	io.Reader
 	io.Writer
@@ -49,13 +58,13 @@ type Stream interface {
 	io.Closer
 	// CancelRead asks the peer to stop sending (STOP_SENDING); later Reads fail with a *StreamError.
 	CancelRead(code uint32)
-	// CancelWrite gives up the sending side (RESET_STREAM); the peer's Read fails with a *StreamError. After Close it
+	// CancelWrite abandons the sending side (RESET_STREAM), and the peer's Read fails with a *StreamError. After Close it
 	// has no effect on what was delivered.
 	CancelWrite(code uint32)
 	SetReadDeadline(t time.Time) error
 	SetWriteDeadline(t time.Time) error
-	// SetClass orders the stream among the session's others when bytes queue up: 0 goes first. QUIC carriers treat
-	// all streams alike until webtransport-go lets quic-go's priorities through.
+	// SetClass sets the priority of the stream among the streams of the session when bytes queue up. Class 0 is sent
+	// first. QUIC carriers treat all streams alike until webtransport-go gives access to the priorities of quic-go.
 	SetClass(class uint8)
 }
 
@@ -65,21 +74,22 @@ type Info struct {
 	Protocol   string        // the negotiated application protocol, such as "skein.v1"
 	RemoteAddr net.Addr      // nil for a pipe
 	RTT        time.Duration // smoothed; 0: not measured yet
-	// MaxDatagramSize is the largest payload SendDatagram takes, in bytes; 0: the peer takes none.
+	// MaxDatagramSize is the largest payload of SendDatagram in bytes; 0: the peer accepts none.
 	MaxDatagramSize int
 	BytesSent       uint64
 	BytesReceived   uint64
 	// Of QUIC carriers alone:
-	MinRTT                                    time.Duration // the least of the path
+	MinRTT                                    time.Duration // least round trip of the path
 	CongestionWindow                          uint64        // bytes
-	PacketsSent, PacketsReceived, PacketsLost uint64        // packets that are sent twice count once
+	PacketsSent, PacketsReceived, PacketsLost uint64        // a packet that is sent twice counts once
 	Mask                                      MaskState
 }
 
-// CloseError is why a session ended: one side called Close. Code and Reason are what it gave; Remote tells which side.
+// CloseError is the error of a session that one side closed, with the Code and Reason that it gave. Remote reports
+// whether that was the peer.
 type CloseError = qmux.CloseError
 
-// StreamError is why a stream ended early: one side cancelled it with Code.
+// StreamError is the error of a stream that one side canceled with Code.
 type StreamError = qmux.StreamError
 
 const (

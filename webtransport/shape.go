@@ -10,18 +10,18 @@ import (
 	"skein.dev/skein/webtransport/pace"
 )
 
-// Gate bounds how many writes of one class are under way in a session at once. QUIC carriers treat all streams alike:
-// what is written waits in one packet queue, and the fewer bulk writes stand in it, the sooner an urgent one goes out.
+// Gate bounds how many writes of one class are under way in a session. QUIC carriers treat all streams alike: whatever is
+// written waits in one packet queue, so the fewer bulk writes are in it, the sooner an urgent one is sent.
 //
-// A write that waits for the peer to read stands in no queue, and gives up its place after a while (stuckAfter): readers
-// that stopped don't keep the others from writing.
+// A write that waits for the peer to read is not in that queue, and gives up its place after a while (stuckAfter), so
+// that peers that have stopped reading do not keep the others from writing.
 type Gate chan struct{}
 
-// stuckAfter is how long a write may keep its place. On a link so slow that [pace.Chunk] takes longer the gate lets more
-// writes through than it was made for.
+// stuckAfter is how long a write may keep its place. On a link so slow that [pace.Chunk] takes longer, the gate lets more
+// writes through than its bound.
 const stuckAfter = time.Second
 
-// NewGate lets n writes through at once; 0: any number.
+// NewGate returns a gate that lets n writes through at a time; 0: any number.
 func NewGate(n int) Gate {
 	if n <= 0 {
 		return nil
@@ -29,17 +29,18 @@ func NewGate(n int) Gate {
 	return make(Gate, n)
 }
 
-// Shaper bounds what the streams that share it may move. Nothing is dropped: a stream over its rate is read more slowly,
+// Shaper bounds the rate of the streams that share it. Nothing is dropped: a stream above its rate is read more slowly,
 // so that flow control slows the peer, and written more slowly, so that the writer waits. The zero value bounds nothing.
 type Shaper struct {
-	In, Out *rate.Limiter // bytes a second, of all the streams together; nil: no bound
-	Gate    Gate          // of writes; nil: no bound
-	Pacer   *pace.Pacer   // of the session's bulk; nil: no bound
-	// Moved, if set, is told of bytes read and written, and how long they had to wait.
+	In, Out *rate.Limiter // bytes per second for all streams together; nil: no bound
+	Gate    Gate          // for writes; nil: no bound
+	Pacer   *pace.Pacer   // for the bulk writes of the session; nil: no bound
+	// Moved, if not nil, is called with the number of bytes read and written, and with how long they had to wait.
 	Moved func(in bool, n int, waited time.Duration)
 }
 
-// NewLimiter is a rate of bytes a second, with a burst of a tenth of a second; 0: nil, no bound.
+// NewLimiter returns a limiter for a rate in bytes per second, with a burst of a tenth of a second. It returns nil for 0,
+// which means no bound.
 func NewLimiter(bytesPerSecond int64) *rate.Limiter {
 	if bytesPerSecond <= 0 {
 		return nil
@@ -47,7 +48,7 @@ func NewLimiter(bytesPerSecond int64) *rate.Limiter {
 	return rate.NewLimiter(rate.Limit(bytesPerSecond), int(max(bytesPerSecond/10, pace.Chunk)))
 }
 
-// NewPacer makes a pacer of what is written to a session. One whose carrier does not know its path is not limited.
+// NewPacer returns a pacer for what is written to a session. It limits nothing if the carrier does not know its path.
 func NewPacer(s Session) *pace.Pacer {
 	path := func() pace.Path { return pace.Path{} }
 	if p, ok := s.(interface{ path() pace.Path }); ok {
@@ -56,7 +57,7 @@ func NewPacer(s Session) *pace.Pacer {
 	return pace.New(path)
 }
 
-// Stream is str within the shaper's bounds. Waits end with ctx.
+// Stream returns str within the bounds of the shaper. Waits end with ctx.
 func (s *Shaper) Stream(ctx context.Context, str Stream) Stream { return &shaped{str, s, ctx} }
 
 type shaped struct {
@@ -90,7 +91,7 @@ func (t *shaped) Write(p []byte) (done int, err error) {
 	}
 }
 
-// pass writes a chunk when the gate lets it.
+// pass writes a chunk when the gate lets it through.
 func (t *shaped) pass(chunk []byte) (n int, waited time.Duration, err error) {
 	if g := t.s.Gate; g != nil {
 		select {

@@ -9,8 +9,8 @@ import (
 	"skein.dev/skein/webtransport/pace"
 )
 
-// keepUnsentShort makes writes wait while more than unsentMost bytes have not gone out (TCP_NOTSENT_LOWAT). A kernel that
-// refuses that works as well, if not as promptly.
+// keepUnsentShort makes writes wait while more than unsentMost bytes are unsent (TCP_NOTSENT_LOWAT). If the kernel
+// refuses that, everything still works, but urgent bytes wait longer.
 func keepUnsentShort(c *net.TCPConn) {
 	raw, err := c.SyscallConn()
 	if err != nil {
@@ -21,7 +21,7 @@ func keepUnsentShort(c *net.TCPConn) {
 	})
 }
 
-// tcpPath asks the kernel (TCP_INFO).
+// tcpPath reads the state of the path from the kernel (TCP_INFO).
 func tcpPath(c *net.TCPConn) (p pace.Path) {
 	raw, err := c.SyscallConn()
 	if err != nil {

@@ -18,11 +18,11 @@ import (
 	"skein.dev/skein/webtransport/qmux"
 )
 
-// wsRecord is the largest WebSocket message this side takes: one QMux record of the default size, with room for a
-// peer that counts its header apart.
+// wsRecord is the largest WebSocket message that this side accepts: one QMux record of the default size, with room for a
+// peer that counts the header separately.
 const wsRecord = 16382 + 64
 
-// Subprotocols gives the WebSocket subprotocols for an application protocol, best first.
+// Subprotocols returns the WebSocket subprotocols for an application protocol, best first.
 func Subprotocols(protocol string) []string {
 	return []string{"qmux-02." + protocol, "qmux-01." + protocol}
 }
@@ -43,7 +43,7 @@ func (c WebSocketConfig) subprotocols() (all []string) {
 	return all
 }
 
-// AcceptWebSocket makes a session of a WebSocket request. On failure it has answered the request.
+// AcceptWebSocket turns a WebSocket request into a session. If it fails, it has answered the request.
 func AcceptWebSocket(w http.ResponseWriter, r *http.Request, c WebSocketConfig) (Session, error) {
 	opts := &websocket.AcceptOptions{Subprotocols: c.subprotocols(), InsecureSkipVerify: c.CheckOrigin != nil}
 	if c.CheckOrigin != nil && !c.CheckOrigin(r) {
@@ -62,8 +62,8 @@ func AcceptWebSocket(w http.ResponseWriter, r *http.Request, c WebSocketConfig) 
 	return newWSSession(conn, tcpOf(r.Context().Value(tcpConnKey{})), c, remoteAddr(r.RemoteAddr), qmux.Server), nil
 }
 
-// offers reports whether the client lists one of the subprotocols: without one the peers would not know how to read
-// each other.
+// offers reports whether the client lists one of the subprotocols. Without one, the peers would not know how to read each
+// other.
 func offers(r *http.Request, subprotocols []string) bool {
 	for _, line := range r.Header.Values("Sec-WebSocket-Protocol") {
 		for p := range strings.SplitSeq(line, ",") {
@@ -95,7 +95,7 @@ func DialWebSocket(ctx context.Context, url string, c WebSocketConfig) (Session,
 	return newWSSession(conn, tcpOf(below), c, remoteAddr(host), qmux.Client), nil
 }
 
-// newWSSession makes a session of a WebSocket on tcp, which is nil where that is not known.
+// newWSSession returns the session of a WebSocket on tcp, which is nil if it is not known.
 func newWSSession(conn *websocket.Conn, tcp *net.TCPConn, c WebSocketConfig, remote net.Addr, side func(qmux.Conn, qmux.Config) *qmux.Session) Session {
 	conn.SetReadLimit(wsRecord)
 	version, protocol, _ := strings.Cut(conn.Subprotocol(), ".")
@@ -110,7 +110,7 @@ func newWSSession(conn *websocket.Conn, tcp *net.TCPConn, c WebSocketConfig, rem
 		info: Info{Transport: "websocket", Protocol: protocol, RemoteAddr: remote}}
 }
 
-// wsConn is a WebSocket as QMux wants it: whole binary messages.
+// wsConn is a WebSocket in the form that QMux needs: complete binary messages.
 type wsConn struct {
 	conn  *websocket.Conn
 	close sync.Once
@@ -136,7 +136,7 @@ func (c *wsConn) Close() error {
 	return err
 }
 
-// Pipe gives the two ends of a session in memory. The first is the client's.
+// Pipe returns the two ends of a session in memory. The first is the client's.
 func Pipe() (client, server Session) {
 	a, b := qmux.Pipe()
 	info := Info{Transport: "pipe"}
@@ -147,8 +147,8 @@ func Pipe() (client, server Session) {
 // muxSession is a Session on QMux.
 type muxSession struct {
 	*qmux.Session
-	tcp  *net.TCPConn // below; nil: not known
-	info Info         // what does not change
+	tcp  *net.TCPConn // the connection below; nil if it is not known
+	info Info         // the part that does not change
 }
 
 func (s *muxSession) OpenStream(ctx context.Context) (Stream, error) {
@@ -185,7 +185,7 @@ func (s *muxSession) path() pace.Path {
 	return tcpPath(s.tcp)
 }
 
-// hostPort gives host:port of a URL, with the scheme's port where it names none.
+// hostPort returns host:port of a URL, with the default port of the scheme if the URL has none.
 func hostPort(rawURL string) (string, error) {
 	u, err := url.Parse(rawURL)
 	if err != nil {
@@ -202,7 +202,7 @@ func hostPort(rawURL string) (string, error) {
 	return net.JoinHostPort(u.Hostname(), port), nil
 }
 
-// remoteAddr is an address that is only text.
+// remoteAddr is an address that is known only as text.
 type remoteAddr string
 
 func (a remoteAddr) Network() string { return "tcp" }

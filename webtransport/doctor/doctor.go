@@ -1,9 +1,14 @@
-// Package doctor examines the way from a client to a Skein server, and says in words what works, what doesn't and what to change:
-// name, TCP, TLS, HTTP, clocks, login, then a session through each door. Each check is a Check of the Report; those that build on one
-// that failed are skipped.
+// Package doctor examines the path from a client to a Skein server, and explains what works, what does not and what to
+// change: name, TCP, TLS, HTTP, clocks and login, and then a session through each endpoint. Each check is a Check of the
+// Report. Checks that depend on one that failed are skipped.
 //
-// The files follow the way: tcp.go, tls.go, http.go, login.go, websocket.go, quic.go, and measure.go for what an open session
-// shows. judge.go says which door a client will use.
+// The files follow the path: tcp.go, tls.go, http.go, login.go, websocket.go, quic.go, and measure.go for what an open
+// session shows. judge.go says which endpoint a client will use.
+//
+// # Locks
+//
+// diagnosis.mu guards the report, and is held while the watcher is called. The lock in train guards the times of its
+// pings, and is never held together with it.
 package doctor
 
 import (
