@@ -27,7 +27,11 @@ func (c *conn) call(ctx context.Context, lane wire.Lane, m *wire.Message) (any, 
 	if row := wire.MethodNamed(m.Method); row == nil || row.Lane != lane && row.Lane != "" {
 		return nil, unknownMethod(m, lane)
 	}
-	return c.s.api.Call(ctx, c.asker(), m)
+	res, err := c.s.api.Call(ctx, c.asker(), m)
+	if events, ok := res.(wire.AgentEventsResult); ok && err == nil {
+		return c.s.renderEvents(ctx, m, events)
+	}
+	return res, err
 }
 
 // asker is who asks over this session.

@@ -152,6 +152,39 @@ func (s *Server) renderAgents(ctx context.Context, p wire.AgentRenderParams) (an
 	return wire.AgentRenderResult{HTML: all}, nil
 }
 
+// renderEvents answers an agent.events that asks for HTML. Events whose HTML does not fit are left for the next request.
+func (s *Server) renderEvents(ctx context.Context, m *wire.Message, res wire.AgentEventsResult) (any, error) {
+	var p wire.AgentEventsParams
+	if err := wire.DecodeParams(m.Params, &p); err != nil || !p.HTML {
+		return res, err
+	}
+	res.HTML = map[uint64]string{}
+	left, n := maxHTML, len(res.Events)
+	for i := range n {
+		if p.Newest {
+			i = n - 1 - i
+		}
+		e := &res.Events[i]
+		html := ""
+		if c := agent.MomentFragment(*e, time.Now()); c != nil {
+			html = s.html(ctx, c)
+			res.HTML[e.Seq] = html
+		}
+		if left -= len(html); left < 0 {
+			delete(res.HTML, e.Seq)
+			res.More = true
+			if p.Newest {
+				res.Events = res.Events[i+1:]
+			} else {
+				res.Events = res.Events[:i]
+			}
+			break
+		}
+		e.Data = wire.EventData{}
+	}
+	return res, nil
+}
+
 // renderResult is a child's outcome as the page of its orchestration shows it.
 func (s *Server) renderResult(ctx context.Context, r wire.Result) string {
 	return s.html(ctx, task.TaskResult(r))

@@ -3,6 +3,7 @@ package server
 import (
 	"fmt"
 	"net/http"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -208,5 +209,58 @@ func TestAgentsThatCannotBeRendered(t *testing.T) {
 		"4": {wire.AgentRenderParams{IDs: many, HTML: wire.AgentAsRow}, "ids"},
 	} {
 		isError(t, control.call(t, id, wire.MethodAgentRender, c.p), wire.CodeInvalidParams, c.field)
+	}
+}
+
+func TestEventsAreRenderedForTheTimeline(t *testing.T) {
+	t.Parallel()
+	n := start(t)
+	control := n.join(t, wire.WebSocket)
+	a := n.spawn(t, wire.SpawnParams{Type: "scripted", Script: "say printed\nask May I?\nexit 3"})
+	kit.Eventually(t, "it asks", func() bool { rec, _ := n.plane.Get(a.ID); return rec.Activity == wire.ActivityRequiresAction })
+	page := n.ask(t, http.MethodGet, "/agents/"+string(a.ID), with(n.login(t)), asPage).body
+	res := result[wire.AgentEventsResult](t, control.call(t, "1", wire.MethodAgentEvents, wire.AgentEventsParams{ID: a.ID, Which: wire.LifecycleEvents, HTML: true}))
+	moments := 0
+	for _, e := range res.Events {
+		if html, ok := res.HTML[e.Seq]; ok {
+			moments++
+			if title, _, _ := strings.Cut(html, "</p>"); !strings.Contains(page, title) {
+				t.Errorf("the page has not %s", html)
+			}
+		}
+		if !reflect.DeepEqual(e.Data, wire.EventData{}) {
+			t.Errorf("event %d has data beside its HTML: %+v", e.Seq, e.Data)
+		}
+	}
+	if moments != len(res.HTML) || moments < 3 || moments != strings.Count(page, `<li class="moment"`) {
+		t.Errorf("%d moments of %d events: %v", moments, len(res.Events), res.HTML)
+	}
+	if res = result[wire.AgentEventsResult](t, control.call(t, "2", wire.MethodAgentEvents, wire.AgentEventsParams{ID: a.ID})); len(res.HTML) > 0 || len(res.Events) < 4 {
+		t.Errorf("nobody asked for %v", res.HTML)
+	}
+}
+
+func TestEventsWhoseHTMLDoesNotFitAreLeftForLater(t *testing.T) {
+	t.Parallel()
+	for _, newest := range []bool{false, true} {
+		var events []wire.Event
+		for seq := range uint64(3) {
+			events = append(events, wire.Event{Seq: seq + 1, Type: wire.EventSignal, Data: wire.EventData{Text: strings.Repeat("a", maxHTML/2-1000)}})
+		}
+		m, err := wire.NewRequest([]byte("1"), wire.MethodAgentEvents, wire.AgentEventsParams{HTML: true, Newest: newest})
+		if err != nil {
+			t.Fatal(err)
+		}
+		res, err := new(Server).renderEvents(t.Context(), m, wire.AgentEventsResult{Events: events})
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, want := res.(wire.AgentEventsResult), []uint64{1, 2}
+		if newest {
+			want = []uint64{2, 3}
+		}
+		if len(got.Events) != 2 || len(got.HTML) != 2 || !got.More || got.Events[0].Seq != want[0] || got.HTML[want[0]] == "" || got.HTML[want[1]] == "" {
+			t.Errorf("newest %v: %d events, HTML of %d, more %v; want %v", newest, len(got.Events), len(got.HTML), got.More, want)
+		}
 	}
 }

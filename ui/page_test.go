@@ -479,7 +479,7 @@ func TestAgentPageHasItsTimelineWhateverWasPrinted(t *testing.T) {
 	}
 	doc := render(t, agent.AgentPage(v))
 	var got []string
-	for _, n := range doc.one(t, with("id", "moments")).all(with("data-f", "title")) {
+	for _, n := range doc.one(t, with("id", "moments")).all(class("moment-title")) {
 		got = append(got, n.text())
 	}
 	if want := []string{"Started", "Spawned"}; !slices.Equal(got, want) {

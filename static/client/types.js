@@ -140,12 +140,14 @@
  * @property {number} [before] only events with a smaller seq
  * @property {boolean} [newest] the last `limit` of them, not the first
  * @property {number} [limit] 200 unless said otherwise; 1000 at most
+ * @property {boolean} [html] events come as parts of Skein's own pages, without their data
  *
  * @typedef {object} AgentEventsResult
  * @property {AgentEvent[]} events in order: `limit`, or fewer so that they fit a message
  * @property {number} first seq of the oldest event of any sort that the log has of the agent; 0: it has none
  * @property {number} last and of the newest
  * @property {boolean} more there are more of those asked for: behind these, or before them with `newest`
+ * @property {Record<string, string>} [html] those that an agent's page tells of, by seq
  *
  * @typedef {object} AgentSearchParams
  * @property {string} id

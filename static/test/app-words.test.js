@@ -2,14 +2,14 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import test from 'node:test'
 import { NEEDS_YOU, stateWord } from '../app/lib/format.js'
-import { taskSummary, taskTurn, taskWord } from '../app/task/taskformat.js'
+import { taskSummary, taskWord } from '../app/task/taskformat.js'
 
 /** The table that ui/format_test.go reads too: one state has one name. */
 const table = JSON.parse(readFileSync(new URL('../../ui/testdata/words.json', import.meta.url), 'utf8'))
 
 /** @type {[name: string, word: (state: string) => string][]} */
 const rules = [
-  ['agent', stateWord], ['task', taskWord], ['turn', taskTurn],
+  ['agent', stateWord], ['task', taskWord],
 ]
 for (const [name, word] of rules) {
   test(`words: ${name}`, () => {

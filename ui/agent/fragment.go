@@ -18,3 +18,12 @@ func AgentFragment(as wire.AgentHTML, a *wire.Agent, t wire.AgentType, now time.
 	}
 	return fleet.Row(a, words.MostTasks(t), now, 0)
 }
+
+// MomentFragment is an event as the timeline shows it; nil when it does not.
+func MomentFragment(e wire.Event, now time.Time) templ.Component {
+	m, ok := moment(e)
+	if !ok {
+		return nil
+	}
+	return momentItem(m, now)
+}

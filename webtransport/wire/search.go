@@ -23,6 +23,7 @@ type AgentEventsParams struct {
 	Before uint64  `json:"before,omitempty"` // 0: to the newest
 	Newest bool    `json:"newest,omitempty"` // the last Limit of them, not the first
 	Limit  int     `json:"limit,omitempty"`  // 1 to MaxLogPage; 0: LogPage
+	HTML   bool    `json:"html,omitempty"`   // AgentEventsResult.HTML has them, and Event.Data nothing
 }
 
 // AgentEventsResult has events in order of their seq: Limit, or fewer so that they fit a message.
@@ -31,6 +32,9 @@ type AgentEventsResult struct {
 	First  uint64  `json:"first"` // seq of the oldest event of any sort that the log has of the agent; 0: it has none
 	Last   uint64  `json:"last"`  // and of the newest
 	More   bool    `json:"more"`  // there are more of those asked for: behind these, or before them with Newest
+
+	// HTML has those events that an agent's page of this server tells of, by seq, as its timeline shows them.
+	HTML map[uint64]string `json:"html,omitempty"`
 }
 
 // Check refuses what can't be asked for.

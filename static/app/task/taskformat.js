@@ -45,12 +45,6 @@ const WORDS = {
 export const taskWord = (s) => WORDS[s] ?? NONE
 
 /**
- * What an event about a task says of it.
- * @param {string} s
- */
-export const taskTurn = (s) => (s === 'working' ? 'Task started' : `Task ${taskWord(s).toLowerCase()}`)
-
-/**
  * Counts what a person looks for first.
  * @param {Record<string, number>} counts by state; '' has all, dead the dead letters
  */
@@ -62,12 +56,6 @@ export function taskSummary(counts) {
   if (counts.dead) words.push(count(counts.dead, 'dead letter', 'dead letters'))
   return words.join(', ')
 }
-
-/** @type {Record<string, string>} */
-const GLYPHS = { working: 'running', input_required: 'requires_action', canceled: 'stopped', rejected: 'lost', completed: 'completed', failed: 'failed' }
-
-/** @param {string} s */
-export const taskGlyph = (s) => GLYPHS[s] ?? 'pending'
 
 const OVER = new Set(['completed', 'failed', 'canceled', 'rejected'])
 
