@@ -27,10 +27,10 @@ import (
 // Timeout bounds Examine when its context has no deadline.
 const Timeout = 10 * time.Second
 
-// Examine looks at each step of the way to a server, those that do not depend on each other at the same time, and says
-// by which door a client will come in. It ends with ctx, or after Timeout; a server that is silent takes it half
-// of that. watch, if it is there, is told which checks are under way, one call at a time. An error means that the options
-// make no sense; what the network does is in the report.
+// Examine examines each step of the path to a server, independent steps at the same time, and says through which endpoint
+// a client will connect. It ends with ctx, or after Timeout; a silent server takes half of that. watch, if not nil, is
+// called with the checks that are under way, one call at a time. The error is about the options; what the network does is
+// in the report.
 func Examine(ctx context.Context, o client.Options, watch func(underWay []string)) (*Report, error) {
 	u, err := url.Parse(o.URL)
 	if err == nil && (u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "") {
@@ -57,7 +57,7 @@ func Examine(ctx context.Context, o client.Options, watch func(underWay []string
 	return &d.report, nil
 }
 
-// run goes the way, as far as it leads.
+// run examines the steps as far as the path leads.
 func (d *diagnosis) run(ctx context.Context) {
 	if d.resolve(ctx); len(d.addrs) == 0 {
 		return

@@ -16,13 +16,13 @@ import (
 	"skein.dev/skein/webtransport/wire"
 )
 
-// httpClient asks as a client does, but follows no redirect: where one leads is a finding.
+// httpClient returns a client that works like a Skein client but follows no redirects, because a redirect is a finding.
 func (d *diagnosis) httpClient(conf *tls.Config) *http.Client {
 	return &http.Client{Transport: &http.Transport{TLSClientConfig: conf, DialContext: dialTCP, DisableKeepAlives: true},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 }
 
-// answer is one of HTTP, with the beginning of its body.
+// answer is an HTTP response with the beginning of its body.
 type answer struct {
 	status     int
 	header     http.Header
@@ -37,7 +37,8 @@ func (d *diagnosis) ask(ctx context.Context, method, path string) (a answer, err
 	}
 	req.Header.Set("Accept", "application/json")
 	a.sent = time.Now()
-	// The certificate is checked elsewhere; here no secret is sent, and what answers under a wrong one is worth knowing.
+	// The certificate is checked elsewhere. No secret is sent here, and it is worth knowing what answers under a wrong
+	// certificate.
 	res, err := d.httpClient(&tls.Config{InsecureSkipVerify: true}).Do(req)
 	if err != nil {
 		return a, err
@@ -49,8 +50,8 @@ func (d *diagnosis) ask(ctx context.Context, method, path string) (a answer, err
 	return a, err
 }
 
-// checkHTTP finds out what answers, and what time it is there. Skein is told by how it refuses a client without a token:
-// a page that says ok is no proof.
+// checkHTTP finds out what answers and what time it is there. It recognizes Skein by how it refuses a client without a
+// token, because a page that says "ok" proves nothing.
 func (d *diagnosis) checkHTTP(ctx context.Context) {
 	d.begin(CheckHTTP, CheckClock)
 	ctx, cancel := d.part(ctx, 0.4)
@@ -89,7 +90,7 @@ func (d *diagnosis) noHTTP(err error) Check {
 	return c
 }
 
-// isSkein reports whether an answer to POST /connect without a token is Skein's.
+// isSkein reports whether a response to POST /connect without a token is from Skein.
 func (a answer) isSkein() bool {
 	var e struct {
 		Error *wire.Error `json:"error"`
@@ -98,7 +99,7 @@ func (a answer) isSkein() bool {
 		json.Unmarshal([]byte(a.body), &e) == nil && e.Error != nil && e.Error.Code == wire.CodeUnauthorized)
 }
 
-// said is the message of an error object.
+// said returns the message of an error object.
 func said(body string) string {
 	var e struct {
 		Error *wire.Error `json:"error"`
@@ -109,7 +110,7 @@ func said(body string) string {
 	return e.Error.Message
 }
 
-// whoAnswers judges the answers to GET /healthz and to POST /connect without a token.
+// whoAnswers judges the responses to GET /healthz and to POST /connect without a token.
 func (d *diagnosis) whoAnswers(health, bare answer) Check {
 	c := Check{Name: CheckHTTP, Verdict: OK, Found: fmt.Sprintf("Skein, /healthz in %s", inWords(inMS(health.came.Sub(health.sent))))}
 	if via := bare.header.Get("Via"); via != "" {
@@ -158,7 +159,7 @@ func (d *diagnosis) whoAnswers(health, bare answer) Check {
 	return c
 }
 
-// clock compares the clocks, as well as a Date of whole seconds allows.
+// clock compares the clocks, within the precision of a Date header, which has whole seconds.
 func clock(a answer) Check {
 	c := Check{Name: CheckClock, Verdict: OK}
 	there, err := http.ParseTime(a.header.Get("Date"))

@@ -10,7 +10,7 @@ import (
 	"skein.dev/skein/webtransport/wire"
 )
 
-// finish puts the report in order and judges.
+// finish sorts the report and judges it.
 func (d *diagnosis) finish() {
 	r := &d.report
 	for _, name := range Checks {
@@ -28,7 +28,7 @@ func (d *diagnosis) finish() {
 	d.judge()
 }
 
-// judge says which door a client will use, as it races them.
+// judge says which endpoint a client will use, by the rules of the client's race.
 func (d *diagnosis) judge() {
 	r := &d.report
 	var wt, ws Door
@@ -63,7 +63,7 @@ func (d *diagnosis) judge() {
 		r.Door, r.Why = wire.WebSocket, "WebTransport does not work"
 	default:
 		steps = Checks
-		if d.stranger { // what its certificate is does not matter
+		if d.stranger { // its certificate does not matter
 			steps = append([]string{CheckHTTP}, steps...)
 		}
 		if d.o.Transport == client.WebTransport {
@@ -76,7 +76,7 @@ func (d *diagnosis) judge() {
 			return
 		}
 	}
-	if r.Why == "" { // the time was over between two steps
+	if r.Why == "" { // the time ended between two steps
 		r.Why, r.Better = "the time was too short to find out", "Give it more."
 	}
 }

@@ -12,7 +12,7 @@ import (
 	"skein.dev/skein/webtransport/wire"
 )
 
-// login fetches the document that names the doors.
+// login fetches the document that names the endpoints.
 func (d *diagnosis) login(ctx context.Context) {
 	d.begin(CheckLogin)
 	c := Check{Name: CheckLogin, Verdict: OK}
@@ -53,7 +53,7 @@ func doors(doc *wire.Connect) string {
 	return strings.Join(all, " and ")
 }
 
-// protocol compares what both sides speak.
+// protocol compares the protocol versions of both sides.
 func (d *diagnosis) protocol() {
 	r := &d.report
 	c := Check{Name: CheckProtocol, Verdict: OK, Found: fmt.Sprintf("both speak %s", r.Protocol)}
@@ -67,7 +67,7 @@ func (d *diagnosis) protocol() {
 	d.put(c)
 }
 
-// processes says how the server finds what its agents start.
+// processes reports how the server finds the processes that its agents start.
 func (d *diagnosis) processes() {
 	d.begin(CheckProcesses)
 	c := Check{Name: CheckProcesses, Verdict: OK}

@@ -13,25 +13,25 @@ import (
 )
 
 const (
-	// lossNotice is the share of lost packets that is worth a warning, from lossLeast packets on.
+	// lossNotice is the share of lost packets from which there is a warning, if at least lossLeast packets were sent.
 	lossNotice = 0.01
 	lossLeast  = 2
-	// stallNotice is what a round trip over TCP may take beyond four usual ones, in milliseconds.
+	// stallNotice is how many milliseconds a round trip over TCP may take in addition to four usual ones.
 	stallNotice = 250
-	// probeGrace is how long a probe may go on when the handshake is over.
+	// probeGrace is how long a probe may continue after the handshake.
 	probeGrace = 500 * time.Millisecond
 	// fullPacket is the largest packet that this side sends.
 	fullPacket = 1452
 )
 
-// status is what came of the server's own reports.
+// status is what arrived of the status that the server sends.
 type status struct {
 	datagrams int
-	last      uint64 // the number of the last one
-	updates   int    // full records on the status lane; each was a datagram too
+	last      uint64 // number of the last datagram
+	updates   int    // full records on the status lane, each of which was sent as a datagram too
 }
 
-// measure looks at an open session: round trips, loss, datagrams, packet sizes.
+// measure measures an open session: round trips, loss, datagrams and packet sizes.
 func (d *diagnosis) measure(ctx context.Context, sess webtransport.Session, ctrl *client.Control, rep *Door, ways []udpWay) {
 	d.begin(CheckLoss, CheckDatagrams, CheckMTU)
 	reading, stop := context.WithCancel(ctx)
@@ -79,7 +79,7 @@ func (st *status) judge(path webtransport.Path) Check {
 func mtu(rep *Door, probe webtransport.Probe) Check {
 	c := Check{Name: CheckMTU, Verdict: OK}
 	c.Found = fmt.Sprintf("packets of %d bytes pass, datagrams of up to %d", max(rep.MTU, probe.Size), rep.MaxDatagram)
-	if size := max(rep.MTU, probe.Size); size < fullPacket-20 { // the search ends so close
+	if size := max(rep.MTU, probe.Size); size < fullPacket-20 { // the search for the MTU ends this close to it
 		c.Found = fmt.Sprintf("packets of %d bytes pass, larger ones were not seen to; datagrams of up to %d", size, rep.MaxDatagram)
 	}
 	return c

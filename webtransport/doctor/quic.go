@@ -18,14 +18,14 @@ import (
 	"skein.dev/skein/webtransport/wire"
 )
 
-// udpWay is what packets to the WebTransport door met.
+// udpWay is what happened to packets to the WebTransport endpoint.
 type udpWay struct {
 	at     netip.AddrPort
 	answer webtransport.Probe
 	err    error
 }
 
-// tryWebTransport probes UDP and opens a session, at the same time: a network may pass one and not the other.
+// tryWebTransport probes UDP and opens a session at the same time, because a network may pass one and not the other.
 func (d *diagnosis) tryWebTransport(ctx context.Context, door wire.Door) {
 	d.begin(CheckUDP, CheckQUIC, CheckWebTransport)
 	rep := Door{Transport: door.Transport, URL: door.URL}
@@ -45,12 +45,12 @@ func (d *diagnosis) tryWebTransport(ctx context.Context, door wire.Door) {
 		defer close(refused)
 		probes.Wait()
 		if !slices.ContainsFunc(ways, func(w udpWay) bool { return !errors.Is(w.err, syscall.ECONNREFUSED) }) {
-			stopDialing() // QUIC would wait: it does not see the refusal
+			stopDialing() // QUIC does not notice the refusal and would wait
 		}
 	}()
 	begin := time.Now()
 	sess, err := webtransport.DialQUIC(dialing, door.URL, webtransport.QUICDialConfig{TLS: client.TLSConfig(door.CertificateHashes),
-		Protocols: []string{d.document.Version}, Mask: webtransport.MaskConfig{Off: true}}) // the network's loss, not what is left of it
+		Protocols: []string{d.document.Version}, Mask: webtransport.MaskConfig{Off: true}}) // measures the loss of the network, not what remains with masking
 	var ctrl *client.Control
 	if err == nil {
 		defer sess.Close(uint32(wire.CloseNormal), "")
@@ -84,7 +84,7 @@ func trust(door wire.Door) string {
 	return "verified"
 }
 
-// udpWays lists the door's addresses. It is the server that names the door: by the name it was asked under.
+// udpWays returns the addresses of the endpoint. The server names the endpoint by the name that it was reached under.
 func (d *diagnosis) udpWays(door string) (ways []udpWay) {
 	u, err := url.Parse(door)
 	if err != nil {
@@ -104,8 +104,8 @@ func (d *diagnosis) udpWays(door string) (ways []udpWay) {
 	return ways
 }
 
-// judgeUDP says whether packets reach the door. The first address is the one that clients in Go use; browsers may use
-// another. A server need not answer a probe: when there is a connection, packets pass.
+// judgeUDP reports whether packets reach the endpoint. Go clients use the first address; browsers may use another. A
+// server need not answer a probe: if there is a connection, packets pass.
 func judgeUDP(ways []udpWay, connected bool) Check {
 	c := Check{Name: CheckUDP, Verdict: OK}
 	if len(ways) == 0 {
@@ -172,7 +172,7 @@ func versions(all []uint32) string {
 	return strings.Join(words, ", ")
 }
 
-// noQUIC says why there is no session.
+// noQUIC explains why there is no session.
 func (d *diagnosis) noQUIC(rep *Door, ways []udpWay, err error, took time.Duration) {
 	c := Check{Name: CheckQUIC, Verdict: Failed}
 	var probe webtransport.Probe

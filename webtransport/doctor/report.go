@@ -13,63 +13,63 @@ import (
 	"skein.dev/skein/webtransport/wire"
 )
 
-// Verdict of a check.
+// Verdict is the result of a check.
 type Verdict string
 
 const (
 	OK      Verdict = "ok"
-	Warning Verdict = "warning" // a client connects in spite of it
+	Warning Verdict = "warning" // a client can connect nevertheless
 	Failed  Verdict = "failed"
-	Skipped Verdict = "skipped" // what it builds on failed
+	Skipped Verdict = "skipped" // a check that it depends on failed
 )
 
-// The checks, in the order of the way to a server.
+// The checks in the order of the path to a server.
 const (
 	CheckName         = "name"         // the server's name has addresses
-	CheckTCP          = "tcp"          // they take TCP connections
+	CheckTCP          = "tcp"          // the addresses accept TCP connections
 	CheckTLS          = "tls"          // the certificate is the server's
 	CheckHTTP         = "http"         // what answers is Skein
 	CheckClock        = "clock"        // both clocks agree
-	CheckLogin        = "login"        // the token is good
-	CheckProtocol     = "protocol"     // both sides speak the same
+	CheckLogin        = "login"        // the token is accepted
+	CheckProtocol     = "protocol"     // both sides speak the same version
 	CheckWebSocket    = "websocket"    // a session over WebSocket
-	CheckUDP          = "udp"          // UDP packets reach the WebTransport door
-	CheckQUIC         = "quic"         // and a QUIC handshake succeeds
+	CheckUDP          = "udp"          // UDP packets reach the WebTransport endpoint
+	CheckQUIC         = "quic"         // a QUIC handshake succeeds
 	CheckWebTransport = "webtransport" // a session over WebTransport
-	CheckLoss         = "loss"         // of packets
+	CheckLoss         = "loss"         // loss of packets
 	CheckDatagrams    = "datagrams"    // the server's status datagrams arrive
-	CheckMTU          = "mtu"          // how large packets may be
-	CheckProcesses    = "processes"    // a stop finds all that an agent started
+	CheckMTU          = "mtu"          // the size of packets that pass
+	CheckProcesses    = "processes"    // a stop finds everything that an agent started
 )
 
-// Checks lists them all.
+// Checks are all of them.
 var Checks = []string{CheckName, CheckTCP, CheckTLS, CheckHTTP, CheckClock, CheckLogin, CheckProtocol, CheckWebSocket,
 	CheckUDP, CheckQUIC, CheckWebTransport, CheckLoss, CheckDatagrams, CheckMTU, CheckProcesses}
 
-// Check is the result of examining one step of the way, in words.
+// Check is the result of examining one step of the path, for people.
 type Check struct {
 	Name    string  `json:"name"`
 	Verdict Verdict `json:"verdict"`
 	Found   string  `json:"found"`
-	Means   string  `json:"means,omitempty"` // when it is not ok
+	Means   string  `json:"means,omitempty"` // if the verdict is not OK
 	Do      string  `json:"do,omitempty"`    // what to change
 }
 
-// Door is what came of trying a door.
+// Door is the result of trying one endpoint.
 type Door struct {
 	Transport   wire.Transport `json:"transport"`
 	URL         string         `json:"url"`
-	Open        bool           `json:"open"`                   // its hello was answered
-	HelloMS     float64        `json:"hello_ms,omitempty"`     // from the first packet to the answer to hello
-	Pings       int            `json:"pings,omitempty"`        // that were answered, or should have been
-	Answered    int            `json:"answered,omitempty"`     // of them
-	RTTMS       float64        `json:"rtt_ms,omitempty"`       // of a ping, the median
-	SlowestMS   float64        `json:"slowest_ms,omitempty"`   // of all pings
+	Open        bool           `json:"open"`                   // hello was answered
+	HelloMS     float64        `json:"hello_ms,omitempty"`     // from the first packet to the reply to hello
+	Pings       int            `json:"pings,omitempty"`        // pings that were answered or should have been
+	Answered    int            `json:"answered,omitempty"`     // of the pings
+	RTTMS       float64        `json:"rtt_ms,omitempty"`       // median of the pings
+	SlowestMS   float64        `json:"slowest_ms,omitempty"`   // slowest ping
 	QUIC        string         `json:"quic,omitempty"`         // version
-	PacketsSent uint64         `json:"packets_sent,omitempty"` // by this side, of QUIC
+	PacketsSent uint64         `json:"packets_sent,omitempty"` // QUIC packets that this side sent
 	PacketsLost uint64         `json:"packets_lost,omitempty"`
-	Datagrams   int            `json:"datagrams,omitempty"` // of the server's, that came
-	MTU         int            `json:"mtu,omitempty"`       // the largest UDP payload that is known to pass
+	Datagrams   int            `json:"datagrams,omitempty"` // status datagrams that arrived
+	MTU         int            `json:"mtu,omitempty"`       // largest UDP payload that is known to pass
 	MaxDatagram int            `json:"max_datagram,omitempty"`
 }
 
@@ -77,18 +77,18 @@ type Door struct {
 type Report struct {
 	URL      string         `json:"url"`
 	Node     wire.NodeID    `json:"node,omitempty"`
-	Server   string         `json:"server,omitempty"`   // its version
-	Protocol string         `json:"protocol,omitempty"` // that it speaks
-	Program  string         `json:"program,omitempty"`  // this program's version
+	Server   string         `json:"server,omitempty"`   // version of the server
+	Protocol string         `json:"protocol,omitempty"` // version of the protocol that it speaks
+	Program  string         `json:"program,omitempty"`  // version of this program
 	Checks   []Check        `json:"checks"`             // all of Checks, in its order
 	Doors    []Door         `json:"doors"`              // WebTransport first
-	Door     wire.Transport `json:"door,omitempty"`     // that a client will use; empty: it can't connect
+	Door     wire.Transport `json:"door,omitempty"`     // endpoint that a client will use; empty if it can't connect
 	Why      string         `json:"why"`
-	Better   string         `json:"better,omitempty"` // what to change to get in, or in by a better door
+	Better   string         `json:"better,omitempty"` // what to change to connect, or to use a better endpoint
 	TookMS   float64        `json:"took_ms"`
 }
 
-// Check gives a check by its name.
+// Check returns the check with a name.
 func (r *Report) Check(name string) Check {
 	i := slices.IndexFunc(r.Checks, func(c Check) bool { return c.Name == name })
 	if i < 0 {
@@ -97,7 +97,7 @@ func (r *Report) Check(name string) Check {
 	return r.Checks[i]
 }
 
-// diagnosis is one Examine.
+// diagnosis is one call of Examine.
 type diagnosis struct {
 	// static
 	o     client.Options
@@ -105,22 +105,22 @@ type diagnosis struct {
 	port  string
 	total time.Duration
 	watch func(underWay []string)
-	id    string       // of the client that the doctor is to the server
-	http  *http.Client // asks as a client does
+	id    string       // client id of the doctor
+	http  *http.Client // configured like that of a client
 
 	mu       sync.Mutex
 	report   Report
 	underWay []string
 
-	// set by a step, for those after it
+	// set by one step for those after it
 	addrs    []netip.Addr
-	reached  []netip.Addr // over TCP
-	trusted  bool         // the token may go there
-	stranger bool         // it answers HTTP, and is not Skein
+	reached  []netip.Addr // addresses reached over TCP
+	trusted  bool         // the token may be sent to the server
+	stranger bool         // the server answers HTTP and is not Skein
 	document *wire.Connect
 }
 
-// begin says that checks are under way; put ends them.
+// begin records that checks are under way. put ends them.
 func (d *diagnosis) begin(names ...string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -136,14 +136,14 @@ func (d *diagnosis) put(c Check) {
 	d.tell()
 }
 
-// tell is called with mu held.
+// tell calls watch. The caller holds mu.
 func (d *diagnosis) tell() {
 	if d.watch != nil {
 		d.watch(slices.Clone(d.underWay))
 	}
 }
 
-// part gives a step its share of the whole time.
+// part returns a context for a step with a share of the whole time.
 func (d *diagnosis) part(ctx context.Context, share float64) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(ctx, time.Duration(share*float64(d.total)))
 }

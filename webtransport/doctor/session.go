@@ -15,7 +15,7 @@ import (
 	"skein.dev/skein/webtransport/wire"
 )
 
-// tryDoors opens a session through each door, at the same time.
+// tryDoors opens a session through each endpoint at the same time.
 func (d *diagnosis) tryDoors(ctx context.Context) {
 	var work sync.WaitGroup
 	defer work.Wait()
@@ -52,14 +52,15 @@ func (d *diagnosis) hello(ctx context.Context, sess webtransport.Session, door w
 	return ctrl, nil
 }
 
-// A session is measured by a train of pings: enough packets to see a loss of one in a hundred, in about a second. With
-// less time there are fewer.
+// A session is measured by a train of pings: enough packets to notice a loss of one in a hundred, within about a second.
+// If there is less time, there are fewer.
 const (
 	trainPings = 200
 	trainGap   = 5 * time.Millisecond
 )
 
-// train measures a session, and ends it if the pings are not answered in time; what came until then counts.
+// train measures a session. If the pings are not answered in time, it closes the session and counts what arrived until
+// then.
 func (d *diagnosis) train(ctx context.Context, sess webtransport.Session, ctrl *client.Control, door *Door) {
 	ctx, stop := d.part(ctx, 0.4)
 	defer stop()
@@ -67,7 +68,7 @@ func (d *diagnosis) train(ctx context.Context, sess webtransport.Session, ctrl *
 	sent := make([]time.Time, min(trainPings, max(1, int(d.total/5/trainGap))))
 	var mu sync.Mutex // guards sent
 	var work sync.WaitGroup
-	defer work.Wait() // the writer ends with the session, or when it has sent them all
+	defer work.Wait() // the writer ends with the session or when all pings are sent
 	work.Go(func() {
 		tick := time.NewTicker(trainGap)
 		defer tick.Stop()
@@ -116,8 +117,8 @@ func (d *diagnosis) train(ctx context.Context, sess webtransport.Session, ctrl *
 	door.RTTMS, door.SlowestMS = inMS(took[len(took)/2]), inMS(took[len(took)-1])
 }
 
-// overdue counts the pings that should have been answered by now: those that had half of the time that a whole train takes.
-// A busy machine sends the last ones too late for an answer, which says nothing of the network.
+// overdue returns how many pings should have been answered by now, which are those that had half of the time of a whole
+// train. A busy machine sends the last ones too late for a reply, which says nothing about the network.
 func overdue(sent []time.Time, answered []bool, now time.Time) (n int) {
 	for i, at := range sent {
 		if !at.IsZero() && !answered[i] && now.Sub(at) > time.Duration(len(sent))*trainGap/2 {
@@ -127,7 +128,7 @@ func overdue(sent []time.Time, answered []bool, now time.Time) (n int) {
 	return n
 }
 
-// judge tells how a session came to be, and what its round trips were.
+// judge describes how a session was opened and what its round trips were.
 func (r *Door) judge(name string) Check {
 	c := Check{Name: name, Verdict: OK}
 	if r.Answered < r.Pings {
@@ -139,7 +140,7 @@ func (r *Door) judge(name string) Check {
 	return c
 }
 
-// noHello says why a session that was opened is of no use.
+// noHello explains why a session that was opened can't be used.
 func noHello(name string, err error, took time.Duration) Check {
 	c := Check{Name: name, Verdict: Failed}
 	var we *wire.Error

@@ -15,7 +15,7 @@ import (
 	"time"
 )
 
-// resolve looks the server's name up.
+// resolve looks up the server's name.
 func (d *diagnosis) resolve(ctx context.Context) {
 	d.begin(CheckName)
 	c := Check{Name: CheckName, Verdict: OK}
@@ -79,7 +79,7 @@ func (d *diagnosis) connectTCP(ctx context.Context) {
 			continue
 		}
 		found = append(found, fmt.Sprintf("%s: %s", d.at(a), plainly(errs[i])))
-		if !noRoute(errs[i]) { // a family that this machine does not have costs a client no time
+		if !noRoute(errs[i]) { // an address family that this machine lacks costs a client no time
 			closed = append(closed, a.String())
 		}
 	}
@@ -105,14 +105,15 @@ func (d *diagnosis) connectTCP(ctx context.Context) {
 	d.put(c)
 }
 
-// dialTries and dialGap are the connections that are tried for one, and the time between them.
+// dialTries is how many connections are tried in parallel for one, and dialGap the time between their starts.
 const (
 	dialTries = 3
 	dialGap   = 400 * time.Millisecond
 )
 
-// dialTCP connects, and tries again beside a try that takes long: the system repeats a first packet that was lost only
-// after one second, and after three. A step of a diagnosis has no time for that, and it must not call a lossy way closed.
+// dialTCP connects, and starts another attempt if one takes long. The system retransmits a lost first packet only after
+// one second and then after three; a step of a diagnosis has no time for that, and must not report a lossy path as
+// closed.
 func dialTCP(ctx context.Context, network, addr string) (net.Conn, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	type result struct {

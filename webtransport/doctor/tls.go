@@ -13,15 +13,15 @@ import (
 )
 
 const (
-	// certificateNotice is how long before its end a certificate is worth a warning.
+	// certificateNotice is how long before a certificate expires there is a warning.
 	certificateNotice = 14 * 24 * time.Hour
-	// clockNotice is the difference of two clocks that is.
+	// clockNotice is the difference of two clocks from which there is a warning.
 	clockNotice = time.Minute
-	// devCertificate is the name in the certificate that a server makes for itself.
+	// devCertificate is the name in a development certificate that a server makes.
 	devCertificate = "Skein development certificate"
 )
 
-// checkTLS looks at the certificate.
+// checkTLS checks the certificate.
 func (d *diagnosis) checkTLS(ctx context.Context) {
 	d.begin(CheckTLS)
 	c := Check{Name: CheckTLS, Verdict: OK}
@@ -46,7 +46,7 @@ func (d *diagnosis) checkTLS(ctx context.Context) {
 		return
 	}
 	defer raw.Close()
-	conn := tls.Client(raw, &tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS12, ServerName: d.url.Hostname()}) // it is verified below
+	conn := tls.Client(raw, &tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS12, ServerName: d.url.Hostname()}) // verified below
 	if err := conn.HandshakeContext(ctx); err != nil {
 		c.Verdict, c.Found = Failed, "the handshake failed: "+plainly(err)
 		var rh tls.RecordHeaderError
@@ -63,7 +63,7 @@ func (d *diagnosis) checkTLS(ctx context.Context) {
 	d.verify(&c, conn.ConnectionState())
 }
 
-// verify checks a certificate as a client will.
+// verify verifies a certificate as a client will.
 func (d *diagnosis) verify(c *Check, st tls.ConnectionState) {
 	leaf := st.PeerCertificates[0]
 	until := leaf.NotAfter.Format(time.DateOnly)

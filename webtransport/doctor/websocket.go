@@ -11,7 +11,7 @@ import (
 	"skein.dev/skein/webtransport/wire"
 )
 
-// recorder keeps the answer to an upgrade, which the library hides.
+// recorder keeps the response to an upgrade, which the library hides.
 type recorder struct {
 	http.RoundTripper
 	status int
@@ -61,7 +61,7 @@ func (d *diagnosis) tryWebSocket(ctx context.Context, door wire.Door) {
 	}
 }
 
-// noUpgrade says why there is no WebSocket.
+// noUpgrade explains why there is no WebSocket.
 func noUpgrade(rec *recorder, err error) Check {
 	c := Check{Name: CheckWebSocket, Verdict: Failed}
 	switch {

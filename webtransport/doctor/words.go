@@ -22,7 +22,7 @@ func silent(err error) bool {
 	return errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) || errors.As(err, &ne) && ne.Timeout()
 }
 
-// plainly tells an error of the network in few words.
+// plainly describes an error of the network in few words.
 func plainly(err error) string {
 	switch {
 	case silent(err):
@@ -37,11 +37,11 @@ func plainly(err error) string {
 	return err.Error()
 }
 
-// root is the innermost error of a chain.
+// root returns the innermost error of a chain.
 func root(err error) error {
 	for {
 		next := errors.Unwrap(err)
-		if next == nil || next == net.ErrClosed { // quic-go puts that under its own
+		if next == nil || next == net.ErrClosed { // quic-go wraps that in its own errors
 			return err
 		}
 		err = next
@@ -50,7 +50,7 @@ func root(err error) error {
 
 func inMS(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
 
-// inWords writes milliseconds for a person.
+// inWords formats milliseconds for people.
 func inWords(ms float64) string {
 	switch {
 	case ms < 10:
