@@ -14,6 +14,7 @@ import (
 
 	"skein.dev/skein/e2e/kit"
 	"skein.dev/skein/server/noun"
+	"skein.dev/skein/server/session"
 	"skein.dev/skein/webtransport"
 	"skein.dev/skein/webtransport/wire"
 )
@@ -270,8 +271,7 @@ func TestPipelinedInputsKeepTheirOrder(t *testing.T) {
 	t.Parallel()
 	const inputs = 200
 	overBoth(t, func(t *testing.T, tr wire.Transport) {
-		n := start(t)
-		n.patience = patience // a busy machine's agent reads, too
+		n := start(t, func(o *Options) { o.inputPatience = patience }) // a busy machine's agent reads, too
 		for _, how := range []string{"control lane", "agent lane"} {
 			t.Run(how, func(t *testing.T) {
 				a := n.spawn(t, wire.SpawnParams{Type: "shell", Argv: []string{"cat"}})
@@ -480,7 +480,7 @@ func TestAClientThatReadsNothingIsClosed(t *testing.T) {
 		if err := context.Cause(peers["stalled"].Context()); !errors.As(err, &ce) || wire.CloseCode(ce.Code) != wire.CloseSlowConsumer || !ce.Remote {
 			t.Errorf("it ended with %v", err)
 		}
-		if took := time.Since(begin); took < writeTimeout || took > writeTimeout+10*time.Second {
+		if took := time.Since(begin); took < session.WriteTimeout || took > session.WriteTimeout+10*time.Second {
 			t.Errorf("after %s", took)
 		}
 		peers["reading"].ping(t)

@@ -15,6 +15,7 @@ import (
 	"github.com/quic-go/quic-go/http3"
 
 	"skein.dev/skein/e2e/kit"
+	"skein.dev/skein/server/exchange"
 	"skein.dev/skein/server/noun"
 	"skein.dev/skein/webtransport/wire"
 )
@@ -78,7 +79,7 @@ func endsHTTP1(t *testing.T, addr, head string) {
 	defer conn.Close()
 	conn.SetDeadline(time.Now().Add(patience))
 	io.WriteString(conn, head)
-	if answer, err := io.ReadAll(conn); isTimeout(err) {
+	if answer, err := io.ReadAll(conn); exchange.IsTimeout(err) {
 		t.Errorf("the server still waits; it said %.80q", answer)
 	}
 }
@@ -149,10 +150,10 @@ func (d *deadlines) SetReadDeadline(t time.Time) error {
 
 func TestABodyGetsTimeAsItsBytesCome(t *testing.T) {
 	w := &deadlines{ResponseRecorder: httptest.NewRecorder()}
-	timedBodies(time.Minute, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-		io.ReadFull(r.Body, make([]byte, 3*slowestBody))
+	exchange.TimedBodies(time.Minute, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		io.ReadFull(r.Body, make([]byte, 3*exchange.SlowestBody))
 		io.ReadAll(r.Body)
-	})).ServeHTTP(w, httptest.NewRequest("POST", "/", strings.NewReader(strings.Repeat("x", 4*slowestBody))))
+	})).ServeHTTP(w, httptest.NewRequest("POST", "/", strings.NewReader(strings.Repeat("x", 4*exchange.SlowestBody))))
 	if len(w.set) < 3 {
 		t.Fatalf("%d deadlines", len(w.set))
 	}

@@ -22,6 +22,8 @@ import (
 	"time"
 
 	"skein.dev/skein/e2e/kit"
+	"skein.dev/skein/server/exchange"
+	"skein.dev/skein/server/session"
 	"skein.dev/skein/webtransport/client"
 	"skein.dev/skein/webtransport/wire"
 )
@@ -242,17 +244,17 @@ func TestTooManyTransfersWait(t *testing.T) {
 	n := start(t)
 	p := n.join(t, wire.WebSocket)
 	var all []*stream
-	for i := range maxTransfers + 1 {
+	for i := range session.MaxTransfers + 1 {
 		a := p.createArtifact(t, fmt.Sprint(i), wire.ArtifactCreateParams{Name: "f", Size: 1})
 		s := p.bulk(t, wire.BulkPut, a.ID, 0)
-		if i < maxTransfers {
+		if i < session.MaxTransfers {
 			s.line(t)
 		}
 		all = append(all, s)
 	}
-	last := all[maxTransfers]
+	last := all[session.MaxTransfers]
 	last.SetReadDeadline(time.Now().Add(100 * time.Millisecond))
-	if _, err := last.Read(make([]byte, 1)); !isTimeout(err) {
+	if _, err := last.Read(make([]byte, 1)); !exchange.IsTimeout(err) {
 		t.Fatalf("one more than may be is served: %v", err)
 	}
 	p.ping(t)
@@ -276,12 +278,12 @@ func TestDownloadsDontKeepUploadsWaiting(t *testing.T) {
 		}
 		up.Close()
 		up.line(t)
-		for range maxTransfers {
+		for range session.MaxTransfers {
 			p.bulk(t, wire.BulkGet, a.ID, 0).line(t)
 		}
 		waiting := p.bulk(t, wire.BulkGet, a.ID, 0)
 		waiting.SetReadDeadline(time.Now().Add(100 * time.Millisecond))
-		if _, err := waiting.Read(make([]byte, 1)); !isTimeout(err) {
+		if _, err := waiting.Read(make([]byte, 1)); !exchange.IsTimeout(err) {
 			t.Fatalf("one more than may be is served: %v", err)
 		}
 		b := p.createArtifact(t, "2", wire.ArtifactCreateParams{Name: "small", Size: 1})

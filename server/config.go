@@ -18,6 +18,7 @@ import (
 
 	"skein.dev/skein/server/runner"
 	"skein.dev/skein/server/runner/scripted"
+	"skein.dev/skein/server/session"
 	"skein.dev/skein/webtransport/wire"
 )
 
@@ -25,7 +26,7 @@ import (
 type Config struct {
 	Types     []wire.AgentType
 	MaxAgents int // alive at once; 0: no limit
-	Lanes     LaneLimits
+	Lanes     session.Limits
 }
 
 // fileConfig is skein.yaml as it is written.
@@ -199,12 +200,12 @@ func parseConfig(path string, b []byte) (conf Config, err error) {
 		return conf, fail(c.topLine("max_agents"), "max_agents", "must be 0 (no limit) or more")
 	}
 	for name, v := range raw.Lanes {
-		if err := conf.Lanes.setRate(name, v); err != nil {
+		if err := conf.Lanes.SetRate(name, v); err != nil {
 			return conf, fail(c.topLine("lanes"), "lanes."+name, "%s", err)
 		}
 	}
 	for class, n := range raw.Writers {
-		if err := conf.Lanes.setWriters(class, n); err != nil {
+		if err := conf.Lanes.SetWriters(class, n); err != nil {
 			return conf, fail(c.topLine("writers"), "writers."+class, "%s", err)
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"skein.dev/skein/server/session"
 	"skein.dev/skein/webtransport"
 	"skein.dev/skein/webtransport/wire"
 )
@@ -134,7 +135,7 @@ func TestLanesThatTheClientDoesNotEnd(t *testing.T) {
 		n := start(t)
 		p := n.join(t, tr)
 		var all []*stream
-		for range maxEnded + 2 {
+		for range session.MaxEnded + 2 {
 			s := open(t, p, `{"lane":"agent","agent":"none"}`)
 			s.hears(t)
 			all = append(all, s)
@@ -161,12 +162,12 @@ func TestWhatComesBehindAnEndIsBounded(t *testing.T) {
 			t.Fatalf("the first MiB: %v", err)
 		}
 		sent, err := len(chunk), error(nil)
-		for err == nil && sent < 4*maxAfterEnd {
+		for err == nil && sent < 4*session.MaxAfterEnd {
 			_, err = s.Write(chunk)
 			sent += len(chunk)
 		}
-		if se := (*webtransport.StreamError)(nil); !errors.As(err, &se) || !se.Remote || sent <= maxAfterEnd {
-			t.Errorf("after %d bytes: %v, want STOP_SENDING after more than %d", sent, err, maxAfterEnd)
+		if se := (*webtransport.StreamError)(nil); !errors.As(err, &se) || !se.Remote || sent <= session.MaxAfterEnd {
+			t.Errorf("after %d bytes: %v, want STOP_SENDING after more than %d", sent, err, session.MaxAfterEnd)
 		}
 		p.ping(t)
 	})

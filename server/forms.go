@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"skein.dev/skein/server/api"
+	"skein.dev/skein/server/exchange"
 	"skein.dev/skein/ui/login"
 	"skein.dev/skein/ui/words"
 	"skein.dev/skein/webtransport/wire"
@@ -81,7 +82,7 @@ func (s *Server) refuseForm(w http.ResponseWriter, r *http.Request, err error) {
 		s.log.Error("a form could not be carried out", "path", r.URL.Path, "err", err)
 	}
 	if !asksForPage(r) {
-		writeJSON(w, status, map[string]*wire.Error{"error": e})
+		exchange.WriteJSON(w, status, map[string]*wire.Error{"error": e})
 		return
 	}
 	v := login.RefusedView{Status: status, Title: "This was not done", Detail: words.Sentence(e.Message), Nonce: nonce(w)}
@@ -99,3 +100,14 @@ var formStatus = map[wire.ErrorCode]int{
 
 // asksForPage tells a browser from a program.
 func asksForPage(r *http.Request) bool { return strings.Contains(r.Header.Get("Accept"), "text/html") }
+
+// withForm reads a request's form. What did not come whole is never taken for an empty one.
+func (s *Server) withForm(next http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if err := r.ParseForm(); err != nil {
+			s.refuseForm(w, r, exchange.BodyError(err))
+			return
+		}
+		next(w, r)
+	}
+}

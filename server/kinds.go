@@ -14,16 +14,17 @@ import (
 // kinds are the kinds of agents that a server runs. A new one is a folder of server/runner, and a line here.
 var kinds = map[wire.Kind]struct {
 	runner.Capabilities
-	of func(*Server) runner.Kind
+	of func(*process.Kind) runner.Kind
 }{
-	wire.KindExec:     {process.Capabilities, func(s *Server) runner.Kind { return s.procs }},
-	wire.KindScripted: {scripted.Capabilities, func(*Server) runner.Kind { return &scripted.Kind{} }},
+	wire.KindExec:     {process.Capabilities, func(p *process.Kind) runner.Kind { return p }},
+	wire.KindScripted: {scripted.Capabilities, func(*process.Kind) runner.Kind { return &scripted.Kind{} }},
 }
 
-func (s *Server) kinds() map[wire.Kind]runner.Kind {
+// allKinds gives a kind of each, of which exec is procs.
+func allKinds(procs *process.Kind) map[wire.Kind]runner.Kind {
 	all := map[wire.Kind]runner.Kind{}
 	for name, k := range kinds {
-		all[name] = k.of(s)
+		all[name] = k.of(procs)
 	}
 	return all
 }

@@ -2,18 +2,14 @@ package server
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
-	"log/slog"
 	"net/http"
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"skein.dev/skein/e2e/kit"
 	"skein.dev/skein/server/noun"
-	"skein.dev/skein/webtransport"
 	"skein.dev/skein/webtransport/client"
 	"skein.dev/skein/webtransport/wire"
 )
@@ -296,31 +292,5 @@ func TestRecordsThatWouldNotFitAreRefused(t *testing.T) {
 	isError(t, tasks.answerTo(t, "4"), wire.CodeTooLarge, "argv")
 	if agents, all := n.plane.List(wire.Filter{}).Total, n.plane.Tasks.List(wire.TaskFilter{}).Total; agents+all != 0 {
 		t.Errorf("%d agents and %d tasks are there, want none", agents, all)
-	}
-}
-
-// tally counts what is written to a stream.
-type tally struct {
-	webtransport.Stream
-	bytes int
-}
-
-func (w *tally) SetWriteDeadline(time.Time) error { return nil }
-
-func (w *tally) Write(b []byte) (int, error) {
-	w.bytes += len(b)
-	return len(b), nil
-}
-
-// What is too long all the same is not sent: the client could read nothing behind it.
-func TestAMessagePastTheLimitIsNotSent(t *testing.T) {
-	t.Parallel()
-	out := new(tally)
-	l := &lane{c: &conn{log: slog.New(slog.DiscardHandler)}, str: out}
-	if err := l.send(strings.Repeat("x", wire.MaxMessage)); !errors.Is(err, wire.ErrLineTooLong) || out.bytes > 0 {
-		t.Errorf("%d bytes were written, %v", out.bytes, err)
-	}
-	if err := l.send("x"); err != nil || out.bytes != len("\"x\"\n") {
-		t.Errorf("%d bytes were written, %v", out.bytes, err)
 	}
 }

@@ -18,6 +18,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"skein.dev/skein/server/exchange"
 	"skein.dev/skein/webtransport"
 	"skein.dev/skein/webtransport/wire"
 )
@@ -229,9 +230,9 @@ func (s *Server) serve(l *listeners, parts *sync.WaitGroup, fail func(error)) {
 		key := sha256.Sum256([]byte("QUIC stateless reset of " + s.dir.Instance))
 		l.quic = webtransport.NewQUICServer(webtransport.QUICConfig{
 			ResetKey: &key, TLS: s.tickets.Configure(s.tls()), Handler: s.timed(routes), Protocols: []string{wire.Version}, MaxStreams: wire.MaxStreams,
-			CheckOrigin: s.allowedOrigin, Mask: s.o.Mask, Logger: quiet(s.log),
+			CheckOrigin: origins{s}.Allowed, Mask: s.o.Mask, Logger: quiet(s.log),
 		})
-		s.quic = l.quic
+		s.sessions.UseQUIC(l.quic)
 		s.met.CountMasking(l.quic)
 		for _, ln := range l.tls {
 			run(func() error { return srv.ServeTLS(ln, "", "") })
@@ -264,7 +265,7 @@ func (s *Server) quicPort() int {
 }
 
 func (s *Server) timed(h http.Handler) http.Handler {
-	return timedBodies(cmp.Or(s.o.BodyTimeout, DefaultBodyTimeout), h)
+	return exchange.TimedBodies(cmp.Or(s.o.BodyTimeout, exchange.DefaultBodyTimeout), h)
 }
 
 func (s *Server) httpServer(h http.Handler) *http.Server {

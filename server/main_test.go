@@ -424,8 +424,9 @@ func inBubble(t *testing.T, f func(t *testing.T, s *Server, join func(...func(*w
 		}
 		var serving sync.WaitGroup
 		hubs, stop := context.WithCancel(t.Context())
-		serving.Go(func() { s.hub.run(hubs) })
+		serving.Go(func() { s.sessions.Run(hubs) })
 		defer func() {
+			s.sessions.Close()
 			stop()
 			serving.Wait()
 			s.Close()
@@ -433,7 +434,7 @@ func inBubble(t *testing.T, f func(t *testing.T, s *Server, join func(...func(*w
 		}()
 		f(t, s, func(change ...func(*wire.Hello)) *peer {
 			client, server := webtransport.Pipe()
-			serving.Go(func() { s.serveSession(server) })
+			s.sessions.Serve(server)
 			return enter(t, client, s.auth.Ticket(api.Principal{ID: "token", Name: "cli"}), change...)
 		})
 	})

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"skein.dev/skein/server/session"
 	"skein.dev/skein/webtransport/wire"
 )
 
@@ -233,7 +234,7 @@ func TestMemoryWatches(t *testing.T) {
 			return string(m.ID) == `"p"`
 		})
 		isError(t, reader.ask(t, "3", wire.MethodMemoryUnwatch, wire.MemoryUnwatchParams{Watch: 999}), wire.CodeNotFound, "watch")
-		for i := range maxWatches {
+		for i := range session.MaxWatches {
 			result[wire.MemoryWatchResult](t, reader.ask(t, fmt.Sprint(100+i), wire.MethodMemoryWatch, wire.MemoryWatchParams{Namespace: fmt.Sprint("n", i)}))
 		}
 		isError(t, reader.ask(t, "4", wire.MethodMemoryWatch, wire.MemoryWatchParams{Namespace: "n"}), wire.CodeExhausted, "")

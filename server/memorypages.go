@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"skein.dev/skein/server/exchange"
 	"skein.dev/skein/server/noun"
 	"skein.dev/skein/ui/login"
 	"skein.dev/skein/ui/memory"
@@ -217,8 +218,8 @@ func (s *Server) postMemory(w http.ResponseWriter, r *http.Request) {
 
 // memoryForm reads a form of memory.
 func memoryForm(r *http.Request) (memory.EntryForm, error) {
-	if err := r.ParseForm(); isTimeout(err) {
-		return memory.EntryForm{}, bodyError(err)
+	if err := r.ParseForm(); exchange.IsTimeout(err) {
+		return memory.EntryForm{}, exchange.BodyError(err)
 	} else if err != nil {
 		return memory.EntryForm{}, wire.Errorf(wire.CodeTooLarge, "the form could not be read: a value has at most %d bytes", wire.MaxMemoryValue).WithField("value")
 	}

@@ -141,10 +141,6 @@ func TestNetworkTellsOfRatesAndGates(t *testing.T) {
 	if l := traffic(t, p.network(t), wire.LaneMemory); l.Rate != 20_000 || l.WaitedInMS < 100 || l.WaitedOutMS != 0 {
 		t.Errorf("the lane counts %+v", l)
 	}
-	n.each(func(c *conn) { c.use(wire.LaneBulk).gate <- struct{}{} })
-	if l := traffic(t, p.network(t), wire.LaneBulk); l.Writers != 1 || l.MaxWriters != 3 || l.Class != "low" {
-		t.Errorf("with one writer: %+v", l)
-	}
 }
 
 func TestNetworkPageWithoutScript(t *testing.T) {

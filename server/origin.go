@@ -8,12 +8,16 @@ import (
 	"strconv"
 	"strings"
 
+	"skein.dev/skein/server/exchange"
 	"skein.dev/skein/webtransport/wire"
 )
 
-// allowedOrigin checks the Origin header on the doors. Programs send none: for them the ticket decides.
-func (s *Server) allowedOrigin(r *http.Request) bool {
-	return s.mayOpen(r.Header.Get("Origin"), r.Host, r.TLS != nil)
+// origins says which pages may open sessions.
+type origins struct{ s *Server }
+
+// Allowed checks the Origin header of a request for a session. Programs send none: for them the ticket decides.
+func (o origins) Allowed(r *http.Request) bool {
+	return o.s.mayOpen(r.Header.Get("Origin"), r.Host, r.TLS != nil)
 }
 
 // mayOpen reports whether a page of an origin may open sessions at host[:port], one of the server's names. Those are the
@@ -73,11 +77,11 @@ func (s *Server) fromPages(next http.Handler) http.Handler {
 			h.Set("Access-Control-Allow-Headers", "Authorization, Content-Type")
 			h.Set("Access-Control-Max-Age", "600")
 			w.WriteHeader(http.StatusNoContent)
-		case !s.allowedOrigin(r):
-			s.log.Warn("a page of an origin that is not allowed asked for a session", "origin", cut(origin, 200), "host", r.Host)
-			writeJSON(w, http.StatusForbidden, map[string]*wire.Error{"error": wire.Errorf(wire.CodeOrigin,
+		case !origins{s}.Allowed(r):
+			s.log.Warn("a page of an origin that is not allowed asked for a session", "origin", wire.Cut(origin, 200), "host", r.Host)
+			exchange.WriteJSON(w, http.StatusForbidden, map[string]*wire.Error{"error": wire.Errorf(wire.CodeOrigin,
 				"pages of %s may not open sessions here (the server was asked as %s): allow them with --allow-origin %s, or have the proxy pass the header Host on",
-				cut(origin, 200), cut(r.Host, 80), cut(origin, 200))})
+				wire.Cut(origin, 200), wire.Cut(r.Host, 80), wire.Cut(origin, 200))})
 		default:
 			next.ServeHTTP(w, r)
 		}

@@ -176,7 +176,7 @@ func TestInputsGoOnWithoutTheirAnswers(t *testing.T) {
 	me := clientID()
 	join := func() *peer {
 		client, server := webtransport.Pipe()
-		n.startSession(server)
+		n.sessions.Serve(server)
 		return enter(t, client, n.auth.Ticket(api.Principal{ID: "token", Name: "cli"}), as(me))
 	}
 	crowd := wire.SpawnParams{Type: "scripted", Script: "read", Count: 200} // so that a list is long

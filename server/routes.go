@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"crypto/rand"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -14,6 +13,8 @@ import (
 	"github.com/a-h/templ"
 
 	"skein.dev/skein/server/auth"
+	"skein.dev/skein/server/exchange"
+	"skein.dev/skein/server/rpc"
 	"skein.dev/skein/static"
 	"skein.dev/skein/ui"
 	"skein.dev/skein/ui/agent"
@@ -53,7 +54,7 @@ func (s *Server) routes() http.Handler {
 	in.HandleFunc("GET /network", s.networkPage)
 	in.HandleFunc("GET /stories", func(w http.ResponseWriter, r *http.Request) { s.page(w, r, http.StatusOK, ui.Stories(static.URL)) })
 	in.HandleFunc("POST /connect", s.connect)
-	in.HandleFunc("POST "+wire.RPCPath, s.rpc)
+	in.Handle("POST "+wire.RPCPath, &rpc.Endpoint{API: s.api, Auth: s.auth, Metrics: s.met, Server: s.sessions, Renderer: s.fragments, Logger: s.log})
 	in.HandleFunc("POST /login/token", s.loginToken)
 	in.HandleFunc("POST /logout", s.logout)
 	in.HandleFunc("GET /static/", asset)
@@ -69,12 +70,12 @@ func (s *Server) routes() http.Handler {
 		s.refuse(w, r, http.StatusForbidden, "The request came from another site's page.")
 	}))
 	doors := http.NewServeMux() // their Origin is checked, against another list
-	doors.HandleFunc("GET /ws", s.ws)
-	doors.HandleFunc("CONNECT "+wire.WebTransportPath, s.wt)
+	doors.HandleFunc("GET /ws", s.sessions.ServeWebSocket)
+	doors.HandleFunc("CONNECT "+wire.WebTransportPath, s.sessions.ServeWebTransport)
 	doors.Handle("POST /connect", s.fromPages(csrf.Handler(open))) // its tickets are not compressed
 	doors.Handle("OPTIONS /connect", s.fromPages(nil))
 	doors.Handle("/", compressed(csrf.Handler(open)))
-	return s.below(notEarly(s.headers(s.known(doors))))
+	return s.below(exchange.NotEarly(s.headers(s.known(doors))))
 }
 
 // headers are the same for every answer. A page runs the server's own scripts and styles only, and talks to its doors.
@@ -106,7 +107,7 @@ func csp(nonce string) string {
 func (s *Server) known(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !s.allowedHost(r.Host) {
-			http.Error(w, "this server does not answer to the name "+cut(r.Host, 80)+"; see --allow-host", http.StatusMisdirectedRequest)
+			http.Error(w, "this server does not answer to the name "+wire.Cut(r.Host, 80)+"; see --allow-host", http.StatusMisdirectedRequest)
 			return
 		}
 		next.ServeHTTP(w, r)
@@ -140,11 +141,11 @@ func (s *Server) refuse(w http.ResponseWriter, r *http.Request, status int, deta
 		w.Header().Set("WWW-Authenticate", `Bearer realm="skein"`)
 		detail = "not signed in: send the token of the data folder as a bearer token, or run `skein login` and open the URL it prints"
 	}
-	writeJSON(w, status, map[string]*wire.Error{"error": wire.Errorf(code, "%s", detail)})
+	exchange.WriteJSON(w, status, map[string]*wire.Error{"error": wire.Errorf(code, "%s", detail)})
 }
 
 func (s *Server) noPage(w http.ResponseWriter, r *http.Request) {
-	s.refuse(w, r, http.StatusNotFound, "There is no page at "+cut(r.URL.Path, 80)+".")
+	s.refuse(w, r, http.StatusNotFound, "There is no page at "+wire.Cut(r.URL.Path, 80)+".")
 }
 
 // nonce makes a content security policy for a page that stands alone.
@@ -152,13 +153,6 @@ func nonce(w http.ResponseWriter) string {
 	n := rand.Text()
 	w.Header().Set("Content-Security-Policy", csp(n))
 	return n
-}
-
-func writeJSON(w http.ResponseWriter, status int, v any) {
-	w.Header().Set("Content-Type", "application/json")
-	w.Header().Set("Cache-Control", "no-store")
-	w.WriteHeader(status)
-	json.NewEncoder(w).Encode(v)
 }
 
 func (s *Server) page(w http.ResponseWriter, r *http.Request, status int, c templ.Component) {
@@ -181,7 +175,7 @@ func (s *Server) readyz(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), readyTimeout)
 	defer cancel()
 	switch err := s.store.Healthy(ctx); {
-	case s.draining.Load():
+	case s.sessions.Draining():
 		http.Error(w, "stopping", http.StatusServiceUnavailable)
 	case errors.Is(err, &wire.Error{Code: wire.CodeUnavailable}): // it says itself why, such as a full disk
 		http.Error(w, wire.AsError(err).Message, http.StatusServiceUnavailable)
@@ -206,7 +200,7 @@ func (s *Server) agentPage(w http.ResponseWriter, r *http.Request) {
 	f, at, err := s.plane.Follow(r.Context(), wire.Header{Lane: wire.LaneAgent, Agent: id, Tail: agent.MaxEvents})
 	if err != nil {
 		if e := wire.AsError(err); e.Code == wire.CodeNotFound {
-			s.refuse(w, r, http.StatusNotFound, "There is no agent "+cut(string(id), 40)+". It may have been forgotten: the oldest exited agents are.")
+			s.refuse(w, r, http.StatusNotFound, "There is no agent "+wire.Cut(string(id), 40)+". It may have been forgotten: the oldest exited agents are.")
 			return
 		}
 		s.log.Error("an agent's page failed", "agent", id, "err", err)
@@ -275,7 +269,7 @@ func localPath(p string) string {
 }
 
 func (s *Server) login(w http.ResponseWriter, r *http.Request) {
-	value, err := s.auth.Login(r.Context(), r.FormValue("token"), cut(r.UserAgent(), 200))
+	value, err := s.auth.Login(r.Context(), r.FormValue("token"), wire.Cut(r.UserAgent(), 200))
 	switch {
 	case err != nil:
 		s.log.Error("a login could not be stored", "err", err)
@@ -295,7 +289,7 @@ func (s *Server) loginToken(w http.ResponseWriter, r *http.Request) {
 		s.refuse(w, r, http.StatusForbidden, "Login links are made by `skein login`.")
 		return
 	}
-	writeJSON(w, http.StatusOK, map[string]any{"url": s.loginURL(), "expires_ms": auth.OneTimeLifetime.Milliseconds()})
+	exchange.WriteJSON(w, http.StatusOK, map[string]any{"url": s.loginURL(), "expires_ms": auth.OneTimeLifetime.Milliseconds()})
 }
 
 func (s *Server) logout(w http.ResponseWriter, r *http.Request) {
@@ -309,24 +303,16 @@ func (s *Server) logout(w http.ResponseWriter, r *http.Request) {
 		s.refuse(w, r, http.StatusInternalServerError, "The login could not be revoked; the server's log says why.")
 		return
 	}
-	s.each(func(c *conn) {
-		select {
-		case <-c.welcomed:
-			if c.who.ID == who.ID {
-				go c.close(wire.CloseLoggedOut, "signed out")
-			}
-		default:
-		}
-	})
+	s.sessions.SignOut(who)
 	http.SetCookie(w, auth.Cookie("", frame.At(r.Context(), "/"), encrypted(r)))
 	redirect(w, r, "/login?out")
 }
 
 // connect answers with the document that names the doors, as the client that asked can reach them.
 func (s *Server) connect(w http.ResponseWriter, r *http.Request) {
-	if s.draining.Load() {
+	if s.sessions.Draining() {
 		w.Header().Set("Retry-After", "1")
-		writeJSON(w, http.StatusServiceUnavailable, map[string]*wire.Error{"error": wire.Errorf(wire.CodeUnavailable, "the server stops")})
+		exchange.WriteJSON(w, http.StatusServiceUnavailable, map[string]*wire.Error{"error": wire.Errorf(wire.CodeUnavailable, "the server stops")})
 		return
 	}
 	who, _ := s.auth.Request(r)
@@ -342,7 +328,7 @@ func (s *Server) connect(w http.ResponseWriter, r *http.Request) {
 	}
 	d := door(wire.WebSocket, s.base+"/ws") // a proxy may have taken TLS off: the page's own scheme decides
 	d.Protocols = webtransport.Subprotocols(wire.Version)
-	writeJSON(w, http.StatusOK, doc)
+	exchange.WriteJSON(w, http.StatusOK, doc)
 }
 
 // quicDoor is the WebTransport door as whoever sent r reaches it; "": there is none. No proxy of HTTP passes UDP on: where r
@@ -380,28 +366,4 @@ func hostname(hostport string) string {
 		return hostport[:i]
 	}
 	return hostport
-}
-
-// ws is the WebSocket door.
-func (s *Server) ws(w http.ResponseWriter, r *http.Request) {
-	sess, err := webtransport.AcceptWebSocket(w, r, webtransport.WebSocketConfig{Protocols: []string{wire.Version}, CheckOrigin: s.allowedOrigin})
-	if err != nil {
-		s.log.Debug("a WebSocket was refused", "err", err, "origin", r.Header.Get("Origin"))
-		return
-	}
-	s.startSession(sess)
-}
-
-// wt is the WebTransport door.
-func (s *Server) wt(w http.ResponseWriter, r *http.Request) {
-	if !s.allowedOrigin(r) {
-		http.Error(w, "this origin may not open a session", http.StatusForbidden)
-		return
-	}
-	sess, err := s.quic.Upgrade(w, r)
-	if err != nil {
-		s.log.Debug("a WebTransport session was refused", "err", err, "origin", r.Header.Get("Origin"))
-		return
-	}
-	s.startSession(sess)
 }

@@ -17,7 +17,6 @@ import (
 	"net/http"
 	"os"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"skein.dev/skein/server/api"
@@ -28,7 +27,9 @@ import (
 	"skein.dev/skein/server/fleet"
 	"skein.dev/skein/server/jet"
 	"skein.dev/skein/server/runner/process"
+	"skein.dev/skein/server/session"
 	"skein.dev/skein/server/telemetry"
+	"skein.dev/skein/server/web"
 	"skein.dev/skein/webtransport"
 	"skein.dev/skein/webtransport/wire"
 )
@@ -66,10 +67,15 @@ type Options struct {
 	OwnerLease time.Duration
 	// RaceDelay is how long clients wait for WebTransport before WebSocket joins the race. 0: wire.RaceDelay.
 	RaceDelay time.Duration
-	// BodyTimeout is how long the body of an HTTP request may take, beside a second for every 2 KiB. 0: DefaultBodyTimeout.
+	// BodyTimeout is how long the body of an HTTP request may take, beside a second for every 2 KiB. 0: 15 s.
 	BodyTimeout time.Duration
 	// DevCertLifetime shortens the development certificate's life, for tests. 0: 13 days.
 	DevCertLifetime time.Duration
+	// Of tests; zero: the sessions' own.
+	share         int64
+	inputPatience time.Duration
+	freeMemory    func()
+
 	// Ready is called once, when everything listens.
 	Ready func(Addresses)
 }
@@ -85,40 +91,29 @@ type Addresses struct {
 // Server is one node.
 type Server struct {
 	// static after New
-	o       Options
-	log     *slog.Logger
-	dir     *datadir.Dir
-	config  Config
-	base    string // the path before every path, such as /skein; mostly ""
-	certs   *cert.Keeper
-	store   *jet.Store
-	node    string
-	procs   *process.Kind
-	plane   *control.Plane
-	auth    *auth.Authenticator
-	tickets *cert.Tickets
-	api     *api.API
-	limits  LaneLimits
-	met     *telemetry.Metrics
-	hosts   map[string]bool
-	hub     *hub // of the fleet
-	taskHub *hub
-
-	fragments fragments
+	o         Options
+	log       *slog.Logger
+	dir       *datadir.Dir
+	config    Config
+	base      string // the path before every path, such as /skein; mostly ""
+	certs     *cert.Keeper
+	store     *jet.Store
+	node      string
+	procs     *process.Kind
+	plane     *control.Plane
+	auth      *auth.Authenticator
+	tickets   *cert.Tickets // of TLS
+	api       *api.API
+	limits    session.Limits
+	met       *telemetry.Metrics
+	hosts     map[string]bool
+	sessions  *session.Endpoint
+	fragments *web.Fragments
 
 	addrs    Addresses
 	httpPort int
 	localTLS bool // --listen is of this machine alone
 	tlsPort  int
-	quic     *webtransport.QUICServer
-	draining atomic.Bool
-	reclaim  reclaimer
-	patience time.Duration // inputPatience, but for tests
-	share    int64         // of what a session holds of what was not read: sessionShare, but for tests
-
-	mu    sync.Mutex
-	conns map[*conn]struct{}
-	live  sync.WaitGroup // sessions
 }
 
 // New opens the data folder and everything in it. Run serves; without Run, Close releases it.
@@ -129,14 +124,14 @@ func New(ctx context.Context, o Options) (_ *Server, err error) {
 	if o.Version == "" {
 		o.Version = "dev"
 	}
-	s := &Server{o: o, log: o.Logger, share: sessionShare, patience: inputPatience, conns: map[*conn]struct{}{}}
+	s := &Server{o: o, log: o.Logger}
 	if s.config, err = LoadConfig(o.ConfigFile); err != nil {
 		return nil, err
 	}
 	if s.base, err = parseBase(o.BasePath); err != nil {
 		return nil, err
 	}
-	s.limits = s.config.Lanes.over(defaultLimits)
+	s.limits = s.config.Lanes.Over(session.DefaultLimits)
 	for _, origin := range o.AllowOrigins {
 		if err = http.NewCrossOriginProtection().AddTrustedOrigin(origin); err != nil {
 			return nil, fmt.Errorf("--allow-origin %q: an origin is scheme://host[:port]: %w", origin, err)
@@ -173,8 +168,9 @@ func New(ctx context.Context, o Options) (_ *Server, err error) {
 	if err = s.api.Open(ctx, s.plane, s.store, s.log); err != nil {
 		return nil, err
 	}
-	s.hub = newHub(s.plane.Change)
-	s.taskHub = newHub(s.plane.Tasks.Change)
+	s.fragments = web.NewFragments(s.plane, s.base)
+	s.sessions = session.New(session.Config{API: s.api, Plane: s.plane, Auth: s.auth, Limits: s.limits, Metrics: s.met, Renderer: s.fragments,
+		Origins: origins{s}, Version: s.o.Version, Logger: s.log, Share: o.share, InputPatience: o.inputPatience, FreeMemory: o.freeMemory})
 	return s, nil
 }
 
@@ -213,7 +209,7 @@ func (s *Server) openPlane(ctx context.Context) (err error) {
 		Store: s.store, Types: s.config.Types, Node: wire.NodeID(s.node), Instance: s.dir.Instance, WorkDir: s.dir.File("agents"), DataDir: s.dir.Path,
 		KeepExited: s.o.KeepExited, MaxAgents: s.config.MaxAgents, Logger: s.log, Orphans: s.orphans, Leftovers: s.procs.ReapLeftovers, Spawned: s.met.Spawned,
 		StoreTimeout: s.o.StoreTimeout,
-		Kinds:        s.kinds(),
+		Kinds:        allKinds(s.procs),
 		Call:         s.api.CallAgent,
 	})
 	return err
@@ -263,9 +259,8 @@ func (s *Server) Run(ctx context.Context) error {
 		case <-ctx.Done():
 		}
 	})
-	hubCtx, stopHub := context.WithCancel(context.Background())
-	parts.Go(func() { s.hub.run(hubCtx) })
-	parts.Go(func() { s.taskHub.run(hubCtx) })
+	news, stopNews := context.WithCancel(context.Background())
+	parts.Go(func() { s.sessions.Run(news) })
 	if err := s.dir.Announce(s.local()); err != nil {
 		fail(err)
 	} else if s.o.Ready != nil {
@@ -275,7 +270,7 @@ func (s *Server) Run(ctx context.Context) error {
 
 	<-ctx.Done()
 	s.drain()
-	stopHub()
+	stopNews()
 	l.close()
 	parts.Wait()
 	if err := context.Cause(ctx); !errors.Is(err, context.Canceled) {
@@ -297,49 +292,18 @@ func (s *Server) loginURL() string {
 	return base + "/login?token=" + s.auth.OneTimeToken()
 }
 
-const (
-	drainTimeout   = 30 * time.Second
-	reconnectAfter = time.Second
-)
+const drainTimeout = 30 * time.Second
 
 // drain ends the server's work in order: clients are told, agents are stopped, sessions are closed.
 func (s *Server) drain() {
-	s.draining.Store(true)
-	var goodbyes sync.WaitGroup
-	s.each(func(c *conn) {
-		goodbyes.Go(func() { c.goodbye(wire.CloseShutdown, "the server stops", reconnectAfter) })
-	})
-	said := time.Now()
+	s.sessions.Drain()
 	ctx, cancel := context.WithTimeout(context.Background(), drainTimeout)
 	defer cancel()
 	reports := s.plane.Close(ctx)
 	if len(reports) > 0 {
 		s.log.Info("stopped every agent", "agents", len(reports))
 	}
-	goodbyes.Wait()
-	var closing sync.WaitGroup
-	s.each(func(c *conn) {
-		closing.Go(func() {
-			if time.Since(said) < lingerTime {
-				c.linger()
-			}
-			c.sess.Close(uint32(wire.CloseShutdown), "the server stops")
-		})
-	})
-	closing.Wait()
-	s.live.Wait()
-}
-
-func (s *Server) each(f func(*conn)) {
-	s.mu.Lock()
-	conns := make([]*conn, 0, len(s.conns))
-	for c := range s.conns {
-		conns = append(conns, c)
-	}
-	s.mu.Unlock()
-	for _, c := range conns {
-		f(c)
-	}
+	s.sessions.Close()
 }
 
 // Close releases what New opened. It may be called more than once.

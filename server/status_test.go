@@ -9,6 +9,7 @@ import (
 
 	"skein.dev/skein/e2e/kit"
 	"skein.dev/skein/server/noun"
+	"skein.dev/skein/server/session"
 	"skein.dev/skein/webtransport/wire"
 )
 
@@ -233,7 +234,7 @@ func TestStatusComesTenTimesASecondAtMost(t *testing.T) {
 func TestManyAgentsFillSeveralDatagramsAndParts(t *testing.T) {
 	t.Parallel()
 	overBoth(t, func(t *testing.T, tr wire.Transport) {
-		const agents = 2*snapshotPart + 50
+		const agents = 2*session.SnapshotPart + 50
 		n := start(t)
 		f := watch(t, n.join(t, tr, withStatus))
 		if _, err := n.plane.Spawn(t.Context(), noun.Caller{Actor: "test"}, wire.SpawnParams{Type: "scripted", Count: agents, Script: "read"}); err != nil {

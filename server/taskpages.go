@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"skein.dev/skein/server/web"
 	"skein.dev/skein/static"
 	"skein.dev/skein/ui/frame"
 	"skein.dev/skein/ui/login"
@@ -23,7 +24,7 @@ func (s *Server) frame(r *http.Request) frame.Frame {
 func (s *Server) tasksPage(w http.ResponseWriter, r *http.Request) {
 	tasks := s.plane.Tasks.List(wire.TaskFilter{}).Tasks
 	for i := range tasks {
-		s.ask(&tasks[i])
+		web.WithQuestion(s.plane, &tasks[i])
 	}
 	s.page(w, r, http.StatusOK, task.Tasks(task.TasksView{
 		Frame: s.frame(r), Tasks: tasks, Types: s.plane.Types(), Filter: task.ParseTaskFilter(r.URL.Query()),
@@ -37,20 +38,11 @@ func (s *Server) taskPage(w http.ResponseWriter, r *http.Request) {
 		s.refuseTask(w, r, id)
 		return
 	}
-	s.ask(&t)
+	web.WithQuestion(s.plane, &t)
 	below := slices.DeleteFunc(s.plane.Tasks.List(wire.TaskFilter{Root: id}).Tasks, func(b wire.Task) bool { return b.ID == id })
 	v := task.NewTaskView(s.frame(r), t, s.above(t), below, s.plane.Types())
 	v.Kept = s.kept("", id)
 	s.page(w, r, http.StatusOK, task.Task(v))
-}
-
-// ask puts what the agent at work on a task asks into the task's message, for the page.
-func (s *Server) ask(t *wire.Task) {
-	if n := len(t.Runs); n > 0 && t.State == wire.TaskInputRequired {
-		if a, err := s.plane.Get(t.Runs[n-1].Agent); err == nil {
-			t.Message = a.Question
-		}
-	}
 }
 
 // above gives a task's parents, the topmost first.
@@ -68,7 +60,7 @@ func (s *Server) above(t wire.Task) (all []wire.Task) {
 }
 
 func (s *Server) refuseTask(w http.ResponseWriter, r *http.Request, id wire.TaskID) {
-	detail := "There is no task " + cut(string(id), 40) + ". It may have been forgotten: the oldest tasks that are over are."
+	detail := "There is no task " + wire.Cut(string(id), 40) + ". It may have been forgotten: the oldest tasks that are over are."
 	if !asksForPage(r) {
 		s.refuse(w, r, http.StatusNotFound, detail)
 		return

@@ -1,14 +1,17 @@
 // Package api carries out requests: every method of the protocol that needs no session, whoever calls it and through
-// whichever door the request came. Doors (lanes, POST /rpc, datagrams) translate and call [API.Call].
+// whichever endpoint the request came. Endpoints (lanes, POST /rpc, datagrams) translate and call [API.Call].
 //
-//	door ── Asker, request ──> Call ──> the method's row ── has an effect? ──> reply cache ──> noun
+//	endpoint ── Asker, request ──> Call ──> the method's row ── has an effect? ──> reply cache ──> noun
 //
 // wire.Methods describes the methods of the protocol, and methods.go has the function for each. What applies to all
 // methods, such as the reply cache, is between the two.
 //
 // # Locks
 //
-// There is one, replies.mu, which guards the reply cache. It is never held while a request is carried out.
+//	replies.mu   guards the reply cache
+//	Order.mu     guards the places of an endpoint's requests
+//
+// None is held while a request is carried out, or while the other one is taken.
 package api
 
 import (

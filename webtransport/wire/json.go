@@ -62,3 +62,11 @@ func cutText(s string, n int) string {
 	}
 	return s[:max(n, 0)] + mark
 }
+
+// Cut gives the first n bytes of what a client sent, for a message that quotes it, with a mark when there is more.
+func Cut(s string, n int) string {
+	if len(s) > n {
+		return s[:n] + "…"
+	}
+	return s
+}

@@ -1,4 +1,4 @@
-package server
+package session
 
 import (
 	"runtime/debug"
@@ -10,13 +10,13 @@ import (
 )
 
 const (
-	// laneShare is what every agent lane may have under way of its agent's events, in bytes, however many lanes there are.
-	laneShare = 8 << 10
+	// LaneShare is what every agent lane may have under way of its agent's events, in bytes, however many lanes there are.
+	LaneShare = 8 << 10
 	// sessionShare is what the agent lanes of a session may have under way beyond that, together. A lane whose client reads
 	// takes much of it for a moment; lanes whose client does not read keep no more than it.
 	sessionShare = 8 << 20
-	// laneBatch is what one lane takes of it at the most.
-	laneBatch = wire.PageBytes / 2
+	// LaneBatch is what one lane takes of it at the most.
+	LaneBatch = wire.PageBytes / 2
 )
 
 // laneReads is how many lanes of a session read from the store at the same time.
@@ -26,7 +26,7 @@ const laneReads = 128
 type unread struct {
 	reads chan struct{} // holds a token for each lane that reads from the store
 
-	share int64        // sessionShare, but for tests
+	share int64        // what all lanes have together
 	taken atomic.Int64 // at most share
 	most  atomic.Int64 // that was ever taken
 }

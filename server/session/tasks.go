@@ -1,12 +1,11 @@
-package server
+package session
 
 import (
 	"context"
-	"errors"
-	"io"
 	"slices"
 	"sync"
 
+	"skein.dev/skein/server/noun"
 	"skein.dev/skein/server/tasks"
 	"skein.dev/skein/webtransport/wire"
 )
@@ -48,9 +47,9 @@ func (t *taskLane) replace(cancel context.CancelFunc) {
 func (t *taskLane) requests(ctx context.Context, l *lane, m *wire.Message) (any, error) {
 	switch m.Method {
 	case wire.MethodTaskWatch:
-		return call(m, t.open)
+		return noun.With(m.Params, t.open)
 	case wire.MethodTaskRender:
-		return call(m, func(v wire.TaskRenderParams) (any, error) { return l.c.s.renderTasks(ctx, v) })
+		return noun.With(m.Params, func(v wire.TaskRenderParams) (any, error) { return l.c.s.Renderer.Tasks(ctx, v) })
 	}
 	return l.c.call(ctx, wire.LaneTask, m)
 }
@@ -61,12 +60,12 @@ func (t *taskLane) open(p wire.TaskWatchParams) (any, error) {
 		return nil, err
 	}
 	s := t.l.c.s
-	res := wire.TaskWatchResult{Epoch: s.plane.Epoch()}
+	res := wire.TaskWatchResult{Epoch: s.Plane.Epoch()}
 	known := p.Epoch == "" || p.Epoch == res.Epoch
 	if !known {
 		p.After = 0
 	}
-	ch, recovered := s.plane.Tasks.Resume(p.After, p.Filter)
+	ch, recovered := s.Plane.Tasks.Resume(p.After, p.Filter)
 	res.Recovered = known && recovered
 	ctx, cancel := context.WithCancel(t.l.c.ctx)
 	t.replace(cancel)
@@ -80,18 +79,18 @@ func (t *taskLane) follow(ctx context.Context, p wire.TaskWatchParams, ch tasks.
 		if len(ch.Tasks)+len(ch.Removed) > 0 || first {
 			u := wire.TaskUpdate{Tasks: ch.Tasks, Removed: ch.Removed, Cursor: ch.Cursor, Counts: ch.Counts}
 			if !first {
-				u.HTML = s.renderChanges(ctx, p, ch.Tasks)
+				u.HTML = s.Renderer.Changes(ctx, p, ch.Tasks)
 			}
 			if t.send(ctx, u) != nil {
 				return
 			}
 		}
 		select {
-		case <-s.taskHub.changed(ch.Now):
+		case <-s.tasks.changed(ch.Now):
 		case <-ctx.Done():
 			return
 		}
-		ch = s.plane.Tasks.Changes(ch.Now, p.Filter)
+		ch = s.Plane.Tasks.Changes(ch.Now, p.Filter)
 	}
 }
 
@@ -124,50 +123,4 @@ func (t *taskLane) send(ctx context.Context, u wire.TaskUpdate) error {
 		}
 	}
 	return t.l.notify(wire.NoteTasks, u)
-}
-
-// serveResults sends an orchestration's results as they complete, and its end.
-func (c *conn) serveResults(l *lane, h wire.Header) {
-	f, err := c.s.plane.Tasks.FollowResults(h.Task, int(h.After))
-	if err != nil {
-		l.send(wire.NewError(nil, wire.AsError(err)))
-		l.end()
-		l.drain()
-		return
-	}
-	defer f.Close()
-	ctx, cancel := context.WithCancel(c.ctx)
-	defer cancel()
-	c.lanes.Go(func() { // a client that resets the lane no longer wants it
-		defer cancel()
-		defer c.ended.remove(l)
-		if err := l.serve(noRequests); err == nil {
-			<-ctx.Done()
-		}
-	})
-	for {
-		results, task, err := f.Next(ctx)
-		if errors.Is(err, io.EOF) {
-			l.notify(wire.NoteAggregate, wire.Aggregate{Task: task})
-			l.end()
-			return
-		}
-		if err != nil {
-			l.cancel(wire.StreamCanceled)
-			return
-		}
-		for _, r := range results {
-			if h.HTML {
-				r.HTML = c.s.renderResult(ctx, r)
-			}
-			if err := l.notify(wire.NoteResult, r); err != nil {
-				l.cancel(lineCode(err))
-				return
-			}
-		}
-	}
-}
-
-func noRequests(context.Context, *lane, *wire.Message) (any, error) {
-	return nil, wire.Errorf(wire.CodeMethodNotFound, "this lane takes no requests")
 }

@@ -1,4 +1,4 @@
-package server
+package session
 
 import (
 	"io"
@@ -9,16 +9,16 @@ import (
 )
 
 const (
-	// maxEnded bounds the lanes of a session that the server has ended and the client has not.
-	maxEnded = 64
-	// maxAfterEnd bounds what a client may still send on a lane after its end was written, in bytes: what was on its way
+	// MaxEnded bounds the lanes of a session that the server has ended and the client has not.
+	MaxEnded = 64
+	// MaxAfterEnd bounds what a client may still send on a lane after its end was written, in bytes: what was on its way
 	// on a long fat path, and not a file.
-	maxAfterEnd = 16 << 20
+	MaxAfterEnd = 16 << 20
 )
 
 // ended are the lanes of a session whose end the server wrote, and on which the client may still send. STOP_SENDING right
 // behind an end makes Firefox 153 drop what its page has not read, the end included. So the client is left to end its own
-// side, as Skein's clients do once they have read the end. The server asks it to only when it leaves more than maxEnded
+// side, as Skein's clients do once they have read the end. The server asks it to only when it leaves more than MaxEnded
 // lanes so: then the one that has been there the longest, which keeps the client's streams from running out.
 type ended struct {
 	mu    sync.Mutex
@@ -33,7 +33,7 @@ func (e *ended) add(l *lane) {
 		return
 	}
 	e.lanes = append(e.lanes, l)
-	if len(e.lanes) > maxEnded {
+	if len(e.lanes) > MaxEnded {
 		e.lanes[0].str.CancelRead(uint32(wire.StreamCanceled))
 		e.lanes = slices.Delete(e.lanes, 0, 1)
 	}
@@ -59,6 +59,6 @@ func (l *lane) end() {
 // drain reads over what the client still sends on a lane that has ended.
 func (l *lane) drain() {
 	defer l.c.ended.remove(l)
-	io.CopyN(io.Discard, l.r.Rest(), maxAfterEnd)
+	io.CopyN(io.Discard, l.r.Rest(), MaxAfterEnd)
 	l.str.CancelRead(uint32(wire.StreamCanceled)) // nothing, if the client ended its side
 }

@@ -1,6 +1,7 @@
-package server
+package session
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"maps"
@@ -11,18 +12,19 @@ import (
 	"sync/atomic"
 	"time"
 
+	"skein.dev/skein/server/telemetry"
 	"skein.dev/skein/webtransport"
 	"skein.dev/skein/webtransport/wire"
 )
 
-// LaneLimits bound what lanes move.
-type LaneLimits struct {
+// Limits bound what lanes move.
+type Limits struct {
 	Rates   map[wire.Lane]int64 // bytes a second, each way, of a session's lanes of this name together, of an agent lane each; 0: no bound
 	Writers map[wire.Class]int  // writes under way in a session at once; 0: no bound
 }
 
-// defaultLimits is the stream table of docs/protocol.md.
-var defaultLimits = LaneLimits{
+// DefaultLimits is the stream table of docs/protocol.md.
+var DefaultLimits = Limits{
 	Rates: map[wire.Lane]int64{wire.LaneControl: 10e6, wire.LaneHealth: 1e6, wire.LaneMemory: 50e6, wire.LaneTask: 20e6,
 		wire.LaneStatus: 5e6, wire.LaneAgent: 10e6, wire.LaneResult: 20e6, wire.LaneBulk: 100e6},
 	Writers: map[wire.Class]int{wire.ClassLow: 8},
@@ -31,8 +33,8 @@ var defaultLimits = LaneLimits{
 // classes are the names of classes in the configuration.
 var classes = map[string]wire.Class{"critical": wire.ClassCritical, "high": wire.ClassHigh, "medium": wire.ClassMedium, "low": wire.ClassLow}
 
-// setRate takes a rate of the configuration, such as bulk: 50MB.
-func (l *LaneLimits) setRate(lane, rate string) error {
+// SetRate takes a rate of the configuration, such as bulk: 50MB.
+func (l *Limits) SetRate(lane, rate string) error {
 	if !slices.Contains(wire.Lanes, wire.Lane(lane)) {
 		return fmt.Errorf("there is no lane %q; allowed are %v", lane, wire.Lanes)
 	}
@@ -47,8 +49,8 @@ func (l *LaneLimits) setRate(lane, rate string) error {
 	return nil
 }
 
-// setWriters takes a bound of the configuration, such as low: 8.
-func (l *LaneLimits) setWriters(class string, n int) error {
+// SetWriters takes a bound of the configuration, such as low: 8.
+func (l *Limits) SetWriters(class string, n int) error {
 	c, ok := classes[class]
 	if !ok {
 		return fmt.Errorf("there is no class %q; allowed are %v", class, slices.Sorted(maps.Keys(classes)))
@@ -84,9 +86,9 @@ func parseRate(s string) (int64, error) {
 	return int64(n * float64(unit)), nil
 }
 
-// over gives the limits with those of the configuration over the defaults.
-func (l LaneLimits) over(base LaneLimits) LaneLimits {
-	out := LaneLimits{Rates: maps.Clone(base.Rates), Writers: maps.Clone(base.Writers)}
+// Over gives the limits with those of the configuration over the defaults.
+func (l Limits) Over(base Limits) Limits {
+	out := Limits{Rates: maps.Clone(base.Rates), Writers: maps.Clone(base.Writers)}
 	maps.Copy(out.Rates, l.Rates)
 	maps.Copy(out.Writers, l.Writers)
 	return out
@@ -94,6 +96,11 @@ func (l LaneLimits) over(base LaneLimits) LaneLimits {
 
 // shapers are a session's: one a lane, made when the lane is first used.
 type shapers struct {
+	// static
+	sess    webtransport.Session
+	limits  Limits
+	metrics *telemetry.Metrics
+
 	mu    sync.Mutex
 	lanes map[wire.Lane]*laneUse
 	gates map[wire.Class]webtransport.Gate
@@ -112,52 +119,52 @@ type laneUse struct {
 }
 
 // shape puts a stream within the bounds of its lane. It counts as open until closed is called.
-func (c *conn) shape(lane wire.Lane, str webtransport.Stream) (shaped webtransport.Stream, use *laneUse) {
-	use = c.use(lane)
+func (sh *shapers) shape(ctx context.Context, lane wire.Lane, str webtransport.Stream) (shaped webtransport.Stream, use *laneUse) {
+	use = sh.use(lane)
 	use.streams.Add(1)
 	s := use.shaper
 	if s == nil {
-		s = c.newShaper(lane, use)
+		s = sh.newShaper(lane, use)
 	}
-	return s.Stream(c.ctx, str), use
+	return s.Stream(ctx, str), use
 }
 
 func (u *laneUse) closed() { u.streams.Add(-1) }
 
 // use is what a lane's name stands for in the session.
-func (c *conn) use(lane wire.Lane) *laneUse {
-	c.shapers.mu.Lock()
-	defer c.shapers.mu.Unlock()
-	if u := c.shapers.lanes[lane]; u != nil {
+func (sh *shapers) use(lane wire.Lane) *laneUse {
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	if u := sh.lanes[lane]; u != nil {
 		return u
 	}
 	class := lane.Class()
-	if c.shapers.lanes == nil {
-		c.shapers.lanes, c.shapers.gates = map[wire.Lane]*laneUse{}, map[wire.Class]webtransport.Gate{}
+	if sh.lanes == nil {
+		sh.lanes, sh.gates = map[wire.Lane]*laneUse{}, map[wire.Class]webtransport.Gate{}
 	}
-	gate, ok := c.shapers.gates[class]
+	gate, ok := sh.gates[class]
 	if !ok {
-		gate = webtransport.NewGate(c.s.limits.Writers[class])
-		c.shapers.gates[class] = gate
+		gate = webtransport.NewGate(sh.limits.Writers[class])
+		sh.gates[class] = gate
 	}
 	u := &laneUse{gate: gate}
-	everywhere := c.s.met.Moved(lane)
+	everywhere := sh.metrics.Moved(lane)
 	u.moved = func(in bool, n int, waited time.Duration) {
 		everywhere(in, n, waited)
 		u.count(in, n, waited)
 	}
 	if lane != wire.LaneAgent { // of which each has its own rate
-		u.shaper = c.newShaper(lane, u)
+		u.shaper = sh.newShaper(lane, u)
 	}
-	c.shapers.lanes[lane] = u
+	sh.lanes[lane] = u
 	return u
 }
 
-func (c *conn) newShaper(lane wire.Lane, u *laneUse) *webtransport.Shaper {
-	rate := c.s.limits.Rates[lane]
+func (sh *shapers) newShaper(lane wire.Lane, u *laneUse) *webtransport.Shaper {
+	rate := sh.limits.Rates[lane]
 	s := &webtransport.Shaper{In: webtransport.NewLimiter(rate), Out: webtransport.NewLimiter(rate), Gate: u.gate, Moved: u.moved}
 	if lane.Class() == wire.ClassLow {
-		s.Pacer = webtransport.NewPacer(c.sess)
+		s.Pacer = webtransport.NewPacer(sh.sess)
 	}
 	return s
 }

@@ -1,4 +1,4 @@
-package server
+package session
 
 import (
 	"context"
@@ -9,12 +9,13 @@ import (
 	"time"
 
 	"skein.dev/skein/server/memory"
+	"skein.dev/skein/server/noun"
 	"skein.dev/skein/webtransport/wire"
 )
 
 const (
-	// maxWatches bounds the watches of one memory lane.
-	maxWatches = 64
+	// MaxWatches bounds the watches of one memory lane.
+	MaxWatches = 64
 	// watchRetry lies between two tries to read a log that can't be read.
 	watchRetry = time.Second
 )
@@ -48,11 +49,11 @@ func (ml *memoryLane) unwatchAll() {
 func (ml *memoryLane) requests(ctx context.Context, l *lane, m *wire.Message) (any, error) {
 	switch m.Method {
 	case wire.MethodMemoryRetrieve:
-		return call(m, func(v wire.MemoryKeyParams) (any, error) { return ml.retrieve(ctx, v) })
+		return noun.With(m.Params, func(v wire.MemoryKeyParams) (any, error) { return ml.retrieve(ctx, v) })
 	case wire.MethodMemoryWatch:
-		return call(m, ml.watch)
+		return noun.With(m.Params, ml.watch)
 	case wire.MethodMemoryUnwatch:
-		return call(m, ml.unwatch)
+		return noun.With(m.Params, ml.unwatch)
 	}
 	return l.c.call(ctx, wire.LaneMemory, m)
 }
@@ -60,7 +61,7 @@ func (ml *memoryLane) requests(ctx context.Context, l *lane, m *wire.Message) (a
 // retrieve reads a value. It is asked while the lane's next requests wait, so what has to be read from the disk or from
 // another machine is answered later.
 func (ml *memoryLane) retrieve(ctx context.Context, p wire.MemoryKeyParams) (any, error) {
-	mem := ml.l.c.s.plane.Memory
+	mem := ml.l.c.s.Plane.Memory
 	if e, held, err := mem.Held(p); held {
 		return e, err
 	}
@@ -71,10 +72,10 @@ func (ml *memoryLane) retrieve(ctx context.Context, p wire.MemoryKeyParams) (any
 func (ml *memoryLane) watch(p wire.MemoryWatchParams) (any, error) {
 	ml.mu.Lock()
 	defer ml.mu.Unlock()
-	if len(ml.watches) >= maxWatches {
-		return nil, wire.Errorf(wire.CodeExhausted, "a lane has %d watches at most: end one, or open another lane", maxWatches)
+	if len(ml.watches) >= MaxWatches {
+		return nil, wire.Errorf(wire.CodeExhausted, "a lane has %d watches at most: end one, or open another lane", MaxWatches)
 	}
-	w, res, err := ml.l.c.s.plane.Memory.Watch(p)
+	w, res, err := ml.l.c.s.Plane.Memory.Watch(p)
 	if err != nil {
 		return nil, err
 	}

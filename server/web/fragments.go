@@ -1,4 +1,7 @@
-package server
+// Package web renders what pages show later, as parts of them.
+//
+// Lock: Fragments.mu guards what was rendered. It is not held while something is rendered.
+package web
 
 import (
 	"context"
@@ -9,6 +12,7 @@ import (
 
 	"github.com/a-h/templ"
 
+	"skein.dev/skein/server/control"
 	"skein.dev/skein/ui/agent"
 	"skein.dev/skein/ui/fleet"
 	"skein.dev/skein/ui/frame"
@@ -23,10 +27,14 @@ const (
 	maxHTML = 384 << 10
 )
 
-// fragments are agents and tasks as parts of pages. What many watch is rendered once for each of its changes: nothing of it depends on
-// who looks.
-type fragments struct {
-	mu  sync.Mutex
+// Fragments renders agents and tasks as parts of pages, for the lanes that watch them. What many watch is rendered once for each of its
+// changes: nothing of it depends on who looks.
+type Fragments struct {
+	// static
+	plane *control.Plane
+	base  string // the path before every path
+
+	mu  sync.Mutex // not held while something is rendered
 	all map[fragmentKey]fragment
 }
 
@@ -38,7 +46,12 @@ type fragment struct {
 	html   string
 }
 
-func (f *fragments) get(as, id, record any, render func() string) string {
+// NewFragments makes fragments whose links begin with base.
+func NewFragments(plane *control.Plane, base string) *Fragments {
+	return &Fragments{plane: plane, base: base}
+}
+
+func (f *Fragments) get(as, id, record any, render func() string) string {
 	key := fragmentKey{as, id}
 	f.mu.Lock()
 	known, ok := f.all[key]
@@ -57,36 +70,36 @@ func (f *fragments) get(as, id, record any, render func() string) string {
 }
 
 // html renders a component as the pages of this server have it.
-func (s *Server) html(ctx context.Context, c templ.Component) string {
+func (f *Fragments) html(ctx context.Context, c templ.Component) string {
 	var b strings.Builder
-	if err := c.Render(frame.WithBase(ctx, s.base), &b); err != nil { // the caller is gone
+	if err := c.Render(frame.WithBase(ctx, f.base), &b); err != nil { // the caller is gone
 		return ""
 	}
 	return b.String()
 }
 
 // renderTask is a task as a part of a page; "" when it is gone, or fits no message.
-func (s *Server) renderTask(ctx context.Context, as wire.TaskHTML, t wire.Task) string {
+func (f *Fragments) renderTask(ctx context.Context, as wire.TaskHTML, t wire.Task) string {
 	if as == wire.TaskAsPage { // its payloads are whole
 		var err error
-		if t, err = s.plane.Tasks.Get(t.ID); err != nil {
+		if t, err = f.plane.Tasks.Get(t.ID); err != nil {
 			return ""
 		}
 	}
-	s.ask(&t)
-	html := s.fragments.get(as, t.ID, t, func() string { return s.html(ctx, task.TaskFragment(as, &t, time.Now())) })
+	WithQuestion(f.plane, &t)
+	html := f.get(as, t.ID, t, func() string { return f.html(ctx, task.TaskFragment(as, &t, time.Now())) })
 	if len(html) > maxHTML {
 		return ""
 	}
 	return html
 }
 
-// renderChanges renders what changed for a watch; nil when it asks for nothing, or for too much at once.
-func (s *Server) renderChanges(ctx context.Context, p wire.TaskWatchParams, changed []wire.Task) map[wire.TaskID]string {
+// Changes renders what changed for a watch; nil when it asks for nothing, or for too much at once.
+func (f *Fragments) Changes(ctx context.Context, p wire.TaskWatchParams, changed []wire.Task) map[wire.TaskID]string {
 	if p.HTML == "" || len(changed) > wire.MaxRender {
 		return nil
 	}
-	return s.renderAll(ctx, changed, func(t *wire.Task) wire.TaskHTML {
+	return f.renderAll(ctx, changed, func(t *wire.Task) wire.TaskHTML {
 		if p.HTML == wire.TaskAsPage && t.ID != p.Filter.Root {
 			return wire.TaskAsTwig
 		}
@@ -95,10 +108,10 @@ func (s *Server) renderChanges(ctx context.Context, p wire.TaskWatchParams, chan
 }
 
 // renderAll renders tasks as far as they fit a message.
-func (s *Server) renderAll(ctx context.Context, tasks []wire.Task, as func(*wire.Task) wire.TaskHTML) map[wire.TaskID]string {
+func (f *Fragments) renderAll(ctx context.Context, tasks []wire.Task, as func(*wire.Task) wire.TaskHTML) map[wire.TaskID]string {
 	all, left := make(map[wire.TaskID]string, len(tasks)), maxHTML
 	for i := range tasks {
-		html := s.renderTask(ctx, as(&tasks[i]), tasks[i])
+		html := f.renderTask(ctx, as(&tasks[i]), tasks[i])
 		if left -= len(html); left < 0 {
 			break
 		}
@@ -109,8 +122,8 @@ func (s *Server) renderAll(ctx context.Context, tasks []wire.Task, as func(*wire
 	return all
 }
 
-// renderTasks answers a task.render.
-func (s *Server) renderTasks(ctx context.Context, p wire.TaskRenderParams) (any, error) {
+// Tasks answers a task.render.
+func (f *Fragments) Tasks(ctx context.Context, p wire.TaskRenderParams) (any, error) {
 	if err := p.HTML.Check(); err != nil {
 		return nil, err
 	}
@@ -122,26 +135,26 @@ func (s *Server) renderTasks(ctx context.Context, p wire.TaskRenderParams) (any,
 	}
 	var tasks []wire.Task
 	for _, id := range p.IDs {
-		if t, err := s.plane.Tasks.Get(id); err == nil {
+		if t, err := f.plane.Tasks.Get(id); err == nil {
 			tasks = append(tasks, t)
 		}
 	}
-	return wire.TaskRenderResult{HTML: s.renderAll(ctx, tasks, func(*wire.Task) wire.TaskHTML { return p.HTML })}, nil
+	return wire.TaskRenderResult{HTML: f.renderAll(ctx, tasks, func(*wire.Task) wire.TaskHTML { return p.HTML })}, nil
 }
 
-// renderAgents answers an agent.render. What changes all the time is no reason to render an agent anew.
-func (s *Server) renderAgents(ctx context.Context, p wire.AgentRenderParams) (any, error) {
+// Agents answers an agent.render. What changes all the time is no reason to render an agent anew.
+func (f *Fragments) Agents(ctx context.Context, p wire.AgentRenderParams) (any, error) {
 	if err := p.Check(); err != nil {
 		return nil, err
 	}
 	all, left := make(map[wire.AgentID]string, len(p.IDs)), maxHTML
 	for _, id := range p.IDs {
-		a, err := s.plane.Get(id)
+		a, err := f.plane.Get(id)
 		if err != nil {
 			continue
 		}
-		t, _ := s.plane.Type(a.Type)
-		html := s.fragments.get(p.HTML, id, fleet.Still(a), func() string { return s.html(ctx, agent.AgentFragment(p.HTML, &a, t, time.Now())) })
+		t, _ := f.plane.Type(a.Type)
+		html := f.get(p.HTML, id, fleet.Still(a), func() string { return f.html(ctx, agent.AgentFragment(p.HTML, &a, t, time.Now())) })
 		if left -= len(html); left < 0 {
 			break
 		}
@@ -152,8 +165,8 @@ func (s *Server) renderAgents(ctx context.Context, p wire.AgentRenderParams) (an
 	return wire.AgentRenderResult{HTML: all}, nil
 }
 
-// renderEvents answers an agent.events that asks for HTML. Events whose HTML does not fit are left for the next request.
-func (s *Server) renderEvents(ctx context.Context, m *wire.Message, res wire.AgentEventsResult) (any, error) {
+// Events answers an agent.events that asks for HTML. Events whose HTML does not fit are left for the next request.
+func (f *Fragments) Events(ctx context.Context, m *wire.Message, res wire.AgentEventsResult) (any, error) {
 	var p wire.AgentEventsParams
 	if err := wire.DecodeParams(m.Params, &p); err != nil || !p.HTML {
 		return res, err
@@ -167,7 +180,7 @@ func (s *Server) renderEvents(ctx context.Context, m *wire.Message, res wire.Age
 		e := &res.Events[i]
 		html := ""
 		if c := agent.MomentFragment(*e, time.Now()); c != nil {
-			html = s.html(ctx, c)
+			html = f.html(ctx, c)
 			res.HTML[e.Seq] = html
 		}
 		if left -= len(html); left < 0 {
@@ -185,7 +198,16 @@ func (s *Server) renderEvents(ctx context.Context, m *wire.Message, res wire.Age
 	return res, nil
 }
 
-// renderResult is a child's outcome as the page of its orchestration shows it.
-func (s *Server) renderResult(ctx context.Context, r wire.Result) string {
-	return s.html(ctx, task.TaskResult(r))
+// Result is a child's outcome as the page of its orchestration shows it.
+func (f *Fragments) Result(ctx context.Context, r wire.Result) string {
+	return f.html(ctx, task.TaskResult(r))
+}
+
+// WithQuestion puts what the agent at work on a task asks into the task's message, for the page.
+func WithQuestion(plane *control.Plane, t *wire.Task) {
+	if n := len(t.Runs); n > 0 && t.State == wire.TaskInputRequired {
+		if a, err := plane.Get(t.Runs[n-1].Agent); err == nil {
+			t.Message = a.Question
+		}
+	}
 }

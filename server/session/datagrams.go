@@ -1,4 +1,4 @@
-package server
+package session
 
 import (
 	"context"
@@ -42,6 +42,7 @@ func (r *raced) leave(id string) {
 // serveDatagrams takes the critical requests that clients send as datagrams beside their lanes (wire.Races). Both are
 // answered from one record: whichever comes first has the effect.
 func (c *conn) serveDatagrams() {
+	var requests raced
 	for {
 		b, err := c.sess.ReceiveDatagram(c.ctx)
 		if err != nil {
@@ -53,13 +54,13 @@ func (c *conn) serveDatagrams() {
 			continue
 		}
 		m, ok := wire.ParseMessageDatagram(b, wire.DatagramRequest)
-		if !ok || !wire.Races(m.Method) || !c.raced.enter(string(m.ID)) {
+		if !ok || !wire.Races(m.Method) || !requests.enter(string(m.ID)) {
 			continue
 		}
-		c.s.met.Raced.Inc()
+		c.s.Metrics.Raced.Inc()
 		c.lanes.Go(func() {
 			c.answerRaced(m)
-			c.raced.leave(string(m.ID))
+			requests.leave(string(m.ID))
 		})
 	}
 }

@@ -1,4 +1,6 @@
-package server
+// Package exchange has what the endpoints of plain HTTP need for one exchange of a request and its answer: the time that a
+// body may take, what is wrong with a body, early data, and answers in JSON.
+package exchange
 
 import (
 	"errors"
@@ -12,13 +14,13 @@ import (
 const (
 	// DefaultBodyTimeout is how long a request's body may take, beside what its bytes add.
 	DefaultBodyTimeout = 15 * time.Second
-	// slowestBody is how many bytes add a second. The largest body, of 1 MiB, may take nine minutes.
-	slowestBody = 2 << 10
+	// SlowestBody is how many bytes of a body add a second. The largest body, of 1 MiB, may take nine minutes.
+	SlowestBody = 2 << 10
 )
 
-// timedBodies ends requests whose body comes too slowly, or not at all, over every version of HTTP and for everybody: also
+// TimedBodies ends requests whose body comes too slowly, or not at all, over every version of HTTP and for everybody: also
 // where no handler reads the body, which net/http then waits for. Handlers that do read it get a timeout.
-func timedBodies(limit time.Duration, next http.Handler) http.Handler {
+func TimedBodies(limit time.Duration, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method != http.MethodConnect && r.Body != nil && r.Body != http.NoBody {
 			b := &timedBody{ReadCloser: r.Body, connection: http.NewResponseController(w), end: time.Now().Add(limit)}
@@ -49,29 +51,24 @@ func (b *timedBody) Read(p []byte) (int, error) {
 
 // allow gives the time that n more bytes may take.
 func (b *timedBody) allow(n int) {
-	b.end = b.end.Add(time.Duration(n) * time.Second / slowestBody)
+	b.end = b.end.Add(time.Duration(n) * time.Second / SlowestBody)
 	b.connection.SetReadDeadline(b.end)
 }
 
-// withForm reads a request's form. What did not come whole is never taken for an empty one.
-func (s *Server) withForm(next http.HandlerFunc) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) {
-		if err := r.ParseForm(); err != nil {
-			s.refuseForm(w, r, bodyError(err))
-			return
-		}
-		next(w, r)
-	}
-}
-
-// bodyError says why a body could not be read.
-func bodyError(err error) error {
+// BodyError says why a body could not be read.
+func BodyError(err error) error {
 	var tooLarge *http.MaxBytesError
 	switch {
 	case errors.As(err, &tooLarge):
 		return wire.Errorf(wire.CodeTooLarge, "the request's body is longer than %d bytes", tooLarge.Limit)
-	case isTimeout(err):
+	case IsTimeout(err):
 		return wire.Errorf(wire.CodeTimeout, "the request's body did not come in time")
 	}
 	return wire.Errorf(wire.CodeInvalidRequest, "the request's body could not be read")
+}
+
+// IsTimeout reports whether an operation failed since its deadline had passed.
+func IsTimeout(err error) bool {
+	var t interface{ Timeout() bool }
+	return errors.As(err, &t) && t.Timeout()
 }

@@ -1,12 +1,8 @@
-package server
+package session
 
 import (
-	"net"
-	"net/http"
-	"strconv"
 	"time"
 
-	"skein.dev/skein/ui/network"
 	"skein.dev/skein/webtransport/wire"
 )
 
@@ -28,7 +24,7 @@ func (c *conn) network() wire.Network {
 			n.Mask.Copies, n.Mask.SpacingMS = m.Copies, milliseconds(m.Spacing)
 		}
 	}
-	n.Lanes = c.s.limits.lanes()
+	n.Lanes = c.s.Limits.Lanes()
 	c.shapers.mu.Lock()
 	defer c.shapers.mu.Unlock()
 	for i := range n.Lanes {
@@ -42,8 +38,8 @@ func (c *conn) network() wire.Network {
 	return n
 }
 
-// lanes lists every lane with its bounds.
-func (l LaneLimits) lanes() (all []wire.LaneTraffic) {
+// Lanes lists every lane with its bounds.
+func (l Limits) Lanes() (all []wire.LaneTraffic) {
 	for _, lane := range wire.Lanes {
 		class := lane.Class()
 		all = append(all, wire.LaneTraffic{Lane: lane, Class: class.String(), Rate: l.Rates[lane], MaxWriters: l.Writers[class]})
@@ -52,18 +48,3 @@ func (l LaneLimits) lanes() (all []wire.LaneTraffic) {
 }
 
 func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
-
-// networkPage shows what is known without a session: the doors, the addresses, and the bounds of the lanes.
-func (s *Server) networkPage(w http.ResponseWriter, r *http.Request) {
-	v := network.NetworkView{Frame: s.frame(r), Remote: r.RemoteAddr, Lanes: s.limits.lanes(), MaskOff: s.o.Mask.Off}
-	if url := s.quicDoor(r, pageOrigin(r)); url != "" {
-		v.Doors = append(v.Doors, network.Door{Transport: wire.WebTransport, URL: url, Over: "UDP, port " + strconv.Itoa(s.quicPort())})
-	}
-	url := s.socketDoor(r)
-	over := "TCP"
-	if _, port, err := net.SplitHostPort(r.Host); err == nil {
-		over += ", port " + port
-	}
-	v.Doors = append(v.Doors, network.Door{Transport: wire.WebSocket, URL: url, Over: over})
-	s.page(w, r, http.StatusOK, network.Network(v))
-}

@@ -1,0 +1,104 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+
+	"skein.dev/skein/webtransport/wire"
+)
+
+// artifactContent gives an artifact's bytes to a browser, as a file to be saved: it must never be shown as a page of
+// this server.
+func (s *Server) artifactContent(w http.ResponseWriter, r *http.Request) {
+	id := wire.ArtifactID(r.PathValue("id"))
+	rec, err := s.plane.Artifacts.Get(id)
+	if err != nil {
+		s.refuse(w, r, http.StatusNotFound, "There is no artifact "+wire.Cut(string(id), 40)+".")
+		return
+	}
+	if rec.State != wire.ArtifactComplete {
+		s.refuse(w, r, http.StatusConflict, fmt.Sprintf("The artifact %s is still being uploaded: %d bytes came so far.", rec.Name, rec.Received))
+		return
+	}
+	h := w.Header()
+	uncompressed(w) // and in ranges
+	h.Set("Content-Type", rec.MediaType)
+	h.Set("Content-Disposition", attachment(rec.Name))
+	h.Set("ETag", `"`+rec.SHA256+`"`)
+	h.Set("Cache-Control", "private, no-cache")
+	c := &content{s: s, ctx: r.Context(), rec: rec}
+	http.ServeContent(w, r, "", rec.UpdatedAt, c)
+	if c.err != nil && r.Context().Err() == nil {
+		s.log.Error("an artifact could not be sent", "artifact", id, "err", c.err)
+	}
+}
+
+// attachment names a file for the browser to save: in ASCII for those that know no better, and whole (RFC 6266).
+func attachment(name string) string {
+	var ascii, whole strings.Builder
+	for _, b := range []byte(name) {
+		plain := b >= '0' && b <= '9' || b >= 'a' && b <= 'z' || b >= 'A' && b <= 'Z' || strings.IndexByte("!#$&+-.^_`|~", b) >= 0 // RFC 8187, attr-char
+		if plain {
+			whole.WriteByte(b)
+		} else {
+			fmt.Fprintf(&whole, "%%%02X", b)
+		}
+		if plain || strings.IndexByte(" '(),:<=>?@[]{}", b) >= 0 {
+			ascii.WriteByte(b)
+		} else {
+			ascii.WriteByte('_')
+		}
+	}
+	header := `attachment; filename="` + ascii.String() + `"`
+	if ascii.String() != name {
+		header += "; filename*=UTF-8''" + whole.String()
+	}
+	return header
+}
+
+// content reads an artifact for http.ServeContent: each seek opens it anew.
+type content struct {
+	s      *Server
+	ctx    context.Context
+	rec    wire.Artifact
+	offset int64
+	r      io.Reader // at offset; nil: not open
+	err    error
+}
+
+func (c *content) Seek(offset int64, whence int) (int64, error) {
+	switch whence {
+	case io.SeekCurrent:
+		offset += c.offset
+	case io.SeekEnd:
+		offset += c.rec.Size
+	}
+	if offset < 0 {
+		return 0, errors.New("seek before the beginning")
+	}
+	if offset != c.offset {
+		c.offset, c.r = offset, nil
+	}
+	return offset, nil
+}
+
+func (c *content) Read(b []byte) (n int, err error) {
+	if c.offset >= c.rec.Size {
+		return 0, io.EOF
+	}
+	if c.r == nil {
+		if _, c.r, c.err = c.s.plane.Artifacts.Download(c.ctx, c.rec.ID, c.offset); c.err != nil {
+			return 0, c.err
+		}
+	}
+	n, err = c.r.Read(b)
+	c.offset += int64(n)
+	if err != nil && !errors.Is(err, io.EOF) {
+		c.err = err
+	}
+	return n, err
+}

@@ -1,0 +1,222 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"io"
+	"sync"
+	"time"
+
+	"skein.dev/skein/server/api"
+	"skein.dev/skein/webtransport"
+	"skein.dev/skein/webtransport/wire"
+)
+
+// lane is a stream that carries messages.
+type lane struct {
+	c   *conn
+	str webtransport.Stream
+	r   *wire.Reader
+
+	inFlight sync.WaitGroup
+	slots    chan struct{} // bounds the requests in work; when it is full, the client's next ones wait unread
+	inputs   chan struct{} // bounds the inputs among them; when it stays full for inputPatience, more are refused
+
+	mu sync.Mutex // held around writes
+
+	over bool // guarded by ended.mu: nothing more comes from the client
+
+	order api.Order // of its requests
+}
+
+func (c *conn) newLane(str webtransport.Stream) *lane {
+	return &lane{c: c, str: str, r: wire.NewReader(str)}
+}
+
+// serveRequests serves a lane that carries requests and nothing else.
+func (l *lane) serveRequests(h handler) {
+	if err := l.serve(h); err != nil {
+		l.cancel(lineCode(err))
+		return
+	}
+	l.str.Close()
+}
+
+func (l *lane) cancel(code wire.StreamCode) {
+	l.str.CancelRead(uint32(code))
+	l.str.CancelWrite(uint32(code))
+}
+
+// buffers hold lines being written: an idle lane keeps none.
+var buffers = sync.Pool{New: func() any { return new([]byte) }}
+
+// send writes one line. A client that does not read for WriteTimeout loses its session. What is longer than a message is not
+// sent: see wire.EncodeResult and wire.Pages, which see to it that nothing is.
+func (l *lane) send(v any) error {
+	err := l.write(v, WriteTimeout)
+	if isTimeout(err) {
+		go l.c.sess.Close(uint32(wire.CloseSlowConsumer), "the client read nothing for "+WriteTimeout.String())
+	}
+	return err
+}
+
+func (l *lane) write(v any, timeout time.Duration) error {
+	buf := buffers.Get().(*[]byte)
+	defer func() {
+		if cap(*buf) <= 64<<10 {
+			buffers.Put(buf)
+		}
+	}()
+	var err error
+	if *buf, err = wire.AppendLine((*buf)[:0], v); err != nil {
+		return err
+	}
+	if len(*buf) > wire.MaxMessage {
+		l.c.log.Error("a message was not sent: it is longer than a client reads", "bytes", len(*buf), "limit", wire.MaxMessage)
+		return wire.ErrLineTooLong
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.str.SetWriteDeadline(time.Now().Add(timeout))
+	_, err = l.str.Write(*buf)
+	return err
+}
+
+func (l *lane) notify(method string, params any) error {
+	m, err := wire.NewNotification(method, params)
+	if err != nil {
+		return err
+	}
+	return l.send(m)
+}
+
+// handler answers one request; nil, nil for a notification.
+type handler func(ctx context.Context, l *lane, m *wire.Message) (any, error)
+
+// serve reads requests and answers each on a goroutine of its own, until the client ends the lane. nil: it ended well.
+func (l *lane) serve(h handler) error {
+	defer l.inFlight.Wait()
+	for {
+		m, err := l.r.Message()
+		var we *wire.Error
+		switch {
+		case errors.As(err, &we):
+			if err := l.send(wire.NewError(nil, we)); err != nil {
+				return err
+			}
+			continue
+		case errors.Is(err, io.EOF):
+			return nil
+		case err != nil:
+			return err
+		}
+		if m.Method == "" { // an answer to nothing that was asked
+			continue
+		}
+		do := h
+		if row := wire.MethodNamed(m.Method); row != nil && row.Quick {
+			begin := time.Now()
+			res, err := h(l.c.ctx, l, m)
+			slow, is := res.(later)
+			if !is {
+				l.reply(m, res, err, begin)
+				continue
+			}
+			do = func(context.Context, *lane, *wire.Message) (any, error) { return slow() }
+		}
+		if l.slots == nil { // most agent lanes never get a request
+			l.slots, l.inputs = make(chan struct{}, wire.MaxInFlight), make(chan struct{}, maxInputs)
+		}
+		select {
+		case l.slots <- struct{}{}:
+		case <-l.c.ctx.Done():
+			return nil
+		}
+		l.inFlight.Go(l.work(do, m))
+	}
+}
+
+// work is what a goroutine does with a request. It is made in the order of the requests.
+func (l *lane) work(h handler, m *wire.Message) func() {
+	begin := time.Now()
+	key := m.OrderKey()
+	switch {
+	case key == "":
+		return func() { l.answer(l.c.ctx, h, m, begin); <-l.slots }
+	case m.Method != wire.MethodInput:
+		before, done := l.order.Place(key)
+		return func() { <-before; l.answer(l.c.ctx, h, m, begin); done(); <-l.slots }
+	}
+	select {
+	case l.inputs <- struct{}{}:
+	case <-time.After(l.c.s.InputPatience):
+		return func() { l.answer(l.c.ctx, refuseInput, m, begin); <-l.slots }
+	}
+	before, done := l.order.Place(key)
+	return func() {
+		// What is begun goes on without the client: it may ask again over its next session.
+		ctx, cancel := context.WithDeadline(context.WithoutCancel(l.c.ctx), begin.Add(api.InputTimeout))
+		defer cancel()
+		<-before
+		res, err := h(ctx, l, m)
+		// The next one's turn, and its time, do not wait for this answer, which a path that lost its way back holds up.
+		done()
+		<-l.inputs
+		l.reply(m, res, err, begin)
+		<-l.slots
+	}
+}
+
+func refuseInput(context.Context, *lane, *wire.Message) (any, error) {
+	return nil, wire.Errorf(wire.CodeExhausted, "too many inputs wait for agents that do not read")
+}
+
+// then is a result, and what begins when it was sent.
+type then struct {
+	result any
+	begin  func()
+}
+
+// later is a result of a quick method that takes time for once.
+type later func() (any, error)
+
+func (l *lane) answer(ctx context.Context, h handler, m *wire.Message, begin time.Time) {
+	res, err := h(ctx, l, m)
+	l.reply(m, res, err, begin)
+}
+
+func (l *lane) reply(m *wire.Message, res any, err error, begin time.Time) {
+	if t, ok := res.(then); ok && err == nil {
+		res = t.result
+		defer t.begin()
+	}
+	l.c.s.Metrics.Answered(m.Method, err, time.Since(begin))
+	if !m.IsRequest() {
+		return
+	}
+	var out *wire.Message
+	if err == nil {
+		out, err = wire.NewResult(m.ID, res)
+	}
+	if err != nil {
+		e := wire.AsError(err)
+		if e.Code == wire.CodeInternal && !errors.Is(err, context.Canceled) { // then nobody waits for it any more
+			l.c.log.Error("a request failed", "method", m.Method, "err", err)
+		}
+		out = wire.NewError(m.ID, e)
+	}
+	l.send(out)
+}
+
+func isTimeout(err error) bool {
+	var t interface{ Timeout() bool }
+	return errors.As(err, &t) && t.Timeout()
+}
+
+// lineCode says what was wrong with a lane's lines.
+func lineCode(err error) wire.StreamCode {
+	if errors.Is(err, wire.ErrLineTooLong) {
+		return wire.StreamTooLarge
+	}
+	return wire.StreamCanceled
+}
