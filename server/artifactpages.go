@@ -4,8 +4,8 @@ import (
 	"net/http"
 	"net/url"
 
+	"skein.dev/skein/server/web"
 	"skein.dev/skein/ui/artifact"
-	"skein.dev/skein/ui/words"
 	"skein.dev/skein/webtransport/wire"
 )
 
@@ -20,37 +20,17 @@ func (s *Server) artifactsPage(w http.ResponseWriter, r *http.Request) {
 	f := artifact.ParseArtifactFilter(r.URL.Query())
 	res := s.plane.Artifacts.List(wire.ArtifactFilter{Task: f.Task, Agent: f.Agent, Query: f.Query, Limit: artifact.MaxArtifacts})
 	v := artifact.ArtifactsView{Frame: s.frame(r), Artifacts: res.Artifacts, Total: res.Total, Bytes: res.Bytes, Filter: f,
-		Any: res.Total > 0, Agents: map[wire.AgentID]string{}, Tasks: map[wire.TaskID]string{}}
+		Any: res.Total > 0}
 	if !v.Any && f.Active() {
 		v.Any = s.plane.Artifacts.List(wire.ArtifactFilter{Limit: 1}).Total > 0
 	}
-	s.nameSources(&v)
+	web.NameSources(s.plane, &v)
 	if id := wire.ArtifactID(r.URL.Query().Get("delete")); id != "" {
 		if a, err := s.plane.Artifacts.Get(id); err == nil {
 			v.Delete = &a
 		}
 	}
 	s.page(w, r, http.StatusOK, artifact.Artifacts(v))
-}
-
-// nameSources finds the names of the agents and tasks that the page speaks of.
-func (s *Server) nameSources(v *artifact.ArtifactsView) {
-	agent := func(id wire.AgentID) {
-		if a, err := s.plane.Get(id); id != "" && err == nil {
-			v.Agents[id] = a.Name
-		}
-	}
-	task := func(id wire.TaskID) {
-		if t, err := s.plane.Tasks.Get(id); id != "" && err == nil {
-			v.Tasks[id] = words.TaskTitle(&t)
-		}
-	}
-	agent(v.Filter.Agent)
-	task(v.Filter.Task)
-	for _, a := range v.Artifacts {
-		agent(a.Agent)
-		task(a.Task)
-	}
 }
 
 // kept are the artifacts that an agent's or a task's page shows.

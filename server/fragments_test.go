@@ -214,3 +214,40 @@ func TestEventsAreRenderedForTheTimeline(t *testing.T) {
 		t.Errorf("nobody asked for %v", res.HTML)
 	}
 }
+
+func TestArtifactsAreRenderedForTheirPages(t *testing.T) {
+	t.Parallel()
+	n := start(t, func(o *Options) { o.BasePath = "/skein" })
+	control := n.join(t, wire.WebSocket)
+	agent := n.spawn(t, wire.SpawnParams{Type: "scripted", Name: "maker", Script: "idle 1h"})
+	a := control.createArtifact(t, "1", wire.ArtifactCreateParams{Name: "<i>part", Size: 100, Agent: agent.ID})
+	render := func(id string, as wire.ArtifactHTML) string {
+		p := wire.ArtifactRenderParams{IDs: []wire.ArtifactID{a.ID, "fnone"}, HTML: as}
+		return result[wire.ArtifactRenderResult](t, control.call(t, id, wire.MethodArtifactRender, p)).HTML[a.ID]
+	}
+	for _, page := range []struct {
+		path string
+		as   wire.ArtifactHTML
+		want []string
+	}{
+		{"/artifacts", wire.ArtifactAsRow, []string{"&lt;i&gt;part", "Uploading at 0%", "maker"}},
+		{"/agents/" + string(agent.ID), wire.ArtifactAsItem, []string{"&lt;i&gt;part", "Uploading at 0%"}},
+	} {
+		html := render(fmt.Sprint(len(page.path)), page.as)
+		for _, want := range page.want {
+			if !strings.Contains(html, want) {
+				t.Errorf("as a %s it has no %s: %s", page.as, want, html)
+			}
+		}
+		if body := n.ask(t, http.MethodGet, page.path, with(n.login(t)), asPage).body; !strings.Contains(body, ` data-id="`+string(a.ID)+`"`) || !strings.Contains(body, html) && page.as == wire.ArtifactAsItem {
+			t.Errorf("the first render of %s has another than %s", page.path, html)
+		}
+	}
+	for id, p := range map[string]wire.ArtifactRenderParams{"100": {IDs: []wire.ArtifactID{a.ID}, HTML: "page"}, "101": {HTML: wire.ArtifactAsRow}} {
+		field := "html"
+		if len(p.IDs) == 0 {
+			field = "ids"
+		}
+		isError(t, control.call(t, id, wire.MethodArtifactRender, p), wire.CodeInvalidParams, field)
+	}
+}

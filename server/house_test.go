@@ -41,7 +41,7 @@ var rooms = map[string][]string{
 	"server/telemetry":       {"webtransport/wire"},
 	"server/session":         {"server/api", "server/artifacts", "server/auth", "server/control", "server/fleet", "server/memory", "server/noun", "server/tasks", "server/telemetry", "webtransport", "webtransport/wire"},
 	"server/tasks":           {"server/noun", "server/runner", "server/screen", "webtransport/wire"},
-	"server/web":             {"server/control", "ui/agent", "ui/fleet", "ui/frame", "ui/task", "webtransport/wire"},
+	"server/web":             {"server/control", "ui/agent", "ui/artifact", "ui/fleet", "ui/frame", "ui/task", "ui/words", "webtransport/wire"},
 	"ui":                     {"ui/agent", "ui/artifact", "ui/fleet", "ui/frame", "ui/memory", "ui/network", "ui/task"}, // the stories of all pages
 	"ui/agent":               {"server/screen", "ui/artifact", "ui/fleet", "ui/frame", "ui/words", "webtransport/wire"},
 	"ui/login":               {"ui/frame", "webtransport/wire"},

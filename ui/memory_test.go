@@ -280,22 +280,22 @@ func TestArtifactsPage(t *testing.T) {
 	if len(rows) != len(v.Artifacts) {
 		t.Fatalf("%d rows", len(rows))
 	}
-	if name := rows[0].one(t, with("data-f", "name")); name.is("href") {
+	if name := rows[0].one(t, class("name")); name.is("href") {
 		t.Error("what is not complete can be downloaded")
 	}
-	if got := rows[0].one(t, with("data-f", "word")).text(); got != "Uploading at 33%" {
+	if got := rows[0].one(t, class("status")).text(); got != "Uploading at 33%" {
 		t.Errorf("an upload is %q", got)
 	}
-	if got := rows[1].one(t, with("data-f", "word")).text(); got != "Paused at 32%" {
+	if got := rows[1].one(t, class("status")).text(); got != "Paused at 32%" {
 		t.Errorf("an upload that stands still is %q", got)
 	}
-	if got := value(t, rows[2].one(t, with("data-f", "name")), "href"); got != "/artifacts/fbcdefghijk23/content" {
+	if got := value(t, rows[2].one(t, class("name")), "href"); got != "/artifacts/fbcdefghijk23/content" {
 		t.Errorf("it is downloaded from %s", got)
 	}
-	if got := value(t, rows[2].one(t, with("data-f", "delete")), "href"); got != "/artifacts?agent=abcdefghijk23&delete=fbcdefghijk23" {
+	if got := value(t, rows[2].one(t, with("data-do", "delete")), "href"); got != "/artifacts?agent=abcdefghijk23&delete=fbcdefghijk23" {
 		t.Errorf("without script it is deleted at %s", got)
 	}
-	if got := value(t, rows[3].one(t, with("data-f", "task")), "href"); got != "/tasks/tbcdefghijk23" {
+	if got := value(t, rows[3].all(class("writer"))[1], "href"); got != "/tasks/tbcdefghijk23" {
 		t.Errorf("the task's link is %s", got)
 	}
 	if got := doc.one(t, with("id", "whose")).text(); got != "Of agent indexer Show all artifacts" {
@@ -338,7 +338,7 @@ func TestTaskPageHasItsArtifacts(t *testing.T) {
 	v := task.TaskView{Frame: frame.Frame{Now: frame.StoryNow, Assets: assets}, Task: wire.Task{ID: "tbcdefghijk23", State: wire.TaskCompleted, CreatedAt: frame.StoryNow},
 		Kept: artifact.Kept{Task: "tbcdefghijk23", Artifacts: artifact.StoryArtifacts().Artifacts[2:3], Total: 1}}
 	section := render(t, task.Task(v)).one(t, with("id", "kept"))
-	if got := value(t, section.one(t, with("data-f", "name")), "href"); got != "/artifacts/fbcdefghijk23/content" {
+	if got := value(t, section.one(t, class("name")), "href"); got != "/artifacts/fbcdefghijk23/content" {
 		t.Errorf("its artifact is at %q", got)
 	}
 	if got := value(t, section.one(t, with("data-f", "all")), "href"); got != "/artifacts?task=tbcdefghijk23" {

@@ -1,6 +1,7 @@
 package ui
 
 import (
+	"encoding/json"
 	"slices"
 	"strings"
 	"testing"
@@ -8,6 +9,7 @@ import (
 	"unicode/utf8"
 
 	"skein.dev/skein/ui/artifact"
+	"skein.dev/skein/ui/frame"
 	"skein.dev/skein/ui/memory"
 	"skein.dev/skein/ui/words"
 	"skein.dev/skein/webtransport/wire"
@@ -32,11 +34,6 @@ func TestValues(t *testing.T) {
 		Versions []struct {
 			Entry wire.MemoryEntry
 			Word  string
-		}
-		Artifacts []struct {
-			Artifact          wire.Artifact
-			State, Word, Size string
-			Done              float64
 		}
 	}
 	readTable(t, "value.json", &table)
@@ -91,12 +88,31 @@ func TestValues(t *testing.T) {
 	for _, c := range table.Versions {
 		check("versionWord", c.Entry, memory.VersionWord(&c.Entry), c.Word)
 	}
-	for _, c := range table.Artifacts {
-		check("ArtifactState", c.Artifact, artifact.ArtifactState(&c.Artifact, now), c.State)
-		check("ArtifactWord", c.Artifact, artifact.ArtifactWord(&c.Artifact, now), c.Word)
-		check("ArtifactSize", c.Artifact, artifact.ArtifactSize(&c.Artifact), c.Size)
-		if got := artifact.ArtifactDone(&c.Artifact); got != c.Done {
-			t.Errorf("ArtifactDone of %v = %v, want %v", c.Artifact, got, c.Done)
+}
+
+// shownArtifacts are artifacts at 14:30, each with what its row says.
+const shownArtifacts = `[
+    {"artifact": {"id": "f1", "name": "a", "size": 100, "state": "complete", "received": 100, "updated_at": "2026-03-04T14:00:00Z"}, "state": "complete", "word": "Complete", "done": 1, "size": "100 B"},
+    {"artifact": {"id": "f1", "name": "a", "size": 200, "state": "uploading", "received": 50, "updated_at": "2026-03-04T14:29:55Z"}, "state": "uploading", "word": "Uploading at 25%", "done": 0.25, "size": "200 B"},
+    {"artifact": {"id": "f1", "name": "a", "size": 200, "state": "uploading", "received": 50, "updated_at": "2026-03-04T14:29:49Z"}, "state": "paused", "word": "Paused at 25%", "done": 0.25, "size": "200 B"},
+    {"artifact": {"id": "f1", "name": "a", "size": -1, "state": "uploading", "received": 2048, "updated_at": "2026-03-04T14:29:59Z"}, "state": "uploading", "word": "Uploading", "done": 0, "size": "2 KiB so far"},
+    {"artifact": {"id": "f1", "name": "a", "size": 0, "state": "uploading", "received": 0, "updated_at": "2026-03-04T14:29:59Z"}, "state": "uploading", "word": "Uploading", "done": 0, "size": "0 B"}
+  ]`
+
+func TestArtifactsAreWritten(t *testing.T) {
+	now := frame.StoryNow
+	var table []struct {
+		Artifact          wire.Artifact
+		State, Word, Size string
+		Done              float64
+	}
+	if err := json.Unmarshal([]byte(shownArtifacts), &table); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range table {
+		got := []any{artifact.ArtifactState(&c.Artifact, now), artifact.ArtifactWord(&c.Artifact, now), artifact.ArtifactSize(&c.Artifact), artifact.ArtifactDone(&c.Artifact)}
+		if want := []any{c.State, c.Word, c.Size, c.Done}; !slices.Equal(got, want) {
+			t.Errorf("%v is written %v, want %v", c.Artifact, got, want)
 		}
 	}
 }

@@ -38,6 +38,8 @@ type Config struct {
 type Renderer interface {
 	// Agents answers an agent.render.
 	Agents(context.Context, wire.AgentRenderParams) (any, error)
+	// Artifacts answers an artifact.render.
+	Artifacts(context.Context, wire.ArtifactRenderParams) (any, error)
 	// Events answers an agent.events, which may ask for HTML.
 	Events(context.Context, *wire.Message, wire.AgentEventsResult) (any, error)
 	// Tasks answers a task.render.

@@ -14,6 +14,8 @@ func (c *conn) dispatch(ctx context.Context, _ *lane, m *wire.Message) (any, err
 		return c.network(), nil
 	case wire.MethodAgentRender:
 		return noun.With(m.Params, func(v wire.AgentRenderParams) (any, error) { return c.s.Renderer.Agents(ctx, v) })
+	case wire.MethodArtifactRender:
+		return noun.With(m.Params, func(v wire.ArtifactRenderParams) (any, error) { return c.s.Renderer.Artifacts(ctx, v) })
 	case wire.MethodHello:
 		return nil, wire.Errorf(wire.CodeInvalidRequest, "hello was said already")
 	}

@@ -14,9 +14,11 @@ import (
 
 	"skein.dev/skein/server/control"
 	"skein.dev/skein/ui/agent"
+	"skein.dev/skein/ui/artifact"
 	"skein.dev/skein/ui/fleet"
 	"skein.dev/skein/ui/frame"
 	"skein.dev/skein/ui/task"
+	"skein.dev/skein/ui/words"
 	"skein.dev/skein/webtransport/wire"
 )
 
@@ -196,6 +198,51 @@ func (f *Fragments) Events(ctx context.Context, m *wire.Message, res wire.AgentE
 		e.Data = wire.EventData{}
 	}
 	return res, nil
+}
+
+// Artifacts answers an artifact.render.
+func (f *Fragments) Artifacts(ctx context.Context, p wire.ArtifactRenderParams) (any, error) {
+	if err := p.Check(); err != nil {
+		return nil, err
+	}
+	var v artifact.ArtifactsView
+	v.Now = time.Now()
+	for _, id := range p.IDs {
+		if a, err := f.plane.Artifacts.Get(id); err == nil {
+			v.Artifacts = append(v.Artifacts, a)
+		}
+	}
+	NameSources(f.plane, &v)
+	all, left := make(map[wire.ArtifactID]string, len(v.Artifacts)), maxHTML
+	for i := range v.Artifacts {
+		html := f.html(ctx, artifact.ArtifactFragment(p.HTML, &v.Artifacts[i], v))
+		if left -= len(html); left < 0 {
+			break
+		}
+		all[v.Artifacts[i].ID] = html
+	}
+	return wire.ArtifactRenderResult{HTML: all}, nil
+}
+
+// NameSources finds the names of the agents and tasks that a page of artifacts speaks of.
+func NameSources(plane *control.Plane, v *artifact.ArtifactsView) {
+	v.Agents, v.Tasks = map[wire.AgentID]string{}, map[wire.TaskID]string{}
+	agent := func(id wire.AgentID) {
+		if a, err := plane.Get(id); id != "" && err == nil {
+			v.Agents[id] = a.Name
+		}
+	}
+	task := func(id wire.TaskID) {
+		if t, err := plane.Tasks.Get(id); id != "" && err == nil {
+			v.Tasks[id] = words.TaskTitle(&t)
+		}
+	}
+	agent(v.Filter.Agent)
+	task(v.Filter.Task)
+	for _, a := range v.Artifacts {
+		agent(a.Agent)
+		task(a.Task)
+	}
 }
 
 // Result is a child's outcome as the page of its orchestration shows it.

@@ -58,6 +58,17 @@ export class Artifacts {
   }
 
   /**
+   * Artifacts as parts of Skein's own pages, by id; 100 at most are asked for at once. Those that are gone are left out.
+   * @param {string[]} ids
+   * @param {wire.ArtifactHTML} html
+   * @param {CallOptions} [options]
+   * @returns {Promise<Record<string, string>>}
+   */
+  async render(ids, html, options) {
+    return (await this.#host.call('artifact.render', { ids, html }, options)).html
+  }
+
+  /**
    * @param {wire.ArtifactFilter} [filter]
    * @param {CallOptions} [options]
    * @returns {Promise<wire.ArtifactListResult>}

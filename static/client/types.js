@@ -503,6 +503,8 @@
  * @property {boolean} [more] a further part of the same update follows
  * @property {Record<string, string>} [html] of what changed, by id: what the watch asked for
  *
+ * @typedef {'row' | 'item'} ArtifactHTML a component of Skein's own pages that shows an artifact
+ *
  * @typedef {'row' | 'page'} AgentHTML a component of Skein's own pages that shows an agent
  *
  * @typedef {'row' | 'card' | 'page' | 'twig'} TaskHTML a component of Skein's own pages

@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
-import { artifactDone, artifactSize, artifactState, artifactWord } from '../app/artifact/artifact.js'
 import { changes, diff, merge, shorten, unmerged } from '../app/memory/diff.js'
 import { Rate, uploadText } from '../app/artifact/uploads.js'
 import { compareKeys, entryURL, expiresText, marked, preview, shownValue, valueBytes, valueKind, versionWord, writerAgent, writerWord } from '../app/memory/value.js'
@@ -45,15 +44,6 @@ test('keys stand in the order of their bytes', () => {
   for (const [i, a] of keys.entries()) {
     for (const [j, b] of keys.entries()) assert.equal(Math.sign(compareKeys(a, b)), Math.sign(i - j), `${a} and ${b}`)
     assert.equal(Math.sign(Buffer.compare(Buffer.from(a), Buffer.from(keys[i + 1] ?? '\u{10ffff}'))), -1)
-  }
-})
-
-test('artifacts', () => {
-  for (const { artifact, state, word, done, size } of values.artifacts) {
-    assert.equal(artifactState(artifact, now), state)
-    assert.equal(artifactWord(artifact, now), word)
-    assert.equal(artifactDone(artifact), done)
-    assert.equal(artifactSize(artifact), size)
   }
 })
 

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/a-h/templ"
+
 	"skein.dev/skein/ui/frame"
 	"skein.dev/skein/ui/words"
 	"skein.dev/skein/webtransport/wire"
@@ -69,6 +71,14 @@ func (v ArtifactsView) page() frame.Page {
 	return v.Frame.Page("Artifacts", "artifacts.js", "/artifacts", true)
 }
 
+// ArtifactFragment is an artifact as a part of a page that is open already. v names its agent and its task.
+func ArtifactFragment(as wire.ArtifactHTML, a *wire.Artifact, v ArtifactsView) templ.Component {
+	if as == wire.ArtifactAsItem {
+		return keptItem(a, v.Now)
+	}
+	return artifactRow(a, v)
+}
+
 // Kept are the artifacts of an agent or of a task, for its page.
 type Kept struct {
 	Task      wire.TaskID
@@ -83,8 +93,6 @@ func (k Kept) url() string { return ArtifactFilter{Task: k.Task, Agent: k.Agent}
 func ContentURL(id wire.ArtifactID) string {
 	return "/artifacts/" + url.PathEscape(string(id)) + "/content"
 }
-
-// The rules below stand a second time in static/app/artifact/artifact.js; testdata/value.json holds both.
 
 // stalled is how long an upload may bring nothing before the page calls it paused.
 const stalled = 10 * time.Second

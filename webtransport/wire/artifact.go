@@ -43,6 +43,7 @@ const (
 	MethodArtifactCreate = "artifact.create" // makes the record that an upload fills
 	MethodArtifactGet    = "artifact.get"
 	MethodArtifactList   = "artifact.list"
+	MethodArtifactRender = "artifact.render"
 	MethodArtifactDelete = "artifact.delete"
 )
 

@@ -69,6 +69,7 @@ var Methods = []Method{
 	{Name: MethodArtifactGet, Lane: LaneControl},
 	{Name: MethodArtifactList, Lane: LaneControl},
 	{Name: MethodArtifactDelete, Lane: LaneControl, Effect: Once},
+	{Name: MethodArtifactRender, Lane: LaneControl, Session: true},
 
 	{Name: MethodResync, Lane: LaneStatus, Effect: Once, Session: true},
 

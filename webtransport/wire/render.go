@@ -30,3 +30,34 @@ func (p AgentRenderParams) Check() error {
 type AgentRenderResult struct {
 	HTML map[AgentID]string `json:"html"`
 }
+
+// ArtifactHTML names a component of Skein's own pages that shows an artifact.
+type ArtifactHTML string
+
+const (
+	ArtifactAsRow  ArtifactHTML = "row"  // in the list
+	ArtifactAsItem ArtifactHTML = "item" // on the page of its agent, or of its task
+)
+
+// ArtifactRenderParams ask for artifacts as they are now, as parts of a page.
+type ArtifactRenderParams struct {
+	IDs  []ArtifactID `json:"ids"` // 1 to MaxRender
+	HTML ArtifactHTML `json:"html"`
+}
+
+// Check refuses components that there are not, and too many artifacts.
+func (p ArtifactRenderParams) Check() error {
+	switch {
+	case p.HTML != ArtifactAsRow && p.HTML != ArtifactAsItem:
+		return Errorf(CodeInvalidParams, "html is row or item, not %q", p.HTML).WithField("html")
+	case len(p.IDs) == 0 || len(p.IDs) > MaxRender:
+		return Errorf(CodeInvalidParams, "ids has %d artifacts: 1 to %d are rendered", len(p.IDs), MaxRender).WithField("ids")
+	}
+	return nil
+}
+
+// ArtifactRenderResult has the HTML of the artifacts that there are. Those that do not fit a message are left out: they are asked
+// for again.
+type ArtifactRenderResult struct {
+	HTML map[ArtifactID]string `json:"html"`
+}

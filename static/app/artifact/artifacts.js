@@ -1,14 +1,16 @@
 /** The page of all artifacts. There is no watch for them: the page looks every two seconds while it is seen. */
 import { dialog, open } from '../lib/dialog.js'
-import { clone, field, one, write } from '../lib/dom.js'
+import { field, one, write } from '../lib/dom.js'
 import { bytes, clean, count } from '../lib/format.js'
 import { listen } from '../lib/keys.js'
 import { later, leaving, writeURL } from '../lib/later.js'
+import { morph, parse } from '../lib/morph.js'
 import { page } from '../lib/page.js'
+import { tick } from '../lib/ticks.js'
 import { failed, toast } from '../lib/toast.js'
 import { poll } from '../list/poll.js'
 import { Table } from '../list/table.js'
-import { fillArtifact } from './artifact.js'
+import { rendered } from './artifact.js'
 import { Uploads } from './uploads.js'
 
 /** @import { Artifact, ArtifactListResult } from '../../client/types.js' */
@@ -30,17 +32,22 @@ const table = new Table(list, one(document, '#artifact-rows'), 'id')
 /** @type {Map<string, Artifact>} what the rows show; the server's own say it only to people */
 let shown = new Map()
 
-const nameOf = (/** @type {string} */ id) => skein.fleet.agents.get(id)?.name
-
-/** @param {ArtifactListResult} got */
-function show({ artifacts, total, bytes: all }) {
-  table.show(artifacts.map((a) => ({
-    key: a.id, make: () => clone('artifact-row'), fresh: table.get(a.id) ? (shown.get(a.id)?.state ?? a.state) !== a.state : true,
-    fill: (el) => {
-      fillArtifact(el, a, nameOf)
-      if (uploads.fills(a.id)) field(el, 'resume').hidden = true
-    },
-  })))
+/**
+ * @param {ArtifactListResult} got
+ * @param {Record<string, string>} html of those that changed, by id
+ */
+function show({ artifacts, total, bytes: all }, html) {
+  table.show(artifacts.flatMap((a) => {
+    const [to] = parse(html[a.id] ?? '')
+    return to || table.get(a.id) ? {
+      key: a.id, make: () => /** @type {HTMLElement} */ (to), fresh: table.get(a.id) ? (shown.get(a.id)?.state ?? a.state) !== a.state : true,
+      fill: (el) => {
+        if (to && to !== el) morph(el, to)
+        field(el, 'resume').hidden = el.dataset.state !== 'paused' || uploads.fills(a.id)
+      },
+    } : []
+  }))
+  tick(list)
   shown = new Map(artifacts.map((a) => [a.id, a]))
   const filtered = box.value.trim() !== '' || Object.keys(links).length > 0
   const none = total === 0 && !filtered
@@ -58,7 +65,9 @@ let turn = 0
 async function look() {
   const mine = ++turn
   const got = await skein.artifacts.list({ ...links, query: box.value.trim(), limit: MAX_ARTIFACTS }, { signal: ends })
-  if (mine === turn) show(got)
+  if (mine !== turn) return
+  const html = await rendered(skein, 'row', got.artifacts, (id) => table.get(id), ends)
+  if (mine === turn) show(got, html)
 }
 const soon = later(30, () => void look().catch(() => {}))
 

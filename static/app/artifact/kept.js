@@ -1,6 +1,7 @@
-import { clone, field, mark, one, write } from '../lib/dom.js'
-import { bytes, clean } from '../lib/format.js'
-import { artifactWord, contentURL } from './artifact.js'
+import { field, one, write } from '../lib/dom.js'
+import { morph, parse } from '../lib/morph.js'
+import { arrange } from '../list/arrange.js'
+import { rendered } from './artifact.js'
 
 /** @import { Skein } from '../../client/index.js' */
 
@@ -15,26 +16,18 @@ export function kept(skein) {
   const root = one(document, '#kept')
   const list = one(root, '#kept-list')
   const filter = { limit: MAX_KEPT, ...(root.dataset.task && { task: root.dataset.task }), ...(root.dataset.agent && { agent: root.dataset.agent }) }
-  let shown = ''
 
   const look = async () => {
     if (document.visibilityState !== 'visible' || skein.state !== 'open') return
     const { artifacts, total } = await skein.artifacts.list(filter)
-    const now = Date.now()
-    const texts = artifacts.map((a) => ({ id: a.id, name: clean(a.name), done: a.state === 'complete', text: a.state === 'complete' ? bytes(a.size) : artifactWord(a, now) }))
-    const state = JSON.stringify([texts, total])
-    if (state === shown) return
-    shown = state
-    list.replaceChildren(
-      ...texts.map(({ id, name, done, text }) => {
-        const el = clone('kept-item')
-        mark(el, 'data-id', id)
-        write(field(el, 'name'), name)
-        mark(field(el, 'name'), 'href', done ? contentURL(id) : null)
-        write(field(el, 'text'), text)
-        return el
-      }),
-    )
+    const items = new Map(/** @type {HTMLElement[]} */ ([...list.children]).map((el) => [el.dataset.id ?? '', el]))
+    const html = await rendered(skein, 'item', artifacts, (id) => items.get(id))
+    arrange(list, artifacts.flatMap(({ id }) => {
+      const [to] = parse(html[id] ?? '')
+      const el = items.get(id) ?? to
+      if (el && to && el !== to) morph(el, to)
+      return el ?? []
+    }))
     write(field(root, 'all'), `All ${total}`)
     root.hidden = total === 0
   }

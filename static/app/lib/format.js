@@ -72,9 +72,6 @@ export function clock(time) {
   return [t.getHours(), t.getMinutes(), t.getSeconds()].map((n) => String(n).padStart(2, '0')).join(':')
 }
 
-/** @param {number} f */
-export const percent = (f) => `${Math.floor(f * 100 + 0.5)}%`
-
 /**
  * @param {number} n
  * @param {string} one
