@@ -1,5 +1,19 @@
 // Package artifacts keeps files: those that clients upload, and those that agents leave in their outboxes.
-// It speaks no network. It consumes a [Store], which keeps records and bytes, and [Life], which knows agents and tasks.
+// The package does no network I/O. It uses a [Store], which keeps records and bytes, and [Life], which knows agents and
+// tasks.
+//
+// # Locks
+//
+// Two tokens, which are channels with one value, come before the only mutex. A goroutine that holds one of them may take
+// those below it.
+//
+//	outbox.idle    the state of an outbox, for a scan of its folder and while its files are kept
+//	artifact.turn  the right to write the part file and the record of an artifact
+//	Artifacts.mu   all maps, and the fields of every artifact; not held while the Store or the disk is used
+//
+// No goroutine holds outbox.idle and artifact.turn at the same time. Artifacts.moves and Artifacts.keeps only bound how
+// much is done at once: keeps is taken with outbox.idle held, and moves with outbox.idle and keeps held, or with
+// artifact.turn.
 package artifacts
 
 import (
@@ -22,38 +36,39 @@ import (
 	"skein.dev/skein/webtransport/wire"
 )
 
-// Store keeps the artifacts' records and their bytes.
+// Store keeps the records of artifacts and their bytes.
 type Store interface {
-	// PutArtifact stores a record over the one with this revision; 0: there must be none. It is on the disk then.
+	// PutArtifact replaces the record with this revision, or creates it if revision is 0. The record is on the disk when
+	// PutArtifact returns.
 	PutArtifact(ctx context.Context, a *wire.Artifact, revision uint64) (uint64, error)
 	DeleteArtifact(ctx context.Context, id wire.ArtifactID) error
 	Artifacts(ctx context.Context, each func(a wire.Artifact, revision uint64)) error
 
-	// PutObject stores bytes and gives their number and their SHA-256. They are on the disk then; after an error a part
-	// of them may be there.
+	// PutObject stores bytes and returns their number and their SHA-256. They are on the disk when PutObject returns.
+	// After an error, some of them may be stored.
 	PutObject(ctx context.Context, id wire.ArtifactID, r io.Reader) (size int64, sha256 string, err error)
-	// OpenObject reads them, for as long as ctx.
+	// OpenObject returns a reader of the bytes from an offset, which works until ctx ends.
 	OpenObject(ctx context.Context, id wire.ArtifactID, offset int64) (io.Reader, error)
 	DeleteObject(ctx context.Context, id wire.ArtifactID) error
-	// Objects lists the ids of which there are bytes, all or a part.
+	// Objects returns the ids of all objects, including those that are incomplete.
 	Objects(ctx context.Context) ([]wire.ArtifactID, error)
 }
 
-// Artifacts is the files that were kept.
+// Artifacts holds the files that were kept.
 //
-// The way of a file:
+// A file passes through these steps:
 //
 //	Create ── record: uploading ──> Upload ── bytes ──> <data folder>/uploads/<id>.part
 //	the last byte ── size and SHA-256 right ──> object in the Store ──> record: complete ──> part removed
 //	outbox ── a file that is complete ──> object in the Store ──> record: complete ──> file removed
 //
-// A crash between any two steps leaves an upload that goes on where it stood, or a complete artifact: at the next start
-// an object without a complete record is removed, and so is a part whose record is complete or gone.
+// A crash between any two steps leaves an upload that continues where it stopped, or a complete artifact. The next start
+// removes objects without a complete record, and parts whose record is complete or gone.
 type Artifacts struct {
 	// static
 	o      Options
 	log    *slog.Logger
-	dir    string          // of the parts
+	dir    string          // folder of the parts
 	ctx    context.Context // ends with Close
 	cancel context.CancelCauseFunc
 	moves  chan struct{}  // bounds the files on their way into the store
@@ -68,46 +83,46 @@ type Artifacts struct {
 	closed    bool
 }
 
-// artifact is one artifact: its record, and who fills it.
+// artifact is one artifact: its record and its upload.
 type artifact struct {
-	turn chan struct{} // static; holds one token: who has it may write the part and the record
+	turn chan struct{} // static; holds one token, whose owner may write the part and the record
 
 	rec    wire.Artifact
 	rev    uint64
-	upload *Upload // the last one that came; nil: it ended
+	upload *Upload // the latest one; nil if it ended
 	gone   bool
 }
 
 const (
-	// movesAtOnce bounds Artifacts.moves: each holds a few chunks in memory.
+	// movesAtOnce bounds Artifacts.moves, because each move holds a few chunks in memory.
 	movesAtOnce = 4
 	keepsAtOnce = 2
-	// sweepInterval lies between two looks for uploads that nobody goes on with.
+	// sweepInterval is the time between two scans for abandoned uploads.
 	sweepInterval = 10 * time.Minute
 	maxMediaType  = 255 // bytes
 )
 
-// ErrStopping cuts transfers off when the server stops. What came is kept.
+// ErrStopping interrupts transfers when the server stops. The bytes that have arrived are kept.
 var ErrStopping = wire.Errorf(wire.CodeUnavailable, "the server is stopping: go on when it is back")
 
-// Life is what artifacts need to know of agents and tasks.
+// Life is what artifacts need to know about agents and tasks.
 type Life interface {
 	HasAgent(wire.AgentID) bool
 	HasTask(wire.TaskID) bool
-	// WorkOf says whether an agent's process ended, and at which tasks it works.
+	// WorkOf reports whether the process of an agent has ended, and the tasks that the agent is working on.
 	WorkOf(wire.AgentID) (ended bool, tasks []wire.TaskID)
 }
 
-// Options of New. All are needed, but for Timeout.
+// Options are the options of New. All are required except Timeout.
 type Options struct {
 	Store   Store
 	Life    Life
-	Dir     string        // the data folder: of uploads, and of outboxes
-	WorkDir string        // where agents have folders of their own, which their outboxes are in
+	Dir     string        // the data folder, which holds uploads and outboxes
+	WorkDir string        // holds the working folders of agents; an agent that works in its own has its outbox there
 	Timeout time.Duration // how long a request waits for a store that does not answer; 0: 10 s
 }
 
-// New makes artifacts that Open fills.
+// New returns artifacts without content. Open reads them from the Store.
 func New(o Options, log *slog.Logger) *Artifacts {
 	o.Timeout = cmp.Or(o.Timeout, 10*time.Second)
 	as := &Artifacts{o: o, log: log, dir: filepath.Join(o.Dir, "uploads"), moves: make(chan struct{}, movesAtOnce), keeps: make(chan struct{}, keepsAtOnce),
@@ -116,7 +131,7 @@ func New(o Options, log *slog.Logger) *Artifacts {
 	return as
 }
 
-// Close cuts the uploads off, which may go on at the next start, and waits for everything that is under way.
+// Close interrupts the uploads, which can continue after the next start, and waits for all work to end.
 func (as *Artifacts) Close() {
 	as.mu.Lock()
 	as.closed = true
@@ -125,7 +140,7 @@ func (as *Artifacts) Close() {
 	as.work.Wait()
 }
 
-// begin counts work that Close waits for; false: it is too late.
+// begin counts work that Close waits for. It returns false if Close was called.
 func (as *Artifacts) begin() bool {
 	as.mu.Lock()
 	defer as.mu.Unlock()
@@ -136,24 +151,24 @@ func (as *Artifacts) begin() bool {
 	return true
 }
 
-// Tend looks for complete files in the outboxes, and drops what nobody goes on with, until ctx ends.
+// Tend scans the outboxes for complete files and drops abandoned uploads, until ctx ends.
 func (as *Artifacts) Tend(ctx context.Context) {
-	look, sweep := time.NewTicker(outboxInterval), time.NewTicker(sweepInterval)
-	defer look.Stop()
+	scan, sweep := time.NewTicker(outboxInterval), time.NewTicker(sweepInterval)
+	defer scan.Stop()
 	defer sweep.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case <-look.C:
-			as.look()
+		case <-scan.C:
+			as.scanOutboxes()
 		case <-sweep.C:
 			as.sweep(ctx)
 		}
 	}
 }
 
-// Create makes the record that an upload fills. A repeated request gets the artifact that the first one made.
+// Create makes the record of an artifact to be uploaded. A repeated request gets the artifact that the first one made.
 func (as *Artifacts) Create(_ context.Context, by noun.Caller, params wire.ArtifactCreateParams) (*wire.Artifact, error) {
 	if err := as.check(&params); err != nil {
 		return nil, err
@@ -168,15 +183,15 @@ func (as *Artifacts) Create(_ context.Context, by noun.Caller, params wire.Artif
 
 func newArtifactID() wire.ArtifactID { return wire.ArtifactID(noun.NewID("f")) }
 
-// creation is a record on its way to the store.
+// creation is a record that is being stored.
 type creation struct {
-	done chan struct{} // closed when it is known whether the record is there
+	done chan struct{} // closed when it is known whether the record is stored
 	rec  wire.Artifact
 	err  error
 }
 
-// add stores a new record, unless its request made one before: then it gives that. When the store does not answer in
-// time, storing goes on: the same request again waits for it.
+// add stores a new record. If the request has made one before, add returns that one. If the store does not answer in time,
+// storing continues, and the same request waits for it when it is repeated.
 func (as *Artifacts) add(rec wire.Artifact) (*wire.Artifact, error) {
 	c, there := as.creating(rec)
 	if there != nil {
@@ -198,7 +213,8 @@ func (as *Artifacts) add(rec wire.Artifact) (*wire.Artifact, error) {
 	}
 }
 
-// creating begins to store a record, or finds that its request has begun, or was carried out: there. nil, nil: Skein stops.
+// creating begins to store a record. If the request has already begun, it returns that creation; if the request has been
+// carried out, it returns the record as there. It returns nil, nil if Skein is stopping.
 func (as *Artifacts) creating(rec wire.Artifact) (c *creation, there *wire.Artifact) {
 	as.mu.Lock()
 	defer as.mu.Unlock()
@@ -223,7 +239,8 @@ func (as *Artifacts) creating(rec wire.Artifact) (c *creation, there *wire.Artif
 	return c, nil
 }
 
-// create stores a record until it is known whether it is there, or until Skein stops: the next start finds it then.
+// create tries to store a record until it is known whether it is stored, or until Skein stops. The next start finds out
+// in that case.
 func (as *Artifacts) create(c *creation) {
 	defer as.work.Done()
 	defer close(c.done)
@@ -247,7 +264,7 @@ func (as *Artifacts) create(c *creation) {
 	}
 }
 
-// madeBy finds the artifact that a request made.
+// madeBy returns the artifact that a request made.
 func (as *Artifacts) madeBy(request string) (wire.Artifact, bool) {
 	as.mu.Lock()
 	defer as.mu.Unlock()
@@ -258,7 +275,7 @@ func (as *Artifacts) madeBy(request string) (wire.Artifact, bool) {
 	return a.rec, true
 }
 
-// know makes a stored record known. The caller holds mu.
+// know adds a stored record. The caller holds mu.
 func (as *Artifacts) know(rec wire.Artifact, rev uint64) {
 	a := &artifact{rec: rec, rev: rev, turn: make(chan struct{}, 1)}
 	a.turn <- struct{}{}
@@ -268,7 +285,7 @@ func (as *Artifacts) know(rec wire.Artifact, rev uint64) {
 	}
 }
 
-// notStored tells a client that the store failed, and the log why.
+// notStored logs why the store failed and returns an error for the client that says that it did.
 func (as *Artifacts) notStored(id wire.ArtifactID, err error) error {
 	if as.ctx.Err() != nil {
 		return ErrStopping
@@ -280,7 +297,7 @@ func (as *Artifacts) notStored(id wire.ArtifactID, err error) error {
 	return wire.Errorf(wire.CodeUnavailable, "the artifact could not be stored; the server's log says why. Nothing is lost: try again later")
 }
 
-// check says whether an upload may be announced like this, and fills in what is left out.
+// check validates the parameters of an upload and fills in those that were left out.
 func (as *Artifacts) check(p *wire.ArtifactCreateParams) error {
 	if why := badName(p.Name); why != "" {
 		return noun.Bad("name", "the name %s", why)
@@ -307,7 +324,7 @@ func (as *Artifacts) check(p *wire.ArtifactCreateParams) error {
 
 var errTooLarge = wire.Errorf(wire.CodeTooLarge, "an artifact has at most %d bytes (64 GiB)", int64(wire.MaxArtifactSize)).WithField("size")
 
-// checkLinks says whether task and agent exist.
+// checkLinks checks that the task and the agent exist.
 func (as *Artifacts) checkLinks(task wire.TaskID, agent wire.AgentID) error {
 	if task != "" && !as.o.Life.HasTask(task) {
 		return wire.Errorf(wire.CodeNotFound, "there is no task %q", task).WithField("task")
@@ -318,7 +335,7 @@ func (as *Artifacts) checkLinks(task wire.TaskID, agent wire.AgentID) error {
 	return nil
 }
 
-// badName says what is wrong with a name; "": nothing.
+// badName returns what is wrong with a name, or "" if it is valid.
 func badName(name string) string {
 	switch {
 	case name == "":
@@ -335,12 +352,12 @@ func badName(name string) string {
 	return ""
 }
 
-// mediaType is what a name's ending says.
+// mediaType returns the media type for the extension of a file name.
 func mediaType(name string) string {
 	return cmp.Or(mime.TypeByExtension(filepath.Ext(name)), "application/octet-stream")
 }
 
-// Get finds an artifact. Its error is CodeNotFound.
+// Get returns an artifact. The error has CodeNotFound if there is none.
 func (as *Artifacts) Get(id wire.ArtifactID) (wire.Artifact, error) {
 	as.mu.Lock()
 	defer as.mu.Unlock()
@@ -351,7 +368,7 @@ func (as *Artifacts) Get(id wire.ArtifactID) (wire.Artifact, error) {
 	return a.rec, nil
 }
 
-// find needs mu.
+// find returns an artifact. The caller holds mu.
 func (as *Artifacts) find(id wire.ArtifactID) (*artifact, error) {
 	a, ok := as.all[id]
 	if !ok {
@@ -360,7 +377,8 @@ func (as *Artifacts) find(id wire.ArtifactID) (*artifact, error) {
 	return a, nil
 }
 
-// List gives the artifacts that match, newest first, behind f.After: all, or f.Limit.
+// List returns the artifacts that match, newest first, starting after f.After. It returns at most f.Limit of them, or all
+// if f.Limit is 0.
 func (as *Artifacts) List(f wire.ArtifactFilter) wire.ArtifactListResult {
 	res := wire.ArtifactListResult{Artifacts: []wire.Artifact{}}
 	as.mu.Lock()
@@ -391,7 +409,7 @@ func matches(f *wire.ArtifactFilter, a *wire.Artifact) bool {
 	return strings.Contains(strings.ToLower(string(a.ID)+"\n"+a.Name), strings.ToLower(f.Query))
 }
 
-// Download reads an artifact's bytes from an offset on, for as long as ctx.
+// Download returns an artifact and a reader of its bytes from an offset, which works until ctx ends.
 func (as *Artifacts) Download(ctx context.Context, id wire.ArtifactID, offset int64) (wire.Artifact, io.Reader, error) {
 	rec, err := as.Get(id)
 	switch {
@@ -406,7 +424,7 @@ func (as *Artifacts) Download(ctx context.Context, id wire.ArtifactID, offset in
 	return rec, r, err
 }
 
-// Delete removes an artifact. An upload of it that is under way is cut off.
+// Delete removes an artifact and interrupts its upload.
 func (as *Artifacts) Delete(ctx context.Context, id wire.ArtifactID) error {
 	as.mu.Lock()
 	a, err := as.find(id)
@@ -426,7 +444,7 @@ func (as *Artifacts) Delete(ctx context.Context, id wire.ArtifactID) error {
 	return as.drop(ctx, a)
 }
 
-// drop removes an artifact: first the record, so that nobody finds a part of it. The caller has its turn.
+// drop removes an artifact. It removes the record first, so that nobody finds half of an artifact. The caller has its turn.
 func (as *Artifacts) drop(ctx context.Context, a *artifact) error {
 	as.mu.Lock()
 	gone, rec := a.gone, a.rec
@@ -454,7 +472,7 @@ func (as *Artifacts) drop(ctx context.Context, a *artifact) error {
 	return nil
 }
 
-// sweep drops the uploads that nobody went on with for wire.UploadLifetime.
+// sweep drops the uploads that nobody has continued for wire.UploadLifetime.
 func (as *Artifacts) sweep(ctx context.Context) {
 	var old []*artifact
 	as.mu.Lock()
@@ -468,7 +486,7 @@ func (as *Artifacts) sweep(ctx context.Context) {
 		select {
 		case <-a.turn:
 		default:
-			continue // somebody goes on with it now
+			continue // somebody has continued it meanwhile
 		}
 		if err := as.drop(ctx, a); err != nil {
 			as.log.Error("an old upload could not be dropped", "artifact", a.rec.ID, "err", err)

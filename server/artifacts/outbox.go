@@ -24,62 +24,64 @@ import (
 	"skein.dev/skein/webtransport/wire"
 )
 
-// EnvOutbox is the environment variable that tells an agent its outbox: what it puts there becomes artifacts.
+// EnvOutbox is the environment variable that holds the path of an agent's outbox. The files in it become artifacts.
 const EnvOutbox = "SKEIN_OUTBOX"
 
 const (
 	outboxName     = "outbox"
 	outboxInterval = time.Second
-	// outboxSettle is how long nobody may have written to a file before it is taken from an agent that runs.
+	// outboxSettle is how long a file must be unchanged before it is taken while its agent runs.
 	outboxSettle = 2 * time.Second
-	// outboxPatience is how long an agent's end waits for its last files to be kept.
+	// outboxPatience is how long the end of an agent waits for its last files to be kept.
 	outboxPatience = 10 * time.Second
-	// outboxRetry is how long an outbox rests after a file in it could not be kept.
+	// outboxRetry is how long an outbox is left alone after a file in it could not be kept.
 	outboxRetry = 30 * time.Second
-	outboxFiles = 10_000 // bounds what one look takes in
-	outboxDepth = 32     // folders within folders
+	outboxFiles = 10_000 // bounds the files of one scan
+	outboxDepth = 32     // bounds the nesting of folders
 )
 
-// outbox is the folder where an agent puts files that it wants to be kept. A file is taken when it is complete:
+// outbox is the folder in which an agent puts files that it wants to be kept. A file is taken when it is complete, which
+// is when one of these is true:
 //
 //   - the agent ended; or
 //   - the agent has answered its task, and nobody has the file open for writing; or
 //   - nobody has it open for writing, and nobody wrote to it for outboxSettle; or
-//   - it had a name that begins with a dot, and was renamed to one that does not.
+//   - its name began with a dot, and it was renamed to one that does not.
 //
-// What begins with a dot is never taken, and neither is anything but a regular file. A file in a folder is named for
-// both: "charts/load.svg" becomes "charts-load.svg". It is removed when it was kept.
+// Names that begin with a dot are never taken, and neither is anything but a regular file. The artifact of a file in a
+// folder has both names: "charts/load.svg" becomes "charts-load.svg". The file is removed once it is kept.
 //
-// A file is of the task in whose time it appeared. An agent gets its next task only when what it left of the one before
-// was taken, so that neither its files nor what it writes over them can be taken for the next one's.
+// A file belongs to the task that the agent was working on when the file appeared. An agent gets its next task only after
+// the files of the previous one were taken, so that these, and what the agent writes over them, are never attributed to
+// the next task.
 type outbox struct {
 	// static
 	agent wire.AgentID
 	dir   string
-	left  bool          // by an earlier server
-	idle  chan struct{} // holds one token: who has it looks at the folder
+	left  bool          // an earlier server left it behind
+	idle  chan struct{} // holds one token, whose owner may scan the folder
 
-	// owned by who has the token
+	// owned by the owner of the token
 	outboxSeen
-	rest  time.Time       // no look before
-	large map[string]bool // reported as too large
+	rest  time.Time       // no scan before this time
+	large map[string]bool // files that were reported as too large
 }
 
-// outboxSeen is what the last look saw.
+// outboxSeen is what the last scan saw.
 type outboxSeen struct {
 	files  map[string]outFile
 	hidden map[uint64]struct{} // inodes of the files whose names began with a dot
-	vacant time.Time           // the folder was empty, and nothing has come as long as its time of change is this
+	vacant time.Time           // the modification time of the folder when it was empty; nothing has come while it is the same
 }
 
 // outFile is a file in an outbox.
 type outFile struct {
 	path  string
 	info  fs.FileInfo
-	since time.Time // it has looked like this since
+	since time.Time // it is unchanged since this time
 	task  wire.TaskID
 	ready bool
-	done  bool // its task was answered when it was complete: what is written to it from then on is the next one's
+	done  bool // it was complete when its task was answered; what is written to it from then on belongs to the next task
 }
 
 func newOutbox(agent wire.AgentID, dir string) *outbox {
@@ -88,8 +90,8 @@ func newOutbox(agent wire.AgentID, dir string) *outbox {
 	return o
 }
 
-// Outbox makes the outbox of an agent that works in the folder cwd, and gives the environment that tells of it. An agent
-// without one runs all the same.
+// Outbox creates the outbox of an agent that works in the folder cwd, and returns the environment variables that name it.
+// An agent runs without an outbox if it can't be created.
 func (as *Artifacts) Outbox(agent wire.AgentID, cwd string) map[string]string {
 	dir := filepath.Join(as.o.Dir, outboxName, string(agent))
 	if cwd == filepath.Join(as.o.WorkDir, string(agent)) {
@@ -105,7 +107,8 @@ func (as *Artifacts) Outbox(agent wire.AgentID, cwd string) map[string]string {
 	return map[string]string{EnvOutbox: dir}
 }
 
-// findOutboxes finds those that an earlier server left: what is in them is kept as if their agents had ended just now.
+// findOutboxes finds the outboxes that an earlier server left behind. Their files are kept as if their agents had ended
+// just now.
 func (as *Artifacts) findOutboxes() error {
 	apart, err := filepath.Glob(filepath.Join(as.o.Dir, outboxName, "*"))
 	if err != nil {
@@ -130,8 +133,9 @@ func (as *Artifacts) leftOutbox(id wire.AgentID, dir string) {
 	as.outboxes[id] = o
 }
 
-// look takes what is complete in every outbox, each on a goroutine of its own that ends with it.
-func (as *Artifacts) look() {
+// scanOutboxes keeps the files that are complete in every outbox. Each outbox with such files is emptied by a goroutine of
+// its own.
+func (as *Artifacts) scanOutboxes() {
 	as.mu.Lock()
 	all := make([]*outbox, 0, len(as.outboxes))
 	for _, o := range as.outboxes {
@@ -141,14 +145,14 @@ func (as *Artifacts) look() {
 	for _, o := range all {
 		select {
 		case <-o.idle:
-		default: // what the last look found is still being kept
+		default: // the files that the last scan found are still being kept
 			continue
 		}
 		if time.Now().Before(o.rest) {
 			o.idle <- struct{}{}
 			continue
 		}
-		ready, ended := as.scan(o, lookFor{})
+		ready, ended := as.scan(o, criteria{})
 		if len(ready) == 0 && ended {
 			as.forgetOutbox(o)
 		}
@@ -164,19 +168,19 @@ func (as *Artifacts) look() {
 	}
 }
 
-// lookFor says what a look at an outbox takes.
-type lookFor struct {
-	ended    bool          // the agent's process did: everything
-	answered wire.TaskID   // this task is answered: what of its files nobody writes to
-	tasks    []wire.TaskID // which the agent has in work
+// criteria decides which files a scan of an outbox takes.
+type criteria struct {
+	ended    bool          // the agent's process has ended: all files are complete
+	answered wire.TaskID   // this task is answered: its files are complete if nobody writes to them
+	tasks    []wire.TaskID // the tasks that the agent is working on
 }
 
-// of says whose a file is: of several tasks at once, only its name can tell.
-func (l *lookFor) of(file string) wire.TaskID {
-	if len(l.tasks) == 1 {
-		return l.tasks[0]
+// of returns the task that a file belongs to. If the agent works on several, only the name of the file tells.
+func (c *criteria) of(file string) wire.TaskID {
+	if len(c.tasks) == 1 {
+		return c.tasks[0]
 	}
-	for _, id := range l.tasks {
+	for _, id := range c.tasks {
 		if strings.Contains(file, string(id)) {
 			return id
 		}
@@ -184,47 +188,48 @@ func (l *lookFor) of(file string) wire.TaskID {
 	return ""
 }
 
-// scanTries bounds the looks at an outbox whose agent's tasks change all the time.
+// scanTries bounds the scans of an outbox if the tasks of its agent change all the time.
 const scanTries = 3
 
-// scan looks at an outbox. A look during which the agent's tasks changed does not count: what it saw might be of either.
-// The caller has the token.
-func (as *Artifacts) scan(o *outbox, l lookFor) (ready []outFile, ended bool) {
+// scan returns the files of an outbox that are complete, and reports whether its agent has ended. It repeats a scan during
+// which the tasks of the agent changed, because what that saw may belong to either task. The caller has the token.
+func (as *Artifacts) scan(o *outbox, c criteria) (ready []outFile, ended bool) {
 	before := o.outboxSeen
-	ended, l.tasks = as.o.Life.WorkOf(o.agent)
-	l.ended = l.ended || ended
+	ended, c.tasks = as.o.Life.WorkOf(o.agent)
+	c.ended = c.ended || ended
 	for range scanTries {
-		ready = o.look(as, l)
+		ready = o.scan(as, c)
 		ended, now := as.o.Life.WorkOf(o.agent)
-		if slices.Equal(now, l.tasks) {
+		if slices.Equal(now, c.tasks) {
 			return ready, ended
 		}
-		o.outboxSeen, l.tasks = before, now
+		o.outboxSeen, c.tasks = before, now
 	}
-	l.tasks = nil // nobody can tell
-	return o.look(as, l), ended
+	c.tasks = nil // it is unknown which task the files belong to
+	return o.scan(as, c), ended
 }
 
-// Collect keeps what an agent left in its outbox when its process ended, and waits for it, but not for ever.
+// Collect keeps the files that an agent left in its outbox when its process ended. It waits until they are kept, but at
+// most for outboxPatience.
 func (as *Artifacts) Collect(id wire.AgentID) {
 	kept := make(chan struct{})
-	as.take(id, lookFor{ended: true}, func() { close(kept) })
+	as.take(id, criteria{ended: true}, func() { close(kept) })
 	<-kept
 }
 
-// Answered keeps the files of a task that its agent has answered, those that nobody writes to, and then calls done: at once
-// when there are none, and after outboxPatience whatever there is.
+// Answered keeps the files of a task that its agent has answered, except those that somebody is writing to. It calls done
+// when they are kept, which is at once if there are none, and at the latest after outboxPatience.
 func (as *Artifacts) Answered(agent wire.AgentID, task wire.TaskID, done func()) {
-	as.take(agent, lookFor{answered: task}, done)
+	as.take(agent, criteria{answered: task}, done)
 }
 
-// take keeps what is complete in an agent's outbox, and then calls done: at once when there is nothing, and after
-// outboxPatience whatever there is.
-func (as *Artifacts) take(id wire.AgentID, l lookFor, done func()) {
+// take keeps the files that are complete in the outbox of an agent. It calls done when they are kept, which is at once if
+// there are none, and at the latest after outboxPatience.
+func (as *Artifacts) take(id wire.AgentID, c criteria, done func()) {
 	as.mu.Lock()
 	o := as.outboxes[id]
 	as.mu.Unlock()
-	if o == nil || as.nothing(o, l) || !as.begin() {
+	if o == nil || as.nothing(o, c) || !as.begin() {
 		done()
 		return
 	}
@@ -243,28 +248,29 @@ func (as *Artifacts) take(id wire.AgentID, l lookFor, done func()) {
 			return
 		}
 		defer func() { o.idle <- struct{}{} }()
-		for { // one look may not see all
-			if ready, _ := as.scan(o, l); as.keepAll(o, ready, l.ended) == 0 {
+		for { // a single scan may not see all files
+			if ready, _ := as.scan(o, c); as.keepAll(o, ready, c.ended) == 0 {
 				return
 			}
 		}
 	}()
 }
 
-// nothing reports that an outbox has nothing to take: most have not. false: it has, or somebody looks at it just now.
-func (as *Artifacts) nothing(o *outbox, l lookFor) bool {
+// nothing reports whether an outbox has no files to take, which is so for most of them. It returns false if the outbox has
+// some, or if another goroutine has the token.
+func (as *Artifacts) nothing(o *outbox, c criteria) bool {
 	select {
 	case <-o.idle:
 	default:
 		return false
 	}
 	defer func() { o.idle <- struct{}{} }()
-	ready, _ := as.scan(o, l)
+	ready, _ := as.scan(o, c)
 	return len(ready) == 0
 }
 
-// forgetOutbox removes the folder of an agent that ended. What was not taken, such as files whose names begin with a
-// dot, stays with it.
+// forgetOutbox removes the outbox of an agent that has ended. The folder stays if files are left in it, such as those
+// whose names begin with a dot.
 func (as *Artifacts) forgetOutbox(o *outbox) {
 	os.Remove(o.dir) // if it is empty
 	as.mu.Lock()
@@ -272,7 +278,7 @@ func (as *Artifacts) forgetOutbox(o *outbox) {
 	delete(as.outboxes, o.agent)
 }
 
-// keepAll keeps files of an outbox and gives their number. When one can't be kept the rest waits.
+// keepAll keeps files of an outbox and returns how many were kept. If one can't be kept, the others wait as well.
 func (as *Artifacts) keepAll(o *outbox, files []outFile, ended bool) (kept int) {
 	if len(files) == 0 {
 		return 0
@@ -304,9 +310,9 @@ func (as *Artifacts) keepAll(o *outbox, files []outFile, ended bool) (kept int) 
 	return kept
 }
 
-// keepFile makes one file an artifact and removes it. A file that changes meanwhile stays for another look.
+// keepFile makes a file an artifact and removes it. A file that changes meanwhile stays for another scan.
 func (as *Artifacts) keepFile(o *outbox, root *os.Root, out outFile, ended bool) (kept bool, err error) {
-	f, err := root.OpenFile(out.path, os.O_RDONLY|unix.O_NONBLOCK, 0) // should it have become a pipe
+	f, err := root.OpenFile(out.path, os.O_RDONLY|unix.O_NONBLOCK, 0) // O_NONBLOCK in case it has become a pipe
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, nil
 	}
@@ -334,13 +340,13 @@ func (as *Artifacts) keepFile(o *outbox, root *os.Root, out outFile, ended bool)
 	return true, root.Remove(out.path)
 }
 
-// alike reports whether two looks at a file saw the same: it was not written to, nor replaced.
+// alike reports whether a file was neither written to nor replaced between a and b.
 func alike(a, b fs.FileInfo) bool {
 	return a.Mode().IsRegular() && os.SameFile(a, b) && a.Size() == b.Size() && a.ModTime().Equal(b.ModTime())
 }
 
-// writing reports whether somebody has a file open for writing: nobody gets a read lease on such a one (fcntl(2)). On
-// file systems without leases it is not known, and the time since the last write alone counts.
+// writing reports whether somebody has a file open for writing: the kernel grants no read lease on such a file (fcntl(2)).
+// On file systems without leases that is not known, and only the time since the last write counts.
 func writing(f *os.File) (busy, known bool) {
 	conn, err := f.SyscallConn()
 	if err != nil {
@@ -357,7 +363,7 @@ func writing(f *os.File) (busy, known bool) {
 	return busy, known
 }
 
-// keptName is the name of an artifact that was a file in an outbox.
+// keptName returns the name of the artifact of a file in an outbox.
 func keptName(file string) string {
 	name := strings.Map(func(r rune) rune {
 		if r == '/' || r == '\\' {
@@ -368,7 +374,7 @@ func keptName(file string) string {
 		}
 		return r
 	}, file)
-	if over := len(name) - wire.MaxArtifactName; over > 0 { // its end says more than its beginning
+	if over := len(name) - wire.MaxArtifactName; over > 0 { // the end of a name says more than its beginning
 		name = name[over:]
 		for !utf8.RuneStart(name[0]) {
 			name = name[1:]
@@ -377,16 +383,17 @@ func keptName(file string) string {
 	return name
 }
 
-// keptRequest marks what is kept: the same file of a task is one artifact, however often it is left.
+// keptRequest returns the idempotency key of a file: the same file of a task becomes one artifact, however often the agent
+// leaves it.
 func keptRequest(agent wire.AgentID, task wire.TaskID, sum, name string) string {
-	mark := "outbox " + string(agent) + " " + sum + " " + name
+	key := "outbox " + string(agent) + " " + sum + " " + name
 	if task != "" {
-		mark = string(task) + " " + mark
+		key = string(task) + " " + key
 	}
-	return mark
+	return key
 }
 
-// keptBefore finds the artifact that a file became before a crash, which kept the file from being removed.
+// keptBefore returns the artifact that a file became before a crash that prevented the removal of the file.
 func (as *Artifacts) keptBefore(agent wire.AgentID, sum, name string) (wire.Artifact, bool) {
 	as.mu.Lock()
 	defer as.mu.Unlock()
@@ -400,7 +407,8 @@ func (as *Artifacts) keptBefore(agent wire.AgentID, sum, name string) (wire.Arti
 
 var errChanging = errors.New("the file changes while it is read")
 
-// Keep makes a file an artifact of an agent, and of a task if there is one. The same file kept again is one artifact.
+// Keep makes a file an artifact of an agent, and of a task unless task is empty. Keeping the same file again returns the
+// same artifact.
 func (as *Artifacts) Keep(ctx context.Context, agent wire.AgentID, task wire.TaskID, name string, f io.ReadSeeker) (*wire.Artifact, error) {
 	return as.keep(ctx, newOutbox(agent, ""), task, name, f)
 }
@@ -418,7 +426,7 @@ func (as *Artifacts) keep(ctx context.Context, o *outbox, task wire.TaskID, name
 	sum := hex.EncodeToString(hash.Sum(nil))
 	request := keptRequest(agent, task, sum, name)
 	there, ok := as.madeBy(request)
-	if !ok && o.left { // nobody knows any more at which task its agent was
+	if !ok && o.left { // it is no longer known which task the agent was working on
 		there, ok = as.keptBefore(agent, sum, name)
 	}
 	if ok {
@@ -442,7 +450,7 @@ func (as *Artifacts) keep(ctx context.Context, o *outbox, task wire.TaskID, name
 	return rec, err
 }
 
-// contextReader reads until its context ends.
+// contextReader is a reader that fails once its context has ended.
 type contextReader struct {
 	ctx context.Context
 	r   io.Reader
@@ -455,7 +463,7 @@ func (r contextReader) Read(b []byte) (int, error) {
 	return r.r.Read(b)
 }
 
-// open opens the folder: the folder itself, not what an agent may have put in its place.
+// open opens the folder. It fails if an agent has put something else in its place, such as a symbolic link.
 func (o *outbox) open() (*os.Root, error) {
 	there, err := os.Lstat(o.dir)
 	if err != nil {
@@ -472,8 +480,8 @@ func (o *outbox) open() (*os.Root, error) {
 	return root, nil
 }
 
-// look gives the files that are complete. The caller has the token.
-func (o *outbox) look(as *Artifacts, what lookFor) []outFile {
+// scan returns the files that are complete. The caller has the token.
+func (o *outbox) scan(as *Artifacts, what criteria) []outFile {
 	now := time.Now()
 	dir, err := os.Lstat(o.dir)
 	if err != nil || dir.ModTime().Equal(o.vacant) && !what.ended { // most outboxes are empty all the time
@@ -484,14 +492,14 @@ func (o *outbox) look(as *Artifacts, what lookFor) []outFile {
 		return nil
 	}
 	defer root.Close()
-	l := &outboxLook{o: o, as: as, root: root, lookFor: what, now: now, files: map[string]outFile{}, hidden: map[uint64]struct{}{}}
-	l.folder(".", false, 0)
-	o.files, o.hidden, o.vacant = l.files, l.hidden, time.Time{}
-	if l.seen == 0 && now.Sub(dir.ModTime()) > outboxInterval { // what came in the same moment would not change it
+	s := &outboxScan{o: o, as: as, root: root, criteria: what, now: now, files: map[string]outFile{}, hidden: map[uint64]struct{}{}}
+	s.folder(".", false, 0)
+	o.files, o.hidden, o.vacant = s.files, s.hidden, time.Time{}
+	if s.seen == 0 && now.Sub(dir.ModTime()) > outboxInterval { // a file that came at the same moment would not change the folder's time
 		o.vacant = dir.ModTime()
 	}
 	var ready []outFile
-	for _, f := range l.files {
+	for _, f := range s.files {
 		if f.ready {
 			ready = append(ready, f)
 		}
@@ -499,21 +507,21 @@ func (o *outbox) look(as *Artifacts, what lookFor) []outFile {
 	return ready
 }
 
-// outboxLook is one look at a folder.
-type outboxLook struct {
+// outboxScan is one scan of an outbox.
+type outboxScan struct {
 	o    *outbox
 	as   *Artifacts
 	root *os.Root
-	lookFor
+	criteria
 	now    time.Time
 	files  map[string]outFile
 	hidden map[uint64]struct{}
 	seen   int
 }
 
-// folder looks at a folder's files, a few at a time, whatever their number.
-func (l *outboxLook) folder(name string, hidden bool, depth int) {
-	dir, err := l.root.OpenFile(name, os.O_RDONLY|unix.O_DIRECTORY|unix.O_NONBLOCK, 0)
+// folder scans the files of a folder. It reads a few entries at a time, so that its memory does not depend on their number.
+func (s *outboxScan) folder(name string, hidden bool, depth int) {
+	dir, err := s.root.OpenFile(name, os.O_RDONLY|unix.O_DIRECTORY|unix.O_NONBLOCK, 0)
 	if err != nil {
 		return
 	}
@@ -521,17 +529,17 @@ func (l *outboxLook) folder(name string, hidden bool, depth int) {
 	for {
 		entries, err := dir.ReadDir(128)
 		for _, e := range entries {
-			if l.seen++; l.seen > outboxFiles {
+			if s.seen++; s.seen > outboxFiles {
 				return
 			}
 			file, hidden := path.Join(name, e.Name()), hidden || strings.HasPrefix(e.Name(), ".")
 			if e.IsDir() && depth < outboxDepth {
-				l.folder(file, hidden, depth+1)
-				if l.ended {
-					l.root.Remove(file) // if it is empty
+				s.folder(file, hidden, depth+1)
+				if s.ended {
+					s.root.Remove(file) // if it is empty
 				}
-			} else if info, err := l.root.Lstat(file); err == nil && info.Mode().IsRegular() {
-				l.file(file, hidden, info)
+			} else if info, err := s.root.Lstat(file); err == nil && info.Mode().IsRegular() {
+				s.file(file, hidden, info)
 			}
 		}
 		if err != nil {
@@ -540,40 +548,40 @@ func (l *outboxLook) folder(name string, hidden bool, depth int) {
 	}
 }
 
-// file judges a file.
-func (l *outboxLook) file(name string, hidden bool, info fs.FileInfo) {
+// file decides whether a file is complete.
+func (s *outboxScan) file(name string, hidden bool, info fs.FileInfo) {
 	inode := uint64(0)
 	if st, ok := info.Sys().(*syscall.Stat_t); ok {
 		inode = st.Ino
 	}
 	if hidden {
-		l.hidden[inode] = struct{}{}
+		s.hidden[inode] = struct{}{}
 		return
 	}
 	if info.Size() > wire.MaxArtifactSize {
-		l.tooLarge(name)
+		s.tooLarge(name)
 		return
 	}
-	f := outFile{path: name, info: info, since: l.now, task: l.of(name)}
-	before, known := l.o.files[name]
+	f := outFile{path: name, info: info, since: s.now, task: s.of(name)}
+	before, known := s.o.files[name]
 	switch {
 	case known && alike(info, before.info):
 		f.since, f.task, f.done = before.since, before.task, before.done
-	case known && os.SameFile(info, before.info) && !before.done: // it is still being written
+	case known && os.SameFile(info, before.info) && !before.done: // the file is still being written
 		f.task = cmp.Or(before.task, f.task)
 	}
-	_, wasHidden := l.o.hidden[inode]
-	settled := l.now.Sub(f.since) >= outboxSettle || l.now.Sub(info.ModTime()) >= outboxSettle
-	if l.answered != "" && f.task == l.answered && !f.done {
-		f.done = !l.written(name)
+	_, wasHidden := s.o.hidden[inode]
+	settled := s.now.Sub(f.since) >= outboxSettle || s.now.Sub(info.ModTime()) >= outboxSettle
+	if s.answered != "" && f.task == s.answered && !f.done {
+		f.done = !s.written(name)
 	}
-	f.ready = l.ended || settled || f.done || wasHidden && !known
-	l.files[name] = f
+	f.ready = s.ended || settled || f.done || wasHidden && !known
+	s.files[name] = f
 }
 
 // written reports whether somebody may have a file open for writing.
-func (l *outboxLook) written(name string) bool {
-	f, err := l.root.OpenFile(name, os.O_RDONLY|unix.O_NONBLOCK, 0)
+func (s *outboxScan) written(name string) bool {
+	f, err := s.root.OpenFile(name, os.O_RDONLY|unix.O_NONBLOCK, 0)
 	if err != nil {
 		return true
 	}
@@ -582,9 +590,9 @@ func (l *outboxLook) written(name string) bool {
 	return busy || !known
 }
 
-func (l *outboxLook) tooLarge(name string) {
-	if !l.o.large[name] {
-		l.o.large[name] = true
-		l.as.log.Error("a file in an agent's outbox is too large to be kept; it stays there", "agent", l.o.agent, "file", name, "most", int64(wire.MaxArtifactSize))
+func (s *outboxScan) tooLarge(name string) {
+	if !s.o.large[name] {
+		s.o.large[name] = true
+		s.as.log.Error("a file in an agent's outbox is too large to be kept; it stays there", "agent", s.o.agent, "file", name, "most", int64(wire.MaxArtifactSize))
 	}
 }

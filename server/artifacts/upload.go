@@ -19,12 +19,12 @@ import (
 
 const (
 	partSuffix = ".part"
-	// uploadBuffer is what an upload reads at once, in bytes.
+	// uploadBuffer is the size of the reads of an upload, in bytes.
 	uploadBuffer = 256 << 10
-	// spaceEvery is how many bytes lie between two looks at the disk's free space.
+	// spaceEvery is how many bytes are written between two checks of the free space on the disk.
 	spaceEvery = 4 << 20
-	// diskReserve is what artifacts leave free on the disk, in bytes; an eighth of a smaller one. It is twice what the store
-	// keeps free for itself: a file that is too large must not stop the agents.
+	// diskReserve is how many bytes artifacts leave free on the disk, but at most an eighth of the disk. It is twice the
+	// reserve of the store, so that a file that is too large does not stop the agents.
 	diskReserve = 128 << 20
 )
 
@@ -33,9 +33,9 @@ var (
 	errDeleted   = wire.Errorf(wire.CodeNotFound, "the artifact was deleted")
 )
 
-// Upload fills an artifact, until Close.
+// Upload fills an artifact until it is closed.
 type Upload struct {
-	Offset int64 // where it goes on
+	Offset int64 // where it continues
 
 	as     *Artifacts
 	a      *artifact
@@ -46,8 +46,8 @@ type Upload struct {
 	size   int64 // of the part
 }
 
-// Upload takes the turn to fill an artifact. One that is under way already is cut off: its client has gone, or it would
-// not ask again. done: the artifact is complete, there is nothing to upload.
+// Upload takes the turn to fill an artifact. It interrupts an upload that is already running, whose client must have lost
+// its connection: otherwise it would not ask again. If the artifact is complete, Upload returns it as done, and a nil u.
 func (as *Artifacts) Upload(ctx context.Context, id wire.ArtifactID) (u *Upload, done *wire.Artifact, err error) {
 	if !as.begin() {
 		return nil, nil, ErrStopping
@@ -71,7 +71,7 @@ func (as *Artifacts) Upload(ctx context.Context, id wire.ArtifactID) (u *Upload,
 	return u, nil, nil
 }
 
-// take cuts off the upload before and waits until it has let go.
+// take interrupts the previous upload and waits until it has given up its turn.
 func (u *Upload) take(id wire.ArtifactID) error {
 	u.as.mu.Lock()
 	a, err := u.as.find(id)
@@ -129,10 +129,11 @@ func (u *Upload) record() wire.Artifact {
 	return u.a.rec
 }
 
-// Context ends when another upload takes over, the artifact is deleted or the server stops: nobody will read on then.
+// Context ends when nobody will read on: another upload has taken over, the artifact was deleted, or the server is
+// stopping.
 func (u *Upload) Context() context.Context { return u.ctx }
 
-// Artifact is the artifact as it is now.
+// Artifact returns the artifact in its present state.
 func (u *Upload) Artifact() wire.Artifact { return u.record() }
 
 func (as *Artifacts) partFile(id wire.ArtifactID) string {
@@ -145,7 +146,7 @@ func (as *Artifacts) removePart(id wire.ArtifactID) {
 	}
 }
 
-// open opens the part, whose length says what came so far.
+// open opens the part file. Its length is the number of bytes received so far.
 func (u *Upload) open(rec *wire.Artifact) (err error) {
 	u.part, err = os.OpenFile(u.as.partFile(rec.ID), os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
@@ -163,12 +164,12 @@ func (u *Upload) open(rec *wire.Artifact) (err error) {
 	u.came(0)
 	need := int64(0)
 	if rec.Size >= 0 {
-		need = rec.Size - u.size + rec.Size // the rest, and then the store's copy, before the part goes
+		need = rec.Size - u.size + rec.Size // the rest, and the copy in the store, which is made before the part is removed
 	}
 	return u.as.room(need)
 }
 
-// broken is an error of the disk.
+// broken returns the error for the client after an error of the disk.
 func (u *Upload) broken(err error) error {
 	if errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) {
 		return u.as.full(0)
@@ -176,7 +177,7 @@ func (u *Upload) broken(err error) error {
 	return u.as.notStored(u.a.rec.ID, err)
 }
 
-// came counts bytes that are in the part.
+// came counts n more bytes in the part.
 func (u *Upload) came(n int) {
 	u.size += int64(n)
 	u.as.mu.Lock()
@@ -187,7 +188,7 @@ func (u *Upload) came(n int) {
 	}
 }
 
-// restart drops what came so far.
+// restart drops all bytes received so far.
 func (u *Upload) restart() error {
 	if err := u.part.Truncate(0); err != nil {
 		return u.broken(err)
@@ -200,8 +201,9 @@ func (u *Upload) restart() error {
 	return nil
 }
 
-// Receive takes the bytes from Offset on, until r ends, and gives the complete artifact. When r fails, what came is
-// kept, and an upload goes on behind it. When r ends well with other bytes than were announced, the upload starts over.
+// Receive reads the bytes from Offset on until r ends, and returns the complete artifact. If r fails, the bytes received
+// are kept, and the next upload continues after them. If r ends but the bytes are not those that were announced, the
+// upload starts over.
 func (u *Upload) Receive(r io.Reader) (wire.Artifact, error) {
 	if err := u.spool(r); err != nil {
 		return u.record(), err
@@ -210,7 +212,7 @@ func (u *Upload) Receive(r io.Reader) (wire.Artifact, error) {
 	return u.record(), err
 }
 
-// spool writes what comes into the part.
+// spool copies r to the part.
 func (u *Upload) spool(r io.Reader) error {
 	limit := u.record().Size
 	if limit < 0 {
@@ -244,7 +246,7 @@ func (u *Upload) spool(r io.Reader) error {
 	}
 }
 
-// wrong says that the bytes are not those that were announced.
+// wrong restarts the upload and returns an error that says that the bytes are not those that were announced.
 func (u *Upload) wrong(field, format string, args ...any) error {
 	if err := u.restart(); err != nil {
 		return err
@@ -252,7 +254,7 @@ func (u *Upload) wrong(field, format string, args ...any) error {
 	return noun.Bad(field, format+"; the upload starts over", args...)
 }
 
-// finish moves the part into the store, which computes its SHA-256 on the way. It goes on when the client leaves.
+// finish moves the part into the store, which computes its SHA-256 on the way. It continues if the client disconnects.
 func (u *Upload) finish() error {
 	rec := u.record()
 	if rec.Size >= 0 && u.size != rec.Size {
@@ -277,7 +279,7 @@ func (u *Upload) finish() error {
 	return nil
 }
 
-// complete stores the record that makes the object an artifact.
+// complete stores the record that makes the object a complete artifact.
 func (u *Upload) complete(rec wire.Artifact) error {
 	ctx, cancel := context.WithTimeout(context.Background(), u.as.o.Timeout)
 	defer cancel()
@@ -294,7 +296,7 @@ func (u *Upload) complete(rec wire.Artifact) error {
 	return nil
 }
 
-// move puts a file into the store. After an error nothing of it is left there.
+// move puts a file into the store. After an error, nothing of the file is left there.
 func (as *Artifacts) move(id wire.ArtifactID, size int64, r io.Reader) (int64, string, error) {
 	select {
 	case as.moves <- struct{}{}:
@@ -319,12 +321,12 @@ func (as *Artifacts) move(id wire.ArtifactID, size int64, r io.Reader) (int64, s
 func (as *Artifacts) dropObject(id wire.ArtifactID) {
 	ctx, cancel := context.WithTimeout(context.Background(), as.o.Timeout)
 	defer cancel()
-	if err := as.o.Store.DeleteObject(ctx, id); err != nil { // the next put or the next start tries again
+	if err := as.o.Store.DeleteObject(ctx, id); err != nil { // the next PutObject or the next start tries again
 		as.log.Error("the bytes of an artifact could not be removed", "artifact", id, "err", err)
 	}
 }
 
-// roomy reads while there is room on the disk for what it reads.
+// roomy is a reader that fails when the disk has no room for what it reads.
 type roomy struct {
 	as        *Artifacts
 	r         io.Reader
@@ -343,16 +345,16 @@ func (r *roomy) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// room says whether so many bytes fit on the disk beside the reserve.
+// room returns an error if need bytes do not fit on the disk in addition to the reserve.
 func (as *Artifacts) room(need int64) error {
 	free, err := as.free()
-	if err != nil || free >= need { // without an answer the write itself will tell
+	if err != nil || free >= need { // if the free space is unknown, the write itself reports a full disk
 		return nil
 	}
 	return as.full(need)
 }
 
-// free is how many bytes artifacts may take; it may be negative.
+// free returns how many more bytes artifacts may take. It may be negative.
 func (as *Artifacts) free() (int64, error) {
 	var st unix.Statfs_t
 	if err := unix.Statfs(as.dir, &st); err != nil {
@@ -361,7 +363,7 @@ func (as *Artifacts) free() (int64, error) {
 	return int64(st.Bavail)*st.Bsize - min(diskReserve, int64(st.Blocks)*st.Bsize/8), nil
 }
 
-// full says that the disk is, in numbers.
+// full returns the error of a full disk, with how much is left and how much is needed.
 func (as *Artifacts) full(need int64) error {
 	free, _ := as.free()
 	needs := ""
@@ -371,12 +373,13 @@ func (as *Artifacts) full(need int64) error {
 	return wire.Errorf(wire.CodeUnavailable, "the server's disk is full: %d MiB are left for artifacts%s. Nothing is lost: go on when there is space", max(0, free)>>20, needs)
 }
 
-// Open reads what the Store knows and what an earlier server left behind, and makes them agree. Close it when done.
+// Open reads the records in the Store and the files that an earlier server left behind, and makes them agree. The caller
+// calls Close when done.
 func (as *Artifacts) Open(ctx context.Context) error {
 	if err := os.MkdirAll(as.dir, 0o700); err != nil {
 		return fmt.Errorf("make the folder of uploads: %w", err)
 	}
-	err := as.o.Store.Artifacts(ctx, func(rec wire.Artifact, rev uint64) { as.know(rec, rev) }) // nobody else runs yet
+	err := as.o.Store.Artifacts(ctx, func(rec wire.Artifact, rev uint64) { as.know(rec, rev) }) // without mu: nothing else runs yet
 	if err != nil {
 		return err
 	}
@@ -390,8 +393,8 @@ func (as *Artifacts) Open(ctx context.Context) error {
 	return as.findOutboxes()
 }
 
-// reconcileParts gives each upload its part back and removes the others. How long a part is says what came: the record
-// does not.
+// reconcileParts finds the part of each upload and removes all others. The number of bytes received is the length of the
+// part; the stored record does not have it.
 func (as *Artifacts) reconcileParts() error {
 	for _, a := range as.all {
 		if a.rec.State == wire.ArtifactUploading {
@@ -424,7 +427,7 @@ func (as *Artifacts) reconcileParts() error {
 	return nil
 }
 
-// reconcileObjects removes the bytes that no complete record speaks of, and reports the records whose bytes are gone.
+// reconcileObjects removes the objects that have no complete record, and logs the complete records whose objects are gone.
 func (as *Artifacts) reconcileObjects(ctx context.Context) error {
 	ids, err := as.o.Store.Objects(ctx)
 	if err != nil {

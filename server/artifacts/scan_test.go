@@ -14,7 +14,7 @@ import (
 )
 
 // What is ready does not depend on how fast the test is: the times of the files are far away.
-func TestWhatALookFindsReady(t *testing.T) {
+func TestWhatAScanFindsReady(t *testing.T) {
 	t.Parallel()
 	var log bytes.Buffer
 	as := &Artifacts{log: slog.New(slog.NewTextHandler(&log, nil))}
@@ -30,47 +30,47 @@ func TestWhatALookFindsReady(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	looks := func(ended bool, want ...string) {
+	scans := func(ended bool, want ...string) {
 		t.Helper()
 		var got []string
-		for _, f := range o.look(as, lookFor{ended: ended, tasks: []wire.TaskID{"t1"}}) {
+		for _, f := range o.scan(as, criteria{ended: ended, tasks: []wire.TaskID{"t1"}}) {
 			got = append(got, f.path)
 		}
 		if slices.Sort(got); !slices.Equal(got, want) {
 			t.Errorf("ready: %q, want %q", got, want)
 		}
 	}
-	looks(false)
+	scans(false)
 	file("fresh", future)
 	file("settled", past)
 	file(".hidden", future)
 	file(".old", past)
-	looks(false, "settled")
+	scans(false, "settled")
 	if err := os.Rename(filepath.Join(o.dir, ".hidden"), filepath.Join(o.dir, "renamed")); err != nil {
 		t.Fatal(err)
 	}
-	looks(false, "renamed", "settled")
-	looks(true, "fresh", "renamed", "settled")
+	scans(false, "renamed", "settled")
+	scans(true, "fresh", "renamed", "settled")
 
 	file("huge", past)
 	if err := os.Truncate(filepath.Join(o.dir, "huge"), wire.MaxArtifactSize+1); err != nil {
 		t.Skipf("NOT TESTED: a file that is too large. This file system has none: %v", err)
 	}
-	looks(true, "fresh", "renamed", "settled")
-	looks(true, "fresh", "renamed", "settled")
+	scans(true, "fresh", "renamed", "settled")
+	scans(true, "fresh", "renamed", "settled")
 	if n := strings.Count(log.String(), "too large"); n != 1 {
 		t.Errorf("it is reported %d times: %s", n, log.String())
 	}
 }
 
-func TestAnEmptyOutboxIsLookedAtWhenSomethingComes(t *testing.T) {
+func TestAnEmptyOutboxIsScannedWhenSomethingComes(t *testing.T) {
 	t.Parallel()
 	o := newOutbox("a1", t.TempDir())
 	past := time.Now().Add(-time.Hour)
 	if err := os.Chtimes(o.dir, past, past); err != nil {
 		t.Fatal(err)
 	}
-	if got := o.look(nil, lookFor{}); len(got) > 0 || o.vacant.IsZero() {
+	if got := o.scan(nil, criteria{}); len(got) > 0 || o.vacant.IsZero() {
 		t.Errorf("%+v, vacant since %s", got, o.vacant)
 	}
 	path := filepath.Join(o.dir, "f")
@@ -80,29 +80,29 @@ func TestAnEmptyOutboxIsLookedAtWhenSomethingComes(t *testing.T) {
 	if err := os.Chtimes(path, past, past); err != nil {
 		t.Fatal(err)
 	}
-	if got := o.look(nil, lookFor{}); len(got) != 1 {
+	if got := o.scan(nil, criteria{}); len(got) != 1 {
 		t.Errorf("%+v", got)
 	}
 }
 
-// TestWhatIsOpenIsNotTakenWithAResult looks at the folder itself.
+// TestWhatIsOpenIsNotTakenWithAResult scans the folder without Artifacts.
 func TestWhatIsOpenIsNotTakenWithAResult(t *testing.T) {
 	t.Parallel()
 	o := newOutbox("a1", t.TempDir())
 	if err := os.WriteFile(filepath.Join(o.dir, "f"), []byte("x"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if got := o.look(nil, lookFor{tasks: []wire.TaskID{"t1"}, answered: "t2"}); len(got) > 0 {
+	if got := o.scan(nil, criteria{tasks: []wire.TaskID{"t1"}, answered: "t2"}); len(got) > 0 {
 		t.Errorf("with another task's result: %+v", got)
 	}
-	if got := o.look(nil, lookFor{tasks: []wire.TaskID{"t1"}, answered: "t1"}); len(got) != 1 || got[0].task != "t1" {
+	if got := o.scan(nil, criteria{tasks: []wire.TaskID{"t1"}, answered: "t1"}); len(got) != 1 || got[0].task != "t1" {
 		t.Errorf("with its task's result: %+v", got)
 	}
 	// It was not kept, such as on a full disk, and the next task writes to it.
 	if err := os.WriteFile(filepath.Join(o.dir, "f"), []byte("more"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if got := o.look(nil, lookFor{tasks: []wire.TaskID{"t2"}, answered: "t2"}); len(got) != 1 || got[0].task != "t2" {
+	if got := o.scan(nil, criteria{tasks: []wire.TaskID{"t2"}, answered: "t2"}); len(got) != 1 || got[0].task != "t2" {
 		t.Errorf("of the next task: %+v", got)
 	}
 }
