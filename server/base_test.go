@@ -18,20 +18,6 @@ import (
 	"skein.dev/skein/webtransport/wire"
 )
 
-func TestBasePaths(t *testing.T) {
-	t.Parallel()
-	for p, want := range map[string]string{"": "", "/": "", "/skein": "/skein", "/skein/": "/skein", "/ops/skein-1/": "/ops/skein-1"} {
-		if got, err := parseBase(p); err != nil || got != want {
-			t.Errorf("%q is %q, %v, want %q", p, got, err, want)
-		}
-	}
-	for _, p := range []string{"skein", "//", "//evil.example", "/a//b", "/../", "/a/./b", "/a b", "/a?b", "/ä", "/%2e", `/a\b`, "/a\n"} {
-		if got, err := parseBase(p); err == nil || !strings.Contains(err.Error(), "--base-path") {
-			t.Errorf("%q is %q, %v", p, got, err)
-		}
-	}
-}
-
 // based is a server below /skein/ with something of everything.
 func based(t *testing.T) *node {
 	t.Helper()

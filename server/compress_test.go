@@ -12,6 +12,7 @@ import (
 
 	"github.com/klauspost/compress/gzip"
 
+	"skein.dev/skein/server/web"
 	"skein.dev/skein/static"
 	"skein.dev/skein/webtransport/wire"
 )
@@ -90,7 +91,7 @@ func TestWhatStaysUncompressed(t *testing.T) {
 	name, base := strings.Repeat("a.", 120)+"example", "/"+strings.Repeat("b", 190)
 	n = start(t, func(o *Options) { o.AllowHosts, o.BasePath, o.QUICPort = []string{name}, base, 443 })
 	got := n.ask(t, "POST", "/connect", bearer(n.token), gzipped, header("Host", name))
-	if got.Header.Get("Content-Encoding") != "" || len(got.body) < minCompressed {
+	if got.Header.Get("Content-Encoding") != "" || len(got.body) < web.MinCompressed {
 		t.Errorf("/connect: %d bytes, Content-Encoding %q", len(got.body), got.Header.Get("Content-Encoding"))
 	}
 }

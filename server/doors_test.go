@@ -46,8 +46,8 @@ func TestTheDocumentNamesDoorsAsTheyWereReached(t *testing.T) {
 	tickets := map[string]bool{}
 	for _, host := range loopbacks() {
 		for base, ws := range map[string]string{
-			fmt.Sprintf("http://%s:%d", host, n.httpPort): fmt.Sprintf("ws://%s:%d/ws", host, n.httpPort),
-			fmt.Sprintf("https://%s:%d", host, n.tlsPort): fmt.Sprintf("wss://%s:%d/ws", host, n.tlsPort),
+			fmt.Sprintf("http://%s:%d", host, n.reach.HTTPPort): fmt.Sprintf("ws://%s:%d/ws", host, n.reach.HTTPPort),
+			fmt.Sprintf("https://%s:%d", host, n.reach.TLSPort): fmt.Sprintf("wss://%s:%d/ws", host, n.reach.TLSPort),
 		} {
 			t.Run(base, func(t *testing.T) {
 				a := n.ask(t, "POST", base+"/connect", bearer(n.token))
@@ -65,7 +65,7 @@ func TestTheDocumentNamesDoorsAsTheyWereReached(t *testing.T) {
 					tickets[d.Ticket] = true
 				}
 				w, s := door(t, doc, wire.WebTransport), door(t, doc, wire.WebSocket)
-				if want := fmt.Sprintf("https://%s:%d/wt", host, n.tlsPort); w.URL != want || len(w.CertificateHashes) != 1 {
+				if want := fmt.Sprintf("https://%s:%d/wt", host, n.reach.TLSPort); w.URL != want || len(w.CertificateHashes) != 1 {
 					t.Errorf("WebTransport door %+v, want %s", w, want)
 				}
 				if s.URL != ws || !slices.Equal(s.Protocols, []string{"qmux-02.skein.v1", "qmux-01.skein.v1"}) || len(s.CertificateHashes) != 0 {
@@ -194,7 +194,7 @@ func TestHTTP3ServesTheSameRoutes(t *testing.T) {
 	t.Parallel()
 	n := start(t)
 	a := n.ask(t, "GET", n.addrs.HTTPS+"/healthz")
-	port := fmt.Sprint(n.tlsPort)
+	port := fmt.Sprint(n.reach.TLSPort)
 	if got := a.Header.Get("Alt-Svc"); !strings.HasPrefix(got, `h3=":`+port+`"`) {
 		t.Errorf("Alt-Svc over HTTPS: %q", got)
 	}
@@ -249,16 +249,16 @@ func TestOnlyKnownOriginsOpenSessions(t *testing.T) {
 	n := start(t, func(o *Options) { o.AllowOrigins = []string{"https://ops.example"} })
 	allowed := map[string]bool{
 		"": true, "https://ops.example": true, n.addrs.HTTP: true, n.addrs.HTTPS: true,
-		fmt.Sprintf("http://127.0.0.1:%d", n.httpPort): true, fmt.Sprintf("http://[::1]:%d", n.httpPort): true,
+		fmt.Sprintf("http://127.0.0.1:%d", n.reach.HTTPPort): true, fmt.Sprintf("http://[::1]:%d", n.reach.HTTPPort): true,
 
 		"https://evil.example": false, "http://ops.example": false, "https://ops.example:444": false, "https://ops.example.evil.example": false,
 		"http://localhost:1": false, "http://localhost": false, "null": false, "file://": false, "ftp://localhost": false,
-		fmt.Sprintf("http://localhost:%d", n.tlsPort):     false,
-		fmt.Sprintf("http://evil.example:%d", n.httpPort): false, fmt.Sprintf("http://localhost.evil.example:%d", n.httpPort): false,
+		fmt.Sprintf("http://localhost:%d", n.reach.TLSPort):     false,
+		fmt.Sprintf("http://evil.example:%d", n.reach.HTTPPort): false, fmt.Sprintf("http://localhost.evil.example:%d", n.reach.HTTPPort): false,
 	}
 	overBoth(t, func(t *testing.T, tr wire.Transport) {
 		allowed := maps.Clone(allowed)
-		allowed[fmt.Sprintf("https://localhost:%d", n.httpPort)] = tr == wire.WebSocket // of a proxy that ends TLS
+		allowed[fmt.Sprintf("https://localhost:%d", n.reach.HTTPPort)] = tr == wire.WebSocket // of a proxy that ends TLS
 		for origin, ok := range allowed {
 			h := http.Header{}
 			if origin != "" {
@@ -429,9 +429,9 @@ func TestARealCertificateNeedsNoHashes(t *testing.T) {
 	trusting := &tls.Config{RootCAs: roots, ServerName: "skein.example"}
 
 	over := &http.Transport{TLSClientConfig: trusting, DisableKeepAlives: true}
-	a := askOver(t, over, "POST", n.addrs.HTTPS+"/connect", bearer(n.token), header("Host", fmt.Sprintf("skein.example:%d", n.tlsPort)))
+	a := askOver(t, over, "POST", n.addrs.HTTPS+"/connect", bearer(n.token), header("Host", fmt.Sprintf("skein.example:%d", n.reach.TLSPort)))
 	d := door(t, readDocument(t, a), wire.WebTransport)
-	if len(d.CertificateHashes) != 0 || d.URL != fmt.Sprintf("https://skein.example:%d/wt", n.tlsPort) || strings.Contains(a.body, "certificate_hashes") {
+	if len(d.CertificateHashes) != 0 || d.URL != fmt.Sprintf("https://skein.example:%d/wt", n.reach.TLSPort) || strings.Contains(a.body, "certificate_hashes") {
 		t.Errorf("the door is %+v", d)
 	}
 	sess, err := webtransport.DialQUIC(t.Context(), n.addrs.HTTPS+"/wt", webtransport.QUICDialConfig{TLS: trusting, Protocols: []string{wire.Version}})

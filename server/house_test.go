@@ -19,7 +19,7 @@ var rooms = map[string][]string{
 	"cmd/skein-bench":       {"cmd/skein-bench/peers", "webtransport", "webtransport/bare", "webtransport/client", "webtransport/wire", "e2e/netlab"},
 	"cmd/skein-bench/peers": {"webtransport/bare"},
 
-	"server":                 {"server/api", "server/auth", "server/cert", "server/control", "server/datadir", "server/exchange", "server/fleet", "server/jet", "server/noun", "server/rpc", "server/runner", "server/runner/process", "server/runner/scripted", "server/session", "server/telemetry", "server/web", "ui", "ui/agent", "ui/artifact", "ui/fleet", "ui/frame", "ui/login", "ui/memory", "ui/network", "ui/task", "ui/words", "static", "webtransport", "webtransport/wire"},
+	"server":                 {"server/api", "server/auth", "server/cert", "server/control", "server/datadir", "server/exchange", "server/fleet", "server/jet", "server/rpc", "server/runner", "server/runner/process", "server/runner/scripted", "server/session", "server/telemetry", "server/web", "webtransport", "webtransport/wire"},
 	"server/api":             {"server/control", "server/noun", "webtransport/wire"},
 	"server/artifacts":       {"server/noun", "webtransport/wire"},
 	"server/auth":            {"server/api", "server/jet", "webtransport/wire"},
@@ -41,7 +41,7 @@ var rooms = map[string][]string{
 	"server/telemetry":       {"webtransport/wire"},
 	"server/session":         {"server/api", "server/artifacts", "server/auth", "server/control", "server/fleet", "server/memory", "server/noun", "server/tasks", "server/telemetry", "webtransport", "webtransport/wire"},
 	"server/tasks":           {"server/noun", "server/runner", "server/screen", "webtransport/wire"},
-	"server/web":             {"server/control", "ui/agent", "ui/artifact", "ui/fleet", "ui/frame", "ui/task", "ui/words", "webtransport/wire"},
+	"server/web":             {"server/api", "server/auth", "server/cert", "server/control", "server/exchange", "server/noun", "server/telemetry", "static", "ui", "ui/agent", "ui/artifact", "ui/fleet", "ui/frame", "ui/login", "ui/memory", "ui/network", "ui/task", "ui/words", "webtransport", "webtransport/wire"},
 	"ui":                     {"ui/agent", "ui/artifact", "ui/fleet", "ui/frame", "ui/memory", "ui/network", "ui/task"}, // the stories of all pages
 	"ui/agent":               {"server/screen", "ui/artifact", "ui/fleet", "ui/frame", "ui/words", "webtransport/wire"},
 	"ui/login":               {"ui/frame", "webtransport/wire"},
@@ -72,7 +72,7 @@ var libraries = map[string][]string{
 	"github.com/coder/websocket": {"webtransport", "webtransport/bare", "cmd/skein-bench/peers"},
 	"github.com/centrifugal/":    {"cmd/skein-bench/peers"}, // nothing of it is in skein
 	"github.com/nats-io/":        {"server/jet"},
-	"github.com/a-h/templ":       {"ui", "ui/agent", "ui/artifact", "ui/fleet", "ui/frame", "ui/login", "ui/memory", "ui/network", "ui/task", "server", "server/web"},
+	"github.com/a-h/templ":       {"ui", "ui/agent", "ui/artifact", "ui/fleet", "ui/frame", "ui/login", "ui/memory", "ui/network", "ui/task", "server/web"},
 	"github.com/goccy/go-yaml":   {"server"},
 	"github.com/google/btree":    {"server/memory"},
 	"modernc.org/sqlite":         {"server/memory"}, // the full-text index

@@ -19,6 +19,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"skein.dev/skein/server/exchange"
+	"skein.dev/skein/server/rpc"
+	"skein.dev/skein/server/web"
 	"skein.dev/skein/webtransport"
 	"skein.dev/skein/webtransport/wire"
 )
@@ -58,20 +60,21 @@ func (s *Server) listen() (_ *listeners, err error) {
 		if err := s.mayListen("--http", httpAddr, false); err != nil {
 			return nil, err
 		}
-		if l.http, s.httpPort, err = listenTCP(httpAddr); err != nil {
+		if l.http, s.reach.HTTPPort, err = listenTCP(httpAddr); err != nil {
 			return nil, listenError("--http", httpAddr, err)
 		}
-		s.addrs.HTTP = "http://" + publicAddr(httpAddr, s.httpPort) + s.base
+		s.addrs.HTTP = "http://" + publicAddr(httpAddr, s.reach.HTTPPort) + s.reach.Base
 	}
 	if tlsAddr != "off" {
 		if err := s.mayListen("--listen", tlsAddr, !s.certs.IsDevelopment()); err != nil {
 			return nil, err
 		}
-		if l.tls, l.udp, s.tlsPort, err = listenBoth(tlsAddr); err != nil {
+		if l.tls, l.udp, s.reach.TLSPort, err = listenBoth(tlsAddr); err != nil {
 			return nil, listenError("--listen", tlsAddr, err)
 		}
-		s.localTLS, _ = onlyLoopback(tlsAddr)
-		s.addrs.HTTPS = "https://" + publicAddr(tlsAddr, s.tlsPort) + s.base
+		s.reach.LocalTLS, _ = onlyLoopback(tlsAddr)
+		s.reach.QUICPort = cmp.Or(s.o.QUICPort, s.reach.TLSPort)
+		s.addrs.HTTPS = "https://" + publicAddr(tlsAddr, s.reach.TLSPort) + s.reach.Base
 	}
 	if s.o.MetricsListen != "" {
 		var port int
@@ -215,7 +218,9 @@ func closeAll[T io.Closer](all []T) {
 
 // serve starts a goroutine for each socket, counted in parts. The first that fails ends the server.
 func (s *Server) serve(l *listeners, parts *sync.WaitGroup, fail func(error)) {
-	routes := s.routes()
+	routes := web.New(web.Config{API: s.api, Plane: s.plane, Auth: s.auth, Metrics: s.met, Reach: s.reach, Logger: s.log, Sessions: s.sessions,
+		RPC:   &rpc.Endpoint{API: s.api, Auth: s.auth, Metrics: s.met, Server: s.sessions, Renderer: s.fragments, Logger: s.log},
+		Store: s.store, Processes: s.procs, URL: s.url(), Version: s.o.Version, RaceDelay: s.o.RaceDelay, Lanes: s.limits.Lanes(), MaskOff: s.o.Mask.Off})
 	run := func(f func() error) {
 		parts.Go(func() {
 			if err := f(); err != nil && !errors.Is(err, http.ErrServerClosed) {
@@ -224,13 +229,13 @@ func (s *Server) serve(l *listeners, parts *sync.WaitGroup, fail func(error)) {
 		})
 	}
 	if len(l.tls) > 0 {
-		srv := s.httpServer(altSvc(routes, s.quicPort()))
+		srv := s.httpServer(altSvc(routes, s.reach.QUICPort))
 		srv.TLSConfig = s.tls()
 		l.servers = append(l.servers, srv)
 		key := sha256.Sum256([]byte("QUIC stateless reset of " + s.dir.Instance))
 		l.quic = webtransport.NewQUICServer(webtransport.QUICConfig{
 			ResetKey: &key, TLS: s.tickets.Configure(s.tls()), Handler: s.timed(routes), Protocols: []string{wire.Version}, MaxStreams: wire.MaxStreams,
-			CheckOrigin: origins{s}.Allowed, Mask: s.o.Mask, Logger: quiet(s.log),
+			CheckOrigin: s.reach.Allowed, Mask: s.o.Mask, Logger: quiet(s.log),
 		})
 		s.sessions.UseQUIC(l.quic)
 		s.met.CountMasking(l.quic)
@@ -255,13 +260,6 @@ func (s *Server) serve(l *listeners, parts *sync.WaitGroup, fail func(error)) {
 			run(func() error { return srv.Serve(ln) })
 		}
 	}
-}
-
-func (s *Server) quicPort() int {
-	if s.o.QUICPort != 0 {
-		return s.o.QUICPort
-	}
-	return s.tlsPort
 }
 
 func (s *Server) timed(h http.Handler) http.Handler {

@@ -1,9 +1,9 @@
-// Package server is one Skein node on the network: listeners, routes, one conn for each session, the dispatch of
-// requests, and who may do what. What carries them out is server/api's, the agents themselves are server/control's.
+// Package server is one Skein node on the network. It opens the parts of the node, puts them together, and listens.
 //
-// The story of a request: a listener (listen.go) hands it to the routes (routes.go); pages and /connect answer there;
-// /ws and /wt become sessions, which live in a conn (conn.go): hello, then lanes, whose requests go through dispatch
-// (dispatch.go) to the api.
+// The story of a request: a listener (listen.go) hands it to server/web, which checks what holds for every request and answers
+// pages, forms and POST /connect. POST /rpc goes on to server/rpc. What asks for /ws or /wt becomes a session of server/session.
+// All three know by server/auth who asks, and have server/api carry requests out; the agents themselves are server/control's.
+// None of them knows another, or this package: what they need of each other they ask for in interfaces of their own.
 package server
 
 import (
@@ -95,7 +95,6 @@ type Server struct {
 	log       *slog.Logger
 	dir       *datadir.Dir
 	config    Config
-	base      string // the path before every path, such as /skein; mostly ""
 	certs     *cert.Keeper
 	store     *jet.Store
 	node      string
@@ -106,14 +105,11 @@ type Server struct {
 	api       *api.API
 	limits    session.Limits
 	met       *telemetry.Metrics
-	hosts     map[string]bool
+	reach     *web.Reach
 	sessions  *session.Endpoint
 	fragments *web.Fragments
 
-	addrs    Addresses
-	httpPort int
-	localTLS bool // --listen is of this machine alone
-	tlsPort  int
+	addrs Addresses
 }
 
 // New opens the data folder and everything in it. Run serves; without Run, Close releases it.
@@ -128,7 +124,8 @@ func New(ctx context.Context, o Options) (_ *Server, err error) {
 	if s.config, err = LoadConfig(o.ConfigFile); err != nil {
 		return nil, err
 	}
-	if s.base, err = parseBase(o.BasePath); err != nil {
+	s.reach = &web.Reach{AllowOrigins: o.AllowOrigins, Mapped: o.QUICPort != 0}
+	if s.reach.Base, err = web.ParseBase(o.BasePath); err != nil {
 		return nil, err
 	}
 	s.limits = s.config.Lanes.Over(session.DefaultLimits)
@@ -168,9 +165,9 @@ func New(ctx context.Context, o Options) (_ *Server, err error) {
 	if err = s.api.Open(ctx, s.plane, s.store, s.log); err != nil {
 		return nil, err
 	}
-	s.fragments = web.NewFragments(s.plane, s.base)
+	s.fragments = web.NewFragments(s.plane, s.reach.Base)
 	s.sessions = session.New(session.Config{API: s.api, Plane: s.plane, Auth: s.auth, Limits: s.limits, Metrics: s.met, Renderer: s.fragments,
-		Origins: origins{s}, Version: s.o.Version, Logger: s.log, Share: o.share, InputPatience: o.inputPatience, FreeMemory: o.freeMemory})
+		Origins: s.reach, Version: s.o.Version, Logger: s.log, Share: o.share, InputPatience: o.inputPatience, FreeMemory: o.freeMemory})
 	return s, nil
 }
 
@@ -183,12 +180,13 @@ func (s *Server) openCertificates() (err error) {
 	if err != nil {
 		return err
 	}
-	s.hosts = map[string]bool{"localhost": true, "127.0.0.1": true, "::1": true}
+	s.reach.Certs = s.certs
+	s.reach.Hosts = map[string]bool{"localhost": true, "127.0.0.1": true, "::1": true}
 	if host, _, err := net.SplitHostPort(s.o.Listen); err == nil && host != "" {
-		s.hosts[host] = true // named by whoever started it
+		s.reach.Hosts[host] = true // named by whoever started it
 	}
 	for _, h := range s.o.AllowHosts {
-		s.hosts[h] = true
+		s.reach.Hosts[h] = true
 	}
 	return nil
 }
@@ -264,7 +262,7 @@ func (s *Server) Run(ctx context.Context) error {
 	if err := s.dir.Announce(s.local()); err != nil {
 		fail(err)
 	} else if s.o.Ready != nil {
-		s.addrs.Login = s.loginURL()
+		s.addrs.Login = s.auth.LoginURL(s.url())
 		s.o.Ready(s.addrs)
 	}
 
@@ -284,13 +282,8 @@ func (s *Server) local() wire.Local {
 	return wire.Local{PID: os.Getpid(), HTTP: s.addrs.HTTP, HTTPS: s.addrs.HTTPS, CertificateHashes: s.certs.Hashes()}
 }
 
-func (s *Server) loginURL() string {
-	base := s.addrs.HTTP
-	if base == "" {
-		base = s.addrs.HTTPS
-	}
-	return base + "/login?token=" + s.auth.OneTimeToken()
-}
+// url is where a browser on this machine finds the server.
+func (s *Server) url() string { return cmp.Or(s.addrs.HTTP, s.addrs.HTTPS) }
 
 const drainTimeout = 30 * time.Second
 
@@ -332,26 +325,6 @@ func (s *Server) Close() error {
 // tls is the configuration of the TCP and UDP listeners.
 func (s *Server) tls() *tls.Config {
 	return &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: s.certs.Get}
-}
-
-// allowedHost checks the Host header, so that no other name can be made to point at this server (DNS rebinding).
-func (s *Server) allowedHost(hostport string) bool {
-	host, _, err := net.SplitHostPort(hostport)
-	if err != nil {
-		host = hostport
-	}
-	host = trimBrackets(host)
-	if s.hosts[host] {
-		return true
-	}
-	return s.certs != nil && !s.certs.IsDevelopment() && s.certs.Leaf().VerifyHostname(host) == nil
-}
-
-func trimBrackets(host string) string {
-	if len(host) > 1 && host[0] == '[' && host[len(host)-1] == ']' {
-		return host[1 : len(host)-1]
-	}
-	return host
 }
 
 var errNoListener = fmt.Errorf("--http and --listen are both off: nobody could reach the server")

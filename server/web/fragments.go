@@ -1,6 +1,3 @@
-// Package web renders what pages show later, as parts of them.
-//
-// Lock: Fragments.mu guards what was rendered. It is not held while something is rendered.
 package web
 
 import (
@@ -88,7 +85,7 @@ func (f *Fragments) renderTask(ctx context.Context, as wire.TaskHTML, t wire.Tas
 			return ""
 		}
 	}
-	WithQuestion(f.plane, &t)
+	withQuestion(f.plane, &t)
 	html := f.get(as, t.ID, t, func() string { return f.html(ctx, task.TaskFragment(as, &t, time.Now())) })
 	if len(html) > maxHTML {
 		return ""
@@ -212,7 +209,7 @@ func (f *Fragments) Artifacts(ctx context.Context, p wire.ArtifactRenderParams) 
 			v.Artifacts = append(v.Artifacts, a)
 		}
 	}
-	NameSources(f.plane, &v)
+	nameSources(f.plane, &v)
 	all, left := make(map[wire.ArtifactID]string, len(v.Artifacts)), maxHTML
 	for i := range v.Artifacts {
 		html := f.html(ctx, artifact.ArtifactFragment(p.HTML, &v.Artifacts[i], v))
@@ -224,8 +221,8 @@ func (f *Fragments) Artifacts(ctx context.Context, p wire.ArtifactRenderParams) 
 	return wire.ArtifactRenderResult{HTML: all}, nil
 }
 
-// NameSources finds the names of the agents and tasks that a page of artifacts speaks of.
-func NameSources(plane *control.Plane, v *artifact.ArtifactsView) {
+// nameSources finds the names of the agents and tasks that a page of artifacts speaks of.
+func nameSources(plane *control.Plane, v *artifact.ArtifactsView) {
 	v.Agents, v.Tasks = map[wire.AgentID]string{}, map[wire.TaskID]string{}
 	agent := func(id wire.AgentID) {
 		if a, err := plane.Get(id); id != "" && err == nil {
@@ -250,8 +247,8 @@ func (f *Fragments) Result(ctx context.Context, r wire.Result) string {
 	return f.html(ctx, task.TaskResult(r))
 }
 
-// WithQuestion puts what the agent at work on a task asks into the task's message, for the page.
-func WithQuestion(plane *control.Plane, t *wire.Task) {
+// withQuestion puts what the agent at work on a task asks into the task's message, for the page.
+func withQuestion(plane *control.Plane, t *wire.Task) {
 	if n := len(t.Runs); n > 0 && t.State == wire.TaskInputRequired {
 		if a, err := plane.Get(t.Runs[n-1].Agent); err == nil {
 			t.Message = a.Question

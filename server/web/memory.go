@@ -1,13 +1,11 @@
-package server
+package web
 
 import (
 	"cmp"
 	"context"
 	"net/http"
-	"net/url"
 	"path"
 	"strconv"
-	"strings"
 	"time"
 
 	"skein.dev/skein/server/exchange"
@@ -18,11 +16,11 @@ import (
 	"skein.dev/skein/webtransport/wire"
 )
 
-// maxMemoryForm bounds the body of a form with a value in it, in bytes: three for one in the worst case.
-const maxMemoryForm = 3*wire.MaxMemoryValue + maxForm
+// memoryPages are the pages of memory, and their forms.
+type memoryPages struct{ *site }
 
-// memoryRoutes are the pages of memory, and their forms.
-func (s *Server) memoryRoutes(in *http.ServeMux) {
+// routes are the pages of memory, and their forms.
+func (s memoryPages) routes(in *http.ServeMux) {
 	in.HandleFunc("GET /memory", s.memoryPage)
 	in.HandleFunc("POST /memory", s.postMemory)
 	in.HandleFunc("GET /memory/{namespace}", s.spacePage)
@@ -30,20 +28,20 @@ func (s *Server) memoryRoutes(in *http.ServeMux) {
 	in.HandleFunc("POST /memory/{namespace}/{key}", s.postEntry)
 }
 
-func (s *Server) memoryPage(w http.ResponseWriter, r *http.Request) {
+func (s memoryPages) memoryPage(w http.ResponseWriter, r *http.Request) {
 	q := r.URL.Query()
 	form := memory.EntryForm{Open: q.Has("new"), New: true, Expires: "never", Unit: "m", Namespace: "demo"}
 	s.showMemory(w, r, http.StatusOK, form)
 }
 
-func (s *Server) showMemory(w http.ResponseWriter, r *http.Request, status int, form memory.EntryForm) {
+func (s memoryPages) showMemory(w http.ResponseWriter, r *http.Request, status int, form memory.EntryForm) {
 	s.page(w, r, status, memory.Memory(memory.MemoryView{
-		Frame: s.frame(r), Namespaces: s.plane.Memory.Namespaces().Namespaces, Search: s.searchMemory(r, ""), Form: form,
+		Frame: s.frame(r), Namespaces: s.Plane.Memory.Namespaces().Namespaces, Search: s.searchMemory(r, ""), Form: form,
 	}))
 }
 
 // searchMemory carries the search in a page's URL out; nil: there is none.
-func (s *Server) searchMemory(r *http.Request, namespace string) *memory.MemorySearchView {
+func (s memoryPages) searchMemory(r *http.Request, namespace string) *memory.MemorySearchView {
 	v := &memory.MemorySearchView{Query: r.URL.Query().Get("q"), Namespace: namespace}
 	if v.Query == "" {
 		return nil
@@ -52,10 +50,10 @@ func (s *Server) searchMemory(r *http.Request, namespace string) *memory.MemoryS
 	if namespace != "" {
 		params.Namespaces = []string{namespace}
 	}
-	res, err := s.plane.Memory.Search(r.Context(), noun.Caller{}, params)
+	res, err := s.Plane.Memory.Search(r.Context(), noun.Caller{}, params)
 	if err != nil {
 		if wire.AsError(err).Code == wire.CodeInternal {
-			s.log.Error("a search of memory failed", "err", err)
+			s.Logger.Error("a search of memory failed", "err", err)
 		}
 		v.Error = words.Sentence(wire.AsError(err).Message)
 		return v
@@ -70,11 +68,11 @@ func (s *Server) searchMemory(r *http.Request, namespace string) *memory.MemoryS
 }
 
 // writers names the agents among those who wrote.
-func (s *Server) writers(who ...string) map[string]string {
+func (s memoryPages) writers(who ...string) map[string]string {
 	names := map[string]string{}
 	for _, w := range who {
 		if id := words.WriterAgent(w); id != "" && names[w] == "" {
-			if a, err := s.plane.Get(id); err == nil {
+			if a, err := s.Plane.Get(id); err == nil {
 				names[w] = a.Name
 			}
 		}
@@ -82,8 +80,8 @@ func (s *Server) writers(who ...string) map[string]string {
 	return names
 }
 
-func (s *Server) spacePage(w http.ResponseWriter, r *http.Request) {
-	m, q, name := s.plane.Memory, r.URL.Query(), r.PathValue("namespace")
+func (s memoryPages) spacePage(w http.ResponseWriter, r *http.Request) {
+	m, q, name := s.Plane.Memory, r.URL.Query(), r.PathValue("namespace")
 	v := memory.SpaceView{Frame: s.frame(r), Namespace: wire.MemoryNamespace{Name: name}, Prefix: q.Get("prefix"), After: q.Get("after"),
 		Cursor: m.Revision(), LogEpoch: m.Epoch()}
 	page, err := m.List(r.Context(), wire.MemoryListParams{Namespace: name, Prefix: v.Prefix, After: v.After, Limit: memory.MaxEntries, Values: true})
@@ -108,10 +106,10 @@ func (s *Server) spacePage(w http.ResponseWriter, r *http.Request) {
 }
 
 // refuseMemory says that a page of memory can't be.
-func (s *Server) refuseMemory(w http.ResponseWriter, r *http.Request, err error) {
+func (s memoryPages) refuseMemory(w http.ResponseWriter, r *http.Request, err error) {
 	e := wire.AsError(err)
 	if e.Code == wire.CodeInternal {
-		s.log.Error("a page of memory failed", "path", r.URL.Path, "err", err)
+		s.Logger.Error("a page of memory failed", "path", r.URL.Path, "err", err)
 		s.refuse(w, r, http.StatusInternalServerError, "The entry could not be read; the server's log says why.")
 		return
 	}
@@ -129,8 +127,8 @@ func entryNames(r *http.Request) wire.MemoryKeyParams {
 }
 
 // entryOf reads an entry and its history. Of one that is gone the deletion stands for it, if it is known.
-func (s *Server) entryOf(ctx context.Context, k wire.MemoryKeyParams) (v memory.EntryView, err error) {
-	m := s.plane.Memory
+func (s memoryPages) entryOf(ctx context.Context, k wire.MemoryKeyParams) (v memory.EntryView, err error) {
+	m := s.Plane.Memory
 	v.Cursor, v.LogEpoch = m.Revision(), m.Epoch()
 	e, err := m.Retrieve(ctx, k)
 	notFound := err != nil && wire.AsError(err).Code == wire.CodeNotFound
@@ -165,7 +163,7 @@ func (s *Server) entryOf(ctx context.Context, k wire.MemoryKeyParams) (v memory.
 	return v, nil
 }
 
-func (s *Server) entryPage(w http.ResponseWriter, r *http.Request) {
+func (s memoryPages) entryPage(w http.ResponseWriter, r *http.Request) {
 	v, err := s.entryOf(r.Context(), entryNames(r))
 	if err != nil {
 		s.refuseMemory(w, r, err)
@@ -181,7 +179,7 @@ func (s *Server) entryPage(w http.ResponseWriter, r *http.Request) {
 	s.showEntry(w, r, http.StatusOK, v)
 }
 
-func (s *Server) showEntry(w http.ResponseWriter, r *http.Request, status int, v memory.EntryView) {
+func (s memoryPages) showEntry(w http.ResponseWriter, r *http.Request, status int, v memory.EntryView) {
 	if status == http.StatusOK && v.Entry.Revision == 0 && len(v.History) == 0 {
 		status = http.StatusNotFound
 	}
@@ -190,7 +188,7 @@ func (s *Server) showEntry(w http.ResponseWriter, r *http.Request, status int, v
 }
 
 // entryContent gives a value as a file to be saved, whatever its type says: it must never be a page of this server.
-func (s *Server) entryContent(w http.ResponseWriter, e *wire.MemoryEntry) {
+func (s memoryPages) entryContent(w http.ResponseWriter, e *wire.MemoryEntry) {
 	b := e.Value.Bytes()
 	w.Header().Set("Content-Type", "application/octet-stream")
 	w.Header().Set("Content-Disposition", attachment(path.Base(e.Key)))
@@ -199,7 +197,7 @@ func (s *Server) entryContent(w http.ResponseWriter, e *wire.MemoryEntry) {
 }
 
 // postMemory stores a new entry.
-func (s *Server) postMemory(w http.ResponseWriter, r *http.Request) {
+func (s memoryPages) postMemory(w http.ResponseWriter, r *http.Request) {
 	form, err := memoryForm(r)
 	if err == nil {
 		form.New = true
@@ -226,7 +224,7 @@ func memoryForm(r *http.Request) (memory.EntryForm, error) {
 	return memory.ParseEntryForm(r.PostForm), nil
 }
 
-func (s *Server) storeForm(r *http.Request, form memory.EntryForm) error {
+func (s memoryPages) storeForm(r *http.Request, form memory.EntryForm) error {
 	p, err := form.Params(time.Now())
 	if err != nil {
 		return err
@@ -235,7 +233,7 @@ func (s *Server) storeForm(r *http.Request, form memory.EntryForm) error {
 }
 
 // postEntry changes an entry, restores one of its versions or deletes it, if nobody has changed it meanwhile.
-func (s *Server) postEntry(w http.ResponseWriter, r *http.Request) {
+func (s memoryPages) postEntry(w http.ResponseWriter, r *http.Request) {
 	k := entryNames(r)
 	form, err := memoryForm(r)
 	form.Namespace, form.Key, form.Fixed = k.Namespace, k.Key, true
@@ -279,7 +277,7 @@ func (s *Server) postEntry(w http.ResponseWriter, r *http.Request) {
 }
 
 // takeVersion fills the form in with a value that the entry had.
-func (s *Server) takeVersion(r *http.Request, form *memory.EntryForm) error {
+func (s memoryPages) takeVersion(r *http.Request, form *memory.EntryForm) error {
 	version, err := strconv.ParseUint(r.PostForm.Get("version"), 10, 64)
 	if err != nil {
 		return wire.Errorf(wire.CodeInvalidParams, "say which version is to be restored")
@@ -298,7 +296,7 @@ func (s *Server) takeVersion(r *http.Request, form *memory.EntryForm) error {
 }
 
 // showConflict shows what is there beside what was to be stored.
-func (s *Server) showConflict(w http.ResponseWriter, r *http.Request, form memory.EntryForm) {
+func (s memoryPages) showConflict(w http.ResponseWriter, r *http.Request, form memory.EntryForm) {
 	v, err := s.entryOf(r.Context(), wire.MemoryKeyParams{Namespace: form.Namespace, Key: form.Key})
 	if err != nil {
 		s.refuseMemory(w, r, err)
@@ -311,28 +309,4 @@ func (s *Server) showConflict(w http.ResponseWriter, r *http.Request, form memor
 	v.Conflict = &memory.Conflict{Theirs: theirs, Yours: form}
 	v.Form = memory.EntryFormOf(&v.Entry, v.Gone())
 	s.showEntry(w, r, http.StatusConflict, v)
-}
-
-func (s *Server) logForm(r *http.Request, err error) {
-	if wire.AsError(err).Code == wire.CodeInternal {
-		s.log.Error("a form could not be carried out", "path", r.URL.Path, "err", err)
-	}
-}
-
-func formStatusOf(err error) int {
-	if status, ok := formStatus[wire.AsError(err).Code]; ok {
-		return status
-	}
-	return http.StatusConflict
-}
-
-// limitOf bounds the body of a request, in bytes.
-func limitOf(u *url.URL) int64 {
-	if u.Path == "/memory" || strings.HasPrefix(u.Path, "/memory/") {
-		return maxMemoryForm
-	}
-	if u.Path == wire.RPCPath {
-		return wire.MaxRPCBody
-	}
-	return maxForm
 }

@@ -1,4 +1,4 @@
-package server
+package web
 
 import (
 	"context"
@@ -8,14 +8,15 @@ import (
 	"net/http"
 	"strings"
 
+	"skein.dev/skein/server/control"
 	"skein.dev/skein/webtransport/wire"
 )
 
 // artifactContent gives an artifact's bytes to a browser, as a file to be saved: it must never be shown as a page of
 // this server.
-func (s *Server) artifactContent(w http.ResponseWriter, r *http.Request) {
+func (s artifactPages) artifactContent(w http.ResponseWriter, r *http.Request) {
 	id := wire.ArtifactID(r.PathValue("id"))
-	rec, err := s.plane.Artifacts.Get(id)
+	rec, err := s.Plane.Artifacts.Get(id)
 	if err != nil {
 		s.refuse(w, r, http.StatusNotFound, "There is no artifact "+wire.Cut(string(id), 40)+".")
 		return
@@ -30,10 +31,10 @@ func (s *Server) artifactContent(w http.ResponseWriter, r *http.Request) {
 	h.Set("Content-Disposition", attachment(rec.Name))
 	h.Set("ETag", `"`+rec.SHA256+`"`)
 	h.Set("Cache-Control", "private, no-cache")
-	c := &content{s: s, ctx: r.Context(), rec: rec}
+	c := &content{plane: s.Plane, ctx: r.Context(), rec: rec}
 	http.ServeContent(w, r, "", rec.UpdatedAt, c)
 	if c.err != nil && r.Context().Err() == nil {
-		s.log.Error("an artifact could not be sent", "artifact", id, "err", c.err)
+		s.Logger.Error("an artifact could not be sent", "artifact", id, "err", c.err)
 	}
 }
 
@@ -62,7 +63,7 @@ func attachment(name string) string {
 
 // content reads an artifact for http.ServeContent: each seek opens it anew.
 type content struct {
-	s      *Server
+	plane  *control.Plane
 	ctx    context.Context
 	rec    wire.Artifact
 	offset int64
@@ -91,7 +92,7 @@ func (c *content) Read(b []byte) (n int, err error) {
 		return 0, io.EOF
 	}
 	if c.r == nil {
-		if _, c.r, c.err = c.s.plane.Artifacts.Download(c.ctx, c.rec.ID, c.offset); c.err != nil {
+		if _, c.r, c.err = c.plane.Artifacts.Download(c.ctx, c.rec.ID, c.offset); c.err != nil {
 			return 0, c.err
 		}
 	}

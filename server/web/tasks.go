@@ -1,54 +1,47 @@
-package server
+package web
 
 import (
 	"context"
 	"net/http"
 	"slices"
-	"time"
 
-	"skein.dev/skein/server/web"
-	"skein.dev/skein/static"
-	"skein.dev/skein/ui/frame"
 	"skein.dev/skein/ui/login"
 	"skein.dev/skein/ui/task"
 	"skein.dev/skein/ui/words"
 	"skein.dev/skein/webtransport/wire"
 )
 
-// frame is what every page has around it.
-func (s *Server) frame(r *http.Request) frame.Frame {
-	return frame.Frame{Node: s.plane.Node(), Version: s.o.Version, Epoch: s.plane.Epoch(), Now: time.Now(), Assets: static.URL, Theme: frame.Theme(r),
-		Admission: s.plane.Admission()}
-}
+// taskPages are the pages of tasks, and their forms.
+type taskPages struct{ *site }
 
-func (s *Server) tasksPage(w http.ResponseWriter, r *http.Request) {
-	tasks := s.plane.Tasks.List(wire.TaskFilter{}).Tasks
+func (s taskPages) tasksPage(w http.ResponseWriter, r *http.Request) {
+	tasks := s.Plane.Tasks.List(wire.TaskFilter{}).Tasks
 	for i := range tasks {
-		web.WithQuestion(s.plane, &tasks[i])
+		withQuestion(s.Plane, &tasks[i])
 	}
 	s.page(w, r, http.StatusOK, task.Tasks(task.TasksView{
-		Frame: s.frame(r), Tasks: tasks, Types: s.plane.Types(), Filter: task.ParseTaskFilter(r.URL.Query()),
+		Frame: s.frame(r), Tasks: tasks, Types: s.Plane.Types(), Filter: task.ParseTaskFilter(r.URL.Query()),
 	}))
 }
 
-func (s *Server) taskPage(w http.ResponseWriter, r *http.Request) {
+func (s taskPages) taskPage(w http.ResponseWriter, r *http.Request) {
 	id := wire.TaskID(r.PathValue("id"))
-	t, err := s.plane.Tasks.Get(id)
+	t, err := s.Plane.Tasks.Get(id)
 	if err != nil {
 		s.refuseTask(w, r, id)
 		return
 	}
-	web.WithQuestion(s.plane, &t)
-	below := slices.DeleteFunc(s.plane.Tasks.List(wire.TaskFilter{Root: id}).Tasks, func(b wire.Task) bool { return b.ID == id })
-	v := task.NewTaskView(s.frame(r), t, s.above(t), below, s.plane.Types())
+	withQuestion(s.Plane, &t)
+	below := slices.DeleteFunc(s.Plane.Tasks.List(wire.TaskFilter{Root: id}).Tasks, func(b wire.Task) bool { return b.ID == id })
+	v := task.NewTaskView(s.frame(r), t, s.above(t), below, s.Plane.Types())
 	v.Kept = s.kept("", id)
 	s.page(w, r, http.StatusOK, task.Task(v))
 }
 
 // above gives a task's parents, the topmost first.
-func (s *Server) above(t wire.Task) (all []wire.Task) {
+func (s taskPages) above(t wire.Task) (all []wire.Task) {
 	for t.Parent != "" {
-		p, err := s.plane.Tasks.Get(t.Parent)
+		p, err := s.Plane.Tasks.Get(t.Parent)
 		if err != nil {
 			break
 		}
@@ -59,7 +52,7 @@ func (s *Server) above(t wire.Task) (all []wire.Task) {
 	return all
 }
 
-func (s *Server) refuseTask(w http.ResponseWriter, r *http.Request, id wire.TaskID) {
+func (s taskPages) refuseTask(w http.ResponseWriter, r *http.Request, id wire.TaskID) {
 	detail := "There is no task " + wire.Cut(string(id), 40) + ". It may have been forgotten: the oldest tasks that are over are."
 	if !asksForPage(r) {
 		s.refuse(w, r, http.StatusNotFound, detail)
@@ -70,10 +63,10 @@ func (s *Server) refuseTask(w http.ResponseWriter, r *http.Request, id wire.Task
 }
 
 // taskPayload gives all bytes of a task's input or result, as a file.
-func (s *Server) taskPayload(part func(*wire.Task) *wire.Payload) http.HandlerFunc {
+func (s taskPages) taskPayload(part func(*wire.Task) *wire.Payload) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		id := wire.TaskID(r.PathValue("id"))
-		t, err := s.plane.Tasks.Get(id)
+		t, err := s.Plane.Tasks.Get(id)
 		if err != nil {
 			s.refuseTask(w, r, id)
 			return
@@ -100,7 +93,7 @@ func taskInput(t *wire.Task) *wire.Payload  { return &t.Input }
 func taskResult(t *wire.Task) *wire.Payload { return t.Result }
 
 // postTask does something to a task and leads back to its page.
-func (s *Server) postTask(do func(r *http.Request, id wire.TaskID) error) http.HandlerFunc {
+func (s taskPages) postTask(do func(r *http.Request, id wire.TaskID) error) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		id := wire.TaskID(r.PathValue("id"))
 		if err := do(r, id); err != nil {
@@ -111,7 +104,7 @@ func (s *Server) postTask(do func(r *http.Request, id wire.TaskID) error) http.H
 	}
 }
 
-func (s *Server) cancelTask(r *http.Request, id wire.TaskID) error {
+func (s taskPages) cancelTask(r *http.Request, id wire.TaskID) error {
 	err := s.do(r, wire.MethodTaskCancel, wire.TaskCancelParams{IDs: []wire.TaskID{id}})
 	if err == nil {
 		s.seesEnd(r, id)
@@ -119,22 +112,18 @@ func (s *Server) cancelTask(r *http.Request, id wire.TaskID) error {
 	return err
 }
 
-// endShown is how long a page waits for what has happened, and is not stored yet: the end of a task whose form it is, or what
-// an agent that exited printed last.
-const endShown = 2 * time.Second
-
 // seesEnd waits until a task's end is stored: a page without script would show it at work for ever.
-func (s *Server) seesEnd(r *http.Request, id wire.TaskID) {
+func (s taskPages) seesEnd(r *http.Request, id wire.TaskID) {
 	ctx, cancel := context.WithTimeout(r.Context(), endShown)
 	defer cancel()
-	s.plane.Tasks.Wait(ctx, id)
+	s.Plane.Tasks.Wait(ctx, id)
 }
 
-func (s *Server) retryTask(r *http.Request, id wire.TaskID) error {
+func (s taskPages) retryTask(r *http.Request, id wire.TaskID) error {
 	return s.do(r, wire.MethodTaskRetry, wire.TaskParams{ID: id})
 }
 
-func (s *Server) stopTask(r *http.Request, id wire.TaskID) error {
+func (s taskPages) stopTask(r *http.Request, id wire.TaskID) error {
 	err := s.do(r, wire.MethodStop, wire.StopParams{Scope: wire.ScopeTask, Tasks: []wire.TaskID{id}})
 	if err == nil {
 		s.seesEnd(r, id)

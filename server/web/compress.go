@@ -1,4 +1,4 @@
-package server
+package web
 
 import (
 	"bytes"
@@ -14,8 +14,8 @@ import (
 )
 
 const (
-	// minCompressed is the smallest answer that is compressed, in bytes: a packet's worth.
-	minCompressed = 1024
+	// MinCompressed is the smallest answer that is compressed, in bytes: a packet's worth.
+	MinCompressed = 1024
 	// jitter is how many random bytes a compressed answer may be longer: the length of a page that holds something of a
 	// stranger's choice then says little about what else it holds (BREACH).
 	jitter = 32
@@ -24,7 +24,7 @@ const (
 // compressed compresses pages and JSON for clients that ask for it. Files and answers that are compressed already stay as
 // they are, and what holds a secret says so by uncompressed.
 func compressed(next http.Handler) http.Handler {
-	wrap, err := gzhttp.NewWrapper(gzhttp.MinSize(minCompressed), gzhttp.RandomJitter(jitter, 0, false), gzhttp.EnableZstd(false),
+	wrap, err := gzhttp.NewWrapper(gzhttp.MinSize(MinCompressed), gzhttp.RandomJitter(jitter, 0, false), gzhttp.EnableZstd(false),
 		gzhttp.ContentTypes([]string{"text/html", "application/json"}))
 	if err != nil {
 		panic(err) // the options are constants

@@ -1,4 +1,4 @@
-package server
+package web
 
 import (
 	"fmt"
@@ -12,29 +12,13 @@ import (
 
 var basePattern = regexp.MustCompile(`^(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)+$`)
 
-// parseBase gives --base-path as it stands before a path: "/skein" for /skein/, "" for /.
-func parseBase(p string) (string, error) {
+// ParseBase gives --base-path as it stands before a path: "/skein" for /skein/, "" for /.
+func ParseBase(p string) (string, error) {
 	base := strings.TrimSuffix(p, "/")
 	if base == "" || len(base) < 200 && basePattern.MatchString(base) {
 		return base, nil
 	}
 	return "", fmt.Errorf("--base-path %q: a base path is /word/ or /word/word/, of letters, digits, - . _ and ~", p)
-}
-
-// below serves routes under the base path, and nothing beside it. Only here is the base taken off a request: all that
-// is behind has paths without it, and frame.At puts it before them again.
-func (s *Server) below(routes http.Handler) http.Handler {
-	if s.base == "" {
-		return routes
-	}
-	mux := http.NewServeMux() // sends to the clean form of a path before the base is off it
-	mux.Handle(s.base+"/", http.StripPrefix(s.base, routes))
-	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
-		s.refuse(w, r, http.StatusNotFound, "Skein is below "+s.base+"/ here (--base-path).")
-	})
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		mux.ServeHTTP(w, r.WithContext(frame.WithBase(r.Context(), s.base)))
-	})
 }
 
 // redirect leads to a path of this server.
@@ -53,4 +37,19 @@ func cameFrom(r *http.Request) string {
 		return ""
 	}
 	return localPath(p)
+}
+
+// localPath gives a path of this server, or nothing: a login must not lead elsewhere, nor out of the base path.
+func localPath(p string) string {
+	control := func(r rune) bool { return r < 0x20 || r == 0x7f }
+	path, _, _ := strings.Cut(p, "?")
+	for part := range strings.SplitSeq(path, "/") {
+		if dots := strings.ReplaceAll(strings.ToLower(part), "%2e", "."); dots == "." || dots == ".." {
+			return ""
+		}
+	}
+	if !strings.HasPrefix(p, "/") || strings.HasPrefix(p, "//") || strings.Contains(p, `\`) || strings.ContainsFunc(p, control) {
+		return ""
+	}
+	return p
 }

@@ -1,4 +1,4 @@
-package server
+package web
 
 import (
 	"bytes"
@@ -16,7 +16,7 @@ import (
 // The forms of the pages, for those that run without script. Each leads back to where it stood.
 
 // do has the API carry out what a form asks for, in the name of who posted it. A form has no id: each one counts.
-func (s *Server) do(r *http.Request, method string, params any) error {
+func (s *site) do(r *http.Request, method string, params any) error {
 	m, err := wire.NewNotification(method, params)
 	if err != nil {
 		return err
@@ -24,8 +24,8 @@ func (s *Server) do(r *http.Request, method string, params any) error {
 	if replaced(m.Params) {
 		return wire.Errorf(wire.CodeInvalidParams, "what was sent is not UTF-8 text")
 	}
-	who, _ := s.auth.Request(r)
-	_, err = s.api.Call(r.Context(), api.Asker{Principal: who, Client: wire.ClientInfo{Name: "dashboard"}, Gone: r.Context().Done()}, m)
+	who, _ := s.Auth.Request(r)
+	_, err = s.API.Call(r.Context(), api.Asker{Principal: who, Client: wire.ClientInfo{Name: "dashboard"}, Gone: r.Context().Done()}, m)
 	return err
 }
 
@@ -44,7 +44,7 @@ func replaced(j []byte) bool {
 	return false
 }
 
-func (s *Server) postAdmission(w http.ResponseWriter, r *http.Request) {
+func (s *site) postAdmission(w http.ResponseWriter, r *http.Request) {
 	params := wire.AdmissionParams{Type: r.FormValue("type"), Closed: r.FormValue("closed") == "true", Reason: r.FormValue("reason")}
 	if err := s.do(r, wire.MethodSetAdmission, params); err != nil {
 		s.refuseForm(w, r, err)
@@ -54,7 +54,7 @@ func (s *Server) postAdmission(w http.ResponseWriter, r *http.Request) {
 }
 
 // postStop stops everything, and answers when it is gone. Whoever leaves meanwhile does not hold the stop up.
-func (s *Server) postStop(w http.ResponseWriter, r *http.Request) {
+func (s *site) postStop(w http.ResponseWriter, r *http.Request) {
 	if r.FormValue("confirm") != string(wire.ScopeAll) {
 		s.refuseForm(w, r, wire.Errorf(wire.CodeInvalidParams, "tick the box to stop everything").WithField("confirm"))
 		return
@@ -67,19 +67,19 @@ func (s *Server) postStop(w http.ResponseWriter, r *http.Request) {
 }
 
 // back leads to the page that the form was on.
-func (s *Server) back(w http.ResponseWriter, r *http.Request, otherwise string) {
+func (s *site) back(w http.ResponseWriter, r *http.Request, otherwise string) {
 	redirect(w, r, cmp.Or(cameFrom(r), otherwise))
 }
 
 // refuseForm says why what was asked for is not done.
-func (s *Server) refuseForm(w http.ResponseWriter, r *http.Request, err error) {
+func (s *site) refuseForm(w http.ResponseWriter, r *http.Request, err error) {
 	e := wire.AsError(err)
 	status, ok := formStatus[e.Code]
 	if !ok {
 		status = http.StatusConflict
 	}
 	if e.Code == wire.CodeInternal {
-		s.log.Error("a form could not be carried out", "path", r.URL.Path, "err", err)
+		s.Logger.Error("a form could not be carried out", "path", r.URL.Path, "err", err)
 	}
 	if !asksForPage(r) {
 		exchange.WriteJSON(w, status, map[string]*wire.Error{"error": e})
@@ -102,7 +102,7 @@ var formStatus = map[wire.ErrorCode]int{
 func asksForPage(r *http.Request) bool { return strings.Contains(r.Header.Get("Accept"), "text/html") }
 
 // withForm reads a request's form. What did not come whole is never taken for an empty one.
-func (s *Server) withForm(next http.HandlerFunc) http.HandlerFunc {
+func (s *site) withForm(next http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		if err := r.ParseForm(); err != nil {
 			s.refuseForm(w, r, exchange.BodyError(err))
@@ -110,4 +110,17 @@ func (s *Server) withForm(next http.HandlerFunc) http.HandlerFunc {
 		}
 		next(w, r)
 	}
+}
+
+func (s *site) logForm(r *http.Request, err error) {
+	if wire.AsError(err).Code == wire.CodeInternal {
+		s.Logger.Error("a form could not be carried out", "path", r.URL.Path, "err", err)
+	}
+}
+
+func formStatusOf(err error) int {
+	if status, ok := formStatus[wire.AsError(err).Code]; ok {
+		return status
+	}
+	return http.StatusConflict
 }

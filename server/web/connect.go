@@ -1,0 +1,38 @@
+package web
+
+import (
+	"cmp"
+	"net/http"
+
+	"skein.dev/skein/server/exchange"
+	"skein.dev/skein/webtransport"
+	"skein.dev/skein/webtransport/wire"
+)
+
+// connect answers with the document that names the doors, as the client that asked can reach them.
+func (s *site) connect(w http.ResponseWriter, r *http.Request) {
+	if s.Sessions.Draining() {
+		w.Header().Set("Retry-After", "1")
+		exchange.WriteJSON(w, http.StatusServiceUnavailable, map[string]*wire.Error{"error": wire.Errorf(wire.CodeUnavailable, "the server stops")})
+		return
+	}
+	who, _ := s.Auth.Request(r)
+	contained := s.Processes.Containment()
+	doc := wire.Connect{Version: wire.Version, Node: s.Plane.Node(), Policy: s.policy(), Containment: &contained}
+	door := func(t wire.Transport, url string) *wire.Door {
+		doc.Doors = append(doc.Doors, wire.Door{Transport: t, URL: url, Ticket: s.Auth.Ticket(who), TicketExpiresMS: wire.TicketLifetime.Milliseconds()})
+		return &doc.Doors[len(doc.Doors)-1]
+	}
+	if url := s.Reach.webTransport(r, r.Header.Get("Origin")); url != "" {
+		d := door(wire.WebTransport, url)
+		d.CertificateHashes = s.Reach.Certs.Hashes()
+	}
+	d := door(wire.WebSocket, s.Reach.Base+"/ws") // a proxy may have taken TLS off: the page's own scheme decides
+	d.Protocols = webtransport.Subprotocols(wire.Version)
+	exchange.WriteJSON(w, http.StatusOK, doc)
+}
+
+// policy is what a client may try, and when.
+func (s *site) policy() wire.Policy {
+	return wire.Policy{RaceDelayMS: cmp.Or(s.RaceDelay, wire.RaceDelay).Milliseconds(), BackoffMinMS: 500, BackoffMaxMS: 20_000, HealthyMS: 10_000, PingMS: 5_000}
+}

@@ -1,0 +1,91 @@
+package web
+
+import (
+	"crypto/rand"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/a-h/templ"
+
+	"skein.dev/skein/server/exchange"
+	"skein.dev/skein/static"
+	"skein.dev/skein/ui/artifact"
+	"skein.dev/skein/ui/frame"
+	"skein.dev/skein/ui/login"
+	"skein.dev/skein/webtransport/wire"
+)
+
+// site is what all pages and forms have in common.
+type site struct{ Config }
+
+// frame is what every page has around it.
+func (s *site) frame(r *http.Request) frame.Frame {
+	return frame.Frame{Node: s.Plane.Node(), Version: s.Version, Epoch: s.Plane.Epoch(), Now: time.Now(), Assets: static.URL, Theme: frame.Theme(r),
+		Admission: s.Plane.Admission()}
+}
+
+// kept are the artifacts that an agent's or a task's page shows.
+func (s *site) kept(agent wire.AgentID, task wire.TaskID) artifact.Kept {
+	res := s.Plane.Artifacts.List(wire.ArtifactFilter{Task: task, Agent: agent, Limit: artifact.MaxKept})
+	return artifact.Kept{Task: task, Agent: agent, Artifacts: res.Artifacts, Total: res.Total}
+}
+
+// refuse says no, with the reason: as a page to a browser, as an error object to a program.
+func (s *site) refuse(w http.ResponseWriter, r *http.Request, status int, detail string) {
+	if strings.Contains(r.Header.Get("Accept"), "text/html") {
+		v := login.RefusedView{Status: status, Detail: detail, Nonce: nonce(w)}
+		s.page(w, r, status, login.Refused(v))
+		return
+	}
+	code := map[int]wire.ErrorCode{401: wire.CodeUnauthorized, 403: wire.CodeUnauthorized, 404: wire.CodeNotFound, 409: wire.CodePrecondition}[status]
+	if status == http.StatusUnauthorized {
+		w.Header().Set("WWW-Authenticate", `Bearer realm="skein"`)
+		detail = "not signed in: send the token of the data folder as a bearer token, or run `skein login` and open the URL it prints"
+	}
+	exchange.WriteJSON(w, status, map[string]*wire.Error{"error": wire.Errorf(code, "%s", detail)})
+}
+
+func (s *site) noPage(w http.ResponseWriter, r *http.Request) {
+	s.refuse(w, r, http.StatusNotFound, "There is no page at "+wire.Cut(r.URL.Path, 80)+".")
+}
+
+func csp(nonce string) string {
+	script, style := "'self'", "'self'"
+	if nonce != "" {
+		script, style = "'nonce-"+nonce+"'", "'nonce-"+nonce+"'"
+	}
+	return "default-src 'none'; script-src " + script + "; style-src " + style + "; img-src 'self' data:; font-src 'self'; " +
+		"connect-src 'self' https: wss: ws:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+}
+
+// nonce makes a content security policy for a page that stands alone.
+func nonce(w http.ResponseWriter) string {
+	n := rand.Text()
+	w.Header().Set("Content-Security-Policy", csp(n))
+	return n
+}
+
+func (s *site) page(w http.ResponseWriter, r *http.Request, status int, c templ.Component) {
+	w.Header().Set("Cache-Control", "no-store")
+	if s.overSocketAlone(r) {
+		r = r.WithContext(frame.WithEarly(r.Context(), static.Extra()))
+	}
+	templ.Handler(c, templ.WithStatus(status), templ.WithErrorHandler(func(r *http.Request, err error) http.Handler {
+		s.Logger.Error("a page could not be rendered", "path", r.URL.Path, "err", err)
+		return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			http.Error(w, "the page could not be rendered; the server's log says why", http.StatusInternalServerError)
+		})
+	})).ServeHTTP(w, r)
+}
+
+// overSocketAlone reports whether the page that r asks for connects over WebSocket alone: it is told of no WebTransport door, or
+// its browser has no WebTransport, which is for secure contexts.
+func (s *site) overSocketAlone(r *http.Request) bool {
+	origin := pageOrigin(r)
+	return s.Reach.webTransport(r, origin) == "" || !secureContext(origin)
+}
+
+// endShown is how long a page waits for what has happened, and is not stored yet: the end of a task whose form it is, or what
+// an agent that exited printed last.
+const endShown = 2 * time.Second
