@@ -100,7 +100,7 @@ func (a *API) Call(ctx context.Context, by Asker, m *wire.Message) (any, error) 
 	return a.Do(by, m, func() (any, error) { return do(ctx, by.caller(m), m.Params) })
 }
 
-// Do calls f for a request that a door carries out itself, under the same rules as Call: an effect happens once.
+// Do calls f for a request that an endpoint carries out itself, under the same rules as Call: an effect happens once.
 func (a *API) Do(by Asker, m *wire.Message, f func() (any, error)) (any, error) {
 	if !wire.ReplaySafe(m.Method) || !m.IsRequest() {
 		return f()

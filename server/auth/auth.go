@@ -1,12 +1,14 @@
-// Package auth says who may do anything at all.
+// Package auth knows who asks: it decides whether a request, or a session, is somebody's whom the server lets in.
 //
 // A program signs in with the token of the data folder, which it sends with each request. A browser opens a login URL, which
-// holds a one-time token (OneTimeToken); Login trades that for the value of a cookie, of which the store keeps the hash. Either
-// is looked at by Request, which gives the api.Principal of an HTTP request. Sessions carry no header: POST /connect hands out
+// holds a one-time token (OneTimeToken); Login trades that for the value of a cookie, of which the store keeps the hash. Request
+// checks either of them and gives the principal of an HTTP request. Sessions carry no header: POST /connect hands out
 // tickets (Ticket), and the first message of a session spends one (Redeem). Logout ends a login, with the tickets that it has.
 //
-// Lock: Authenticator.mu guards the one-time tokens, the tickets and the logins that ended a moment ago. It is held for no
-// I/O: the store is asked outside it.
+// # Locks
+//
+// There is one, Authenticator.mu, which guards the one-time tokens, the tickets and the logins that ended a moment ago. It is not
+// held while the store is read or written.
 package auth
 
 import (

@@ -4,10 +4,12 @@
 // folder and renews. Each TLS handshake asks Keeper.Get for the certificate; POST /connect gives clients Keeper.Hashes to
 // pin; a client that comes back presents a ticket of Tickets, which is good for early data once.
 //
-// Locks, in the order in which they are taken:
+// # Locks
+//
+// They are taken in this order:
 //
 //	Keeper.renewing   held while a development certificate is renewed, so that there is one renewal at a time
-//	Keeper.mu         guards the current certificate and its hash; held for no I/O
+//	Keeper.mu         guards the current certificate and its hash; not held during I/O
 package cert
 
 import (

@@ -5,7 +5,7 @@
 // early data. The principal is who sent the HTTP request; the client names itself in headers. Each request of the batch is then
 // carried out by the API, all at once but for those that must keep their order, and the answers go back in the batch's order.
 //
-// The package has no locks of its own.
+// The package has no locks.
 package rpc
 
 import (

@@ -1,4 +1,5 @@
-// Package session is the endpoint of sessions: it answers clients that stay, over WebTransport or WebSocket. It knows no page.
+// Package session is the endpoint of sessions: it serves clients that stay connected, over WebTransport or WebSocket. It does not
+// know the pages.
 //
 // The story of a session: ServeWebTransport or ServeWebSocket accepts it, and Serve gives it a conn (conn.go), which lives as
 // long as the session. The conn accepts the client's streams (serve.go). The first line of a stream is its header, which names
@@ -8,7 +9,9 @@
 // Critical requests may also come as datagrams (datagrams.go). Every lane writes within its bounds (shape.go), and holds little
 // that its client does not read (unread.go).
 //
-// Locks; none is held while another one of this package is taken, except for ended.mu, which add and remove take last:
+// # Locks
+//
+// None of them is held while another one of this package is taken:
 //
 //	Endpoint.mu       guards the set of sessions
 //	shapers.mu        guards the bounds of a session's lanes

@@ -9,7 +9,7 @@ import (
 	"skein.dev/skein/webtransport/wire"
 )
 
-// connect answers with the document that names the doors, as the client that asked can reach them.
+// connect answers with the document that names the endpoints of sessions, as the client that asked can reach them.
 func (s *site) connect(w http.ResponseWriter, r *http.Request) {
 	if s.Sessions.Draining() {
 		w.Header().Set("Retry-After", "1")
@@ -19,15 +19,15 @@ func (s *site) connect(w http.ResponseWriter, r *http.Request) {
 	who, _ := s.Auth.Request(r)
 	contained := s.Processes.Containment()
 	doc := wire.Connect{Version: wire.Version, Node: s.Plane.Node(), Policy: s.policy(), Containment: &contained}
-	door := func(t wire.Transport, url string) *wire.Door {
+	endpoint := func(t wire.Transport, url string) *wire.Door {
 		doc.Doors = append(doc.Doors, wire.Door{Transport: t, URL: url, Ticket: s.Auth.Ticket(who), TicketExpiresMS: wire.TicketLifetime.Milliseconds()})
 		return &doc.Doors[len(doc.Doors)-1]
 	}
 	if url := s.Reach.webTransport(r, r.Header.Get("Origin")); url != "" {
-		d := door(wire.WebTransport, url)
+		d := endpoint(wire.WebTransport, url)
 		d.CertificateHashes = s.Reach.Certs.Hashes()
 	}
-	d := door(wire.WebSocket, s.Reach.Base+"/ws") // a proxy may have taken TLS off: the page's own scheme decides
+	d := endpoint(wire.WebSocket, s.Reach.Base+"/ws") // a proxy may have taken TLS off: the page's own scheme decides
 	d.Protocols = webtransport.Subprotocols(wire.Version)
 	exchange.WriteJSON(w, http.StatusOK, doc)
 }

@@ -12,7 +12,7 @@ import (
 // networkPages are the page of the network.
 type networkPages struct{ *site }
 
-// networkPage shows what is known without a session: the doors, the addresses, and the bounds of the lanes.
+// networkPage shows what is known without a session: the endpoints, the addresses, and the bounds of the lanes.
 func (s networkPages) networkPage(w http.ResponseWriter, r *http.Request) {
 	v := network.NetworkView{Frame: s.frame(r), Remote: r.RemoteAddr, Lanes: s.Lanes, MaskOff: s.MaskOff}
 	if url := s.Reach.webTransport(r, pageOrigin(r)); url != "" {

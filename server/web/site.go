@@ -79,7 +79,7 @@ func (s *site) page(w http.ResponseWriter, r *http.Request, status int, c templ.
 	})).ServeHTTP(w, r)
 }
 
-// overSocketAlone reports whether the page that r asks for connects over WebSocket alone: it is told of no WebTransport door, or
+// overSocketAlone reports whether the page that r asks for connects over WebSocket alone: it is told of no WebTransport endpoint, or
 // its browser has no WebTransport, which is for secure contexts.
 func (s *site) overSocketAlone(r *http.Request) bool {
 	origin := pageOrigin(r)
