@@ -53,11 +53,14 @@ export class Row {
     this.#hot(a)
   }
 
-  /** @param {Agent} a */
-  #hot(a) {
-    write(field(this.element, 'cpu'), cpuCell(a))
-    write(field(this.element, 'mem'), memCell(a))
-    write(field(this.element, 'line'), clean(a.last_line ?? ''))
+  /**
+   * @param {Agent} a
+   * @param {HTMLElement} [element]
+   */
+  #hot(a, element = this.element) {
+    write(field(element, 'cpu'), cpuCell(a))
+    write(field(element, 'mem'), memCell(a))
+    write(field(element, 'line'), clean(a.last_line ?? ''))
   }
 
   /** @param {Agent} a */
@@ -93,12 +96,12 @@ export class Row {
   show(html) {
     const [to] = html ? parse(html) : []
     if (to) {
+      if (this.agent) this.#hot(this.agent, to) // before it is in the page, so that no cell is written twice
+      tick(to)
       morph(this.element, to)
       this.#made = this.#asked
       this.#due = this.#still !== this.#made
       this.#blank = false
-      if (this.agent) this.#hot(this.agent)
-      tick(this.element)
     }
     this.#asked = ''
   }
