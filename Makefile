@@ -4,6 +4,9 @@ GO      ?= go
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 FUZZ    ?= 2s
 
+# One set of flags, so that what a build compiled serves vet and the tests, too.
+export GOFLAGS := $(strip $(GOFLAGS) -trimpath)
+
 # What the bundle in static/dist is made from.
 JS := $(shell find static/client static/app -name '*.js') static/build.js static/package.json
 
@@ -17,7 +20,7 @@ run: build
 NO_COPIES = -gcflags=skein.dev/skein/ui/...=-d=inlfuncswithclosures=0
 
 build: static/dist/.built
-	$(GO) build -trimpath $(NO_COPIES) -ldflags "-s -w -X main.version=$(VERSION)" -o bin/skein ./cmd/skein
+	$(GO) build $(NO_COPIES) -ldflags "-s -w -X main.version=$(VERSION)" -o bin/skein ./cmd/skein
 
 static/dist/.built: $(JS) static/node_modules/.installed
 	cd static && npm run --silent build
@@ -41,11 +44,14 @@ e2e/runtimes/node_modules/.installed: e2e/runtimes/package-lock.json
 # Browsers, a font for them, and the servers that tests run (nginx before Skein, Redis as an agent's daemon) come from the
 # system's packages. RUNLEVEL=1 keeps the packages from starting the servers as services of the machine.
 test-deps: deps e2e/node_modules/.installed e2e/runtimes/node_modules/.installed
-	@for need in chromium firefox-esr nginx redis-server; do command -v $$need >/dev/null || [ -x /usr/sbin/$$need ] || missing=1; done; \
+	@for need in chromium chromium-headless-shell firefox-esr nginx redis-server; do command -v $$need >/dev/null || [ -x /usr/sbin/$$need ] || missing=1; done; \
 	[ -z "$$missing" ] || { sudo=$$([ $$(id -u) = 0 ] || echo sudo); $$sudo apt-get update -qq && \
-	  $$sudo env RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium fonts-liberation firefox-esr nginx redis-server >/dev/null; }
+	  $$sudo env RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium chromium-headless-shell fonts-liberation firefox-esr nginx redis-server >/dev/null; }
 
-test: test-deps build check test-race test-js test-e2e
+# The tests of Go and of JavaScript wait for much, so they run at the same time.
+test: test-deps build check
+	$(MAKE) --no-print-directory -j2 -Oline test-race test-js
+	$(MAKE) --no-print-directory test-e2e
 	@echo "every test passed"
 
 # The most that bin/skein may have, in bytes.
@@ -65,8 +71,12 @@ check: build
 # them at their full size, and the fault matrix, which has links in user space.
 LONG = ./server ./webtransport/client ./server/control ./cmd/skein ./webtransport ./server/jet
 
+# The race detector watches our code and what it shares. SQLite and what compresses or hashes are computation alone, which
+# it would only slow down. Whatever synchronizes by atomics must stay watched: else its users are said to race.
+RACE = -race -gcflags=modernc.org/...=-race=false -gcflags=github.com/klauspost/...=-race=false -gcflags=github.com/minio/...=-race=false
+
 test-race:
-	GORACE=atexit_sleep_ms=0 SKEIN_REQUIRE_INTEROP=1 $(GO) test -race -vet=off -timeout 20m $(LONG) $$($(GO) list ./... | grep -v '/e2e/faults$$')
+	GORACE=atexit_sleep_ms=0 SKEIN_REQUIRE_INTEROP=1 $(GO) test $(RACE) -vet=off -timeout 20m $(LONG) $$($(GO) list ./... | grep -v '/e2e/faults$$')
 
 # What takes long, loads the machine or asserts a rate: every Go test at its full size, one package after the other, and every
 # browser test over both transports.
@@ -103,7 +113,7 @@ test-e2e: build e2e/node_modules/.installed
 	cd e2e && node --test firefox/*.test.js
 
 bench: build
-	$(GO) build -trimpath -o bin/skein-bench ./cmd/skein-bench
+	$(GO) build -o bin/skein-bench ./cmd/skein-bench
 	./bin/skein-bench run $(BENCH)
 	@[ -n "$(BENCH)" ] || $(MAKE) bench-faults
 

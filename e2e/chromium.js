@@ -1,6 +1,13 @@
 // How the system's Chromium is started, by Playwright's runner and by the fault matrix. Playwright downloads none. Without
 // chromiumSandbox it adds --no-sandbox, which root needs.
 
+import { existsSync } from 'node:fs'
+
+// The headless shell is Chromium without the windows and menus that nobody sees, and takes two thirds of the processor time. make
+// soak runs the whole browser.
+const SHELL = '/usr/bin/chromium-headless-shell'
+const WHOLE = '/usr/bin/chromium'
+
 // Of several --disable-features Chromium takes the last. So these are Playwright's own,
 const PLAYWRIGHT = ['AvoidUnnecessaryBeforeUnloadCheckSync', 'DestroyProfileOnBrowserClose', 'HttpsUpgrades', 'HttpsFirstBalancedModeAutoEnable',
   'LensOverlay', 'MediaRouter', 'PaintHolding', 'ThirdPartyStoragePartitioning', 'AvoidCorsURLLoaderRestartOnRedirect', 'OptimizationHints',
@@ -9,7 +16,7 @@ const PLAYWRIGHT = ['AvoidUnnecessaryBeforeUnloadCheckSync', 'DestroyProfileOnBr
 const POPUPS = ['WebUIOmniboxPopup', 'WebUIOmniboxAimPopup']
 
 export const CHROMIUM = {
-  executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
+  executablePath: process.env.CHROMIUM ?? (existsSync(SHELL) && !process.env.EVERY ? SHELL : WHOLE),
   args: ['--disable-background-networking', '--disable-component-update', '--no-first-run', '--disable-sync',
     `--disable-features=${[...PLAYWRIGHT, ...POPUPS].join(',')}`],
 }
