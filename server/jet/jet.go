@@ -145,7 +145,7 @@ func (s *Store) prepare(ctx context.Context, c Config) (err error) {
 	if err = s.openMemory(ctx); err != nil {
 		return err
 	}
-	if err = s.openMarks(ctx); err != nil {
+	if err = s.openIdempotencyKeys(ctx); err != nil {
 		return err
 	}
 	if err := s.openLog(ctx); err != nil {

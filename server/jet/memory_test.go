@@ -11,14 +11,14 @@ import (
 	"skein.dev/skein/webtransport/wire"
 )
 
-func put(t testing.TB, s *Store, ns, key, value string, expect uint64, mark string) (uint64, error) {
+func put(t testing.TB, s *Store, ns, key, value string, expect uint64, idempotencyKey string) (uint64, error) {
 	t.Helper()
-	return s.PutMemory(context.Background(), &wire.MemoryEntry{Namespace: ns, Key: key, Value: wire.Payload{Text: value}}, expect, mark)
+	return s.PutMemory(context.Background(), &wire.MemoryEntry{Namespace: ns, Key: key, Value: wire.Payload{Text: value}}, expect, idempotencyKey)
 }
 
-func mustPut(t testing.TB, s *Store, ns, key, value string, expect uint64, mark string) uint64 {
+func mustPut(t testing.TB, s *Store, ns, key, value string, expect uint64, idempotencyKey string) uint64 {
 	t.Helper()
-	rev, err := put(t, s, ns, key, value, expect, mark)
+	rev, err := put(t, s, ns, key, value, expect, idempotencyKey)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -28,7 +28,7 @@ func mustPut(t testing.TB, s *Store, ns, key, value string, expect uint64, mark 
 // followed collects what a follower is told.
 type followed struct {
 	entries chan *wire.MemoryEntry
-	marks   chan string
+	keys    chan string
 	purges  chan []wire.MemoryKeyParams
 	ready   chan struct{}
 	ended   chan error
@@ -39,7 +39,7 @@ func follow(t *testing.T, s *Store) *followed {
 	f := &followed{make(chan *wire.MemoryEntry, 1<<14), make(chan string, 1<<14), make(chan []wire.MemoryKeyParams, 100), make(chan struct{}), make(chan error, 1)}
 	ctx, cancel := context.WithCancel(context.Background())
 	go func() {
-		f.ended <- s.FollowMemory(ctx, func(e *wire.MemoryEntry, mark string) { f.entries <- e; f.marks <- mark },
+		f.ended <- s.FollowMemory(ctx, func(e *wire.MemoryEntry, idempotencyKey string) { f.entries <- e; f.keys <- idempotencyKey },
 			func(_, _, _ uint64, keys []wire.MemoryKeyParams) error { f.purges <- keys; return nil }, func() { close(f.ready) })
 	}()
 	t.Cleanup(func() {
@@ -169,11 +169,11 @@ func TestMemoryPurges(t *testing.T) {
 	mustPut(t, s, "n", "b", "anew", 0, "")
 }
 
-func TestMemoryMarksOutliveTheStore(t *testing.T) {
+func TestIdempotencyKeysOutliveTheStore(t *testing.T) {
 	dir := t.TempDir()
 	s := open(t, dir)
-	none := func(string, uint64, uint64) { t.Error("a mark in an empty stream") }
-	if err := s.MemoryMarks(t.Context(), time.Time{}, 100, none); err != nil {
+	none := func(string, uint64, uint64) { t.Error("an idempotency key in an empty stream") }
+	if err := s.IdempotencyKeys(t.Context(), time.Time{}, 100, none); err != nil {
 		t.Fatal(err)
 	}
 	var rev uint64
@@ -183,16 +183,16 @@ func TestMemoryMarksOutliveTheStore(t *testing.T) {
 	s.Close()
 	s = open(t, dir)
 	got := map[string]uint64{}
-	collect := func(mark string, rev, _ uint64) { got[mark] = rev }
-	if err := s.MemoryMarks(t.Context(), time.Now().Add(-time.Minute), 100, collect); err != nil || len(got) != 10 || got["m9"] != rev {
+	collect := func(idempotencyKey string, rev, _ uint64) { got[idempotencyKey] = rev }
+	if err := s.IdempotencyKeys(t.Context(), time.Now().Add(-time.Minute), 100, collect); err != nil || len(got) != 10 || got["m9"] != rev {
 		t.Errorf("%v, %v", got, err)
 	}
 	clear(got)
-	if err := s.MemoryMarks(t.Context(), time.Now().Add(-time.Minute), 3, collect); err != nil || len(got) != 3 || got["m9"] != rev {
+	if err := s.IdempotencyKeys(t.Context(), time.Now().Add(-time.Minute), 3, collect); err != nil || len(got) != 3 || got["m9"] != rev {
 		t.Errorf("of the newest three: %v, %v", got, err)
 	}
 	clear(got)
-	if err := s.MemoryMarks(t.Context(), time.Now().Add(time.Minute), 100, collect); err != nil || len(got) != 0 {
+	if err := s.IdempotencyKeys(t.Context(), time.Now().Add(time.Minute), 100, collect); err != nil || len(got) != 0 {
 		t.Errorf("of the future: %v, %v", got, err)
 	}
 }

@@ -10,40 +10,40 @@ import (
 	"skein.dev/skein/webtransport/wire"
 )
 
-// book is memory as the log tells it. The follower writes it; it is guarded by Memory.mu.
+// book is the state that the log has led to. The follower writes it. It is guarded by Memory.mu.
 type book struct {
 	o      *Options
 	spaces map[string]*space
-	spaced int // counts the namespaces there ever were
+	spaced int // how many namespaces were ever made
 
-	applied uint64 // everything up to this revision is in here
+	applied uint64 // all changes up to this revision are in the book
 	horizon uint64 // deletions up to this revision may be purged
-	purged  uint64 // the revision of the last purge's announcement
+	purged  uint64 // the revision of the announcement of the last purge
 
-	held    int64     // bytes of the values in memory
-	due     dueHeap   // what expires
-	expired []*item   // did, and the log has no deletion yet: the sweeper's
-	deleted []deleted // deletions, the oldest first, and some that are over: the sweeper's, too
-	marks   marks
+	held     int64     // bytes of the values in memory
+	due      dueHeap   // the items that will expire
+	expired  []*item   // the items that have expired and whose deletions the sweeper has yet to write to the log
+	deleted  []deleted // deletions for the sweeper to purge, the oldest first; some of them are over
+	requests requests
 
-	docs   map[int64]*item // by their number in the full-text index
+	docs   map[int64]*item // by number in the full-text index
 	doc    int64           // the last number
-	dirty  []dirt          // what the full-text index does not have yet, in the order of serial
-	serial uint64          // of the last dirt there ever was
+	dirty  []dirt          // the items that the full-text index has yet to read, ordered by serial
+	serial uint64          // of the latest dirt
 }
 
 // space is a namespace.
 type space struct {
 	name     string
-	token    string           // stands for it in the full-text index
-	items    map[string]*item // deleted ones too, until they are purged
+	token    string           // its name in the full-text index
+	items    map[string]*item // including deleted ones until they are purged
 	live     *btree.BTreeG[*item]
 	bytes    int64     // of the live values
 	revision uint64    // of the last change
 	updated  time.Time // when that was
 	watches  map[*Watch]struct{}
 
-	// what stores on their way to the log will add, and its sums
+	// what writes in progress will add, and the sums of that
 	reserved      map[string]reserved
 	reservedKeys  int
 	reservedBytes int64
@@ -60,7 +60,7 @@ func (sp *space) reserve(key string, keys int, bytes int64) {
 	sp.reservedBytes += bytes
 }
 
-// release gives back what was reserved for a key, once.
+// release releases what was reserved for a key. Calling it again does nothing.
 func (sp *space) release(key string) {
 	r := sp.reserved[key]
 	delete(sp.reserved, key)
@@ -68,17 +68,17 @@ func (sp *space) release(key string) {
 	sp.reservedBytes -= r.bytes
 }
 
-// item is a key. Its entry is replaced, never changed, and has its value only if it is held.
+// item is a key. Its entry is replaced, never modified, and has its value only if held is true.
 type item struct {
 	sp    *space
 	entry *wire.MemoryEntry
 	held  bool
 	gone  bool // deleted, or expired
 
-	unnoted int   // changes whose marks may stand in the log only; it keeps wire.MemoryHistory of them
-	due     int   // place in the dueHeap; -1: it does not expire
+	unnoted int   // changes whose idempotency keys may be in the log only, which keeps wire.MemoryHistory changes
+	due     int   // index in the dueHeap; -1 if it does not expire
 	doc     int64 // number in the full-text index
-	indexed bool  // the index has it, or is about to
+	indexed bool  // the index has it or is about to
 	dirty   bool  // it is in book.dirty
 }
 
@@ -88,18 +88,18 @@ type dirt struct {
 	serial uint64
 }
 
-// deleted is a deletion, which counts as long as it is the item's newest change.
+// deleted is a deletion. It is over when it is no longer the newest change of the item.
 type deleted struct {
 	it       *item
 	revision uint64
 }
 
-// over reports whether the item is something else by now, or purged.
+// over reports whether the item has changed since or was purged.
 func (d deleted) over() bool {
 	return d.it.entry.Revision != d.revision || d.it.sp.items[d.it.entry.Key] != d.it
 }
 
-// newBook makes an empty book. Its numbers go on where those of the one before, if there is one, end: the full-text index
+// newBook returns an empty book. It continues the numbers of the book before, which may be nil, because the full-text index
 // knows them.
 func newBook(o *Options, before *book) *book {
 	b := &book{o: o, spaces: map[string]*space{}, docs: map[int64]*item{}}
@@ -111,10 +111,10 @@ func newBook(o *Options, before *book) *book {
 
 func byKey(a, b *item) bool { return a.entry.Key < b.entry.Key }
 
-// probe is an item to look for a key with.
+// probe returns an item to search the tree for a key with.
 func probe(key string) *item { return &item{entry: &wire.MemoryEntry{Key: key}} }
 
-// space finds a namespace, or makes it.
+// space returns a namespace, and makes it if there is none.
 func (b *book) space(name string) *space {
 	sp := b.spaces[name]
 	if sp == nil {
@@ -126,7 +126,8 @@ func (b *book) space(name string) *space {
 	return sp
 }
 
-// used reports whether a namespace holds something, or is about to. Others may have watches, or history.
+// used reports whether a namespace holds something or is about to. A namespace that is not used may still have watches or
+// history.
 func (b *book) used(name string) bool {
 	sp := b.spaces[name]
 	return sp != nil && (sp.live.Len() > 0 || len(sp.reserved) > 0)
@@ -141,14 +142,14 @@ func (b *book) countUsed() (n int) {
 	return n
 }
 
-// tidy forgets a namespace that has nothing.
+// tidy removes a namespace without items, watches and reservations.
 func (b *book) tidy(sp *space) {
 	if len(sp.items) == 0 && len(sp.watches) == 0 && len(sp.reserved) == 0 {
 		delete(b.spaces, sp.name)
 	}
 }
 
-// item gives a key that is there, or was; nil: it was purged, or never there.
+// item returns the item of a key, which may be deleted. It returns nil if there was none or it was purged.
 func (b *book) item(namespace, key string) *item {
 	if sp := b.spaces[namespace]; sp != nil {
 		return sp.items[key]
@@ -156,7 +157,7 @@ func (b *book) item(namespace, key string) *item {
 	return nil
 }
 
-// find gives what is there; nil: nothing.
+// find returns the item of a key, or nil if there is none or it is deleted.
 func (b *book) find(namespace, key string) *item {
 	if it := b.item(namespace, key); it != nil && !it.gone {
 		return it
@@ -164,15 +165,16 @@ func (b *book) find(namespace, key string) *item {
 	return nil
 }
 
-// apply makes a change. One that is read while the book is made stands for all that the log has of its key.
+// apply makes a change. While the book is being made, whole is false, and the change is the newest one that the log has of
+// its key.
 func (b *book) apply(e *wire.MemoryEntry, whole bool) {
-	if e.Revision <= b.applied { // a log read again from a little before
+	if e.Revision <= b.applied { // the log is read again from a little before
 		return
 	}
 	b.applied = e.Revision
 	sp := b.space(e.Namespace)
 	sp.revision, sp.updated = e.Revision, e.UpdatedAt
-	e.Namespace = sp.name // one string for all
+	e.Namespace = sp.name // all entries share one string
 	it := sp.items[e.Key]
 	if it == nil {
 		b.doc++
@@ -213,7 +215,7 @@ func (b *book) set(it *item, e *wire.MemoryEntry) {
 	}
 }
 
-// take takes an item out of what is live.
+// take removes an item from the live ones.
 func (b *book) take(it *item) {
 	if it.due >= 0 {
 		heap.Remove(&b.due, it.due)
@@ -230,7 +232,7 @@ func (b *book) take(it *item) {
 	}
 }
 
-// hold keeps a value that was read from the log, if there is room.
+// hold keeps a value that was read from the log in memory if there is room.
 func (b *book) hold(it *item, e *wire.MemoryEntry) {
 	if !it.gone && !it.held && it.entry.Revision == e.Revision && b.held+int64(e.Size) <= b.o.Cache {
 		it.entry, it.held = e, true
@@ -238,7 +240,7 @@ func (b *book) hold(it *item, e *wire.MemoryEntry) {
 	}
 }
 
-// expire takes out what expired. The log gets its deletion later.
+// expire removes the items that have expired. The sweeper writes their deletions to the log later.
 func (b *book) expire(now time.Time) {
 	for !b.due.next().After(now) {
 		it := b.due[0]
@@ -248,7 +250,7 @@ func (b *book) expire(now time.Time) {
 	}
 }
 
-// soil has the full-text index look at an item again.
+// soil makes the indexer read an item again.
 func (b *book) soil(it *item) {
 	if !it.dirty && (!it.gone || it.indexed) {
 		b.serial++
@@ -257,8 +259,8 @@ func (b *book) soil(it *item) {
 	}
 }
 
-// purge forgets what was deleted long ago. false: the purge before this one went by unseen. The first that a book sees
-// while it is read, whole false, has none before it that matters.
+// purge removes entries that were deleted long ago. It returns false if the book missed the purge before this one. While the
+// book is being made, whole is false, and earlier purges do not matter.
 func (b *book) purge(revision, horizon, before uint64, keys []wire.MemoryKeyParams, whole bool) bool {
 	if whole && before != b.purged {
 		return false
@@ -284,20 +286,20 @@ func (b *book) purge(revision, horizon, before uint64, keys []wire.MemoryKeyPara
 	return true
 }
 
-// bare is an entry without its value.
+// bare returns an entry without its value.
 func bare(e *wire.MemoryEntry) *wire.MemoryEntry {
 	c := *e
 	c.Value = wire.Payload{}
 	return &c
 }
 
-// dueHeap has what expires first first.
+// dueHeap is ordered by the time of expiry, the earliest first.
 type dueHeap []*item
 
 // never is later than anything expires.
 var never = time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)
 
-// next is when the first one expires.
+// next returns when the first item expires.
 func (h dueHeap) next() time.Time {
 	if len(h) == 0 {
 		return never

@@ -8,11 +8,11 @@ import (
 	"skein.dev/skein/webtransport/wire"
 )
 
-// methods lists what Call takes.
+// methods lists the methods of Call.
 var methods = []string{wire.MethodMemoryStore, wire.MethodMemoryRetrieve, wire.MethodMemoryList, wire.MethodMemorySearch,
 	wire.MethodMemoryDelete, wire.MethodMemoryHistory, wire.MethodMemorySetMany, wire.MethodMemoryGetMany}
 
-// Call carries out a request, whoever it comes from. Namespaces that are not the caller's are CodeUnauthorized.
+// Call carries out a request. The error has CodeUnauthorized if the caller may not use the namespace.
 func (m *Memory) Call(ctx context.Context, by noun.Caller, method string, params json.RawMessage) (any, error) {
 	switch method {
 	case wire.MethodMemoryStore:

@@ -11,12 +11,13 @@ import (
 var (
 	errConflict = wire.Errorf(wire.CodeConflict, "")
 	errNotFound = wire.Errorf(wire.CodeNotFound, "")
-	errFull     = errors.New("the next change drops one whose mark is not noted")
-	// errUnknown: an earlier try of the same request may lie in the store's input, whatever this one met.
+	errFull     = errors.New("the next change drops one whose idempotency key is not noted")
+	// errUnknown is returned because an earlier attempt of the same request may still reach the store, whatever the last
+	// attempt met.
 	errUnknown = wire.Errorf(wire.CodeOutcomeUnknown, "the store does not answer, or others change this entry all the time; whether the change was made is not known")
 )
 
-// errClosed refuses what comes behind Close.
+// errClosed is the error of requests after Close.
 var errClosed = wire.Errorf(wire.CodeUnavailable, "the server is stopping")
 
 func checkMany(field string, n int) error {
@@ -58,8 +59,8 @@ func checkNamespace(ns string) error {
 	return nil
 }
 
-// manyResult answers several writes. When it is not known what became of one, the request is to be sent again: those that
-// were made are found by their marks.
+// manyResult returns the answer to several writes. If the outcome of one is unknown, the client has to repeat the request:
+// the writes that were made are found by their idempotency keys.
 func manyResult(results []wire.MemoryOne) (wire.MemoryManyResult, error) {
 	for _, r := range results {
 		if r.Error != nil && r.Error.Code == wire.CodeOutcomeUnknown {

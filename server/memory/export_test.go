@@ -2,7 +2,7 @@ package memory
 
 import "time"
 
-// Queued is how many changes wait for a watcher.
+// Queued returns how many changes wait for a watcher.
 func (w *Watch) Queued() int {
 	w.m.mu.Lock()
 	defer w.m.mu.Unlock()
@@ -16,7 +16,7 @@ func (m *Memory) ForgetPurge() {
 	m.book.purged = 0
 }
 
-// LastPurge is the revision of the last purge that the book knows of, once it knows of one.
+// LastPurge waits until the book knows of a purge, and returns the revision of the last one.
 func (m *Memory) LastPurge() uint64 {
 	for {
 		m.mu.Lock()

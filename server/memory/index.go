@@ -17,29 +17,29 @@ import (
 )
 
 const (
-	// One transaction of the indexer: the lock that a search of it needs is held so long.
+	// indexBatch and indexBytes bound a transaction of the indexer, and so the time for which a search may be locked out.
 	indexBatch = 500
 	indexBytes = 2 << 20
 	indexRetry = time.Second
-	// indexPause gathers changes, so that many are one transaction. A search ends it.
+	// indexPause is how long changes are gathered for one transaction. A search ends the pause.
 	indexPause = 250 * time.Millisecond
 )
 
-// textIndex finds entries by their words. It follows the book behind its back, so that a store does not wait for it; a
-// search waits until it has everything that had been stored before. It lies in a file, so that it takes little memory,
-// and is made anew at each start: the log is what counts.
+// textIndex finds entries by their words. It follows the book asynchronously, so that writes do not wait for it. A search
+// waits until the index has everything that was stored before the search. The index is a file, so that it takes little
+// memory, and is rebuilt at each start, because only the log is authoritative.
 type textIndex struct {
 	dir    string
-	write  *sql.DB // of one connection
+	write  *sql.DB // with one connection
 	search *sql.DB
-	done   progress // of book.serial: what is in the index
+	done   progress // the book.serial up to which the index is complete
 	news   chan struct{}
-	hurry  chan struct{} // a search waits
+	hurry  chan struct{} // receives a value when a search waits
 	wipe   bool          // there is a new book; guarded by Memory.mu
 }
 
 func openTextIndex(dir string) (x *textIndex, err error) {
-	if err = os.RemoveAll(dir); err == nil { // of a run before
+	if err = os.RemoveAll(dir); err == nil { // the index of the last start
 		err = os.MkdirAll(dir, 0o700)
 	}
 	if err != nil {
@@ -72,7 +72,7 @@ func (x *textIndex) close() {
 	os.RemoveAll(x.dir)
 }
 
-// kick makes the indexer look.
+// kick wakes the indexer.
 func (x *textIndex) kick() {
 	select {
 	case x.news <- struct{}{}:
@@ -80,7 +80,8 @@ func (x *textIndex) kick() {
 	}
 }
 
-// idle waits until there is something to do, and gathers more of it unless somebody waits. false: ctx ended.
+// idle waits until there is a change, and then gathers more changes for indexPause unless a search waits. It returns false if
+// ctx ended.
 func (x *textIndex) idle(ctx context.Context) bool {
 	select {
 	case <-x.news:
@@ -105,15 +106,15 @@ func (x *textIndex) upTo(ctx context.Context, serial uint64) error {
 	return x.done.wait(ctx, serial)
 }
 
-// document is an item as the index shall have it.
+// document is an item to be written to the index.
 type document struct {
 	it    *item
 	doc   int64
 	token string
-	entry *wire.MemoryEntry // nil: not at all
+	entry *wire.MemoryEntry // nil: it is removed from the index
 }
 
-// keepIndex brings the index up to date for as long as ctx lives.
+// keepIndex keeps the index up to date until ctx ends.
 func (m *Memory) keepIndex(ctx context.Context) {
 	for {
 		docs, upTo, wipe := m.takeDirty()
@@ -135,7 +136,7 @@ func (m *Memory) keepIndex(ctx context.Context) {
 	}
 }
 
-// takeDirty takes a batch of what changed. upTo is the serial that the index has with it.
+// takeDirty takes a batch of changed items. upTo is the serial up to which the index is complete once it has the batch.
 func (m *Memory) takeDirty() (docs []document, upTo uint64, wipe bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -162,7 +163,7 @@ func (m *Memory) takeDirty() (docs []document, upTo uint64, wipe bool) {
 	return docs, upTo, wipe
 }
 
-// putDocuments writes a batch. false: it failed, or ctx ended.
+// putDocuments writes a batch. It returns false if that failed or ctx ended.
 func (m *Memory) putDocuments(ctx context.Context, docs []document, wipe bool) bool {
 	err := m.tryDocuments(ctx, docs, wipe)
 	if err != nil && ctx.Err() == nil {
@@ -172,7 +173,7 @@ func (m *Memory) putDocuments(ctx context.Context, docs []document, wipe bool) b
 }
 
 func (m *Memory) tryDocuments(ctx context.Context, docs []document, wipe bool) error {
-	if err := m.store.Room(); err != nil { // what is kept free is not for what can be made anew
+	if err := m.store.Room(); err != nil { // the reserve on the disk is not for data that can be rebuilt
 		return err
 	}
 	tx, err := m.index.write.BeginTx(ctx, nil)
@@ -202,7 +203,8 @@ func (m *Memory) tryDocuments(ctx context.Context, docs []document, wipe bool) e
 	return tx.Commit()
 }
 
-// text is the value of an entry if it is text, else "". false: it is something else by now, and dirty again.
+// text returns the value of an entry if it is text, and otherwise "". It returns false if the entry has changed since; then
+// its item is dirty again.
 func (m *Memory) text(ctx context.Context, e *wire.MemoryEntry) (string, bool) {
 	if e.Size > 0 && len(e.Value.Text)+len(e.Value.Base64) == 0 {
 		full, err := m.store.MemoryAt(ctx, e.Revision)
@@ -216,7 +218,7 @@ func (m *Memory) text(ctx context.Context, e *wire.MemoryEntry) (string, bool) {
 		e = full
 	}
 	if e.Value.Base64 != nil && strings.HasPrefix(e.ContentType, "text/") && utf8.Valid(e.Value.Base64) {
-		return string(e.Value.Base64), true // too long in JSON
+		return string(e.Value.Base64), true // text that would be too long as a JSON string
 	}
 	return e.Value.Text, true
 }

@@ -11,7 +11,7 @@ import (
 	"skein.dev/skein/webtransport/wire"
 )
 
-// Open reads the whole log, and follows it from then on. Close it when done.
+// Open reads the whole log and follows it from then on. The caller calls Close when done.
 func Open(ctx context.Context, store Store, o Options, log *slog.Logger) (_ *Memory, err error) {
 	o.defaults()
 	m := &Memory{o: o, store: store, log: log, epoch: store.MemoryEpoch(), seed: maphash.MakeSeed(), sweeps: make(chan struct{}, 1)}
@@ -30,7 +30,7 @@ func Open(ctx context.Context, store Store, o Options, log *slog.Logger) (_ *Mem
 		err = ctx.Err()
 	}
 	if err == nil {
-		err = m.readMarks(ctx)
+		err = m.readRequests(ctx)
 	}
 	if err != nil {
 		m.Close()
@@ -41,22 +41,22 @@ func Open(ctx context.Context, store Store, o Options, log *slog.Logger) (_ *Mem
 	return m, nil
 }
 
-// Close ends what runs. Writes and searches are CodeUnavailable from then on; one that was under way may have had its
-// effect, and its mark tells the next server.
+// Close stops all goroutines. From then on, the errors of writes and searches have CodeUnavailable. A write that was in
+// progress may have taken effect; the next server knows by its idempotency key.
 func (m *Memory) Close() {
 	m.stop()
 	m.workers.Wait()
 	m.index.close()
 }
 
-// follow reads the log for as long as ctx lives. The first time it tells whether that worked.
+// follow reads the log until ctx ends. It sends the outcome of the first attempt to opened.
 func (m *Memory) follow(ctx context.Context, opened chan<- error) {
 	for first := true; ; first = false {
 		err := m.followOnce(ctx, func() {
 			if first {
 				opened <- nil
 				first = false
-			} else if err := m.readMarks(ctx); err != nil {
+			} else if err := m.readRequests(ctx); err != nil {
 				m.log.Error("a repeated request to memory may not be known again", "err", err)
 			}
 		})
@@ -76,12 +76,12 @@ func (m *Memory) follow(ctx context.Context, opened chan<- error) {
 	}
 }
 
-// errMissed says that a purge went by unseen: what it purged can't be known any more, so that everything is read again.
+// errMissed says that the follower missed a purge. What was purged can't be found out any more, so everything is read again.
 var errMissed = errors.New("a purge was missed")
 
-// followOnce reads the log into a new book, which takes the old one's place when it is whole.
+// followOnce reads the log into a new book, which replaces the old one when it is complete.
 func (m *Memory) followOnce(ctx context.Context, ready func()) error {
-	b := newBook(&m.o, m.book) // which nobody else writes to
+	b := newBook(&m.o, m.book) // without mu: only this goroutine sets m.book
 	whole := false
 	change := func(f func()) {
 		if !whole {
@@ -95,10 +95,10 @@ func (m *Memory) followOnce(ctx context.Context, ready func()) error {
 		m.applied.reach(at)
 	}
 	return m.store.FollowMemory(ctx,
-		func(e *wire.MemoryEntry, mark string) {
+		func(e *wire.MemoryEntry, idempotencyKey string) {
 			change(func() {
-				if whole && mark != "" {
-					b.marks.add(mark, at{revision: e.Revision}, time.Now())
+				if whole && idempotencyKey != "" {
+					b.requests.add(idempotencyKey, at{revision: e.Revision}, time.Now())
 				}
 				b.apply(e, whole)
 			})
@@ -124,11 +124,11 @@ func (m *Memory) followOnce(ctx context.Context, ready func()) error {
 		})
 }
 
-// turn opens a new book. Watches of the old one are over: their clients come again with their cursors.
+// turn replaces the book. The watches of the old one end, and their clients start new ones at their cursors.
 func (m *Memory) turn(b *book) {
 	m.mu.Lock()
 	if m.book != nil {
-		b.marks = m.book.marks
+		b.requests = m.book.requests
 		m.book.loseWatches()
 		m.index.wipe = true
 	}

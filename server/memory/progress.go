@@ -6,7 +6,7 @@ import (
 	"sync"
 )
 
-// progress is a number that grows, and those who wait for it to reach theirs.
+// progress is a number that grows, with the goroutines that wait until it reaches theirs.
 type progress struct {
 	mu      sync.Mutex
 	at      uint64
@@ -16,10 +16,10 @@ type progress struct {
 type waiter struct {
 	least uint64
 	done  chan struct{}
-	at    int // in the heap; -1: not there
+	at    int // index in the heap, or -1
 }
 
-// reach sets the number, if it is greater, and wakes who waits for it or less.
+// reach sets the number to n if n is greater, and wakes those who wait for n or less.
 func (p *progress) reach(n uint64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -52,7 +52,7 @@ func (p *progress) wait(ctx context.Context, n uint64) error {
 	}
 }
 
-// waiterHeap has the one that waits for the least first.
+// waiterHeap is ordered by the number that is waited for, the least first.
 type waiterHeap []*waiter
 
 func (h waiterHeap) Len() int           { return len(h) }

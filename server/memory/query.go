@@ -15,18 +15,18 @@ const (
 	maxQuery     = 1024 // bytes
 	maxTerms     = 32
 	snippetRunes = 200
-	// snippetScan bounds the bytes of a value that a snippet is looked for in.
+	// snippetScan bounds the bytes of a value that are searched for a snippet.
 	snippetScan = 256 << 10
 )
 
-// term is a part of a query: words in a row, the last of which may be a beginning only.
+// term is a part of a query: words in a row. With prefix, the last of them is the beginning of a word.
 type term struct {
 	text   string
 	prefix bool
 }
 
-// parseQuery reads a query: words, "phrases", and a * at the end of either for words that begin so. Whatever else stands
-// in it separates words. Its error is CodeInvalidParams.
+// parseQuery parses a query: words, "phrases", and a * after either for words that begin so. All other characters separate
+// words. The error has CodeInvalidParams or CodeTooLarge.
 func parseQuery(q string) ([]term, error) {
 	if len(q) > maxQuery {
 		return nil, wire.Errorf(wire.CodeTooLarge, "the query has %d bytes, the limit is %d", len(q), maxQuery).WithField("query")
@@ -61,7 +61,8 @@ func parseQuery(q string) ([]term, error) {
 
 func isWord(r rune) bool { return unicode.IsLetter(r) || unicode.IsNumber(r) }
 
-// matchExpression is a query as FTS5 takes it. Words stand in quotation marks, in which nothing means anything.
+// matchExpression returns a query in the syntax of FTS5. Words are put in quotation marks, so that nothing in them has a
+// special meaning.
 func matchExpression(terms []term, spaces []string) string {
 	var b strings.Builder
 	if spaces != nil {
@@ -87,13 +88,13 @@ func matchExpression(terms []term, spaces []string) string {
 	return b.String()
 }
 
-// word is one word of a text: where it stands, and how it is compared.
+// word is a word of a text, with its position and the form in which it is compared.
 type word struct {
 	from, to int
 	folded   string
 }
 
-// words gives the words of a text.
+// words yields the words of a text.
 func words(s string) iter.Seq[word] {
 	return func(yield func(word) bool) {
 		start := -1
@@ -114,7 +115,7 @@ func words(s string) iter.Seq[word] {
 	}
 }
 
-// fold makes words equal that differ in case and accents.
+// fold removes the differences of case and accents from a word.
 func fold(s string) string {
 	s = strings.ToLower(s)
 	for i := range len(s) {
@@ -130,14 +131,14 @@ func fold(s string) string {
 	return s
 }
 
-// snippet gives the part of a text where the most of a query's words stand; "": none does.
+// snippet returns the part of a text with the most words of a query, or "" if it has none of them.
 func snippet(text string, terms []term) string {
 	if len(text) > snippetScan {
 		text = strings.ToValidUTF8(text[:snippetScan], "")
 	}
 	matches := matcher(terms)
 	best, bestCount := -1, 0
-	var window []word // those that match, near each other
+	var window []word // matching words near each other
 	for w := range words(text) {
 		if !matches(w.folded) {
 			continue
@@ -156,7 +157,7 @@ func snippet(text string, terms []term) string {
 	return cutAround(text, best)
 }
 
-// matcher compares words with those of a query.
+// matcher returns a function that reports whether a word matches a query.
 func matcher(terms []term) func(folded string) bool {
 	whole := map[string]bool{}
 	var begins []string
@@ -191,7 +192,7 @@ func distinct(all []word) int {
 	return len(seen)
 }
 
-// cutAround gives some text before and more behind a place, on one line.
+// cutAround returns a little of the text before a position and more of it after, on one line.
 func cutAround(text string, at int) string {
 	from := at
 	for n := snippetRunes / 5; from > 0 && n > 0; n-- {

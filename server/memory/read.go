@@ -12,7 +12,7 @@ import (
 
 const maxList = 1000
 
-// Retrieve gives an entry with its value. It is not to be changed. Its error is CodeNotFound, with an empty entry.
+// Retrieve returns an entry with its value, which the caller must not modify. The error has CodeNotFound if there is none.
 func (m *Memory) Retrieve(ctx context.Context, p wire.MemoryKeyParams) (*wire.MemoryEntry, error) {
 	if err := checkName(p.Namespace, p.Key); err != nil {
 		return nil, err
@@ -22,13 +22,14 @@ func (m *Memory) Retrieve(ctx context.Context, p wire.MemoryKeyParams) (*wire.Me
 		if err != nil || held {
 			return e, err
 		}
-		if e, err = m.withValue(ctx, e); !errors.Is(err, errNotFound) { // else it has changed so often meanwhile
+		if e, err = m.withValue(ctx, e); !errors.Is(err, errNotFound) { // otherwise it has changed so often meanwhile that history has dropped it
 			return e, err
 		}
 	}
 }
 
-// Held gives an entry if that takes no reading of the log: it is there with its value, or it is not there, or can't be.
+// Held returns an entry if that does not require a read of the log: its value is held in memory, or there is no such entry,
+// or the parameters are invalid. Otherwise held is false.
 func (m *Memory) Held(p wire.MemoryKeyParams) (e *wire.MemoryEntry, held bool, err error) {
 	if err := checkName(p.Namespace, p.Key); err != nil {
 		return nil, true, err
@@ -37,7 +38,7 @@ func (m *Memory) Held(p wire.MemoryKeyParams) (e *wire.MemoryEntry, held bool, e
 	return e, held || err != nil, err
 }
 
-// peek gives an entry; held: with its value.
+// peek returns an entry. If held is true, the entry has its value.
 func (m *Memory) peek(namespace, key string) (e *wire.MemoryEntry, held bool, err error) {
 	b := m.read()
 	defer m.mu.RUnlock()
@@ -48,7 +49,7 @@ func (m *Memory) peek(namespace, key string) (e *wire.MemoryEntry, held bool, er
 	return it.entry, it.held, nil
 }
 
-// List gives a page of a namespace's keys.
+// List returns a page of the keys of a namespace.
 func (m *Memory) List(ctx context.Context, p wire.MemoryListParams) (*wire.MemoryListResult, error) {
 	if err := checkNamespace(p.Namespace); err != nil {
 		return nil, err
@@ -88,7 +89,7 @@ func (m *Memory) List(ctx context.Context, p wire.MemoryListParams) (*wire.Memor
 	return res, nil
 }
 
-// page finds the entries of a page, and counts all with its prefix.
+// page returns the entries of a page, and counts all entries with its prefix.
 func (m *Memory) page(p *wire.MemoryListParams) (entries []*wire.MemoryEntry, more bool, total int) {
 	b := m.read()
 	defer m.mu.RUnlock()
@@ -119,8 +120,8 @@ func (m *Memory) page(p *wire.MemoryListParams) (entries []*wire.MemoryEntry, mo
 	return entries, more, total
 }
 
-// History gives what a key held, the newest first: deletions too, and what was before them. CodeNotFound: it never held
-// anything, or that is forgotten.
+// History returns the changes of a key, the newest first, including deletions and what was before them. The error has
+// CodeNotFound if the key never had a value or its history was purged.
 func (m *Memory) History(ctx context.Context, p wire.MemoryHistoryParams) (*wire.MemoryHistoryResult, error) {
 	if err := checkName(p.Namespace, p.Key); err != nil {
 		return nil, err
@@ -153,14 +154,15 @@ func (m *Memory) History(ctx context.Context, p wire.MemoryHistoryParams) (*wire
 	return res, nil
 }
 
-// Revision is that of the last change: whoever reads it, then entries, and then watches what came behind it, misses none.
+// Revision returns the revision of the last change. A client that reads it, then entries, and then watches the changes
+// after it misses none.
 func (m *Memory) Revision() uint64 {
 	b := m.read()
 	defer m.mu.RUnlock()
 	return b.applied
 }
 
-// Namespaces lists the namespaces that hold something.
+// Namespaces returns the namespaces that have entries.
 func (m *Memory) Namespaces() wire.MemoryNamespacesResult {
 	b := m.read()
 	defer m.mu.RUnlock()
@@ -175,7 +177,7 @@ func (m *Memory) Namespaces() wire.MemoryNamespacesResult {
 	return res
 }
 
-// GetMany reads several values. What does not fit into one message any more is CodeTooLarge.
+// GetMany returns several values. The error of those that do not fit into the message has CodeTooLarge.
 func (m *Memory) GetMany(ctx context.Context, p wire.MemoryGetManyParams) (wire.MemoryManyResult, error) {
 	if err := checkMany("keys", len(p.Keys)); err != nil {
 		return wire.MemoryManyResult{}, err
@@ -207,7 +209,7 @@ func (m *Memory) getMany(ctx context.Context, by noun.Caller, keys []wire.Memory
 	return results
 }
 
-// may checks a namespace against those that a caller may touch. The error names those of them that exist.
+// may checks that the caller may use a namespace. The error lists the existing namespaces that it may use.
 func (m *Memory) may(by noun.Caller, namespace string) error {
 	if by.Namespaces == nil || by.Namespaces(namespace) {
 		return nil
@@ -215,7 +217,7 @@ func (m *Memory) may(by noun.Caller, namespace string) error {
 	return wire.Errorf(wire.CodeUnauthorized, "namespace %.64q is not this caller's", namespace).WithField("namespace").WithSupported(m.mine(by))
 }
 
-// mine lists the namespaces that hold something and are allowed.
+// mine returns the namespaces that have entries and that the caller may use.
 func (m *Memory) mine(by noun.Caller) []string {
 	names := []string{}
 	for _, ns := range m.Namespaces().Namespaces {

@@ -19,14 +19,14 @@ const (
 	searchTimeout = 10 * time.Second
 )
 
-// hit is one line of the index.
+// hit is a row of the index that matches.
 type hit struct {
 	doc   int64
-	score float64 // the less the better
+	score float64 // lower is better
 	entry *wire.MemoryEntry
 }
 
-// Search finds entries by the words of their keys and values, in the caller's namespaces.
+// Search finds entries by the words of their keys and values, in the namespaces that the caller may use.
 func (m *Memory) Search(ctx context.Context, by noun.Caller, p wire.MemorySearchParams) (*wire.MemorySearchResult, error) {
 	terms, err := parseQuery(p.Query)
 	if err == nil {
@@ -54,7 +54,7 @@ func (m *Memory) Search(ctx context.Context, by noun.Caller, p wire.MemorySearch
 	return res, nil
 }
 
-// checkSearch checks the parameters but the query, and fills in the limit.
+// checkSearch checks the parameters except the query, and fills in the limit.
 func (m *Memory) checkSearch(by noun.Caller, p *wire.MemorySearchParams) error {
 	switch {
 	case p.Limit < 0 || p.Limit > maxHits:
@@ -73,7 +73,7 @@ func (m *Memory) checkSearch(by noun.Caller, p *wire.MemorySearchParams) error {
 	return nil
 }
 
-// searchFailed says why, if that is known.
+// searchFailed returns the error of a failed search, with the reason if it is known.
 func (m *Memory) searchFailed(ctx context.Context, err error) error {
 	if m.ctx.Err() != nil {
 		return errClosed
@@ -81,13 +81,13 @@ func (m *Memory) searchFailed(ctx context.Context, err error) error {
 	if !errors.Is(ctx.Err(), context.DeadlineExceeded) {
 		return err
 	}
-	if err := m.store.Room(); err != nil { // the index waits for it
+	if err := m.store.Room(); err != nil { // the indexer waits for room on the disk
 		return err
 	}
 	return wire.Errorf(wire.CodeTimeout, "the search took longer than %s; after a start the index is being made", searchTimeout)
 }
 
-// hits finds what matches, the best first.
+// hits returns the entries that match, the best first.
 func (m *Memory) hits(ctx context.Context, terms []term, p wire.MemorySearchParams, everywhere bool) ([]hit, error) {
 	tokens, serial := m.tokens(p.Namespaces)
 	if everywhere {
@@ -117,7 +117,7 @@ func (m *Memory) hits(ctx context.Context, terms []term, p wire.MemorySearchPara
 	return m.there(all, p.Prefix), nil
 }
 
-// tokens gives what stands for namespaces in the index, and the serial of the newest change.
+// tokens returns the names of namespaces in the index, and the serial of the newest change.
 func (m *Memory) tokens(namespaces []string) (tokens []string, serial uint64) {
 	b := m.read()
 	defer m.mu.RUnlock()
@@ -129,7 +129,7 @@ func (m *Memory) tokens(namespaces []string) (tokens []string, serial uint64) {
 	return tokens, b.serial
 }
 
-// there keeps the hits that are there now and have the prefix, and sorts them.
+// there keeps the hits whose entries still exist and have the prefix, and sorts them.
 func (m *Memory) there(all []hit, prefix string) []hit {
 	b := m.read()
 	kept := all[:0]

@@ -11,7 +11,7 @@ import (
 )
 
 const (
-	sweepEvery     = time.Minute // between two looks for what to purge
+	sweepEvery     = time.Minute // between two purges
 	sweepRetry     = time.Second // after a failure
 	purgeBatch     = 500         // entries of one announcement
 	expiriesAtOnce = 64
@@ -24,7 +24,7 @@ func (m *Memory) kickSweeper() {
 	}
 }
 
-// sweep writes a deletion for what has expired, as soon as it has, and purges what was deleted long ago.
+// sweep writes the deletions of entries as soon as they expire, and purges entries that were deleted long ago, until ctx ends.
 func (m *Memory) sweep(ctx context.Context) {
 	purge := time.NewTicker(m.o.Sweep)
 	defer purge.Stop()
@@ -45,7 +45,7 @@ func (m *Memory) sweep(ctx context.Context) {
 	}
 }
 
-// expire writes deletions for what has expired, and says when to look again.
+// expire writes the deletions of entries that have expired, and returns the time until the next one expires.
 func (m *Memory) expire(ctx context.Context) time.Duration {
 	for {
 		m.mu.Lock()
@@ -68,7 +68,7 @@ func (m *Memory) expire(ctx context.Context) time.Duration {
 	}
 }
 
-// deleteExpired tells the log. What could not be told comes back.
+// deleteExpired writes deletions to the log. It returns the items for which that failed.
 func (m *Memory) deleteExpired(ctx context.Context, expired []*item) (failed []*item) {
 	var mu sync.Mutex
 	var all sync.WaitGroup
@@ -95,7 +95,7 @@ func (m *Memory) deleteExpired(ctx context.Context, expired []*item) (failed []*
 	return failed
 }
 
-// deleteOne writes the deletion of what has expired, unless it is something else by now.
+// deleteOne writes the deletion of an entry if it has expired. The error has CodeConflict if the entry has changed since.
 func (m *Memory) deleteOne(ctx context.Context, old *wire.MemoryEntry) error {
 	now := time.Now().UTC()
 	if old.ExpiresAt == nil || old.ExpiresAt.After(now) {
@@ -116,8 +116,8 @@ func (m *Memory) deleteOne(ctx context.Context, old *wire.MemoryEntry) error {
 	return err
 }
 
-// purger removes from the log what was deleted long ago, in two steps: it announces what it will remove, and removes it
-// a round later, when every follower has heard of it.
+// purger removes entries from the log that were deleted long ago, in two steps: it announces which ones it will remove, and
+// removes them one round later, when every follower has read the announcement.
 type purger struct {
 	m         *Memory
 	announced []wire.MemoryKeyParams
@@ -156,8 +156,8 @@ func (p *purger) round(ctx context.Context, now time.Time) {
 	}
 }
 
-// announce returns when this node's book has dropped the entries. Requests whose marks go with them may come again: the
-// marks are noted first.
+// announce announces a purge and returns when the book of this node has dropped the entries. It notes the idempotency keys
+// that go with them first, because their requests may be repeated.
 func (m *Memory) announce(ctx context.Context, keys []wire.MemoryKeyParams, horizon, before uint64) error {
 	ctx, cancel := context.WithTimeout(ctx, m.o.Timeout)
 	defer cancel()
@@ -173,7 +173,7 @@ func (m *Memory) announce(ctx context.Context, keys []wire.MemoryKeyParams, hori
 	return m.applied.wait(ctx, revision)
 }
 
-// old lists deletions to purge: those older than KeepDeleted, and the oldest beyond MaxDeleted; with every, all.
+// old returns the deletions to purge: those older than KeepDeleted, and the oldest beyond MaxDeleted, or all with every.
 func (m *Memory) old(now time.Time, every bool) (keys []wire.MemoryKeyParams, horizon, before uint64) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -190,9 +190,9 @@ func (m *Memory) old(now time.Time, every bool) (keys []wire.MemoryKeyParams, ho
 	return keys, horizon, b.purged
 }
 
-// young lists those of the keys whose marks may be asked for yet.
+// young returns those of the keys whose requests may still be repeated.
 func (m *Memory) young(keys []wire.MemoryKeyParams) (young []wire.MemoryKeyParams) {
-	since := time.Now().Add(-markAge)
+	since := time.Now().Add(-requestAge)
 	m.mu.RLock()
 	defer m.mu.RUnlock()
 	for _, k := range keys {

@@ -12,38 +12,38 @@ import (
 )
 
 const (
-	// watchQueue and watchBytes bound the changes that wait for a watcher. When there are more, it reads them from the
-	// log, at its own pace.
+	// watchQueue and watchBytes bound the changes that wait for a watcher. If there are more, it reads them from the log at
+	// its own pace.
 	watchQueue = 256
 	watchBytes = 1 << 20
-	// watchPage bounds the entries of one update, and of one reading of the log.
+	// watchPage bounds the entries of one update, and of one read of the log.
 	watchPage = 500
 )
 
-// Watch gives the changes of a namespace in the order of their revisions, none missed and none twice. It begins
-// with what is there, or in the log behind a cursor, and goes on with the changes as they come. It is for one goroutine.
+// Watch returns the changes of a namespace in the order of their revisions, each exactly once. It begins with the present
+// entries, or in the log after a cursor, and continues with new changes. It is for use by one goroutine.
 type Watch struct {
 	// static
 	m      *Memory
-	b      *book // when Memory has another one, the watch is over
+	b      *book // the watch ends when Memory has another one
 	sp     *space
 	prefix string
 	values bool
-	upTo   uint64        // the revision of what was there when the watch began
-	news   chan struct{} // has something when Next may find something
+	upTo   uint64        // the revision of the book when the watch began
+	news   chan struct{} // receives a value when Next may find something
 
 	// owned by Next
-	start   []started           // what was there and was not looked at yet; its changes since are in the queue or the log
+	start   []started           // the present entries that are yet to be sent; later changes are in the queue or the log
 	sorted  bool                // start is in the order of revisions
 	loading bool                // start is not at its end
-	pending []*wire.MemoryEntry // to be given next; their values may have to be read
-	cursor  uint64              // everything up to here was given or is pending
-	tell    bool                // of the cursor, with entries or without
+	pending []*wire.MemoryEntry // to be returned next; their values may have to be read
+	cursor  uint64              // everything up to here was returned or is pending
+	tell    bool                // the cursor is to be reported, even without entries
 
 	// guarded by Memory.mu
-	live   bool                // changes go into the queue; else Next reads the log
-	queue  []*wire.MemoryEntry // of watchQueue at most
-	bytes  int                 // of its values
+	live   bool                // changes go into the queue; otherwise Next reads the log
+	queue  []*wire.MemoryEntry // at most watchQueue of them
+	bytes  int                 // of the values in the queue
 	passed uint64              // nothing up to here is missing if the queue is empty
 }
 
@@ -53,7 +53,7 @@ type started struct {
 	revision uint64
 }
 
-// Watch begins a watch. MemoryWatchResult.Watch is the caller's to fill in. End the watch with Close.
+// Watch begins a watch. The caller fills in MemoryWatchResult.Watch, and ends the watch with Close.
 func (m *Memory) Watch(p wire.MemoryWatchParams) (*Watch, wire.MemoryWatchResult, error) {
 	res := wire.MemoryWatchResult{Epoch: m.epoch, Recovered: true}
 	if err := checkNamespace(p.Namespace); err != nil {
@@ -69,7 +69,7 @@ func (m *Memory) Watch(p wire.MemoryWatchParams) (*Watch, wire.MemoryWatchResult
 	b := m.book
 	w := &Watch{m: m, b: b, sp: b.space(p.Namespace), prefix: p.Prefix, values: p.Values, upTo: b.applied, cursor: p.After, news: make(chan struct{}, 1)}
 	if p.After > 0 && (p.Epoch != "" && p.Epoch != m.epoch || p.After > b.applied || p.After < b.horizon) {
-		// A cursor of another log means nothing in this one, and deletions behind an old one may be forgotten: start over.
+		// A cursor of another log means nothing in this one, and deletions after an old cursor may be purged: start over.
 		res.Recovered, w.cursor = false, 0
 	}
 	if w.cursor == 0 {
@@ -80,7 +80,7 @@ func (m *Memory) Watch(p wire.MemoryWatchParams) (*Watch, wire.MemoryWatchResult
 	return w, res, nil
 }
 
-// started lists what is there, by key.
+// started returns the present entries, ordered by key.
 func (sp *space) started(prefix string) (all []started) {
 	sp.live.AscendGreaterOrEqual(probe(prefix), func(it *item) bool {
 		if !strings.HasPrefix(it.entry.Key, prefix) {
@@ -100,7 +100,7 @@ func (w *Watch) Close() {
 	w.b.tidy(w.sp)
 }
 
-// kick makes Next look.
+// kick wakes Next.
 func (w *Watch) kick() {
 	select {
 	case w.news <- struct{}{}:
@@ -108,7 +108,7 @@ func (w *Watch) kick() {
 	}
 }
 
-// offer tells of a change. The caller holds Memory.mu.
+// offer queues a change. The caller holds Memory.mu.
 func (w *Watch) offer(e *wire.MemoryEntry) {
 	if !w.live {
 		w.kick() // there is more in the log
@@ -130,8 +130,8 @@ func (w *Watch) offer(e *wire.MemoryEntry) {
 	w.bytes += size
 }
 
-// pass says that a watch with nothing in its queue has missed nothing up to a revision, so that its cursor does not get
-// too old while nothing happens. The caller holds Memory.mu.
+// pass notes that a watch with an empty queue has missed nothing up to a revision, so that its cursor does not become too
+// old while nothing changes. The caller holds Memory.mu.
 func (w *Watch) pass(revision uint64) {
 	if w.live && len(w.queue) == 0 {
 		w.passed = revision
@@ -139,7 +139,7 @@ func (w *Watch) pass(revision uint64) {
 	}
 }
 
-// loseWatches ends every watch.
+// loseWatches ends every watch. The caller holds Memory.mu.
 func (b *book) loseWatches() {
 	for _, sp := range b.spaces {
 		for w := range sp.watches {
@@ -148,8 +148,9 @@ func (b *book) loseWatches() {
 	}
 }
 
-// Next waits for the next update. When everything that was there at a beginning has been given, there is one without
-// entries, or the last one's cursor says so. io.EOF: the watch is over, and another one goes on at the cursor.
+// Next waits for the next update. After the last of the entries that were present when the watch began, an update without
+// entries follows, or the cursor of the last update shows that they are complete. Next returns io.EOF when the watch has
+// ended; another one can continue at the cursor.
 func (w *Watch) Next(ctx context.Context) (wire.MemoryUpdate, error) {
 	for {
 		if len(w.pending) > 0 || w.tell {
@@ -170,7 +171,7 @@ func (w *Watch) Next(ctx context.Context) (wire.MemoryUpdate, error) {
 	}
 }
 
-// give takes from what is pending as much as fits into a message.
+// give returns as many pending entries as fit into a message.
 func (w *Watch) give(ctx context.Context) (wire.MemoryUpdate, error) {
 	u := wire.MemoryUpdate{Entries: []wire.MemoryEntry{}}
 	room := answerBudget
@@ -178,7 +179,7 @@ func (w *Watch) give(ctx context.Context) (wire.MemoryUpdate, error) {
 		e := w.pending[0]
 		if w.values && e.Size > 0 && !e.Deleted && len(e.Value.Text)+len(e.Value.Base64) == 0 {
 			full, err := w.m.withValue(ctx, e)
-			if errors.Is(err, errNotFound) { // it has changed so often since that history dropped it
+			if errors.Is(err, errNotFound) { // it has changed so often since that history has dropped it
 				w.pending = w.pending[1:]
 				continue
 			}
@@ -199,9 +200,9 @@ func (w *Watch) give(ctx context.Context) (wire.MemoryUpdate, error) {
 	return u, nil
 }
 
-// fill looks for what to give next. idle: there is nothing now.
+// fill finds the entries to return next. It reports idle if there are none now.
 func (w *Watch) fill(ctx context.Context) (idle bool, err error) {
-	if !w.sorted { // not where everything else waits
+	if !w.sorted { // not under Memory.mu, where everything else would wait
 		slices.SortFunc(w.start, func(a, b started) int { return cmp.Compare(a.revision, b.revision) })
 		w.sorted = true
 	}
@@ -230,7 +231,8 @@ func (w *Watch) fill(ctx context.Context) (idle bool, err error) {
 	return false, w.fillLogged(ctx, last)
 }
 
-// fillStart takes a page of what was there. What changed since comes later. It needs Memory.mu.
+// fillStart takes a page of the entries that were present at the beginning. It leaves out those that have changed since,
+// which come later. The caller holds Memory.mu.
 func (w *Watch) fillStart() {
 	n := min(len(w.start), watchPage)
 	for _, s := range w.start[:n] {
@@ -248,7 +250,7 @@ func (w *Watch) fillStart() {
 	}
 }
 
-// fillQueued takes the queue. false: there is nothing to tell. It needs Memory.mu.
+// fillQueued takes the queue. It returns false if there is nothing to report. The caller holds Memory.mu.
 func (w *Watch) fillQueued() bool {
 	w.pending, w.queue, w.bytes = w.queue, nil, 0
 	if n := len(w.pending); n > 0 {
@@ -262,7 +264,7 @@ func (w *Watch) fillQueued() bool {
 	return false
 }
 
-// fillLogged reads a page of the log, up to the namespace's last change.
+// fillLogged reads a page of the log, up to the last change of the namespace.
 func (w *Watch) fillLogged(ctx context.Context, last uint64) error {
 	page, err := w.m.store.MemorySince(ctx, w.sp.name, "", w.cursor, watchPage)
 	if err != nil {

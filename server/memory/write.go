@@ -13,20 +13,20 @@ import (
 
 const (
 	maxContentType  = 128      // bytes
-	maxShownValue   = 16 << 10 // bytes of a value that goes with a conflict
-	writersAtOnce   = 64       // of one set_many
+	maxShownValue   = 16 << 10 // bytes; larger values are left out of the error of a conflict
+	writersAtOnce   = 64       // for one set_many
 	contentText     = "text/plain"
 	contentBytes    = "application/octet-stream"
 	conflictBackoff = 2 * time.Millisecond
 )
 
-// Store sets a value, and gives its entry, without the value. Its errors are CodeInvalidParams, CodeTooLarge,
-// CodeExhausted, and CodeConflict with what is there in Data.Entry.
+// Store sets a value and returns its entry without the value. Its errors have CodeInvalidParams, CodeTooLarge,
+// CodeExhausted, or CodeConflict with the present entry in Data.Entry.
 func (m *Memory) Store(ctx context.Context, by noun.Caller, p wire.MemoryStoreParams) (*wire.MemoryEntry, error) {
 	if err := checkName(p.Namespace, p.Key); err != nil {
 		return nil, err
 	}
-	if err := wire.CheckNames("key", p.Key); err != nil { // only here: what an earlier Skein took can still be read and removed
+	if err := wire.CheckNames("key", p.Key); err != nil { // only here: keys that an earlier Skein accepted can still be read and deleted
 		return nil, err
 	}
 	value := p.Value.Bytes()
@@ -47,23 +47,23 @@ func (m *Memory) Store(ctx context.Context, by noun.Caller, p wire.MemoryStorePa
 			e.ContentType = contentBytes
 		}
 	}
-	return m.write(ctx, &write{entry: e, ttl: time.Duration(p.TTLMS) * time.Millisecond, ifRevision: p.IfRevision, mark: markOf(by, "store", p.Namespace, p.Key)})
+	return m.write(ctx, &write{entry: e, ttl: time.Duration(p.TTLMS) * time.Millisecond, ifRevision: p.IfRevision, idempotencyKey: idempotencyKeyOf(by, "store", p.Namespace, p.Key)})
 }
 
-// Delete removes an entry. That there is none is no error.
+// Delete removes an entry. It is no error if there is none.
 func (m *Memory) Delete(ctx context.Context, by noun.Caller, p wire.MemoryKeyParams) (wire.MemoryDeleteResult, error) {
 	if err := checkName(p.Namespace, p.Key); err != nil {
 		return wire.MemoryDeleteResult{}, err
 	}
 	e := &wire.MemoryEntry{Namespace: p.Namespace, Key: p.Key, Writer: by.Actor, Deleted: true}
-	e, err := m.write(ctx, &write{entry: e, ifRevision: p.IfRevision, mark: markOf(by, "delete", p.Namespace, p.Key)})
+	e, err := m.write(ctx, &write{entry: e, ifRevision: p.IfRevision, idempotencyKey: idempotencyKeyOf(by, "delete", p.Namespace, p.Key)})
 	if e == nil || err != nil {
 		return wire.MemoryDeleteResult{}, err
 	}
 	return wire.MemoryDeleteResult{Deleted: true, Revision: e.Revision}, nil
 }
 
-// SetMany sets values side by side, those of one key in their order. Each succeeds or fails by itself.
+// SetMany sets values concurrently, but those of one key in their order. Each succeeds or fails by itself.
 func (m *Memory) SetMany(ctx context.Context, by noun.Caller, p wire.MemorySetManyParams) (wire.MemoryManyResult, error) {
 	if err := checkMany("entries", len(p.Entries)); err != nil {
 		return wire.MemoryManyResult{}, err
@@ -93,7 +93,7 @@ func (m *Memory) setMany(ctx context.Context, by noun.Caller, entries []wire.Mem
 					e, err = m.Store(ctx, one, entries[i])
 				}
 				results[i] = wire.MemoryOne{Entry: e, Error: m.told(err)}
-				if d := results[i].Error; d != nil && d.Data != nil && d.Data.Entry != nil { // many values would not fit
+				if d := results[i].Error; d != nil && d.Data != nil && d.Data.Entry != nil { // many values would not fit into the answer
 					d.Data.Entry = bare(d.Data.Entry)
 				}
 			}
@@ -104,16 +104,16 @@ func (m *Memory) setMany(ctx context.Context, by noun.Caller, entries []wire.Mem
 	return results
 }
 
-// planned is a write that fits what the book says now.
+// planned is a write that was checked against the book.
 type planned struct {
 	entry  *wire.MemoryEntry
 	expect uint64 // the newest revision of the key
-	done   func() // gives back what was reserved
+	done   func() // releases what was reserved
 }
 
-// write makes a change, and returns when it can be read. nil, nil: there was nothing to delete.
+// write makes a change and returns when it can be read. It returns nil, nil if there was nothing to delete.
 func (m *Memory) write(ctx context.Context, w *write) (*wire.MemoryEntry, error) {
-	// What has begun goes on without the one who asked: it may ask again.
+	// A write that has begun continues when its client is gone: the client may repeat the request.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), m.o.Timeout)
 	defer cancel()
 	defer context.AfterFunc(m.ctx, cancel)()
@@ -136,19 +136,19 @@ func (m *Memory) write(ctx context.Context, w *write) (*wire.MemoryEntry, error)
 		if p == nil {
 			return nil, err
 		}
-		revision, err := m.store.PutMemory(ctx, p.entry, p.expect, w.mark)
+		revision, err := m.store.PutMemory(ctx, p.entry, p.expect, w.idempotencyKey)
 		if err == nil {
 			err = m.applied.wait(ctx, revision)
 		}
 		p.done()
 		switch {
-		case err == nil && revision <= p.expect: // the log knows its mark
+		case err == nil && revision <= p.expect: // the log knew its idempotency key
 			return m.answerAt(ctx, w, at{revision: revision})
 		case err == nil:
 			e := bare(p.entry)
 			e.Revision = revision
 			return e, nil
-		case errors.Is(err, &wire.Error{Code: wire.CodeUnavailable}): // it says itself why, such as a full disk
+		case errors.Is(err, &wire.Error{Code: wire.CodeUnavailable}): // the error says why, such as a full disk
 			return nil, wire.AsError(err)
 		case m.ctx.Err() != nil:
 			return nil, errClosed
@@ -162,7 +162,7 @@ func (m *Memory) write(ctx context.Context, w *write) (*wire.MemoryEntry, error)
 	}
 }
 
-// notMade answers a write that this try did not ask the store for.
+// notMade returns the error of a write that failed before it reached the store.
 func (m *Memory) notMade(w *write, err error) error {
 	if m.ctx.Err() != nil {
 		return errClosed
@@ -171,7 +171,7 @@ func (m *Memory) notMade(w *write, err error) error {
 	return errUnknown
 }
 
-// gaveUp says why a write's time ran out.
+// gaveUp returns the error of a write whose time ran out.
 func (m *Memory) gaveUp() error {
 	if m.ctx.Err() != nil {
 		return errClosed
@@ -179,7 +179,7 @@ func (m *Memory) gaveUp() error {
 	return errUnknown
 }
 
-// catchUp waits until the book has what a compare-and-set met instead of what was expected.
+// catchUp waits until the book has the revision that a compare-and-set found instead of the expected one.
 func (m *Memory) catchUp(ctx context.Context, w *write, expected, met uint64) error {
 	if met > expected {
 		if err := m.applied.wait(ctx, met); err != nil {
@@ -192,7 +192,7 @@ func (m *Memory) catchUp(ctx context.Context, w *write, expected, met uint64) er
 		m.mu.RUnlock()
 		return nil
 	}
-	select { // the store does not tell
+	select { // the store did not report the revision
 	case <-time.After(conflictBackoff):
 		return nil
 	case <-ctx.Done():
@@ -200,7 +200,8 @@ func (m *Memory) catchUp(ctx context.Context, w *write, expected, met uint64) er
 	}
 }
 
-// plan checks a write against the book, and reserves what it will take. nil, nil: there is nothing to delete.
+// plan checks a write against the book and reserves the space that it needs. It returns nil, nil if there is nothing to
+// delete.
 func (m *Memory) plan(w *write) (*planned, error) {
 	now := time.Now().UTC()
 	m.mu.Lock()
@@ -245,7 +246,7 @@ func (m *Memory) plan(w *write) (*planned, error) {
 	return p, nil
 }
 
-// agrees checks a compare-and-set against what is there.
+// agrees checks a compare-and-set against the present entry.
 func agrees(want *uint64, old, e *wire.MemoryEntry) error {
 	have := uint64(0)
 	if old != nil {
@@ -266,8 +267,8 @@ func agrees(want *uint64, old, e *wire.MemoryEntry) error {
 	return err
 }
 
-// reserve checks the limits, and takes room for a value until it is in the book, for others store at the same time. It
-// needs mu.
+// reserve checks the limits and reserves space for a value until it is in the book, because others store at the same time.
+// The caller holds mu.
 func (m *Memory) reserve(namespace, key string, old *wire.MemoryEntry, size int) (done func(), err error) {
 	b := m.book
 	keys, bytes := 1, int64(size)

@@ -128,8 +128,8 @@ func TestARepeatedWriteIsKnownAfterAPurge(t *testing.T) {
 	n.absent(t, "n", "expired")
 }
 
-// TestExpiryDropsNoMark lets the deletion of what expired push the oldest change out of a full history.
-func TestExpiryDropsNoMark(t *testing.T) {
+// TestExpiryDropsNoIdempotencyKey lets the deletion of what expired push the oldest change out of a full history.
+func TestExpiryDropsNoIdempotencyKey(t *testing.T) {
 	n := openMemory(t)
 	by := noun.Caller{Actor: "tester", Request: "request"}
 	first, err := n.Memory.Store(t.Context(), by, value("n", "k", "mine"))
