@@ -6,13 +6,9 @@ import (
 	"go/token"
 	"path/filepath"
 	"regexp"
-	"slices"
 	"strings"
 	"testing"
 )
-
-// withoutLocks are the packages that have locks which their package comments do not describe yet. None is added.
-var withoutLocks = []string{"server/tasks"}
 
 // A package comment says which locks there are, what each guards and in which order they are taken.
 func TestPackagesDescribeTheirLocks(t *testing.T) {
@@ -20,7 +16,7 @@ func TestPackagesDescribeTheirLocks(t *testing.T) {
 	for line := range strings.Lines(goList(t, "-f", "{{.ImportPath}} {{.Dir}}", "./server/...", "./webtransport/...")) {
 		path, dir, _ := strings.Cut(strings.TrimSpace(line), " ")
 		room := strings.TrimPrefix(path, module)
-		if locks, described := locksOf(t, dir); locks > 0 && !described && !slices.Contains(withoutLocks, room) {
+		if locks, described := locksOf(t, dir); locks > 0 && !described {
 			t.Errorf("%s has %d locks: its package comment needs a section \"# Locks\"", room, locks)
 		}
 	}

@@ -7,7 +7,8 @@ import (
 	"skein.dev/skein/webtransport/wire"
 )
 
-// Halt cancels tasks with all below them, and names the agents that exist for one of them: the caller stops those.
+// Halt cancels tasks with all tasks below them. It returns the agents that exist for one of them alone, which the caller
+// stops.
 func (ts *Tasks) Halt(by noun.Caller, ids []wire.TaskID) (agents []wire.AgentID, canceled []wire.TaskID, err error) {
 	ts.mu.Lock()
 	defer ts.mu.Unlock()
@@ -29,8 +30,8 @@ func (ts *Tasks) Halt(by noun.Caller, ids []wire.TaskID) (agents []wire.AgentID,
 	return agents, canceled, nil
 }
 
-// HaltWide cancels what agents have in work, and what waits for another attempt: of a type, or, without one, all. The
-// caller stops the agents.
+// HaltWide cancels the tasks that the agents are working on, and those that wait for another attempt, of a type or, if typ is
+// empty, all. The caller stops the agents.
 func (ts *Tasks) HaltWide(by noun.Caller, typ string, agents []wire.AgentID) (canceled []wire.TaskID) {
 	ts.mu.Lock()
 	defer ts.mu.Unlock()
@@ -47,8 +48,8 @@ func (ts *Tasks) HaltWide(by noun.Caller, typ string, agents []wire.AgentID) (ca
 	return canceled
 }
 
-// leave leaves the agent of a run that is to be canceled to whoever asked: he stops it, within his grace and in his name,
-// and reports on it. "": the run has no agent of its own. The caller holds mu.
+// leave leaves the agent of an attempt that is being canceled to the caller of Halt or HaltWide, which stops it with its own
+// grace and actor and reports on it. It returns "" if no agent exists for this attempt alone. The caller holds mu.
 func (r *run) leave() wire.AgentID {
 	if r == nil || r.w != nil || r.agent == "" {
 		return ""

@@ -12,9 +12,9 @@ import (
 	"skein.dev/skein/webtransport/wire"
 )
 
-// This file is what the fleet tells of its agents.
+// This file has the methods by which the fleet reports on its agents.
 
-// Started makes an agent whose process runs known to the scheduler.
+// Started tells the scheduler of an agent whose process is running.
 func (ts *Tasks) Started(agent wire.Agent) {
 	typ := ts.o.Types[agent.Type]
 	if typ.Tasks != wire.TasksLines {
@@ -28,7 +28,7 @@ func (ts *Tasks) Started(agent wire.Agent) {
 	ts.Kick()
 }
 
-// Stopping takes an agent that is being stopped out of the choice.
+// Stopping tells the scheduler to give no more tasks to an agent, because it is being stopped.
 func (ts *Tasks) Stopping(agent wire.AgentID) {
 	ts.mu.Lock()
 	defer ts.mu.Unlock()
@@ -37,7 +37,7 @@ func (ts *Tasks) Stopping(agent wire.AgentID) {
 	}
 }
 
-// Exited ends what an agent had in work whose process ended.
+// Exited ends the attempts of an agent whose process has ended.
 func (ts *Tasks) Exited(agent wire.Agent, exit wire.Exit) {
 	ts.mu.Lock()
 	defer ts.mu.Unlock()
@@ -50,7 +50,7 @@ func (ts *Tasks) Exited(agent wire.Agent, exit wire.Exit) {
 	}
 }
 
-// Sign notes a sign of life of every run of an agent.
+// Sign notes a sign of life for every attempt of an agent.
 func (ts *Tasks) Sign(agent wire.AgentID) {
 	ts.mu.Lock()
 	defer ts.mu.Unlock()
@@ -62,8 +62,8 @@ func (ts *Tasks) Sign(agent wire.AgentID) {
 	}
 }
 
-// Answered ends a run with its agent's answer, once the files that the agent left with it are kept. An answer to a run
-// that is over is recorded, not applied. false: there is no such task.
+// Answered ends an attempt with the answer of its agent, once the files that the agent left with it are kept. An answer to
+// an attempt that is over is recorded but not applied. Answered returns false if there is no such task.
 func (ts *Tasks) Answered(agent wire.AgentID, o runner.TaskResult) bool {
 	id := o.Task
 	r, known := ts.hear(agent, id, o)
@@ -82,7 +82,8 @@ func (ts *Tasks) Answered(agent wire.AgentID, o runner.TaskResult) bool {
 	return known
 }
 
-// hear finds the run that an answer ends, and holds it for that; nil: none.
+// hear returns the attempt that an answer ends, after it has made sure that nothing else ends it. It returns a nil run if
+// the answer came too late, and known is false if there is no such task.
 func (ts *Tasks) hear(agent wire.AgentID, id wire.TaskID, o runner.TaskResult) (r *run, known bool) {
 	ts.mu.Lock()
 	defer ts.mu.Unlock()
@@ -90,14 +91,14 @@ func (ts *Tasks) hear(agent wire.AgentID, id wire.TaskID, o runner.TaskResult) (
 	if t == nil {
 		return nil, false
 	}
-	if w := ts.workers[agent]; w != nil && w.runs[id] != nil && w.runs[id].over { // it lets go of what was taken from it
+	if w := ts.workers[agent]; w != nil && w.runs[id] != nil && w.runs[id].over { // the agent acknowledges a cancellation
 		r = w.runs[id]
 		ts.late(t, r.rec.Attempt, agent, o)
 		stopTimer(r.timer)
 		return r, true
 	}
 	if r = ts.runOf(agent, id); r != nil {
-		t.ending = true // nothing else ends it
+		t.ending = true // so that nothing else ends it
 		stopTimer(r.timer)
 		return r, true
 	}
@@ -111,7 +112,7 @@ func (ts *Tasks) hear(agent wire.AgentID, id wire.TaskID, o runner.TaskResult) (
 	return nil, true
 }
 
-// late records an answer that came after the end of its run. The caller holds mu.
+// late records an answer that came after the end of its attempt. The caller holds mu.
 func (ts *Tasks) late(t *task, attempt int, agent wire.AgentID, o runner.TaskResult) {
 	text := o.Message
 	if o.Failure == "" {
@@ -121,7 +122,8 @@ func (ts *Tasks) late(t *task, attempt int, agent wire.AgentID, o runner.TaskRes
 	ts.happens(t, late{wire.Late{Time: time.Now().UTC(), Attempt: attempt, Agent: agent, Failed: o.Failure != "", Text: noun.Clip(text)}})
 }
 
-// Progress shows what an agent says of its task: a text, and how much of it is done, of 0 to 1. false: there is no such task.
+// Progress records what an agent reports about its task: a text, and the fraction that is done, from 0 to 1. It returns false
+// if there is no such task.
 func (ts *Tasks) Progress(agent wire.AgentID, id wire.TaskID, text string, fraction float64) bool {
 	ts.mu.Lock()
 	r := ts.runOf(agent, id)
@@ -139,7 +141,7 @@ func (ts *Tasks) Progress(agent wire.AgentID, id wire.TaskID, text string, fract
 	return true
 }
 
-// Ask makes a task wait for a person. false: there is no such task.
+// Ask makes a task wait for an answer from a person. It returns false if there is no such task.
 func (ts *Tasks) Ask(agent wire.AgentID, id wire.TaskID, text string) bool {
 	ts.mu.Lock()
 	r := ts.runOf(agent, id)
@@ -158,14 +160,14 @@ func (ts *Tasks) Ask(agent wire.AgentID, id wire.TaskID, text string) bool {
 	return true
 }
 
-// Asked notes what an agent asks now. Replied makes the tasks go on that these questions are of; those that the agent asked
-// since are still open.
+// Asked notes the open questions of an agent. replied marks these as answered, so that their tasks continue; questions that
+// the agent has asked since stay open.
 func (ts *Tasks) Asked(agent wire.AgentID) (replied func()) {
 	questions := ts.questions(agent)
 	return func() { ts.replied(agent, questions) }
 }
 
-// replied makes the tasks go on whose questions these are.
+// replied resumes the tasks with these questions.
 func (ts *Tasks) replied(agent wire.AgentID, questions []*question) {
 	if len(questions) == 0 {
 		return
@@ -183,7 +185,7 @@ func (ts *Tasks) replied(agent wire.AgentID, questions []*question) {
 	ts.showQuestions(agent)
 }
 
-// Activity makes the tasks of an agent that waits for a person wait for input, and back.
+// Activity sets the tasks of an agent that waits for a person to input_required, and back to working when it continues.
 func (ts *Tasks) Activity(agent wire.AgentID, act wire.Activity) {
 	ts.mu.Lock()
 	defer ts.mu.Unlock()
@@ -204,7 +206,7 @@ func (ts *Tasks) Activity(agent wire.AgentID, act wire.Activity) {
 	}
 }
 
-// gone ends the runs of an agent that ended. The caller holds mu.
+// gone ends the attempts of an agent that has ended. The caller holds mu.
 func (ts *Tasks) gone(w *worker, exit wire.Exit, stopped bool) {
 	delete(ts.workers, w.agent.ID)
 	w.stop()
@@ -226,21 +228,22 @@ func (ts *Tasks) gone(w *worker, exit wire.Exit, stopped bool) {
 	ts.Kick()
 }
 
-// Beat ends runs whose agents are silent for longer than the lease, and stops idle agents that the scheduler started.
+// Beat ends the attempts whose agents have been silent for longer than the lease, and stops idle agents that the scheduler
+// started.
 func (ts *Tasks) Beat(now time.Time) {
 	ts.mu.Lock()
 	var silent []*run
-	look := func(r *run) {
+	check := func(r *run) {
 		if ms := r.rec.LeaseMS; ms > 0 && !r.over && r.t.run == r && r.t.rec.State == wire.TaskWorking && now.Sub(r.lastSign) > time.Duration(ms)*time.Millisecond {
 			silent = append(silent, r)
 		}
 	}
 	for _, r := range ts.processes {
-		look(r)
+		check(r)
 	}
 	for _, w := range ts.workers {
 		for _, r := range w.runs {
-			look(r)
+			check(r)
 		}
 		if ms := w.typ.IdleStopMS; ms > 0 && len(w.runs) == 0 && !w.off && now.Sub(w.since) > time.Duration(ms)*time.Millisecond && w.agent.OnDemand {
 			ts.stop(w.agent.ID)

@@ -9,7 +9,7 @@ import (
 	"skein.dev/skein/webtransport/wire"
 )
 
-// Open reads what the Store knows and goes on with it.
+// Open reads the records in the Store and schedules the tasks that are not over.
 func (ts *Tasks) Open(ctx context.Context) error {
 	records, deleted, err := ts.o.Store.Tasks(ctx)
 	if err != nil {
@@ -32,7 +32,7 @@ func (ts *Tasks) Open(ctx context.Context) error {
 	return nil
 }
 
-// resume puts a task of an earlier server where it belongs. The caller holds mu.
+// resume continues a task of an earlier server. The caller holds mu.
 func (ts *Tasks) resume(t *task) {
 	switch {
 	case t.rec.State.Terminal():
@@ -45,7 +45,7 @@ func (ts *Tasks) resume(t *task) {
 	}
 }
 
-// Forget removes the oldest tasks that are over, beyond what is kept. A tree goes as a whole.
+// Forget removes the oldest tasks that are over, beyond Options.Keep. It removes trees as a whole.
 func (ts *Tasks) Forget(ctx context.Context) {
 	ts.mu.Lock()
 	over := ts.counts[wire.TaskCompleted] + ts.counts[wire.TaskFailed] + ts.counts[wire.TaskCanceled] + ts.counts[wire.TaskRejected]
@@ -78,7 +78,7 @@ func (ts *Tasks) Forget(ctx context.Context) {
 	}
 }
 
-// drop needs mu.
+// drop removes a task from memory. The caller holds mu.
 func (ts *Tasks) drop(t *task) {
 	delete(ts.all, t.id)
 	ts.latest.Remove(t.place)
@@ -97,7 +97,7 @@ func (ts *Tasks) drop(t *task) {
 	}
 }
 
-// settled reports whether a tree is over, and nothing waits for it. The caller holds mu.
+// settled reports whether all tasks of a tree are over and no task waits for them. The caller holds mu.
 func settled(root *task) bool {
 	for _, t := range tree(root) {
 		if !t.rec.State.Terminal() || t.ending {
@@ -112,8 +112,8 @@ func settled(root *task) bool {
 	return true
 }
 
-// Close waits for answers that are being heard, stops what would write later, and waits for what is on its way. No agent
-// runs any more.
+// Close waits for the answers of agents that are being handled, stops all timers, and waits for the writes in progress. It is
+// called when no agent runs any more.
 func (ts *Tasks) Close() {
 	ts.answers.Wait()
 	ts.mu.Lock()

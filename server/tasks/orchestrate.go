@@ -14,7 +14,7 @@ import (
 	"skein.dev/skein/webtransport/wire"
 )
 
-// Orchestrate fans inputs out: a task that no agent gets, with a child for each input. It ends when its mode says.
+// Orchestrate submits a task that no agent gets, with a child for each input. The mode decides when the task ends.
 func (ts *Tasks) Orchestrate(_ context.Context, by noun.Caller, p wire.OrchestrateParams) (*wire.Task, error) {
 	p.Mode = cmp.Or(p.Mode, wire.AggregateAll)
 	if err := ts.checkOrchestration(&p); err != nil {
@@ -73,11 +73,11 @@ func (ts *Tasks) checkOrchestration(p *wire.OrchestrateParams) error {
 	if err := ts.check(&s); err != nil {
 		return wire.AsError(err).In("reduce", true)
 	}
-	p.Reduce = &s // without an input, which is that of the children's results
+	p.Reduce = &s // without an input: the results of the children become its input
 	return nil
 }
 
-// makeOrchestration makes the task and its children, as one batch. The caller holds mu.
+// makeOrchestration makes the task and its children as one batch. The caller holds mu.
 func (ts *Tasks) makeOrchestration(by noun.Caller, parent wire.TaskSpec, p wire.OrchestrateParams) ([]made, error) {
 	batch, err := ts.makeLocked(by, []wire.TaskSpec{parent})
 	if err != nil || !batch[0].fresh {
@@ -101,7 +101,7 @@ func (ts *Tasks) makeOrchestration(by noun.Caller, parent wire.TaskSpec, p wire.
 	return batch, nil
 }
 
-// evaluate looks whether an orchestration is complete. The caller holds mu.
+// evaluate ends an orchestration if its mode says so. The caller holds mu.
 func (ts *Tasks) evaluate(t *task) {
 	o := t.rec.Orchestration
 	if o == nil || t.rec.State.Terminal() || t.ending {
@@ -159,7 +159,7 @@ func firstFailure(done []*task) string {
 	return ""
 }
 
-// conclude ends an orchestration, and with it the children that are still there. The caller holds mu.
+// conclude ends an orchestration and cancels its children that are not over. The caller holds mu.
 func (ts *Tasks) conclude(t *task, o runner.TaskResult) {
 	ts.happens(t, concludes{o})
 	for _, c := range t.children {
@@ -167,7 +167,8 @@ func (ts *Tasks) conclude(t *task, o runner.TaskResult) {
 	}
 }
 
-// reduce makes the task that puts the results together, and ends with it. The caller holds mu.
+// reduce submits the task that combines the results. When that task is over, reduce ends the orchestration with it. The
+// caller holds mu.
 func (ts *Tasks) reduce(t *task, done []*task) {
 	var reducer *task
 	for _, c := range t.children {
@@ -202,8 +203,8 @@ func (ts *Tasks) reduce(t *task, done []*task) {
 	}
 }
 
-// results are the children's outcomes as JSON, by index. Where they do not fit into a result, they come without their
-// outputs: the result lane and the children have them.
+// results returns the outcomes of children as JSON, by index. If they do not fit into a result, their outputs are left out;
+// a client reads these from the result lane or from the children.
 func results(done []*task) []byte {
 	all := resultsOf(done)
 	b := encode(all)
@@ -222,10 +223,10 @@ func results(done []*task) []byte {
 	return b
 }
 
-// briefMessage is what is left of each child's message, in bytes, where those of all do not fit into a result.
+// briefMessage is the length, in bytes, to which the messages of children are cut if they do not fit into a result.
 const briefMessage = 40
 
-// resultsOf gives the children's outcomes by index.
+// resultsOf returns the outcomes of children by index.
 func resultsOf(done []*task) []wire.Result {
 	all := make([]wire.Result, 0, len(done))
 	for _, c := range done {
@@ -237,7 +238,7 @@ func resultsOf(done []*task) []wire.Result {
 
 func encode(all []wire.Result) []byte {
 	b, err := json.Marshal(all)
-	if err != nil { // cannot be: it is plain data
+	if err != nil { // impossible for plain data
 		panic(fmt.Sprintf("tasks: encode results: %v", err))
 	}
 	return b
@@ -248,7 +249,7 @@ func resultFrom(c *task) wire.Result {
 		Failure: c.rec.Failure, Message: c.rec.Message}
 }
 
-// ResultFollower reads an orchestration's results in the order of their completion. It is for one goroutine.
+// ResultFollower reads the results of an orchestration in the order of their completion. It is for use by one goroutine.
 type ResultFollower struct {
 	ts   *Tasks
 	t    *task
@@ -256,7 +257,7 @@ type ResultFollower struct {
 	news chan struct{}
 }
 
-// FollowResults starts behind the result with the ordinal after.
+// FollowResults returns a follower that starts after the result with the ordinal after.
 func (ts *Tasks) FollowResults(id wire.TaskID, after int) (*ResultFollower, error) {
 	ts.mu.Lock()
 	defer ts.mu.Unlock()
@@ -282,7 +283,8 @@ func (f *ResultFollower) Close() {
 	delete(f.t.followers, f.news)
 }
 
-// Next waits for results. io.EOF: the orchestration is over and all were given; the task is its end.
+// Next waits for results. It returns io.EOF, with the record of the orchestration, when the orchestration is over and all
+// results were returned.
 func (f *ResultFollower) Next(ctx context.Context) ([]wire.Result, wire.Task, error) {
 	for {
 		if res, rec, over := f.poll(); len(res) > 0 {
@@ -298,7 +300,8 @@ func (f *ResultFollower) Next(ctx context.Context) ([]wire.Result, wire.Task, er
 	}
 }
 
-// poll gives the results that nothing comes before any more: a later one may be stored before an earlier one.
+// poll returns the new results in order. It withholds a result while an earlier one is still being stored, because a later
+// one may be stored before it.
 func (f *ResultFollower) poll() (res []wire.Result, rec wire.Task, over bool) {
 	f.ts.mu.Lock()
 	defer f.ts.mu.Unlock()

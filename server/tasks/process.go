@@ -15,19 +15,19 @@ import (
 	"skein.dev/skein/webtransport/wire"
 )
 
-// A task of a type with tasks: process is one process: its input is standard input, what it prints on standard output
-// is the result, its exit code the verdict.
+// A task of a type with tasks: process is a process. Its standard input is the input of the task, its standard output is the
+// result, and its exit code says whether it succeeded.
 
-// The environment variables that tell such a process its task, and which attempt at it it is.
+// The environment variables that hold the id of the task and the number of the attempt of such a process.
 const (
 	EnvTask    = "SKEIN_TASK_ID"
 	EnvAttempt = "SKEIN_ATTEMPT"
 )
 
-// stderrTail bounds what is kept of a process's standard error, in bytes: its last line says why it failed.
+// stderrTail is how many bytes are kept of the end of standard error, because its last line says why a process failed.
 const stderrTail = 4 << 10
 
-// Env is what an agent is told of the run that it is; nil: it is none.
+// Env returns the environment variables of an agent that is the process of a task, and nil for other agents.
 func (ts *Tasks) Env(agent wire.Agent) map[string]string {
 	ts.mu.Lock()
 	defer ts.mu.Unlock()
@@ -41,7 +41,7 @@ func (ts *Tasks) Env(agent wire.Agent) map[string]string {
 // startProcess starts a process for a task. The caller holds mu.
 func (ts *Tasks) startProcess(t *task, at wire.AgentType) {
 	r := ts.begin(t, nil)
-	if len(t.rec.Input.Bytes()) > 0 && at.Stdin == wire.StdinNone { // found by its capabilities
+	if len(t.rec.Input.Bytes()) > 0 && at.Stdin == wire.StdinNone { // check can't know the type of a task that names capabilities
 		ts.endRun(t, runner.TaskResult{Failure: wire.FailAgentError, Message: fmt.Sprintf("the task has an input, but processes of type %q have no standard input (stdin: none)", at.Name)})
 		return
 	}
@@ -73,10 +73,11 @@ func (ts *Tasks) feed(r *run, start func() error, input []byte) {
 		ts.processEnded(r, spawnFailure(err))
 		return
 	}
-	ts.fleet.Feed(r.agent, input) // that a command reads none of its input is no failure
+	ts.fleet.Feed(r.agent, input) // a command that does not read its input has not failed
 }
 
-// spawnFailure tells a mistake in the command, which no further attempt mends, from a lack of room.
+// spawnFailure returns the result of an attempt whose process could not be started. It distinguishes a mistake in the command,
+// for which another attempt is useless, from a lack of resources.
 func spawnFailure(err error) runner.TaskResult {
 	e := wire.AsError(err)
 	o := runner.TaskResult{Failure: wire.FailSpawn, Message: e.Message}
@@ -86,8 +87,8 @@ func spawnFailure(err error) runner.TaskResult {
 	return o
 }
 
-// Output takes what an agent printed that is a task's process. What does not fit into a result fails the task when the process
-// ends: half an answer is none.
+// Output takes the output of an agent that is the process of a task. If the output is too long for a result, the task fails
+// when the process ends, because a part of an answer is of no use.
 func (ts *Tasks) Output(agent wire.AgentID, t wire.EventType, b []byte) {
 	ts.mu.Lock()
 	defer ts.mu.Unlock()
@@ -106,7 +107,7 @@ func (ts *Tasks) Output(agent wire.AgentID, t wire.EventType, b []byte) {
 	r.more = r.more || len(b) > room
 }
 
-// verdict is how the run of a process ended, by the process's end. The caller holds mu.
+// verdict returns the result of an attempt from the end of its process. The caller holds mu.
 func (ts *Tasks) verdict(r *run, typ string, exit wire.Exit, stopped bool) runner.TaskResult {
 	o := runner.TaskResult{Output: r.out}
 	switch {
@@ -135,7 +136,7 @@ func (ts *Tasks) asksAgain(s *wire.TaskSpec, typ string, code int) bool {
 	return code == wire.ExitTempFail || slices.Contains(s.RetryOn, code) || slices.Contains(ts.o.Types[typ].RetryOn, code)
 }
 
-// endOf is the last line of b that is not blank.
+// endOf returns the last line of b that is not blank.
 func endOf(b []byte) string {
 	for _, line := range slices.Backward(bytes.Split(b[max(0, len(b)-stderrTail):], []byte("\n"))) {
 		shown := screen.Line{Max: wire.MaxLastLine}
@@ -147,7 +148,7 @@ func endOf(b []byte) string {
 	return ""
 }
 
-// processEnded needs mu.
+// processEnded ends the attempt of a process that has ended or could not be started. The caller holds mu.
 func (ts *Tasks) processEnded(r *run, o runner.TaskResult) {
 	if ts.processes[r.agent] != r {
 		return
@@ -160,7 +161,7 @@ func (ts *Tasks) processEnded(r *run, o runner.TaskResult) {
 	ts.Kick()
 }
 
-// oneLine makes a name of what an earlier Skein may have taken for one.
+// oneLine makes a valid name of one that an earlier Skein may have accepted.
 func oneLine(s string) string {
 	return strings.Map(func(r rune) rune {
 		if wire.Unprintable(r) {

@@ -11,7 +11,7 @@ import (
 	"skein.dev/skein/webtransport/wire"
 )
 
-// Get finds a task. Its error is CodeNotFound.
+// Get returns a task. The error has CodeNotFound if there is none.
 func (ts *Tasks) Get(id wire.TaskID) (wire.Task, error) {
 	ts.mu.Lock()
 	defer ts.mu.Unlock()
@@ -56,7 +56,8 @@ func (ts *Tasks) Wait(ctx context.Context, id wire.TaskID) (wire.Task, error) {
 	}
 }
 
-// List gives the tasks that match, newest first, with the beginnings of their payloads, behind f.After: all, or f.Limit.
+// List returns the tasks that match, newest first, starting after f.After, with the beginnings of their payloads. It returns
+// at most f.Limit of them, or all if f.Limit is 0.
 func (ts *Tasks) List(f wire.TaskFilter) wire.TaskListResult {
 	ts.mu.Lock()
 	defer ts.mu.Unlock()
@@ -83,14 +84,14 @@ func (ts *Tasks) List(f wire.TaskFilter) wire.TaskListResult {
 	return res
 }
 
-// Counts gives the number of tasks by state.
+// Counts returns the number of tasks in each state.
 func (ts *Tasks) Counts() map[wire.TaskState]int {
 	ts.mu.Lock()
 	defer ts.mu.Unlock()
 	return maps.Clone(ts.counts)
 }
 
-// mayMatch looks at what never changes in a task.
+// mayMatch checks the parts of a filter that concern what never changes in a task.
 func mayMatch(f *wire.TaskFilter, t *task) bool {
 	rec := &t.rec
 	if len(f.IDs) > 0 && !slices.Contains(f.IDs, t.id) ||
@@ -108,7 +109,7 @@ func mayMatch(f *wire.TaskFilter, t *task) bool {
 	return true
 }
 
-// matchesNow looks at what does. It needs Tasks.mu.
+// matchesNow checks the parts of a filter that concern what changes in a task. The caller holds Tasks.mu.
 func matchesNow(f *wire.TaskFilter, t *task) bool {
 	rec := &t.rec
 	if len(f.States) > 0 && !slices.Contains(f.States, rec.State) ||
@@ -123,7 +124,7 @@ func matchesNow(f *wire.TaskFilter, t *task) bool {
 	return strings.Contains(strings.ToLower(hay), strings.ToLower(f.Query))
 }
 
-// below reports whether t is root, or one of its children's children.
+// below reports whether t is root or below it.
 func below(t *task, root wire.TaskID) bool {
 	for ; t != nil; t = t.parent {
 		if t.id == root {
@@ -133,8 +134,8 @@ func below(t *task, root wire.TaskID) bool {
 	return false
 }
 
-// Changes gives the tasks that match and changed after a moment, oldest first. Those that changed and do not match any more
-// are among the removed.
+// Changes returns the tasks that match and have changed since a moment, oldest first. Tasks that have changed and no longer
+// match are among the removed ones.
 func (ts *Tasks) Changes(since uint64, f wire.TaskFilter) Changed {
 	ts.mu.Lock()
 	defer ts.mu.Unlock()
@@ -148,9 +149,9 @@ func (ts *Tasks) Changes(since uint64, f wire.TaskFilter) Changed {
 	return c
 }
 
-// Resume gives what completes what a client had that saw everything up to the store's revision cursor: what was stored
-// since or is being stored, and, for not all that changes in them is stored, the tasks that are not over. false: that is
-// not known any more, and all tasks are given, as with the cursor 0.
+// Resume returns what a client is missing that has seen everything up to the revision cursor of the store: the tasks that
+// were stored since or are being stored, and those that are not over, because not all of their changes are stored. If that
+// is no longer known, Resume returns all tasks, as for the cursor 0, and false.
 func (ts *Tasks) Resume(cursor uint64, f wire.TaskFilter) (Changed, bool) {
 	ts.mu.Lock()
 	defer ts.mu.Unlock()
@@ -172,16 +173,17 @@ func (ts *Tasks) Resume(cursor uint64, f wire.TaskFilter) (Changed, bool) {
 	return c, true
 }
 
-// beingStored reports whether the record has what the store may not have yet: its revision then says less than it shows. The
-// caller holds mu.
+// beingStored reports whether the record has changes that the store may not have yet, so that they are newer than the
+// revision of the record. The caller holds mu.
 func (t *task) beingStored() bool { return t.unsaved || len(t.saving) > 0 }
 
-// changes is an answer without tasks. The caller holds mu.
+// changes returns an answer without tasks. The caller holds mu.
 func (ts *Tasks) changes() Changed {
 	return Changed{Now: ts.change, Cursor: ts.cursor(), Counts: maps.Clone(ts.counts)}
 }
 
-// changedSince gives the tasks that changed after a moment, the latest first. It looks at no others. The caller holds mu.
+// changedSince yields the tasks that have changed since a moment, the latest first. It does not visit any others. The caller
+// holds mu.
 func (ts *Tasks) changedSince(since uint64) iter.Seq[*task] {
 	return func(yield func(*task) bool) {
 		for e := ts.latest.Back(); e != nil; e = e.Prev() {
@@ -192,11 +194,11 @@ func (ts *Tasks) changedSince(since uint64) iter.Seq[*task] {
 	}
 }
 
-// changesOf gives the chosen tasks, oldest first, and, to somebody who may have had them, those that left the filter. The
-// caller holds mu.
+// changesOf returns those of the chosen tasks that match, oldest first. If the client may have had the others, it returns
+// those as removed. The caller holds mu.
 func (ts *Tasks) changesOf(f *wire.TaskFilter, had bool, chosen iter.Seq[*task]) Changed {
 	ts.placeAll()
-	c := ts.changes() // after placeAll, which makes changes
+	c := ts.changes() // after placeAll, which changes tasks
 	for t := range chosen {
 		switch {
 		case !mayMatch(f, t):
@@ -210,16 +212,16 @@ func (ts *Tasks) changesOf(f *wire.TaskFilter, had bool, chosen iter.Seq[*task])
 	return c
 }
 
-// Changed is what Changes and Resume give.
+// Changed is the result of Changes and Resume.
 type Changed struct {
 	Tasks   []wire.Task
 	Removed []wire.TaskID
 	Counts  map[wire.TaskState]int
-	Cursor  uint64 // revision of the store: a client that has seen this has seen all that was stored up to there
+	Cursor  uint64 // the revision up to which a client that has this answer has seen everything stored
 	Now     uint64 // the moment of this answer
 }
 
-// Change is the present moment for Changes.
+// Change returns the present moment, for Changes.
 func (ts *Tasks) Change() uint64 {
 	ts.mu.Lock()
 	defer ts.mu.Unlock()

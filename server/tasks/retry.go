@@ -8,8 +8,8 @@ import (
 	"skein.dev/skein/webtransport/wire"
 )
 
-// Retry gives a task that ended without success new attempts, and returns its record as one that was just submitted. A
-// request that did so before is not carried out again, and returns the record as it is by now.
+// Retry gives a task that ended without success new attempts, and returns its record, which is submitted again. A repeated
+// request has no effect and returns the present record.
 func (ts *Tasks) Retry(by noun.Caller, id wire.TaskID) (*wire.Task, error) {
 	rec, stored, err := ts.again(by, id)
 	if err != nil {
@@ -27,7 +27,7 @@ func (ts *Tasks) Retry(by noun.Caller, id wire.TaskID) (*wire.Task, error) {
 
 var errUnsureRetry = wire.Errorf(wire.CodeOutcomeUnknown, "the store does not answer, so that it is not known yet whether the task is tried again. The same request again tells")
 
-// again makes a task that is over a submitted one, and has it stored: then it is scheduled.
+// again makes a task that is over a submitted one. It is scheduled once that is stored.
 func (ts *Tasks) again(by noun.Caller, id wire.TaskID) (rec wire.Task, stored <-chan struct{}, err error) {
 	ts.mu.Lock()
 	defer ts.mu.Unlock()
@@ -42,7 +42,7 @@ func (ts *Tasks) again(by noun.Caller, id wire.TaskID) (rec wire.Task, stored <-
 		return rec, nil, err
 	}
 	spec := t.rec.TaskSpec
-	if err := ts.checkDoer(&spec); err != nil { // its agent may be gone
+	if err := ts.checkDoer(&spec); err != nil { // for example because its agent is gone
 		return rec, nil, err
 	}
 	if ts.closed {
@@ -57,7 +57,7 @@ func (ts *Tasks) again(by noun.Caller, id wire.TaskID) (rec wire.Task, stored <-
 	return t.rec, done.Done(), nil
 }
 
-// storeRetry stores a task that is to be tried again, for as long as it takes, and schedules it.
+// storeRetry tries to store a task that is to be tried again until that succeeds, and then schedules it.
 func (ts *Tasks) storeRetry(t *task) {
 	for {
 		err := ts.save(ts.o.Closing, t)
@@ -80,7 +80,7 @@ func (ts *Tasks) storeRetry(t *task) {
 	}
 }
 
-// retriable needs Tasks.mu.
+// retriable returns an error if the task can't be tried again. The caller holds Tasks.mu.
 func (t *task) retriable() error {
 	switch state := t.rec.State; {
 	case !state.Terminal() || t.ending:

@@ -13,11 +13,11 @@ import (
 )
 
 const (
-	// cancelGrace is how long an agent may take to let go of a task that was canceled, before it is stopped itself.
+	// cancelGrace is how long an agent may take to acknowledge the cancellation of a task before it is stopped itself.
 	cancelGrace = 5 * time.Second
 )
 
-// begin makes the next attempt of a task that waits; nil: its agent is yet to be started. The caller holds mu.
+// begin makes the next attempt at a task that waits. If w is nil, the agent is yet to be started. The caller holds mu.
 func (ts *Tasks) begin(t *task, w *worker) *run {
 	ts.unqueue(t)
 	stopTimer(t.queueTimer)
@@ -36,7 +36,7 @@ func (ts *Tasks) begin(t *task, w *worker) *run {
 	return r
 }
 
-// is notes the agent of a run. The caller holds mu.
+// is sets the agent of an attempt. The caller holds mu.
 func (r *run) is(a wire.Agent) { r.agent, r.rec.Agent, r.rec.AgentName = a.ID, a.ID, a.Name }
 
 // startRun gives a task to an agent. The caller holds mu.
@@ -58,7 +58,7 @@ func (ts *Tasks) deliver(r *run, rec *wire.Task) {
 	}
 }
 
-// loaded shows what an agent has in work. The caller holds mu.
+// loaded tells the fleet which tasks an agent is working on. The caller holds mu.
 func (ts *Tasks) loaded(w *worker) {
 	ids := make([]wire.TaskID, 0, len(w.runs))
 	for id := range w.runs {
@@ -71,7 +71,7 @@ func (ts *Tasks) loaded(w *worker) {
 	ts.fleet.Works(w.agent.ID, ids)
 }
 
-// free gives the agent of a run that is over its place back. The caller holds mu.
+// free frees the place of an attempt that is over at its agent. The caller holds mu.
 func (ts *Tasks) free(r *run) {
 	stopTimer(r.timer)
 	if r.w != nil && r.w.runs[r.t.id] == r {
@@ -81,7 +81,7 @@ func (ts *Tasks) free(r *run) {
 	}
 }
 
-// cut ends a run from this side, and makes its agent let go of it.
+// cut ends an attempt, and tells its agent to stop working on it.
 func (ts *Tasks) cut(r *run, o runner.TaskResult) {
 	ts.mu.Lock()
 	defer ts.mu.Unlock()
@@ -92,8 +92,8 @@ func (ts *Tasks) cut(r *run, o runner.TaskResult) {
 	ts.letGo(r)
 }
 
-// letGo tells the agent of a run that is over to stop working on it. One that does not answer within cancelGrace is
-// stopped. The caller holds mu.
+// letGo tells the agent of an attempt that is over to stop working on it. An agent that does not answer within cancelGrace
+// is stopped. The caller holds mu.
 func (ts *Tasks) letGo(r *run) {
 	if r.over {
 		return
@@ -109,7 +109,7 @@ func (ts *Tasks) letGo(r *run) {
 		ts.pending.Go(func() {
 			<-r.sent
 			ts.showQuestions(r.agent)
-			ts.fleet.Cancel(r.w.ctx, r.agent, id) // if it does not read, the grace ends it
+			ts.fleet.Cancel(r.w.ctx, r.agent, id) // an agent that does not read this is stopped after the grace
 		})
 		r.timer = time.AfterFunc(cancelGrace, func() {
 			ts.mu.Lock()
@@ -122,7 +122,7 @@ func (ts *Tasks) letGo(r *run) {
 	}
 }
 
-// stop stops an agent without waiting for it. The caller holds mu.
+// stop begins to stop an agent. The caller holds mu.
 func (ts *Tasks) stop(agent wire.AgentID) {
 	if w := ts.workers[agent]; w != nil {
 		w.off = true
@@ -130,7 +130,7 @@ func (ts *Tasks) stop(agent wire.AgentID) {
 	ts.fleet.Stop(agent)
 }
 
-// endRun ends the attempt of a task: with its end, or with a further attempt. The caller holds mu.
+// endRun ends the present attempt at a task. Then the task is over or waits for another attempt. The caller holds mu.
 func (ts *Tasks) endRun(t *task, o runner.TaskResult) {
 	t.ending = false
 	if t.run != nil && t.run.agent != "" {
@@ -140,7 +140,7 @@ func (ts *Tasks) endRun(t *task, o runner.TaskResult) {
 	ts.happens(t, ends{o})
 }
 
-// tellAgent puts the end of a run into its agent's log. The caller holds mu.
+// tellAgent adds the end of the present attempt to the log of its agent. The caller holds mu.
 func (ts *Tasks) tellAgent(t *task, o runner.TaskResult) {
 	agent, state := t.run.agent, wire.TaskFailed
 	if o.Failure == "" {
@@ -154,13 +154,14 @@ func (ts *Tasks) tellAgent(t *task, o runner.TaskResult) {
 	})
 }
 
-// giveUp ends a task that no agent has. The caller holds mu.
+// giveUp ends a task that no agent is working on. The caller holds mu.
 func (ts *Tasks) giveUp(t *task, state wire.TaskState, why wire.FailureReason, message string) {
 	ts.unqueue(t)
 	ts.happens(t, givesUp{state, why, message})
 }
 
-// happens makes an event happen to a task, with what follows. false: it can't happen now. The caller holds mu.
+// happens applies an event to a task, with its effects. It returns false if the event can't happen in the state of the task.
+// The caller holds mu.
 func (ts *Tasks) happens(t *task, e event) bool {
 	rec, then, ok := transition(t.rec, e, time.Now().UTC())
 	if !ok {
@@ -180,7 +181,7 @@ func (ts *Tasks) happens(t *task, e event) bool {
 	return true
 }
 
-// end makes rec, which is terminal, the truth: it is stored first, and told to all when it is. The caller holds mu.
+// end ends a task with rec, which is terminal. rec is stored first, and becomes visible after that. The caller holds mu.
 func (ts *Tasks) end(t *task, rec wire.Task) {
 	t.ending = true
 	stopTimer(t.timer)
@@ -194,7 +195,7 @@ func (ts *Tasks) end(t *task, rec wire.Task) {
 	if ts.closed {
 		return
 	}
-	t.unsaved = false // rec has it all
+	t.unsaved = false // rec includes all changes
 	ts.pending.Go(func() {
 		defer ts.writing()()
 		if !ts.storeEnd(t, &rec) {
@@ -213,8 +214,8 @@ func (ts *Tasks) end(t *task, rec wire.Task) {
 	})
 }
 
-// storeEnd stores an end for as long as it takes, such as on a full disk: until then the task is shown as it was.
-// false: Skein stops; the next start finds the run cut off.
+// storeEnd tries to store an end until that succeeds, such as on a full disk. Until then the task is shown as it was. It
+// returns false if Skein is stopping; the next start finds an interrupted attempt then.
 func (ts *Tasks) storeEnd(t *task, rec *wire.Task) bool {
 	defer t.saving.take()()
 	for wait := 50 * time.Millisecond; ; wait = min(2*wait, 5*time.Second) {
@@ -231,7 +232,7 @@ func (ts *Tasks) storeEnd(t *task, rec *wire.Task) bool {
 	}
 }
 
-// settled lets everybody know who waits for a task's end. The caller holds mu.
+// settled notifies the dependents and the parent of a task that has ended. The caller holds mu.
 func (ts *Tasks) settled(t *task) {
 	waiting := t.dependents
 	t.dependents = nil
@@ -245,7 +246,7 @@ func (ts *Tasks) settled(t *task) {
 	}
 }
 
-// Cancel ends tasks, each with all below it. Those that are over are left out.
+// Cancel cancels tasks, each with all tasks below it. Tasks that are over are left out.
 func (ts *Tasks) Cancel(by noun.Caller, p wire.TaskCancelParams) (*wire.TaskCancelResult, error) {
 	ts.mu.Lock()
 	defer ts.mu.Unlock()
@@ -264,7 +265,7 @@ func (ts *Tasks) Cancel(by noun.Caller, p wire.TaskCancelParams) (*wire.TaskCanc
 	return res, nil
 }
 
-// cancelTree needs mu.
+// cancelTree cancels a task and all tasks below it. The caller holds mu.
 func (ts *Tasks) cancelTree(root *task, why string) (canceled []wire.TaskID) {
 	for _, t := range tree(root) {
 		if ts.cancel(t, why) {
@@ -274,7 +275,7 @@ func (ts *Tasks) cancelTree(root *task, why string) (canceled []wire.TaskID) {
 	return canceled
 }
 
-// cancel needs mu.
+// cancel cancels a task. It returns false if the task is over or its end is being stored. The caller holds mu.
 func (ts *Tasks) cancel(t *task, why string) bool {
 	if t.rec.State.Terminal() || t.ending {
 		return false

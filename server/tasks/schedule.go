@@ -14,14 +14,14 @@ import (
 )
 
 const (
-	// DefaultOnDemand is how many agents of a type without max_instances the scheduler starts for its tasks.
+	// DefaultOnDemand is how many agents the scheduler starts at least for the tasks of a type without max_instances.
 	DefaultOnDemand = 8
-	// maxPlaced bounds the tasks of a waitlist whose place is shown as soon as it changes.
+	// maxPlaced bounds the tasks of a waitlist whose changed positions are reported at once.
 	maxPlaced = 20
-	// spawnPause lies between a failed start of an agent on demand and the next attempt.
+	// spawnPause is the time between a failed start of an agent on demand and the next one.
 	spawnPause = 5 * time.Second
 
-	scheduler = "scheduler" // the actor of what it does
+	scheduler = "scheduler" // the actor of the actions of the scheduler
 )
 
 // queue makes a submitted task wait for what it needs. The caller holds mu.
@@ -29,7 +29,7 @@ func (ts *Tasks) queue(t *task) {
 	if ms := t.rec.Timeouts.QueueMS; ms > 0 && t.rec.Attempt == 0 && t.queueTimer == nil {
 		limit := time.Duration(ms) * time.Millisecond
 		from := t.rec.CreatedAt
-		if at := t.rec.NotBefore; at != nil { // of a retry, which is not to blame for the time before
+		if at := t.rec.NotBefore; at != nil { // for a retry, the time before it does not count
 			from = *at
 		}
 		left := min(time.Until(from.Add(limit)), limit) // the clock may have been set back since
@@ -65,8 +65,8 @@ func (ts *Tasks) queue(t *task) {
 	ts.Kick()
 }
 
-// pauseLeft is what is left of the pause before a task's next attempt: never more than the pause itself, wherever the
-// clock was set meanwhile. The caller holds mu.
+// pauseLeft returns what is left of the pause before the next attempt at a task. It never exceeds the pause itself, even if
+// the clock was set back meanwhile. The caller holds mu.
 func (ts *Tasks) pauseLeft(t *task) time.Duration {
 	if t.rec.NotBefore == nil {
 		return 0
@@ -81,7 +81,7 @@ func (ts *Tasks) ready(t *task) bool {
 	for _, id := range t.rec.DependsOn {
 		d := ts.all[wire.TaskID(id)]
 		switch {
-		case d == nil || d.rec.State == wire.TaskCompleted: // a forgotten one was completed, or this one would be over
+		case d == nil || d.rec.State == wire.TaskCompleted: // a dependency that was forgotten was completed; otherwise this task would be over
 		case d.rec.State.Terminal():
 			ts.giveUp(t, wire.TaskCanceled, wire.FailDependency, fmt.Sprintf("it depends on %s, which is %s", label(d), d.rec.State))
 			return false
@@ -137,7 +137,7 @@ func (ts *Tasks) queueTimeout(t *task) {
 	}
 }
 
-// Schedule is the scheduler: whenever something changed, tasks that wait go to agents that are free.
+// Schedule runs the scheduler, which assigns waiting tasks to free agents whenever something has changed, until ctx ends.
 func (ts *Tasks) Schedule(ctx context.Context) {
 	for {
 		select {
@@ -149,7 +149,7 @@ func (ts *Tasks) Schedule(ctx context.Context) {
 	}
 }
 
-// pass gives every list its turns, for as long as there are agents for it.
+// pass assigns the tasks of every list as long as there are agents for them.
 func (ts *Tasks) pass() {
 	ts.mu.Lock()
 	defer ts.mu.Unlock()
@@ -160,7 +160,7 @@ func (ts *Tasks) pass() {
 	for _, w := range ts.lists {
 		lists = append(lists, w)
 	}
-	// The list with the most urgent task goes first: lists compete where a node's or a type's cap is reached.
+	// The list with the most urgent task goes first, because lists compete when the limit of a node or a type is reached.
 	slices.SortFunc(lists, func(a, b *waitlist) int {
 		x, y := a.next(), b.next()
 		return cmp.Or(cmp.Compare(x.rec.Priority.Rank(), y.rec.Priority.Rank()), cmp.Compare(x.rec.Num, y.rec.Num))
@@ -179,7 +179,7 @@ func (ts *Tasks) pass() {
 	}
 }
 
-// place says what the tasks of a list wait for, and where. The caller holds mu.
+// place sets what the tasks of a list wait for, and their positions. The caller holds mu.
 func (ts *Tasks) place(w *waitlist) {
 	n := 0
 	for _, l := range w.byPrio {
@@ -197,15 +197,15 @@ func (ts *Tasks) place(w *waitlist) {
 	}
 }
 
-// placeAll needs mu.
+// placeAll calls place for all lists. The caller holds mu.
 func (ts *Tasks) placeAll() {
 	for _, w := range ts.lists {
 		ts.place(w)
 	}
 }
 
-// assign gives a task to an agent, or sees to it that there will be one. false: none is free; w.why says why. The
-// caller holds mu.
+// assign assigns a task to an agent or starts a process for it. If no agent is free, it starts one if possible, sets w.why
+// and returns false. The caller holds mu.
 func (ts *Tasks) assign(w *waitlist, t *task) bool {
 	if w.need.agent != "" {
 		return ts.assignTo(w, t)
@@ -242,7 +242,7 @@ func (ts *Tasks) assign(w *waitlist, t *task) bool {
 	return false
 }
 
-// assignTo waits for one agent and no other. The caller holds mu.
+// assignTo assigns a task that is for one agent and no other. The caller holds mu.
 func (ts *Tasks) assignTo(w *waitlist, t *task) bool {
 	a, err := ts.fleet.Agent(w.need.agent)
 	if err != nil || !a.Status.Alive() {
@@ -263,7 +263,7 @@ func (ts *Tasks) assignTo(w *waitlist, t *task) bool {
 	return true
 }
 
-// room says why no agent of a type may be started now; "": there is room. The caller holds mu.
+// room returns why no agent of a type may be started now, or "" if one may. The caller holds mu.
 func (ts *Tasks) room(at wire.AgentType, w *waitlist) string {
 	if wait := time.Until(w.paused); wait > 0 {
 		return fmt.Sprintf("no %s could be started: %s", at.Name, w.pausedBy)
@@ -282,7 +282,7 @@ func (ts *Tasks) room(at wire.AgentType, w *waitlist) string {
 	return ""
 }
 
-// demand starts an agent for the tasks of a list, unless enough of them start already, and says what they wait for.
+// demand starts an agent for the tasks of a list, unless enough agents are being started, and returns what the tasks wait for.
 // The caller holds mu.
 func (ts *Tasks) demand(at wire.AgentType, w *waitlist) string {
 	if n := ts.starting[at.Name]; n >= w.len() {
@@ -306,11 +306,11 @@ func (ts *Tasks) demand(at wire.AgentType, w *waitlist) string {
 		}
 		ts.Kick()
 	})
-	ts.Kick() // for the next agent, if one is not enough
+	ts.Kick() // to start another agent if one is not enough
 	return fmt.Sprintf("%d %s starting", ts.starting[at.Name], at.Name)
 }
 
-// pause keeps a list from starting agents for a while: the last attempt failed. The caller holds mu.
+// pause keeps a list from starting agents for a while, because the last start failed. The caller holds mu.
 func (ts *Tasks) pause(w *waitlist, at wire.AgentType, err error) string {
 	ts.log.Warn("no agent could be started for waiting tasks", "type", at.Name, "err", err)
 	w.paused, w.pausedBy = time.Now().Add(spawnPause), wire.AsError(err).Message

@@ -17,13 +17,13 @@ import (
 
 const (
 	maxTimeout  = 30 * 24 * time.Hour
-	putLimit    = 64 // records being stored at the same time by one batch
+	putLimit    = 64 // how many records one batch stores at the same time
 	maxCapacity = 64 // capabilities of one task
 	maxTaskName = 200
 )
 
-// Submit makes tasks, all or none: when it returns, they are on the disk. A task whose idempotency key, or whose
-// request, was there before is that earlier one.
+// Submit makes tasks, all or none. They are on the disk when it returns. For a repeated request or idempotency key, it returns
+// the task that was made before.
 func (ts *Tasks) Submit(_ context.Context, by noun.Caller, params wire.SubmitParams) (*wire.SubmitResult, error) {
 	if n := len(params.Tasks); n < 1 || n > wire.MaxBatch {
 		return nil, noun.Bad("tasks", "give 1 to %d tasks", wire.MaxBatch)
@@ -50,7 +50,7 @@ func (ts *Tasks) Submit(_ context.Context, by noun.Caller, params wire.SubmitPar
 	return res, nil
 }
 
-// check says whether a task makes sense, and fills in the defaults.
+// check validates a task and fills in the defaults.
 func (ts *Tasks) check(s *wire.TaskSpec) error {
 	s.Queue = cmp.Or(s.Queue, wire.DefaultQueue)
 	s.Priority = cmp.Or(s.Priority, wire.PriorityNormal)
@@ -100,7 +100,7 @@ func (ts *Tasks) check(s *wire.TaskSpec) error {
 	return ts.checkDoer(s)
 }
 
-// checkDoer says whether there is, or could be, an agent for the task.
+// checkDoer checks that there is an agent for the task, or could be one.
 func (ts *Tasks) checkDoer(s *wire.TaskSpec) error {
 	if s.Agent != "" {
 		if len(s.RetryOn) > 0 {
@@ -213,17 +213,17 @@ func typeLike(name string) bool {
 // made is one task of a batch.
 type made struct {
 	t     *task
-	fresh bool // it was not there before
+	fresh bool // it did not exist before
 }
 
-// make makes the batch's tasks, in memory; nobody else sees the fresh ones yet.
+// make makes the tasks of a batch in memory. The fresh ones are not visible yet.
 func (ts *Tasks) make(by noun.Caller, specs []wire.TaskSpec) ([]made, error) {
 	ts.mu.Lock()
 	defer ts.mu.Unlock()
 	return ts.makeLocked(by, specs)
 }
 
-// newTask makes a task, in memory. The caller holds mu.
+// newTask makes a task in memory. The caller holds mu.
 func (ts *Tasks) newTask(by noun.Caller, s wire.TaskSpec, i int) *task {
 	ts.nextNum++
 	t := &task{id: wire.TaskID(noun.NewID("t")), saving: newTurn(), admitted: make(chan struct{})}
@@ -232,7 +232,7 @@ func (ts *Tasks) newTask(by noun.Caller, s wire.TaskSpec, i int) *task {
 	return t
 }
 
-// makeLocked needs mu.
+// makeLocked is make for a caller that holds mu.
 func (ts *Tasks) makeLocked(by noun.Caller, specs []wire.TaskSpec) ([]made, error) {
 	if ts.closed {
 		return nil, noun.ErrClosing
@@ -269,7 +269,7 @@ func (ts *Tasks) makeLocked(by noun.Caller, specs []wire.TaskSpec) ([]made, erro
 	return batch, nil
 }
 
-// reserve lets a task's keys find it, from before it is stored: whoever comes with one of them waits for that. The
+// reserve makes a task known by its keys before it is stored, so that another request with one of them waits for it. The
 // caller holds mu.
 func (ts *Tasks) reserve(t *task) {
 	if t.rec.IdempotencyKey != "" {
@@ -280,7 +280,7 @@ func (ts *Tasks) reserve(t *task) {
 	}
 }
 
-// release takes the reservations of a batch back, which is refused. The caller holds mu.
+// release undoes the reservations of a batch that is refused. The caller holds mu.
 func (ts *Tasks) release(batch []made) {
 	for _, m := range batch {
 		if m.t == nil || !m.fresh {
@@ -297,7 +297,7 @@ func (ts *Tasks) release(batch []made) {
 	}
 }
 
-// tie finds a fresh task's parent and dependencies. The caller holds mu.
+// tie resolves the parent and the dependencies of a fresh task. The caller holds mu.
 func (ts *Tasks) tie(m made, keys map[string]*task) error {
 	t := m.t
 	if !m.fresh {
@@ -337,7 +337,7 @@ func (ts *Tasks) tie(m made, keys map[string]*task) error {
 	return nil
 }
 
-// acyclic refuses a batch whose tasks wait for each other. Tasks that were there before wait for none of the batch.
+// acyclic returns an error if tasks of a batch wait for each other. Tasks that existed before can't depend on the batch.
 func acyclic(batch []made) error {
 	fresh := map[string]*task{}
 	for _, m := range batch {
@@ -346,20 +346,20 @@ func acyclic(batch []made) error {
 		}
 	}
 	const open, done = 1, 2
-	mark := map[*task]int{}
+	state := map[*task]int{}
 	var path []string
 	var visit func(t *task) error
 	visit = func(t *task) error {
 		path = append(path, cmp.Or(t.rec.Key, t.rec.Name, string(t.id)))
 		defer func() { path = path[:len(path)-1] }()
-		mark[t] = open
+		state[t] = open
 		for _, id := range t.rec.DependsOn {
 			d := fresh[id]
-			if d == nil || mark[d] == done {
+			if d == nil || state[d] == done {
 				continue
 			}
 			name := cmp.Or(d.rec.Key, d.rec.Name, string(d.id))
-			if mark[d] == open {
+			if state[d] == open {
 				from := slices.Index(path, name)
 				return wire.Errorf(wire.CodeInvalidParams, "the dependencies form a cycle: %s", strings.Join(append(path[max(from, 0):], name), " → ")).WithField("depends_on")
 			}
@@ -367,11 +367,11 @@ func acyclic(batch []made) error {
 				return err
 			}
 		}
-		mark[t] = done
+		state[t] = done
 		return nil
 	}
 	for _, t := range fresh {
-		if mark[t] == 0 {
+		if state[t] == 0 {
 			if err := visit(t); err != nil {
 				return err
 			}
@@ -385,8 +385,8 @@ var (
 	errUnsure    = wire.Errorf(wire.CodeOutcomeUnknown, "the store does not answer, so that it is not known yet whether the tasks were submitted. The same request again tells; it submits nothing twice")
 )
 
-// admit stores the fresh tasks and lets them be scheduled. When one can't be stored, none is there. When the store does
-// not answer in time, storing goes on: what is stored in the end is scheduled, and whoever asks again waits for it.
+// admit stores the fresh tasks and schedules them. If one can't be stored, all are refused. If the store does not answer in
+// time, storing continues: the tasks are scheduled once they are stored, and a repeated request waits for that.
 func (ts *Tasks) admit(batch []made) error {
 	if err := ts.o.Store.Room(); err != nil {
 		ts.mu.Lock()
@@ -424,7 +424,7 @@ func (ts *Tasks) admit(batch []made) error {
 	return nil
 }
 
-// storeAll stores the fresh tasks of a batch, for as long as it takes, and tells those who wait for them.
+// storeAll stores the fresh tasks of a batch, however long that takes, and notifies the requests that wait for them.
 func (ts *Tasks) storeAll(batch []made) {
 	errs := make([]error, len(batch))
 	var wg sync.WaitGroup
@@ -451,7 +451,7 @@ func (ts *Tasks) storeAll(batch []made) {
 	}
 }
 
-// storeOne stores a fresh task until it is known whether it is there, or until Skein stops.
+// storeOne tries to store a fresh task until it is known whether it is stored, or until Skein stops.
 func (ts *Tasks) storeOne(t *task) error {
 	for {
 		ctx, cancel := context.WithTimeout(ts.o.Closing, ts.o.Timeout)
@@ -463,7 +463,7 @@ func (ts *Tasks) storeOne(t *task) error {
 	}
 }
 
-// admitted makes the fresh tasks of a batch known, and lets them be scheduled.
+// admitted adds the fresh tasks of a batch, which are stored, and schedules them.
 func (ts *Tasks) admitted(batch []made) {
 	ts.mu.Lock()
 	defer ts.mu.Unlock()
@@ -483,7 +483,7 @@ func (ts *Tasks) admitted(batch []made) {
 	}
 }
 
-// undo removes what was stored of a batch that is refused, for as long as it takes: otherwise it would run at the next
+// undo removes the stored tasks of a batch that is refused, however long that takes. Otherwise they would run after the next
 // start.
 func (ts *Tasks) undo(batch []made) {
 	for _, m := range batch {
@@ -503,7 +503,7 @@ func (ts *Tasks) undo(batch []made) {
 	}
 }
 
-// checkTaskNames is noun.CheckNames for all that a task may call itself.
+// checkTaskNames is noun.CheckNames for all names in a task.
 func checkTaskNames(s *wire.TaskSpec) error {
 	if err := noun.CheckNames(s.Name, s.Labels); err != nil {
 		return err

@@ -1,3 +1,15 @@
+// Package tasks is the work that people and agents submit: what it waits for, which agent does it, and how it ends.
+// The package does no network I/O. It uses a [Store], which keeps the records, and a [Fleet], which runs the agents.
+//
+// # Locks
+//
+// In the order in which they are taken: a goroutine that holds one takes none above it.
+//
+//	task.saving   around the writes of a task to the Store, so that an older record never follows a newer one
+//	Tasks.mu      all maps and counters, and the fields of every task, run, waitlist and worker
+//	the fleet's   those methods of Fleet that do not wait are called with Tasks.mu held
+//
+// The Store is never called with Tasks.mu held, and neither are the methods of Fleet that may wait.
 package tasks
 
 import (
@@ -13,17 +25,17 @@ import (
 	"skein.dev/skein/webtransport/wire"
 )
 
-// Tasks is the work there is: who asked for it, what it waits for, who does it and how it ended.
+// Tasks holds all tasks: who submitted them, what they wait for, which agents do them and how they ended.
 //
-// The way of a task:
+// A task passes through these steps:
 //
 //	Submit ── check ──> record in the Store ──> waits: for other tasks, for its next attempt, or in a waitlist
-//	schedule ── least loaded agent that can do it, or a new one ──> run ──> the agent (lines.go, process.go)
+//	schedule ── least loaded agent that can do it, or a new one ──> run ──> the agent (run.go, process.go)
 //	the agent's answer ── end ──> record in the Store ──> dependents, parent, watchers
 //
-// The record in the Store is the truth: an end is told to nobody before it is stored, and what is stored is picked up
-// at the next start. A run that a restart cut off counts as failed by the platform and is tried again, so that a task
-// is done at least once; its end is written once.
+// The record in the Store is authoritative: nobody learns of an end before it is stored, and the next start continues from
+// the stored records. An attempt that a restart interrupted counts as a failure of the platform and is followed by another
+// one. So a task is done at least once, and its end is written once.
 type Tasks struct {
 	// static after New
 	o     Options
@@ -31,22 +43,22 @@ type Tasks struct {
 	log   *slog.Logger
 
 	wake    chan struct{}  // holds one token: there may be something to schedule
-	pending sync.WaitGroup // records on their way to the Store
-	answers sync.WaitGroup // of agents, whose files are being kept
+	pending sync.WaitGroup // writes to the Store, and calls to the fleet
+	answers sync.WaitGroup // answers of agents whose files are being kept
 
-	mu        sync.Mutex // guards what follows, and the fields of every task and run; the fleet takes its locks behind it
+	mu        sync.Mutex // guards what follows, and the fields of every task and run
 	all       map[wire.TaskID]*task
 	byKey     map[string]*task // idempotency key
 	byRequest map[string]*task
 	nextNum   uint64
-	change    uint64         // counts changes over all tasks
+	change    uint64         // counts the changes of all tasks
 	asked     uint64         // counts questions
-	latest    list.List      // of *task, by their latest change
+	latest    list.List      // of *task, ordered by their latest change
 	stored    uint64         // the greatest revision
-	underway  map[uint64]int // writes to the store that nobody saw the effect of yet, by stored at their begin
+	underway  map[uint64]int // writes to the store whose effects are not visible yet, by the value of stored when they began
 	lists     map[string]*waitlist
 	workers   map[wire.AgentID]*worker
-	processes map[wire.AgentID]*run // of mode process
+	processes map[wire.AgentID]*run // for types with tasks: process
 	starting  map[string]int        // agents being spawned on demand, by type
 	counts    map[wire.TaskState]int
 	removed   []removedTask
@@ -60,11 +72,11 @@ type removedTask struct {
 	stored uint64
 }
 
-// task is one task: its record, and where it stands.
+// task is one task: its record and its place in the schedule.
 type task struct {
 	// static
 	id       wire.TaskID
-	admitted chan struct{} // closed when the record is stored, or refused; nil: it was there at the start
+	admitted chan struct{} // closed when the record is stored or refused; nil if it was stored before this start
 
 	saving turn // held around writes to the store, so that an older record never follows a newer one
 
@@ -73,24 +85,24 @@ type task struct {
 	refused    bool
 	change     uint64
 	place      *list.Element // in Tasks.latest
-	unsaved    bool          // a change of rec is not on its way to the store yet
+	unsaved    bool          // rec has a change that no write to the store has picked up yet
 	need       need
-	waits      int // tasks that it depends on and that are not completed
+	waits      int // how many of the tasks that it depends on are not completed
 	dependents []*task
 	parent     *task
 	children   []*task
-	ordinals   int // of children that are over
+	ordinals   int // the last ordinal given to a child that ended
 	list       *waitlist
 	run        *run
-	ending     bool // its end is on the way to the store
+	ending     bool // its end is being stored
 	ordinal    int  // of that end
 	timer      *time.Timer
 	queueTimer *time.Timer
-	retrying   context.Context // ends when the task is stored as one to be tried again; of the last request for that
+	retrying   context.Context // ends when the last retry is stored
 	followers  map[chan struct{}]struct{}
 }
 
-// New makes tasks that nobody can submit before Open.
+// New returns Tasks without any task. Open reads them from the Store.
 func New(o Options, log *slog.Logger) *Tasks {
 	o.Keep = cmp.Or(o.Keep, DefaultKeep)
 	return &Tasks{o: o, fleet: o.Fleet, log: log, wake: make(chan struct{}, 1), all: map[wire.TaskID]*task{}, byKey: map[string]*task{},
@@ -98,10 +110,10 @@ func New(o Options, log *slog.Logger) *Tasks {
 		processes: map[wire.AgentID]*run{}, starting: map[string]int{}, counts: map[wire.TaskState]int{}, underway: map[uint64]int{}}
 }
 
-// stopping reports whether the server stops.
+// stopping reports whether the server is stopping.
 func (ts *Tasks) stopping() bool { return ts.o.Closing.Err() != nil }
 
-// add makes a task known. The caller holds mu.
+// add adds a task whose record is stored. The caller holds mu.
 func (ts *Tasks) add(t *task) {
 	rec := &t.rec
 	t.need = needOf(&rec.TaskSpec)
@@ -116,12 +128,13 @@ func (ts *Tasks) add(t *task) {
 	ts.touch(t)
 }
 
-// turn is a lock that is held while something waits: a channel, so that a test's clock goes on meanwhile.
+// turn is a lock. It is a channel instead of a mutex so that the clock of a test in synctest advances while a goroutine waits
+// for it.
 type turn chan struct{}
 
 func newTurn() turn { return make(turn, 1) }
 
-// take waits for the turn; done gives it on.
+// take takes the turn. The caller calls done to pass it on.
 func (t turn) take() (done func()) {
 	t <- struct{}{}
 	return func() { <-t }
@@ -136,7 +149,7 @@ func (ts *Tasks) touch(t *task) {
 	} else {
 		ts.latest.MoveToBack(t.place)
 	}
-	for x := t; x != nil; x = x.parent { // an orchestration's followers wait for its children
+	for x := t; x != nil; x = x.parent { // the followers of an orchestration wait for its children
 		for c := range x.followers {
 			select {
 			case c <- struct{}{}:
@@ -146,7 +159,7 @@ func (ts *Tasks) touch(t *task) {
 	}
 }
 
-// set changes a record; its state is counted. The caller holds mu.
+// set changes a record and counts its state. The caller holds mu.
 func (ts *Tasks) set(t *task, f func(rec *wire.Task)) {
 	before := t.rec.State
 	f(&t.rec)
@@ -157,13 +170,13 @@ func (ts *Tasks) set(t *task, f func(rec *wire.Task)) {
 	ts.touch(t)
 }
 
-// saveLater stores the record behind its change. The caller holds mu.
+// saveLater stores the record asynchronously. The caller holds mu.
 func (ts *Tasks) saveLater(t *task) {
 	if t.unsaved || ts.closed {
 		return
 	}
 	t.unsaved = true
-	if t.ending { // whoever stores the end sees to it
+	if t.ending { // end saves it after the end
 		return
 	}
 	ts.pending.Go(func() {
@@ -173,8 +186,8 @@ func (ts *Tasks) saveLater(t *task) {
 	})
 }
 
-// save stores the record as it is now, unless that was done meanwhile. While an end is on its way, what was before it
-// must not be stored over it.
+// save stores the present record, unless that was done meanwhile. While the end of a task is being stored, save does nothing,
+// because an earlier record must not overwrite the end.
 func (ts *Tasks) save(ctx context.Context, t *task) error {
 	defer t.saving.take()()
 	ts.mu.Lock()
@@ -189,8 +202,9 @@ func (ts *Tasks) save(ctx context.Context, t *task) error {
 	return ts.put(ctx, t, &rec)
 }
 
-// writing notes a write to the store, until its effect is there for everybody to see: done. Its revision may be lower
-// than that of a write that is done before it, so that no cursor may go beyond what was stored at its begin.
+// writing notes a write to the store that has begun. The caller calls done when the effect of the write is visible. The
+// revision of the write may be lower than that of another one that is visible earlier, so that until then no cursor may
+// exceed the revision that was stored when the write began.
 func (ts *Tasks) writing() (done func()) {
 	ts.mu.Lock()
 	defer ts.mu.Unlock()
@@ -205,7 +219,7 @@ func (ts *Tasks) writing() (done func()) {
 	}
 }
 
-// cursor is a revision up to which everything stored can be seen. The caller holds mu.
+// cursor returns a revision up to which all that is stored is visible. The caller holds mu.
 func (ts *Tasks) cursor() uint64 {
 	c := ts.stored
 	for begin := range ts.underway {
@@ -238,7 +252,7 @@ func noTask(id wire.TaskID) error {
 	return wire.Errorf(wire.CodeNotFound, "there is no task %q", id).WithField("id")
 }
 
-// preview cuts the payloads of a record that is one of many.
+// preview shortens the payloads of a record for a list.
 func preview(rec wire.Task) wire.Task {
 	rec.Input = rec.Input.Cut(wire.TaskPreview)
 	if rec.Result != nil {
@@ -248,7 +262,7 @@ func preview(rec wire.Task) wire.Task {
 	return rec
 }
 
-// tree lists a task and all below it, parents first. The caller holds mu.
+// tree returns a task and all tasks below it, parents first. The caller holds mu.
 func tree(t *task) []*task {
 	all := []*task{t}
 	for i := 0; i < len(all); i++ {
@@ -263,23 +277,23 @@ func stopTimer(t *time.Timer) {
 	}
 }
 
-// run is one attempt of a task. Its fields are guarded by Tasks.mu.
+// run is one attempt at a task. Its fields are guarded by Tasks.mu.
 type run struct {
 	t        *task
-	agent    wire.AgentID // "": it is being started for this run
-	w        *worker      // nil: mode process, the agent is the run
+	agent    wire.AgentID // "" while it is being started for this attempt
+	w        *worker      // nil if the agent is a process for this attempt alone (tasks: process)
 	rec      wire.Run
 	lastSign time.Time
-	timer    *time.Timer   // of timeouts.run, then of cancelGrace
-	sent     chan struct{} // closed when its agent has the task, or could not be given it
-	out      []byte        // mode process: what the process printed so far
-	more     bool          // mode process: it printed more than a result may have
-	stderr   []byte        // mode process: the end of what it wrote there, at most stderrTail bytes
+	timer    *time.Timer   // for timeouts.run, and then for cancelGrace
+	sent     chan struct{} // closed when the task was delivered to its agent, or the delivery failed
+	out      []byte        // tasks: process: the standard output so far
+	more     bool          // tasks: process: it printed more than a result may have
+	stderr   []byte        // tasks: process: the end of standard error, at most stderrTail bytes
 	question *question     // what its agent asks a person; nil: nothing
-	over     bool          // its agent need only let go of it
+	over     bool          // the attempt has ended, and its agent has yet to acknowledge that
 }
 
-// runOf is the run of a task that an agent has in work; nil: it has it not, or no longer. The caller holds mu.
+// runOf returns the present attempt at a task if it is the agent's, and otherwise nil. The caller holds mu.
 func (ts *Tasks) runOf(agent wire.AgentID, id wire.TaskID) *run {
 	t := ts.all[id]
 	if t == nil || t.run == nil || t.run.agent != agent || t.ending {
@@ -290,11 +304,11 @@ func (ts *Tasks) runOf(agent wire.AgentID, id wire.TaskID) *run {
 
 // question is what an agent asks a person for one of its tasks.
 type question struct {
-	num  uint64 // those of all agents are counted as they are asked
+	num  uint64 // the order in which all agents asked
 	text string
 }
 
-// questions lists what an agent asks now, the oldest first.
+// questions returns the open questions of an agent, the oldest first.
 func (ts *Tasks) questions(agent wire.AgentID) (all []*question) {
 	ts.mu.Lock()
 	defer ts.mu.Unlock()
@@ -309,7 +323,7 @@ func (ts *Tasks) questions(agent wire.AgentID) (all []*question) {
 	return all
 }
 
-// showQuestions shows on an agent what its tasks ask, if they do: of several questions the oldest.
+// showQuestions shows the oldest open question of an agent's tasks on the agent, if there is one.
 func (ts *Tasks) showQuestions(agent wire.AgentID) {
 	ts.fleet.Asks(agent, func() string {
 		if open := ts.questions(agent); len(open) > 0 {
@@ -319,10 +333,10 @@ func (ts *Tasks) showQuestions(agent wire.AgentID) {
 	})
 }
 
-// works reports whether the run still counts. The caller holds mu.
+// works reports whether the attempt is still the present one of its task. The caller holds mu.
 func (r *run) works() bool { return r.t.run == r && !r.t.ending }
 
-// Kick makes the scheduler look. It does not wait.
+// Kick wakes the scheduler. It does not wait.
 func (ts *Tasks) Kick() {
 	select {
 	case ts.wake <- struct{}{}:
@@ -330,5 +344,5 @@ func (ts *Tasks) Kick() {
 	}
 }
 
-// undoGap lies between two tries to remove a refused task.
+// undoGap is the pause between two attempts to store a retry or to remove a refused task.
 const undoGap = time.Second

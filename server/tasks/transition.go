@@ -9,37 +9,37 @@ import (
 	"skein.dev/skein/webtransport/wire"
 )
 
-// This file is what can become of a task's record, and nothing else: no lock, no store, no agent, no clock.
+// This file has all transitions of the record of a task, and nothing else: no lock, no store, no agent, no clock.
 //
 //	state             event      next
 //	submitted         waits      submitted
-//	submitted         begins     working, with one more run
-//	submitted         givesUp    failed, canceled or rejected: no agent had it this time
-//	working, asking   assigned   the same: its run has an agent
+//	submitted         begins     working, with one more attempt
+//	submitted         givesUp    failed, canceled or rejected: no agent was working on it
+//	working, asking   assigned   the same: its attempt has an agent
 //	working, asking   asks       input_required, which is called asking here
 //	working, asking   resumes    working
-//	working, asking   says       working, if that answers its question; else the same
-//	working, asking   ends       completed or failed; submitted, if another attempt may mend it and there is one left
+//	working, asking   says       working, if its agent had asked; else the same
+//	working, asking   ends       completed or failed; submitted, if another attempt may succeed and there is one left
 //	not over          cancels    canceled
 //	working           concludes  completed or failed: an orchestration
 //	over, no success  retries    submitted, with as many attempts as at first; no part of an orchestration
-//	any               late       the same: an answer after the end of its run
+//	any               late       the same: an answer came after the end of its attempt
 
 // event is what happens to a task.
 type event interface {
-	// happen changes the record; false: that can't happen in its state, and the record is as it was. Slices and what pointers
-	// lead to are replaced, never written to.
+	// happen changes the record. It returns false, and leaves the record as it is, if the event can't happen in its state.
+	// It replaces slices and the targets of pointers, and never writes to them.
 	happen(rec *wire.Task, now time.Time) (effects, bool)
 }
 
-// effects are what must follow a change of a record, besides that watchers are told.
+// effects are what must follow a change of a record, apart from the notification of watchers.
 type effects struct {
-	save  bool // the record is stored
-	queue bool // it waits for an agent
-	end   bool // the record is an end: it is stored before anybody is told, watchers too
+	save  bool // the record is to be stored
+	queue bool // the task is to be queued
+	end   bool // the task is over: the record is to be stored before anybody, including watchers, learns of it
 }
 
-// transition gives the record that an event makes of one, and what must follow.
+// transition returns the record after an event, and the effects that must follow.
 func transition(rec wire.Task, e event, now time.Time) (wire.Task, effects, bool) {
 	next := rec
 	then, ok := e.happen(&next, now)
@@ -52,12 +52,12 @@ func transition(rec wire.Task, e event, now time.Time) (wire.Task, effects, bool
 type (
 	waits    struct{ why string }
 	begins   struct{ run wire.Run }
-	assigned struct{ run wire.Run } // as it was begun, with its agent
+	assigned struct{ run wire.Run } // the attempt that began, with its agent
 	asks     struct{}
 	resumes  struct{}
 	says     struct {
 		progress wire.Progress
-		answers  bool // it had asked, and goes on
+		answers  bool // the agent had asked and continues
 	}
 	ends      struct{ runner.TaskResult }
 	concludes struct{ runner.TaskResult }
@@ -135,7 +135,7 @@ func (e ends) happen(rec *wire.Task, now time.Time) (effects, bool) {
 	}
 	endRuns(rec, now, e.Failure, e.Message)
 	if e.Failure == wire.FailServerRestart {
-		rec.LastTry++ // that Skein was stopped uses up no attempt
+		rec.LastTry++ // an attempt that ended because Skein stopped does not count
 	}
 	if e.Failure.Transient() && rec.Attempt < rec.LastTry {
 		at := now.Add(backoff(rec.Retry.BackoffMS, rec.Attempt))
@@ -185,12 +185,12 @@ func (e late) happen(rec *wire.Task, _ time.Time) (effects, bool) {
 	return effects{save: true}, true
 }
 
-// inWork reports whether an agent has the task. An orchestration no agent has: its children are the work.
+// inWork reports whether an agent is working on the task. No agent ever works on an orchestration itself.
 func inWork(rec *wire.Task) bool {
 	return (rec.State == wire.TaskWorking || rec.State == wire.TaskInputRequired) && rec.Orchestration == nil
 }
 
-// endRuns ends the run that is under way.
+// endRuns ends the present attempt.
 func endRuns(rec *wire.Task, now time.Time, failure wire.FailureReason, message string) {
 	n := len(rec.Runs)
 	if n == 0 {
@@ -200,7 +200,7 @@ func endRuns(rec *wire.Task, now time.Time, failure wire.FailureReason, message 
 	rec.Runs[n-1].EndedAt, rec.Runs[n-1].Failure, rec.Runs[n-1].Message = &now, failure, noun.Clip(message)
 }
 
-// over ends a task with what came of it.
+// over ends a task with a result.
 func over(rec *wire.Task, now time.Time, r runner.TaskResult) (effects, bool) {
 	if r.Failure != "" {
 		return gone(rec, now, wire.TaskFailed, r.Failure, r.Message)
@@ -210,7 +210,7 @@ func over(rec *wire.Task, now time.Time, r runner.TaskResult) (effects, bool) {
 	return gone(rec, now, wire.TaskCompleted, "", r.Message)
 }
 
-// gone ends a task.
+// gone ends a task with a state.
 func gone(rec *wire.Task, now time.Time, state wire.TaskState, failure wire.FailureReason, message string) (effects, bool) {
 	rec.State, rec.Failure, rec.Message, rec.EndedAt = state, failure, noun.Clip(message), &now
 	rec.Waiting, rec.Position, rec.NotBefore = "", 0, nil
@@ -219,7 +219,7 @@ func gone(rec *wire.Task, now time.Time, state wire.TaskState, failure wire.Fail
 
 const maxBackoff = 5 * time.Minute
 
-// backoff is the pause behind an attempt: doubled with each one.
+// backoff returns the pause after an attempt, which doubles with each one.
 func backoff(ms int64, attempt int) time.Duration {
 	d := time.Duration(ms) * time.Millisecond << min(max(attempt-1, 0), 20)
 	if d < 0 || d > maxBackoff {

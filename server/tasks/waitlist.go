@@ -11,8 +11,8 @@ import (
 	"skein.dev/skein/webtransport/wire"
 )
 
-// need is what a task asks of its agent. Tasks of one need wait in one list, so that a pass of the scheduler costs a
-// look at each need, not at each task.
+// need is what a task requires of its agent. Tasks with the same need wait in one list, so that the scheduler checks each
+// need and not each task.
 type need struct {
 	typ          string
 	agent        wire.AgentID
@@ -25,7 +25,7 @@ func needOf(s *wire.TaskSpec) need {
 
 func (n need) key() string { return n.typ + "|" + string(n.agent) + "|" + n.capabilities }
 
-// among are the agent types that will do.
+// among returns the agent types that meet the need, by name.
 func (n need) among(types map[string]wire.AgentType) []wire.AgentType {
 	var all []wire.AgentType
 	for _, t := range types {
@@ -33,7 +33,7 @@ func (n need) among(types map[string]wire.AgentType) []wire.AgentType {
 			continue
 		}
 		if n.typ == "" && t.Tasks == wire.TasksProcess && len(t.Argv) == 0 {
-			continue // such as shell: without a command it can do nothing
+			continue // a type such as shell can do nothing without a command
 		}
 		all = append(all, t)
 	}
@@ -50,18 +50,18 @@ func hasAll(have []string, want string) bool {
 	return true
 }
 
-// fairTurn is how often the task that waits longest goes first, whatever its priority: every so many times. So the low ones are
-// slow beside a flood of high ones, but do not starve.
+// fairTurn says that at every so many turns, the task that has waited longest goes first, whatever its priority. So tasks of
+// low priority are slow while there are many of high priority, but they do not starve.
 const fairTurn = 8
 
 // waitlist holds the tasks of one need that could run now, oldest first in each priority.
 type waitlist struct {
 	need     need
 	byPrio   [4]*list.List // of *task
-	why      string        // they wait
+	why      string        // why they wait
 	turn     int
-	paused   time.Time // no agent is started for it before,
-	pausedBy string    // because of this
+	paused   time.Time // no agent is started for the list before this time
+	pausedBy string    // why
 }
 
 func (w *waitlist) len() (n int) {
@@ -71,7 +71,7 @@ func (w *waitlist) len() (n int) {
 	return n
 }
 
-// next is the task whose turn it is; nil: none waits.
+// next returns the task whose turn it is, or nil if none waits.
 func (w *waitlist) next() *task {
 	var first, oldest *task
 	for _, l := range w.byPrio {
@@ -99,7 +99,7 @@ func (w *waitlist) remove(t *task) {
 	}
 }
 
-// insert puts a task behind those of its priority that are older.
+// insert puts a task after the older ones of its priority.
 func (w *waitlist) insert(t *task) {
 	l := w.byPrio[t.rec.Priority.Rank()]
 	e := l.Back()
@@ -114,22 +114,22 @@ func (w *waitlist) insert(t *task) {
 
 // worker is an agent that takes tasks.
 type worker struct {
-	agent wire.Agent      // as it started
-	ctx   context.Context // ends with its process, of which an agent may have several, one after the other
+	agent wire.Agent      // the record when it started
+	ctx   context.Context // ends with its process; an agent that is restarted has another worker
 	stop  context.CancelFunc
 	typ   wire.AgentType
-	runs  map[wire.TaskID]*run // guarded by Tasks.mu; a canceled one stays until its agent lets go of it
-	since time.Time            // it has had none
+	runs  map[wire.TaskID]*run // guarded by Tasks.mu; a canceled attempt stays until the agent has acknowledged that
+	since time.Time            // when the last of them ended
 	off   bool                 // it is being stopped
 }
 
-// free reports whether an agent can be given a task. One that has yet to let go of an earlier run of it can not: its answer to that
-// would be taken for one to this.
+// free reports whether an agent can be given a task. That is not so while the agent has yet to acknowledge the cancellation
+// of an earlier attempt at the same task, because its answer to that would be taken for one to the new attempt.
 func (w *worker) free(t *task) bool {
 	return !w.off && len(w.runs) < max(1, w.typ.MaxTasks) && w.runs[t.id] == nil
 }
 
-// before orders workers: the least loaded first.
+// before orders workers, the least loaded first.
 func (w *worker) before(o *worker) bool {
 	if len(w.runs) != len(o.runs) {
 		return len(w.runs) < len(o.runs)
