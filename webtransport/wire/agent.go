@@ -5,10 +5,10 @@ import (
 	"time"
 )
 
-// AgentID names one agent for ever: "a" and twelve characters of lower-case base32.
+// AgentID identifies an agent and is never reused: "a" and twelve characters of lower-case base32.
 type AgentID string
 
-// NodeID names one Skein server.
+// NodeID identifies a Skein server.
 type NodeID string
 
 // Kind says which runtime runs an agent.
@@ -24,33 +24,33 @@ type AgentType struct {
 	Name         string            `json:"name"`
 	Kind         Kind              `json:"kind"`
 	Description  string            `json:"description,omitempty"`
-	Argv         []string          `json:"argv,omitempty"` // kind exec; empty: the spawn request brings it
+	Argv         []string          `json:"argv,omitempty"` // kind exec; empty: the spawn request has it
 	Env          map[string]string `json:"env,omitempty"`
 	Cwd          string            `json:"cwd,omitempty"`           // empty: a folder of the agent's own under the data folder
-	Stdin        StdinMode         `json:"stdin,omitempty"`         // what its agents' standard input is
-	Script       string            `json:"script,omitempty"`        // kind scripted; empty: the spawn request brings it, or the demo runs
-	MaxInstances int               `json:"max_instances,omitempty"` // agents alive at once; 0: no limit
+	Stdin        StdinMode         `json:"stdin,omitempty"`         // the standard input of its agents
+	Script       string            `json:"script,omitempty"`        // kind scripted; empty: the spawn request has it, or the demo runs
+	MaxInstances int               `json:"max_instances,omitempty"` // agents alive at the same time; 0: no limit
 	StopGraceMS  int64             `json:"stop_grace_ms"`           // milliseconds between SIGTERM and SIGKILL
 	Capabilities []string          `json:"capabilities,omitempty"`
 	Labels       map[string]string `json:"labels,omitempty"`
 	Tasks        TaskMode          `json:"tasks,omitempty"`       // how its agents take tasks; empty: they take none
-	MaxTasks     int               `json:"max_tasks,omitempty"`   // mode lines: that one agent has in work at once; 0: one
-	RetryOn      []int             `json:"retry_on,omitempty"`    // mode process: exit codes after which a task is tried again, beside ExitTempFail
-	IdleStopMS   int64             `json:"idle_stop,omitempty"`   // milliseconds after which an agent that was spawned for a task and has none is stopped; 0: never
+	MaxTasks     int               `json:"max_tasks,omitempty"`   // mode lines: how many tasks an agent works on at the same time; 0: one
+	RetryOn      []int             `json:"retry_on,omitempty"`    // mode process: exit codes after which a task is tried again, besides ExitTempFail
+	IdleStopMS   int64             `json:"idle_stop,omitempty"`   // milliseconds after which an agent that the scheduler spawned is stopped if it has no task; 0: never
 	Coordinator  bool              `json:"coordinator,omitempty"` // its agents may submit tasks
 	Memory       []string          `json:"memory,omitempty"`      // namespaces that its agents may use; "team.*" allows all that begin with "team."
 	Restart      *RestartPolicy    `json:"restart,omitempty"`     // nil: never
-	HeartbeatMS  int64             `json:"heartbeat,omitempty"`   // an agent that is silent for so long is unknown, for three times as long lost; 0: it need not speak
-	StallMS      int64             `json:"stall,omitempty"`       // an agent with a task that is silent for so long is shown as stalled; 0: never
+	HeartbeatMS  int64             `json:"heartbeat,omitempty"`   // an agent that is silent for this time is unknown, and after three times as long lost; 0: it may be silent
+	StallMS      int64             `json:"stall,omitempty"`       // an agent with a task that is silent for this time is shown as stalled; 0: never
 	Closed       bool              `json:"closed,omitempty"`      // admission is closed for this type; filled in by types.list
 	Builtin      bool              `json:"builtin,omitempty"`
 	Running      int               `json:"running"` // agents of this type alive now; filled in by types.list
 }
 
-// StopGrace is the time between SIGTERM and SIGKILL.
+// StopGrace returns the time between SIGTERM and SIGKILL.
 func (t AgentType) StopGrace() time.Duration { return time.Duration(t.StopGraceMS) * time.Millisecond }
 
-// StdinMode is what an agent's standard input is.
+// StdinMode says what the standard input of an agent is.
 type StdinMode string
 
 const (
@@ -64,10 +64,10 @@ type TaskMode string
 const (
 	TasksNone    TaskMode = ""
 	TasksLines   TaskMode = "lines"   // JSON-RPC lines on stdin and stdout, one agent for many tasks
-	TasksProcess TaskMode = "process" // one process a task: input on stdin, stdout is the result, the exit code the verdict
+	TasksProcess TaskMode = "process" // one process per task: input on stdin, the result on stdout, success by the exit code
 )
 
-// RestartMode says what follows when an agent failed more often than its policy allows.
+// RestartMode says what happens to an agent that has failed more often than its policy allows.
 type RestartMode string
 
 const (
@@ -75,8 +75,8 @@ const (
 	RestartDelay RestartMode = "delay" // it starts again when the interval is over
 )
 
-// RestartPolicy starts a failed agent again: at most Attempts times within Interval, DelayMS apart. The names and their
-// meaning are Nomad's (restart block).
+// RestartPolicy says how a failed agent is started again: at most Attempts times within IntervalMS, after a pause of DelayMS.
+// The names and their meaning are those of the restart block in Nomad.
 type RestartPolicy struct {
 	Mode       RestartMode `json:"mode"`
 	Attempts   int         `json:"attempts"`
@@ -84,7 +84,7 @@ type RestartPolicy struct {
 	DelayMS    int64       `json:"delay"`
 }
 
-// Desired is what the user wants of an agent.
+// Desired is the state that the user wants an agent to be in.
 type Desired string
 
 const (
@@ -92,7 +92,7 @@ const (
 	DesiredStop Desired = "stop"
 )
 
-// Status is what an agent is.
+// Status is the actual state of an agent.
 type Status string
 
 const (
@@ -108,7 +108,7 @@ const (
 // Statuses lists every status; the index is its number in a status datagram.
 var Statuses = []Status{StatusPending, StatusStarting, StatusRunning, StatusStopping, StatusExited, StatusUnknown, StatusLost}
 
-// Alive reports whether an agent with this status holds a process or may still get one.
+// Alive reports whether an agent with this status has a process or may still get one.
 func (s Status) Alive() bool {
 	switch s {
 	case StatusPending, StatusStarting, StatusRunning, StatusStopping, StatusUnknown:
@@ -143,7 +143,7 @@ const (
 // Activities lists every activity; the index is its number in a status datagram.
 var Activities = []Activity{ActivityNone, ActivityIdle, ActivityRunning, ActivityRequiresAction}
 
-// Agent is one agent: the record in the store, the answer of the protocol, the row on the page.
+// Agent is an agent. The store, the protocol and the pages all use this type.
 type Agent struct {
 	ID         AgentID           `json:"id"`
 	Num        uint32            `json:"num"` // its short number in status datagrams; unique on its node
@@ -156,7 +156,7 @@ type Agent struct {
 	Status     Status            `json:"status"`
 	Reason     Reason            `json:"reason,omitempty"`
 	Activity   Activity          `json:"activity,omitempty"`
-	Question   string            `json:"question,omitempty"` // what it waits for, while it requires action
+	Question   string            `json:"question,omitempty"` // what it asks while it requires action
 	Argv       []string          `json:"argv,omitempty"`
 	Cwd        string            `json:"cwd,omitempty"`
 	NoInput    bool              `json:"no_input,omitempty"` // it has no standard input
@@ -173,42 +173,42 @@ type Agent struct {
 	Usage       Usage           `json:"usage"`
 	Exit        *Exit           `json:"exit,omitempty"`
 
-	Tasks     []TaskID   `json:"tasks,omitempty"`      // in work
-	Done      int        `json:"done,omitempty"`       // tasks that it completed
+	Tasks     []TaskID   `json:"tasks,omitempty"`      // the tasks that it is working on
+	Done      int        `json:"done,omitempty"`       // how many tasks it has completed
 	ForTask   TaskID     `json:"for_task,omitempty"`   // mode process: the one task that it was started for
 	OnDemand  bool       `json:"on_demand,omitempty"`  // the scheduler started it
-	Restarts  int        `json:"restarts,omitempty"`   // that its policy made
-	RestartAt *time.Time `json:"restart_at,omitempty"` // it failed, and starts again then
-	CrashLoop bool       `json:"crash_loop,omitempty"` // it failed as often as its policy allows
+	Restarts  int        `json:"restarts,omitempty"`   // by its restart policy
+	RestartAt *time.Time `json:"restart_at,omitempty"` // when it starts again after a failure
+	CrashLoop bool       `json:"crash_loop,omitempty"` // it has failed more often than its policy allows
 	Stalled   bool       `json:"stalled,omitempty"`    // it has a task and gives no sign of work
 
 	StalledSince *time.Time `json:"stalled_since,omitempty"` // its last sign of work, while it is stalled
 
-	Request string `json:"request,omitempty"` // marks the request that made it, so that the request has one effect over restarts
+	Request string `json:"request,omitempty"` // idempotency key of the request that made it, so that the request takes effect once, even over restarts
 
-	Dropped *Dropped `json:"dropped,omitempty"` // what the log no longer has of its events; nil: it has all
+	Dropped *Dropped `json:"dropped,omitempty"` // the events that the log has dropped; nil: none
 
 	LastLine string `json:"last_line,omitempty"` // its last line of output, at most MaxLastLine bytes
 	LastSeq  uint64 `json:"last_seq"`            // the position of its last event
-	Rev      uint32 `json:"rev"`                 // grows with every change of this record; the greater one is the newer
+	Rev      uint32 `json:"rev"`                 // grows with every change of this record
 
-	Trimmed bool `json:"trimmed,omitempty"` // fields were left out, so that an answer with many fits a message: agent.get has them
+	Trimmed bool `json:"trimmed,omitempty"` // fields were left out so that an answer with many agents fits a message; agent.get returns them
 }
 
 // MaxLastLine bounds Agent.LastLine, in bytes.
 const MaxLastLine = 240
 
-// NeedsAttention reports whether a person should look at the agent: it waits for one, it failed, it makes
-// no progress, or it is out of reach.
+// NeedsAttention reports whether a person should check on the agent, because it waits for one, has failed, makes no
+// progress, or is out of reach.
 func (a *Agent) NeedsAttention() bool {
 	return a.Activity == ActivityRequiresAction || a.Reason == ReasonFailed || a.Stalled || a.Suspended || (a.CrashLoop && a.Status.Alive()) ||
 		a.Status == StatusUnknown || a.Status == StatusLost || a.LeftBehind()
 }
 
-// LeftBehind reports whether processes of an agent that ended were still there at the last look.
+// LeftBehind reports whether processes of an agent that has ended were still alive at the last check.
 func (a *Agent) LeftBehind() bool { return a.Exit != nil && len(a.Exit.Leftovers) > 0 }
 
-// Process tells an operating-system process from every other one that had or will have its pid.
+// Process identifies a process of the operating system, even if its pid is reused.
 type Process struct {
 	PID       int    `json:"pid"`
 	Group     int    `json:"group"`      // process group id
@@ -260,10 +260,10 @@ type Exit struct {
 	Code      int        `json:"code"`                // exit code; -1 when a signal ended it or it never started
 	Signal    string     `json:"signal,omitempty"`    // such as "SIGKILL"
 	Message   string     `json:"message,omitempty"`   // for a person
-	Leftovers []Leftover `json:"leftovers,omitempty"` // processes of it that outlived SIGKILL, and were still there at the last look
+	Leftovers []Leftover `json:"leftovers,omitempty"` // its processes that survived SIGKILL and were still alive at the last check
 }
 
-// Event is one thing that happened to an agent. Events are append-only and read from a cursor.
+// Event is something that happened to an agent. Events are append-only and read from a cursor.
 type Event struct {
 	Seq     uint64    `json:"seq"` // position in the log; grows, with gaps, over all agents
 	Time    time.Time `json:"time"`
@@ -272,28 +272,28 @@ type Event struct {
 	Actor   string    `json:"actor,omitempty"` // who caused it: a client, or the server
 	Data    EventData `json:"data"`
 
-	// Dropped is what the log no longer has right before this event; nil: nothing is missing.
+	// Dropped is what the log has dropped right before this event; nil: nothing.
 	Dropped *Dropped `json:"dropped,omitempty"`
-	// Before counts the agent's events of the same kind (output, or the others) before this one, those that the log no
-	// longer has too. It stays within the server.
+	// Before counts the events of the agent before this one that are of the same kind (output, or the others), including
+	// those that the log has dropped. It is not sent to clients.
 	Before Amount `json:"-"`
 }
 
-// Amount is how much some events are.
+// Amount is the number of events and their size.
 type Amount struct {
 	Events uint64 `json:"events"`
 	Bytes  uint64 `json:"bytes"` // of their text or bytes
 }
 
-// Minus is what a has more than b.
+// Minus returns the difference of a and b.
 func (a Amount) Minus(b Amount) Amount { return Amount{a.Events - b.Events, a.Bytes - b.Bytes} }
 
-// Dropped is what the log's bound took of an agent's events. From and To enclose it.
+// Dropped describes the events of an agent that were dropped because the log is bounded. They lie between From and To.
 type Dropped struct {
 	Amount
 	From time.Time `json:"from"`
 	To   time.Time `json:"to"`
-	Last uint64    `json:"last,omitempty"` // a cursor at or behind this seq misses none of it; of an agent's record only
+	Last uint64    `json:"last,omitempty"` // a cursor at or after this seq misses none of them; only in the record of an agent
 }
 
 // EventType says what happened.
@@ -315,24 +315,24 @@ const (
 	EventInput    EventType = "input"          // Data.Text or Data.Base64, what was written to its stdin
 )
 
-// IsOutput reports whether the event carries bytes that the agent printed.
+// IsOutput reports whether the event is output of the agent.
 func (t EventType) IsOutput() bool { return t == EventStdout || t == EventStderr }
 
-// Which chooses among an agent's events.
+// Which selects events of an agent.
 type Which string
 
 const (
 	AllEvents       Which = ""
-	LifecycleEvents Which = "lifecycle" // what happened to it: all but its output
-	OutputEvents    Which = "output"    // what it printed
+	LifecycleEvents Which = "lifecycle" // all but its output
+	OutputEvents    Which = "output"    // its output
 )
 
-// Has reports whether a type is among the chosen ones.
+// Has reports whether events of a type are selected.
 func (w Which) Has(t EventType) bool {
 	return w == AllEvents || (w == OutputEvents) == t.IsOutput()
 }
 
-// EventData is what an event carries; which fields are set depends on its type.
+// EventData is the data of an event. Which fields are set depends on the type of the event.
 type EventData struct {
 	Text     string   `json:"text,omitempty"`   // when the bytes are valid UTF-8
 	Base64   []byte   `json:"base64,omitempty"` // when they are not
@@ -345,7 +345,7 @@ type EventData struct {
 	State TaskState `json:"state,omitempty"`
 }
 
-// Bytes is what Text or Base64 carries.
+// Bytes returns the bytes of Text or Base64.
 func (d EventData) Bytes() []byte {
 	if d.Base64 != nil {
 		return d.Base64
@@ -353,5 +353,5 @@ func (d EventData) Bytes() []byte {
 	return []byte(d.Text)
 }
 
-// Len is the length of Bytes.
+// Len returns the length of Bytes.
 func (d EventData) Len() int { return max(len(d.Base64), len(d.Text)) }

@@ -2,27 +2,27 @@ package wire
 
 import "time"
 
-// ArtifactID names one artifact for ever: "f" and twelve characters of lower-case base32.
+// ArtifactID identifies an artifact and is never reused: "f" and twelve characters of lower-case base32.
 type ArtifactID string
 
-// Artifact is a file that was kept.
+// Artifact is a file that is kept.
 type Artifact struct {
 	ID        ArtifactID    `json:"id"`
 	Name      string        `json:"name"` // a file name, without folders
 	MediaType string        `json:"media_type"`
-	Size      int64         `json:"size"`             // bytes; -1 while an upload has not said
-	SHA256    string        `json:"sha256,omitempty"` // hexadecimal, of all bytes; until it is complete what was announced, if anything
+	Size      int64         `json:"size"`             // bytes; -1 while it is unknown, during an upload
+	SHA256    string        `json:"sha256,omitempty"` // hexadecimal, of all bytes; during an upload, the announced one, if any
 	Task      TaskID        `json:"task,omitempty"`
 	Agent     AgentID       `json:"agent,omitempty"`
 	Actor     string        `json:"actor,omitempty"`
 	State     ArtifactState `json:"state"`
-	Received  int64         `json:"received"` // bytes that are safe: where an upload goes on
+	Received  int64         `json:"received"` // how many bytes are stored; an upload continues there
 	CreatedAt time.Time     `json:"created_at"`
 	UpdatedAt time.Time     `json:"updated_at"`
-	Request   string        `json:"request,omitempty"` // marks the request that made it
+	Request   string        `json:"request,omitempty"` // idempotency key of the request that made it
 }
 
-// ArtifactState is where an artifact stands.
+// ArtifactState is the state of an artifact.
 type ArtifactState string
 
 const (
@@ -34,13 +34,13 @@ const (
 const (
 	MaxArtifactSize = 64 << 30 // bytes
 	MaxArtifactName = 255      // bytes
-	// UploadLifetime is how long an upload that does not go on is kept.
+	// UploadLifetime is how long an interrupted upload is kept.
 	UploadLifetime = 24 * time.Hour
 )
 
 // Methods of the control lane.
 const (
-	MethodArtifactCreate = "artifact.create" // makes the record that an upload fills
+	MethodArtifactCreate = "artifact.create" // makes the record of an artifact to be uploaded
 	MethodArtifactGet    = "artifact.get"
 	MethodArtifactList   = "artifact.list"
 	MethodArtifactRender = "artifact.render"
@@ -50,9 +50,9 @@ const (
 // ArtifactCreateParams announce an upload.
 type ArtifactCreateParams struct {
 	Name      string  `json:"name"`
-	MediaType string  `json:"media_type,omitempty"` // "": by the name, else application/octet-stream
-	Size      int64   `json:"size"`                 // bytes
-	SHA256    string  `json:"sha256,omitempty"`     // hexadecimal, if it is known: an upload of other bytes is refused
+	MediaType string  `json:"media_type,omitempty"` // "": by the name, or else application/octet-stream
+	Size      int64   `json:"size"`                 // bytes; -1 if it is unknown
+	SHA256    string  `json:"sha256,omitempty"`     // hexadecimal, if it is known; an upload of other bytes is refused
 	Task      TaskID  `json:"task,omitempty"`
 	Agent     AgentID `json:"agent,omitempty"`
 }
@@ -66,9 +66,9 @@ type ArtifactParams struct {
 type ArtifactFilter struct {
 	Task  TaskID  `json:"task,omitempty"`
 	Agent AgentID `json:"agent,omitempty"`
-	Query string  `json:"query,omitempty"` // a part of the id or the name, any case
-	After string  `json:"after,omitempty"` // ArtifactListResult.Next: go on behind that page
-	Limit int     `json:"limit,omitempty"` // of a page; 0: MaxPage, which is also the most
+	Query string  `json:"query,omitempty"` // a part of the id or the name, in any case
+	After string  `json:"after,omitempty"` // ArtifactListResult.Next of the previous page
+	Limit int     `json:"limit,omitempty"` // of a page; 0: MaxPage, which is also the maximum
 }
 
 // ArtifactListResult is a page of the artifacts that match, newest first.
@@ -87,23 +87,24 @@ func (r ArtifactListResult) Page(limit int) ArtifactListResult {
 	return r
 }
 
-// Cursor is the artifact's place in a list: when it was made, and its id where several were made at once.
+// Cursor returns the position of the artifact in a list: when it was made, and its id, for artifacts made at the same time.
 func (a *Artifact) Cursor() string { return a.CreatedAt.UTC().Format(cursorTime) + "." + string(a.ID) }
 
-// cursorTime orders as text as the times do.
+// cursorTime is a format of times whose texts sort as the times do.
 const cursorTime = "20060102T150405.000000000"
 
-// A bulk lane carries the bytes of one artifact.
+// Bulk is a line that the server sends on a bulk lane, which carries the bytes of one artifact.
 //
-// Upload (Header.Op "put"): behind the header line the client waits for the server's line, a [Bulk] whose Offset says
-// where to go on, sends the raw bytes from there on, and ends its side. The server answers with a second line: a Bulk
-// with Done and the artifact, whose SHA256 it computed over all bytes, or an Error. A first line with Done or an Error is
-// the last: the artifact is complete already, or can't be filled now. After a reset, or without a second line, the upload
-// goes on in another lane.
+// For an upload (Header.Op is BulkPut), the client waits after the header line for the first line of the server, whose Offset
+// says where to continue. It sends the raw bytes from there on and ends its side. The server answers with a second line,
+// which has Done and the artifact, with the SHA256 that it computed over all bytes, or an Error. If the first line has Done
+// or an Error, it is the only one: the artifact is already complete, or can't be uploaded now. After a reset, or if there is
+// no second line, the client continues the upload on another lane.
 //
-// Download (Op "get", Offset, Length): the server sends a Bulk line with the artifact, then the raw bytes from
-// Header.Offset on, as many as Header.Length says or to the end, and ends its side. The client checks them against the artifact's SHA256. A first line with an Error is the
-// last; after a reset the download goes on in another lane.
+// For a download (Header.Op is BulkGet), the server sends a line with the artifact, then the raw bytes from Header.Offset on,
+// either Header.Length of them or all up to the end, and ends its side. The client checks them against the SHA256 of the
+// artifact. If the first line has an Error, nothing follows. After a reset, the client continues the download on another
+// lane.
 type Bulk struct {
 	Artifact *Artifact `json:"artifact,omitempty"`
 	Offset   int64     `json:"offset"`

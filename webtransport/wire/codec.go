@@ -27,8 +27,8 @@ func (e *LineError) Error() string {
 // Is makes errors.Is(err, ErrLineTooLong) true.
 func (e *LineError) Is(target error) bool { return target == ErrLineTooLong }
 
-// AnswerTo is the id of the message that the line is the beginning of, if that is an answer; nil: it is none, or can't be
-// told. An answer's id stands before what makes it long.
+// AnswerTo returns the id of the answer that the line is the beginning of. It returns nil if the line is no answer or that
+// can't be told. The id of an answer precedes the result, which makes the line long.
 func (e *LineError) AnswerTo() json.RawMessage {
 	b, ok := bytes.CutPrefix(e.Begin, []byte(`{"jsonrpc":"2.0","id":`))
 	if !ok {
@@ -47,32 +47,34 @@ func (r *Reader) tooLong(limit int) error {
 	return &LineError{Limit: limit, Begin: bytes.Clone(begin)}
 }
 
-// Reader reads the lines of a stream: a header, then messages. Its buffer is small until lines are long, for a server
-// holds many idle streams.
+// Reader reads the lines of a stream: a header, then messages. Its buffer stays small until a line is long, because a server
+// has many idle streams.
 type Reader struct {
 	r        io.Reader
-	buf      []byte // buf[from:to] was read and not yet given
+	buf      []byte // buf[from:to] was read but not yet returned
 	from, to int
-	err      error // of the last read, given when the lines before it were
+	err      error // of the last read; returned after the lines before it
 }
 
 const (
-	minBuffer = 128 // an idle stream keeps it
-	// keepBuffer is the largest buffer that is kept: one large message must not cost its memory for the stream's life.
+	minBuffer = 128 // the buffer of an idle stream
+	// keepBuffer is the largest buffer that is kept, so that one large message does not cost memory as long as the stream
+	// lives.
 	keepBuffer = 16 << 10
 )
 
-// NewReader reads from r. It reads ahead; use Rest for the raw bytes behind a header.
+// NewReader returns a Reader of r. It reads ahead, so the raw bytes after a header must be read from Rest.
 func NewReader(r io.Reader) *Reader { return &Reader{r: r} }
 
-// Continue reads on from r, which is the same stream by another way, behind what was read ahead.
+// Continue replaces the underlying reader by another one of the same stream, which continues after the bytes that were read
+// ahead.
 func (r *Reader) Continue(from io.Reader) { r.r = from }
 
-// Taken is how many bytes were read, while no more than one line was given.
+// Taken returns how many bytes were read. It is valid as long as no more than one line was returned.
 func (r *Reader) Taken() int { return r.to }
 
-// Line returns the next line without its newline, at most limit bytes long with it. The slice is good until the next
-// call. A stream that ends within a line gives io.ErrUnexpectedEOF.
+// Line returns the next line without its newline. With it, the line may have at most limit bytes. The slice is valid until
+// the next call. If the stream ends within a line, the error is io.ErrUnexpectedEOF.
 func (r *Reader) Line(limit int) ([]byte, error) {
 	for seen := 0; ; {
 		if i := bytes.IndexByte(r.buf[r.from+seen:r.to], '\n'); i >= 0 {
@@ -96,7 +98,7 @@ func (r *Reader) Line(limit int) ([]byte, error) {
 	}
 }
 
-// fill reads once more, behind what is there.
+// fill reads once and appends to the buffer.
 func (r *Reader) fill() {
 	rest := r.buf[r.from:r.to]
 	switch {
@@ -114,7 +116,7 @@ func (r *Reader) fill() {
 	r.to += n
 	if err != nil {
 		r.err = err
-	} else if n == len(r.buf)-len(rest) && cap(r.buf) < keepBuffer && len(rest) == 0 { // there is more than fits: read it with fewer calls
+	} else if n == len(r.buf)-len(rest) && cap(r.buf) < keepBuffer && len(rest) == 0 { // there is probably more: read it with fewer calls
 		grown := make([]byte, 4*cap(r.buf))
 		copy(grown, r.buf[:r.to])
 		r.buf = grown
@@ -130,10 +132,11 @@ func (r *Reader) Header() (Header, error) {
 	return ParseHeader(line)
 }
 
-// Message reads a client's next message. An error that is an [*Error] leaves the stream usable; any other ends it.
+// Message reads the next message of a client. After an error that is an [*Error], the stream is still usable; after any other
+// one it is not.
 func (r *Reader) Message() (*Message, error) { return r.message(MaxMessage) }
 
-// Answer reads a server's next message, likewise.
+// Answer is like Message for the messages of a server, which may be longer.
 func (r *Reader) Answer() (*Message, error) { return r.message(MaxLine) }
 
 func (r *Reader) message(limit int) (*Message, error) {
@@ -149,7 +152,7 @@ func (r *Reader) message(limit int) (*Message, error) {
 	}
 }
 
-// Rest reads what follows the lines, raw.
+// Rest returns a reader of the raw bytes after the lines.
 func (r *Reader) Rest() io.Reader {
 	ahead := bytes.NewReader(r.buf[r.from:r.to])
 	if r.err != nil {
@@ -174,8 +177,8 @@ func AppendLine(b []byte, v any) ([]byte, error) {
 	return append(append(b, j...), '\n'), nil
 }
 
-// append writes the message around its parts, which are JSON without newlines already: json.Marshal would read and copy
-// them once more, which is half the time of a small request.
+// append writes the message around its parts, which are already JSON without newlines. json.Marshal would parse and copy them
+// again, which takes half the time of a small request.
 func (m *Message) append(b []byte) ([]byte, error) {
 	b = append(b, `{"jsonrpc":"2.0"`...)
 	if len(m.ID) > 0 {
@@ -197,7 +200,7 @@ func (m *Message) append(b []byte) ([]byte, error) {
 	return append(b, '}', '\n'), nil
 }
 
-// NewRequest makes a request line's message.
+// NewRequest returns a request.
 func NewRequest(id json.RawMessage, method string, params any) (*Message, error) {
 	m := &Message{JSONRPC: "2.0", ID: id, Method: method}
 	if params == nil {
@@ -208,7 +211,7 @@ func NewRequest(id json.RawMessage, method string, params any) (*Message, error)
 	return m, err
 }
 
-// NewNotification makes a message that wants no answer. Parameters that exceed a message are made to fit, if they can be.
+// NewNotification returns a notification. It shortens parameters that are too long for a message if they are a [Fitter].
 func NewNotification(method string, params any) (*Message, error) {
 	m, err := NewRequest(nil, method, params)
 	if f, ok := params.(Fitter); ok && err == nil && len(m.Params) > MaxResult {
@@ -217,13 +220,14 @@ func NewNotification(method string, params any) (*Message, error) {
 	return m, err
 }
 
-// NewResult answers the request with this id. Its error is CodeTooLarge where the result can't be made to fit a message.
+// NewResult returns the answer to the request with an id. The error has CodeTooLarge if the result can't be made to fit into a
+// message.
 func NewResult(id json.RawMessage, result any) (*Message, error) {
 	j, err := EncodeResult(result)
 	return &Message{JSONRPC: "2.0", ID: id, Result: j}, err
 }
 
-// NewError answers the request with this id, or, without one, reports what could not be read.
+// NewError returns an error for the request with an id, or, without an id, for a message that could not be parsed.
 func NewError(id json.RawMessage, e *Error) *Message {
 	if len(id) == 0 {
 		id = json.RawMessage("null")
@@ -231,7 +235,7 @@ func NewError(id json.RawMessage, e *Error) *Message {
 	return &Message{JSONRPC: "2.0", ID: id, Error: e.bounded()}
 }
 
-// DecodeParams reads params into v, a pointer. Its error is an *Error that names the field at fault.
+// DecodeParams decodes params into v, which is a pointer. The error is an *Error that names the field at fault.
 func DecodeParams(params json.RawMessage, v any) error {
 	if len(params) == 0 {
 		params = json.RawMessage("{}")
@@ -247,14 +251,14 @@ func DecodeParams(params json.RawMessage, v any) error {
 	return Errorf(CodeInvalidParams, "the parameters do not fit the method")
 }
 
-// Fitter is a result of many parts that has a shorter form for when the whole exceeds MaxResult. Fit gives it: it says of
-// itself what it left out.
+// Fitter is a result that has a shorter form for when it exceeds MaxResult. Fit returns that form, which says what is left
+// out.
 type Fitter interface {
 	Fit() any
 }
 
-// EncodeResult makes the JSON of a result, at most MaxResult bytes. Every answer goes through here, so that none is made
-// that its client can't read: what is too long is made to fit, and what can't be is CodeTooLarge.
+// EncodeResult returns the JSON of a result, which has at most MaxResult bytes. Every answer is encoded by it, so that every
+// client can read its answer. A longer result is shortened if it is a [Fitter]; otherwise the error has CodeTooLarge.
 func EncodeResult(v any) (json.RawMessage, error) {
 	j, err := Encode(v)
 	if err != nil || len(j) <= MaxResult {

@@ -1,6 +1,6 @@
 package wire
 
-// bounded gives an error that fits into a message, whatever of a request it repeats.
+// bounded returns an error that fits into a message, however long the texts are that it repeats from a request.
 func (e *Error) bounded() *Error {
 	if e == nil || len(e.Message) <= MaxErrorMessage && (e.Data == nil || len(e.Data.Supported) == 0 && len(e.Data.Field) <= MaxErrorMessage) {
 		return e
@@ -22,14 +22,14 @@ func (e *Error) bounded() *Error {
 	return &b
 }
 
-// What is left of a text where many records share one answer, in bytes.
+// The lengths, in bytes, to which texts are cut if many records share an answer.
 const (
 	briefText  = 200
 	tightText  = 40
 	briefFails = 100
 )
 
-// Fit leaves agents with what tells them apart; agent.get has the rest of each.
+// Fit reduces agents to the fields that distinguish them. agent.get returns all fields.
 func (r SpawnResult) Fit() any {
 	fit := SpawnResult{Agents: make([]Agent, len(r.Agents)), Failed: make([]SpawnError, len(r.Failed))}
 	for _, n := range []int{briefText, tightText} {
@@ -46,7 +46,7 @@ func (r SpawnResult) Fit() any {
 	return fit
 }
 
-// brief is the error as one of many.
+// brief returns a short form of the error.
 func (e *Error) brief(n int) *Error {
 	if e == nil {
 		return nil
@@ -54,14 +54,14 @@ func (e *Error) brief(n int) *Error {
 	return &Error{Code: e.Code, Message: cutText(e.Message, n), Data: &ErrorData{Kind: e.Code.String()}}
 }
 
-// brief is the agent as one of many.
+// brief returns a short form of the agent.
 func (a *Agent) brief(n int) Agent {
 	return Agent{ID: a.ID, Num: a.Num, Name: cutText(a.Name, n), Type: a.Type, Kind: a.Kind, Node: a.Node, Generation: a.Generation,
 		Desired: a.Desired, Status: a.Status, Reason: a.Reason, Activity: a.Activity, CreatedAt: a.CreatedAt, StartedAt: a.StartedAt,
 		LastSeq: a.LastSeq, Rev: a.Rev, Trimmed: true}
 }
 
-// Fit leaves tasks with what tells them apart; task.get has the rest of each.
+// Fit reduces tasks to the fields that distinguish them. task.get returns all fields.
 func (r SubmitResult) Fit() any {
 	fit := SubmitResult{Tasks: make([]Task, len(r.Tasks))}
 	for _, n := range []int{briefText, tightText} {
@@ -75,7 +75,7 @@ func (r SubmitResult) Fit() any {
 	return fit
 }
 
-// brief is the task as one of many.
+// brief returns a short form of the task.
 func (t *Task) brief(n int) Task {
 	b := Task{ID: t.ID, Num: t.Num, Actor: cutText(t.Actor, n), State: t.State, Attempt: t.Attempt, LastTry: t.LastTry, Failure: t.Failure,
 		CreatedAt: t.CreatedAt, StartedAt: t.StartedAt, EndedAt: t.EndedAt, Rev: t.Rev, Trimmed: true}

@@ -7,8 +7,8 @@ import (
 	"unicode/utf8"
 )
 
-// Encode is json.Marshal without the escapes for HTML, which blow up what is full of <, > and & to six times its size:
-// a value that fits into a message must fit into the answer too.
+// Encode is json.Marshal without the escapes for HTML, which expand <, > and & to six bytes each. A value that fits into the
+// message of a request must fit into that of an answer too.
 func Encode(v any) (json.RawMessage, error) {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
@@ -19,7 +19,7 @@ func Encode(v any) (json.RawMessage, error) {
 	return b.Bytes()[:b.Len()-1], nil // without its newline
 }
 
-// jsonLen is how long a text becomes in JSON, without the quotation marks around it.
+// jsonLen returns the length of a text in JSON, without the quotation marks around it.
 func jsonLen(s string) int {
 	n := len(s)
 	for i, r := range s {
@@ -37,7 +37,7 @@ func jsonLen(s string) int {
 	return n
 }
 
-// lenOf is what texts are together in a JSON list.
+// lenOf returns the length of texts as a JSON list.
 func lenOf[S ~string](all []S) (n int) {
 	for _, s := range all {
 		n += jsonLen(string(s)) + 3
@@ -52,18 +52,18 @@ func lenOfMap(m map[string]string) (n int) {
 	return n
 }
 
-// cutText gives the beginning of a text, at most n bytes with the mark of the cut.
+// cutText returns the beginning of a text, at most n bytes including the ellipsis.
 func cutText(s string, n int) string {
 	if len(s) <= n {
 		return s
 	}
-	const mark = "…"
-	for n -= len(mark); n > 0 && !utf8.RuneStart(s[n]); n-- {
+	const ellipsis = "…"
+	for n -= len(ellipsis); n > 0 && !utf8.RuneStart(s[n]); n-- {
 	}
-	return s[:max(n, 0)] + mark
+	return s[:max(n, 0)] + ellipsis
 }
 
-// Cut gives the first n bytes of what a client sent, for a message that quotes it, with a mark when there is more.
+// Cut returns the first n bytes of a text that a client sent, for a message that quotes it, and an ellipsis if there is more.
 func Cut(s string, n int) string {
 	if len(s) > n {
 		return s[:n] + "…"

@@ -12,19 +12,19 @@ type Lane string
 
 const (
 	LaneControl Lane = "control" // client, one: hello, then every command
-	LaneHealth  Lane = "health"  // client, one: pings, which nothing else holds up
+	LaneHealth  Lane = "health"  // client, one: pings, which nothing else delays
 	LaneMemory  Lane = "memory"  // client, one: memory requests and watches
 	LaneTask    Lane = "task"    // client, one: task requests and a watch
 	LaneStatus  Lane = "status"  // server, one: fleet snapshots and updates; the client may ask for a snapshot on it
-	LaneAgent   Lane = "agent"   // client, one an attached agent: its events and its input
-	LaneResult  Lane = "result"  // client, one an orchestration: results as they complete
-	LaneBulk    Lane = "bulk"    // client, one a transfer: the raw bytes of an artifact
+	LaneAgent   Lane = "agent"   // client, one per attached agent: its events and its input
+	LaneResult  Lane = "result"  // client, one per orchestration: results as they complete
+	LaneBulk    Lane = "bulk"    // client, one per transfer: the raw bytes of an artifact
 )
 
 // Lanes lists every lane.
 var Lanes = []Lane{LaneControl, LaneHealth, LaneMemory, LaneTask, LaneStatus, LaneAgent, LaneResult, LaneBulk}
 
-// Class orders lanes when bytes queue up; a lower one goes first.
+// Class orders lanes when bytes queue up. Lower classes go first.
 type Class uint8
 
 const (
@@ -43,7 +43,7 @@ func (c Class) String() string {
 	return "class " + strconv.Itoa(int(c))
 }
 
-// Class is the lane's place in line.
+// Class returns the class of the lane.
 func (l Lane) Class() Class {
 	switch l {
 	case LaneControl, LaneHealth:
@@ -60,12 +60,12 @@ func (l Lane) Class() Class {
 type Header struct {
 	Lane Lane `json:"lane"`
 
-	// For LaneAgent; After for LaneResult too, the ordinal of the last result that the client has.
+	// For LaneAgent. After is for LaneResult too: the ordinal of the last result that the client has.
 	Agent  AgentID `json:"agent,omitempty"`
-	After  uint64  `json:"after,omitempty"`  // events with a greater seq follow; 0: from the first
-	Tail   int     `json:"tail,omitempty"`   // with After 0: start so that at most this many old events come
-	Epoch  string  `json:"epoch,omitempty"`  // the epoch that After belongs to; empty: whatever is there
-	Follow bool    `json:"follow,omitempty"` // go on with new events; without it the stream ends after the old ones
+	After  uint64  `json:"after,omitempty"`  // events with a greater seq follow; 0: all
+	Tail   int     `json:"tail,omitempty"`   // with After 0: at most this many old events follow
+	Epoch  string  `json:"epoch,omitempty"`  // the epoch that After belongs to; empty: any
+	Follow bool    `json:"follow,omitempty"` // new events follow; without it, the stream ends after the old ones
 
 	// For LaneResult.
 	Task TaskID `json:"task,omitempty"`
@@ -81,7 +81,7 @@ type Header struct {
 // ErrHeader is wrapped by every error of ParseHeader.
 var ErrHeader = errors.New("bad stream header")
 
-// ParseHeader reads a header line, with or without its newline. It knows no lane: an unknown one is the caller's to refuse.
+// ParseHeader parses a header line, with or without its newline. It accepts unknown lanes, which the caller refuses.
 func ParseHeader(line []byte) (Header, error) {
 	var h Header
 	if len(line) > MaxHeader {

@@ -6,7 +6,7 @@ const (
 	TokenFile = "token"
 )
 
-// Local is what LocalFile holds while a server runs.
+// Local is the content of LocalFile while a server runs.
 type Local struct {
 	PID               int               `json:"pid"`
 	HTTP              string            `json:"http,omitempty"`  // such as http://localhost:4480

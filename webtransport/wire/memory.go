@@ -5,39 +5,39 @@ import (
 	"time"
 )
 
-// MemoryEntry is one value that agents and people share.
+// MemoryEntry is a value that agents and people share.
 type MemoryEntry struct {
 	Namespace   string     `json:"namespace"`
 	Key         string     `json:"key"`
 	Value       Payload    `json:"value,omitzero"` // left out of lists
 	Size        int        `json:"size"`           // of the value, in bytes
 	ContentType string     `json:"content_type,omitempty"`
-	Revision    uint64     `json:"revision"`         // grows over all entries; of a deleted one, that of its deletion
-	Previous    uint64     `json:"previous"`         // the revision before this one; 0: it was not there
-	Writer      string     `json:"writer,omitempty"` // an agent's id, or who the client is
-	CreatedAt   time.Time  `json:"created_at"`       // of the first value since it was last absent
+	Revision    uint64     `json:"revision"`         // grows over all entries; of a deleted entry, the revision of the deletion
+	Previous    uint64     `json:"previous"`         // the revision before this one; 0: there was no entry
+	Writer      string     `json:"writer,omitempty"` // the id of an agent, or who the client is
+	CreatedAt   time.Time  `json:"created_at"`       // of the first value since there was none
 	UpdatedAt   time.Time  `json:"updated_at"`
 	ExpiresAt   *time.Time `json:"expires_at,omitempty"`
 	Deleted     bool       `json:"deleted,omitempty"` // in watches and histories: it was deleted, or expired
 }
 
-// Limits of memory. A request over one gets CodeTooLarge or CodeExhausted, and an error that names the limit.
+// Limits of memory. The error of a request that exceeds one has CodeTooLarge or CodeExhausted, and names the limit.
 const (
-	MaxMemoryValue     = 512 << 10 // bytes of one value; more is an artifact
+	MaxMemoryValue     = 512 << 10 // bytes of one value; larger ones are artifacts
 	MaxMemoryKey       = 256       // bytes of a key: any UTF-8 without control characters
 	MaxMemoryNamespace = 64        // of [a-z0-9._-]; starts with a letter or a digit
 	MaxMemoryKeys      = 100_000   // in one namespace, by default
-	MaxMemoryBytes     = 64 << 20  // of one namespace's values together, by default
+	MaxMemoryBytes     = 64 << 20  // of all values of one namespace, by default
 	MaxMemoryBulk      = 500       // keys in one bulk request
-	MemoryHistory      = 16        // values of a key that memory.history gives, the newest included
+	MemoryHistory      = 16        // values of a key that are kept for memory.history, including the newest
 	MaxMemoryTTL       = 366 * 24 * time.Hour
 )
 
-// maxTextJSON is how long a text may become in JSON, so that its entry still fits into a message.
+// maxTextJSON is how long a text may become in JSON if its entry is to fit into a message.
 const maxTextJSON = 1_000_000
 
-// NewMemoryValue is b as memory gives it back: as NewPayload, but as base64 too where the text would not fit into a
-// message, such as one of quotation marks alone.
+// NewMemoryValue returns b as a value of memory. It is NewPayload, but a text that would be too long for a message, such as
+// one of quotation marks alone, becomes base64.
 func NewMemoryValue(b []byte) Payload {
 	p := NewPayload(b)
 	if p.Text != "" && jsonLen(p.Text) > maxTextJSON {
@@ -46,7 +46,7 @@ func NewMemoryValue(b []byte) Payload {
 	return p
 }
 
-// EncodedLen is about how long the entry becomes in JSON, and not less.
+// EncodedLen returns an upper bound of the length of the entry in JSON, which is not much greater.
 func (e *MemoryEntry) EncodedLen() int {
 	const rest = 360 // names of fields, numbers, times
 	n := rest + len(e.Namespace) + jsonLen(e.Key) + jsonLen(e.ContentType) + jsonLen(e.Writer)
@@ -56,7 +56,7 @@ func (e *MemoryEntry) EncodedLen() int {
 	return n + jsonLen(e.Value.Text)
 }
 
-// Methods of the memory lane. Agents have the same ones on the line protocol, but watch and namespaces.
+// Methods of the memory lane. Agents have the same ones on the line protocol, except watch and namespaces.
 const (
 	MethodMemoryStore      = "memory.store"
 	MethodMemoryRetrieve   = "memory.retrieve"
@@ -72,8 +72,8 @@ const (
 	NoteMemory             = "memory" // MemoryUpdate
 )
 
-// MemoryStoreParams set a value. IfRevision makes it a compare-and-set: the entry's revision must be this one; 0: it
-// must not be there. A mismatch is CodeConflict, with the current entry in the error's data.
+// MemoryStoreParams set a value. IfRevision makes it a compare-and-set: the entry must have this revision, or, for 0, must not
+// exist. Otherwise the error has CodeConflict, and the present entry in its data.
 type MemoryStoreParams struct {
 	Namespace   string  `json:"namespace"`
 	Key         string  `json:"key"`
@@ -100,22 +100,22 @@ type MemoryDeleteResult struct {
 type MemoryListParams struct {
 	Namespace string `json:"namespace"`
 	Prefix    string `json:"prefix,omitempty"`
-	After     string `json:"after,omitempty"`  // a key: go on behind it
-	Limit     int    `json:"limit,omitempty"`  // 0: 1000, which is also the most
-	Values    bool   `json:"values,omitempty"` // with values, as far as they fit into one message
+	After     string `json:"after,omitempty"`  // a key; the page starts after it
+	Limit     int    `json:"limit,omitempty"`  // 0: 1000, which is also the maximum
+	Values    bool   `json:"values,omitempty"` // with values, as many as fit into one message
 }
 
-// MemoryListResult is one page.
+// MemoryListResult is a page of keys.
 type MemoryListResult struct {
 	Entries []MemoryEntry `json:"entries"`
 	Next    string        `json:"next,omitempty"` // the After of the next page; "": this is the last one
 	Total   int           `json:"total"`          // keys with this prefix
 }
 
-// MemorySearchParams look for words in keys and values.
+// MemorySearchParams search keys and values for words.
 type MemorySearchParams struct {
 	Namespaces []string `json:"namespaces,omitempty"` // empty: all that the caller may read
-	Query      string   `json:"query"`                // words; all must occur. "a phrase", and prefix* at the end of a word
+	Query      string   `json:"query"`                // words, "phrases" and prefix*; all must occur
 	Prefix     string   `json:"prefix,omitempty"`     // of the key
 	Limit      int      `json:"limit,omitempty"`      // 0: 20; 100 at most
 }
@@ -133,14 +133,14 @@ type MemoryHit struct {
 	Snippet string      `json:"snippet,omitempty"` // of the value, around the words
 }
 
-// MemoryHistoryParams ask for what a key held.
+// MemoryHistoryParams ask for the past values of a key.
 type MemoryHistoryParams struct {
 	Namespace string `json:"namespace"`
 	Key       string `json:"key"`
-	Before    uint64 `json:"before,omitempty"` // only what is older than this revision; 0: from the newest on
+	Before    uint64 `json:"before,omitempty"` // only older revisions than this one; 0: all
 }
 
-// MemoryHistoryResult has a key's values, the newest first, as far as they fit into one message.
+// MemoryHistoryResult has the values of a key, the newest first, as many as fit into one message.
 type MemoryHistoryResult struct {
 	Entries []MemoryEntry `json:"entries"`
 	Next    uint64        `json:"next,omitempty"` // the Before of the next page; 0: this is the last one
@@ -158,12 +158,12 @@ type MemoryNamespace struct {
 	UpdatedAt time.Time `json:"updated_at"` // when that was
 }
 
-// MemoryNamespacesParams ask for a page of them.
+// MemoryNamespacesParams ask for a page of namespaces.
 type MemoryNamespacesParams struct {
-	After string `json:"after,omitempty"` // MemoryNamespacesResult.Next: go on behind that page
+	After string `json:"after,omitempty"` // MemoryNamespacesResult.Next of the previous page
 }
 
-// MemoryNamespacesResult is a page of them, by name.
+// MemoryNamespacesResult is a page of namespaces, by name.
 type MemoryNamespacesResult struct {
 	Namespaces []MemoryNamespace `json:"namespaces"`
 	Next       string            `json:"next,omitempty"` // the After of the next page; "": this is the last one
@@ -188,12 +188,13 @@ type MemoryGetManyParams struct {
 	Keys []MemoryKeyParams `json:"keys"` // 1 to MaxMemoryBulk
 }
 
-// MemoryManyResult answers both, in the order of the request.
+// MemoryManyResult is the answer to both, in the order of the request.
 type MemoryManyResult struct {
 	Results []MemoryOne `json:"results"`
 }
 
-// MemoryOne is one answer of several: Entry or Error. Values that do not fit into one message are CodeTooLarge.
+// MemoryOne is one of several answers: Entry or Error. The error of a value that does not fit into the message has
+// CodeTooLarge.
 type MemoryOne struct {
 	Entry *MemoryEntry `json:"entry,omitempty"`
 	Error *Error       `json:"error,omitempty"`
@@ -203,16 +204,16 @@ type MemoryOne struct {
 type MemoryWatchParams struct {
 	Namespace string `json:"namespace"`
 	Prefix    string `json:"prefix,omitempty"`
-	After     uint64 `json:"after,omitempty"`  // MemoryUpdate.Cursor of the last update; 0: every entry there is, then the changes
+	After     uint64 `json:"after,omitempty"`  // MemoryUpdate.Cursor of the last update; 0: all present entries, and then the changes
 	Epoch     string `json:"epoch,omitempty"`  // that After belongs to
 	Values    bool   `json:"values,omitempty"` // entries come with their values
 }
 
 // MemoryWatchResult opens a watch.
 type MemoryWatchResult struct {
-	Watch     uint64 `json:"watch"` // names it in MemoryUpdate and for memory.unwatch
+	Watch     uint64 `json:"watch"` // identifies the watch in MemoryUpdate and for memory.unwatch
 	Epoch     string `json:"epoch"`
-	Recovered bool   `json:"recovered"` // every change after After follows; false: forget what you had, every entry follows
+	Recovered bool   `json:"recovered"` // every change after After follows; false: the client discards its entries, and all entries follow
 }
 
 // MemoryUpdate carries changes in the order of their revisions.

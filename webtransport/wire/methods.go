@@ -5,51 +5,51 @@ import (
 	"strings"
 )
 
-// Effect is what carrying out a request changes.
+// Effect says what a request changes.
 type Effect uint8
 
 const (
-	// Reads: nothing.
+	// Reads is the effect of requests that change nothing.
 	Reads Effect = iota
-	// Repeats: something, and the same however often it is carried out. The server keeps its answer all the same.
+	// Repeats is the effect of requests that are idempotent. The server keeps their answers all the same.
 	Repeats
-	// Once: something that must happen once. The server keeps the answer under the request's id, and answers a repeated one
-	// from there; what it does to a session, such as a watch, ends with that.
+	// Once is the effect of requests that must be carried out once. The server keeps the answer under the id of the request
+	// and returns it when the request is repeated. The effects on a session, such as a watch, end with the session.
 	Once
 )
 
-// Access is which agents may use a method, in requests of their own.
+// Access says which agents may use a method in requests of their own.
 type Access uint8
 
 const (
-	// NoAgent: none.
+	// NoAgent allows no agents.
 	NoAgent Access = iota
-	// WithMemory: those whose type names the namespaces, in these.
+	// WithMemory allows agents whose types name namespaces, for these namespaces.
 	WithMemory
-	// Coordinators: those whose type says coordinator.
+	// Coordinators allows agents whose types are coordinators.
 	Coordinators
 )
 
-// Method is what the protocol says of a method: a row of Methods.
+// Method describes a method of the protocol.
 type Method struct {
 	Name   string
-	Lane   Lane // that takes its requests; "": any that takes requests
+	Lane   Lane // that takes its requests; "": any lane that takes requests
 	Effect Effect
-	// Session: its requests are about the session that they come in, and there is none without.
+	// Session says that its requests are about the session that they come in, so that they need one.
 	Session bool
-	// Races: its requests are sent as datagrams too. Whoever waits for one of them waits at the keyboard, and the server
-	// acts once whatever comes twice.
+	// Races says that its requests are sent as datagrams too. It is for requests that a person waits for. The server
+	// carries out only the first copy.
 	Races bool
-	// Quick: it is done before a goroutine would be there.
+	// Quick says that it takes less time than starting a goroutine.
 	Quick bool
-	// Order names the parameters of which requests that agree keep their order, while everything else overtakes them.
+	// Order names parameters. Requests that agree in them are carried out in their order; all others may overtake each other.
 	Order []string
-	// Agents may use it, on the line protocol.
+	// Agents says which agents may use it on the line protocol.
 	Agents Access
 }
 
-// Methods is every method of skein.v1, by lane, in the order in which they are named to people (docs/protocol.md). Servers
-// and clients read what they do from here; the JavaScript library's list is made from it (make generate).
+// Methods has every method of skein.v1, by lane, in the order of docs/protocol.md. Servers and clients read the properties of
+// methods from here, and the list in the JavaScript library is generated from it (make generate).
 var Methods = []Method{
 	{Name: MethodPing, Quick: true},
 	{Name: MethodHello, Lane: LaneControl, Effect: Once, Session: true},
@@ -103,10 +103,10 @@ var methodsByName = func() map[string]*Method {
 	return all
 }()
 
-// MethodNamed finds a method; nil: there is none.
+// MethodNamed returns the method with a name, or nil if there is none.
 func MethodNamed(name string) *Method { return methodsByName[name] }
 
-// MethodsOf names the methods that a lane takes besides ping.
+// MethodsOf returns the names of the methods that a lane takes besides hello and ping.
 func MethodsOf(lane Lane) (names []string) {
 	for _, m := range Methods {
 		if m.Lane == lane && m.Name != MethodHello {
@@ -116,20 +116,21 @@ func MethodsOf(lane Lane) (names []string) {
 	return names
 }
 
-// ReplaySafe reports whether a method's requests have their effect once however often they come, for the server keeps
-// a record of them under their id. TLS early data, which anyone may send again, carries these and no others.
+// ReplaySafe reports whether the requests of a method take effect once, however often they are sent, because the server keeps
+// their answers under their ids. TLS early data, which an attacker can replay, carries only such requests.
 func ReplaySafe(method string) bool {
 	m := MethodNamed(method)
 	return m != nil && m.Effect != Reads && !m.Session
 }
 
-// Repeatable reports whether a method's requests may be done twice without harm, so that they may be sent again at any age.
+// Repeatable reports whether the requests of a method can be carried out twice without harm, so that a client may repeat them
+// after any time.
 func Repeatable(method string) bool {
 	m := MethodNamed(method)
 	return m != nil && m.Effect != Once
 }
 
-// NeedsSession reports whether a method's requests are about the session that they come in.
+// NeedsSession reports whether the requests of a method are about the session that they come in.
 func NeedsSession(method string) bool {
 	m := MethodNamed(method)
 	return m != nil && m.Session
@@ -141,7 +142,7 @@ func Races(method string) bool {
 	return m != nil && m.Races
 }
 
-// LaneOf is the lane that takes a method's requests. One that this version does not know goes by the beginning of its name.
+// LaneOf returns the lane that takes the requests of a method. For unknown methods, the beginning of the name decides.
 func LaneOf(method string) Lane {
 	switch m := MethodNamed(method); {
 	case m != nil && m.Lane != "":
@@ -154,8 +155,8 @@ func LaneOf(method string) Lane {
 	return LaneControl
 }
 
-// OrderKey names what a request must keep its place for, while everything else overtakes it: the inputs of one agent, the
-// writes of one memory entry. "": nothing.
+// OrderKey returns a key such that requests with the same key must be carried out in their order: the inputs of an agent, and
+// the writes of a memory entry. It returns "" for requests without such an order.
 func (m *Message) OrderKey() string {
 	row := MethodNamed(m.Method)
 	if row == nil || row.Order == nil {
@@ -166,7 +167,7 @@ func (m *Message) OrderKey() string {
 		Namespace string `json:"namespace"`
 		Key       string `json:"key"`
 	}
-	json.Unmarshal(m.Params, &p) // a bad one is refused later
+	json.Unmarshal(m.Params, &p) // invalid parameters are refused later
 	key := string(row.Lane)
 	for _, name := range row.Order {
 		key += "\x00" + map[string]string{"id": p.ID, "namespace": p.Namespace, "key": p.Key}[name]

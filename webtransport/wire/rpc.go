@@ -23,19 +23,19 @@ type Message struct {
 	Error   *Error          `json:"error,omitempty"`
 }
 
-// IsRequest reports whether the message wants an answer.
+// IsRequest reports whether the message is a request, which is answered.
 func (m *Message) IsRequest() bool { return m.Method != "" && len(m.ID) > 0 }
 
-// IsNotification reports whether the message wants none.
+// IsNotification reports whether the message is a notification, which is not answered.
 func (m *Message) IsNotification() bool { return m.Method != "" && len(m.ID) == 0 }
 
-// IsResponse reports whether the message is an answer.
+// IsResponse reports whether the message is the answer to a request.
 func (m *Message) IsResponse() bool { return m.Method == "" }
 
-// ParseMessage reads one line. Its errors are [*Error] values, fit to be sent back.
+// ParseMessage parses one line. Its errors are [*Error] values that can be sent to the peer.
 func ParseMessage(line []byte) (*Message, error) { return parseMessage(line, MaxMessage) }
 
-// ParseAnswer reads one line of a server, which may be longer than those that a client may send.
+// ParseAnswer parses one line from a server, which may be longer than those that a client may send.
 func ParseAnswer(line []byte) (*Message, error) { return parseMessage(line, MaxLine) }
 
 func parseMessage(line []byte, limit int) (*Message, error) {
@@ -71,8 +71,8 @@ func parseMessage(line []byte, limit int) (*Message, error) {
 	return &m, nil
 }
 
-// parsePlain reads a message of the form that append gives it, as most have, in half the time that any form takes. false:
-// it has another.
+// parsePlain parses a message in the form that append writes, which most messages have, in half the time of the general
+// parser. It returns false for messages in another form.
 func parsePlain(line []byte) (m Message, ok bool) {
 	b, ok := bytes.CutPrefix(line, []byte(`{"jsonrpc":"2.0"`))
 	if !ok || !bytes.HasSuffix(b, []byte("}")) {
@@ -147,16 +147,16 @@ const (
 	CodeNotFound      ErrorCode = -32002 // no such agent or type
 	CodeConflict      ErrorCode = -32003 // the id was used for another request
 	CodeExhausted     ErrorCode = -32004 // a cap is reached, such as max_instances
-	CodeUnavailable   ErrorCode = -32005 // the server stops, or admission is closed
-	CodePrecondition  ErrorCode = -32006 // the agent is not in a state for this
+	CodeUnavailable   ErrorCode = -32005 // the server is stopping, or admission is closed
+	CodePrecondition  ErrorCode = -32006 // not possible in the present state of the agent or task
 	CodeSpawnFailed   ErrorCode = -32007 // the command could not be started
 	CodeTooLarge      ErrorCode = -32008 // over a limit of the protocol
 	CodeVersion       ErrorCode = -32009 // no protocol version in common; data names the supported ones
-	CodeTicketExpired ErrorCode = -32010 // or used, or unknown: fetch a fresh /connect
+	CodeTicketExpired ErrorCode = -32010 // the ticket is expired, used or unknown: fetch a new one from /connect
 	CodeTimeout       ErrorCode = -32011 // the request ran out of time
 	CodeOrigin        ErrorCode = -32012 // pages of this origin may not open sessions
-	// CodeOutcomeUnknown: the store does not answer, so that nobody can tell whether the request had its effect. The same
-	// request again, with the same id, finds out.
+	// CodeOutcomeUnknown says that the store does not answer, so that it is unknown whether the request took effect. To find
+	// out, the client repeats the request with the same id.
 	CodeOutcomeUnknown ErrorCode = -32013
 )
 
@@ -176,23 +176,23 @@ func (c ErrorCode) String() string {
 	return fmt.Sprintf("code %d", int(c))
 }
 
-// Error is the error of a JSON-RPC response: a code for programs and one safe message for a person. It never carries
-// the server's own details.
+// Error is the error of a JSON-RPC response: a code for programs and a safe message for people. It never has internal
+// details of the server.
 type Error struct {
 	Code    ErrorCode  `json:"code"`
 	Message string     `json:"message"`
 	Data    *ErrorData `json:"data,omitempty"`
 }
 
-// ErrorData helps a program to act on an error.
+// ErrorData helps a program to handle an error.
 type ErrorData struct {
-	Kind      string       `json:"kind,omitempty"`      // the code's name
+	Kind      string       `json:"kind,omitempty"`      // the name of the code
 	Field     string       `json:"field,omitempty"`     // the parameter at fault
-	Supported []string     `json:"supported,omitempty"` // what is allowed instead
-	Entry     *MemoryEntry `json:"entry,omitempty"`     // of a memory conflict: what is there; nil: nothing
+	Supported []string     `json:"supported,omitempty"` // the values that are allowed
+	Entry     *MemoryEntry `json:"entry,omitempty"`     // the present entry, for a conflict in memory; nil if there is none
 }
 
-// Errorf makes an Error with its kind filled in.
+// Errorf returns an Error with its kind filled in.
 func Errorf(code ErrorCode, format string, args ...any) *Error {
 	return &Error{Code: code, Message: fmt.Sprintf(format, args...), Data: &ErrorData{Kind: code.String()}}
 }
@@ -200,10 +200,10 @@ func Errorf(code ErrorCode, format string, args ...any) *Error {
 // WithField names the parameter at fault.
 func (e *Error) WithField(field string) *Error { e.Data.Field = field; return e }
 
-// WithSupported lists what is allowed.
+// WithSupported lists the values that are allowed.
 func (e *Error) WithSupported(v []string) *Error { e.Data.Supported = v; return e }
 
-// In says which of several the error is about, if there are several.
+// In adds which part of a request the error is about, if the request has several.
 func (e *Error) In(part string, several bool) *Error {
 	if !several || e.Data == nil {
 		return e
@@ -226,7 +226,7 @@ func (e *Error) Is(target error) bool {
 	return ok && t.Code == e.Code
 }
 
-// AsError gives what may be told to a client: the wire error inside err, or a bare "internal".
+// AsError returns the error to send to a client: the Error in err, or else one with CodeInternal and no details.
 func AsError(err error) *Error {
 	var e *Error
 	if errors.As(err, &e) {
@@ -269,21 +269,21 @@ const (
 
 // Hello is the first request on the control lane.
 type Hello struct {
-	Versions []string   `json:"versions"` // the versions the client speaks, best first
+	Versions []string   `json:"versions"` // the versions that the client supports, best first
 	Ticket   string     `json:"ticket"`
 	Client   ClientInfo `json:"client"`
 	Resume   *Resume    `json:"resume,omitempty"`
-	NoStatus bool       `json:"no_status,omitempty"` // open no status lane and send no status datagrams
+	NoStatus bool       `json:"no_status,omitempty"` // the server opens no status lane and sends no status datagrams
 }
 
 // ClientInfo names the program behind a session.
 type ClientInfo struct {
-	ID      string `json:"id"` // random, at least 16 characters, the same over reconnects: request ids count within it
+	ID      string `json:"id"` // random, at least 16 characters, the same over reconnects; request ids are unique within it
 	Name    string `json:"name,omitempty"`
 	Version string `json:"version,omitempty"`
 }
 
-// Resume says what the client had before it came back.
+// Resume describes the previous session of a client that reconnects.
 type Resume struct {
 	Session string `json:"session"`
 	Epoch   string `json:"epoch"`
@@ -293,14 +293,14 @@ type Resume struct {
 type Welcome struct {
 	Version   string `json:"version"`
 	Session   string `json:"session"`
-	Epoch     string `json:"epoch"`     // cursors count within it; another epoch means another log
-	Recovered bool   `json:"recovered"` // the epoch in Resume is this one: cursors hold
+	Epoch     string `json:"epoch"`     // that cursors belong to; another epoch means another log
+	Recovered bool   `json:"recovered"` // the epoch is that of Resume, so that cursors are valid
 	Node      NodeID `json:"node"`
 	Server    string `json:"server"` // its version
 	Limits    Limits `json:"limits"`
 }
 
-// Limits are the caps a client must keep.
+// Limits are the limits that a client must observe.
 type Limits struct {
 	MaxMessage  int `json:"max_message"`
 	MaxStreams  int `json:"max_streams"`
@@ -313,7 +313,7 @@ type Limits struct {
 type Goodbye struct {
 	Code             CloseCode `json:"code"`
 	Reason           string    `json:"reason"`
-	ReconnectAfterMS int64     `json:"reconnect_after_ms"` // at least this long; -1: do not come back
+	ReconnectAfterMS int64     `json:"reconnect_after_ms"` // the least time before the client reconnects; -1: never
 }
 
 // SpawnParams ask for agents of a type.
@@ -334,14 +334,14 @@ type SpawnParams struct {
 	DefaultCwd string `json:"default_cwd,omitempty"` // in place of Cwd, for a command of a type that names no folder
 }
 
-// SpawnResult lists the agents that exist now, and what failed. In a batch, each failure has the index of its agent.
-// A request that can't be admitted whole is refused whole, with an error and no agent.
+// SpawnResult lists the agents that were started and those that failed. In a batch, each failure has the index of its agent.
+// A request that can't be admitted as a whole is refused as a whole, with an error and no agent.
 type SpawnResult struct {
 	Agents []Agent      `json:"agents"`
 	Failed []SpawnError `json:"failed,omitempty"`
 }
 
-// SpawnError is one agent of a batch that could not be started. Its record exists: exited (failed).
+// SpawnError is an agent of a batch that could not be started. It has a record, which is exited (failed).
 type SpawnError struct {
 	Index int     `json:"index"`
 	ID    AgentID `json:"id,omitempty"`
@@ -355,12 +355,12 @@ type Filter struct {
 	Status []Status          `json:"status,omitempty"`
 	Labels map[string]string `json:"labels,omitempty"` // all must match
 	Needs  bool              `json:"needs,omitempty"`  // those that need a person
-	Query  string            `json:"query,omitempty"`  // a part of id, name, type, argv or last line, any case
-	After  uint32            `json:"after,omitempty"`  // ListResult.Next: go on behind that page
-	Limit  int               `json:"limit,omitempty"`  // of a page; 0: MaxPage, which is also the most
+	Query  string            `json:"query,omitempty"`  // a part of id, name, type, argv or last line, in any case
+	After  uint32            `json:"after,omitempty"`  // ListResult.Next of the previous page
+	Limit  int               `json:"limit,omitempty"`  // of a page; 0: MaxPage, which is also the maximum
 }
 
-// Check refuses a filter that chooses by what there is not.
+// Check returns an error if the filter names an unknown status.
 func (f *Filter) Check() error {
 	for _, s := range f.Status {
 		if !slices.Contains(Statuses, s) {
@@ -374,8 +374,8 @@ func (f *Filter) Check() error {
 	return nil
 }
 
-// ListResult is a page of the agents that match, newest first. Agents that come while the pages are read are on none of
-// the later ones, those that stay are on one page each.
+// ListResult is a page of the agents that match, newest first. Each agent that exists while all pages are read is on exactly
+// one of them. Agents that are spawned meanwhile are on none of the later pages.
 type ListResult struct {
 	Agents []Agent `json:"agents"`
 	Next   uint32  `json:"next,omitempty"` // the After of the next page; 0: this is the last one
@@ -401,12 +401,12 @@ type InputParams struct {
 	Text   string  `json:"text,omitempty"`
 	Base64 []byte  `json:"base64,omitempty"`
 	EOF    bool    `json:"eof,omitempty"` // close its standard input afterwards
-	// Question is what the agent asks, as it was shown to whoever writes; "": nothing. If it asks another one, or none,
-	// nothing is written, with CodeConflict. nil: it is written whatever the agent asks.
+	// Question is the question of the agent as it was shown to the writer, or "" for none. If the agent asks something else or
+	// nothing, the input is refused with CodeConflict. If Question is nil, the input is written whatever the agent asks.
 	Question *string `json:"question,omitempty"`
 }
 
-// Bytes is what is to be written.
+// Bytes returns the bytes to write.
 func (p InputParams) Bytes() []byte {
 	if p.Base64 != nil {
 		return p.Base64
@@ -414,12 +414,12 @@ func (p InputParams) Bytes() []byte {
 	return []byte(p.Text)
 }
 
-// StopScope says what a stop is about.
+// StopScope says what a stop applies to.
 type StopScope string
 
 const (
 	ScopeAgent StopScope = "agent" // the agents in IDs
-	ScopeTask  StopScope = "task"  // the tasks in Tasks with all below them, and the processes that are theirs
+	ScopeTask  StopScope = "task"  // the tasks in Tasks with all below them, and their processes
 	ScopeType  StopScope = "type"  // every agent of Type; admission is closed for it
 	ScopeNode  StopScope = "node"  // every agent of Node; admission is closed
 	ScopeAll   StopScope = "all"   // every agent; admission is closed
@@ -428,7 +428,7 @@ const (
 // StopScopes lists every scope.
 var StopScopes = []StopScope{ScopeAgent, ScopeTask, ScopeType, ScopeNode, ScopeAll}
 
-// StopParams ask for agents to be stopped, and verified to be gone.
+// StopParams ask for agents to be stopped and verified to be gone.
 type StopParams struct {
 	Scope   StopScope `json:"scope,omitempty"` // empty means agent
 	IDs     []AgentID `json:"ids,omitempty"`
@@ -442,23 +442,25 @@ type StopParams struct {
 // StopResult reports on each agent, after the fact.
 type StopResult struct {
 	Reports  []StopReport `json:"reports"`
-	Canceled []TaskID     `json:"canceled,omitempty"` // tasks that ended with it: in work, or waiting for another attempt
+	Canceled []TaskID     `json:"canceled,omitempty"` // the tasks that were canceled: in work, or waiting for another attempt
 	Closed   bool         `json:"closed,omitempty"`   // admission is closed now, for the scope
 
-	// What was left out, so that the answer fits a message: reports, those of them about agents that are not gone, and tasks.
+	// The numbers of what was left out so that the answer fits a message: reports, reports on agents that are not gone, and
+	// tasks.
 	More         int `json:"more,omitempty"`
 	MoreFailed   int `json:"more_failed,omitempty"`
 	MoreCanceled int `json:"more_canceled,omitempty"`
 }
 
-// Admission says whether agents may be spawned and tasks started. It stays as it is set, over restarts.
+// Admission says whether agents may be spawned and tasks started. It is kept over restarts.
 type Admission struct {
 	Closed bool       `json:"closed"`          // for all
 	Types  []string   `json:"types,omitempty"` // closed for these
 	Since  *time.Time `json:"since,omitempty"` // of the last change
 	Actor  string     `json:"actor,omitempty"` // of the last change
 	Reason string     `json:"reason,omitempty"`
-	// Request marks the request that changed it, so that the request has one effect over restarts.
+	// Request is the idempotency key of the request that changed it, so that the request takes effect once, even over
+	// restarts.
 	Request string `json:"request,omitempty"`
 }
 
@@ -477,8 +479,8 @@ type StopReport struct {
 	Already   bool       `json:"already,omitempty"` // it had ended before
 	Forced    bool       `json:"forced,omitempty"`  // SIGKILL was needed
 	TookMS    int64      `json:"took_ms"`
-	Leftovers []Leftover `json:"leftovers,omitempty"` // of it, still there
-	Cleared   int        `json:"cleared,omitempty"`   // processes that an earlier stop had left, and that are gone now
+	Leftovers []Leftover `json:"leftovers,omitempty"` // its processes that are still alive
+	Cleared   int        `json:"cleared,omitempty"`   // processes that an earlier stop had left and that are gone now
 	Error     *Error     `json:"error,omitempty"`
 }
 
@@ -506,25 +508,26 @@ func (r TypesResult) Page(after string) TypesResult {
 type Attached struct {
 	Agent     Agent  `json:"agent"`
 	Epoch     string `json:"epoch"`
-	First     uint64 `json:"first"`     // the oldest event still there; 0: none
+	First     uint64 `json:"first"`     // the oldest event in the log; 0: none
 	Last      uint64 `json:"last"`      // the newest event when the lane opened
-	Recovered bool   `json:"recovered"` // every event after the asked-for cursor follows; false: some are gone, or the epoch changed
+	Recovered bool   `json:"recovered"` // every event after the requested cursor follows; false: some are gone, or the epoch changed
 }
 
-// Events carries events in order. Cursor is the seq of the last one: the After of a lane that goes on.
+// Events carries events in order. Cursor is the seq of the last one, which is the After of a lane that continues.
 type Events struct {
 	Events []Event `json:"events"`
 	Cursor uint64  `json:"cursor"`
 }
 
-// End is the last message of an agent lane: the agent exited and every event was sent, or Follow was not asked for.
+// End is the last message of an agent lane. It is sent after the last event of an agent that has exited, or, without Follow,
+// after the events that existed when the lane opened.
 type End struct {
 	Agent  Agent  `json:"agent"`
 	Cursor uint64 `json:"cursor"`
 }
 
-// Snapshot is a part of the fleet as it is. The first part has Part 0; the client replaces what it has when it has
-// all Parts of one Seq.
+// Snapshot is a part of the present state of the fleet. Parts count from 0. The client replaces its state when it has all
+// Parts with the same Seq.
 type Snapshot struct {
 	Seq    uint64  `json:"seq"` // status datagrams with a greater seq are newer
 	Part   int     `json:"part"`
@@ -535,18 +538,18 @@ type Snapshot struct {
 	Admission Admission `json:"admission"`
 }
 
-// Update carries agents that are new, or whose unpacked fields (name, last line, exit …) changed, and those that were
-// forgotten.
+// Update carries agents that are new or have changes in fields that are not in status datagrams (name, last line, exit …), and
+// those that were forgotten.
 type Update struct {
 	Agents  []Agent   `json:"agents,omitempty"`
 	Removed []AgentID `json:"removed,omitempty"`
 
-	Admission *Admission `json:"admission,omitempty"` // it changed
+	Admission *Admission `json:"admission,omitempty"` // nil if it has not changed
 }
 
 // Ping and its answer measure a round trip.
 type Ping struct {
-	Time float64 `json:"time,omitempty"` // the client's own, given back
+	Time float64 `json:"time,omitempty"` // of the client's clock; the answer repeats it
 }
 
 // Transport names a carrier.
@@ -557,10 +560,10 @@ const (
 	WebSocket    Transport = "websocket"
 )
 
-// WebTransportPath is where the WebTransport door is, below the path of the server's URL.
+// WebTransportPath is the path of the WebTransport endpoint, below the path of the server's URL.
 const WebTransportPath = "/wt"
 
-// Connect is the document that POST /connect answers with: the doors, and how to try them.
+// Connect is the document that POST /connect returns: the endpoints, and how to try them.
 type Connect struct {
 	Version string `json:"version"`
 	Node    NodeID `json:"node"`
@@ -570,7 +573,7 @@ type Connect struct {
 	Containment *Containment `json:"containment,omitempty"` // of the processes of this node's agents
 }
 
-// Door is one way in. Its ticket is good once, for TicketExpiresMS from the answer on.
+// Door is an endpoint for sessions. Its ticket is valid once, for TicketExpiresMS from the answer on.
 type Door struct {
 	Transport         Transport         `json:"transport"`
 	URL               string            `json:"url"`                 // see Connect.Resolve
@@ -580,8 +583,8 @@ type Door struct {
 	TicketExpiresMS   int64             `json:"ticket_expires_ms"`
 }
 
-// Resolve makes the doors' URLs whole: at is where the document was fetched. The URL of a WebSocket is a path, which
-// leads to the same host in the same way, ws for http and wss for https: behind a proxy the server knows neither.
+// Resolve makes the URLs of the endpoints absolute. at is the URL that the document was fetched from. The URL of a WebSocket
+// is a path on the same host, with ws for http and wss for https, because a server behind a proxy knows neither.
 func (c *Connect) Resolve(at *url.URL) error {
 	for i := range c.Doors {
 		d := &c.Doors[i]
@@ -597,17 +600,18 @@ func (c *Connect) Resolve(at *url.URL) error {
 	return nil
 }
 
-// CertificateHash is what WebTransport's serverCertificateHashes takes. Value is base64 of the DER certificate's SHA-256.
+// CertificateHash is an element of serverCertificateHashes of WebTransport. Value is the SHA-256 of the DER certificate,
+// which is base64 in JSON.
 type CertificateHash struct {
 	Algorithm string `json:"algorithm"` // "sha-256"
 	Value     []byte `json:"value"`
 }
 
-// Policy is how a client chooses among the doors.
+// Policy is how a client chooses among the endpoints.
 type Policy struct {
-	RaceDelayMS  int64 `json:"race_delay_ms"`  // WebSocket joins after this
-	BackoffMinMS int64 `json:"backoff_min_ms"` // full jitter between reconnects
+	RaceDelayMS  int64 `json:"race_delay_ms"`  // how long after WebTransport a WebSocket is tried
+	BackoffMinMS int64 `json:"backoff_min_ms"` // bounds of the backoff between reconnects, which has full jitter
 	BackoffMaxMS int64 `json:"backoff_max_ms"`
-	HealthyMS    int64 `json:"healthy_ms"` // a session that lived this long resets the backoff
-	PingMS       int64 `json:"ping_ms"`    // how often a client measures its round trip; two missed mean a dead session
+	HealthyMS    int64 `json:"healthy_ms"` // a session that lasted this long resets the backoff
+	PingMS       int64 `json:"ping_ms"`    // how often a client measures its round trip; after two missed pings, a session is dead
 }

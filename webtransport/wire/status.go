@@ -27,15 +27,15 @@ const (
 	MaxStatusRecords  = (MaxStatusDatagram - StatusHeaderSize) / StatusRecordSize
 )
 
-// StatusDatagram is one round of latest values, or a part of one. Seq counts the datagrams of one session from 1; a
-// gap means that one was lost.
+// StatusDatagram is one round of latest values, or a part of a round. Seq counts the datagrams of a session from 1, so that a
+// gap means a lost datagram.
 type StatusDatagram struct {
 	Epoch   uint32
 	Seq     uint64
 	Records []StatusRecord
 }
 
-// StatusRecord is what changes often about one agent.
+// StatusRecord has the values of an agent that change often.
 type StatusRecord struct {
 	Num       uint32
 	Rev       uint32
@@ -50,14 +50,14 @@ type StatusRecord struct {
 	LastSeq   uint64
 }
 
-// EpochHash is the short form of an epoch in datagrams.
+// EpochHash returns the short form of an epoch in datagrams.
 func EpochHash(epoch string) uint32 {
 	h := fnv.New32a()
 	h.Write([]byte(epoch))
 	return h.Sum32()
 }
 
-// StatusRecord packs the agent's changing values as of now.
+// StatusRecord returns the present values of the agent that change often.
 func (a *Agent) StatusRecord(now time.Time) StatusRecord {
 	r := StatusRecord{Num: a.Num, Rev: a.Rev, Status: a.Status, Activity: a.Activity, Reason: a.Reason,
 		Processes: a.Usage.Processes, CPU: a.Usage.CPU, RSS: a.Usage.RSS, LastSeq: a.LastSeq}
@@ -70,7 +70,7 @@ func (a *Agent) StatusRecord(now time.Time) StatusRecord {
 	return r
 }
 
-// Append encodes the datagram. At most MaxStatusRecords records fit; more is the caller's mistake.
+// Append appends the encoded datagram to b. It panics if there are more than MaxStatusRecords records.
 func (d *StatusDatagram) Append(b []byte) []byte {
 	if len(d.Records) > MaxStatusRecords {
 		panic(fmt.Sprintf("wire: %d records in a status datagram", len(d.Records)))
@@ -95,7 +95,8 @@ func (d *StatusDatagram) Append(b []byte) []byte {
 // ErrDatagram is wrapped by every error of ParseStatusDatagram.
 var ErrDatagram = errors.New("bad status datagram")
 
-// ParseStatusDatagram decodes a datagram. Records longer than this version's are cut, so that fields can be added.
+// ParseStatusDatagram decodes a datagram. It ignores the end of records that are longer than those of this version, so that
+// later versions can add fields.
 func ParseStatusDatagram(b []byte) (StatusDatagram, error) {
 	var d StatusDatagram
 	if len(b) < StatusHeaderSize {

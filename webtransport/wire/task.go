@@ -8,15 +8,15 @@ import (
 	"unicode/utf8"
 )
 
-// TaskID names one task for ever: "t" and twelve characters of lower-case base32.
+// TaskID identifies a task and is never reused: "t" and twelve characters of lower-case base32.
 type TaskID string
 
-// TaskState is where a task stands; the names are A2A 1.0's.
+// TaskState is the state of a task. The names are those of A2A 1.0.
 type TaskState string
 
 const (
 	TaskSubmitted     TaskState = "submitted"      // it waits; Task.Waiting says for what
-	TaskWorking       TaskState = "working"        // an agent has it, or, for an orchestration, its children do
+	TaskWorking       TaskState = "working"        // an agent is working on it or, for an orchestration, on its children
 	TaskInputRequired TaskState = "input_required" // its agent waits for a person
 	TaskCompleted     TaskState = "completed"
 	TaskFailed        TaskState = "failed" // Task.Failure says why
@@ -42,10 +42,10 @@ const (
 	PriorityLow      Priority = "low"
 )
 
-// Priorities lists every priority, the first to go first.
+// Priorities lists every priority, the most urgent first.
 var Priorities = []Priority{PriorityCritical, PriorityHigh, PriorityNormal, PriorityLow}
 
-// Rank is the priority's index in Priorities; that of PriorityNormal for one that is not there.
+// Rank returns the index of the priority in Priorities, or that of PriorityNormal if the priority is unknown.
 func (p Priority) Rank() int {
 	if i := slices.Index(Priorities, p); i >= 0 {
 		return i
@@ -53,15 +53,15 @@ func (p Priority) Rank() int {
 	return slices.Index(Priorities, PriorityNormal)
 }
 
-// Payload is bytes: text when they are valid UTF-8, else base64. Both empty: no bytes.
+// Payload is a sequence of bytes: text if it is valid UTF-8, otherwise base64. If both are empty, it has no bytes.
 type Payload struct {
 	Text   string `json:"text,omitempty"`
 	Base64 []byte `json:"base64,omitempty"`
-	// Size is set where this is only the beginning, as in lists: the bytes of all of it.
+	// Size is the number of bytes of the whole payload if this is only its beginning, as in lists; otherwise 0.
 	Size int `json:"size,omitempty"`
 }
 
-// NewPayload is a payload of b: as text where that is text without control characters, which JSON would blow up.
+// NewPayload returns a payload of b. It is text if b is valid UTF-8 without control characters, which JSON would expand.
 func NewPayload(b []byte) Payload {
 	if len(b) == 0 {
 		return Payload{}
@@ -73,11 +73,11 @@ func NewPayload(b []byte) Payload {
 	return Payload{Base64: bytes.Clone(b)}
 }
 
-// compactFrom is how long a text is, in bytes, that becomes base64 where JSON would make more of it.
+// compactFrom is the length, in bytes, from which Compact considers a text.
 const compactFrom = 32 << 10
 
-// Compact gives a large text as base64 where that is shorter in JSON, such as one of quotation marks alone: the bound on
-// its bytes is one on the message then.
+// Compact returns the payload with a large text as base64 if that is shorter in JSON, such as for a text of quotation marks
+// alone. So a bound on the bytes of a payload also bounds the message.
 func (p Payload) Compact() Payload {
 	if len(p.Text) >= compactFrom && jsonLen(p.Text) > len(p.Text)/3*4+4 {
 		return Payload{Base64: []byte(p.Text), Size: p.Size}
@@ -85,7 +85,7 @@ func (p Payload) Compact() Payload {
 	return p
 }
 
-// Cut gives the beginning of a payload, at most n bytes.
+// Cut returns the beginning of a payload, at most n bytes.
 func (p Payload) Cut(n int) Payload {
 	size := len(p.Text) + len(p.Base64)
 	if size <= n {
@@ -100,7 +100,7 @@ func (p Payload) Cut(n int) Payload {
 	return Payload{Text: p.Text[:n], Size: size}
 }
 
-// Bytes is what the payload carries.
+// Bytes returns the bytes of the payload.
 func (p Payload) Bytes() []byte {
 	if p.Base64 != nil {
 		return p.Base64
@@ -110,15 +110,15 @@ func (p Payload) Bytes() []byte {
 
 // Limits of tasks.
 const (
-	// MaxTaskInput bounds a task's input, in bytes before encoding. More goes into memory or an artifact.
+	// MaxTaskInput bounds the input of a task, in bytes before encoding. Larger inputs go into memory or an artifact.
 	MaxTaskInput = 256 << 10
-	// MaxTaskOutput bounds a task's result, likewise.
+	// MaxTaskOutput bounds the result of a task, in bytes before encoding.
 	MaxTaskOutput = 256 << 10
-	// TaskPreview is how much of a payload lists and watches carry; task.get has all of it.
+	// TaskPreview is how many bytes of a payload lists and watches carry; task.get returns all of them.
 	TaskPreview = 1 << 10
 	// MaxAttempts bounds Retry.Max.
 	MaxAttempts = 100
-	// DefaultAttempts is how often a task is tried when it says nothing.
+	// DefaultAttempts is the number of attempts at a task that does not set Retry.Max.
 	DefaultAttempts = 3
 	// MaxDependsOn bounds TaskSpec.DependsOn.
 	MaxDependsOn = 256
@@ -133,14 +133,14 @@ type Timeouts struct {
 	HeartbeatMS int64 `json:"heartbeat,omitempty"` // between two signs of life of an attempt: a message or output of its agent
 }
 
-// ExitTempFail is the exit code with which a process asks to be tried again, as mail and cron tools know it (EX_TEMPFAIL in
-// sysexits.h). Types and tasks may name more in RetryOn.
+// ExitTempFail is the exit code by which a process asks for another attempt, as mail and cron tools do (EX_TEMPFAIL in
+// sysexits.h). Types and tasks may name more codes in RetryOn.
 const ExitTempFail = 75
 
 // MaxRetryOn bounds RetryOn.
 const MaxRetryOn = 64
 
-// CheckRetryOn says what is wrong with a list of exit codes; "": nothing.
+// CheckRetryOn returns what is wrong with a list of exit codes, or "" if it is valid.
 func CheckRetryOn(codes []int) string {
 	if len(codes) > MaxRetryOn {
 		return fmt.Sprintf("has more than %d exit codes", MaxRetryOn)
@@ -155,11 +155,11 @@ func CheckRetryOn(codes []int) string {
 
 // Retry says how often a task is tried again after a transient failure.
 type Retry struct {
-	Max       int   `json:"max,omitempty"`     // attempts in all; 0: DefaultAttempts
-	BackoffMS int64 `json:"backoff,omitempty"` // before the second attempt, doubled for each further one, five minutes at most; 0: one second
+	Max       int   `json:"max,omitempty"`     // attempts in total; 0: DefaultAttempts
+	BackoffMS int64 `json:"backoff,omitempty"` // before the second attempt, doubled for each further one up to five minutes; 0: one second
 }
 
-// TaskSpec is what somebody asks for. At least one of Type, Agent and Capabilities says who can do it.
+// TaskSpec describes a task to be done. At least one of Type, Agent and Capabilities says which agents can do it.
 type TaskSpec struct {
 	Key            string            `json:"key,omitempty"` // names the task within its batch, for DependsOn
 	Name           string            `json:"name,omitempty"`
@@ -171,53 +171,53 @@ type TaskSpec struct {
 	Argv           []string          `json:"argv,omitempty"`         // for a type whose tasks are processes and that has no argv, such as shell
 	Args           []string          `json:"args,omitempty"`         // added to the argv of a type whose tasks are processes
 	Input          Payload           `json:"input,omitzero"`
-	NoInput        bool              `json:"no_input,omitempty"` // its process has no standard input; it has no Input then
+	NoInput        bool              `json:"no_input,omitempty"` // its process has no standard input, and Input must be empty
 	Timeouts       Timeouts          `json:"timeouts,omitzero"`
 	Retry          Retry             `json:"retry,omitzero"`
-	RetryOn        []int             `json:"retry_on,omitempty"`        // exit codes of its process after which it is tried again, beside ExitTempFail and those of its type
-	IdempotencyKey string            `json:"idempotency_key,omitempty"` // a second task with it is not made; the first is given instead
+	RetryOn        []int             `json:"retry_on,omitempty"`        // exit codes of its process after which it is tried again, besides ExitTempFail and those of its type
+	IdempotencyKey string            `json:"idempotency_key,omitempty"` // submitting another task with it returns the first one instead
 	DependsOn      []string          `json:"depends_on,omitempty"`      // ids, or "#key" of the same batch: these complete first
 	Parent         TaskID            `json:"parent,omitempty"`
 	Labels         map[string]string `json:"labels,omitempty"`
 }
 
-// Task is one piece of work: the record in the store, the answer of the protocol, the row on the page.
+// Task is a task. The store, the protocol and the pages all use this type.
 type Task struct {
 	ID  TaskID `json:"id"`
-	Num uint64 `json:"num"` // counts tasks; the greater one is younger
+	Num uint64 `json:"num"` // the number of the task in the order of submission
 	TaskSpec
 	Actor string    `json:"actor,omitempty"` // who submitted it
 	State TaskState `json:"state"`
 
 	// While it waits.
-	Waiting   string     `json:"waiting,omitempty"`  // for what, such as "3 of 3 coder busy"
+	Waiting   string     `json:"waiting,omitempty"`  // what it waits for, such as "3 of 3 coder busy"
 	Position  int        `json:"position,omitempty"` // among those that wait for the same agents, from 1
 	NotBefore *time.Time `json:"not_before,omitempty"`
 
-	Attempt    int           `json:"attempt"`      // of the attempts made, the last; 0: none yet
-	LastTry    int           `json:"last_attempt"` // the attempt behind which there is none by itself
+	Attempt    int           `json:"attempt"`      // the number of the latest attempt; 0: none yet
+	LastTry    int           `json:"last_attempt"` // the number of the last attempt that is made without a task.retry
 	Runs       []Run         `json:"runs,omitempty"`
 	Progress   []Progress    `json:"progress,omitempty"` // the newest MaxProgress ones
 	Result     *Payload      `json:"result,omitempty"`
-	Failure    FailureReason `json:"failure,omitempty"`     // of the last run, or of the task
+	Failure    FailureReason `json:"failure,omitempty"`     // of the last attempt, or of the task
 	Message    string        `json:"message,omitempty"`     // for a person: why it ended like this
 	DeadLetter bool          `json:"dead_letter,omitempty"` // its attempts are used up; task.retry gives it new ones
-	Late       []Late        `json:"late,omitempty"`        // answers that came after the end of their run, at most MaxLate
+	Late       []Late        `json:"late,omitempty"`        // answers that came after the end of their attempt, at most MaxLate
 
 	// Of an orchestration.
 	Orchestration *Orchestration `json:"orchestration,omitempty"`
 	// Of an orchestration's child.
 	Index   *int `json:"index,omitempty"`   // of its input
-	Ordinal int  `json:"ordinal,omitempty"` // its place in the order of completion, from 1; 0: it is not over
+	Ordinal int  `json:"ordinal,omitempty"` // its position in the order of completion, from 1; 0: it is not over
 
 	CreatedAt time.Time  `json:"created_at"`
 	StartedAt *time.Time `json:"started_at,omitempty"` // of the first attempt
 	EndedAt   *time.Time `json:"ended_at,omitempty"`
 	Rev       uint64     `json:"rev"`               // position of this record in the store: the After of a task.watch
-	Request   string     `json:"request,omitempty"` // marks the request that made it, so that the request has one effect over restarts
-	Trimmed   bool       `json:"trimmed,omitempty"` // parts were left out, so that the answer fits a message: task.get has them, as far as that is possible
+	Request   string     `json:"request,omitempty"` // idempotency key of the request that made it, so that the request takes effect once, even over restarts
+	Trimmed   bool       `json:"trimmed,omitempty"` // parts were left out so that the answer fits a message; task.get returns as many of them as possible
 
-	RetryRequest string `json:"retry_request,omitempty"` // marks the last request that gave it new attempts
+	RetryRequest string `json:"retry_request,omitempty"` // idempotency key of the last request that gave it new attempts
 }
 
 const (
@@ -229,14 +229,14 @@ const (
 	MaxProgressText = 500
 )
 
-// Progress is what an agent says about a task in work.
+// Progress is what an agent reports about a task that it is working on.
 type Progress struct {
 	Time     time.Time `json:"time"`
 	Text     string    `json:"text,omitempty"`
 	Fraction float64   `json:"fraction,omitempty"` // done, 0 to 1
 }
 
-// Run is one attempt.
+// Run is one attempt at a task.
 type Run struct {
 	Attempt   int           `json:"attempt"`
 	Agent     AgentID       `json:"agent,omitempty"`
@@ -244,12 +244,12 @@ type Run struct {
 	Node      NodeID        `json:"node,omitempty"`
 	StartedAt time.Time     `json:"started_at"`
 	EndedAt   *time.Time    `json:"ended_at,omitempty"`
-	LeaseMS   int64         `json:"lease,omitempty"` // kept by heartbeats at least this often, in milliseconds; 0: by the agent's being alive
+	LeaseMS   int64         `json:"lease,omitempty"` // the longest time between two signs of life, in milliseconds; 0: the agent need only be alive
 	Failure   FailureReason `json:"failure,omitempty"`
 	Message   string        `json:"message,omitempty"`
 }
 
-// Late is an answer to a run that was over: recorded, not applied.
+// Late is an answer to an attempt that was over. It is recorded but not applied.
 type Late struct {
 	Time    time.Time `json:"time"`
 	Attempt int       `json:"attempt"`
@@ -284,7 +284,7 @@ const (
 	FailChildren     FailureReason = "children_failed" // of an orchestration
 )
 
-// Transient reports whether another attempt may go better.
+// Transient reports whether another attempt may succeed.
 func (r FailureReason) Transient() bool {
 	switch r {
 	case FailSpawn, FailAgentLost, FailAgentStopped, FailServerRestart, FailHeartbeat, FailDelivery, FailTransient, FailTemporary:
@@ -293,7 +293,7 @@ func (r FailureReason) Transient() bool {
 	return false
 }
 
-// Platform reports whether the agent had no part in the failure.
+// Platform reports whether the failure is one of the platform and not of the agent.
 func (r FailureReason) Platform() bool {
 	return r.Transient() && r != FailTransient && r != FailTemporary
 }
@@ -305,7 +305,7 @@ const (
 	MethodTaskList   = "task.list"
 	MethodTaskCancel = "task.cancel"
 	MethodTaskRetry  = "task.retry"
-	// MethodTaskWait answers when a task is over. Agents have it, on the line protocol, instead of a watch.
+	// MethodTaskWait is answered when a task is over. Agents have it on the line protocol in place of a watch.
 	MethodTaskWait        = "task.wait"
 	MethodTaskOrchestrate = "task.orchestrate"
 	MethodTaskWatch       = "task.watch" // then NoteTasks until the lane ends; a second one replaces the first
@@ -315,16 +315,16 @@ const (
 const (
 	NoteTasks  = "tasks"  // task lane: TaskUpdate
 	NoteResult = "result" // result lane: Result
-	// NoteAggregate is the result lane's last message, before the server ends it: Aggregate.
+	// NoteAggregate is the last message of the result lane before the server ends it: Aggregate.
 	NoteAggregate = "aggregate"
 )
 
-// SubmitParams ask for tasks, all or none.
+// SubmitParams submit tasks, all or none.
 type SubmitParams struct {
 	Tasks []TaskSpec `json:"tasks"` // 1 to MaxBatch
 }
 
-// SubmitResult has the tasks in the order of the request. One whose idempotency key was there is the earlier task.
+// SubmitResult has the tasks in the order of the request. For an idempotency key that was used before, it has the earlier task.
 type SubmitResult struct {
 	Tasks []Task `json:"tasks"`
 }
@@ -340,10 +340,10 @@ type TaskCancelParams struct {
 	Reason string   `json:"reason,omitempty"`
 }
 
-// TaskCancelResult has the tasks that were canceled, children too; those that were over are left out.
+// TaskCancelResult has the tasks that were canceled, including children. Tasks that were over are left out.
 type TaskCancelResult struct {
 	Canceled []TaskID `json:"canceled"`
-	More     int      `json:"more,omitempty"` // canceled too, and left out, so that the answer fits a message
+	More     int      `json:"more,omitempty"` // how many canceled tasks were left out so that the answer fits a message
 }
 
 // TaskFilter chooses tasks; an empty field does not restrict.
@@ -352,14 +352,14 @@ type TaskFilter struct {
 	States     []TaskState       `json:"states,omitempty"`
 	Queue      string            `json:"queue,omitempty"`
 	Type       string            `json:"type,omitempty"`
-	Agent      AgentID           `json:"agent,omitempty"`  // asked for, or at work on it
+	Agent      AgentID           `json:"agent,omitempty"`  // that the task is for, or that is working on it
 	Parent     TaskID            `json:"parent,omitempty"` // its children
 	Root       TaskID            `json:"root,omitempty"`   // it, and all below it
 	DeadLetter bool              `json:"dead_letter,omitempty"`
 	Labels     map[string]string `json:"labels,omitempty"`
-	Query      string            `json:"query,omitempty"` // a part of id, name, type, input or message, any case
-	After      uint64            `json:"after,omitempty"` // TaskListResult.Next: go on behind that page
-	Limit      int               `json:"limit,omitempty"` // of a page; 0: MaxPage, which is also the most
+	Query      string            `json:"query,omitempty"` // a part of id, name, type, input or message, in any case
+	After      uint64            `json:"after,omitempty"` // TaskListResult.Next of the previous page
+	Limit      int               `json:"limit,omitempty"` // of a page; 0: MaxPage, which is also the maximum
 }
 
 // TaskListResult is a page of the tasks that match, newest first, with the beginnings of their payloads.
@@ -378,26 +378,26 @@ func (r TaskListResult) Page(limit int) TaskListResult {
 	return r
 }
 
-// TaskWatchParams ask for the tasks that changed after a position, and for every later change.
+// TaskWatchParams ask for the tasks that have changed since a position, and for every later change.
 type TaskWatchParams struct {
 	After  uint64     `json:"after,omitempty"` // TaskUpdate.Cursor of the last update; 0: all tasks
 	Epoch  string     `json:"epoch,omitempty"` // that After belongs to
 	Filter TaskFilter `json:"filter,omitzero"`
-	HTML   TaskHTML   `json:"html,omitempty"` // what changes comes as this, too: TaskUpdate.HTML
+	HTML   TaskHTML   `json:"html,omitempty"` // in which form changed tasks come as HTML too, in TaskUpdate.HTML
 }
 
-// TaskHTML names a component of Skein's own pages that shows a task. The HTML is made for the scripts of the same server's
-// pages, and may be another in its next version.
+// TaskHTML names a component of Skein's own pages that shows a task. The HTML is for the scripts of the pages of the same
+// server, and may change with every version.
 type TaskHTML string
 
 const (
 	TaskAsRow  TaskHTML = "row"  // in the queue
 	TaskAsCard TaskHTML = "card" // on the board
 	TaskAsPage TaskHTML = "page" // on its own page; in a watch, the others that match are twigs
-	TaskAsTwig TaskHTML = "twig" // on the page of a task that it is below of
+	TaskAsTwig TaskHTML = "twig" // on the page of a task above it
 )
 
-// Check refuses components that there are not.
+// Check returns an error for an unknown component.
 func (h TaskHTML) Check() error {
 	switch h {
 	case "", TaskAsRow, TaskAsCard, TaskAsPage, TaskAsTwig:
@@ -409,13 +409,14 @@ func (h TaskHTML) Check() error {
 // MaxRender bounds the tasks of a TaskRenderParams, and those of an update whose HTML comes with it.
 const MaxRender = 100
 
-// TaskRenderParams ask for tasks as they are now, as parts of a page.
+// TaskRenderParams ask for the present state of tasks as parts of a page.
 type TaskRenderParams struct {
 	IDs  []TaskID `json:"ids"` // 1 to MaxRender
 	HTML TaskHTML `json:"html"`
 }
 
-// TaskRenderResult has the HTML of the tasks that there are. Those that do not fit a message are left out: they are asked for again.
+// TaskRenderResult has the HTML of the tasks that exist. Those that do not fit into the message are left out, and the client
+// asks for them again.
 type TaskRenderResult struct {
 	HTML map[TaskID]string `json:"html"`
 }
@@ -423,18 +424,18 @@ type TaskRenderResult struct {
 // TaskWatchResult opens a watch. The tasks themselves come as updates.
 type TaskWatchResult struct {
 	Epoch     string `json:"epoch"`
-	Recovered bool   `json:"recovered"` // what follows completes what the client had; false: forget it, all tasks follow
+	Recovered bool   `json:"recovered"` // only changes follow; false: the client discards its tasks, and all tasks follow
 }
 
-// TaskUpdate carries tasks as they are now, the latest state of each, and those that were forgotten or do not match the
-// filter any more.
+// TaskUpdate carries the latest state of tasks, and the tasks that were forgotten or no longer match the filter.
 type TaskUpdate struct {
 	Tasks   []Task            `json:"tasks,omitempty"`
 	Removed []TaskID          `json:"removed,omitempty"`
 	Cursor  uint64            `json:"cursor"`
 	Counts  map[TaskState]int `json:"counts,omitempty"`
 	More    bool              `json:"more,omitempty"` // a further part of the same update follows
-	// HTML is what the watch asked for, of what changed: not of the first list, nor when more than MaxRender change at once.
+	// HTML has the changed tasks in the form that the watch asked for. It is empty for the first list, and if more than
+	// MaxRender tasks change at once.
 	HTML map[TaskID]string `json:"html,omitempty"`
 }
 
@@ -445,25 +446,25 @@ const (
 	AggregateAll    AggregateMode = "all"    // every child is over
 	AggregateFirst  AggregateMode = "first"  // one child completed; the others are canceled
 	AggregateQuorum AggregateMode = "quorum" // Quorum children completed; the others are canceled
-	AggregateReduce AggregateMode = "reduce" // every child is over, and a further task made one result of theirs
+	AggregateReduce AggregateMode = "reduce" // every child is over, and another task has combined their results
 )
 
 // AggregateModes lists every mode.
 var AggregateModes = []AggregateMode{AggregateAll, AggregateFirst, AggregateQuorum, AggregateReduce}
 
-// OrchestrateParams fan inputs out to agents: one child task an input, made from Task.
+// OrchestrateParams distribute inputs to agents, with one child task per input, made from Task.
 type OrchestrateParams struct {
 	Name     string        `json:"name,omitempty"`
-	Task     TaskSpec      `json:"task"`   // of each child; its input, key and parent are not read
+	Task     TaskSpec      `json:"task"`   // of each child; its input, key and parent are ignored
 	Inputs   []Payload     `json:"inputs"` // 1 to MaxBatch
 	Mode     AggregateMode `json:"mode,omitempty"`
 	Quorum   int           `json:"quorum,omitempty"`
-	Reduce   *TaskSpec     `json:"reduce,omitempty"`    // mode reduce: its input becomes the children's results, as JSON ([Result])
-	FailFast bool          `json:"fail_fast,omitempty"` // the first failed child fails it all
+	Reduce   *TaskSpec     `json:"reduce,omitempty"`    // mode reduce: its input becomes the results of the children, as JSON ([Result])
+	FailFast bool          `json:"fail_fast,omitempty"` // the first failed child fails the orchestration
 	Parent   TaskID        `json:"parent,omitempty"`
 }
 
-// Orchestration is the part of a task record that makes it one.
+// Orchestration is the part of the record of a task that is an orchestration.
 type Orchestration struct {
 	Mode      AggregateMode `json:"mode"`
 	Quorum    int           `json:"quorum,omitempty"`
@@ -474,9 +475,9 @@ type Orchestration struct {
 	Reduce    *TaskSpec     `json:"reduce,omitempty"`
 }
 
-// Result is one child's outcome, in the order of completion.
+// Result is the outcome of a child.
 type Result struct {
-	Ordinal int           `json:"ordinal"` // from 1; the After of a result lane that goes on
+	Ordinal int           `json:"ordinal"` // its position in the order of completion, from 1; the After of a result lane that continues
 	Index   int           `json:"index"`   // of its input
 	Task    TaskID        `json:"task"`
 	State   TaskState     `json:"state"`
@@ -486,8 +487,8 @@ type Result struct {
 	HTML    string        `json:"html,omitempty"` // on a lane that asked for it
 }
 
-// Aggregate is how an orchestration ended. Its Task.Result is, by mode: all and quorum, a JSON array of [Result] by
-// index; first, that child's output; reduce, the reducer's output.
+// Aggregate is the end of an orchestration. Task.Result depends on the mode: for all and quorum, it is a JSON array of
+// [Result] by index; for first, the output of that child; for reduce, the output of the reduce task.
 type Aggregate struct {
 	Task Task `json:"task"`
 }
