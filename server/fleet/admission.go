@@ -16,14 +16,14 @@ func (f *Fleet) Admission() wire.Admission {
 	return f.admission
 }
 
-// closedFor says why no agent of a type may be spawned and no task started on one; "": both may be.
+// closedFor returns why no agent of a type may be spawned and no task started on one, or "" if they may.
 func (f *Fleet) closedFor(typ string) string {
 	f.mu.RLock()
 	defer f.mu.RUnlock()
 	return f.closedForLocked(typ)
 }
 
-// closedForLocked needs mu.
+// closedForLocked is closedFor for a caller that holds mu.
 func (f *Fleet) closedForLocked(typ string) string {
 	switch {
 	case f.closed:
@@ -41,8 +41,8 @@ const (
 	storeAgain = time.Second
 )
 
-// SetAdmission opens or closes admission. It holds from now on, and over restarts. A request that was carried out is
-// answered as it was then: others may have changed admission since.
+// SetAdmission opens or closes admission, at once and over restarts. A repeated request gets the answer of the first one, even
+// if others have changed admission since.
 func (f *Fleet) SetAdmission(_ context.Context, by noun.Caller, params wire.AdmissionParams) (*wire.Admission, error) {
 	if _, ok := f.o.Types[params.Type]; params.Type != "" && !ok {
 		return nil, wire.Errorf(wire.CodeNotFound, "there is no agent type %q", params.Type).WithField("type")
@@ -54,7 +54,8 @@ func (f *Fleet) SetAdmission(_ context.Context, by noun.Caller, params wire.Admi
 	return a, nil
 }
 
-// beginAdmission makes a change that holds from now on: a stop waits for no store that does not answer.
+// beginAdmission makes a change that takes effect at once and is stored later, because a stop must not wait for a store that
+// does not answer.
 func (f *Fleet) beginAdmission(by noun.Caller, params wire.AdmissionParams) (a *wire.Admission, kept <-chan struct{}) {
 	a, fresh := f.changeAdmission(by, params)
 	if fresh {
@@ -64,7 +65,7 @@ func (f *Fleet) beginAdmission(by noun.Caller, params wire.AdmissionParams) (a *
 	return a, f.keepAdmission()
 }
 
-// wasKept waits until a change is on the disk; false: the store does not answer.
+// wasKept waits until a change is on the disk. It returns false if the store does not answer in time.
 func (f *Fleet) wasKept(kept <-chan struct{}) bool {
 	select {
 	case <-kept:
@@ -74,7 +75,7 @@ func (f *Fleet) wasKept(kept <-chan struct{}) bool {
 	}
 }
 
-// changeAdmission makes the change; false: its request had made it before.
+// changeAdmission makes the change. It returns false if the same request made it before.
 func (f *Fleet) changeAdmission(by noun.Caller, params wire.AdmissionParams) (_ *wire.Admission, fresh bool) {
 	now := time.Now().UTC()
 	f.mu.Lock()
@@ -101,7 +102,7 @@ func (f *Fleet) changeAdmission(by noun.Caller, params wire.AdmissionParams) (_ 
 	return &a, true
 }
 
-// keepAdmission stores the changes of admission, for as long as it takes: kept is closed when the newest one is on the disk.
+// keepAdmission stores the changes of admission, however long that takes. kept is closed when the newest one is on the disk.
 func (f *Fleet) keepAdmission() (kept <-chan struct{}) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -116,7 +117,7 @@ func (f *Fleet) keepAdmission() (kept <-chan struct{}) {
 	return done
 }
 
-// storeAdmission stores until nobody waits. counted: Close waits for it; otherwise only who asked does.
+// storeAdmission stores the changes until nobody waits for that. counted says that Close waits for it.
 func (f *Fleet) storeAdmission(counted bool) {
 	if counted {
 		defer f.running.Done()

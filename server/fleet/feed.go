@@ -8,8 +8,8 @@ import (
 	"skein.dev/skein/webtransport/wire"
 )
 
-// feed is what changed, agent by agent in the order of their latest changes, so that whoever asks what changed since a moment is
-// told that, and nothing is looked at that did not.
+// feed lists the agents in the order of their latest changes, so that the agents that have changed since a moment are found
+// without visiting the others.
 type feed struct {
 	keep int // of removed
 
@@ -20,12 +20,12 @@ type feed struct {
 	admission uint64 // now at its last change
 }
 
-// place is where an agent stands in the feed.
+// place is the position of an agent in the feed.
 type place struct {
 	id   wire.AgentID
 	at   *list.Element
 	any  uint64 // feed.now at the last change of anything
-	full uint64 // at the last change of what no status datagram carries
+	full uint64 // feed.now at the last change of a field that is not in status datagrams
 }
 
 // removal is an agent that was forgotten, for those who show a list.
@@ -90,7 +90,7 @@ func (f *feed) since(moment uint64) (n news) {
 	n.now, n.admission = f.now, f.admission > moment
 	for e := f.latest.Back(); e != nil; e = e.Prev() {
 		p := e.Value.(*place)
-		if p.any <= moment { // and the rest is older
+		if p.any <= moment { // the others are older
 			break
 		}
 		if p.full > moment {

@@ -1,19 +1,19 @@
-// Package fleet is the agents of one node: what may start, what runs, what it prints, and how it ends.
-// It speaks no network. It consumes a [Store], which keeps records and events, a [runner.Kind] for each kind of agent, and
-// [Work], which knows what the agents have to do. Others follow an agent's life as a [Hook].
+// Package fleet is the agents of one node: which may start, which are running, what they print, and how they end.
+// The package does no network I/O. It uses a [Store], which keeps records and events, a [runner.Kind] for each kind of agent,
+// and [Work], which knows the tasks of the agents. Others follow the life of an agent as a [Hook].
 //
-// What flows where:
+// How data flows:
 //
 //	Spawn ── admit ──> record in the Store ──> Kind.Start ──> agent
 //	agent ── output, activity ──> Store.Append ──> its place in the log ──> followers
 //	Stop  ── desired: stop ──> Session.Stop ──> verified gone ──> record, report
 //
-// The record in the Store is the truth about an agent; events are its history. A follower sees an event only after the
-// Store has given it its seq.
+// The record in the Store is authoritative for an agent; events are its history. A follower sees an event only after the
+// Store has assigned its seq.
 //
 // # Locks
 //
-// In the order in which they are taken; who holds one takes none that stands above it.
+// In the order in which they are taken: a goroutine that holds one takes none above it.
 //
 //	agent.asksMu                           while Work is asked what the agent asks
 //	Work's own                             it calls the fleet with it held
@@ -39,19 +39,19 @@ import (
 type Fleet struct {
 	core
 
-	searches chan struct{} // a place for each search of a log that goes on
+	searches chan struct{} // bounds the searches of logs at the same time
 
 	mu        sync.RWMutex
 	agents    map[wire.AgentID]*agent
 	byRequest map[string]*agent
 	nextNum   uint32
-	closed    bool // the server stops
+	closed    bool // the server is stopping
 	admission wire.Admission
-	changes   []wire.Admission // of admission, the newest first: those whose requests may come again
-	keepers   []chan struct{}  // who waits for a change to be stored; while there are some, storeAdmission runs
+	changes   []wire.Admission // of admission, the newest first: those whose requests may be repeated
+	keepers   []chan struct{}  // those who wait for a change to be stored; storeAdmission runs while there are some
 }
 
-// New makes a fleet without agents. What it works on may be made with it; Open it then.
+// New returns a fleet without agents. Open reads them from the Store.
 func New(o Options) *Fleet {
 	o.Keep = cmp.Or(o.Keep, DefaultKeepExited)
 	o.SearchBytes = cmp.Or(o.SearchBytes, wire.MaxSearchScan)
@@ -65,7 +65,7 @@ func New(o Options) *Fleet {
 // Node names this node.
 func (f *Fleet) Node() wire.NodeID { return f.o.Node }
 
-// Epoch is what cursors belong to.
+// Epoch identifies the log that cursors belong to.
 func (f *Fleet) Epoch() string { return f.o.Store.Epoch() }
 
 // Type is an agent type as it is configured.
@@ -88,7 +88,7 @@ func (f *Fleet) Types() []wire.AgentType {
 	return types
 }
 
-// Get finds an agent. Its error is CodeNotFound.
+// Get returns an agent. The error has CodeNotFound if there is none.
 func (f *Fleet) Get(id wire.AgentID) (wire.Agent, error) {
 	a, err := f.agent(id)
 	if err != nil {
@@ -126,7 +126,8 @@ func (f *Fleet) all() []*agent {
 	return slices.Collect(maps.Values(f.agents))
 }
 
-// List gives the agents that match, newest first, behind w.After: all, or w.Limit.
+// List returns the agents that match, newest first, starting after w.After. It returns at most w.Limit of them, or all if
+// w.Limit is 0.
 func (f *Fleet) List(w wire.Filter) wire.ListResult {
 	all := f.all()
 	res := wire.ListResult{Agents: make([]wire.Agent, 0, len(all))}
@@ -175,8 +176,8 @@ func (f *Fleet) Beat(now time.Time) {
 	}
 }
 
-// Forget removes the oldest exited agents beyond those to keep. Those that left processes behind are kept as long as these are
-// there.
+// Forget removes the oldest exited agents, beyond Options.Keep. It keeps agents that left processes behind as long as these
+// are alive.
 func (f *Fleet) Forget(ctx context.Context) {
 	f.mu.RLock()
 	_, alive := f.census.count("")

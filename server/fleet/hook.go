@@ -6,7 +6,7 @@ import (
 	"skein.dev/skein/webtransport/wire"
 )
 
-// Hook is what somebody is told of every agent's life. What is nil it need not know. None may wait for the agent.
+// Hook has the functions that are called in the life of every agent. Any of them may be nil. None may wait for the agent.
 type Hook struct {
 	Env      func(a wire.Agent) map[string]string // it starts: what to add to its environment
 	Started  func(a wire.Agent)                   // its process runs
@@ -15,7 +15,7 @@ type Hook struct {
 	Exited   func(a wire.Agent, exit wire.Exit) // its process ended; another may follow. Its record is not that of an ended one yet
 }
 
-// Hooks are told in their order.
+// Hooks are called in their order.
 type Hooks []Hook
 
 func (hs Hooks) env(a wire.Agent) map[string]string {

@@ -10,12 +10,11 @@ import (
 // lastLines finds the last line of an agent's output that is not blank, as a terminal shows it now: a progress bar that
 // never prints a newline counts in its newest state. Standard output and error are lines of their own.
 type lastLines struct {
-	// open is what stands of the line whose newline has not come, as output that leaves the same; of at most
-	// wire.MaxLastLine columns.
+	// open is the unfinished line of each stream, as output that produces the same line, of at most wire.MaxLastLine columns.
 	open [2]string
 }
 
-// add takes further output and gives the last line; "": what came shows none.
+// add takes further output and returns the last line, or "" if the output shows none.
 func (l *lastLines) add(t wire.EventType, b []byte) string {
 	open := &l.open[0]
 	if t == wire.EventStderr {

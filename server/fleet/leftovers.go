@@ -8,10 +8,10 @@ import (
 	"skein.dev/skein/webtransport/wire"
 )
 
-// A leftover is a process that a stop could not end: of another user, say, or one that waits for a disk that does not answer.
-// It stands in its agent's record, and each later stop of the agent, and each start of Skein, looks for it again.
+// A leftover is a process that a stop could not end, such as one of another user, or one that waits for a disk that does not
+// answer. It is in the record of its agent, and each later stop of the agent and each start of Skein checks for it again.
 
-// keepLeftovers writes into the record what outlived a stop, so that everybody sees it.
+// keepLeftovers adds the processes that survived a stop to the record, so that everybody sees them.
 func (a *agent) keepLeftovers(left []wire.Leftover) {
 	a.update(true, func(rec *wire.Agent) {
 		var exit wire.Exit
@@ -24,7 +24,7 @@ func (a *agent) keepLeftovers(left []wire.Leftover) {
 	a.core.saves.later(a)
 }
 
-// clearLeftovers ends what is left of an agent that ended, and reports on it.
+// clearLeftovers ends the leftovers of an agent that has ended, and reports on them.
 func (a *agent) clearLeftovers(ctx context.Context, grace time.Duration) wire.StopReport {
 	a.clearing.Lock()
 	defer a.clearing.Unlock()
@@ -41,7 +41,7 @@ func (a *agent) clearLeftovers(ctx context.Context, grace time.Duration) wire.St
 	return rep
 }
 
-// withEarlier adds what is left of the processes that ran before the agent was started again.
+// withEarlier adds the leftovers of the processes that ran before the agent was started again.
 func (a *agent) withEarlier(exit wire.Exit) wire.Exit {
 	a.mu.Lock()
 	left := a.left
@@ -53,7 +53,7 @@ func (a *agent) withEarlier(exit wire.Exit) wire.Exit {
 	return exit
 }
 
-// gone counts those that are not there any more.
+// gone counts the leftovers that are no longer alive.
 func gone(before, now []wire.Leftover) (n int) {
 	there := map[wire.Process]bool{}
 	for _, l := range now {

@@ -15,7 +15,8 @@ import (
 const (
 	// searchReads is how many events a search reads at once.
 	searchReads = 64
-	// searchBack is how many events before its cursor it reads too: where the line may begin that goes on behind the cursor.
+	// searchBack is how many events before the cursor a search reads, because a line that continues after the cursor may begin
+	// there.
 	searchBack = 8
 	// defaultSearchTime ends a search for an expensive expression, as its bound in bytes does.
 	defaultSearchTime = 5 * time.Second
@@ -35,7 +36,7 @@ type search struct {
 }
 
 // Search finds the lines of an agent's output that have a hit, oldest first. It ends when it has enough of them, or has
-// looked at as much as one request may.
+// searched as much as one request may.
 func (f *Fleet) Search(ctx context.Context, v wire.AgentSearchParams) (wire.AgentSearchResult, error) {
 	a, err := f.agent(v.ID)
 	if err != nil {
@@ -73,7 +74,7 @@ func (f *Fleet) Search(ctx context.Context, v wire.AgentSearchParams) (wire.Agen
 	return s.result, nil
 }
 
-// pattern makes what is looked for, or says what is wrong with it.
+// pattern returns the pattern to search for, or an error that says what is wrong with the query.
 func pattern(v wire.AgentSearchParams) (*grep.Pattern, error) {
 	if !v.Regexp && strings.Contains(v.Query, "\n") {
 		return nil, wire.Errorf(wire.CodeInvalidParams, "the query has a newline, and lines are searched one by one").WithField("query")
@@ -85,8 +86,8 @@ func pattern(v wire.AgentSearchParams) (*grep.Pattern, error) {
 	return pat, err
 }
 
-// begin reads what precedes the cursor: the line that goes on behind it may begin there. What has a hit already was
-// reported by the request that gave the cursor.
+// begin reads the events before the cursor, because a line that continues after the cursor may begin there. Hits in them were
+// reported by the request that returned the cursor.
 func (s *search) begin(ctx context.Context) error {
 	if s.v.After == 0 {
 		return nil
@@ -121,7 +122,7 @@ func (s *search) begin(ctx context.Context) error {
 	return nil
 }
 
-// run looks at what follows the cursor.
+// run searches the events after the cursor.
 func (s *search) run(ctx context.Context) error {
 	for {
 		events, err := s.f.o.Store.EventsOf(ctx, s.v.ID, wire.OutputEvents, s.result.Cursor, searchReads)
@@ -148,7 +149,7 @@ func (s *search) run(ctx context.Context) error {
 	}
 }
 
-// event looks at one event.
+// event searches one event.
 func (s *search) event(e wire.Event) {
 	data := e.Data.Bytes()
 	end := s.add(e, data, 0, false)
@@ -167,8 +168,8 @@ func (s *search) add(e wire.Event, data []byte, offset int, silent bool) (end in
 	return s.lines.Add(stream, grep.Place{Seq: e.Seq, Time: e.Time, Offset: offset}, data, silent)
 }
 
-// full reports whether this is enough for one request. A line whose end has not come is waited for a while, so that it is
-// seldom shown, and searched, in parts.
+// full reports whether one request has searched enough. It waits a while for the end of an unfinished line, so that lines are
+// seldom shown and searched in parts.
 func (s *search) full() bool {
 	r := &s.result
 	if len(r.Matches) < s.v.Limit && r.Scanned < s.f.o.SearchBytes && (r.Scanned == 0 || time.Now().Before(s.until)) {
@@ -180,7 +181,7 @@ func (s *search) full() bool {
 	return !s.lines.InLine() || r.Scanned >= s.enough
 }
 
-// found takes a match. Only a full message stops the search of an event in its midst.
+// found adds a match. It stops the search within an event only if the message is full.
 func (s *search) found(h grep.Hit) bool {
 	m := wire.Match{Seq: h.Seq, Time: h.Time, Type: wire.EventStdout, Offset: h.Offset}
 	if h.Stream == 1 {

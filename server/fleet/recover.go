@@ -9,7 +9,7 @@ import (
 	"skein.dev/skein/webtransport/wire"
 )
 
-// Open reads what the Store knows, and ends what a crash left running. Close it when done.
+// Open reads the records in the Store, and ends the processes that a crash left running. The caller calls Close when done.
 func (f *Fleet) Open(ctx context.Context) error {
 	if err := f.recover(ctx); err != nil {
 		return err
@@ -24,7 +24,7 @@ func (f *Fleet) Open(ctx context.Context) error {
 	return nil
 }
 
-// Begin begins with what goes on until Close.
+// Begin starts the work that continues until Close.
 func (f *Fleet) Begin() {
 	f.o.Store.Drops(f.dropped)
 	f.saving.Go(func() { f.saves.run(f.ctx) })
@@ -141,7 +141,7 @@ func (a *agent) findLastLine(ctx context.Context) error {
 	return a.save(ctx)
 }
 
-// loadEnd reads where an earlier run's log ends.
+// loadEnd reads where the log of an agent of an earlier server ends.
 func (a *agent) loadEnd(ctx context.Context) error {
 	_, last, err := a.core.o.Store.FirstLast(ctx, a.id)
 	if err != nil {
@@ -154,8 +154,8 @@ func (a *agent) loadEnd(ctx context.Context) error {
 	return nil
 }
 
-// clearLeftovers looks for what earlier runs left of agents that had ended. It does not wait: a process that does not go
-// takes the grace and longer.
+// clearLeftovers checks for processes that ended agents of earlier servers left behind. It does not wait, because a process
+// that does not end takes the grace and longer.
 func (f *Fleet) clearLeftovers() {
 	for _, a := range f.all() {
 		if rec := a.record(); rec.Status.Alive() || !rec.LeftBehind() {

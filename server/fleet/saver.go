@@ -10,14 +10,14 @@ import (
 	"skein.dev/skein/webtransport/wire"
 )
 
-// saved is a record that is written behind its changes.
+// saved is a record that is stored asynchronously.
 type saved interface {
 	name() wire.AgentID
 	save(ctx context.Context) error
 }
 
-// saver writes records behind their changes: the latest record of an agent, once, however often it changed. Changes
-// that a client is told about are saved before it is told, by agent.save.
+// saver stores records asynchronously. It stores only the latest record of an agent, however often that has changed. Changes
+// that a client gets an answer about are stored before the answer, by agent.save.
 type saver struct {
 	log   *slog.Logger
 	mu    sync.Mutex

@@ -15,11 +15,11 @@ import (
 // maxGrace bounds the grace that a stop may ask for.
 const maxGrace = 10 * time.Minute
 
-// Stop ends agents and reports on each once it is verified to be gone. What was begun is carried out even when ctx
-// ends. Agents that do not exist are reported with an error; only a request that makes no sense fails.
+// Stop stops agents and reports on each when it is verified to be gone. A stop that has begun continues when ctx ends. Agents
+// that do not exist are reported with an error; only an invalid request fails as a whole.
 //
-// A stop of a type, the node or all first closes admission: nothing starts behind its back, and nothing until somebody
-// opens it again. What its agents had in work is canceled, and so is what waits for another attempt.
+// A stop of a type, the node or all first closes admission, so that nothing starts during the stop, nor after it until
+// somebody opens admission again. It cancels the tasks that the agents are working on, and those that wait for another attempt.
 func (f *Fleet) Stop(ctx context.Context, by noun.Caller, s wire.StopParams) (*wire.StopResult, error) {
 	if s.GraceMS != nil && (*s.GraceMS < 0 || *s.GraceMS > maxGrace.Milliseconds()) {
 		return nil, noun.Bad("grace_ms", "the grace must be between 0 and %d ms", maxGrace.Milliseconds())
@@ -116,7 +116,7 @@ func (f *Fleet) named(ids []wire.AgentID) (agents []*agent, missing []wire.StopR
 	return agents, missing
 }
 
-// haltThese stops agents side by side and reports on each.
+// haltThese stops agents concurrently and reports on each.
 func (f *Fleet) haltThese(actor string, agents []*agent, graceMS *int64) []wire.StopReport {
 	reports := make([]wire.StopReport, len(agents))
 	var wg sync.WaitGroup
@@ -127,7 +127,7 @@ func (f *Fleet) haltThese(actor string, agents []*agent, graceMS *int64) []wire.
 	return reports
 }
 
-// haltAll stops agents. When ctx ends first, it gives no reports, and the stop goes on.
+// haltAll stops agents. If ctx ends first, it returns no reports, and the stop continues.
 func (f *Fleet) haltAll(ctx context.Context, actor string, agents []*agent) []wire.StopReport {
 	done := make(chan []wire.StopReport, 1)
 	go func() { done <- f.haltThese(actor, agents, nil) }()
@@ -172,7 +172,7 @@ func (f *Fleet) Input(ctx context.Context, actor string, in wire.InputParams) er
 		return err
 	}
 	replied := f.o.Work.Asked(a.id) // before: the agent may ask again before the writing has returned
-	// First the event, then the effect: what the input brings about stands behind it in the log.
+	// The event comes before the effect, so that the effects of the input follow it in the log.
 	if len(b) > 0 && !a.event(wire.EventInput, actor, payload(b)) {
 		return wire.Errorf(wire.CodePrecondition, "agent %s exited: it takes no input", in.ID).WithField("id")
 	}
@@ -182,8 +182,8 @@ func (f *Fleet) Input(ctx context.Context, actor string, in wire.InputParams) er
 	return err
 }
 
-// Close stops every agent, looks once more for what those left behind that had ended, and waits for the last event. Nothing may
-// be started any more. End it then.
+// Close stops every agent, checks once more for leftovers of agents that had ended, and waits for the last event. Nothing can
+// be started any more. The caller calls End after that.
 func (f *Fleet) Close(ctx context.Context) []wire.StopReport {
 	f.mu.Lock()
 	if !f.closed {
@@ -197,7 +197,7 @@ func (f *Fleet) Close(ctx context.Context) []wire.StopReport {
 	return res
 }
 
-// End stores what is not stored yet.
+// End stores all records that are not stored yet.
 func (f *Fleet) End() {
 	f.stop()
 	f.saving.Wait()
