@@ -16,9 +16,10 @@ import (
 
 // unused are the methods that the client has no call for, and why.
 var unused = map[string]string{
-	wire.MethodAgentRender:   "it gives parts of this server's pages",
-	wire.MethodTaskRender:    "it gives parts of this server's pages",
-	wire.MethodMemoryUnwatch: "a watch has a lane of its own, and ends with it",
+	wire.MethodAgentRender:    "it gives parts of this server's pages",
+	wire.MethodArtifactRender: "it gives parts of this server's pages",
+	wire.MethodTaskRender:     "it gives parts of this server's pages",
+	wire.MethodMemoryUnwatch:  "a watch has a lane of its own, and ends with it",
 }
 
 // TestTheClientHasEveryMethod compares the protocol's table of methods with those that the client's code asks for.

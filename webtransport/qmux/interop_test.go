@@ -13,7 +13,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -46,8 +45,10 @@ type node struct {
 // interop is required.
 func startNode(t *testing.T, args ...string) *node {
 	t.Helper()
-	_, file, _, _ := runtime.Caller(0)
-	here := filepath.Dir(file)
+	here, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
 	modules := filepath.Join(here, "..", "..", "static", "node_modules")
 	for _, name := range []string{"@moq/qmux", "ws"} {
 		if _, err := os.Stat(filepath.Join(modules, name)); err != nil {
