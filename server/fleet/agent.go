@@ -34,7 +34,7 @@ type agent struct {
 	haltOnce sync.Once
 	ended    chan struct{} // closed when the record says exited and the log holds every event
 
-	clearing sync.Mutex // held while leftovers are looked for
+	clearing sync.Mutex // held while leftovers are checked for
 
 	saveMu sync.Mutex // held around writes to the store, so that an older record never follows a newer one
 
@@ -82,7 +82,7 @@ func (a *agent) record() wire.Agent {
 	return a.rec
 }
 
-// update changes the record. full: more than a status datagram carries changed.
+// update changes the record. full says that fields changed that are not in status datagrams.
 func (a *agent) update(full bool, f func(rec *wire.Agent)) wire.Agent {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -100,7 +100,7 @@ func (a *agent) touch(full bool) {
 
 func (a *agent) name() wire.AgentID { return a.id }
 
-// save stores the record as it is now; when it returns without error, it is on the disk.
+// save stores the present record. The record is on the disk when save returns without error.
 func (a *agent) save(ctx context.Context) error {
 	a.saveMu.Lock()
 	defer a.saveMu.Unlock()
@@ -119,13 +119,13 @@ func (a *agent) save(ctx context.Context) error {
 	return nil
 }
 
-// event appends to the agent's log. It waits when the store is behind.
+// event appends to the agent's log. It waits if the store can't keep up.
 func (a *agent) event(t wire.EventType, actor string, data wire.EventData) bool {
 	return a.eventThen(t, actor, data, nil)
 }
 
-// eventThen calls then once the event is in the log and followers see it. After the event of the exit nothing follows:
-// what comes later is left out, and false returned.
+// eventThen appends an event, and calls then once it is in the log and followers see it. The event of the exit is the last one:
+// after it, eventThen appends nothing and returns false.
 func (a *agent) eventThen(t wire.EventType, actor string, data wire.EventData, then func()) bool {
 	a.logMu.Lock()
 	defer a.logMu.Unlock()
@@ -235,7 +235,7 @@ func (a *agent) says(e runner.Event) error {
 	return nil
 }
 
-// payload is text where it can be. It keeps nothing of b.
+// payload returns b as text if possible. It does not retain b.
 func payload(b []byte) wire.EventData {
 	if !utf8.Valid(b) {
 		return wire.EventData{Base64: bytes.Clone(b)}
@@ -292,8 +292,8 @@ func (a *agent) asksFor(question string) {
 	}
 }
 
-// shown refuses an input of somebody who was shown another question than the agent asks, so that a line answers what its
-// writer saw. nil: it is for whatever the agent asks.
+// shown refuses an input if its writer was shown another question than the agent asks, so that an input always answers what
+// its writer saw. An input with a nil question is for whatever the agent asks.
 func (a *agent) shown(question *string) error {
 	if question == nil {
 		return nil
@@ -311,7 +311,7 @@ func (a *agent) shown(question *string) error {
 	return wire.Errorf(wire.CodeConflict, "agent %s asks: %s", a.id, now).WithField("question")
 }
 
-// meanwhile keeps what the runtime sees of an agent that asks. false: it does not ask.
+// meanwhile notes what the runtime reports about an agent that asks. It returns false if the agent does not ask.
 func (a *agent) meanwhile(act wire.Activity) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()

@@ -9,13 +9,13 @@ import (
 	"skein.dev/skein/webtransport/wire"
 )
 
-// pageEvents bounds what one read of the store brings.
+// pageEvents bounds the events of one read of the store.
 const pageEvents = 256
 
 // pageBytes bounds what a reader within this process takes at once, in bytes.
 const pageBytes = 1 << 20
 
-// Follower reads an agent's events from a cursor on. It is for one goroutine.
+// Follower reads the events of an agent from a cursor on. It is for use by one goroutine.
 type Follower struct {
 	a       *agent
 	cursor  uint64
@@ -25,10 +25,10 @@ type Follower struct {
 	printed time.Time            // when the output before the cursor was printed; zero: not known
 }
 
-// Agent is the record of now of whose events these are.
+// Agent returns the present record of the agent that is followed.
 func (f *Follower) Agent() wire.Agent { return f.a.record() }
 
-// Follow attaches to an agent's events. h is the lane's header: agent, after, tail, epoch and follow count.
+// Follow returns a follower of an agent's events. It reads agent, after, tail, epoch and follow from h, the header of the lane.
 func (f *Fleet) Follow(ctx context.Context, h wire.Header) (*Follower, *wire.Attached, error) {
 	a, err := f.agent(h.Agent)
 	if err != nil {
@@ -40,7 +40,7 @@ func (f *Fleet) Follow(ctx context.Context, h wire.Header) (*Follower, *wire.Att
 	}
 	rec := a.record()
 	at := &wire.Attached{Agent: rec, Epoch: f.Epoch(), First: first, Last: rec.LastSeq, Recovered: true}
-	// Of an agent that exited the last events may still be on their way to the log: a look at it ends behind them, too.
+	// The last events of an agent that has exited may not be stored yet, so that its followers always wait for the end.
 	w := &Follower{a: a, cursor: h.After, last: rec.LastSeq, follow: h.Follow || !rec.Status.Alive(), had: map[bool]wire.Amount{}}
 	if h.Epoch != "" && h.Epoch != at.Epoch || h.After > rec.LastSeq {
 		at.Recovered, w.cursor = false, 0 // a cursor of another log means nothing in this one: start over
@@ -66,13 +66,13 @@ func (f *Fleet) Follow(ctx context.Context, h wire.Header) (*Follower, *wire.Att
 	return w, at, err
 }
 
-// passed reports whether the log has lost an event behind a cursor.
+// passed reports whether the log has dropped an event after a cursor.
 func (a *agent) passed(cursor uint64) bool {
 	d := a.record().Dropped
 	return d != nil && cursor < d.Last
 }
 
-// count finds out how much came before the cursor, so that Poll sees when something is missing.
+// count counts the events before the cursor, so that Poll notices when some are missing.
 func (f *Follower) count(ctx context.Context) error {
 	if f.cursor == 0 {
 		return nil
@@ -102,7 +102,7 @@ func (f *Follower) missed(events []wire.Event) {
 	}
 }
 
-// since is when what is missing before an event began.
+// since returns when the events that are missing before an event began.
 func (f *Follower) since(e *wire.Event) time.Time {
 	rec := f.a.record()
 	switch {
@@ -114,7 +114,7 @@ func (f *Follower) since(e *wire.Event) time.Time {
 	return rec.CreatedAt
 }
 
-// dropped notes what an agent's log loses. It is called before it is lost.
+// dropped notes which events of an agent the log drops. It is called before they are dropped.
 func (f *Fleet) dropped(id wire.AgentID, d wire.Dropped) {
 	a, err := f.agent(id)
 	if err != nil {
@@ -134,7 +134,7 @@ func (f *Fleet) dropped(id wire.AgentID, d wire.Dropped) {
 	f.saves.later(a)
 }
 
-// first is the seq of the agent's oldest event.
+// first returns the seq of the oldest event of the agent.
 func (a *agent) first(ctx context.Context) (uint64, error) {
 	a.mu.Lock()
 	if a.tailAfter == 0 && len(a.tail) > 0 { // all of it is in memory
@@ -157,10 +157,10 @@ func (f *Follower) back(ctx context.Context, n int) (uint64, error) {
 	return f.a.core.o.Store.Back(ctx, f.a.id, wire.AllEvents, 0, n)
 }
 
-// Cursor is the seq of the last event that Next gave.
+// Cursor returns the seq of the last event that was returned.
 func (f *Follower) Cursor() uint64 { return f.cursor }
 
-// Next waits for the next events, a page at most. io.EOF: as Poll.
+// Next waits for the next events and returns at most a page of them. It returns io.EOF when Poll does.
 func (f *Follower) Next(ctx context.Context) ([]wire.Event, error) {
 	news := make(chan struct{}, 1)
 	stop := f.Notify(func() {
@@ -183,7 +183,8 @@ func (f *Follower) Next(ctx context.Context) ([]wire.Event, error) {
 	}
 }
 
-// Notify has f called whenever Poll may have something new, until stop. f must not wait, nor call stop.
+// Notify sets a function that is called whenever Poll may return something new, until stop is called. The function must not
+// wait, nor call stop.
 func (f *Follower) Notify(call func()) (stop func()) {
 	a := f.a
 	a.mu.Lock()
@@ -199,8 +200,8 @@ func (f *Follower) Notify(call func()) (stop func()) {
 	}
 }
 
-// Poll gives the next events, of limit bytes or so together, and a page at most; none: there are none now. io.EOF: the agent ended and every event was
-// given, or, without follow, every event that was there at the start was.
+// Poll returns the next events, about limit bytes and at most a page of them, or none if there are none now. It returns io.EOF
+// when the agent has ended and every event was returned, or, without follow, when every event that existed at the start was.
 func (f *Follower) Poll(ctx context.Context, limit int) ([]wire.Event, error) {
 	for {
 		events, ended, inTail := f.fromTail()
@@ -209,7 +210,7 @@ func (f *Follower) Poll(ctx context.Context, limit int) ([]wire.Event, error) {
 			if err != nil {
 				return nil, err
 			}
-			if len(page) == 0 { // dropped by the log's bound: the tail goes on
+			if len(page) == 0 { // the log has dropped them: continue with the tail
 				f.skip()
 				continue
 			}
@@ -236,7 +237,7 @@ func (f *Follower) Poll(ctx context.Context, limit int) ([]wire.Event, error) {
 // eventSize is what an event takes beside its data, in bytes, or a little more.
 const eventSize = 200
 
-// atMost gives the first events, of limit bytes together, and holds on to no others: one at least.
+// atMost returns the first events with a total of limit bytes, but at least one. The result does not keep the others alive.
 func atMost(events []wire.Event, limit int) []wire.Event {
 	size := 0
 	for i := range events {
@@ -247,9 +248,9 @@ func atMost(events []wire.Event, limit int) []wire.Event {
 	return events
 }
 
-// fromTail gives a page of the events after the cursor out of memory, if they are all there.
+// fromTail returns a page of the events after the cursor from memory, if all of them are there.
 func (f *Follower) fromTail() (events []wire.Event, ended, inTail bool) {
-	// Before the tail is read: an agent that ended now may append no more.
+	// This is checked before the tail is read, because an agent that has ended appends no more events.
 	select {
 	case <-f.a.ended:
 		ended = true
@@ -270,7 +271,7 @@ func (f *Follower) fromTail() (events []wire.Event, ended, inTail bool) {
 	return slices.Clone(rest[:min(len(rest), pageEvents)]), ended, true
 }
 
-// skip goes on where the tail begins.
+// skip moves the cursor to the beginning of the tail.
 func (f *Follower) skip() {
 	f.a.mu.Lock()
 	defer f.a.mu.Unlock()

@@ -71,7 +71,7 @@ func (a *agent) run(ctx context.Context) (runner.Session, error) {
 	return run, err
 }
 
-// runs makes a fresh process the agent's.
+// runs sets the process of the agent, which has just started.
 func (a *agent) runs(run runner.Session) {
 	now := time.Now().UTC()
 	a.mu.Lock()
@@ -99,8 +99,8 @@ func (a *agent) runs(run runner.Session) {
 	}
 }
 
-// watch waits for the agent's end, or for its ends while its policy starts it again, and writes it down. It runs on a
-// goroutine of its own, counted in Fleet.running.
+// watch waits for the end of the agent's process, restarts the agent as long as its policy allows, and stores the end. It runs
+// on a goroutine of its own, which is counted in Fleet.running.
 func (a *agent) watch(run runner.Session) {
 	var exit wire.Exit
 	for run != nil {
@@ -127,11 +127,11 @@ func (a *agent) watch(run runner.Session) {
 
 func failed(e wire.Exit) bool { return e.Code != 0 || e.Signal != "" }
 
-// exited makes the end the truth: record first, then the event, after which nothing follows.
+// exited stores the end of the agent: first the record, then the event, which is the last one of the agent.
 func (a *agent) exited(reason wire.Reason, exit wire.Exit) {
 	exit.Message = noun.Clip(exit.Message)
 	a.core.census.died(a.id)
-	a.core.o.Work.Kick() // its place is free only now: the scheduler may have looked since its process ended
+	a.core.o.Work.Kick() // its place is free only now, and the scheduler may have run since its process ended
 	now := time.Now().UTC()
 	saved := a.update(true, func(rec *wire.Agent) {
 		rec.Status, rec.Reason, rec.Activity, rec.Question = wire.StatusExited, reason, wire.ActivityNone, ""
@@ -212,7 +212,8 @@ func (a *agent) halt(actor string, graceMS *int64) wire.StopReport {
 	return reportOn(rec, begin, rep)
 }
 
-// process is the one that runs, once a start that is under way is over; nil: none. Behind a stop, none is started.
+// process waits for a start in progress, and returns the running process, or nil if there is none. After a stop, no process is
+// started.
 func (a *agent) process() runner.Session {
 	a.mu.Lock()
 	started := a.started

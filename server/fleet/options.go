@@ -13,50 +13,52 @@ import (
 
 // Store keeps records and events.
 type Store interface {
-	// PutAdmission keeps what Admission gives after a restart: how admission is, and how it was before, the newest first.
+	// PutAdmission stores the changes of admission, the newest first. Admission returns them after a restart.
 	PutAdmission(ctx context.Context, changes []wire.Admission) error
 	Admission(ctx context.Context) (changes []wire.Admission, err error)
 	PutAgent(ctx context.Context, a *wire.Agent) error
 	DeleteAgent(ctx context.Context, id wire.AgentID) error
 	Agents(ctx context.Context) ([]wire.Agent, error)
-	// Append adds an event; done is told its seq, in the order of the calls, once it is there. It waits when too much
-	// is under way.
+	// Append appends an event. It calls done with the seq once the event is stored, in the order of the calls. It waits if
+	// too many events are being stored.
 	Append(e *wire.Event, done func(seq uint64))
 	Events(ctx context.Context, id wire.AgentID, after uint64, limit, bytes int) ([]wire.Event, error)
 	EventsOf(ctx context.Context, id wire.AgentID, which wire.Which, after uint64, limit int) ([]wire.Event, error)
 	FirstLast(ctx context.Context, id wire.AgentID) (first, last uint64, err error)
-	// Before counts an agent's events up to a seq: its output, or the others.
+	// Before counts the events of an agent up to a seq: its output, or all others.
 	Before(ctx context.Context, id wire.AgentID, output bool, seq uint64) (wire.Amount, error)
-	// Back gives the cursor from which on an agent has at most n of the chosen events, up to the seq before; 0: up to
-	// its newest.
+	// Back returns the cursor after which an agent has at most n of the selected events before the seq before, or, for 0, up to
+	// its newest one.
 	Back(ctx context.Context, id wire.AgentID, which wire.Which, before uint64, n int) (uint64, error)
-	// Drops has f told what an agent's log loses, before it is lost, and at once what it lost so far.
+	// Drops sets the function that is called before the log drops events of an agent. It calls f at once with what was dropped
+	// so far.
 	Drops(f func(wire.AgentID, wire.Dropped))
 	Epoch() string
-	// Room says whether there is room for something new; its error is CodeUnavailable. Drain lets output into what is
-	// kept free for the rest: the fleet closes.
+	// Room checks that there is room for something new. The error has CodeUnavailable if there is not. Drain lets output use
+	// the reserve that is kept for other records, because the fleet is closing.
 	Room() error
 	Drain()
 }
 
-// Work is what agents have to do, as far as they speak of it.
+// Work is what the fleet needs to know about the tasks of agents.
 type Work interface {
 	// Output takes what the process of a task printed.
 	Output(id wire.AgentID, t wire.EventType, b []byte)
 	// Sign notes a sign of life.
 	Sign(id wire.AgentID)
-	// Progress, Ask and Answered take what an agent says of a task: a text with how much is done, of 0 to 1; a question to a
-	// person; how it ended. false: there is no such task.
+	// Progress, Ask and Answered take what an agent reports about a task: a text with the fraction that is done, from 0 to 1; a
+	// question to a person; the result. They return false if there is no such task.
 	Progress(id wire.AgentID, task wire.TaskID, text string, fraction float64) bool
 	Ask(id wire.AgentID, task wire.TaskID, text string) bool
 	Answered(id wire.AgentID, r runner.TaskResult) bool
-	// Asked notes what an agent asks now; replied makes the tasks go on that ask it.
+	// Asked notes the open questions of an agent. replied resumes the tasks that ask them.
 	Asked(id wire.AgentID) (replied func())
-	// Halt cancels tasks, and names the agents that exist for one of them alone.
+	// Halt cancels tasks, and returns the agents that exist for one of them alone.
 	Halt(by noun.Caller, ids []wire.TaskID) (agents []wire.AgentID, canceled []wire.TaskID, err error)
-	// HaltWide cancels what agents have in work, and what waits for another attempt: of a type, or, without one, all.
+	// HaltWide cancels the tasks that the agents are working on, and those that wait for another attempt, of a type or, if typ
+	// is empty, all.
 	HaltWide(by noun.Caller, typ string, agents []wire.AgentID) (canceled []wire.TaskID)
-	// Kick says that something may start that could not before.
+	// Kick tells the scheduler that something may start that could not before.
 	Kick()
 }
 
@@ -91,10 +93,10 @@ type Options struct {
 	SearchBytes  int           // of output that one request to search a log looks at; 0: wire.MaxSearchScan
 	SearchTime   time.Duration // that it takes; 0: 5 s
 	Logger       *slog.Logger
-	// Orphans ends what a crashed Skein left running, and says what could not be ended.
+	// Orphans ends the processes that a crashed Skein left running, and returns those that could not be ended.
 	Orphans func(ctx context.Context, known map[wire.AgentID]*wire.Process) map[wire.AgentID][]wire.Leftover
-	// Leftovers ends what an earlier stop of an agent that ended could not end, and gives what is still there.
+	// Leftovers ends processes that an earlier stop of an agent could not end, and returns those that are still alive.
 	Leftovers func(ctx context.Context, id wire.AgentID, left []wire.Leftover, grace time.Duration) []wire.Leftover
-	// Spawned is told how long each start took, and whether it worked; for metrics.
+	// Spawned is called with how long each start took and whether it succeeded, for metrics.
 	Spawned func(kind wire.Kind, took time.Duration, ok bool)
 }
