@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"reflect"
@@ -249,5 +250,29 @@ func TestArtifactsAreRenderedForTheirPages(t *testing.T) {
 			field = "ids"
 		}
 		isError(t, control.call(t, id, wire.MethodArtifactRender, p), wire.CodeInvalidParams, field)
+	}
+}
+
+// TestAClientThatLeavesSpoilsNoFragment renders for clients that are gone, as a session is that closes meanwhile. Others must
+// not be given what came of that.
+func TestAClientThatLeavesSpoilsNoFragment(t *testing.T) {
+	t.Parallel()
+	n := start(t)
+	agent := n.spawn(t, wire.SpawnParams{Type: "scripted", Script: "exit 3"}).ID
+	kit.Eventually(t, "the agent has ended", func() bool { a, err := n.plane.Get(agent); return err == nil && a.Status == wire.StatusExited })
+	task := n.submit(t, wire.TaskSpec{Type: "shell", Argv: []string{"true"}}, wire.TaskCompleted).ID
+	gone, leave := context.WithCancel(t.Context())
+	leave()
+	agents := wire.AgentRenderParams{IDs: []wire.AgentID{agent}, HTML: wire.AgentAsRow}
+	tasks := wire.TaskRenderParams{IDs: []wire.TaskID{task}, HTML: wire.TaskAsRow}
+	n.fragments.Agents(gone, agents)
+	n.fragments.Tasks(gone, tasks)
+
+	p := n.join(t, wire.WebSocket)
+	if html := result[wire.AgentRenderResult](t, p.call(t, "1", wire.MethodAgentRender, agents)).HTML[agent]; !strings.Contains(html, "Exit code 3") {
+		t.Errorf("the agent's row is %q", html)
+	}
+	if html := result[wire.TaskRenderResult](t, open(t, p, taskHeader).ask(t, "1", wire.MethodTaskRender, tasks)).HTML[task]; !strings.Contains(html, string(task)) {
+		t.Errorf("the task's row is %q", html)
 	}
 }

@@ -59,6 +59,9 @@ func (f *Fragments) get(as, id, record any, render func() string) string {
 		return known.html
 	}
 	html := render()
+	if html == "" { // it could not be rendered; another time it may
+		return ""
+	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if len(f.all) >= maxFragments || f.all == nil {
@@ -68,10 +71,10 @@ func (f *Fragments) get(as, id, record any, render func() string) string {
 	return html
 }
 
-// html renders a component as the pages of this server have it.
+// html renders a component as the pages of this server have it, also for a caller who leaves meanwhile: others wait for it, too.
 func (f *Fragments) html(ctx context.Context, c templ.Component) string {
 	var b strings.Builder
-	if err := c.Render(frame.WithBase(ctx, f.base), &b); err != nil { // the caller is gone
+	if err := c.Render(frame.WithBase(context.WithoutCancel(ctx), f.base), &b); err != nil {
 		return ""
 	}
 	return b.String()
