@@ -134,6 +134,32 @@ test('the agent\'s own page asks, too', async ({ fleet: page, server, transport 
   await expect(page.getByRole('list').filter({ hasText: 'Spawned' }).getByRole('listitem').first()).toContainText('Completed')
 })
 
+test('a button whose request is under way stays disabled, whatever the agent does', async ({ fleet: page, server, transport }) => {
+  const [{ id }] = await server.spawn('scripted', '--name', 'asker', '--script', 'read\nask Which one?\nread')
+  await openAgent(page, server, id, transport)
+  const again = page.getByRole('button', { name: 'Spawn again' })
+  await again.evaluate((b) => { // as its handler does
+    b.dataset.busy = ''
+    b.disabled = true
+  })
+  await server.cli('send', 'asker', 'go')
+  await expect(page.getByRole('region', { name: 'Needs you' })).toContainText('Which one?')
+  await expect(again).toBeDisabled()
+})
+
+test('paper has every agent, with what it asks', async ({ fleet: page, server }) => {
+  await server.spawn('scripted', '--name', 'asker', '-n', '60', '--script', 'ask May I?')
+  await expect(page.getByText('60 need you')).toBeVisible()
+  await page.getByRole('button', { name: 'Show 54 more' }).click()
+  const printed = await page.evaluate(() => {
+    dispatchEvent(new Event('beforeprint')) // what is there when its listeners have returned is printed
+    return [...document.querySelectorAll('#needs .agent')].map((row) =>
+      `${row.getAttribute('data-need')} ${row.querySelector('.pick')?.getAttribute('aria-label')}: ${row.querySelector('.why-text')?.textContent}`)
+  })
+  expect(printed.sort()).toEqual(Array.from({ length: 60 }, (_, i) => `question Select asker-${i + 1}: May I?`).sort())
+  await page.evaluate(() => dispatchEvent(new Event('afterprint')))
+})
+
 test('status, use and the last line follow the process', async ({ fleet: page, server }) => {
   await server.spawn('shell', '--name', 'busy', '--', 'sh', '-c', 'echo at work; while :; do :; done')
   const busy = row(page, 'busy')

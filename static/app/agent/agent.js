@@ -5,7 +5,7 @@ import { kept } from '../artifact/kept.js'
 import { again } from '../fleet/spawn.js'
 import { still } from '../fleet/still.js'
 import { at } from '../lib/base.js'
-import { field, mark, one, write } from '../lib/dom.js'
+import { busy, field, mark, one, write } from '../lib/dom.js'
 import { clean, cpuCell, droppedText, heartbeat, memCell, need, pidText, replaces, state } from '../lib/format.js'
 import { Fragments } from '../lib/fragments.js'
 import { listen } from '../lib/keys.js'
@@ -168,14 +168,14 @@ answer.addEventListener('submit', async (e) => {
   e.preventDefault()
   const box = /** @type {HTMLInputElement} */ (one(answer, 'input'))
   const send = /** @type {HTMLButtonElement} */ (one(answer, 'button'))
-  send.disabled = true
+  busy(send, true)
   try {
     await skein.input(id, `${box.value}\n`)
     box.value = ''
   } catch (err) {
     failed('It did not get the answer', err)
   } finally {
-    send.disabled = false
+    busy(send, false)
   }
 })
 
@@ -191,9 +191,9 @@ stopButton.addEventListener('click', ask)
 const respawn = /** @type {HTMLButtonElement} */ (one(root, '#again'))
 respawn.addEventListener('click', async () => {
   if (!agent) return
-  respawn.disabled = true
+  busy(respawn, true)
   const next = (await again(skein, agent))?.agents[0]
-  respawn.disabled = false
+  busy(respawn, false)
   if (next) location.assign(at(`/agents/${encodeURIComponent(next.id)}`))
 })
 

@@ -2,7 +2,7 @@
  * The page of all agents. The server rendered it; this keeps it true and makes it act.
  */
 import { at } from '../lib/base.js'
-import { mark, one, write } from '../lib/dom.js'
+import { busy, mark, one, write } from '../lib/dom.js'
 import { alive, count, need, needYou } from '../lib/format.js'
 import { Fragments } from '../lib/fragments.js'
 import { listen } from '../lib/keys.js'
@@ -21,7 +21,8 @@ const address = new URLSearchParams(location.search)
 const list = new AgentList({
   query: address.get('q') ?? '', type: address.get('type') ?? '', state: address.get('state') ?? '', sort: address.get('sort') ?? '',
 }, (id) => fragments.want('row', id))
-const fragments = new Fragments((ids, /** @type {'row'} */ kind) => skein.render(ids, kind), (_, ids, html) => list.rendered(ids, html))
+const fragments = new Fragments((ids, /** @type {'row'} */ kind) => skein.render(ids, kind), (_, ids, html) => list.rendered(ids, html),
+  (id) => list.rows.has(id))
 const stop = new StopDialog(skein)
 const spawning = new SpawnDialog(skein, shown)
 
@@ -109,9 +110,9 @@ one(document, '#list').addEventListener('click', async (e) => {
     case 'dismiss':
       return list.dismiss([agent])
     case 'again':
-      button.disabled = true
+      busy(button, true)
       shown(await again(skein, agent))
-      button.disabled = false
+      busy(button, false)
   }
 })
 
@@ -122,7 +123,7 @@ one(document, '#list').addEventListener('submit', async (e) => {
   const box = /** @type {HTMLInputElement} */ (one(answer, 'input'))
   const send = /** @type {HTMLButtonElement} */ (one(answer, 'button'))
   if (!agent || send.disabled) return
-  send.disabled = true
+  busy(send, true)
   try {
     await skein.input(agent.id, `${box.value}\n`)
     box.value = ''
@@ -130,7 +131,7 @@ one(document, '#list').addEventListener('submit', async (e) => {
   } catch (err) {
     failed(`${AgentList.title(agent)} did not get the answer`, err)
   } finally {
-    send.disabled = false
+    busy(send, false)
   }
 })
 

@@ -1,6 +1,6 @@
 import { at } from '../lib/base.js'
 import { clone, field, mark, one, shape, write } from '../lib/dom.js'
-import { alive, clean, cpuCell, memCell, shortId, state, stateWord } from '../lib/format.js'
+import { alive, clean, cpuCell, exitText, memCell, need, shortId, state, stateWord } from '../lib/format.js'
 import { morph, parse } from '../lib/morph.js'
 import { tick } from '../lib/ticks.js'
 import { still } from './still.js'
@@ -69,6 +69,9 @@ export class Row {
     const s = state(a)
     mark(element, 'data-id', a.id)
     mark(element, 'data-alive', alive(a))
+    mark(element, 'data-state', s)
+    mark(element, 'data-need', need(a))
+    mark(this.pick, 'aria-label', `Select ${clean(a.name)}`)
     write(this.name, clean(a.name))
     mark(this.name, 'href', at(`/agents/${encodeURIComponent(a.id)}`))
     write(field(element, 'type'), a.type)
@@ -79,6 +82,24 @@ export class Row {
     mark(one(element, 'time'), 'data-tick', a.exited_at ? 'ago' : 'span')
     mark(one(element, 'time'), 'data-at', a.exited_at ?? a.created_at)
     tick(element)
+    this.#why(a)
+  }
+
+  /**
+   * Says what it needs, for paper does not wait for the server.
+   * @param {Agent} a
+   */
+  #why(a) {
+    const text = need(a) === 'question' ? clean(a.question ?? '') : need(a) === 'failed' ? exitText(a.exit) : ''
+    let why = this.element.querySelector('.c-why')
+    if (!text) return why?.remove()
+    if (!why) {
+      why = this.element.appendChild(document.createElement('div'))
+      why.className = 'c-why'
+      why.setAttribute('role', 'cell')
+      why.appendChild(document.createElement('p')).className = 'why-text'
+    }
+    write(one(why, 'p'), text)
   }
 
   /** Whether the server is to be asked for it. */

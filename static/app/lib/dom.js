@@ -43,6 +43,17 @@ export function mark(el, name, value) {
 }
 
 /**
+ * Disables a button while what it asked for is under way, whatever the server's HTML says of it meanwhile: that holds afterwards.
+ * @param {HTMLButtonElement} button
+ * @param {boolean} on
+ */
+export function busy(button, on) {
+  const disabled = on ? button.disabled : button.getAttribute('data-busy') === 'disabled'
+  mark(button, 'data-busy', on && (disabled ? 'disabled' : ''))
+  button.disabled = on || disabled
+}
+
+/**
  * Gives a <svg><use> another shape of the sprite.
  * @param {Element} svg
  * @param {string} name

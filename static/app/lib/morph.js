@@ -1,5 +1,5 @@
 /** Attributes that are the script's: the server's HTML says nothing of them. */
-const OURS = new Set(['aria-checked', 'aria-rowindex', 'data-dismissed', 'data-fresh', 'data-picked'])
+const OURS = new Set(['aria-checked', 'aria-rowindex', 'data-busy', 'data-dismissed', 'data-fresh', 'data-picked'])
 
 /** @param {string} html of elements, as the server made them; it is no part of the page yet */
 export function parse(html) {
@@ -42,8 +42,11 @@ export function morph(el, to) {
  * @param {Element} to
  */
 function attributes(el, to) {
-  for (const name of el.getAttributeNames()) if (!to.hasAttribute(name) && !OURS.has(name)) el.removeAttribute(name)
-  for (const { name, value } of to.attributes) if (!OURS.has(name) && el.getAttribute(name) !== value) el.setAttribute(name, value)
+  const busy = el.hasAttribute('data-busy') // see busy() in dom.js
+  if (busy) el.setAttribute('data-busy', to.hasAttribute('disabled') ? 'disabled' : '')
+  const ours = (/** @type {string} */ name) => OURS.has(name) || (busy && name === 'disabled')
+  for (const name of el.getAttributeNames()) if (!to.hasAttribute(name) && !ours(name)) el.removeAttribute(name)
+  for (const { name, value } of to.attributes) if (!ours(name) && el.getAttribute(name) !== value) el.setAttribute(name, value)
 }
 
 /** @param {Element} el whose children may be of a list, each with a key */
