@@ -40,7 +40,7 @@ test('fragments: what did not fit beside the others is asked for again, what is 
   for (let i = 0; i < 120; i++) fragments.want('row', `a${i}`)
   await turn()
   assert.equal(requests[0]?.ids.length, 100)
-  requests[0]?.answer({ a0: 'A' })
+  requests[0]?.answer({ a119: 'A' })
   await turn()
   assert.equal(requests[1]?.ids.length, 100)
   requests[1]?.answer(Object.fromEntries((requests[1]?.ids ?? []).map((id) => [id, id])))
@@ -62,4 +62,26 @@ test('fragments: a request that failed leaves what is shown, and does not come a
   fragments.want('row', 'a')
   await turn()
   assert.equal(requests.length, 2)
+})
+
+test('fragments: the latest first, and nothing that is sought no more', async () => {
+  /** @type {string[][]} */
+  const asked = []
+  const gone = new Set(['a7', 'a9'])
+  await new Promise((resolve) => {
+    const fragments = new Fragments(
+      async (ids, /** @type {string} */ _) => {
+        asked.push(ids)
+        await turn()
+        return Object.fromEntries(ids.map((id) => [id, 'x']))
+      },
+      (_, ids) => ids.includes('a0') && resolve(undefined),
+      (id) => !gone.has(id),
+    )
+    for (let i = 0; i < 250; i++) fragments.want('row', `a${i}`)
+    fragments.want('row', 'a5') // is in sight again
+  })
+  assert.deepEqual(asked.map((ids) => ids.length), [100, 100, 48])
+  assert.deepEqual([asked[0]?.[0], asked[0]?.[1], asked[0]?.at(-1)], ['a5', 'a249', 'a151'])
+  assert.ok(!asked.flat().some((id) => gone.has(id)))
 })

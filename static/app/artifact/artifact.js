@@ -5,7 +5,8 @@
 const AT_ONCE = 100
 
 /**
- * Has the server render those that are not shown as they are: one that is complete stays as it is.
+ * Has the server render those that are not shown as they are: one that is complete stays as it is. What did not fit beside the
+ * others is asked for again, as long as any come.
  * @param {Skein} skein
  * @param {ArtifactHTML} kind
  * @param {Artifact[]} artifacts
@@ -17,6 +18,12 @@ export async function rendered(skein, kind, artifacts, shown, signal) {
   const changed = artifacts.filter((a) => a.state !== 'complete' || shown(a.id)?.dataset.state !== 'complete').map((a) => a.id)
   /** @type {Record<string, string>} */
   const html = {}
-  while (changed.length > 0) Object.assign(html, await skein.artifacts.render(changed.splice(0, AT_ONCE), kind, { signal }))
+  while (changed.length > 0) {
+    const ids = changed.splice(0, AT_ONCE)
+    const came = await skein.artifacts.render(ids, kind, { signal })
+    const missing = ids.filter((id) => !came[id])
+    if (missing.length < ids.length) changed.unshift(...missing)
+    Object.assign(html, came)
+  }
   return html
 }

@@ -3,12 +3,13 @@ const AT_ONCE = 100
 
 /**
  * Records as the server renders them, for a page that has changed records and no HTML that came with them. One request is under
- * way at a time; what is wanted meanwhile waits for the next.
+ * way at a time; what is wanted meanwhile waits for the next, the latest first, for a person looks at it.
  * @template {string} K the components
  */
 export class Fragments {
   #render
   #got
+  #sought
   /** @type {Map<K, Set<string>>} */
   #wanted = new Map()
   #busy = false
@@ -16,10 +17,12 @@ export class Fragments {
   /**
    * @param {(ids: string[], kind: K) => Promise<Record<string, string>>} render
    * @param {(kind: K, ids: string[], html: Record<string, string>) => void} got
+   * @param {(id: string) => boolean} [sought] whether it is still wanted; what went by while a person scrolled is not asked for
    */
-  constructor(render, got) {
+  constructor(render, got, sought = () => true) {
     this.#render = render
     this.#got = got
+    this.#sought = sought
   }
 
   /**
@@ -28,6 +31,7 @@ export class Fragments {
    */
   want(kind, id) {
     const wanted = this.#wanted.get(kind) ?? new Set()
+    wanted.delete(id) // the latest come last
     this.#wanted.set(kind, wanted.add(id))
     if (this.#busy) return
     this.#busy = true
@@ -36,7 +40,9 @@ export class Fragments {
 
   async #ask() {
     for (let [kind, wanted] = this.#next(); kind && wanted; [kind, wanted] = this.#next()) {
-      const ids = [...wanted].slice(0, AT_ONCE)
+      for (const id of wanted) if (!this.#sought(id)) wanted.delete(id)
+      const ids = [...wanted].slice(-AT_ONCE).reverse()
+      if (ids.length === 0) continue
       for (const id of ids) wanted.delete(id)
       try {
         const html = await this.#render(ids, kind)
