@@ -5,11 +5,13 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"skein.dev/skein/webtransport/wire"
 )
 
-// datagram sends a request as a datagram, as often as times says, and gives the answer that comes as one.
+// datagram sends a request as a datagram, as often as times says, and gives the answer that comes as one. Either may be lost, so
+// the request is sent again until it is answered.
 func (p *peer) datagram(t *testing.T, id, method string, params any, times int) *wire.Message {
 	t.Helper()
 	d, ok := wire.AppendMessageDatagram(nil, wire.DatagramRequest, []byte(request(id, method, params)))
@@ -21,6 +23,20 @@ func (p *peer) datagram(t *testing.T, id, method string, params any, times int) 
 			t.Fatal(err)
 		}
 	}
+	again := time.NewTicker(time.Second)
+	defer again.Stop()
+	answered := make(chan struct{})
+	defer close(answered)
+	go func() {
+		for {
+			select {
+			case <-again.C:
+				p.SendDatagram(slices.Clone(d))
+			case <-answered:
+				return
+			}
+		}
+	}()
 	for {
 		b, err := p.ReceiveDatagram(t.Context())
 		if err != nil {

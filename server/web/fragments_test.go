@@ -12,7 +12,7 @@ func TestWhatManyWatchIsRenderedOnce(t *testing.T) {
 	var f Fragments
 	rendered := 0
 	get := func(as wire.TaskHTML, rec wire.Task) {
-		f.get(as, rec.ID, rec, func() string { rendered++; return "" })
+		f.get(as, rec.ID, rec, func() string { rendered++; return "html" })
 	}
 	rec := wire.Task{ID: "t1", Rev: 1, State: wire.TaskWorking}
 	for range 3 {
