@@ -170,7 +170,7 @@ func TestLogout(t *testing.T) {
 	overBoth(t, func(t *testing.T, tr wire.Transport) {
 		n := start(t)
 		mine, theirs := n.login(t), n.login(t)
-		ticket := door(t, n.document(t, with(mine)), tr) // fetched, not used yet
+		ticket := endpoint(t, n.document(t, with(mine)), tr) // fetched, not used yet
 		s, k := n.session(t, tr, with(mine))
 		my := enter(t, s, k)
 		s, k = n.session(t, tr, with(theirs))

@@ -150,7 +150,7 @@ func TestFormsAndCookiesStayBelowTheBasePath(t *testing.T) {
 	}
 }
 
-// Programs find a server below a base path by its URL, through both doors.
+// Programs find a server below a base path by its URL, through both endpoints.
 func TestClientsGoBelowTheBasePath(t *testing.T) {
 	t.Parallel()
 	n := based(t)

@@ -45,12 +45,12 @@ func TestTicketsThatAreNoGood(t *testing.T) {
 			"unknown":           {func(*testing.T, string) string { return "guess" }, wire.CodeTicketExpired, wire.CloseTicketExpired},
 			"none":              {func(*testing.T, string) string { return "" }, wire.CodeUnauthorized, wire.CloseUnauthorized},
 			"the token instead": {func(*testing.T, string) string { return n.token }, wire.CodeTicketExpired, wire.CloseTicketExpired},
-			"used through the same door": {func(t *testing.T, ticket string) string {
+			"used through the same endpoint": {func(t *testing.T, ticket string) string {
 				sess, _ := n.session(t, tr)
 				enter(t, sess, ticket)
 				return ticket
 			}, wire.CodeTicketExpired, wire.CloseTicketExpired},
-			"used through the other door": {func(t *testing.T, ticket string) string {
+			"used through the other endpoint": {func(t *testing.T, ticket string) string {
 				sess, _ := n.session(t, other(tr))
 				enter(t, sess, ticket)
 				return ticket
@@ -169,7 +169,7 @@ func TestHelloIsSaidOnce(t *testing.T) {
 	overBoth(t, func(t *testing.T, tr wire.Transport) {
 		n := start(t)
 		p := n.join(t, tr)
-		isError(t, p.call(t, "1", wire.MethodHello, hello(door(t, n.document(t), tr).Ticket)), wire.CodeInvalidRequest, "")
+		isError(t, p.call(t, "1", wire.MethodHello, hello(endpoint(t, n.document(t), tr).Ticket)), wire.CodeInvalidRequest, "")
 		if code, err := open(t, p, controlHeader).reset(); code != int(wire.StreamBadLane) {
 			t.Errorf("a second control lane: %v", err)
 		}

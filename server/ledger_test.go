@@ -397,7 +397,7 @@ func (c *ledgerClient) join(ctx context.Context) error {
 	if err := errors.Join(json.NewDecoder(res.Body).Decode(&doc), doc.Resolve(req.URL)); err != nil {
 		return err
 	}
-	for _, d := range doc.Doors {
+	for _, d := range doc.Endpoints {
 		if d.Transport != c.transport {
 			continue
 		}
@@ -422,7 +422,7 @@ func (c *ledgerClient) join(ctx context.Context) error {
 		c.lanes = map[wire.Lane]*ledgerLane{wire.LaneControl: s}
 		return nil
 	}
-	return errors.New("no door")
+	return errors.New("no endpoint")
 }
 
 // check counts what there is, in a client of its own.

@@ -230,15 +230,15 @@ func readDocument(t *testing.T, a answer) (doc wire.Connect) {
 	return doc
 }
 
-func door(t *testing.T, doc wire.Connect, tr wire.Transport) wire.Door {
+func endpoint(t *testing.T, doc wire.Connect, tr wire.Transport) wire.Endpoint {
 	t.Helper()
-	for _, d := range doc.Doors {
+	for _, d := range doc.Endpoints {
 		if d.Transport == tr {
 			return d
 		}
 	}
-	t.Fatalf("no door for %s in %+v", tr, doc.Doors)
-	return wire.Door{}
+	t.Fatalf("no endpoint for %s in %+v", tr, doc.Endpoints)
+	return wire.Endpoint{}
 }
 
 // overBoth runs a test over each transport.
@@ -256,8 +256,8 @@ func other(tr wire.Transport) wire.Transport {
 	return wire.WebTransport
 }
 
-// through opens a session through a door, trusting any certificate.
-func through(ctx context.Context, d wire.Door, h http.Header) (webtransport.Session, error) {
+// through opens a session through an endpoint, trusting any certificate.
+func through(ctx context.Context, d wire.Endpoint, h http.Header) (webtransport.Session, error) {
 	if d.Transport == wire.WebTransport {
 		return webtransport.DialQUIC(ctx, d.URL, webtransport.QUICDialConfig{
 			TLS: &tls.Config{InsecureSkipVerify: true}, Header: h, Protocols: []string{wire.Version}})
@@ -268,7 +268,7 @@ func through(ctx context.Context, d wire.Door, h http.Header) (webtransport.Sess
 // session opens a session that has said nothing yet, and gives the ticket for its hello.
 func (n *node) session(t *testing.T, tr wire.Transport, as ...func(*http.Request)) (webtransport.Session, string) {
 	t.Helper()
-	d := door(t, n.document(t, as...), tr)
+	d := endpoint(t, n.document(t, as...), tr)
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	sess, err := through(ctx, d, nil)

@@ -150,13 +150,13 @@ func TestNetworkPageWithoutScript(t *testing.T) {
 	})
 	b := n.browser(t)
 	doc := n.document(t)
-	wants(t, "the page", b.get(t, "/network"), 200, door(t, doc, wire.WebTransport).URL, door(t, doc, wire.WebSocket).URL,
+	wants(t, "the page", b.get(t, "/network"), 200, endpoint(t, doc, wire.WebTransport).URL, endpoint(t, doc, wire.WebSocket).URL,
 		"UDP, port ", "2.5 MB/s", "no bound", "0 of 3", "10 MB/s each", `aria-current="page">Network</a>`)
 
 	off := start(t, func(o *Options) { o.Listen = "off"; o.Mask.Off = true })
 	page := off.browser(t).get(t, "/network")
-	wants(t, "without a WebTransport door", page, 200, "Turned off on this server.")
+	wants(t, "without a WebTransport endpoint", page, 200, "Turned off on this server.")
 	if strings.Contains(page.body, "/wt<") {
-		t.Error("a door that there is not is shown")
+		t.Error("an endpoint that there is not is shown")
 	}
 }

@@ -36,8 +36,8 @@ func TestAnOriginThatIsNotAllowedIsToldHowToBe(t *testing.T) {
 	}
 }
 
-// Of the doors those are named that the one who asks can come through.
-func TestDoorsBesideAProxy(t *testing.T) {
+// Of the endpoints those are named that the one who asks can come through.
+func TestEndpointsBesideAProxy(t *testing.T) {
 	t.Parallel()
 	const name, origin = "skein.example", "https://skein.example"
 	hosts := func(o *Options) { o.AllowHosts = []string{name} }
@@ -68,10 +68,10 @@ func TestDoorsBesideAProxy(t *testing.T) {
 				as = append(as, header("Origin", c.origin), header("Sec-Fetch-Site", "same-origin"))
 			}
 			doc := n.document(t, as...)
-			if s := door(t, doc, wire.WebSocket); !strings.HasSuffix(s.URL, "/ws") {
+			if s := endpoint(t, doc, wire.WebSocket); !strings.HasSuffix(s.URL, "/ws") {
 				t.Errorf("WebSocket: %s", s.URL)
 			}
-			if quic := len(doc.Doors) == 2; quic != c.quic {
+			if quic := len(doc.Endpoints) == 2; quic != c.quic {
 				t.Errorf("WebTransport is there: %v, want %v", quic, c.quic)
 			}
 		})

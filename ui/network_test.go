@@ -10,7 +10,7 @@ import (
 
 func TestNetworkPage(t *testing.T) {
 	doc := render(t, network.Network(network.NetworkView{Frame: frame.Frame{Node: "kiln", Now: frame.StoryNow, Assets: assets}, Remote: "192.0.2.7:5000",
-		Doors: []network.Door{{Transport: wire.WebSocket, URL: "ws://kiln/ws", Over: "TCP"}}, Lanes: []wire.LaneTraffic{{Lane: wire.LaneAgent, Class: "high", Rate: 1500, MaxWriters: 4}}}))
+		Endpoints: []network.Endpoint{{Transport: wire.WebSocket, URL: "ws://kiln/ws", Over: "TCP"}}, Lanes: []wire.LaneTraffic{{Lane: wire.LaneAgent, Class: "high", Rate: 1500, MaxWriters: 4}}}))
 	if got := doc.one(t, with("data-f", "remote")).text(); got != "192.0.2.7:5000" {
 		t.Errorf("the browser is at %q", got)
 	}

@@ -93,7 +93,7 @@ func firstSpawns(ctx context.Context, o client.Options, job labJob) (any, error)
 	}{
 		{&rep.Cold, func() (time.Duration, error) { return first(o, 1) }},
 		{&rep.Resumed, func() (time.Duration, error) {
-			if err := forgetDoors(cache); err != nil { // the usual way then, but with a ticket
+			if err := forgetEndpoints(cache); err != nil { // the usual way then, but with a ticket
 				return 0, err
 			}
 			return first(cached, 1)
@@ -131,7 +131,7 @@ func firstSpawns(ctx context.Context, o client.Options, job labJob) (any, error)
 	return rep, nil
 }
 
-func forgetDoors(cache string) error {
+func forgetEndpoints(cache string) error {
 	found, err := filepath.Glob(filepath.Join(cache, "*", "doors.json"))
 	if err != nil {
 		return err

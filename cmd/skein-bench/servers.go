@@ -96,7 +96,7 @@ func (b *benchRun) dial(transport string, change ...func(*client.Options)) (*cli
 	if err != nil {
 		return nil, err
 	}
-	// TLS on both sides of the comparison: the WebSocket door beside WebTransport's, not the plain one of the loopback.
+	// TLS on both sides of the comparison: the WebSocket endpoint beside WebTransport's, not the plain one of the loopback.
 	raw, err := os.ReadFile(filepath.Join(b.dir, wire.LocalFile))
 	if err != nil {
 		return nil, err

@@ -20,10 +20,10 @@ func doctorCommand(g *global) *cobra.Command {
 	c := &cobra.Command{
 		Use: "doctor [URL]", Short: "Say what the network between here and a server allows, and what to change", Args: cobra.MaximumNArgs(1),
 		Long: `Say what the network between here and a server allows: name, TCP, TLS, HTTP, clocks, login, then a session through each
-door, with round trips, loss, datagrams and packet sizes; which door a client will use, and what to change for a better
+endpoint, with round trips, loss, datagrams and packet sizes; which endpoint a client will use, and what to change for a better
 one. Without a URL: the local server of the data folder. It changes nothing on the server.
 
-The exit code is 0 when a client can connect by any door, and 3 when it can't.`,
+The exit code is 0 when a client can connect by any endpoint, and 3 when it can't.`,
 		Example: `  skein doctor
   skein doctor https://skein.example.com:4433 --token $(cat token)
   skein doctor --json --timeout 20s`,
@@ -62,7 +62,7 @@ func examine(cmd *cobra.Command, g *global, timeout time.Duration) error {
 	default:
 		err = printReport(cmd.OutOrStdout(), r)
 	}
-	if err == nil && r.Door == "" {
+	if err == nil && r.Endpoint == "" {
 		return exitCode(exitUnreachable)
 	}
 	return err
@@ -88,10 +88,10 @@ func printReport(out io.Writer, r *doctor.Report) error {
 	if len(skipped) > 0 {
 		fmt.Fprintf(&b, "%-8s %s\n", doctor.Skipped, strings.Join(skipped, ", "))
 	}
-	if r.Door == "" {
+	if r.Endpoint == "" {
 		fmt.Fprintf(&b, "\nA client can't connect: %s.\n", r.Why)
 	} else {
-		fmt.Fprintf(&b, "\nA client will use %s: %s.\n", transportWord(string(r.Door)), r.Why)
+		fmt.Fprintf(&b, "\nA client will use %s: %s.\n", transportWord(string(r.Endpoint)), r.Why)
 	}
 	if r.Better != "" {
 		fmt.Fprintf(&b, "To change that: %s\n", r.Better)

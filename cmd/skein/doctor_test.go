@@ -69,8 +69,8 @@ func examineIn(t *testing.T, c netlab.Conditions, flags ...string) *doctor.Repor
 	if ee := new(exec.ExitError); err != nil && !errors.As(err, &ee) || json.Unmarshal(out, &r) != nil {
 		t.Fatalf("%v\n%s\n%s", err, out, stderr.Bytes())
 	}
-	if code := cmd.ProcessState.ExitCode(); (code == 0) != (r.Door != "") {
-		t.Errorf("exit code %d, the door %q", code, r.Door)
+	if code := cmd.ProcessState.ExitCode(); (code == 0) != (r.Endpoint != "") {
+		t.Errorf("exit code %d, the endpoint %q", code, r.Endpoint)
 	}
 	return &r
 }
@@ -81,8 +81,8 @@ func TestDoctorFindsUDPBlocked(t *testing.T) {
 	if c := r.Check(doctor.CheckUDP); c.Verdict != doctor.Failed || !strings.Contains(c.Found, "no answer from 10.80.0.1:4433") {
 		t.Errorf("%+v", c)
 	}
-	if r.Door != wire.WebSocket || !strings.Contains(r.Better, "UDP port 4433 outbound to 10.80.0.1") {
-		t.Errorf("%s because %q: %q", r.Door, r.Why, r.Better)
+	if r.Endpoint != wire.WebSocket || !strings.Contains(r.Better, "UDP port 4433 outbound to 10.80.0.1") {
+		t.Errorf("%s because %q: %q", r.Endpoint, r.Why, r.Better)
 	}
 	for _, name := range []string{doctor.CheckTCP, doctor.CheckTLS, doctor.CheckHTTP, doctor.CheckLogin, doctor.CheckWebSocket} {
 		if c := r.Check(name); c.Verdict != doctor.OK {
@@ -98,15 +98,15 @@ func TestDoctorFindsLossAndDistance(t *testing.T) {
 	if c := r.Check(doctor.CheckLoss); c.Verdict != doctor.Warning {
 		t.Errorf("%+v", c)
 	}
-	if r.Door == "" || len(r.Doors) != 2 {
-		t.Fatalf("%s because %q", r.Door, r.Why)
+	if r.Endpoint == "" || len(r.Endpoints) != 2 {
+		t.Fatalf("%s because %q", r.Endpoint, r.Why)
 	}
-	for _, d := range r.Doors {
+	for _, d := range r.Endpoints {
 		if !d.Open || d.RTTMS < 50 || d.SlowestMS <= d.RTTMS {
 			t.Errorf("%+v", d)
 		}
 	}
-	if d := r.Doors[0]; d.PacketsLost == 0 || d.PacketsLost*100 > 15*d.PacketsSent {
+	if d := r.Endpoints[0]; d.PacketsLost == 0 || d.PacketsLost*100 > 15*d.PacketsSent {
 		t.Errorf("%+v", d)
 	}
 }
@@ -114,7 +114,7 @@ func TestDoctorFindsLossAndDistance(t *testing.T) {
 func TestDoctorFindsNobody(t *testing.T) {
 	t.Parallel()
 	r := examineIn(t, netlab.Conditions{Down: true})
-	if c := r.Check(doctor.CheckTCP); c.Verdict != doctor.Failed || r.Door != "" || !strings.Contains(r.Better, "TCP port 4433 outbound to 10.80.0.1") {
-		t.Errorf("%+v, %s: %q", c, r.Door, r.Better)
+	if c := r.Check(doctor.CheckTCP); c.Verdict != doctor.Failed || r.Endpoint != "" || !strings.Contains(r.Better, "TCP port 4433 outbound to 10.80.0.1") {
+		t.Errorf("%+v, %s: %q", c, r.Endpoint, r.Better)
 	}
 }

@@ -19,9 +19,9 @@ func (s *site) connect(w http.ResponseWriter, r *http.Request) {
 	who, _ := s.Auth.Request(r)
 	contained := s.Processes.Containment()
 	doc := wire.Connect{Version: wire.Version, Node: s.Plane.Node(), Policy: s.policy(), Containment: &contained}
-	endpoint := func(t wire.Transport, url string) *wire.Door {
-		doc.Doors = append(doc.Doors, wire.Door{Transport: t, URL: url, Ticket: s.Auth.Ticket(who), TicketExpiresMS: wire.TicketLifetime.Milliseconds()})
-		return &doc.Doors[len(doc.Doors)-1]
+	endpoint := func(t wire.Transport, url string) *wire.Endpoint {
+		doc.Endpoints = append(doc.Endpoints, wire.Endpoint{Transport: t, URL: url, Ticket: s.Auth.Ticket(who), TicketExpiresMS: wire.TicketLifetime.Milliseconds()})
+		return &doc.Endpoints[len(doc.Endpoints)-1]
 	}
 	if url := s.Reach.webTransport(r, r.Header.Get("Origin")); url != "" {
 		d := endpoint(wire.WebTransport, url)

@@ -16,13 +16,13 @@ type networkPages struct{ *site }
 func (s networkPages) networkPage(w http.ResponseWriter, r *http.Request) {
 	v := network.NetworkView{Frame: s.frame(r), Remote: r.RemoteAddr, Lanes: s.Lanes, MaskOff: s.MaskOff}
 	if url := s.Reach.webTransport(r, pageOrigin(r)); url != "" {
-		v.Doors = append(v.Doors, network.Door{Transport: wire.WebTransport, URL: url, Over: "UDP, port " + strconv.Itoa(s.Reach.QUICPort)})
+		v.Endpoints = append(v.Endpoints, network.Endpoint{Transport: wire.WebTransport, URL: url, Over: "UDP, port " + strconv.Itoa(s.Reach.QUICPort)})
 	}
 	url := s.Reach.webSocket(r)
 	over := "TCP"
 	if _, port, err := net.SplitHostPort(r.Host); err == nil {
 		over += ", port " + port
 	}
-	v.Doors = append(v.Doors, network.Door{Transport: wire.WebSocket, URL: url, Over: over})
+	v.Endpoints = append(v.Endpoints, network.Endpoint{Transport: wire.WebSocket, URL: url, Over: over})
 	s.page(w, r, http.StatusOK, network.Network(v))
 }

@@ -10,14 +10,14 @@ import (
 // NetworkView is the page of the connection between this browser and the server.
 type NetworkView struct {
 	frame.Frame
-	Doors   []Door
-	Remote  string             // where the page's request came from
-	Lanes   []wire.LaneTraffic // with their bounds; what they moved comes with the session
-	MaskOff bool               // no connection's loss is masked
+	Endpoints []Endpoint
+	Remote    string             // where the page's request came from
+	Lanes     []wire.LaneTraffic // with their bounds; what they moved comes with the session
+	MaskOff   bool               // no connection's loss is masked
 }
 
-// Door is a way in, as the page's browser reaches it.
-type Door struct {
+// Endpoint is a way in, as the page's browser reaches it.
+type Endpoint struct {
 	Transport wire.Transport
 	URL       string
 	Over      string // such as "UDP, port 4433"

@@ -50,40 +50,40 @@ func newCache(dir string, o Options) *cache {
 	return c
 }
 
-// cachedDoors is what is kept of a /connect document. It has no tickets.
-type cachedDoors struct {
-	At      time.Time   `json:"at"`
-	Version string      `json:"version"`
-	Policy  wire.Policy `json:"policy"`
-	RTTMS   float64     `json:"rtt_ms"` // minimum in a WebTransport session; 0: unknown
-	Doors   []wire.Door `json:"doors"`
+// cachedEndpoints is what is kept of a /connect document. It has no tickets.
+type cachedEndpoints struct {
+	At        time.Time       `json:"at"`
+	Version   string          `json:"version"`
+	Policy    wire.Policy     `json:"policy"`
+	RTTMS     float64         `json:"rtt_ms"` // minimum in a WebTransport session; 0: unknown
+	Endpoints []wire.Endpoint `json:"doors"`
 }
 
-const doorsFile = "doors.json"
+const endpointsFile = "doors.json"
 
-// keepDoors stores the endpoints of a server.
-func (c *cache) keepDoors(doc *wire.Connect, sess webtransport.Session) {
+// keepEndpoints stores the endpoints of a server.
+func (c *cache) keepEndpoints(doc *wire.Connect, sess webtransport.Session) {
 	if c.dir == "" {
 		return
 	}
-	d := cachedDoors{At: time.Now(), Version: doc.Version, Policy: doc.Policy, RTTMS: float64(sess.Info().MinRTT.Microseconds()) / 1000}
-	for _, door := range doc.Doors {
-		door.Ticket = ""
-		d.Doors = append(d.Doors, door)
+	d := cachedEndpoints{At: time.Now(), Version: doc.Version, Policy: doc.Policy, RTTMS: float64(sess.Info().MinRTT.Microseconds()) / 1000}
+	for _, endpoint := range doc.Endpoints {
+		endpoint.Ticket = ""
+		d.Endpoints = append(d.Endpoints, endpoint)
 	}
 	if b, err := json.Marshal(d); err == nil {
-		c.write(doorsFile, b)
+		c.write(endpointsFile, b)
 	}
 }
 
-// doors returns what keepDoors stored and the minimum round-trip time, or nil if there is nothing or it is too old.
-func (c *cache) doors() (*wire.Connect, time.Duration) {
-	b, err := c.read(doorsFile)
-	var d cachedDoors
+// endpoints returns what keepEndpoints stored and the minimum round-trip time, or nil if there is nothing or it is too old.
+func (c *cache) endpoints() (*wire.Connect, time.Duration) {
+	b, err := c.read(endpointsFile)
+	var d cachedEndpoints
 	if err != nil || json.Unmarshal(b, &d) != nil || time.Since(d.At) > cacheAge || d.Version != wire.Version {
 		return nil, 0
 	}
-	return &wire.Connect{Version: d.Version, Policy: d.Policy, Doors: d.Doors}, time.Duration(d.RTTMS * float64(time.Millisecond))
+	return &wire.Connect{Version: d.Version, Policy: d.Policy, Endpoints: d.Endpoints}, time.Duration(d.RTTMS * float64(time.Millisecond))
 }
 
 // choiceAge is how long a network is assumed to block UDP.

@@ -157,13 +157,13 @@ func TestDialRefusals(t *testing.T) {
 		o    client.Options
 		want string
 	}{
-		"nobody there":          {client.Options{URL: "http://127.0.0.1:1", Token: n.token}, "refused"},
-		"no Skein":              {client.Options{URL: elsewhere.URL, Token: n.token}, "404"},
-		"a page, no Skein":      {client.Options{URL: elsewhere.URL + "/page", Token: n.token}, "no Skein document"},
-		"another certificate":   {client.Options{URL: n.addrs.HTTPS, Token: n.token, CertificateHashes: hash}, "certificate"},
-		"no certificate hash":   {client.Options{URL: n.addrs.HTTPS, Token: n.token}, "certificate"},
-		"an unknown transport":  {client.Options{URL: n.addrs.HTTP, Token: n.token, Transport: "pigeon"}, "webtransport"},
-		"a door that is closed": {client.Options{URL: halfServer.addrs.HTTP, Token: halfServer.token, Transport: client.WebTransport}, "webtransport"},
+		"nobody there":               {client.Options{URL: "http://127.0.0.1:1", Token: n.token}, "refused"},
+		"no Skein":                   {client.Options{URL: elsewhere.URL, Token: n.token}, "404"},
+		"a page, no Skein":           {client.Options{URL: elsewhere.URL + "/page", Token: n.token}, "no Skein document"},
+		"another certificate":        {client.Options{URL: n.addrs.HTTPS, Token: n.token, CertificateHashes: hash}, "certificate"},
+		"no certificate hash":        {client.Options{URL: n.addrs.HTTPS, Token: n.token}, "certificate"},
+		"an unknown transport":       {client.Options{URL: n.addrs.HTTP, Token: n.token, Transport: "pigeon"}, "webtransport"},
+		"an endpoint that is closed": {client.Options{URL: halfServer.addrs.HTTP, Token: halfServer.token, Transport: client.WebTransport}, "webtransport"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), patience)
@@ -261,7 +261,7 @@ func TestTheRace(t *testing.T) {
 			t.Error("no output")
 		}
 	})
-	t.Run("no WebTransport door", func(t *testing.T) {
+	t.Run("no WebTransport endpoint", func(t *testing.T) {
 		c := dial(t, serve(t, func(o *server.Options) { o.Listen = "off" }))
 		if conn, _ := c.Connection(); conn.Transport != wire.WebSocket || !strings.Contains(conn.Reason, "offers no WebTransport") {
 			t.Errorf("%+v", conn)

@@ -28,12 +28,12 @@ func (c *Client) connect(ctx context.Context) (*link, wire.Policy, error) {
 		c.http.CloseIdleConnections() // it will be long until the next document
 		l, err := c.race(ctx, doc, again)
 		if err == nil {
-			c.cache.keepDoors(doc, l.sess)
+			c.cache.keepEndpoints(doc, l.sess)
 		}
 		if again || !stale(err) || ctx.Err() != nil {
 			return l, doc.Policy, err
 		}
-		c.log.Info("the doors are not as they were; asking again where they are", "err", err)
+		c.log.Info("the endpoints are not as they were; asking again where they are", "err", err)
 	}
 }
 

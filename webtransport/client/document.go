@@ -37,7 +37,7 @@ func (e *StatusError) Unwrap() error {
 func FetchConnect(ctx context.Context, hc *http.Client, o Options) (*wire.Connect, error) {
 	var doc wire.Connect
 	err := post(ctx, hc, o, "/connect", &doc)
-	if err == nil && len(doc.Doors) == 0 {
+	if err == nil && len(doc.Endpoints) == 0 {
 		err = errors.New("the server names no way in")
 	}
 	if err == nil {

@@ -57,11 +57,11 @@ func (e *early) document(ctx context.Context) (*wire.Connect, error) {
 }
 
 func (e *early) do(ctx context.Context, path string, body []byte) ([]byte, error) {
-	door, err := url.Parse(e.url)
+	endpoint, err := url.Parse(e.url)
 	if err != nil {
 		return nil, err
 	}
-	base := strings.TrimSuffix(door.Path, wire.WebTransportPath)
+	base := strings.TrimSuffix(endpoint.Path, wire.WebTransportPath)
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, base+path, nil)
 	if err != nil {
 		return nil, err

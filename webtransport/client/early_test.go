@@ -288,13 +288,13 @@ func TestACacheThatLies(t *testing.T) {
 		n, udp := behindUDP(t)
 		dir := t.TempDir()
 		visit(t, n, dir)
-		doors := files(t, dir, "doors.json")[0]
-		b, err := os.ReadFile(doors)
+		endpoints := files(t, dir, "doors.json")[0]
+		b, err := os.ReadFile(endpoints)
 		if err != nil {
 			t.Fatal(err)
 		}
 		b = bytes.ReplaceAll(b, fmt.Appendf(nil, ":%d/wt", udp.Port()), []byte(":9/wt"))
-		if err := os.WriteFile(doors, b, 0o600); err != nil {
+		if err := os.WriteFile(endpoints, b, 0o600); err != nil {
 			t.Fatal(err)
 		}
 		c := dial(t, n, remembering(dir))

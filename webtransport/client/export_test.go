@@ -1,9 +1,9 @@
 package client
 
-// Final and DoorsError are for the tests.
+// Final and EndpointsError are for the tests.
 var Final = final
 
 // TicketWait is set before any test.
 var TicketWait = &ticketWait
 
-type DoorsError = doorsError
+type EndpointsError = endpointsError

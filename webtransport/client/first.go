@@ -23,12 +23,12 @@ const earlyRTT = 10 * time.Millisecond
 
 // startEarly starts a connection from what the cache knows of the server. It returns nil if that is nothing or of no use.
 func (c *Client) startEarly(ctx context.Context) *early {
-	doc, rtt := c.cache.doors()
+	doc, rtt := c.cache.endpoints()
 	if doc == nil || rtt < earlyRTT || c.o.Transport == WebSocket || len(c.cache.tickets()) == 0 || c.o.Transport == Auto && c.cache.choice() != "" {
 		return nil
 	}
 	c.known = doc.Policy
-	for _, d := range doc.Doors {
+	for _, d := range doc.Endpoints {
 		if d.Transport != wire.WebTransport {
 			continue
 		}
@@ -118,7 +118,7 @@ func (c *Client) earlySession(ctx context.Context, e *early) (*link, wire.Policy
 		e.conn.Close()
 		return nil, wire.Policy{}, err
 	}
-	for _, d := range doc.Doors {
+	for _, d := range doc.Endpoints {
 		if d.Transport != wire.WebTransport || d.URL != e.url {
 			continue
 		}
@@ -131,9 +131,9 @@ func (c *Client) earlySession(ctx context.Context, e *early) (*link, wire.Policy
 			return nil, wire.Policy{}, err
 		}
 		l.reason = "the first choice, as remembered"
-		c.cache.keepDoors(doc, sess)
+		c.cache.keepEndpoints(doc, sess)
 		return l, doc.Policy, nil
 	}
 	e.conn.Close()
-	return nil, wire.Policy{}, errors.New("the server has no such door any more")
+	return nil, wire.Policy{}, errors.New("the server has no such endpoint any more")
 }

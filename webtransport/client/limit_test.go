@@ -33,7 +33,7 @@ func odd(t *testing.T, s *oddServer) *client.Client {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /connect", func(w http.ResponseWriter, _ *http.Request) {
 		json.NewEncoder(w).Encode(wire.Connect{Version: wire.Version, Node: "odd", Policy: wire.Policy{BackoffMinMS: 1, BackoffMaxMS: 2, HealthyMS: 1000, PingMS: 1000},
-			Doors: []wire.Door{{Transport: wire.WebSocket, URL: "ws" + strings.TrimPrefix(s.URL, "http") + "/ws", Protocols: []string{"qmux-02.skein.v1"}, Ticket: "t"}}})
+			Endpoints: []wire.Endpoint{{Transport: wire.WebSocket, URL: "ws" + strings.TrimPrefix(s.URL, "http") + "/ws", Protocols: []string{"qmux-02.skein.v1"}, Ticket: "t"}}})
 	})
 	mux.HandleFunc("GET /ws", func(w http.ResponseWriter, r *http.Request) {
 		sess, err := webtransport.AcceptWebSocket(w, r, webtransport.WebSocketConfig{Protocols: []string{wire.Version}})

@@ -13,19 +13,19 @@ import (
 // link is one session with its control lane.
 type link struct {
 	// static after greet
-	ctx     context.Context // of the Client; the session is closed when it ends
-	log     *slog.Logger
-	calls   *calls
-	watches *watches
-	sess    webtransport.Session
-	ctrl    *rpcLane
-	r       *wire.Reader // of ctrl; owned by serve
-	welcome wire.Welcome
-	kind    wire.Transport
-	doors   []wire.Door // of the document that named the endpoint of this session
-	reason  string
-	since   time.Time
-	writes  webtransport.Shaper // on bulk lanes
+	ctx       context.Context // of the Client; the session is closed when it ends
+	log       *slog.Logger
+	calls     *calls
+	watches   *watches
+	sess      webtransport.Session
+	ctrl      *rpcLane
+	r         *wire.Reader // of ctrl; owned by serve
+	welcome   wire.Welcome
+	kind      wire.Transport
+	endpoints []wire.Endpoint // of the document that named the endpoint of this session
+	reason    string
+	since     time.Time
+	writes    webtransport.Shaper // on bulk lanes
 
 	statusMu sync.Mutex     // held around writes to status
 	readers  sync.WaitGroup // of the lanes other than ctrl

@@ -14,7 +14,7 @@ import (
 const maxWriters = 8
 
 // open opens a session through an endpoint and says hello.
-func (c *Client) open(ctx context.Context, doc *wire.Connect, d wire.Door) (*link, error) {
+func (c *Client) open(ctx context.Context, doc *wire.Connect, d wire.Endpoint) (*link, error) {
 	var sess webtransport.Session
 	var err error
 	switch d.Transport {
@@ -32,12 +32,12 @@ func (c *Client) open(ctx context.Context, doc *wire.Connect, d wire.Door) (*lin
 	if err != nil {
 		return nil, err
 	}
-	l.doors = doc.Doors
+	l.endpoints = doc.Endpoints
 	return l, nil
 }
 
 // greet says hello in a new session. If that fails, it closes the session.
-func (c *Client) greet(ctx context.Context, sess webtransport.Session, d wire.Door) (*link, error) {
+func (c *Client) greet(ctx context.Context, sess webtransport.Session, d wire.Endpoint) (*link, error) {
 	l := &link{ctx: c.ctx, log: c.log, calls: c.calls, watches: c.watches, sess: sess, kind: d.Transport, since: time.Now(),
 		writes: webtransport.Shaper{Gate: webtransport.NewGate(maxWriters), Pacer: webtransport.NewPacer(sess)}}
 	ctrl, err := SayHello(ctx, sess, c.hello(d.Ticket))
@@ -62,7 +62,7 @@ func (c *Client) hello(ticket string) wire.Hello {
 }
 
 // quicConfig returns how a WebTransport endpoint is dialed.
-func (c *Client) quicConfig(doc *wire.Connect, d wire.Door) webtransport.QUICDialConfig {
+func (c *Client) quicConfig(doc *wire.Connect, d wire.Endpoint) webtransport.QUICDialConfig {
 	conf := TLSConfig(d.CertificateHashes)
 	if c.cache.dir != "" {
 		conf.ClientSessionCache = c.cache

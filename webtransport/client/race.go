@@ -28,21 +28,21 @@ type attempt struct {
 func (c *Client) race(ctx context.Context, doc *wire.Connect, patient bool) (*link, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	doors, reason := c.choose(doc)
-	if len(doors) == 0 {
-		return nil, fmt.Errorf("the server offers no %s door", c.o.Transport)
+	endpoints, reason := c.choose(doc)
+	if len(endpoints) == 0 {
+		return nil, fmt.Errorf("the server offers no %s endpoint", c.o.Transport)
 	}
 	remembered := ""
-	if c.o.Transport == Auto && len(doors) == 2 {
+	if c.o.Transport == Auto && len(endpoints) == 2 {
 		if remembered = c.cache.choice(); remembered != "" { // WebTransport joins if WebSocket fails or takes long
-			slices.Reverse(doors)
+			slices.Reverse(endpoints)
 		}
 	}
-	results := make(chan attempt, len(doors))
+	results := make(chan attempt, len(endpoints))
 	under := 0
 	try := func() {
-		d := doors[0]
-		doors = doors[1:]
+		d := endpoints[0]
+		endpoints = endpoints[1:]
 		under++
 		go func() {
 			l, err := c.open(ctx, doc, d)
@@ -54,14 +54,14 @@ func (c *Client) race(ctx context.Context, doc *wire.Connect, patient bool) (*li
 	delay := time.NewTimer(raceDelay)
 	defer delay.Stop()
 	var old <-chan time.Time // receives when there was time enough for the other endpoint of a stale document
-	var errs doorsError
+	var errs endpointsError
 	for under > 0 {
 		select {
 		case <-old:
 			go closeLosers(results, under)
 			return nil, errs
 		case <-delay.C:
-			if len(doors) > 0 {
+			if len(endpoints) > 0 {
 				if remembered == "" {
 					reason = fmt.Sprintf("WebTransport did not answer within %d ms (is UDP blocked?)", doc.Policy.RaceDelayMS)
 				}
@@ -84,7 +84,7 @@ func (c *Client) race(ctx context.Context, doc *wire.Connect, patient bool) (*li
 			if old == nil && !patient && stale(a.err) {
 				old = time.After(raceDelay)
 			}
-			if len(doors) > 0 {
+			if len(endpoints) > 0 {
 				if remembered == "" {
 					reason = "WebTransport failed: " + a.err.Error()
 				}
@@ -112,32 +112,32 @@ func closeLosers(results <-chan attempt, n int) {
 }
 
 // choose returns the endpoints in the order in which they are tried, and the reason if there is only one.
-func (c *Client) choose(doc *wire.Connect) (doors []wire.Door, reason string) {
+func (c *Client) choose(doc *wire.Connect) (endpoints []wire.Endpoint, reason string) {
 	reason = "the server offers no WebTransport"
 	for _, want := range []wire.Transport{wire.WebTransport, wire.WebSocket} {
-		for _, d := range doc.Doors {
+		for _, d := range doc.Endpoints {
 			if d.Transport == want && (c.o.Transport == Auto || c.o.Transport == string(want)) {
-				doors = append(doors, d)
+				endpoints = append(endpoints, d)
 			}
 		}
 	}
 	if c.o.Transport != Auto {
 		reason = "asked for by the program"
 	}
-	return doors, reason
+	return endpoints, reason
 }
 
-// doorsError holds the errors of the endpoints of a race that none of them won.
-type doorsError []error
+// endpointsError holds the errors of the endpoints of a race that none of them won.
+type endpointsError []error
 
-func (e doorsError) Error() string { return errors.Join(e...).Error() }
+func (e endpointsError) Error() string { return errors.Join(e...).Error() }
 
-func (e doorsError) Unwrap() []error { return e }
+func (e endpointsError) Unwrap() []error { return e }
 
 // final reports whether another attempt would fail too, because /connect refused the token or every endpoint refused the
 // version.
 func final(err error) bool {
-	var de doorsError
+	var de endpointsError
 	if errors.As(err, &de) {
 		return len(de) > 0 && !slices.ContainsFunc(de, func(err error) bool { return !final(err) })
 	}
@@ -152,7 +152,7 @@ func final(err error) bool {
 // stale reports whether an endpoint is no longer as the document describes it: it refused its ticket or has another
 // certificate. That does not concern the token, which only /connect checks.
 func stale(err error) bool {
-	var de doorsError
+	var de endpointsError
 	if errors.As(err, &de) {
 		return slices.ContainsFunc(de, stale)
 	}

@@ -35,7 +35,7 @@ func (c *Client) better(ctx context.Context, l *link) *link {
 		// A middlebox may drop the probe and let a handshake pass, so an attempt is made without a reply too, but it gets
 		// less time.
 		patience := retryTimeout
-		answered := c.knock(ctx, l.doors, time.Now().Add(time.Second+b.next()))
+		answered := c.knock(ctx, l.endpoints, time.Now().Add(time.Second+b.next()))
 		if answered {
 			patience = connectTimeout
 		}
@@ -50,9 +50,9 @@ func (c *Client) better(ctx context.Context, l *link) *link {
 }
 
 // knock probes the WebTransport endpoints until one answers or the time is until.
-func (c *Client) knock(ctx context.Context, doors []wire.Door, until time.Time) bool {
+func (c *Client) knock(ctx context.Context, endpoints []wire.Endpoint, until time.Time) bool {
 	for {
-		for _, d := range doors {
+		for _, d := range endpoints {
 			if d.Transport == wire.WebTransport && webtransport.KnockQUIC(ctx, d.URL, knockWait) {
 				return true
 			}
@@ -73,7 +73,7 @@ func (c *Client) overQUIC(ctx context.Context, patience time.Duration) *link {
 		return nil
 	}
 	c.http.CloseIdleConnections()
-	for _, d := range doc.Doors {
+	for _, d := range doc.Endpoints {
 		if d.Transport != wire.WebTransport {
 			continue
 		}

@@ -20,7 +20,7 @@ import (
 	"skein.dev/skein/webtransport/wire"
 )
 
-// connects stands before a server's /connect, and counts the documents. Their doors are the server's own.
+// connects stands before a server's /connect, and counts the documents. Their endpoints are the server's own.
 type connects struct {
 	url   string
 	count atomic.Int64
@@ -136,15 +136,15 @@ func TestARestartBetweenConnectAndHelloWithAnotherToken(t *testing.T) {
 	})
 }
 
-// Tickets that are never any good, as of a server behind which another one answers the doors, are fetched anew once an
+// Tickets that are never any good, as of a server behind which another one answers the endpoints, are fetched anew once an
 // attempt: the pauses lie between attempts.
 func TestTicketsThatAreNeverGood(t *testing.T) {
 	t.Parallel()
 	overEach(t, func(t *testing.T, tr string) {
 		n := serve(t)
 		f := frontOf(t, n, func(_ int64, doc *wire.Connect) {
-			for i := range doc.Doors {
-				doc.Doors[i].Ticket = strings.Repeat("A", 26)
+			for i := range doc.Endpoints {
+				doc.Endpoints[i].Ticket = strings.Repeat("A", 26)
 			}
 		})
 		c, err := client.Dial(t.Context(), client.Options{URL: f.url, Token: n.token, Transport: tr})
@@ -159,14 +159,14 @@ func TestTicketsThatAreNeverGood(t *testing.T) {
 	})
 }
 
-// The door that took its ticket may be no way in; the other one is waited for.
-func TestOneDoorRefusesItsTicket(t *testing.T) {
+// The endpoint that took its ticket may be no way in; the other one is waited for.
+func TestOneEndpointRefusesItsTicket(t *testing.T) {
 	t.Parallel()
 	overBoth(t, func(t *testing.T, tr string) {
 		n := serve(t)
 		f := frontOf(t, n, func(_ int64, doc *wire.Connect) {
-			i := slices.IndexFunc(doc.Doors, func(d wire.Door) bool { return string(d.Transport) != tr })
-			doc.Doors[i].Ticket = "AAAA"
+			i := slices.IndexFunc(doc.Endpoints, func(d wire.Endpoint) bool { return string(d.Transport) != tr })
+			doc.Endpoints[i].Ticket = "AAAA"
 		})
 		c := dial(t, n, at(f.url))
 		if conn, ok := c.Connection(); !ok || string(conn.Transport) != tr {
@@ -175,9 +175,9 @@ func TestOneDoorRefusesItsTicket(t *testing.T) {
 	})
 }
 
-// Where one door refuses its ticket and nobody answers at the other, the document is fetched anew before the attempt's
+// Where one endpoint refuses its ticket and nobody answers at the other, the document is fetched anew before the attempt's
 // time is over.
-func TestOneDoorRefusesItsTicketAndTheOtherIsSilent(t *testing.T) {
+func TestOneEndpointRefusesItsTicketAndTheOtherIsSilent(t *testing.T) {
 	t.Parallel()
 	l := behindRelays(t)
 	l.udp.Lose(1)
@@ -193,8 +193,8 @@ func TestOneDoorRefusesItsTicketAndTheOtherIsSilent(t *testing.T) {
 	}
 }
 
-// What is final for one door is not while the other has said nothing.
-func TestARefusedVersionIsFinalOnlyOfEveryDoor(t *testing.T) {
+// What is final for one endpoint is not while the other has said nothing.
+func TestARefusedVersionIsFinalOnlyOfEveryEndpoint(t *testing.T) {
 	t.Parallel()
 	version := wire.Errorf(wire.CodeVersion, "another version")
 	for name, c := range map[string]struct {
@@ -207,7 +207,7 @@ func TestARefusedVersionIsFinalOnlyOfEveryDoor(t *testing.T) {
 		"tickets":           {[]error{wire.Errorf(wire.CodeUnauthorized, "no")}, false},
 		"nothing":           {[]error{context.DeadlineExceeded}, false},
 	} {
-		if got := client.Final(client.DoorsError(c.errs)); got != c.final {
+		if got := client.Final(client.EndpointsError(c.errs)); got != c.final {
 			t.Errorf("%s: %v", name, got)
 		}
 	}

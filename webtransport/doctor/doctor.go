@@ -75,7 +75,7 @@ func (d *diagnosis) run(ctx context.Context) {
 	if d.login(ctx); d.document == nil {
 		return
 	}
-	d.tryDoors(ctx)
+	d.tryEndpoints(ctx)
 	d.protocol()
 	d.processes()
 }

@@ -33,15 +33,15 @@ func TestExamineAServerThatIsWell(t *testing.T) {
 		t.Fatal(err)
 	}
 	judged(t, r, "name=ok tcp=ok tls=ok http=ok clock=ok login=ok protocol=ok udp=ok quic=ok webtransport=ok loss=ok datagrams=ok mtu=ok")
-	if r.Door != wire.WebTransport || r.Better != "" || r.Node != "test" || r.Server != "test" || r.Program != "this" || r.Protocol != wire.Version {
+	if r.Endpoint != wire.WebTransport || r.Better != "" || r.Node != "test" || r.Server != "test" || r.Program != "this" || r.Protocol != wire.Version {
 		t.Errorf("%+v", r)
 	}
-	for _, d := range r.Doors {
+	for _, d := range r.Endpoints {
 		if !d.Open || d.HelloMS <= 0 || d.RTTMS <= 0 || d.SlowestMS < d.RTTMS || d.Pings == 0 || d.Answered != d.Pings {
 			t.Errorf("%+v", d)
 		}
 	}
-	if d := r.Doors[0]; d.Transport != wire.WebTransport || d.QUIC != "v1" || d.PacketsSent < uint64(d.Pings)/2 || d.PacketsLost > d.PacketsSent ||
+	if d := r.Endpoints[0]; d.Transport != wire.WebTransport || d.QUIC != "v1" || d.PacketsSent < uint64(d.Pings)/2 || d.PacketsLost > d.PacketsSent ||
 		d.Datagrams == 0 || d.MTU < 1200 || d.MaxDatagram < wire.MaxStatusDatagram {
 		t.Errorf("%+v", d)
 	}
@@ -53,7 +53,7 @@ func TestExamineAServerThatIsWell(t *testing.T) {
 	if b, err := json.Marshal(r); err != nil || !bytes.Contains(b, []byte(`"door":"webtransport"`)) {
 		t.Errorf("%s, %v", b, err)
 	}
-	if conn, _ := c.Connection(); conn.Transport != r.Door {
+	if conn, _ := c.Connection(); conn.Transport != r.Endpoint {
 		t.Errorf("a client uses %s", conn.Transport)
 	}
 }
@@ -63,12 +63,12 @@ func TestExamineGoesByTheTransportThatIsAskedFor(t *testing.T) {
 	n := serve(t, func(o *server.Options) { o.Listen = "off" })
 	o := n.options()
 	o.Transport = client.WebTransport
-	if r := examine(t, wellInTime, o); r.Door != "" || !strings.Contains(r.Better, "--listen") {
-		t.Errorf("%s because %q: %q", r.Door, r.Why, r.Better)
+	if r := examine(t, wellInTime, o); r.Endpoint != "" || !strings.Contains(r.Better, "--listen") {
+		t.Errorf("%s because %q: %q", r.Endpoint, r.Why, r.Better)
 	}
 	o.Transport = client.WebSocket
-	if r := examine(t, wellInTime, o); r.Door != wire.WebSocket || r.Better != "" {
-		t.Errorf("%s because %q: %q", r.Door, r.Why, r.Better)
+	if r := examine(t, wellInTime, o); r.Endpoint != wire.WebSocket || r.Better != "" {
+		t.Errorf("%s because %q: %q", r.Endpoint, r.Why, r.Better)
 	}
 }
 
@@ -87,7 +87,7 @@ func TestExamineIsInterrupted(t *testing.T) {
 	long, end := context.WithTimeout(ctx, 1000*patience) // a part of which is longer than this test may take
 	defer end()
 	r, err := doctor.Examine(long, client.Options{URL: "http://" + at, Token: "x"}, nil)
-	if err != nil || r.Door != "" || long.Err() != context.Canceled {
+	if err != nil || r.Endpoint != "" || long.Err() != context.Canceled {
 		t.Errorf("%v: %+v, %v", long.Err(), r, err)
 	}
 }

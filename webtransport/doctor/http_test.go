@@ -78,7 +78,7 @@ func TestExamineWhatIsNotSkein(t *testing.T) {
 			if got := r.Check(c.check); got.Verdict != doctor.Failed || !strings.Contains(got.Found, c.found) {
 				t.Errorf("%+v", got)
 			}
-			if r.Door != "" || r.Why == "" || r.Better == "" || len(r.Doors) > 0 {
+			if r.Endpoint != "" || r.Why == "" || r.Better == "" || len(r.Endpoints) > 0 {
 				t.Errorf("%+v", r)
 			}
 			judged(t, r, "login=skipped websocket=skipped udp=skipped")
@@ -92,8 +92,8 @@ func TestExamineTheLogin(t *testing.T) {
 	for _, token := range []string{"", "another"} {
 		r := examine(t, wellInTime, client.Options{URL: n.addrs.HTTP, Token: token})
 		judged(t, r, "http=ok login=failed websocket=skipped udp=skipped")
-		if r.Door != "" || !strings.Contains(r.Better, "--token") {
-			t.Errorf("with %q: %s, %q", token, r.Door, r.Better)
+		if r.Endpoint != "" || !strings.Contains(r.Better, "--token") {
+			t.Errorf("with %q: %s, %q", token, r.Endpoint, r.Better)
 		}
 	}
 }

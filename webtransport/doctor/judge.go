@@ -21,9 +21,9 @@ func (d *diagnosis) finish() {
 	slices.SortFunc(r.Checks, func(a, b Check) int {
 		return cmp.Compare(slices.Index(Checks, a.Name), slices.Index(Checks, b.Name))
 	})
-	slices.SortFunc(r.Doors, func(a, b Door) int { return cmp.Compare(b.Transport, a.Transport) })
-	if r.Doors == nil {
-		r.Doors = []Door{}
+	slices.SortFunc(r.Endpoints, func(a, b Endpoint) int { return cmp.Compare(b.Transport, a.Transport) })
+	if r.Endpoints == nil {
+		r.Endpoints = []Endpoint{}
 	}
 	d.judge()
 }
@@ -31,15 +31,15 @@ func (d *diagnosis) finish() {
 // judge says which endpoint a client will use, by the rules of the client's race.
 func (d *diagnosis) judge() {
 	r := &d.report
-	var wt, ws Door
-	for _, door := range r.Doors {
-		if d.o.Transport != client.Auto && d.o.Transport != string(door.Transport) {
+	var wt, ws Endpoint
+	for _, endpoint := range r.Endpoints {
+		if d.o.Transport != client.Auto && d.o.Transport != string(endpoint.Transport) {
 			continue
 		}
-		if door.Transport == wire.WebTransport {
-			wt = door
+		if endpoint.Transport == wire.WebTransport {
+			wt = endpoint
 		} else {
-			ws = door
+			ws = endpoint
 		}
 	}
 	delay := 0.0
@@ -49,18 +49,18 @@ func (d *diagnosis) judge() {
 	steps := []string{CheckUDP, CheckQUIC, CheckWebTransport}
 	switch {
 	case wt.Open && (!ws.Open || wt.HelloMS <= delay+ws.HelloMS):
-		r.Door, r.Why = wire.WebTransport, "it is the first choice, and it answers"
+		r.Endpoint, r.Why = wire.WebTransport, "it is the first choice, and it answers"
 		return
 	case wt.Open:
-		r.Door = wire.WebSocket
+		r.Endpoint = wire.WebSocket
 		r.Why = fmt.Sprintf("WebTransport took %s; WebSocket joins after %s and is first", inWords(wt.HelloMS), inWords(delay))
 		r.Better = "Find out what delays UDP on the way: the first packets of a connection are lost or wait."
 		return
 	case ws.Open && d.o.Transport == client.WebSocket:
-		r.Door, r.Why = wire.WebSocket, "it was asked for"
+		r.Endpoint, r.Why = wire.WebSocket, "it was asked for"
 		return
 	case ws.Open:
-		r.Door, r.Why = wire.WebSocket, "WebTransport does not work"
+		r.Endpoint, r.Why = wire.WebSocket, "WebTransport does not work"
 	default:
 		steps = Checks
 		if d.stranger { // its certificate does not matter

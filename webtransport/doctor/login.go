@@ -20,7 +20,7 @@ func (d *diagnosis) login(ctx context.Context) {
 	const where = "Give the content of the file token in the server's data folder: --token or SKEIN_TOKEN."
 	if d.o.Token == "" {
 		c.Verdict, c.Found = Failed, "there is no token"
-		c.Means, c.Do = "The server lets nobody in without one; the doors can't be tried.", where
+		c.Means, c.Do = "The server lets nobody in without one; the endpoints can't be tried.", where
 		return
 	}
 	ctx, cancel := d.part(ctx, 0.4)
@@ -32,7 +32,7 @@ func (d *diagnosis) login(ctx context.Context) {
 	case err == nil:
 		d.document = doc
 		d.report.Node, d.report.Protocol = doc.Node, doc.Version
-		c.Found = fmt.Sprintf("the token is good; the server names %s, in %s", doors(doc), inWords(inMS(time.Since(begin))))
+		c.Found = fmt.Sprintf("the token is good; the server names %s, in %s", endpoints(doc), inWords(inMS(time.Since(begin))))
 	case errors.As(err, &se) && se.Status == http.StatusUnauthorized:
 		c.Verdict, c.Found = Failed, "the token is not this server's"
 		c.Means, c.Do = "The server refuses the login.", where
@@ -41,13 +41,13 @@ func (d *diagnosis) login(ctx context.Context) {
 		c.Means, c.Do = "It takes no new clients.", "Wait until it is back."
 	default:
 		c.Verdict, c.Found = Failed, plainly(err)
-		c.Means, c.Do = "The document that names the doors can't be fetched.", "Look at the server's log, and at a proxy on the way."
+		c.Means, c.Do = "The document that names the endpoints can't be fetched.", "Look at the server's log, and at a proxy on the way."
 	}
 }
 
-func doors(doc *wire.Connect) string {
+func endpoints(doc *wire.Connect) string {
 	var all []string
-	for _, d := range doc.Doors {
+	for _, d := range doc.Endpoints {
 		all = append(all, string(d.Transport))
 	}
 	return strings.Join(all, " and ")

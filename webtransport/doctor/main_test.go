@@ -113,19 +113,19 @@ func examine(t *testing.T, within time.Duration, o client.Options) *doctor.Repor
 	if !slices.Equal(names, doctor.Checks) {
 		t.Errorf("checks %q", names)
 	}
-	if (r.Door == "") != !slices.ContainsFunc(r.Doors, func(d doctor.Door) bool { return d.Open }) && o.Transport == "" {
-		t.Errorf("the door is %q of %+v", r.Door, r.Doors)
+	if (r.Endpoint == "") != !slices.ContainsFunc(r.Endpoints, func(d doctor.Endpoint) bool { return d.Open }) && o.Transport == "" {
+		t.Errorf("the endpoint is %q of %+v", r.Endpoint, r.Endpoints)
 	}
 	return r
 }
 
-func doorOf(r *doctor.Report, tr wire.Transport) doctor.Door {
-	for _, d := range r.Doors {
+func endpointOf(r *doctor.Report, tr wire.Transport) doctor.Endpoint {
+	for _, d := range r.Endpoints {
 		if d.Transport == tr {
 			return d
 		}
 	}
-	return doctor.Door{}
+	return doctor.Endpoint{}
 }
 
 // judged checks verdicts, given as NAME=VERDICT.

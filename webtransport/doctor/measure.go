@@ -32,7 +32,7 @@ type status struct {
 }
 
 // measure measures an open session: round trips, loss, datagrams and packet sizes.
-func (d *diagnosis) measure(ctx context.Context, sess webtransport.Session, ctrl *client.Control, rep *Door, ways []udpWay) {
+func (d *diagnosis) measure(ctx context.Context, sess webtransport.Session, ctrl *client.Control, rep *Endpoint, ways []udpWay) {
 	d.begin(CheckLoss, CheckDatagrams, CheckMTU)
 	reading, stop := context.WithCancel(ctx)
 	defer stop()
@@ -47,10 +47,10 @@ func (d *diagnosis) measure(ctx context.Context, sess webtransport.Session, ctrl
 	readers.Wait()
 	rep.PacketsSent, rep.PacketsLost, rep.Datagrams = info.PacketsSent, info.PacketsLost, st.datagrams
 	rep.MTU, rep.MaxDatagram = path.MTU, min(path.MaxDatagram, info.MaxDatagramSize)
-	d.putDoor(*rep, rep.judge(CheckWebTransport), loss(rep), st.judge(path), mtu(rep, ways[0].answer))
+	d.putEndpoint(*rep, rep.judge(CheckWebTransport), loss(rep), st.judge(path), mtu(rep, ways[0].answer))
 }
 
-func loss(rep *Door) Check {
+func loss(rep *Endpoint) Check {
 	share := float64(rep.PacketsLost) / float64(max(1, rep.PacketsSent))
 	c := Check{Name: CheckLoss, Verdict: OK, Found: fmt.Sprintf("%d of %d packets were lost (%.1f %%)", rep.PacketsLost, rep.PacketsSent, 100*share)}
 	if rep.PacketsLost >= lossLeast && share >= lossNotice {
@@ -76,7 +76,7 @@ func (st *status) judge(path webtransport.Path) Check {
 	return c
 }
 
-func mtu(rep *Door, probe webtransport.Probe) Check {
+func mtu(rep *Endpoint, probe webtransport.Probe) Check {
 	c := Check{Name: CheckMTU, Verdict: OK}
 	c.Found = fmt.Sprintf("packets of %d bytes pass, datagrams of up to %d", max(rep.MTU, probe.Size), rep.MaxDatagram)
 	if size := max(rep.MTU, probe.Size); size < fullPacket-20 { // the search for the MTU ends this close to it

@@ -39,8 +39,8 @@ func proxied(t *testing.T, n *node, change func(*http.Response) error, instead h
 	return client.Options{URL: s.URL, Token: n.token}
 }
 
-// naming changes the document that names the doors. The WebSocket door is the proxy's.
-func naming(proxy *client.Options, change func(*wire.Door)) func(*http.Response) error {
+// naming changes the document that names the endpoints. The WebSocket endpoint is the proxy's.
+func naming(proxy *client.Options, change func(*wire.Endpoint)) func(*http.Response) error {
 	return func(res *http.Response) error {
 		if res.Request.URL.Path != "/connect" || res.StatusCode != http.StatusOK {
 			return nil
@@ -50,11 +50,11 @@ func naming(proxy *client.Options, change func(*wire.Door)) func(*http.Response)
 			return err
 		}
 		res.Body.Close()
-		for i := range doc.Doors {
-			if doc.Doors[i].Transport == wire.WebSocket {
-				doc.Doors[i].URL = strings.Replace(proxy.URL, "http:", "ws:", 1) + "/ws"
+		for i := range doc.Endpoints {
+			if doc.Endpoints[i].Transport == wire.WebSocket {
+				doc.Endpoints[i].URL = strings.Replace(proxy.URL, "http:", "ws:", 1) + "/ws"
 			}
-			change(&doc.Doors[i])
+			change(&doc.Endpoints[i])
 		}
 		b, err := json.Marshal(doc)
 		res.Body, res.ContentLength = io.NopCloser(bytes.NewReader(b)), int64(len(b))
@@ -67,15 +67,15 @@ func TestExamineAnotherCertificateOnUDP(t *testing.T) {
 	t.Parallel()
 	n := serve(t)
 	var o client.Options
-	o = proxied(t, n, naming(&o, func(d *wire.Door) {
+	o = proxied(t, n, naming(&o, func(d *wire.Endpoint) {
 		for i := range d.CertificateHashes {
 			d.CertificateHashes[i].Value = make([]byte, 32)
 		}
 	}), nil)
 	r := examine(t, wellInTime, o)
 	judged(t, r, "websocket=ok udp=ok quic=failed webtransport=skipped")
-	if c := r.Check(doctor.CheckQUIC); r.Door != wire.WebSocket || !strings.Contains(c.Found, "not the one that was announced") {
-		t.Errorf("%s, %+v", r.Door, c)
+	if c := r.Check(doctor.CheckQUIC); r.Endpoint != wire.WebSocket || !strings.Contains(c.Found, "not the one that was announced") {
+		t.Errorf("%s, %+v", r.Endpoint, c)
 	}
 }
 
@@ -112,13 +112,13 @@ func TestExamineProxiesOfWebSocket(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			var o client.Options
-			o = proxied(t, n, naming(&o, func(*wire.Door) {}), c.instead)
+			o = proxied(t, n, naming(&o, func(*wire.Endpoint) {}), c.instead)
 			r := examine(t, 12*time.Second, o)
 			judged(t, r, "http=ok login=ok websocket=failed webtransport=ok")
-			if got := r.Check(doctor.CheckWebSocket); r.Door != wire.WebTransport || !strings.Contains(got.Found, c.found) {
-				t.Errorf("%s, %+v", r.Door, got)
+			if got := r.Check(doctor.CheckWebSocket); r.Endpoint != wire.WebTransport || !strings.Contains(got.Found, c.found) {
+				t.Errorf("%s, %+v", r.Endpoint, got)
 			}
-			if d := doorOf(r, wire.WebSocket); d.Open {
+			if d := endpointOf(r, wire.WebSocket); d.Open {
 				t.Errorf("%+v", d)
 			}
 		})
@@ -130,14 +130,14 @@ func TestExamineTheClock(t *testing.T) {
 	n := serve(t)
 	for off, want := range map[time.Duration]string{0: "clock=ok", 10 * time.Second: "clock=ok", 5 * time.Minute: "clock=warning", -time.Hour: "clock=warning"} {
 		var o client.Options
-		change := naming(&o, func(*wire.Door) {})
+		change := naming(&o, func(*wire.Endpoint) {})
 		o = proxied(t, n, func(res *http.Response) error {
 			res.Header.Set("Date", time.Now().Add(off).UTC().Format(http.TimeFormat))
 			return change(res)
 		}, nil)
 		r := examine(t, wellInTime, o)
 		judged(t, r, want)
-		if r.Door == "" {
+		if r.Endpoint == "" {
 			t.Errorf("%s off: %s", off, r.Why)
 		}
 	}

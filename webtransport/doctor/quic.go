@@ -26,16 +26,16 @@ type udpWay struct {
 }
 
 // tryWebTransport probes UDP and opens a session at the same time, because a network may pass one and not the other.
-func (d *diagnosis) tryWebTransport(ctx context.Context, door wire.Door) {
+func (d *diagnosis) tryWebTransport(ctx context.Context, endpoint wire.Endpoint) {
 	d.begin(CheckUDP, CheckQUIC, CheckWebTransport)
-	rep := Door{Transport: door.Transport, URL: door.URL}
+	rep := Endpoint{Transport: endpoint.Transport, URL: endpoint.URL}
 	opening, cancel := d.part(ctx, 0.5)
 	defer cancel()
 	probing, stopProbing := context.WithCancel(opening)
 	defer stopProbing()
 	dialing, stopDialing := context.WithCancel(opening)
 	defer stopDialing()
-	ways := d.udpWays(door.URL)
+	ways := d.udpWays(endpoint.URL)
 	var probes sync.WaitGroup
 	for i := range ways {
 		probes.Go(func() { ways[i].answer, ways[i].err = webtransport.ProbeQUIC(probing, ways[i].at) })
@@ -49,12 +49,12 @@ func (d *diagnosis) tryWebTransport(ctx context.Context, door wire.Door) {
 		}
 	}()
 	begin := time.Now()
-	sess, err := webtransport.DialQUIC(dialing, door.URL, webtransport.QUICDialConfig{TLS: client.TLSConfig(door.CertificateHashes),
+	sess, err := webtransport.DialQUIC(dialing, endpoint.URL, webtransport.QUICDialConfig{TLS: client.TLSConfig(endpoint.CertificateHashes),
 		Protocols: []string{d.document.Version}, Mask: webtransport.MaskConfig{Off: true}}) // measures the loss of the network, not what remains with masking
 	var ctrl *client.Control
 	if err == nil {
 		defer sess.Close(uint32(wire.CloseNormal), "")
-		if ctrl, err = d.hello(opening, sess, door); err == nil {
+		if ctrl, err = d.hello(opening, sess, endpoint); err == nil {
 			rep.Open, rep.HelloMS = true, inMS(time.Since(begin))
 		}
 		enough := time.AfterFunc(probeGrace, stopProbing)
@@ -69,24 +69,24 @@ func (d *diagnosis) tryWebTransport(ctx context.Context, door wire.Door) {
 	}
 	path, _ := webtransport.PathOf(sess)
 	rep.QUIC = path.Version
-	d.put(Check{Name: CheckQUIC, Verdict: OK, Found: fmt.Sprintf("QUIC %s with %s, certificate %s", path.Version, sess.Info().RemoteAddr, trust(door))})
+	d.put(Check{Name: CheckQUIC, Verdict: OK, Found: fmt.Sprintf("QUIC %s with %s, certificate %s", path.Version, sess.Info().RemoteAddr, trust(endpoint))})
 	if err != nil {
-		d.putDoor(rep, noHello(CheckWebTransport, err, took))
+		d.putEndpoint(rep, noHello(CheckWebTransport, err, took))
 		return
 	}
 	d.measure(ctx, sess, ctrl, &rep, ways)
 }
 
-func trust(door wire.Door) string {
-	if len(door.CertificateHashes) > 0 {
+func trust(endpoint wire.Endpoint) string {
+	if len(endpoint.CertificateHashes) > 0 {
 		return "pinned by its hash"
 	}
 	return "verified"
 }
 
 // udpWays returns the addresses of the endpoint. The server names the endpoint by the name that it was reached under.
-func (d *diagnosis) udpWays(door string) (ways []udpWay) {
-	u, err := url.Parse(door)
+func (d *diagnosis) udpWays(endpoint string) (ways []udpWay) {
+	u, err := url.Parse(endpoint)
 	if err != nil {
 		return nil
 	}
@@ -109,7 +109,7 @@ func (d *diagnosis) udpWays(door string) (ways []udpWay) {
 func judgeUDP(ways []udpWay, connected bool) Check {
 	c := Check{Name: CheckUDP, Verdict: OK}
 	if len(ways) == 0 {
-		c.Verdict, c.Found, c.Means, c.Do = Failed, "the door has no address", "The server names a door that makes no sense.", "Update the server."
+		c.Verdict, c.Found, c.Means, c.Do = Failed, "the endpoint has no address", "The server names an endpoint without an address.", "Update the server."
 		return c
 	}
 	var found, dead []string
@@ -173,7 +173,7 @@ func versions(all []uint32) string {
 }
 
 // noQUIC explains why there is no session.
-func (d *diagnosis) noQUIC(rep *Door, ways []udpWay, err error, took time.Duration) {
+func (d *diagnosis) noQUIC(rep *Endpoint, ways []udpWay, err error, took time.Duration) {
 	c := Check{Name: CheckQUIC, Verdict: Failed}
 	var probe webtransport.Probe
 	if len(ways) > 0 {
@@ -187,7 +187,7 @@ func (d *diagnosis) noQUIC(rep *Door, ways []udpWay, err error, took time.Durati
 		if silent(err) {
 			c.Found = fmt.Sprintf("no session: no answer for %s", inWords(inMS(took)))
 		}
-		d.putDoor(*rep, c)
+		d.putEndpoint(*rep, c)
 		return
 	case webtransport.FaultSilent:
 		if probe.Size == 0 {
@@ -210,5 +210,5 @@ func (d *diagnosis) noQUIC(rep *Door, ways []udpWay, err error, took time.Durati
 		c.Found = plainly(root(err))
 		c.Means, c.Do = "The handshake was refused.", "Look at the server's log; check where the UDP port leads."
 	}
-	d.putDoor(*rep, c, Check{Name: CheckWebTransport, Verdict: Skipped, Found: "not looked at: there is no QUIC"})
+	d.putEndpoint(*rep, c, Check{Name: CheckWebTransport, Verdict: Skipped, Found: "not looked at: there is no QUIC"})
 }

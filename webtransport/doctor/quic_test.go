@@ -15,7 +15,7 @@ import (
 // closedPort is one that no other test gets.
 const closedPort = 1
 
-// What it says of the door is what a client does.
+// What it says of the endpoint is what a client does.
 func TestExamineUDP(t *testing.T) {
 	t.Parallel()
 	quiet, err := net.ListenPacket("udp", "127.0.0.1:0") // nobody reads it
@@ -31,7 +31,7 @@ func TestExamineUDP(t *testing.T) {
 		better string
 		slow   bool // what is silent takes half of the time
 	}{
-		"no door":      {func(o *server.Options) { o.Listen = "off" }, "websocket=ok webtransport=failed udp=skipped", "--listen", false},
+		"no endpoint":  {func(o *server.Options) { o.Listen = "off" }, "websocket=ok webtransport=failed udp=skipped", "--listen", false},
 		"a black hole": {func(o *server.Options) { o.QUICPort = quietPort }, "websocket=ok udp=failed quic=skipped webtransport=skipped loss=skipped", fmt.Sprintf("UDP port %d outbound to 127.0.0.1", quietPort), true},
 		"closed":       {func(o *server.Options) { o.QUICPort = closedPort }, "websocket=ok udp=failed quic=skipped", "UDP port 1 leads", false},
 	} {
@@ -44,13 +44,13 @@ func TestExamineUDP(t *testing.T) {
 			}
 			r := examine(t, within, n.options())
 			judged(t, r, c.want)
-			if r.Door != wire.WebSocket || !strings.Contains(r.Better, c.better) {
-				t.Errorf("%s because %q: %q", r.Door, r.Why, r.Better)
+			if r.Endpoint != wire.WebSocket || !strings.Contains(r.Better, c.better) {
+				t.Errorf("%s because %q: %q", r.Endpoint, r.Why, r.Better)
 			}
 			if took := time.Duration(r.TookMS * float64(time.Millisecond)); (took >= within/2) != c.slow {
 				t.Errorf("it took %s of %s", took, within)
 			}
-			if conn, _ := dial(t, n).Connection(); conn.Transport != r.Door {
+			if conn, _ := dial(t, n).Connection(); conn.Transport != r.Endpoint {
 				t.Errorf("a client uses %s", conn.Transport)
 			}
 		})
@@ -65,7 +65,7 @@ func TestExamineLoss(t *testing.T) {
 	relay.To(port(t, n.addrs.HTTPS))
 	r := examine(t, wellInTime, n.options())
 	judged(t, r, "loss=warning")
-	if d := doorOf(r, wire.WebTransport); !d.Open || d.PacketsLost < 5 || d.PacketsLost > d.PacketsSent/4 {
+	if d := endpointOf(r, wire.WebTransport); !d.Open || d.PacketsLost < 5 || d.PacketsLost > d.PacketsSent/4 {
 		t.Errorf("%+v", d)
 	}
 }

@@ -55,8 +55,8 @@ type Check struct {
 	Do      string  `json:"do,omitempty"`    // what to change
 }
 
-// Door is the result of trying one endpoint.
-type Door struct {
+// Endpoint is the result of trying one endpoint.
+type Endpoint struct {
 	Transport   wire.Transport `json:"transport"`
 	URL         string         `json:"url"`
 	Open        bool           `json:"open"`                   // hello was answered
@@ -75,17 +75,17 @@ type Door struct {
 
 // Report says what the network between here and a server allows.
 type Report struct {
-	URL      string         `json:"url"`
-	Node     wire.NodeID    `json:"node,omitempty"`
-	Server   string         `json:"server,omitempty"`   // version of the server
-	Protocol string         `json:"protocol,omitempty"` // version of the protocol that it speaks
-	Program  string         `json:"program,omitempty"`  // version of this program
-	Checks   []Check        `json:"checks"`             // all of Checks, in its order
-	Doors    []Door         `json:"doors"`              // WebTransport first
-	Door     wire.Transport `json:"door,omitempty"`     // endpoint that a client will use; empty if it can't connect
-	Why      string         `json:"why"`
-	Better   string         `json:"better,omitempty"` // what to change to connect, or to use a better endpoint
-	TookMS   float64        `json:"took_ms"`
+	URL       string         `json:"url"`
+	Node      wire.NodeID    `json:"node,omitempty"`
+	Server    string         `json:"server,omitempty"`   // version of the server
+	Protocol  string         `json:"protocol,omitempty"` // version of the protocol that it speaks
+	Program   string         `json:"program,omitempty"`  // version of this program
+	Checks    []Check        `json:"checks"`             // all of Checks, in its order
+	Endpoints []Endpoint     `json:"doors"`              // WebTransport first
+	Endpoint  wire.Transport `json:"door,omitempty"`     // endpoint that a client will use; empty if it can't connect
+	Why       string         `json:"why"`
+	Better    string         `json:"better,omitempty"` // what to change to connect, or to use a better endpoint
+	TookMS    float64        `json:"took_ms"`
 }
 
 // Check returns the check with a name.

@@ -15,33 +15,33 @@ import (
 	"skein.dev/skein/webtransport/wire"
 )
 
-// tryDoors opens a session through each endpoint at the same time.
-func (d *diagnosis) tryDoors(ctx context.Context) {
+// tryEndpoints opens a session through each endpoint at the same time.
+func (d *diagnosis) tryEndpoints(ctx context.Context) {
 	var work sync.WaitGroup
 	defer work.Wait()
-	offered := func(t wire.Transport) *wire.Door {
-		if i := slices.IndexFunc(d.document.Doors, func(door wire.Door) bool { return door.Transport == t }); i >= 0 {
-			return &d.document.Doors[i]
+	offered := func(t wire.Transport) *wire.Endpoint {
+		if i := slices.IndexFunc(d.document.Endpoints, func(endpoint wire.Endpoint) bool { return endpoint.Transport == t }); i >= 0 {
+			return &d.document.Endpoints[i]
 		}
 		return nil
 	}
-	if door := offered(wire.WebSocket); door != nil {
-		work.Go(func() { d.tryWebSocket(ctx, *door) })
+	if endpoint := offered(wire.WebSocket); endpoint != nil {
+		work.Go(func() { d.tryWebSocket(ctx, *endpoint) })
 	} else {
-		d.put(Check{Name: CheckWebSocket, Verdict: Failed, Found: "the server offers no WebSocket door",
+		d.put(Check{Name: CheckWebSocket, Verdict: Failed, Found: "the server offers no WebSocket endpoint",
 			Means: "There is nothing to fall back to where UDP is blocked.", Do: "Update the server."})
 	}
-	if door := offered(wire.WebTransport); door != nil {
-		work.Go(func() { d.tryWebTransport(ctx, *door) })
+	if endpoint := offered(wire.WebTransport); endpoint != nil {
+		work.Go(func() { d.tryWebTransport(ctx, *endpoint) })
 	} else {
-		d.put(Check{Name: CheckWebTransport, Verdict: Failed, Found: "the server offers no WebTransport door",
+		d.put(Check{Name: CheckWebTransport, Verdict: Failed, Found: "the server offers no WebTransport endpoint",
 			Means: "Clients use WebSocket alone.", Do: "Start the server with --listen ADDRESS:PORT for this machine, or say with --quic-port where UDP is mapped. A proxy of HTTP passes none on: it goes beside it."})
 	}
 }
 
 // hello opens the control lane of a session within ctx.
-func (d *diagnosis) hello(ctx context.Context, sess webtransport.Session, door wire.Door) (*client.Control, error) {
-	ctrl, err := client.SayHello(ctx, sess, wire.Hello{Versions: []string{wire.Version}, Ticket: door.Ticket, NoStatus: d.o.NoStatus,
+func (d *diagnosis) hello(ctx context.Context, sess webtransport.Session, endpoint wire.Endpoint) (*client.Control, error) {
+	ctrl, err := client.SayHello(ctx, sess, wire.Hello{Versions: []string{wire.Version}, Ticket: endpoint.Ticket, NoStatus: d.o.NoStatus,
 		Client: wire.ClientInfo{ID: d.id, Name: d.o.Name, Version: d.o.Version}})
 	if err != nil {
 		return nil, cmp.Or(ctx.Err(), err)
@@ -61,7 +61,7 @@ const (
 
 // train measures a session. If the pings are not answered in time, it closes the session and counts what arrived until
 // then.
-func (d *diagnosis) train(ctx context.Context, sess webtransport.Session, ctrl *client.Control, door *Door) {
+func (d *diagnosis) train(ctx context.Context, sess webtransport.Session, ctrl *client.Control, endpoint *Endpoint) {
 	ctx, stop := d.part(ctx, 0.4)
 	defer stop()
 	defer context.AfterFunc(ctx, func() { sess.Close(uint32(wire.CloseNormal), "") })()
@@ -108,13 +108,13 @@ func (d *diagnosis) train(ctx context.Context, sess webtransport.Session, ctrl *
 		}
 	}
 	mu.Lock()
-	door.Answered, door.Pings = len(took), len(took)+overdue(sent, answered, time.Now())
+	endpoint.Answered, endpoint.Pings = len(took), len(took)+overdue(sent, answered, time.Now())
 	mu.Unlock()
 	if len(took) == 0 {
 		return
 	}
 	slices.Sort(took)
-	door.RTTMS, door.SlowestMS = inMS(took[len(took)/2]), inMS(took[len(took)-1])
+	endpoint.RTTMS, endpoint.SlowestMS = inMS(took[len(took)/2]), inMS(took[len(took)-1])
 }
 
 // overdue returns how many pings should have been answered by now, which are those that had half of the time of a whole
@@ -129,7 +129,7 @@ func overdue(sent []time.Time, answered []bool, now time.Time) (n int) {
 }
 
 // judge describes how a session was opened and what its round trips were.
-func (r *Door) judge(name string) Check {
+func (r *Endpoint) judge(name string) Check {
 	c := Check{Name: name, Verdict: OK}
 	if r.Answered < r.Pings {
 		c.Verdict, c.Found = Warning, fmt.Sprintf("hello answered after %s, then %d of %d pings", inWords(r.HelloMS), r.Answered, r.Pings)
@@ -159,11 +159,11 @@ func noHello(name string, err error, took time.Duration) Check {
 	return c
 }
 
-func (d *diagnosis) putDoor(rep Door, c ...Check) {
+func (d *diagnosis) putEndpoint(rep Endpoint, c ...Check) {
 	for _, c := range c {
 		d.put(c)
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.report.Doors = append(d.report.Doors, rep)
+	d.report.Endpoints = append(d.report.Endpoints, rep)
 }

@@ -90,8 +90,8 @@ func TestExamineTheCertificate(t *testing.T) {
 			if got := r.Check(doctor.CheckTLS); got.Verdict != c.verdict || !strings.Contains(got.Found, c.found) {
 				t.Errorf("%+v", got)
 			}
-			if (r.Door != "") != (c.verdict == doctor.OK) {
-				t.Errorf("the door is %q", r.Door)
+			if (r.Endpoint != "") != (c.verdict == doctor.OK) {
+				t.Errorf("the endpoint is %q", r.Endpoint)
 			}
 			if stranger := !strings.HasPrefix(c.url, local.HTTP) && c.url != local.HTTPS; stranger != strings.Contains(r.Why, "not Skein") {
 				t.Errorf("because %q", r.Why) // what to do about the certificate is no help there

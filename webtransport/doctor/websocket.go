@@ -27,29 +27,29 @@ func (r *recorder) RoundTrip(req *http.Request) (*http.Response, error) {
 }
 
 // tryWebSocket opens a session over WebSocket.
-func (d *diagnosis) tryWebSocket(ctx context.Context, door wire.Door) {
+func (d *diagnosis) tryWebSocket(ctx context.Context, endpoint wire.Endpoint) {
 	d.begin(CheckWebSocket)
 	c := Check{Name: CheckWebSocket, Verdict: OK}
-	rep := Door{Transport: door.Transport, URL: door.URL}
-	defer func() { d.putDoor(rep, c) }()
+	rep := Endpoint{Transport: endpoint.Transport, URL: endpoint.URL}
+	defer func() { d.putEndpoint(rep, c) }()
 	opening, cancel := d.part(ctx, 0.5)
 	defer cancel()
 	begin := time.Now()
 	tr := &http.Transport{TLSClientConfig: client.TLSConfig(d.o.CertificateHashes)}
 	defer tr.CloseIdleConnections()
 	rec := &recorder{RoundTripper: tr}
-	sess, err := webtransport.DialWebSocket(opening, door.URL, webtransport.WebSocketConfig{Protocols: []string{wire.Version}, HTTPClient: &http.Client{Transport: rec}})
+	sess, err := webtransport.DialWebSocket(opening, endpoint.URL, webtransport.WebSocketConfig{Protocols: []string{wire.Version}, HTTPClient: &http.Client{Transport: rec}})
 	if err != nil {
 		c = noUpgrade(rec, err)
 		return
 	}
 	defer sess.Close(uint32(wire.CloseNormal), "")
-	ctrl, err := d.hello(opening, sess, door)
+	ctrl, err := d.hello(opening, sess, endpoint)
 	if err != nil {
 		c = noHello(CheckWebSocket, err, time.Since(begin))
 		if silent(err) {
 			c.Means = "A proxy took the WebSocket and does not pass on what is sent."
-			c.Do = "Have the proxy pass WebSockets through unbuffered, for " + door.URL + ", or go around it."
+			c.Do = "Have the proxy pass WebSockets through unbuffered, for " + endpoint.URL + ", or go around it."
 		}
 		return
 	}
@@ -76,7 +76,7 @@ func noUpgrade(rec *recorder, err error) Check {
 	case silent(err):
 		c.Found, c.Means, c.Do = "the upgrade gets no answer", "A proxy on the way holds it back.", "Have the proxy pass the headers Upgrade and Connection for /ws."
 	default:
-		c.Found, c.Means, c.Do = plainly(err), "The WebSocket door can't be reached.", "Look at the server's log, and at a proxy on the way."
+		c.Found, c.Means, c.Do = plainly(err), "The WebSocket endpoint can't be reached.", "Look at the server's log, and at a proxy on the way."
 	}
 	return c
 }

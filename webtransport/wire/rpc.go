@@ -565,16 +565,16 @@ const WebTransportPath = "/wt"
 
 // Connect is the document that POST /connect returns: the endpoints, and how to try them.
 type Connect struct {
-	Version string `json:"version"`
-	Node    NodeID `json:"node"`
-	Doors   []Door `json:"doors"`
-	Policy  Policy `json:"policy"`
+	Version   string     `json:"version"`
+	Node      NodeID     `json:"node"`
+	Endpoints []Endpoint `json:"doors"`
+	Policy    Policy     `json:"policy"`
 
 	Containment *Containment `json:"containment,omitempty"` // of the processes of this node's agents
 }
 
-// Door is an endpoint for sessions. Its ticket is valid once, for TicketExpiresMS from the answer on.
-type Door struct {
+// Endpoint is where sessions are opened over one transport. Its ticket is valid once, for TicketExpiresMS from the answer on.
+type Endpoint struct {
 	Transport         Transport         `json:"transport"`
 	URL               string            `json:"url"`                 // see Connect.Resolve
 	Protocols         []string          `json:"protocols,omitempty"` // WebSocket subprotocols, best first
@@ -586,11 +586,11 @@ type Door struct {
 // Resolve makes the URLs of the endpoints absolute. at is the URL that the document was fetched from. The URL of a WebSocket
 // is a path on the same host, with ws for http and wss for https, because a server behind a proxy knows neither.
 func (c *Connect) Resolve(at *url.URL) error {
-	for i := range c.Doors {
-		d := &c.Doors[i]
+	for i := range c.Endpoints {
+		d := &c.Endpoints[i]
 		u, err := at.Parse(d.URL)
 		if err != nil {
-			return fmt.Errorf("the door of %s: %w", d.Transport, err)
+			return fmt.Errorf("the endpoint of %s: %w", d.Transport, err)
 		}
 		if d.Transport == WebSocket {
 			u.Scheme = cmp.Or(map[string]string{"http": "ws", "https": "wss"}[u.Scheme], u.Scheme)

@@ -101,7 +101,7 @@ function show(n) {
 /** @param {number} ms */
 const waitText = (ms) => (ms < 1000 ? roundTrip(ms) : `${(ms / 1000).toFixed(1)} s`)
 
-const door = (/** @type {string} */ transport) => document.querySelector(`.path-door[data-transport="${transport}"]`)
+const endpoint = (/** @type {string} */ transport) => document.querySelector(`.path-endpoint[data-transport="${transport}"]`)
 
 /** What the network allows, and the path that was taken. */
 function conclude() {
@@ -110,13 +110,13 @@ function conclude() {
   write(one(document, '#summary'), carrier ? `${carrier} to ${c.node}${c.since ? `, since ${clock(c.since.getTime())}` : ''}` : state === 'closed' ? 'Not connected.' : 'Connecting…')
   write(field(path, 'transport'), carrier || NONE)
   write(field(path, 'why'), !carrier ? NONE : c.reason ? sentence(c.reason) : 'It answered first.')
-  for (const el of document.querySelectorAll('.path-door')) mark(el, 'data-taken', el.getAttribute('data-transport') === (c.transport ?? ''))
+  for (const el of document.querySelectorAll('.path-endpoint')) mark(el, 'data-taken', el.getAttribute('data-transport') === (c.transport ?? ''))
   const all = findings({
     connection: c,
     trail: trail.all,
     forced: forced(),
-    udp: door('webtransport')?.getAttribute('data-over') ?? '',
-    tcp: door('websocket')?.getAttribute('data-over') ?? '',
+    udp: endpoint('webtransport')?.getAttribute('data-over') ?? '',
+    tcp: endpoint('websocket')?.getAttribute('data-over') ?? '',
     able: 'WebTransport' in globalThis,
     host: location.hostname,
   })

@@ -40,7 +40,7 @@ func loopbacks() []string {
 	return names
 }
 
-func TestTheDocumentNamesDoorsAsTheyWereReached(t *testing.T) {
+func TestTheDocumentNamesEndpointsAsTheyWereReached(t *testing.T) {
 	t.Parallel()
 	n := start(t)
 	tickets := map[string]bool{}
@@ -52,26 +52,26 @@ func TestTheDocumentNamesDoorsAsTheyWereReached(t *testing.T) {
 			t.Run(base, func(t *testing.T) {
 				a := n.ask(t, "POST", base+"/connect", bearer(n.token))
 				doc := readDocument(t, a)
-				if doc.Version != wire.Version || doc.Node != "test" || len(doc.Doors) != 2 || a.Header.Get("Cache-Control") != "no-store" {
+				if doc.Version != wire.Version || doc.Node != "test" || len(doc.Endpoints) != 2 || a.Header.Get("Cache-Control") != "no-store" {
 					t.Errorf("%+v, %s", doc, a.Header.Get("Cache-Control"))
 				}
 				if want := (wire.Policy{RaceDelayMS: 500, BackoffMinMS: 500, BackoffMaxMS: 20_000, HealthyMS: 10_000, PingMS: 5_000}); doc.Policy != want {
 					t.Errorf("policy %+v", doc.Policy)
 				}
-				for _, d := range doc.Doors {
+				for _, d := range doc.Endpoints {
 					if tickets[d.Ticket] || d.Ticket == "" || d.TicketExpiresMS != 30_000 {
 						t.Errorf("ticket %q for %d ms", d.Ticket, d.TicketExpiresMS)
 					}
 					tickets[d.Ticket] = true
 				}
-				w, s := door(t, doc, wire.WebTransport), door(t, doc, wire.WebSocket)
+				w, s := endpoint(t, doc, wire.WebTransport), endpoint(t, doc, wire.WebSocket)
 				if want := fmt.Sprintf("https://%s:%d/wt", host, n.reach.TLSPort); w.URL != want || len(w.CertificateHashes) != 1 {
-					t.Errorf("WebTransport door %+v, want %s", w, want)
+					t.Errorf("WebTransport endpoint %+v, want %s", w, want)
 				}
 				if s.URL != ws || !slices.Equal(s.Protocols, []string{"qmux-02.skein.v1", "qmux-01.skein.v1"}) || len(s.CertificateHashes) != 0 {
-					t.Errorf("WebSocket door %+v, want %s", s, ws)
+					t.Errorf("WebSocket endpoint %+v, want %s", s, ws)
 				}
-				for _, d := range doc.Doors { // they lead in
+				for _, d := range doc.Endpoints { // they lead in
 					sess, err := through(t.Context(), d, nil)
 					if err != nil {
 						t.Fatal(err)
@@ -94,7 +94,7 @@ func TestTheHashIsTheCertificates(t *testing.T) {
 	leaf := conn.ConnectionState().PeerCertificates[0]
 	conn.Close()
 	sum := sha256.Sum256(leaf.Raw)
-	d := door(t, n.document(t), wire.WebTransport)
+	d := endpoint(t, n.document(t), wire.WebTransport)
 	if h := d.CertificateHashes[0]; h.Algorithm != "sha-256" || !bytes.Equal(h.Value, sum[:]) {
 		t.Errorf("the document says %s %x, the certificate is %x", h.Algorithm, h.Value, sum)
 	}
@@ -129,13 +129,13 @@ func TestTheCertificateIsRenewedWhileRunning(t *testing.T) {
 	const life = 2 * time.Second
 	n := start(t, func(o *Options) { o.DevCertLifetime = life })
 	old := n.join(t, wire.WebTransport)
-	first := door(t, n.document(t), wire.WebTransport)
+	first := endpoint(t, n.document(t), wire.WebTransport)
 	expired := time.After(life)
 	kit.Eventually(t, "the document has another hash", func() bool {
-		now := door(t, n.document(t), wire.WebTransport)
+		now := endpoint(t, n.document(t), wire.WebTransport)
 		return !bytes.Equal(now.CertificateHashes[0].Value, first.CertificateHashes[0].Value)
 	})
-	fresh := door(t, n.document(t), wire.WebTransport)
+	fresh := endpoint(t, n.document(t), wire.WebTransport)
 	sess, err := webtransport.DialQUIC(t.Context(), fresh.URL, webtransport.QUICDialConfig{TLS: pinnedTo(fresh.CertificateHashes[0].Value), Protocols: []string{wire.Version}})
 	if err != nil {
 		t.Fatal(err)
@@ -177,15 +177,15 @@ func TestTheCertificateIsKeptOverRestarts(t *testing.T) {
 	dir := t.TempDir()
 	in := func(o *Options) { o.DataDir = dir }
 	n := start(t, in)
-	first := door(t, n.document(t), wire.WebTransport).CertificateHashes[0].Value
+	first := endpoint(t, n.document(t), wire.WebTransport).CertificateHashes[0].Value
 	n.stop()
 	n = start(t, in)
-	if again := door(t, n.document(t), wire.WebTransport).CertificateHashes[0].Value; !bytes.Equal(first, again) {
+	if again := endpoint(t, n.document(t), wire.WebTransport).CertificateHashes[0].Value; !bytes.Equal(first, again) {
 		t.Error("a restart made another certificate")
 	}
 	n.stop()
 	n = start(t, in, func(o *Options) { o.DevCertLifetime = time.Hour }) // shorter than what is left of the old one
-	if again := door(t, n.document(t), wire.WebTransport).CertificateHashes[0].Value; bytes.Equal(first, again) {
+	if again := endpoint(t, n.document(t), wire.WebTransport).CertificateHashes[0].Value; bytes.Equal(first, again) {
 		t.Error("a shorter life made no new certificate")
 	}
 }
@@ -225,8 +225,8 @@ func TestHTTP3ServesTheSameRoutes(t *testing.T) {
 		t.Fatalf("login over HTTP/3: %s, %v", in.Status, c)
 	}
 	doc := readDocument(t, askOver(t, h3, "POST", n.addrs.HTTPS+"/connect", with(in.cookie())))
-	if s := door(t, doc, wire.WebSocket); s.URL != strings.Replace(n.addrs.HTTPS, "https", "wss", 1)+"/ws" {
-		t.Errorf("the WebSocket door over HTTP/3: %s", s.URL)
+	if s := endpoint(t, doc, wire.WebSocket); s.URL != strings.Replace(n.addrs.HTTPS, "https", "wss", 1)+"/ws" {
+		t.Errorf("the WebSocket endpoint over HTTP/3: %s", s.URL)
 	}
 	if a := askOver(t, h3, "POST", n.addrs.HTTPS+"/logout", with(in.cookie()), header("Sec-Fetch-Site", "cross-site")); a.StatusCode != http.StatusForbidden {
 		t.Errorf("another site's page over HTTP/3: %s", a.Status)
@@ -236,8 +236,8 @@ func TestHTTP3ServesTheSameRoutes(t *testing.T) {
 func TestAMappedUDPPortIsTold(t *testing.T) {
 	t.Parallel()
 	n := start(t, func(o *Options) { o.QUICPort = 44330 })
-	if w := door(t, n.document(t), wire.WebTransport); w.URL != "https://localhost:44330/wt" {
-		t.Errorf("the door is %s", w.URL)
+	if w := endpoint(t, n.document(t), wire.WebTransport); w.URL != "https://localhost:44330/wt" {
+		t.Errorf("the endpoint is %s", w.URL)
 	}
 	if got := n.ask(t, "GET", n.addrs.HTTPS+"/healthz").Header.Get("Alt-Svc"); !strings.HasPrefix(got, `h3=":44330"`) {
 		t.Errorf("Alt-Svc %q", got)
@@ -264,7 +264,7 @@ func TestOnlyKnownOriginsOpenSessions(t *testing.T) {
 			if origin != "" {
 				h.Set("Origin", origin)
 			}
-			d := door(t, n.document(t), tr)
+			d := endpoint(t, n.document(t), tr)
 			ctx, cancel := context.WithTimeout(t.Context(), patience)
 			sess, err := through(ctx, d, h)
 			cancel()
@@ -281,7 +281,7 @@ func TestOnlyKnownOriginsOpenSessions(t *testing.T) {
 	})
 }
 
-func TestDoorsTakeKnownNamesAndProtocolsOnly(t *testing.T) {
+func TestEndpointsTakeKnownNamesAndProtocolsOnly(t *testing.T) {
 	t.Parallel()
 	n := start(t)
 	a := n.ask(t, "GET", "/ws", header("Host", "evil.example"), header("Connection", "Upgrade"), header("Upgrade", "websocket"),
@@ -430,9 +430,9 @@ func TestARealCertificateNeedsNoHashes(t *testing.T) {
 
 	over := &http.Transport{TLSClientConfig: trusting, DisableKeepAlives: true}
 	a := askOver(t, over, "POST", n.addrs.HTTPS+"/connect", bearer(n.token), header("Host", fmt.Sprintf("skein.example:%d", n.reach.TLSPort)))
-	d := door(t, readDocument(t, a), wire.WebTransport)
+	d := endpoint(t, readDocument(t, a), wire.WebTransport)
 	if len(d.CertificateHashes) != 0 || d.URL != fmt.Sprintf("https://skein.example:%d/wt", n.reach.TLSPort) || strings.Contains(a.body, "certificate_hashes") {
-		t.Errorf("the door is %+v", d)
+		t.Errorf("the endpoint is %+v", d)
 	}
 	sess, err := webtransport.DialQUIC(t.Context(), n.addrs.HTTPS+"/wt", webtransport.QUICDialConfig{TLS: trusting, Protocols: []string{wire.Version}})
 	if err != nil {
