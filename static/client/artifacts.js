@@ -16,20 +16,20 @@ import { resume } from './resume.js'
 
 /**
  * @typedef {object} UploadOptions
- * @property {string} [name] a file name; that of a File unless said otherwise
- * @property {string} [media_type] that of a Blob unless said otherwise
- * @property {number} [size] of a ReadableStream
- * @property {string} [task] that it belongs to
- * @property {string} [agent] likewise
- * @property {string} [artifact] the id of one that exists: created before, or by an upload that broke off
- * @property {(progress: TransferProgress) => void} [onprogress] after a reconnect `loaded` goes back to what is safe
+ * @property {string} [name] the file name; the default is that of a File
+ * @property {string} [media_type] the default is that of a Blob
+ * @property {number} [size] the size of a ReadableStream, which must be given
+ * @property {string} [task] the task that it belongs to
+ * @property {string} [agent] the agent that it belongs to
+ * @property {string} [artifact] the id of an existing artifact, from create() or from an upload that was interrupted
+ * @property {(progress: TransferProgress) => void} [onprogress] after a reconnect `loaded` goes back to what the server has stored
  * @property {AbortSignal} [signal]
  */
 
-/** How long the server's word on a broken upload may take, in milliseconds. */
+/** How long to wait for the server's reason when an upload breaks, in milliseconds. */
 const EXPLAIN_MS = 1000
 
-/** The files that tasks and agents left, and people gave. */
+/** Artifacts are the files that tasks, agents and people have stored. */
 export class Artifacts {
   #host
 
@@ -39,7 +39,7 @@ export class Artifacts {
   }
 
   /**
-   * Makes the record that an upload fills.
+   * Creates the record that an upload fills.
    * @param {wire.ArtifactCreateParams} params
    * @param {CallOptions} [options]
    * @returns {Promise<wire.Artifact>}
@@ -58,7 +58,8 @@ export class Artifacts {
   }
 
   /**
-   * Artifacts as parts of Skein's own pages, by id; 100 at most are asked for at once. Those that are gone are left out.
+   * Renders artifacts as parts of Skein's own pages. It takes at most 100 ids and returns the HTML by id; artifacts that
+   * are gone are left out.
    * @param {string[]} ids
    * @param {wire.ArtifactHTML} html
    * @param {CallOptions} [options]
@@ -87,9 +88,9 @@ export class Artifacts {
   }
 
   /**
-   * Uploads a file, over reconnects: it goes on behind what the server has. It fails with kind `hash_mismatch` when the
-   * server got other bytes, and with `size_mismatch` when the file has not as many as it said. An upload that broke off
-   * leaves its record: go on with `artifact`, or delete it.
+   * Uploads a file. After a reconnect the upload goes on behind what the server has stored. It fails with kind
+   * `hash_mismatch` if the server received other bytes, and with `size_mismatch` if the file does not have the announced
+   * size. An interrupted upload leaves its record: continue it with `artifact`, or delete it.
    * @param {Uploadable} file
    * @param {UploadOptions} [options]
    * @returns {Promise<wire.Artifact>} the complete artifact
@@ -106,8 +107,8 @@ export class Artifacts {
   }
 
   /**
-   * The bytes of an artifact, over reconnects. When all were read they are checked: the stream fails with kind
-   * `hash_mismatch` where they are not what was stored. With an `offset` they can't be.
+   * Downloads the bytes of an artifact, over reconnects. At the end the bytes are checked: the stream fails with kind
+   * `hash_mismatch` if they are not what was stored. With an `offset` they can't be checked.
    *
    *     const blob = await new Response(skein.artifacts.download(id)).blob()
    * @param {string} id
@@ -130,14 +131,14 @@ export class Artifacts {
         },
         cancel: (reason) => left.abort(reason),
       },
-      { highWaterMark: 0 }, // nothing is asked for before somebody reads
+      { highWaterMark: 0 }, // request nothing before the stream is read
     )
   }
 }
 
 /**
- * Waits for one thing after the other, and can be ended from outside: a write that lacks credit, or a file's next bytes,
- * may never come.
+ * Wait awaits one promise after the other and can be ended from outside, since a write that lacks credit, or the next bytes
+ * of a file, may wait forever.
  */
 class Wait {
   /** @type {{reason: unknown} | undefined} */
@@ -191,7 +192,7 @@ async function send(host, id, source, { onprogress, signal }) {
 
   /**
    * @param {Lane} lane
-   * @param {number} offset what the server has
+   * @param {number} offset how many bytes the server has stored
    * @param {Wait} wait
    */
   async function put(lane, offset, wait) {
@@ -213,7 +214,7 @@ async function send(host, id, source, { onprogress, signal }) {
         signal?.throwIfAborted()
       }
     } finally {
-      all.return().catch(() => {}) // not waited for: it may wait for the file
+      all.return().catch(() => {}) // not awaited: it may wait for the file
     }
     if (position < size) throw new SkeinError('size_mismatch', `the file has ${position} bytes, ${size} were announced`)
   }
@@ -230,7 +231,7 @@ async function send(host, id, source, { onprogress, signal }) {
     signal?.addEventListener('abort', abort)
     try {
       if (begin.done) {
-        await put(lane, size, wait) // to hash it
+        await put(lane, size, wait) // only to hash the file
         return begin.artifact && { value: begin.artifact }
       }
       const answer = readBulk(lane)
@@ -240,7 +241,7 @@ async function send(host, id, source, { onprogress, signal }) {
         await put(lane, begin.offset, wait)
         await wait.for(lane.end())
       } catch (e) {
-        // What the server said counts more than how the stream broke.
+        // Prefer the server's reason to the error of the stream.
         const broke = e instanceof SkeinError && e.kind === 'connection_lost'
         if (!broke || !(await within(EXPLAIN_MS, answer, signal))) throw e
       }
@@ -266,7 +267,7 @@ async function send(host, id, source, { onprogress, signal }) {
  * @returns {AsyncGenerator<Uint8Array, void, void>}
  */
 function receive(host, id, offset, onprogress, signal) {
-  /** @type {Sha256 | undefined} of all the bytes; those behind an offset can't be checked */
+  /** @type {Sha256 | undefined} the hash of all bytes; undefined with an offset, where it can't be checked */
   let hash
   let position = offset
   /** @type {wire.Artifact | undefined} */
@@ -308,14 +309,14 @@ function receive(host, id, offset, onprogress, signal) {
 }
 
 /**
- * What a promise fulfils with; undefined when it takes longer, or `signal` is aborted.
+ * The value of a promise; undefined if it takes longer than `ms` or `signal` is aborted.
  * @template T
  * @param {number} ms
  * @param {Promise<T>} promise
  * @param {AbortSignal} [signal]
  */
 async function within(ms, promise, signal) {
-  const over = new AbortController() // no timer stays behind
+  const over = new AbortController() // so that no timer is left running
   try {
     return await Promise.race([promise, pause(ms, signal ? AbortSignal.any([signal, over.signal]) : over.signal)])
   } finally {
@@ -325,7 +326,7 @@ async function within(ms, promise, signal) {
 
 /**
  * @param {wire.Artifact} artifact
- * @param {Sha256} hash of the bytes that went through here
+ * @param {Sha256} hash the hash of the bytes that were sent or received
  */
 function check(artifact, hash) {
   const here = hash.hex()
@@ -335,7 +336,7 @@ function check(artifact, hash) {
 }
 
 /**
- * A line of a bulk lane; undefined at the end of the stream.
+ * Reads a line of a bulk lane; undefined at the end of the stream.
  * @param {Lane} lane
  * @returns {Promise<wire.Bulk | undefined>}
  */

@@ -1,38 +1,41 @@
 /**
- * The WebTransport attempts of a page that came to nothing.
+ * Counts the WebTransport attempts of a page that failed.
  *
- * Chromium holds them against the page. Each that failed, or was closed on its way, goes on counting as pending for five
- * minutes; with n of those the next one waits 10 · 2^(n-1) ms, give or take half, a minute at most, and with 64 pending or
- * waiting it is refused. One that is closed while it waits keeps its place in the queue until its turn. So an attempt that
- * can't answer in time is not made: it would only keep the next one waiting.
+ * Chromium delays a page's attempts by the number that failed. Each attempt that failed, or was closed before it opened,
+ * counts as pending for five more minutes. With n pending, the next attempt waits 10 · 2^(n-1) ms, give or take half and at
+ * most a minute; with 64 pending or waiting it is refused. An attempt that is closed while it waits keeps its place in the
+ * queue. So the client makes no attempt that can't succeed in time: it would only delay the next one.
  */
 
-/** After so many the wait, 640 ms as a rule, is longer than the race's delay; WebTransport then is left out. */
+/**
+ * The number of failed attempts after which WebTransport is left out. The next attempt would wait 640 ms on average, which
+ * is longer than the delay of the race.
+ */
 export const MAX_FAILED = 7
 
-/** How long one counts, in milliseconds. */
+/** How long Chromium counts a failed attempt, in milliseconds. */
 export const COUNTS_MS = 5 * 60_000
 
 /**
- * Looks for WebTransport from a WebSocket: FIRST_LOOKS that begin a few seconds after one another, for most blocks are short,
- * and then as many as never come to MAX_FAILED within COUNTS_MS. Each is short, for the browser's packets follow one another
- * ever more slowly.
+ * The schedule by which a client on a WebSocket tries WebTransport again. The first FIRST_TRIES come a few seconds apart,
+ * since most outages of UDP are short. The later ones are so rare that they never add up to MAX_FAILED within COUNTS_MS.
+ * Each try is given up after TRY_MS, since a browser sends its packets ever further apart.
  */
-const FIRST_LOOKS = 4
+const FIRST_TRIES = 4
 const FIRST_MS = 2000
 const LATER_MS = 90_000
-export const LOOK_MS = 6000
+export const TRY_MS = 6000
 
 /**
- * The pause before a look, in milliseconds, with jitter.
- * @param {number} looks those before it
- * @param {number} flaps returns in a row that did not last: each doubles the first pauses
+ * The pause before a try, in milliseconds, with jitter.
+ * @param {number} tries how many tries came before it
+ * @param {number} flaps returns to WebTransport in a row that did not last: each doubles the first pauses
  * @param {() => number} [random]
  */
-export const untilLook = (looks, flaps, random = Math.random) => (looks < FIRST_LOOKS ? 1000 + random() * FIRST_MS * 2 ** flaps : LATER_MS * (1 + random() / 2))
+export const untilTry = (tries, flaps, random = Math.random) => (tries < FIRST_TRIES ? 1000 + random() * FIRST_MS * 2 ** flaps : LATER_MS * (1 + random() / 2))
 
 export class Attempts {
-  /** @type {number[]} when the last ones failed, oldest first; at most MAX_FAILED */
+  /** @type {number[]} when the latest attempts failed, oldest first; at most MAX_FAILED */
   #failed = []
   #now
 
@@ -46,7 +49,7 @@ export class Attempts {
     if (this.#failed.length > MAX_FAILED) this.#failed.shift()
   }
 
-  /** Why another one is not worth making now, in words for a person; empty: it is. */
+  /** Why another attempt is not worth making now, in words for a person; empty if it is. */
   get hopeless() {
     if (this.#failed.length < MAX_FAILED || this.#now() - this.#failed[0] >= COUNTS_MS) return ''
     return `WebTransport failed ${MAX_FAILED} times within ${COUNTS_MS / 60_000} minutes and is left out for now`
@@ -57,7 +60,7 @@ export class Attempts {
 const counted = new WeakMap()
 
 /**
- * The attempts made with one implementation of WebTransport, by whichever client: the browser counts by page.
+ * The attempts of all clients of the page with one implementation of WebTransport: the browser counts by page, too.
  * @param {object} WebTransport
  */
 export function attemptsOf(WebTransport) {

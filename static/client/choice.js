@@ -1,30 +1,30 @@
 /**
- * The last choice of a door, by origin: that WebSocket won since WebTransport did not answer. The next client, after a
- * reload or in another tab, then does not wait for what will not answer either.
+ * Remembers, by origin, that WebSocket won because WebTransport did not answer. The next client, after a reload or in
+ * another tab, then does not wait for WebTransport first.
  *
- * It is kept in the page's localStorage, or, where there is none or it fails, in memory. It is a hint and nothing else: what
- * can't be read counts as none, and whoever follows it goes on looking for WebTransport.
+ * The choice is kept in the page's localStorage, or in memory where there is no localStorage or it fails. It is only a
+ * hint: one that can't be read is ignored, and a client that follows it still tries WebTransport in the background.
  */
 
-/** How long it holds, in milliseconds. */
+/** How long a choice is valid, in milliseconds. */
 export const HOLDS_MS = 10 * 60_000
 
 const MAX_REASON = 200
 
-/** @typedef {{transport: 'websocket', reason: string, time: number, network?: string}} Kept time in milliseconds since 1970 */
+/** @typedef {{transport: 'websocket', reason: string, time: number, network?: string}} Kept time is in milliseconds since 1970 */
 
 export class Choice {
   #key
   #storage
   #network
-  /** @type {string | null} where there is no storage */
+  /** @type {string | null} the choice, where there is no storage */
   #memory = null
 
   /**
-   * @param {string} url the server's
+   * @param {string} url the server's URL
    * @param {object} [options]
    * @param {() => Pick<Storage, 'getItem' | 'setItem' | 'removeItem'> | undefined} [options.storage] may throw
-   * @param {() => string | undefined} [options.network] the kind of network, where it is known: what one did not let through the next may
+   * @param {() => string | undefined} [options.network] the kind of network, where it is known: a choice counts only on the kind of network that it was made on
    */
   constructor(url, { storage = pageStorage, network = networkType } = {}) {
     this.#key = `skein.choice ${originOf(url)}`
@@ -33,7 +33,7 @@ export class Choice {
   }
 
   /**
-   * Why WebTransport is not worth waiting for, in words for a person; empty: it is.
+   * Why WebTransport is not worth waiting for, in words for a person; empty if it is.
    * @returns {string}
    */
   recall() {
@@ -50,11 +50,11 @@ export class Choice {
     try {
       this.#storage()?.setItem(this.#key, this.#memory)
     } catch {
-      // it holds for this page only
+      // the choice is then kept for this page only
     }
   }
 
-  /** WebTransport still does not answer: what is remembered holds from now on. */
+  /** Extends the choice, since WebTransport still does not answer. */
   renew() {
     const kept = this.#read()
     if (kept) this.remember(kept.reason)
@@ -65,7 +65,7 @@ export class Choice {
     try {
       this.#storage()?.removeItem(this.#key)
     } catch {
-      // what can't be removed runs out
+      // a choice that can't be removed expires
     }
   }
 
@@ -82,7 +82,7 @@ export class Choice {
     }
   }
 
-  /** What other tabs kept, or forgot, counts more than what this one knows. */
+  /** The stored choice, which other tabs may have changed or removed, goes before the one in memory. */
   #text() {
     try {
       const storage = this.#storage()
@@ -93,17 +93,17 @@ export class Choice {
   }
 }
 
-/** Only a page's: Node has one that nobody else looks at. */
+/** The localStorage of a page. Node has one too, but no other client reads it. */
 function pageStorage() {
   return typeof document === 'undefined' ? undefined : globalThis.localStorage
 }
 
-/** @returns {string | undefined} such as `wifi` or `cellular`; most browsers do not tell */
+/** @returns {string | undefined} such as `wifi` or `cellular`; undefined in most browsers */
 export function networkType() {
   return /** @type {any} */ (globalThis.navigator)?.connection?.type
 }
 
-/** @param {string} url that of a careless program may be none: connecting says so */
+/** @param {string} url may be invalid; connecting then fails with an error that says so */
 function originOf(url) {
   try {
     return new URL(url).origin
@@ -121,8 +121,8 @@ function ago(ms) {
 const choices = new WeakMap()
 
 /**
- * What is remembered of a server, by whichever client of this page.
- * @param {object} WebTransport the implementation that did not answer
+ * The choice for a server, shared by all clients of this page.
+ * @param {object} WebTransport the implementation that the choice is about
  * @param {string} url
  */
 export function choiceOf(WebTransport, url) {

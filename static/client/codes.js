@@ -1,29 +1,32 @@
 /**
- * The numbers of skein.v1: limits, error codes, close codes, stream codes. docs/protocol.md tells what each means; the
- * vectors in webtransport/wire/testdata hold this file and the Go package wire to the same truth.
+ * The numbers of skein.v1: limits, error codes, close codes, stream codes. docs/protocol.md says what each means. The
+ * vectors in webtransport/wire/testdata keep this file and the Go package wire in agreement.
  */
 
 export const VERSION = 'skein.v1'
 
-/** WebSocket subprotocols, best first: the QMux draft and the protocol on top of it. */
+/** WebSocket subprotocols, best first. Each names the QMux draft and the protocol on top of it. */
 export const SUBPROTOCOLS = ['qmux-02.skein.v1', 'qmux-01.skein.v1']
 
-/** Bounds of a stream's header line and of one JSON-RPC line that a client may send, in bytes, newline included. */
+/** The longest header line of a stream and the longest JSON-RPC line that a client may send, in bytes, newline included. */
 export const MAX_HEADER = 4 << 10
 export const MAX_MESSAGE = 1 << 20
 
-/** Tasks in one submit, and inputs of one orchestration. */
+/** The most tasks in one submit, and the most inputs of one orchestration. */
 export const MAX_BATCH = 1000
 
-/** Bytes of a task's input, of its result, and of a value in memory, before encoding. More goes into an artifact. */
+/**
+ * The largest input of a task, result of a task and value in memory, in bytes before encoding. Larger ones belong in an
+ * artifact.
+ */
 export const MAX_TASK_INPUT = 256 << 10
 export const MAX_TASK_OUTPUT = 256 << 10
 export const MAX_MEMORY_VALUE = 512 << 10
 
-/** Keys in one bulk request of the memory lane. */
+/** The most keys in one bulk request of the memory lane. */
 export const MAX_MEMORY_BULK = 500
 
-/** The states of a task. In the last four it is over, unless somebody retries it. */
+/** The states of a task. The last four are terminal: the task is over unless it is retried. */
 export const TASK_STATES = /** @type {const} */ (['submitted', 'working', 'input_required', 'completed', 'failed', 'canceled', 'rejected'])
 
 /**
@@ -34,36 +37,39 @@ export function isTerminal(state) {
   return TASK_STATES.indexOf(/** @type {any} */ (state)) >= 3
 }
 
-/** Priorities, the first to go first. */
+/** The priorities, most urgent first. */
 export const PRIORITIES = /** @type {const} */ (['critical', 'high', 'normal', 'low'])
 
 /** The longest JSON-RPC id, in bytes of its JSON text. */
 export const MAX_REQUEST_ID = 128
 
-/** What this library reads at most in one line, in bytes. Servers stay far below; beyond it the session is given up. */
+/** The longest line that this library reads, in bytes. Servers send far shorter ones; a longer line ends the session. */
 export const MAX_LINE = 16 << 20
 
-/** Bytes that may wait in one lane to be sent. Beyond it a write fails with kind `outbox_full`. */
+/** How many bytes may wait to be sent on one lane. A write beyond that fails with kind `outbox_full`. */
 export const MAX_OUTBOX = 8 << 20
 
-/** Requests, and bytes of requests, that may wait for an answer in one client: all fit the outbox of a fresh session. */
+/**
+ * How many requests, and how many bytes of them, may wait for an answer in one client. All of them fit the outbox of a
+ * fresh session.
+ */
 export const MAX_PENDING = 1000
 export const MAX_PENDING_BYTES = 4 << 20
 
 /**
- * How long a request may be sent again after its first sending, in milliseconds. The server keeps its answers for ten
- * minutes; one minute of that is left for the way and for clocks.
+ * How long after its first sending a request may be sent again, in milliseconds. The server keeps its replies for ten
+ * minutes; one minute less leaves room for delays and for clocks that differ.
  */
 export const RESEND_WINDOW_MS = 9 * 60_000
 
 /**
- * How often a request is sent again of which the server can't tell whether it had its effect, since its store does not
- * answer, and how long after that, in milliseconds.
+ * How often a request is sent again after the server answered `outcome_unknown` because its store did not reply, and the
+ * pause before that, in milliseconds.
  */
 export const MAX_UNSURE = 5
 export const UNSURE_GAP_MS = 1000
 
-/** JSON-RPC error codes by the name that `error.data.kind` carries. */
+/** The JSON-RPC error codes, by the name in `error.data.kind`. */
 export const ErrorCode = Object.freeze({
   parse_error: -32700,
   invalid_request: -32600,
@@ -102,7 +108,7 @@ export const CloseCode = Object.freeze({
   internal: 3003,
   hello_timeout: 3004,
   ticket_expired: 3005,
-  lost: 3006, // made on this side, never sent
+  lost: 3006, // used on this side only, never sent
   unauthorized: 3500,
   protocol: 3501,
   version: 3502,

@@ -2,29 +2,29 @@ import { CloseError, ConnectError, asError, isStale } from './errors.js'
 import { ErrorCode, VERSION } from './codes.js'
 import { outOfReach } from './unreachable.js'
 
-/** @import { ConnectDocument, Door, Policy, Transport } from './types.js' */
+/** @import { ConnectDocument, Endpoint, Policy, Transport } from './types.js' */
 /** @import { Session } from './session.js' */
 
-/** The longest connect document, in bytes, and how long one may take, in milliseconds. */
+/** The longest connect document that is read, in bytes, and how long fetching one may take, in milliseconds. */
 const MAX_DOCUMENT = 1 << 20
 const DOCUMENT_TIMEOUT_MS = 10_000
 
-/** How long the doors may take, in milliseconds, before an attempt is given up. */
+/** How long the endpoints may take before an attempt is given up, in milliseconds. */
 export const RACE_TIMEOUT_MS = 15_000
 
 /**
- * How long document and doors may take each in the first attempt after a session, in milliseconds: on a network that
- * changes, its packets may lead nowhere while those of the next one arrive.
+ * How long the document and the endpoints may take, each, in the first attempt after a session, in milliseconds. It is
+ * short because, while the network changes, the packets of one attempt may be lost where those of the next arrive.
  */
 const RETRY_TIMEOUT_MS = 3000
 
 /**
  * How long an attempt may take.
- * @param {number | undefined} retries attempts since the last session, the first 0; undefined: there was none yet
+ * @param {number | undefined} retries failed attempts since the last session; undefined if there has been no session yet
  */
 export const patience = (retries) => (retries === undefined ? RACE_TIMEOUT_MS : Math.min(RETRY_TIMEOUT_MS * 2 ** retries, RACE_TIMEOUT_MS))
 
-/** How many of the policy's delays WebTransport waits for WebSocket when it is remembered as the one that does not answer. */
+/** How many race delays WebTransport starts after WebSocket when the client remembers that WebTransport did not answer. */
 const REVERSED_DELAYS = 4
 
 /** @type {Policy} */
@@ -37,7 +37,7 @@ export const DEFAULT_POLICY = {
 }
 
 /**
- * Fetches the document that names the doors.
+ * Fetches the connect document, which lists the endpoints.
  * @param {{url: string, token?: string, fetch: typeof globalThis.fetch, signal: AbortSignal, timeoutMs?: number}} options
  * @returns {Promise<ConnectDocument>}
  */
@@ -57,7 +57,7 @@ export async function fetchConnect({ url, token, fetch, signal, timeoutMs = DOCU
       headers,
       credentials: token ? 'omit' : 'same-origin',
       cache: 'no-store',
-      redirect: 'manual', // Skein sends nobody elsewhere
+      redirect: 'manual', // Skein never redirects
       signal: timeout.signal,
     })
     if (foreign(response)) {
@@ -78,7 +78,7 @@ export async function fetchConnect({ url, token, fetch, signal, timeoutMs = DOCU
 }
 
 /**
- * What stands at a name below the server's URL, which may have a path.
+ * The URL of a name below the server's URL, which may have a path.
  * @param {string} url
  * @param {string} name
  */
@@ -90,23 +90,23 @@ function below(url, name) {
 }
 
 /**
- * Makes the doors' URLs whole. A WebSocket's is a path, which leads to where the document came from, over TLS if that did: a
- * server behind a proxy knows neither.
+ * Makes the URLs of the endpoints absolute. That of a WebSocket is a path on the host that the document came from, with TLS
+ * if the document came over TLS: a server behind a proxy knows neither.
  * @param {ConnectDocument} doc
  * @param {URL} from
  * @returns {ConnectDocument}
  */
 function whole(doc, from) {
-  const doors = doc.doors.map((door) => {
-    const url = new URL(door.url, from)
-    if (door.transport === 'websocket') url.protocol = url.protocol.replace(/^http/, 'ws')
-    return { ...door, url: url.href }
+  const endpoints = doc.doors.map((endpoint) => {
+    const url = new URL(endpoint.url, from)
+    if (endpoint.transport === 'websocket') url.protocol = url.protocol.replace(/^http/, 'ws')
+    return { ...endpoint, url: url.href }
   })
-  return { ...doc, doors }
+  return { ...doc, doors: endpoints }
 }
 
 /**
- * Whether something else than a Skein server answered: a page, or the way to one, whatever its status.
+ * Whether something other than a Skein server answered: an HTML page or a redirect, with any status.
  * @param {Response} response
  */
 function foreign({ type, status, headers }) {
@@ -153,7 +153,7 @@ function refused(response, body) {
     plain ||= String(error.message)
     if (error.code === ErrorCode.origin_not_allowed) kind = 'origin_not_allowed'
   } catch {
-    // not an error object of Skein's: the status has to do
+    // the body is not one of Skein's errors, so only the status counts
   }
   if (status === 401 || status === 403) {
     return new ConnectError(kind, plain || `the server refuses this login (${status})`, { code: status, final: true })
@@ -190,8 +190,8 @@ function checkDocument(body, url) {
  * @typedef {object} Winner
  * @property {Session} session
  * @property {Transport} transport
- * @property {string} reason why it is not WebTransport, in words for a person; empty when it is
- * @property {boolean} silent WebTransport was tried, and neither opened nor failed
+ * @property {string} reason why the transport is not WebTransport, in words for a person; empty when it is
+ * @property {boolean} silent whether WebTransport was tried and neither opened nor failed
  */
 
 /**
@@ -204,28 +204,30 @@ function checkDocument(body, url) {
 /**
  * @typedef {object} RaceOptions
  * @property {'auto' | Transport} transport
- * @property {string} [missing] why there is no WebTransport on this side; empty: there is
- * @property {string} [hopeless] why WebTransport is not worth trying where there is another door; empty: it is
- * @property {string} [remembered] why WebTransport is not worth waiting for; empty: it is
- * @property {(door: Door, signal: AbortSignal, connected: () => void) => Promise<Session>} open opens a door and says hello;
- *   closes what it opened when `signal` is aborted, and tells when the door is open and the hello not answered yet
+ * @property {string} [missing] why this side has no WebTransport; empty if it has
+ * @property {string} [hopeless] why WebTransport is not worth trying if there is another endpoint; empty if it is
+ * @property {string} [remembered] why WebTransport is not worth waiting for; empty if it is
+ * @property {(endpoint: Endpoint, signal: AbortSignal, connected: () => void) => Promise<Session>} open opens an endpoint and says
+ *   hello; calls `connected` when the endpoint is open and the hello is not answered yet; closes what it opened when
+ *   `signal` is aborted
  * @property {AbortSignal} signal
- * @property {number} [timeoutMs] when the attempt is given up
- * @property {boolean} [patient] a door that refuses its ticket takes nothing from the others' time
+ * @property {number} [timeoutMs] how long until the attempt is given up
+ * @property {boolean} [patient] whether the other endpoints keep their full time after one refused its ticket
  * @property {(what: string, detail: object) => void} [log]
  */
 
 /**
- * Tries the doors: WebTransport first; WebSocket joins after the policy's delay, or at once when WebTransport failed
- * before. Where it is remembered that WebTransport does not answer it is the other way round, with more patience. The first
- * session whose hello is answered wins, and the other is closed. Where several doors have the same transport, the next is
- * tried when one failed. When a door refuses its ticket, the others, whose tickets are as old, get the policy's delay and no more.
+ * Tries the endpoints: WebTransport first; WebSocket joins after the policy's delay, or at once when WebTransport fails
+ * before that. When the client remembers that WebTransport did not answer, the order is reversed and the delay is longer.
+ * The first session whose hello is answered wins, and the other is closed. If several endpoints have the same transport,
+ * the next is tried when one has failed. When an endpoint refuses its ticket, the others, whose tickets are as old, get
+ * only the policy's delay.
  * @param {ConnectDocument} doc
  * @param {RaceOptions} options
  * @returns {Promise<Winner>}
  */
 export function race(doc, { transport, missing = '', hopeless = '', remembered = '', open, signal, timeoutMs = RACE_TIMEOUT_MS, patient = false, log = () => {} }) {
-  const offered = (/** @type {Transport} */ t) => doc.doors.filter((door) => door.transport === t)
+  const offered = (/** @type {Transport} */ t) => doc.doors.filter((endpoint) => endpoint.transport === t)
   const safe = transport === 'webtransport' ? [] : offered('websocket')
   let fast = transport === 'websocket' || missing ? [] : offered('webtransport')
   let reason = ''
@@ -235,7 +237,7 @@ export function race(doc, { transport, missing = '', hopeless = '', remembered =
   else if (missing) reason = missing
   else if (fast.length === 0) reason = 'the server offers no WebTransport'
   else if (hopeless && safe.length > 0) {
-    failures.push({ transport: 'webtransport', url: fast[0].url, error: new Error(hopeless) }) // not a refusal: nothing is final
+    failures.push({ transport: 'webtransport', url: fast[0].url, error: new Error(hopeless) }) // a plain Error, so that it is not final
     reason = hopeless
     fast = []
   }
@@ -252,9 +254,9 @@ export function race(doc, { transport, missing = '', hopeless = '', remembered =
 
   return new Promise((resolve, reject) => {
     const over = new AbortController()
-    /** @type {Map<Door, boolean>} the doors that are tried, and whether they opened */
+    /** @type {Map<Endpoint, boolean>} the endpoints that are being tried, and whether they have opened */
     const running = new Map()
-    let left = 0 // runs that are not over
+    let left = 0 // calls of run that have not ended
     let joined = false
     /** @type {ReturnType<typeof setTimeout>[]} */
     const timers = []
@@ -277,28 +279,28 @@ export function race(doc, { transport, missing = '', hopeless = '', remembered =
       patient = true
     }
 
-    /** @param {Door[]} doors */
-    const run = async (doors) => {
+    /** @param {Endpoint[]} endpoints */
+    const run = async (endpoints) => {
       left++
-      for (const door of doors) {
+      for (const endpoint of endpoints) {
         const began = performance.now()
-        running.set(door, false)
+        running.set(endpoint, false)
         try {
-          const session = await open(door, over.signal, () => running.has(door) && running.set(door, true))
+          const session = await open(endpoint, over.signal, () => running.has(endpoint) && running.set(endpoint, true))
           if (over.signal.aborted) return session.close(0, 'the other transport was faster')
-          log('door open', { transport: door.transport, url: door.url, ms: Math.round(performance.now() - began) })
+          log('door open', { transport: endpoint.transport, url: endpoint.url, ms: Math.round(performance.now() - began) })
           finish()
-          const won = door.transport === 'webtransport'
-          return resolve({ session, transport: door.transport, reason: won ? '' : reason, silent: !won && [...running.keys()].some((d) => d.transport === 'webtransport') })
+          const won = endpoint.transport === 'webtransport'
+          return resolve({ session, transport: endpoint.transport, reason: won ? '' : reason, silent: !won && [...running.keys()].some((e) => e.transport === 'webtransport') })
         } catch (e) {
           if (over.signal.aborted) return
           const error = asError(e)
-          log('door failed', { transport: door.transport, url: door.url, ms: Math.round(performance.now() - began), error: error.message })
-          failures.push({ transport: door.transport, url: door.url, error })
-          if (door.transport === 'webtransport') reason = `WebTransport failed: ${error.message}`
+          log('door failed', { transport: endpoint.transport, url: endpoint.url, ms: Math.round(performance.now() - began), error: error.message })
+          failures.push({ transport: endpoint.transport, url: endpoint.url, error })
+          if (endpoint.transport === 'webtransport') reason = `WebTransport failed: ${error.message}`
           if (isStale(error)) stale()
         } finally {
-          running.delete(door)
+          running.delete(endpoint)
         }
       }
       left--
@@ -335,7 +337,7 @@ const late = (opened, ms) =>
   opened ? `it opened, but nothing came through it within ${ms} ms (is a proxy in between that lets nothing through?)` : `no answer within ${ms} ms`
 
 /**
- * No door opened. That is final only when every one of them refused for good.
+ * Makes the error for an attempt in which no endpoint opened. It is final only if every endpoint refused for good.
  * @param {Failure[]} failures
  */
 function lost(failures) {

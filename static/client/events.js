@@ -7,19 +7,19 @@ import { resume } from './resume.js'
 
 /**
  * @typedef {object} EventsOptions
- * @property {number} [after] events with a greater seq follow; 0: from the first
- * @property {number} [tail] with `after` 0: at most this many old events
- * @property {string} [epoch] the epoch that `after` belongs to; none: whatever is there
- * @property {boolean} [follow] go on with new events until the agent exits; true unless said otherwise
+ * @property {number} [after] only events with a greater seq; 0: from the first
+ * @property {number} [tail] with `after` 0: at most this many of the existing events, the newest
+ * @property {string} [epoch] the epoch that `after` belongs to; none: any
+ * @property {boolean} [follow] whether to go on with new events until the agent exits; true by default
  * @property {AbortSignal} [signal]
- * @property {(attached: Attached) => void} [onattached] on every attach, after a reconnect too
+ * @property {(attached: Attached) => void} [onattached] called on every attach, also after a reconnect
  * @property {(end: End) => void} [onend]
  */
 
 /**
- * The events of one agent, in order, each once. When the connection breaks, the lane is opened again behind the last
- * event that was handed out. It ends when the agent has exited and every event was handed out; without `follow`, after
- * the events that were there.
+ * Reads the events of one agent, in order, each once. After a reconnect it goes on behind the last event that was passed
+ * on. It ends when the agent has exited and every event was passed on or, without `follow`, after the events that exist
+ * already.
  * @param {Pick<Host, 'session' | 'log'>} host
  * @param {string} agent
  * @param {EventsOptions} options
@@ -42,7 +42,7 @@ export function readEvents(host, agent, { after = 0, tail, epoch = '', follow = 
       cursor = 0
     }
     epoch = attached.epoch
-    if (attached.last === 0) tail = undefined // what comes from now on is new, all of it
+    if (attached.last === 0) tail = undefined // there are no old events, so the limit must not apply to new ones
     return gap
   }
 

@@ -1,7 +1,7 @@
 /**
- * What many clients never need, a module of its own, which load.js loads: QMux, the carrier on a WebSocket, and for files
- * what reads one that is uploaded, and SHA-256 for browsers. What it imports of this library the rest does not import: it would
- * be in both files.
+ * The code that many clients never need, as a separate module that load.js loads: QMux, which is the carrier on a
+ * WebSocket, the reader of files that are uploaded, and SHA-256 for browsers. This module and the rest of the library
+ * import no common module, because it would be bundled into both files.
  */
 import { sha256 } from '@noble/hashes/sha2.js'
 import Session from '@moq/qmux'
@@ -10,7 +10,10 @@ import { fitSendBuffer } from './sendbuffer.js'
 export { sourceOf } from './source.js'
 export { sha256 }
 
-/** QMux windows: a stream that nobody reads holds at most 1 MiB, a session 16 MiB. The server opens few streams. */
+/**
+ * The flow-control windows of QMux: a stream that is not read buffers at most 1 MiB, a session 16 MiB. The server opens few
+ * streams.
+ */
 const QMUX_CONFIG = {
   maxStreamsBidi: 64n,
   maxStreamsUni: 0n,
@@ -21,8 +24,8 @@ const QMUX_CONFIG = {
 }
 
 /**
- * QMux on a plain WebSocket. Given an address, @moq/qmux takes the browser's WebSocketStream: Chromium's (seen in 156)
- * brings the whole page down when the connection is reset under a write that waits.
+ * Opens QMux on a plain WebSocket. Given a URL instead, @moq/qmux would use the browser's WebSocketStream, and that of
+ * Chromium (seen in 156) crashes the whole page when the connection is reset while a write waits.
  * @param {any} socket
  * @param {string[]} protocols
  */

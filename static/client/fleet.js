@@ -3,17 +3,23 @@ import { epochHash, parseStatus } from './status.js'
 /** @import { Admission, Agent, Message, Snapshot } from './types.js' */
 /** @import { StatusRecord } from './status.js' */
 
-/** How long a missing datagram may be merely late, and how often a snapshot is asked for at most, in milliseconds. */
+/**
+ * How long to wait for a datagram that may only be late, and the shortest time between two requests for a snapshot, in
+ * milliseconds.
+ */
 const LATE_MS = 100
 const RESYNC_MS = 1000
 
-/** Datagram records of agents that are not known yet; the newest are kept. */
+/** How many datagram records of unknown agents are kept; the newest are. */
 const MAX_EARLY = 4096
 
-/** Datagrams that may be waited for one by one. */
+/** How many missing datagrams are tracked. */
 const MAX_MISSING = 64
 
-/** Agents changed: `agents` were added or changed, `removed` are gone. Many changes come as one event. */
+/**
+ * FleetChangeEvent has the ids of the agents that changed: `agents` were added or changed, `removed` are gone. One event
+ * may have many changes.
+ */
 export class FleetChangeEvent extends Event {
   /**
    * @param {string[]} agents
@@ -27,20 +33,20 @@ export class FleetChangeEvent extends Event {
 }
 
 /**
- * The fleet as it is now: `agents` by id, kept up to date from the status lane and from datagrams. Each record is
- * replaced as a whole when it changes, so that two can be told apart by identity.
+ * Fleet is the live state of the fleet: `agents` by id, kept up to date from the status lane and from datagrams. A record
+ * that changes is replaced by a new object, so that comparing identities detects the change.
  *
- * Events: `change` (FleetChangeEvent), coalesced per animation frame; `snapshot`, when the whole fleet was replaced;
- * `admission`, when that changed.
+ * It dispatches `change` (FleetChangeEvent), at most once per animation frame, `snapshot` when the whole fleet was
+ * replaced, and `admission` when that changed.
  */
 export class Fleet extends EventTarget {
   /** @type {Map<string, Agent>} */
   #agents = new Map()
   /** @type {Map<number, string>} ids by number */
   #nums = new Map()
-  /** @type {Map<string, number>} the seq of the datagram or snapshot that each agent's values are from */
+  /** @type {Map<string, number>} the seq of the datagram or snapshot that an agent's values came with */
   #seen = new Map()
-  /** @type {Map<string, number>} the revision of the last whole record of each agent */
+  /** @type {Map<string, number>} the revision of the last complete record of an agent */
   #whole = new Map()
   /** @type {Map<number, {record: StatusRecord, seq: number}>} records that came before their agent */
   #early = new Map()
@@ -49,7 +55,7 @@ export class Fleet extends EventTarget {
   #epoch = ''
   #hash = 0
   #lastSeq = 0
-  /** @type {Set<number>} datagrams that did not come, or not yet */
+  /** @type {Set<number>} datagrams that are lost or late */
   #missing = new Set()
   #ready = false
   #resyncAt = 0
@@ -67,23 +73,23 @@ export class Fleet extends EventTarget {
   /** @type {Admission | undefined} */
   #admission
 
-  /** The agents by id. Read it; it is the fleet's own. */
+  /** The agents by id. The map belongs to the fleet and changes with it. */
   get agents() {
     return /** @type {ReadonlyMap<string, Agent>} */ (this.#agents)
   }
 
-  /** Whether agents may be spawned and tasks started; undefined: not known yet. */
+  /** Whether agents may be spawned and tasks started; undefined until the server has said so. */
   get admission() {
     return this.#admission
   }
 
-  /** Whether a whole snapshot came in since the session opened; before that the agents are those of the last session. */
+  /** Whether a whole snapshot arrived since the session opened. Until then the agents are those of the last session. */
   get ready() {
     return this.#ready
   }
 
   /**
-   * A session opened: datagrams count from 1 again, and a snapshot is on its way. What is known stays until then.
+   * Prepares for a new session, whose datagrams count from 1 again. The agents stay until the session's snapshot arrives.
    * @param {string} epoch
    */
   open(epoch) {
@@ -92,21 +98,21 @@ export class Fleet extends EventTarget {
     this.#lastSeq = 0
     this.#ready = false
     this.#incoming = undefined
-    // A server that was started anew may count numbers and revisions from an older record than the one shown here.
-    // So datagrams wait for the snapshot, and the snapshot counts whatever its revisions.
+    // A restarted server may count numbers and revisions from an older record than the one here. So datagrams wait for the
+    // snapshot, and the snapshot is accepted whatever its revisions.
     this.#nums.clear()
     this.#early.clear()
   }
 
   /**
-   * The status lane is there.
+   * Attaches the status lane of a session.
    * @param {() => void} ask
    */
   attach(ask) {
     this.#ask = ask
   }
 
-  /** The session ended. */
+  /** Ends the waits of a session that has ended. */
   close() {
     this.#ask = undefined
     clearTimeout(this.#lateTimer)
@@ -131,7 +137,7 @@ export class Fleet extends EventTarget {
   /** @param {Admission | undefined} admission */
   #admit(admission) {
     if (!admission) return // an older server
-    if (this.#incoming) this.#incoming.admission = admission // newer than the snapshot that is on its way
+    if (this.#incoming) this.#incoming.admission = admission // it is newer than the snapshot that is still arriving
     if (JSON.stringify(admission) === JSON.stringify(this.#admission)) return
     this.#admission = admission
     this.dispatchEvent(new Event('admission'))
@@ -181,14 +187,14 @@ export class Fleet extends EventTarget {
 
   /** @param {Agent} agent */
   #update(agent) {
-    this.#incoming?.agents.set(agent.id, agent) // newer than the parts that are still to come
+    this.#incoming?.agents.set(agent.id, agent) // it is newer than the parts that are still to come
     const old = this.#agents.get(agent.id)
     if (!old || !this.#ready || agent.rev >= old.rev) this.#take(agent, agent, this.#seen.get(agent.id) ?? 0)
     else this.#overtaken(agent, old)
   }
 
   /**
-   * A datagram was faster than a whole record. What it carried is newer; what it does not carry only the record has.
+   * Takes a complete record that a datagram has overtaken. The values of the datagram are newer; all others come from the record.
    * @param {Agent} agent
    * @param {Agent} old
    */
@@ -197,8 +203,8 @@ export class Fleet extends EventTarget {
   }
 
   /**
-   * @param {Agent} whole as the server sent it
-   * @param {Agent} agent as it is kept
+   * @param {Agent} whole the record as the server sent it
+   * @param {Agent} agent the record that is kept
    * @param {number} seq
    */
   #take(whole, agent, seq) {
@@ -267,9 +273,10 @@ export class Fleet extends EventTarget {
   }
 
   /**
-   * Datagrams are missing. They may be late only: if neither they nor a snapshot fill the gap soon, one is asked for.
+   * Notes the datagrams that are missing. They may only be late: if neither they nor a snapshot arrive soon, it asks for a
+   * snapshot.
    * @param {number} from
-   * @param {number} to the one that came
+   * @param {number} to the one that arrived
    */
   #lost(from, to) {
     if (from >= to) return
@@ -284,7 +291,7 @@ export class Fleet extends EventTarget {
     }, LATE_MS)
   }
 
-  /** Asks for a snapshot, once a second at most. */
+  /** Asks for a snapshot, at most once a second. */
   resync() {
     if (!this.#ask || this.#resyncTimer) return
     const wait = this.#resyncAt + RESYNC_MS - Date.now()
@@ -316,8 +323,8 @@ export class Fleet extends EventTarget {
 }
 
 /**
- * The record with a datagram's values. Properties keep their order and none is added for nothing: a fleet of two thousand
- * makes twenty thousand of these a second, and a copy of the same shape costs a browser half.
+ * Copies a record with the values of a datagram. Properties keep their order and none is added needlessly: a fleet of two
+ * thousand agents makes twenty thousand copies a second, and a copy of the same shape costs a browser half as much.
  * @param {Agent} old
  * @param {StatusRecord} r
  * @returns {Agent}
@@ -341,7 +348,7 @@ function patch(old, r) {
 }
 
 /**
- * A whole record with the values that a datagram brought of a later revision.
+ * Copies a complete record with the values of a later revision that came by datagram.
  * @param {Agent} agent
  * @param {Agent} by
  * @returns {Agent}

@@ -1,21 +1,21 @@
 /**
- * The JavaScript client of Skein. A Skein object is one client: it finds its way to the server (WebTransport, or
- * WebSocket where UDP is blocked), keeps a session open over changes of network and restarts of the server, and offers
- * the agents (spawn, list, get, input, stop, their events), the fleet's live status, and tasks, memory and artifacts.
+ * The JavaScript client of Skein. A Skein object is one client. It connects to the server (by WebTransport, or by WebSocket
+ * where UDP is blocked), keeps a session open when the network changes or the server restarts, and offers the agents
+ * (spawn, list, get, input, stop, their events), the live status of the fleet, and tasks, memory and artifacts.
  *
  *     const skein = new Skein({ url: location.origin })
  *     const { agents } = await skein.spawn({ type: 'shell', argv: ['date'] })
  *     for await (const event of skein.events(agents[0].id)) console.log(event.type, event.data.text)
  *
- * connect.js fetches the document and runs the race, choice.js remembers how that ended, carrier.js opens a door,
- * load.js loads what many clients never need,
- * session.js says hello and keeps the session alive, pulse.js notices when nobody answers, rpc.js carries requests over
- * reconnects, each on its lane (lane.js); resume.js keeps a lane of its own open over reconnects, for events.js, watch.js,
- * tasks.js and artifacts.js; fleet.js keeps the live map.
- * docs/javascript.md shows how to use it, docs/protocol.md is the protocol.
+ * connect.js fetches the connect document and runs the race between the endpoints, choice.js remembers the result of that
+ * race, carrier.js opens an endpoint, and load.js loads the code that many clients never need. session.js says hello and
+ * keeps the session alive, and pulse.js notices when the other side stops answering. rpc.js sends requests, each on its
+ * lane (lane.js), and sends them again after a reconnect. resume.js reopens a lane after a reconnect, for events.js,
+ * watch.js, tasks.js and artifacts.js. fleet.js keeps the live map of agents. docs/javascript.md shows how to use the
+ * library; docs/protocol.md describes the protocol.
  */
 import { Artifacts } from './artifacts.js'
-import { LOOK_MS, attemptsOf, untilLook } from './attempts.js'
+import { TRY_MS, attemptsOf, untilTry } from './attempts.js'
 import { Backoff, pause } from './backoff.js'
 import { openWebSocket, openWebTransport } from './carrier.js'
 import { choiceOf, networkType } from './choice.js'
@@ -48,48 +48,55 @@ export const CLIENT_VERSION = '0.1.0'
 
 /**
  * @typedef {object} SkeinOptions
- * @property {string} [url] where the server is, with its base path if it has one; in a page its origin unless said otherwise
- * @property {string} [token] a bearer token, where there is no login cookie
+ * @property {string} [url] where the server is, with its base path if it has one; the default in a page is the page's origin
+ * @property {string} [token] a bearer token, for programs without a login cookie
  * @property {'auto' | wire.Transport} [transport]
- * @property {AbortSignal} [signal] closes the client
- * @property {string} [clientName] what the server's log calls this client
+ * @property {AbortSignal} [signal] closes the client when it is aborted
+ * @property {string} [clientName] the name of this client in the server's log
  * @property {typeof globalThis.fetch} [fetch]
- * @property {import('./carrier.js').WebSocketConstructor} [WebSocket] in Node 20: that of the package ws
- * @property {import('./carrier.js').WebTransportConstructor | null} [WebTransport] null: none
- * @property {(what: string, detail: object) => void} [log] told of every attempt, door, lane and close
+ * @property {import('./carrier.js').WebSocketConstructor} [WebSocket] needed in Node 20, which has none: pass the one of the package ws
+ * @property {import('./carrier.js').WebTransportConstructor | null} [WebTransport] null: use no WebTransport
+ * @property {(what: string, detail: object) => void} [log] called for every attempt, endpoint, lane and close
  */
 
 /** @typedef {'connecting' | 'open' | 'reconnecting' | 'closed'} State */
 
 /**
- * The open session, as a person may want to know it; without one only `reason` is there, and is empty.
+ * What a person may want to know about the open session. While there is none, only `reason` is set, and it is empty.
  *
  * @typedef {object} Connection
  * @property {wire.Transport} [transport]
- * @property {string} reason why it is not WebTransport, in words for a person; empty when it is
- * @property {number} [rtt] milliseconds, smoothed; undefined: not measured yet
+ * @property {string} reason why the transport is not WebTransport, in words for a person; empty when it is
+ * @property {number} [rtt] smoothed round-trip time in milliseconds; undefined until it was measured
  * @property {string} [session]
  * @property {string} [epoch]
  * @property {string} [node]
- * @property {string} [server] its version
- * @property {boolean} [recovered] the log is the one that the session before knew
+ * @property {string} [server] the server's version
+ * @property {boolean} [recovered] whether the server still has the log that the previous session read
  * @property {Date} [since]
  */
 
 /** @typedef {{time: Date, what: string, detail: object}} TraceEntry */
 
-/** Entries of `trace`. */
+/** The number of entries that `trace` keeps. */
 const MAX_TRACE = 100
 
-/** A return to WebTransport that ended sooner makes the next one wait longer, MAX_FLAPS times at most. */
+/**
+ * A flap is a return to WebTransport whose session ended within FLAP_MS. Each flap in a row doubles the pauses before the
+ * next tries, at most MAX_FLAPS times.
+ */
 const FLAP_MS = 60_000
 const MAX_FLAPS = 4
 
-/** How old a WebTransport session is when what a WebSocket needs is fetched, in milliseconds: the page has other things to load before. */
+/**
+ * How old a WebTransport session must be before the client fetches the module that a WebSocket needs, in milliseconds.
+ * Until then the page has other things to load.
+ */
 const AHEAD_MS = 2000
 
 /**
- * Events: `statechange`, when state, lastError or retryAt changed; `connectionchange`, when a session opened or ended; `rtt`, on every measurement.
+ * Skein is a client. It dispatches `statechange` when state, lastError or retryAt changed, `connectionchange` when a
+ * session opened or ended, and `rtt` on every measurement.
  */
 export class Skein extends EventTarget {
   #options
@@ -111,12 +118,12 @@ export class Skein extends EventTarget {
     log: (what, detail) => this.#log(what, detail),
   }
   #over = new AbortController() // aborted when the client is closed for good
-  #dialing = new AbortController() // aborted to give up a running attempt
+  #dialing = new AbortController() // aborted to give up the current attempt
   #wake = new AbortController() // aborted to end a pause between attempts
   #suspended = false
-  #returned = false // to WebTransport, from a WebSocket
-  #flaps = 0 // sessions that it was returned to and that did not last
-  #changing = false // another transport is asked for: there is nothing to wait for
+  #returned = false // whether a session moved from a WebSocket to WebTransport
+  #flaps = 0 // returns to WebTransport in a row that did not last
+  #changing = false // use() asked for another transport, so the next attempt starts without a pause
   /** @type {PromiseWithResolvers<Session>} the open session, or the next one */
   #next = resolvers()
   /** @type {PromiseWithResolvers<void>} */
@@ -149,7 +156,7 @@ export class Skein extends EventTarget {
       /** @param {wire.AdmissionParams} params @param {CallOptions} [options] @returns {Promise<wire.Admission>} */
       set: (params, options) => this.#call('admission.set', params, options),
     }
-    /** Fulfils with the first welcome; rejects when there will be none. */
+    /** Fulfils when the first session opens; rejects when the client ends before that. */
     this.ready = this.#ready.promise
     /** Fulfils with `{code, reason}` after close(); rejects with a SkeinError when the server refuses this client for good. */
     this.closed = this.#closed.promise
@@ -180,14 +187,14 @@ export class Skein extends EventTarget {
     return this.#retryAt
   }
 
-  /** The last things that happened to the connection, for a person who debugs. */
+  /** The latest events of the connection, for debugging. */
   get trace() {
     return [...this.#trace]
   }
 
   /**
-   * Starts agents. A batch that can't be admitted whole is refused whole; those that then could not be started stand
-   * in `failed`.
+   * Starts agents. The server refuses the whole batch if it can't admit all of it. Agents that were admitted but could not
+   * be started are listed in `failed`.
    * @param {wire.SpawnParams} params
    * @param {CallOptions} [options]
    * @returns {Promise<wire.SpawnResult>}
@@ -197,8 +204,8 @@ export class Skein extends EventTarget {
   }
 
   /**
-   * The agents that match, newest first, however many messages they take: all, or `limit`. One that comes while the pages are
-   * read is not among them.
+   * Lists the agents that match, newest first: all of them, or `limit`. It sends as many requests as it takes. Agents that
+   * are spawned while the list is read are not in it.
    * @param {wire.Filter} [filter]
    * @param {CallOptions} [options]
    * @returns {Promise<wire.ListResult>}
@@ -229,7 +236,8 @@ export class Skein extends EventTarget {
 
   /**
    * Stops agents: `{ids}`, `{scope: 'task', tasks}`, `{scope: 'type', type}`, `{scope: 'node', node}` or `{scope: 'all'}`.
-   * The answer comes after the fact, with a report on each. The last three close admission, unless `reopen` is set.
+   * The answer comes when the agents are gone, with a report on each. The last three close admission and leave it closed,
+   * unless `reopen` is set.
    * @param {wire.StopParams} params
    * @param {CallOptions} [options]
    * @returns {Promise<wire.StopResult>}
@@ -248,7 +256,7 @@ export class Skein extends EventTarget {
   }
 
   /**
-   * What the server knows of the session's path, and what its lanes moved.
+   * What the server knows about the network path of the session, and the traffic of its lanes.
    * @param {CallOptions} [options]
    * @returns {Promise<wire.Network>}
    */
@@ -257,9 +265,9 @@ export class Skein extends EventTarget {
   }
 
   /**
-   * An agent's events in order, each once, over reconnects. Where that is impossible, because the log is another one or
-   * has dropped what follows the cursor, an event of type `gap` says so. An event's `dropped` says what the log no longer
-   * had before it.
+   * Follows an agent's events: in order, each once, over reconnects. Where that is impossible, because the server has a new
+   * log or has dropped the events behind the cursor, an event of type `gap` says so. The `dropped` of an event describes
+   * the events right before it that the log no longer has.
    * @param {string} id
    * @param {EventsOptions} [options]
    */
@@ -268,8 +276,8 @@ export class Skein extends EventTarget {
   }
 
   /**
-   * One page of an agent's events, without following them: the first `limit` behind `after`, or with `newest` the last ones
-   * before `before`.
+   * Reads one page of an agent's events without following them: the first `limit` after `after` or, with `newest`, the last
+   * ones before `before`.
    * @param {string} id
    * @param {Omit<wire.AgentEventsParams, 'id'> & CallOptions} [options]
    * @returns {Promise<wire.AgentEventsResult>}
@@ -279,10 +287,11 @@ export class Skein extends EventTarget {
   }
 
   /**
-   * Searches what an agent printed, in the whole log, line by line, as a terminal shows it. One answer has what one request
-   * may look at: while it says `more`, ask again with `{...options, after: cursor, offset}` of the answer.
+   * Searches the output of an agent in the whole log, line by line, as a terminal shows it. One request searches a bounded
+   * part of the log: while the answer has `more`, ask again with `{...options, after: cursor, offset}`, both from the
+   * answer.
    * @param {string} id
-   * @param {string} query a text, in capital or small letters, unless the options say otherwise
+   * @param {string} query the text to find, in upper or lower case unless the options say otherwise
    * @param {Omit<wire.AgentSearchParams, 'id' | 'query'> & CallOptions} [options]
    * @returns {Promise<wire.AgentSearchResult>}
    */
@@ -291,7 +300,8 @@ export class Skein extends EventTarget {
   }
 
   /**
-   * Agents as parts of Skein's own pages, by id; 100 at most are asked for at once. Those that are gone are left out.
+   * Renders agents as parts of Skein's own pages. It takes at most 100 ids and returns the HTML by id; agents that are gone
+   * are left out.
    * @param {string[]} ids
    * @param {wire.AgentHTML} html
    * @param {CallOptions} [options]
@@ -302,13 +312,13 @@ export class Skein extends EventTarget {
   }
 
   /**
-   * Changes which transports may be used. A session over another one is left, and what follows something goes on in the
-   * next one where it was.
+   * Changes which transports may be used. The client leaves a session over any other transport; whatever follows events or
+   * changes goes on in the next session where it left off.
    * @param {'auto' | wire.Transport} transport
    */
   use(transport) {
     this.#options.transport = transport
-    this.#choice?.forget() // whoever chooses asks for a try
+    this.#choice?.forget() // a person who chooses a transport wants it tried
     this.#log('use', { transport })
     const now = this.#session?.transport
     if (now && (now === transport || (transport === 'auto' && now === 'webtransport'))) return
@@ -319,7 +329,7 @@ export class Skein extends EventTarget {
   }
 
   /**
-   * Ends the client. What waits for an answer is rejected.
+   * Closes the client and rejects every request that has no answer yet.
    * @param {string} [reason]
    */
   close(reason = 'closed by the client') {
@@ -338,7 +348,7 @@ export class Skein extends EventTarget {
   }
 
   /**
-   * The open session, as soon as there is one.
+   * Waits for the open session.
    * @param {AbortSignal} [signal]
    * @returns {Promise<Session>}
    */
@@ -357,7 +367,7 @@ export class Skein extends EventTarget {
     }
   }
 
-  /** The client's whole life: one session after the other. */
+  /** Keeps a session open until the client is closed: one session after the other. */
   async #run() {
     let backoff = new Backoff(this.#policy.backoff_min_ms, this.#policy.backoff_max_ms)
     /** @type {number | undefined} */
@@ -381,7 +391,7 @@ export class Skein extends EventTarget {
           const error = asError(e)
           this.#lastError = error
           if (error instanceof SkeinError) {
-            // A client that was in waits for the server's next certificate; one that never was is told at once.
+            // A client that has had a session waits for the server's next certificate. One that has had none fails at once.
             if (error.final && (retries === undefined || error.kind !== 'untrusted_certificate')) return this.#finish(error.code, error.message, error)
             atLeast = error.retryAfterMs
           }
@@ -401,8 +411,8 @@ export class Skein extends EventTarget {
   }
 
   /**
-   * Stays with a session to its end, and goes over to a better one: to WebTransport when that works again, or to whatever
-   * opens while the session is silent. The new one is open before the old one ends.
+   * Stays with a session until it ends, and moves to a better one: to WebTransport when that works again, or to whatever
+   * opens while the session is silent. The new session is open before the old one ends.
    * @param {Session} session
    */
   async #stay(session) {
@@ -422,7 +432,7 @@ export class Skein extends EventTarget {
       const reason = returns && !session.doubted ? 'WebTransport works again' : 'it fell silent'
       this.#returned ||= returns
       this.#log('session left', { transport: session.transport, reason })
-      this.#session = undefined // nothing that it still brings counts
+      this.#session = undefined // from now on its messages are ignored
       this.#next = resolvers()
       this.#next.promise.catch(() => {})
       session.close(CloseCode.normal, reason)
@@ -432,8 +442,8 @@ export class Skein extends EventTarget {
   }
 
   /**
-   * Tries WebTransport from time to time while a WebSocket does the work. Fulfils with a session whose hello was answered, or,
-   * when `signal` is aborted or there is nothing to try, never; then with undefined if nobody waits any more.
+   * Tries WebTransport from time to time while the session is on a WebSocket. Fulfils with a session whose hello was
+   * answered, or with undefined after `signal` was aborted.
    * @param {Session} session
    * @param {AbortSignal} signal
    * @returns {Promise<Winner | undefined>}
@@ -441,17 +451,17 @@ export class Skein extends EventTarget {
   async #better(session, signal) {
     const over = aborted(signal)
     if (session.transport === 'webtransport' || !this.#WebTransport) return over
-    for (let looks = 0; !signal.aborted; looks++) {
+    for (let tries = 0; !signal.aborted; tries++) {
       this.#wake = new AbortController()
-      await pause(untilLook(looks, this.#flaps), AbortSignal.any([signal, this.#wake.signal]))
+      await pause(untilTry(tries, this.#flaps), AbortSignal.any([signal, this.#wake.signal]))
       if (signal.aborted || this.#options.transport !== 'auto' || attemptsOf(this.#WebTransport).hopeless) continue
       try {
-        const better = await this.#race('webtransport', signal, () => {}, LOOK_MS)
+        const better = await this.#race('webtransport', signal, () => {}, TRY_MS)
         if (this.#options.transport === 'auto') return better
-        better.session.close(CloseCode.normal, 'not needed') // the page changed its mind meanwhile
+        better.session.close(CloseCode.normal, 'not needed') // use() chose another transport meanwhile
       } catch (e) {
         const error = asError(e)
-        if (error instanceof SkeinError && error.final) return over // the next session will say so, if it comes to that
+        if (error instanceof SkeinError && error.final) return over // if the refusal still holds, the next session reports it
         if (error instanceof ConnectError && error.failures.length > 0 && !signal.aborted) this.#choice?.renew()
       }
     }
@@ -459,8 +469,8 @@ export class Skein extends EventTarget {
   }
 
   /**
-   * Opens another session beside one that is silent, by the usual race, for as long as it is: whichever speaks first is
-   * kept. Fulfils like #better.
+   * Opens a second session beside one that has fallen silent, by the usual race, for as long as the silence lasts. The
+   * first of the two that the server answers on is kept. Fulfils like #better.
    * @param {Session} session
    * @param {AbortSignal} signal
    * @returns {Promise<Winner | undefined>}
@@ -492,13 +502,13 @@ export class Skein extends EventTarget {
     return usableWebTransport(this.#options.WebTransport).WebTransport
   }
 
-  /** What is remembered of this server; without WebTransport there is nothing to remember. */
+  /** The remembered choice for this server. Without WebTransport there is no choice to remember. */
   get #choice() {
     return this.#WebTransport ? choiceOf(this.#WebTransport, this.#options.url) : undefined
   }
 
   /**
-   * Runs the race, and takes up the winner.
+   * Runs the race and makes the winner the client's session.
    * @param {number} timeoutMs
    */
   async #dial(timeoutMs) {
@@ -513,7 +523,8 @@ export class Skein extends EventTarget {
   }
 
   /**
-   * Opens a door. When one refuses its ticket, it does so with a fresh document, once: whoever calls waits before the next attempt.
+   * Opens an endpoint. When one refuses its ticket, #race fetches a fresh document and tries again, but only once, since
+   * callers pause between their own attempts.
    * @param {'auto' | wire.Transport} transport
    * @param {AbortSignal} signal
    * @param {(what: string, detail: object) => void} log
@@ -530,24 +541,25 @@ export class Skein extends EventTarget {
   }
 
   /**
-   * Fetches the document and opens a door.
+   * Fetches the connect document and opens an endpoint.
    * @param {'auto' | wire.Transport} transport
    * @param {AbortSignal} signal
    * @param {(what: string, detail: object) => void} log
    * @param {number} [timeoutMs]
-   * @param {boolean} [patient] with a door that refuses its ticket
+   * @param {boolean} [patient] see RaceOptions
    */
   async #raceOnce(transport, signal, log, timeoutMs, patient) {
     const { url, token, WebSocket } = this.#options
     const { WebTransport, missing } = usableWebTransport(this.#options.WebTransport)
     const fetch = this.#options.fetch ?? globalThis.fetch.bind(globalThis)
     const socketFirst = transport === 'websocket' || !WebTransport || attemptsOf(WebTransport).hopeless || this.#choice?.recall()
-    // Beside the document, where the page has just come from the server: later, what answers may be the page of a captive portal.
-    if (socketFirst && !this.#resume) extra.get(signal).catch(() => {}) // the endpoint says why it is not there
+    // The module is fetched at the same time as the document, since the page has just come from the server. Later, a
+    // captive portal's page may answer instead.
+    if (socketFirst && !this.#resume) extra.get(signal).catch(() => {}) // openWebSocket reports why it could not be loaded
     const doc = await fetchConnect({ url, token, fetch, signal, timeoutMs })
     this.#policy = doc.policy
     const choice = this.#choice
-    const remembered = choice?.recall() // a transport that was asked for is the only one there is
+    const remembered = choice?.recall() // has no effect when the page asked for one transport
     const winner = await race(doc, {
       transport,
       missing,
@@ -557,9 +569,9 @@ export class Skein extends EventTarget {
       timeoutMs,
       patient,
       log,
-      open: async (door, abort, connected) => {
-        const carrier = door.transport === 'webtransport' && WebTransport ? openWebTransport(WebTransport, door) : await openWebSocket(WebSocket, door, abort)
-        const hello = { transport: door.transport, ticket: door.ticket, client: this.#client, resume: this.#resume }
+      open: async (endpoint, abort, connected) => {
+        const carrier = endpoint.transport === 'webtransport' && WebTransport ? openWebTransport(WebTransport, endpoint) : await openWebSocket(WebSocket, endpoint, abort)
+        const hello = { transport: endpoint.transport, ticket: endpoint.ticket, client: this.#client, resume: this.#resume }
         carrier.ready.then(connected, () => {})
         return Session.open(carrier, hello, this.#requests, abort)
       },
@@ -616,8 +628,8 @@ export class Skein extends EventTarget {
   }
 
   /**
-   * Fetches what a WebSocket needs while the network is good: on one that lets no UDP through, and little else, the way back
-   * does not depend on it then.
+   * Fetches the module that a WebSocket needs while the network is good, so that the client does not depend on that fetch
+   * when it comes back on a network that blocks UDP.
    * @param {Session} session
    */
   async #fetchAhead(session) {
@@ -660,7 +672,7 @@ export class Skein extends EventTarget {
   /**
    * @param {number} code
    * @param {string} reason
-   * @param {SkeinError} [error] the server's refusal; none: our own wish
+   * @param {SkeinError} [error] the server's refusal; none when the client was closed on this side
    */
   #finish(code, reason, error) {
     if (this.#over.signal.aborted) return
@@ -677,7 +689,7 @@ export class Skein extends EventTarget {
     this.#setState('closed')
   }
 
-  /** Follows what the page lives through: sleep, other networks, the back-forward cache. */
+  /** Reacts to what happens to the page: sleep, changes of network, the back-forward cache. */
   #listen() {
     const { signal } = this.#over
     /** @param {EventTarget | undefined} target @param {string} type @param {(e: any) => void} then */
@@ -687,16 +699,16 @@ export class Skein extends EventTarget {
       this.#choice?.forget() // it may be another network
       this.#hurry('online')
     })
-    on(page, 'offline', () => this.#session?.probe()) // a server on this machine still answers
+    on(page, 'offline', () => this.#session?.probe()) // a server on this machine may still answer
     let network = networkType()
     on(page.navigator?.connection, 'change', () => {
-      if (network === networkType()) return // the browser tells of every estimate too
+      if (network === networkType()) return // the browser reports new bandwidth estimates too
       network = networkType()
       this.#choice?.forget()
       this.#hurry('online')
     })
     on(page.document, 'visibilitychange', () => page.document.visibilityState === 'visible' && this.#hurry('visible'))
-    on(page.document, 'resume', () => this.#hurry('visible')) // out of a freeze
+    on(page.document, 'resume', () => this.#hurry('visible')) // the tab was frozen
     on(page, 'pagehide', () => {
       this.#suspended = true
       this.#session?.close(CloseCode.normal, 'the page was left')
@@ -710,7 +722,7 @@ export class Skein extends EventTarget {
   }
 
   /**
-   * The network or the page came back: ends a pause, or asks an open session whether it still lives.
+   * The network or the page came back: ends a pause, or pings the server over the open session.
    * @param {string} why
    */
   #hurry(why) {
@@ -731,7 +743,7 @@ export class Skein extends EventTarget {
 }
 
 /**
- * A client that is open.
+ * Creates a client and waits until its first session is open.
  * @param {string} url
  * @param {Omit<SkeinOptions, 'url'>} [options]
  */
@@ -742,7 +754,7 @@ export async function connect(url, options) {
 }
 
 /**
- * Fulfils when a signal is aborted.
+ * Waits until a signal is aborted.
  * @param {AbortSignal} signal
  * @returns {Promise<undefined>}
  */

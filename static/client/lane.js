@@ -7,7 +7,7 @@ import { encodeLine, parseMessage, refusal } from './message.js'
 
 const encoder = new TextEncoder()
 
-/** How long a peer may take to give up a lane that this side gave up, in milliseconds. */
+/** How long the peer may take to end a lane that this side has canceled, in milliseconds. */
 const DRAIN_MS = 2000
 
 /**
@@ -21,14 +21,14 @@ export function laneOf(method) {
 }
 
 /**
- * Which lane goes first when bytes queue up, as the W3C's `sendOrder`: the greater one does. QMux keeps to it; a browser
- * whose WebTransport does not know it shares the line evenly.
+ * The `sendOrder` (W3C WebTransport) of each lane: queued bytes of a lane with a greater number are sent first. QMux honors
+ * it. A browser whose WebTransport does not know it shares the bandwidth evenly.
  * @type {Record<string, number>}
  */
 const SEND_ORDER = { control: 2, health: 2, memory: 1, task: 1, agent: 1, bulk: -1 }
 
 /**
- * Reads the first line of a stream. It knows no lane: an unknown one is the caller's to refuse.
+ * Parses the first line of a stream. It accepts any name of a lane; the caller refuses those that it does not know.
  * @param {string} line
  * @returns {Header}
  */
@@ -60,8 +60,8 @@ function badHeader(why) {
 }
 
 /**
- * A stream whose first line is a header. Behind it come JSON-RPC messages, a line each, or on bulk lanes a line and raw
- * bytes. What the carrier fails with comes as a SkeinError of kind `connection_lost`, whose `code` is the stream's.
+ * A Lane is a stream whose first line is a header. Behind it come JSON-RPC messages, one a line, or on bulk lanes a line
+ * and raw bytes. An error of the carrier becomes a SkeinError of kind `connection_lost`, whose `code` is the stream code.
  */
 export class Lane {
   #lines
@@ -77,13 +77,13 @@ export class Lane {
     this.#writer.closed.catch((e) => (this.#broken ??= asError(e)))
   }
 
-  /** @param {() => void} told whenever bytes come */
+  /** @param {() => void} told called whenever bytes arrive */
   set onbytes(told) {
     this.#lines.onbytes = told
   }
 
   /**
-   * Opens a lane. The header goes with the first messages, in one write.
+   * Opens a lane and sends the header and the first messages.
    * @param {Carrier} carrier
    * @param {Header} header
    * @param {...Message} messages
@@ -98,8 +98,8 @@ export class Lane {
   }
 
   /**
-   * Queues a message. Fails with kind `outbox_full` while more than MAX_OUTBOX bytes wait, and with `too_large` when a server
-   * would not read it.
+   * Queues a message. It fails with kind `outbox_full` when more than MAX_OUTBOX bytes would wait, and with `too_large`
+   * when the message is longer than a server reads.
    * @param {Message} message
    */
   write(message) {
@@ -109,7 +109,7 @@ export class Lane {
   }
 
   /**
-   * Queues a line that is encoded already, likewise.
+   * Queues a line that is encoded already. It fails with kind `outbox_full` like write.
    * @param {Uint8Array} bytes
    */
   send(bytes) {
@@ -133,7 +133,7 @@ export class Lane {
     await carried(this.#writer.write(bytes))
   }
 
-  /** Ends our side, behind everything that was written. */
+  /** Ends this side of the stream after everything that was written. */
   async end() {
     await carried(this.#writer.close())
   }
@@ -166,14 +166,14 @@ export class Lane {
     return carried(this.#lines.bytes())
   }
 
-  /** Gives up both directions: the peer is told on ours, and gives up its own. Never rejects. */
+  /** Gives up both directions: it resets the sending side and waits for the peer to end the other one. Never rejects. */
   async cancel() {
     await Promise.allSettled([this.#lines.drain(DRAIN_MS), this.#writer.abort()])
   }
 }
 
 /**
- * Tells a failure of the carrier from every other one.
+ * Turns an error of the carrier into a SkeinError of kind `connection_lost`.
  * @template T
  * @param {Promise<T>} promise
  * @returns {Promise<T>}

@@ -3,10 +3,10 @@ import { SkeinError } from './errors.js'
 
 const NEWLINE = 0x0a
 
-/** How much of a line that is too long is kept, in bytes: enough for a message's id. */
+/** How much of a line that is too long is kept, in bytes: enough for the id of a message. */
 const HEAD_OF_LINE = MAX_REQUEST_ID + 64
 
-/** A line exceeds its bound. `begin` is how it begins. */
+/** LineTooLong reports a line that exceeds its bound. `begin` has the first bytes of the line. */
 export class LineTooLong extends SkeinError {
   /**
    * @param {number} limit
@@ -18,25 +18,28 @@ export class LineTooLong extends SkeinError {
     this.begin = begin
   }
 
-  /** The id of the message, if that is an answer: it stands before what makes an answer long. */
+  /** The id of the message, if it is an answer: servers write the id before the result. */
   get answerTo() {
     const id = /^\{"jsonrpc":"2\.0","id":("(?:[^"\\]|\\.)*"|[-0-9.eE+]+),"result":/.exec(this.begin)?.[1]
     return id === undefined ? undefined : /** @type {string | number} */ (JSON.parse(id))
   }
 }
 
-/** Reads the lines of a byte stream, each bounded. Bytes are split before they are decoded, so no character is. */
+/**
+ * LineReader reads the lines of a byte stream and bounds their length. It splits the bytes before it decodes them, so that
+ * no character is cut in two.
+ */
 export class LineReader {
   #readable
   #reader
   #limit
-  /** @type {Uint8Array[]} the beginning of a line, as it came */
+  /** @type {Uint8Array[]} the beginning of the current line, as it arrived */
   #parts = []
   #held = 0
-  /** @type {Uint8Array} what came behind the last newline and was not looked at */
+  /** @type {Uint8Array} bytes behind the last newline that were not searched yet */
   #rest = new Uint8Array(0)
   #decoder = new TextDecoder()
-  /** Told whenever bytes come. */
+  /** Called whenever bytes arrive. */
   onbytes = () => {}
 
   /**
@@ -81,8 +84,8 @@ export class LineReader {
   }
 
   /**
-   * How a line begins that is too long.
-   * @param {Uint8Array} last what came of it and is not held
+   * The beginning of a line that is too long.
+   * @param {Uint8Array} last the bytes of the line that are not in #parts yet
    */
   #begin(last) {
     const begin = new Uint8Array(HEAD_OF_LINE)
@@ -112,7 +115,7 @@ export class LineReader {
   }
 
   /**
-   * The raw bytes behind the lines, as they come; undefined at the end of the stream.
+   * The raw bytes behind the lines, as they arrive; undefined at the end of the stream.
    * @returns {Promise<Uint8Array | undefined>}
    */
   async bytes() {
@@ -127,15 +130,16 @@ export class LineReader {
     }
   }
 
-  /** Lets go of the stream: whoever waits for bytes of it is told, and nothing can be read any more. */
+  /** Releases the stream: reads that are waiting reject, and nothing more can be read. */
   release() {
     this.#reader.releaseLock()
   }
 
   /**
-   * Reads over what still comes until the peer ends, and asks it to stop only when it does not. Never rejects.
-   * Cancelling at once would cost a session over @moq/qmux 0.3.3 its credit: it never gives back what was on its way to
-   * a cancelled stream. Whoever waits for bytes is told at once.
+   * Discards what still arrives until the peer ends the stream, and cancels the stream if the peer takes longer than
+   * `patience`. Canceling at once would cost a session over @moq/qmux 0.3.3 its credit, because that library never returns
+   * the credit for bytes that were on their way to a canceled stream. Reads that are waiting reject at once. Never rejects
+   * itself.
    * @param {number} patience milliseconds
    */
   async drain(patience) {
@@ -143,13 +147,13 @@ export class LineReader {
       this.release()
       this.#reader = this.#readable.getReader()
     } catch {
-      // a browser from before 2023 does not release it while a read waits, which then ends with the stream
+      // browsers from before 2023 do not release a reader while a read waits; that read then ends with the stream
     }
     const timer = setTimeout(() => void this.#reader.cancel().catch(() => {}), patience)
     try {
       while (!(await this.#reader.read()).done) this.onbytes()
     } catch {
-      // the peer gave the stream up
+      // the peer reset the stream
     } finally {
       clearTimeout(timer)
     }

@@ -1,21 +1,25 @@
 /**
- * Loads extra.js when it is needed: a WebSocket is tried, or a file goes up or down.
+ * Loads extra.js when it is needed: when a WebSocket is tried, or a file is uploaded or downloaded.
  *
- * A page's network may be gone when that is, or the server updated, and the file with it. So a load that fails is an error like
- * any other of an attempt, and the next attempt loads again; and a client whose WebTransport is well fetches the module ahead.
+ * By then the page's network may be gone, or an update of the server may have removed the file. So a load that fails only
+ * fails the current attempt, and the next attempt loads again. A client with a good WebTransport session fetches the module
+ * ahead.
  */
 import { SkeinError, messageOf } from './errors.js'
 
-/** The name that build.js gives the module's file, which has its hash. */
+/** The file name of the module. In a bundle, build.js gives it a name with a hash. */
 const FILE = typeof EXTRA_FILE === 'undefined' ? './extra.js' : EXTRA_FILE
 
-/** A load that takes longer does not keep another one from beginning: its packets may lead nowhere, while those of the next arrive. */
+/**
+ * After this time another load may begin beside the one that is under way, whose packets may be lost where those of the
+ * next arrive.
+ */
 const STUCK_MS = 5000
 
 /**
- * Firefox (seen in 153) keeps a module that could not be fetched as failed for as long as the page lives, whoever imports it
- * again: only another name is fetched.
- * @param {number} again how many loads there were before
+ * Imports the module. Firefox (seen in 153) remembers a failed import for the lifetime of the page and fetches the module
+ * again only under another name.
+ * @param {number} again the number of loads before this one
  */
 function importExtra(again) {
   return again === 0 ? import('./extra.js') : import(/* webpackIgnore: true */ /* @vite-ignore */ `${FILE}?again=${again}`)
@@ -31,7 +35,7 @@ export class Loader {
   #began = 0
   /** @type {T | undefined} */
   #module
-  /** @type {Promise<T> | undefined} the last load, unless it failed */
+  /** @type {Promise<T> | undefined} the latest load, unless it has failed */
   #loading
 
   /**
@@ -44,7 +48,7 @@ export class Loader {
   }
 
   /**
-   * The module. It rejects with the reason of `signal` when that is aborted before.
+   * Returns the module and loads it first if necessary. It rejects with the reason of `signal` when that is aborted before.
    * @param {AbortSignal} [signal]
    * @returns {Promise<T>}
    */
@@ -75,10 +79,10 @@ export class Loader {
         throw new SkeinError('not_loaded', `a part of the library, ${FILE} beside the file that imports it, can't be loaded: ${messageOf(cause)}. If the server was updated, load the page again`, { cause })
       },
     )
-    loading.catch(() => {}) // whoever waits for it is told
+    loading.catch(() => {}) // those who wait for it still see it reject
     return loading
   }
 }
 
-/** That of this program: a page has the module once, whatever its clients. */
+/** The loader of this program: all clients of a page share one module. */
 export const extra = new Loader(importExtra)

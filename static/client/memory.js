@@ -13,10 +13,10 @@ import { watch } from './watch.js'
 
 /** @typedef {Omit<wire.MemoryStoreParams, 'value'> & {value?: PayloadInit}} MemoryInit an entry to store; its value may be a string or bytes */
 
-/** Bytes of a bulk request's entries. The rest of a message is left for what is around them. */
+/** The most bytes of entries in a bulk request. The rest of the message is left for the request around them. */
 const MAX_BULK_BYTES = MAX_MESSAGE - 4096
 
-/** The memory that agents and people share. */
+/** Memory is the store of values that agents and people share. */
 export class Memory {
   #host
 
@@ -26,8 +26,8 @@ export class Memory {
   }
 
   /**
-   * Stores a value. With `if_revision` it is a compare-and-set: where another value was there, it fails with kind
-   * `conflict`, and the error's `data.entry` is what is there.
+   * Stores a value. With `if_revision` it is a compare-and-set: if the entry has another revision, it fails with kind
+   * `conflict`, and the error's `data.entry` has the current entry.
    * @param {MemoryInit} params
    * @param {CallOptions} [options]
    * @returns {Promise<wire.MemoryEntry>}
@@ -46,7 +46,7 @@ export class Memory {
   }
 
   /**
-   * Deletes an entry; false: there was none.
+   * Deletes an entry. It returns false if there was none.
    * @param {wire.MemoryKeyParams} params
    * @param {CallOptions} [options]
    * @returns {Promise<boolean>}
@@ -56,8 +56,8 @@ export class Memory {
   }
 
   /**
-   * The entries of a namespace in the order of their keys' bytes, a page at a time. A page is asked for when the one
-   * before it was used.
+   * Lists the entries of a namespace in the byte order of their keys, a page at a time. The next page is requested when the
+   * caller asks for it.
    * @param {wire.MemoryListParams} params
    * @param {CallOptions} [options]
    * @returns {AsyncGenerator<wire.MemoryListResult, void, void>}
@@ -73,7 +73,7 @@ export class Memory {
   }
 
   /**
-   * Looks for words in keys and values.
+   * Searches keys and values for words.
    * @param {wire.MemorySearchParams} params
    * @param {CallOptions} [options]
    * @returns {Promise<wire.MemorySearchResult>}
@@ -83,7 +83,7 @@ export class Memory {
   }
 
   /**
-   * What a key held, the newest first: its last sixteen values at most. Those that do not fit one message come in several.
+   * The past values of a key, newest first: at most the last sixteen. It sends as many requests as it takes.
    * @param {wire.MemoryHistoryParams} params
    * @param {CallOptions} [options]
    * @returns {Promise<wire.MemoryEntry[]>}
@@ -108,8 +108,8 @@ export class Memory {
   }
 
   /**
-   * Stores several values. Each succeeds or fails by itself; the answers are in the order of the entries. What does not
-   * fit one request goes in several.
+   * Stores several values, in as many requests as it takes. Each succeeds or fails by itself; the answers are in the order
+   * of the entries.
    * @param {MemoryInit[]} entries
    * @param {CallOptions} [options]
    * @returns {Promise<wire.MemoryOne[]>}
@@ -126,7 +126,7 @@ export class Memory {
    */
   async getMany(keys, options) {
     const results = await this.#bulk('memory.get_many', 'keys', keys, options)
-    // What did not fit one answer is read by itself.
+    // A value that did not fit the answer is read by itself.
     for (const [i, { error }] of results.entries()) {
       if (error?.data?.kind === 'too_large') results[i] = await this.#one(keys[i], options)
     }
@@ -149,7 +149,7 @@ export class Memory {
 
   /**
    * @param {string} method
-   * @param {string} name of the parameter
+   * @param {string} name the name of the parameter
    * @param {object[]} items
    * @param {CallOptions} [options]
    * @returns {Promise<wire.MemoryOne[]>}
@@ -162,11 +162,11 @@ export class Memory {
   }
 
   /**
-   * The entries there are under a prefix, and then every change in its order, as updates: `entries`, of which the deleted
-   * ones say so; `reset` says that what came before is void. An update without entries only moves the cursor. It goes on
-   * over reconnects until it is left or aborted.
-   * @param {wire.MemoryWatchParams & {after?: number, epoch?: string, signal?: AbortSignal}} options after: the `cursor`
-   *   of an update from before, and epoch its epoch: what changed since follows
+   * Watches the entries under a prefix: first those that exist, then every change in order, as updates. `entries` were
+   * stored, or have `deleted`; `reset` says to forget everything from before. An update without entries only moves the
+   * cursor. The watch goes on over reconnects until its iteration is left or aborted.
+   * @param {wire.MemoryWatchParams & {after?: number, epoch?: string, signal?: AbortSignal}} options after and epoch: the
+   *   `cursor` and the epoch of an earlier update, so that only later changes follow
    * @returns {AsyncGenerator<wire.MemoryUpdate & Position, never, void>}
    */
   watch({ after, epoch, signal, ...params }) {

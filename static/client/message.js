@@ -7,14 +7,14 @@ const encoder = new TextEncoder()
 const decoder = new TextDecoder()
 
 /**
- * Reads one line. It fails with an RpcError that says which rule of JSON-RPC 2.0 is broken.
+ * Parses one line. It fails with an RpcError that says which rule of JSON-RPC 2.0 the line breaks.
  * @param {string} line
- * @param {number} [limit] bytes
+ * @param {number} [limit] the longest line, in bytes
  * @returns {Message}
  */
 export function parseMessage(line, limit = MAX_MESSAGE) {
   line = line.trim()
-  // a UTF-16 unit is one to three bytes: only what may be too long is counted
+  // one UTF-16 unit is one to three bytes, so that the bytes are counted only if there may be too many
   if (line.length > limit || (line.length * 3 > limit && encoder.encode(line).length > limit)) {
     throw refusal('too_large', `the message is longer than ${limit} bytes`)
   }
@@ -54,13 +54,16 @@ export function parseMessage(line, limit = MAX_MESSAGE) {
   return m
 }
 
-/** Kinds of message datagrams: a byte, then one message without its newline (docs/protocol.md, "Critical requests race"). */
+/**
+ * The kinds of message datagrams. Each is a byte with the kind, then one message without its newline (docs/protocol.md,
+ * "Critical requests race").
+ */
 export const DATAGRAM_REQUEST = 2
 export const DATAGRAM_RESPONSE = 3
 const MAX_DATAGRAM = 1100
 
 /**
- * The datagram of a line; undefined when that is too long for one.
+ * Makes the datagram of a line; undefined if the line is too long.
  * @param {number} kind
  * @param {Uint8Array} line
  */
@@ -74,7 +77,7 @@ export function messageDatagram(kind, line) {
 }
 
 /**
- * Reads a datagram of that kind; undefined when it is another one, or broken.
+ * Parses a datagram of the given kind; undefined if it has another kind or is malformed.
  * @param {number} kind
  * @param {Uint8Array} bytes
  */
@@ -89,7 +92,7 @@ export function parseMessageDatagram(kind, bytes) {
 }
 
 /**
- * An error like the server's, made on this side.
+ * Makes an error like the server's.
  * @param {keyof typeof ErrorCode} kind
  * @param {string} message
  */
@@ -98,7 +101,7 @@ export function refusal(kind, message) {
 }
 
 /**
- * A line of JSON.
+ * Encodes a value as a line of JSON.
  * @param {unknown} value
  * @returns {Uint8Array}
  */

@@ -1,14 +1,14 @@
 /** @import { CallOptions } from './rpc.js' */
 
 /**
- * Reads a list page by page, for one message holds so much: to its end, or until there are `params.limit` records. `next` of
- * what it gives is the `after` of a list that goes on; none: that was all.
+ * Reads a list page by page, because a message is bounded: to its end, or until it has `params.limit` records. The `next`
+ * of the result is the `after` for reading on; it is absent at the end.
  * @param {(method: string, params: object, options?: CallOptions) => Promise<any>} call
  * @param {string} method
- * @param {string} name of the records in a page
+ * @param {string} name the name of the records in a page
  * @param {{limit?: number, after?: string | number}} params
  * @param {CallOptions} [options]
- * @returns {Promise<any>} the first page with the records of all
+ * @returns {Promise<any>} the first page, with the records of all pages
  */
 export async function pages(call, method, name, params, options) {
   let { limit = 0, after } = params

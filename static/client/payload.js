@@ -1,6 +1,6 @@
 /** @import { Payload } from './types.js' */
 
-/** @typedef {string | Uint8Array | ArrayBuffer | Payload} PayloadInit what may be given where the protocol has a Payload */
+/** @typedef {string | Uint8Array | ArrayBuffer | Payload} PayloadInit what callers may pass for a Payload of the protocol */
 
 /**
  * @param {PayloadInit} value
@@ -8,7 +8,7 @@
  */
 export function toPayload(value) {
   if (typeof value === 'string') {
-    // JSON escapes control characters as six bytes each: then base64 is shorter
+    // JSON escapes control characters as six bytes each, so that base64 may be shorter
     if (JSON.stringify(value).length < value.length * 1.5 + 64) return { text: value }
     return { base64: toBase64(new TextEncoder().encode(value)) }
   }
@@ -18,7 +18,7 @@ export function toPayload(value) {
 }
 
 /**
- * The bytes of a payload; none: no bytes.
+ * The bytes of a payload; empty if there is none.
  * @param {Payload} [payload]
  * @returns {Uint8Array}
  */
@@ -28,7 +28,7 @@ export function payloadBytes(payload) {
 }
 
 /**
- * A payload as text. What is not UTF-8 becomes U+FFFD.
+ * A payload as text. Invalid UTF-8 becomes U+FFFD.
  * @param {Payload} [payload]
  * @returns {string}
  */

@@ -1,17 +1,17 @@
 /**
- * Whether the other side still speaks. A browser tells late, or never, that packets are swallowed, and a proxy that fell
- * silent looks like a server that has nothing to say.
+ * Finds out whether the other side still answers. A browser reports late, or never, that packets are lost, and a proxy that
+ * stopped forwarding looks like a server that has nothing to send.
  *
- *     calm ── something that is answered was sent ──> asked ── nothing came ──> probed ── nothing came ──> doubted
- *       └──── it spoke, and fell silent: a ping ────────────────────────────────┘
+ *     calm ── sent something that is answered ──> asked ── nothing came ──> probed ── nothing came ──> doubted
+ *       └── it sent something, then fell silent: a ping ──────────────────────┘
  *
- * Whatever comes leads back to calm. The waits in between are SILENCE_MS, or TRIPS round trips where that is more. A
- * doubted session is not closed: another one may be opened beside it. What ends it is what ended it ever: MAX_MISSED pings, one
- * every `pingMs`, that nobody answers. A quiet session costs those pings and at most one probe between two of them.
+ * Any bytes lead back to calm. Each wait in between is SILENCE_MS, or TRIPS round trips if that is longer. A doubted
+ * session is not closed, but another one may be opened beside it. Only MAX_MISSED unanswered pings, one every `pingMs`, end
+ * it. A quiet session costs those pings and at most one probe between two of them.
  *
- * A timer that fires late (a laptop slept, the browser slows down or freezes a tab, the program was busy) is no evidence:
- * what came meanwhile may not have been read. So it voids what was missed, and asks again; once in a silence, for in a tab in
- * the background every timer is late.
+ * A timer that fires late (because the laptop slept, the browser throttled or froze the tab, or the program was busy)
+ * proves nothing, since bytes may have arrived that were not read yet. So a late timer resets the count of missed pings and
+ * probes again. It does so only once in a silence, because in a background tab every timer is late.
  */
 
 export const SILENCE_MS = 1000
@@ -20,15 +20,15 @@ const TRIPS = 4
 /** Pings that may stay unanswered before the session counts as dead. */
 export const MAX_MISSED = 2
 
-/** How much later than asked for a timer may fire, in milliseconds. */
+/** How much later than due a timer may fire, in milliseconds. */
 const LATE_MS = 500
 
 /**
  * @typedef {object} PulseOptions
  * @property {number} pingMs
  * @property {() => void} ping sends one
- * @property {() => void} doubt nobody answers
- * @property {() => void} relief somebody does, after a doubt
+ * @property {() => void} doubt called when the other side has fallen silent
+ * @property {() => void} relief called when it answers after a doubt
  * @property {() => void} dead
  * @property {() => number} [now] milliseconds on a clock that never goes back
  */
@@ -38,11 +38,11 @@ export class Pulse {
   #now
   /** @type {'calm' | 'asked' | 'probed' | 'doubted'} */
   #stage = 'calm'
-  #since = 0 // the stage's begin; in calm: when something came last
-  #spoke = false // of itself, since the last probe
-  #probedAt = -Infinity // for that
+  #since = 0 // when the stage began; in calm, when bytes last arrived
+  #spoke = false // whether bytes other than a ping's answer came since the last probe
+  #probedAt = -Infinity // when the last probe was sent that ended a calm
   #missed = 0
-  #excused = false // a late timer, in this silence
+  #excused = false // whether a late timer was excused in this silence
   /** @type {number | undefined} milliseconds, smoothed */
   #rtt
   /** @type {ReturnType<typeof setTimeout> | undefined} */
@@ -62,7 +62,7 @@ export class Pulse {
     return this.#stage === 'doubted'
   }
 
-  /** Sends the first ping, or, when pings got lost on this side, begins anew. A session that ended meanwhile has no pulse. */
+  /** Sends the first ping, or starts again when earlier pings could not be sent. It does nothing after stop. */
   start() {
     if (this.#over) return
     this.#missed = 0
@@ -76,27 +76,27 @@ export class Pulse {
     clearTimeout(this.#watching)
   }
 
-  /** Something was sent that the server answers. */
+  /** Records that something was sent that the server answers. */
   asked() {
     if (this.#over || this.#stage !== 'calm') return
     this.#enter('asked')
   }
 
-  /** Bytes came. */
+  /** Records that bytes arrived. */
   heard() {
     this.#excused = false
     this.#spoke = true
     this.#calm()
   }
 
-  /** @param {number} ms how long a ping's answer took; it came, as bytes, before */
+  /** @param {number} ms how long the answer to a ping took; heard was called for its bytes before */
   answered(ms) {
     this.#missed = 0
     this.#spoke = false
     this.#rtt = this.#rtt === undefined ? ms : this.#rtt * 0.7 + ms * 0.3
   }
 
-  /** Asks now: the network, or the page, may not be what it was. */
+  /** Pings now, for example after the network or the page changed. */
   probe() {
     if (this.#over) return
     this.#options.ping()
@@ -123,17 +123,20 @@ export class Pulse {
     return Math.max(SILENCE_MS, TRIPS * (this.#rtt ?? 0))
   }
 
-  /** One timer for every stage: when it fires too early it is set again, so that a busy session sets few. */
+  /**
+   * Starts the one timer that all stages share. If it fires too early it is set again, so that a busy session sets few
+   * timers.
+   */
   #watch() {
     if (this.#watching !== undefined || this.#over) return
     this.#watching = timer(Math.max(0, this.#since + this.#patience - this.#now()), (late) => {
       this.#watching = undefined
-      this.#look(late)
+      this.#check(late)
     })
   }
 
   /** @param {boolean} late */
-  #look(late) {
+  #check(late) {
     if (late && this.#excuse()) return
     if (this.#now() - this.#since < this.#patience) {
       if (this.#stage !== 'calm' || this.#spoke) this.#watch()
@@ -141,7 +144,7 @@ export class Pulse {
     }
     switch (this.#stage) {
       case 'calm':
-        if (!this.#spoke || this.#now() - this.#probedAt < this.#options.pingMs) return // the next ping sees
+        if (!this.#spoke || this.#now() - this.#probedAt < this.#options.pingMs) return // leave it to the next ping
         this.#spoke = false
         this.#probedAt = this.#now()
         return this.probe()
@@ -163,7 +166,10 @@ export class Pulse {
     this.asked()
   }
 
-  /** A timer was late. True: what was missed does not count, and it was asked again. */
+  /**
+   * Excuses a late timer: it forgets the missed pings and probes again. It returns false if this was done in this silence
+   * already.
+   */
   #excuse() {
     if (this.#excused || this.#stage === 'calm') return false
     this.#excused = true
@@ -178,7 +184,7 @@ export class Pulse {
  * @param {(late: boolean) => void} then
  */
 function timer(ms, then) {
-  // Of two clocks one goes on while a machine sleeps, on every system.
+  // On every system, at least one of the two clocks goes on while the machine sleeps.
   const due = [performance.now() + ms, Date.now() + ms]
   return setTimeout(() => then(performance.now() - due[0] > LATE_MS || Date.now() - due[1] > LATE_MS), ms)
 }

@@ -8,32 +8,31 @@ import { RpcError, SkeinError } from './errors.js'
 /** @import { CallOptions } from './rpc.js' */
 
 /**
- * @typedef {object} Host what the parts of this library need of a client
+ * @typedef {object} Host the part of a client that the other modules of this library use
  * @property {(method: string, params: object, options?: CallOptions) => Promise<any>} call
- * @property {(signal?: AbortSignal) => Promise<Session>} session the open session, as soon as there is one; rejects when
- *   there will be none
+ * @property {(signal?: AbortSignal) => Promise<Session>} session waits for the open session; rejects when the client is closed
  * @property {() => number} nextId a fresh request id
  * @property {(what: string, detail: object) => void} log
  */
 
-/** A lane that lived this long, in milliseconds, resets the pauses between attempts. */
+/** A lane that was open this long, in milliseconds, resets the backoff. */
 const HEALTHY_MS = 2000
 
-/** Answers that another attempt may change. */
+/** Kinds of errors after which another attempt may succeed. */
 const TRANSIENT = new Set(['unavailable', 'internal', 'timeout', 'outcome_unknown'])
 
-/** Stream codes that another attempt can't change. */
+/** Stream codes after which another attempt can't succeed. */
 const FATAL = new Set([StreamCode.bad_header, StreamCode.bad_lane, StreamCode.too_large, StreamCode.bad_message].map(Number))
 
 /**
- * Keeps a lane of its own open, over reconnects and over breaks of the lane: `read` is given one lane after the other,
- * and picks up where it was. It yields what there is to hand out, and returns `{value}` when it has come to its end;
- * nothing, when the lane ended before that.
+ * Keeps a lane open: it opens a new one after a reconnect, and when the lane breaks. It calls `read` for each new lane, and
+ * `read` continues where the last one ended. `read` yields the values to pass on. It returns `{value}` when everything was
+ * read, and nothing when the lane ended too early.
  * @template T
  * @template R
  * @param {Pick<Host, 'session' | 'log'>} host
  * @param {object} options
- * @param {() => Header} options.header asked each time that the lane is opened
+ * @param {() => Header} options.header called each time that the lane is opened
  * @param {() => Message} [options.request] the first message, likewise
  * @param {(lane: Lane) => AsyncGenerator<T, {value: R} | void, void>} options.read
  * @param {() => object} [options.detail] for the log
@@ -67,19 +66,19 @@ export async function* resume(host, { header, request, read, detail = () => ({})
       signal?.removeEventListener('abort', abort)
       lane?.cancel()
     }
-    // Only a lane that breaks by itself must wait; after a session the next one is waited for.
+    // The pause is for lanes that break by themselves. After the end of a session, host.session waits for the next one anyway.
     if (session.over.aborted || performance.now() - began > HEALTHY_MS) backoff.reset()
     await pause(backoff.next(), AbortSignal.any(signal ? [signal, session.over] : [session.over]))
   }
 }
 
 /**
- * What to fail with, where another attempt can't change it; undefined where it may.
+ * The error to fail with if another attempt can't succeed; undefined if it may.
  * @param {unknown} e
  * @param {string} lane
  */
 function hopeless(e, lane) {
-  if (!(e instanceof SkeinError)) return e // a callback's, or a bug: never the connection's
+  if (!(e instanceof SkeinError)) return e // from a callback, or a bug: the connection fails with a SkeinError
   if (e instanceof RpcError) return TRANSIENT.has(e.kind) ? undefined : e
   if (e.kind === 'connection_lost' && FATAL.has(e.code)) {
     return new SkeinError('bad_stream', `the server refused the ${lane} lane (stream code ${e.code})`, { code: e.code, cause: e })

@@ -10,30 +10,30 @@ import { RACES, REPEATABLE } from './methods.js'
 
 /**
  * @typedef {object} CallOptions
- * @property {AbortSignal} [signal] gives up waiting; what the server does about the request it does all the same
- * @property {number} [timeout] milliseconds to wait, over reconnects; none: as long as it takes
+ * @property {AbortSignal} [signal] ends the wait for the answer; the server carries out the request all the same
+ * @property {number} [timeout] milliseconds to wait, reconnects included; undefined: as long as it takes
  */
 
 /**
- * @typedef {object} Link what requests need of an open session
- * @property {(lane: string) => void} openRequests opens a lane, once; `opened` or `refused` follows, or the session's end
- * @property {() => void} asked a request was sent
- * @property {(line: Uint8Array, waits: () => boolean) => void} race sends a request as datagrams beside its lane, as long as it waits
+ * @typedef {object} Link the part of an open session that requests use
+ * @property {(lane: string) => void} openRequests opens a lane unless it is open; then `opened` or `refused` is called, or the session ends
+ * @property {() => void} asked records that a request was sent
+ * @property {(line: Uint8Array, waits: () => boolean) => void} race sends a request as datagrams too, while `waits` is true
  *
  * @typedef {object} Pending
  * @property {string} method
  * @property {string} lane
  * @property {Uint8Array} line
- * @property {number} sentAt when it was first sent, by the wall clock; 0: not yet
- * @property {number} unsure how often the server answered that it can't tell what became of it
+ * @property {number} sentAt when it was first sent, by the wall clock; 0 before that
+ * @property {number} unsure how often the server answered `outcome_unknown`
  * @property {(result: any) => void} resolve
  * @property {(error: unknown) => void} reject
  */
 
 /**
- * The requests of one client, over all of its sessions. A request's id is unique within the client's id and stays the
- * same when the request is sent again after a reconnect: the server answers a repeated one from its record. Each
- * settles once.
+ * Requests are the requests of one client, over all of its sessions. The id of a request is unique within the client and
+ * stays the same when the request is sent again after a reconnect, so that the server answers a repeated one from its reply
+ * cache. Each request settles once.
  */
 export class Requests {
   #lastId = 0
@@ -48,12 +48,12 @@ export class Requests {
   #refused = new Map()
   #maxMessage = MAX_MESSAGE
 
-  /** A fresh id; hellos and pings take theirs from here too. */
+  /** A fresh id, for requests, hellos and pings. */
   nextId() {
     return ++this.#lastId
   }
 
-  /** How many wait for an answer. */
+  /** How many requests wait for an answer. */
   get size() {
     return this.#pending.size
   }
@@ -109,7 +109,7 @@ export class Requests {
   }
 
   /**
-   * A session is open: what waits is sent on its lanes, oldest first, and from now on every new request.
+   * Uses a session that has opened: the waiting requests are sent on its lanes, oldest first, and so is every new one.
    * @param {Link} link
    * @param {number} maxMessage
    */
@@ -126,7 +126,7 @@ export class Requests {
   }
 
   /**
-   * A lane of the session is open.
+   * Sends the waiting requests of a lane that has opened.
    * @param {Link} link
    * @param {string} name
    * @param {Lane} lane
@@ -138,7 +138,7 @@ export class Requests {
   }
 
   /**
-   * The server of this session has no such lane: its requests can't be answered.
+   * Fails the requests of a lane that the server does not have, now and later.
    * @param {Link} link
    * @param {string} name
    * @param {Error} error
@@ -157,7 +157,7 @@ export class Requests {
   }
 
   /**
-   * Settles the request that this message answers; false when none waits for it.
+   * Settles the request that the message answers. It returns false if no request waits for it.
    * @param {Message} message
    */
   settle(message) {
@@ -175,8 +175,8 @@ export class Requests {
   }
 
   /**
-   * An answer exceeds what this side reads: its request fails, or, where it can't be told which one that is, every one of the
-   * lane. Asked again, they would be answered so again.
+   * Fails the request whose answer is longer than this side reads, or, if the answer's id is unknown, all requests of the
+   * lane. They are not sent again, since the answer would be too long again.
    * @param {string} lane
    * @param {LineTooLong} e
    */
@@ -187,7 +187,7 @@ export class Requests {
   }
 
   /**
-   * Sends a request once more, under its id, a while later: what became of it is known then, or is done.
+   * Sends a request again a little later, under the same id: by then the server knows the outcome, or carries it out.
    * @param {string | number} id
    * @param {Pending} pending
    */
@@ -208,27 +208,27 @@ export class Requests {
   }
 
   /**
-   * Sends on the lane that it belongs to; what can't be sent yet is sent when that opens.
+   * Sends a request on its lane, or asks for the lane to be opened: `opened` then sends the request.
    * @param {string | number} id
    * @param {Pending} pending
    */
   #send(id, pending) {
     const lane = this.#lanes.get(pending.lane)
     if (!lane) return this.#link?.openRequests(pending.lane)
-    if (pending.line.length > this.#maxMessage) return void this.#remove(id)?.reject(tooLong(pending.line.length, this.#maxMessage)) // another server's
+    if (pending.line.length > this.#maxMessage) return void this.#remove(id)?.reject(tooLong(pending.line.length, this.#maxMessage)) // attach lowered the limit
     try {
       lane.send(pending.line)
       this.#link?.asked()
       if (this.#races(id, pending)) this.#link?.race(pending.line, () => this.#pending.has(id))
       pending.sentAt ||= Date.now()
     } catch (e) {
-      // a broken lane is about to be replaced, and the request goes on the next one
+      // a broken lane is about to be replaced, and the request is sent on the next one
       if (e instanceof SkeinError && e.kind === 'outbox_full') this.#remove(id)?.reject(e)
     }
   }
 
   /**
-   * An input must not overtake those before it.
+   * Whether a request may go as a datagram too. An input must not overtake an earlier one, so only the oldest may.
    * @param {string | number} id
    * @param {Pending} pending
    */

@@ -1,12 +1,12 @@
 /**
- * What a JavaScript runtime brings, and what is fit for a session.
+ * Finds out what the JavaScript runtime offers and whether it is good enough for a session.
  */
 
 /** @import { WebTransportConstructor } from './carrier.js' */
 
 /**
  * The WebTransport to use; `missing` says why there is none, in words for a person.
- * @param {WebTransportConstructor | null} [option] the program's own; null: none
+ * @param {WebTransportConstructor | null} [option] the program's choice; null: use none
  * @returns {{WebTransport?: WebTransportConstructor, missing: string}}
  */
 export function usableWebTransport(option) {
@@ -25,12 +25,12 @@ function absent() {
 }
 
 /**
- * Why the runtime's own WebTransport can't carry a session; empty: it can.
+ * Why the runtime's own WebTransport can't carry a session; empty if it can.
  *
- * Deno's (with --unstable-net, seen in 2.9) sends no FIN for a `writer.close()` before the session ends, so that no upload
- * comes to its end; lanes that were left stay open; `closed` never settles when the server closes, and stream errors carry
- * no code. None of it shows before a session is at work, so the runtime is recognised by its name. A program that knows
- * better passes `WebTransport: globalThis.WebTransport`.
+ * Deno's WebTransport (with --unstable-net, seen in 2.9) sends no FIN for a `writer.close()` before the session ends, so
+ * that no upload can complete. Lanes that the client has left stay open, `closed` never settles when the server closes, and
+ * stream errors have no code. All of this shows only once a session is in use, so the runtime is recognized by its name. A
+ * program that wants it anyway passes `WebTransport: globalThis.WebTransport`.
  */
 function unfit() {
   return 'Deno' in globalThis ? "Deno's WebTransport does not end streams" : ''

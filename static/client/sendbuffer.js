@@ -1,22 +1,22 @@
 /**
- * How much of what is written may lie in a WebSocket's own buffer.
+ * Limits how many bytes lie in the buffer of a WebSocket.
  *
- * What lies there can't be passed by a more urgent message, so it is little: about what leaves within 2 · LOOK_MS. A fast
- * link gets more, since the buffer is looked at by a timer and must not run empty in between; a page in the background,
- * whose timers the browser slows down to one a second, likewise.
+ * A more urgent message can't overtake the bytes in that buffer, so the buffer should be short: it holds about what leaves
+ * within 2 · SAMPLE_MS. It is longer on a fast link, because a timer samples it and it must not run empty in between, and
+ * in a background page, whose timers the browser throttles to one a second.
  */
 
-/** Milliseconds between two looks at a buffer that is in use. */
-export const LOOK_MS = 25
+/** The time between two samples of a buffer that is in use, in milliseconds. */
+export const SAMPLE_MS = 25
 
-/** The least and the most, in bytes. */
+/** The smallest and the largest size of the buffer, in bytes. */
 export const LEAST = 64 << 10
 export const MOST = 8 << 20
 
 /**
- * Fits the send buffer of a QMux session to what the link takes.
+ * Fits the send buffer of a QMux session to the bandwidth of the link.
  * @param {{setSendBufferSize(bytes: number): void}} session
- * @param {{send(data: any): void, readonly bufferedAmount: number, readonly readyState: number}} socket that the session is on
+ * @param {{send(data: any): void, readonly bufferedAmount: number, readonly readyState: number}} socket the WebSocket that the session is on
  */
 export function fitSendBuffer(session, socket) {
   const send = socket.send.bind(socket)
@@ -24,23 +24,23 @@ export function fitSendBuffer(session, socket) {
   let given = 0
   let before = 0
   /** @type {ReturnType<typeof setTimeout> | undefined} */
-  let looking
+  let sampling
 
-  const look = () => {
-    looking = undefined
-    if (socket.readyState > 1) return // closing: its buffer leaves no more
+  const sample = () => {
+    sampling = undefined
+    if (socket.readyState > 1) return // closing: its buffer no longer drains
     session.setSendBufferSize(Math.min(Math.max(2 * (left() - before), LEAST), MOST))
     if (socket.bufferedAmount > 0) later()
   }
   const later = () => {
     before = left()
-    looking = setTimeout(look, LOOK_MS)
-    looking.unref?.() // Node: it keeps no program alive
+    sampling = setTimeout(sample, SAMPLE_MS)
+    sampling.unref?.() // in Node, the timer must not keep the program alive
   }
 
   socket.send = (data) => {
     send(data)
     given += data.byteLength ?? data.length
-    if (!looking) later()
+    if (!sampling) later()
   }
 }

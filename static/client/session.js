@@ -13,44 +13,47 @@ import { MAX_MISSED, Pulse } from './pulse.js'
  * @typedef {object} SessionEnd
  * @property {number} code
  * @property {string} reason
- * @property {number} reconnectAfterMs -1: do not come back
+ * @property {number} reconnectAfterMs -1: do not connect again
  */
 
 /**
  * @typedef {object} SessionHandlers
- * @property {(message: Message) => void} onstatus what comes on the status lane
+ * @property {(message: Message) => void} onstatus called with each message of the status lane
  * @property {(lane: Lane) => void} onstatuslane
  * @property {(bytes: Uint8Array) => void} ondatagram
  * @property {(ms: number) => void} onrtt
  */
 
-/** How long a goodbye may precede the close it announces: a server that stops ends its agents in between. */
+/** How long after a goodbye the close may come, in milliseconds: a server that stops ends its agents in between. */
 const GOODBYE_GRACE_MS = 40_000
 
-/** How long the last bytes of a session may take to be read, and a broken lane to be explained by its carrier. */
+/**
+ * How long to wait for the last bytes of a session to be read, and for a carrier's close to explain why a lane broke, in
+ * milliseconds.
+ */
 const LAST_BYTES_MS = 50
 const EXPLAIN_MS = 200
 
-/** The pauses before the copies of a critical request, in milliseconds: a burst of loss rarely outlasts them. */
+/** The pauses before the copies of a critical request, in milliseconds. A burst of loss is rarely longer than all of them. */
 const RACE_PAUSES_MS = [0, 8, 17]
 
 /**
- * One session: a carrier whose hello was answered. It ends once, for whatever reason, and is never used again; what
- * outlives it (requests, cursors, the fleet) stands elsewhere.
+ * A Session is a carrier whose hello was answered. It ends once, for whatever reason, and is never used again. What
+ * outlives it (requests, cursors, the fleet) is kept elsewhere.
  *
- * Events: `doubt`, when nobody on the other side seems to be there any more (pulse.js), and `relief`, when somebody is.
+ * It dispatches `doubt` when the other side has fallen silent (pulse.js), and `relief` when that side answers again.
  */
 export class Session extends EventTarget {
   #carrier
   #control
   #requests
-  /** @type {Set<string>} the lanes for requests that are open, or about to be */
+  /** @type {Set<string>} names of the request lanes that are open or being opened */
   #requestLanes = new Set()
   /** @type {Lane | undefined} */
   #health
   /** @type {WritableStreamDefaultWriter<Uint8Array> | undefined} */
   #datagrams
-  /** @type {Map<string | number, number>} ids of pings and when they went */
+  /** @type {Map<string | number, number>} when each unanswered ping was sent, by id */
   #pings = new Map()
   /** @type {Pulse | undefined} */
   #pulse
@@ -77,7 +80,7 @@ export class Session extends EventTarget {
     this.welcome = welcome
     this.transport = transport
     this.openedAt = Date.now()
-    /** @type {Promise<SessionEnd>} fulfils however the session ends */
+    /** @type {Promise<SessionEnd>} fulfils when the session ends, for any reason */
     this.closed = new Promise((resolve) => (this.#settle = resolve))
   }
 
@@ -113,7 +116,7 @@ export class Session extends EventTarget {
         const control = await Lane.open(carrier, { lane: 'control' }, { jsonrpc: '2.0', id, method: 'hello', params })
         return new Session(carrier, control, await readWelcome(control, id), transport, requests)
       }
-      // What the server said counts more than how the stream broke, and what it said last more than that it left.
+      // Prefer the server's answer to the error of the stream, and the server's last message to the error of the carrier.
       const greeting = greet().catch(async (e) => {
         if (e instanceof RpcError || e instanceof CloseError) throw e
         await Promise.race([ended, pause(LAST_BYTES_MS, signal)])
@@ -133,8 +136,8 @@ export class Session extends EventTarget {
   }
 
   /**
-   * Starts to read. Before this nothing but the hello's answer is consumed, so that a session that loses the race
-   * costs nothing.
+   * Starts to read. Until then the session reads only the answer to its hello, so that a session that loses the race costs
+   * little.
    * @param {SessionHandlers} handlers
    * @param {number} pingMs
    */
@@ -172,7 +175,7 @@ export class Session extends EventTarget {
     return this.#over.signal
   }
 
-  /** Whether nobody on the other side seems to be there. */
+  /** Whether the other side has fallen silent. */
   get doubted() {
     return this.#pulse?.doubted ?? false
   }
@@ -184,23 +187,23 @@ export class Session extends EventTarget {
    */
   async openLane(header, ...messages) {
     const lane = this.#heed(await Lane.open(this.#carrier, header, ...messages))
-    if (header.lane !== 'health') this.asked() // the server says something on each
+    if (header.lane !== 'health') this.asked() // the server sends something on every other lane
     return lane
   }
 
-  /** @param {Lane} lane whose bytes are signs of life */
+  /** @param {Lane} lane a lane whose bytes count as signs of life */
   #heed(lane) {
     lane.onbytes = () => this.#pulse?.heard()
     return lane
   }
 
-  /** Something was sent that the server answers. */
+  /** Records that something was sent that the server answers. */
   asked() {
     this.#pulse?.asked()
   }
 
   /**
-   * Opens a lane that carries requests, once a session.
+   * Opens a lane that carries requests, unless the session has it already.
    * @param {string} name
    */
   async openRequests(name) {
@@ -210,7 +213,7 @@ export class Session extends EventTarget {
       const lane = await this.openLane({ lane: name })
       if (name === 'health') {
         this.#health = lane
-        this.#pulse?.start() // the pings before were not sent
+        this.#pulse?.start() // earlier pings could not be sent
       } else {
         this.#requests.opened(this, name, lane)
       }
@@ -221,9 +224,10 @@ export class Session extends EventTarget {
   }
 
   /**
-   * Sends a request as datagrams beside its lane, for a datagram waits for no lost packet before it. On a WebSocket it would.
+   * Sends a request as datagrams too, beside its lane, because a datagram does not wait for packets that were lost before
+   * it. Over a WebSocket it would wait, so there it sends nothing.
    * @param {Uint8Array} line
-   * @param {() => boolean} waits whether it has no answer yet
+   * @param {() => boolean} waits whether the request still waits for its answer
    */
   async race(line, waits) {
     if (this.transport !== 'webtransport') return
@@ -237,11 +241,11 @@ export class Session extends EventTarget {
         this.#datagrams?.write(datagram).catch(() => {})
       }
     } catch {
-      // the lane has it
+      // the request is on its lane all the same
     }
   }
 
-  /** Asks whether the session still lives: the network, or the page, may not be what it was. */
+  /** Checks at once whether the session is still alive, for example after the network or the page changed. */
   probe() {
     this.#pulse?.probe()
   }
@@ -258,7 +262,7 @@ export class Session extends EventTarget {
   }
 
   /**
-   * Ends the session. Code 3006 stays on this side: the peer is told a normal close.
+   * Ends the session. Code 3006 is never sent: the peer gets a normal close instead.
    * @param {number} code
    * @param {string} reason
    */
@@ -267,20 +271,20 @@ export class Session extends EventTarget {
   }
 
   /**
-   * The session ended without our doing.
-   * @param {number} code what the carrier says; 0: nothing
+   * Ends the session after the peer or the network ended it.
+   * @param {number} code the carrier's close code; 0 if it has none
    * @param {string} reason
    */
   #end(code, reason) {
     const bye = this.#goodbye
-    // A carrier that just ends says 0 as well: without a goodbye nobody meant it.
+    // A carrier that breaks reports 0 as well. Without a goodbye this is a lost connection.
     const meant = code || (bye ? bye.code : CloseCode.lost)
     this.#finish({ code: meant, reason: bye?.reason || reason, reconnectAfterMs: bye?.reconnect_after_ms ?? 0 }, CloseCode.normal)
   }
 
   /**
    * @param {SessionEnd} end
-   * @param {number} tell the close code for the peer
+   * @param {number} tell the close code that the peer gets
    */
   #finish(end, tell) {
     if (this.#over.signal.aborted) return
@@ -292,7 +296,7 @@ export class Session extends EventTarget {
   }
 
   /**
-   * A lane that the session can't do without broke.
+   * Ends the session because a lane broke that it can't do without.
    * @param {string} lane
    * @param {unknown} e
    */
@@ -302,14 +306,13 @@ export class Session extends EventTarget {
       this.#finish({ code: CloseCode.lost, reason, reconnectAfterMs: 0 }, CloseCode.protocol)
       return
     }
-    // As a rule the carrier ended, and says so with a code in a moment.
+    // Usually the carrier has ended too, and reports a close code in a moment.
     await pause(EXPLAIN_MS, this.#over.signal)
     this.#end(0, reason)
   }
 
   /**
-   * Reads the answers that come on a lane. The session can't go on without it, for what waits for an answer there would
-   * wait for ever.
+   * Reads the answers on a request lane. The session can't go on without the lane, since its requests would wait forever.
    * @param {string} name
    * @param {Lane} lane
    */
@@ -335,7 +338,7 @@ export class Session extends EventTarget {
         this.#requests.settle(m)
         return
       }
-      this.#pings.clear() // an answer vouches for the pings before it too
+      this.#pings.clear() // the answer counts for all earlier pings too
       const ms = performance.now() - sent
       this.#pulse?.answered(ms)
       this.#handlers?.onrtt(ms)
@@ -354,7 +357,7 @@ export class Session extends EventTarget {
         this.#readLane(this.#heed(new Lane(value)))
       }
     } catch {
-      // the session's end is told by its carrier
+      // carrier.closed reports the end of the session
     }
   }
 
@@ -362,11 +365,11 @@ export class Session extends EventTarget {
   async #readLane(lane) {
     try {
       const header = await lane.header()
-      if (header?.lane !== 'status') return await lane.cancel() // of a later version
+      if (header?.lane !== 'status') return await lane.cancel() // a lane of a later version of the protocol
       this.#handlers?.onstatuslane(lane)
       for (let m = await lane.read(); m; m = await lane.read()) this.#handlers?.onstatus(m)
     } catch (e) {
-      // Another session would bring the same: that is for good.
+      // The same line would come in every other session, so the client does not connect again.
       if (e instanceof LineTooLong) return this.close(CloseCode.too_much, `status lane: ${e.message}`)
       this.#broken('status', e)
     }
@@ -384,7 +387,7 @@ export class Session extends EventTarget {
         else this.#handlers?.ondatagram(value)
       }
     } catch {
-      // likewise
+      // carrier.closed reports the end of the session
     }
   }
 }
@@ -416,6 +419,6 @@ function closeCarrier(carrier, closeCode, reason) {
   try {
     carrier.close({ closeCode, reason: reason.slice(0, 256) })
   } catch {
-    // it is closed, or never was open
+    // it is closed already, or never opened
   }
 }

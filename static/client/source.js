@@ -5,24 +5,27 @@
 /**
  * @typedef {object} Source where the bytes of an upload come from
  * @property {number} size
- * @property {(from: number) => AsyncGenerator<Uint8Array, void, void>} read the bytes from a position on; again after a break
+ * @property {(from: number) => AsyncGenerator<Uint8Array, void, void>} read reads from a position on; called again after a break
  * @property {() => Promise<void>} close
  */
 
-/** Bytes that go in one write, so that progress is told often and other lanes get their turn. */
+/** The bytes of one write. It is small so that progress is reported often and other lanes get their turn. */
 const PIECE = 64 << 10
 
 /**
- * Bytes of a stream that are kept after they were sent, for the server may not have stored them when the connection
- * breaks. It is many times what a connection and a server hold between them.
+ * How many bytes of a stream are kept after they were sent, because the server may not have stored them when the connection
+ * breaks. It is many times what the connection and the server can hold unsaved.
  */
 export const KEPT = 32 << 20
 
-/** @typedef {typeof SkeinError} ErrorClass that of the library, which this module, a part of extra.js, can't import */
+/**
+ * @typedef {typeof SkeinError} ErrorClass the library's SkeinError, which this module can't import because it is bundled
+ * into extra.js
+ */
 
 /**
  * @param {Uploadable} file
- * @param {number | undefined} size of a stream
+ * @param {number | undefined} size the size of a stream, which can't be measured
  * @param {ErrorClass} SkeinError
  * @returns {Source}
  */
@@ -34,7 +37,7 @@ export function sourceOf(file, size, SkeinError) {
 }
 
 /**
- * A stream can be read once only, so its last bytes are kept.
+ * StreamSource reads a stream, which can be read only once, and keeps its last bytes.
  * @implements {Source}
  */
 class StreamSource {
@@ -43,7 +46,7 @@ class StreamSource {
   /** @type {Uint8Array[]} */
   #kept = []
   #start = 0 // the position of the first byte kept
-  #end = 0 // of the first byte that was not read yet
+  #end = 0 // the position of the first byte that was not read yet
   /** @type {Promise<boolean> | undefined} */
   #reading
 
@@ -83,7 +86,7 @@ class StreamSource {
   }
 
   /**
-   * The bytes kept from a position on, to the end of their chunk; undefined: they are still to come.
+   * The kept bytes from a position on, to the end of their chunk; undefined if they were not read yet.
    * @param {number} at
    */
   #from(at) {
@@ -97,7 +100,7 @@ class StreamSource {
     return undefined
   }
 
-  /** Reads one chunk; false at the end. Whoever asks while it is read gets the same one. */
+  /** Reads one chunk, and returns false at the end. Calls that overlap share one read. */
   #more() {
     this.#reading ??= this.#reader
       .read()

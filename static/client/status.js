@@ -1,5 +1,6 @@
 /**
- * Status datagrams: a 16-byte header and fixed-width records, big-endian (docs/protocol.md, "Status datagrams").
+ * Encodes and decodes status datagrams: a 16-byte header and fixed-width records, big-endian (docs/protocol.md, "Status
+ * datagrams").
  */
 
 export const DATAGRAM_STATUS = 1
@@ -7,7 +8,7 @@ export const HEADER_SIZE = 16
 export const RECORD_SIZE = 32
 export const MAX_DATAGRAM = 1100
 
-/** The index of each is its number on the wire. */
+/** The index of each word is its number on the wire. */
 export const STATUSES = /** @type {const} */ (['pending', 'starting', 'running', 'stopping', 'exited', 'unknown', 'lost'])
 export const ACTIVITIES = /** @type {const} */ (['', 'idle', 'running', 'requires_action'])
 export const REASONS = /** @type {const} */ (['', 'completed', 'failed', 'stopped'])
@@ -19,19 +20,19 @@ export const REASONS = /** @type {const} */ (['', 'completed', 'failed', 'stoppe
  * @property {typeof STATUSES[number]} status
  * @property {typeof ACTIVITIES[number]} activity
  * @property {typeof REASONS[number]} reason
- * @property {number} processes 255 stands for more
+ * @property {number} processes at most 255, which means 255 or more
  * @property {number} cpu cores; at most 65.535
  * @property {number} exitCode meaningful when status is `exited`
- * @property {number} rss bytes; whole KiB
- * @property {number} heartbeatMs since the last sign of life
+ * @property {number} rss bytes, in whole KiB
+ * @property {number} heartbeatMs milliseconds since the last sign of life
  * @property {number} lastSeq
  */
 
 /** @typedef {{epoch: number, seq: number, records: StatusRecord[]}} StatusDatagram */
 
 /**
- * Decodes a datagram; undefined when it is none, or is broken. Longer records than this version's are cut, so that
- * fields can be added.
+ * Decodes a datagram; undefined if it is not a status datagram or is malformed. Records may be longer than those of this
+ * version, whose fields come first, so that later versions can add fields.
  * @param {Uint8Array} b
  * @returns {StatusDatagram | undefined}
  */
@@ -66,7 +67,7 @@ export function parseStatus(b) {
 }
 
 /**
- * Encodes a datagram; what does not fit a field is clamped, as the server does.
+ * Encodes a datagram. A value that does not fit its field is clamped, as on the server.
  * @param {StatusDatagram} d
  */
 export function formatStatus(d) {
@@ -105,7 +106,7 @@ function clamp(v, low, high) {
 }
 
 /**
- * The short form of an epoch in datagrams: FNV-1a, 32 bits, over its UTF-8.
+ * The short form of an epoch in datagrams: the 32-bit FNV-1a hash of its UTF-8.
  * @param {string} epoch
  */
 export function epochHash(epoch) {

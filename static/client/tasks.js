@@ -17,7 +17,7 @@ import { watch } from './watch.js'
  * @typedef {Omit<wire.OrchestrateParams, 'task' | 'inputs' | 'reduce'> & {task: TaskInit, inputs: PayloadInit[], reduce?: TaskInit}} OrchestrateInit
  */
 
-/** The tasks of a client. */
+/** Tasks submits, reads and follows tasks. */
 export class Tasks {
   #host
 
@@ -27,8 +27,9 @@ export class Tasks {
   }
 
   /**
-   * Submits one task, or several, all or none. One whose idempotency key is there already is not made: the earlier task
-   * is given. Where the records of many do not fit into one message, they are `trimmed`: get() has the rest of each.
+   * Submits one task, or several: all or none of them. For a spec whose idempotency key was used before, it makes no task
+   * and returns the earlier one. If the records of many tasks do not fit one message, they are `trimmed`, and get() returns
+   * each in full.
    * @overload
    * @param {TaskInit} spec
    * @param {CallOptions} [options]
@@ -60,8 +61,9 @@ export class Tasks {
   }
 
   /**
-   * The tasks that match, newest first, however many messages they take: all, or `limit`. One that comes while the pages are
-   * read is not among them. They have the beginnings of their payloads; get() has all of them.
+   * Lists the tasks that match, newest first: all of them, or `limit`. It sends as many requests as it takes. Tasks that
+   * are submitted while the list is read are not in it. The records have only the beginning of each payload; get() returns
+   * them in full.
    * @param {wire.TaskFilter} [filter]
    * @param {CallOptions} [options]
    * @returns {Promise<wire.TaskListResult>}
@@ -71,7 +73,7 @@ export class Tasks {
   }
 
   /**
-   * Cancels tasks, each with all below it. Gives the ids of those that were canceled: the ones that were over are left out.
+   * Cancels tasks, each with all tasks below it. It returns the ids of the canceled ones, without those that had ended before.
    * @param {string | string[]} ids
    * @param {CallOptions & {reason?: string}} [options]
    * @returns {Promise<string[]>}
@@ -82,7 +84,7 @@ export class Tasks {
   }
 
   /**
-   * Gives a task that is over new attempts.
+   * Starts a task again that has ended, with a new set of attempts.
    * @param {string} id
    * @param {CallOptions} [options]
    * @returns {Promise<wire.Task>}
@@ -92,8 +94,7 @@ export class Tasks {
   }
 
   /**
-   * Fans inputs out, one child task each. The answer is the task that stands for all of them; results() has the
-   * children's results as they complete.
+   * Fans out inputs, one child task each. It returns the parent task; results() has the children's results as they complete.
    * @param {OrchestrateInit} params
    * @param {CallOptions} [options]
    * @returns {Promise<wire.Task>}
@@ -104,13 +105,14 @@ export class Tasks {
   }
 
   /**
-   * The tasks that match, and then every change, as updates: `tasks` are new or changed, `removed` are forgotten, and
-   * `reset` says that what came before is void. It goes on over reconnects until it is left or aborted.
+   * Watches the tasks that match: first those that exist, then every change, as updates. `tasks` are new or changed,
+   * `removed` no longer exist, and `reset` says to forget everything from before. The watch goes on over reconnects until
+   * its iteration is left or aborted.
    * @param {object} [options]
    * @param {wire.TaskFilter} [options.filter]
-   * @param {number} [options.after] the `cursor` of an update from before: what changed since follows
-   * @param {string} [options.epoch] its epoch
-   * @param {wire.TaskHTML} [options.html] a component of Skein's own pages: updates have what changes as that, too
+   * @param {number} [options.after] the `cursor` of an earlier update: only later changes follow
+   * @param {string} [options.epoch] the epoch of that update
+   * @param {wire.TaskHTML} [options.html] a component of Skein's own pages: updates have the changed tasks as HTML, too
    * @param {AbortSignal} [options.signal]
    * @returns {AsyncGenerator<wire.TaskUpdate & Position, never, void>}
    */
@@ -119,7 +121,8 @@ export class Tasks {
   }
 
   /**
-   * Tasks as parts of Skein's own pages, by id; 100 at most are asked for at once. Those that are gone are left out.
+   * Renders tasks as parts of Skein's own pages. It takes at most 100 ids and returns the HTML by id; tasks that are gone
+   * are left out.
    * @param {string[]} ids
    * @param {wire.TaskHTML} html
    * @param {CallOptions} [options]
@@ -130,15 +133,15 @@ export class Tasks {
   }
 
   /**
-   * The results of an orchestration in the order of completion, each once, over reconnects:
+   * Reads the results of an orchestration in the order of completion, each once, over reconnects:
    *
    *     const results = skein.tasks.results(task.id)
    *     for await (const { index, output } of results) console.log(index, payloadText(output))
    *     const all = await results.aggregate()
    * @param {string} id
    * @param {object} [options]
-   * @param {number} [options.after] the ordinal of the last result that is known already
-   * @param {boolean} [options.html] results have a part of Skein's own page, too
+   * @param {number} [options.after] the ordinal of the last result to skip
+   * @param {boolean} [options.html] whether results have their part of Skein's own page, too
    * @param {AbortSignal} [options.signal]
    */
   results(id, options) {
@@ -147,8 +150,8 @@ export class Tasks {
 }
 
 /**
- * The results of an orchestration, to be iterated once. The iteration's return value is the orchestration's task as it
- * ended; aggregate() gives it too.
+ * Results iterates over the results of an orchestration, once. The return value of the iteration is the orchestration's
+ * task as it ended; aggregate() returns it too.
  * @implements {AsyncGenerator<wire.Result, wire.Task, void>}
  */
 export class Results {
@@ -187,8 +190,8 @@ export class Results {
   }
 
   /**
-   * The task as it ended, with what its mode made of the results in `result`. It reads on to the end: results that
-   * nobody took are passed over.
+   * Returns the task as it ended; its `result` combines the results according to the mode. It reads to the end and skips
+   * the results that were not iterated over.
    * @returns {Promise<wire.Task>}
    */
   async aggregate() {

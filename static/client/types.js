@@ -1,6 +1,5 @@
 /**
- * The words of the protocol, as JSON carries them. Package webtransport/wire is the same vocabulary in Go. Times are
- * RFC 3339 strings.
+ * The types of the protocol, as they are in JSON. Package webtransport/wire has the same types in Go. Times are RFC 3339 strings.
  *
  * @typedef {'pending' | 'starting' | 'running' | 'stopping' | 'exited' | 'unknown' | 'lost'} Status
  * @typedef {'' | 'idle' | 'running' | 'requires_action'} Activity
@@ -13,8 +12,8 @@
  * @property {number} start_time clock ticks since boot
  *
  * @typedef {object} LeftoverFields
- * @property {string} [name] of its program
- * @property {string} [user] whose it is
+ * @property {string} [name] the name of its program
+ * @property {string} [user] its owner
  *
  * @typedef {Process & LeftoverFields} Leftover a process that a stop could not end
  *
@@ -25,14 +24,14 @@
  * @property {number} cpu_time seconds
  *
  * @typedef {object} Exit
- * @property {number} code -1 when a signal ended it or it never started
+ * @property {number} code the exit code; -1 if a signal ended the process or it never started
  * @property {string} [signal]
  * @property {string} [message]
- * @property {Leftover[]} [leftovers] processes of it that outlived SIGKILL, and were there at the last look
+ * @property {Leftover[]} [leftovers] its processes that survived SIGKILL and still existed when they were last sampled
  *
  * @typedef {object} Agent
  * @property {string} id
- * @property {number} num its number in status datagrams
+ * @property {number} num the agent's number in status datagrams
  * @property {string} name
  * @property {string} type
  * @property {string} kind
@@ -42,35 +41,35 @@
  * @property {Status} status
  * @property {Reason} [reason]
  * @property {Activity} [activity]
- * @property {string} [question] what it waits for, while it requires action
+ * @property {string} [question] what the agent asks, while its activity is `requires_action`
  * @property {string[]} [argv]
  * @property {string} [cwd]
- * @property {boolean} [no_input] it has no standard input
+ * @property {boolean} [no_input] whether it has no standard input
  * @property {Record<string, string>} [labels]
  * @property {string} created_at
  * @property {string} [started_at]
  * @property {string} [exited_at]
  * @property {string} [last_heartbeat]
  * @property {Process} [process]
- * @property {'cgroup' | 'marks'} [containment] by what all its processes are found
- * @property {boolean} [suspended] its process is stopped by a signal
+ * @property {'cgroup' | 'marks'} [containment] how all its processes are found
+ * @property {boolean} [suspended] whether a signal has stopped its process
  * @property {Usage} usage
  * @property {Exit} [exit]
- * @property {string[]} [tasks] in work
- * @property {number} [done] tasks that it completed
- * @property {string} [for_task] the one task that it was started for
- * @property {boolean} [on_demand] it was started because a task needed it
- * @property {number} [restarts] that its type's policy made
- * @property {string} [restart_at] it failed, and starts again then
- * @property {boolean} [crash_loop] it failed as often as its type's policy allows
- * @property {boolean} [stalled] it has a task and gives no sign of work
- * @property {string} [stalled_since] its last sign of work, while it is stalled
+ * @property {string[]} [tasks] the ids of the tasks that it works on
+ * @property {number} [done] how many tasks it has completed
+ * @property {string} [for_task] the only task that it was started for
+ * @property {boolean} [on_demand] whether it was started because a task needed it
+ * @property {number} [restarts] how often the restart policy of its type has started it again
+ * @property {string} [restart_at] when it starts again after a failure
+ * @property {boolean} [crash_loop] whether it failed as often as its type's policy allows
+ * @property {boolean} [stalled] whether it has a task and shows no sign of work
+ * @property {string} [stalled_since] the time of its last sign of work, while it is stalled
  * @property {string} [request]
- * @property {Dropped} [dropped] what the log no longer has of its events
+ * @property {Dropped} [dropped] the events that the log no longer has
  * @property {string} [last_line]
  * @property {number} last_seq
- * @property {number} rev the greater one is the newer record
- * @property {boolean} [trimmed] fields were left out, so that an answer with many fits a message: get() has them
+ * @property {number} rev the revision: the record with the greater one is newer
+ * @property {boolean} [trimmed] whether fields were left out, so that a long list fits a message; get() returns them
  *
  * @typedef {object} AgentType
  * @property {string} name
@@ -79,22 +78,22 @@
  * @property {string[]} [argv]
  * @property {Record<string, string>} [env]
  * @property {string} [cwd]
- * @property {'none'} [stdin] its agents have no standard input
+ * @property {'none'} [stdin] set if its agents have no standard input
  * @property {string} [script]
  * @property {number} [max_instances]
  * @property {number} stop_grace_ms
  * @property {string[]} [capabilities]
  * @property {Record<string, string>} [labels]
- * @property {'' | 'lines' | 'process'} [tasks] how its agents take tasks; none: they take none
- * @property {number} [max_tasks] that one agent has in work at once; 0: one
- * @property {number[]} [retry_on] exit codes after which a task is tried again, beside 75
+ * @property {'' | 'lines' | 'process'} [tasks] how its agents take tasks; empty: they take none
+ * @property {number} [max_tasks] how many tasks one agent works on at once; 0 means 1
+ * @property {number[]} [retry_on] exit codes after which a task is tried again, in addition to 75
  * @property {number} [idle_stop] milliseconds
- * @property {boolean} [coordinator] its agents may submit tasks
- * @property {string[]} [memory] namespaces that its agents may use
+ * @property {boolean} [coordinator] whether its agents may submit tasks
+ * @property {string[]} [memory] the namespaces that its agents may use
  * @property {RestartPolicy} [restart]
  * @property {number} [heartbeat] milliseconds
  * @property {number} [stall] milliseconds
- * @property {boolean} [closed] admission is closed for it
+ * @property {boolean} [closed] whether admission is closed for it
  * @property {boolean} [builtin]
  * @property {number} running
  *
@@ -108,8 +107,8 @@
  *   | 'agent.crashed' | 'agent.health' | 'agent.task' | 'agent.log' | 'output.stdout' | 'output.stderr' | 'input'} AgentEventType
  *
  * @typedef {object} AgentEventData
- * @property {string} [text] bytes that are valid UTF-8
- * @property {string} [base64] bytes that are not
+ * @property {string} [text] the bytes, if they are valid UTF-8
+ * @property {string} [base64] the bytes, if they are not
  * @property {Activity} [activity]
  * @property {Reason} [reason]
  * @property {Process} [process]
@@ -124,66 +123,66 @@
  * @property {string} subject the agent's id
  * @property {string} [actor]
  * @property {AgentEventData} data
- * @property {Dropped} [dropped] what the log no longer has right before this event
+ * @property {Dropped} [dropped] the events right before this one that the log no longer has
  *
- * @typedef {object} Dropped events that the log's bound took
+ * @typedef {object} Dropped events that were deleted because the log reached its size limit
  * @property {number} events
  * @property {number} bytes
  * @property {string} from
  * @property {string} to
- * @property {number} [last] of an agent's record: a cursor at or behind it misses none of them
+ * @property {number} [last] in an agent's record: the seq of the last dropped event. A reader whose cursor is at or behind it has missed none
  *
  * @typedef {object} AgentEventsParams
  * @property {string} id
- * @property {'' | 'output' | 'lifecycle'} [which] what it printed, or all the rest; none: both
+ * @property {'' | 'output' | 'lifecycle'} [which] its output, or everything else; empty: both
  * @property {number} [after] only events with a greater seq
  * @property {number} [before] only events with a smaller seq
- * @property {boolean} [newest] the last `limit` of them, not the first
- * @property {number} [limit] 200 unless said otherwise; 1000 at most
- * @property {boolean} [html] events come as parts of Skein's own pages, without their data
+ * @property {boolean} [newest] the last `limit` events, not the first
+ * @property {number} [limit] 200 by default, at most 1000
+ * @property {boolean} [html] events come as HTML of Skein's own pages, without their data
  *
  * @typedef {object} AgentEventsResult
- * @property {AgentEvent[]} events in order: `limit`, or fewer so that they fit a message
- * @property {number} first seq of the oldest event of any sort that the log has of the agent; 0: it has none
- * @property {number} last and of the newest
- * @property {boolean} more there are more of those asked for: behind these, or before them with `newest`
- * @property {Record<string, string>} [html] those that an agent's page tells of, by seq
+ * @property {AgentEvent[]} events in order: at most `limit`, and not more than fit a message
+ * @property {number} first the seq of the agent's oldest event in the log, of any type; 0 if there is none
+ * @property {number} last the seq of its newest event
+ * @property {boolean} more whether more events match: after these, or with `newest` before them
+ * @property {Record<string, string>} [html] the HTML of the events that the page of an agent shows, by seq
  *
  * @typedef {object} AgentSearchParams
  * @property {string} id
  * @property {string} query 1 to 1000 bytes
- * @property {boolean} [regexp] the query is a regular expression, of Go's syntax (RE2)
- * @property {boolean} [case] capital and small letters differ
+ * @property {boolean} [regexp] whether the query is a regular expression in Go's syntax (RE2)
+ * @property {boolean} [case] whether upper and lower case differ
  * @property {number} [after] only events with a greater seq
- * @property {number} [offset] with `after`: of that very event, its data from here on too
+ * @property {number} [offset] with `after`: also search the data of that event from this byte on
  * @property {number} [before] only events with a smaller seq
- * @property {number} [limit] 100 unless said otherwise; 1000 at most. Events are searched to their end, so that there may be more matches
+ * @property {number} [limit] 100 by default, at most 1000. There may be more matches, since the last event is searched to its end
  *
  * @typedef {object} AgentSearchResult
- * @property {Match[]} matches one for each line with a hit, in the order in which the lines ended
- * @property {number} cursor seq of the event up to which was searched
- * @property {number} [offset] of that event, only its data before this: its matches filled the answer
- * @property {boolean} more there is more to search: ask again, `after` this `cursor` with this `offset`
- * @property {number} scanned bytes of output
- * @property {Dropped} [dropped] what the log no longer has, so that it was not searched
+ * @property {Match[]} matches one for each line that matches, in the order in which the lines ended
+ * @property {number} cursor the seq of the last event that was searched
+ * @property {number} [offset] set if only the data before this byte of that event was searched, because its matches filled the answer
+ * @property {boolean} more whether there is more to search: ask again, with `after` set to this `cursor` and with this `offset`
+ * @property {number} scanned how many bytes of output were searched
+ * @property {Dropped} [dropped] the events that were not searched because the log no longer has them
  *
- * @typedef {object} Match a line with a hit; one of more than 64 KiB counts as several
- * @property {number} seq of the event in which the line begins
+ * @typedef {object} Match a line that matches; a line of more than 64 KiB counts as several
+ * @property {number} seq the seq of the event in which the line begins
  * @property {string} time
  * @property {AgentEventType} type
- * @property {string} line what a terminal shows of it; at most 400 bytes around the hit
+ * @property {string} line the text that a terminal shows; at most 400 bytes around the match
  * @property {number} offset where the line begins in the event's data, in bytes
- * @property {number} column where the hit begins in the whole line: which character (code point), from 1
- * @property {number} [length] of the whole line, in characters
- * @property {number} from where the hit begins in `line`, in characters (code points) from 0
+ * @property {number} column where the match begins in the whole line, in characters (code points) from 1
+ * @property {number} [length] the length of the whole line, in characters
+ * @property {number} from where the match begins in `line`, in characters (code points) from 0
  * @property {number} to where it ends
  *
- * @typedef {object} GapEvent made by the client where the log could not be followed without a break
+ * @typedef {object} GapEvent an event that the client adds where events are missing
  * @property {'gap'} type
  * @property {string} subject
  * @property {number} after the cursor that was asked for
- * @property {number} first the oldest event that is still there; 0: none
- * @property {boolean} restarted the log is another one, or lost its end: its events follow from the first that is there
+ * @property {number} first the seq of the oldest event that the log still has; 0 if there is none
+ * @property {boolean} restarted whether the server has a new log, or its log lost its end: all its events follow
  *
  * @typedef {object} WireError
  * @property {number} code
@@ -192,19 +191,19 @@
  *
  * @typedef {object} ErrorData
  * @property {string} [kind] the code's name
- * @property {string} [field] the parameter at fault
- * @property {string[]} [supported] what is allowed instead
- * @property {MemoryEntry} [entry] of a memory conflict: what is there; none: nothing
+ * @property {string} [field] the name of the invalid parameter
+ * @property {string[]} [supported] the values that are allowed instead
+ * @property {MemoryEntry} [entry] in a memory conflict: the current entry; absent if there is none
  *
  * @typedef {object} SpawnParams
  * @property {string} type
  * @property {string} [name]
- * @property {number} [count] 0 or none: 1
+ * @property {number} [count] 0 or undefined means 1
  * @property {string[]} [argv]
  * @property {string[]} [args]
  * @property {Record<string, string>} [env]
  * @property {string} [cwd]
- * @property {boolean} [no_input] standard input is empty, instead of a pipe
+ * @property {boolean} [no_input] whether standard input is empty instead of a pipe
  * @property {string} [script]
  * @property {Record<string, string>} [labels]
  *
@@ -217,42 +216,42 @@
  * @property {string[]} [types]
  * @property {Status[]} [status]
  * @property {Record<string, string>} [labels]
- * @property {boolean} [needs] those that need a person
+ * @property {boolean} [needs] only agents that need a person
  * @property {string} [query]
- * @property {number} [after] the `next` of a list: go on behind it
- * @property {number} [limit] none: all
+ * @property {number} [after] the `next` of an earlier list, to read on behind it
+ * @property {number} [limit] undefined: all
  *
  * @typedef {object} ListResult
  * @property {Agent[]} agents
- * @property {number} [next] the `after` of a list that goes on; none: that was all
+ * @property {number} [next] the `after` for reading on; absent at the end
  * @property {number} total how many match, whatever the limit
  *
  * @typedef {object} StopParams
- * @property {'agent' | 'task' | 'type' | 'node' | 'all'} [scope] none: the agents in ids
+ * @property {'agent' | 'task' | 'type' | 'node' | 'all'} [scope] undefined: the agents in ids
  * @property {string[]} [ids]
- * @property {string[]} [tasks] with all below them, and the agents at work on them
+ * @property {string[]} [tasks] these tasks, all tasks below them, and the agents that work on them
  * @property {string} [type]
  * @property {string} [node]
- * @property {boolean} [reopen] scopes type, node and all: open admission again when all are gone
- * @property {number} [grace_ms] instead of the type's own; 0: SIGKILL at once
+ * @property {boolean} [reopen] scopes type, node and all: whether to open admission again when all are gone
+ * @property {number} [grace_ms] replaces the grace of the type; 0: SIGKILL at once
  *
  * @typedef {object} StopResult
  * @property {StopReport[]} reports
- * @property {string[]} [canceled] tasks that ended with it
- * @property {boolean} [closed] admission is closed now, for the scope
- * @property {number} [more] reports that were left out, so that the answer fits a message
- * @property {number} [more_failed] those of them about agents that are not gone
- * @property {number} [more_canceled] tasks that were left out likewise
+ * @property {string[]} [canceled] the ids of the tasks that the stop ended
+ * @property {boolean} [closed] whether admission is now closed for the scope
+ * @property {number} [more] how many reports were left out so that the answer fits a message
+ * @property {number} [more_failed] how many of those are about agents that are not gone
+ * @property {number} [more_canceled] how many task ids were left out for the same reason
  *
  * @typedef {object} Admission whether agents may be spawned and tasks started
- * @property {boolean} closed for all
- * @property {string[]} [types] closed for these
+ * @property {boolean} closed whether it is closed for all types
+ * @property {string[]} [types] the types that it is closed for
  * @property {string} [since]
  * @property {string} [actor]
  * @property {string} [reason]
  *
  * @typedef {object} AdmissionParams
- * @property {string} [type] none: for all
+ * @property {string} [type] undefined: all types
  * @property {boolean} closed
  * @property {string} [reason]
  *
@@ -264,7 +263,7 @@
  * @property {boolean} [forced]
  * @property {number} took_ms
  * @property {Leftover[]} [leftovers]
- * @property {number} [cleared] processes that an earlier stop had left, and that are gone now
+ * @property {number} [cleared] how many processes an earlier stop had left behind that are gone now
  * @property {WireError} [error]
  *
  * @typedef {object} Attached
@@ -289,7 +288,7 @@
  * @typedef {object} Update
  * @property {Agent[] | null} [agents]
  * @property {string[]} [removed]
- * @property {Admission} [admission] it changed
+ * @property {Admission} [admission] the new admission, if it changed
  *
  * @typedef {object} Limits
  * @property {number} max_message
@@ -312,9 +311,9 @@
  * @property {string} reason
  * @property {number} reconnect_after_ms
  *
- * @typedef {object} Door
+ * @typedef {object} Endpoint
  * @property {Transport} transport
- * @property {string} url relative to the document's own
+ * @property {string} url relative to the URL of the document
  * @property {string[]} [protocols]
  * @property {{algorithm: string, value: string}[]} [certificate_hashes]
  * @property {string} ticket
@@ -330,7 +329,7 @@
  * @typedef {object} ConnectDocument
  * @property {string} version
  * @property {string} node
- * @property {Door[]} doors
+ * @property {Endpoint[]} doors the endpoints
  * @property {Policy} policy
  *
  * @typedef {object} Header the first line of every stream
@@ -353,7 +352,7 @@
  * @property {any} [result]
  * @property {WireError} [error]
  *
- * @typedef {object} Carrier what this library uses of the W3C's WebTransport; QMux on WebSocket has the same shape
+ * @typedef {object} Carrier the part of the W3C's WebTransport that this library uses; QMux on WebSocket has the same shape
  * @property {Promise<unknown>} ready
  * @property {Promise<{closeCode?: number, reason?: string}>} closed
  * @property {(options?: {sendOrder?: number}) => Promise<{readable: ReadableStream<Uint8Array>, writable: WritableStream<Uint8Array>}>} createBidirectionalStream
@@ -365,38 +364,38 @@
 /**
  * The network.
  *
- * @typedef {object} Network the path of a session, as the server sees it; what a transport does not tell is left out
+ * @typedef {object} Network the network path of a session, as the server sees it; values that the transport does not have are absent
  * @property {Transport} transport
  * @property {string} [remote] this client's address
- * @property {number} [rtt_ms] smoothed; none: not measured yet
+ * @property {number} [rtt_ms] the smoothed round-trip time; absent until it was measured
  * @property {number} [min_rtt_ms]
- * @property {number} [congestion_window] bytes that the server may have under way
- * @property {number} bytes_sent by the server, with all that the transport adds
+ * @property {number} [congestion_window] how many bytes the server may have in flight
+ * @property {number} bytes_sent sent by the server, with the overhead of the transport
  * @property {number} bytes_received
  * @property {number} [packets_sent]
  * @property {number} [packets_received]
- * @property {number} [packets_lost] of those sent
- * @property {Mask} [mask] none: the transport has no loss masking
- * @property {LaneTraffic[]} lanes every lane
+ * @property {number} [packets_lost] how many of the packets sent were lost
+ * @property {Mask} [mask] absent if the transport has no loss masking
+ * @property {LaneTraffic[]} lanes all lanes
  *
- * @typedef {object} Mask whether packets are sent twice, to hide loss
+ * @typedef {object} Mask the state of loss masking, which sends packets more than once
  * @property {boolean} on
- * @property {number} [copies] of each packet, while it is on
- * @property {number} [spacing_ms] before each copy
- * @property {number} repeated copies that were sent
+ * @property {number} [copies] how many copies of each packet are sent, while it is on
+ * @property {number} [spacing_ms] the pause before each copy
+ * @property {number} repeated how many copies were sent
  * @property {string} [reason] why it is off, in words for a person
  *
- * @typedef {object} LaneTraffic what the lanes of one name moved, together
+ * @typedef {object} LaneTraffic the traffic of all lanes of one name together
  * @property {string} lane
  * @property {'critical' | 'high' | 'medium' | 'low'} class
- * @property {number} streams open now
- * @property {number} bytes_in from this client
+ * @property {number} streams how many are open now
+ * @property {number} bytes_in bytes from this client
  * @property {number} bytes_out
- * @property {number} [waited_in_ms] for the rate
+ * @property {number} [waited_in_ms] how long reads waited because of the rate limit
  * @property {number} [waited_out_ms]
- * @property {number} [rate] bytes a second each way, of an agent lane each; none: no bound
- * @property {number} [writers] writes of the lane's class that are under way
- * @property {number} [max_writers] none: no bound
+ * @property {number} [rate] the limit in bytes a second each way, for each agent lane by itself; absent: no limit
+ * @property {number} [writers] how many writes of the lane's class are in progress
+ * @property {number} [max_writers] the limit on those; absent: no limit
  */
 
 /**
@@ -409,62 +408,61 @@
  *   | 'agent_error' | 'agent_busy' | 'exit_retry' | 'run_timeout' | 'bad_protocol' | 'too_large' | 'queue_timeout' | 'dependency_failed'
  *   | 'children_failed'} FailureReason
  *
- * @typedef {object} Payload bytes: `text` when they are valid UTF-8, else `base64`; neither: no bytes
+ * @typedef {object} Payload bytes, as `text` if they are valid UTF-8 and as `base64` if not; without either it is empty
  * @property {string} [text]
  * @property {string} [base64]
- * @property {number} [size] where this is only the beginning, as in lists: the bytes of all of it
+ * @property {number} [size] set if this is only the beginning of the payload, as in lists: the bytes of the whole payload
  *
- * @typedef {object} TaskSpec at least one of type, agent and capabilities says who can do it
- * @property {string} [key] names it within its batch, for depends_on
+ * @typedef {object} TaskSpec a task to submit; at least one of type, agent and capabilities says which agents can do it
+ * @property {string} [key] the task's name within its batch, for depends_on
  * @property {string} [name]
  * @property {string} [queue]
  * @property {Priority} [priority]
- * @property {string} [type] of the agent
- * @property {string} [agent] this one and no other
- * @property {string[]} [capabilities] all of them
+ * @property {string} [type] the type of the agent
+ * @property {string} [agent] the only agent that may do it
+ * @property {string[]} [capabilities] the agent must have all of them
  * @property {string[]} [argv]
  * @property {string[]} [args]
  * @property {Payload} [input]
- * @property {boolean} [no_input] its process has no standard input; it has no input then
+ * @property {boolean} [no_input] whether its process has no standard input; the task must then have no input
  * @property {{queue?: number, run?: number, heartbeat?: number}} [timeouts] milliseconds; 0: none
- * @property {{max?: number, backoff?: number}} [retry] attempts in all, and milliseconds before the second
- * @property {number[]} [retry_on] exit codes of its process after which it is tried again, beside 75 and those of its type
- * @property {string} [idempotency_key] a second task with it is not made; the first is given instead
- * @property {string[]} [depends_on] ids, or "#key" of the same batch: these complete first
+ * @property {{max?: number, backoff?: number}} [retry] max is the number of attempts, the first included; backoff is the milliseconds before the second
+ * @property {number[]} [retry_on] exit codes after which the task is tried again, in addition to 75 and those of the agent type
+ * @property {string} [idempotency_key] a second submit with this key makes no task and returns the first one
+ * @property {string[]} [depends_on] the tasks that must complete first: ids, or "#key" in the same batch
  * @property {string} [parent]
  * @property {Record<string, string>} [labels]
  *
  * @typedef {object} TaskRecord
  * @property {string} id
- * @property {number} num the greater one is younger
+ * @property {number} num grows with each task: the greater one is newer
  * @property {string} [actor]
  * @property {TaskState} state
- * @property {string} [waiting] for what, while it waits
- * @property {number} [position] among those that wait for the same agents, from 1
+ * @property {string} [waiting] what the task waits for
+ * @property {number} [position] its place among the tasks that wait for the same agents, from 1
  * @property {string} [not_before]
- * @property {number} attempt 0: none yet
- * @property {number} [last_attempt] behind which there is none by itself
+ * @property {number} attempt the number of the current attempt; 0 before the first
+ * @property {number} [last_attempt] the number of the last attempt that is made without a manual retry
  * @property {Run[]} [runs]
- * @property {{time: string, text?: string, fraction?: number}[]} [progress] the newest ones
+ * @property {{time: string, text?: string, fraction?: number}[]} [progress] the newest reports
  * @property {Payload} [result]
  * @property {FailureReason} [failure]
- * @property {string} [message] why it ended like this, for a person
- * @property {boolean} [dead_letter] its attempts are used up; retry gives it new ones
- * @property {{time: string, attempt: number, agent: string, failed?: boolean, text?: string}[]} [late] answers that came
- *   after the end of their run
+ * @property {string} [message] why it ended in this state, for a person
+ * @property {boolean} [dead_letter] whether its attempts are used up; retry() starts a new set
+ * @property {{time: string, attempt: number, agent: string, failed?: boolean, text?: string}[]} [late] answers that came after their attempt had ended
  * @property {Orchestration} [orchestration]
- * @property {number} [index] of its input, in an orchestration
+ * @property {number} [index] the index of its input, in an orchestration
  * @property {number} [ordinal] its place in the order of completion, from 1
  * @property {string} created_at
  * @property {string} [started_at]
  * @property {string} [ended_at]
  * @property {number} rev
  * @property {string} [request]
- * @property {boolean} [trimmed] parts were left out, so that the answer fits a message: get() has them, as far as that is possible
+ * @property {boolean} [trimmed] whether parts were left out so that the answer fits a message; get() returns as many of them as fit
  *
  * @typedef {TaskSpec & TaskRecord} Task
  *
- * @typedef {object} Run one attempt
+ * @typedef {object} Run one attempt at a task
  * @property {number} attempt
  * @property {string} [agent]
  * @property {string} [agent_name]
@@ -480,28 +478,28 @@
  * @property {TaskState[]} [states]
  * @property {string} [queue]
  * @property {string} [type]
- * @property {string} [agent] asked for, or at work on it
- * @property {string} [parent] its children
- * @property {string} [root] it, and all below it
+ * @property {string} [agent] the agent that the task asks for, or that works on it
+ * @property {string} [parent] only the children of this task
+ * @property {string} [root] only this task and all tasks below it
  * @property {boolean} [dead_letter]
  * @property {Record<string, string>} [labels]
  * @property {string} [query]
- * @property {number} [after] the `next` of a list: go on behind it
- * @property {number} [limit] none: all
+ * @property {number} [after] the `next` of an earlier list, to read on behind it
+ * @property {number} [limit] undefined: all
  *
  * @typedef {object} TaskListResult
  * @property {Task[]} tasks newest first
- * @property {number} [next] the `after` of a list that goes on; none: that was all
+ * @property {number} [next] the `after` for reading on; absent at the end
  * @property {number} total how many match, whatever the limit
- * @property {Partial<Record<TaskState, number>>} counts of all tasks, whatever the filter
+ * @property {Partial<Record<TaskState, number>>} counts the number of tasks in each state, whatever the filter
  *
  * @typedef {object} TaskUpdate
  * @property {Task[]} [tasks]
  * @property {string[]} [removed]
  * @property {number} cursor
  * @property {Partial<Record<TaskState, number>>} [counts]
- * @property {boolean} [more] a further part of the same update follows
- * @property {Record<string, string>} [html] of what changed, by id: what the watch asked for
+ * @property {boolean} [more] whether another part of the same update follows
+ * @property {Record<string, string>} [html] the HTML of the changed tasks, by id, if the watch asked for it
  *
  * @typedef {'row' | 'item'} ArtifactHTML a component of Skein's own pages that shows an artifact
  *
@@ -511,7 +509,7 @@
  *
  * @typedef {object} OrchestrateParams
  * @property {string} [name]
- * @property {TaskSpec} task of each child; its input, key and parent are not read
+ * @property {TaskSpec} task the spec of each child; its input, key and parent are ignored
  * @property {Payload[]} inputs
  * @property {AggregateMode} [mode]
  * @property {number} [quorum]
@@ -531,13 +529,13 @@
  *
  * @typedef {object} Result one child's outcome
  * @property {number} ordinal its place in the order of completion, from 1
- * @property {number} index of its input
+ * @property {number} index the index of its input
  * @property {string} task
  * @property {TaskState} state
  * @property {Payload} [output]
  * @property {FailureReason} [failure]
  * @property {string} [message]
- * @property {string} [html] a part of Skein's own page, on a lane that asked for it
+ * @property {string} [html] its part of Skein's own page, if the lane asked for it
  */
 
 /**
@@ -546,55 +544,55 @@
  * @typedef {object} MemoryEntry
  * @property {string} namespace
  * @property {string} key
- * @property {Payload} [value] left out of lists
- * @property {number} size of the value, in bytes
+ * @property {Payload} [value] absent in lists, unless they ask for values
+ * @property {number} size the size of the value, in bytes
  * @property {string} [content_type]
- * @property {number} revision grows over all entries
- * @property {number} previous the revision before this one; 0: it was not there
+ * @property {number} revision grows with every change of any entry
+ * @property {number} previous the entry's revision before this one; 0 if it did not exist
  * @property {string} [writer]
  * @property {string} created_at
  * @property {string} updated_at
  * @property {string} [expires_at]
- * @property {boolean} [deleted] in watches and histories: it was deleted, or expired
+ * @property {boolean} [deleted] in watches and histories: whether it was deleted or has expired
  *
  * @typedef {object} MemoryStoreParams
  * @property {string} namespace
  * @property {string} key
  * @property {Payload} [value]
  * @property {string} [content_type]
- * @property {number} [ttl] milliseconds; 0: for ever
- * @property {number} [if_revision] the entry's revision must be this one; 0: it must not be there
+ * @property {number} [ttl] milliseconds until it expires; 0: never
+ * @property {number} [if_revision] the revision that the entry must have; 0: it must not exist
  *
  * @typedef {object} MemoryKeyParams
  * @property {string} namespace
  * @property {string} key
- * @property {number} [if_revision] delete only
+ * @property {number} [if_revision] for delete only: the revision that the entry must have
  *
  * @typedef {object} MemoryHistoryParams
  * @property {string} namespace
  * @property {string} key
- * @property {number} [before] only what is older than this revision
+ * @property {number} [before] only values older than this revision
  *
  * @typedef {object} MemoryListParams
  * @property {string} namespace
  * @property {string} [prefix]
- * @property {string} [after] a key: go on behind it
- * @property {number} [limit] of one page; 0: 1000, which is also the most
- * @property {boolean} [values] with values, as far as they fit into one message
+ * @property {string} [after] only keys behind this one
+ * @property {number} [limit] the entries of one page; 0 means 1000, which is also the most
+ * @property {boolean} [values] whether entries have their values, as far as they fit into one message
  *
  * @typedef {object} MemoryListResult
  * @property {MemoryEntry[]} entries
- * @property {string} [next] the `after` of the next page; none: this is the last one
+ * @property {string} [next] the `after` of the next page; absent on the last one
  * @property {number} total
  *
  * @typedef {object} MemorySearchParams
  * @property {string[]} [namespaces]
- * @property {string} query words; all must occur. "a phrase", and prefix* at the end of a word
- * @property {string} [prefix] of the key
- * @property {number} [limit] 0: 20; 100 at most
+ * @property {string} query words, all of which must occur; "a phrase" in quotes; prefix* for the beginning of a word
+ * @property {string} [prefix] the beginning of the key
+ * @property {number} [limit] 0 means 20; at most 100
  *
  * @typedef {object} MemorySearchResult
- * @property {{entry: MemoryEntry, score: number, snippet?: string}[]} hits the best first
+ * @property {{entry: MemoryEntry, score: number, snippet?: string}[]} hits the best one first
  * @property {number} total
  *
  * @typedef {object} MemoryNamespace
@@ -603,17 +601,17 @@
  * @property {number} bytes
  * @property {number} max_keys
  * @property {number} max_bytes
- * @property {number} revision of its last change
- * @property {string} updated_at when that was
+ * @property {number} revision the revision of its last change
+ * @property {string} updated_at the time of that change
  *
- * @typedef {object} MemoryOne one answer of several: entry or error
+ * @typedef {object} MemoryOne one of several answers: it has either an entry or an error
  * @property {MemoryEntry} [entry]
  * @property {WireError} [error]
  *
  * @typedef {object} MemoryWatchParams
  * @property {string} namespace
  * @property {string} [prefix]
- * @property {boolean} [values] entries come with their values
+ * @property {boolean} [values] whether entries have their values
  *
  * @typedef {object} MemoryUpdate
  * @property {number} watch
@@ -629,12 +627,12 @@
  * @property {string} name
  * @property {string} media_type
  * @property {number} size
- * @property {string} [sha256] hexadecimal; none until it is complete
+ * @property {string} [sha256] hexadecimal; absent until the artifact is complete
  * @property {string} [task]
  * @property {string} [agent]
  * @property {string} [actor]
  * @property {'uploading' | 'complete'} state
- * @property {number} received bytes that are safe
+ * @property {number} received how many bytes the server has stored
  * @property {string} created_at
  * @property {string} updated_at
  * @property {string} [request]
@@ -651,14 +649,14 @@
  * @property {string} [task]
  * @property {string} [agent]
  * @property {string} [query]
- * @property {string} [after] the `next` of a list: go on behind it
- * @property {number} [limit] none: all
+ * @property {string} [after] the `next` of an earlier list, to read on behind it
+ * @property {number} [limit] undefined: all
  *
  * @typedef {object} ArtifactListResult
  * @property {Artifact[]} artifacts newest first
- * @property {string} [next] the `after` of a list that goes on; none: that was all
+ * @property {string} [next] the `after` for reading on; absent at the end
  * @property {number} total
- * @property {number} bytes of all artifacts, whatever the filter
+ * @property {number} bytes the size of all artifacts, whatever the filter
  *
  * @typedef {object} Bulk a line of a bulk lane
  * @property {Artifact} [artifact]

@@ -1,10 +1,10 @@
 import { ConnectError, messageOf } from './errors.js'
 
-/** Depth of a chain of causes that is looked at. */
+/** How many errors of a chain of causes are examined. */
 const MAX_CAUSES = 5
 
 /**
- * Why a fetch failed. Node, Deno and Bun say so below a "fetch failed"; browsers tell nobody.
+ * Explains why a fetch failed. Node, Deno and Bun give the reason as the cause of their "fetch failed"; browsers do not tell it.
  * @param {string} url
  * @param {unknown} e
  */
@@ -17,19 +17,19 @@ export function outOfReach(url, e) {
 }
 
 /**
- * An error and what is below it.
+ * An error and its causes.
  * @param {any} e
  */
 function causes(e) {
   const all = [e]
   for (let next = e; all.length < MAX_CAUSES; all.push(next)) {
-    next = next?.cause ?? next?.errors?.[0] // an address after the other was tried
+    next = next?.cause ?? next?.errors?.[0] // there is one error for each address that was tried
     if (next === undefined || next === null) break
   }
   return all
 }
 
-/** Codes of OpenSSL, which Node and Bun have; Deno has words only. */
+/** Error codes of OpenSSL, which Node and Bun pass on. Deno has only a message. */
 const UNTRUSTED = /^(DEPTH_ZERO_)?SELF_SIGNED_CERT|^UNABLE_TO_(VERIFY|GET_ISSUER)|^CERT_|^ERR_TLS_CERT/
 
 /** @param {any} e */

@@ -7,13 +7,13 @@ import { resume } from './resume.js'
 /**
  * @typedef {object} Position
  * @property {string} epoch that the cursor belongs to
- * @property {boolean} reset what came before this update is void: it begins a list of everything there is
+ * @property {boolean} reset whether to forget everything from before this update, which begins a new list of all there is
  */
 
 /**
- * Follows what changes, on a lane of its own so that a slow reader holds up nothing else. When the connection breaks,
- * the watch goes on behind the last update that was handed out whole; where the server can't do that, the next update
- * has `reset`, as the first one of all has.
+ * Follows changes on a separate lane, so that a slow reader holds up nothing else. After a reconnect the watch goes on
+ * behind the last update that was passed on whole. If the server can't do that, the next update has `reset`, as the very
+ * first one has.
  * @template {{cursor: number, more?: boolean}} U
  * @param {Host} host
  * @param {object} options
@@ -21,8 +21,8 @@ import { resume } from './resume.js'
  * @param {string} options.method
  * @param {string} options.note the method of the updates
  * @param {object} options.params
- * @param {number} [options.after] the `cursor` of an update from before: what changed since follows
- * @param {string} [options.epoch] its epoch
+ * @param {number} [options.after] the `cursor` of an earlier update: only later changes follow
+ * @param {string} [options.epoch] the epoch of that update
  * @param {AbortSignal} [options.signal]
  * @returns {AsyncGenerator<U & Position, never, void>}
  */
@@ -35,7 +35,7 @@ export function watch(host, { lane, method, note, params, after = 0, epoch = '',
    */
   async function* read(opened) {
     const answer = await firstAnswer(opened)
-    // A list that was begun and not finished is begun anew: its cursor is still 0.
+    // A list that was not finished starts again, since its cursor is still 0.
     let reset = cursor === 0 || !answer.recovered
     if (reset) cursor = 0
     epoch = answer.epoch

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { Attempts, COUNTS_MS, LOOK_MS, MAX_FAILED, attemptsOf, untilLook } from '../client/attempts.js'
+import { Attempts, COUNTS_MS, TRY_MS, MAX_FAILED, attemptsOf, untilTry } from '../client/attempts.js'
 
 test('failures in a row make the next attempt hopeless, until the first of them no longer counts', () => {
   let now = 1000
@@ -42,16 +42,16 @@ test('looks for WebTransport never come to the limit, however long it is away, a
     const attempts = new Attempts(() => now)
     attempts.failed() // the race's
     for (let looks = 0; now < 3_600_000; looks++) {
-      const ms = untilLook(looks, 0, random)
+      const ms = untilTry(looks, 0, random)
       assert.ok(ms >= 1000 && ms <= (looks < 4 ? 3000 : 135_000), `${ms} ms before look ${looks}`)
       now += ms
       assert.equal(attempts.hopeless, '', `look ${looks}, after ${now} ms`)
-      now += LOOK_MS
+      now += TRY_MS
       attempts.failed()
     }
   }
 })
 
 test('returns that did not last make the first looks wait longer', () => {
-  assert.deepEqual([0, 1, 4].map((flaps) => untilLook(0, flaps, () => 0.5)), [2000, 3000, 17_000])
+  assert.deepEqual([0, 1, 4].map((flaps) => untilTry(0, flaps, () => 0.5)), [2000, 3000, 17_000])
 })

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { mock, test } from 'node:test'
-import { fitSendBuffer, LEAST, LOOK_MS, MOST } from '../client/sendbuffer.js'
+import { fitSendBuffer, LEAST, SAMPLE_MS, MOST } from '../client/sendbuffer.js'
 
 /**
  * A socket that has sent what the test says it has, and what its session was told.
@@ -25,7 +25,7 @@ function setUp(t) {
   fitSendBuffer({ setSendBufferSize: (n) => sizes.push(n) }, socket)
   const leaves = (/** @type {number} */ bytes) => {
     socket.bufferedAmount -= bytes
-    mock.timers.tick(LOOK_MS)
+    mock.timers.tick(SAMPLE_MS)
   }
   return { socket, sent, sizes, leaves }
 }
