@@ -2,6 +2,8 @@ package ui
 
 import (
 	"encoding/json"
+	"regexp"
+	"strings"
 	"testing"
 	"time"
 
@@ -15,12 +17,21 @@ func TestAdmissionText(t *testing.T) {
 		Admission []admissionCase
 	}
 	readTable(t, "tasks.json", &table)
+	tags := regexp.MustCompile(`<[^>]*>`)
 	for _, c := range table.Admission {
-		if got := frame.AdmissionText(c.a); got != c.text {
-			t.Errorf("%+v says %q, want %q", c.a, got, c.text)
+		var b strings.Builder
+		if err := frame.Admission(c.a, table.Now).Render(t.Context(), &b); err != nil {
+			t.Fatal(err)
 		}
-		if got := frame.AdmissionWho(c.a, table.Now); got != c.who {
-			t.Errorf("%+v is by %q, want %q", c.a, got, c.who)
+		html := b.String()
+		_, html, _ = strings.Cut(html, "<b>")
+		what, html, _ := strings.Cut(html, "</b>")
+		who, _, _ := strings.Cut(html, "</p>")
+		if who = strings.TrimSpace(tags.ReplaceAllString(who, "")); what != c.text || who != c.who {
+			t.Errorf("%+v says %q, %q, want %q, %q", c.a, what, who, c.text, c.who)
+		}
+		if hidden := strings.Contains(b.String(), " hidden"); hidden != (c.text == "") {
+			t.Errorf("%+v: hidden %v", c.a, hidden)
 		}
 	}
 }

@@ -42,6 +42,8 @@ type Renderer interface {
 	Artifacts(context.Context, wire.ArtifactRenderParams) (any, error)
 	// Events answers an agent.events, which may ask for HTML.
 	Events(context.Context, *wire.Message, wire.AgentEventsResult) (any, error)
+	// Admission answers an admission.get, which may ask for HTML.
+	Admission(context.Context, *wire.Message, wire.Admission) (any, error)
 	// Tasks answers a task.render.
 	Tasks(context.Context, wire.TaskRenderParams) (any, error)
 	// Changes renders what changed for a watch; nil when the watch asks for no HTML, or for too much at once.

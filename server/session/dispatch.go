@@ -26,10 +26,20 @@ func (c *conn) dispatch(ctx context.Context, _ *lane, m *wire.Message) (any, err
 // again, so that a client may send a request that it got no answer for once more.
 func (c *conn) call(ctx context.Context, lane wire.Lane, m *wire.Message) (any, error) {
 	res, err := c.s.API.CallOn(ctx, lane, c.asker(), m)
-	if events, ok := res.(wire.AgentEventsResult); ok && err == nil {
-		return c.s.Renderer.Events(ctx, m, events)
+	if err != nil {
+		return res, err
 	}
-	return res, err
+	switch m.Method {
+	case wire.MethodAgentEvents:
+		if v, ok := res.(wire.AgentEventsResult); ok {
+			return c.s.Renderer.Events(ctx, m, v)
+		}
+	case wire.MethodAdmission:
+		if v, ok := res.(wire.Admission); ok {
+			return c.s.Renderer.Admission(ctx, m, v)
+		}
+	}
+	return res, nil
 }
 
 // healthRequests takes the pings of the health lane.

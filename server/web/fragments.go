@@ -200,6 +200,15 @@ func (f *Fragments) Events(ctx context.Context, m *wire.Message, res wire.AgentE
 	return res, nil
 }
 
+// Admission answers an admission.get that asks for HTML.
+func (f *Fragments) Admission(ctx context.Context, m *wire.Message, a wire.Admission) (any, error) {
+	var p wire.AdmissionGetParams
+	if err := wire.DecodeParams(m.Params, &p); err != nil || !p.HTML {
+		return a, err
+	}
+	return wire.AdmissionResult{Admission: a, HTML: f.html(ctx, frame.Admission(a, time.Now()))}, nil
+}
+
 // Artifacts answers an artifact.render.
 func (f *Fragments) Artifacts(ctx context.Context, p wire.ArtifactRenderParams) (any, error) {
 	if err := p.Check(); err != nil {

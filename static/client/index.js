@@ -151,8 +151,8 @@ export class Skein extends EventTarget {
     this.artifacts = new Artifacts(this.#host)
     /** Whether agents may be spawned and tasks started; `fleet.admission` follows it live. */
     this.admission = {
-      /** @param {CallOptions} [options] @returns {Promise<wire.Admission>} */
-      get: (options) => this.#call('admission.get', {}, options),
+      /** @param {wire.AdmissionGetParams & CallOptions} [options] @returns {Promise<wire.AdmissionResult>} */
+      get: ({ html, ...options } = {}) => this.#call('admission.get', { html }, options),
       /** @param {wire.AdmissionParams} params @param {CallOptions} [options] @returns {Promise<wire.Admission>} */
       set: (params, options) => this.#call('admission.set', params, options),
     }

@@ -250,6 +250,11 @@
  * @property {string} [actor]
  * @property {string} [reason]
  *
+ * @typedef {object} AdmissionGetParams
+ * @property {boolean} [html] for Skein's own pages: the banner comes, too
+ *
+ * @typedef {Admission & {html?: string}} AdmissionResult
+ *
  * @typedef {object} AdmissionParams
  * @property {string} [type] undefined: all types
  * @property {boolean} closed

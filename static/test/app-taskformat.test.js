@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import test from 'node:test'
-import { admissionText, admissionWho } from '../app/lib/admission.js'
 import { when } from '../app/lib/format.js'
 import { plain, pretty } from '../app/lib/text.js'
 import * as f from '../app/task/taskformat.js'
@@ -28,14 +27,6 @@ for (const [name, format] of rules) {
     for (const [value, want] of table[name]) assert.equal(format(value), want, `${name} of ${JSON.stringify(value)}`)
   })
 }
-
-test('format: admission', () => {
-  for (const [a, text, who] of table.admission) {
-    assert.equal(admissionText(a), text)
-    assert.equal(admissionWho(a, now), who)
-  }
-  assert.equal(admissionText(undefined), '')
-})
 
 test('format: what is still to come', () => {
   assert.equal(when('2026-03-04T14:30:02.4Z', now), 'in 3s')

@@ -2,7 +2,6 @@ package frame
 
 import (
 	"net/http"
-	"strings"
 	"time"
 
 	"skein.dev/skein/ui/words"
@@ -36,8 +35,8 @@ type destination struct{ Word, Href string }
 
 var destinations = []destination{{"Fleet", "/"}, {"Tasks", "/tasks"}, {"Memory", "/memory"}, {"Artifacts", "/artifacts"}, {"Network", "/network"}}
 
-// AdmissionText says that nothing starts, of which types; "" while admission is open for all.
-func AdmissionText(a wire.Admission) string {
+// admissionText says that nothing starts, of which types; "" while admission is open for all.
+func admissionText(a wire.Admission) string {
 	switch {
 	case a.Closed:
 		return "Admission is closed: no agent is spawned and no task is started."
@@ -47,23 +46,24 @@ func AdmissionText(a wire.Admission) string {
 	return ""
 }
 
-// AdmissionWho says who closed it, when and why.
-func AdmissionWho(a wire.Admission, now time.Time) string {
-	var parts []string
-	if a.Since != nil {
-		parts = append(parts, words.Ago(now.Sub(*a.Since)))
+// since is when admission last changed, as the protocol has it; "" when it never did.
+func since(a wire.Admission) string {
+	if a.Since == nil {
+		return ""
 	}
-	if who := words.By(a.Actor); who != "" {
-		parts = append(parts, who)
+	return a.Since.Format(time.RFC3339Nano)
+}
+
+// admissionBy says who closed it, and why, behind the time when there is one.
+func admissionBy(a wire.Admission) string {
+	who, why := words.By(a.Actor), words.Clean(a.Reason)
+	switch {
+	case who != "" && why != "":
+		return who + ": " + why
+	case why != "" && a.Since != nil:
+		return "(" + why + ")"
 	}
-	text := strings.Join(parts, " ")
-	if why := words.Clean(a.Reason); why != "" {
-		if text != "" {
-			text += ": "
-		}
-		text += why
-	}
-	return text
+	return who + why
 }
 
 // Page is what every page of the dashboard has around it.

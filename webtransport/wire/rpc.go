@@ -464,6 +464,17 @@ type Admission struct {
 	Request string `json:"request,omitempty"`
 }
 
+// AdmissionGetParams ask for admission.
+type AdmissionGetParams struct {
+	HTML bool `json:"html,omitempty"` // as the pages show it, too
+}
+
+// AdmissionResult is admission, and the HTML that was asked for.
+type AdmissionResult struct {
+	Admission
+	HTML string `json:"html"`
+}
+
 // AdmissionParams close or open admission, for a type or for all. Opening it for all opens it for every type.
 type AdmissionParams struct {
 	Type   string `json:"type,omitempty"`
