@@ -80,17 +80,17 @@ const ConfigExample = `agent_types:
     capabilities: [review]
     labels: {team: core}
     tasks: lines                # takes tasks as JSON-RPC lines on stdin (docs/agents.md)
-    max_tasks: 1                # one agent has at once
-    idle_stop: 5m               # an agent that was started for a task and has none
+    max_tasks: 1                # how many one agent works on at once
+    idle_stop: 5m               # how long an agent that was started for a task may have none
     memory: [reviews, "team.*"] # namespaces that it may use
     restart: {mode: delay, attempts: 3, interval: 10m, delay: 5s}
-    heartbeat: 1m               # silent for longer: unknown; three times as long: lost
-    stall: 5m                   # at a task and silent: shown as stalled
+    heartbeat: 1m               # an agent that is silent for longer is unknown, for three times as long lost
+    stall: 5m                   # an agent that is silent at a task for longer is shown as stalled
   count:
     kind: exec
     argv: [wc, -w]
-    tasks: process              # a process a task: stdin is the input, stdout the result
-    retry_on: [111]             # exit codes after which a task is tried again, beside 75
+    tasks: process              # one process per task: stdin is the input, stdout the result
+    retry_on: [111]             # exit codes after which a task is tried again, in addition to 75
   search:
     kind: exec
     argv: [rg, --json]

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Counts how often each word occurs. A process a task."""
+"""Counts how often each word occurs. One process per task."""
 import collections
 import json
 import sys

@@ -9,7 +9,7 @@ import json
 import os
 import sys
 
-TYPE = os.environ.get("TYPE", "count")  # who counts
+TYPE = os.environ.get("TYPE", "count")  # the type of the tasks
 numbers = itertools.count(1)
 
 
@@ -19,7 +19,7 @@ def send(method, params, **rest):
 
 def messages():
     for line in iter(sys.stdin.buffer.readline, b""):
-        if line.startswith(b"{"):  # else typed by a person
+        if line.startswith(b"{"):  # other lines were typed by a person
             yield json.loads(line)
 
 
@@ -36,7 +36,7 @@ def call(method, **params):
 
 def gather(task, text):
     paragraphs = [p for p in text.split("\n\n") if p.strip()]
-    spec = {"type": TYPE, "idempotency_key": f"gather {task}"}  # a second attempt finds what the first one began
+    spec = {"type": TYPE, "idempotency_key": f"gather {task}"}  # a second attempt gets the tasks of the first one
     fan = call("task.orchestrate", name="paragraphs", parent=task, task=spec, inputs=[{"text": p} for p in paragraphs], fail_fast=True)
     send("task.progress", {"task": task, "text": f"{len(paragraphs)} paragraphs"})
     end = call("task.wait", id=fan["id"])

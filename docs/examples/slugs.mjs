@@ -3,10 +3,10 @@
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-const pause = Number(process.env.PAUSE ?? 0) * 1000; // milliseconds a task, as if it were hard
+const pause = Number(process.env.PAUSE ?? 0) * 1000; // milliseconds per task, to simulate work
 const CONFLICT = -32003;
-const requests = new Map(); // a request's id: what settles its promise
-const tasks = new Map(); // a task's id: its AbortController
+const requests = new Map(); // by the id of the request: the functions that settle its promise
+const tasks = new Map(); // by the id of the task: its AbortController
 
 const send = message => process.stdout.write(JSON.stringify({ jsonrpc: '2.0', ...message }) + '\n');
 const tell = (method, params) => send({ method, params });
@@ -18,14 +18,14 @@ function call(method, params) {
   return new Promise((resolve, reject) => requests.set(id, { resolve, reject }));
 }
 
-/** Takes a slug for a task: only one of those who want it stores it, for it must not be there (if_revision 0). */
+/** Claims a slug for a task. Of those that try, only one succeeds, because with if_revision 0 the entry must not exist. */
 async function claim(slug, task) {
   try {
     await call('memory.store', { namespace: 'slugs', key: slug, value: { text: task }, if_revision: 0 });
     return true;
   } catch (error) {
     if (error.code !== CONFLICT) throw error;
-    return error.data.entry?.value.text === task; // ours, by an earlier attempt
+    return error.data.entry?.value.text === task; // an earlier attempt of this task has it
   }
 }
 
@@ -64,4 +64,4 @@ for await (const line of createInterface({ input: process.stdin })) {
     error ? reject(Object.assign(new Error(error.message), error)) : resolve(result);
   }
 }
-process.exit(); // Skein is gone: so is what is still in work
+process.exit(); // Skein is gone, so stop the tasks that are still running

@@ -1,12 +1,12 @@
 #!/bin/sh
 # Sorts the lines of each task. Line protocol, one task at a time, with nothing but a POSIX shell and base64. The work
-# is done in the background, so that a cancel is heard at once.
+# is done in the background, so that a cancel takes effect at once.
 
 tell() { # METHOD REST-OF-PARAMS
 	printf '{"jsonrpc":"2.0","method":"%s","params":{"task":"%s",%s}}\n' "$1" "$task" "$2"
 }
 
-string() { # NAME: what the string of that name in the message stands for. A \u escape stays as it is
+string() { # NAME: the decoded value of this string member of the message. \u escapes are not decoded
 	rest=${line#*"\"$1\":\""}
 	printf %b "$(printf '%s\n' "$rest" | sed -E 's/^(([^"\\]|\\.)*)".*/\1/; s/\\(["/])/\1/g')"
 }
@@ -15,7 +15,7 @@ work() {
 	trap 'rm -f "$task".*' EXIT
 	trap 'kill "$!"; exit' TERM
 	tell task.progress '"text":"sorting"'
-	sleep "${PAUSE:-0}" & # as if it were hard
+	sleep "${PAUSE:-0}" & # to simulate work
 	wait "$!"
 	if LC_ALL=C sort <"$task.in" >"$task.out"; then
 		tell task.result "\"output_base64\":\"$(base64 <"$task.out" | tr -d '\n')\""

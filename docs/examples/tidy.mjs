@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-// Indents JSON. A process a task.
+// Indents JSON. One process per task.
 import { text } from 'node:stream/consumers';
 
 try {

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Counts the words of each task, line by line, and keeps the number in memory. Line protocol, one task at a time.
 
-The main thread reads and a second one works, so that a cancel is heard at once.
+The main thread reads and a second one works, so that a cancel takes effect at once.
 """
 import itertools
 import json
@@ -10,14 +10,14 @@ import queue
 import sys
 import threading
 
-PAUSE = float(os.environ.get("PAUSE", "0"))  # seconds a line, as if it were hard
+PAUSE = float(os.environ.get("PAUSE", "0"))  # seconds per line, to simulate work
 NOT_FOUND = -32002
 
 printing = threading.Lock()
 numbers = itertools.count(1)
-answers = {}  # a request's id: the queue for its answer
+answers = {}  # by the id of the request: a queue for its answer
 tasks = queue.SimpleQueue()
-canceled = threading.Event()  # the task in work is
+canceled = threading.Event()  # set when the current task is canceled
 
 
 def send(method, params, **rest):
@@ -26,7 +26,7 @@ def send(method, params, **rest):
 
 
 def call(method, **params):
-    """Asks Skein, and gives its answer: what has "result" or "error"."""
+    """Sends a request to Skein and returns its answer, which has "result" or "error"."""
     number, answer = next(numbers), queue.SimpleQueue()
     answers[number] = answer
     send(method, params, id=number)
@@ -36,7 +36,7 @@ def call(method, **params):
 def count(task, text):
     key = {"namespace": "words", "key": task}
     before = call("memory.retrieve", **key)
-    if "result" in before:  # an earlier attempt came as far as here
+    if "result" in before:  # an earlier attempt has done the work
         return int(before["result"]["value"]["text"])
     if before["error"]["code"] != NOT_FOUND:
         raise RuntimeError(before["error"]["message"])
