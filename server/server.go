@@ -162,10 +162,10 @@ func New(ctx context.Context, o Options) (_ *Server, err error) {
 		return nil, err
 	}
 	s.met.Count(s.plane, s.plane.Tasks)
-	if err = s.api.Open(ctx, s.plane, s.store, s.log); err != nil {
+	s.fragments = web.NewFragments(s.plane, s.reach.Base)
+	if err = s.api.Open(ctx, s.plane, s.fragments, s.store, s.log); err != nil {
 		return nil, err
 	}
-	s.fragments = web.NewFragments(s.plane, s.reach.Base)
 	s.sessions = session.New(session.Config{API: s.api, Plane: s.plane, Auth: s.auth, Limits: s.limits, Metrics: s.met, Renderer: s.fragments,
 		Origins: s.reach, Version: s.o.Version, Logger: s.log, Share: o.share, InputPatience: o.inputPatience, FreeMemory: o.freeMemory})
 	return s, nil

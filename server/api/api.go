@@ -67,11 +67,18 @@ type Store interface {
 	Answers(ctx context.Context, f func(noun.Answer)) error
 }
 
+// Pages renders parts of this server's pages.
+type Pages interface {
+	// Memory answers a memory.render.
+	Memory(context.Context, wire.MemoryRenderParams) (any, error)
+}
+
 // API carries out requests.
 type API struct {
 	opened chan struct{} // closed when the fields below are set
 
 	plane   *control.Plane
+	pages   Pages
 	replies *replies
 	methods map[string]does
 }
@@ -80,8 +87,8 @@ type API struct {
 func New() *API { return &API{opened: make(chan struct{})} }
 
 // Open loads the replies of the previous run and starts to carry out requests.
-func (a *API) Open(ctx context.Context, plane *control.Plane, store Store, log *slog.Logger) error {
-	a.plane, a.replies = plane, newReplies(store.PutAnswer, log)
+func (a *API) Open(ctx context.Context, plane *control.Plane, pages Pages, store Store, log *slog.Logger) error {
+	a.plane, a.pages, a.replies = plane, pages, newReplies(store.PutAnswer, log)
 	a.methods = a.table()
 	if err := store.Answers(ctx, a.replies.load); err != nil {
 		return err

@@ -25,7 +25,7 @@ func openAPI(t *testing.T) *API {
 	}
 	t.Cleanup(func() { p.Close(context.Background()); store.Close() })
 	a := New()
-	if err := a.Open(t.Context(), p, store, slog.New(slog.DiscardHandler)); err != nil {
+	if err := a.Open(t.Context(), p, nil, store, slog.New(slog.DiscardHandler)); err != nil {
 		t.Fatal(err)
 	}
 	return a

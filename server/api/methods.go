@@ -62,6 +62,7 @@ func (a *API) table() map[string]does {
 		wire.MethodMemoryNamespaces: reads(func(_ context.Context, v wire.MemoryNamespacesParams) (any, error) {
 			return p.Memory.Namespaces().Page(v.After), nil
 		}),
+		wire.MethodMemoryRender: reads(func(ctx context.Context, v wire.MemoryRenderParams) (any, error) { return a.pages.Memory(ctx, v) }),
 	}
 	for _, m := range wire.MethodsOf(wire.LaneMemory) {
 		if all[m] == nil && !wire.NeedsSession(m) {

@@ -38,7 +38,7 @@ func linesPlane(t testing.TB, types ...wire.AgentType) *speaking {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := requests.Open(context.Background(), p, store, slog.New(slog.DiscardHandler)); err != nil {
+	if err := requests.Open(context.Background(), p, nil, store, slog.New(slog.DiscardHandler)); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {

@@ -2,14 +2,12 @@ package web
 
 import (
 	"cmp"
-	"context"
 	"net/http"
 	"path"
 	"strconv"
 	"time"
 
 	"skein.dev/skein/server/exchange"
-	"skein.dev/skein/server/noun"
 	"skein.dev/skein/ui/login"
 	"skein.dev/skein/ui/memory"
 	"skein.dev/skein/ui/words"
@@ -42,47 +40,20 @@ func (s memoryPages) showMemory(w http.ResponseWriter, r *http.Request, status i
 
 // searchMemory carries the search in a page's URL out; nil: there is none.
 func (s memoryPages) searchMemory(r *http.Request, namespace string) *memory.MemorySearchView {
-	v := &memory.MemorySearchView{Query: r.URL.Query().Get("q"), Namespace: namespace}
-	if v.Query == "" {
+	query := r.URL.Query().Get("q")
+	if query == "" {
 		return nil
 	}
-	params := wire.MemorySearchParams{Query: v.Query, Limit: memory.MaxHits}
-	if namespace != "" {
-		params.Namespaces = []string{namespace}
-	}
-	res, err := s.Plane.Memory.Search(r.Context(), noun.Caller{}, params)
+	v, err := searchView(r.Context(), s.Plane, query, namespace)
 	if err != nil {
-		if wire.AsError(err).Code == wire.CodeInternal {
-			s.Logger.Error("a search of memory failed", "err", err)
-		}
-		v.Error = words.Sentence(wire.AsError(err).Message)
-		return v
+		s.Logger.Error("a search of memory failed", "err", err)
 	}
-	v.Hits, v.Total = res.Hits, res.Total
-	var writers []string
-	for i := range v.Hits {
-		writers = append(writers, v.Hits[i].Entry.Writer)
-	}
-	v.Writers = s.writers(writers...)
 	return v
-}
-
-// writers names the agents among those who wrote.
-func (s memoryPages) writers(who ...string) map[string]string {
-	names := map[string]string{}
-	for _, w := range who {
-		if id := words.WriterAgent(w); id != "" && names[w] == "" {
-			if a, err := s.Plane.Get(id); err == nil {
-				names[w] = a.Name
-			}
-		}
-	}
-	return names
 }
 
 func (s memoryPages) spacePage(w http.ResponseWriter, r *http.Request) {
 	m, q, name := s.Plane.Memory, r.URL.Query(), r.PathValue("namespace")
-	v := memory.SpaceView{Frame: s.frame(r), Namespace: wire.MemoryNamespace{Name: name}, Prefix: q.Get("prefix"), After: q.Get("after"),
+	v := memory.SpaceView{Frame: s.frame(r), Prefix: q.Get("prefix"), After: q.Get("after"),
 		Cursor: m.Revision(), LogEpoch: m.Epoch()}
 	page, err := m.List(r.Context(), wire.MemoryListParams{Namespace: name, Prefix: v.Prefix, After: v.After, Limit: memory.MaxEntries, Values: true})
 	if err != nil {
@@ -90,18 +61,10 @@ func (s memoryPages) spacePage(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	v.Entries, v.Next, v.Total = page.Entries, page.Next, page.Total
-	for _, ns := range m.Namespaces().Namespaces {
-		if ns.Name == name {
-			v.Namespace = ns
-		}
-	}
+	v.Namespace = namespaceOf(s.Plane, name)
 	v.Search = s.searchMemory(r, name)
 	v.Form = memory.EntryForm{Open: q.Has("new"), New: true, Expires: "never", Unit: "m", Namespace: name}
-	var writers []string
-	for i := range v.Entries {
-		writers = append(writers, v.Entries[i].Writer)
-	}
-	v.Writers = s.writers(writers...)
+	v.Writers = writersOf(s.Plane, v.Entries...)
 	s.page(w, r, http.StatusOK, memory.Space(v))
 }
 
@@ -126,45 +89,8 @@ func entryNames(r *http.Request) wire.MemoryKeyParams {
 	return wire.MemoryKeyParams{Namespace: r.PathValue("namespace"), Key: cmp.Or(r.URL.Query().Get("key"), r.PathValue("key"))}
 }
 
-// entryOf reads an entry and its history. Of one that is gone the deletion stands for it, if it is known.
-func (s memoryPages) entryOf(ctx context.Context, k wire.MemoryKeyParams) (v memory.EntryView, err error) {
-	m := s.Plane.Memory
-	v.Cursor, v.LogEpoch = m.Revision(), m.Epoch()
-	e, err := m.Retrieve(ctx, k)
-	notFound := err != nil && wire.AsError(err).Code == wire.CodeNotFound
-	if err != nil && !notFound {
-		return v, err
-	}
-	for before := uint64(0); ; {
-		h, err := m.History(ctx, wire.MemoryHistoryParams{Namespace: k.Namespace, Key: k.Key, Before: before})
-		if err != nil {
-			if wire.AsError(err).Code == wire.CodeNotFound {
-				break
-			}
-			return v, err
-		}
-		v.History = append(v.History, h.Entries...)
-		if before = h.Next; before == 0 {
-			break
-		}
-	}
-	v.Entry = wire.MemoryEntry{Namespace: k.Namespace, Key: k.Key}
-	switch {
-	case !notFound:
-		v.Entry = *e
-	case len(v.History) > 0 && v.History[0].Deleted:
-		v.Entry = v.History[0]
-	}
-	writers := []string{v.Entry.Writer}
-	for i := range v.History {
-		writers = append(writers, v.History[i].Writer)
-	}
-	v.Writers = s.writers(writers...)
-	return v, nil
-}
-
 func (s memoryPages) entryPage(w http.ResponseWriter, r *http.Request) {
-	v, err := s.entryOf(r.Context(), entryNames(r))
+	v, err := entryView(r.Context(), s.Plane, entryNames(r))
 	if err != nil {
 		s.refuseMemory(w, r, err)
 		return
@@ -266,7 +192,7 @@ func (s memoryPages) postEntry(w http.ResponseWriter, r *http.Request) {
 		s.refuseForm(w, r, wire.Errorf(wire.CodeConflict, "somebody changed the entry meanwhile: look at it, and delete it again if it is still to go"))
 	default:
 		s.logForm(r, err)
-		v, err2 := s.entryOf(r.Context(), k)
+		v, err2 := entryView(r.Context(), s.Plane, k)
 		if err2 != nil {
 			s.refuseMemory(w, r, err2)
 			return
@@ -282,7 +208,7 @@ func (s memoryPages) takeVersion(r *http.Request, form *memory.EntryForm) error 
 	if err != nil {
 		return wire.Errorf(wire.CodeInvalidParams, "say which version is to be restored")
 	}
-	v, err := s.entryOf(r.Context(), wire.MemoryKeyParams{Namespace: form.Namespace, Key: form.Key})
+	v, err := entryView(r.Context(), s.Plane, wire.MemoryKeyParams{Namespace: form.Namespace, Key: form.Key})
 	if err != nil {
 		return err
 	}
@@ -297,7 +223,7 @@ func (s memoryPages) takeVersion(r *http.Request, form *memory.EntryForm) error 
 
 // showConflict shows what is there beside what was to be stored.
 func (s memoryPages) showConflict(w http.ResponseWriter, r *http.Request, form memory.EntryForm) {
-	v, err := s.entryOf(r.Context(), wire.MemoryKeyParams{Namespace: form.Namespace, Key: form.Key})
+	v, err := entryView(r.Context(), s.Plane, wire.MemoryKeyParams{Namespace: form.Namespace, Key: form.Key})
 	if err != nil {
 		s.refuseMemory(w, r, err)
 		return

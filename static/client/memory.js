@@ -108,6 +108,16 @@ export class Memory {
   }
 
   /**
+   * What memory holds as parts of Skein's own pages; 100 keys at most are asked for at once. Rows of what is gone are left out.
+   * @param {wire.MemoryRenderParams} params
+   * @param {CallOptions} [options]
+   * @returns {Promise<wire.MemoryRenderResult>}
+   */
+  render(params, options) {
+    return this.#host.call('memory.render', params, options)
+  }
+
+  /**
    * Stores several values, in as many requests as it takes. Each succeeds or fails by itself; the answers are in the order
    * of the entries.
    * @param {MemoryInit[]} entries

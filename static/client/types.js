@@ -512,6 +512,18 @@
  *
  * @typedef {'row' | 'card' | 'page' | 'twig'} TaskHTML a component of Skein's own pages
  *
+ * @typedef {'row' | 'namespace' | 'space' | 'hits'} MemoryHTML a component of Skein's own pages that shows memory
+ *
+ * @typedef {object} MemoryRenderParams
+ * @property {MemoryHTML} html
+ * @property {string} [namespace] of `row` and `space`; of `hits`: none: all
+ * @property {string[]} [keys] of `row`, and names of `namespace`: 1 to 100
+ * @property {string} [query] of `hits`
+ *
+ * @typedef {object} MemoryRenderResult
+ * @property {Record<string, string>} [rows] by key. Those that did not fit a message are left out
+ * @property {string} [html]
+ *
  * @typedef {object} OrchestrateParams
  * @property {string} [name]
  * @property {TaskSpec} task the spec of each child; its input, key and parent are ignored

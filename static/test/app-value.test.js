@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { changes, diff, merge, shorten, unmerged } from '../app/memory/diff.js'
 import { Rate, uploadText } from '../app/artifact/uploads.js'
-import { compareKeys, entryURL, expiresText, marked, preview, shownValue, valueBytes, valueKind, versionWord, writerAgent, writerWord } from '../app/memory/value.js'
+import { compareKeys, entryURL, expiresText, shownValue, valueBytes, valueKind, versionWord, writerAgent, writerWord } from '../app/memory/value.js'
 
 /** @param {string} name that Go's tests read too */
 const table = (name) => JSON.parse(readFileSync(new URL(`../../ui/testdata/${name}`, import.meta.url), 'utf8'))
@@ -13,16 +13,10 @@ const now = Date.parse('2026-03-04T14:30:00Z')
 const encode = (/** @type {string} */ s) => new TextEncoder().encode(s)
 
 test('values', () => {
-  for (const { kind, preview: line, shown, ...value } of values.values) {
+  for (const { kind, preview: _, shown, ...value } of values.values) {
     const b = valueBytes({ value })
     assert.equal(valueKind(b), kind, JSON.stringify(value))
-    assert.equal(preview(b), line)
     assert.equal(shownValue(b), shown)
-  }
-  for (const { text, times, length, end } of values.long) {
-    const got = [...preview(encode(text.repeat(times)))]
-    assert.ok(got.length <= length && got.length >= length - 2, `${got.length} characters`)
-    assert.equal(got.at(-1), end)
   }
   for (const [at, want] of values.expires) assert.equal(expiresText(at, now), want)
   for (const { writer, agent, name, word } of values.writers) {
@@ -31,12 +25,6 @@ test('values', () => {
   }
   for (const { entry, word } of values.versions) assert.equal(versionWord(entry), word)
   for (const { namespace, key, url } of values.urls) assert.equal(entryURL(namespace, key), url)
-})
-
-test('words of a search are marked', () => {
-  for (const { text, query, marked: want } of values.marked) {
-    assert.equal(marked(text, query).map((m) => (m.on ? `[${m.text}]` : m.text)).join(''), want)
-  }
 })
 
 test('keys stand in the order of their bytes', () => {

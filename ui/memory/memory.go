@@ -178,11 +178,6 @@ func (v SpaceView) url(q url.Values) string {
 	return words.SpaceURL(v.Namespace.Name) + "?" + q.Encode()
 }
 
-// spaceSummary says how much a namespace holds.
-func spaceSummary(ns wire.MemoryNamespace) string {
-	return words.Count(ns.Keys, "key", "keys") + ", " + words.Bytes(ns.Bytes)
-}
-
 func memorySummary(all []wire.MemoryNamespace) string {
 	keys, bytes := 0, int64(0)
 	for _, ns := range all {

@@ -116,7 +116,7 @@ func MemoryStories() templ.Component {
 				}()
 			}
 			ctx = templ.InitializeContext(ctx)
-			templ_7745c5c3_Err = searchResults(&MemorySearchView{Query: "fox*", Hits: StoryHits(), Total: 3, Writers: storyWriters()}, "/memory", frame.StoryNow).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = SearchResults(&MemorySearchView{Query: "fox*", Hits: StoryHits(), Total: 3, Writers: storyWriters()}, "/memory", frame.StoryNow).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -124,7 +124,7 @@ func MemoryStories() templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = searchResults(&MemorySearchView{Query: "fox", Namespace: "demo"}, "/memory/demo", frame.StoryNow).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = SearchResults(&MemorySearchView{Query: "fox", Namespace: "demo"}, "/memory/demo", frame.StoryNow).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -132,7 +132,7 @@ func MemoryStories() templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = searchResults(&MemorySearchView{Query: "*", Error: `The query has no word; it takes words, "phrases" and prefix*.`}, "/memory", frame.StoryNow).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = SearchResults(&MemorySearchView{Query: "*", Error: `The query has no word; it takes words, "phrases" and prefix*.`}, "/memory", frame.StoryNow).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

@@ -19,6 +19,7 @@ var unused = map[string]string{
 	wire.MethodAgentRender:    "it gives parts of this server's pages",
 	wire.MethodArtifactRender: "it gives parts of this server's pages",
 	wire.MethodTaskRender:     "it gives parts of this server's pages",
+	wire.MethodMemoryRender:   "it gives parts of this server's pages",
 	wire.MethodMemoryUnwatch:  "a watch has a lane of its own, and ends with it",
 }
 

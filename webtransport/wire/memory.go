@@ -69,6 +69,7 @@ const (
 	MethodMemoryGetMany    = "memory.get_many"
 	MethodMemoryWatch      = "memory.watch" // then NoteMemory until the lane ends, or MethodMemoryUnwatch
 	MethodMemoryUnwatch    = "memory.unwatch"
+	MethodMemoryRender     = "memory.render"
 	NoteMemory             = "memory" // MemoryUpdate
 )
 

@@ -93,6 +93,7 @@ var Methods = []Method{
 	{Name: MethodMemoryGetMany, Lane: LaneMemory, Agents: WithMemory},
 	{Name: MethodMemoryWatch, Lane: LaneMemory, Effect: Once, Session: true},
 	{Name: MethodMemoryUnwatch, Lane: LaneMemory, Effect: Once, Session: true},
+	{Name: MethodMemoryRender, Lane: LaneMemory},
 }
 
 var methodsByName = func() map[string]*Method {

@@ -61,3 +61,42 @@ func (p ArtifactRenderParams) Check() error {
 type ArtifactRenderResult struct {
 	HTML map[ArtifactID]string `json:"html"`
 }
+
+// MemoryHTML names a component of Skein's own pages that shows memory.
+type MemoryHTML string
+
+const (
+	MemoryAsRow       MemoryHTML = "row"       // entries in the list of their namespace
+	MemoryAsNamespace MemoryHTML = "namespace" // namespaces in the list of all
+	MemoryAsSpace     MemoryHTML = "space"     // on the page of a namespace: how much it holds
+	MemoryAsHits      MemoryHTML = "hits"      // what a search found
+)
+
+// MemoryRenderParams ask for what memory holds now, as parts of a page.
+type MemoryRenderParams struct {
+	HTML      MemoryHTML `json:"html"`
+	Namespace string     `json:"namespace,omitempty"` // MemoryAsHits: "" searches all
+	Keys      []string   `json:"keys,omitempty"`      // MemoryAsRow, and names for MemoryAsNamespace: 1 to MaxRender
+	Query     string     `json:"query,omitempty"`     // MemoryAsHits
+}
+
+// Check refuses components that there are not, and too many rows.
+func (p MemoryRenderParams) Check() error {
+	switch p.HTML {
+	case MemoryAsRow, MemoryAsNamespace:
+		if len(p.Keys) == 0 || len(p.Keys) > MaxRender {
+			return Errorf(CodeInvalidParams, "keys has %d: 1 to %d are rendered", len(p.Keys), MaxRender).WithField("keys")
+		}
+	case MemoryAsSpace, MemoryAsHits:
+	default:
+		return Errorf(CodeInvalidParams, "html is row, namespace, space or hits, not %q", p.HTML).WithField("html")
+	}
+	return nil
+}
+
+// MemoryRenderResult has the rows of the keys that there are, by key, or else HTML. Rows that do not fit a message are left out:
+// they are asked for again.
+type MemoryRenderResult struct {
+	Rows map[string]string `json:"rows,omitempty"`
+	HTML string            `json:"html,omitempty"`
+}

@@ -9,7 +9,7 @@ import { busy, field, mark, one, write } from '../lib/dom.js'
 import { clean, cpuCell, droppedText, heartbeat, memCell, need, pidText, replaces, state } from '../lib/format.js'
 import { Fragments } from '../lib/fragments.js'
 import { listen } from '../lib/keys.js'
-import { morph, parse } from '../lib/morph.js'
+import { showParts } from '../lib/morph.js'
 import { page } from '../lib/page.js'
 import { StopDialog } from '../lib/stop.js'
 import { tick } from '../lib/ticks.js'
@@ -48,10 +48,7 @@ const fragments = new Fragments((ids, /** @type {'page'} */ kind) => skein.rende
     made = '' // the next change asks again
     return
   }
-  for (const part of parse(text)) {
-    const el = document.getElementById(part.id)
-    if (el) morph(el, part)
-  }
+  showParts(text)
   hot()
 })
 

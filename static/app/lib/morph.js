@@ -38,6 +38,17 @@ export function morph(el, to) {
 }
 
 /**
+ * Shows what the server rendered of parts of the page, each by its element's id.
+ * @param {string} html
+ */
+export function showParts(html) {
+  for (const part of parse(html)) {
+    const el = document.getElementById(part.id)
+    if (el) morph(el, part)
+  }
+}
+
+/**
  * @param {Element} el
  * @param {Element} to
  */

@@ -173,3 +173,12 @@ export class EntryForm {
     for (const p of /** @type {NodeListOf<HTMLElement>} */ (this.#form.querySelectorAll('[data-error]'))) this.#fail(p.dataset.error ?? '', '')
   }
 }
+
+/**
+ * What to say where a new entry was there already.
+ * @param {unknown} e
+ */
+export function conflictText(e) {
+  if (!(e instanceof RpcError) || e.kind !== 'conflict') return e
+  return new RpcError({ code: e.code, message: 'there is such an entry already: open it to change it', data: { kind: 'conflict', field: 'key' } })
+}

@@ -1,18 +1,19 @@
 /** The page of all namespaces. Memory has no watch over namespaces: the page looks every two seconds while it is seen. */
-import { clone, field, mark, one, write } from '../lib/dom.js'
-import { ago, bytes, count } from '../lib/format.js'
+import { one, write } from '../lib/dom.js'
+import { bytes, count } from '../lib/format.js'
+import { renderAll } from '../lib/fragments.js'
 import { listen } from '../lib/keys.js'
 import { later, leaving } from '../lib/later.js'
+import { morph, parse } from '../lib/morph.js'
 import { page } from '../lib/page.js'
+import { tick } from '../lib/ticks.js'
 import { poll } from '../list/poll.js'
 import { Table } from '../list/table.js'
-import { EntryForm } from './entryform.js'
+import { EntryForm, conflictText } from './entryform.js'
 import { MemorySearch } from './memorysearch.js'
-import { conflictText, showUsage } from './usage.js'
-import { entryURL, spaceURL } from './value.js'
+import { entryURL } from './value.js'
 
 /** @import { MemoryNamespace } from '../../client/types.js' */
-/** @import { Item } from '../list/table.js' */
 
 const LOOK_MS = 2000
 
@@ -44,26 +45,19 @@ one(document, '#new-open').addEventListener('click', (e) => {
 
 const table = new Table(list, one(document, '#namespace-rows'), 'name')
 
-/** @param {MemoryNamespace} ns @returns {Item} */
-function item(ns) {
-  const old = table.get(ns.name)
-  const time = old && field(old, 'updated')
-  const changed = time?.dataset.live === '' && time.title !== `Revision ${ns.revision}`
-  return { key: ns.name, make: () => made(ns), fill: (el) => fill(el, ns), fresh: !old || changed }
-}
+/** @param {MemoryNamespace} ns whether it is not shown as it is */
+const changed = (ns) => table.get(ns.name)?.dataset.revision !== String(ns.revision)
 
-/** @param {MemoryNamespace} ns */
-function made({ name }) {
-  const el = clone('namespace-row')
-  mark(el, 'data-name', name)
-  write(field(el, 'name'), name)
-  mark(field(el, 'name'), 'href', spaceURL(name))
-  return el
-}
-
-/** @param {MemoryNamespace[]} all */
-function show(all) {
-  table.show(all.map(item))
+/**
+ * @param {MemoryNamespace[]} all
+ * @param {Record<string, string>} html of those that changed, by name
+ */
+function show(all, html) {
+  table.show(all.flatMap((ns) => {
+    const [to] = parse(html[ns.name] ?? '')
+    const fill = (/** @type {HTMLElement} */ el) => to && to !== el && morph(el, to)
+    return to || table.get(ns.name) ? { key: ns.name, make: () => /** @type {HTMLElement} */ (to), fill, fresh: Boolean(to) } : []
+  }))
   list.hidden = all.length === 0
   one(document, '#no-memory').hidden = all.length > 0
   one(document, '#search').hidden = all.length === 0
@@ -72,29 +66,18 @@ function show(all) {
   write(one(document, '#summary'), all.length === 0 ? '' : `${count(all.length, 'namespace', 'namespaces')}, ${count(keys, 'key', 'keys')}, ${bytes(size)}`)
 }
 
-/**
- * @param {HTMLElement} el
- * @param {MemoryNamespace} ns
- */
-function fill(el, ns) {
-  const time = field(el, 'updated')
-  showUsage(el, ns, { keys: String(ns.keys) })
-  mark(time, 'title', `Revision ${ns.revision}`)
-  mark(time, 'datetime', ns.updated_at)
-  write(time, ago(Date.now() - Date.parse(ns.updated_at)))
-  time.dataset.live = ''
-}
-
+let turn = 0
 async function look() {
-  show(await skein.memory.namespaces({ signal: ends }))
+  const mine = ++turn
+  const all = await skein.memory.namespaces({ signal: ends })
+  const html = await renderAll(all.filter(changed).map((ns) => ns.name), async (keys) => (await skein.memory.render({ html: 'namespace', keys }, { signal: ends })).rows ?? {})
+  if (mine === turn) show(all, html)
 }
 
 void skein.ready.then(() => poll(skein, { look, ends, every: () => LOOK_MS, title: 'The namespaces are not up to date' }), () => {})
 const again = later(50, () => document.visibilityState === 'visible' && skein.state === 'open' && void look().catch(() => {}))
 document.addEventListener('visibilitychange', again)
 
-setInterval(() => {
-  for (const t of /** @type {NodeListOf<HTMLTimeElement>} */ (document.querySelectorAll('time[data-f="updated"]'))) write(t, ago(Date.now() - Date.parse(t.dateTime)))
-}, 1000)
+setInterval(() => tick(document), 1000)
 
 listen({ ...table.steps, n: add, '/': () => search.focus() })

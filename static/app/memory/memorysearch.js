@@ -1,16 +1,14 @@
 import { at } from '../lib/base.js'
-import { clone, field, mark, one, write } from '../lib/dom.js'
-import { ago, clean, count } from '../lib/format.js'
+import { field, mark, one, write } from '../lib/dom.js'
 import { later, writeURL } from '../lib/later.js'
+import { morph, parse } from '../lib/morph.js'
 import { messageOf } from '../lib/toast.js'
-import { entryURL, marked, spaceURL, writerAgent, writerWord } from './value.js'
+import { keepFocus } from '../list/arrange.js'
+import { writerAgent, writerWord } from './value.js'
 
 /** @import { Skein } from '../../client/index.js' */
-/** @import { MemorySearchResult } from '../../client/types.js' */
 
-const MAX_HITS = 50
-
-/** The search for words, and what it found: the component ui/memory/memory.templ calls searchResults. */
+/** The search for words, and what it found, as the server renders it. */
 export class MemorySearch {
   #skein
   #namespace
@@ -64,59 +62,32 @@ export class MemorySearch {
       this.#section.hidden = true
       return
     }
-    const everywhere = /** @type {HTMLAnchorElement} */ (one(this.#section, '[data-do="everywhere"]'))
-    mark(everywhere, 'href', at(`/memory?q=${encodeURIComponent(query)}`))
-    everywhere.hidden = this.#namespace === undefined
     try {
-      const found = await this.#skein.memory.search({ query, limit: MAX_HITS, ...(this.#namespace !== undefined && { namespaces: [this.#namespace] }) })
-      if (turn === this.#turn) this.#show(query, found)
+      const { html = '' } = await this.#skein.memory.render({ html: 'hits', query, ...(this.#namespace !== undefined && { namespace: this.#namespace }) })
+      if (turn === this.#turn) this.#show(html)
     } catch (e) {
-      if (turn === this.#turn) this.#show(query, { hits: [], total: 0 }, messageOf(e))
+      if (turn === this.#turn) this.#refuse(messageOf(e))
     }
   }
 
-  /**
-   * @param {string} query
-   * @param {MemorySearchResult} found
-   * @param {string} [error]
-   */
-  #show(query, { hits, total }, error = '') {
-    const now = Date.now()
-    write(one(this.#section, '#hits-title'), this.#namespace === undefined ? 'Found in all namespaces' : `Found in ${this.#namespace}`)
-    write(field(this.#section, 'found'), error ? '' : total > hits.length ? `The ${hits.length} best of ${total} entries` : count(total, 'entry', 'entries'))
+  /** @param {string} html the component ui/memory/memory.templ calls SearchResults */
+  #show(html) {
+    const [to] = parse(html)
+    if (!to) return
+    const here = this.#section.contains(document.activeElement)
+    keepFocus(() => morph(this.#section, to))
+    if (here && !this.#section.contains(document.activeElement)) this.#box.focus() // what had the focus is found no more
+  }
+
+  /** @param {string} error */
+  #refuse(error) {
+    this.#list.replaceChildren()
+    write(field(this.#section, 'found'), '')
     write(field(this.#section, 'error'), error)
-    field(this.#section, 'error').hidden = error === ''
-    field(this.#section, 'nothing').hidden = error !== '' || total > 0
-    this.#list.replaceChildren(
-      ...hits.map(({ entry, snippet = '' }) => {
-        const el = clone('hit')
-        const f = (/** @type {string} */ name) => field(el, name)
-        write(f('space'), entry.namespace)
-        mark(f('space'), 'href', spaceURL(entry.namespace))
-        mark(f('key'), 'href', entryURL(entry.namespace, entry.key))
-        f('key').replaceChildren(...pieces(entry.key, query))
-        f('snippet').replaceChildren(...pieces(clean(snippet), query))
-        showWriter(this.#skein, f('writer'), entry.writer)
-        mark(f('updated'), 'datetime', entry.updated_at)
-        write(f('updated'), ago(now - Date.parse(entry.updated_at)))
-        return el
-      }),
-    )
+    field(this.#section, 'error').hidden = false
+    field(this.#section, 'nothing').hidden = true
     this.#section.hidden = false
   }
-}
-
-/**
- * @param {string} text
- * @param {string} query
- */
-function pieces(text, query) {
-  return marked(text, query).map(({ text, on }) => {
-    if (!on) return document.createTextNode(text)
-    const el = document.createElement('mark')
-    el.textContent = text
-    return el
-  })
 }
 
 /**

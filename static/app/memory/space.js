@@ -3,19 +3,20 @@
  * from there.
  */
 import { at } from '../lib/base.js'
-import { clone, field, mark, one, write } from '../lib/dom.js'
-import { ago, bytes, clean, count } from '../lib/format.js'
+import { field, one, write } from '../lib/dom.js'
+import { Fragments, renderAll } from '../lib/fragments.js'
 import { listen } from '../lib/keys.js'
 import { later, leaving, writeURL } from '../lib/later.js'
+import { morph, parse, showParts } from '../lib/morph.js'
 import { page } from '../lib/page.js'
+import { tick } from '../lib/ticks.js'
 import { failed } from '../lib/toast.js'
 import { Table } from '../list/table.js'
-import { EntryForm } from './entryform.js'
-import { MemorySearch, showWriter } from './memorysearch.js'
-import { conflictText, showUsage } from './usage.js'
-import { compareKeys, entryURL, expiresText, preview, valueBytes, valueKind } from './value.js'
+import { EntryForm, conflictText } from './entryform.js'
+import { MemorySearch } from './memorysearch.js'
+import { compareKeys, entryURL } from './value.js'
 
-/** @import { MemoryEntry } from '../../client/types.js' */
+/** @typedef {Pick<import('../../client/types.js').MemoryEntry, 'key' | 'deleted'>} Change */
 
 /** How many keys are shown at first, and more at a time. */
 const PAGE = 200
@@ -56,50 +57,39 @@ function place(key) {
 }
 
 /**
- * @param {MemoryEntry} e
+ * @param {string} key
+ * @param {string | undefined} html none: it is gone
  * @param {boolean} live it changed just now
  */
-function put(e, live) {
-  const el = table.get(e.key)
-  if (el && Number(el.dataset.revision) >= e.revision) return
-  const at = place(e.key)
-  if (!el) keys.splice(at, 0, e.key)
-  table.put({ key: e.key, make: () => made(e), fill: (row) => fill(row, e), fresh: live }, at)
+function put(key, html, live) {
+  const [to] = html && covers(key) ? parse(html) : []
+  const el = table.get(key)
+  if (!to || Number(el?.dataset.revision) >= Number(to.dataset.revision)) return
+  const at = place(key)
+  if (!el) keys.splice(at, 0, key)
+  table.put({ key, make: () => to, fill: (row) => row !== to && morph(row, to), fresh: live }, at)
 }
 
-/** @param {MemoryEntry} e */
-function made({ namespace, key }) {
-  const el = clone('entry-row')
-  mark(el, 'data-key', key)
-  write(field(el, 'key'), key)
-  mark(field(el, 'key'), 'href', entryURL(namespace, key))
-  return el
-}
+/** @param {string[]} keys */
+const render = async (keys) => (await skein.memory.render({ html: 'row', namespace: name, keys }, { signal: ends })).rows ?? {}
 
-/**
- * @param {HTMLElement} el
- * @param {MemoryEntry} e
- */
-function fill(el, e) {
-  const f = (/** @type {string} */ name) => field(el, name)
-  const value = valueBytes(e)
-  const now = Date.now()
-  mark(el, 'data-revision', String(e.revision))
-  write(f('value'), preview(value))
-  mark(f('value'), 'data-kind', valueKind(value))
-  write(f('size'), bytes(e.size))
-  write(f('type'), clean(e.content_type ?? ''))
-  write(f('revision'), String(e.revision))
-  showWriter(skein, f('writer'), e.writer)
-  for (const [part, at] of /** @type {const} */ ([['updated', e.updated_at], ['expires', e.expires_at ?? '']])) mark(f(part), 'datetime', at)
-  mark(f('updated'), 'title', e.updated_at)
-  mark(f('expires'), 'data-none', !e.expires_at)
-  write(f('updated'), ago(now - Date.parse(e.updated_at)))
-  write(f('expires'), expiresText(e.expires_at, now))
-}
+/** @type {Set<string>} keys that changed and whose rows the server was not asked for yet, or has not given */
+const changed = new Set()
+const fragments = new Fragments(async (keys, /** @type {'row'} */ _) => {
+  try {
+    return await render(keys)
+  } catch (e) {
+    if (!ends.aborted) failed('The entries are no longer live', e)
+    throw e
+  }
+}, (_, came, html) => {
+  for (const key of came) if (changed.delete(key)) put(key, html[key], true)
+  sizes()
+}, (key) => changed.has(key))
 
 /** @param {string} key */
 function drop(key) {
+  changed.delete(key)
   if (!table.get(key)) return
   table.drop(key)
   keys = keys.filter((k) => k !== key)
@@ -109,7 +99,7 @@ function drop(key) {
 
 let turn = 0
 let loading = false
-/** @type {MemoryEntry[]} what changed while a page was on its way */
+/** @type {Change[]} what changed while a page was on its way */
 let meanwhile = []
 
 /** @param {string} from a key: the page goes on behind it; '': it begins anew */
@@ -117,7 +107,8 @@ async function load(from) {
   const mine = ++turn
   loading = true
   try {
-    for await (const got of skein.memory.list({ namespace: name, prefix, limit: PAGE, values: true, ...(from && { after: from }) }, { signal: ends })) {
+    for await (const got of skein.memory.list({ namespace: name, prefix, limit: PAGE, ...(from && { after: from }) }, { signal: ends })) {
+      const html = await renderAll(got.entries.map((e) => e.key), render)
       if (mine !== turn) return
       if (!from) {
         table.clear()
@@ -125,7 +116,7 @@ async function load(from) {
         after = ''
       }
       next = got.next ?? ''
-      for (const e of got.entries) put(e, false)
+      for (const { key } of got.entries) put(key, html[key], false)
       break
     }
   } catch (e) {
@@ -162,16 +153,16 @@ one(document, '#no-match [data-do="clear"]').addEventListener('click', (e) => {
 
 // --- live ---
 
-/** @param {MemoryEntry} e */
+/** @param {Change} e */
 function change(e) {
-  if (loading) {
-    meanwhile.push(e)
-    return
+  if (loading) meanwhile.push(e)
+  else if (e.deleted) {
+    drop(e.key)
+    sizes()
+  } else if (covers(e.key)) {
+    changed.add(e.key)
+    fragments.want('row', e.key)
   }
-  if (e.deleted) drop(e.key)
-  else if (covers(e.key)) put(e, true)
-  else return
-  sizes()
 }
 
 function sizes() {
@@ -185,20 +176,16 @@ function sizes() {
 const refresh = later(300, () => void measure().catch(() => {}))
 
 async function measure() {
-  const all = await skein.memory.namespaces({ signal: ends })
-  const ns = all.find((n) => n.name === name)
-  total = ns?.keys ?? 0
-  write(one(document, '#summary'), `${count(total, 'key', 'keys')}, ${bytes(ns?.bytes ?? 0)}`)
-  one(document, '#use').hidden = !ns
-  one(document, '#search').hidden = !ns && prefix === ''
-  one(document, '#no-entries').hidden = Boolean(ns)
-  if (ns) showUsage(one(document, '#use'), ns, { keys: count(ns.keys, 'key', 'keys') })
+  showParts((await skein.memory.render({ html: 'space', namespace: name }, { signal: ends })).html ?? '')
+  total = Number(one(document, '#use').dataset.keys)
+  one(document, '#search').hidden = total === 0 && prefix === ''
+  one(document, '#no-entries').hidden = total > 0
   sizes()
 }
 
 async function follow() {
   const from = { after: Number(root.dataset.cursor), epoch: root.dataset.epoch }
-  for await (const { entries, reset } of skein.memory.watch({ namespace: name, values: true, signal: ends, ...(from.after > 0 && from) })) {
+  for await (const { entries, reset } of skein.memory.watch({ namespace: name, signal: ends, ...(from.after > 0 && from) })) {
     if (reset && from.after > 0) await load('') // what was shown is void: what follows is everything there is
     for (const e of entries) change(e)
     if (entries.length > 0) {
@@ -214,11 +201,7 @@ void skein.ready.then(() => {
   })
 }, () => {})
 
-setInterval(() => {
-  const now = Date.now()
-  for (const t of /** @type {NodeListOf<HTMLTimeElement>} */ (document.querySelectorAll('time[data-f="updated"]'))) write(t, ago(now - Date.parse(t.dateTime)))
-  for (const t of /** @type {NodeListOf<HTMLTimeElement>} */ (rows.querySelectorAll('time[data-f="expires"]'))) if (t.dateTime) write(t, expiresText(t.dateTime, now))
-}, 1000)
+setInterval(() => tick(document), 1000)
 
 // --- new ---
 
@@ -232,7 +215,8 @@ const form = new EntryForm({
     }
     if (entry.namespace !== name) return location.assign(entryURL(entry.namespace, entry.key))
     form.close()
-    change({ ...entry, value: (await skein.memory.retrieve({ namespace: name, key: entry.key })).value })
+    put(entry.key, (await renderAll([entry.key], render))[entry.key], true)
+    sizes()
     refresh()
     const el = table.get(entry.key)
     if (el) /** @type {HTMLElement} */ (field(el, 'key')).focus()

@@ -9,9 +9,6 @@ import { plain, pretty } from '../lib/text.js'
 
 /** @import { MemoryEntry, Payload } from '../../client/types.js' */
 
-/** Characters of a value in a table. */
-const MAX_PREVIEW = 120
-
 /** Bytes shown of a value that is no text. */
 export const MAX_HEX = 1024
 
@@ -43,18 +40,6 @@ export function valueKind(b) {
 
 /** @param {number} n */
 const hex = (n) => n.toString(16).padStart(2, '0')
-
-/** @param {Uint8Array} b a value, on one line */
-export function preview(b) {
-  if (b.length === 0) return 'empty'
-  const text = textOf(b)
-  if (text === undefined) return [...b.subarray(0, 12)].map(hex).join(' ') + (b.length > 12 ? ' …' : '')
-  const all = [...text.slice(0, 4 * MAX_PREVIEW + 2)]
-  const s = clean(all.slice(0, 2 * MAX_PREVIEW).join(''))
-  const short = [...s]
-  if (short.length <= MAX_PREVIEW && all.length <= 2 * MAX_PREVIEW) return s
-  return `${short.slice(0, MAX_PREVIEW - 1).join('').trim()}…`
-}
 
 /** @param {Uint8Array} b a value as its page shows it */
 export function shownValue(b) {
@@ -96,44 +81,6 @@ export const writerAgent = (writer) => (/^a[a-z2-7]{12}$/.test(writer ?? '') ? /
  */
 export function writerWord(writer, name) {
   return clean(name ?? '') || (writerAgent(writer) ? shortId(writer ?? '') : clean(writer ?? '') || NONE)
-}
-
-const WORDS = /[\p{L}\p{N}\p{Mn}]+/gu
-
-/** @param {string} s */
-const fold = (s) => s.toLowerCase().normalize('NFD').replace(/\p{Mn}/gu, '')
-
-/**
- * Splits a text at the words of a search.
- * @param {string} text
- * @param {string} query
- * @returns {{text: string, on: boolean}[]}
- */
-export function marked(text, query) {
-  const whole = new Set()
-  /** @type {string[]} */
-  const begins = []
-  for (const m of query.matchAll(WORDS)) {
-    const rest = query.slice(m.index + m[0].length)
-    if (rest.startsWith('*') || rest.startsWith('"*')) begins.push(fold(m[0]))
-    else whole.add(fold(m[0]))
-  }
-  /** @type {{text: string, on: boolean}[]} */
-  const out = []
-  const put = (/** @type {string} */ s, /** @type {boolean} */ on) => {
-    const last = out.at(-1)
-    if (last?.on === on) last.text += s
-    else if (s) out.push({ text: s, on })
-  }
-  let at = 0
-  for (const m of text.matchAll(WORDS)) {
-    const word = fold(m[0])
-    put(text.slice(at, m.index), false)
-    put(m[0], whole.has(word) || begins.some((b) => word.startsWith(b)))
-    at = m.index + m[0].length
-  }
-  put(text.slice(at), false)
-  return out
 }
 
 /** @param {string} namespace */

@@ -8,7 +8,7 @@ import { field, mark, one } from '../lib/dom.js'
 import { clean } from '../lib/format.js'
 import { listen } from '../lib/keys.js'
 import { leaving } from '../lib/later.js'
-import { morph, parse } from '../lib/morph.js'
+import { showParts } from '../lib/morph.js'
 import { page } from '../lib/page.js'
 import { tick } from '../lib/ticks.js'
 import { failed, toast } from '../lib/toast.js'
@@ -55,10 +55,7 @@ const ends = leaving()
 
 /** @param {string} html the parts that change, each with the id of its place */
 function show(html) {
-  for (const part of parse(html)) {
-    const el = document.getElementById(part.id)
-    if (el) morph(el, part)
-  }
+  showParts(html)
   tick(root)
   title()
 }
