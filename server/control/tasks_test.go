@@ -517,8 +517,8 @@ func TestTheTaskWatchGoesOnAtItsCursor(t *testing.T) {
 	dir := t.TempDir()
 	n := open(t, dir, workers)
 	old := n.submit(t, wire.TaskSpec{Type: "echo"})[0].ID
-	n.over(t, old)
-	cursor := n.Tasks.Changes(0, wire.TaskFilter{}).Cursor
+	end := n.over(t, old)
+	cursor := kit.Until(t, "the cursor behind its end", func() uint64 { return n.Tasks.Changes(0, wire.TaskFilter{}).Cursor }, func(c uint64) bool { return c >= end.Rev })
 	fresh := n.submit(t, wire.TaskSpec{Type: "echo"})[0].ID
 	n.over(t, fresh)
 	see := func(n *node) []wire.TaskID {
