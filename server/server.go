@@ -43,7 +43,7 @@ type Options struct {
 
 	HTTP          string                  // plain HTTP for loopback; "": localhost:4480, "off": none
 	Listen        string                  // HTTPS, WebSocket and WebTransport, TCP and UDP; "": localhost:4433, "off": none
-	MetricsListen string                  // a private address for /metrics without a token; "": none
+	MetricsListen string                  // a separate address that serves /metrics without a token; "": none
 	QUICPort      int                     // the UDP port that clients are told, where it is mapped; 0: the one that is listened on
 	Mask          webtransport.MaskConfig // of lossy connections
 

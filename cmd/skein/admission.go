@@ -14,7 +14,7 @@ func admissionCommand(g *global) *cobra.Command {
 	c := &cobra.Command{
 		Use: "admission", Short: "See, close or open admission: whether agents and tasks may start", Args: cobra.NoArgs, RunE: show,
 		Long: `See, close or open admission. While it is closed, for all or for a type, no agent is spawned and no task is started;
-tasks are taken, and wait. A stop of a type or of all closes it. It stays as it is set, over restarts.`,
+tasks are accepted, and wait. A stop of a type or of all closes it. The setting survives restarts.`,
 		Example: `  skein admission
   skein admission close reviewer --reason 'its key expired'
   skein admission open`,
@@ -41,7 +41,7 @@ func setAdmissionCommand(g *global, verb string, closed bool) *cobra.Command {
 			return admission(cmd, g, p)
 		},
 	}
-	c.Flags().StringVar(&reason, "reason", "", "for whoever wonders")
+	c.Flags().StringVar(&reason, "reason", "", "the reason, for other people to see")
 	return c
 }
 

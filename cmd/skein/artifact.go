@@ -34,8 +34,8 @@ func artifactPut(g *global) *cobra.Command {
 	var task, agent string
 	c := &cobra.Command{
 		Use: "put FILE", Short: "Upload a file", Args: cobra.ExactArgs(1),
-		Long: `Upload a file and print the artifact's id. The server checks its SHA-256. An upload that broke off, even with the
-command itself, goes on where it stood when the same file is put again.`,
+		Long: `Upload a file and print the artifact's id. The server checks its SHA-256. An interrupted upload, even one
+whose command was killed, continues where it stopped when the same file is put again.`,
 		Example: `  skein artifact put report.pdf
   skein artifact put build/out.tar.gz --task t4k2 --name nightly.tar.gz
   ID=$(skein artifact put data.csv --agent nightly --media-type text/csv)`,
@@ -63,7 +63,7 @@ command itself, goes on where it stood when the same file is put again.`,
 	f.StringVar(&task, "task", "", "task that it belongs to: an id, its beginning, or a name")
 	f.StringVar(&agent, "agent", "", "agent that it belongs to: an id, its beginning, or a name")
 	f.StringVar(&p.Name, "name", "", "name of the artifact; default: the file's")
-	f.StringVar(&p.MediaType, "media-type", "", "such as text/csv; default: what the name's ending says")
+	f.StringVar(&p.MediaType, "media-type", "", "such as text/csv; default: by the extension of the name")
 	return c
 }
 
@@ -136,8 +136,8 @@ func artifactGet(g *global) *cobra.Command {
 	var connections int
 	c := &cobra.Command{
 		Use: "get ARTIFACT", Short: "Download a file", Args: cobra.ExactArgs(1),
-		Long: `Download an artifact, named by its id, the id's beginning, or its name, and check its SHA-256. Until it is whole the file
-is called FILE.part; a download that broke off goes on with that.`,
+		Long: `Download an artifact, named by its id, the id's beginning, or its name, and check its SHA-256. Until it is complete the
+file is called FILE.part; an interrupted download continues with that file.`,
 		Example: `  skein artifact get f7qz
   skein artifact get report.pdf -o /tmp/report.pdf
   skein artifact get data.csv -o - | wc -l
@@ -159,7 +159,7 @@ is called FILE.part; a download that broke off goes on with that.`,
 		},
 	}
 	c.Flags().StringVarP(&out, "output", "o", "", "file to write, which is replaced; - for standard output; default: the artifact's name, in this folder")
-	c.Flags().IntVar(&connections, "connections", 1, "how many to fetch it over at once; more help a large file over a link that loses packets")
+	c.Flags().IntVar(&connections, "connections", 1, "how many connections to download over; more of them help a large file on a link that loses packets")
 	return c
 }
 
@@ -176,7 +176,7 @@ func getFile(cmd *cobra.Command, g *global, c *client.Client, a *wire.Artifact, 
 	}
 	if out == "" {
 		if out = a.Name; filepath.Base(out) != out || !wire.Printable(out) {
-			return fmt.Errorf("%q is no name for a file here; give one with -o", a.Name)
+			return fmt.Errorf("%q is not a valid file name here; give one with -o", a.Name)
 		}
 		if _, err := os.Lstat(out); err == nil {
 			return usageError{fmt.Errorf("%s exists already; say -o %s to replace it, or name another file", out, out)}
@@ -260,7 +260,7 @@ func artifactList(g *global) *cobra.Command {
 	fl := c.Flags()
 	fl.StringVar(&task, "task", "", "artifacts of this task: an id, its beginning, or a name")
 	fl.StringVar(&agent, "agent", "", "artifacts of this agent: an id, its beginning, or a name")
-	fl.IntVar(&f.Limit, "limit", 0, "at most so many")
+	fl.IntVar(&f.Limit, "limit", 0, "at most this many")
 	return c
 }
 
@@ -287,7 +287,7 @@ func printArtifacts(cmd *cobra.Command, g *global, res *wire.ArtifactListResult)
 func artifactRemove(g *global) *cobra.Command {
 	return &cobra.Command{
 		Use: "rm ARTIFACT...", Aliases: []string{"remove"}, Short: "Remove artifacts", Args: cobra.MinimumNArgs(1),
-		Long: "Remove artifacts, named by id, the id's beginning, or name. An upload that is under way is cut off.",
+		Long: "Remove artifacts, named by id, the id's beginning, or name. An upload that is in progress is aborted.",
 		Example: `  skein artifact rm f7qz
   skein artifact rm old.tar.gz older.tar.gz`,
 		RunE: func(cmd *cobra.Command, args []string) error {

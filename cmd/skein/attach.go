@@ -20,10 +20,10 @@ func attachCommand(g *global) *cobra.Command {
 	c := &cobra.Command{
 		Use: "attach AGENT", Short: "Follow an agent and type to it", Args: cobra.ExactArgs(1),
 		Long: `Print an agent's output as it comes, and send it the lines of standard input. Ctrl-D closes its standard input; Ctrl-C
-leaves, with exit code 130: the agent goes on.
+leaves, with exit code 130, and the agent keeps running.
 
-What the agent asks is shown. While it asks, a line would be the answer: on a terminal, attach asks before it sends one; the
-lines of a pipe or a file are not sent, with exit code 5. With --answer they are.`,
+What the agent asks is shown. While it asks, a line is taken as the answer: on a terminal, attach asks you before it sends one;
+lines from a pipe or a file are not sent, and the exit code is 5. With --answer they are sent.`,
 		Example: `  skein attach a4k2
   echo yes | skein attach --answer a4k2`,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -39,7 +39,7 @@ lines of a pipe or a file are not sent, with exit code 5. With --answer they are
 			return attach(cmd, c, ids[0], answer)
 		},
 	}
-	c.Flags().BoolVar(&answer, "answer", false, "lines may answer what the agent asks, without another question")
+	c.Flags().BoolVar(&answer, "answer", false, "send lines as answers to what the agent asks, without asking you first")
 	return c
 }
 
@@ -149,7 +149,7 @@ func (w *writer) confirm(question string, p wire.InputParams) (bool, error) {
 		printErrf(w.cmd, "skein: its standard input stays open while it asks: %s\n", question)
 		return false, nil
 	case !terminal:
-		return false, unanswered{wire.Errorf(wire.CodePrecondition, "it asks: %s: what comes from a pipe or a file is sent as an answer with --answer only, and was not sent", question)}
+		return false, unanswered{wire.Errorf(wire.CodePrecondition, "it asks: %s: input from a pipe or a file is sent as an answer only with --answer, and was not sent", question)}
 	}
 	printErrf(w.cmd, "skein: it asks: %s\nskein: send %s as the answer? [y/N] ", question, fmt.Sprintf("%q", strings.TrimRight(string(p.Bytes()), "\n")))
 	line, err := w.in.ReadString('\n')

@@ -18,8 +18,8 @@ import (
 func doctorCommand(g *global) *cobra.Command {
 	var timeout time.Duration
 	c := &cobra.Command{
-		Use: "doctor [URL]", Short: "Say what the network between here and a server allows, and what to change", Args: cobra.MaximumNArgs(1),
-		Long: `Say what the network between here and a server allows: name, TCP, TLS, HTTP, clocks, login, then a session through each
+		Use: "doctor [URL]", Short: "Report what the network between here and a server allows, and what to change", Args: cobra.MaximumNArgs(1),
+		Long: `Report what the network between here and a server allows: name, TCP, TLS, HTTP, clocks, login, then a session through each
 endpoint, with round trips, loss, datagrams and packet sizes; which endpoint a client will use, and what to change for a better
 one. Without a URL: the local server of the data folder. It changes nothing on the server.
 
@@ -34,7 +34,7 @@ The exit code is 0 when a client can connect by any endpoint, and 3 when it can'
 			return examine(cmd, g, timeout)
 		},
 	}
-	c.Flags().DurationVar(&timeout, "timeout", doctor.Timeout, "bounds all of it; what is silent takes half")
+	c.Flags().DurationVar(&timeout, "timeout", doctor.Timeout, "limit of the whole check; an endpoint that does not answer takes half of it")
 	return c
 }
 
@@ -71,7 +71,7 @@ func examine(cmd *cobra.Command, g *global, timeout time.Duration) error {
 // printReport shows the checks, a line each, and what they come to.
 func printReport(out io.Writer, r *doctor.Report) error {
 	var b strings.Builder
-	fmt.Fprintf(&b, "The way to %s\n\n", r.URL)
+	fmt.Fprintf(&b, "The path to %s\n\n", r.URL)
 	var skipped []string
 	for _, c := range r.Checks {
 		if c.Verdict == doctor.Skipped {

@@ -26,7 +26,7 @@ const (
 
 const exitHelp = `Exit codes: 0 done; 1 failed; 2 wrong usage; 3 the server can't be reached or refuses the login;
 4 no such agent, task, type or entry; 5 refused by a cap, by closed admission or by a state; 6 a stop left processes behind;
-7 the task that was waited for failed, 8 it was canceled; 130 interrupted before it was over: an agent or a task that was followed goes on.
+7 the task that was waited for failed, 8 it was canceled; 130 interrupted: an agent or a task that was followed keeps running.
 Every flag has an environment variable: --data-dir is SKEIN_DATA_DIR.`
 
 // exitFor gives the exit code of what ended a command.

@@ -67,7 +67,7 @@ func TestCtrlCSaysWhatGoesOn(t *testing.T) {
 			if !alive() {
 				t.Error("what it followed has ended with it")
 			}
-			end := regexp.MustCompile(`goes on.*\nskein: .*it with: skein (` + c.ends + ` [at][a-z2-7]{12})\n`).FindSubmatch(stderr.Bytes())
+			end := regexp.MustCompile(`keeps running.*\nskein: .*it with: skein (` + c.ends + ` [at][a-z2-7]{12})\n`).FindSubmatch(stderr.Bytes())
 			if end == nil {
 				t.Fatalf("it says %q", stderr.Bytes())
 			}

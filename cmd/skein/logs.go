@@ -16,8 +16,8 @@ func logsCommand(g *global) *cobra.Command {
 	var find grep
 	c := &cobra.Command{
 		Use: "logs AGENT", Short: "Print an agent's output, or all its events", Args: cobra.ExactArgs(1),
-		Long: `Print an agent's output: its stdout on standard output, its stderr on standard error. AGENT is an id, its beginning, or a name. What the log has dropped is said on standard error.
-With --grep, print the lines of its output that have a text, of standard output and of standard error, as a terminal shows them: all on standard output, each cut to 400 bytes around the hit. The server searches the whole log. Exit code 1: no line has it.`,
+		Long: `Print an agent's output: its stdout on standard output, its stderr on standard error. AGENT is an id, its beginning, or a name. Standard error says what the log has dropped.
+With --grep, print the lines of its stdout and stderr that contain a text, as a terminal shows them: all on standard output, each cut to 400 bytes around the match. The server searches the whole log. The exit code is 1 if no line matches.`,
 		Example: `  skein logs a4k2
   skein logs -f --tail 20 nightly
   skein logs --events --json a4k2 | jq .
@@ -54,9 +54,9 @@ With --grep, print the lines of its output that have a text, of standard output 
 		},
 	}
 	f := c.Flags()
-	f.BoolVarP(&o.Follow, "follow", "f", false, "go on until the agent ends")
+	f.BoolVarP(&o.Follow, "follow", "f", false, "follow the output until the agent ends")
 	f.Uint64Var(&o.After, "after", 0, "only events after this seq")
-	f.IntVarP(&o.Tail, "tail", "t", 0, "begin with the last so many events")
+	f.IntVarP(&o.Tail, "tail", "t", 0, "begin with this many of the last events")
 	f.BoolVarP(&events, "events", "e", false, "all events, not just the output")
 	f.BoolVar(&times, "timestamps", false, "begin each piece of output with its time")
 	find.flags(c)

@@ -30,8 +30,8 @@ func (o *grep) flags(c *cobra.Command) {
 	f := c.Flags()
 	f.StringVar(&o.Query, "grep", "", "print the lines that have this text, searched on the server in the whole log")
 	f.BoolVar(&o.Regexp, "regexp", false, "with --grep: it is a regular expression (RE2)")
-	f.BoolVar(&o.Case, "case", false, "with --grep: capital and small letters differ")
-	f.IntVarP(&o.context, "context", "C", 0, "with --grep: so many lines before and after each")
+	f.BoolVar(&o.Case, "case", false, "with --grep: upper and lower case differ")
+	f.IntVarP(&o.context, "context", "C", 0, "with --grep: print this many lines before and after each")
 }
 
 // check refuses flags that mean nothing together.

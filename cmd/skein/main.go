@@ -62,7 +62,7 @@ func run(ctx context.Context, args []string) int {
 		message = we.Message
 	}
 	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
-		err = interruption{"interrupted; what was asked of the server before may have been done"}
+		err = interruption{"interrupted; the server may have done what was already requested"}
 		message = err.Error()
 	}
 	fmt.Fprintln(os.Stderr, "skein: "+safeText(message))
@@ -96,7 +96,7 @@ where UDP is blocked. One binary: ` + "`skein serve`" + ` is the server, everyth
 	f.StringVar(&g.server, "server", "", "URL of a server elsewhere, such as https://skein.example.com:4433")
 	f.StringVar(&g.token, "token", "", "token for --server; default: the one in the data folder")
 	f.StringVar(&g.transport, "transport", client.Auto, "auto, webtransport or websocket")
-	f.BoolVar(&g.noCache, "no-cache", false, "remember nothing of the server for the next command (by default a command sends its request in the first packets)")
+	f.BoolVar(&g.noCache, "no-cache", false, "don't remember the server for the next command (which otherwise sends its request in the first packets)")
 	f.BoolVar(&g.json, "json", false, "print JSON")
 	f.BoolVarP(&g.verbose, "verbose", "v", false, "log what the client does")
 	root.AddCommand(serveCommand(g), spawnCommand(g), psCommand(g), logsCommand(g), attachCommand(g), sendCommand(g),

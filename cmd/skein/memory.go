@@ -18,8 +18,8 @@ import (
 func memoryCommand(g *global) *cobra.Command {
 	c := &cobra.Command{
 		Use: "memory", Short: "Read and write the state that agents and people share",
-		Long: `Read and write memory: values by namespace and key, which agents and people share. What was set is on the server's disk
-before the command ends.`,
+		Long: `Read and write memory: values by namespace and key, which agents and people share. When the command ends, the value is on
+the server's disk.`,
 		Example: `  skein memory set notes today 'two reviews wait'
   skein memory get notes today
   skein memory ls notes
@@ -38,8 +38,8 @@ func memorySet(g *global) *cobra.Command {
 	c := &cobra.Command{
 		Use: "set NAMESPACE KEY [VALUE]", Short: "Set a value", Args: cobra.RangeArgs(2, 3),
 		Long: `Set a value and print its revision. The value is the third argument, a file's content with --file, or, with - for
-either, standard input. With --if-revision it is set only if the entry has this revision; 0: only if it is not there. Else
-the exit code is 5.`,
+either, standard input. With --if-revision it is set only if the entry has this revision, or with 0 only if there is none.
+Otherwise the exit code is 5.`,
 		Example: `  skein memory set notes today 'two reviews wait'
   skein memory set notes plan --file plan.md --content-type text/markdown
   make report | skein memory set reports nightly - --ttl 24h
@@ -51,7 +51,7 @@ the exit code is 5.`,
 			}
 			p.Namespace, p.Key, p.Value, p.TTLMS = args[0], args[1], wire.NewMemoryValue(value), ttl.Milliseconds()
 			if ttl < 0 || ttl > 0 && p.TTLMS == 0 {
-				return usageError{fmt.Errorf("--ttl %s: 1ms at least; none: it stays", ttl)}
+				return usageError{fmt.Errorf("--ttl %s: at least 1ms is needed; without --ttl the value stays", ttl)}
 			}
 			if cmd.Flags().Changed("if-revision") {
 				p.IfRevision = &revision
@@ -109,7 +109,7 @@ func readValue(r io.Reader) ([]byte, error) {
 func memoryGet(g *global) *cobra.Command {
 	return &cobra.Command{
 		Use: "get NAMESPACE KEY", Short: "Print a value, byte for byte", Args: cobra.ExactArgs(2),
-		Long: "Print a value as it was set, without a newline behind it; with --json its entry.",
+		Long: "Print a value as it was set, without a newline after it; with --json, print its entry.",
 		Example: `  skein memory get notes today
   skein memory get notes plan --json
   skein memory get images logo > logo.png`,
@@ -161,7 +161,7 @@ func memoryList(g *global) *cobra.Command {
 	}
 	f := c.Flags()
 	f.StringVar(&p.Prefix, "prefix", "", "keys that begin with this")
-	f.IntVar(&p.Limit, "limit", 0, "at most so many")
+	f.IntVar(&p.Limit, "limit", 0, "at most this many")
 	f.BoolVar(&p.Values, "values", false, "with --json: with the values")
 	return c
 }
@@ -252,7 +252,7 @@ func memoryRemove(g *global) *cobra.Command {
 	var revision uint64
 	c := &cobra.Command{
 		Use: "rm NAMESPACE KEY...", Aliases: []string{"remove"}, Short: "Remove entries", Args: cobra.MinimumNArgs(2),
-		Long: "Remove entries. The exit code is 4 if one was not there. Their history stays for a day.",
+		Long: "Remove entries. The exit code is 4 if one did not exist. Their history is kept for a day.",
 		Example: `  skein memory rm notes today
   skein memory rm locks deploy --if-revision 17`,
 		RunE: func(cmd *cobra.Command, args []string) error {

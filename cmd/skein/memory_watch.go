@@ -13,8 +13,8 @@ func memoryWatch(g *global) *cobra.Command {
 	var p wire.MemoryWatchParams
 	c := &cobra.Command{
 		Use: "watch NAMESPACE", Short: "Print the entries of a namespace, and every change as it comes", Args: cobra.ExactArgs(1),
-		Long: `Print what is there, a line an entry, and then every change as it comes, until Ctrl-C: the revision, the time, what
-happened, the key, and the size. With --after only what changed since that revision.`,
+		Long: `Print the existing entries, one per line, and then every change as it comes, until Ctrl-C: the revision, the time, what
+happened, the key, and the size. With --after, print only what changed since that revision.`,
 		Example: `  skein memory watch notes
   skein memory watch notes --prefix 2026/ --after 1742
   skein memory watch notes --json --values | jq .value.text`,
@@ -33,7 +33,7 @@ happened, the key, and the size. With --after only what changed since that revis
 					return err
 				}
 				if ch.Reset {
-					cmd.PrintErrln("skein: what came before is too long ago; everything that there is follows")
+					cmd.PrintErrln("skein: the changes since that revision are no longer known; all entries follow")
 				}
 				for _, e := range ch.Entries {
 					if err := printChange(cmd, g, &e); err != nil {
@@ -78,7 +78,7 @@ func sizeOf(e *wire.MemoryEntry) string {
 
 func memoryHistory(g *global) *cobra.Command {
 	return &cobra.Command{
-		Use: "history NAMESPACE KEY", Short: "Print what a key held", Args: cobra.ExactArgs(2),
+		Use: "history NAMESPACE KEY", Short: "Print the past values of a key", Args: cobra.ExactArgs(2),
 		Long: fmt.Sprintf("Print the newest %d values of a key, the newest first, and when it was removed.", wire.MemoryHistory),
 		Example: `  skein memory history notes today
   skein memory history notes today --json`,
@@ -123,8 +123,8 @@ func memorySearch(g *global) *cobra.Command {
 	var p wire.MemorySearchParams
 	c := &cobra.Command{
 		Use: "search WORD...", Short: "Find entries by the words of their keys and values", Args: cobra.MinimumNArgs(1),
-		Long: `Find entries that have all the words, in the key or in the value, the best first. 'word*' finds words that begin so,
-'"two words"' finds them side by side. Case and accents do not count.`,
+		Long: `Find entries that have all the words, in the key or in the value, the best first. 'word*' finds words that begin with word,
+'"two words"' finds them side by side. Case and accents are ignored.`,
 		Example: `  skein memory search review*
   skein memory search '"two reviews"' --namespace notes
   skein memory search deploy failed --limit 5 --json`,
@@ -161,6 +161,6 @@ func memorySearch(g *global) *cobra.Command {
 	f := c.Flags()
 	f.StringSliceVarP(&p.Namespaces, "namespace", "n", nil, "only in these namespaces")
 	f.StringVar(&p.Prefix, "prefix", "", "only keys that begin with this")
-	f.IntVar(&p.Limit, "limit", 0, "at most so many; 0: 20")
+	f.IntVar(&p.Limit, "limit", 0, "at most this many; 0: 20")
 	return c
 }

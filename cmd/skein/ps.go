@@ -42,12 +42,12 @@ func psCommand(g *global) *cobra.Command {
 	fl := c.Flags()
 	fl.BoolVarP(&all, "all", "a", false, "exited agents too")
 	fl.BoolVarP(&quiet, "quiet", "q", false, "ids only")
-	fl.BoolVarP(&watch, "watch", "W", false, "go on: print again when something changes")
+	fl.BoolVarP(&watch, "watch", "W", false, "keep running: print again when something changes")
 	fl.StringSliceVar(&f.Types, "type", nil, "agents of these types")
 	fl.StringSliceVar(&status, "status", nil, "agents with these statuses: "+words(wire.Statuses))
 	fl.BoolVar(&f.Needs, "needs", false, "agents that need a person: they ask, make no progress, are out of reach; with -a, failed ones too")
 	fl.StringToStringVarP(&f.Labels, "label", "l", nil, "agents with these labels, NAME=VALUE")
-	fl.IntVar(&f.Limit, "limit", 0, "at most so many")
+	fl.IntVar(&f.Limit, "limit", 0, "at most this many")
 	return c
 }
 

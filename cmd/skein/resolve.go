@@ -54,7 +54,7 @@ func one(cmd *cobra.Command, agents []wire.Agent, word string) (wire.AgentID, er
 			return found[0], nil
 		}
 		if len(found) > 1 {
-			return "", usageError{fmt.Errorf("%q could be any of %d agents: %s; give more of the id", word, len(found), join(found))}
+			return "", usageError{fmt.Errorf("%q could be any of %d agents: %s; give more characters of the id", word, len(found), join(found))}
 		}
 	}
 	return "", wire.Errorf(wire.CodeNotFound, "there is no agent %q; `skein ps -a` lists them all", word)
@@ -106,7 +106,7 @@ func resolveTask(cmd *cobra.Command, c *client.Client, word string) (wire.TaskID
 			return found[0], nil
 		}
 		if len(found) > 1 {
-			return "", usageError{fmt.Errorf("%q could be any of %d tasks: %s; give more of the id", word, len(found), join(found))}
+			return "", usageError{fmt.Errorf("%q could be any of %d tasks: %s; give more characters of the id", word, len(found), join(found))}
 		}
 	}
 	return "", wire.Errorf(wire.CodeNotFound, "there is no task %q; `skein task ls` lists them", word)

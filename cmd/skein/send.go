@@ -15,7 +15,7 @@ func sendCommand(g *global) *cobra.Command {
 	var eof, raw bool
 	c := &cobra.Command{
 		Use: "send AGENT [TEXT...]", Short: "Write a line to an agent's standard input", Args: cobra.MinimumNArgs(1),
-		Long: "Write the words, as one line, to an agent's standard input; without words, what comes on standard input.",
+		Long: "Write the words as one line to an agent's standard input; without words, copy standard input to it.",
 		Example: `  skein send a4k2 yes, go on
   skein send a4k2 --eof < notes.txt`,
 		RunE: func(cmd *cobra.Command, args []string) error {

@@ -48,22 +48,22 @@ To serve other machines give a certificate that they trust with --tls-cert and -
 	f := c.Flags()
 	f.StringVar(&o.HTTP, "http", server.DefaultHTTP, "plain HTTP for this machine's browsers, or off")
 	f.StringVar(&o.Listen, "listen", server.DefaultListen, "HTTPS, WebSocket and WebTransport, TCP and UDP, or off")
-	f.StringVar(&o.MetricsListen, "metrics-listen", "", "private address for /metrics without a token, such as 127.0.0.1:9480")
-	f.IntVar(&o.QUICPort, "quic-port", 0, "UDP port that clients are told, where it is mapped to --listen's")
+	f.StringVar(&o.MetricsListen, "metrics-listen", "", "separate address that serves /metrics without a token, such as 127.0.0.1:9480")
+	f.IntVar(&o.QUICPort, "quic-port", 0, "UDP port to tell clients, if another port is mapped to that of --listen")
 	f.BoolVar(&masking, "loss-masking", true, "send packets of thin QUIC connections twice while they lose some")
-	f.Int64Var(&o.Mask.Ceiling, "loss-masking-ceiling", server.DefaultMaskCeiling, "bits a second up to which a connection is thin")
+	f.Int64Var(&o.Mask.Ceiling, "loss-masking-ceiling", server.DefaultMaskCeiling, "bits a second up to which a connection counts as thin")
 	f.StringVar(&o.TLSCert, "tls-cert", "", "certificate file (PEM); without one a development certificate is made")
 	f.StringVar(&o.TLSKey, "tls-key", "", "key file (PEM)")
-	f.BoolVar(&o.InsecureListen, "insecure-listen", false, "listen beyond this machine without a certificate that others can check")
+	f.BoolVar(&o.InsecureListen, "insecure-listen", false, "listen beyond this machine without a certificate that others can verify")
 	f.StringSliceVar(&o.AllowOrigins, "allow-origin", nil, "origin of pages elsewhere that may open sessions, such as https://ops.example.com")
-	f.StringSliceVar(&o.AllowHosts, "allow-host", nil, "host name under which the server is reached")
+	f.StringSliceVar(&o.AllowHosts, "allow-host", nil, "host name by which the server is reached")
 	f.StringVar(&o.BasePath, "base-path", "/", "path below which everything is served, such as /skein/ behind a proxy")
 	f.StringVar(&o.ConfigFile, "config", "", "skein.yaml with agent types")
 	f.StringVar(&o.NATS, "nats", "", "URL of a NATS server to keep the state in, for this server alone; default: embedded")
-	f.Int64Var(&o.MaxEventBytes, "max-event-bytes", 4<<30, "bound of the event log; beyond it the agents that have most lose their oldest output")
-	f.IntVar(&o.KeepExited, "keep-exited", 1000, "exited agents that are remembered")
+	f.Int64Var(&o.MaxEventBytes, "max-event-bytes", 4<<30, "size limit of the event log; beyond it, the agents with the most output lose their oldest")
+	f.IntVar(&o.KeepExited, "keep-exited", 1000, "how many exited agents are remembered")
 	f.StringVar(&o.Node, "node", "", "name of this node; default: the host's")
-	f.DurationVar(&o.DevCertLifetime, "dev-cert-lifetime", 0, "life of the development certificate, 13 days at most")
+	f.DurationVar(&o.DevCertLifetime, "dev-cert-lifetime", 0, "lifetime of the development certificate, at most 13 days")
 	f.StringVar(&logFormat, "log-format", "auto", "human, json, or auto: human on a terminal")
 	f.StringVar(&logLevel, "log-level", "info", "debug, info, warn or error")
 	return c
@@ -71,7 +71,7 @@ To serve other machines give a certificate that they trust with --tls-cert and -
 
 func serve(ctx context.Context, o server.Options) error {
 	if o.DevCertLifetime < 0 || o.DevCertLifetime > 13*24*time.Hour {
-		return usageError{fmt.Errorf("--dev-cert-lifetime must be 13 days (312h) at most: browsers take no longer one")}
+		return usageError{fmt.Errorf("--dev-cert-lifetime must be 13 days (312h) at most: browsers accept no longer one")}
 	}
 	// The reader of its log may go first: a closed pipe must not end a server that has agents to stop. It is not ignored, which
 	// agents would inherit.

@@ -18,8 +18,8 @@ func spawnCommand(g *global) *cobra.Command {
 	var follow, wait bool
 	c := &cobra.Command{
 		Use: "spawn TYPE [flags] [-- COMMAND ARG...]", Short: "Start one agent, or a batch", Args: cobra.MinimumNArgs(1),
-		Long: `Start one agent, or a batch of --count. What stands after -- is the command of types that have none, such as shell, and
-added arguments for the others. There is no shell in between: sh -c '…' brings one.
+		Long: `Start one agent, or a batch of --count. What comes after -- is the command of types that have none, such as shell, and
+added arguments for the others. There is no shell in between: use sh -c '…' for one.
 
 A command of a server on this machine runs in the current folder, unless --cwd or the type names another.`,
 		Example: `  skein spawn shell -- make test
@@ -38,11 +38,11 @@ A command of a server on this machine runs in the current folder, unless --cwd o
 	f.StringVar(&p.Cwd, "cwd", "", "working folder on the server, an absolute path")
 	f.StringToStringVarP(&p.Env, "env", "e", nil, "environment variable NAME=VALUE, repeatable")
 	f.StringToStringVarP(&p.Labels, "label", "l", nil, "label NAME=VALUE, repeatable")
-	f.BoolVar(&p.NoInput, "no-input", false, "give it no standard input (/dev/null): nobody can send to it, and it waits for nobody")
+	f.BoolVar(&p.NoInput, "no-input", false, "give it no standard input (/dev/null): nothing can be sent to it, and it never waits for input")
 	f.StringVar(&p.Script, "script", "", "script of a scripted agent; lines are separated by newlines")
 	f.StringVar(&scriptFile, "script-file", "", "file with the script, - for standard input")
-	f.BoolVarP(&follow, "follow", "f", false, "print its output until it ends, and end with its exit code")
-	f.BoolVarP(&wait, "wait", "w", false, "wait until it ends, and end with its exit code")
+	f.BoolVarP(&follow, "follow", "f", false, "print its output until it ends, and exit with its exit code")
+	f.BoolVarP(&wait, "wait", "w", false, "wait until it ends, and exit with its exit code")
 	return c
 }
 
@@ -137,7 +137,7 @@ func leftAgent(cmd *cobra.Command, err error, id wire.AgentID) error {
 	if cmd.Context().Err() == nil {
 		return err
 	}
-	printErrf(cmd, "skein: agent %s goes on; follow it again with: skein logs -f %s\nskein: stop it with: skein stop %s\n", id, id, id)
+	printErrf(cmd, "skein: agent %s keeps running; follow it again with: skein logs -f %s\nskein: stop it with: skein stop %s\n", id, id, id)
 	return exitCode(exitInterrupted)
 }
 

@@ -25,18 +25,19 @@ func stopCommand(g *global) *cobra.Command {
 	var o stopFlags
 	c := &cobra.Command{
 		Use: "stop [AGENT...|TASK...|TYPE|NODE]", Short: "Stop agents, and verify that they are gone",
-		Long: `Stop agents: SIGTERM to all processes of an agent, after the grace SIGKILL, then a check that none is left, also of those
+		Long: `Stop agents: SIGTERM to all processes of an agent, SIGKILL after the grace, then a check that none is left, even of those
 that left its group, its session or its environment (skein doctor says how they are found). The command returns when that
-is verified. What could not be ended is named, with exit code 6; each later stop of the agent looks for it again. --scope says what is named:
+is verified. It names the processes that could not be ended, with exit code 6; each later stop of the agent tries to end
+them again. --scope says what the arguments name:
 
-  agent  the agents that are named; without --scope, too
-  task   the tasks that are named, with all below them: they are canceled, and agents that exist for one of them end
+  agent  the agents that are named; this is the default
+  task   the tasks that are named, with all below them: they are canceled, and agents that were started for one of them end
   type   every agent of a type (--type TYPE)
   node   every agent of a node, by default the server's own
   all    every agent (--all)
 
-A stop of a type, a node or all closes admission first: what is stopped stays stopped, and nothing starts behind its
-back, until skein admission open. --reopen opens it when all are gone. What the agents had in work is canceled.`,
+A stop of a type, a node or all closes admission first: what is stopped stays stopped, and nothing new
+starts until skein admission open. --reopen opens it when all are gone. The tasks that the agents worked on are canceled.`,
 		Example: `  skein stop a4k2 nightly
   skein stop --scope task tq4k2
   skein stop --type shell --grace 1s
@@ -90,7 +91,7 @@ func (o *stopFlags) params(names []string) (p wire.StopParams, err error) {
 	case narrow && len(names) == 0, p.Scope == wire.ScopeType && p.Type == "":
 		return p, usageError{fmt.Errorf("name the %s to stop; see skein stop --help", p.Scope)}
 	case !narrow && len(names) > 0:
-		return p, usageError{fmt.Errorf("%q: a stop with --scope %s names nothing more; see skein stop --help", names[0], p.Scope)}
+		return p, usageError{fmt.Errorf("%q: a stop with --scope %s takes no names; see skein stop --help", names[0], p.Scope)}
 	case narrow && o.reopen:
 		return p, usageError{errors.New("--reopen goes with a stop that closes admission: of a type, a node or all")}
 	}
@@ -152,13 +153,13 @@ func printStopped(cmd *cobra.Command, g *global, p wire.StopParams, res *wire.St
 				how += fmt.Sprintf("; processes that it left are gone now: %d", r.Cleared)
 			}
 		case len(r.Leftovers) > 0:
-			how = fmt.Sprintf("not ended whole after %d ms: processes that are left: %d", r.TookMS, len(r.Leftovers))
+			how = fmt.Sprintf("not completely ended after %d ms; processes left: %d", r.TookMS, len(r.Leftovers))
 		case r.Forced:
 			how += ", SIGKILL was needed"
 		}
 		printf(cmd, "%s  %s\n", r.ID, how)
 		for _, l := range r.Leftovers {
-			printErrf(cmd, "skein: not ended of agent %s: %s; a later stop tries again\n", r.ID, l)
+			printErrf(cmd, "skein: left of agent %s: %s; a later stop tries again\n", r.ID, l)
 		}
 	}
 	for _, id := range res.Canceled {

@@ -14,8 +14,8 @@ import (
 func taskCommand(g *global) *cobra.Command {
 	c := &cobra.Command{
 		Use: "task", Aliases: []string{"tasks"}, Short: "Give agents work: submit, watch, cancel, retry, orchestrate",
-		Long: `Give agents work. A task waits until an agent that can do it is free, or one can be started; what fails for reasons that
-may pass is tried again. TASK is an id, its unique beginning, or a name.`,
+		Long: `Give agents work. A task waits until an agent that can do it is free, or one can be started; a task
+that fails for a temporary reason is tried again. TASK is an id, its unique beginning, or a name.`,
 		Example: `  skein task submit --wait --input-file notes.txt -- wc -w
   skein task ls --state failed
   skein task watch
@@ -71,7 +71,7 @@ func taskListCommand(g *global) *cobra.Command {
 	fl.StringVar(&parent, "parent", "", "the children of this task")
 	fl.BoolVar(&f.DeadLetter, "dead", false, "tasks whose attempts are used up; skein task retry gives them new ones")
 	fl.StringToStringVarP(&f.Labels, "label", "l", nil, "tasks with these labels, NAME=VALUE")
-	fl.IntVar(&f.Limit, "limit", 50, "at most so many; 0 for all")
+	fl.IntVar(&f.Limit, "limit", 50, "at most this many; 0 for all")
 	fl.BoolVarP(&quiet, "quiet", "q", false, "ids only")
 	return c
 }
@@ -86,7 +86,7 @@ func printTasks(cmd *cobra.Command, g *global, res *wire.TaskListResult, quiet b
 		}
 		return nil
 	case len(res.Tasks) == 0:
-		cmd.PrintErrln("no tasks; give one with `skein task submit`")
+		cmd.PrintErrln("no tasks; submit one with `skein task submit`")
 		return nil
 	}
 	w := newTable(cmd.OutOrStdout(), "ID", "STATE", "PRIORITY", "NAME", "FOR", "ATTEMPT", "AGENT", "AGE", "DETAIL")
@@ -107,7 +107,7 @@ func taskCancelCommand(g *global) *cobra.Command {
 	var reason string
 	c := &cobra.Command{
 		Use: "cancel TASK...", Short: "Cancel tasks, each with all below it", Args: cobra.MinimumNArgs(1),
-		Long: "Cancel tasks, each with all below it. The agents at work on them are told to let go; those that exist for one of them end.",
+		Long: "Cancel tasks, each with all below it. Agents that work on them are told to stop; agents that were started for one of them end.",
 		Example: `  skein task cancel tq4k2
   skein task cancel nightly --reason 'the branch is gone'`,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -134,12 +134,12 @@ func taskCancelCommand(g *global) *cobra.Command {
 				printErrf(cmd, "skein: and %d more tasks canceled\n", res.More)
 			}
 			if len(res.Canceled) == 0 {
-				cmd.PrintErrln("nothing to cancel: they were over")
+				cmd.PrintErrln("nothing to cancel: the tasks had ended")
 			}
 			return nil
 		},
 	}
-	c.Flags().StringVar(&reason, "reason", "", "for whoever wonders")
+	c.Flags().StringVar(&reason, "reason", "", "the reason, for other people to see")
 	return c
 }
 

@@ -142,7 +142,7 @@ func printPayload(b *bytes.Buffer, name string, p *wire.Payload) {
 		return
 	}
 	if p.Base64 != nil {
-		fmt.Fprintf(b, "%s  %s that are no text\n", name, firstLine(*p))
+		fmt.Fprintf(b, "%s  %s that are not text\n", name, firstLine(*p))
 		return
 	}
 	fmt.Fprintf(b, "%s\n%s\n", name, indent(safeText(cmp.Or(p.Text, " ")), "  "))

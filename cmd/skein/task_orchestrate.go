@@ -19,15 +19,15 @@ func orchestrateCommand(g *global) *cobra.Command {
 	var quiet, detach bool
 	c := &cobra.Command{
 		Use: "orchestrate [flags] [-- COMMAND ARG...]", Short: "Give many inputs to agents, and collect the results", Args: behindDash,
-		Long: `Give many inputs to agents, a task each, and collect the results. A line for each result comes as it completes: the
+		Long: `Give many inputs to agents, one task each, and collect the results. A line is printed for each result as it completes: the
 index of its input (from 0), its state, the beginning of its output. At the end comes the aggregate, by --mode:
 
-  all      every task is over; the results as JSON
+  all      when every task has ended: the results as JSON
   first    the output of the first that completes; the others are canceled
   quorum   as soon as --quorum tasks completed, their results as JSON; the others are canceled
-  reduce   a further task, of --reduce-type, gets all results as JSON; its output
+  reduce   the output of another task, of --reduce-type, which gets all results as JSON
 
-Ctrl-C leaves, the tasks go on; skein task results shows them again. Exit codes: as for skein task submit --wait.`,
+Ctrl-C leaves, and the tasks keep running; skein task results shows them again. Exit codes: as for skein task submit --wait.`,
 		Example: `  skein task orchestrate --type reviewer --input main.go --input run.go
   skein task orchestrate --mode quorum --quorum 2 --input 1 --input 2 --input 3 -- solver
   skein task orchestrate --inputs-file urls.txt --reduce-type summarizer -- curl -s -K -
@@ -64,11 +64,11 @@ Ctrl-C leaves, the tasks go on; skein task results shows them again. Exit codes:
 	t.add(f)
 	f.StringVarP(&mode, "mode", "m", "", "when it is complete: "+words(wire.AggregateModes)+"; default all")
 	f.IntVar(&p.Quorum, "quorum", 0, "mode quorum: how many must complete")
-	f.StringVar(&reduceType, "reduce-type", "", "mode reduce: type of the agent that makes one result of all")
-	f.StringArrayVar(&reduceArgs, "reduce-arg", nil, "mode reduce: word of its command, repeatable")
-	f.BoolVar(&p.FailFast, "fail-fast", false, "the first that fails fails all")
+	f.StringVar(&reduceType, "reduce-type", "", "mode reduce: type of the agent that combines all results into one")
+	f.StringArrayVar(&reduceArgs, "reduce-arg", nil, "mode reduce: argument of its command, repeatable")
+	f.BoolVar(&p.FailFast, "fail-fast", false, "fail all when the first one fails")
 	f.StringArrayVarP(&inputs, "input", "i", nil, "input of one task, repeatable")
-	f.StringVar(&inputsFile, "inputs-file", "", "file with an input a line, - for standard input")
+	f.StringVar(&inputsFile, "inputs-file", "", "file with one input per line, - for standard input")
 	f.BoolVarP(&quiet, "quiet", "q", false, "print the aggregate alone")
 	f.BoolVarP(&detach, "detach", "d", false, "print the id and don't wait")
 	return c
@@ -115,7 +115,7 @@ func resultsCommand(g *global) *cobra.Command {
 	var quiet bool
 	c := &cobra.Command{
 		Use: "results TASK", Short: "Print an orchestration's results, as they complete", Args: cobra.ExactArgs(1),
-		Long: "Print an orchestration's results from the first on, those to come as they complete, and at the end the aggregate, as skein task orchestrate does.",
+		Long: "Print an orchestration's results in the order of completion, wait for those that are still to come, and print the aggregate at the end, as skein task orchestrate does.",
 		Example: `  skein task results tq4k2
   skein task results tq4k2 --after 17
   skein task results tq4k2 --quiet > all.json`,
@@ -132,7 +132,7 @@ func resultsCommand(g *global) *cobra.Command {
 			return printResults(cmd, g, c, id, after, quiet)
 		},
 	}
-	c.Flags().IntVar(&after, "after", 0, "leave out this many, the first that completed")
+	c.Flags().IntVar(&after, "after", 0, "skip this many of the first results")
 	c.Flags().BoolVarP(&quiet, "quiet", "q", false, "print the aggregate alone")
 	return c
 }

@@ -26,24 +26,24 @@ type taskFlags struct {
 }
 
 func (t *taskFlags) add(f *pflag.FlagSet) {
-	f.StringVarP(&t.spec.Type, "type", "t", "", "type of the agent; shell, if there is a command and nothing else says who")
-	f.StringVar(&t.agent, "agent", "", "this agent and no other")
+	f.StringVarP(&t.spec.Type, "type", "t", "", "type of the agent; default: shell, if there is a command and neither --agent nor --capability")
+	f.StringVar(&t.agent, "agent", "", "only this agent")
 	f.StringSliceVar(&t.spec.Capabilities, "capability", nil, "an agent that can do this, repeatable")
 	f.StringVar(&t.spec.Name, "name", "", "name, for people")
-	f.StringVarP(&t.priority, "priority", "p", "", "which goes first: "+words(wire.Priorities)+"; default normal")
+	f.StringVarP(&t.priority, "priority", "p", "", "priority: "+words(wire.Priorities)+"; default normal")
 	f.StringVar(&t.spec.Queue, "queue", "", "queue; default "+wire.DefaultQueue)
-	f.DurationVar(&t.queueTimeout, "timeout-queue", 0, "give up when no attempt began within this time")
-	f.DurationVar(&t.runTimeout, "timeout-run", 0, "an attempt may take so long")
-	f.DurationVar(&t.beatTimeout, "timeout-heartbeat", 0, "the agent may be silent for so long")
-	f.IntVar(&t.retries, "retries", wire.DefaultAttempts-1, "further attempts after failures that may pass")
-	f.IntSliceVar(&t.spec.RetryOn, "retry-on", nil, "exit codes of the command that ask for another attempt, beside 75, as in 3,111; repeatable")
-	f.DurationVar(&t.backoff, "backoff", time.Second, "pause before the first further attempt, doubled with each")
+	f.DurationVar(&t.queueTimeout, "timeout-queue", 0, "give up if no attempt begins within this time")
+	f.DurationVar(&t.runTimeout, "timeout-run", 0, "the longest that an attempt may take")
+	f.DurationVar(&t.beatTimeout, "timeout-heartbeat", 0, "the longest that the agent may be silent")
+	f.IntVar(&t.retries, "retries", wire.DefaultAttempts-1, "further attempts after temporary failures")
+	f.IntSliceVar(&t.spec.RetryOn, "retry-on", nil, "exit codes of the command that ask for another attempt, in addition to 75, as in 3,111; repeatable")
+	f.DurationVar(&t.backoff, "backoff", time.Second, "pause before the second attempt, doubled with each further one")
 	f.StringVar(&t.parent, "parent", "", "task that this one belongs to")
-	f.StringVar(&t.spec.IdempotencyKey, "key", "", "idempotency key: a second task with it is not made, the first is given")
+	f.StringVar(&t.spec.IdempotencyKey, "key", "", "idempotency key: a second submit with it makes no task and returns the first one")
 	f.StringToStringVarP(&t.spec.Labels, "label", "l", nil, "label NAME=VALUE, repeatable")
 }
 
-// task gives the task that the flags and the command behind -- mean.
+// task gives the task that the flags and the command after -- mean.
 func (t *taskFlags) task(cmd *cobra.Command, c *client.Client, command []string) (s wire.TaskSpec, err error) {
 	s = t.spec
 	s.Priority = wire.Priority(t.priority)
@@ -72,7 +72,7 @@ func milliseconds(d time.Duration) int64 {
 	return int64((d + time.Millisecond - 1) / time.Millisecond)
 }
 
-// putCommand puts the words behind -- where the task's type wants them.
+// putCommand puts the words after -- where the task's type wants them.
 func putCommand(ctx context.Context, c *client.Client, s *wire.TaskSpec, command []string) error {
 	if len(command) == 0 {
 		return nil
@@ -93,10 +93,10 @@ func putCommand(ctx context.Context, c *client.Client, s *wire.TaskSpec, command
 	return nil
 }
 
-// behindDash gives the words behind --; there may be none before it.
+// behindDash gives the words after --; there may be none before it.
 func behindDash(cmd *cobra.Command, args []string) error {
 	if n := cmd.ArgsLenAtDash(); n > 0 || n < 0 && len(args) > 0 {
-		return fmt.Errorf("%q is no flag: put the command behind --", args[0])
+		return fmt.Errorf("%q is not a flag: put the command after --", args[0])
 	}
 	return nil
 }
@@ -108,12 +108,12 @@ func submitCommand(g *global) *cobra.Command {
 	var wait bool
 	c := &cobra.Command{
 		Use: "submit [flags] [-- COMMAND ARG...]", Short: "Submit a task", Args: behindDash,
-		Long: `Submit a task, and print its id. Who can do it is said by --type, --agent or --capability. What stands behind -- is the
+		Long: `Submit a task, and print its id. --type, --agent or --capability say who can do it. What comes after -- is the
 command of types that have none, such as shell, and added arguments for the others; there is no shell in between. A
 command's input comes on its standard input, and what it prints on its standard output is the result.
 
 With --wait the result, as it is, goes to standard output when the task is completed; the exit code is 7 when it failed
-or was rejected, 8 when it was canceled. Ctrl-C leaves, the task goes on.`,
+or was rejected, 8 when it was canceled. Ctrl-C leaves, and the task keeps running.`,
 		Example: `  skein task submit --type worker --input 'summarize the log'
   skein task submit --wait --input-file notes.txt -- wc -w
   skein task submit --capability review --priority high --input-file diff.txt --retries 5 --backoff 10s
@@ -152,7 +152,7 @@ or was rejected, 8 when it was canceled. Ctrl-C leaves, the task goes on.`,
 	f.StringVarP(&input, "input", "i", "", "input, as text; - for standard input")
 	f.StringVar(&inputFile, "input-file", "", "file with the input, - for standard input")
 	f.BoolVar(&t.spec.NoInput, "no-input", false, "give its process no standard input (/dev/null), for a command that would read an empty one")
-	f.StringSliceVar(&dependsOn, "depends-on", nil, "task that must complete before, repeatable")
+	f.StringSliceVar(&dependsOn, "depends-on", nil, "task that must complete first, repeatable")
 	f.BoolVarP(&wait, "wait", "w", false, "wait for the end, and print the result")
 	return c
 }
@@ -231,6 +231,6 @@ func leftRunning(cmd *cobra.Command, err error, id wire.TaskID, again string) er
 	if cmd.Context().Err() == nil {
 		return err
 	}
-	printErrf(cmd, "skein: task %s goes on; see it again with: skein task %s\nskein: end it with: skein task cancel %s\n", id, again, id)
+	printErrf(cmd, "skein: task %s keeps running; see it again with: skein task %s\nskein: end it with: skein task cancel %s\n", id, again, id)
 	return exitCode(exitInterrupted)
 }

@@ -41,7 +41,7 @@ func TestCtrlCLeavesAnOrchestrationToGoOn(t *testing.T) {
 	if err := left.Wait(); !errors.As(err, &ee) || ee.ExitCode() != exitInterrupted {
 		t.Errorf("it ends with %v", err)
 	}
-	again := regexp.MustCompile(`goes on; see it again with: skein (task results t[a-z2-7]{12} --after 1)\n`).FindSubmatch(stderr.Bytes())
+	again := regexp.MustCompile(`keeps running; see it again with: skein (task results t[a-z2-7]{12} --after 1)\n`).FindSubmatch(stderr.Bytes())
 	if again == nil {
 		t.Fatalf("it says %q", stderr.Bytes())
 	}

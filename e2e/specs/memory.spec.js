@@ -302,7 +302,7 @@ test('what an agent stored is found, and leads to the agent', async ({ fleet: pa
   await page.keyboard.press('Escape')
   await expect(hits).toBeHidden()
   await page.keyboard.type('unicorn')
-  await expect(hits).toContainText('No key and no value has all these words')
+  await expect(hits).toContainText('No key or value has all these words')
 
   await visit('/memory/demo?q=fox')
   await expect(page.getByRole('region', { name: 'Found in demo' }).getByRole('link', { name: 'finding/1' })).toBeVisible()

@@ -46,7 +46,7 @@ it('the page shows the transport, and what the network allows', async ({ network
   } else {
     await expect(finding(page, 'UDP')).toContainText('It did not pass')
     await expect(finding(page, 'To do')).toContainText(`UDP, port ${blackHole.port} of localhost`)
-    await expect(figure(page, 'Packets lost')).toContainText('TCP does not tell')
+    await expect(figure(page, 'Packets lost')).toContainText('not known over TCP')
     await expect(page.locator('[data-f="mask"]')).toContainText('None over WebSocket')
   }
 })
@@ -100,7 +100,7 @@ it('a tab is kept to WebSocket and let go again; a followed agent loses nothing'
   await live(page, 'websocket')
   await expect(notice(page)).toContainText('This tab uses WebSocket only.')
   await expect(use(page, 'WebSocket')).toHaveAttribute('aria-pressed', 'true')
-  await expect(finding(page, 'Door')).toContainText('this tab was told to use no other')
+  await expect(finding(page, 'Transport')).toContainText('this tab was told to use no other')
   await expect.poll(async () => (await server.sessions()).webtransport).toBe(0)
 
   // It holds for the tab's other pages, where the way back is.
@@ -136,7 +136,7 @@ it('a tab that is kept to WebTransport', async ({ network: page, server, transpo
     await use(page, 'Auto').click()
   } else {
     await expect.poll(async () => (await server.sessions()).websocket).toBe(0)
-    await expect(finding(page, 'Door')).toContainText('None is open now.')
+    await expect(finding(page, 'Transport')).toContainText('No session is open now.')
     await notice(page).getByRole('button').click()
   }
   await live(page, transport)
@@ -151,7 +151,7 @@ it('a page whose script never ran says what the server knows', async ({ browser,
   await page.goto(`${server.http}/network`)
   for (const { url } of (await server.connect()).doors) await expect(page.getByText(new RegExp(url.replace(/^.*:(\d+\/)/, ':$1') + '$'))).toBeVisible()
   await expect(cell(page, 'bulk', 'rate')).toHaveText('100 MB/s')
-  await expect(page.getByText('Nothing yet. What becomes of each attempt')).toBeVisible()
+  await expect(page.getByText('Nothing yet. The result of each attempt')).toBeVisible()
   await plain.close()
 })
 

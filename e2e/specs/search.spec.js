@@ -24,7 +24,7 @@ test('the search finds what the page has not loaded, and shows it among its neig
   await expect(shown).toHaveCount(16 + 1 + 100)
   await expect(shown.first()).toHaveText('early 1')
   await expect(shown.last()).toHaveText('late 100')
-  await expect(excerpt).toContainText('It begins here.')
+  await expect(excerpt).toContainText('The output begins here.')
   await expect(excerpt).toContainText('Later lines are not shown here.')
   await expect(page.getByRole('region', { name: 'Lines of output' })).toBeHidden()
 

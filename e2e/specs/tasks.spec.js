@@ -127,7 +127,7 @@ test('a command is a task, and what it prints its result', async ({ tasks: page,
   const [{ id }] = await skein.tasks.submit([{ type: 'shell', name: 'bytes', argv: ['printf', '\\377\\376\\000'] }])
   await becomes(skein, id, { state: 'completed' })
   await page.goto(`${server.http}/tasks/${id}`)
-  await expect(page.getByRole('region', { name: 'Result' })).toContainText('These bytes are no text.')
+  await expect(page.getByRole('region', { name: 'Result' })).toContainText('These bytes are not text.')
   const [download] = await Promise.all([page.waitForEvent('download'), page.getByRole('link', { name: 'Download them' }).click()])
   expect(readFileSync(await download.path())).toEqual(Buffer.from([0xff, 0xfe, 0]))
   expect(server.log.filter((l) => l.level === 'ERROR')).toEqual([])
@@ -384,7 +384,7 @@ test('results come in as the child tasks complete, then the aggregate', async ({
   const children = (await skein.tasks.list({ parent: fan.id })).tasks.sort((x, y) => x.index - y.index)
   for (const t of children.slice(0, 2)) await becomes(skein, t.id, { state: 'working' })
   await openTask(page, server, fan.id, transport)
-  await expect(page.getByText('They come here as the child tasks end.')).toBeVisible()
+  await expect(page.getByText('Results appear here as the child tasks end.')).toBeVisible()
   await expect(page.getByRole('region', { name: 'Child tasks' })).toContainText(/Working\s*fan 1.*Working\s*fan 2.*Submitted\s*fan 3/s, { useInnerText: true })
 
   await answer(skein, children[1].id, 'first')

@@ -209,7 +209,7 @@ func (as *Artifacts) add(rec wire.Artifact) (*wire.Artifact, error) {
 		}
 		return &c.rec, nil
 	case <-late.C:
-		return nil, wire.Errorf(wire.CodeOutcomeUnknown, "the store does not answer, so that it is not known yet whether the artifact was made. The same request again tells")
+		return nil, wire.Errorf(wire.CodeOutcomeUnknown, "the store does not answer, so that it is not known yet whether the artifact was made. Send the same request again to find out")
 	}
 }
 

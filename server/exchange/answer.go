@@ -23,7 +23,7 @@ func NotEarly(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if Early(r) && r.URL.Path != wire.RPCPath {
 			w.Header().Set("Cache-Control", "no-store")
-			http.Error(w, "this is not taken from early data: send it again after the handshake", http.StatusTooEarly)
+			http.Error(w, "this is not accepted as early data: send it again after the handshake", http.StatusTooEarly)
 			return
 		}
 		next.ServeHTTP(w, r)

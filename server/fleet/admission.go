@@ -27,7 +27,7 @@ func (f *Fleet) closedFor(typ string) string {
 func (f *Fleet) closedForLocked(typ string) string {
 	switch {
 	case f.closed:
-		return "the server stops"
+		return "the server is stopping"
 	case f.admission.Closed:
 		return "admission is closed"
 	case slices.Contains(f.admission.Types, typ):

@@ -81,7 +81,7 @@ func pattern(v wire.AgentSearchParams) (*grep.Pattern, error) {
 	}
 	pat, err := grep.Compile(v.Query, v.Regexp, v.Case)
 	if bad := (*syntax.Error)(nil); errors.As(err, &bad) {
-		return nil, wire.Errorf(wire.CodeInvalidParams, "the query is no regular expression (RE2): %s: %s", bad.Code, bad.Expr).WithField("query")
+		return nil, wire.Errorf(wire.CodeInvalidParams, "the query is not a regular expression (RE2): %s: %s", bad.Code, bad.Expr).WithField("query")
 	}
 	return pat, err
 }

@@ -133,7 +133,7 @@ func (s *Store) MemorySince(ctx context.Context, namespace, key string, after ui
 func (s *Store) entry(subject string, seq uint64, data []byte) *wire.MemoryEntry {
 	e, err := decodeEntry(subject, seq, data)
 	if err != nil {
-		s.log.Error("a message in memory's stream is no entry; it is skipped", "sequence", seq, "subject", subject, "err", err)
+		s.log.Error("a message in memory's stream is not an entry; it is skipped", "sequence", seq, "subject", subject, "err", err)
 		return nil
 	}
 	return e
@@ -156,7 +156,7 @@ func decodeEntry(subject string, seq uint64, data []byte) (*wire.MemoryEntry, er
 func splitSubject(subject string) (namespace, key string, err error) {
 	ns, k, ok := strings.Cut(strings.TrimPrefix(subject, memorySubject), ".")
 	if !ok {
-		return "", "", fmt.Errorf("the subject %q is no entry of memory", subject)
+		return "", "", fmt.Errorf("the subject %q is not an entry of memory", subject)
 	}
 	if namespace, err = decodeToken(ns); err == nil {
 		key, err = decodeToken(k)

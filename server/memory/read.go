@@ -214,7 +214,7 @@ func (m *Memory) may(by noun.Caller, namespace string) error {
 	if by.Namespaces == nil || by.Namespaces(namespace) {
 		return nil
 	}
-	return wire.Errorf(wire.CodeUnauthorized, "namespace %.64q is not this caller's", namespace).WithField("namespace").WithSupported(m.mine(by))
+	return wire.Errorf(wire.CodeUnauthorized, "this caller may not use namespace %.64q", namespace).WithField("namespace").WithSupported(m.mine(by))
 }
 
 // mine returns the namespaces that have entries and that the caller may use.

@@ -84,7 +84,7 @@ func (m *Memory) searchFailed(ctx context.Context, err error) error {
 	if err := m.store.Room(); err != nil { // the indexer waits for room on the disk
 		return err
 	}
-	return wire.Errorf(wire.CodeTimeout, "the search took longer than %s; after a start the index is being made", searchTimeout)
+	return wire.Errorf(wire.CodeTimeout, "the search took longer than %s; after a start the index is still being built", searchTimeout)
 }
 
 // hits returns the entries that match, the best first.

@@ -34,7 +34,7 @@ func (m *Memory) Store(ctx context.Context, by noun.Caller, p wire.MemoryStorePa
 	case p.Value.Text != "" && p.Value.Base64 != nil:
 		return nil, wire.Errorf(wire.CodeInvalidParams, "a value is either text or base64").WithField("value")
 	case len(value) > wire.MaxMemoryValue:
-		return nil, wire.Errorf(wire.CodeTooLarge, "the value has %d bytes, the limit is %d; more is an artifact", len(value), wire.MaxMemoryValue).WithField("value")
+		return nil, wire.Errorf(wire.CodeTooLarge, "the value has %d bytes, the limit is %d; store anything larger as an artifact", len(value), wire.MaxMemoryValue).WithField("value")
 	case p.TTLMS < 0 || p.TTLMS > wire.MaxMemoryTTL.Milliseconds():
 		return nil, wire.Errorf(wire.CodeInvalidParams, "a ttl is 0 (none) to %d milliseconds (%s)", wire.MaxMemoryTTL.Milliseconds(), wire.MaxMemoryTTL).WithField("ttl")
 	case len(p.ContentType) > maxContentType || !wire.Printable(p.ContentType):

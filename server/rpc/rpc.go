@@ -72,7 +72,7 @@ func (e *Endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		for _, m := range batch {
 			if m.Message != nil && !wire.ReplaySafe(m.Message.Method) {
 				w.Header().Set("Cache-Control", "no-store")
-				http.Error(w, m.Message.Method+" is not taken from early data: send it again after the handshake", http.StatusTooEarly)
+				http.Error(w, m.Message.Method+" is not accepted as early data: send it again after the handshake", http.StatusTooEarly)
 				return
 			}
 		}
@@ -92,7 +92,7 @@ func (e *Endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	if e.Server.Draining() {
 		w.Header().Set("Retry-After", "1")
-		fail(http.StatusServiceUnavailable, wire.Errorf(wire.CodeUnavailable, "the server stops"))
+		fail(http.StatusServiceUnavailable, wire.Errorf(wire.CodeUnavailable, "the server is stopping"))
 		return
 	}
 	// What was begun goes on without the client: it may ask again over a session.

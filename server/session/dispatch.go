@@ -17,7 +17,7 @@ func (c *conn) dispatch(ctx context.Context, _ *lane, m *wire.Message) (any, err
 	case wire.MethodArtifactRender:
 		return noun.With(m.Params, func(v wire.ArtifactRenderParams) (any, error) { return c.s.Renderer.Artifacts(ctx, v) })
 	case wire.MethodHello:
-		return nil, wire.Errorf(wire.CodeInvalidRequest, "hello was said already")
+		return nil, wire.Errorf(wire.CodeInvalidRequest, "hello was already said")
 	}
 	return c.call(ctx, wire.LaneControl, m)
 }

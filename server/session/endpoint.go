@@ -120,7 +120,7 @@ func (e *Endpoint) Draining() bool { return e.draining.Load() }
 func (e *Endpoint) Drain() {
 	e.draining.Store(true)
 	e.each(func(c *conn) {
-		e.goodbyes.Go(func() { c.goodbye(wire.CloseShutdown, "the server stops", reconnectAfter) })
+		e.goodbyes.Go(func() { c.goodbye(wire.CloseShutdown, "the server is stopping", reconnectAfter) })
 	})
 	e.said = time.Now()
 }
@@ -134,7 +134,7 @@ func (e *Endpoint) Close() {
 			if time.Since(e.said) < lingerTime {
 				c.linger()
 			}
-			c.sess.Close(uint32(wire.CloseShutdown), "the server stops")
+			c.sess.Close(uint32(wire.CloseShutdown), "the server is stopping")
 		})
 	})
 	closing.Wait()

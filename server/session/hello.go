@@ -100,7 +100,7 @@ func (c *conn) checkHello(m *wire.Message) (*wire.Welcome, error) {
 		return nil, err
 	}
 	if c.s.draining.Load() {
-		return nil, wire.Errorf(wire.CodeUnavailable, "the server stops")
+		return nil, wire.Errorf(wire.CodeUnavailable, "the server is stopping")
 	}
 	c.who, c.client, c.noStatus = who, h.Client, h.NoStatus
 	return &wire.Welcome{

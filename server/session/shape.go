@@ -67,7 +67,7 @@ func (l *Limits) SetWriters(class string, n int) error {
 
 // parseRate reads bytes a second: a number with KB, MB or GB (powers of ten), or none, which means no bound.
 func parseRate(s string) (int64, error) {
-	bad := fmt.Errorf("%q is no rate; write bytes a second such as 500KB, 50MB or 1GB, or none", s)
+	bad := fmt.Errorf("%q is not a rate; write bytes a second such as 500KB, 50MB or 1GB, or none", s)
 	text := strings.ToUpper(strings.TrimSpace(s))
 	if text == "NONE" {
 		return 0, nil

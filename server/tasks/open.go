@@ -39,7 +39,7 @@ func (ts *Tasks) resume(t *task) {
 	case t.rec.Orchestration != nil:
 		ts.evaluate(t)
 	case t.rec.State == wire.TaskWorking || t.rec.State == wire.TaskInputRequired:
-		ts.endRun(t, runner.TaskResult{Failure: wire.FailServerRestart, Message: "Skein ended with the task in work"})
+		ts.endRun(t, runner.TaskResult{Failure: wire.FailServerRestart, Message: "Skein ended while the task was in progress"})
 	default:
 		ts.queue(t)
 	}

@@ -48,7 +48,7 @@ func (ts *Tasks) checkOrchestration(p *wire.OrchestrateParams) error {
 	case n < 1 || n > wire.MaxBatch:
 		return noun.Bad("inputs", "give 1 to %d inputs", wire.MaxBatch)
 	case !slices.Contains(wire.AggregateModes, p.Mode):
-		return wire.Errorf(wire.CodeInvalidParams, "mode %q is none of %v", p.Mode, wire.AggregateModes).WithField("mode")
+		return wire.Errorf(wire.CodeInvalidParams, "mode %q is not one of %v", p.Mode, wire.AggregateModes).WithField("mode")
 	case p.Mode == wire.AggregateQuorum && (p.Quorum < 1 || p.Quorum > n):
 		return noun.Bad("quorum", "a quorum of %d inputs is between 1 and %d", n, n)
 	case p.Mode != wire.AggregateQuorum && p.Quorum != 0:
@@ -266,7 +266,7 @@ func (ts *Tasks) FollowResults(id wire.TaskID, after int) (*ResultFollower, erro
 		return nil, noTask(id)
 	}
 	if t.rec.Orchestration == nil {
-		return nil, wire.Errorf(wire.CodePrecondition, "task %s is no orchestration: it has one result, which task.get gives", id).WithField("task")
+		return nil, wire.Errorf(wire.CodePrecondition, "task %s is not an orchestration: it has one result, which task.get gives", id).WithField("task")
 	}
 	f := &ResultFollower{ts: ts, t: t, last: after, news: make(chan struct{}, 1)}
 	if t.followers == nil {

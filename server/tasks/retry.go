@@ -25,7 +25,7 @@ func (ts *Tasks) Retry(by noun.Caller, id wire.TaskID) (*wire.Task, error) {
 	return &rec, nil
 }
 
-var errUnsureRetry = wire.Errorf(wire.CodeOutcomeUnknown, "the store does not answer, so that it is not known yet whether the task is tried again. The same request again tells")
+var errUnsureRetry = wire.Errorf(wire.CodeOutcomeUnknown, "the store does not answer, so that it is not known yet whether the task is tried again. Send the same request again to find out")
 
 // again makes a task that is over a submitted one. It is scheduled once that is stored.
 func (ts *Tasks) again(by noun.Caller, id wire.TaskID) (rec wire.Task, stored <-chan struct{}, err error) {

@@ -60,7 +60,7 @@ func (ts *Tasks) check(s *wire.TaskSpec) error {
 	s.Capabilities = slices.Compact(s.Capabilities)
 	switch {
 	case !slices.Contains(wire.Priorities, s.Priority):
-		return wire.Errorf(wire.CodeInvalidParams, "priority %q is none of %v", s.Priority, wire.Priorities).WithField("priority")
+		return wire.Errorf(wire.CodeInvalidParams, "priority %q is not one of %v", s.Priority, wire.Priorities).WithField("priority")
 	case len([]rune(s.Name)) > maxTaskName:
 		return noun.Bad("name", "the name is longer than %d characters", maxTaskName)
 	case !typeLike(s.Queue):
@@ -382,7 +382,7 @@ func acyclic(batch []made) error {
 
 var (
 	errNotStored = wire.Errorf(wire.CodeUnavailable, "the tasks could not be stored, so that none was submitted; the server's log says why")
-	errUnsure    = wire.Errorf(wire.CodeOutcomeUnknown, "the store does not answer, so that it is not known yet whether the tasks were submitted. The same request again tells; it submits nothing twice")
+	errUnsure    = wire.Errorf(wire.CodeOutcomeUnknown, "the store does not answer, so that it is not known yet whether the tasks were submitted. Send the same request again to find out; it submits nothing twice")
 )
 
 // admit stores the fresh tasks and schedules them. If one can't be stored, all are refused. If the store does not answer in

@@ -13,7 +13,7 @@ import (
 func (s *site) connect(w http.ResponseWriter, r *http.Request) {
 	if s.Sessions.Draining() {
 		w.Header().Set("Retry-After", "1")
-		exchange.WriteJSON(w, http.StatusServiceUnavailable, map[string]*wire.Error{"error": wire.Errorf(wire.CodeUnavailable, "the server stops")})
+		exchange.WriteJSON(w, http.StatusServiceUnavailable, map[string]*wire.Error{"error": wire.Errorf(wire.CodeUnavailable, "the server is stopping")})
 		return
 	}
 	who, _ := s.Auth.Request(r)

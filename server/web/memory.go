@@ -206,7 +206,7 @@ func (s memoryPages) postEntry(w http.ResponseWriter, r *http.Request) {
 func (s memoryPages) takeVersion(r *http.Request, form *memory.EntryForm) error {
 	version, err := strconv.ParseUint(r.PostForm.Get("version"), 10, 64)
 	if err != nil {
-		return wire.Errorf(wire.CodeInvalidParams, "say which version is to be restored")
+		return wire.Errorf(wire.CodeInvalidParams, "say which version to restore")
 	}
 	v, err := entryView(r.Context(), s.Plane, wire.MemoryKeyParams{Namespace: form.Namespace, Key: form.Key})
 	if err != nil {

@@ -18,7 +18,7 @@ const commands = [
   ['echo Grüße 🪿', ['echo', 'Grüße', '🪿']],
   ['echo "open', ['echo', 'open'], 'The " is not closed.'],
   ["echo '", ['echo', ''], "The ' is not closed."],
-  ['echo \\', ['echo'], 'The backslash at the end has nothing behind it.'],
+  ['echo \\', ['echo'], 'There is nothing after the backslash at the end.'],
 ]
 
 for (const [text, argv, error = ''] of commands) {

@@ -67,7 +67,7 @@ test('hits: the log is searched from its end back, and "No match" means all of i
   hits.start('nothing')
   await answer()
   await answer()
-  assert.equal(hitsText(hits), 'No match in what is left')
+  assert.equal(hitsText(hits), 'No match in the rest of the log')
   hits.start('')
   assert.equal(hitsText(hits), '')
 })

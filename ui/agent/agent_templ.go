@@ -1584,7 +1584,7 @@ func inputBox(a *wire.Agent) templ.Component {
 				return templ_7745c5c3_Err
 			}
 		}
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 118, ">Send</button><p class=\"sr\" id=\"input-hint\">Enter sends the line, Shift and Enter begins another, the up arrow brings back what was sent.</p></form>")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 118, ">Send</button><p class=\"sr\" id=\"input-hint\">Enter sends the line, Shift+Enter starts another one, and the up arrow brings back earlier input.</p></form>")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -1922,9 +1922,9 @@ func heldText(a *wire.Agent) string {
 func heldTitle(a *wire.Agent) string {
 	switch a.Containment {
 	case wire.ContainedByCgroup:
-		return "It runs in a cgroup of its own: a stop finds whatever it started"
+		return "It runs in its own cgroup, so a stop finds every process that it started"
 	case wire.ContainedByMarks:
-		return "No cgroup could be made: what it started is found by marks that processes inherit, and by their parents. skein doctor says why"
+		return "No cgroup could be created, so the processes that it started are found by marks that they inherit, and by their parents. skein doctor says why"
 	}
 	return ""
 }

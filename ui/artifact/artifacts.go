@@ -156,7 +156,7 @@ func artifactSummary(v ArtifactsView) string {
 	}
 	s := words.Count(v.Total, "artifact", "artifacts")
 	if v.Filter.Active() {
-		return s + " of this filter; all take " + words.Bytes(v.Bytes)
+		return s + " with this filter; all artifacts take " + words.Bytes(v.Bytes)
 	}
 	return s + ", " + words.Bytes(v.Bytes)
 }

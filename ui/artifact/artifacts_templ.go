@@ -143,7 +143,7 @@ func Artifacts(v ArtifactsView) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 10, "\">Show all artifacts</a></p><noscript><p class=\"note\">Uploads need JavaScript: they go over the live connection, and continue when it comes back. Without it the API of the client libraries uploads, and so do agents, by their outbox.</p></noscript>")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 10, "\">Show all artifacts</a></p><noscript><p class=\"note\">Uploads need JavaScript: they use the live connection and continue after a reconnect. Without JavaScript, upload with a client library, or let an agent put the file into its outbox.</p></noscript>")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -811,7 +811,7 @@ func artifactRow(a *wire.Artifact, v ArtifactsView) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 72, "\" title=\"Choose the same file again: the rest is sent\" hidden>Resume</button> <a class=\"icon-button small\" href=\"")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 72, "\" title=\"Choose the same file again to upload the rest\" hidden>Resume</button> <a class=\"icon-button small\" href=\"")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -1278,7 +1278,7 @@ func noArtifacts(hidden bool) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 108, "<h2 id=\"no-artifacts-title\">No artifacts yet</h2><p>Artifacts are the files that agents and tasks leave. An agent puts a file into its outbox, the folder that <code>$SKEIN_OUTBOX</code> names, and it shows up here.</p><p>Drop files anywhere on this page to upload them.</p><button type=\"button\" class=\"button primary\" id=\"upload-first\" hidden>")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 108, "<h2 id=\"no-artifacts-title\">No artifacts yet</h2><p>Artifacts are files that agents and tasks produce. An agent puts a file into its outbox, the folder that <code>$SKEIN_OUTBOX</code> names, and it shows up here.</p><p>Drop files anywhere on this page to upload them.</p><button type=\"button\" class=\"button primary\" id=\"upload-first\" hidden>")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

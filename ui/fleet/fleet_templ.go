@@ -399,7 +399,7 @@ func cut(f FleetFilter, folded bool, longest int) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 33, " agents are shown. Filter the list to see others; with JavaScript it has all.</p></noscript>")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 33, " agents are shown. Filter the list to see others. With JavaScript it shows all of them.</p></noscript>")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

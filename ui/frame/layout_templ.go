@@ -490,7 +490,7 @@ func connectionDetails(p Page) templ.Component {
 			templ_7745c5c3_Var21 = templ.NopComponent
 		}
 		ctx = templ.ClearChildren(ctx)
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 41, "<div id=\"conn-details\" class=\"pop\" popover role=\"dialog\" aria-labelledby=\"conn-title\"><h2 id=\"conn-title\">Connection</h2><p class=\"pop-lead\" data-c=\"lead\">The page is here; the live connection is being made.</p><dl class=\"facts-list\"><div><dt>Transport</dt><dd data-c=\"transport\">")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 41, "<div id=\"conn-details\" class=\"pop\" popover role=\"dialog\" aria-labelledby=\"conn-title\"><h2 id=\"conn-title\">Connection</h2><p class=\"pop-lead\" data-c=\"lead\">The page has loaded; the live connection is being made.</p><dl class=\"facts-list\"><div><dt>Transport</dt><dd data-c=\"transport\">")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -611,7 +611,7 @@ func account() templ.Component {
 			templ_7745c5c3_Var29 = templ.NopComponent
 		}
 		ctx = templ.ClearChildren(ctx)
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 49, "<div id=\"account\" class=\"pop\" popover role=\"dialog\" aria-labelledby=\"account-title\"><h2 id=\"account-title\">Account</h2><p class=\"pop-lead\">This browser is signed in. Signing out ends its login here and in all its tabs; the agents go on.</p><form method=\"post\" action=\"")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 49, "<div id=\"account\" class=\"pop\" popover role=\"dialog\" aria-labelledby=\"account-title\"><h2 id=\"account-title\">Account</h2><p class=\"pop-lead\">This browser is signed in. Signing out ends the login in all of its tabs; the agents keep running.</p><form method=\"post\" action=\"")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

@@ -116,7 +116,7 @@ func Login(v LoginView) templ.Component {
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
-				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 8, ". The frame.Link works once.</p>")
+				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 8, ". The link works once.</p>")
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
@@ -396,7 +396,7 @@ func refusedDetail(v RefusedView) string {
 	case http.StatusForbidden:
 		return cmp.Or(v.Detail, "The link was used before or is too old, or the request came from another site. Get a fresh link:")
 	case http.StatusNotFound:
-		return cmp.Or(v.Detail, "The agent or page may have been there once.")
+		return cmp.Or(v.Detail, "The agent or page may have existed before.")
 	}
 	return cmp.Or(v.Detail, "Its log says why. Try again in a moment.")
 }

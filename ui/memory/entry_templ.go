@@ -273,7 +273,7 @@ func entry(v EntryView) templ.Component {
 				return templ_7745c5c3_Err
 			}
 		}
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 21, ">It was never there, or that is forgotten.</p><p class=\"hint\">The last ")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 21, ">It never existed, or its history has expired.</p><p class=\"hint\">The last ")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -1115,7 +1115,7 @@ func deletion(v EntryView) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 89, "?</h2><p>Agents that look for it will not find it. What it held is kept for a day, and can be restored.</p><form method=\"post\" action=\"")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 89, "?</h2><p>Agents that look for it will not find it. Its value is kept for a day and can be restored.</p><form method=\"post\" action=\"")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -1237,7 +1237,7 @@ func conflict(c *Conflict, names map[string]string, now time.Time) templ.Compone
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 99, "</h2><p data-f=\"lead\">Nothing of yours was stored yet. Choose which one stays.</p><div class=\"sides\"><section class=\"side\" aria-labelledby=\"theirs-title\"><h3 id=\"theirs-title\">Theirs</h3><p class=\"side-who\" data-f=\"theirs-who\"><span data-f=\"theirs-revision\" class=\"num\">")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 99, "</h2><p data-f=\"lead\">Your value has not been stored yet. Choose which one to keep.</p><div class=\"sides\"><section class=\"side\" aria-labelledby=\"theirs-title\"><h3 id=\"theirs-title\">Theirs</h3><p class=\"side-who\" data-f=\"theirs-who\"><span data-f=\"theirs-revision\" class=\"num\">")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -1423,7 +1423,7 @@ func conflict(c *Conflict, names map[string]string, now time.Time) templ.Compone
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 117, "<div class=\"field\"><label for=\"merged\">Both, with what differs between markers: keep what you want and take the markers out</label> <textarea id=\"merged\" name=\"value\" class=\"mono\" rows=\"10\" spellcheck=\"false\" aria-describedby=\"merged-error\">")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 117, "<div class=\"field\"><label for=\"merged\">Both versions, with the differences between markers: keep what you want and remove the markers</label> <textarea id=\"merged\" name=\"value\" class=\"mono\" rows=\"10\" spellcheck=\"false\" aria-describedby=\"merged-error\">")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -1971,9 +1971,9 @@ func entryForm(f EntryForm, action, back string) templ.Component {
 			return templ_7745c5c3_Err
 		}
 		var templ_7745c5c3_Var88 string
-		templ_7745c5c3_Var88, templ_7745c5c3_Err = templ.JoinStringErrs("Ctrl and Enter saves. At most " + words.Bytes(wire.MaxMemoryValue) + "; more is an artifact.")
+		templ_7745c5c3_Var88, templ_7745c5c3_Err = templ.JoinStringErrs("Ctrl+Enter saves. At most " + words.Bytes(wire.MaxMemoryValue) + "; store anything larger as an artifact.")
 		if templ_7745c5c3_Err != nil {
-			return templ.Error{Err: templ_7745c5c3_Err, FileName: `memory/entry.templ`, Line: 322, Col: 119}
+			return templ.Error{Err: templ_7745c5c3_Err, FileName: `memory/entry.templ`, Line: 322, Col: 132}
 		}
 		_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var88))
 		if templ_7745c5c3_Err != nil {

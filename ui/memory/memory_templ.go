@@ -579,7 +579,7 @@ func noMemory(hidden bool) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 40, "\" class=\"starters\" id=\"first-entry\"><input type=\"hidden\" name=\"namespace\" value=\"demo\"> <input type=\"hidden\" name=\"key\" value=\"hello\"> <input type=\"hidden\" name=\"value\" value=\"world\"> <button type=\"submit\" class=\"starter\"><span class=\"starter-word\">Store hello in demo</span> <span class=\"starter-detail\">One entry of text, to see what there is: its history, changing it, how long it lives.</span> <span class=\"starter-go\" aria-hidden=\"true\">Store")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 40, "\" class=\"starters\" id=\"first-entry\"><input type=\"hidden\" name=\"namespace\" value=\"demo\"> <input type=\"hidden\" name=\"key\" value=\"hello\"> <input type=\"hidden\" name=\"value\" value=\"world\"> <button type=\"submit\" class=\"starter\"><span class=\"starter-word\">Store hello in demo</span> <span class=\"starter-detail\">A text entry to try out history, editing and expiry.</span> <span class=\"starter-go\" aria-hidden=\"true\">Store")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -1421,7 +1421,7 @@ func noEntries(v SpaceView) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 100, "</h2><p>Agents that may use it fill it, and so can you:</p><a class=\"button\" href=\"")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 100, "</h2><p>Agents that may use it store entries here, and so can you:</p><a class=\"button\" href=\"")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -1631,7 +1631,7 @@ func SearchResults(s *MemorySearchView, back string, now time.Time) templ.Compon
 				return templ_7745c5c3_Err
 			}
 		}
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 122, ">No key and no value has all these words. A beginning of a word finds more: <code>wor*</code></p><ol class=\"hit-list\" id=\"hit-list\">")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 122, ">No key or value has all these words. The beginning of a word finds more: <code>wor*</code></p><ol class=\"hit-list\" id=\"hit-list\">")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

@@ -48,7 +48,7 @@ func Network(v NetworkView) templ.Component {
 				}()
 			}
 			ctx = templ.InitializeContext(ctx)
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 1, "<div class=\"stored network\" id=\"network\"><div class=\"page-head\"><h1>Network</h1><p class=\"page-sub\" id=\"summary\">The live figures come with the session.</p><div class=\"network-use\" role=\"group\" aria-labelledby=\"use-title\"><span id=\"use-title\">Transport of this tab</span> <span class=\"segmented\" id=\"use\"><button type=\"button\" data-use=\"auto\" aria-pressed=\"true\" disabled>Auto</button> <button type=\"button\" data-use=\"webtransport\" aria-pressed=\"false\" disabled>WebTransport</button> <button type=\"button\" data-use=\"websocket\" aria-pressed=\"false\" disabled>WebSocket</button></span></div></div><dl class=\"figures\" id=\"figures\">")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 1, "<div class=\"stored network\" id=\"network\"><div class=\"page-head\"><h1>Network</h1><p class=\"page-sub\" id=\"summary\">Live figures appear once the session is open.</p><div class=\"network-use\" role=\"group\" aria-labelledby=\"use-title\"><span id=\"use-title\">Transport of this tab</span> <span class=\"segmented\" id=\"use\"><button type=\"button\" data-use=\"auto\" aria-pressed=\"true\" disabled>Auto</button> <button type=\"button\" data-use=\"webtransport\" aria-pressed=\"false\" disabled>WebTransport</button> <button type=\"button\" data-use=\"websocket\" aria-pressed=\"false\" disabled>WebSocket</button></span></div></div><dl class=\"figures\" id=\"figures\">")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -84,7 +84,7 @@ func Network(v NetworkView) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = finding("note", "TCP", "This page came over it, or over HTTP/3.").Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = finding("note", "TCP", "This page was loaded over TCP or HTTP/3.").Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -204,7 +204,7 @@ func Network(v NetworkView) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 12, "<section class=\"panel\" aria-labelledby=\"trail-title\"><div class=\"panel-bar\"><h2 id=\"trail-title\">What happened in this tab</h2><span class=\"panel-note\">attempts and switches, newest first</span></div><p class=\"panel-none\" id=\"no-trail\">Nothing yet. What becomes of each attempt to connect will stand here, until the tab is closed.</p><ol class=\"trail\" id=\"trail\" aria-labelledby=\"trail-title\"></ol></section></div><template id=\"finding\">")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 12, "<section class=\"panel\" aria-labelledby=\"trail-title\"><div class=\"panel-bar\"><h2 id=\"trail-title\">What happened in this tab</h2><span class=\"panel-note\">attempts and switches, newest first</span></div><p class=\"panel-none\" id=\"no-trail\">Nothing yet. The result of each attempt to connect appears here until the tab is closed.</p><ol class=\"trail\" id=\"trail\" aria-labelledby=\"trail-title\"></ol></section></div><template id=\"finding\">")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -578,14 +578,14 @@ func laneRow(l wire.LaneTraffic) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 35, "</span></div><div role=\"cell\" class=\"m-size num\" title=\"For its rate, or for its turn among the writers\"><span class=\"cell-word\" aria-hidden=\"true\">Waited</span> <span data-f=\"waited\">")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 35, "</span></div><div role=\"cell\" class=\"m-size num\" title=\"Time spent waiting for the rate limit or for a free writer\"><span class=\"cell-word\" aria-hidden=\"true\">Waited</span> <span data-f=\"waited\">")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
 		var templ_7745c5c3_Var29 string
 		templ_7745c5c3_Var29, templ_7745c5c3_Err = templ.JoinStringErrs(words.None)
 		if templ_7745c5c3_Err != nil {
-			return templ.Error{Err: templ_7745c5c3_Err, FileName: `network/network.templ`, Line: 138, Col: 185}
+			return templ.Error{Err: templ_7745c5c3_Err, FileName: `network/network.templ`, Line: 138, Col: 196}
 		}
 		_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var29))
 		if templ_7745c5c3_Err != nil {
@@ -604,14 +604,14 @@ func laneRow(l wire.LaneTraffic) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 37, "</span></div><div role=\"cell\" class=\"m-size num\" title=\"Writes of its class that are under way at once\"><span class=\"cell-word\" aria-hidden=\"true\">Writers</span> <span data-f=\"writers\">")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 37, "</span></div><div role=\"cell\" class=\"m-size num\" title=\"Writes of this class that are in progress, and how many may be\"><span class=\"cell-word\" aria-hidden=\"true\">Writers</span> <span data-f=\"writers\">")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
 		var templ_7745c5c3_Var31 string
 		templ_7745c5c3_Var31, templ_7745c5c3_Err = templ.JoinStringErrs(WritersText(l))
 		if templ_7745c5c3_Err != nil {
-			return templ.Error{Err: templ_7745c5c3_Err, FileName: `network/network.templ`, Line: 140, Col: 190}
+			return templ.Error{Err: templ_7745c5c3_Err, FileName: `network/network.templ`, Line: 140, Col: 206}
 		}
 		_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var31))
 		if templ_7745c5c3_Err != nil {

@@ -99,9 +99,9 @@ func lastOrdinal(all []resultView) int {
 
 func noResultsText(t *wire.Task) string {
 	if t.State.Terminal() {
-		return "No child task came to an end before it was over."
+		return "No child task ended before this task did."
 	}
-	return "They come here as the child tasks end."
+	return "Results appear here as the child tasks end."
 }
 
 func (v TaskView) page() frame.Page {

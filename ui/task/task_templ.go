@@ -565,7 +565,7 @@ func taskTop(t *wire.Task) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 29, "<span class=\"agent-acts\"><button type=\"button\" class=\"button\" id=\"again\" title=\"Fills the form in with this task\">")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 29, "<span class=\"agent-acts\"><button type=\"button\" class=\"button\" id=\"again\" title=\"Opens the form, filled in with this task\">")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -1500,14 +1500,14 @@ func payloadPanel(v panelView) templ.Component {
 				return templ_7745c5c3_Err
 			}
 		}
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 95, ">These bytes are no text. <a class=\"link\" href=\"")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 95, ">These bytes are not text. <a class=\"link\" href=\"")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
 		var templ_7745c5c3_Var71 templ.SafeURL
 		templ_7745c5c3_Var71, templ_7745c5c3_Err = templ.JoinURLErrs(frame.Link(ctx, v.URL))
 		if templ_7745c5c3_Err != nil {
-			return templ.Error{Err: templ_7745c5c3_Err, FileName: `task/task.templ`, Line: 208, Col: 150}
+			return templ.Error{Err: templ_7745c5c3_Err, FileName: `task/task.templ`, Line: 208, Col: 151}
 		}
 		_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var71))
 		if templ_7745c5c3_Err != nil {
@@ -2510,11 +2510,11 @@ func taskMoment(m words.TaskMoment, now time.Time) templ.Component {
 func actTitle(name string) string {
 	switch name {
 	case "retry":
-		return "Gives it new attempts"
+		return "Starts a new set of attempts"
 	case "cancel":
-		return "Cancels it, and all below it"
+		return "Cancels it and all tasks below it"
 	}
-	return "Cancels it and all below it, stops the processes at work on it, and verifies that they are gone"
+	return "Cancels it and all tasks below it, stops the processes that work on it, and verifies that they are gone"
 }
 
 func argvWord(t *wire.Task) string {
@@ -2526,8 +2526,8 @@ func argvWord(t *wire.Task) string {
 
 func modeText(o *wire.Orchestration) string {
 	s := map[wire.AggregateMode]string{
-		wire.AggregateAll: "all are over", wire.AggregateFirst: "the first is completed",
-		wire.AggregateQuorum: strconv.Itoa(o.Quorum) + " are completed", wire.AggregateReduce: "a further task has reduced the results",
+		wire.AggregateAll: "all have ended", wire.AggregateFirst: "the first is completed",
+		wire.AggregateQuorum: strconv.Itoa(o.Quorum) + " are completed", wire.AggregateReduce: "another task has reduced the results",
 	}[o.Mode]
 	if o.FailFast {
 		s += ", or one failed"

@@ -164,13 +164,13 @@ func NeedText(a *wire.Agent) string {
 		if q := Clean(a.Question); q != "" {
 			return q
 		}
-		return "It does not say what for."
+		return "It has not said what it needs."
 	case "leftovers":
 		left := make([]string, len(a.Exit.Leftovers))
 		for i, l := range a.Exit.Leftovers {
 			left[i] = Clean(l.String())
 		}
-		return "It could not be ended: " + strings.Join(left, ", ")
+		return "These processes could not be ended: " + strings.Join(left, ", ")
 	case "unreachable":
 		switch {
 		case a.Status == wire.StatusUnknown:
@@ -187,7 +187,7 @@ func NeedText(a *wire.Agent) string {
 	case "suspended":
 		return "A signal stopped its process: it does nothing until it gets SIGCONT."
 	case "stalled":
-		return "It has work, and gives no sign of it."
+		return "It has a task but shows no sign of work."
 	case "failed":
 		return ExitText(a.Exit)
 	}

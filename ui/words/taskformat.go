@@ -190,7 +190,7 @@ func TaskText(t *wire.Task, now time.Time) string {
 	case wire.TaskSubmitted:
 		return Waiting(t, now)
 	case wire.TaskInputRequired:
-		return cmp.Or(Clean(t.Message), "Its agent does not say what for") // a page puts the agent's question there
+		return cmp.Or(Clean(t.Message), "Its agent has not said what it needs") // a page puts the agent's question there
 	case wire.TaskWorking:
 		return workText(t)
 	case wire.TaskCompleted:

@@ -60,7 +60,7 @@ func ParseBatch(b []byte) (batch []BatchEntry, single bool, err error) {
 func parseRequest(b []byte) (*Message, error) {
 	m, err := ParseMessage(b)
 	if err == nil && m.Method == "" {
-		return nil, Errorf(CodeInvalidRequest, "the message is no request")
+		return nil, Errorf(CodeInvalidRequest, "the message is not a request")
 	}
 	return m, err
 }

@@ -7,7 +7,7 @@ type Network struct {
 	Remote           string        `json:"remote,omitempty"` // the client's address; a proxy's, where there is one
 	RTTMS            float64       `json:"rtt_ms,omitempty"` // smoothed; 0: not measured yet
 	MinRTTMS         float64       `json:"min_rtt_ms,omitempty"`
-	CongestionWindow uint64        `json:"congestion_window,omitempty"` // bytes that the server may have under way
+	CongestionWindow uint64        `json:"congestion_window,omitempty"` // bytes the server may have in flight
 	BytesSent        uint64        `json:"bytes_sent"`                  // by the server, with all that the transport adds
 	BytesReceived    uint64        `json:"bytes_received"`
 	PacketsSent      uint64        `json:"packets_sent,omitempty"` // those that are sent twice count once

@@ -368,7 +368,7 @@ func (f *Filter) Check() error {
 			for i, s := range Statuses {
 				all[i] = string(s)
 			}
-			return Errorf(CodeInvalidParams, "%q is no status; there are %s", s, strings.Join(all, ", ")).WithField("status").WithSupported(all)
+			return Errorf(CodeInvalidParams, "%q is not a status; the statuses are %s", s, strings.Join(all, ", ")).WithField("status").WithSupported(all)
 		}
 	}
 	return nil

@@ -42,7 +42,7 @@ func (p *AgentEventsParams) Check() error {
 	switch p.Which {
 	case AllEvents, LifecycleEvents, OutputEvents:
 	default:
-		return Errorf(CodeInvalidParams, "%q is no sort of events; there are %s and %s, and none means both", cutText(string(p.Which), 64), OutputEvents, LifecycleEvents).WithField("which")
+		return Errorf(CodeInvalidParams, "%q is not a sort of events; the sorts are %s and %s, and empty means both", cutText(string(p.Which), 64), OutputEvents, LifecycleEvents).WithField("which")
 	}
 	return checkLimit(p.Limit)
 }

@@ -266,7 +266,7 @@ const (
 	FailSpawn         FailureReason = "spawn_failed"      // no agent could be started for it
 	FailAgentLost     FailureReason = "agent_lost"        // the agent ended, or was lost, with the task in work
 	FailAgentStopped  FailureReason = "agent_stopped"     // somebody stopped the agent, not the task
-	FailServerRestart FailureReason = "server_restarted"  // Skein ended with the task in work
+	FailServerRestart FailureReason = "server_restarted"  // Skein ended while the task was in progress
 	FailHeartbeat     FailureReason = "heartbeat_timeout" // no sign of life within the lease
 	FailDelivery      FailureReason = "delivery_failed"   // the agent did not read the task
 

@@ -170,7 +170,7 @@ var safeName = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
 // plain id.
 func makeCgroup(base, agent string) (*cgroup, error) {
 	if !safeName.MatchString(agent) {
-		return nil, fmt.Errorf("%q is no name for a cgroup", agent)
+		return nil, fmt.Errorf("%q is not a valid name for a cgroup", agent)
 	}
 	dir := filepath.Join(base, agent)
 	for n := 1; ; n++ {

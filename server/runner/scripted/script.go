@@ -195,7 +195,7 @@ func (p *parser) parse(line string) error {
 	name, rest := cutWord(line)
 	i := slices.Index(Statements, name)
 	if i < 0 {
-		return p.fail("%s is no statement; allowed are %s", shorten(name), strings.Join(Statements, ", ")).WithSupported(Statements)
+		return p.fail("%s is not a statement; allowed are %s", shorten(name), strings.Join(Statements, ", ")).WithSupported(Statements)
 	}
 	s := step{word: words[i]}
 	var err error
@@ -204,7 +204,7 @@ func (p *parser) parse(line string) error {
 		s.text, err = p.template(rest, len(p.repeats) > 0)
 	case wordAsk, wordCrash, wordError, wordBusy:
 		if rest == "" {
-			return p.fail("%q needs a text behind it", name)
+			return p.fail("%q needs a text after it", name)
 		}
 		s.text, err = p.template(rest, len(p.repeats) > 0)
 	case wordWait, wordIdle:
@@ -270,7 +270,7 @@ func (p *parser) end(s step, rest string) error {
 
 func (p *parser) nothing(name, rest string) error {
 	if rest != "" {
-		return p.fail("%q stands alone, not with %s", name, shorten(rest))
+		return p.fail("%q takes nothing after it, not %s", name, shorten(rest))
 	}
 	return nil
 }
@@ -324,7 +324,7 @@ func (p *parser) template(s string, counted bool) (template, error) {
 			for i, v := range variables {
 				allowed[i] = "${" + v + "}"
 			}
-			return nil, p.fail("%s is no variable; allowed are %s (write $${ for ${ itself)",
+			return nil, p.fail("%s is not a variable; allowed are %s (write $${ for ${ itself)",
 				shorten("${"+name), strings.Join(allowed, ", ")).WithSupported(allowed)
 		}
 		if name == "i" && !counted {

@@ -11,8 +11,8 @@ import (
 func TestParseScriptErrors(t *testing.T) {
 	deep := strings.Repeat("repeat 2\n", MaxNesting+1) + "say x\n" + strings.Repeat("end\n", MaxNesting+1)
 	tests := map[string]struct{ script, want string }{
-		"unknown":            {"say a\n\n  shout b", `script line 3: "shout" is no statement; allowed are say, warn, wait, ask,`},
-		"case":               {"Say a", `line 1: "Say" is no statement`},
+		"unknown":            {"say a\n\n  shout b", `script line 3: "shout" is not a statement; allowed are say, warn, wait, ask,`},
+		"case":               {"Say a", `line 1: "Say" is not a statement`},
 		"wait nothing":       {"wait", `line 1: "wait" needs a time such as 300ms or 1m30s, or a range such as 200ms..900ms`},
 		"wait no unit":       {"wait 5", `not "5"`},
 		"wait below 0":       {"wait -1s", `"wait" needs a time`},
@@ -26,24 +26,24 @@ func TestParseScriptErrors(t *testing.T) {
 		"no end":             {"say a\nrepeat 2\nrepeat 3\nsay x\nend", `line 2: "repeat" has no "end"`},
 		"no repeat":          {"say a\nend", `line 2: "end" has no "repeat"`},
 		"empty repeat":       {"repeat forever\n# nothing\nend", `line 3: there is nothing between "repeat" in line 1 and "end"`},
-		"end of what":        {"repeat 2\nsay x\nend repeat", `line 3: "end" stands alone, not with "repeat"`},
+		"end of what":        {"repeat 2\nsay x\nend repeat", `line 3: "end" takes nothing after it, not "repeat"`},
 		"too deep":           {deep, `line 9: repeats are nested deeper than 8`},
-		"ask nothing":        {"ask", `line 1: "ask" needs a text behind it`},
+		"ask nothing":        {"ask", `line 1: "ask" needs a text after it`},
 		"crash nothing":      {"crash   ", `"crash" needs a text`},
 		"flood nothing":      {"flood", `"flood" needs a whole number from 1`},
 		"flood text":         {"flood hello world", `not "hello"`},
 		"binary":             {"binary 1e3", `"binary" needs a whole number from 1 to 1073741824, not "1e3"`},
 		"exit":               {"exit 256", `"exit" needs a whole number from 0 to 255, not "256"`},
 		"exit nothing":       {"exit", `not ""`},
-		"hang on":            {"hang on", `"hang" stands alone, not with "on"`},
-		"variable":           {"say ${name}", `line 1: "${name" is no variable; allowed are ${reply}, ${i}, ${input}, ${task}`},
-		"variable unclosed":  {"say ${reply", `is no variable`},
+		"hang on":            {"hang on", `"hang" takes nothing after it, not "on"`},
+		"variable":           {"say ${name}", `line 1: "${name" is not a variable; allowed are ${reply}, ${i}, ${input}, ${task}`},
+		"variable unclosed":  {"say ${reply", `is not a variable`},
 		"index of nothing":   {"say ${i}", `${i} counts a repeat, and there is none around this line`},
 		"too many lines":     {strings.Repeat("read\n", MaxStatements+1), `line 4097: there are more than 4096 statements`},
 		"too long":           {strings.Repeat("#", MaxScript+1), `has 65537 bytes; at most 65536 are allowed`},
 		"no UTF-8":           {"say \xff", `is not UTF-8`},
-		"a long word":        {strings.Repeat("é", 1000), `"` + strings.Repeat("é", 40) + `…" is no statement`},
-		"control characters": {"\x1b[31mred", `"\x1b[31mred" is no statement`},
+		"a long word":        {strings.Repeat("é", 1000), `"` + strings.Repeat("é", 40) + `…" is not a statement`},
+		"control characters": {"\x1b[31mred", `"\x1b[31mred" is not a statement`},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

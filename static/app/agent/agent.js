@@ -119,7 +119,7 @@ const input = (() => {
       await skein.input(id, `${text}\n`)
     } catch (err) {
       if (!box.value) put(text)
-      failed('It was not written', err)
+      failed('The input was not sent', err)
     }
   })
 
@@ -170,7 +170,7 @@ answer.addEventListener('submit', async (e) => {
     await skein.input(id, `${box.value}\n`)
     box.value = ''
   } catch (err) {
-    failed('It did not get the answer', err)
+    failed('The answer was not sent', err)
   } finally {
     busy(send, false)
   }

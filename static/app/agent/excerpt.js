@@ -70,8 +70,8 @@ export class Excerpt {
     const { shown, at, earlier, later } = around(lines.take(), hit, text, AROUND)
     const { root, list, live } = this.#el
     list.replaceChildren(...shown.map(lineNode))
-    write(this.#el.before, before.more || earlier ? 'Earlier lines are not shown here.' : 'It begins here.')
-    write(this.#el.after, after.more || later ? 'Later lines are not shown here.' : 'Nothing came after it so far.')
+    write(this.#el.before, before.more || earlier ? 'Earlier lines are not shown here.' : 'The output begins here.')
+    write(this.#el.after, after.more || later ? 'Later lines are not shown here.' : 'There is no later output yet.')
     root.hidden = false
     live.inert = true
     return /** @type {HTMLElement | undefined} */ (list.children[at])

@@ -230,6 +230,6 @@ export class Hits {
 export function hitsText({ text, total, oldest, whole, dropped, error }, at) {
   if (!text) return ''
   if (error && total === 0) return 'The search failed'
-  if (total === 0) return !whole ? 'Searching…' : dropped ? 'No match in what is left' : 'No match'
+  if (total === 0) return !whole ? 'Searching…' : dropped ? 'No match in the rest of the log' : 'No match'
   return `${at === undefined || at < oldest ? '' : `${at - oldest + 1} of `}${total}${whole && !error ? '' : '+'}${error ? ', then it failed' : ''}`
 }

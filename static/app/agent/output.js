@@ -286,7 +286,7 @@ export class Output {
     }
     this.#trimmed = false
     this.#first = Number(/** @type {HTMLElement} */ (list.firstElementChild).dataset.seq)
-    this.#sayEarlier('Earlier lines were taken off the page.')
+    this.#sayEarlier('Earlier lines were removed from the page.')
     this.#el.load.hidden = false
   }
 
@@ -320,13 +320,13 @@ export class Output {
       if (!cut) this.#first = Math.min(events[0]?.seq ?? this.#first, this.#first)
       else if (lines[0]) this.#first = lines[0].seq
       if (cut && list.childElementCount >= MAX_READING) {
-        this.#sayEarlier(`The page holds ${MAX_READING} lines and no more. The download has all of them.`)
+        this.#sayEarlier(`The page shows at most ${MAX_READING} lines. The download has all of them.`)
         load.hidden = true
       } else this.#sayEarlier(more || cut ? 'There is earlier output.' : '')
       this.#scroll(top + box.scrollHeight - height)
       this.find.again()
     } catch (e) {
-      failed('Earlier output did not come', e)
+      failed('Earlier output could not be loaded', e)
     } finally {
       load.disabled = false
     }

@@ -102,7 +102,7 @@ export class Timeline {
       if (which.newest) this.#earlier.hidden = !more || this.#list.childElementCount >= MAX_EARLIER
       return more && events.length > 0
     } catch (e) {
-      if (turn === this.#turn) failed(which.newest ? 'What happened earlier did not come' : 'What happened last did not come', e)
+      if (turn === this.#turn) failed(which.newest ? 'Earlier events could not be loaded' : 'The latest events could not be loaded', e)
       return false
     }
   }

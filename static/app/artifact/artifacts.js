@@ -58,7 +58,7 @@ function show({ artifacts, total, bytes: all }, html) {
   one(document, '#more').hidden = total <= artifacts.length
   write(one(document, '#more-text'), `${artifacts.length} of ${total} are shown. Filter to see others.`)
   const n = count(total, 'artifact', 'artifacts')
-  write(one(document, '#summary'), none ? '' : filtered ? `${n} of this filter; all take ${bytes(all)}` : `${n}, ${bytes(all)}`)
+  write(one(document, '#summary'), none ? '' : filtered ? `${n} with this filter; all artifacts take ${bytes(all)}` : `${n}, ${bytes(all)}`)
 }
 
 let turn = 0
@@ -113,7 +113,7 @@ let doomed
 function ask(a) {
   doomed = a
   write(field(question, 'title'), `Delete ${clean(a.name)}?`)
-  write(field(question, 'lead'), a.state === 'complete' ? `Its ${bytes(a.size)} are removed for good.` : 'Its upload ends, and what came so far is removed.')
+  write(field(question, 'lead'), a.state === 'complete' ? `Its ${bytes(a.size)} are removed for good.` : 'Its upload ends, and the part received so far is removed.')
   open(question)
   field(question, 'confirm').focus()
 }

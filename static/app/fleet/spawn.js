@@ -172,7 +172,7 @@ export class SpawnDialog {
         return code
       }),
     )
-    const hint = this.#mode === 'lines' ? 'Each line is one argument, spaces and all.' : 'Split at spaces; quotes hold together. No shell reads it.'
+    const hint = this.#mode === 'lines' ? 'Each line is one argument, spaces included.' : 'Split at spaces; quotes keep an argument together. No shell reads it.'
     write(field(this.#form, 'argv-hint'), shell && argv[0] !== 'sh' && argv[0] !== 'bash' ? "No shell reads it: for pipes, variables and patterns use sh -c '…'." : hint)
     this.#fail('argv', '')
   }
@@ -189,7 +189,7 @@ export class SpawnDialog {
     /** @type {SpawnParams} */
     const params = { type: t.name }
     const n = Number(value('count') || 1)
-    if (!Number.isInteger(n) || n < 1) return this.#fail('count', 'A whole number from 1 on.')
+    if (!Number.isInteger(n) || n < 1) return this.#fail('count', 'A whole number, 1 or more.')
     if (n > 1) params.count = n
     if (value('name').trim()) params.name = value('name').trim()
     if (value('cwd').trim()) params.cwd = value('cwd').trim()

@@ -24,7 +24,7 @@ export function parseArgv(text) {
       if (arg !== undefined) argv.push(arg)
       arg = undefined
     } else if (c === '\\') {
-      if (++i >= text.length) return { argv, error: 'The backslash at the end has nothing behind it.', shell }
+      if (++i >= text.length) return { argv, error: 'There is nothing after the backslash at the end.', shell }
       arg = (arg ?? '') + text.charAt(i)
     } else {
       if ('|<>&;$`*'.includes(c)) shell = true

@@ -107,7 +107,7 @@ function lead(state, fallback, error) {
   if (state === 'closed') return error ? sentence(error.message) : 'The connection has ended. Load the page again to connect.'
   const last = error ? ` The last attempt: ${sentence(error.message)}` : ''
   if (state === 'reconnecting') return `The connection broke and is being made again. Nothing is lost meanwhile.${last}`
-  return `The page is here; the live connection is being made.${last}`
+  return `The page has loaded; the live connection is being made.${last}`
 }
 
 /**

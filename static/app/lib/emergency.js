@@ -88,7 +88,7 @@ class Emergency {
     try {
       this.#done(agents, await this.#skein.stop({ scope: 'all' }), performance.now() - began)
     } catch (e) {
-      this.#show({ title: 'The stop was not confirmed', lead: `${messageOf(e)} Some agents may still be alive: look, and stop again.` })
+      this.#show({ title: 'The stop was not confirmed', lead: `${messageOf(e)} Some agents may still be alive: check, and stop again.` })
       if (!this.#dialog.open) failed('The stop was not confirmed', e)
     } finally {
       watch()
@@ -107,7 +107,7 @@ class Emergency {
    */
   #watch(agents, began) {
     const f = this.#f
-    this.#show({ title: 'Stopping everything', lead: this.#skein.state === 'open' ? 'Admission is closed; each agent is verified to be gone.' : 'The server does not answer. It is told as soon as it does.' })
+    this.#show({ title: 'Stopping everything', lead: this.#skein.state === 'open' ? 'Admission is closed; each agent is verified to be gone.' : 'The server does not answer. The stop is sent as soon as it does.' })
     f.progress.hidden = false
     write(f.cancel, 'Hide')
     open(this.#dialog)

@@ -39,19 +39,19 @@ export function tell({ what, detail: d }) {
     case 'speaks again':
       return { kind: 'good', title: `${carrier} speaks again.`, text: 'The session is kept.' }
     case 'session left':
-      return { kind: 'note', title: `${carrier} was left.`, text: `Another session was open before: ${d.reason}.` }
+      return { kind: 'note', title: `The session over ${carrier} was left.`, text: `Another session had opened: ${d.reason}.` }
     case 'session ended':
       return { kind: 'note', title: 'The session ended.', text: `${sentence(d.reason)} It lived for ${span(d.lived ?? 0)}.` }
     case 'closed':
       return { kind: 'note', title: 'The connection was given up.', text: sentence(d.reason) }
     case 'use':
       return d.transport === 'auto'
-        ? { kind: 'note', title: 'Automatic.', text: 'The transport is chosen by the race again.' }
+        ? { kind: 'note', title: 'Automatic.', text: 'The transport is chosen automatically again.' }
         : { kind: 'note', title: `${carrier} only.`, text: 'This tab was told to use no other transport.' }
     case 'online':
       return { kind: 'note', title: 'The network came back.', text: 'The browser says so.' }
     case 'back':
-      return { kind: 'note', title: 'The page came back.', text: 'The browser had kept it aside.' }
+      return { kind: 'note', title: 'The page came back.', text: 'The browser had suspended it.' }
   }
   const text = Object.entries(d).map(([k, v]) => `${k} ${typeof v === 'object' ? JSON.stringify(v) : v}`)
   return { kind: 'note', title: sentence(what), text: text.join(', ') }
@@ -74,7 +74,7 @@ export function maskText(mask, transport) {
  * @property {Connection} connection
  * @property {Happening[]} trail newest first
  * @property {'auto' | Transport} forced
- * @property {string} udp the WebTransport door's port, such as "UDP, port 4433"; '' where there is no such door
+ * @property {string} udp the port of the WebTransport endpoint, such as "UDP, port 4433"; '' where there is no such endpoint
  * @property {string} tcp
  * @property {boolean} able this browser has WebTransport
  * @property {string} host
@@ -88,7 +88,7 @@ export function maskText(mask, transport) {
  * @returns {Finding[]}
  */
 export function findings(seen) {
-  return [udp(seen), door(seen), tcp(seen), ...advice(seen)]
+  return [udp(seen), endpoint(seen), tcp(seen), ...advice(seen)]
 }
 
 /**
@@ -110,7 +110,7 @@ export function lastSign(trail) {
 function udp({ connection: c, trail, able, udp: port }) {
   const word = 'UDP'
   if (c.transport === 'webtransport') return { kind: 'good', word, text: `It passes: a WebTransport session is open${c.since ? ` since ${clock(c.since.getTime())}` : ''}.` }
-  if (!port) return { kind: 'note', word, text: 'Not tried: the server has no WebTransport door for this page.' }
+  if (!port) return { kind: 'note', word, text: 'Not tried: the server has no WebTransport endpoint for this page.' }
   if (!able) return { kind: 'note', word, text: 'Not tried: this browser offers no WebTransport to this page.' }
   const sign = lastSign(trail)
   if (!sign) return { kind: 'note', word, text: 'Not tried in this tab yet.' }
@@ -119,9 +119,9 @@ function udp({ connection: c, trail, able, udp: port }) {
 }
 
 /** @param {Seen} seen @returns {Finding} */
-function door({ connection: c, forced }) {
-  const word = 'Door'
-  if (!c.transport) return { kind: 'note', word, text: 'None is open now.' }
+function endpoint({ connection: c, forced }) {
+  const word = 'Transport'
+  if (!c.transport) return { kind: 'note', word, text: 'No session is open now.' }
   const carrier = CARRIERS[c.transport] ?? c.transport
   if (forced !== 'auto') return { kind: 'note', word, text: `${carrier}, since this tab was told to use no other.` }
   if (c.transport === 'webtransport') return { kind: 'good', word, text: `${carrier}, the first choice: a lost packet holds up one stream, not the others.` }
@@ -132,14 +132,14 @@ function door({ connection: c, forced }) {
 function tcp({ connection: c, tcp: port }) {
   const word = 'TCP'
   if (c.transport === 'websocket') return { kind: 'good', word, text: 'It passes: the session is on it.' }
-  return { kind: 'note', word, text: `The way out when UDP is blocked (${port}). It is not needed now.` }
+  return { kind: 'note', word, text: `The fallback when UDP is blocked (${port}). It is not needed now.` }
 }
 
 /** @param {Seen} seen @returns {Finding[]} */
 function advice({ connection: c, trail, able, udp: port, host, forced }) {
   const word = 'To do'
   if (c.transport === 'webtransport') return []
-  if (!port) return [{ kind: 'note', word, text: 'Start the server with --listen for this machine to have WebTransport. A proxy before the server passes none on: it goes beside it, with --allow-origin.' }]
+  if (!port) return [{ kind: 'note', word, text: 'Start the server with --listen for this machine to have WebTransport. A proxy in front of the server does not forward it: let browsers connect past the proxy, with --allow-origin.' }]
   if (!able) return [{ kind: 'note', word, text: 'Open the page on https:// or on localhost, with a browser that has WebTransport.' }]
   const sign = lastSign(trail)
   if (!sign?.error) return forced === 'websocket' ? [{ kind: 'note', word, text: 'Choose Auto to have WebTransport tried.' }] : []
@@ -149,7 +149,7 @@ function advice({ connection: c, trail, able, udp: port, host, forced }) {
       word,
       text: /did not answer|no answer/.test(sign.error)
         ? `Let ${port} of ${host} through, both ways. A firewall, a VPN or a proxy that passes TCP only is the usual cause.`
-        : `Look whether ${port} leads to the server ${host}, and whether the browser accepts its certificate. A port that nobody listens on, and a proxy in between, fail like this.`,
+        : `Check that ${port} leads to the server ${host}, and that the browser accepts its certificate. A closed port and a proxy in between fail like this, too.`,
     },
   ]
 }

@@ -87,7 +87,7 @@ export class StopDialog {
     } catch (e) {
       if (mine()) {
         f.progress.hidden = true
-        write(f.title, 'Nothing is known to have stopped')
+        write(f.title, 'No stop was confirmed')
         write(f.lead, messageOf(e))
         write(f.cancel, 'Close')
       } else failed('The stop failed', e)
@@ -137,9 +137,9 @@ export class StopDialog {
  */
 function how(agents, grace) {
   const one = agents.length === 1
-  if (agents.every((a) => a.kind === 'scripted')) return one ? 'Its script is cut off where it is.' : 'Their scripts are cut off where they are.'
+  if (agents.every((a) => a.kind === 'scripted')) return one ? 'Its script ends where it is.' : 'Their scripts end where they are.'
   const after = grace ? span(grace) : one ? 'the grace of its type' : 'the grace of their type'
-  return `SIGTERM to ${one ? 'its process group' : 'each process group'}; after ${after} SIGKILL to what is left.`
+  return `SIGTERM to ${one ? 'its process group' : 'each process group'}; after ${after}, SIGKILL to the rest.`
 }
 
 /** @param {Agent} a */

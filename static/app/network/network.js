@@ -61,14 +61,14 @@ function show(n) {
   const quic = n.transport === 'webtransport'
 
   const rtt = n.rtt_ms || c.rtt
-  const rttNote = !n.rtt_ms ? 'as this page measures it' : n.min_rtt_ms ? `at least ${roundTrip(n.min_rtt_ms)}` : 'as the server measures it'
+  const rttNote = !n.rtt_ms ? 'measured by this page' : n.min_rtt_ms ? `at least ${roundTrip(n.min_rtt_ms)}` : 'measured by the server'
   figures.rtt(second, rtt ? roundTrip(rtt) : NONE, rtt ? rttNote : '', rtt ?? null)
 
   const lost = n.packets_lost ?? 0
   const sent = n.packets_sent ?? 0
-  const hidden = 'TCP does not tell'
+  const hidden = 'not known over TCP'
   figures.loss(second, quic ? `${sent > 0 ? Number(((100 * lost) / sent).toFixed(2)) : 0}%` : NONE, quic ? `${lost} of ${sent} sent to this page` : hidden, quic ? more((v) => v.packets_lost) : null)
-  figures.window(second, quic ? bytes(n.congestion_window ?? 0) : NONE, quic ? 'that the server may have under way' : hidden, quic ? (n.congestion_window ?? 0) : null)
+  figures.window(second, quic ? bytes(n.congestion_window ?? 0) : NONE, quic ? 'the server may have in flight' : hidden, quic ? (n.congestion_window ?? 0) : null)
 
   const down = more((v) => v.bytes_sent)
   const up = more((v) => v.bytes_received)

@@ -38,14 +38,14 @@ export class CancelDialog {
    */
   cancel(tasks, { below = 0, done } = {}) {
     const more = below > 0 ? ` ${below === 1 ? 'The task' : `The ${below} tasks`} below ${tasks.length === 1 ? 'it' : 'them'} too.` : ''
-    const agents = tasks.some((t) => t.state !== 'submitted') ? ' An agent at work on it is told to let go of it.' : ''
+    const agents = tasks.some((t) => t.state !== 'submitted') ? ' An agent that works on it is told to stop.' : ''
     this.#ask(tasks, 'Cancel', `What is done so far is lost.${agents}${more}`)
     this.#go = () => void this.#cancel(tasks, done)
   }
 
   /** @param {Task} task with all below it */
   stop(task) {
-    this.#ask([task], 'Stop', 'It is canceled with all below it. Processes of its own get SIGTERM, what is left of them SIGKILL, and they are verified to be gone.')
+    this.#ask([task], 'Stop', 'It is canceled with all tasks below it. Its own processes get SIGTERM, those that survive get SIGKILL, and all are verified to be gone.')
     this.#go = () => void this.#stop(task)
   }
 
@@ -98,7 +98,7 @@ export class CancelDialog {
 const gone = (reports) => (reports.length === 0 ? 'no process of its own to stop' : `${count(reports.length, 'process', 'processes')} verified to be gone`)
 
 /** @param {StopReport} r */
-const trouble = (r) => (r.error ? messageOf(new RpcError(r.error)) : `Still there of ${r.id}: ${leftoversText(r.leftovers)}.`)
+const trouble = (r) => (r.error ? messageOf(new RpcError(r.error)) : `Left of ${r.id}: ${leftoversText(r.leftovers)}.`)
 
 /** @param {Task[]} tasks */
 function names(tasks) {

@@ -142,7 +142,7 @@ export class SubmitDialog {
     mark(this.#box('argv'), 'placeholder', t.argv.length > 0 ? 'None' : 'wc -w')
     write(field(this.#form, 'input-label'), this.#many ? 'Inputs' : 'Input')
     const stdin = t.process ? ' The process reads it on standard input.' : ''
-    write(field(this.#form, 'input-hint'), this.#many ? `One a line; empty lines are left out. Each becomes a child task.${stdin}` : stdin.trim())
+    write(field(this.#form, 'input-hint'), this.#many ? `One per line; empty lines are left out. Each becomes a child task.${stdin}` : stdin.trim())
     mark(this.#box('input'), 'rows', this.#many ? '6' : '4')
     mark(this.#box('name'), 'placeholder', this.#many ? 'orchestration' : 'The beginning of the input')
     this.#clearErrors()
@@ -162,7 +162,7 @@ export class SubmitDialog {
       }),
     )
     const expects = shell && argv[0] !== 'sh' && argv[0] !== 'bash'
-    write(field(this.#form, 'argv-hint'), expects ? "No shell reads it: for pipes, variables and patterns use sh -c '…'." : 'Split at spaces; quotes hold together. No shell reads it.')
+    write(field(this.#form, 'argv-hint'), expects ? "No shell reads it: for pipes, variables and patterns use sh -c '…'." : 'Split at spaces; quotes keep an argument together. No shell reads it.')
     this.#fail('argv', '')
   }
 
@@ -235,7 +235,7 @@ export class SubmitDialog {
     const timeouts = {}
     for (const name of /** @type {const} */ (['queue', 'run', 'heartbeat'])) {
       const ms = millis(this.#box(name))
-      if (ms === undefined) return this.#fail('timeouts', 'A number of seconds, or nothing.', name)
+      if (ms === undefined) return this.#fail('timeouts', 'A number of seconds, or empty.', name)
       if (ms > 0) timeouts[name] = ms
     }
     if (Object.keys(timeouts).length > 0) spec.timeouts = timeouts
@@ -257,7 +257,7 @@ export class SubmitDialog {
     if (this.#many) return this.#orchestration(spec)
     const input = this.#box('input').value
     const size = encoder.encode(input).length
-    if (size > MAX_TASK_INPUT) return this.#fail('input', `It has ${bytes(size)}; a task takes ${bytes(MAX_TASK_INPUT)}. Put it into an artifact, and its name here.`)
+    if (size > MAX_TASK_INPUT) return this.#fail('input', `It has ${bytes(size)}; a task takes ${bytes(MAX_TASK_INPUT)}. Store it as an artifact and give its name here.`)
     if (this.#value('name')) spec.name = this.#value('name')
     return { submit: { ...spec, ...(input && { input }) } }
   }
@@ -266,7 +266,7 @@ export class SubmitDialog {
   #orchestration(task) {
     const inputs = this.#inputs()
     if (inputs.length === 0) return this.#fail('input', 'Give at least one line.')
-    if (inputs.length > MAX_BATCH) return this.#fail('input', `${inputs.length} inputs are too many; ${MAX_BATCH} go at once.`)
+    if (inputs.length > MAX_BATCH) return this.#fail('input', `${inputs.length} inputs are too many; the limit is ${MAX_BATCH}.`)
     const mode = /** @type {AggregateMode} */ (this.#value('mode'))
     /** @type {OrchestrateInit} */
     const all = { task, inputs, mode }

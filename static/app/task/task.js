@@ -100,7 +100,7 @@ async function follow() {
     Object.assign(html, u.html)
     if (u.more) continue
     const removed = reset ? [...below.keys()].filter((x) => !news.has(x)) : gone
-    if (removed.includes(id) || (reset && !news.has(id))) toast('failed', 'The task is forgotten', 'The oldest tasks that are over are. This is how it was.')
+    if (removed.includes(id) || (reset && !news.has(id))) toast('failed', 'The task is no longer stored', 'Skein removes the oldest finished tasks. This is its last known state.')
     const own = news.get(id)
     news.delete(id)
     for (const t of news.values()) below.set(t.id, t)

@@ -191,7 +191,7 @@ const bulkRetry = one(document, '#bulk [data-do="retry-selected"]')
 around.selects((picked, bar) => {
   const open = picked.filter(cancelable).length
   const failures = picked.filter(retryable).length
-  write(one(bar, '[data-f="cancel-word"]'), open === picked.length || open === 0 ? 'Cancel' : `Cancel the ${open} that go on`)
+  write(one(bar, '[data-f="cancel-word"]'), open === picked.length || open === 0 ? 'Cancel' : `Cancel the ${open} unfinished`)
   write(one(bar, '[data-f="retry-word"]'), failures === picked.length ? 'Retry' : `Retry ${failures}`)
   bulkCancel.disabled = open === 0
   bulkRetry.hidden = failures === 0
