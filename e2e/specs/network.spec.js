@@ -100,7 +100,7 @@ it('a tab is kept to WebSocket and let go again; a followed agent loses nothing'
   await live(page, 'websocket')
   await expect(notice(page)).toContainText('This tab uses WebSocket only.')
   await expect(use(page, 'WebSocket')).toHaveAttribute('aria-pressed', 'true')
-  await expect(finding(page, 'Transport')).toContainText('this tab was told to use no other')
+  await expect(finding(page, 'In use')).toContainText('this tab was told to use no other')
   await expect.poll(async () => (await server.sessions()).webtransport).toBe(0)
 
   // It holds for the tab's other pages, where the way back is.
@@ -136,7 +136,7 @@ it('a tab that is kept to WebTransport', async ({ network: page, server, transpo
     await use(page, 'Auto').click()
   } else {
     await expect.poll(async () => (await server.sessions()).websocket).toBe(0)
-    await expect(finding(page, 'Transport')).toContainText('No session is open now.')
+    await expect(finding(page, 'In use')).toContainText('No session is open now.')
     await notice(page).getByRole('button').click()
   }
   await live(page, transport)

@@ -341,7 +341,7 @@ test('several are selected and canceled, with what is below them', async ({ task
   await becomes(skein, stays.id, { state: 'working' })
 
   await page.getByRole('checkbox', { name: 'Select all that match' }).check()
-  await expect(bulk.getByRole('button', { name: 'Cancel the 1 that go on' })).toBeVisible()
+  await expect(bulk.getByRole('button', { name: 'Cancel the 1 unfinished' })).toBeVisible()
   await bulk.getByRole('button', { name: 'Clear' }).click()
   await expect(bulk).toBeHidden()
 })

@@ -20,12 +20,12 @@ const says = (said, word, pattern) => assert.match(said.find((s) => s.startsWith
 test('what the network allows', () => {
   const open = say({ connection: { transport: 'webtransport', reason: '', since: new Date() } })
   says(open, 'UDP', /good: It passes: a WebTransport session is open since \d\d:\d\d:\d\d\./)
-  says(open, 'Transport', /good: WebTransport, the first choice/)
+  says(open, 'In use', /good: WebTransport, the first choice/)
   assert.ok(!open.some((s) => s.startsWith('To do')), 'there is nothing to do')
 
   const blocked = say({ connection: { transport: 'websocket', reason: BLOCKED }, trail: [at('open', { transport: 'websocket', reason: BLOCKED })] })
   says(blocked, 'UDP', /warn: It did not pass at .*500 ms/)
-  says(blocked, 'Transport', /warn: WebSocket, the second choice: WebTransport did not answer/)
+  says(blocked, 'In use', /warn: WebSocket, the second choice: WebTransport did not answer/)
   says(blocked, 'TCP', /good/)
   says(blocked, 'To do', /Let UDP, port 4433 of kiln through/)
 
@@ -34,7 +34,7 @@ test('what the network allows', () => {
 
   const kept = say({ connection: { transport: 'websocket', reason: 'asked for by the page' }, forced: 'websocket', trail: [at('open', { transport: 'webtransport', reason: '' })] })
   says(kept, 'UDP', /good: It passed when WebTransport was last tried/)
-  says(kept, 'Transport', /note: WebSocket, since this tab was told to use no other/)
+  says(kept, 'In use', /note: WebSocket, since this tab was told to use no other/)
   says(kept, 'To do', /Choose Auto/)
 
   says(say({ udp: '' }), 'UDP', /the server has no WebTransport endpoint/)

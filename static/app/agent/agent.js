@@ -1,5 +1,5 @@
 /**
- * The page of one agent. The server rendered it with the last events; this follows from there.
+ * The page of one agent. The server rendered it with the last events; this script follows from there.
  */
 import { kept } from '../artifact/kept.js'
 import { again } from '../fleet/spawn.js'
@@ -19,10 +19,10 @@ import { Timeline } from './timeline.js'
 
 /** @import { Agent } from '../../client/types.js' */
 
-/** How much of what was sent the up arrow brings back. */
+/** How many inputs the up arrow brings back. */
 const MAX_HISTORY = 100
 
-/** How many events the page begins with again when what it has is not what the log has. */
+/** How many events the page loads when it must start again because its events are not those of the log. */
 const MAX_BACK = 500
 
 const skein = page()
@@ -40,12 +40,12 @@ let agent
 
 // --- the head ---
 
-let made = '' // what the HTML in the page was made of, as by still()
+let made = '' // the still() of the record that the HTML in the page was rendered from
 
 const fragments = new Fragments((ids, /** @type {'page'} */ kind) => skein.render(ids, kind), (_, __, html) => {
   const text = html[id]
   if (!text) {
-    made = '' // the next change asks again
+    made = '' // so that the next change requests it again
     return
   }
   showParts(text)
@@ -64,13 +64,13 @@ function show(a) {
   mark(root, 'data-state', state(a))
   mark(root, 'data-activity', a.activity ?? '')
   const dropped = one(root, '#dropped')
-  write(dropped, a.dropped ? droppedText(a.dropped) : '') // in the times of this zone
+  write(dropped, a.dropped ? droppedText(a.dropped) : '') // with times in the reader's time zone
   dropped.hidden = !a.dropped
   title(a)
   hot()
 }
 
-/** Writes what the server does not render, for it changes all the time. */
+/** Writes the values that the server does not render because they change all the time. */
 function hot() {
   tick(root)
   if (!agent) return
@@ -83,7 +83,7 @@ function hot() {
 setInterval(hot, 1000)
 hot()
 
-/** @param {Agent} a what the tab says, so that a person sees it from another */
+/** @param {Agent} a the agent, whose state the title of the tab shows */
 function title(a) {
   const sign = need(a) === 'question' ? '? ' : a.reason === 'failed' ? '✕ ' : ''
   document.title = `${sign}${clean(a.name)} · Skein`
@@ -100,7 +100,7 @@ const input = (() => {
   const history = []
   let at = 0
   let draft = ''
-  let ended = false // its standard input was closed from here
+  let ended = false // whether its standard input was closed from this page
 
   /** @param {string} text */
   const put = (text) => {
@@ -151,7 +151,10 @@ const input = (() => {
 
   return {
     focus: () => box.focus(),
-    /** What was closed from here takes nothing more, whatever the server knows of it. */
+    /**
+     * Updates the input box. Standard input that was closed from this page takes nothing more, even if the record does not
+     * say so yet.
+     */
     show() {
       if (!ended || box.disabled) return
       box.disabled = send.disabled = eof.disabled = true

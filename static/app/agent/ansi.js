@@ -1,6 +1,7 @@
 /**
- * The colours of output, as classes: the content security policy forbids inline styles, and an arbitrary colour would
- * not be readable on both a light and a dark page. The same rules stand in server/screen; ui/testdata/ansi.json holds both.
+ * Turns the colours of output into classes, because the content security policy forbids inline styles and an arbitrary
+ * colour is not readable on both a light and a dark page. server/screen has the same rules; a test checks both against
+ * ui/testdata/ansi.json.
  */
 
 import { ESCAPES, printable } from '../lib/format.js'
@@ -11,7 +12,7 @@ import { ScreenLine, moves } from './screen.js'
 /** The order of the classes. */
 const FLAGS = /** @type {const} */ (['a-b', 'a-d', 'a-i', 'a-u', 'a-s', 'a-v'])
 
-/** What Select Graphic Rendition holds between two pieces. */
+/** Style is the state of Select Graphic Rendition between two pieces of text. */
 export class Style {
   /** @type {Set<string>} */
   #flags = new Set()
@@ -37,7 +38,7 @@ export class Style {
     return out.join(' ')
   }
 
-  /** The sequence that sets this style, whatever held before. */
+  /** The sequence that sets this style, whatever the style before. */
   get sgr() {
     const on = { 'a-b': 1, 'a-d': 2, 'a-i': 3, 'a-u': 4, 'a-s': 9, 'a-v': 7 }
     const out = ['0', ...FLAGS.filter((f) => this.#flags.has(f)).map((f) => String(on[f]))]
@@ -80,7 +81,7 @@ export class Style {
 }
 
 /**
- * Splits a line by style. `style` is the one it begins with, and afterwards the one that holds at its end.
+ * Splits a line by style. `style` is the style at its beginning, and is changed to that at its end.
  * @param {string} line
  * @param {Style} style
  * @returns {Piece[]}
@@ -111,7 +112,7 @@ export function pieces(line, style) {
 }
 
 /**
- * What follows 38 or 48: "5;n" or "2;r;g;b".
+ * Parses what follows 38 or 48: "5;n" or "2;r;g;b".
  * @param {number[]} nums
  * @returns {[colour: number | undefined, used: number]}
  */
@@ -135,7 +136,7 @@ function indexed(n) {
   return nearest(grey, grey, grey)
 }
 
-/** xterm's own values of the sixteen colours. */
+/** xterm's default values of the sixteen colours. */
 const SIXTEEN = [
   [0, 0, 0], [205, 0, 0], [0, 205, 0], [205, 205, 0], [0, 0, 238], [205, 0, 205], [0, 205, 205], [229, 229, 229],
   [127, 127, 127], [255, 0, 0], [0, 255, 0], [255, 255, 0], [92, 92, 255], [255, 0, 255], [0, 255, 255], [255, 255, 255],

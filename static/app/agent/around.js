@@ -4,12 +4,12 @@ import { linePieces } from './lines.js'
 /** @import { Line } from './lines.js' */
 
 /**
- * The line of a hit among lines. One event may have brought many that have the text; the first of them may not be
- * there, so that the hit is counted from the last.
+ * Finds the line of a hit among lines. One event may have brought many lines with the text, the first of which may be
+ * missing here. So hits are counted from the last.
  * @param {{seq: number, text: string}[]} lines in order
  * @param {Hit} hit
  * @param {string} text in lower case
- * @returns {number} -1: it is not there
+ * @returns {number} -1 if it is not among them
  */
 export function lineOf(lines, { seq, back }, text) {
   let left = back
@@ -21,7 +21,7 @@ export function lineOf(lines, { seq, back }, text) {
 }
 
 /**
- * A hit's line with those around it.
+ * Returns a hit's line with the lines around it.
  * @param {Line[]} lines
  * @param {Hit} hit
  * @param {string} text in lower case

@@ -9,7 +9,7 @@ import { Lines } from './lines.js'
 /** How many lines are shown before a match, and after it. */
 const AROUND = 100
 
-/** A part of the log that the page has not loaded, around a match, above the lines that it follows. */
+/** Excerpt shows the lines around a match that the page has not loaded, instead of the lines that it follows. */
 export class Excerpt {
   #skein
   #id
@@ -40,7 +40,7 @@ export class Excerpt {
     return !this.#el.root.hidden
   }
 
-  /** Shows the lines that are followed again. */
+  /** Goes back to the lines that the page follows. */
   close() {
     this.#turn++
     if (!this.open) return
@@ -53,10 +53,10 @@ export class Excerpt {
   }
 
   /**
-   * Loads a match with what is around it, and shows it.
+   * Loads and shows a match with the lines around it.
    * @param {Hit} hit
    * @param {string} text
-   * @returns {Promise<HTMLElement | undefined>} its line; none: something else is wanted by now
+   * @returns {Promise<HTMLElement | undefined>} its line; undefined if another match was asked for meanwhile
    */
   async show(hit, text) {
     const turn = ++this.#turn
@@ -78,7 +78,7 @@ export class Excerpt {
   }
 
   /**
-   * A class of the lines, such as whether they wrap.
+   * Sets or removes a class of the lines, for example the one that wraps them.
    * @param {string} name
    * @param {boolean} on
    */

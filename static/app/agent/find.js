@@ -6,28 +6,28 @@ import { Hits, hitsText } from './hits.js'
 
 /** @import { Hit } from './hits.js' */
 
-/** Matches beyond this are not marked. */
+/** How many matches are marked at most. */
 const MAX_MATCHES = 5000
 
-/** How long new output gathers before it is searched, in milliseconds. */
+/** How long new output is collected before it is searched, in milliseconds. */
 const ASK = 300
 
-/** The kinds of lines that the server searches: what the agent printed. */
+/** The kinds of lines that the server searches: the agent's output. */
 const SEARCHED = ['out', 'err']
 
-/** @typedef {{line: HTMLElement, start: number, end: number}} Match offsets in the line's text */
+/** @typedef {{line: HTMLElement, start: number, end: number}} Match start and end are offsets in the line's text */
 
 /**
  * @typedef {object} View
- * @property {HTMLElement[]} lists whose children are the lines
- * @property {(hit: Hit, text: string) => Promise<HTMLElement | undefined>} show brings a hit into sight and gives its line
- * @property {() => void} end nothing is searched any more
+ * @property {HTMLElement[]} lists the elements whose children are the lines
+ * @property {(hit: Hit, text: string) => Promise<HTMLElement | undefined>} show scrolls to a hit and returns its line
+ * @property {() => void} end called when the search ends
  */
 
-/** Whether matches can be marked without changing the page (CSS Custom Highlight API); else their lines are. */
+/** Whether the CSS Custom Highlight API can mark matches without changing the page. Without it, their lines are marked. */
 const ranges = 'highlights' in CSS
 
-/** The search within an agent's output. The server finds the lines; what of it is on the page is marked there. */
+/** Find searches an agent's output. The server finds the lines; the matches that are on the page are marked there. */
 export class Find {
   #form = one(document, '#find')
   #box = /** @type {HTMLInputElement} */ (one(document, '#find-text'))
@@ -37,12 +37,12 @@ export class Find {
   #view
   #hits
   #asking = false
-  #text = '' // in lower case
+  #text = '' // the text that is searched for, in lower case
   /** @type {Match[]} */
   #matches = []
   /** @type {number | undefined} the number of the hit that is looked at */
   #at
-  /** @type {number | undefined} where the search before this one was, until this one has its place */
+  /** @type {number | undefined} the position of the previous search, until this one has its own */
   #was
   #placed = false
   /** @type {HTMLElement | undefined} */
@@ -109,7 +109,7 @@ export class Find {
       this.#placed = true
       const was = this.#was === undefined ? undefined : this.#hits.of(this.#was)
       this.#was = undefined
-      // The newest is what a person looks at.
+      // Start at the newest, where the person is looking.
       if (this.#at === undefined) this.#go(was ?? newest)
     }
     this.#show()
@@ -134,7 +134,7 @@ export class Find {
   }
 
   /**
-   * Lines were added, changed or taken away.
+   * Marks the matches again after lines were added, changed or removed.
    * @param {HTMLElement[]} lines
    */
   changed(lines) {
@@ -146,7 +146,7 @@ export class Find {
     this.#show()
   }
 
-  /** Looks soon through what was printed; an agent that never rests is asked about in steps. */
+  /** Searches new output soon. For an agent that prints all the time, it does so in intervals. */
   #ask() {
     if (this.#asking) return
     this.#asking = true
@@ -156,7 +156,7 @@ export class Find {
     }, ASK)
   }
 
-  /** Other lines are shown. */
+  /** Marks the matches in other lines that are shown now. */
   again() {
     this.#matches = []
     if (!this.#text) return
@@ -164,7 +164,7 @@ export class Find {
     this.#show()
   }
 
-  /** The log is another one. */
+  /** Starts again, because the log is a new one. */
   restart() {
     if (!this.#text) return
     this.#at = undefined
@@ -218,7 +218,7 @@ export class Find {
 const textOf = (line) => line.lastElementChild?.textContent ?? ''
 
 /**
- * The line of a hit, if it is on the page.
+ * Finds the line of a hit, if it is on the page.
  * @param {HTMLElement} list
  * @param {Hit} hit
  * @param {string} text in lower case

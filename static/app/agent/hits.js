@@ -1,52 +1,52 @@
 /** @import { Skein } from '../../client/index.js' */
 
-/** How many hits one question brings at most. */
+/** How many hits one request returns at most. */
 const PAGE = 500
 
-/** How many hits are looked for, and kept: the newest. */
+/** How many hits are searched for and kept: the newest. */
 const MAX_HITS = 20_000
 
-/** How many positions of the log are searched first, from its end back; all agents share them. */
+/** How many positions of the log are searched first, from its end back. Positions are shared by all agents. */
 const WINDOW = 2000
 
-/** A window with fewer hits than this is followed by a larger one. */
+/** If a window has fewer hits than this, the next one is larger. */
 const FEW = 1000
 
-/** @typedef {{seq: number, back: number}} Hit back: how many hits of the same event come after it */
+/** @typedef {{seq: number, back: number}} Hit back is how many hits of the same event come after it */
 
 /**
  * @typedef {object} Log
- * @property {() => Promise<{first: number, last: number}>} ends the positions of its oldest and newest event; 0, 0: it has none
+ * @property {() => Promise<{first: number, last: number}>} ends the positions of its oldest and newest event; both 0 if it has none
  * @property {(text: string, options: {after: number, offset: number, before?: number, limit: number, signal: AbortSignal}) => ReturnType<Skein['searchEvents']>} search
  */
 
 /**
- * The lines of an agent's log that have a text, in order. The server looks through the log from its end back, window by
- * window, so that the newest are there first; what is printed later is asked for from where the first window ended.
- * Lines are numbered so that a number stays, whatever is found before or after.
+ * Hits are the lines of an agent's log that have a text, in order. The server searches the log from its end back, window by
+ * window, so that the newest hits are found first. Output that is printed later is searched from where the first window
+ * ended. A hit keeps its number, whatever is found before or after it.
  */
 export class Hits {
   #log
   #told
   #keep
   #text = ''
-  #turn = 0 // of what was asked for; answers to an earlier one mean nothing
+  #turn = 0 // counts searches; answers to an earlier one are ignored
   #cancel = new AbortController()
-  #running = 0 // the turn that waits for an answer
-  #again = false // there is more output than the running search may have seen
-  #first = 0 // the log begins here
-  #low = 0 // what follows was searched
-  #high = { after: 0, offset: 0 } // up to here
-  #window = 0 // 0: the search has not begun
+  #running = 0 // the turn of the request in progress
+  #again = false // whether there may be output that the running search has not seen
+  #first = 0 // the position of the log's first event
+  #low = 0 // everything after this position was searched
+  #high = { after: 0, offset: 0 } // up to this one
+  #window = 0 // 0 before the search has begun
   /** @type {number[]} the events that the lines begin in, ascending */
   #seqs = []
-  /** The number of the first that is known. */
+  /** The number of the first known hit. */
   oldest = 0
-  /** Whether the log was searched back to its beginning. */
+  /** Whether the whole log was searched. */
   whole = false
-  /** Whether there are so many that the search ended before. */
+  /** Whether the search ended early because it had enough hits. */
   #full = false
-  /** Whether the log has lost some of what it had. */
+  /** Whether the log has dropped events. */
   dropped = false
   /** @type {unknown} why the search ended before its time */
   error = undefined
@@ -66,12 +66,12 @@ export class Hits {
     return this.#text
   }
 
-  /** How many are known. */
+  /** How many hits are known. */
   get total() {
     return this.#seqs.length
   }
 
-  /** The number of the newest; before the oldest when there is none. */
+  /** The number of the newest hit; less than that of the oldest if there is none. */
   get newest() {
     return this.oldest + this.#seqs.length - 1
   }
@@ -90,7 +90,7 @@ export class Hits {
     this.#told()
   }
 
-  /** There may be more by now; after an error, it is tried again. */
+  /** Searches new output, or tries again after an error. */
   more() {
     if (!this.#text) return
     if (this.#running === this.#turn) this.#again = true
@@ -144,7 +144,7 @@ export class Hits {
     this.#low = after
     this.whole = after < this.#first || after === 0
     this.oldest -= seqs.length
-    // A line may go on over the end of a window, and two streams alternate.
+    // Sort, since a line may continue past the end of a window and two streams alternate.
     this.#seqs = [...seqs, ...this.#seqs].sort((a, b) => a - b)
     this.#trim()
     if (seqs.length < FEW) this.#window *= 4
@@ -179,7 +179,7 @@ export class Hits {
   }
 
   /**
-   * @param {number} i its number
+   * @param {number} i the number of the hit
    * @returns {Hit | undefined}
    */
   at(i) {
@@ -193,7 +193,7 @@ export class Hits {
   }
 
   /**
-   * The number of an event's last hit; undefined: it has none, or was not searched yet.
+   * The number of an event's last hit; undefined if it has none or was not searched yet.
    * @param {number} seq
    */
   of(seq) {
@@ -202,7 +202,7 @@ export class Hits {
   }
 
   /**
-   * Whether what follows a position was searched.
+   * Whether everything after a position was searched.
    * @param {number} seq
    */
   passed(seq) {
@@ -210,7 +210,7 @@ export class Hits {
   }
 
   /**
-   * Where a step leads: from nowhere to the first or the last, and over each end to the other.
+   * The number that a step leads to: from no hit to the first or the last, and past each end to the other.
    * @param {number | undefined} from
    * @param {1 | -1} step
    */
@@ -223,9 +223,9 @@ export class Hits {
 }
 
 /**
- * What is said of a search.
+ * Describes the state of a search.
  * @param {Pick<Hits, 'text' | 'total' | 'oldest' | 'whole' | 'dropped' | 'error'>} hits
- * @param {number} [at] the number of the one that is looked at
+ * @param {number} [at] the number of the current hit
  */
 export function hitsText({ text, total, oldest, whole, dropped, error }, at) {
   if (!text) return ''

@@ -4,34 +4,34 @@ import { ScreenLine, moves } from './screen.js'
 
 /** @import { AgentEvent, AgentEventData, GapEvent } from '../../client/types.js' */
 
-/** One line of output is at most this long, in UTF-16 units; a longer one is broken. ui/agent/output.go has the same. */
+/** The longest line of output, in UTF-16 units; a longer one is split. ui/agent/output.go has the same limit. */
 const MAX_LINE = 8 << 10
 
 /**
  * @typedef {object} Line
- * @property {number} seq of the event it began with
+ * @property {number} seq the seq of the event that it began with
  * @property {string} time
  * @property {'out' | 'err' | 'in' | 'bin' | 'mark' | 'gap'} kind
- * @property {string} text as it came, or what leaves the same on a terminal; for "bin" a label
- * @property {string} start the style that holds at its beginning, as classes
- * @property {boolean} open its newline has not come yet
- * @property {string} [base64] kind "bin"
+ * @property {string} text the text as printed, or one that looks the same on a terminal; a label for "bin"
+ * @property {string} start the style at its beginning, as classes
+ * @property {boolean} open whether its newline is still to come
+ * @property {string} [base64] the bytes, for "bin"
  */
 
 /**
- * Puts the output of events together. Events carry pieces of text that begin and end anywhere. ui/agent/output.go does the
- * same for the first render.
+ * Lines joins the output of events into lines. Events have pieces of text that begin and end anywhere. ui/agent/output.go
+ * does the same for the first render.
  */
 export class Lines {
   /** @type {Map<string, Line>} by kind, the line that goes on */
   #open = new Map()
-  /** @type {Map<string, string>} by kind, the style that holds after the last line */
+  /** @type {Map<string, string>} the style at the end of the last line, by kind */
   #style = new Map()
-  /** @type {Set<Line>} lines that are new or longer since they were last taken */
+  /** @type {Set<Line>} lines that are new or changed since the last take() */
   #changed = new Set()
 
   /**
-   * Goes on where another left off.
+   * Continues from the state of another Lines.
    * @param {Line[]} open
    * @param {Record<string, string>} style
    */
@@ -40,7 +40,7 @@ export class Lines {
     for (const [kind, classes] of Object.entries(style)) this.#style.set(kind, classes)
   }
 
-  /** The lines that are new or longer since the last call, in order. */
+  /** The lines that are new or changed since the last call, in order. */
   take() {
     const lines = [...this.#changed]
     this.#changed.clear()
@@ -138,8 +138,8 @@ export class Lines {
 }
 
 /**
- * Adds further output to a line. What is written over, as by a progress bar, is kept as what a terminal leaves of it, so
- * that the line stays short however long it goes on. `over` is how much does not fit into a line any more.
+ * Adds output to a line. If the output overwrites text, as a progress bar does, only what a terminal would show is kept, so
+ * that the line stays short however long it goes on. `over` is how much no longer fits the line.
  * @param {Line} line
  * @param {string} text
  */

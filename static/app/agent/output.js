@@ -11,22 +11,22 @@ import { Lines, decode } from './lines.js'
 /** @import { Hit } from './hits.js' */
 /** @import { Line } from './lines.js' */
 
-/** How many lines the page keeps while it follows. */
+/** How many lines the page keeps while it follows the output. */
 const MAX_LINES = 5000
 
-/** How many it keeps while a person reads back. */
+/** How many lines it keeps while a person reads earlier output. */
 const MAX_READING = 20000
 
 /** How many lines one "Load earlier" brings at most. */
 const MAX_LOADED = 5000
 
-/** Closer to the end than this many pixels is at the end. */
+/** The output counts as scrolled to its end within this many pixels of it. */
 const NEAR_END = 24
 
-/** How many positions of the log "Load earlier" looks back at first; they are shared by all agents. */
+/** How many positions of the log "Load earlier" goes back at first. Positions are shared by all agents. */
 const WINDOW = 2000
 
-/** An agent's output: follows, pauses, searches, keeps itself bounded. */
+/** Output runs an agent's output: it follows, pauses and searches it, and bounds the lines in the page. */
 export class Output {
   #skein
   #id
@@ -39,9 +39,9 @@ export class Output {
   #scheduled = false
   #following = true
   #unseen = 0
-  #top = 0 // where the output was scrolled to last
+  #top = 0 // the last scroll position
   #excerpt
-  #first // the earliest event whose output is shown
+  #first // the seq of the earliest event whose output is shown
   #trimmed = false
   #el = {
     box: one(document, '#lines'),
@@ -84,7 +84,7 @@ export class Output {
     const open = []
     for (const el of /** @type {HTMLCollectionOf<HTMLElement>} */ (list.children)) {
       const time = one(el, 'time')
-      write(time, clock(time.getAttribute('datetime') ?? 0)) // the server's time zone may be another
+      write(time, clock(time.getAttribute('datetime') ?? 0)) // the server may be in another time zone
       if (el.dataset.dropped) write(one(el, '.tx'), droppedText(JSON.parse(el.dataset.dropped)))
       if (el.dataset.raw === undefined) continue
       /** @type {Line} */
@@ -124,7 +124,7 @@ export class Output {
   }
 
   /**
-   * A button that switches a class of the output, and is remembered.
+   * Runs a button that switches a class of the output; the choice is remembered.
    * @param {string} name
    * @param {boolean} standard
    */
@@ -174,7 +174,7 @@ export class Output {
   }
 
   /**
-   * Brings a match into sight: where it is on the page, or loaded with what is around it.
+   * Shows a match: it scrolls to the match on the page, or loads it with the lines around it.
    * @param {Hit} hit
    * @param {string} text
    */
@@ -201,7 +201,9 @@ export class Output {
     this.#scroll(this.#el.box.scrollHeight)
   }
 
-  /** @param {number} top scrolls there; only where a person scrolls decides about following */
+  /**
+   * @param {number} top the position to scroll to. Unlike a person's scrolling, it does not change whether the page follows
+   */
   #scroll(top) {
     this.#el.box.scrollTop = top
     this.#top = this.#el.box.scrollTop
@@ -232,7 +234,7 @@ export class Output {
     /** @type {HTMLElement[]} */
     const touched = []
     let added = 0
-    const skipped = Math.max(0, changed.length - keep) // would be taken away again at once
+    const skipped = Math.max(0, changed.length - keep) // they would be removed again at once
     for (const [i, line] of changed.entries()) {
       let el = this.#live.get(line)
       if (!el && i < skipped) continue
@@ -258,7 +260,7 @@ export class Output {
     write(field(jump, 'jump-word'), count(this.#unseen, 'new line', 'new lines'))
   }
 
-  /** Drops what is shown: the log is another one, or has holes, and all that it still holds follows. */
+  /** Removes all lines, because the log is a new one or has gaps and its events follow from the start. */
   #restart() {
     this.#lines = new Lines()
     this.#live.clear()
@@ -271,7 +273,7 @@ export class Output {
     this.#sayEarlier('There is earlier output.')
   }
 
-  /** Takes the oldest lines away. */
+  /** Removes the oldest lines. */
   #trim() {
     const { list, box } = this.#el
     const extra = list.childElementCount - (this.#following ? MAX_LINES : MAX_READING)
@@ -297,7 +299,7 @@ export class Output {
     write(earlierText, text)
   }
 
-  // --- what was before ---
+  // --- earlier output ---
 
   async #loadEarlier() {
     const { load, list, box } = this.#el
@@ -333,7 +335,7 @@ export class Output {
   }
 
   /**
-   * The events up to seq, and those of a window before it that has some.
+   * Loads the events up to seq, from a window of positions before it that grows until it has some.
    * @param {number} seq
    */
   async #before(seq) {
@@ -354,7 +356,7 @@ export class Output {
     }
   }
 
-  // --- taking it along ---
+  // --- copy and download ---
 
   async #copy() {
     const lines = [...(this.#excerpt.open ? this.#excerpt.list : this.#el.list).children].map((el) => el.lastElementChild?.textContent ?? '')
@@ -366,7 +368,7 @@ export class Output {
     }
   }
 
-  /** All that the agent printed, byte for byte, as a file. */
+  /** Saves all output of the agent, byte for byte, as a file. */
   async #download() {
     const button = /** @type {HTMLButtonElement} */ (one(document, '#download'))
     button.disabled = true

@@ -1,7 +1,7 @@
 /**
- * What a terminal shows of one line of output that is written over and erased by carriage returns, backspaces and the
- * control sequences that move a cursor within its line, as progress bars do. server/screen does the same for the first
- * render; ui/testdata/ansi.json holds both.
+ * Computes what a terminal shows of one line of output that is overwritten and erased by carriage returns, backspaces and
+ * the control sequences that move the cursor within its line, as progress bars do. server/screen does the same for the
+ * first render; a test checks both against ui/testdata/ansi.json.
  */
 
 import { ESCAPES, printable } from '../lib/format.js'
@@ -10,28 +10,30 @@ import { ESCAPES, printable } from '../lib/format.js'
 
 const TAB = 8
 
-/** Columns that a cursor can be moved to; text may go on behind them. */
+/** How many columns the cursor can be moved to. Text may continue beyond them. */
 const MAX_MOVE = 512
 
-/** Of a control sequence whose end has not come. */
+/** How many characters of an unfinished control sequence are kept. */
 const MAX_PENDING = 256
 
-/** UTF-8 bytes of the combining characters of one cell. */
+/** The limit on the combining characters of one cell, in UTF-8 bytes. */
 const MAX_MARKS = 32
 
-/** What makes a line more than the text that stands in it. */
+/** The characters and sequences that move the cursor, so that a line shows something other than its text. */
 const MOVES = /[\r\b]|\x1b\[[0-9;]*[CDGK`]/
 
-/** @param {string} s reports whether output is more than the text that stands in it */
+/** @param {string} s output; the result says whether it moves the cursor */
 export const moves = (s) => MOVES.test(s)
 
-/** @typedef {{text: string, style: string, sgr: string}} Cell one column; the second of a wide character has no text */
+/**
+ * @typedef {{text: string, style: string, sgr: string}} Cell one column; the second column of a wide character has no text
+ */
 
 const PLAIN = { style: '', sgr: '\x1b[0m' }
 
 const bytes = new TextEncoder()
 
-/** One line of a terminal that is as wide as need be. */
+/** ScreenLine is one line of a terminal of unlimited width. */
 export class ScreenLine {
   /** @type {Cell[]} */
   #cells = []
@@ -40,7 +42,7 @@ export class ScreenLine {
   #start
   #pending = ''
 
-  /** @param {Style} style the one that holds at its beginning; it is changed to the one that holds at its end */
+  /** @param {Style} style the style at its beginning; it is changed to the style at its end */
   constructor(style) {
     this.#style = style
     this.#start = style.class
@@ -50,7 +52,7 @@ export class ScreenLine {
     return this.#cells.length
   }
 
-  /** @param {string} s further output of the line, without newline; it may begin and end anywhere */
+  /** @param {string} s more output of the line, without a newline; it may begin and end anywhere */
   write(s) {
     s = this.#pending + s
     this.#pending = ''
@@ -70,7 +72,7 @@ export class ScreenLine {
     if (!m) return
     const [, params = '', between = '', final = ''] = m
     if (final === 'm') return void (between === '' && this.#style.apply(params))
-    if (between !== '' || !/^[0-9;]*$/.test(params)) return // private, or with intermediate bytes
+    if (between !== '' || !/^[0-9;]*$/.test(params)) return // a private sequence, or one with intermediate bytes
     const first = params.split(';')[0] ?? ''
     const n = first.length > 6 ? 1 << 20 : Number(first)
     if (final === 'G' || final === '`') this.#move(Math.max(n, 1) - 1)
@@ -79,12 +81,12 @@ export class ScreenLine {
     else if (final === 'K') this.#erase(n)
   }
 
-  /** @param {number} col as far as a wide terminal would let the cursor go, or as the line's text goes */
+  /** @param {number} col the column, which is limited to MAX_MOVE or the length of the text */
   #move(col) {
     this.#col = Math.max(0, Math.min(col, Math.max(MAX_MOVE, this.#cells.length)))
   }
 
-  /** @param {number} what to the end of the line, from its beginning, or all of it */
+  /** @param {number} what 0: to the end of the line; 1: from its beginning; 2: all of it */
   #erase(what) {
     if (what === 0) {
       this.#split(this.#col)
@@ -96,7 +98,7 @@ export class ScreenLine {
     } else if (what === 2) this.#cells = []
   }
 
-  /** @param {number} col makes spaces of a wide character, or of a tab, that reaches over it */
+  /** @param {number} col the column at which a wide character or a tab that spans it is split into spaces */
   #split(col) {
     const blank = (/** @type {number} */ i) => this.#cells[i]?.text === ''
     if (col <= 0 || !blank(col)) return
@@ -117,7 +119,7 @@ export class ScreenLine {
     }
   }
 
-  /** Goes to the next stop. Behind the text the tab is kept, so that what is copied is what was printed. */
+  /** Moves to the next tab stop. After the end of the text the tab itself is kept, so that a copy has what was printed. */
   #tab() {
     const next = (Math.floor(this.#col / TAB) + 1) * TAB
     if (this.#col < this.#cells.length) this.#move(next)
@@ -136,7 +138,7 @@ export class ScreenLine {
   }
 
   /**
-   * Writes one character over what stands at the cursor.
+   * Writes one character at the cursor.
    * @param {string} text
    * @param {number} w
    */
@@ -148,7 +150,7 @@ export class ScreenLine {
     for (let i = 0; i < w; i++) this.#cells[this.#col++] = { text: i === 0 ? text : '', ...look }
   }
 
-  /** What stands in it, by style. */
+  /** The text of the line, by style. */
   pieces() {
     /** @type {Piece[]} */
     const out = []
@@ -160,7 +162,10 @@ export class ScreenLine {
     return out
   }
 
-  /** Output that makes this line of an empty one with the same start: it may be kept, and go on, in its place. */
+  /**
+   * Output that turns an empty line with the same start style into this one. It may be kept instead of the original, and
+   * more output may follow it.
+   */
   get state() {
     let out = ''
     let style = this.#start
@@ -185,8 +190,8 @@ function finished(seq) {
 }
 
 /**
- * Keeps of an unfinished sequence what tells how it goes on. Of a string, whose content nobody wants, that is its
- * beginning, and the escape that may end it.
+ * Shortens an unfinished sequence to the part that is needed to continue it. Of a string, whose content is not shown, that
+ * is its beginning and the escape that may end it.
  * @param {string} seq
  */
 function bounded(seq) {
@@ -195,7 +200,7 @@ function bounded(seq) {
   return seq.slice(0, 2) + (seq.endsWith('\x1b') ? '\x1b' : '')
 }
 
-/** Characters that take two columns: East Asian ones, and emoji. server/screen/width.go has the same. */
+/** Characters that take two columns: East Asian ones and emoji. server/screen/width.go has the same list. */
 const WIDE = [
   [0x1100, 0x115f], [0x231a, 0x231b], [0x23e9, 0x23ec], [0x23f0, 0x23f0], [0x23f3, 0x23f3], [0x25fd, 0x25fe],
   [0x2614, 0x2615], [0x2648, 0x2653], [0x267f, 0x267f], [0x2693, 0x2693], [0x26a1, 0x26a1], [0x26aa, 0x26ab],
@@ -211,7 +216,7 @@ const WIDE = [
 
 const JOINS = /[\p{Mn}\p{Me}\u200b-\u200f\u2060-\u2064\ufeff\u{1f3fb}-\u{1f3ff}]/u
 
-/** @param {string} c how many columns it takes: 0 for what joins the one before it */
+/** @param {string} c a character; the result is how many columns it takes, 0 if it combines with the one before it */
 function width(c) {
   const r = c.codePointAt(0) ?? 0
   if (r < 0x300) return 1

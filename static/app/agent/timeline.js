@@ -6,18 +6,18 @@ import { failed } from '../lib/toast.js'
 /** @import { Skein } from '../../client/index.js' */
 /** @import { AgentEvent } from '../../client/types.js' */
 
-/** How many are shown; the oldest go first. */
+/** How many moments are shown; the oldest are removed. */
 const MAX_MOMENTS = 200
 
-/** How many are shown to who asks for earlier ones. */
+/** How many are shown after a person asked for earlier ones. */
 const MAX_EARLIER = 2000
 
-/** How many events are asked for at once. */
+/** How many events one request asks for. */
 const PAGE = 200
 
 /**
- * What happened to an agent, newest first, as the server renders it: the component ui/agent/agent.templ calls momentItem. It has
- * its own events, whatever the agent printed between them.
+ * Timeline shows what happened to an agent, newest first, as the server renders it (momentItem in ui/agent/agent.templ). It
+ * reads its own events, so that the output between them does not matter.
  */
 export class Timeline {
   #skein
@@ -25,10 +25,10 @@ export class Timeline {
   #list = one(document, '#moments')
   #earlier = /** @type {HTMLButtonElement} */ (one(document, '#moments-earlier'))
   #most = MAX_MOMENTS
-  #first // the earliest event that was read; 0: none
-  #last // the newest
-  #turn = 0 // of the log that the events come from
-  #behind = false // there is something newer
+  #first // the seq of the earliest event that was read; 0 if none was
+  #last // the seq of the newest
+  #turn = 0 // counts the logs that the events came from
+  #behind = false // whether there are newer events
   #reading = false
 
   /**
@@ -50,12 +50,12 @@ export class Timeline {
   /** @param {AgentEvent} e something happened, or was printed */
   add(e) {
     if (e.type.startsWith('output.') || e.seq <= this.#last) return
-    if (e.type === 'agent.activity' && e.data.activity !== 'requires_action') return // too often to be told
+    if (e.type === 'agent.activity' && e.data.activity !== 'requires_action') return // too frequent to show
     this.#behind = true
     if (!this.#reading) void this.#follow()
   }
 
-  /** What happened is told anew: the log is another one, or has lost some. */
+  /** Starts again, because the log is a new one or has lost events. */
   clear() {
     this.#list.replaceChildren()
     this.#turn++
@@ -64,7 +64,7 @@ export class Timeline {
     void this.#load({ newest: true })
   }
 
-  /** Reads what is newer than what is shown. */
+  /** Reads the events that are newer than those shown. */
   async #follow() {
     this.#reading = true
     while (this.#behind) {
@@ -80,14 +80,14 @@ export class Timeline {
     this.#most = MAX_EARLIER
     this.#earlier.disabled = true
     const turn = this.#turn
-    // Many turns between idle and busy may lie between two events that are shown.
+    // Read on, since many changes between idle and busy may lie between two events that are shown.
     while ((await this.#load({ newest: true, ...(this.#first > 0 && { before: this.#first }) })) && turn === this.#turn && this.#list.childElementCount === had);
     this.#earlier.disabled = false
   }
 
   /**
    * @param {{newest?: boolean, before?: number, after?: number}} which
-   * @returns {Promise<boolean>} whether there is more
+   * @returns {Promise<boolean>} whether there are more
    */
   async #load(which) {
     const turn = this.#turn
@@ -109,7 +109,7 @@ export class Timeline {
 
   /**
    * @param {number} seq
-   * @param {string | undefined} html none: it is not told
+   * @param {string | undefined} html undefined if the event is not shown
    */
   #put(seq, html) {
     const [el] = html ? parse(html) : []
@@ -117,7 +117,7 @@ export class Timeline {
     if (el && Number(at?.dataset.seq) !== seq) this.#list.insertBefore(el, at)
   }
 
-  /** Takes the oldest away. */
+  /** Removes the oldest moments. */
   #forget() {
     const el = /** @type {HTMLElement} */ (this.#list.lastElementChild)
     this.#first = Number(el.dataset.seq) + 1

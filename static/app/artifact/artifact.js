@@ -4,7 +4,7 @@ import { renderAll } from '../lib/fragments.js'
 /** @import { Artifact, ArtifactHTML } from '../../client/types.js' */
 
 /**
- * Has the server render those that are not shown as they are: one that is complete stays as it is.
+ * Asks the server to render the artifacts that have changed; a complete one never changes.
  * @param {Skein} skein
  * @param {ArtifactHTML} kind
  * @param {Artifact[]} artifacts

@@ -1,4 +1,4 @@
-/** The page of all artifacts. There is no watch for them: the page looks every two seconds while it is seen. */
+/** The page of all artifacts. Artifacts can't be watched, so the page polls every two seconds while it is visible. */
 import { dialog, open } from '../lib/dialog.js'
 import { field, one, write } from '../lib/dom.js'
 import { bytes, clean, count } from '../lib/format.js'
@@ -29,12 +29,12 @@ const links = { ...(root.dataset.task && { task: root.dataset.task }), ...(root.
 // --- the list ---
 
 const table = new Table(list, one(document, '#artifact-rows'), 'id')
-/** @type {Map<string, Artifact>} what the rows show; the server's own say it only to people */
+/** @type {Map<string, Artifact>} the artifacts that the rows show */
 let shown = new Map()
 
 /**
  * @param {ArtifactListResult} got
- * @param {Record<string, string>} html of those that changed, by id
+ * @param {Record<string, string>} html the HTML of those that changed, by id
  */
 function show({ artifacts, total, bytes: all }, html) {
   table.show(artifacts.flatMap((a) => {

@@ -9,7 +9,7 @@ const LOOK_MS = 3000
 const MAX_KEPT = 5
 
 /**
- * Keeps the list of an agent's or a task's artifacts on its page up to date: the component ui/artifact/artifacts.templ calls kept.
+ * Keeps the list of artifacts on the page of an agent or a task up to date (KeptList in ui/artifact/artifacts.templ).
  * @param {Skein} skein
  */
 export function kept(skein) {
@@ -32,7 +32,7 @@ export function kept(skein) {
     root.hidden = total === 0
   }
 
-  const soon = () => void look().catch(() => {}) // the next look tries again
+  const soon = () => void look().catch(() => {}) // the next poll tries again
   void skein.ready.then(soon, () => {})
   setInterval(soon, LOOK_MS)
 }

@@ -4,14 +4,14 @@ import { messageOf } from '../lib/toast.js'
 
 /** @import { Skein } from '../../client/index.js' */
 
-/** Files on their way at the same time; the others wait. */
+/** How many files are uploaded at the same time; the others wait. */
 const AT_ONCE = 3
-/** Files in the list, finished ones too. */
+/** How many files the list has at most, finished ones included. */
 const MAX_UPLOADS = 200
-/** What a rate is measured over, in milliseconds. */
+/** The time over which a rate is measured, in milliseconds. */
 const RATE_MS = 4000
 
-/** How fast something goes, over the last seconds. */
+/** Rate measures the speed of a transfer over the last seconds. */
 export class Rate {
   /** @type {{at: number, loaded: number}[]} */
   #samples = []
@@ -22,12 +22,12 @@ export class Rate {
    */
   add(at, loaded) {
     const last = this.#samples.at(-1)
-    if (last && loaded < last.loaded) this.#samples = [] // it began again further back
+    if (last && loaded < last.loaded) this.#samples = [] // it started again from an earlier position
     this.#samples.push({ at, loaded })
     while (this.#samples.length > 2 && at - (this.#samples[0]?.at ?? 0) > RATE_MS) this.#samples.shift()
   }
 
-  /** Bytes a second; 0: not known yet. */
+  /** Bytes a second; 0 until it is known. */
   get perSecond() {
     const first = this.#samples[0]
     const last = this.#samples.at(-1)
@@ -36,7 +36,7 @@ export class Rate {
 }
 
 /**
- * How an upload stands.
+ * Describes the state of an upload.
  * @param {{state: string, loaded: number, total: number, perSecond: number, error?: string, open: boolean}} u
  */
 export function uploadText({ state, loaded, total, perSecond, error, open }) {
@@ -60,14 +60,14 @@ export function uploadText({ state, loaded, total, perSecond, error, open }) {
  * @property {File} file
  * @property {HTMLElement} el
  * @property {'waiting' | 'sending' | 'done' | 'failed'} state
- * @property {string} artifact its id; '': not made yet
+ * @property {string} artifact its id; '' until it was created
  * @property {number} loaded
  * @property {Rate} rate
  * @property {AbortController} ends
  * @property {string} [error]
  */
 
-/** The files on their way from this page. */
+/** Uploads runs the uploads of this page. */
 export class Uploads {
   #skein
   #changed
@@ -80,8 +80,8 @@ export class Uploads {
   /**
    * @param {Skein} skein
    * @param {object} options
-   * @param {{task?: string, agent?: string}} options.links what the files belong to
-   * @param {() => void} options.changed an artifact was made, completed or deleted
+   * @param {{task?: string, agent?: string}} options.links the task or agent that the files belong to
+   * @param {() => void} options.changed called when an artifact was created, completed or deleted
    */
   constructor(skein, { links, changed }) {
     this.#skein = skein
@@ -97,7 +97,7 @@ export class Uploads {
     })
   }
 
-  /** How many are not over. */
+  /** How many uploads have not ended. */
   get active() {
     return this.#all.filter((u) => u.state === 'waiting' || u.state === 'sending').length
   }
@@ -109,8 +109,8 @@ export class Uploads {
 
   /**
    * @param {Iterable<File>} files
-   * @param {string} [artifact] that the only file goes on with
-   * @returns {number} how many were too many
+   * @param {string} [artifact] the artifact that the file, which must be the only one, continues
+   * @returns {number} how many files did not fit the list
    */
   add(files, artifact = '') {
     let left = 0
@@ -134,7 +134,7 @@ export class Uploads {
     return left
   }
 
-  /** Begins those whose turn it is. */
+  /** Starts waiting uploads, as many as may run. */
   #next() {
     let busy = this.#all.filter((u) => u.state === 'sending').length
     for (const u of this.#all) {
@@ -188,7 +188,7 @@ export class Uploads {
     const over = u.state === 'done'
     u.ends.abort(new Error('canceled'))
     this.#forget(u)
-    if (u.artifact && !over) void this.#skein.artifacts.delete(u.artifact).then(this.#changed, () => {}) // else it is dropped after a day
+    if (u.artifact && !over) void this.#skein.artifacts.delete(u.artifact).then(this.#changed, () => {}) // otherwise the server drops it after a day
     this.#next()
   }
 

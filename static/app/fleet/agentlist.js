@@ -9,25 +9,25 @@ import { Row } from './row.js'
 /** @import { Agent } from '../../client/types.js' */
 /** @import { Arrangement, Entry, Filter } from './order.js' */
 
-/** How many agents that need a person are shown before the others are folded. */
+/** How many agents that need a person are shown; the others are folded. */
 const MAX_FOLDED = 6
 
-/** While the list is sorted by what changes all the time, its order follows this often, in milliseconds. */
+/** How often the list is sorted again while it is in an order that changes all the time, in milliseconds. */
 const VOLATILE_MS = 2000
 
 /** How many dismissed agents are remembered. */
 const MAX_DISMISSED = 2000
 
 /**
- * The list of agents: two groups, of which only what is near the window has rows. The page is read first in a frame, then
- * written.
+ * AgentList is the list of agents: two groups, of which only the agents near the window have rows. In a frame, the page is
+ * first read and then written.
  * @extends {List<Agent, Entry, Row>}
  */
 export class AgentList extends List {
   #order = new Order((a) => this.#dismissed.has(dismissal(a)))
-  #open = 0 // how many of those that are shown stand under "Needs you"
+  #open = 0 // how many of the shown agents are in the group "Needs you"
   #unfolded = false
-  #touched = 0 // when the pointer last moved over the list
+  #touched = 0 // when the pointer last moved over the list, in milliseconds since 1970
   #dismissed = new Set(/** @type {string[]} */ (JSON.parse(settings.get('dismissed') ?? '[]')))
   #due = { order: false, ages: false }
   /** @type {ReturnType<typeof setTimeout> | undefined} */
@@ -36,7 +36,7 @@ export class AgentList extends List {
   #pin
   #print = false
   #want
-  /** @type {Map<string, string | undefined>} what came of what was asked for, until the next frame */
+  /** @type {Map<string, string | undefined>} rendered agents that wait for the next frame; undefined for one that is gone */
   #html = new Map()
   #width = innerWidth
   #el = {
@@ -66,7 +66,7 @@ export class AgentList extends List {
     this.filter = filter
     this.#want = want
     const { needs, rest, restCount } = this.#el
-    this.#adopt(this.#needs, needs, 0) // those that are folded need no room
+    this.#adopt(this.#needs, needs, 0) // folded agents take no space
     this.#adopt(this.#rest, rest, Number(restCount.textContent))
     this.#listen()
     this.#follow()
@@ -84,7 +84,7 @@ export class AgentList extends List {
     group.adopt(adopted, total)
   }
 
-  /** Looks again whenever something else than the fleet changes what is in the window. */
+  /** Updates the rows when scrolling, resizing or anything else changes what is in the window. */
   #follow() {
     addEventListener('scroll', () => this.#look(), { passive: true })
     addEventListener('resize', () => this.#look())
@@ -108,13 +108,13 @@ export class AgentList extends List {
     return this.#order.get(id)
   }
 
-  /** How many agents there are, shown or not. */
+  /** How many agents there are, whatever the filter. */
   get size() {
     return this.#order.size
   }
 
   /**
-   * Takes changed records in.
+   * Takes changed records.
    * @param {Iterable<Agent>} agents
    * @param {Iterable<string>} [removed]
    */
@@ -128,7 +128,7 @@ export class AgentList extends List {
     }
     for (const id of removed) {
       moved = this.#order.delete(id) || moved
-      this.rows.delete(id) // the next frame takes it out of the page
+      this.rows.delete(id) // the next frame removes it from the page
     }
     this.whole = true
     if (moved) this.arrange()
@@ -137,7 +137,7 @@ export class AgentList extends List {
   }
 
   /**
-   * The whole fleet: what is not in it is gone.
+   * Takes the whole fleet; agents that are not in it are gone.
    * @param {ReadonlyMap<string, Agent>} agents
    */
   replace(agents) {
@@ -148,7 +148,7 @@ export class AgentList extends List {
   #arrangeLater() {
     this.#later ??= setTimeout(() => {
       this.#later = undefined
-      if (Date.now() - this.#touched < VOLATILE_MS) return this.#arrangeLater() // rows must not move away under the pointer
+      if (Date.now() - this.#touched < VOLATILE_MS) return this.#arrangeLater() // rows must not move under the pointer
       this.#order.again()
       this.arrange()
     }, VOLATILE_MS)
@@ -162,7 +162,7 @@ export class AgentList extends List {
     this.schedule()
   }
 
-  /** Writes what changed of the rows that are in the page, and gives rows to what came near the window. */
+  /** Updates the rows in the page, and gives rows to agents that came near the window. */
   #look() {
     if (!document.hidden) this.schedule()
   }
@@ -177,10 +177,10 @@ export class AgentList extends List {
     if (ages) tick(this.#el.list)
   }
 
-  /** Writes the rows, and asks for those that the server is to render. */
+  /** Updates the rows, and requests the HTML of those that need it. */
   #update() {
     for (const [id, html] of this.#html) this.rows.get(id)?.show(html)
-    if (this.#html.size > 0) this.#due.ages = true // one of them may be higher now
+    if (this.#html.size > 0) this.#due.ages = true // the height of a row may have changed
     this.#html.clear()
     for (const row of this.rows.values()) {
       row.update()
@@ -191,7 +191,7 @@ export class AgentList extends List {
   }
 
   /**
-   * Takes what was asked for.
+   * Takes a rendered agent.
    * @param {string[]} ids
    * @param {Record<string, string>} html
    */
@@ -200,7 +200,7 @@ export class AgentList extends List {
     this.#look()
   }
 
-  /** @param {boolean} heights also those of rows that stayed: a word more may have made one higher */
+  /** @param {boolean} heights whether to measure existing rows too, since longer text may have changed their height */
   #measure(heights) {
     if (this.#width !== innerWidth) {
       this.#width = innerWidth
@@ -225,12 +225,12 @@ export class AgentList extends List {
     this.dispatchEvent(new CustomEvent('arrange', { detail: arrangement }))
   }
 
-  /** Gives rows to the agents near the window, and takes those of the others away. */
+  /** Gives rows to the agents near the window, and removes those of all others. */
   #place() {
     const part = this.#print ? everything : sight()
     const focused = this.current?.entry
     const kept = (/** @type {Entry} */ e) => e === focused || e === this.#pin
-    const below = this.#open > 0 ? 2 + this.#open + 1 : 1 // rows of the table above the first of the others
+    const below = this.#open > 0 ? 2 + this.#open + 1 : 1 // how many rows of the table are above the second group
     /** @type {Set<Row>} */
     const placed = new Set()
     this.place(() => {
@@ -238,7 +238,7 @@ export class AgentList extends List {
       for (const row of this.#rest.place(part, kept, (e, i) => this.#row(e, below + 1 + i))) placed.add(row)
     })
     for (const [id, row] of this.rows) if (!placed.has(row) && !row.draft) this.rows.delete(id)
-    if (this.#needs.changed || this.#rest.changed) this.#look() // what came has its own height, what is below it another place
+    if (this.#needs.changed || this.#rest.changed) this.#look() // new rows may have another height, which moves the rows below
   }
 
   /**
@@ -280,7 +280,7 @@ export class AgentList extends List {
   }
 
   /**
-   * The agent needs a person no more, by that person's word.
+   * Records that a person has dismissed what agents need.
    * @param {Agent[]} agents
    */
   dismiss(agents) {
@@ -301,7 +301,7 @@ export class AgentList extends List {
 
   // --- the row that has the focus ---
 
-  /** @param {1 | -1} step from the row that has the focus, or else from the edge of what is in sight */
+  /** @param {1 | -1} step the direction from the row that has the focus or, without one, from the edge of the visible part */
   move(step) {
     this.moving(() => this.#move(step))
   }
@@ -313,7 +313,7 @@ export class AgentList extends List {
     this.focus(this.shown[Math.max(0, Math.min(this.shown.length - 1, to))])
   }
 
-  /** The focus goes to the first agent. */
+  /** Moves the focus to the first agent. */
   first() {
     this.focus(this.shown[0])
   }

@@ -1,5 +1,5 @@
 /**
- * The page of all agents. The server rendered it; this keeps it true and makes it act.
+ * The page of all agents. The server rendered it; this script keeps it up to date and runs its controls.
  */
 import { at } from '../lib/base.js'
 import { busy, mark, one, write } from '../lib/dom.js'
@@ -28,7 +28,7 @@ const spawning = new SpawnDialog(skein, shown)
 
 // --- live ---
 
-let whole = false // a snapshot came, so that what is missing is gone
+let whole = false // whether a snapshot has come, so that agents that are missing are gone
 skein.fleet.addEventListener('snapshot', () => {
   whole = true
   list.replace(skein.fleet.agents)

@@ -2,20 +2,20 @@ import { alive, group, need, state } from '../lib/format.js'
 
 /** @import { Agent } from '../../client/types.js' */
 
-/** @typedef {{query: string, type: string, state: string, sort: string}} Filter as in the page's address */
+/** @typedef {{query: string, type: string, state: string, sort: string}} Filter the filter in the page's URL */
 
 /**
- * @typedef {object} Entry an agent in the list; the same one until the agent is forgotten
+ * @typedef {object} Entry an agent in the list; an agent keeps its entry until it is forgotten
  * @property {Agent} agent its newest record
- * @property {string} words what of it a query may meet and does not change
- * @property {boolean} matches the query, that is
+ * @property {string} words the unchanging text that a query is matched against
+ * @property {boolean} matches whether it matches the query
  */
 
 /**
  * @typedef {object} Arrangement
  * @property {Entry[]} needs those that need a person, the most urgent first
- * @property {Entry[]} rest the others, in the filter's order
- * @property {Record<string, number>} counts how many there are of each group, whatever the filter; '' is all
+ * @property {Entry[]} rest the others, in the order that the filter asks for
+ * @property {Record<string, number>} counts the number in each group, whatever the filter; '' is all
  * @property {Map<string, number>} living how many of each type are alive
  */
 
@@ -35,16 +35,19 @@ const ORDERS = {
   memory: (a, b) => (b.usage.rss ?? 0) - (a.usage.rss ?? 0),
 }
 
-/** Orders whose natural direction goes up. */
+/** The orders whose natural direction is ascending. */
 const RISING = new Set(['age', 'name', 'type', 'status'])
 
-/** Orders by what changes all the time. A change moves no agent in them; {@link Order.again} does. */
+/**
+ * The orders by values that change all the time. A changed value does not move an agent in them; only {@link Order.again}
+ * does.
+ */
 const VOLATILE = new Set(['cpu', 'memory'])
 
 /** @type {Compare} */
 const newest = (a, b) => ORDERS.age?.(a, b) || b.num - a.num || (a.id < b.id ? -1 : a.id > b.id ? 1 : 0)
 
-/** @param {string} sort as in a filter; what it does not know is the age */
+/** @param {string} sort the order in a filter; an unknown one means age */
 export function direction(sort) {
   const key = sort.replace(/^-/, '')
   const known = Object.hasOwn(ORDERS, key)
@@ -53,8 +56,8 @@ export function direction(sort) {
 }
 
 /**
- * The fleet as the list shows it: filtered, divided, in order. The order of all agents is kept; a change takes only the
- * agents out that may have moved and merges them in again.
+ * Order arranges the fleet for the list: filtered, divided into groups, sorted. It keeps the sorted list of all agents;
+ * after a change it takes out only the agents that may have moved and merges them in again.
  */
 export class Order {
   /** @type {Map<string, Entry>} */
@@ -64,11 +67,11 @@ export class Order {
   /** @type {Set<Entry>} */
   #moved = new Set()
   #direction = direction('')
-  #query = '' // what `matches` is by
+  #query = '' // the query that `matches` is about
   #again = false
   #dismissed
 
-  /** @param {(a: Agent) => boolean} dismissed whether a person said that the agent needs none */
+  /** @param {(a: Agent) => boolean} dismissed whether a person has dismissed the agent */
   constructor(dismissed) {
     this.#dismissed = dismissed
   }
@@ -96,9 +99,9 @@ export class Order {
   }
 
   /**
-   * Takes a newer record in.
+   * Takes a newer record.
    * @param {Agent} a
-   * @returns {boolean} whether it may stand elsewhere now, or a count be another
+   * @returns {boolean} whether its position or a count may have changed
    */
   put(a) {
     const entry = this.#entries.get(a.id)
@@ -124,7 +127,7 @@ export class Order {
 
   /**
    * @param {string} id
-   * @returns {boolean} whether it was there
+   * @returns {boolean} whether it existed
    */
   delete(id) {
     const entry = this.#entries.get(id)
@@ -134,7 +137,7 @@ export class Order {
     return true
   }
 
-  /** What an order by CPU or memory goes by may have changed. */
+  /** Sorts again by CPU or memory at the next arrangement. */
   again() {
     this.#again = true
   }
@@ -226,7 +229,7 @@ export class Order {
  * @template T
  * @param {T[]} a
  * @param {T[]} b
- * @param {(a: T, b: T) => number} compare both are sorted by it
+ * @param {(a: T, b: T) => number} compare the order that both are sorted in
  */
 function merge(a, b, compare) {
   if (a.length === 0) return b

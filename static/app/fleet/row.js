@@ -9,24 +9,25 @@ import { still } from './still.js'
 /** @import { Entry } from './order.js' */
 
 /**
- * One agent in the list, as the server renders it: the component ui/fleet/fleet.templ calls row. What changes all the time is written
- * here; until the server's HTML is there, so is what tells the agent from others.
+ * Row is one agent in the list, as the server renders it (Row in ui/fleet/fleet.templ). The script writes the values that
+ * change all the time and, until the server's HTML has arrived, those that identify the agent.
  */
 export class Row {
-  /** @type {Entry | undefined} what it shows; none while it shows what the server rendered with the page */
+  /** @type {Entry | undefined} the entry that it shows; undefined while it shows what the server rendered with the page */
   entry
   /** @type {Agent | undefined} what was written of it */
   #written
   #blank
-  // What the record is, what the HTML in the page was made of, and what is asked for ('': nothing): each as by {@link still}.
+  // The {@link still} of the record, of the record that the HTML in the page was rendered from, and of the one that was
+  // requested ('' if none).
   #still = ''
   #made = ''
   #asked = ''
-  #due = false // the server has not been asked for it as it is
+  #due = false // whether the current record was not requested yet
 
   /**
    * @param {string} id
-   * @param {HTMLElement} [element] the one that the server rendered
+   * @param {HTMLElement} [element] the element that the server rendered
    */
   constructor(id, element) {
     this.id = id
@@ -36,12 +37,12 @@ export class Row {
     this.pick = field(this.element, 'pick')
   }
 
-  /** The record that is shown, or will be in this frame. */
+  /** The record that is shown, or will be after this frame. */
   get agent() {
     return this.entry?.agent
   }
 
-  /** Writes what changed and the server does not render. */
+  /** Writes the changed values that the server does not render. */
   update() {
     const a = this.agent
     if (!a || a === this.#written) return
@@ -86,7 +87,7 @@ export class Row {
   }
 
   /**
-   * Says what it needs, for paper does not wait for the server.
+   * Says what the agent needs, because printing does not wait for the server.
    * @param {Agent} a
    */
   #why(a) {
@@ -102,22 +103,25 @@ export class Row {
     write(one(why, 'p'), text)
   }
 
-  /** Whether the server is to be asked for it. */
+  /** Whether its HTML must be requested. */
   get lacks() {
     return this.#due && this.#asked === ''
   }
 
-  /** The server is asked for it. */
+  /** Records that its HTML was requested. */
   ask() {
     this.#asked = this.#still
     this.#due = false
   }
 
-  /** @param {string | undefined} html none came if the agent is gone, or the connection: its next record asks again */
+  /**
+   * @param {string | undefined} html undefined if the agent or the connection is gone: the agent's next record requests it
+   * again
+   */
   show(html) {
     const [to] = html ? parse(html) : []
     if (to) {
-      if (this.agent) this.#hot(this.agent, to) // before it is in the page, so that no cell is written twice
+      if (this.agent) this.#hot(this.agent, to) // before it is inserted, so that no cell is written twice
       tick(to)
       morph(this.element, to)
       this.#made = this.#asked
@@ -143,7 +147,7 @@ export class Row {
     mark(this.element, 'aria-rowindex', String(n))
   }
 
-  /** Whether a person began to write an answer. */
+  /** Whether a person has started to write an answer. */
   get draft() {
     return Boolean(this.answer?.value)
   }

@@ -11,10 +11,10 @@ import { failed, messageOf, toast } from '../lib/toast.js'
 /** @typedef {(result: SpawnResult) => void} Spawned */
 
 /**
- * Spawns, and says what came of it.
+ * Spawns agents and shows the outcome.
  * @param {Skein} skein
  * @param {SpawnParams} params
- * @param {string} [detail] what to add when it went well
+ * @param {string} [detail] text to add if it succeeded
  * @returns {Promise<SpawnResult | undefined>}
  */
 export async function spawn(skein, params, detail = '') {
@@ -42,7 +42,7 @@ function report({ agents, failed: errors = [] }, detail = '') {
 }
 
 /**
- * Spawns what an agent was, once more.
+ * Spawns an agent like a given one.
  * @param {Skein} skein
  * @param {Agent} a
  */
@@ -57,7 +57,7 @@ export async function again(skein, a) {
     failed(`${a.type} was not spawned`, e)
     return undefined
   }
-  if (a.cwd && !a.cwd.includes(a.id)) params.cwd = a.cwd // else it was a folder of that agent's own
+  if (a.cwd && !a.cwd.includes(a.id)) params.cwd = a.cwd // otherwise it was that agent's own folder
   return spawn(skein, params, a.kind === 'scripted' ? "It runs its type's own script: one given at a spawn is not kept." : '')
 }
 
@@ -143,7 +143,7 @@ export class SpawnDialog {
     this.#label()
   }
 
-  /** @param {string} mode the other way of writing argv; what stands there is written anew */
+  /** @param {string} mode the way to write argv; the text in the field is converted */
   #write(mode) {
     if (mode === this.#mode) return
     const { argv, error } = this.#argv()
@@ -161,7 +161,7 @@ export class SpawnDialog {
     return this.#mode === 'lines' ? { argv: splitLines(text), error: '', shell: false } : parseArgv(text)
   }
 
-  /** Shows the arguments that the command comes to. */
+  /** Shows the arguments that the command is split into. */
   #tokens() {
     const { argv, shell } = this.#argv()
     field(this.#form, 'tokens').replaceChildren(
@@ -245,7 +245,7 @@ export class SpawnDialog {
   }
 
   /**
-   * Says at a field what is wrong with it; with '' takes it back.
+   * Shows an error at a field; '' removes it.
    * @param {string} name
    * @param {string} text
    * @returns {undefined}

@@ -1,8 +1,8 @@
 /** @import { Agent } from '../../client/types.js' */
 
 /**
- * What of an agent the server renders: its record without what the page writes itself, because it changes all the time. The
- * server goes by the same (Still, in ui).
+ * The part of an agent's record that the server renders: all but the values that the page writes itself because they change
+ * all the time. Still in ui/fleet does the same on the server.
  * @param {Agent} a
  */
 export const still = (a) =>

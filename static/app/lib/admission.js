@@ -6,7 +6,7 @@ import { failed, toast } from './toast.js'
 /** @import { Skein } from '../../client/index.js' */
 
 /**
- * The banner that every page has while admission is closed. The server renders it, anew when admission changes.
+ * Runs the banner that every page has while admission is closed. The server renders it, again when admission changes.
  * @param {Skein} skein
  */
 export function admission(skein) {
@@ -22,7 +22,7 @@ export function admission(skein) {
   let shown = Promise.resolve()
   skein.fleet.addEventListener('admission', () => {
     if ((skein.fleet.admission?.since ?? '') === banner.dataset.since) return
-    shown = shown.then(show).catch(() => {}) // the page keeps what it shows; the connection's badge says why
+    shown = shown.then(show).catch(() => {}) // the page keeps what it shows; the connection badge says why
   })
   setInterval(() => banner.hidden || tick(banner), 1000)
 

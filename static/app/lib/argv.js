@@ -1,8 +1,8 @@
 /**
- * Splits a command as a person types it: at white space; '…' holds all together, "…" too but for \" and \\, a
- * backslash takes the next character as it is. Nothing is expanded: no shell reads it.
+ * Splits a command as a person types it: at white space, except within '…' and "…". A backslash, outside of '…', takes the
+ * next character literally; within "…" only \" and \\ are escapes. Nothing is expanded, because no shell reads it.
  * @param {string} text
- * @returns {{argv: string[], error: string, shell: boolean}} `shell` when it looks as if a shell was expected
+ * @returns {{argv: string[], error: string, shell: boolean}} `shell`: whether the command looks as if it expects a shell
  */
 export function parseArgv(text) {
   /** @type {string[]} */
@@ -36,7 +36,7 @@ export function parseArgv(text) {
   return { argv, error: '', shell }
 }
 
-/** @param {string} text one argument a line; an empty line in between is an empty argument */
+/** @param {string} text one argument per line; an empty line in between is an empty argument */
 export function splitLines(text) {
   return text === '' ? [] : text.replace(/\n$/, '').split('\n')
 }

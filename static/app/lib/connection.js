@@ -5,14 +5,14 @@ import { CARRIERS, sentence } from './pathwords.js'
 
 /** @import { Skein } from '../../client/index.js' */
 
-/** How many round trips the small curve shows. */
+/** How many round-trip times the small curve shows. */
 const MAX_TRIPS = 60
 
 /** How long the page may be without a connection before it says that it is not live, in milliseconds. */
 const STALE_MS = 2500
 
 /**
- * The badge at the top, what it opens, and the line that says that the page is not live.
+ * Runs the badge at the top, the details that it opens, and the line that says that the page is not live.
  * @param {Skein} skein
  */
 export function connection(skein) {
@@ -62,7 +62,7 @@ export function connection(skein) {
 function staleLine(skein) {
   const line = one(document, '#stale')
   const reload = one(line, 'button')
-  let live = Date.now() // when what the page shows was last true
+  let live = Date.now() // when the page was last up to date
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let timer
 
@@ -111,7 +111,7 @@ function lead(state, fallback, error) {
 }
 
 /**
- * Whether something else answers in the server's place, which a person can do something about.
+ * Whether something other than the server answers, which a person can do something about.
  * @param {Error | undefined} error
  * @returns {error is SkeinError}
  */

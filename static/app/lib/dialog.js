@@ -1,7 +1,7 @@
 import { one } from './dom.js'
 
 /**
- * Opens a dialog. The element that had the focus gets it back.
+ * Opens a dialog. When it closes, the focus returns to the element that had it.
  * @param {HTMLDialogElement} dialog
  */
 export function open(dialog) {
@@ -9,7 +9,7 @@ export function open(dialog) {
 }
 
 /**
- * A dialog closes by its close buttons and by a click beside it. Escape is the browser's own.
+ * Lets a dialog be closed by its close buttons and by a click beside it. The browser handles Escape.
  * @param {string} id
  * @returns {HTMLDialogElement}
  */

@@ -1,5 +1,5 @@
 /**
- * The element that a page always has. A missing one is a mistake in the page.
+ * Returns an element that the page always has, and throws if it is missing.
  * @template {Element} [T=HTMLElement]
  * @param {ParentNode} root
  * @param {string} selector
@@ -14,13 +14,13 @@ export function one(root, selector) {
 /**
  * @template {HTMLElement} [T=HTMLElement]
  * @param {ParentNode} root
- * @param {string} name of data-f
+ * @param {string} name the value of data-f
  * @returns {T}
  */
 export const field = (root, name) => /** @type {T} */ (one(root, `[data-f="${name}"]`))
 
 /**
- * Changes text only when it differs, so that nothing is laid out for nothing.
+ * Changes a text only if it differs, to avoid needless layout.
  * @param {Element} el
  * @param {string} text
  */
@@ -31,7 +31,7 @@ export function write(el, text) {
 /**
  * @param {Element} el
  * @param {string} name
- * @param {string | boolean | null} value false and null take the attribute away
+ * @param {string | boolean | null} value false and null remove the attribute
  */
 export function mark(el, name, value) {
   if (value === false || value === null) {
@@ -43,7 +43,8 @@ export function mark(el, name, value) {
 }
 
 /**
- * Disables a button while what it asked for is under way, whatever the server's HTML says of it meanwhile: that holds afterwards.
+ * Disables a button while its request is in progress. What the server's HTML says about the button meanwhile takes effect
+ * afterwards.
  * @param {HTMLButtonElement} button
  * @param {boolean} on
  */
@@ -54,7 +55,7 @@ export function busy(button, on) {
 }
 
 /**
- * Gives a <svg><use> another shape of the sprite.
+ * Makes a <svg><use> show another shape of the sprite.
  * @param {Element} svg
  * @param {string} name
  */
@@ -62,15 +63,15 @@ export const shape = (svg, name) => mark(one(svg, 'use'), 'href', `#${name}`)
 
 /**
  * @template {HTMLElement} [T=HTMLElement]
- * @param {string} id of a <template>
- * @returns {T} its only element, once more
+ * @param {string} id the id of a <template>
+ * @returns {T} a copy of its only element
  */
 export function clone(id) {
   const t = /** @type {HTMLTemplateElement} */ (one(document, `#${id}`))
   return /** @type {T} */ (/** @type {Element} */ (t.content.firstElementChild).cloneNode(true))
 }
 
-/** A setting of this browser's. Storage may be forbidden. */
+/** Settings that are kept in this browser. Storage may be forbidden. */
 export const settings = {
   /** @param {string} name */
   get(name) {
@@ -88,7 +89,7 @@ export const settings = {
     try {
       localStorage.setItem(`skein.${name}`, value)
     } catch {
-      // it holds for this page only
+      // the setting is then kept for this page only
     }
   },
 }

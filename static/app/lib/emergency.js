@@ -7,16 +7,17 @@ import { failed, messageOf, toast } from './toast.js'
 /** @import { Skein } from '../../client/index.js' */
 /** @import { Agent, StopReport, StopResult } from '../../client/types.js' */
 
-/** How many agents that are not gone the report names before it counts the others. */
+/** How many of the agents that are not gone the report names; it counts the others. */
 const MAX_TROUBLES = 50
 
-/** How long the button says what it wants, in milliseconds. */
+/** How long the button shows the hint to hold it, in milliseconds. */
 const HINT_MS = 2500
 
 const WORD = 'Stop everything'
 
 /**
- * Stops everything: the button that is held, the chord that asks, and the dialog that shows how it goes.
+ * Runs the emergency stop: the button that must be held, the keyboard shortcut that asks first, and the dialog that shows
+ * the progress.
  * @param {Skein} skein
  */
 export function emergency(skein) {
@@ -38,10 +39,13 @@ export function emergency(skein) {
     if (!chord(e)) return
     e.preventDefault()
     if (!e.repeat) stop.ask()
-  }, { capture: true }) // also over what is typed, and over other dialogs
+  }, { capture: true }) // even in text fields and other dialogs
 }
 
-/** Ctrl+Shift+. by the key's place or by its character: neither is the same on every keyboard. @param {KeyboardEvent} e */
+/**
+ * Whether the keys are Ctrl+Shift+., by the key's position or its character, since keyboards differ in both.
+ * @param {KeyboardEvent} e
+ */
 const chord = (e) => e.ctrlKey && e.shiftKey && !e.altKey && !e.metaKey && (e.code === 'Period' || e.key === '.' || e.key === '>')
 
 class Emergency {
@@ -66,7 +70,7 @@ class Emergency {
     this.#f.open.addEventListener('click', () => void this.#openAdmission())
   }
 
-  /** Asks; the focus is on the answer yes. A stop that is under way is shown instead. */
+  /** Asks for confirmation, with the focus on the button that confirms. If a stop is in progress, it shows that instead. */
   ask() {
     if (this.#running) return open(this.#dialog)
     const f = this.#f
@@ -101,7 +105,7 @@ class Emergency {
   }
 
   /**
-   * Shows how many are gone, until the function that it gives back is called.
+   * Shows how many agents are gone, until the returned function is called.
    * @param {Agent[]} agents
    * @param {number} began
    */
@@ -111,7 +115,7 @@ class Emergency {
     f.progress.hidden = false
     write(f.cancel, 'Hide')
     open(this.#dialog)
-    f.title.focus() // a key that is still held must press no button
+    f.title.focus() // so that a key that is still held presses no button
     const bar = one(this.#dialog, 'progress')
     mark(bar, 'max', String(Math.max(1, agents.length)))
     const show = () => {
@@ -153,7 +157,7 @@ class Emergency {
     if (!this.#dialog.open) toast(failures > 0 ? 'failed' : 'done', title, count(all, 'agent', 'agents'))
   }
 
-  /** @param {{title: string, lead: string}} words of a stage; what other stages show is hidden */
+  /** @param {{title: string, lead: string}} words the words of a stage; what other stages show is hidden */
   #show({ title, lead }) {
     const f = this.#f
     write(f.title, title)

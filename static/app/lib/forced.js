@@ -8,7 +8,7 @@ import { CARRIERS } from './pathwords.js'
 
 const KEY = 'skein.transport'
 
-/** What the tab's own storage says, where storage is allowed. @type {Choice} */
+/** The choice in the tab's session storage, where storage is allowed. @type {Choice} */
 let chosen = read()
 
 /** @returns {Choice} */
@@ -21,14 +21,14 @@ function read() {
   }
 }
 
-/** The transports that this tab may use. */
+/** The transport that this tab may use, or auto. */
 export const forced = () => chosen
 
-/** Tells of `change`. */
+/** Dispatches `change`. */
 export const choices = new EventTarget()
 
 /**
- * Keeps this tab to a transport, until it is closed or told otherwise.
+ * Makes this tab use one transport only, until the tab is closed or another choice is made.
  * @param {Skein} skein
  * @param {Choice} choice
  */
@@ -39,15 +39,15 @@ export function force(skein, choice) {
     if (choice === 'auto') sessionStorage.removeItem(KEY)
     else sessionStorage.setItem(KEY, choice)
   } catch {
-    // it holds for this page only
+    // the choice is then kept for this page only
   }
   choices.dispatchEvent(new Event('change'))
-  if (skein.state === 'closed') location.reload() // such a client does not come back
+  if (skein.state === 'closed') location.reload() // a closed client can't connect again
   else skein.use(choice)
 }
 
 /**
- * The line that says so, on every page.
+ * Runs the line on every page that says so.
  * @param {Skein} skein
  */
 export function forcedLine(skein) {
@@ -57,7 +57,7 @@ export function forcedLine(skein) {
     line.hidden = chosen === 'auto'
   }
   one(line, 'button').addEventListener('click', () => {
-    one(document, '#main').focus() // the button goes
+    one(document, '#main').focus() // the button disappears
     force(skein, 'auto')
   })
   choices.addEventListener('change', show)

@@ -1,11 +1,11 @@
 /**
- * How values are written. The same rules stand in ui/words/format.go, for the first render; ui/testdata/format.json holds
- * both.
+ * Formats values. ui/words/format.go has the same rules, for the first render; a test checks both against
+ * ui/testdata/format.json.
  */
 
 /** @import { Agent, Exit, Leftover } from '../../client/types.js' */
 
-/** Stands where a value does not apply. */
+/** Shown where a value does not apply. */
 export const NONE = '–'
 
 /** @param {number} x */
@@ -80,13 +80,13 @@ export function clock(time) {
 export const count = (n, one, many) => (n === 1 ? `1 ${one}` : `${n} ${many}`)
 
 /**
- * What the log no longer has. ui/agent/output.go has the same.
+ * Says what the log no longer has. ui/agent/output.go has the same text.
  * @param {import('../../client/types.js').Dropped} d
  */
 export const droppedText = (d) => `${bytes(d.bytes)} from ${clock(d.from)} to ${clock(d.to)} are no longer there: the log was full.`
 
 /**
- * What an agent's status and reason come to: a word, and with it a shape and a colour.
+ * Combines an agent's status and reason into the state that its word, shape and colour show.
  * @param {Pick<Agent, 'status' | 'reason'>} a
  */
 export const state = (a) => (a.status === 'exited' && a.reason ? a.reason : a.status)
@@ -95,8 +95,8 @@ export const state = (a) => (a.status === 'exited' && a.reason ? a.reason : a.st
 export const stateWord = (s) => (s ? s[0]?.toUpperCase() + s.slice(1) : NONE)
 
 /**
- * What an agent, and its task, that wait for a person are called everywhere. ui/testdata/words.json has the words of all states,
- * for both renderings and for the command line.
+ * The word for an agent that waits for a person, and for its task, everywhere. ui/testdata/words.json has the words of all
+ * states, for both renderings and the command line.
  */
 export const NEEDS_YOU = 'Needs you'
 
@@ -107,21 +107,21 @@ export const NEEDS_YOU = 'Needs you'
 export const needYou = (n) => (n === 1 ? '1 needs you' : `${n} need you`)
 
 /**
- * When an agent that should live last showed that it does.
+ * How long ago an agent that should be alive last gave a sign of life.
  * @param {Pick<Agent, 'status' | 'last_heartbeat'>} a
  * @param {number} now milliseconds
  */
 export const heartbeat = (a, now) => (a.last_heartbeat && alive(a) ? ago(now - Date.parse(a.last_heartbeat)) : NONE)
 
 /**
- * Whether a record replaces the one shown. A server that was killed counts revisions from an older record again; but what
- * ended stays ended.
+ * Whether a record replaces the one shown. A server that was killed counts revisions from an older record again; but an
+ * agent that has ended stays ended.
  * @param {Pick<Agent, 'rev' | 'status'>} a
  * @param {Pick<Agent, 'rev' | 'status'> | undefined} shown
  */
 export const replaces = (a, shown) => !shown || a.rev >= shown.rev || (alive(shown) && !alive(a))
 
-/** @param {Pick<Agent, 'status'>} a whether it holds a process or may still get one */
+/** @param {Pick<Agent, 'status'>} a whether it has a process or may still get one */
 export const alive = (a) => a.status !== 'exited' && a.status !== 'lost'
 
 /**
@@ -140,14 +140,14 @@ export function need(a) {
 }
 
 /**
- * What a person needs to end processes that outlived a stop.
+ * What a person must know to end processes that outlived a stop.
  * @param {Leftover[]} [left]
  */
 export const leftoversText = (left) =>
   (left ?? []).map((l) => clean(`process ${l.pid}${l.name ? ` (${l.name})` : ''}${l.user ? ` of user ${l.user}` : ''}`)).join(', ')
 
 /**
- * How an agent ended: the code or signal, and what the server adds to it.
+ * Says how an agent ended: the code or signal, and the server's message.
  * @param {Exit} [e]
  */
 export function exitText(e) {
@@ -168,7 +168,7 @@ function joinExit(head, message, repeated) {
   return message ? `${head}: ${message}` : head
 }
 
-/** @param {Agent} a whether there are processes whose use is known: a script has none */
+/** @param {Agent} a whether it has processes whose resource usage is known; a script has none */
 const measured = (a) => alive(a) && a.usage.processes > 0
 
 /** @param {Agent} a */
@@ -201,8 +201,8 @@ export function group(a) {
 }
 
 /**
- * Control sequences of ECMA-48: CSI, OSC and the other strings, which any escape ends, and two-byte ones. An unfinished
- * one at the end counts.
+ * Control sequences of ECMA-48: CSI, OSC and the other strings, which any escape ends, and two-byte ones. It also matches
+ * an unfinished one at the end.
  */
 export const ESCAPES = /\x1b(?:\[[0-?]*[ -/]*(?:[@-~]|$)|[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\|\x1b?$)?|[ -/]*(?:[0-Z\\^-~]|$))/g
 

@@ -1,15 +1,16 @@
-/** How many records are asked for at once. */
+/** How many records one request asks for at most. */
 const AT_ONCE = 100
 
 /**
- * An answer without what every object has, for an id may be any text.
+ * Copies an answer into an object without a prototype, since an id may be any text.
  * @param {Record<string, string>} html
  * @returns {Record<string, string>}
  */
 const byID = (html) => Object.assign(Object.create(null), html)
 
 /**
- * Has the server render records, some at a time. What did not fit beside the others is asked for again, as long as any come.
+ * Asks the server to render records, some at a time. Those that did not fit an answer are requested again, as long as an
+ * answer has any.
  * @param {string[]} ids
  * @param {(ids: string[]) => Promise<Record<string, string>>} render
  * @returns {Promise<Record<string, string>>} by id
@@ -27,8 +28,9 @@ export async function renderAll(ids, render) {
 }
 
 /**
- * Records as the server renders them, for a page that has changed records and no HTML that came with them. One request is under
- * way at a time; what is wanted meanwhile waits for the next, the latest first, for a person looks at it.
+ * Fragments asks the server to render records, for a page that has changed records without their HTML. One request is in
+ * progress at a time. Records that are wanted meanwhile wait for the next one, the latest first, since a person is looking
+ * at those.
  * @template {string} K the components
  */
 export class Fragments {
@@ -42,7 +44,7 @@ export class Fragments {
   /**
    * @param {(ids: string[], kind: K) => Promise<Record<string, string>>} render
    * @param {(kind: K, ids: string[], html: Record<string, string>) => void} got
-   * @param {(id: string) => boolean} [sought] whether it is still wanted; what went by while a person scrolled is not asked for
+   * @param {(id: string) => boolean} [sought] whether a record is still wanted: those that a person scrolled past are not
    */
   constructor(render, got, sought = () => true) {
     this.#render = render
@@ -56,7 +58,7 @@ export class Fragments {
    */
   want(kind, id) {
     const wanted = this.#wanted.get(kind) ?? new Set()
-    wanted.delete(id) // the latest come last
+    wanted.delete(id) // the latest go to the end
     this.#wanted.set(kind, wanted.add(id))
     if (this.#busy) return
     this.#busy = true
@@ -72,10 +74,10 @@ export class Fragments {
       try {
         const html = byID(await this.#render(ids, kind))
         const came = ids.filter((id) => html[id])
-        if (came.length > 0) for (const id of ids) if (!html[id]) wanted.add(id) // it is gone, or did not fit beside the others
+        if (came.length > 0) for (const id of ids) if (!html[id]) wanted.add(id) // the record is gone, or its HTML did not fit the answer
         this.#got(kind, came.length > 0 ? came : ids, html)
       } catch {
-        this.#got(kind, ids, byID({})) // the page keeps what it shows; the connection's badge says why
+        this.#got(kind, ids, byID({})) // the page keeps what it shows; the connection badge says why
       }
     }
     this.#busy = false

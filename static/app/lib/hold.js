@@ -1,18 +1,18 @@
 import { mark } from './dom.js'
 
-/** How long the button is held before it acts, in milliseconds; the ring in style.css takes as long. */
+/** How long the button must be held before it acts, in milliseconds. The ring in style.css takes as long. */
 export const HOLD_MS = 1500
 
 /**
- * A button that acts when it is held, by pointer or by Enter or Space. Whoever lets go early has done nothing.
- * Assistive technology clicks without holding: it gets to ask.
+ * Makes a button act when it is held, with the pointer, Enter or Space. Releasing it early does nothing. Assistive
+ * technology clicks without holding; such a click asks for confirmation instead.
  * @param {HTMLElement} button
  * @param {{held: () => void, early: () => void, ask: () => void}} acts
  */
 export function hold(button, { held, early, ask }) {
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let timer
-  let touched = false // by pointer or key since the last click: that click is not assistive technology's
+  let touched = false // whether pointer or key were used since the last click, so that the next one does not come from assistive technology
 
   const begin = () => {
     if (timer !== undefined) return
@@ -37,7 +37,7 @@ export function hold(button, { held, early, ask }) {
 
   button.addEventListener('pointerdown', (e) => e.button === 0 && begin())
   for (const type of /** @type {const} */ (['pointerup', 'pointerleave', 'pointercancel', 'blur'])) button.addEventListener(type, cancel)
-  button.addEventListener('contextmenu', (e) => touched && e.preventDefault()) // a long touch asks for one
+  button.addEventListener('contextmenu', (e) => touched && e.preventDefault()) // a long touch would open one
   button.addEventListener('keydown', (e) => {
     if (e.key === 'Escape') return cancel()
     if (!presses(e) || e.ctrlKey || e.altKey || e.metaKey) return
@@ -48,7 +48,7 @@ export function hold(button, { held, early, ask }) {
     if (!presses(e)) return
     e.preventDefault()
     cancel()
-    touched = false // its click was prevented
+    touched = false // its click was suppressed
   })
   button.addEventListener('click', (e) => {
     e.preventDefault()

@@ -4,7 +4,7 @@ import { one } from './dom.js'
 /** @typedef {(e: KeyboardEvent) => void | boolean} Action false leaves the key to the browser */
 
 /**
- * Single keys that do something on a page. They rest while a person types or a dialog is open.
+ * Runs the shortcuts of a page that are single keys. They do nothing while a person types or a dialog is open.
  * @param {Record<string, Action>} actions by KeyboardEvent.key
  */
 export function listen(actions) {

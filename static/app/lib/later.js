@@ -1,5 +1,5 @@
 /**
- * Calls a function some time after the last wish for it, once.
+ * Returns a function that calls another once, some time after the last call.
  * @param {number} ms
  * @param {() => void} f
  */
@@ -12,7 +12,7 @@ export function later(ms, f) {
   }
 }
 
-/** Aborted when the page is left for good, and not into the back-forward cache. */
+/** Returns a signal that is aborted when the page is unloaded, but not when it goes into the back-forward cache. */
 export function leaving() {
   const ends = new AbortController()
   addEventListener('pagehide', (e) => {
@@ -22,7 +22,7 @@ export function leaving() {
 }
 
 /**
- * Writes a part of the page's URL; '' takes it out.
+ * Writes parameters of the page's URL; '' removes one.
  * @param {Record<string, string>} parts
  */
 export function writeURL(parts) {

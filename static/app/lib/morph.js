@@ -1,7 +1,7 @@
-/** Attributes that are the script's: the server's HTML says nothing of them. */
+/** Attributes that the script sets and the server's HTML does not have. */
 const OURS = new Set(['aria-checked', 'aria-rowindex', 'data-busy', 'data-dismissed', 'data-fresh', 'data-picked'])
 
-/** @param {string} html of elements, as the server made them; it is no part of the page yet */
+/** @param {string} html the HTML of elements, from the server; the result is not in the page yet */
 export function parse(html) {
   const t = document.createElement('template')
   t.innerHTML = html
@@ -9,10 +9,10 @@ export function parse(html) {
 }
 
 /**
- * Makes an element of the page what the server rendered, and touches only what differs: elements stay, with their focus, their
- * listeners and what is selected in them.
+ * Changes an element of the page into what the server rendered, and touches only what differs: elements keep their focus,
+ * their listeners and their selection.
  * @param {Element} el
- * @param {Element} to of the same kind; what is new of it goes into the page
+ * @param {Element} to an element of the same kind; its new parts are moved into the page
  */
 export function morph(el, to) {
   attributes(el, to)
@@ -60,14 +60,14 @@ function attributes(el, to) {
   for (const { name, value } of to.attributes) if (!ours(name) && el.getAttribute(name) !== value) el.setAttribute(name, value)
 }
 
-/** @param {Element} el whose children may be of a list, each with a key */
+/** @param {Element} el an element whose children may be list items, each with a key */
 function keyed(el) {
   const children = /** @type {HTMLElement[]} */ ([...el.children].filter((c) => c instanceof HTMLElement && c.dataset.key !== undefined))
   return new Map(children.map((c) => [c.dataset.key, c]))
 }
 
 /**
- * Whether one can become the other. Of a list those with the same key can.
+ * Whether one element can be changed into the other. List items can if they have the same key.
  * @param {ChildNode} a
  * @param {ChildNode} b
  */

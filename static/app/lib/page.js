@@ -7,10 +7,13 @@ import { forced, forcedLine } from './forced.js'
 import { theme } from './theme.js'
 import { trail } from './trail.js'
 
-/** What every page starts with: the theme, the session, the badge, the line of a forced transport, the banner while admission is closed, the emergency stop. */
+/**
+ * Starts what every page has: the theme, the session, the connection badge, the line about a forced transport, the banner
+ * while admission is closed, and the emergency stop.
+ */
 export function page() {
   theme()
-  document.querySelector('.nav [aria-current]')?.scrollIntoView({ block: 'nearest', inline: 'nearest' }) // on a phone not all fit
+  document.querySelector('.nav [aria-current]')?.scrollIntoView({ block: 'nearest', inline: 'nearest' }) // a phone does not show all links
   const skein = new Skein({ url: location.origin + at('/'), clientName: 'dashboard', transport: forced(), log: (what, detail) => trail.add(what, detail) })
   connection(skein)
   forcedLine(skein)

@@ -1,4 +1,4 @@
-/** What there is to say about the way between this browser and the server. */
+/** Describes the network path between this browser and the server. */
 import { clock, count, roundTrip, span } from './format.js'
 
 /** @import { Connection } from '../../client/index.js' */
@@ -15,13 +15,13 @@ export function sentence(text) {
   return /[.?!)]$/.test(s) ? s : `${s}.`
 }
 
-/** The client's reason for a transport that it was told to use. */
+/** The reason that the client gives for a transport that it was told to use. */
 const ASKED = 'asked for by the page'
 
 /** @typedef {{kind: 'good' | 'warn' | 'bad' | 'note', title: string, text: string}} Told */
 
 /**
- * A happening in words.
+ * Describes an event of the connection.
  * @param {Pick<Happening, 'what' | 'detail'>} happening
  * @returns {Told}
  */
@@ -70,20 +70,20 @@ export function maskText(mask, transport) {
 }
 
 /**
- * @typedef {object} Seen what the page knows
+ * @typedef {object} Seen the facts that the findings are drawn from
  * @property {Connection} connection
  * @property {Happening[]} trail newest first
  * @property {'auto' | Transport} forced
  * @property {string} udp the port of the WebTransport endpoint, such as "UDP, port 4433"; '' where there is no such endpoint
  * @property {string} tcp
- * @property {boolean} able this browser has WebTransport
+ * @property {boolean} able whether this browser has WebTransport
  * @property {string} host
  */
 
 /** @typedef {{kind: 'good' | 'warn' | 'note', word: string, text: string}} Finding */
 
 /**
- * What the network lets through, and what an administrator can do about it.
+ * Says what the network lets through and what an administrator can do about it.
  * @param {Seen} seen
  * @returns {Finding[]}
  */
@@ -92,9 +92,9 @@ export function findings(seen) {
 }
 
 /**
- * The last sign of WebTransport: whether it opened, and when.
+ * The last result of WebTransport: whether it opened, and when.
  * @param {Happening[]} trail
- * @returns {{time: number, error: string} | undefined} error '': it opened
+ * @returns {{time: number, error: string} | undefined} error is '' if it opened
  */
 export function lastSign(trail) {
   for (const { time, what, detail } of trail) {
@@ -120,7 +120,7 @@ function udp({ connection: c, trail, able, udp: port }) {
 
 /** @param {Seen} seen @returns {Finding} */
 function endpoint({ connection: c, forced }) {
-  const word = 'Transport'
+  const word = 'In use'
   if (!c.transport) return { kind: 'note', word, text: 'No session is open now.' }
   const carrier = CARRIERS[c.transport] ?? c.transport
   if (forced !== 'auto') return { kind: 'note', word, text: `${carrier}, since this tab was told to use no other.` }

@@ -6,17 +6,17 @@ import { failed, messageOf, toast } from './toast.js'
 /** @import { Skein } from '../../client/index.js' */
 /** @import { Agent, StopReport, StopResult } from '../../client/types.js' */
 
-/** How many names the dialog shows before it counts the others. */
+/** How many names the dialog shows; it counts the others. */
 const MAX_NAMES = 8
 
-/** The dialog that asks before agents are stopped, and then shows how it goes. */
+/** The dialog that asks before agents are stopped and then shows the progress. */
 export class StopDialog {
   #skein
   #dialog = dialog('stop')
   #f
   /** @type {Agent[]} */
   #agents = []
-  #running = 0 // stops under way; the dialog may be closed meanwhile
+  #running = 0 // stops in progress; the dialog may be closed meanwhile
   #turn = 0
   /** @type {(() => void) | undefined} */
   #done
@@ -36,7 +36,7 @@ export class StopDialog {
   }
 
   /**
-   * @param {Agent[]} agents those that have ended are left out
+   * @param {Agent[]} agents the agents; those that have ended are left out
    * @param {{grace?: number, done?: () => void}} [options] grace: milliseconds between SIGTERM and SIGKILL, if known
    */
   ask(agents, { grace, done } = {}) {
@@ -131,7 +131,7 @@ export class StopDialog {
 }
 
 /**
- * What a stop does.
+ * Says what a stop does.
  * @param {Agent[]} agents
  * @param {number} [grace]
  */

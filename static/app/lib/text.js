@@ -1,15 +1,15 @@
-/** How a text of several lines is shown. ui/words/taskformat.go has the same, for the first render. */
+/** Formats texts of several lines. ui/words/taskformat.go has the same rules, for the first render. */
 import { ESCAPES } from './format.js'
 
-/** Characters that print nothing or turn the text around, but for newlines and tabs. */
+/** Characters that are invisible or reverse the direction of text, except newlines and tabs. */
 const CONTROL = /[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]/g
 
-/** @param {string} s printed text without what a terminal would act on; its lines stay */
+/** @param {string} s printed text; the result has its lines without control sequences */
 export const plain = (s) => s.replace(ESCAPES, '').replace(CONTROL, '')
 
 /**
- * Indents text that is a JSON object or array, and leaves its numbers and strings as they are: parsed and written anew,
- * a long number would be another one.
+ * Indents text that is a JSON object or array and keeps its numbers and strings as they are: JSON.parse would change long
+ * numbers.
  * @param {string} text
  * @returns {{text: string, json: boolean}}
  */

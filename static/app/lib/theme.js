@@ -4,7 +4,10 @@ import { mark, one, shape, write } from './dom.js'
 const THEMES = /** @type {const} */ (['', 'light', 'dark'])
 const YEAR = 365 * 24 * 3600
 
-/** The buttons, of the header and, on narrow screens, of the account's menu, go through system, light and dark. The choice is a cookie, so that the server's first paint has it. */
+/**
+ * Runs the buttons that switch between the system's theme, light and dark: one in the header and, on narrow screens, one in
+ * the account menu. The choice is kept in a cookie, so that the server renders the page with it.
+ */
 export function theme() {
   const buttons = /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll('[data-theme-button]'))
   const show = () => {

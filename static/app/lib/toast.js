@@ -1,13 +1,13 @@
 import { clone, field, one, shape, write } from './dom.js'
 
-/** How long one stays, in milliseconds; errors stay longer. */
+/** How long a toast stays, in milliseconds. */
 const STAY = { done: 5000, failed: 12000 }
 
-/** More than this many at once push the oldest out. */
+/** How many toasts are shown at once; a new one removes the oldest. */
 const MAX_TOASTS = 4
 
 /**
- * Says how something went.
+ * Shows a toast that says how something went.
  * @param {'done' | 'failed'} kind
  * @param {string} title
  * @param {string} [detail]
@@ -38,13 +38,13 @@ export function toast(kind, title, detail = '') {
   el.addEventListener('focusout', release)
   one(el, 'button').addEventListener('click', go)
   while (list.childElementCount >= MAX_TOASTS) list.firstElementChild?.remove()
-  if (region.matches(':popover-open')) region.hidePopover() // shown again, it is above a dialog that opened since
+  if (region.matches(':popover-open')) region.hidePopover() // showing it again puts it above a dialog that opened since
   region.showPopover()
   list.append(el)
 }
 
 /**
- * @param {string} what could not be done
+ * @param {string} what what failed
  * @param {unknown} e
  */
 export function failed(what, e) {

@@ -1,29 +1,32 @@
 /**
- * What happened to the connection in this tab, over all its pages. It is kept in the tab's own storage, for each page has a
- * connection of its own.
+ * The history of this tab's connections, over all its pages. It is kept in the tab's session storage, since each page has
+ * its own connection.
  */
 
-/** @typedef {{time: number, page: string, what: string, detail: Record<string, any>}} Happening time in milliseconds since 1970 */
+/**
+ * @typedef {{time: number, page: string, what: string, detail: Record<string, any>}} Happening time is in milliseconds
+ * since 1970
+ */
 
-/** The happenings that are kept, and the longest text of one. */
+/** How many events are kept, and the longest text in one. */
 const MAX_KEPT = 50
 const MAX_TEXT = 300
 const KEY = 'skein.trail'
 
-/** What the client tells too, and what says nothing of the path. */
+/** Events of the client's log that another event repeats, or that say nothing about the path. */
 const PASSED_OVER = new Set(['connect', 'door open', 'pause', 'visible', 'resync failed'])
 
 class Trail extends EventTarget {
   /** @type {Happening[]} oldest first */
   #all = read()
 
-  /** Newest first. */
+  /** All events, newest first. */
   get all() {
     return this.#all.toReversed()
   }
 
   /**
-   * Takes what the client logs.
+   * Adds an event of the client's log.
    * @param {string} what
    * @param {object} detail
    */
@@ -33,7 +36,7 @@ class Trail extends EventTarget {
     try {
       sessionStorage.setItem(KEY, JSON.stringify(this.#all))
     } catch {
-      // it holds for this page only
+      // the history is then kept for this page only
     }
     this.dispatchEvent(new Event('change'))
   }

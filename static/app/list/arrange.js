@@ -1,9 +1,9 @@
 /**
- * Makes the children of an element the given ones, in order, moving as few as it can.
+ * Gives an element the given children, in order, and moves as few as it can.
  * @param {Element} parent
  * @param {Element[]} elements
- * @param {Element | null} [after] stands in front of them, and stays
- * @param {Element | null} [before] stands behind them, and stays
+ * @param {Element | null} [after] stays in front of them
+ * @param {Element | null} [before] stays behind them
  * @returns {boolean} whether that changed anything
  */
 export function arrange(parent, elements, after = null, before = null) {
@@ -23,7 +23,7 @@ export function arrange(parent, elements, after = null, before = null) {
   }
   for (const element of elements) {
     while (at && !stay.has(at)) remove(at)
-    if (at && at !== element && at.nextElementSibling === element) remove(at) // one went elsewhere: it comes back in its place
+    if (at && at !== element && at.nextElementSibling === element) remove(at) // the element before it moved away: it is put back in its place later
     if (at === element) at = next(at)
     else {
       changed = true
@@ -35,7 +35,7 @@ export function arrange(parent, elements, after = null, before = null) {
 }
 
 /**
- * An element that moves loses the focus; it gets it back, with what was selected in it.
+ * Keeps the focus and the selection within it while elements move, since a moved element loses the focus.
  * @param {() => void} move
  */
 export function keepFocus(move) {
@@ -48,12 +48,12 @@ export function keepFocus(move) {
 }
 
 /**
- * Shows once that a row is new, or another.
+ * Highlights a new or changed row once.
  * @param {Element} el
  */
 export function flash(el) {
   el.removeAttribute('data-fresh')
-  void (/** @type {HTMLElement} */ (el).offsetWidth) // so that the animation begins anew
+  void (/** @type {HTMLElement} */ (el).offsetWidth) // restarts the animation
   el.setAttribute('data-fresh', '')
   el.addEventListener('animationend', () => el.removeAttribute('data-fresh'), { once: true })
 }

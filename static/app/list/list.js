@@ -1,34 +1,35 @@
 import { mark, one } from '../lib/dom.js'
 import { flash, keepFocus } from './arrange.js'
 
-/** How long a page that nobody sees may take to follow, in milliseconds. */
+/** How long a hidden page may take to show a change, in milliseconds. */
 const HIDDEN_MS = 500
 
 /**
  * @template E
- * @typedef {object} Row a record in the page, or one that will be
+ * @typedef {object} Row the row of a record in the page, or of one that will be there
  * @property {string} id
  * @property {HTMLElement} element
- * @property {HTMLElement} name the link that has the focus when the row has
- * @property {E | undefined} entry none while it shows what the server rendered
+ * @property {HTMLElement} name the link that gets the focus when the row does
+ * @property {E | undefined} entry undefined while the row shows what the server rendered
  * @property {boolean} picked
  */
 
 /**
- * A list of records that change: which are selected, which has the focus, and rows for those that are in the page. What
- * changes is noted, and written once in a frame. The page says in which order they stand, and which have a row.
+ * List is a list of records that change. It knows which are selected, which has the focus, and the rows of those in the
+ * page. It collects changes and writes them once per frame. A subclass decides the order of the records and which of them
+ * have a row.
  *
- * Events: `select`, `arrange` (its detail is the page's arrangement).
+ * It dispatches `select` and `arrange` (its detail is the subclass's arrangement).
  * @template {{id: string}} T the records
- * @template E their entries; the same one as long as the record is there
+ * @template E their entries; a record keeps its entry as long as it exists
  * @template {Row<E>} R
  */
 export class List extends EventTarget {
   /** @type {Map<string, R>} */
   rows = new Map()
-  /** @type {E[]} all that the filter lets through, from top to bottom, whether they have a row or not */
+  /** @type {E[]} all entries that match the filter, from top to bottom, with or without a row */
   shown = []
-  /** Whether all records are known; until then the page is as the server rendered it. */
+  /** Whether all records are known. Until then the page is as the server rendered it. */
   whole = false
   #due = false
   /** @type {Set<string>} */
@@ -39,7 +40,7 @@ export class List extends EventTarget {
   #fresh = []
   /** @type {string | undefined} gets the focus when it has a row */
   #wanted
-  /** @type {(() => void)[]} moves of the focus, from before the records were there */
+  /** @type {(() => void)[]} moves of the focus that wait for the records */
   #waiting = []
   #placing = false
   #item
@@ -48,7 +49,7 @@ export class List extends EventTarget {
 
   /**
    * @param {object} options
-   * @param {HTMLElement[]} options.views what has the rows
+   * @param {HTMLElement[]} options.views the elements that contain the rows
    * @param {string} options.item the selector of a row
    * @param {(entry: E) => T} options.record
    */
@@ -68,45 +69,45 @@ export class List extends EventTarget {
       })
     }
     document.addEventListener('focusin', () => {
-      if (!this.#placing) this.#wanted = undefined // the focus went elsewhere
+      if (!this.#placing) this.#wanted = undefined // a person moved the focus
     })
     document.addEventListener('visibilitychange', () => {
-      if (document.hidden && this.#due) this.#soon() // a hidden page has no frames
+      if (document.hidden && this.#due) this.#soon() // a hidden page has no animation frames
     })
     setInterval(() => {
       if (!document.hidden) this.tick()
     }, 1000)
   }
 
-  // --- what a page's list is made of ---
+  // --- overridden by subclasses ---
 
   /**
    * @param {string} _id
-   * @returns {T | undefined} the newest record
+   * @returns {T | undefined} the newest record of an id
    */
   get(_id) {
     return undefined
   }
 
-  /** Writes the page: called in a frame, or when something can't wait for one. */
+  /** Writes the page: called in an animation frame, or when something can't wait for one. */
   frame() {}
 
-  /** A second went by. */
+  /** Called once a second. */
   tick() {}
 
   /**
-   * Gives an entry a row, if it can have one and has none.
+   * Gives an entry a row, if it can have one and has none yet.
    * @param {E} _entry
    */
   giveRow(_entry) {}
 
   // --- frames ---
 
-  /** Has the page written, in the next frame. */
+  /** Schedules a write of the page in the next frame. */
   schedule() {
     if (this.#due || !this.whole) return
     this.#due = true
-    if (document.hidden) this.#soon() // the title is read all the same
+    if (document.hidden) this.#soon() // its title is still visible
     else requestAnimationFrame(() => this.#now())
   }
 
@@ -128,7 +129,7 @@ export class List extends EventTarget {
   }
 
   /**
-   * The list has another order, or others in it.
+   * Sets the entries of the list, in order.
    * @param {E[]} shown
    */
   setShown(shown) {
@@ -159,7 +160,7 @@ export class List extends EventTarget {
 
   /**
    * @param {string} id
-   * @param {boolean} range from the last one to this
+   * @param {boolean} range toggle all from the last toggled one to this
    */
   toggle(id, range) {
     const on = !this.#picked.has(id)
@@ -189,7 +190,7 @@ export class List extends EventTarget {
     if (row) row.picked = on
   }
 
-  /** What is no longer shown is no longer selected. */
+  /** Removes records that are no longer shown from the selection. */
   #drop() {
     if (this.#picked.size === 0) return
     const shown = new Set(this.shown.map((e) => this.#idOf(e)))
@@ -209,7 +210,7 @@ export class List extends EventTarget {
     return this.rows.get(this.idAt(document.activeElement))
   }
 
-  /** The selected records, or the one that has the focus. */
+  /** The records that an action applies to: the selected ones, or the one that has the focus. */
   get meant() {
     if (this.#picked.size > 0) return this.picked
     const entry = this.current?.entry
@@ -217,7 +218,7 @@ export class List extends EventTarget {
   }
 
   /**
-   * The entry that has the focus, or gets it as soon as it has a row.
+   * The entry that has the focus, or will get it as soon as it has a row.
    * @returns {E | undefined}
    */
   get at() {
@@ -225,7 +226,7 @@ export class List extends EventTarget {
   }
 
   /**
-   * Moves the focus, now or when the records are there.
+   * Moves the focus, now or when the records are known.
    * @param {() => void} move
    */
   moving(move) {
@@ -251,7 +252,7 @@ export class List extends EventTarget {
   }
 
   /**
-   * Shows new records: the focus goes to the first. False when the filter hides them.
+   * Shows new records and moves the focus to the first. It returns false if the filter hides them.
    * @param {string[]} ids
    */
   reveal(ids) {
@@ -265,7 +266,7 @@ export class List extends EventTarget {
     return first !== undefined
   }
 
-  /** Shows what is to be revealed, when the first has a row. */
+  /** Shows the records of reveal, once the first has a row. */
   #reveal() {
     const rows = this.#fresh.map((e) => this.rows.get(this.#idOf(e)))
     if (!rows[0]?.element.isConnected) return

@@ -4,7 +4,7 @@ import { count } from '../lib/format.js'
 /** @import { Action } from '../lib/keys.js' */
 /** @import { List } from './list.js' */
 
-/** @typedef {{query: string, type: string, state: string}} Filter what every list can be restricted to */
+/** @typedef {{query: string, type: string, state: string}} Filter the filter that every list has */
 
 /**
  * @template {Filter} F
@@ -12,8 +12,9 @@ import { count } from '../lib/format.js'
  */
 
 /**
- * What stands around a page's list: the chips, the filter's form, what is said when there is nothing to show, the bar of what is
- * selected, the keys. Before all records are known the server does it: its links and the form are real.
+ * ListPage runs what surrounds a list: the chips, the filter form, the note when nothing is shown, the bar for the
+ * selection, and the keys. Until all records are known the server handles them: the links and the form work without the
+ * script.
  * @template {Filter} F
  */
 export class ListPage {
@@ -28,12 +29,12 @@ export class ListPage {
   /**
    * @param {Listed<F>} list
    * @param {object} options
-   * @param {[string, string]} options.noun of one, and of many
+   * @param {[string, string]} options.noun the noun for one record and for several
    * @param {string} options.title
-   * @param {string} options.wanting the chip of those that need a person, who are counted in the title
+   * @param {string} options.wanting the chip of the records that need a person, whose count is in the title
    * @param {(filter: F) => string} options.url
-   * @param {(filter: F) => void} options.filtered writes what else shows the filter
-   * @param {() => void} options.first moves the focus to the first
+   * @param {(filter: F) => void} options.filtered updates everything else that shows the filter
+   * @param {() => void} options.first moves the focus to the first row
    */
   constructor(list, options) {
     this.#list = list
@@ -58,8 +59,8 @@ export class ListPage {
   }
 
   /**
-   * Writes how many there are.
-   * @param {Record<string, number>} counts by chip, whatever the filter
+   * Writes the counts.
+   * @param {Record<string, number>} counts the counts by chip, whatever the filter
    * @param {string} summary
    */
   counted(counts, summary) {
@@ -83,7 +84,7 @@ export class ListPage {
   }
 
   /**
-   * A link does its work in place, unless a person wants it elsewhere.
+   * Makes a link act in this page, unless a person opens it in another tab or window.
    * @param {HTMLElement} link
    * @param {() => void} act
    */
@@ -96,7 +97,7 @@ export class ListPage {
   }
 
   /**
-   * A choice of the form does its work in place.
+   * Makes a control of the form act in this page.
    * @param {HTMLSelectElement} select
    * @param {() => void} act
    */
@@ -130,7 +131,7 @@ export class ListPage {
     })
   }
 
-  /** @param {(picked: any[], bar: HTMLElement) => void} show writes what can be done with what is selected */
+  /** @param {(picked: any[], bar: HTMLElement) => void} show updates the bar for the selected records */
   selects(show) {
     const [single, many] = this.#o.noun
     this.#list.addEventListener('select', () => {
@@ -142,7 +143,7 @@ export class ListPage {
   }
 
   /**
-   * The keys of every list.
+   * The keys that every list has.
    * @returns {Record<string, Action>}
    */
   get keys() {
@@ -164,7 +165,7 @@ export class ListPage {
   }
 
   /**
-   * @param {(row: any) => void} action on the row that has the focus
+   * @param {(row: any) => void} action called with the row that has the focus
    * @returns {Action}
    */
   onRow(action) {
@@ -177,7 +178,7 @@ export class ListPage {
   }
 
   /**
-   * @param {() => void | boolean} action an arrow is the browser's while something else has the focus
+   * @param {() => void | boolean} action the action of an arrow key; the browser handles the key while an element outside the list has the focus
    * @returns {Action}
    */
   arrow(action) {

@@ -3,13 +3,13 @@ import { failed } from '../lib/toast.js'
 /** @import { Skein } from '../../client/index.js' */
 
 /**
- * Looks again and again at what has no watch, while the page is seen and connected. A person is told once when it fails.
+ * Polls what can't be watched, while the page is visible and connected. It shows an error once when polling starts to fail.
  * @param {Skein} skein
  * @param {object} options
  * @param {() => Promise<void>} options.look
  * @param {() => number} options.every milliseconds
  * @param {AbortSignal} options.ends
- * @param {string} options.title of what is said when it fails
+ * @param {string} options.title the title of that error
  */
 export async function poll(skein, { look, every, ends, title }) {
   let told = false

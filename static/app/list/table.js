@@ -3,14 +3,14 @@ import { flash } from './arrange.js'
 /** @import { Action } from '../lib/keys.js' */
 
 /**
- * @typedef {object} Item what a row stands for
+ * @typedef {object} Item what a row shows
  * @property {string} key
- * @property {(el: HTMLElement) => void} fill writes the row
- * @property {() => HTMLElement} make a blank row
- * @property {boolean} fresh whether it is new, or another than the row shows
+ * @property {(el: HTMLElement) => void} fill fills the row
+ * @property {() => HTMLElement} make makes a blank row
+ * @property {boolean} fresh whether it is new or differs from what the row shows
  */
 
-/** A short table: one row for each thing, by its key. It begins with the rows that the server rendered. */
+/** Table is a short table with one row for each item, by key. It starts with the rows that the server rendered. */
 export class Table {
   #list
   #home
@@ -19,8 +19,8 @@ export class Table {
 
   /**
    * @param {HTMLElement} list the table
-   * @param {HTMLElement} home what its rows are children of
-   * @param {string} key the name of the data attribute that has it
+   * @param {HTMLElement} home the parent of its rows
+   * @param {string} key the name of the data attribute that has the key
    */
   constructor(list, home, key) {
     this.#list = list
@@ -32,7 +32,7 @@ export class Table {
     return this.#rows.size
   }
 
-  /** The keys of its rows, from top to bottom while {@link Table.put} was not called; afterwards in no order. */
+  /** The keys of its rows, from top to bottom until {@link Table.put} is called, then in no order. */
   get keys() {
     return this.#rows.keys()
   }
@@ -43,7 +43,7 @@ export class Table {
   }
 
   /**
-   * Shows these and no others, in their order.
+   * Shows exactly these items, in their order.
    * @param {Item[]} items
    */
   show(items) {
@@ -54,7 +54,7 @@ export class Table {
 
   /**
    * @param {Item} item
-   * @param {number} at the place of its row, from 0
+   * @param {number} at the index of its row, from 0
    */
   put({ key, make, fill, fresh }, at) {
     let el = this.#rows.get(key)
@@ -65,7 +65,7 @@ export class Table {
   }
 
   /**
-   * Takes a row away. Had it the focus, a neighbour gets it.
+   * Removes a row. If it had the focus, a neighbour gets the focus.
    * @param {string} key
    */
   drop(key) {
@@ -82,19 +82,19 @@ export class Table {
     this.#rows.clear()
   }
 
-  /** The focus goes to the first row. */
+  /** Moves the focus to the first row. */
   first() {
     if (this.#home.firstElementChild) focus(this.#home.firstElementChild)
   }
 
-  /** The key of the row that an element is in; undefined: in none. @param {Element | null} el */
+  /** The key of the row that an element is in; undefined if it is in none. @param {Element | null} el */
   keyAt(el) {
     for (const [key, row] of this.#rows) if (row.contains(el)) return key
     return undefined
   }
 
   /**
-   * The keys that move the focus over the rows.
+   * The keys that move the focus between the rows.
    * @returns {Record<string, Action>}
    */
   get steps() {
@@ -111,7 +111,7 @@ export class Table {
   }
 
   /**
-   * The box of the table's filter: Escape empties it, the arrow leads to the first row.
+   * Runs the table's filter box: Escape empties it, and the down arrow moves to the first row.
    * @param {HTMLInputElement} box
    * @param {() => void} filter
    */

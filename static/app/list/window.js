@@ -2,18 +2,18 @@ import { arrange } from './arrange.js'
 
 /** @import { Row } from './list.js' */
 
-/** How far beyond the window's edges rows are in the page, in pixels. */
+/** How far beyond the edges of the window rows are rendered, in pixels. */
 const MARGIN = 400
 
-/** The edges move in steps of this many pixels, so that a little scrolling changes nothing. */
+/** The rendered part moves in steps of this many pixels, so that a little scrolling changes nothing. */
 const STEP = 200
 
-/** A row's height until one was measured. */
+/** The assumed height of a row until one was measured, in pixels. */
 const GUESS = 41
 
 /**
  * The part of the page that has rows.
- * @returns {{top: number, bottom: number}} in pixels from the window's upper edge
+ * @returns {{top: number, bottom: number}} in pixels from the upper edge of the window
  */
 export const sight = () => ({ top: -MARGIN, bottom: innerHeight + MARGIN })
 
@@ -21,12 +21,12 @@ export const sight = () => ({ top: -MARGIN, bottom: innerHeight + MARGIN })
 export const everything = { top: -Infinity, bottom: Infinity }
 
 /**
- * Which rows are in the page: those between two heights, and those that are kept wherever they are. A number stands for
- * the height of those left out at its place.
+ * Chooses the entries that get a row: those between two heights, and those that are always kept. A number in the result is
+ * the height of the entries that are left out at that place.
  * @template T
  * @param {T[]} all from top to bottom
  * @param {(one: T) => number} height
- * @param {{top: number, bottom: number}} between in pixels from the first one's upper edge
+ * @param {{top: number, bottom: number}} between in pixels from the upper edge of the first entry
  * @param {(one: T) => boolean} kept
  * @returns {({one: T, index: number} | number)[]}
  */
@@ -49,8 +49,8 @@ export function choose(all, height, { top, bottom }, kept) {
 }
 
 /**
- * A group of a list. All its entries have a place in it; only those near the window have a row, and spaces stand for the
- * others: a browser that holds and watches two thousand rows is busy with them even when none of them changes.
+ * Windowed is a group of a list. All its entries have a place in it, but only those near the window have a row; spacers
+ * take the place of the others, since two thousand rows keep a browser busy even when none of them changes.
  * @template {object} E
  * @template {Row<E>} R
  */
@@ -63,9 +63,9 @@ export class Windowed {
   #rows = []
   /** @type {HTMLElement[]} */
   #spaces = []
-  #spaced = false // a space got another height
-  #top = 0 // where the first row begins, in pixels from the window's upper edge
-  #usual = GUESS // the mean of the most rows that were measured at once; were it always the last mean, places would drift
+  #spaced = false // whether a spacer changed its height
+  #top = 0 // where the first row begins, in pixels from the upper edge of the window
+  #usual = GUESS // the mean height of the largest set of rows measured at once; with the latest mean, positions would drift
   #measured = 0
   /** @type {WeakMap<E, number>} */
   #heights = new WeakMap()
@@ -80,7 +80,7 @@ export class Windowed {
   }
 
   /**
-   * Takes the rows that the server rendered, and leaves room for those that it did not.
+   * Takes over the rows that the server rendered and leaves space for those that it did not.
    * @param {R[]} rows
    * @param {number} total
    */
@@ -91,8 +91,8 @@ export class Windowed {
   }
 
   /**
-   * Reads the page; nothing must have been written to it in this frame.
-   * @param {boolean} heights also those of the rows
+   * Measures the page. It must be called before anything is written in the frame.
+   * @param {boolean} heights whether to measure the rows, too
    */
   measure(heights) {
     this.#top = this.#el.getBoundingClientRect().top + this.#head.offsetHeight
@@ -110,7 +110,7 @@ export class Windowed {
     this.#usual = sum / this.#measured
   }
 
-  /** The window has another width: heights are others. */
+  /** Forgets the heights, since the width of the window changed. */
   resized() {
     this.#heights = new WeakMap()
     this.#measured = 0
@@ -122,8 +122,8 @@ export class Windowed {
   }
 
   /**
-   * Writes the rows that belong into a part of the page, and no others.
-   * @param {{top: number, bottom: number}} part in pixels from the window's upper edge
+   * Renders exactly the rows that belong into a part of the page.
+   * @param {{top: number, bottom: number}} part in pixels from the upper edge of the window
    * @param {(entry: E) => boolean} kept
    * @param {(entry: E, index: number) => R} rowOf
    * @returns {R[]}

@@ -5,7 +5,7 @@ const MAX_VALUES = 60
 const HEIGHT = 36
 
 /**
- * A small curve of the last values, one a second. A missing value leaves a gap. Its colour is its element's.
+ * Curve is a small curve of the last values, one a second. A missing value leaves a gap. Its colour is that of its element.
  */
 export class Curve {
   #plot
@@ -16,7 +16,7 @@ export class Curve {
 
   /**
    * @param {HTMLElement} el
-   * @param {number} least what the top stands for at least: noise must not look like a mountain
+   * @param {number} least the smallest value of the top edge, so that noise does not fill the curve
    */
   constructor(el, least) {
     const colour = () => getComputedStyle(el).color

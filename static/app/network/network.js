@@ -1,4 +1,4 @@
-/** The page of this browser's connection: its figures once a second while it is seen, and what happened to it. */
+/** The page of this browser's connection: its figures, once a second while the page is visible, and its history. */
 import { clone, field, mark, one, write } from '../lib/dom.js'
 import { choices, force, forced } from '../lib/forced.js'
 import { NONE, bytes, clock, roundTrip } from '../lib/format.js'
@@ -19,9 +19,9 @@ const ends = leaving()
 const path = one(document, '#path')
 
 /**
- * A figure of the session: its number, what stands behind it, and its curve.
+ * A figure of the session: its value, a note, and a curve.
  * @param {string} name
- * @param {number} least what the curve's top stands for at least
+ * @param {number} least the smallest value of the curve's top edge
  */
 function figure(name, least) {
   const el = one(document, `[data-figure="${name}"]`)
@@ -45,7 +45,7 @@ const figures = {
 /** @param {number} n bytes a second */
 const pace = (n) => `${bytes(Math.round(n))}/s`
 
-/** The look before, of the same session. @type {{at: number, session?: string, n: Network} | undefined} */
+/** The previous sample, of the same session. @type {{at: number, session?: string, n: Network} | undefined} */
 let last
 
 /** @param {Network} n */
@@ -55,7 +55,7 @@ function show(n) {
   const before = last?.session === c.session ? last : undefined
   last = { at, session: c.session, n }
   const seconds = before ? Math.max((at - before.at) / 1000, 0.001) : 0
-  /** How much more there is of something, a second. @param {(n: Network) => number | undefined} of */
+  /** By how much something grew, a second. @param {(n: Network) => number | undefined} of */
   const more = (of) => (before ? Math.max(0, (of(n) ?? 0) - (of(before.n) ?? 0)) / seconds : null)
   const second = at / 1000
   const quic = n.transport === 'webtransport'
@@ -82,7 +82,7 @@ function show(n) {
   if (n.remote) write(field(path, 'remote'), n.remote)
   for (const l of n.lanes) {
     const el = document.querySelector(`[data-lane="${CSS.escape(l.lane)}"]`)
-    if (!el) continue // of a later version
+    if (!el) continue // a lane of a later version
     const was = before?.n.lanes.find((b) => b.lane === l.lane)
     const moved = (/** @type {'bytes_in' | 'bytes_out'} */ of) => {
       const now = was && l[of] > was[of] ? ` · ${pace((l[of] - was[of]) / seconds)}` : ''
@@ -103,7 +103,7 @@ const waitText = (ms) => (ms < 1000 ? roundTrip(ms) : `${(ms / 1000).toFixed(1)}
 
 const endpoint = (/** @type {string} */ transport) => document.querySelector(`.path-endpoint[data-transport="${transport}"]`)
 
-/** What the network allows, and the path that was taken. */
+/** Shows what the network allows, and the path that was taken. */
 function conclude() {
   const { connection: c, state } = skein
   const carrier = c.transport ? (CARRIERS[c.transport] ?? c.transport) : ''
@@ -131,7 +131,7 @@ function conclude() {
   })
 }
 
-/** What happened, newest first. */
+/** Shows the history, newest first. */
 function recall() {
   const all = trail.all
   one(document, '#no-trail').hidden = all.length > 0

@@ -8,10 +8,10 @@ import { taskTitle } from './taskformat.js'
 /** @import { Skein } from '../../client/index.js' */
 /** @import { StopReport, Task } from '../../client/types.js' */
 
-/** How many names the dialog shows before it counts the others. */
+/** How many names the dialog shows; it counts the others. */
 const MAX_NAMES = 8
 
-/** Requests under way at once; the client holds a bounded number. */
+/** How many requests are in progress at once, since the client bounds their number. */
 const AT_ONCE = 100
 
 /** The dialog that asks before tasks are canceled, or stopped. */
@@ -34,7 +34,7 @@ export class CancelDialog {
 
   /**
    * @param {Task[]} tasks
-   * @param {{below?: number, done?: () => void}} [options] below: tasks below them that are not over
+   * @param {{below?: number, done?: () => void}} [options] below: how many tasks below them have not ended
    */
   cancel(tasks, { below = 0, done } = {}) {
     const more = below > 0 ? ` ${below === 1 ? 'The task' : `The ${below} tasks`} below ${tasks.length === 1 ? 'it' : 'them'} too.` : ''
@@ -112,7 +112,7 @@ function names(tasks) {
 }
 
 /**
- * Gives tasks new attempts, and says how that went.
+ * Retries tasks and shows how that went.
  * @param {Skein} skein
  * @param {Task[]} tasks
  */

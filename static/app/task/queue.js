@@ -4,21 +4,21 @@ import { agentName, columnOf, isChild, isOver, lastRun, taskGroup } from './task
 /** @import { Task } from '../../client/types.js' */
 
 /**
- * @typedef {object} TaskFilter as in the page's address
+ * @typedef {object} TaskFilter the filter in the page's URL
  * @property {string} query
  * @property {string} type
- * @property {string} state '' for all; 'dead': those whose attempts are used up
- * @property {boolean} board by state, in columns
- * @property {boolean} parts with the child tasks of orchestrations that are over
+ * @property {string} state '' is all, 'dead' those whose attempts are used up
+ * @property {boolean} board whether tasks are in columns, by state
+ * @property {boolean} parts whether the ended child tasks of orchestrations are shown
  */
 
 /**
- * @typedef {object} TaskEntry a task on the page; the same one until the task is forgotten
+ * @typedef {object} TaskEntry a task on the page; a task keeps its entry until it is forgotten
  * @property {Task} task its newest record
- * @property {Task} shown the record with its place in the queue; another one whenever something of it changes
- * @property {string} words what of it a query may meet; '' until it is looked for
- * @property {number} ended when, in milliseconds
- * @property {number} rank of its priority
+ * @property {Task} shown the record with its place in the queue; replaced by a new object whenever it changes
+ * @property {string} words the text that a query is matched against; '' until a query needs it
+ * @property {number} ended when it ended, in milliseconds since 1970
+ * @property {number} rank the rank of its priority
  */
 
 /** The parts of the queue, and the columns of the board, in order. */
@@ -27,25 +27,25 @@ export const COLUMNS = /** @type {const} */ (['submitted', 'working', 'input_req
 
 /**
  * @typedef {object} TaskArrangement
- * @property {Map<string, TaskEntry[]>} parts the tasks that the filter lets through, each part in its order
+ * @property {Map<string, TaskEntry[]>} parts the tasks that match the filter, each part in its order
  * @property {Record<string, number>} counts how many there are by state, whatever the filter; '' is all, 'dead' dead letters
- * @property {number} children how many child tasks of orchestrations are over
+ * @property {number} children how many child tasks of orchestrations have ended
  */
 
 const NORMAL = PRIORITIES.indexOf('normal')
 
-/** All tasks, and the order that the page shows them in. ui/task/tasks.go has the same for the first render. */
+/** Queue has all tasks and puts them in the order of the page. ui/task/tasks.go does the same for the first render. */
 export class Queue {
   /** @type {Map<string, TaskEntry>} */
   #entries = new Map()
-  /** @type {TaskEntry[]} those that are over, the newest end first; kept, since sorting what is nearly sorted is cheap */
+  /** @type {TaskEntry[]} ended tasks, the latest first; kept because sorting a nearly sorted list is cheap */
   #over = []
   #overMoved = false
-  /** @type {TaskEntry[]} those whose agents ask, as they were put in order last */
+  /** @type {TaskEntry[]} tasks whose agents ask, in their last order */
   #input = []
   #question
 
-  /** @param {(task: Task) => string} [question] what the agent at work on a task asks */
+  /** @param {(task: Task) => string} [question] what the agent that works on a task asks */
   constructor(question = () => '') {
     this.#question = question
   }
@@ -78,7 +78,7 @@ export class Queue {
   }
 
   /**
-   * These are all the tasks there are.
+   * Replaces all tasks.
    * @param {ReadonlyMap<string, Task>} tasks
    */
   replace(tasks) {
@@ -87,14 +87,14 @@ export class Queue {
   }
 
   /**
-   * How many tasks below these are not over, and not among them.
+   * Counts the tasks below these that have not ended and are not among them.
    * @param {Iterable<string>} ids
    */
   openBelow(ids) {
     const within = new Set(ids)
     const asked = new Set(within)
     let n = 0
-    for (const { task } of [...this.#entries.values()].sort((a, b) => a.task.num - b.task.num)) { // a parent is older
+    for (const { task } of [...this.#entries.values()].sort((a, b) => a.task.num - b.task.num)) { // a parent is older than its children
       if (!task.parent || !within.has(task.parent)) continue
       within.add(task.id)
       if (!isOver(task) && !asked.has(task.id)) n++
@@ -132,7 +132,7 @@ export class Queue {
   }
 
   /**
-   * Shows what the agent asks.
+   * Takes up what the agent asks.
    * @param {TaskEntry} entry
    */
   #ask(entry) {
@@ -140,7 +140,7 @@ export class Queue {
     if ((entry.shown.message ?? '') !== message) entry.shown = { ...entry.task, message }
   }
 
-  /** Whether an agent asks something else than is shown. */
+  /** Whether an agent asks something other than what is shown. */
   get asksAnew() {
     return this.#input.some((e) => (e.shown.message ?? '') !== this.#question(e.task))
   }
@@ -152,7 +152,7 @@ export class Queue {
     this.#over.sort((a, b) => b.ended - a.ended || b.task.num - a.task.num)
   }
 
-  /** Those that are not over, each part in its order. */
+  /** The tasks that have not ended, each part in its order. */
   #open() {
     /** @type {Record<'input' | 'working' | 'waiting', TaskEntry[]>} */
     const open = { input: [], working: [], waiting: [] }
@@ -171,7 +171,7 @@ export class Queue {
   }
 
   /**
-   * Numbers the tasks that wait for the same agents. The server tells only the first of them whenever they move, and all
+   * Numbers the tasks that wait for the same agents. The server sends only the first of them whenever they move up, and all
    * of them wait for the same reason.
    * @param {TaskEntry[]} waiting in order
    */
@@ -190,7 +190,7 @@ export class Queue {
   }
 }
 
-/** @param {TaskEntry} e whether it could begin now and only waits for an agent */
+/** @param {TaskEntry} e a task; the result says whether it could begin now and only waits for an agent */
 const isQueued = (e) => Boolean(e.task.position)
 
 /**

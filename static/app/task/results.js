@@ -4,14 +4,14 @@ import { flash } from '../list/arrange.js'
 
 /** @import { Result } from '../../client/types.js' */
 
-/** Within this many pixels of its end a list goes along with what comes. */
+/** A list follows new results while it is scrolled to within this many pixels of its end. */
 const NEAR = 24
 
 /** The results of an orchestration in the order of their completion. */
 export class ResultList {
   #el
   #list
-  /** The ordinal of the last one. */
+  /** The ordinal of the last result. */
   after
 
   /** @param {HTMLElement} el */

@@ -14,7 +14,7 @@ import { taskTitle } from './taskformat.js'
 const encoder = new TextEncoder()
 
 /**
- * Submits, and says what came of it.
+ * Submits a task or an orchestration and shows the outcome.
  * @param {Skein} skein
  * @param {{submit?: TaskInit, orchestrate?: OrchestrateInit}} what
  * @returns {Promise<Task | undefined>}
@@ -87,7 +87,7 @@ export class SubmitDialog {
     chosen?.closest('.type')?.scrollIntoView({ block: 'nearest' })
   }
 
-  /** Shows how many agents of each type there are, and whether more may start. */
+  /** Shows how many agents of each type are running, and whether more may start. */
   #running() {
     /** @type {Map<string, number>} */
     const running = new Map()
@@ -150,7 +150,7 @@ export class SubmitDialog {
     this.#measure()
   }
 
-  /** Shows the arguments that the command comes to. */
+  /** Shows the arguments that the command is split into. */
   #tokens() {
     const { argv, shell } = parseArgv(this.#value('argv'))
     field(this.#form, 'tokens').replaceChildren(
@@ -170,7 +170,7 @@ export class SubmitDialog {
     return this.#box('input').value.split('\n').map((line) => line.trim()).filter(Boolean)
   }
 
-  /** Shows how much the input is, and what the button will do. */
+  /** Shows the size of the input and what the button will do. */
   #measure() {
     const text = this.#box('input').value
     const n = this.#inputs().length
@@ -207,7 +207,7 @@ export class SubmitDialog {
     }
   }
 
-  /** @returns {TaskInit | undefined} what all that is submitted has in common */
+  /** @returns {TaskInit | undefined} the fields that tasks and orchestrations have in common */
   #spec() {
     const t = this.#type
     /** @type {TaskInit} */
@@ -324,10 +324,10 @@ export class SubmitDialog {
   }
 
   /**
-   * Says at a field what is wrong with it; with '' takes it back.
-   * @param {string} name of the error's place
+   * Shows an error at a field; '' removes it.
+   * @param {string} name the name of the place for the error
    * @param {string} text
-   * @param {string} [box] the field, where it is called differently
+   * @param {string} [box] the name of the field, if it differs
    * @returns {undefined}
    */
   #fail(name, text, box = name) {
@@ -354,7 +354,8 @@ export class SubmitDialog {
 }
 
 /**
- * The field of the form that a parameter comes from: inputs[2] and inputs[2].input are the input, inputs[2].argv the command.
+ * The field of the form that a parameter comes from. For example, inputs[2] and inputs[2].input are the input,
+ * inputs[2].argv is the command.
  * @param {string} parameter
  */
 function placeOf(parameter) {
@@ -367,8 +368,8 @@ function placeOf(parameter) {
 const seconds = (ms) => (ms ? String(ms / 1000) : '')
 
 /**
- * @param {HTMLInputElement} box with seconds
- * @returns {number | undefined} milliseconds; 0: nothing is given
+ * @param {HTMLInputElement} box a field for seconds
+ * @returns {number | undefined} milliseconds; 0 if it is empty
  */
 function millis(box) {
   if (!box.validity.valid) return undefined

@@ -1,6 +1,6 @@
 /**
- * The page of one task. The server rendered it; this follows the task, and all below it, from there. What changes of it the server
- * renders anew; the page puts it in its place.
+ * The page of one task. The server rendered it; this script follows the task and all tasks below it from there. The server
+ * renders the parts that change again, and the script replaces them.
  */
 import { payloadText } from '../../client/index.js'
 import { kept } from '../artifact/kept.js'
@@ -21,7 +21,7 @@ import { Tree } from './tree.js'
 
 /** @import { Task, TaskHTML } from '../../client/types.js' */
 
-/** The first in a line are told whenever their place changes. */
+/** The server sends a task's place in line only to this many of the first; the others ask. */
 const TOLD = 20
 
 const skein = page()
@@ -53,14 +53,14 @@ const ends = leaving()
 
 // --- what changes ---
 
-/** @param {string} html the parts that change, each with the id of its place */
+/** @param {string} html the parts that change, each with the id of the element that it replaces */
 function show(html) {
   showParts(html)
   tick(root)
   title()
 }
 
-/** Says in the tab how the task stands. */
+/** Shows the task's state in the title of the tab. */
 function title() {
   const sign = task?.state === 'input_required' ? '? ' : task?.state === 'failed' ? '✕ ' : ''
   document.title = `${sign}${one(root, 'h1').textContent} · Skein`
@@ -84,7 +84,7 @@ function take(t, html) {
 }
 
 async function follow() {
-  // of an update, whose parts come one by one
+  // whether the current update, whose parts come one by one, is a reset
   let reset = false
   /** @type {Map<string, Task>} */
   let news = new Map()
@@ -125,14 +125,14 @@ for (const part of [follow(), stream()]) {
   })
 }
 
-/** Far back in a line a task is not told of every step. */
+/** Asks for the task's place, since the server does not send every change far back in the line. */
 function place() {
   if (!document.hidden && task?.state === 'submitted' && (task.position ?? 0) > TOLD) fragments.want('page', id)
 }
 setInterval(place, 5000)
 
 let question = ''
-skein.fleet.addEventListener('change', () => { // its agent may ask something else, which is no change of the task
+skein.fleet.addEventListener('change', () => { // its agent may ask something else, which does not change the task
   const asks = task?.state === 'input_required' ? clean(skein.fleet.agents.get(lastRun(task)?.agent ?? '')?.question ?? '') : ''
   if (asks !== question && asks !== '') fragments.want('page', id)
   question = asks
@@ -150,7 +150,7 @@ function form(name) {
 const openBelow = () => [...below.values()].filter((t) => !isOver(t)).length
 
 /**
- * What is asked for before the task is known is done when it is.
+ * Runs an action that was requested before the task was known as soon as it is.
  * @param {(t: Task) => void} what
  */
 const known = (what) => () => void arrived.then(() => task && what(task))
@@ -161,18 +161,18 @@ const act = {
 }
 for (const name of /** @type {const} */ (['retry', 'cancel', 'stop'])) {
   acts[name].addEventListener('submit', (e) => {
-    if (!task) return // not known yet: the form does it
+    if (!task) return // not known yet: the form submits it without the script
     e.preventDefault()
     act[name]()
   })
 }
 
-/** Opens the form with what this task was. */
+/** Opens the form, filled in with this task. */
 const again = known((task) => void refill(task).catch((e) => failed('The form can’t be filled in', e)))
 
 /** @param {Task} task */
 async function refill(task) {
-  if (!task.orchestration) return submitting.open(await skein.tasks.get(id)) // its payloads are whole
+  if (!task.orchestration) return submitting.open(await skein.tasks.get(id)) // get() returns whole payloads
   const children = [...below.values()].filter((t) => t.parent === id && isChild(t)).sort((a, b) => (a.index ?? 0) - (b.index ?? 0))
   const inputs = children.map((t) => payloadText(t.input))
   const lines = children.every((t, i) => !t.input?.base64 && !t.input?.size && !/\n/.test(inputs[i] ?? ''))

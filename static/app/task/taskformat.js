@@ -1,13 +1,13 @@
 /**
- * What a page must know of tasks to put them in order and to act on them. How they are written the server knows
- * (ui/words/taskformat.go): it renders them. Titles and the words of states stand here too, for dialogs and notifications.
+ * The rules that a page needs to order tasks and to act on them. The server renders tasks (ui/words/taskformat.go); titles
+ * and the words of states are here too, for dialogs and notifications.
  */
 import { at } from '../lib/base.js'
 import { NEEDS_YOU, NONE, clean, count, needYou, shortId, shortTaskId } from '../lib/format.js'
 
 /** @import { Payload, Run, Task } from '../../client/types.js' */
 
-/** Bounds a title that is made from an input, in characters. */
+/** The longest title that is made from an input, in characters. */
 const MAX_TITLE = 80
 
 /** @param {Pick<Task, 'id' | 'name' | 'input'>} t */
@@ -45,8 +45,8 @@ const WORDS = {
 export const taskWord = (s) => WORDS[s] ?? NONE
 
 /**
- * Counts what a person looks for first.
- * @param {Record<string, number>} counts by state; '' has all, dead the dead letters
+ * Summarizes the counts that matter most to a person.
+ * @param {Record<string, number>} counts the counts by state; '' is all, 'dead' the dead letters
  */
 export function taskSummary(counts) {
   if (!counts['']) return ''
@@ -63,7 +63,7 @@ const OVER = new Set(['completed', 'failed', 'canceled', 'rejected'])
 export const isOver = (t) => OVER.has(t.state)
 
 /**
- * The part of the queue that a task stands in.
+ * The part of the queue that a task is in.
  * @param {{state: string}} t
  * @returns {'input' | 'working' | 'waiting' | 'over'}
  */
@@ -82,7 +82,7 @@ export const cancelable = (t) => !isOver(t)
 /** @param {Task} t whether it may be given new attempts */
 export const retryable = (t) => isOver(t) && t.state !== 'completed' && !t.orchestration && !isChild(t)
 
-/** @param {{state: string}} t whether there may be a process of its own to be stopped */
+/** @param {{state: string}} t a task; the result says whether it may have its own process to stop */
 export const stoppable = (t) => t.state === 'working' || t.state === 'input_required'
 
 /** @param {{index?: number}} t whether it is one of an orchestration's */

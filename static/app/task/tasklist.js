@@ -15,24 +15,24 @@ const STEP = 100
  * @typedef {object} Part a part of the queue, or a column of the board
  * @property {string} key
  * @property {HTMLElement} el
- * @property {Element} home what the rows are children of
- * @property {Element | null} head what stands before the rows
- * @property {Element | null} end what stands behind them
+ * @property {Element} home the parent of the rows
+ * @property {Element | null} head the element before the rows
+ * @property {Element | null} end the element after them
  * @property {Element} total
  * @property {HTMLElement} more
  * @property {number} limit
  */
 
 /**
- * The tasks on the page, as the queue or as the board: some of each part have rows, and a person asks for more.
+ * TaskList shows the tasks as the queue or as the board. The first tasks of each part have rows; a person asks for more.
  * @extends {List<Task, TaskEntry, TaskRow>}
  */
 export class TaskList extends List {
   #queue
   #want
-  /** @type {Map<string, {html: string, task: Task | undefined}>} what the server made of tasks, until the next frame */
+  /** @type {Map<string, {html: string, task: Task | undefined}>} the rendered tasks that wait for the next frame */
   #html = new Map()
-  /** @type {TaskEntry[][]} those in the page, or about to be, part by part */
+  /** @type {TaskEntry[][]} the tasks that have a row or will get one, part by part */
   #placed = []
   #board
   #el = { queue: one(document, '#queue'), board: one(document, '#board') }
@@ -40,8 +40,8 @@ export class TaskList extends List {
 
   /**
    * @param {TaskFilter} filter
-   * @param {(task: Task) => string} question what the agent at work on a task asks
-   * @param {(kind: TaskHTML, id: string) => void} want asks for the HTML of a task that is to be in the page
+   * @param {(task: Task) => string} question what the agent that works on a task asks
+   * @param {(kind: TaskHTML, id: string) => void} want asks for the HTML of a task that needs a row
    */
   constructor(filter, question, want) {
     super({ views: [one(document, '#queue'), one(document, '#board')], item: '.task', record: (e) => e.task })
@@ -69,7 +69,7 @@ export class TaskList extends List {
     tick(this.#view)
   }
 
-  /** What tasks are in the page. @returns {TaskHTML} */
+  /** The component that shows a task in the current view. @returns {TaskHTML} */
   get kind() {
     return this.#board ? 'card' : 'row'
   }
@@ -89,10 +89,10 @@ export class TaskList extends List {
   }
 
   /**
-   * Takes changed records in.
+   * Takes changed records.
    * @param {Iterable<Task>} tasks
    * @param {Iterable<string>} [removed]
-   * @param {Record<string, string>} [html] of those that changed
+   * @param {Record<string, string>} [html] the HTML of the changed tasks
    */
   put(tasks, removed = [], html = {}) {
     for (const t of tasks) {
@@ -106,9 +106,9 @@ export class TaskList extends List {
   }
 
   /**
-   * Takes what was asked for.
+   * Takes rendered tasks.
    * @param {TaskHTML} kind
-   * @param {{id: string, html: string, task: Task | undefined}[]} made the record is the newest that was known when it was asked for
+   * @param {{id: string, html: string, task: Task | undefined}[]} made the tasks, each with the newest record that was known when its HTML was requested
    */
   rendered(kind, made) {
     if (kind !== this.kind) return
@@ -116,7 +116,10 @@ export class TaskList extends List {
     if (made.length > 0) this.arrange()
   }
 
-  /** @param {Iterable<Task>} tasks those that are not known yet; what is known is newer than an answer */
+  /**
+   * @param {Iterable<Task>} tasks tasks of an answer; only those that are not known yet are added, since known records are
+   * newer
+   */
   add(tasks) {
     for (const t of tasks) if (!this.#queue.get(t.id)) this.#queue.put(t)
     this.arrange()
@@ -129,7 +132,7 @@ export class TaskList extends List {
     this.arrange()
   }
 
-  /** Agents changed, and with them maybe what they ask. */
+  /** Updates the questions after agents changed. */
   asked() {
     if (this.#queue.asksAnew) this.arrange()
   }
@@ -150,7 +153,7 @@ export class TaskList extends List {
     this.dispatchEvent(new CustomEvent('arrange', { detail: arrangement }))
   }
 
-  /** Shows the other view. */
+  /** Switches the view. */
   #turn() {
     this.#view.hidden = true
     for (const row of this.rows.values()) row.element.remove()
@@ -191,7 +194,7 @@ export class TaskList extends List {
   }
 
   /**
-   * A task's row. There is none until the server has rendered it.
+   * Returns a task's row; undefined until the server has rendered it.
    * @param {TaskEntry} entry
    */
   #row(entry) {
@@ -212,7 +215,7 @@ export class TaskList extends List {
   }
 
   /**
-   * A column that the filter leaves out is not shown, nor the one that is empty most of the time.
+   * Whether a column is hidden: the filter excludes it, or it is the usually empty one.
    * @param {Part} part
    * @param {number} n
    */
@@ -239,7 +242,7 @@ export class TaskList extends List {
     this.focus(column[Math.max(0, Math.min(column.length - 1, to))])
   }
 
-  /** @param {1 | -1} step on the board, to the next column that has a task */
+  /** @param {1 | -1} step the direction, on the board, to the next column that has a task */
   cross(step) {
     if (!this.#board) return false
     const current = this.at

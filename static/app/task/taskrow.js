@@ -5,11 +5,18 @@ import { isOver } from './taskformat.js'
 /** @import { Task } from '../../client/types.js' */
 /** @import { TaskEntry } from './queue.js' */
 
-/** One task in the queue or on the board, as the server renders it: the component ui/task/tasks.templ calls taskRow, or taskCard. */
+/**
+ * TaskRow is one task in the queue or on the board, as the server renders it (taskRow or taskCard in ui/task/tasks.templ).
+ */
 export class TaskRow {
-  /** @type {TaskEntry | undefined} what it shows; none while it shows what the server rendered with the page */
+  /**
+   * @type {TaskEntry | undefined} the entry that it shows; undefined while it shows what the server rendered with the page
+   */
   entry
-  /** @type {{task: Task | undefined, waiting: string | undefined, message: string | undefined} | undefined} what its HTML was made of */
+  /**
+   * @type {{task: Task | undefined, waiting: string | undefined, message: string | undefined} | undefined} the record that
+   * its HTML was rendered from
+   */
   #made
 
   /**
@@ -32,7 +39,7 @@ export class TaskRow {
     return element && new TaskRow(id, element)
   }
 
-  /** Whether it shows the newest record, but for what this page writes itself. */
+  /** Whether its HTML is of the newest record, apart from what this script writes. */
   get fits() {
     if (!this.entry) return true
     const { task, shown } = this.entry
@@ -41,7 +48,7 @@ export class TaskRow {
   }
 
   /**
-   * Shows what the server made of a record.
+   * Shows a record as the server rendered it.
    * @param {string} html
    * @param {Task | undefined} task the record
    */
@@ -51,7 +58,7 @@ export class TaskRow {
     this.#made = { task, waiting: this.entry?.shown.waiting, message: this.entry?.shown.message }
   }
 
-  /** Writes its place among those that wait: it moves when others go, which is no change of the task. */
+  /** Writes its place among the waiting tasks, which changes without a change of the task. */
   update() {
     const position = this.entry?.shown.position ?? 0
     const place = field(this.element, 'place')

@@ -1,5 +1,5 @@
 /**
- * The page of all tasks: the queue, or the board. The server rendered it; this keeps it true and makes it act.
+ * The page of all tasks: the queue, or the board. The server rendered it; this script keeps it up to date and runs its controls.
  */
 import { at } from '../lib/base.js'
 import { mark, one, write } from '../lib/dom.js'
@@ -24,7 +24,7 @@ const list = new TaskList({
   query: address.get('q')?.trim() ?? '', type: address.get('type') ?? '', state: known(address.get('state') ?? ''),
   board: address.get('view') === 'board', parts: address.get('children') === 'all',
 }, (t) => clean(skein.fleet.agents.get(lastRun(t)?.agent ?? '')?.question ?? ''), (kind, id) => want(kind, id))
-/** @type {Map<string, Task | undefined>} what was known of those that are asked for */
+/** @type {Map<string, Task | undefined>} the record that was known when a task's HTML was requested */
 const asked = new Map()
 const fragments = new Fragments((ids, /** @type {TaskHTML} */ kind) => skein.tasks.render(ids, kind), (kind, ids, html) => {
   list.rendered(kind, ids.flatMap((id) => {
@@ -55,7 +55,7 @@ function known(state) {
 
 const ends = leaving()
 
-let turned = new AbortController() // the other view was chosen: it has other HTML
+let turned = new AbortController() // aborted when the other view is chosen, which needs other HTML
 
 async function follow() {
   /** @type {{after?: number, epoch?: string}} */
@@ -71,12 +71,12 @@ async function follow() {
 }
 
 /**
- * Takes the updates of a watch, and gives after each where it stands.
+ * Takes the updates of a watch, and yields the position after each.
  * @param {TaskHTML} kind
  * @param {{after?: number, epoch?: string}} position
  */
 async function* updates(kind, position) {
-  /** @type {Map<string, Task> | undefined} a list of all that is on its way */
+  /** @type {Map<string, Task> | undefined} a full list of which not all parts have arrived */
   let incoming
   /** @type {Record<string, string>} of an update's parts */
   let html = {}

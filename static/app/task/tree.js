@@ -3,12 +3,12 @@ import { morph, parse } from '../lib/morph.js'
 
 /** @import { Task } from '../../client/types.js' */
 
-/** How many are in the page until a person asks for all. */
+/** How many tasks are shown until a person asks for all. */
 const MAX_BELOW = 200
 
 /** @typedef {{el: HTMLElement, list: HTMLElement | null, num: number}} Twig */
 
-/** The tasks below one, each with those below it, as the server renders them. */
+/** Tree shows the tasks below one, each with those below it, as the server renders them. */
 export class Tree {
   #el
   #root
@@ -22,7 +22,7 @@ export class Tree {
 
   /**
    * @param {HTMLElement} el
-   * @param {string} root whose tree it is
+   * @param {string} root the id of the task whose tree it is
    * @param {(id: string) => void} want asks for the HTML of a task
    */
   constructor(el, root, want) {
@@ -42,12 +42,12 @@ export class Tree {
   }
 
   /**
-   * @param {Iterable<Task>} tasks new or changed
+   * @param {Iterable<Task>} tasks the new or changed tasks
    * @param {Iterable<string>} [removed]
-   * @param {Record<string, string>} [html] of those that changed
+   * @param {Record<string, string>} [html] the HTML of the changed tasks
    */
   put(tasks, removed = [], html = {}) {
-    const sorted = [...tasks].sort((a, b) => a.num - b.num) // a parent is older than what is below it
+    const sorted = [...tasks].sort((a, b) => a.num - b.num) // a parent is older than its children
     for (const t of sorted) {
       this.#tasks.set(t.id, t)
       const twig = this.#twigs.get(t.id)
