@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
-import { test } from 'node:test'
+import { mock, test } from 'node:test'
 import { tick } from '../app/lib/ticks.js'
+
+mock.timers.enable({ apis: ['Date'], now: Date.now() })
 
 /** What a cell says, that the server wrote at another time. */
 function cell(/** @type {Record<string, string>} */ dataset) {
