@@ -135,7 +135,7 @@ func (e endpointsError) Error() string { return errors.Join(e...).Error() }
 func (e endpointsError) Unwrap() []error { return e }
 
 // final reports whether another attempt would fail too, because /connect refused the token or every endpoint refused the
-// version.
+// version, or closed the session with a code that forbids connecting again.
 func final(err error) bool {
 	var de endpointsError
 	if errors.As(err, &de) {
@@ -144,6 +144,11 @@ func final(err error) bool {
 	var se *StatusError
 	if errors.As(err, &se) {
 		return se.Status == http.StatusUnauthorized || se.Status == http.StatusForbidden
+	}
+	var ce *webtransport.CloseError
+	if errors.As(err, &ce) {
+		code := wire.CloseCode(ce.Code)
+		return code != wire.CloseNormal && !code.Reconnect() && !stale(err)
 	}
 	var we *wire.Error
 	return errors.As(err, &we) && (we.Code == wire.CodeVersion || we.Code == wire.CodeOrigin)

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -16,6 +17,7 @@ import (
 	"testing"
 
 	"skein.dev/skein/server"
+	"skein.dev/skein/webtransport"
 	"skein.dev/skein/webtransport/client"
 	"skein.dev/skein/webtransport/wire"
 )
@@ -193,6 +195,10 @@ func TestOneEndpointRefusesItsTicketAndTheOtherIsSilent(t *testing.T) {
 	}
 }
 
+func closed(c wire.CloseCode) error {
+	return fmt.Errorf("hello: %w", &webtransport.CloseError{Code: uint32(c), Remote: true})
+}
+
 // What is final for one endpoint is not while the other has said nothing.
 func TestARefusedVersionIsFinalOnlyOfEveryEndpoint(t *testing.T) {
 	t.Parallel()
@@ -206,6 +212,13 @@ func TestARefusedVersionIsFinalOnlyOfEveryEndpoint(t *testing.T) {
 		"one, and a ticket": {[]error{wire.Errorf(wire.CodeUnauthorized, "no"), version}, false},
 		"tickets":           {[]error{wire.Errorf(wire.CodeUnauthorized, "no")}, false},
 		"nothing":           {[]error{context.DeadlineExceeded}, false},
+		// The answer that precedes a close may be lost.
+		"closed: version":     {[]error{closed(wire.CloseVersion), version}, true},
+		"closed: logged out":  {[]error{closed(wire.CloseLoggedOut)}, true},
+		"closed: no ticket":   {[]error{closed(wire.CloseUnauthorized)}, false},
+		"closed: stopping":    {[]error{closed(wire.CloseShutdown)}, false},
+		"closed: no code":     {[]error{closed(wire.CloseNormal)}, false},
+		"closed: one of both": {[]error{closed(wire.CloseVersion), errors.New("no route")}, false},
 	} {
 		if got := client.Final(client.EndpointsError(c.errs)); got != c.final {
 			t.Errorf("%s: %v", name, got)
