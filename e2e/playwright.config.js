@@ -1,9 +1,9 @@
 import { defineConfig } from '@playwright/test'
 import { CHROMIUM } from './chromium.js'
 
-// In `websocket` UDP leads into a black hole (fixtures/network.js): the page is not told, it has to find its way. There run
-// the specs of what depends on the carrier, and of the others the tests whose link breaks. What is tagged @soak has thousands
-// of rows, hundreds of attempts, or waits for real time. With EVERY=1, for make soak, everything runs in both.
+// In project `websocket`, UDP goes into a black hole (fixtures/network.js) and the page must find out by itself. It runs
+// the specs that depend on the transport and, of the others, the tests whose link breaks. Tests tagged @soak have thousands
+// of rows, hundreds of attempts, or wait for real time. With EVERY=1, for make soak, both projects run everything.
 const pictures = process.env.SHOTS ? [] : ['shots.spec.js'] // for people: npm run shots
 const carried = ['live', 'network', 'reconnect', 'return', 'stop', 'transport'].map((name) => `\\b${name}\\.spec\\.js`).join('|')
 const onWebSocket = new RegExp(`${carried}|link that breaks|after a restart`)
@@ -15,10 +15,10 @@ export default defineConfig({
   outputDir: 'test-results',
   grepInvert: process.env.EVERY ? undefined : soak,
   fullyParallel: true,
-  workers: 4, // most of the time they wait
+  workers: 4, // tests mostly wait
   retries: process.env.CI ? 1 : 0,
   forbidOnly: Boolean(process.env.CI),
-  timeout: 180_000, // only a failing test comes near these, however busy the machine
+  timeout: 180_000, // even on a busy machine, only failing tests come near these
   expect: { timeout: 30_000 },
   reporter: 'list',
   use: {

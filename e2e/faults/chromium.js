@@ -1,6 +1,6 @@
-// Cells of the fault matrix in Chromium: the client library that the server serves, in a page of its own each. Commands
-// come on standard input and reports go to standard output, a line of JSON each; cell_test.go has them and the same
-// cell in Go.
+// Runs cells of the fault matrix in Chromium: each is a separate page with the client library that the server serves.
+// Commands come on standard input and reports go to standard output, as lines of JSON; cell_test.go defines them and has
+// the same cell in Go.
 import { createInterface } from 'node:readline'
 import { chromium } from '@playwright/test'
 import { CHROMIUM } from '../chromium.js'
@@ -20,12 +20,12 @@ const tell = (report) => console.log(JSON.stringify(report))
 const [url, token] = process.argv.slice(2)
 const browser = await chromium.launch({
   ...CHROMIUM,
-  args: [...CHROMIUM.args, `--unsafely-treat-insecure-origin-as-secure=${url}`], // as localhost is, elsewhere
+  args: [...CHROMIUM.args, `--unsafely-treat-insecure-origin-as-secure=${url}`], // localhost is secure by default, this host is not
 })
-const context = await browser.newContext({ bypassCSP: true }) // a page imports what is its server's, without a nonce
+const context = await browser.newContext({ bypassCSP: true }) // so that a page can import the server's library without a nonce
 const pages = new Map()
 const signedIn = signIn()
-signedIn.catch(() => {}) // each page says so
+signedIn.catch(() => {}) // each page reports the failure
 
 for await (const line of createInterface({ input: process.stdin })) {
   const { begin, finish, stop } = JSON.parse(line)
@@ -35,7 +35,7 @@ for await (const line of createInterface({ input: process.stdin })) {
 }
 await browser.close()
 
-/** Does what the login page does, and costs no page. */
+/** Signs in as the login page does, without a page. */
 async function signIn() {
   const response = await context.request.post(`${url}/login`, { form: { token }, headers: { origin: url }, maxRedirects: 0 })
   if (response.status() !== 303) throw new Error(`the login is answered with ${response.status()}`)
@@ -50,7 +50,7 @@ async function open(job, work) {
   page.on('crash', () => tell({ cell: job.cell, error: 'the page crashed' }))
   await page.exposeFunction('tell', (report) => tell({ cell: job.cell, ...report }))
   await page.exposeFunction('leave', () => void page.close())
-  await page.goto(`${url}/healthz`) // a page with nothing on it
+  await page.goto(`${url}/healthz`) // an empty page
   await page.evaluate(work, { job, WORK })
 }
 

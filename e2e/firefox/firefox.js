@@ -8,14 +8,14 @@ import { createInterface } from 'node:readline'
 
 const { WebSocket } = createRequire(join(import.meta.dirname, '../../static/package.json'))('ws')
 
-/** Debian's Firefox. Playwright drives only a Firefox of its own making. */
+/** Debian's Firefox. Playwright drives only its own build of Firefox. */
 const BINARY = process.env.FIREFOX ?? 'firefox-esr'
 
-/** How long the browser may take to start, and a command to be answered, in milliseconds. */
+/** How long the browser may take to start, and to answer a command, in milliseconds. */
 const START_MS = 120_000
 const COMMAND_MS = 120_000
 
-/** What a browser looks up or fetches by itself would leave this machine. */
+/** Preferences that keep the browser's own lookups and requests from leaving this machine. */
 const PREFERENCES = {
   'app.normandy.enabled': false,
   'app.update.disabledForTesting': true,
@@ -31,12 +31,12 @@ const PREFERENCES = {
   'media.gmp-manager.updateEnabled': false,
   'network.captive-portal-service.enabled': false,
   'network.connectivity-service.enabled': false,
-  'network.dns.disableIPv6': true, // a name with two addresses may be tried at the one that nobody listens on
+  'network.dns.disableIPv6': true, // otherwise a name with two addresses may be tried at the one without a listener
   'services.settings.server': 'data:,',
   'toolkit.telemetry.server': '',
 }
 
-/** A headless Firefox, driven by WebDriver BiDi. */
+/** Firefox is a headless Firefox, driven by WebDriver BiDi. */
 export class Firefox {
   #process
   #profile = mkdtempSync(join(tmpdir(), 'skein-firefox-'))
@@ -44,10 +44,10 @@ export class Firefox {
   #next = 1
   /** @type {Map<number, {resolve: (result: any) => void, reject: (e: Error) => void}>} */
   #waiting = new Map()
-  /** Errors that pages left uncaught or wrote to the console. @type {string[]} */
+  /** Uncaught errors of pages, and errors in their console. @type {string[]} */
   errors = []
 
-  /** Starts one. Close it. */
+  /** Starts one. The caller must close it. */
   static async start() {
     const firefox = new Firefox()
     try {
@@ -118,7 +118,7 @@ export class Firefox {
     }
   }
 
-  /** A fresh tab. */
+  /** Opens a tab. */
   async page() {
     const { context } = await this.#command('browsingContext.create', { type: 'tab' })
     return new Page((method, params) => this.#command(method, params), context)
@@ -136,7 +136,7 @@ export class Firefox {
   }
 }
 
-/** A tab. */
+/** Page is a tab. */
 export class Page {
   #command
   #context
@@ -152,7 +152,7 @@ export class Page {
   }
 
   /**
-   * Calls a function in the page with values that JSON can carry, and gives what it returns likewise.
+   * Calls a function in the page and returns its result. Arguments and result must be JSON values.
    * @param {Function} f
    * @param {...unknown} args
    */
@@ -168,7 +168,7 @@ export class Page {
   }
 
   /**
-   * Waits until a function in the page gives something true, which it gives back.
+   * Waits until a function in the page returns something truthy, and returns that.
    * @param {Function} f
    * @param {...unknown} args
    */

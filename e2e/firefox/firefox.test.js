@@ -3,10 +3,10 @@ import { after, before, test } from 'node:test'
 import { Server, lives } from '../fixtures/server.js'
 import { Firefox } from './firefox.js'
 
-// Debian's Firefox over WebTransport: the dashboard, and what the library carries. Everything else is Playwright's, in
+// Tests Debian's Firefox over WebTransport: the dashboard, and the library's transfers. Playwright tests everything else in
 // Chromium.
 
-/** The file of the transfers, in bytes: many times what a browser takes ahead of its page. */
+/** The size of the transferred file, in bytes: many times what a browser buffers for a page. */
 const SIZE = 20 << 20
 
 /** @type {Server} */
@@ -28,7 +28,7 @@ after(async () => {
   try {
     await firefox?.close()
   } finally {
-    await server?.close() // it logged no error
+    await server?.close() // which fails if it logged an error
   }
   assert.deepEqual(firefox.errors, [], 'errors on the pages')
 })
@@ -99,7 +99,7 @@ async function live() {
   assert.match(badge, /^WebTransport/)
 }
 
-/** A page without a connection of its own, with the library on it, over WebTransport. */
+/** Opens a page without a session of its own, and a client of the library over WebTransport. */
 async function openLibrary() {
   await page.goto(`${server.http}/stories`)
   await page.evaluate(async () => {
@@ -110,5 +110,5 @@ async function openLibrary() {
   })
 }
 
-/** What the library says of lanes that broke. */
+/** What the library logged about broken lanes. */
 const breaks = () => page.evaluate(() => log.filter((what) => /broke|ended early/.test(what)))

@@ -1,5 +1,5 @@
-// A program as somebody may write it, in whichever runtime: it tells what happens in lines of JSON, and ends by itself.
-// The last word is `closed`; in between it waits for a server that starts anew.
+// A program as a user may write it, for any runtime: it reports what happens in lines of JSON and ends by itself. Its last
+// line is `closed`; in between it waits for a restart of the server.
 import { createHash, randomBytes } from 'node:crypto'
 import { Skein, connect } from '../../static/client/index.js'
 
@@ -8,13 +8,13 @@ const [http, https, token] = process.argv.slice(2)
 /** @param {string} what @param {object} [detail] */
 const tell = (what, detail) => console.log(JSON.stringify({ what, ...detail }))
 
-/** Timers that the library set and that are still to fire, by their milliseconds. */
+/** The pending timers of the library, by their milliseconds. */
 const timers = new Map()
 const { setTimeout: set, clearTimeout: clear } = globalThis
 globalThis.setTimeout = (then, ms, ...args) => {
   const timer = set(() => (timers.delete(timer), then(...args)), ms)
   const by = new Error().stack
-  if (by.includes('static/client') && !by.includes('node_modules')) timers.set(timer, ms) // @moq/qmux gives its close 100 ms to leave
+  if (by.includes('static/client') && !by.includes('node_modules')) timers.set(timer, ms) // @moq/qmux gives its close 100 ms to be sent
   return timer
 }
 globalThis.clearTimeout = (timer) => (timers.delete(timer), clear(timer))
@@ -22,7 +22,7 @@ globalThis.clearTimeout = (timer) => (timers.delete(timer), clear(timer))
 /** @param {Uint8Array} bytes */
 const sha = (bytes) => createHash('sha256').update(bytes).digest('hex')
 
-/** What the library logs of something that broke. */
+/** What the library logged about failures. */
 const broke = []
 const options = { token, clientName: 'runtimes', log: (what, detail) => /broke|failed/.test(what) && broke.push({ what, ...detail }) }
 if (!globalThis.WebSocket) options.WebSocket = (await import('ws')).WebSocket // Node 20
@@ -69,12 +69,12 @@ const again = new Promise((resolve) => {
 const gone = new Promise((resolve) => skein.addEventListener('connectionchange', resolve, { once: true }))
 tell('restart')
 await gone
-const { total } = await skein.list() // asked while nobody is there
+const { total } = await skein.list() // called while the server is down
 await again
 const file = await skein.artifacts.upload(bytes.subarray(0, 1000), { name: 'after.bin' })
 tell('again', { total, size: file.size, transport: skein.connection.transport })
 
-const brief = await connect(http, options) // at once again: what it has begun must not go on
+const brief = await connect(http, options) // closed at once: nothing that it started may continue
 brief.close()
 await brief.closed
 skein.close()

@@ -1,5 +1,5 @@
-// The library in each runtime that it is made for, against the real binary: which transport it takes there and why, that
-// what it does works, and that the program ends by itself.
+// Tests the library in each runtime that it supports, against the real binary: which transport it uses there and why, that
+// its methods work, and that the program ends by itself.
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -13,13 +13,13 @@ const deno = `${modules}/@deno/linux-${arch}-glibc/deno`
 const bun = `${modules}/@oven/bun-linux-${arch === 'x64' ? 'x64-baseline' : 'aarch64'}/bin/bun`
 const node = (/** @type {number} */ version) => `${modules}/node${version}-linux-${arch}/bin/node`
 
-/** Nobody here trusts more than its runtime does by itself. */
+/** The environment, without additional trusted certificates. */
 const { NODE_EXTRA_CA_CERTS, DENO_CERT, ...env } = process.env
 
 const NONE = 'this JavaScript runtime has no WebTransport'
 const UNFIT = "Deno's WebTransport does not end streams"
 
-/** @type {[string, string[], string][]} a name, a command, and why it is not WebTransport */
+/** @type {[string, string[], string][]} a name, a command, and why the transport is not WebTransport */
 const runtimes = [
   ['Node 20', [node(20)], NONE],
   ['Node 24', [node(24)], NONE],
@@ -30,7 +30,7 @@ const runtimes = [
 ]
 
 /**
- * Runs the program to its end. When it says `restart`, the server starts anew.
+ * Runs the program to its end. When it reports `restart`, the server is restarted.
  * @param {string[]} command
  * @param {Server} server
  */
@@ -64,7 +64,7 @@ describe('the library in', { concurrency: 2, timeout: 600_000, skip: process.pla
   for (const [name, command, reason] of runtimes) {
     test(name, async (t) => {
       const server = new Server()
-      t.after(() => server.close()) // which fails when it logged an error
+      t.after(() => server.close()) // which fails if it logged an error
       await server.start()
       const said = await run(command, server)
       assert.equal(said.untrusted.kind, 'untrusted_certificate')

@@ -66,12 +66,12 @@ test('every component in every state', async ({ page, server, transport }) => {
   await expect(page.getByRole('heading', { name: 'Stories' })).toBeVisible()
   const names = await page.locator('.story > h2').allTextContents()
   expect(names.length).toBeGreaterThan(10)
-  for (const [i, name] of names.entries()) { // one by one: what axe takes grows with the square of what is there
+  for (const [i, name] of names.entries()) { // one by one, since the time that axe takes grows with the square of the page's size
     await page.evaluate((n) => {
       globalThis.stories ??= [...document.querySelectorAll('.story')]
       globalThis.stories.forEach((story, k) => (k === n ? document.querySelector('.stories')?.append(story) : story.remove()))
     }, i)
-    await check(page, `the story “${name}”`, ['landmark-unique']) // each stands there in light and in dark
+    await check(page, `the story “${name}”`, ['landmark-unique']) // each is on the page in light and in dark
   }
 })
 

@@ -8,14 +8,14 @@ import { Link } from '../fixtures/network.js'
 import { BROKEN, COMES_BACK, badge, dialog, expect, live, openAgent, test as base, toast } from '../fixtures/test.js'
 
 const test = base.extend({
-  // What happens elsewhere.
+  // A client that makes changes from elsewhere.
   artifacts: async ({ server }, use) => {
     const skein = client(server)
     await use(skein.artifacts)
     skein.close()
   },
 
-  // Opens the page of artifacts, live.
+  // Opens the page of artifacts and waits until it is live.
   visit: async ({ fleet: page, server, transport }, use) => {
     await use(async (path = '/artifacts') => {
       await page.goto(server.http + path)
@@ -29,10 +29,15 @@ const test = base.extend({
 /** @param {Page} page @param {string} name */
 const row = (page, name) => page.getByRole('row').filter({ has: page.locator('.name').getByText(name, { exact: true }) })
 
-/** A file on its way from this page. @param {Page} page @param {string} name */
+/** An upload of this page. @param {Page} page @param {string} name */
 const upload = (page, name) => page.getByRole('region', { name: 'Uploads' }).getByRole('listitem').filter({ hasText: name })
 
-/** A file of random bytes on the test's own disk. @param {import('../fixtures/server.js').Server} server @param {string} name @param {number} size */
+/**
+ * Creates a file of random bytes on disk.
+ * @param {import('../fixtures/server.js').Server} server
+ * @param {string} name
+ * @param {number} size
+ */
 function file(server, name, size) {
   const path = join(server.dir, name)
   const bytes = randomBytes(size)
@@ -43,14 +48,14 @@ function file(server, name, size) {
 /** @param {Uint8Array} bytes */
 const sha256 = (bytes) => createHash('sha256').update(bytes).digest('hex')
 
-/** Chooses files by the button. @param {Page} page @param {string | string[]} paths */
+/** Chooses files with the button. @param {Page} page @param {string | string[]} paths */
 async function choose(page, paths) {
   const chooser = page.waitForEvent('filechooser')
   await page.getByRole('button', { name: 'Upload', exact: true }).click()
   await (await chooser).setFiles(paths)
 }
 
-/** What a click on a name brings. @param {Page} page @param {string} name */
+/** Downloads a file by a click on its name. @param {Page} page @param {string} name */
 async function download(page, name) {
   const came = page.waitForEvent('download')
   await row(page, name).locator('.name').click()
@@ -241,7 +246,7 @@ test.describe('on a link that breaks', () => {
     await page.goto(`${there}/artifacts`)
     await live(page, transport)
     const { path, sum } = file(server, 'cut.bin', 48 << 20)
-    link.allow(24 << 20) // the cut finds it in the middle, however fast the machine is
+    link.allow(24 << 20) // so that the cut comes in the middle, however fast the machine is
     await choose(page, path)
     let received = 0
     await expect.poll(async () => {

@@ -3,7 +3,7 @@ import { rmSync } from 'node:fs'
 import { createServer } from 'node:http'
 import { BROKEN, REFUSED, STOPPING, expect, moduleText, raw, serveModules, test } from '../fixtures/test.js'
 
-// What a door refuses, seen from a page: over the browser's own WebTransport, or the independent QMux peer.
+// Tests what an endpoint refuses, from a page: over the browser's own WebTransport, or the independent QMux peer.
 
 const CONTROL = { lane: 'control' }
 const CLIENT = { id: 'e2e-0123456789abcdef', name: 'e2e' }
@@ -12,14 +12,17 @@ const CLIENT = { id: 'e2e-0123456789abcdef', name: 'e2e' }
 const hello = (params) => ({ jsonrpc: '2.0', id: 1, method: 'hello', params: { versions: ['skein.v1'], client: CLIENT, ...params } })
 
 /**
- * What was said last on the control lane before the end.
+ * The last message on the control lane before the end.
  * @param {any[]} answers
  * @param {object} last
  */
 const saidLast = (answers, last) => expect(answers.at(-1)).toMatchObject(last)
 
 const it = test.extend({
-  /** A page of the server's origin with no session of its own, and the door that its transport takes. */
+  /**
+   * Sends messages to the endpoint of the project's transport, from a page of the server's origin that has no session of
+   * its own.
+   */
   knock: async ({ page, server, transport }, use) => {
     await page.goto(await server.loginURL())
     await page.goto(`${server.http}/stories`)
@@ -130,11 +133,11 @@ it.describe('a page of another origin', () => {
   })
 
   elsewhere('gets no document and changes nothing, for all its cookies', async ({ page, server, site, noise }) => {
-    noise.push(BROKEN, /status of 403|CORS policy/, /status of 404/) // an answer that is no page names no icon
+    noise.push(BROKEN, /status of 403|CORS policy/, /status of 404/) // a response that is not a page names no icon, so that the browser asks for the default one
     await page.goto(await server.loginURL())
     await page.goto(site)
     for (const [path, words] of /** @type {const} */ ([['/connect', '--allow-origin'], ['/logout', "The request came from another site's page."]])) {
-      // The same site, another port: the browser does send the cookie.
+      // The same site on another port: the browser does send the cookie.
       const got = await page.evaluate((url) => fetch(url, { method: 'POST', credentials: 'include' }).then((r) => r.text(), () => 'nothing'), `${server.http}${path}`)
       expect(got, path).toBe('nothing')
       await page.evaluate((url) => {
@@ -191,7 +194,7 @@ it('the same, and the login is not known any more: the page says how to sign in'
   noise.push(BROKEN, REFUSED, STOPPING)
   let restarts = 0
   await page.route('**/connect', async (route) => {
-    const response = await route.fetch().catch(() => undefined) // the page may ask while it restarts
+    const response = await route.fetch().catch(() => undefined) // the page may ask while the server restarts
     if (!response?.ok()) return response ? route.fulfill({ response }) : route.abort()
     if (restarts++ === 0) {
       await server.stop()

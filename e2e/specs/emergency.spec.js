@@ -2,7 +2,7 @@ import { check } from '../fixtures/axe.js'
 import { sticksOut } from '../fixtures/layout.js'
 import { dialog, expect, lives, openAgent, row, test } from '../fixtures/test.js'
 
-/** How long the button is held, as static/app/lib/hold.js has it. */
+/** How long the button must be held, as in static/app/lib/hold.js. */
 const HOLD_MS = 1500
 
 /** @param {import('@playwright/test').Page} page */
@@ -11,7 +11,7 @@ const button = (page) => page.getByRole('banner').getByRole('button', { name: /S
 /** @param {import('@playwright/test').Page} page */
 const bar = (page) => page.getByRole('region', { name: 'Admission' })
 
-/** @param {import('@playwright/test').Page} page presses the button with the mouse, and does not let go */
+/** @param {import('@playwright/test').Page} page presses the button with the mouse without releasing it */
 async function press(page) {
   await button(page).hover()
   await page.mouse.down()
@@ -19,7 +19,7 @@ async function press(page) {
 }
 
 /**
- * What a report says.
+ * The values of a report.
  * @param {import('@playwright/test').Page} page
  * @param {string} name
  */
@@ -57,7 +57,7 @@ test('letting go early does nothing, by mouse and by key', async ({ fleet: page,
   const [agent] = await server.spawn('shell', '--name', 'spared', '--', 'sleep', '300')
   await expect(row(page, 'spared')).toContainText('Running')
   await page.clock.install()
-  await page.clock.pauseAt(Date.now() + 1000) // the hold is as long as the test says
+  await page.clock.pauseAt(Date.now() + 1000) // so that the test decides how long the hold lasts
   await press(page)
   await page.clock.runFor(HOLD_MS - 100)
   await page.mouse.up()
@@ -93,7 +93,7 @@ for (const key of ['Enter', ' ']) {
     await button(page).focus()
     await page.keyboard.down(key)
     await expect(dialog(page, /^(Stopping everything|Everything is stopped)$/)).toBeVisible()
-    for (let i = 0; i < 5; i++) await page.keyboard.down(key) // it repeats while it is held
+    for (let i = 0; i < 5; i++) await page.keyboard.down(key) // a held key repeats
     await page.keyboard.up(key)
     await expect(dialog(page, 'Everything is stopped')).toBeVisible()
     expect(lives(agent.process.pid)).toBe(false)

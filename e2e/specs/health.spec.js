@@ -27,7 +27,7 @@ test('load, stalls, restarts and crash loops, on the fleet and on the agent\'s p
   await expect(badge(page, 'looping', /^Starts again in \d+m \d+s$/)).toBeVisible()
   await expect(badge(page, 'looping', '1 restart')).toBeVisible()
   await expect(badge(page, 'stuck', /^Stalled for \d+s$/)).toBeVisible()
-  await expect(rows(page).locator('.name')).toHaveText(['looping', 'stuck', 'worker', 'plain']) // those that need a person first
+  await expect(rows(page).locator('.name')).toHaveText(['looping', 'stuck', 'worker', 'plain']) // agents that need a person come first
   await expect(row(page, 'plain').locator('.badge')).toHaveCount(0)
   await check(page, 'the fleet')
 
@@ -35,7 +35,7 @@ test('load, stalls, restarts and crash loops, on the fleet and on the agent\'s p
   await expect(badge(page, 'worker', '0 of 2 tasks, 1 done')).toBeVisible()
 
   await page.setViewportSize({ width: 400, height: 800 })
-  await expect(badge(page, 'stuck', /^Stalled for/)).toBeVisible() // it has no last line
+  await expect(badge(page, 'stuck', /^Stalled for/)).toBeVisible() // it has no last line beside the badge
   expect.soft(await sticksOut(page), 'the fleet').toEqual({ page: 0, elements: [] })
   await page.setViewportSize({ width: 1440, height: 900 })
 

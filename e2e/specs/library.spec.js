@@ -1,14 +1,14 @@
 import { createHash } from 'node:crypto'
 import { BROKEN, expect, signIn, test } from '../fixtures/test.js'
 
-// The client library in a browser, over both transports, while its connection breaks. What each call does stands in
-// static/test; here it is the browser's streams that matter.
+// Tests the client library in a browser, over both transports, while its connection breaks. static/test checks what each
+// call does; these tests are about the browser's streams.
 
-/** Files of this many bytes, broken off this many times. */
+/** The size of the files in bytes, and how often their transfers are interrupted. */
 const SIZE = 12 << 20
 const BREAKS = 3
 
-// A socket that is closed from this side is written to until its end is told.
+// The library still writes to a socket that was closed from this side, until it is told.
 test.use({ noise: async ({}, use) => use([BROKEN, /^WebSocket is already in CLOSING or CLOSED state/]) })
 
 test.beforeEach(async ({ page, server }) => {
@@ -17,7 +17,7 @@ test.beforeEach(async ({ page, server }) => {
   await page.evaluate(async () => {
     const { Skein } = await import('/static/skein.js')
     const carriers = []
-    /** Remembers what a client opens, so that a test can break it. */
+    /** Records the connections that a client opens, so that a test can break them. */
     const breakable = (Carrier) =>
       class extends Carrier {
         constructor(...args) {
@@ -33,7 +33,7 @@ test.beforeEach(async ({ page, server }) => {
     }
     const skein = new Skein({ fetch, WebTransport: breakable(WebTransport), WebSocket: breakable(WebSocket) })
     await skein.ready
-    /** The connection is gone; fulfils when there is another one. */
+    /** Breaks the connection; fulfils when there is another one. */
     const drop = async () => {
       const { session } = skein.connection
       for (const carrier of carriers.splice(0)) carrier.close()
@@ -80,7 +80,7 @@ test('tasks are done once, and watched to their end', async ({ page, server, tra
     const { payloadText } = await import('/static/skein.js')
     const states = {}
     let resets = 0
-    await skein.tasks.submit({ type: 'shell', argv: ['true'] }) // so that there is a position to go on from
+    await skein.tasks.submit({ type: 'shell', argv: ['true'] }) // so that there is a position to continue from
     const stop = new AbortController()
     const watching = (async () => {
       for await (const { tasks = [], reset } of skein.tasks.watch({ filter: { labels: { of: 'browser' } }, signal: stop.signal })) {

@@ -1,6 +1,6 @@
 import { badge, expect, lines, live, openAgent, output, row, rows, state, test } from '../fixtures/test.js'
 
-/** Prints what it is told. */
+/** Prints its input. */
 const PARROT = 'say ready\nrepeat forever\nread\nsay said ${reply}\nend'
 
 test('output is there as it is printed, on every page that looks', async ({ fleet: page, server, transport }) => {
@@ -88,7 +88,7 @@ test('input reaches a process, and its answer comes back', async ({ fleet: page,
 })
 
 test('binary, colours, long lines and both streams are shown', async ({ fleet: page, server, transport }) => {
-  // What is printed together may come as one piece; the lines that it reads keep the pieces apart.
+  // Output that is printed at once may come as one piece; reading lines in between keeps the pieces apart.
   const [{ id }] = await server.spawn('shell', '--name', 'mixed', '--', 'sh', '-c',
     `printf '\\033[31mred\\033[0m plain\\n'; echo problem >&2; read x; head -c 20000 /dev/zero | tr '\\0' x; echo; read x; printf '\\377\\376\\000\\001'`)
   await openAgent(page, server, id, transport)
@@ -152,7 +152,7 @@ test('paper has every agent, with what it asks', async ({ fleet: page, server })
   await expect(page.getByText('60 need you')).toBeVisible()
   await page.getByRole('button', { name: 'Show 54 more' }).click()
   const printed = await page.evaluate(() => {
-    dispatchEvent(new Event('beforeprint')) // what is there when its listeners have returned is printed
+    dispatchEvent(new Event('beforeprint')) // what is in the page when the listeners have returned is printed
     return [...document.querySelectorAll('#needs .agent')].map((row) =>
       `${row.getAttribute('data-need')} ${row.querySelector('.pick')?.getAttribute('aria-label')}: ${row.querySelector('.why-text')?.textContent}`)
   })
@@ -165,7 +165,7 @@ test('status, use and the last line follow the process', async ({ fleet: page, s
   const busy = row(page, 'busy')
   await expect(busy).toContainText('Running')
   await expect(busy).toContainText('at work')
-  await expect(busy).toContainText(/CPU\s*([1-9]\d|1\d\d)%/) // a loop takes most of a core
+  await expect(busy).toContainText(/CPU\s*([1-9]\d|1\d\d)%/) // the loop takes most of a core
   await expect(busy).toContainText(/Memory\s*[\d.]+ [KM]iB/)
   await server.cli('stop', 'busy')
   await expect(busy).toContainText('Stopped')
@@ -194,7 +194,7 @@ test('the filters and the order hold what they say', async ({ fleet: page, serve
   await page.getByRole('combobox', { name: 'Type' }).selectOption('scripted')
   await expect(page.getByRole('heading', { name: 'No agent matches' })).toBeVisible()
 
-  const url = page.url() // an address says it all
+  const url = page.url() // the URL has the whole filter
   await page.goto(url)
   await expect(page.getByRole('heading', { name: 'No agent matches' })).toBeVisible()
   await expect(badge(page)).toBeVisible()

@@ -1,13 +1,13 @@
 import { BROKEN, expect, live, signIn, test } from '../fixtures/test.js'
 
-// What the library loads only when it must, in a browser: when it does, and what happens when it can't.
+// Tests, in a browser, when the library loads the module that it needs only sometimes, and what happens if it can't.
 
 const EXTRA = /\/static\/extra-[0-9A-Z]{8}\.js/
 
 test.skip(({ transport }) => transport === 'websocket', 'it is about a page that has WebTransport')
 test.use({ noise: async ({}, use) => use([BROKEN]) })
 
-/** Opens a page without a connection of its own, which has the library, and what it fetches of the part that is loaded later. */
+/** Opens a page with the library but without a session of its own, and records the requests for the module. */
 async function library(page, server) {
   /** @type {string[]} */
   const fetched = []
@@ -72,7 +72,7 @@ test.describe('without WebTransport', () => {
     page.on('request', (request) => request.url().includes('/extra-') && asked.push(request.url()))
     const extra = page.waitForRequest(EXTRA)
     await page.route(/\/static\/fleet\.js/, async (route) => {
-      await extra // the script does not run before
+      await extra // the script does not run before that
       await route.continue()
     })
     await signIn(page, server)

@@ -49,7 +49,7 @@ test('skein login prints a URL that works, and its token is no cookie', async ({
   await page.goto(url)
   await expect(page).toHaveURL(`${server.http}/`)
   await expect(page.getByRole('heading', { name: 'Fleet', level: 1 })).toBeVisible()
-  // one who is in by cookie makes no links for others
+  // a login by cookie may not make links for others
   const answer = await page.request.post(`${server.http}/login/token`)
   expect(answer.status()).toBe(403)
   expect((await request.post(`${server.http}/login/token`)).status()).toBe(401)

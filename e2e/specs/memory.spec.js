@@ -16,14 +16,14 @@ const WRITER = `agent_types:
 const test = base.extend({
   config: WRITER,
 
-  // What happens elsewhere.
+  // A client that makes changes from elsewhere.
   memory: async ({ server }, use) => {
     const skein = client(server)
     await use(skein.memory)
     skein.close()
   },
 
-  // Opens a page of memory, live.
+  // Opens a page of memory and waits until it is live.
   visit: async ({ fleet: page, server, transport }, use) => {
     await use(async (/** @type {string} */ path) => {
       await page.goto(server.http + path)
@@ -51,7 +51,7 @@ const versions = (page) => page.getByRole('complementary', { name: 'History' }).
 /** @param {Page} page */
 const conflict = (page) => page.getByRole('region', { name: /^It was (changed|deleted)/ })
 
-/** Opens the form of an entry's page and fills a value in. @param {Page} page @param {string} text */
+/** Opens the form of an entry's page and fills in a value. @param {Page} page @param {string} text */
 async function edit(page, text) {
   await page.getByRole('button', { name: 'Edit', exact: true }).click()
   await page.getByRole('textbox', { name: 'Value', exact: true }).fill(text)
@@ -60,7 +60,7 @@ async function edit(page, text) {
 /** @param {Page} page */
 const save = (page) => page.getByRole('button', { name: 'Save', exact: true }).click()
 
-/** What an entry holds; undefined: it is not there. */
+/** The value of an entry; undefined if it does not exist. */
 async function holds(memory, key = KEY) {
   try {
     const e = await memory.retrieve(key)
@@ -127,7 +127,7 @@ test('a row flashes once when it changes, and not before', async ({ fleet: page,
   await expect(row(page, 'plan')).toContainText('second')
   const flashed = () => page.evaluate(() => globalThis.flashes.toSorted())
   await expect.poll(flashed).toEqual(['other', 'plan'])
-  await expect(page.locator('[data-fresh]')).toHaveCount(0) // it is over
+  await expect(page.locator('[data-fresh]')).toHaveCount(0) // the highlight has ended
   expect(await flashed()).toEqual(['other', 'plan'])
 })
 
@@ -165,7 +165,7 @@ test('a time to live is kept, and taken away', async ({ fleet: page, visit, memo
   await save(page)
   await expect(value(page)).toHaveText('b')
   const kept = await memory.retrieve(KEY)
-  expect(Math.abs(Date.parse(kept.expires_at) - Date.parse(expires_at))).toBeLessThan(60_000) // of an hour; a busy machine is late
+  expect(Math.abs(Date.parse(kept.expires_at) - Date.parse(expires_at))).toBeLessThan(60_000) // within an hour's TTL, since a busy machine may be late
   await edit(page, 'c')
   await page.getByRole('combobox', { name: 'Expires' }).selectOption('Never')
   await save(page)
@@ -370,7 +370,7 @@ test('by the keyboard alone', async ({ fleet: page, visit, memory }) => {
   await key('Enter')
   await expect(value(page)).toHaveText('c')
   await expect(badge(page)).toHaveAccessibleName(/^Web/)
-  await expect(async () => { // a key that comes before the page listens is lost
+  await expect(async () => { // a key that is pressed before the page listens is lost
     await key('e')
     await expect(page.getByRole('textbox', { name: 'Value', exact: true })).toBeFocused({ timeout: 1000 })
   }).toPass({ timeout: 60_000 })

@@ -5,13 +5,13 @@ import { BROKEN, CARRIERS, badge, expect, live, openAgent, lines, test } from '.
 
 /** @typedef {import('@playwright/test').Page} Page */
 
-/** A figure's text. @param {Page} page @param {string} word */
+/** The text of a figure. @param {Page} page @param {string} word */
 const figure = (page, word) => page.locator('.figure').filter({ has: page.getByText(word, { exact: true }) })
 
 /** @param {Page} page @param {string} lane @param {string} column */
 const cell = (page, lane, column) => page.getByRole('table', { name: 'Lanes of this session' }).locator(`[data-lane="${lane}"] [data-f="${column}"]`)
 
-/** What the network allows, by its first word. @param {Page} page @param {string} word */
+/** A finding about the network, by its first word. @param {Page} page @param {string} word */
 const finding = (page, word) => page.getByRole('region', { name: 'What this network allows' }).getByRole('listitem').filter({ has: page.getByText(word, { exact: true }) })
 
 /** @param {Page} page */
@@ -88,8 +88,8 @@ it('nothing is asked while the page is not seen', async ({ network: page, server
   await hide('hidden')
   const then = await asked()
   const began = Date.now()
-  await expect.poll(() => Date.now()).toBeGreaterThan(began + 2500) // two and a half looks
-  expect(await asked()).toBeLessThanOrEqual(then + 1) // one was under way
+  await expect.poll(() => Date.now()).toBeGreaterThan(began + 2500) // two and a half polls
+  expect(await asked()).toBeLessThanOrEqual(then + 1) // one was in progress
   await hide('visible')
   await expect.poll(asked).toBeGreaterThan(then + 2)
 })
@@ -103,7 +103,7 @@ it('a tab is kept to WebSocket and let go again; a followed agent loses nothing'
   await expect(finding(page, 'In use')).toContainText('this tab was told to use no other')
   await expect.poll(async () => (await server.sessions()).webtransport).toBe(0)
 
-  // It holds for the tab's other pages, where the way back is.
+  // The choice applies to the tab's other pages, which offer the way back.
   await openAgent(page, server, id, 'websocket')
   await expect(notice(page)).toBeVisible()
   await expect(lines(page).nth(5)).toBeVisible()

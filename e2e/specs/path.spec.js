@@ -4,8 +4,9 @@ import { BROKEN, CARRIERS, COMES_BACK, badge, expect, lines, live, openAgent, st
 /** @typedef {import('@playwright/test').Page} Page */
 
 /**
- * What networks do to a page: swallow its UDP, fall silent, go away, ask for a login; what a laptop does that sleeps. Its way
- * leads over a link that the test holds, on TCP and on UDP. In project `websocket` the link swallows UDP from the beginning.
+ * Tests what networks do to a page (drop its UDP, fall silent, go away, ask for a login) and what a sleeping laptop does.
+ * The page connects over a link that the test controls, on TCP and UDP. In project `websocket` the link drops UDP from the
+ * beginning.
  */
 const it = test.extend({
   link: async ({ transport }, use) => {
@@ -22,7 +23,7 @@ const it = test.extend({
     link.lead(server)
     await use({ ...server, http: `http://localhost:${link.tcpPort}` })
   },
-  /** A page that follows an agent which counts, some twenty lines a second. */
+  /** A page that follows an agent which counts, about twenty lines a second. */
   follower: async ({ page, server, there, transport }, use) => {
     const [agent] = await server.spawn('shell', '--name', 'counter', '--', 'sh', '-c', 'i=0; while :; do i=$((i+1)); echo "line $i"; sleep 0.05; done')
     await watchStates(page)
@@ -33,13 +34,13 @@ const it = test.extend({
   },
 })
 
-/** Longer than two pings may stay unanswered. */
+/** Longer than it takes to miss two pings, in milliseconds. */
 const ASLEEP_MS = 12_000
 
 /** @param {Page} page */
 const numbers = async (page) => (await lines(page).allTextContents()).flatMap((t) => /^line (\d+)$/.exec(t)?.[1] ?? []).map(Number)
 
-/** Keeps what the badge said, and when each line came. @param {Page} page */
+/** Records the texts of the badge, and when each line came. @param {Page} page */
 const watchStates = (page) => page.addInitScript(() => {
   const states = (globalThis.states = [])
   const times = (globalThis.times = [])
@@ -56,7 +57,7 @@ const watchStates = (page) => page.addInitScript(() => {
   })
 })
 
-/** The longest time without a new line since then, in milliseconds. @param {Page} page @param {number} since */
+/** The longest time without a new line since a moment, in milliseconds. @param {Page} page @param {number} since */
 const gap = (page, since) => page.evaluate((since) => {
   const times = [since, ...globalThis.times.filter((t) => t > since)]
   return Math.max(...times.map((t, i) => (times[i + 1] ?? t) - t))
@@ -65,7 +66,7 @@ const gap = (page, since) => page.evaluate((since) => {
 /** @param {Page} page */
 const pageTime = (page) => page.evaluate(() => performance.now())
 
-/** The agent is stopped, and every line that it printed stands on the page, once and in order. */
+/** Stops the agent and checks that every line that it printed is on the page, once and in order. */
 async function whole(page, server, agent) {
   await server.cli('stop', 'counter')
   await expect(state(page)).toHaveText(/Stopped/)
@@ -74,7 +75,7 @@ async function whole(page, server, agent) {
   expect(await server.output(agent.id)).toBe(all.map((n) => `line ${n}\n`).join(''))
 }
 
-/** More lines come. @param {Page} page */
+/** Waits until more lines come. @param {Page} page */
 async function goesOn(page, timeout = COMES_BACK) {
   const n = (await numbers(page)).length
   await expect.poll(async () => (await numbers(page)).length, { timeout }).toBeGreaterThan(n + 20)
@@ -143,7 +144,7 @@ it('a page that goes offline and comes back misses nothing', async ({ page, cont
 it('a server that stands still for some seconds and goes on: the session is kept', async ({ page, server, follower, transport }) => {
   const session = await page.evaluate(() => document.querySelector('[data-c="session"]')?.textContent)
   process.kill(server.pid, 'SIGSTOP')
-  await new Promise((resolve) => setTimeout(resolve, 6000)) // it stands still
+  await new Promise((resolve) => setTimeout(resolve, 6000)) // the server is stopped meanwhile
   process.kill(server.pid, 'SIGCONT')
   await goesOn(page)
   expect(await page.evaluate(() => globalThis.states)).not.toContain('reconnecting')
@@ -159,7 +160,7 @@ it('a browser that sleeps for some seconds goes on', async ({ page, browser, ser
   })
   const cdp = await browser.newBrowserCDPSession()
   const { processInfo } = await cdp.send('SystemInfo.getProcessInfo')
-  const asleep = processInfo.filter(({ type }) => /^renderer$|network/i.test(type)) // its pages and its network
+  const asleep = processInfo.filter(({ type }) => /^renderer$|network/i.test(type)) // the processes of its pages and its network
   for (const { id } of asleep) process.kill(id, 'SIGSTOP')
   try {
     await new Promise((resolve) => setTimeout(resolve, ASLEEP_MS))
@@ -194,7 +195,7 @@ for (const [name, response] of [
   ['the way to it', 'HTTP/1.1 302 Found\r\nLocation: http://portal.invalid/login\r\nContent-Length: 0\r\nConnection: close\r\n\r\n'],
 ]) {
   it(`a captive portal answers with ${name}: the page says what to do, and is live when that is done`, async ({ page, server, link, follower, noise }) => {
-    noise.push(/module script|Loading the script/) // the portal answers too when the page fetches ahead what a WebSocket needs
+    noise.push(/module script|Loading the script/) // the portal also answers when the page fetches ahead the module for a WebSocket
     link.block()
     link.portal(response)
     await expect(badge(page)).toHaveAccessibleName(/^Reconnecting/, { timeout: COMES_BACK })

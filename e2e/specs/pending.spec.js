@@ -2,19 +2,19 @@ import { MAX_FAILED } from '../../static/client/attempts.js'
 import { Link } from '../fixtures/network.js'
 import { BROKEN, expect, test } from '../fixtures/test.js'
 
-// Chromium lets 64 WebTransport sessions of a page be pending. Those that failed, or were closed on their way, count for
-// five minutes more, and each makes the next one wait longer (static/client/attempts.js). These tests take a page there,
-// by the real browser's own count.
+// Chromium allows 64 pending WebTransport sessions per page. Sessions that failed, or were closed before they opened, count
+// for five more minutes, and each delays the next one (static/client/attempts.js). These tests bring a page to that limit,
+// as the real browser counts.
 
-/** Sessions that may be pending in a page. */
+/** How many sessions may be pending in a page. */
 const PLACES = 64
 
-/** @typedef {{url?: string, ticket?: string}} Change what a page's clients are told of a door */
+/** @typedef {{url?: string, ticket?: string}} Change what a page's clients are told about an endpoint */
 
 const it = test.extend({
   noise: async ({}, use) => use([BROKEN]),
 
-  /** A way to the server that a test can cut. */
+  /** A link to the server that a test can cut. */
   link: async ({}, use) => {
     const link = new Link()
     await link.open()
@@ -22,7 +22,7 @@ const it = test.extend({
     link.close()
   },
 
-  /** A page of the server's origin that has no session of its own, and counts the WebTransport objects of its clients. */
+  /** A page of the server's origin that has no session of its own and counts the WebTransport objects of its clients. */
   page: async ({ page, server, link }, use) => {
     link.lead(server)
     await page.addInitScript(forgetChoices)
@@ -32,7 +32,7 @@ const it = test.extend({
     await use(page)
   },
 
-  /** How often Chromium refused a session because too many are pending, by what it says itself. */
+  /** How often Chromium refused a session because too many were pending, by its log. */
   refused: async ({ page }, use) => {
     let n = 0
     page.on('console', (m) => {
@@ -42,7 +42,10 @@ const it = test.extend({
   },
 })
 
-/** Runs in the page, before its scripts: a client that remembers that WebTransport did not answer makes fewer attempts. */
+/**
+ * Runs in the page, before its scripts: makes clients forget that WebTransport did not answer, since they would make fewer
+ * attempts.
+ */
 function forgetChoices() {
   const { getItem } = Storage.prototype
   Storage.prototype.getItem = function (key) {
@@ -69,7 +72,7 @@ function countWebTransport() {
 const count = (page) => page.evaluate(() => ({ ...globalThis.count }))
 
 /**
- * Begins sessions that are not Skein's.
+ * Starts sessions that are not Skein's.
  * @param {import('@playwright/test').Page} page
  * @param {{url: string, certificate_hashes?: {algorithm: string, value: string}[]}} door
  * @param {number} n
@@ -89,7 +92,7 @@ const fill = (page, { url, certificate_hashes = [] }, n) =>
 const closeOthers = (page) => page.evaluate(() => others.forEach((s) => s.close()))
 
 /**
- * Waits until one more session like those of `fill` opens, and closes it. Those that Chromium refuses take no place.
+ * Waits until one more session like those of `fill` opens, and closes it. Sessions that Chromium refuses take no place.
  * @param {import('@playwright/test').Page} page
  */
 const oneMore = (page) =>
@@ -103,14 +106,14 @@ const oneMore = (page) =>
   })
 
 /**
- * From now on this is what the page's clients find in the connect document.
+ * Sets the connect document for the page's clients from now on.
  * @param {import('@playwright/test').Page} page
- * @param {{policy?: object, doors?: {webtransport?: Change, websocket?: Change}}} [changes] none: the truth
+ * @param {{policy?: object, doors?: {webtransport?: Change, websocket?: Change}}} [changes] none: the unchanged document
  */
 const tell = (page, changes = {}) => page.evaluate((changes) => void (globalThis.changes = changes), changes)
 
 /**
- * Makes a client, the page's `skein`. Its attempts that failed are counted in `failures`.
+ * Creates a client, the page's `skein`. `failures` counts its failed attempts.
  * @param {import('@playwright/test').Page} page
  */
 const make = (page) =>
@@ -131,7 +134,7 @@ const make = (page) =>
   })
 
 /**
- * Waits until the page's client is in, and uses its session.
+ * Waits until the page's client has a session, and uses it.
  * @param {import('@playwright/test').Page} page
  */
 const enter = (page) =>
@@ -150,7 +153,7 @@ async function open(page) {
   return enter(page)
 }
 
-/** Pauses that are none, for tests of many attempts. */
+/** A policy almost without pauses, for tests with many attempts. */
 const HASTE = { backoff_min_ms: 1, backoff_max_ms: 10 }
 
 /** @param {import('@playwright/test').Page} page */
@@ -169,7 +172,7 @@ it('a page whose places are all taken is let in over WebSocket at once', async (
   await expect.poll(() => server.sessions()).toEqual({ webtransport: 0, websocket: 1 })
 
   await closeOthers(page)
-  await page.reload() // Chromium gives the places back with the page
+  await page.reload() // Chromium frees the places with the page
   expect(await open(page)).toMatchObject({ transport, reason: transport === 'webtransport' ? '' : expect.stringMatching(/^WebTransport did not answer/) })
 })
 
@@ -177,7 +180,7 @@ it('a session that the browser holds back is not waited for longer than the race
   await fill(page, { url: `https://localhost:${blackHole.port}/wt` }, PLACES - 1)
   const { transport, reason, ms } = await open(page)
   expect({ transport, reason }).toEqual({ transport: 'websocket', reason: 'WebTransport did not answer within 500 ms (is UDP blocked?)' })
-  expect(ms).toBeLessThan(20_000) // those in front of it take minutes
+  expect(ms).toBeLessThan(20_000) // the sessions in front of it take minutes
   expect(await count(page), 'the loser is closed').toEqual({ made: 1, live: 0, most: 1 })
   expect(refused()).toBe(0)
   await expect.poll(() => server.sessions()).toEqual({ webtransport: 0, websocket: 1 })
@@ -195,7 +198,7 @@ it.describe('on a link that drops UDP', () => {
     expect(await open(page)).toMatchObject({ transport: 'websocket', reason: expect.stringMatching(/^WebTransport failed: /) })
     await page.evaluate(() => skein.close())
 
-    link.mend() // in time for most to open, which frees their places; closing them before would not
+    link.mend() // in time for most to open, which frees their places, unlike closing them before
     await oneMore(page)
     await closeOthers(page)
     await tell(page, { policy: { race_delay_ms: 14_000, ...HASTE } })
@@ -247,7 +250,7 @@ it('a session that is lost a hundred times while UDP is blocked leaves the page 
   expect(await count(page)).toEqual({ made: MAX_FAILED, live: 0, most: 1 })
   expect(refused()).toBe(0)
   await expect.poll(() => server.sessions()).toEqual({ webtransport: 0, websocket: 1 })
-  if (transport === 'websocket') return // no UDP, no way to see that a place is free
+  if (transport === 'websocket') return // without UDP there is no way to see whether a place is free
   await fill(page, (await server.connect()).doors.find((d) => d.transport === 'webtransport'), 0)
   const began = Date.now()
   await oneMore(page)

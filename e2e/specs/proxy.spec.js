@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { Nginx } from '../fixtures/nginx.js'
 import { BROKEN, REFUSED, dialog, expect, lines, live, row, test as base } from '../fixtures/test.js'
 
-// Debian's nginx ends TLS before a server that knows nothing of it, as docs/operating.md configures it.
+// Debian's nginx terminates TLS in front of a server that does not know about it, configured as in docs/operating.md.
 const test = base.extend({
   args: [['--allow-host', 'skein.example.com'], { option: true }],
   nginx: async ({ server }, use) => {
@@ -20,7 +20,7 @@ test.use({ ignoreHTTPSErrors: true })
 
 const LIBRARY = join(import.meta.dirname, '../../static/dist/skein.mjs')
 
-/** A link of skein login, as it looks from before the proxy. */
+/** A link of skein login, with the URL of the proxy. */
 const loginURL = async (server, nginx) => (await server.loginURL()).replace(server.http, nginx.url)
 
 for (const path of ['/', '/tools/skein/']) {

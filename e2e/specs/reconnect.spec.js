@@ -1,7 +1,7 @@
 import { Link } from '../fixtures/network.js'
 import { BROKEN, COMES_BACK, STOPPING, badge, expect, lines, live, lives, openAgent, row, state, test } from '../fixtures/test.js'
 
-/** Prints numbered lines for ever, some twenty a second. */
+/** Prints numbered lines forever, about twenty a second. */
 const COUNTER = ['--', 'sh', '-c', 'i=0; while :; do i=$((i+1)); echo line $i; sleep 0.05; done']
 
 /** @param {import('@playwright/test').Page} page */
@@ -11,7 +11,7 @@ const numbers = async (page) => (await lines(page).allTextContents()).flatMap((t
 const upTo = (n) => Array.from({ length: n }, (_, i) => i + 1)
 
 /**
- * Puts a mark on the page that a reload would take away.
+ * Marks the page, so that a test can tell if it was reloaded.
  * @param {import('@playwright/test').Page} page
  */
 const keepMark = (page) => page.evaluate(() => void (globalThis.sameDocument = true))
@@ -43,7 +43,7 @@ test('a reload keeps everything', async ({ fleet: page, server, transport }) => 
 test('after a crash of the server the page is back, and the orphans are shown as such', async ({ fleet: page, server, transport, noise }) => {
   noise.push(BROKEN)
   const [agent] = await server.spawn('shell', '--name', 'orphan', ...COUNTER)
-  const [silent] = await server.spawn('shell', '--name', 'silent', '--', 'sleep', '300') // no broken pipe ends it
+  const [silent] = await server.spawn('shell', '--name', 'silent', '--', 'sleep', '300') // it prints nothing, so no broken pipe ends it
   const fleet = await page.context().newPage()
   await fleet.goto(server.http)
   await live(fleet, transport)
@@ -65,7 +65,7 @@ test('after a crash of the server the page is back, and the orphans are shown as
   await expect(state(page)).toHaveText(/Failed/)
   await expect(page.getByRole('region', { name: 'Needs you' })).toContainText('rphaned')
   for (const p of [page, fleet]) expect(await marked(p), 'without a reload').toBe(true)
-  const logged = await server.output(agent.id) // what the server took last may not have been on the page when it was killed
+  const logged = await server.output(agent.id) // the last output before the kill may not have reached the page
   const after = upTo((logged.match(/\n/g) ?? []).length)
   expect(logged, 'every line once, in order').toBe(after.map((n) => `line ${n}\n`).join(''))
   expect(after.length, 'nothing seen is lost').toBeGreaterThanOrEqual(seen.length)
@@ -109,7 +109,7 @@ test('a page that was opened before a restart can act after it', async ({ fleet:
 })
 
 test.describe('on a link that breaks', () => {
-  // The page's way leads over a link that the test can cut, on TCP and, for WebTransport, on UDP.
+  // The page connects over a link that the test can cut, on TCP and, for WebTransport, on UDP.
   const it = test.extend({
     link: async ({}, use) => {
       const link = new Link()

@@ -1,7 +1,10 @@
 import { Link } from '../fixtures/network.js'
 import { BROKEN, badge, expect, lines, live, openAgent, state, test } from '../fixtures/test.js'
 
-/** UDP is blocked in the middle of a session, or before it, and comes back: the page goes over and back, and misses nothing. */
+/**
+ * Tests that a page moves to WebSocket and back, and misses nothing, when UDP is blocked before or in the middle of a
+ * session and then works again.
+ */
 const it = test.extend({
   link: async ({}, use) => {
     const link = new Link()
@@ -15,7 +18,7 @@ const it = test.extend({
 
 const COUNTER = ['--', 'sh', '-c', 'i=0; while :; do i=$((i+1)); echo "line $i"; sleep 0.05; done']
 
-/** What pages need to notice that their packets are swallowed, and to find their way. */
+/** How long pages need to notice that their packets are dropped and to change the transport, in milliseconds. */
 const NOTICES = 40_000
 
 /** @param {import('@playwright/test').Page} page */

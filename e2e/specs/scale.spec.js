@@ -4,10 +4,13 @@ import { dialog, expect, live, row, rows, signIn, test } from '../fixtures/test.
 
 const MANY = 2000
 
-/** Its last line changes all the time, at moments of its own: of two thousand, some hundreds between two rounds of status. */
+/**
+ * Its last line changes all the time, at random moments: of two thousand agents, some hundreds change between two status
+ * rounds.
+ */
 const BUSY = 'repeat forever\nsay tick ${i}\nwait 200ms..1s\nend'
 
-test.use({ contextOptions: { reducedMotion: 'reduce' }, args: ['--keep-exited', '5000'] }) // all that ended stay
+test.use({ contextOptions: { reducedMotion: 'reduce' }, args: ['--keep-exited', '5000'] }) // ended agents are kept
 test.setTimeout(180_000)
 
 /**
@@ -22,7 +25,10 @@ async function many(page, server, script = BUSY) {
   await expect(page.getByText(`${before + MANY} agents, ${before + MANY} alive`)).toBeVisible({ timeout: 30_000 })
 }
 
-/** Its aria-rowcount includes the rows that are not in the page. @param {import('@playwright/test').Page} page */
+/**
+ * The table, whose aria-rowcount includes the rows that are not in the page.
+ * @param {import('@playwright/test').Page} page
+ */
 const table = (page) => page.getByRole('table', { name: 'Agents' })
 
 /** @param {import('@playwright/test').Page} page */
@@ -31,7 +37,10 @@ const filter = (page) => page.getByRole('searchbox', { name: /^Filter/ })
 /** The names of the rows in the page. @param {import('@playwright/test').Page} page */
 const names = (page) => rows(page).getByRole('link').allInnerTexts()
 
-/** Whether what has the focus can be seen whole: under neither the columns nor the selection. @param {import('@playwright/test').Page} page */
+/**
+ * Whether the focused element is fully visible, covered neither by the column headers nor by the selection bar.
+ * @param {import('@playwright/test').Page} page
+ */
 const focusInSight = (page) => page.evaluate(() => {
   const at = /** @type {Element} */ (document.activeElement)
   const { left, right, top, bottom } = at.getBoundingClientRect()
@@ -45,7 +54,7 @@ test('what changes is written to the rows near the window, once in a frame', { t
     const list = /** @type {Element} */ (document.querySelector('[role="table"]'))
     const frame = () => new Promise(requestAnimationFrame)
     const tick = () => Number(/tick (\d+)/.exec(list.querySelector('.agent')?.textContent ?? '')?.[1])
-    let turns = 0 // since the last frame
+    let turns = 0 // tasks since the last frame
     let mostTurns = 0
     let mostWrites = 0
     const touched = new Set()
@@ -144,7 +153,7 @@ test('keys and selections go beyond the rows in the page', async ({ fleet: page,
   const focused = page.locator(':focus')
   const answer = page.getByRole('textbox', { name: 'Answer asker' })
   await answer.fill('a draft')
-  await page.keyboard.press('Escape') // out of the box, so that keys are commands
+  await page.keyboard.press('Escape') // leaves the filter box, so that keys are shortcuts
 
   await page.keyboard.press('End')
   await expect(rows(page).last()).toContainText('many-1-1')
@@ -173,7 +182,7 @@ test('keys and selections go beyond the rows in the page', async ({ fleet: page,
 
 test('it is as smooth as with twenty', { tag: '@soak' }, async ({ fleet: page, server, transport, blackHole, browser }) => {
   const few = new Server({ args: transport === 'websocket' ? ['--quic-port', String(blackHole.port)] : [] })
-  const context = await browser.newContext() // cookies of localhost are those of all its ports
+  const context = await browser.newContext() // cookies of localhost apply to all its ports
   const other = await context.newPage()
   try {
     await few.start()
@@ -183,7 +192,7 @@ test('it is as smooth as with twenty', { tag: '@soak' }, async ({ fleet: page, s
     await many(page, server)
     for (const p of [page, other]) await slow(p)
     const frames = { few: 0, many: 0 }
-    for (let turn = 0; turn < 20 && (turn < 5 || frames.many < frames.few / 3); turn++) { // in turns: both meet the same machine
+    for (let turn = 0; turn < 20 && (turn < 5 || frames.many < frames.few / 3); turn++) { // in turns, so that both run under the same load
       frames.many += await framesOf(page)
       frames.few += await framesOf(other)
     }
@@ -196,7 +205,7 @@ test('it is as smooth as with twenty', { tag: '@soak' }, async ({ fleet: page, s
   }
 })
 
-/** A processor of a third of the speed. @param {import('@playwright/test').Page} page */
+/** Slows the page's CPU to a third of its speed. @param {import('@playwright/test').Page} page */
 async function slow(page) {
   const devtools = await page.context().newCDPSession(page)
   await devtools.send('Emulation.setCPUThrottlingRate', { rate: 3 })

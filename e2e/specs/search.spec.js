@@ -14,7 +14,7 @@ test('the search finds what the page has not loaded, and shows it among its neig
   const current = page.locator('.ln[data-current] .tx')
 
   await page.getByRole('searchbox', { name: 'Search the output' }).fill('needle 17')
-  await expect(status(page)).toHaveText('2 of 2') // the newest, which is on the page
+  await expect(status(page)).toHaveText('2 of 2') // the newest match, which is on the page
   await expect(current).toBeInViewport()
   await expect(excerpt).toBeHidden()
   await page.getByRole('button', { name: 'Previous match' }).click()
@@ -29,13 +29,13 @@ test('the search finds what the page has not loaded, and shows it among its neig
   await expect(page.getByRole('region', { name: 'Lines of output' })).toBeHidden()
 
   await server.cli('send', 'talker', 'go')
-  await expect(status(page)).toHaveText('1 of 3') // what is printed meanwhile counts
+  await expect(status(page)).toHaveText('1 of 3') // output that is printed meanwhile counts
   await page.getByRole('button', { name: 'Next match' }).click()
   await expect(status(page)).toHaveText('2 of 3')
   await expect(excerpt).toBeHidden()
   await expect(lines(page).filter({ hasText: 'the Needle' })).toBeInViewport()
   await page.getByRole('button', { name: 'Previous match' }).click()
-  await page.getByRole('button', { name: 'Previous match' }).click() // over the first to the last
+  await page.getByRole('button', { name: 'Previous match' }).click() // past the first to the last
   await expect(status(page)).toHaveText('3 of 3')
   await page.getByRole('button', { name: 'Next match' }).click()
   await expect(status(page)).toHaveText('1 of 3')

@@ -4,7 +4,7 @@ import { client } from '../fixtures/client.js'
 import { TYPES, becomes, someTasks } from '../fixtures/tasks.js'
 import { badge, dialog, expect, lines, live, openAgent, row, test } from '../fixtures/test.js'
 
-// Pictures for people to look at: npm run shots, then look into shots/.
+// Takes screenshots for people: npm run shots, then look into shots/.
 
 const SHOTS = join(import.meta.dirname, '../shots')
 

@@ -42,7 +42,7 @@ test('a command becomes a process', async ({ fleet: page, server }) => {
 test('folder, environment and labels reach the process', async ({ fleet: page, server }) => {
   const form = await openForm(page)
   await choose(form, 'shell')
-  await command(form, `sh -c 'cat; echo "$PWD $COLOUR"'`) // without its box "No standard input" it would wait
+  await command(form, `sh -c 'cat; echo "$PWD $COLOUR"'`) // unless "No standard input" is checked, it would wait
   await form.getByRole('textbox', { name: 'Name' }).fill('placed')
   await form.getByText('Folder, input, environment, labels').click()
   await form.getByRole('textbox', { name: 'Working folder' }).fill(server.dir)

@@ -51,7 +51,7 @@ test('from its own page', async ({ fleet: page, server, transport }) => {
   await page.getByRole('button', { name: 'Stop', exact: true }).click()
   await confirmStop(page)
   await expect(state(page)).toHaveText(/Stopped/)
-  await expect(lines(page).filter({ hasText: 'farewell' })).toHaveCount(1) // its last words
+  await expect(lines(page).filter({ hasText: 'farewell' })).toHaveCount(1) // its last output
   await expect(page.getByRole('listitem').filter({ hasText: 'Stop requested' })).toHaveCount(1)
   await expect(page.getByRole('listitem').filter({ hasText: 'Signal sent' })).toContainText('SIGTERM')
   await expect(page.getByRole('button', { name: 'Stop', exact: true })).toBeDisabled()

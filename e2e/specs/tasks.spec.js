@@ -10,14 +10,14 @@ import { BROKEN, COMES_BACK, REFUSED, STOPPING, badge, dialog, expect, live, liv
 const test = base.extend({
   config: TYPES,
 
-  // What happens elsewhere.
+  // A client that makes changes from elsewhere.
   skein: async ({ server }, use) => {
     const skein = client(server)
     await use(skein)
     skein.close()
   },
 
-  // A page on the queue.
+  // A page with the queue.
   tasks: async ({ fleet: page, server, transport }, use) => {
     await page.goto(`${server.http}/tasks`)
     await live(page, transport)
@@ -30,7 +30,7 @@ const test = base.extend({
 /** A task in the queue. @param {Page} page @param {string} name */
 const row = (page, name) => page.getByRole('row').filter({ has: page.getByRole('link', { name, exact: true }) })
 
-/** Every task in a part of the queue, from top to bottom. @param {Page} page @param {string} part */
+/** All tasks in a part of the queue, from top to bottom. @param {Page} page @param {string} part */
 const queue = (page, part) => page.getByRole('rowgroup', { name: part, exact: true }).locator('.task .name')
 
 /** A column of the board. @param {Page} page @param {string} name */
@@ -39,10 +39,10 @@ const column = (page, name) => page.getByRole('region', { name, exact: true })
 /** A task on the board. @param {Page} page @param {string} name */
 const card = (page, name) => page.getByRole('listitem').filter({ has: page.getByRole('link', { name, exact: true }) })
 
-/** What an orchestration's page shows of its results, in order. @param {Page} page */
+/** The results on an orchestration's page, in order. @param {Page} page */
 const results = (page) => page.getByRole('list', { name: 'Results in the order of completion' }).getByRole('listitem')
 
-/** How a task's page names its state. @param {Page} page */
+/** The state of a task, on its page. @param {Page} page */
 const state = (page) => page.locator('.agent-head .status')
 
 /** @param {Page} page @param {string} name */
@@ -67,15 +67,15 @@ async function openForm(page) {
   return form
 }
 
-/** Says yes in the dialog that asks. @param {Page} page @param {'Cancel' | 'Stop'} word */
+/** Confirms the dialog that asks. @param {Page} page @param {'Cancel' | 'Stop'} word */
 const confirm = (page, word) => page.getByRole('dialog', { name: new RegExp(`^${word} .*\\?$`) }).getByRole('button', { name: new RegExp(`^${word} `) }).click()
 
-/** Puts a mark on the page that a reload would take away. @param {Page} page */
+/** Marks the page, so that a test can tell if it was reloaded. @param {Page} page */
 const keepMark = (page) => page.evaluate(() => void (globalThis.sameDocument = true))
 /** @param {Page} page */
 const marked = (page) => page.evaluate(() => globalThis.sameDocument === true)
 
-/** The agent at work on a task. @param {any} skein @param {string} id */
+/** The agent that works on a task. @param {any} skein @param {string} id */
 const agentOf = async (skein, id) => (await skein.tasks.get(id)).runs.at(-1).agent
 
 test('a task is submitted, done, and its result shown', async ({ tasks: page, skein, transport }) => {
@@ -163,7 +163,7 @@ test('what the form got wrong is said at its field', async ({ tasks: page, skein
 })
 
 test('the demo: five inputs with one click', async ({ tasks: page, skein, transport }) => {
-  // Five workers are done within a second of each other: what the row showed on the way is written down in the page.
+  // Five workers finish within a second of each other, so the page records what the row showed meanwhile.
   await page.evaluate(() => {
     const seen = (globalThis.seen = new Set())
     new MutationObserver(() => {
@@ -229,7 +229,7 @@ test('the board moves', async ({ tasks: page, skein, transport }) => {
   await skein.tasks.submit({ type: 'flaky', name: 'dead', retry: { max: 1 } })
   await expect(column(page, 'Failed')).toContainText('dead letter')
 
-  await page.reload() // the address says which view it is, and the server renders it
+  await page.reload() // the URL has the view, and the server renders it
   await expect(column(page, 'Completed').getByRole('link', { name: 'moves', exact: true })).toBeVisible()
   await live(page, transport)
   await chip(page, 'Failed').click()
@@ -683,7 +683,7 @@ test('the tasks are run by the keyboard alone', async ({ tasks: page, skein, tra
 
   await key('b')
   await expect(page).toHaveURL(/view=board/)
-  await expect(page.locator('#board .task')).toHaveCount(3) // the cards come from the server
+  await expect(page.locator('#board .task')).toHaveCount(3) // the server renders the cards
   await key('j')
   await expect(typed).toBeFocused()
   await key('l')

@@ -26,7 +26,7 @@ test('every page is one session, and a closed page none', async ({ fleet: page, 
   await expect.poll(async () => (await server.sessions())[transport]).toBe(2)
   await second.close()
   await expect.poll(async () => (await server.sessions())[transport]).toBe(1)
-  await page.goto(`${server.http}/stories`) // it has no session
+  await page.goto(`${server.http}/stories`) // a page without a session
   await expect.poll(async () => (await server.sessions())[transport]).toBe(0)
   await page.goBack()
   await live(page, transport)

@@ -4,7 +4,7 @@ import test from 'node:test'
 import { Style, pieces } from '../app/agent/ansi.js'
 import { ScreenLine } from '../app/agent/screen.js'
 
-/** The table that ui/format_test.go reads too. */
+/** The table that ui/format_test.go also reads. */
 const table = JSON.parse(readFileSync(new URL('../../ui/testdata/ansi.json', import.meta.url), 'utf8'))
 
 for (const c of table) {
@@ -13,8 +13,8 @@ for (const c of table) {
     assert.deepEqual(pieces(c.line, style), c.pieces)
     assert.equal(style.class, c.end)
     for (let at = 0; at <= c.line.length; at++) {
-      if (/[\udc00-\udfff]/.test(c.line.charAt(at))) continue // events are cut between characters
-      const before = new ScreenLine(new Style(c.start)) // cut anywhere, kept as its state, and gone on with
+      if (/[\udc00-\udfff]/.test(c.line.charAt(at))) continue // events are never split within a character
+      const before = new ScreenLine(new Style(c.start)) // split at every position, restored from its state, and continued
       before.write(c.line.slice(0, at))
       const after = new ScreenLine(new Style(c.start))
       after.write(before.state)

@@ -13,7 +13,7 @@ test('every path of this server goes through at, so that none forgets the base p
     const lines = readFileSync(new URL(name, folder), 'utf8').split('\n')
     for (const [i, line] of lines.entries()) {
       if (/^\s*(\/\/|\*|\/\*)|\bfrom '/.test(line)) continue
-      const paths = line.match(/['"`]\/(?=[\w?$'"`])(?!['"`]: )/g)?.length ?? 0 // '/': is a key of the keyboard
+      const paths = line.match(/['"`]\/(?=[\w?$'"`])(?!['"`]: )/g)?.length ?? 0 // '/': is a key on the keyboard, not a path
       const through = line.match(/\bat\((\w[^()]* \? )?['"`]\//g)?.length ?? 0
       const either = /\bat\([^()]* \? [^:]* : '\/\w*'\)/.test(line) ? 1 : 0
       assert.equal(paths, through + either, `${name}:${i + 1}: ${line}`)

@@ -4,7 +4,7 @@ import test from 'node:test'
 import * as f from '../app/lib/format.js'
 import { joinArgv } from '../app/lib/argv.js'
 
-/** The table that ui/format_test.go reads too. */
+/** The table that ui/format_test.go also reads. */
 const table = JSON.parse(readFileSync(new URL('../../ui/testdata/format.json', import.meta.url), 'utf8'))
 
 /** @type {[name: string, format: (value: any) => string][]} */

@@ -4,7 +4,7 @@ import { Fragments } from '../app/lib/fragments.js'
 
 const turn = () => new Promise((resolve) => setImmediate(resolve))
 
-/** Fragments whose server is told when and what to answer. */
+/** Returns Fragments and the requests that they make; the test answers each request. */
 function asked() {
   /** @type {{ids: string[], kind: string, answer: (html: Record<string, string>) => void, fail: (e: Error) => void}[]} */
   const requests = []
@@ -79,7 +79,7 @@ test('fragments: the latest first, and nothing that is sought no more', async ()
       (id) => !gone.has(id),
     )
     for (let i = 0; i < 250; i++) fragments.want('row', `a${i}`)
-    fragments.want('row', 'a5') // is in sight again
+    fragments.want('row', 'a5') // it is visible again
   })
   assert.deepEqual(asked.map((ids) => ids.length), [100, 100, 48])
   assert.deepEqual([asked[0]?.[0], asked[0]?.[1], asked[0]?.at(-1)], ['a5', 'a249', 'a151'])

@@ -7,7 +7,7 @@ import { Hits, hitsText } from '../app/agent/hits.js'
 const matches = (...seqs) => seqs.map((seq) => ({ seq, time: '', type: /** @type {const} */ ('output.stdout'), line: '', offset: 0, column: 1, from: 0, to: 1 }))
 
 /**
- * A log of which each event has so many lines with a hit. It answers when a test says so.
+ * A log with a given number of hits in each event. It answers when the test says so.
  * @param {Record<number, number>} log
  * @param {number} [keep]
  */
@@ -36,7 +36,7 @@ function setUp(log, keep) {
   }
   const hits = new Hits({ ends, search }, () => {}, keep)
   const settled = () => new Promise(setImmediate)
-  /** Answers what was asked. */
+  /** Answers the pending request. */
   const answer = async () => {
     await settled()
     for (const go of waits.splice(0)) go()
@@ -112,7 +112,7 @@ test('hits: what is printed later is found from where the search ended', async (
   await answer()
   assert.deepEqual(asked.map((a) => a.after), [4, 5, 5])
   assert.equal(hitsText(hits, hits.oldest), '1 of 3')
-  hits.more() // nothing came: what was found is not found again
+  hits.more() // there is nothing new: known hits are not counted again
   await answer()
   assert.deepEqual(asked.map((a) => a.after), [4, 5, 5, 12])
   assert.equal(hitsText(hits, hits.oldest), '1 of 3')
@@ -127,7 +127,7 @@ test('hits: a search that failed says so, and is tried again', async () => {
   assert.equal(hitsText(hits, hits.newest), '1 of 1+, then it failed')
   state.broken = false
   hits.more()
-  await answer() // what came since
+  await answer() // the hits that came since
   await answer()
   assert.equal(hitsText(hits, hits.newest), '2 of 2')
   state.broken = true

@@ -4,7 +4,10 @@ import { List } from '../app/list/list.js'
 
 /** @typedef {{id: string}} Rec */
 
-/** A list of records that get their rows later, on a page that remembers what has the focus. @param {import('node:test').TestContext} t */
+/**
+ * A list of records that get their rows later, on a page that records which element has the focus.
+ * @param {import('node:test').TestContext} t
+ */
 function list(t) {
   t.mock.timers.enable({ apis: ['setInterval'] })
   const focused = { id: '' }

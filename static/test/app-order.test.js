@@ -7,7 +7,7 @@ import { Order } from '../app/fleet/order.js'
 const START = Date.parse('2026-01-01T00:00:00Z')
 
 /**
- * @param {number} num the greater, the newer
+ * @param {number} num greater for newer agents
  * @param {Partial<Agent>} [more]
  * @returns {Agent}
  */

@@ -46,7 +46,7 @@ test('queue: a place is counted among those that wait for the same agents, and t
   const q = new Queue()
   for (let i = 0; i < 50; i++) q.put(task(`t${i}`, i, { position: i + 1, waiting: 'old reason' }))
   q.put(task('other', 100, { position: 1, type: 'shell', waiting: '4 of 4 shell busy' }))
-  q.put(task('t0', 0, { position: 1, waiting: '3 of 3 coder busy' })) // the server tells the first ones only
+  q.put(task('t0', 0, { position: 1, waiting: '3 of 3 coder busy' })) // the server sends only the first ones
   assert.equal(entry(q, 't30')?.shown.position, 31)
   assert.equal(entry(q, 't30')?.shown.waiting, '3 of 3 coder busy')
   assert.equal(entry(q, 'other')?.shown.waiting, '4 of 4 shell busy')
@@ -102,7 +102,7 @@ test('queue: tasks come to an end, are tried again, end again and are forgotten'
   q.put(over('a', 1, 50, { state: 'failed' }))
   assert.deepEqual(shown(q), { over: ['a', 'b'] })
   q.put(task('a', 1, { attempt: 3 }))
-  q.put(over('a', 1, 20, { state: 'failed' })) // before anybody looked
+  q.put(over('a', 1, 20, { state: 'failed' })) // before the queue was first arranged
   assert.deepEqual(shown(q), { over: ['a', 'b'] })
   q.put(task('a', 1, { attempt: 3 }))
   assert.deepEqual(shown(q), { waiting: ['a'], over: ['b'] })
@@ -150,12 +150,12 @@ test('queue: what is open below', () => {
   assert.equal(q.openBelow(['other']), 0)
 })
 
-// It asserts how long something takes, which is for make soak.
+// It asserts a duration, so it runs only in make soak.
 test('queue: ten thousand tasks are put in order fast, again and again', { skip: !process.env.EVERY && 'make soak asks for it' }, () => {
   const q = new Queue()
   for (let i = 0; i < 10_000; i++) q.put(over(`t${i}`, i, (i * 7919) % 100_000))
   q.arrange(filter())
-  let best = Infinity // the machine may be busy with something else
+  let best = Infinity // of several runs, since the machine may be busy
   for (let i = 0; i < 20; i++) {
     const began = performance.now()
     q.put(over(`n${i}`, 20_000 + i, 0))

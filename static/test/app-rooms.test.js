@@ -4,7 +4,7 @@ import { test } from 'node:test'
 
 const folder = new URL('../app/', import.meta.url)
 
-/** Which folders a folder of app may import from, beside itself and the client library. */
+/** Which folders each folder of app may import from, besides itself and the client library. */
 const ROOMS = {
   lib: [],
   list: ['lib'],

@@ -5,7 +5,7 @@ import { when } from '../app/lib/format.js'
 import { plain, pretty } from '../app/lib/text.js'
 import * as f from '../app/task/taskformat.js'
 
-/** The table that ui/taskformat_test.go reads too. */
+/** The table that ui/taskformat_test.go also reads. */
 const table = JSON.parse(readFileSync(new URL('../../ui/testdata/tasks.json', import.meta.url), 'utf8'))
 const now = Date.parse(table.now)
 

@@ -4,7 +4,7 @@ import { tick } from '../app/lib/ticks.js'
 
 mock.timers.enable({ apis: ['Date'], now: Date.now() })
 
-/** What a cell says, that the server wrote at another time. */
+/** The text of a cell after a tick; the server wrote it at another time. */
 function cell(/** @type {Record<string, string>} */ dataset) {
   const el = { dataset, textContent: 'as it was' }
   tick(/** @type {any} */ ({ querySelectorAll: (/** @type {string} */ s) => (s === '[data-tick]' ? [el] : []) }))

@@ -8,7 +8,7 @@ Object.assign(globalThis, {
   sessionStorage: { getItem: (/** @type {string} */ k) => kept.get(k) ?? null, setItem: (/** @type {string} */ k, /** @type {string} */ v) => void kept.set(k, v) },
 })
 
-/** A page of the tab, with a trail of its own. @param {string} name */
+/** A page of the tab, with its own instance of the trail. @param {string} name */
 const load = async (name) => (await import(`../app/lib/trail.js?${name}`)).trail
 
 test('the last fifty happenings are kept over the pages of a tab', async () => {

@@ -58,7 +58,7 @@ test('a rate is that of the last seconds', () => {
   assert.equal(rate.perSecond, 1_000_000)
   for (let s = 2; s <= 10; s++) rate.add(s * 1000, 1_000_000 + s * 100)
   assert.equal(rate.perSecond, 100)
-  rate.add(11_000, 500) // it went on from what was safe
+  rate.add(11_000, 500) // it continued from what the server had stored
   assert.equal(rate.perSecond, 0)
   rate.add(12_000, 700)
   assert.equal(rate.perSecond, 200)

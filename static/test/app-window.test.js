@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { choose, everything } from '../app/list/window.js'
 
-/** What is chosen of ten rows of 10 pixels each: their indexes, and gaps as text. */
+/** What is chosen of ten rows of 10 pixels each: indexes of rows, and gaps as text. */
 const chosen = (/** @type {{top: number, bottom: number}} */ between, /** @type {number[]} */ kept = []) =>
   choose([0, 1, 2, 3, 4, 5, 6, 7, 8, 9], () => 10, between, (n) => kept.includes(n)).map((c) => (typeof c === 'number' ? `${c}px` : c.index))
 

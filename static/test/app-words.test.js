@@ -4,7 +4,7 @@ import test from 'node:test'
 import { NEEDS_YOU, stateWord } from '../app/lib/format.js'
 import { taskSummary, taskWord } from '../app/task/taskformat.js'
 
-/** The table that ui/format_test.go reads too: one state has one name. */
+/** The table that ui/format_test.go also reads, so that each state has one name everywhere. */
 const table = JSON.parse(readFileSync(new URL('../../ui/testdata/words.json', import.meta.url), 'utf8'))
 
 /** @type {[name: string, word: (state: string) => string][]} */

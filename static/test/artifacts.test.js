@@ -37,7 +37,7 @@ async function all(stream) {
   return Buffer.from(await new Response(stream).arrayBuffer())
 }
 
-/** What an upload is given, and what is stored are compared byte by byte. @param {Files} files @param {string} id @param {Uint8Array} bytes */
+/** Compares the bytes of an upload with what is stored. @param {Files} files @param {string} id @param {Uint8Array} bytes */
 function stored(files, id, bytes) {
   assert.ok(files.kept.get(id)?.bytes.equals(bytes), 'other bytes were stored')
 }

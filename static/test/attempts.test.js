@@ -40,7 +40,7 @@ test('looks for WebTransport never come to the limit, however long it is away, a
   for (const random of [() => 0, () => 0.5, () => 0.999, Math.random]) {
     let now = 0
     const attempts = new Attempts(() => now)
-    attempts.failed() // the race's
+    attempts.failed() // the attempt of the race
     for (let looks = 0; now < 3_600_000; looks++) {
       const ms = untilTry(looks, 0, random)
       assert.ok(ms >= 1000 && ms <= (looks < 4 ? 3000 : 135_000), `${ms} ms before look ${looks}`)

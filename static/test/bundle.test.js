@@ -1,4 +1,4 @@
-// The library as `npm run build` makes it, loaded from a folder of its own.
+// Tests the library as `npm run build` makes it, loaded from a separate folder.
 import assert from 'node:assert/strict'
 import { copyFileSync, existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -42,7 +42,7 @@ describe('the bundle', { skip: !built && 'it is not built' }, () => {
 
   test('without the file beside it, skein.js has WebTransport, says why it has no WebSocket, and gets it when the file is there', limit, async (t) => {
     const { add, load } = folder(t)
-    add('skein.js', 'skein.mjs') // a folder in tmp says of no .js that it is a module
+    add('skein.js', 'skein.mjs') // the folder has no package.json that makes a .js file a module
     const library = await load('skein.mjs')
     const peer = new Peer()
     peer.policy.race_delay_ms = 60_000

@@ -10,7 +10,7 @@ const URL = 'https://skein.example:4433'
 const KEY = `skein.choice ${URL}`
 const WHY = 'WebTransport did not answer within 500 ms (is UDP blocked?)'
 
-/** What a browser keeps for an origin. */
+/** The storage that a browser keeps for an origin. */
 function shelf() {
   /** @type {Map<string, string>} */
   const kept = new Map()
@@ -115,7 +115,7 @@ function open(t, peer, options) {
 /** @param {Peer} peer */
 const remembered = (peer) => choiceOf(peer.WebTransport, peer.options.url).recall()
 
-/** A server that UDP does not reach, and a client that found out. @param {import('node:test').TestContext} t */
+/** A server that UDP does not reach, and a client that has found that out. @param {import('node:test').TestContext} t */
 async function blocked(t) {
   const peer = new Peer()
   peer.door.webtransport = 'hang'

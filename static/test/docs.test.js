@@ -1,4 +1,4 @@
-// The examples of docs/javascript.md do what the page says: they run, one by one, against a real server.
+// Runs the examples of docs/javascript.md, one by one, against a real server, and checks that they do what the page says.
 import assert from 'node:assert/strict'
 import { existsSync, readFileSync } from 'node:fs'
 import { resolve } from 'node:path'

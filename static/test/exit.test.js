@@ -1,4 +1,4 @@
-// A program ends by itself once its client is closed: no timer of the library is left that would keep it alive.
+// Tests that a program ends by itself once its client is closed: no timer of the library keeps it alive.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Skein } from '../client/index.js'
@@ -8,25 +8,25 @@ import { until } from './until.js'
 const limit = { timeout: 60_000 }
 
 /**
- * Follows the timers that are set until the test ends. Those that fire after `closed` count as left: nobody cleared them.
+ * Tracks the timers that are set until the test ends. Those that fire after `closed` count as left, since nothing cleared them.
  * @param {import('node:test').TestContext} t
  * @param {{closed: boolean}} life
  */
 function timers(t, life) {
-  /** @type {Map<NodeJS.Timeout, string>} those that keep a program alive, and who set them */
+  /** @type {Map<NodeJS.Timeout, string>} the timers that keep a program alive, and what set them */
   const live = new Map()
   const { setTimeout: set, clearTimeout: clear } = globalThis
   t.mock.method(globalThis, 'setTimeout', (/** @type {Function} */ then, /** @type {number} */ ms) => {
     const timer = set(() => (life.closed || live.delete(timer), then()), ms)
     const by = new Error().stack ?? ''
-    if (!/node_modules/.test(by)) live.set(timer, `${ms} ms ${by}`) // @moq/qmux gives its close 100 ms to leave
+    if (!/node_modules/.test(by)) live.set(timer, `${ms} ms ${by}`) // @moq/qmux gives its close 100 ms to be sent
     return timer
   })
   t.mock.method(globalThis, 'clearTimeout', (/** @type {NodeJS.Timeout} */ timer) => (live.delete(timer), clear(timer)))
   return () => [...live].filter(([timer]) => timer.hasRef()).map(([, by]) => by)
 }
 
-/** Everything that is under way in memory comes to its end. */
+/** Waits until everything in progress in memory has ended. */
 async function settled() {
   for (let i = 0; i < 50; i++) await new Promise((resolve) => setImmediate(resolve))
 }
@@ -42,7 +42,7 @@ for (const transport of /** @type {const} */ (['webtransport', 'websocket'])) {
       const { agents } = await skein.spawn({ type: 'shell' })
       peer.print(agents[0].id, 'one\n')
       await skein.events(agents[0].id, { follow: true }).next()
-      peer.session.datagramSeq = 5 // those before got lost
+      peer.session.datagramSeq = 5 // earlier ones were lost
       peer.session.datagram([{ num: 1, rev: 2, status: 'running', activity: '', reason: '', processes: 1, cpu: 0, exitCode: 0, rss: 0, heartbeatMs: 0, lastSeq: 1 }])
       await settled()
     }],

@@ -1,23 +1,23 @@
-// What the scripted server tells of by itself: records with revisions, followed from a cursor.
+// The records that the scripted server lets clients watch: with revisions, from a cursor.
 
 /** @import { Message } from '../client/types.js' */
 /** @import { PeerLane } from './peer.js' */
 
-/** Records by id, each change with a revision, watched as tasks and memory are. */
+/** Feed has records by id and a revision for each change. It is watched like tasks and memory. */
 export class Feed {
   epoch = 'e1'
   rev = 0
-  /** Changes up to this revision are forgotten: a cursor before it can't go on. */
+  /** Changes up to this revision are forgotten: a watch can't continue from an earlier cursor. */
   floor = 0
   /** @type {Map<string, any>} */
   records = new Map()
   /** @type {any[]} the parameters of each watch */
   watches = []
-  /** Records in one part of an update. */
+  /** How many records one part of an update has. */
   part = 100
-  /** Sends only so many parts of an update; then the session breaks. @type {number | undefined} */
+  /** After this many parts of an update the session breaks. @type {number | undefined} */
   breakAfter
-  /** What the break waits for. */
+  /** Awaited before the break. */
   breaking = async () => {}
   #news = Promise.withResolvers()
 
@@ -32,7 +32,7 @@ export class Feed {
     resolve(undefined)
   }
 
-  /** The server starts anew with another log, of which nothing is known. */
+  /** Restarts the server with a new log, in which no cursor is known. */
   forget() {
     this.epoch += '+'
     this.records.clear()
@@ -67,7 +67,7 @@ export class Feed {
         }
       }
       await Promise.race([news, lane.gone])
-      await new Promise((resolve) => setImmediate(resolve)) // a lane that is gone gets nothing more
+      await new Promise((resolve) => setImmediate(resolve)) // a broken lane must get nothing more
     }
   }
 }

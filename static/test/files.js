@@ -1,4 +1,4 @@
-// The artifacts of the scripted server: bulk lanes that really carry bytes, and break where a test wants.
+// The artifacts of the scripted server: bulk lanes that carry real bytes, and break where a test wants.
 import { createHash } from 'node:crypto'
 
 /** @import { Artifact } from '../client/types.js' */
@@ -13,13 +13,16 @@ export class Files {
   begins = []
   /** Positions at which the session breaks, in order. @type {number[]} */
   breaks = []
-  /** Bytes that an upload loses when its session breaks: they were not safe yet. */
+  /** How many bytes an upload loses when its session breaks, because they were not stored yet. */
   loses = 0
-  /** @type {{at: number, error: {code: number, message: string, data: {kind: string}}} | undefined} refuses an upload there */
+  /**
+   * @type {{at: number, error: {code: number, message: string, data: {kind: string}}} | undefined} refuses an upload at a
+   * position
+   */
   refusal
   /** Changes what was stored. @type {(bytes: Buffer) => Buffer} */
   spoil = (bytes) => bytes
-  /** The session breaks when an upload is complete, before the client learns it. */
+  /** Whether the session breaks when an upload is complete, before the client is told. */
   breakAtEnd = false
 
   /** @param {Peer} peer */
@@ -120,7 +123,7 @@ export class Files {
     for (let at = offset; at < kept.bytes.length; at += 10_000) {
       const piece = kept.bytes.subarray(at, at + 10_000)
       await lane.bytes(piece)
-      await new Promise((resolve) => setImmediate(resolve)) // the client gets what was sent before a break
+      await new Promise((resolve) => setImmediate(resolve)) // so that the client gets what was sent before the break
       if (this.#breaksAt(at + piece.length)) return session.drop()
     }
     await lane.end()

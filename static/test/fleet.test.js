@@ -239,7 +239,7 @@ test('admission comes with snapshots and updates; what is newer stays', () => {
   fleet.receive(snapshot(0, [], { admission: { closed: false } }))
   fleet.receive(update({ admission: { closed: true, since } }))
   fleet.receive(update({ agents: [agent(1, 1)] }))
-  fleet.receive(snapshot(1, [], { admission: { closed: true, since } })) // the same
+  fleet.receive(snapshot(1, [], { admission: { closed: true, since } })) // unchanged
   assert.deepEqual(told, [{ closed: false }, { closed: true, since }])
   fleet.receive(snapshot(2, [], { parts: 2, admission: { closed: true, since } }))
   fleet.receive(update({ admission: { closed: false, types: ['coder'] } }))

@@ -20,7 +20,7 @@ async function open(t, peer, options) {
 }
 
 /**
- * The lanes opened by one session, health apart, which opens when it will.
+ * The lanes that one session opened, without health, which may open at any time.
  * @param {Peer} peer
  * @param {string} session
  */
@@ -58,7 +58,7 @@ for (const transport of transports) {
   test(`unanswered requests of every lane are sent again on theirs, with their ids, over ${transport}`, limit, async (t) => {
     const peer = new Peer()
     const skein = await open(t, peer, { transport })
-    peer.onrequest = () => true // nothing is answered
+    peer.onrequest = () => true // leave all requests without an answer
     const all = [skein.list(), skein.tasks.submit({ type: 'coder' }), skein.memory.store({ namespace: 'n', key: 'k', value: 'v' }), skein.tasks.cancel('t1')]
     await eventually(() => peer.requests.length === 4)
     const first = peer.routes.filter((r) => !/hello|ping/.test(r))
@@ -116,7 +116,7 @@ for (const transport of transports) {
     assert.equal((await skein.list()).total, 0)
     assert.equal(skein.connection.session, 's1')
     assert.equal(opened(peer, 's1').filter((l) => l === 'memory').length, 1)
-    // the next server may have it
+    // the next server may have the lane
     peer.onlane = () => false
     peer.session.drop()
     await until(skein, 'connectionchange', () => skein.connection.session === 's2')

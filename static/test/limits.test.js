@@ -1,4 +1,5 @@
-// What is longer than a message: lists come in pages, and what can't be read, or must not be sent, ends with an error.
+// Tests what exceeds the limit of a message: lists come in pages, and a message that can't be read or must not be sent
+// fails with an error.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Skein } from '../client/index.js'
@@ -64,7 +65,7 @@ test('an answer that is too long ends its request and no other, and is not asked
   await eventually(() => peer.requests.length === 1)
   await assert.rejects(skein.list(), { name: 'RpcError', kind: 'too_large', message: new RegExp(String(MAX_LINE)) })
   assert.deepEqual(await other, { closed: true })
-  await assert.rejects(skein.get('a1'), { name: 'RpcError', kind: 'too_large' }) // what it answers can't be told
+  await assert.rejects(skein.get('a1'), { name: 'RpcError', kind: 'too_large' }) // the request that it answers is unknown
   await skein.admission.get()
   assert.equal(peer.requests.filter((m) => m.method === 'agent.list').length, 1)
   assert.equal(peer.requests.filter((m) => m.method === 'agent.get').length, 1)

@@ -1,5 +1,5 @@
-// The library against the real server: bin/skein, or SKEIN_BIN. Node has no WebTransport, so it goes over WebSocket; both
-// transports are the browser's business (e2e).
+// Tests the library against the real server: bin/skein, or SKEIN_BIN. Node has no WebTransport, so the tests use WebSocket;
+// e2e tests both transports in browsers.
 import assert from 'node:assert/strict'
 import { createHash, randomBytes } from 'node:crypto'
 import { existsSync } from 'node:fs'
@@ -23,7 +23,7 @@ describe('the real server', { skip: !existsSync(binary) && `${binary} is not bui
   after(() => server.close())
 
   /**
-   * The server's document, but for the pauses between attempts.
+   * Fetches the server's connect document and shortens the pauses between attempts.
    * @param {Parameters<typeof fetch>[0]} url
    * @param {RequestInit} [init]
    */
@@ -35,7 +35,7 @@ describe('the real server', { skip: !existsSync(binary) && `${binary} is not bui
   }
 
   /**
-   * A client, and what breaks its connection.
+   * Opens a client, with a function that breaks its connection.
    * @param {import('node:test').TestContext} t
    */
   async function open(t) {

@@ -1,9 +1,9 @@
-// Where a part of the library is loaded when it is needed: that may fail, and take for ever.
+// Tests the part of the library that is loaded when it is needed: loading may fail or take forever.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Loader, extra } from '../client/load.js'
 
-/** Loads that a test ends as it wants. */
+/** Loads whose outcome the test decides. */
 class Loads {
   /** @type {{again: number, fulfil: (module: object) => void, fail: (e: Error) => void}[]} */
   begun = []

@@ -5,7 +5,7 @@ import { Skein } from '../client/index.js'
 import { Peer } from './peer.js'
 import { until } from './until.js'
 
-// What a browser's window and document are to the client: two targets of events.
+// Stand-ins for a browser's window and document, which the client uses as event targets.
 const page = new EventTarget()
 globalThis.addEventListener = /** @type {any} */ (page.addEventListener.bind(page))
 const limit = { timeout: 60_000 }
@@ -16,11 +16,11 @@ class Page extends EventTarget {
 const doc = new Page()
 Object.assign(globalThis, { document: doc })
 
-/** What some browsers tell of the network. */
+/** navigator.connection, which some browsers have. */
 const network = Object.assign(new EventTarget(), { type: 'wifi' })
 Object.defineProperty(globalThis, 'navigator', { value: { connection: network }, configurable: true })
 
-/** A server whose sessions count as expected: WebTransport answers, be it late. */
+/** A server whose WebTransport wins the race even if it answers late. */
 function patient() {
   const peer = new Peer()
   peer.policy.race_delay_ms = 60_000

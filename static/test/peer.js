@@ -1,5 +1,5 @@
-// A server that really speaks skein.v1, in memory: the tests' peer. Its WebTransport is a pair of carriers with the
-// W3C's shape; its WebSocket is a pair of message sockets with @moq/qmux at both ends.
+// A server in memory that speaks skein.v1, as the peer of the tests. Its WebTransport is a pair of carriers with the W3C's
+// API; its WebSocket is a pair of message sockets with @moq/qmux at both ends.
 import Session, { StreamError } from '@moq/qmux'
 import '../client/carrier.js' // Promise.withResolvers
 import { LineReader } from '../client/lines.js'
@@ -12,7 +12,7 @@ import { epochHash, formatStatus } from '../client/status.js'
 
 const encoder = new TextEncoder()
 
-/** Bytes in one direction. */
+/** A byte stream in one direction. */
 function pipe() {
   /** @type {ReadableStreamDefaultController<Uint8Array>} */
   let out
@@ -36,7 +36,7 @@ function pipe() {
     try {
       out.error(e)
     } catch {
-      // it was read to its end
+      // it was already read to its end
     }
     into.error(e)
   }
@@ -44,7 +44,7 @@ function pipe() {
 }
 
 /**
- * A reset's reason, if it has a stream code.
+ * The reason of a reset, if it has a stream code.
  * @param {any} reason
  */
 function coded(reason) {
@@ -100,7 +100,7 @@ class MemoryCarrier {
     for (const end of [this, this.peer]) if (end) end.#end(() => end.#closed.resolve({ closeCode, reason }))
   }
 
-  /** The network is gone: neither side said why. */
+  /** Breaks the network: neither side gets a reason. */
   drop() {
     const e = new Error('Connection lost.')
     for (const end of [this, this.peer]) if (end) end.#end(() => end.#closed.reject(e))
@@ -166,11 +166,11 @@ class MemorySocket {
   }
 }
 
-/** A stream that the client opened, behind its header. */
+/** PeerLane is a stream that the client opened, after its header. */
 export class PeerLane {
   #stream
   #writer
-  /** @type {PromiseWithResolvers<void>} fulfils when the client ended its side, or gave it up */
+  /** @type {PromiseWithResolvers<void>} fulfils when the client has ended or reset its side */
   over = Promise.withResolvers()
 
   /**
@@ -230,7 +230,7 @@ export class PeerLane {
   }
 
   /**
-   * Gives the stream up, both ways.
+   * Resets both directions of the stream.
    * @param {number} code
    */
   async reset(code) {
@@ -240,7 +240,7 @@ export class PeerLane {
   }
 }
 
-/** What the server holds of one session. */
+/** PeerSession is the server's side of one session. */
 export class PeerSession {
   #peer
   #carrier
@@ -452,7 +452,7 @@ export class PeerSession {
     this.#carrier.close({ closeCode, reason })
   }
 
-  /** The network is gone. */
+  /** Breaks the network. */
   drop() {
     if (this.transport === 'webtransport') this.#carrier.drop()
     else this.#carrier.socket.close(1006)
@@ -486,14 +486,14 @@ export class Peer {
   attaches = []
   /** @type {Message[]} every request as it came, repeated ones too */
   requests = []
-  /** @type {string[]} lane and method of each message, hellos and pings too */
+  /** @type {string[]} lane and method of each message, hellos and pings included */
   routes = []
-  /** @type {{session: string, header: any}[]} lanes that clients opened, but for agents' */
+  /** @type {{session: string, header: any}[]} the lanes that clients opened, except agent lanes */
   lanes = []
   /** @type {Map<string, any>} answers by client and request id */
   record = new Map()
   answersPings = true
-  /** @type {Set<PeerSession>} those whose requests get lost on their way, pings too */
+  /** @type {Set<PeerSession>} the sessions whose requests, pings included, are lost on their way */
   mute = new Set()
   /** @type {import('../client/types.js').Admission} */
   admission = { closed: false }
@@ -502,10 +502,10 @@ export class Peer {
   lastConnect
   /** @type {any} how WebTransport was dialled last */
   lastDial
-  /** The URL that a WebSocket was opened for last. */
+  /** The URL of the last WebSocket. */
   lastSocket = ''
   seq = 0
-  /** How the doors behave: open, never answer, or fail. @type {Record<string, 'open' | 'hang' | 'fail'>} */
+  /** How the endpoints behave: open, never answer, or fail. @type {Record<string, 'open' | 'hang' | 'fail'>} */
   door = { webtransport: 'open', websocket: 'open' }
   /** @type {Record<string, string>[]} */
   doors = [
@@ -515,14 +515,14 @@ export class Peer {
   policy = { race_delay_ms: 30, backoff_min_ms: 1, backoff_max_ms: 10, healthy_ms: 1000, ping_ms: 1000 }
   /** @type {(session: PeerSession, hello: any) => undefined | 'silence' | {error: any, close?: number}} */
   onhello = () => undefined
-  /** @type {(session: PeerSession, m: Message, lane: PeerLane) => boolean} true: it has seen to the request */
+  /** @type {(session: PeerSession, m: Message, lane: PeerLane) => boolean} returns true if it has handled the request */
   onrequest = () => false
-  /** @type {(lane: PeerLane, session: PeerSession) => boolean} true: it sees to the lane */
+  /** @type {(lane: PeerLane, session: PeerSession) => boolean} returns true if it handles the lane */
   onlane = () => false
   /** @type {() => Response | undefined} */
   onconnect = () => undefined
 
-  /** The session that opened last. */
+  /** The latest session. */
   get session() {
     return this.sessions[this.sessions.length - 1]
   }
@@ -644,7 +644,7 @@ export class Peer {
   }
 
   /**
-   * The agent prints this.
+   * Makes the agent print a text.
    * @param {string} id
    * @param {...string} texts
    */
@@ -674,7 +674,7 @@ export class Peer {
     news.resolve()
   }
 
-  /** The options with which a client finds this server. */
+  /** The options for a client of this server. */
   get options() {
     const { fetch, WebTransport, WebSocket } = this
     return { url: 'http://localhost:4480', fetch, WebTransport, WebSocket }

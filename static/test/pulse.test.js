@@ -6,10 +6,10 @@ const SECOND = 1000
 const HOUR = 3_600_000
 
 /**
- * A session on a clock that the test moves. `go` lets time pass a tick at a time, `sleep` lets it jump, as a laptop's does: the
- * timers then are late.
+ * A session on a clock that the test advances. `go` advances it tick by tick; `sleep` makes it jump, as when a laptop
+ * sleeps, so that timers are late.
  * @param {import('node:test').TestContext} t
- * @param {number | undefined} trip how long an answer takes, in milliseconds; undefined: there is none
+ * @param {number | undefined} trip how long an answer takes, in milliseconds; undefined: there are no answers
  */
 function session(t, trip = 50) {
   t.mock.timers.enable({ apis: ['setTimeout', 'Date'], now: 1_800_000_000_000 })
@@ -140,12 +140,12 @@ for (const [ms, told] of /** @type {[number, RegExp][]} */ ([
   [10, /^$/], // asked
   [1500, /^$/], // probed
   [5500, /^doubt 4000,relief 36\d{5}$/],
-  [10_500, /^doubt 4000,relief 36\d{5}$/], // two pings are out
+  [10_500, /^doubt 4000,relief 36\d{5}$/], // two pings are unanswered
 ])) {
   test(`a laptop that slept asks first, and closes nothing: nothing had come for ${ms} ms`, (t) => {
     const s = session(t)
     s.go(2 * SECOND)
-    s.answers(undefined) // what was asked last is answered to a machine that sleeps
+    s.answers(undefined) // the answer to the last ping arrives while the machine sleeps
     s.pulse.asked()
     s.go(ms)
     s.sleep(HOUR)
@@ -171,7 +171,7 @@ test('a laptop whose session died in its sleep notices two seconds after its fir
 test('a tab whose timers come once a minute keeps its session, and notices that it is dead', (t) => {
   const s = session(t)
   const minute = () => {
-    s.sleep(59 * SECOND) // no timer runs; what comes over the network does
+    s.sleep(59 * SECOND) // no timer runs, but bytes still arrive
     s.pulse.heard()
     s.pulse.answered(50)
     s.go(SECOND)

@@ -186,7 +186,7 @@ for (const [name, error, kind, told] of /** @type {[string, any, string, RegExp]
     const other = open(t, peer, { fetch: /** @type {any} */ (fetch) })
     await other.ready
     broken = error
-    peer.session.drop() // a client that was in waits until the server is as it was
+    peer.session.drop() // a client that has had a session waits until the server is as before
     await until(other, 'statechange', () => /** @type {any} */ (other.lastError)?.kind === kind)
     broken = undefined
     await until(other, 'statechange', () => other.state === 'open')
@@ -416,7 +416,7 @@ test('one door refuses and the other is out of reach: not final', limit, async (
 })
 
 /**
- * Watches the WebTransport objects that clients make of a peer.
+ * Counts the WebTransport objects that clients create for a peer.
  * @param {Peer} peer
  */
 function counting(peer) {

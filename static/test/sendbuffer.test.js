@@ -3,7 +3,7 @@ import { mock, test } from 'node:test'
 import { fitSendBuffer, LEAST, SAMPLE_MS, MOST } from '../client/sendbuffer.js'
 
 /**
- * A socket that has sent what the test says it has, and what its session was told.
+ * A socket whose sent bytes the test controls, and the sizes that its session was given.
  * @param {import('node:test').TestContext} t
  */
 function setUp(t) {

@@ -79,7 +79,7 @@ for (const transport of transports) {
     peer.onrequest = (session, m) => {
       if (m.method !== 'agent.spawn' || drops === 0) return false
       if (drops-- === 1) {
-        // the work is done; only its answer gets lost
+        // the request is carried out; only its answer is lost
         const key = `${session.hello.client.id} ${JSON.stringify(m.id)}`
         peer.record.set(key, { agents: [peer.spawn('shell')] })
       }
@@ -239,7 +239,7 @@ test('a spawn that waited longer than the server remembers is not sent again', l
   peer.onrequest = () => true
   const spawn = skein.spawn({ type: 'shell' })
   const list = skein.list()
-  await eventually(() => peer.requests.length >= 2) // more, if another transport took over meanwhile
+  await eventually(() => peer.requests.length >= 2) // there are more if another transport took over meanwhile
   const spawns = () => peer.requests.filter((m) => m.method === 'agent.spawn').length
   const sent = spawns()
   peer.onrequest = () => false
@@ -343,7 +343,7 @@ for (const transport of transports) {
     peer.session.datagram([record])
     await until(fleet, 'change', () => fleet.agents.get('a1')?.status === 'exited')
     assert.equal(fleet.agents.get('a1')?.exit?.code, 3)
-    peer.session.datagramSeq += 2 // two are lost
+    peer.session.datagramSeq += 2 // two datagrams are lost
     peer.session.datagram([{ ...record, rev: 3 }])
     const log = peer.agents.get('a1')
     if (log) log.agent = { ...log.agent, rev: 9, last_line: 'from the snapshot' }
@@ -358,7 +358,7 @@ for (const transport of transports) {
   const other = transport === 'webtransport' ? 'websocket' : 'webtransport'
   test(`a client takes another transport while it follows: from ${transport} and back`, limit, async (t) => {
     const peer = new Peer()
-    peer.policy.backoff_min_ms = peer.policy.backoff_max_ms = 3_600_000 // nothing waits for it
+    peer.policy.backoff_min_ms = peer.policy.backoff_max_ms = 3_600_000 // nothing must wait for it
     const { id } = peer.spawn('shell')
     const skein = await open(t, peer, { transport })
     /** @type {string[]} */

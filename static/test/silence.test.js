@@ -5,7 +5,8 @@ import { Skein } from '../client/index.js'
 import { Peer } from './peer.js'
 import { eventually, until } from './until.js'
 
-// A path that swallows everything, as the client sees it. pulse.test.js has when it is doubted; here is what follows.
+// Tests what the client does when the network drops everything. pulse.test.js tests when a session is doubted; these tests
+// check what follows.
 
 const limit = { timeout: 60_000 }
 const transports = /** @type {const} */ (['webtransport', 'websocket'])
@@ -24,12 +25,12 @@ async function open(t, peer, ping_ms = 5000) {
   return { skein, states, logged }
 }
 
-/** From now on nothing of the open sessions gets through. @param {Peer} peer */
+/** From now on nothing that the open sessions send arrives. @param {Peer} peer */
 function swallow(peer) {
   const old = [...peer.sessions]
   for (const s of old) peer.mute.add(s)
   return {
-    /** Sessions that opened since then. */
+    /** The sessions that opened since then. */
     get others() {
       return peer.sessions.slice(old.length)
     },
@@ -63,7 +64,7 @@ for (const transport of transports) {
 test('a request is enough to notice, though no ping is due', limit, async (t) => {
   const peer = new Peer()
   const { skein } = await open(t, peer, 3_600_000)
-  await new Promise((resolve) => setTimeout(resolve, 1500)) // the session has nothing more to say
+  await new Promise((resolve) => setTimeout(resolve, 1500)) // until the session has nothing more to send
   swallow(peer)
   assert.equal((await skein.list()).total, 0)
   assert.equal(skein.connection.session, 's2')
@@ -125,7 +126,7 @@ test('a server that answers late but speaks is not doubted', limit, async (t) =>
   const speaking = setInterval(() => peer.sessions[0].snapshot(), 50)
   t.after(() => clearInterval(speaking))
   const list = skein.list()
-  await new Promise((resolve) => setTimeout(resolve, 3000)) // longer than a doubt takes
+  await new Promise((resolve) => setTimeout(resolve, 3000)) // longer than it takes to doubt a session
   assert.equal(logged('silent'), 0)
   assert.equal(silence.others.length, 0)
   skein.close()

@@ -1,5 +1,5 @@
 /**
- * A stream that gives these chunks and ends.
+ * A stream of the given chunks.
  * @param {Uint8Array[]} chunks
  * @returns {ReadableStream<Uint8Array>}
  */

@@ -91,7 +91,7 @@ test('payloads: text, bytes, and text that JSON would blow up', () => {
 })
 
 /**
- * An orchestration whose results a test hands out.
+ * An orchestration whose results the test sends.
  * @param {Peer} peer
  */
 function orchestration(peer) {

@@ -1,5 +1,5 @@
 /**
- * Waits for an event after which a condition holds; at once when it holds already.
+ * Waits for an event after which a condition holds, or returns at once if it holds already.
  * @param {EventTarget} target
  * @param {string} type
  * @param {() => boolean} condition
@@ -10,7 +10,7 @@ export async function until(target, type, condition) {
 }
 
 /**
- * Waits, turn by turn of the event loop, until a condition holds. The runner's time limit bounds it.
+ * Waits until a condition holds and checks it in each turn of the event loop. The time limit of the test runner bounds the wait.
  * @param {() => boolean} condition
  */
 export async function eventually(condition) {

@@ -9,7 +9,7 @@ const limit = { timeout: 60_000 }
 const transports = /** @type {const} */ (['webtransport', 'websocket'])
 
 /**
- * A server with a feed of tasks, or of memory, and a client of it.
+ * A server with a feed of tasks or memory, and its client.
  * @param {import('node:test').TestContext} t
  * @param {'task' | 'memory'} kind
  * @param {import('../client/index.js').SkeinOptions} [options]
@@ -50,7 +50,7 @@ async function next(all) {
 }
 
 /**
- * The client comes back; nothing went wrong with the next session.
+ * Waits until the client has reconnected, and checks that the next session has no error.
  * @param {Skein} skein
  * @param {string} session
  */
@@ -130,7 +130,7 @@ test('another log: the update says that what came before is void', limit, async 
   let update = await next(updates)
   assert.equal(update.reset, true)
   assert.equal(update.epoch, 'e1+')
-  if (!update.tasks?.length) update = await next(updates) // the watch was there before the task
+  if (!update.tasks?.length) update = await next(updates) // the watch began before the task existed
   assert.deepEqual(update.tasks?.map((x) => x.id), ['new'])
   feed.set('newer', { id: 'newer' })
   const later = await next(updates)
@@ -265,6 +265,6 @@ test('aborting a watch that waits does not wait for the server', limit, async (t
   await next(updates)
   const waiting = updates.next()
   stop.abort()
-  await assert.rejects(waiting, { name: 'AbortError' }) // the server has nothing more to say
+  await assert.rejects(waiting, { name: 'AbortError' }) // the server has nothing more to send
   await assert.rejects(skein.tasks.watch({ signal: stop.signal }).next(), { name: 'AbortError' })
 })
