@@ -2,20 +2,20 @@ package fleet
 
 import "skein.dev/skein/webtransport/wire"
 
-// Change is the present moment for Changes.
+// Change returns the current moment, for Changes.
 func (f *Fleet) Change() uint64 { return f.feed.moment() }
 
-// Changed is what Changes gives.
+// Changed is the result of Changes.
 type Changed struct {
-	Packed  []wire.Agent   // only what a status datagram carries changed
-	Full    []wire.Agent   // more changed
-	Removed []wire.AgentID // forgotten
+	Packed  []wire.Agent   // only values that a status datagram has changed
+	Full    []wire.Agent   // other values changed, too
+	Removed []wire.AgentID // agents that were forgotten
 	Now     uint64         // the moment of this answer
 
-	Admission *wire.Admission // nil: it did not change
+	Admission *wire.Admission // nil if it did not change
 }
 
-// Changes gives the agents that changed after a moment.
+// Changes returns the agents that changed after a moment.
 func (f *Fleet) Changes(since uint64) Changed {
 	n := f.feed.since(since)
 	c := Changed{Now: n.now, Removed: n.removed}
@@ -27,7 +27,7 @@ func (f *Fleet) Changes(since uint64) Changed {
 	return c
 }
 
-// records are the records of agents, of those that are still remembered.
+// records returns the records of those agents that still exist.
 func (f *Fleet) records(ids []wire.AgentID) (all []wire.Agent) {
 	f.mu.RLock()
 	defer f.mu.RUnlock()

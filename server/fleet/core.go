@@ -11,7 +11,7 @@ import (
 	"skein.dev/skein/webtransport/wire"
 )
 
-// core is what the fleet and its agents share.
+// core is the state that the fleet and its agents share.
 type core struct {
 	// static after New
 	o   Options
@@ -21,15 +21,15 @@ type core struct {
 	saves   saver
 	census  census
 	saving  sync.WaitGroup  // the saver
-	running sync.WaitGroup  // one for each agent that runs, and for what is done for it
+	running sync.WaitGroup  // one for each running agent, and for what is done for it
 	ctx     context.Context // ends when Close has stopped every agent
 	stop    context.CancelFunc
 }
 
-// stopping reports whether the server stops.
+// stopping reports whether the server is stopping.
 func (c *core) stopping() bool { return c.o.Closing.Err() != nil }
 
-// can is what agents of a type can be given.
+// can returns the capabilities of agents of a type.
 func (c *core) can(t wire.AgentType) runner.Capabilities {
 	if kind := c.o.Kinds[t.Kind]; kind != nil {
 		return kind.Capabilities()
@@ -58,7 +58,7 @@ func (c *census) died(id wire.AgentID) {
 	delete(c.live, id)
 }
 
-// count gives the number of those of a type, and of all.
+// count returns the number of agents of a type, and of all.
 func (c *census) count(typ string) (of, all int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

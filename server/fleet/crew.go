@@ -8,13 +8,13 @@ import (
 	"skein.dev/skein/webtransport/wire"
 )
 
-// scheduler is the actor of what is done for tasks.
+// scheduler is the actor of everything that is done for tasks.
 const scheduler = "scheduler"
 
-// Crew is the agents as the tasks know them: by their ids, with what they have in work.
+// Crew is the fleet as the tasks see it: agents by id, with the tasks that they work on.
 type Crew struct{ f *Fleet }
 
-// Crew gives it.
+// Crew returns the fleet for the tasks.
 func (f *Fleet) Crew() Crew { return Crew{f} }
 
 func (c Crew) Agent(id wire.AgentID) (wire.Agent, error) { return c.f.Get(id) }
@@ -78,7 +78,7 @@ func (c Crew) Cancel(ctx context.Context, id wire.AgentID, task wire.TaskID) err
 	return d.Cancel(ctx, task)
 }
 
-// doer is the agent's process, unless ctx, which may belong to an earlier one, has ended.
+// doer returns the agent's process, unless ctx has ended, which may belong to an earlier process.
 func (c Crew) doer(ctx context.Context, id wire.AgentID) (runner.Doer, error) {
 	a, err := c.f.agent(id)
 	if err != nil {
@@ -105,7 +105,7 @@ func (c Crew) Feed(id wire.AgentID, input []byte) {
 	a.mu.Lock()
 	run, none := a.running, a.rec.NoInput
 	a.mu.Unlock()
-	if to, ok := runner.As[runner.Inputter](run); ok && !none { // else it ended already
+	if to, ok := runner.As[runner.Inputter](run); ok && !none { // otherwise it has ended already
 		to.Input(c.f.ctx, input, true)
 	}
 }

@@ -10,11 +10,11 @@ import (
 	"skein.dev/skein/webtransport/wire"
 )
 
-// lostAfter is how many times its heartbeat interval an agent may be silent before it is lost: killed, and started
-// again if its policy says so.
+// lostAfter is how many heartbeat intervals an agent may be silent before it is lost: it is killed, and started again if
+// its policy says so.
 const lostAfter = 3
 
-// beat refreshes heartbeat and usage of a running agent, and notices when it is silent.
+// beat updates the heartbeat and usage of a running agent, and notices when it is silent.
 func (a *agent) beat(now time.Time) {
 	a.mu.Lock()
 	run, status := a.running, a.rec.Status
@@ -25,7 +25,7 @@ func (a *agent) beat(now time.Time) {
 	now = now.UTC()
 	typ := a.core.o.Types[a.typ]
 	heard := *a.rec.StartedAt
-	if last := time.Unix(0, a.signed.Load()); last.After(heard) { // as output, or a message
+	if last := time.Unix(0, a.signed.Load()); last.After(heard) { // by output or a message
 		heard = last
 	}
 	silent := now.Sub(heard)
@@ -56,7 +56,7 @@ func (a *agent) beat(now time.Time) {
 	}
 }
 
-// judge says what a silence makes of an agent, "" when nothing changed. The caller holds mu.
+// judge updates the health of an agent after a silence and describes the change; "" if nothing changed. The caller holds mu.
 func (a *agent) judge(typ wire.AgentType, silent time.Duration) string {
 	rec := &a.rec
 	shown := silent.Round(time.Second)
@@ -89,7 +89,7 @@ func (a *agent) judge(typ wire.AgentType, silent time.Duration) string {
 	return "it goes on"
 }
 
-// suspended notes whether its process is stopped by a signal. The caller holds mu.
+// suspended notes whether a signal has stopped its process. The caller holds mu.
 func (a *agent) suspended(now bool) string {
 	if now == a.rec.Suspended {
 		return ""
@@ -101,7 +101,7 @@ func (a *agent) suspended(now bool) string {
 	return "its process goes on"
 }
 
-// lastWord is how an agent ended; one that was lost says so.
+// lastWord returns how an agent ended, with a message if it was lost.
 func (a *agent) lastWord(exit wire.Exit) wire.Exit {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -111,8 +111,8 @@ func (a *agent) lastWord(exit wire.Exit) wire.Exit {
 	return exit
 }
 
-// again starts a failed agent once more, as often as its type's restart policy allows. nil: it stays ended, with the
-// exit that it gives back.
+// again starts a failed agent again, as often as its type's restart policy allows. It returns nil if the agent stays ended,
+// with its last exit.
 func (a *agent) again(exit wire.Exit) (runner.Session, wire.Exit) {
 	policy := a.core.o.Types[a.typ].Restart
 	for policy != nil {
@@ -136,7 +136,7 @@ func (a *agent) again(exit wire.Exit) (runner.Session, wire.Exit) {
 	return nil, exit
 }
 
-// mayRestart counts a failure and says how long to wait before the next start.
+// mayRestart counts a failure and returns how long to wait before the next start.
 func (a *agent) mayRestart(policy *wire.RestartPolicy, now time.Time) (wait time.Duration, ok bool) {
 	interval := time.Duration(policy.IntervalMS) * time.Millisecond
 	delay := time.Duration(policy.DelayMS) * time.Millisecond
@@ -160,7 +160,7 @@ func (a *agent) mayRestart(policy *wire.RestartPolicy, now time.Time) (wait time
 	return 0, false
 }
 
-// shortly is a time without digits that nobody reads.
+// shortly formats a duration without needless digits.
 func shortly(d time.Duration) string {
 	if d >= 10*time.Second {
 		return d.Round(time.Second).String()
@@ -168,7 +168,7 @@ func shortly(d time.Duration) string {
 	return d.Round(time.Millisecond).String()
 }
 
-// pause waits for the next start; false: the agent, or the server, is stopped.
+// pause waits for the next start. It returns false if the agent or the server is stopped.
 func (a *agent) pause(exit wire.Exit, wait time.Duration) bool {
 	at := time.Now().Add(wait).UTC()
 	rec := a.update(true, func(rec *wire.Agent) {
@@ -198,8 +198,8 @@ func (a *agent) pause(exit wire.Exit, wait time.Duration) bool {
 	return true
 }
 
-// startsAgain lets who stops the agent from here on wait for the start that follows, until the channel is closed. What the
-// process before left behind is kept. false: it is stopped already.
+// startsAgain makes stops of the agent wait for the start that follows, until the returned channel is closed. It keeps the
+// processes that the last one left behind. It returns false if the agent is stopped already.
 func (a *agent) startsAgain(left []wire.Leftover) (started chan struct{}, ok bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()

@@ -7,10 +7,10 @@ import (
 	"skein.dev/skein/webtransport/wire"
 )
 
-// backReads is how many events a page that ends with the newest reads at once, from its end on.
+// backReads is how many events a page of the newest events reads at once, from the end back.
 const backReads = 64
 
-// EventPage reads events of an agent's log: the first that were asked for, or the last.
+// EventPage reads events of an agent's log: the first that match, or the last.
 func (f *Fleet) EventPage(ctx context.Context, v wire.AgentEventsParams) (res wire.AgentEventsResult, err error) {
 	a, err := f.agent(v.ID)
 	if err != nil {
@@ -39,7 +39,7 @@ func (f *Fleet) EventPage(ctx context.Context, v wire.AgentEventsParams) (res wi
 	return res, a.markDropped(ctx, res.Events, from)
 }
 
-// pageAfter reads the first events behind v.After.
+// pageAfter reads the first events after v.After.
 func (a *agent) pageAfter(ctx context.Context, v wire.AgentEventsParams) (all []wire.Event, more bool, err error) {
 	all = []wire.Event{}
 	for cursor, room := v.After, wire.PageBytes; ; {
@@ -85,7 +85,7 @@ func (a *agent) pageBefore(ctx context.Context, v wire.AgentEventsParams) (all [
 	}
 }
 
-// eventsBefore reads the last n events before a seq, oldest first; before 0: the newest.
+// eventsBefore reads the last n events before a seq, oldest first; before 0 means the newest.
 func (a *agent) eventsBefore(ctx context.Context, which wire.Which, before uint64, n int) (all []wire.Event, err error) {
 	cursor, err := a.core.o.Store.Back(ctx, a.id, which, before, n)
 	for err == nil && len(all) < n {
@@ -104,13 +104,13 @@ func (a *agent) eventsBefore(ctx context.Context, which wire.Which, before uint6
 	return all, err
 }
 
-// markDropped notes on each event what is missing before it, of what followed the cursor.
+// markDropped notes on each event the dropped events before it that came after the cursor.
 func (a *agent) markDropped(ctx context.Context, events []wire.Event, cursor uint64) error {
 	f := &Follower{a: a, cursor: cursor, had: map[bool]wire.Amount{}}
 	if err := f.count(ctx); err != nil {
 		return err
 	}
-	if a.passed(cursor) { // what is gone behind it can't be told from what is gone before it: all of it is named
+	if a.passed(cursor) { // the events dropped after the cursor can't be told from those before it, so all are reported
 		for output, had := range f.had {
 			begin, err := a.core.o.Store.Before(ctx, a.id, output, 0)
 			if err != nil {

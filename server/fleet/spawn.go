@@ -19,21 +19,21 @@ const (
 	maxEnv = 256
 )
 
-// origin says why an agent is started, where nobody asked for it by name.
+// origin says why an agent is started that nobody spawned explicitly.
 type origin struct {
 	onDemand bool
-	task     wire.TaskID // whose process it is; "": none
+	task     wire.TaskID // the task whose process it is; "" for none
 }
 
-// batch is a request to spawn that was admitted.
+// batch is an admitted spawn request.
 type batch struct {
 	wanted
 	agents []*agent
 }
 
-// Spawn starts agents. A request that can't be admitted whole is refused whole. Of an admitted batch every agent gets
-// a record, and those that could not be started are reported in Failed; a single agent that could not be started is an
-// error. A request that was carried out before a restart is answered with what became of it.
+// Spawn starts agents. A batch that can't be admitted as a whole is refused as a whole. Every agent of an admitted batch
+// gets a record, and those that could not be started are reported in Failed; for a single agent it is an error. A request
+// that was carried out before a restart is answered with its outcome.
 func (f *Fleet) Spawn(ctx context.Context, by noun.Caller, params wire.SpawnParams) (*wire.SpawnResult, error) {
 	if res := f.spawned(by, params.Count); res != nil {
 		return res, nil
@@ -42,11 +42,11 @@ func (f *Fleet) Spawn(ctx context.Context, by noun.Caller, params wire.SpawnPara
 	if err != nil {
 		return nil, err
 	}
-	// What is admitted is carried out, even when the client goes away.
+	// An admitted batch is carried out even if the client leaves.
 	return f.startAll(context.WithoutCancel(ctx), b)
 }
 
-// spawned finds the agents of a request that came before; nil: it did not.
+// spawned returns the result of a request that was carried out before, nil if it was not.
 func (f *Fleet) spawned(by noun.Caller, count int) *wire.SpawnResult {
 	if by.Request == "" {
 		return nil
@@ -96,7 +96,7 @@ func report(batch []*agent, errs []error) (*wire.SpawnResult, error) {
 	return res, nil
 }
 
-// check says whether the request makes sense for its type.
+// check checks whether the request fits its type.
 func (f *Fleet) check(s *wire.SpawnParams) (wire.AgentType, error) {
 	t, ok := f.o.Types[s.Type]
 	if !ok {
@@ -134,7 +134,7 @@ func (f *Fleet) check(s *wire.SpawnParams) (wire.AgentType, error) {
 	return t, f.checkLaunch(t, s)
 }
 
-// checkRecord refuses what would make a record that does not fit a message.
+// checkRecord refuses a request whose record would not fit a message.
 func checkRecord(t wire.AgentType, s *wire.SpawnParams) error {
 	rec := wire.Agent{Argv: slices.Concat(t.Argv, s.Argv, s.Args), Cwd: cmp.Or(s.Cwd, t.Cwd), Labels: merge(t.Labels, s.Labels)}
 	if size := rec.EncodedLen(); size > wire.MaxRecord {
@@ -143,7 +143,7 @@ func checkRecord(t wire.AgentType, s *wire.SpawnParams) error {
 	return nil
 }
 
-// place puts a command and a folder that are given for whatever type where the type wants them.
+// place moves the command and the folder of a request to where its type expects them.
 func (f *Fleet) place(t wire.AgentType, s *wire.SpawnParams) error {
 	if len(s.Command) > 0 {
 		switch {
@@ -163,7 +163,7 @@ func (f *Fleet) place(t wire.AgentType, s *wire.SpawnParams) error {
 	return nil
 }
 
-// checkLaunch says whether the kind can run what is asked for.
+// checkLaunch checks whether the kind can run the request.
 func (f *Fleet) checkLaunch(t wire.AgentType, s *wire.SpawnParams) error {
 	can := f.can(t)
 	switch {
@@ -184,7 +184,7 @@ func (f *Fleet) checkLaunch(t wire.AgentType, s *wire.SpawnParams) error {
 	return nil
 }
 
-// admit checks a request and makes the records, all or none, under the caps of the type and of the node.
+// admit checks a request and makes the records, all or none, within the caps of the type and the node.
 func (f *Fleet) admit(by noun.Caller, s wire.SpawnParams, from origin) (*batch, error) {
 	if s.Count == 0 {
 		s.Count = 1

@@ -1,10 +1,10 @@
-// Package screen knows what a terminal shows of one line of output: text in up to sixteen colours, written over and
-// erased by carriage returns, backspaces and the control sequences that move a cursor within its line, as progress bars
-// do. What moves a cursor to another line, and every other control sequence, is dropped.
+// Package screen computes what a terminal shows of one line of output: text in up to sixteen colours, overwritten and
+// erased by carriage returns, backspaces and the control sequences that move the cursor within its line, as progress bars
+// do. Sequences that move the cursor to another line, and all others, are dropped.
 //
-// The sixteen colours are the page's own palette, as classes: the content security policy forbids inline styles, and an
-// arbitrary colour would not be readable on both a light and a dark page. 256 and true colours map to the nearest of the
-// sixteen. The same rules stand in static/app/agent/ansi.js; ui/testdata/ansi.json holds both.
+// The sixteen colours are the palette of the pages, as classes, because the content security policy forbids inline styles
+// and an arbitrary colour is not readable on both a light and a dark page. 256 and true colours map to the nearest of the
+// sixteen. static/app/agent/ansi.js has the same rules; tests check both against ui/testdata/ansi.json.
 package screen
 
 import (
@@ -17,16 +17,16 @@ import (
 // Bounds of what a control sequence may do to a line.
 const (
 	tabStop    = 8
-	maxMove    = 512 // columns that a cursor can be moved to; text may go on behind them
-	maxPending = 256 // bytes of a control sequence whose end has not come
-	maxMarks   = 8   // combining characters of one cell
+	maxMove    = 512 // columns that the cursor can be moved to; text may continue beyond them
+	maxPending = 256 // bytes that are kept of an unfinished control sequence
+	maxMarks   = 8   // combining characters in one cell
 )
 
-// escapes are the control sequences of ECMA-48: CSI, OSC and the other strings, which any escape ends, and two-byte ones.
-// An unfinished one at the end counts.
+// escapes matches the control sequences of ECMA-48: CSI, OSC and the other strings, which any escape ends, and two-byte
+// ones. It also matches an unfinished one at the end.
 var escapes = regexp.MustCompile("\x1b(?:\\[[0-?]*[ -/]*(?:[@-~]|$)|[\\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\\\|\x1b?$)?|[ -/]*(?:[0-Z\\\\^-~]|$))")
 
-// moves finds what makes a line more than the text that stands in it.
+// moves matches the characters and sequences that move the cursor, so that a line shows something other than its text.
 var moves = regexp.MustCompile("[\r\b]|\x1b\\[[0-9;]*[CDGK`]")
 
 // Line is one line of a terminal that is as wide as need be. The zero value is an empty line.
@@ -146,7 +146,7 @@ func (l *Line) sequence(seq string) {
 	}
 }
 
-// move sets the cursor. It goes as far as a wide terminal would let it, or as the line's text does.
+// move sets the cursor. The column is limited to maxMove or the length of the text.
 func (l *Line) move(col int) {
 	l.col = max(0, min(col, max(maxMove, len(l.cells))))
 }
@@ -168,7 +168,7 @@ func (l *Line) erase(what int) {
 	}
 }
 
-// split makes spaces of a wide character, or of a tab, that reaches over a column.
+// split replaces a wide character or a tab that spans a column with spaces.
 func (l *Line) split(col int) {
 	if col <= 0 || col >= len(l.cells) || l.cells[col].text != "" {
 		return
@@ -202,7 +202,7 @@ func (l *Line) print(s string) {
 	}
 }
 
-// tab goes to the next stop. Behind the text it is kept, so that what is copied is what was printed.
+// tab moves to the next tab stop. After the end of the text the tab itself is kept, so that a copy has what was printed.
 func (l *Line) tab() {
 	next := (l.col/tabStop + 1) * tabStop
 	if l.col < len(l.cells) {
@@ -227,7 +227,7 @@ func (l *Line) put(r rune) {
 	}
 }
 
-// set writes one character over what stands at the cursor.
+// set writes one character at the cursor.
 func (l *Line) set(text string, width int) {
 	if l.Max > 0 && l.col+width > l.Max {
 		l.col = l.Max
@@ -252,10 +252,10 @@ func (l *Line) set(text string, width int) {
 	}
 }
 
-// Columns is how wide its text is.
+// Columns returns the width of the text, in columns.
 func (l *Line) Columns() int { return len(l.cells) }
 
-// Text is what stands in it.
+// Text returns the text of the line.
 func (l *Line) Text() string {
 	var b strings.Builder
 	for _, c := range l.cells {
@@ -264,7 +264,8 @@ func (l *Line) Text() string {
 	return b.String()
 }
 
-// Brief is the text where there is room for one short line: valid UTF-8 without blanks around it and of at most so many bytes.
+// Brief returns the text for places with room for one short line: valid UTF-8 without blanks around it, at most the given
+// number of bytes.
 func (l *Line) Brief(most int) string {
 	text := strings.TrimSpace(strings.ReplaceAll(strings.ReplaceAll(l.Text(), "\ufffd", ""), "\t", " "))
 	for len(text) > most {
@@ -274,7 +275,7 @@ func (l *Line) Brief(most int) string {
 	return strings.TrimSpace(text)
 }
 
-// Pieces is what stands in it, by style.
+// Pieces returns the text of the line, by style.
 func (l *Line) Pieces() (out []Piece) {
 	var last Style
 	var text strings.Builder
@@ -295,7 +296,8 @@ func (l *Line) Pieces() (out []Piece) {
 	return out
 }
 
-// State is output that makes this line of an empty one with the same Start: it may be kept, and go on, in its place.
+// State returns output that turns an empty line with the same Start into this one. It may be kept instead of the original,
+// and more output may follow it.
 func (l *Line) State() string {
 	var b strings.Builder
 	style := l.Start
@@ -321,10 +323,10 @@ func (l *Line) State() string {
 	return b.String()
 }
 
-// Moves reports whether output is more than the text that stands in it.
+// Moves reports whether output moves the cursor, so that it shows something other than its text.
 func Moves(s string) bool { return moves.MatchString(s) }
 
-// Text is what a terminal shows of a line, without its styles.
+// Text returns what a terminal shows of a line, without styles.
 func Text(line string) string {
 	if plain(line) {
 		return line
@@ -338,7 +340,7 @@ func Text(line string) string {
 	return printable(Strip(line))
 }
 
-// plain reports that a line has printable ASCII only, as most have.
+// plain reports whether a line has printable ASCII only, as most have.
 func plain(line string) bool {
 	for i := range len(line) {
 		if c := line[i]; c < 0x20 && c != '\t' || c >= 0x7f {
@@ -348,7 +350,7 @@ func plain(line string) bool {
 	return true
 }
 
-// Pieces splits a line by style, beginning with *s and leaving the style that holds at its end there.
+// Pieces splits a line by style. *s is the style at its beginning, and is set to that at its end.
 func Pieces(text string, s *Style) []Piece {
 	if Moves(strings.TrimRight(text, "\r")) {
 		l := Line{Start: *s}
@@ -388,10 +390,11 @@ func styled(line string, s *Style) []Piece {
 	}
 }
 
-// Strip takes control sequences out of a text.
+// Strip removes control sequences from a text.
 func Strip(s string) string { return escapes.ReplaceAllString(s, "") }
 
-// Unprintable reports characters that print nothing or turn the text around: C0, C1, and the bidirectional overrides.
+// Unprintable reports whether a character is invisible or reverses the direction of text: C0, C1, and the bidirectional
+// overrides.
 func Unprintable(r rune) bool { return unprintable(r) }
 
 func unprintable(r rune) bool {

@@ -9,7 +9,7 @@ import (
 	"unicode/utf8"
 )
 
-// TestPieces reads the table that static/test/app-ansi.test.js reads too.
+// TestPieces reads the table that static/test/app-ansi.test.js also reads.
 func TestPieces(t *testing.T) {
 	b, err := os.ReadFile("../../ui/testdata/ansi.json")
 	if err != nil {
@@ -33,7 +33,7 @@ func TestPieces(t *testing.T) {
 			if s.Class() != c.End {
 				t.Errorf("ends with %q, want %q", s.Class(), c.End)
 			}
-			for at := range len(c.Line) + 1 { // cut anywhere, kept as its state, and gone on with
+			for at := range len(c.Line) + 1 { // split at every position, restored from its state, and continued
 				l := Line{Start: start}
 				l.Write(c.Line[:at])
 				again := Line{Start: start}
@@ -47,7 +47,7 @@ func TestPieces(t *testing.T) {
 	}
 }
 
-// parseStyle finds the style with these classes.
+// parseStyle returns the style with these classes.
 func parseStyle(t *testing.T, class string) Style {
 	t.Helper()
 	var s Style
@@ -74,7 +74,7 @@ func FuzzPieces(f *testing.F) {
 	})
 }
 
-// FuzzLine checks that output means the same wherever it is cut, also when what came is kept as its state, and that a
+// FuzzLine checks that output shows the same wherever it is split, even if a line is restored from its state, and that a
 // line stays within its bounds.
 func FuzzLine(f *testing.F) {
 	for _, s := range []string{"10%\r20%\r", "a\x1b[2K\x1b[1Gb", "\x1b[31m審\b査\x1b[5D\x1b[K", "a\tb\x1b[3Gx\x1b[1K", "e\u0301\b\u0302", "\x1b]0;t\x1b\\x\x1b[999Cy",

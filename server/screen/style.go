@@ -14,10 +14,10 @@ type Piece struct {
 // Style is the state of Select Graphic Rendition between two pieces. The zero value is plain.
 type Style struct {
 	bold, dim, italic, under, inverse, strike bool
-	fg, bg                                    int8 // 0: default; else colour + 1
+	fg, bg                                    int8 // 0: default; otherwise colour + 1
 }
 
-// Class is the style as classes.
+// Class returns the style as classes.
 func (s Style) Class() string {
 	var c []string
 	add := func(on bool, name string) {
@@ -40,7 +40,7 @@ func (s Style) Class() string {
 	return strings.Join(c, " ")
 }
 
-// sgr is the sequence that sets this style, whatever held before.
+// sgr returns the sequence that sets this style, whatever the style before.
 func (s Style) sgr() string {
 	b := []byte("\x1b[0")
 	for _, f := range []struct {
@@ -127,8 +127,8 @@ func (s *Style) apply(params string) {
 	}
 }
 
-// extended reads what follows 38 or 48: "5;n" or "2;r;g;b". It gives a colour of the sixteen, or -1, and how many
-// numbers it took.
+// extended parses what follows 38 or 48: "5;n" or "2;r;g;b". It returns one of the sixteen colours, or -1, and how many
+// numbers it used.
 func extended(nums []int) (colour, used int) {
 	switch {
 	case len(nums) >= 2 && nums[0] == 5:
@@ -154,7 +154,7 @@ func indexed(n int) int {
 	return nearest(grey, grey, grey)
 }
 
-// sixteen are xterm's own values of the sixteen colours.
+// sixteen are xterm's default values of the sixteen colours.
 var sixteen = [16][3]int{
 	{0, 0, 0}, {205, 0, 0}, {0, 205, 0}, {205, 205, 0}, {0, 0, 238}, {205, 0, 205}, {0, 205, 205}, {229, 229, 229},
 	{127, 127, 127}, {255, 0, 0}, {0, 255, 0}, {255, 255, 0}, {92, 92, 255}, {255, 0, 255}, {0, 255, 255}, {255, 255, 255},

@@ -2,8 +2,8 @@ package screen
 
 import "unicode"
 
-// wide are the characters that take two columns: East Asian ones (Unicode's East Asian Width W and F) and emoji. static/
-// app/agent/ansi.js has the same.
+// wide are the characters that take two columns: East Asian ones (Unicode's East Asian Width W and F) and emoji.
+// static/app/agent/screen.js has the same list.
 var wide = [][2]rune{
 	{0x1100, 0x115f}, {0x231a, 0x231b}, {0x23e9, 0x23ec}, {0x23f0, 0x23f0}, {0x23f3, 0x23f3}, {0x25fd, 0x25fe}, {0x2614, 0x2615},
 	{0x2648, 0x2653}, {0x267f, 0x267f}, {0x2693, 0x2693}, {0x26a1, 0x26a1}, {0x26aa, 0x26ab}, {0x26bd, 0x26be}, {0x26c4, 0x26c5},
@@ -15,7 +15,7 @@ var wide = [][2]rune{
 	{0x1f200, 0x1f2ff}, {0x1f300, 0x1f64f}, {0x1f680, 0x1f6ff}, {0x1f7e0, 0x1f7eb}, {0x1f90c, 0x1f9ff}, {0x1fa70, 0x1faff}, {0x20000, 0x3fffd},
 }
 
-// width is how many columns a character takes: 0 for what joins the one before it.
+// width returns how many columns a character takes: 0 if it combines with the one before it.
 func width(r rune) int {
 	switch {
 	case r < 0x300:

@@ -11,8 +11,8 @@ import (
 	"skein.dev/skein/webtransport/wire"
 )
 
-// serveAgent attaches a lane to an agent: it sends the agent's events, and takes input for it. Many attached agents are
-// silent for long, so an idle lane has one goroutine, which reads, and a pump that runs when there is something to send.
+// serveAgent attaches a lane to an agent: it sends the agent's events, and takes input for it. Most attached agents are
+// silent for long times, so an idle lane has only one goroutine, which reads. A pump runs when there is something to send.
 func (c *conn) serveAgent(l *lane, h wire.Header) {
 	f, attached, err := c.s.Plane.Follow(c.ctx, h)
 	if err != nil {
@@ -31,14 +31,14 @@ func (c *conn) serveAgent(l *lane, h wire.Header) {
 	c.s.Metrics.Streams.Inc()
 	use := c.shapers.use(wire.LaneAgent)
 	use.streams.Add(1)
-	// A fresh goroutine, for this one's stack has grown.
+	// On a new goroutine, because the stack of this one has grown.
 	c.lanes.Go(func() {
 		defer c.s.Metrics.Streams.Dec()
 		defer use.closed()
 		defer c.ended.remove(l)
-		// A client that resets the lane no longer wants it; one that ends its side well may go on reading.
+		// A client that resets the lane no longer wants it; one that ends its side properly may still read.
 		if err := l.serve(c.agentRequests(id)); err != nil {
-			if !p.ended.Load() { // else the end, which is written, must still arrive
+			if !p.ended.Load() { // otherwise the end has been written and must still arrive
 				l.cancel(lineCode(err))
 			}
 		} else {
@@ -53,16 +53,16 @@ func (c *conn) serveAgent(l *lane, h wire.Header) {
 type pump struct {
 	l    *lane
 	f    *fleet.Follower
-	stop func() // no kick comes after it
+	stop func() // no kick happens after it returned
 
-	state atomic.Int32 // of pumpIdle, pumpRuns, pumpAgain
+	state atomic.Int32 // pumpIdle, pumpRuns or pumpAgain
 	ended atomic.Bool  // the end was sent
 
-	over   atomic.Bool                   // the pump ended for good
-	waiter atomic.Pointer[chan struct{}] // closed then; few lanes have one
+	over   atomic.Bool                   // the pump has ended for good
+	waiter atomic.Pointer[chan struct{}] // closed when over is set; few lanes have one
 }
 
-// wait waits until the pump has ended, or the session.
+// wait waits until the pump or the session has ended.
 func (p *pump) wait() {
 	over := make(chan struct{})
 	p.waiter.Store(&over)
@@ -77,8 +77,8 @@ func (p *pump) wait() {
 
 const (
 	pumpIdle  = iota
-	pumpRuns  // a goroutine sends
-	pumpAgain // and must look once more
+	pumpRuns  // a goroutine is sending
+	pumpAgain // a goroutine is sending and must check once more
 )
 
 // kick makes the pump look for events. It does not wait.
@@ -110,7 +110,7 @@ func (p *pump) run() {
 	}
 }
 
-// send sends what there is. false: the lane is over, and the pump never runs again.
+// send sends the available events. It returns false if the lane has ended, after which the pump never runs again.
 func (p *pump) send() bool {
 	c := p.l.c
 	for {
@@ -138,8 +138,8 @@ func (p *pump) send() bool {
 	}
 }
 
-// sendBatch sends some of the events that there are, within what the session may hold for a client that does not read. An
-// errUnsent is the client's doing.
+// sendBatch sends some of the available events, within what the session may hold for a client that does not read. An
+// errUnsent is the client's fault.
 func (p *pump) sendBatch() (more bool, err error) {
 	share := p.l.c.unread.take(LaneBatch)
 	defer p.l.c.unread.give(share)

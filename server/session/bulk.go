@@ -12,15 +12,15 @@ import (
 )
 
 const (
-	// MaxTransfers bounds the transfers of a session that are under way in one direction; more wait for their turn. Each
-	// holds a buffer of some hundred KiB.
+	// MaxTransfers bounds the transfers of a session that are in progress in one direction; further ones wait. Each holds a
+	// buffer of a few hundred KiB.
 	MaxTransfers = 16
-	// downloadBuffer is what a download writes at once, in bytes.
+	// downloadBuffer is how much a download writes at once, in bytes.
 	downloadBuffer = 128 << 10
 )
 
-// serveBulk carries the bytes of one artifact (see wire.Bulk). What is slow slows down by the stream's flow control alone:
-// nothing is buffered beyond what one read brings.
+// serveBulk carries the bytes of one artifact (see wire.Bulk). A slow reader is held back by the stream's flow control
+// alone: no more is buffered than one read returns.
 func (c *conn) serveBulk(l *lane, h wire.Header) {
 	slots := c.downloads
 	if h.Op == wire.BulkPut {
@@ -38,10 +38,10 @@ func (c *conn) serveBulk(l *lane, h wire.Header) {
 		c.download(l, h)
 	}
 	<-slots
-	l.drain() // nothing, if the lane was cancelled
+	l.drain() // does nothing if the lane was canceled
 }
 
-// upload takes an artifact's bytes from where they broke off.
+// upload receives an artifact's bytes from where an earlier upload stopped.
 func (c *conn) upload(l *lane, h wire.Header) {
 	u, done, err := c.s.Plane.Artifacts.Upload(c.ctx, h.Artifact)
 	switch {
@@ -68,8 +68,8 @@ func (c *conn) upload(l *lane, h wire.Header) {
 	l.endBulk(wire.Bulk{Artifact: &rec, Offset: rec.Size, Done: true})
 }
 
-// interrupt makes reads fail once ctx ends, until release. The stream stays as it is: to cancel the reading would tell the
-// client so before it has read why.
+// interrupt makes reads fail once ctx ends, until release is called. It does not cancel the stream, because the client
+// would learn of that before it has read the reason.
 func interrupt(ctx context.Context, str webtransport.Stream) (release func()) {
 	interrupted := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
@@ -84,14 +84,14 @@ func interrupt(ctx context.Context, str webtransport.Stream) (release func()) {
 	}
 }
 
-// endBulk sends the last line of a bulk lane. Whatever the client still sends is of no use.
+// endBulk sends the last line of a bulk lane. What the client still sends is discarded.
 func (l *lane) endBulk(b wire.Bulk) {
 	l.send(b)
 	l.end()
 }
 
-// refuseBulk ends a transfer with what is wrong, as far as the client can do something about it. A transfer that broke
-// off is reset: the client goes on in another one.
+// refuseBulk ends a transfer with an error, if the client can do something about it. An interrupted transfer is reset
+// instead, and the client continues in another one.
 func (l *lane) refuseBulk(h wire.Header, err error) {
 	var we *wire.Error
 	switch {
@@ -138,7 +138,7 @@ func (c *conn) download(l *lane, h wire.Header) {
 	}
 }
 
-// patient writes to a client that may read slowly, but not pause for WriteTimeout.
+// patient writes to a client that may read slowly but may not pause for WriteTimeout.
 type patient struct{ str webtransport.Stream }
 
 func (p patient) Write(b []byte) (int, error) {

@@ -14,7 +14,7 @@ import (
 	"skein.dev/skein/webtransport/wire"
 )
 
-// Config is what an Endpoint works with.
+// Config configures an Endpoint.
 type Config struct {
 	API      *api.API
 	Plane    *control.Plane
@@ -23,18 +23,19 @@ type Config struct {
 	Metrics  *telemetry.Metrics
 	Renderer Renderer
 	Origins  Origins
-	Version  string // of this server, for clients to read
+	Version  string // the version of this server, which clients are told
 	Logger   *slog.Logger
 
-	// Share is how many bytes the agent lanes of a session may have under way together, beside LaneShare for each. 0: 8 MiB.
+	// Share is how many bytes the agent lanes of a session may have in flight together, in addition to LaneShare for each.
+	// 0 means 8 MiB.
 	Share int64
-	// InputPatience is how long a lane that has too many inputs in work waits before it refuses one. 0: 250 ms.
+	// InputPatience is how long a lane with too many inputs in progress waits before it refuses one. 0 means 250 ms.
 	InputPatience time.Duration
-	// FreeMemory gives memory that is not used any more back to the system. nil: debug.FreeOSMemory.
+	// FreeMemory returns unused memory to the system. nil means debug.FreeOSMemory.
 	FreeMemory func()
 }
 
-// Renderer renders what lanes send as parts of pages.
+// Renderer renders records as parts of pages, for lanes to send.
 type Renderer interface {
 	// Agents answers an agent.render.
 	Agents(context.Context, wire.AgentRenderParams) (any, error)
@@ -46,7 +47,7 @@ type Renderer interface {
 	Admission(context.Context, *wire.Message, wire.Admission) (any, error)
 	// Tasks answers a task.render.
 	Tasks(context.Context, wire.TaskRenderParams) (any, error)
-	// Changes renders what changed for a watch; nil when the watch asks for no HTML, or for too much at once.
+	// Changes renders changed tasks for a watch. It returns nil if the watch asks for no HTML, or if too many changed at once.
 	Changes(ctx context.Context, p wire.TaskWatchParams, changed []wire.Task) map[wire.TaskID]string
 	// Result renders the outcome of a child of an orchestration.
 	Result(context.Context, wire.Result) string
@@ -61,7 +62,7 @@ type Origins interface {
 type shared struct {
 	Config // static
 
-	agents   *hub // of the fleet
+	agents   *hub // for the fleet
 	tasks    *hub
 	reclaim  reclaimer
 	draining atomic.Bool

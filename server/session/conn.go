@@ -13,19 +13,19 @@ import (
 	"skein.dev/skein/webtransport/wire"
 )
 
-// WriteTimeout is how long a write may wait for a client that does not read. A client that makes no progress at all
-// for so long is closed, and may come back.
+// WriteTimeout is how long a write may wait for a client that does not read. A client that makes no progress for this time
+// is closed, and may connect again.
 const WriteTimeout = 30 * time.Second
 
 const (
-	// lingerTime lies between the last message of a session and its close.
+	// lingerTime is the time between the last message of a session and its close.
 	lingerTime = 250 * time.Millisecond
 	// goodbyeTimeout bounds the write of a goodbye to a client that may be gone.
 	goodbyeTimeout = time.Second
-	// maxInputs bounds the inputs of a lane that are in work: the other slots stay free for commands, however many
+	// maxInputs bounds the inputs of a lane that are in progress: the other slots stay free for commands, even if many
 	// agents do not read.
 	maxInputs = wire.MaxInFlight * 3 / 4
-	// inputPatience is how long a lane waits when it has maxInputs, before it refuses one.
+	// inputPatience is how long a lane with maxInputs waits before it refuses another one.
 	inputPatience = 250 * time.Millisecond
 )
 
@@ -40,7 +40,7 @@ type conn struct {
 
 	lanes    sync.WaitGroup
 	control  atomic.Bool   // the control lane is open
-	welcomed chan struct{} // closed after hello; what follows is readable then
+	welcomed chan struct{} // closed after hello; the fields below may be read then
 	who      api.Principal
 	client   wire.ClientInfo
 	noStatus bool
@@ -49,8 +49,8 @@ type conn struct {
 	shapers shapers
 	ended   ended
 	unread  unread
-	// uploads and downloads bound the bulk lanes in work; more wait unread. A client that reads its downloads slowly keeps
-	// none of its uploads waiting.
+	// uploads and downloads bound the bulk lanes in progress; further ones wait unread. They are separate, so that slow
+	// downloads do not hold up uploads.
 	uploads, downloads chan struct{}
 }
 
@@ -65,7 +65,7 @@ func newConn(s *shared, sess webtransport.Session) *conn {
 	return c
 }
 
-// asker is who asks over this session.
+// asker returns who makes the requests of this session.
 func (c *conn) asker() api.Asker {
 	return api.Asker{Principal: c.who, Client: c.client, Gone: c.ctx.Done()}
 }
@@ -81,8 +81,8 @@ func (c *conn) close(code wire.CloseCode, reason string) {
 	c.sess.Close(uint32(code), reason)
 }
 
-// linger gives the client time to read the last message and to go by itself: browsers drop what a page has not read
-// when its session ends.
+// linger gives the client time to read the last message and to close the session itself, because browsers drop what a page
+// has not read when its session ends.
 func (c *conn) linger() {
 	select {
 	case <-c.ctx.Done():

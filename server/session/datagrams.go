@@ -9,17 +9,17 @@ import (
 	"skein.dev/skein/webtransport/wire"
 )
 
-// maxRaced bounds the requests of a session that came as datagrams and are in work. More are dropped: their lane brings
-// them too.
+// maxRaced bounds the requests of a session that came as datagrams and are in progress. Further ones are dropped, since
+// they also come on their lane.
 const maxRaced = 16
 
-// raced are a session's requests that came as datagrams, by their ids: copies of one that is in work are dropped.
+// raced has the ids of a session's requests that came as datagrams, so that copies of one in progress are dropped.
 type raced struct {
 	mu  sync.Mutex
 	ids map[string]struct{}
 }
 
-// enter reports whether a request is to be carried out.
+// enter reports whether a request should be carried out.
 func (r *raced) enter(id string) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -39,8 +39,8 @@ func (r *raced) leave(id string) {
 	delete(r.ids, id)
 }
 
-// serveDatagrams takes the critical requests that clients send as datagrams beside their lanes (wire.Races). Both are
-// answered from one record: whichever comes first has the effect.
+// serveDatagrams serves the critical requests that clients send as datagrams in addition to their lanes (wire.Races). The
+// first to arrive is carried out; the second is answered from the reply cache.
 func (c *conn) serveDatagrams() {
 	var requests raced
 	for {
@@ -66,7 +66,7 @@ func (c *conn) serveDatagrams() {
 }
 
 func (c *conn) answerRaced(m *wire.Message) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.ctx), api.InputTimeout) // that of a stop is its own
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.ctx), api.InputTimeout) // a stop has its own timeout
 	defer cancel()
 	res, err := c.call(ctx, wire.LaneOf(m.Method), m)
 	answer := wire.NewError(m.ID, wire.AsError(err))
@@ -81,7 +81,7 @@ func (c *conn) answerRaced(m *wire.Message) {
 	}
 	d, fits := wire.AppendMessageDatagram(nil, wire.DatagramResponse, line)
 	if !fits {
-		return // its lane has room
+		return // the client can still use its lane
 	}
 	begin := time.Now()
 	for _, at := range wire.RaceDelays {

@@ -22,8 +22,8 @@ func (c *conn) dispatch(ctx context.Context, _ *lane, m *wire.Message) (any, err
 	return c.call(ctx, wire.LaneControl, m)
 }
 
-// call carries out a request that a lane takes. Requests with an effect are answered from the reply cache when they come
-// again, so that a client may send a request that it got no answer for once more.
+// call carries out a request if its lane allows it. A repeated request with an effect is answered from the reply cache, so
+// that a client may send a request again if it got no answer.
 func (c *conn) call(ctx context.Context, lane wire.Lane, m *wire.Message) (any, error) {
 	res, err := c.s.API.CallOn(ctx, lane, c.asker(), m)
 	if err != nil {
@@ -42,7 +42,7 @@ func (c *conn) call(ctx context.Context, lane wire.Lane, m *wire.Message) (any, 
 	return res, nil
 }
 
-// healthRequests takes the pings of the health lane.
+// healthRequests answers the pings of the health lane.
 func (c *conn) healthRequests(_ context.Context, _ *lane, m *wire.Message) (any, error) {
 	if m.Method != wire.MethodPing {
 		return nil, wire.Errorf(wire.CodeMethodNotFound, "the health lane takes %s only", wire.MethodPing)

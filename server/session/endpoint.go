@@ -1,27 +1,27 @@
-// Package session is the endpoint of sessions: it serves clients that stay connected, over WebTransport or WebSocket. It does not
-// know the pages.
+// Package session is the endpoint of sessions: it serves clients that stay connected, over WebTransport or WebSocket. It
+// does not depend on the pages.
 //
-// The story of a session: ServeWebTransport or ServeWebSocket accepts it, and Serve gives it a conn (conn.go), which lives as
-// long as the session. The conn accepts the client's streams (serve.go). The first line of a stream is its header, which names
-// its lane; the control lane comes first and begins with hello (hello.go), which spends a ticket. Each lane reads requests
-// (lane.go) and has the API carry them out (dispatch.go), or answers them itself where they concern the session: agents.go
-// attaches to an agent, tasks.go, results.go and memory.go watch, bulk.go carries artifacts, status.go shows the fleet.
-// Critical requests may also come as datagrams (datagrams.go). Every lane writes within its bounds (shape.go), and holds little
-// that its client does not read (unread.go).
+// How a session runs: ServeWebTransport or ServeWebSocket accepts it, and Serve gives it a conn (conn.go), which lives as
+// long as the session. The conn accepts the client's streams (serve.go). The first line of a stream is its header, which
+// names its lane; the control lane comes first and begins with hello (hello.go), which spends a ticket. Each lane reads
+// requests (lane.go) and lets the API carry them out (dispatch.go), or answers them itself if they concern the session:
+// agents.go attaches to an agent, tasks.go, results.go and memory.go watch, bulk.go carries artifacts, status.go shows the
+// fleet. Critical requests may also come as datagrams (datagrams.go). Every lane writes within its limits (shape.go), and
+// holds little for a client that does not read (unread.go).
 //
 // # Locks
 //
-// None of them is held while another one of this package is taken:
+// No lock is held while another lock of this package is taken:
 //
 //	Endpoint.mu       guards the set of sessions
 //	shapers.mu        guards the bounds of a session's lanes
-//	ended.mu          guards the lanes that the server has ended and the client has not, and lane.over
-//	lane.mu           held while a line is written, for WriteTimeout at the longest
+//	ended.mu          guards the lanes that the server has ended but the client has not, and lane.over
+//	lane.mu           held while a line is written, at most for WriteTimeout
 //	raced.mu          guards the ids of a session's requests that came as datagrams
 //	taskLane.mu       guards the watch of a task lane
 //	memoryLane.mu     guards the watches of a memory lane
 //	hub.mu            guards the news of a hub
-//	reclaimer.mu      held while memory is given back, so that this happens once
+//	reclaimer.mu      held while memory is returned to the system, so that this happens once
 package session
 
 import (
@@ -36,23 +36,23 @@ import (
 	"skein.dev/skein/webtransport/wire"
 )
 
-// reconnectAfter is when a client whose server stops may come back.
+// reconnectAfter is how long clients of a server that stops wait before they connect again.
 const reconnectAfter = time.Second
 
 // Endpoint accepts sessions and serves them.
 type Endpoint struct {
 	shared
-	quic *webtransport.QUICServer // nil: there is no WebTransport
+	quic *webtransport.QUICServer // nil without WebTransport
 
 	mu    sync.Mutex
 	conns map[*conn]struct{}
 
 	live     sync.WaitGroup // sessions
-	goodbyes sync.WaitGroup // of Drain
+	goodbyes sync.WaitGroup // the goodbyes of Drain
 	said     time.Time      // when Drain began; written before Close
 }
 
-// New makes an endpoint that has no session yet.
+// New returns an endpoint without sessions.
 func New(c Config) *Endpoint {
 	c.Share, c.InputPatience = cmp.Or(c.Share, sessionShare), cmp.Or(c.InputPatience, inputPatience)
 	e := &Endpoint{shared: shared{Config: c, agents: newHub(c.Plane.Change), tasks: newHub(c.Plane.Tasks.Change)}, conns: map[*conn]struct{}{}}
@@ -60,10 +60,10 @@ func New(c Config) *Endpoint {
 	return e
 }
 
-// UseQUIC has ServeWebTransport accept sessions of q. It must be called before q serves.
+// UseQUIC makes ServeWebTransport accept sessions of q. It must be called before q serves.
 func (e *Endpoint) UseQUIC(q *webtransport.QUICServer) { e.quic = q }
 
-// Run tells the sessions of changes until ctx ends.
+// Run tells the sessions about changes until ctx ends.
 func (e *Endpoint) Run(ctx context.Context) {
 	var hubs sync.WaitGroup
 	hubs.Go(func() { e.agents.run(ctx) })
@@ -95,7 +95,7 @@ func (e *Endpoint) ServeWebTransport(w http.ResponseWriter, r *http.Request) {
 	e.Serve(sess)
 }
 
-// Serve serves a session on a goroutine of its own, so that the request that opened it can be forgotten.
+// Serve serves a session on a new goroutine, so that the memory of the request that opened it can be freed.
 func (e *Endpoint) Serve(sess webtransport.Session) {
 	e.live.Go(func() {
 		c := newConn(&e.shared, sess)
@@ -113,10 +113,10 @@ func (e *Endpoint) Serve(sess webtransport.Session) {
 	})
 }
 
-// Draining reports whether the server stops.
+// Draining reports whether the server is stopping.
 func (e *Endpoint) Draining() bool { return e.draining.Load() }
 
-// Drain refuses new sessions and begins to tell the clients that the server stops.
+// Drain refuses new sessions and begins to tell the clients that the server is stopping.
 func (e *Endpoint) Drain() {
 	e.draining.Store(true)
 	e.each(func(c *conn) {
@@ -125,7 +125,7 @@ func (e *Endpoint) Drain() {
 	e.said = time.Now()
 }
 
-// Close closes the sessions, once their clients have been told and had a moment to read it, and waits for their ends.
+// Close closes the sessions after their clients have been told and had a moment to read that, and waits for their end.
 func (e *Endpoint) Close() {
 	e.goodbyes.Wait()
 	var closing sync.WaitGroup
@@ -154,7 +154,7 @@ func (e *Endpoint) SignOut(who api.Principal) {
 	})
 }
 
-// Unread is how many bytes of the sessions' shares are under way to clients.
+// Unread returns how many bytes of the sessions' shares are in flight to clients.
 func (e *Endpoint) Unread() (n int64) {
 	e.each(func(c *conn) { n += c.unread.taken.Load() })
 	return n

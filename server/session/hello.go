@@ -7,7 +7,7 @@ import (
 	"skein.dev/skein/webtransport/wire"
 )
 
-// serveControl serves the control lane: hello first, then requests until the client goes.
+// serveControl serves the control lane: first hello, then requests until the client leaves.
 func (c *conn) serveControl(l *lane) {
 	if err := c.hello(l); err != nil {
 		e := wire.AsError(err)
@@ -71,7 +71,7 @@ func (c *conn) hello(l *lane) error {
 	c.log = c.log.With("client", c.client.Name)
 	c.log.Debug("session open")
 	close(c.welcomed)
-	if c.s.Auth.Revoked(c.who) { // signed out meanwhile, when this was no session yet that could be found
+	if c.s.Auth.Revoked(c.who) { // signed out meanwhile, before SignOut could find this session
 		go c.close(wire.CloseLoggedOut, "signed out")
 	}
 	return nil

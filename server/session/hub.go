@@ -8,10 +8,10 @@ import (
 	"skein.dev/skein/webtransport/wire"
 )
 
-// news is closed: there is something newer.
+// news is a closed channel, for callers that have missed a change.
 var news = func() chan struct{} { c := make(chan struct{}); close(c); return c }()
 
-// hub wakes the sessions when something changed, StatusInterval apart at the least: one timer for all of them.
+// hub wakes the sessions when something has changed, at most once per StatusInterval. All sessions share one timer.
 type hub struct {
 	change func() uint64 // counts changes
 
@@ -49,7 +49,7 @@ func (h *hub) look() {
 	h.news = make(chan struct{})
 }
 
-// changed is closed once there is something newer than since.
+// changed returns a channel that is closed once there is a change newer than since.
 func (h *hub) changed(since uint64) <-chan struct{} {
 	h.mu.Lock()
 	defer h.mu.Unlock()

@@ -19,14 +19,14 @@ type lane struct {
 	r   *wire.Reader
 
 	inFlight sync.WaitGroup
-	slots    chan struct{} // bounds the requests in work; when it is full, the client's next ones wait unread
-	inputs   chan struct{} // bounds the inputs among them; when it stays full for inputPatience, more are refused
+	slots    chan struct{} // bounds the requests in progress; when it is full, further ones wait unread
+	inputs   chan struct{} // bounds the inputs among them; when it stays full for inputPatience, further ones are refused
 
 	mu sync.Mutex // held around writes
 
-	over bool // guarded by ended.mu: nothing more comes from the client
+	over bool // nothing more comes from the client; guarded by ended.mu
 
-	order api.Order // of its requests
+	order api.Order // the order of its requests
 }
 
 func (c *conn) newLane(str webtransport.Stream) *lane {
@@ -50,8 +50,8 @@ func (l *lane) cancel(code wire.StreamCode) {
 // buffers hold lines being written: an idle lane keeps none.
 var buffers = sync.Pool{New: func() any { return new([]byte) }}
 
-// send writes one line. A client that does not read for WriteTimeout loses its session. What is longer than a message is not
-// sent: see wire.EncodeResult and wire.Pages, which see to it that nothing is.
+// send writes one line. A client that does not read for WriteTimeout loses its session. A message that is too long is not
+// sent; wire.EncodeResult and wire.Pages ensure that there is none.
 func (l *lane) send(v any) error {
 	err := l.write(v, WriteTimeout)
 	if isTimeout(err) {
@@ -90,10 +90,11 @@ func (l *lane) notify(method string, params any) error {
 	return l.send(m)
 }
 
-// handler answers one request; nil, nil for a notification.
+// handler answers one request. It returns nil, nil for a notification.
 type handler func(ctx context.Context, l *lane, m *wire.Message) (any, error)
 
-// serve reads requests and answers each on a goroutine of its own, until the client ends the lane. nil: it ended well.
+// serve reads requests and answers each on its own goroutine, until the client ends the lane. It returns nil if the lane
+// ended properly.
 func (l *lane) serve(h handler) error {
 	defer l.inFlight.Wait()
 	for {
@@ -110,7 +111,7 @@ func (l *lane) serve(h handler) error {
 		case err != nil:
 			return err
 		}
-		if m.Method == "" { // an answer to nothing that was asked
+		if m.Method == "" { // an answer without a request
 			continue
 		}
 		do := h
@@ -136,7 +137,7 @@ func (l *lane) serve(h handler) error {
 	}
 }
 
-// work is what a goroutine does with a request. It is made in the order of the requests.
+// work returns the function with which a goroutine carries out a request. It is called in the order of the requests.
 func (l *lane) work(h handler, m *wire.Message) func() {
 	begin := time.Now()
 	key := m.OrderKey()
@@ -154,12 +155,12 @@ func (l *lane) work(h handler, m *wire.Message) func() {
 	}
 	before, done := l.order.Place(key)
 	return func() {
-		// What is begun goes on without the client: it may ask again over its next session.
+		// A request that has begun is finished without the client, which may send it again over its next session.
 		ctx, cancel := context.WithDeadline(context.WithoutCancel(l.c.ctx), begin.Add(api.InputTimeout))
 		defer cancel()
 		<-before
 		res, err := h(ctx, l, m)
-		// The next one's turn, and its time, do not wait for this answer, which a path that lost its way back holds up.
+		// The next request does not wait until this answer is sent, which may take long if the path to the client is broken.
 		done()
 		<-l.inputs
 		l.reply(m, res, err, begin)
@@ -171,13 +172,13 @@ func refuseInput(context.Context, *lane, *wire.Message) (any, error) {
 	return nil, wire.Errorf(wire.CodeExhausted, "too many inputs wait for agents that do not read")
 }
 
-// then is a result, and what begins when it was sent.
+// then is a result, and what to do once it was sent.
 type then struct {
 	result any
 	begin  func()
 }
 
-// later is a result of a quick method that takes time for once.
+// later computes the result of a usually quick method that takes longer this time.
 type later func() (any, error)
 
 func (l *lane) answer(ctx context.Context, h handler, m *wire.Message, begin time.Time) {
@@ -200,7 +201,7 @@ func (l *lane) reply(m *wire.Message, res any, err error, begin time.Time) {
 	}
 	if err != nil {
 		e := wire.AsError(err)
-		if e.Code == wire.CodeInternal && !errors.Is(err, context.Canceled) { // then nobody waits for it any more
+		if e.Code == wire.CodeInternal && !errors.Is(err, context.Canceled) { // if it was canceled, nobody waits for it
 			l.c.log.Error("a request failed", "method", m.Method, "err", err)
 		}
 		out = wire.NewError(m.ID, e)
@@ -213,7 +214,7 @@ func isTimeout(err error) bool {
 	return errors.As(err, &t) && t.Timeout()
 }
 
-// lineCode says what was wrong with a lane's lines.
+// lineCode returns the stream code for an error in the lines of a lane.
 func lineCode(err error) wire.StreamCode {
 	if errors.Is(err, wire.ErrLineTooLong) {
 		return wire.StreamTooLarge

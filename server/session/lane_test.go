@@ -24,7 +24,7 @@ func (w *tally) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// What is too long all the same is not sent: the client could read nothing behind it.
+// A message that is too long all the same is not sent, because the client could read nothing after it.
 func TestAMessagePastTheLimitIsNotSent(t *testing.T) {
 	t.Parallel()
 	out := new(tally)

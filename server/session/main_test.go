@@ -14,7 +14,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// serve serves a session over a carrier in memory. It may open streams, but there is nothing behind them.
+// serve serves a session over a carrier in memory. It may open streams, but they lead to nothing.
 func serve(t *testing.T, c Config) (*Endpoint, webtransport.Session) {
 	t.Helper()
 	c.Plane, c.Metrics, c.Logger = &control.Plane{}, telemetry.New(), slog.New(slog.DiscardHandler)

@@ -16,7 +16,7 @@ import (
 const (
 	// MaxWatches bounds the watches of one memory lane.
 	MaxWatches = 64
-	// watchRetry lies between two tries to read a log that can't be read.
+	// watchRetry is the pause between two attempts to read a log that can't be read.
 	watchRetry = time.Second
 )
 
@@ -58,8 +58,8 @@ func (ml *memoryLane) requests(ctx context.Context, l *lane, m *wire.Message) (a
 	return l.c.call(ctx, wire.LaneMemory, m)
 }
 
-// retrieve reads a value. It is asked while the lane's next requests wait, so what has to be read from the disk or from
-// another machine is answered later.
+// retrieve reads a value. The lane's next requests wait for it, so a value that must be read from the disk or from another
+// machine is answered later.
 func (ml *memoryLane) retrieve(ctx context.Context, p wire.MemoryKeyParams) (any, error) {
 	mem := ml.l.c.s.Plane.Memory
 	if e, held, err := mem.Held(p); held {
@@ -68,7 +68,7 @@ func (ml *memoryLane) retrieve(ctx context.Context, p wire.MemoryKeyParams) (any
 	return later(func() (any, error) { return mem.Retrieve(ctx, p) }), nil
 }
 
-// watch begins a watch. Its updates follow its answer.
+// watch starts a watch. The updates follow the answer.
 func (ml *memoryLane) watch(p wire.MemoryWatchParams) (any, error) {
 	ml.mu.Lock()
 	defer ml.mu.Unlock()
@@ -87,7 +87,7 @@ func (ml *memoryLane) watch(p wire.MemoryWatchParams) (any, error) {
 	return then{res, func() { go ml.follow(ctx, res.Watch, w) }}, nil
 }
 
-// follow sends a watch's updates at the pace at which the client reads them.
+// follow sends the updates of a watch as fast as the client reads them.
 func (ml *memoryLane) follow(ctx context.Context, id uint64, w *memory.Watch) {
 	defer ml.running.Done()
 	defer w.Close()

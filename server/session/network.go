@@ -6,7 +6,7 @@ import (
 	"skein.dev/skein/webtransport/wire"
 )
 
-// network is what the server knows of the session's path now.
+// network returns what the server knows about the session's path.
 func (c *conn) network() wire.Network {
 	info := c.sess.Info()
 	n := wire.Network{
@@ -38,7 +38,7 @@ func (c *conn) network() wire.Network {
 	return n
 }
 
-// Lanes lists every lane with its bounds.
+// Lanes lists every lane with its limits.
 func (l Limits) Lanes() (all []wire.LaneTraffic) {
 	for _, lane := range wire.Lanes {
 		class := lane.Class()

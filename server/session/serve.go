@@ -9,7 +9,7 @@ import (
 	"skein.dev/skein/webtransport/wire"
 )
 
-// serve lives as long as the session.
+// serve serves the session until it ends.
 func (c *conn) serve() {
 	hello := time.AfterFunc(wire.HelloTimeout, func() { c.close(wire.CloseHelloTimeout, "no hello within "+wire.HelloTimeout.String()) })
 	defer hello.Stop()
@@ -31,7 +31,7 @@ func (c *conn) serve() {
 		}
 		c.lanes.Go(func() { c.serveStream(str) })
 	}
-	if c.ctx.Err() == nil { // it accepts no more but did not end: broken
+	if c.ctx.Err() == nil { // it accepts no more streams but has not ended: it is broken
 		c.close(wire.CloseProtocol, "")
 	}
 	c.lanes.Wait()
@@ -49,7 +49,7 @@ func (c *conn) serveStream(str webtransport.Stream) {
 		l.cancel(headerCode(err))
 		return
 	}
-	if !slices.Contains(wire.Lanes, h.Lane) { // metrics and counts have the lane's name
+	if !slices.Contains(wire.Lanes, h.Lane) { // checked here because metrics are labeled with the lane's name
 		l.cancel(wire.StreamBadLane)
 		return
 	}
@@ -89,7 +89,7 @@ func headerCode(err error) wire.StreamCode {
 	return wire.StreamBadHeader
 }
 
-// waitWelcome holds a lane that came before its session's hello was answered.
+// waitWelcome holds back a lane that was opened before the session's hello was answered.
 func (c *conn) waitWelcome() bool {
 	select {
 	case <-c.welcomed:

@@ -17,10 +17,10 @@ import (
 	"skein.dev/skein/webtransport/wire"
 )
 
-// Limits bound what lanes move.
+// Limits bound the traffic of lanes.
 type Limits struct {
-	Rates   map[wire.Lane]int64 // bytes a second, each way, of a session's lanes of this name together, of an agent lane each; 0: no bound
-	Writers map[wire.Class]int  // writes under way in a session at once; 0: no bound
+	Rates   map[wire.Lane]int64 // bytes a second, each way, for all of a session's lanes of this name together, but for each agent lane by itself; 0: no bound
+	Writers map[wire.Class]int  // how many writes may be in progress in a session at once; 0: no bound
 }
 
 // DefaultLimits is the stream table of docs/protocol.md.
@@ -33,7 +33,7 @@ var DefaultLimits = Limits{
 // classes are the names of classes in the configuration.
 var classes = map[string]wire.Class{"critical": wire.ClassCritical, "high": wire.ClassHigh, "medium": wire.ClassMedium, "low": wire.ClassLow}
 
-// SetRate takes a rate of the configuration, such as bulk: 50MB.
+// SetRate sets a rate from the configuration, such as bulk: 50MB.
 func (l *Limits) SetRate(lane, rate string) error {
 	if !slices.Contains(wire.Lanes, wire.Lane(lane)) {
 		return fmt.Errorf("there is no lane %q; allowed are %v", lane, wire.Lanes)
@@ -49,7 +49,7 @@ func (l *Limits) SetRate(lane, rate string) error {
 	return nil
 }
 
-// SetWriters takes a bound of the configuration, such as low: 8.
+// SetWriters sets a bound from the configuration, such as low: 8.
 func (l *Limits) SetWriters(class string, n int) error {
 	c, ok := classes[class]
 	if !ok {
@@ -65,7 +65,7 @@ func (l *Limits) SetWriters(class string, n int) error {
 	return nil
 }
 
-// parseRate reads bytes a second: a number with KB, MB or GB (powers of ten), or none, which means no bound.
+// parseRate parses bytes a second: a number with KB, MB or GB (powers of ten), or none, which means no bound.
 func parseRate(s string) (int64, error) {
 	bad := fmt.Errorf("%q is not a rate; write bytes a second such as 500KB, 50MB or 1GB, or none", s)
 	text := strings.ToUpper(strings.TrimSpace(s))
@@ -86,7 +86,7 @@ func parseRate(s string) (int64, error) {
 	return int64(n * float64(unit)), nil
 }
 
-// Over gives the limits with those of the configuration over the defaults.
+// Over returns base with the limits of l, those from the configuration, put over it.
 func (l Limits) Over(base Limits) Limits {
 	out := Limits{Rates: maps.Clone(base.Rates), Writers: maps.Clone(base.Writers)}
 	maps.Copy(out.Rates, l.Rates)
@@ -94,7 +94,7 @@ func (l Limits) Over(base Limits) Limits {
 	return out
 }
 
-// shapers are a session's: one a lane, made when the lane is first used.
+// shapers are the shapers of a session, one per lane name, made when a lane is first used.
 type shapers struct {
 	// static
 	sess    webtransport.Session
@@ -106,19 +106,19 @@ type shapers struct {
 	gates map[wire.Class]webtransport.Gate
 }
 
-// laneUse is what a session's lanes of one name have moved, together.
+// laneUse is the traffic of a session's lanes of one name, together.
 type laneUse struct {
 	// static
 	gate   webtransport.Gate
 	moved  func(in bool, n int, waited time.Duration)
-	shaper *webtransport.Shaper // nil: each of the lanes has its own
+	shaper *webtransport.Shaper // nil if each of the lanes has its own
 
 	streams             atomic.Int64 // open now
 	in, out             atomic.Uint64
 	waitedIn, waitedOut atomic.Int64 // nanoseconds
 }
 
-// shape puts a stream within the bounds of its lane. It counts as open until closed is called.
+// shape bounds a stream by the limits of its lane. The stream counts as open until closed is called.
 func (sh *shapers) shape(ctx context.Context, lane wire.Lane, str webtransport.Stream) (shaped webtransport.Stream, use *laneUse) {
 	use = sh.use(lane)
 	use.streams.Add(1)
@@ -131,7 +131,7 @@ func (sh *shapers) shape(ctx context.Context, lane wire.Lane, str webtransport.S
 
 func (u *laneUse) closed() { u.streams.Add(-1) }
 
-// use is what a lane's name stands for in the session.
+// use returns the traffic and limits of a lane name in the session.
 func (sh *shapers) use(lane wire.Lane) *laneUse {
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
@@ -153,7 +153,7 @@ func (sh *shapers) use(lane wire.Lane) *laneUse {
 		everywhere(in, n, waited)
 		u.count(in, n, waited)
 	}
-	if lane != wire.LaneAgent { // of which each has its own rate
+	if lane != wire.LaneAgent { // each agent lane has its own rate
 		u.shaper = sh.newShaper(lane, u)
 	}
 	sh.lanes[lane] = u

@@ -14,22 +14,22 @@ const (
 	updateInterval = 250 * time.Millisecond // between two status.update messages
 )
 
-// statusLane is a session's view of the fleet.
+// statusLane sends the fleet to one client.
 type statusLane struct {
 	c      *conn
 	l      *lane
 	resync chan *wire.Message // requests for a snapshot
 
 	// owned by run
-	seq     uint64                // of the last datagram
-	since   uint64                // the change that the client knows of
-	pending map[uint32]wire.Agent // whose full record is due, by number; bounded by the number of agents
+	seq     uint64                // the seq of the last datagram
+	since   uint64                // the last change that was sent to the client
+	pending map[uint32]wire.Agent // agents whose full record is due, by number; bounded by the number of agents
 	removed []wire.AgentID
 	updated time.Time
 }
 
-// serveStatus opens the status lane and keeps the client's view fresh: what changes often goes as datagrams, the
-// latest value only; the rest as messages. It is the session's one writer of either.
+// serveStatus opens the status lane and keeps the client up to date. Values that change often go as datagrams, and only the
+// latest; the rest goes as messages. It is the session's only writer of both.
 func (c *conn) serveStatus() {
 	str, err := c.sess.OpenStream(c.ctx)
 	if err != nil {
@@ -76,7 +76,7 @@ func (s *statusLane) run() {
 	}
 }
 
-// requests takes the one request that the status lane has. Too many at once are one.
+// requests handles the only request of the status lane. Excess requests are merged into one.
 func (s *statusLane) requests(_ context.Context, _ *lane, m *wire.Message) (any, error) {
 	if m.Method != wire.MethodResync {
 		return nil, wire.Errorf(wire.CodeMethodNotFound, "the status lane takes %s only", wire.MethodResync)
@@ -88,7 +88,7 @@ func (s *statusLane) requests(_ context.Context, _ *lane, m *wire.Message) (any,
 	return struct{}{}, nil
 }
 
-// again answers the requests for a snapshot that there are with one.
+// again answers all pending requests for a snapshot with one.
 func (s *statusLane) again() error {
 	for len(s.resync) > 0 {
 		<-s.resync
@@ -96,7 +96,7 @@ func (s *statusLane) again() error {
 	return s.snapshot()
 }
 
-// snapshot sends the fleet as it is: position first, then state, so that a change in between comes again.
+// snapshot sends the whole fleet. It reads the position first and then the state, so that a change in between is sent again.
 func (s *statusLane) snapshot() error {
 	s.since = s.c.s.Plane.Change()
 	agents := s.c.s.Plane.List(wire.Filter{}).Agents
@@ -115,14 +115,14 @@ func (s *statusLane) snapshot() error {
 	return nil
 }
 
-// refresh sends what changed since the last time.
+// refresh sends the changes since the last call.
 func (s *statusLane) refresh() error {
 	ch := s.c.s.Plane.Changes(s.since)
 	s.since = ch.Now
 	for _, a := range ch.Full {
 		s.pending[a.Num] = a
 	}
-	for _, a := range ch.Packed { // a due record is the newest one
+	for _, a := range ch.Packed { // a record that is due must be the newest
 		if _, ok := s.pending[a.Num]; ok {
 			s.pending[a.Num] = a
 		}
@@ -137,7 +137,7 @@ func (s *statusLane) refresh() error {
 	return s.update()
 }
 
-// update sends the full records that are due, if the last ones are long enough ago.
+// update sends the full records that are due, unless the last ones were sent too recently.
 func (s *statusLane) update() error {
 	if len(s.pending)+len(s.removed) == 0 || time.Since(s.updated) < updateInterval {
 		return nil

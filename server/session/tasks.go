@@ -10,7 +10,7 @@ import (
 	"skein.dev/skein/webtransport/wire"
 )
 
-// What one message of a watch carries at most.
+// The limits of one message of a watch.
 const (
 	taskPart    = 100
 	removedPart = 10_000
@@ -21,7 +21,7 @@ type taskLane struct {
 	l *lane
 
 	mu     sync.Mutex
-	cancel context.CancelFunc // of the watch; nil: none
+	cancel context.CancelFunc // ends the watch; nil without one
 	watch  sync.WaitGroup
 }
 
@@ -33,7 +33,7 @@ func (c *conn) serveTasks(l *lane) {
 	l.serveRequests(t.requests)
 }
 
-// replace ends the watch that there is, in favour of another or of none.
+// replace ends the current watch; cancel belongs to the next one and is nil if there is none.
 func (t *taskLane) replace(cancel context.CancelFunc) {
 	t.mu.Lock()
 	old := t.cancel
@@ -54,7 +54,7 @@ func (t *taskLane) requests(ctx context.Context, l *lane, m *wire.Message) (any,
 	return l.c.call(ctx, wire.LaneTask, m)
 }
 
-// open starts a watch. Its updates follow its answer.
+// open starts a watch. The updates follow the answer.
 func (t *taskLane) open(p wire.TaskWatchParams) (any, error) {
 	if err := p.HTML.Check(); err != nil {
 		return nil, err
@@ -72,7 +72,7 @@ func (t *taskLane) open(p wire.TaskWatchParams) (any, error) {
 	return then{res, func() { t.watch.Go(func() { t.follow(ctx, p, ch) }) }}, nil
 }
 
-// follow sends what changes, the latest state of each task. A client that reads slowly gets less often more.
+// follow sends the latest state of each task that changed. A client that reads slowly gets fewer, larger updates.
 func (t *taskLane) follow(ctx context.Context, p wire.TaskWatchParams, ch tasks.Changed) {
 	s := t.l.c.s
 	for first := true; ; first = false {
@@ -94,10 +94,10 @@ func (t *taskLane) follow(ctx context.Context, p wire.TaskWatchParams, ch tasks.
 	}
 }
 
-// send sends an update in parts. The cursor comes with the last: a client that has only some begins again.
+// send sends an update in parts. The last part has the cursor, so that a client with only some parts starts again.
 func (t *taskLane) send(ctx context.Context, u wire.TaskUpdate) error {
 	tasks, removed := wire.Pages(u.Tasks, taskPart), slices.Collect(slices.Chunk(u.Removed, removedPart))
-	if len(u.HTML) > 0 { // may fill a message
+	if len(u.HTML) > 0 { // the HTML may fill a message
 		if err := t.l.notify(wire.NoteTasks, wire.TaskUpdate{HTML: u.HTML, More: true}); err != nil {
 			return err
 		}
@@ -115,7 +115,7 @@ func (t *taskLane) send(ctx context.Context, u wire.TaskUpdate) error {
 			u.Tasks, u.Removed = part.Tasks, part.Removed
 			break
 		}
-		if ctx.Err() != nil { // another watch has the lane
+		if ctx.Err() != nil { // another watch has replaced this one
 			return ctx.Err()
 		}
 		if err := t.l.notify(wire.NoteTasks, part); err != nil {

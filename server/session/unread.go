@@ -10,28 +10,28 @@ import (
 )
 
 const (
-	// LaneShare is what every agent lane may have under way of its agent's events, in bytes, however many lanes there are.
+	// LaneShare is how many bytes of its agent's events every agent lane may have in flight, however many lanes there are.
 	LaneShare = 8 << 10
-	// sessionShare is what the agent lanes of a session may have under way beyond that, together. A lane whose client reads
-	// takes much of it for a moment; lanes whose client does not read keep no more than it.
+	// sessionShare is how many bytes more the agent lanes of a session may have in flight together. A lane whose client
+	// reads takes much of it for a moment; lanes whose client does not read can't hold more than it.
 	sessionShare = 8 << 20
-	// LaneBatch is what one lane takes of it at the most.
+	// LaneBatch is how much of it one lane takes at most.
 	LaneBatch = wire.PageBytes / 2
 )
 
 // laneReads is how many lanes of a session read from the store at the same time.
 const laneReads = 128
 
-// unread bounds what the server holds for a session of what its client has not read yet.
+// unread bounds how much the server holds for a client that has not read it yet.
 type unread struct {
 	reads chan struct{} // holds a token for each lane that reads from the store
 
-	share int64        // what all lanes have together
+	share int64        // the limit of all lanes together
 	taken atomic.Int64 // at most share
-	most  atomic.Int64 // that was ever taken
+	most  atomic.Int64 // the most that was ever taken
 }
 
-// take gives a lane up to n bytes of the session's share: what there is.
+// take gives a lane up to n bytes of the session's share, or what is left of it.
 func (u *unread) take(n int64) int64 {
 	for {
 		taken := u.taken.Load()
@@ -51,15 +51,15 @@ func (u *unread) give(n int64) { u.taken.Add(-n) }
 
 const (
 	muchMemory  = sessionShare / 2
-	memoryPause = time.Minute // between two times that memory is given back
+	memoryPause = time.Minute // the shortest time between two returns of memory
 )
 
-// reclaimer gives what a session held back to the system, soon: else the process keeps for minutes what it needs no more. That
-// takes a garbage collection, so it is done for sessions that held much, and not often.
+// reclaimer returns the memory that a session held to the system soon after its end; otherwise the process keeps it for
+// minutes. This takes a garbage collection, so it is done only for sessions that held much, and not often.
 type reclaimer struct {
 	mu   sync.Mutex
 	last time.Time
-	back func() // nil: debug.FreeOSMemory
+	back func() // nil means debug.FreeOSMemory
 }
 
 func (m *reclaimer) release(u *unread) {

@@ -38,7 +38,7 @@ func TestUnreadTakesNoMoreThanThereIs(t *testing.T) {
 	}
 }
 
-// A session that held much gives it back to the system when it ends; one that held little does not cost a collection.
+// When a session that held much memory ends, the memory returns to the system; one that held little does not cost a collection.
 func TestMemoryIsGivenBack(t *testing.T) {
 	calls := 0
 	m := reclaimer{back: func() { calls++ }}
@@ -71,13 +71,13 @@ func TestASessionThatEndsGivesItsMemoryBack(t *testing.T) {
 	kit.Eventually(t, "its memory is given back", func() bool { return calls.Load() == 1 })
 }
 
-// A lane reads from the store when one of its session's turns is free.
+// A lane reads from the store only when its session has a free token for that.
 func TestALaneWaitsForItsTurnToRead(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	c := &conn{ctx: ctx, unread: unread{reads: make(chan struct{}, 1)}}
 	c.unread.reads <- struct{}{}
-	if _, err := (&pump{l: &lane{c: c}}).poll(LaneShare); !errors.Is(err, context.Canceled) { // it has nothing to read from
+	if _, err := (&pump{l: &lane{c: c}}).poll(LaneShare); !errors.Is(err, context.Canceled) { // the pump has no store, so it fails if it reads
 		t.Error(err)
 	}
 }

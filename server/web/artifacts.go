@@ -8,10 +8,10 @@ import (
 	"skein.dev/skein/webtransport/wire"
 )
 
-// artifactPages are the page of artifacts, and the files themselves.
+// artifactPages serves the page of artifacts and their files.
 type artifactPages struct{ *site }
 
-// routes are the page of artifacts, and its form.
+// routes adds the page of artifacts and its form.
 func (s artifactPages) routes(in *http.ServeMux) {
 	in.HandleFunc("GET /artifacts", s.artifactsPage)
 	in.HandleFunc("GET /artifacts/{id}/content", s.artifactContent)

@@ -12,7 +12,7 @@ import (
 
 var basePattern = regexp.MustCompile(`^(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)+$`)
 
-// ParseBase gives --base-path as it stands before a path: "/skein" for /skein/, "" for /.
+// ParseBase parses --base-path and returns it as a prefix of paths: "/skein" for /skein/, "" for /.
 func ParseBase(p string) (string, error) {
 	base := strings.TrimSuffix(p, "/")
 	if base == "" || len(base) < 200 && basePattern.MatchString(base) {
@@ -21,12 +21,12 @@ func ParseBase(p string) (string, error) {
 	return "", fmt.Errorf("--base-path %q: a base path is /word/ or /word/word/, of letters, digits, - . _ and ~", p)
 }
 
-// redirect leads to a path of this server.
+// redirect redirects to a path of this server.
 func redirect(w http.ResponseWriter, r *http.Request, path string) {
 	http.Redirect(w, r, frame.At(r.Context(), path), http.StatusSeeOther)
 }
 
-// cameFrom is the path of this server's page that r was sent from; "": it is unknown.
+// cameFrom returns the path of this server's page that r was sent from, "" if it is unknown.
 func cameFrom(r *http.Request) string {
 	u, err := url.Parse(r.Referer())
 	if err != nil || u.Host != r.Host {
@@ -39,7 +39,7 @@ func cameFrom(r *http.Request) string {
 	return localPath(p)
 }
 
-// localPath gives a path of this server, or nothing: a login must not lead elsewhere, nor out of the base path.
+// localPath returns p if it is a path of this server below the base path, and "" otherwise: a login must not redirect elsewhere.
 func localPath(p string) string {
 	control := func(r rune) bool { return r < 0x20 || r == 0x7f }
 	path, _, _ := strings.Cut(p, "?")

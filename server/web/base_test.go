@@ -9,7 +9,7 @@ import (
 	"skein.dev/skein/ui/frame"
 )
 
-// Whatever a link or a cookie says, a browser stays on this server, below its base path.
+// FuzzLocalPath checks that a browser stays on this server, below its base path, whatever a link or a cookie says.
 func FuzzLocalPath(f *testing.F) {
 	for _, p := range []string{"/", "/tasks?q=a#b", "//evil.example", `/\evil.example`, "/..", "/%2e%2E/x", "/.%2e", "/a%2f..%2f..%2fb", "/\t/x", "/;/../x", "/?/../..", "https://evil.example"} {
 		f.Add(p)
@@ -28,7 +28,7 @@ func FuzzLocalPath(f *testing.F) {
 		redirect(w, r.WithContext(frame.WithBase(r.Context(), "/skein")), local)
 		to, err := at.Parse(w.Header().Get("Location"))
 		if err != nil {
-			return // a browser would not get there either
+			return // a browser could not follow it either
 		}
 		if to.Scheme != "https" || to.Host != "skein.example" || !strings.HasPrefix(to.Path, "/skein/") {
 			t.Errorf("%q leads to %s", p, to)

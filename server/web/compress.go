@@ -14,15 +14,15 @@ import (
 )
 
 const (
-	// MinCompressed is the smallest answer that is compressed, in bytes: a packet's worth.
+	// MinCompressed is the size of the smallest answer that is compressed, in bytes: about a packet.
 	MinCompressed = 1024
-	// jitter is how many random bytes a compressed answer may be longer: the length of a page that holds something of a
-	// stranger's choice then says little about what else it holds (BREACH).
+	// jitter is the maximum number of random bytes that are added to a compressed answer, so that the length of a page with
+	// text chosen by an attacker reveals little about its other content (BREACH).
 	jitter = 32
 )
 
 // compressed compresses pages and JSON for clients that ask for it. Files and answers that are compressed already stay as
-// they are, and what holds a secret says so by uncompressed.
+// they are. Handlers of answers with secrets call uncompressed.
 func compressed(next http.Handler) http.Handler {
 	wrap, err := gzhttp.NewWrapper(gzhttp.MinSize(MinCompressed), gzhttp.RandomJitter(jitter, 0, false), gzhttp.EnableZstd(false),
 		gzhttp.ContentTypes([]string{"text/html", "application/json"}))
@@ -32,10 +32,10 @@ func compressed(next http.Handler) http.Handler {
 	return wrap(next)
 }
 
-// uncompressed keeps an answer from being compressed.
+// uncompressed prevents compression of an answer.
 func uncompressed(w http.ResponseWriter) { w.Header().Set(gzhttp.HeaderNoCompression, "1") }
 
-// asset gives a file under /static/. Browsers keep what they asked for by its hash for ever, and ask again after the rest.
+// asset serves a file under /static/. Browsers cache files that they request with a hash forever, and revalidate the others.
 func asset(w http.ResponseWriter, r *http.Request) {
 	f, ok := static.Find(strings.TrimPrefix(r.URL.Path, "/static/"))
 	if !ok {
@@ -58,7 +58,7 @@ func asset(w http.ResponseWriter, r *http.Request) {
 	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(content))
 }
 
-// acceptsGzip reads Accept-Encoding (RFC 9110, section 12.5.3).
+// acceptsGzip parses Accept-Encoding (RFC 9110, section 12.5.3).
 func acceptsGzip(r *http.Request) bool {
 	for _, coding := range strings.Split(strings.Join(r.Header.Values("Accept-Encoding"), ","), ",") {
 		name, weight, _ := strings.Cut(coding, ";")

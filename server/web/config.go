@@ -13,7 +13,7 @@ import (
 	"skein.dev/skein/webtransport/wire"
 )
 
-// Config is what the pages and forms work with.
+// Config configures the pages and forms.
 type Config struct {
 	API     *api.API
 	Plane   *control.Plane
@@ -27,14 +27,14 @@ type Config struct {
 	Store     Store
 	Processes Processes
 
-	URL       string // where a browser on this machine finds the server
+	URL       string // the URL of the server for a browser on this machine
 	Version   string
 	RaceDelay time.Duration      // how long clients wait for WebTransport before WebSocket joins the race; 0: wire.RaceDelay
-	Lanes     []wire.LaneTraffic // the bounds of the lanes
-	MaskOff   bool               // losses of connections are not masked
+	Lanes     []wire.LaneTraffic // the limits of the lanes
+	MaskOff   bool               // whether loss masking is off
 }
 
-// Sessions is the endpoint of sessions.
+// Sessions is the endpoint of sessions, as far as pages need it.
 type Sessions interface {
 	ServeWebSocket(http.ResponseWriter, *http.Request)
 	ServeWebTransport(http.ResponseWriter, *http.Request)
@@ -42,12 +42,12 @@ type Sessions interface {
 	SignOut(api.Principal)
 }
 
-// Store says whether it answers.
+// Store checks whether the store answers.
 type Store interface {
 	Healthy(context.Context) error
 }
 
-// Processes says how the processes of agents are contained.
+// Processes tells how the processes of agents are contained.
 type Processes interface {
 	Containment() wire.Containment
 }

@@ -9,7 +9,7 @@ import (
 	"skein.dev/skein/webtransport/wire"
 )
 
-// connect answers with the document that names the endpoints of sessions, as the client that asked can reach them.
+// connect answers with the connect document, which has the endpoints as the client can reach them.
 func (s *site) connect(w http.ResponseWriter, r *http.Request) {
 	if s.Sessions.Draining() {
 		w.Header().Set("Retry-After", "1")
@@ -27,12 +27,12 @@ func (s *site) connect(w http.ResponseWriter, r *http.Request) {
 		d := endpoint(wire.WebTransport, url)
 		d.CertificateHashes = s.Reach.Certs.Hashes()
 	}
-	d := endpoint(wire.WebSocket, s.Reach.Base+"/ws") // a proxy may have taken TLS off: the page's own scheme decides
+	d := endpoint(wire.WebSocket, s.Reach.Base+"/ws") // without a scheme, since a proxy may terminate TLS: the scheme of the page decides
 	d.Protocols = webtransport.Subprotocols(wire.Version)
 	exchange.WriteJSON(w, http.StatusOK, doc)
 }
 
-// policy is what a client may try, and when.
+// policy tells clients what to try, and when.
 func (s *site) policy() wire.Policy {
 	return wire.Policy{RaceDelayMS: cmp.Or(s.RaceDelay, wire.RaceDelay).Milliseconds(), BackoffMinMS: 500, BackoffMaxMS: 20_000, HealthyMS: 10_000, PingMS: 5_000}
 }

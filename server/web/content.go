@@ -12,8 +12,7 @@ import (
 	"skein.dev/skein/webtransport/wire"
 )
 
-// artifactContent gives an artifact's bytes to a browser, as a file to be saved: it must never be shown as a page of
-// this server.
+// artifactContent serves an artifact's bytes to a browser as a file to save: they must never be shown as a page of this server.
 func (s artifactPages) artifactContent(w http.ResponseWriter, r *http.Request) {
 	id := wire.ArtifactID(r.PathValue("id"))
 	rec, err := s.Plane.Artifacts.Get(id)
@@ -26,7 +25,7 @@ func (s artifactPages) artifactContent(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	h := w.Header()
-	uncompressed(w) // and in ranges
+	uncompressed(w) // so that ranges work
 	h.Set("Content-Type", rec.MediaType)
 	h.Set("Content-Disposition", attachment(rec.Name))
 	h.Set("ETag", `"`+rec.SHA256+`"`)
@@ -38,7 +37,8 @@ func (s artifactPages) artifactContent(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// attachment names a file for the browser to save: in ASCII for those that know no better, and whole (RFC 6266).
+// attachment returns the Content-Disposition of a file to save: with an ASCII name for old browsers, and with the full name
+// (RFC 6266).
 func attachment(name string) string {
 	var ascii, whole strings.Builder
 	for _, b := range []byte(name) {

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// FuzzAttachment checks that whatever an artifact is called, the header is one line and names it whole.
+// FuzzAttachment checks that the header is one line and has the full name, whatever the artifact is called.
 func FuzzAttachment(f *testing.F) {
 	for _, name := range []string{"report.pdf", `a"b.txt`, "März.html", "a;b=c", "100%.csv", `back\slash`, "日本語.txt", "a b'c"} {
 		f.Add(name)

@@ -12,7 +12,7 @@ import (
 	"skein.dev/skein/webtransport/wire"
 )
 
-// fleetPages are the pages of the fleet and of its agents.
+// fleetPages serves the pages of the fleet and of its agents.
 type fleetPages struct{ *site }
 
 func (s fleetPages) fleetPage(w http.ResponseWriter, r *http.Request) {
@@ -39,7 +39,7 @@ func (s fleetPages) agentPage(w http.ResponseWriter, r *http.Request) {
 		Agent: at.Agent, Cursor: f.Cursor(), Node: s.Plane.Node(), Version: s.Version, Epoch: at.Epoch, Now: time.Now(),
 		Assets: static.URL, Theme: frame.Theme(r), Admission: s.Plane.Admission(), Kept: s.kept(id, ""),
 	}
-	// The last events of an agent that just exited are on their way to the log, which a full disk may keep waiting.
+	// The last events of an agent that has just exited may still be on their way to the log, and a full disk may delay them.
 	ctx, cancel := context.WithTimeout(r.Context(), endShown)
 	defer cancel()
 	for {

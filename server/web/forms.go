@@ -13,9 +13,10 @@ import (
 	"skein.dev/skein/webtransport/wire"
 )
 
-// The forms of the pages, for those that run without script. Each leads back to where it stood.
+// The forms of the pages, for browsers without JavaScript. Each redirects back to its page.
 
-// do has the API carry out what a form asks for, in the name of who posted it. A form has no id: each one counts.
+// do lets the API carry out the request of a form, in the name of the user. A form has no request id, so each post is a new
+// request.
 func (s *site) do(r *http.Request, method string, params any) error {
 	m, err := wire.NewNotification(method, params)
 	if err != nil {
@@ -29,8 +30,8 @@ func (s *site) do(r *http.Request, method string, params any) error {
 	return err
 }
 
-// replaced reports whether the encoding to JSON put a replacement character where text was not UTF-8: it writes that one escaped,
-// and one that stood there as it is.
+// replaced reports whether encoding to JSON replaced invalid UTF-8 with U+FFFD: it escapes that one, and writes one that
+// was in the text as it is.
 func replaced(j []byte) bool {
 	for i := 0; i < len(j); i++ {
 		if j[i] != '\\' {
@@ -39,7 +40,7 @@ func replaced(j []byte) bool {
 		if bytes.HasPrefix(j[i:], []byte(`\ufffd`)) {
 			return true
 		}
-		i++ // what is escaped, such as another backslash
+		i++ // skip the escaped character, which may be a backslash
 	}
 	return false
 }
@@ -53,7 +54,7 @@ func (s *site) postAdmission(w http.ResponseWriter, r *http.Request) {
 	s.back(w, r, "/")
 }
 
-// postStop stops everything, and answers when it is gone. Whoever leaves meanwhile does not hold the stop up.
+// postStop stops everything and answers when all is gone. The stop goes on if the client leaves.
 func (s *site) postStop(w http.ResponseWriter, r *http.Request) {
 	if r.FormValue("confirm") != string(wire.ScopeAll) {
 		s.refuseForm(w, r, wire.Errorf(wire.CodeInvalidParams, "tick the box to stop everything").WithField("confirm"))
@@ -66,12 +67,12 @@ func (s *site) postStop(w http.ResponseWriter, r *http.Request) {
 	redirect(w, r, "/")
 }
 
-// back leads to the page that the form was on.
+// back redirects to the page that the form was on.
 func (s *site) back(w http.ResponseWriter, r *http.Request, otherwise string) {
 	redirect(w, r, cmp.Or(cameFrom(r), otherwise))
 }
 
-// refuseForm says why what was asked for is not done.
+// refuseForm shows why a form was refused.
 func (s *site) refuseForm(w http.ResponseWriter, r *http.Request, err error) {
 	e := wire.AsError(err)
 	status, ok := formStatus[e.Code]
@@ -98,10 +99,10 @@ var formStatus = map[wire.ErrorCode]int{
 	wire.CodeTooLarge: http.StatusRequestEntityTooLarge, wire.CodeTimeout: http.StatusRequestTimeout,
 }
 
-// asksForPage tells a browser from a program.
+// asksForPage reports whether a browser asks for a page, rather than a program for data.
 func asksForPage(r *http.Request) bool { return strings.Contains(r.Header.Get("Accept"), "text/html") }
 
-// withForm reads a request's form. What did not come whole is never taken for an empty one.
+// withForm parses a request's form. An incomplete form is never taken for an empty one.
 func (s *site) withForm(next http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		if err := r.ParseForm(); err != nil {

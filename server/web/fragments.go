@@ -20,18 +20,19 @@ import (
 )
 
 const (
-	// maxFragments is how many rendered agents and tasks are kept. Beyond it all are forgotten: whoever still watches renders them anew.
+	// maxFragments is how many rendered agents and tasks are kept. Beyond that all are dropped, and those that are still
+	// watched are rendered again.
 	maxFragments = 4096
-	// maxHTML bounds the HTML of one message, in bytes. With what JSON adds it fits one.
+	// maxHTML bounds the HTML of one message, in bytes, so that it fits even with JSON's escapes.
 	maxHTML = 384 << 10
 )
 
-// Fragments renders agents and tasks as parts of pages, for the lanes that watch them. What many watch is rendered once for each of its
-// changes: nothing of it depends on who looks.
+// Fragments renders agents and tasks as parts of pages, for the lanes that watch them. A change is rendered once, however
+// many clients watch, since the HTML does not depend on the viewer.
 type Fragments struct {
 	// static
 	plane *control.Plane
-	base  string // the path before every path
+	base  string // the prefix of every path
 
 	mu  sync.Mutex // not held while something is rendered
 	all map[fragmentKey]fragment
@@ -39,13 +40,13 @@ type Fragments struct {
 
 type fragmentKey struct{ as, id any }
 
-// fragment is what was made of a record.
+// fragment is the HTML of a record.
 type fragment struct {
 	record any
 	html   string
 }
 
-// NewFragments makes fragments whose links begin with base.
+// NewFragments returns Fragments whose links begin with base.
 func NewFragments(plane *control.Plane, base string) *Fragments {
 	return &Fragments{plane: plane, base: base}
 }
@@ -55,11 +56,11 @@ func (f *Fragments) get(as, id, record any, render func() string) string {
 	f.mu.Lock()
 	known, ok := f.all[key]
 	f.mu.Unlock()
-	if ok && reflect.DeepEqual(known.record, record) { // progress and places change without a new revision
+	if ok && reflect.DeepEqual(known.record, record) { // compared whole, because progress and places change without a new revision
 		return known.html
 	}
 	html := render()
-	if html == "" { // it could not be rendered; another time it may
+	if html == "" { // it could not be rendered now, but may be the next time
 		return ""
 	}
 	f.mu.Lock()
@@ -71,7 +72,7 @@ func (f *Fragments) get(as, id, record any, render func() string) string {
 	return html
 }
 
-// html renders a component as the pages of this server have it, also for a caller who leaves meanwhile: others wait for it, too.
+// html renders a component as on the pages of this server. It goes on if the caller leaves, since others may wait for it, too.
 func (f *Fragments) html(ctx context.Context, c templ.Component) string {
 	var b strings.Builder
 	if err := c.Render(frame.WithBase(context.WithoutCancel(ctx), f.base), &b); err != nil {
@@ -80,9 +81,9 @@ func (f *Fragments) html(ctx context.Context, c templ.Component) string {
 	return b.String()
 }
 
-// renderTask is a task as a part of a page; "" when it is gone, or fits no message.
+// renderTask renders a task as a part of a page. It returns "" if the task is gone or its HTML fits no message.
 func (f *Fragments) renderTask(ctx context.Context, as wire.TaskHTML, t wire.Task) string {
-	if as == wire.TaskAsPage { // its payloads are whole
+	if as == wire.TaskAsPage { // the page has whole payloads
 		var err error
 		if t, err = f.plane.Tasks.Get(t.ID); err != nil {
 			return ""
@@ -96,7 +97,7 @@ func (f *Fragments) renderTask(ctx context.Context, as wire.TaskHTML, t wire.Tas
 	return html
 }
 
-// Changes renders what changed for a watch; nil when it asks for nothing, or for too much at once.
+// Changes renders changed tasks for a watch. It returns nil if the watch asks for no HTML, or if too many changed at once.
 func (f *Fragments) Changes(ctx context.Context, p wire.TaskWatchParams, changed []wire.Task) map[wire.TaskID]string {
 	if p.HTML == "" || len(changed) > wire.MaxRender {
 		return nil
@@ -109,7 +110,7 @@ func (f *Fragments) Changes(ctx context.Context, p wire.TaskWatchParams, changed
 	})
 }
 
-// renderAll renders tasks as far as they fit a message.
+// renderAll renders as many tasks as fit a message.
 func (f *Fragments) renderAll(ctx context.Context, tasks []wire.Task, as func(*wire.Task) wire.TaskHTML) map[wire.TaskID]string {
 	all, left := make(map[wire.TaskID]string, len(tasks)), maxHTML
 	for i := range tasks {
@@ -144,7 +145,7 @@ func (f *Fragments) Tasks(ctx context.Context, p wire.TaskRenderParams) (any, er
 	return wire.TaskRenderResult{HTML: f.renderAll(ctx, tasks, func(*wire.Task) wire.TaskHTML { return p.HTML })}, nil
 }
 
-// Agents answers an agent.render. What changes all the time is no reason to render an agent anew.
+// Agents answers an agent.render. Values that change all the time do not make it render an agent again.
 func (f *Fragments) Agents(ctx context.Context, p wire.AgentRenderParams) (any, error) {
 	if err := p.Check(); err != nil {
 		return nil, err
@@ -233,7 +234,7 @@ func (f *Fragments) Artifacts(ctx context.Context, p wire.ArtifactRenderParams) 
 	return wire.ArtifactRenderResult{HTML: all}, nil
 }
 
-// nameSources finds the names of the agents and tasks that a page of artifacts speaks of.
+// nameSources finds the names of the agents and tasks that a page of artifacts refers to.
 func nameSources(plane *control.Plane, v *artifact.ArtifactsView) {
 	v.Agents, v.Tasks = map[wire.AgentID]string{}, map[wire.TaskID]string{}
 	agent := func(id wire.AgentID) {
@@ -254,12 +255,12 @@ func nameSources(plane *control.Plane, v *artifact.ArtifactsView) {
 	}
 }
 
-// Result is a child's outcome as the page of its orchestration shows it.
+// Result renders a child's outcome as on the page of its orchestration.
 func (f *Fragments) Result(ctx context.Context, r wire.Result) string {
 	return f.html(ctx, task.TaskResult(r))
 }
 
-// withQuestion puts what the agent at work on a task asks into the task's message, for the page.
+// withQuestion puts the question of the agent that works on a task into the task's message, for the page.
 func withQuestion(plane *control.Plane, t *wire.Task) {
 	if n := len(t.Runs); n > 0 && t.State == wire.TaskInputRequired {
 		if a, err := plane.Get(t.Runs[n-1].Agent); err == nil {

@@ -10,7 +10,7 @@ import (
 	"skein.dev/skein/webtransport/wire"
 )
 
-// readyTimeout bounds the look at the store, so that whoever asks has an answer within a second.
+// readyTimeout bounds the check of the store, so that a probe gets its answer within a second.
 const readyTimeout = 800 * time.Millisecond
 
 func (s *site) readyz(w http.ResponseWriter, r *http.Request) {

@@ -10,10 +10,10 @@ import (
 // maxForm bounds the body of a request, in bytes.
 const maxForm = 64 << 10
 
-// maxMemoryForm bounds the body of a form with a value in it, in bytes: three for one in the worst case.
+// maxMemoryForm bounds the body of a form with a value, in bytes. Encoding triples a value in the worst case.
 const maxMemoryForm = 3*wire.MaxMemoryValue + maxForm
 
-// limitOf bounds the body of a request, in bytes.
+// limitOf returns the bound of a request's body, in bytes.
 func limitOf(u *url.URL) int64 {
 	if u.Path == "/memory" || strings.HasPrefix(u.Path, "/memory/") {
 		return maxMemoryForm

@@ -14,10 +14,10 @@ import (
 	"skein.dev/skein/webtransport/wire"
 )
 
-// memoryPages are the pages of memory, and their forms.
+// memoryPages serves the pages of memory and their forms.
 type memoryPages struct{ *site }
 
-// routes are the pages of memory, and their forms.
+// routes adds the pages of memory and their forms.
 func (s memoryPages) routes(in *http.ServeMux) {
 	in.HandleFunc("GET /memory", s.memoryPage)
 	in.HandleFunc("POST /memory", s.postMemory)
@@ -38,7 +38,7 @@ func (s memoryPages) showMemory(w http.ResponseWriter, r *http.Request, status i
 	}))
 }
 
-// searchMemory carries the search in a page's URL out; nil: there is none.
+// searchMemory runs the search in a page's URL. It returns nil if there is none.
 func (s memoryPages) searchMemory(r *http.Request, namespace string) *memory.MemorySearchView {
 	query := r.URL.Query().Get("q")
 	if query == "" {
@@ -68,7 +68,7 @@ func (s memoryPages) spacePage(w http.ResponseWriter, r *http.Request) {
 	s.page(w, r, http.StatusOK, memory.Space(v))
 }
 
-// refuseMemory says that a page of memory can't be.
+// refuseMemory answers with the error of a page of memory.
 func (s memoryPages) refuseMemory(w http.ResponseWriter, r *http.Request, err error) {
 	e := wire.AsError(err)
 	if e.Code == wire.CodeInternal {
@@ -84,7 +84,7 @@ func (s memoryPages) refuseMemory(w http.ResponseWriter, r *http.Request, err er
 	s.page(w, r, v.Status, login.Refused(v))
 }
 
-// entryNames are what an entry's page is of. Keys that a path can't hold stand in the query.
+// entryNames returns the namespace and key of an entry's page. Keys that a path can't hold are in the query.
 func entryNames(r *http.Request) wire.MemoryKeyParams {
 	return wire.MemoryKeyParams{Namespace: r.PathValue("namespace"), Key: cmp.Or(r.URL.Query().Get("key"), r.PathValue("key"))}
 }
@@ -113,7 +113,7 @@ func (s memoryPages) showEntry(w http.ResponseWriter, r *http.Request, status in
 	s.page(w, r, status, memory.Entry(v))
 }
 
-// entryContent gives a value as a file to be saved, whatever its type says: it must never be a page of this server.
+// entryContent serves a value as a file to save, whatever its content type: it must never be shown as a page of this server.
 func (s memoryPages) entryContent(w http.ResponseWriter, e *wire.MemoryEntry) {
 	b := e.Value.Bytes()
 	w.Header().Set("Content-Type", "application/octet-stream")
@@ -158,7 +158,7 @@ func (s memoryPages) storeForm(r *http.Request, form memory.EntryForm) error {
 	return s.do(r, wire.MethodMemoryStore, p)
 }
 
-// postEntry changes an entry, restores one of its versions or deletes it, if nobody has changed it meanwhile.
+// postEntry changes an entry, restores one of its versions or deletes it, unless it was changed meanwhile.
 func (s memoryPages) postEntry(w http.ResponseWriter, r *http.Request) {
 	k := entryNames(r)
 	form, err := memoryForm(r)
@@ -202,7 +202,7 @@ func (s memoryPages) postEntry(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// takeVersion fills the form in with a value that the entry had.
+// takeVersion fills the form with an earlier value of the entry.
 func (s memoryPages) takeVersion(r *http.Request, form *memory.EntryForm) error {
 	version, err := strconv.ParseUint(r.PostForm.Get("version"), 10, 64)
 	if err != nil {
@@ -221,7 +221,7 @@ func (s memoryPages) takeVersion(r *http.Request, form *memory.EntryForm) error 
 	return wire.Errorf(wire.CodeNotFound, "revision %d is no longer kept", version)
 }
 
-// showConflict shows what is there beside what was to be stored.
+// showConflict shows the current value beside the one that was not stored.
 func (s memoryPages) showConflict(w http.ResponseWriter, r *http.Request, form memory.EntryForm) {
 	v, err := entryView(r.Context(), s.Plane, wire.MemoryKeyParams{Namespace: form.Namespace, Key: form.Key})
 	if err != nil {

@@ -26,7 +26,7 @@ func (f *Fragments) Memory(ctx context.Context, p wire.MemoryRenderParams) (any,
 	return f.hits(ctx, p)
 }
 
-// entryRows renders entries as far as they fit a message.
+// entryRows renders as many entries as fit a message.
 func (f *Fragments) entryRows(ctx context.Context, p wire.MemoryRenderParams) (any, error) {
 	res, left := wire.MemoryRenderResult{Rows: map[string]string{}}, maxHTML
 	for _, key := range p.Keys {
@@ -45,7 +45,7 @@ func (f *Fragments) entryRows(ctx context.Context, p wire.MemoryRenderParams) (a
 	return res, nil
 }
 
-// namespaceRows renders namespaces as far as they fit a message.
+// namespaceRows renders as many namespaces as fit a message.
 func (f *Fragments) namespaceRows(ctx context.Context, names []string) wire.MemoryRenderResult {
 	res, left := wire.MemoryRenderResult{Rows: map[string]string{}}, maxHTML
 	for _, ns := range f.plane.Memory.Namespaces().Namespaces {
@@ -61,7 +61,7 @@ func (f *Fragments) namespaceRows(ctx context.Context, names []string) wire.Memo
 	return res
 }
 
-// hits renders what a search found. Of hits that fit no message, the best half is shown, and so on.
+// hits renders the hits of a search. If they do not fit a message, it tries the best half of them, and so on.
 func (f *Fragments) hits(ctx context.Context, p wire.MemoryRenderParams) (any, error) {
 	v, err := searchView(ctx, f.plane, p.Query, p.Namespace)
 	if err != nil {

@@ -10,7 +10,7 @@ import (
 	"skein.dev/skein/webtransport/wire"
 )
 
-// entryView reads an entry and its history. Of one that is gone the deletion stands for it, if it is known.
+// entryView reads an entry and its history. If the entry is gone, its deletion is shown instead, if that is known.
 func entryView(ctx context.Context, plane *control.Plane, k wire.MemoryKeyParams) (v memory.EntryView, err error) {
 	m := plane.Memory
 	v.Cursor, v.LogEpoch = m.Revision(), m.Epoch()
@@ -43,8 +43,8 @@ func entryView(ctx context.Context, plane *control.Plane, k wire.MemoryKeyParams
 	return v, nil
 }
 
-// searchView searches a namespace, or all if its name is "". The view says what is wrong with the query. The error is the
-// server's own.
+// searchView searches a namespace, or all if its name is "". The view has errors in the query; the returned error is the
+// server's.
 func searchView(ctx context.Context, plane *control.Plane, query, namespace string) (*memory.MemorySearchView, error) {
 	v := &memory.MemorySearchView{Query: query, Namespace: namespace}
 	params := wire.MemorySearchParams{Query: query, Limit: memory.MaxHits}

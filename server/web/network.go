@@ -9,10 +9,10 @@ import (
 	"skein.dev/skein/webtransport/wire"
 )
 
-// networkPages are the page of the network.
+// networkPages serves the page of the network.
 type networkPages struct{ *site }
 
-// networkPage shows what is known without a session: the endpoints, the addresses, and the bounds of the lanes.
+// networkPage shows what is known without a session: the endpoints, the addresses, and the limits of the lanes.
 func (s networkPages) networkPage(w http.ResponseWriter, r *http.Request) {
 	v := network.NetworkView{Frame: s.frame(r), Remote: r.RemoteAddr, Lanes: s.Lanes, MaskOff: s.MaskOff}
 	if url := s.Reach.webTransport(r, pageOrigin(r)); url != "" {

@@ -13,29 +13,29 @@ import (
 	"skein.dev/skein/webtransport/wire"
 )
 
-// Reach says how clients reach the server, and whose pages may.
+// Reach describes how clients reach the server, and which pages may open sessions.
 type Reach struct {
 	// static
-	Base         string          // the path before every path; mostly ""
-	Hosts        map[string]bool // the names under which the server is reached, beside the certificate's
-	AllowOrigins []string        // the origins, beside the server's own, whose pages may open sessions
+	Base         string          // the prefix of every path; usually ""
+	Hosts        map[string]bool // the names of the server, in addition to those in the certificate
+	AllowOrigins []string        // the origins whose pages may open sessions, in addition to the server's own
 	Certs        *cert.Keeper
-	Mapped       bool // --quic-port says where UDP arrives
+	Mapped       bool // whether --quic-port is set
 
 	// static once the server listens
-	HTTPPort, TLSPort int  // 0: nothing listens
+	HTTPPort, TLSPort int  // 0 if nothing listens
 	QUICPort          int  // the UDP port that clients are told
-	LocalTLS          bool // HTTPS is of this machine alone
+	LocalTLS          bool // whether HTTPS listens on this machine's loopback only
 }
 
-// Allowed checks the Origin header of a request for a session. Programs send none: for them the ticket decides.
+// Allowed checks the Origin header of a request for a session. Programs send none, and only the ticket decides.
 func (p *Reach) Allowed(r *http.Request) bool {
 	return p.mayOpen(r.Header.Get("Origin"), r.Host, r.TLS != nil)
 }
 
-// mayOpen reports whether a page of an origin may open sessions at host[:port], one of the server's names. Those are the
-// pages of --allow-origin, the listeners' own, and those of the very host: of a proxy that passes Host on. It may have
-// ended TLS, but not begun it.
+// mayOpen reports whether a page of an origin may open sessions at host[:port], one of the server's names. These are the
+// pages of --allow-origin, of the listeners, and of the same host, which is that of a proxy that forwards Host. The proxy
+// may have removed TLS but not added it.
 func (p *Reach) mayOpen(origin, hostport string, encrypted bool) bool {
 	if origin == "" || slices.Contains(p.AllowOrigins, origin) {
 		return true
@@ -53,7 +53,7 @@ func (p *Reach) mayOpen(origin, hostport string, encrypted bool) bool {
 	return p.TLSPort != 0 && portOf(u, 443) == p.TLSPort
 }
 
-// sameHost reports whether host[:port] is that of an origin. Neither origins nor Host headers name the scheme's own port.
+// sameHost reports whether host[:port] is that of an origin. Both origins and Host headers omit the default port of the scheme.
 func sameHost(origin *url.URL, hostport string) bool {
 	def := 80
 	if origin.Scheme == "https" {
@@ -74,7 +74,7 @@ func portOf(u *url.URL, def int) int {
 	return n
 }
 
-// pageOrigin is the origin of the page that r asks for, as far as r tells.
+// pageOrigin returns the origin of the page that r asks for, as far as r shows it.
 func pageOrigin(r *http.Request) string {
 	if encrypted(r) {
 		return "https://" + r.Host
@@ -82,7 +82,7 @@ func pageOrigin(r *http.Request) string {
 	return "http://" + r.Host
 }
 
-// secureContext reports whether browsers take a page of an origin for one that nobody on the way can change.
+// secureContext reports whether browsers treat a page of an origin as a secure context.
 func secureContext(origin string) bool {
 	scheme, host, _ := strings.Cut(origin, "://")
 	return scheme == "https" || local(host) || strings.HasSuffix(hostname(host), ".localhost")
@@ -95,9 +95,10 @@ func local(hostport string) bool {
 	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
-// webTransport is the URL of the WebTransport endpoint as whoever sent r reaches it; "": there is none. No proxy of HTTP
-// passes UDP on. If r came through one, from another machine, the endpoint stands beside the proxy and can be reached if --listen
-// is for other machines, or --quic-port says how. A page whose origin would be refused is spared the attempt.
+// webTransport returns the URL of the WebTransport endpoint for the sender of r, "" if there is none. HTTP proxies do not
+// forward UDP. If r came through one, from another machine, the sender can reach the endpoint only past the proxy: if
+// --listen is for other machines, or --quic-port is set. A page whose origin would be refused gets no URL, to save it the
+// attempt.
 func (p *Reach) webTransport(r *http.Request, origin string) string {
 	host := fmt.Sprintf("%s:%d", hostname(r.Host), p.QUICPort)
 	reached := r.TLS != nil || !p.LocalTLS || p.Mapped || local(r.Host)
@@ -107,12 +108,12 @@ func (p *Reach) webTransport(r *http.Request, origin string) string {
 	return "https://" + host + p.Base + wire.WebTransportPath
 }
 
-// webSocket is the URL of the WebSocket endpoint for people to read, likewise.
+// webSocket returns the URL of the WebSocket endpoint for the sender of r, for people to read.
 func (p *Reach) webSocket(r *http.Request) string {
 	return strings.Replace(pageOrigin(r), "http", "ws", 1) + p.Base + "/ws"
 }
 
-// hostname gives the host of host:port as a URL has it, an IPv6 address in brackets.
+// hostname returns the host of host:port as in a URL, with an IPv6 address in brackets.
 func hostname(hostport string) string {
 	if i := strings.LastIndexByte(hostport, ':'); i > strings.LastIndexByte(hostport, ']') {
 		return hostport[:i]
@@ -120,8 +121,9 @@ func hostname(hostport string) string {
 	return hostport
 }
 
-// encrypted reports whether the browser's connection is: this server's, or that of a proxy before it, by its word. A
-// cookie's flag is all that hangs on it, and only the one who asks gets that cookie, so that anybody's word will do.
+// encrypted reports whether the browser's connection is encrypted: the one to this server or, as X-Forwarded-Proto says, to
+// a proxy in front of it. The header need not be trusted, because only the Secure flag of the sender's own cookie depends
+// on it.
 func encrypted(r *http.Request) bool {
 	return r.TLS != nil || strings.EqualFold(r.Header.Get("X-Forwarded-Proto"), "https")
 }

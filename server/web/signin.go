@@ -12,7 +12,7 @@ import (
 	"skein.dev/skein/webtransport/wire"
 )
 
-// signIn lets browsers in and out.
+// signIn signs browsers in and out.
 type signIn struct{ *site }
 
 func (s signIn) loginPage(w http.ResponseWriter, r *http.Request) {
@@ -26,7 +26,7 @@ func (s signIn) loginPage(w http.ResponseWriter, r *http.Request) {
 		s.refuse(w, r, http.StatusUnauthorized, "")
 		return
 	}
-	uncompressed(w) // it holds a secret beside what the URL says
+	uncompressed(w) // the page has a secret, and text from the URL
 	s.page(w, r, http.StatusOK, login.Login(login.LoginView{Token: token, Next: localPath(r.URL.Query().Get("next")), Nonce: nonce(w)}))
 }
 
@@ -45,7 +45,8 @@ func (s signIn) login(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// loginToken makes a login URL, for `skein login`. A browser's cookie is not enough: who sits at it is in already.
+// loginToken makes a login URL, for `skein login`. A browser's cookie is not enough, since a browser with a cookie is
+// signed in already.
 func (s signIn) loginToken(w http.ResponseWriter, r *http.Request) {
 	if who, _ := s.Auth.Request(r); who.Name != "cli" {
 		s.refuse(w, r, http.StatusForbidden, "Login links are made by `skein login`.")
@@ -72,10 +73,10 @@ func (s signIn) logout(w http.ResponseWriter, r *http.Request) {
 
 const (
 	NextCookieName = "skein_next"
-	maxNext        = 2000 // bytes of a path that is worth remembering
+	maxNext        = 2000 // the longest path that is remembered, in bytes
 )
 
-// rememberNext keeps the page that a stranger asked for: whoever signs in with that browser soon is led there.
+// rememberNext remembers the page that a browser without a login asked for, so that it is redirected there after signing in.
 func rememberNext(w http.ResponseWriter, r *http.Request) {
 	next := localPath(r.URL.RequestURI())
 	if r.Method != http.MethodGet || next == "" || next == "/" || len(next) > maxNext {
@@ -84,7 +85,7 @@ func rememberNext(w http.ResponseWriter, r *http.Request) {
 	http.SetCookie(w, nextCookie(r, url.QueryEscape(next), int(auth.OneTimeLifetime.Seconds())))
 }
 
-// takeNext gives what rememberNext kept, and forgets it; "": nothing.
+// takeNext returns what rememberNext kept and forgets it. It returns "" if there is nothing.
 func takeNext(w http.ResponseWriter, r *http.Request) string {
 	c, err := r.Cookie(NextCookieName)
 	if err != nil {

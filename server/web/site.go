@@ -16,22 +16,22 @@ import (
 	"skein.dev/skein/webtransport/wire"
 )
 
-// site is what all pages and forms have in common.
+// site is the common base of all pages and forms.
 type site struct{ Config }
 
-// frame is what every page has around it.
+// frame returns the data of the frame around every page.
 func (s *site) frame(r *http.Request) frame.Frame {
 	return frame.Frame{Node: s.Plane.Node(), Version: s.Version, Epoch: s.Plane.Epoch(), Now: time.Now(), Assets: static.URL, Theme: frame.Theme(r),
 		Admission: s.Plane.Admission()}
 }
 
-// kept are the artifacts that an agent's or a task's page shows.
+// kept returns the artifacts for the page of an agent or a task.
 func (s *site) kept(agent wire.AgentID, task wire.TaskID) artifact.Kept {
 	res := s.Plane.Artifacts.List(wire.ArtifactFilter{Task: task, Agent: agent, Limit: artifact.MaxKept})
 	return artifact.Kept{Task: task, Agent: agent, Artifacts: res.Artifacts, Total: res.Total}
 }
 
-// refuse says no, with the reason: as a page to a browser, as an error object to a program.
+// refuse answers with an error: as a page to a browser, as an error object to a program.
 func (s *site) refuse(w http.ResponseWriter, r *http.Request, status int, detail string) {
 	if strings.Contains(r.Header.Get("Accept"), "text/html") {
 		v := login.RefusedView{Status: status, Detail: detail, Nonce: nonce(w)}
@@ -59,7 +59,7 @@ func csp(nonce string) string {
 		"connect-src 'self' https: wss: ws:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 }
 
-// nonce makes a content security policy for a page that stands alone.
+// nonce sets the content security policy of a page without other files, and returns its nonce.
 func nonce(w http.ResponseWriter) string {
 	n := rand.Text()
 	w.Header().Set("Content-Security-Policy", csp(n))
@@ -79,13 +79,13 @@ func (s *site) page(w http.ResponseWriter, r *http.Request, status int, c templ.
 	})).ServeHTTP(w, r)
 }
 
-// overSocketAlone reports whether the page that r asks for connects over WebSocket alone: it is told of no WebTransport endpoint, or
-// its browser has no WebTransport, which is for secure contexts.
+// overSocketAlone reports whether the page that r asks for can connect only over WebSocket: it gets no WebTransport
+// endpoint, or its browser has no WebTransport, because that needs a secure context.
 func (s *site) overSocketAlone(r *http.Request) bool {
 	origin := pageOrigin(r)
 	return s.Reach.webTransport(r, origin) == "" || !secureContext(origin)
 }
 
-// endShown is how long a page waits for what has happened, and is not stored yet: the end of a task whose form it is, or what
-// an agent that exited printed last.
+// endShown is how long a page waits for something that has happened but is not stored yet: the end of a task after its form
+// was posted, or the last output of an agent that has exited.
 const endShown = 2 * time.Second

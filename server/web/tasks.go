@@ -11,7 +11,7 @@ import (
 	"skein.dev/skein/webtransport/wire"
 )
 
-// taskPages are the pages of tasks, and their forms.
+// taskPages serves the pages of tasks and their forms.
 type taskPages struct{ *site }
 
 func (s taskPages) tasksPage(w http.ResponseWriter, r *http.Request) {
@@ -38,7 +38,7 @@ func (s taskPages) taskPage(w http.ResponseWriter, r *http.Request) {
 	s.page(w, r, http.StatusOK, task.Task(v))
 }
 
-// above gives a task's parents, the topmost first.
+// above returns a task's parents, topmost first.
 func (s taskPages) above(t wire.Task) (all []wire.Task) {
 	for t.Parent != "" {
 		p, err := s.Plane.Tasks.Get(t.Parent)
@@ -62,7 +62,7 @@ func (s taskPages) refuseTask(w http.ResponseWriter, r *http.Request, id wire.Ta
 	s.page(w, r, v.Status, login.Refused(v))
 }
 
-// taskPayload gives all bytes of a task's input or result, as a file.
+// taskPayload serves all bytes of a task's input or result, as a file.
 func (s taskPages) taskPayload(part func(*wire.Task) *wire.Payload) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		id := wire.TaskID(r.PathValue("id"))
@@ -92,7 +92,7 @@ func (s taskPages) taskPayload(part func(*wire.Task) *wire.Payload) http.Handler
 func taskInput(t *wire.Task) *wire.Payload  { return &t.Input }
 func taskResult(t *wire.Task) *wire.Payload { return t.Result }
 
-// postTask does something to a task and leads back to its page.
+// postTask does something to a task and redirects back to its page.
 func (s taskPages) postTask(do func(r *http.Request, id wire.TaskID) error) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		id := wire.TaskID(r.PathValue("id"))
@@ -112,7 +112,7 @@ func (s taskPages) cancelTask(r *http.Request, id wire.TaskID) error {
 	return err
 }
 
-// seesEnd waits until a task's end is stored: a page without script would show it at work for ever.
+// seesEnd waits until a task's end is stored: a page without JavaScript would show it as working forever.
 func (s taskPages) seesEnd(r *http.Request, id wire.TaskID) {
 	ctx, cancel := context.WithTimeout(r.Context(), endShown)
 	defer cancel()

@@ -1,17 +1,17 @@
 // Package web is the endpoint of pages and forms, and of POST /connect, which names the endpoints of sessions.
 //
-// The story of a request: New hands it through what holds for all of them (guard): nothing but POST /rpc comes as early data, the
-// name of the host is the server's, the headers forbid foreign scripts, and a form was posted from the server's own page. Sessions
-// and POST /rpc then go to their endpoints. Everything else but the login page is for who is signed in (signedIn). A page reads
-// from the plane and renders a component of ui (site.page); a form has the API do something in the name of who posted it
-// (site.do) and leads back to a page (redirect), or says why it was not done (refuseForm). What a page shows later comes over a
-// session: Fragments renders it with the same components.
+// How a request is served: New first applies the rules for all requests (guard): only POST /rpc may come as early data, the
+// host must be one of the server's names, the headers forbid foreign scripts, and a form must be posted from one of the
+// server's pages. Sessions and POST /rpc then go to their endpoints. Everything else, except the login page, requires a
+// login (signedIn). A page reads from the plane and renders a component of ui (site.page). A form lets the API act in the
+// name of the user (site.do) and redirects to a page (redirect), or shows why it was refused (refuseForm). Later changes of
+// a page come over a session: Fragments renders them with the same components.
 //
-// Reach says how clients reach the server: which hosts are its own, which pages may open sessions, and at which URLs.
+// Reach describes how clients reach the server: which hosts are its own, which pages may open sessions, and at which URLs.
 //
 // # Locks
 //
-// There is one, Fragments.mu, which guards what was rendered. It is not held while something is rendered.
+// There is one, Fragments.mu, which guards the rendered HTML. It is not held while something is rendered.
 package web
 
 import (
@@ -25,8 +25,8 @@ import (
 	"skein.dev/skein/webtransport/wire"
 )
 
-// New is everything that a server answers to over HTTP. Only /healthz, /readyz and the login page answer a stranger; the endpoints
-// of sessions take one in, and close unless it says hello with a ticket.
+// New returns the handler of everything that a server serves over HTTP. Without a login, only /healthz, /readyz and the
+// login page answer. The endpoints of sessions accept every connection, and close it unless it says hello with a ticket.
 func New(c Config) http.Handler {
 	s := &site{c}
 	in := http.NewServeMux()
@@ -34,7 +34,7 @@ func New(c Config) http.Handler {
 	return s.guard(s.open(in))
 }
 
-// open are the routes for everybody, and behind them those for who is signed in.
+// open adds the routes for everybody; in has those that require a login.
 func (s *site) open(in http.Handler) http.Handler {
 	open := http.NewServeMux()
 	open.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
@@ -45,7 +45,7 @@ func (s *site) open(in http.Handler) http.Handler {
 	return open
 }
 
-// pages are the routes for who is signed in.
+// pages adds the routes that require a login.
 func (s *site) pages(in *http.ServeMux) {
 	in.HandleFunc("GET /{$}", fleetPages{s}.fleetPage)
 	in.HandleFunc("GET /agents/{id}", fleetPages{s}.agentPage)
@@ -69,11 +69,11 @@ func (s *site) pages(in *http.ServeMux) {
 	in.HandleFunc("POST /logout", signIn{s}.logout)
 	in.HandleFunc("GET /static/", asset)
 	in.Handle("GET /metrics", s.Metrics.Handler())
-	in.HandleFunc("GET /static", s.noPage) // else the mux leads to /static/, and forgets the base path
+	in.HandleFunc("GET /static", s.noPage) // otherwise the mux redirects to /static/, without the base path
 	in.HandleFunc("/", s.noPage)
 }
 
-// guard has each request pass what holds for all, and tells the endpoints of sessions from the rest.
+// guard applies the rules for all requests, and routes those for the endpoints of sessions.
 func (s *site) guard(open http.Handler) http.Handler {
 	csrf := http.NewCrossOriginProtection()
 	for _, o := range s.Reach.AllowOrigins {
@@ -82,7 +82,7 @@ func (s *site) guard(open http.Handler) http.Handler {
 	csrf.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s.refuse(w, r, http.StatusForbidden, "The request came from another site's page.")
 	}))
-	top := http.NewServeMux() // the Origin of sessions is checked against another list
+	top := http.NewServeMux() // not behind csrf: the Origin of sessions is checked against another list
 	top.HandleFunc("GET /ws", s.Sessions.ServeWebSocket)
 	top.HandleFunc("CONNECT "+wire.WebTransportPath, s.Sessions.ServeWebTransport)
 	top.Handle("POST /connect", s.fromPages(csrf.Handler(open))) // its tickets are not compressed
@@ -91,7 +91,8 @@ func (s *site) guard(open http.Handler) http.Handler {
 	return s.below(exchange.NotEarly(s.headers(s.known(top))))
 }
 
-// headers are the same for every answer. A page runs the server's own scripts and styles only, and talks to its endpoints.
+// headers sets the headers of every answer. A page may use only the server's own scripts and styles, and connect only to
+// its endpoints.
 func (s *site) headers(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
@@ -107,7 +108,7 @@ func (s *site) headers(next http.Handler) http.Handler {
 	})
 }
 
-// known refuses names that are not the server's own.
+// known refuses requests for hosts that are not the server's names.
 func (s *site) known(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !s.Reach.allowedHost(r.Host) {
@@ -118,7 +119,7 @@ func (s *site) known(next http.Handler) http.Handler {
 	})
 }
 
-// signedIn lets nobody else in.
+// signedIn refuses requests without a login.
 func (s *site) signedIn(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if _, ok := s.Auth.Request(r); !ok {
@@ -133,13 +134,13 @@ func (s *site) signedIn(next http.Handler) http.Handler {
 	})
 }
 
-// below serves routes under the base path, and nothing beside it. Only here is the base taken off a request: all that
-// is behind has paths without it, and frame.At puts it before them again.
+// below serves routes under the base path, and nothing outside it. Only here is the base removed from a request: all other
+// code has paths without it, and frame.At adds it again.
 func (s *site) below(routes http.Handler) http.Handler {
 	if s.Reach.Base == "" {
 		return routes
 	}
-	mux := http.NewServeMux() // sends to the clean form of a path before the base is off it
+	mux := http.NewServeMux() // redirects to the clean form of a path while it still has the base
 	mux.Handle(s.Reach.Base+"/", http.StripPrefix(s.Reach.Base, routes))
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		s.refuse(w, r, http.StatusNotFound, "Skein is below "+s.Reach.Base+"/ here (--base-path).")
@@ -149,8 +150,8 @@ func (s *site) below(routes http.Handler) http.Handler {
 	})
 }
 
-// fromPages lets pages ask for /connect: those that may open sessions are answered, wherever they are from, and the others
-// can read why not. No cookie comes from another origin: such a page sends a token.
+// fromPages lets pages of other origins call /connect: those that may open sessions get an answer, and the others can read
+// why they are refused. No cookie comes from another origin, so such a page sends a token.
 func (s *site) fromPages(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		origin := r.Header.Get("Origin")
