@@ -56,7 +56,7 @@ func TestMemoryIsRenderedForItsPages(t *testing.T) {
 			"its sum":     {"/memory/demo", strings.TrimSuffix(space, use), []string{"2 keys, 19 B"}},
 			"its use":     {"/memory/demo", use, []string{`data-keys="2"`, "64 MiB"}},
 			"hits":        {"/memory/demo?q=qu*", m.renderMemory(t, wire.MemoryRenderParams{HTML: wire.MemoryAsHits, Namespace: "demo", Query: "qu*"}).HTML, []string{"Found in demo", "1 entry", "&lt;b&gt;<mark>quick</mark>", "/skein/memory?q=qu%2A"}},
-			"no hit":      {"/memory?q=geese", m.renderMemory(t, wire.MemoryRenderParams{HTML: wire.MemoryAsHits, Query: "geese"}).HTML, []string{"Found in all namespaces", "No key and no value"}},
+			"no hit":      {"/memory?q=geese", m.renderMemory(t, wire.MemoryRenderParams{HTML: wire.MemoryAsHits, Query: "geese"}).HTML, []string{"Found in all namespaces", "No key or value has all these words"}},
 			"no query":    {"/memory?q=*", m.renderMemory(t, wire.MemoryRenderParams{HTML: wire.MemoryAsHits, Query: "*"}).HTML, []string{"has no word"}},
 		} {
 			for _, want := range c.want {
