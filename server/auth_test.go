@@ -78,7 +78,7 @@ func TestLoginLink(t *testing.T) {
 		if base == n.addrs.HTTP { // the one that was printed
 			token = link.Query().Get("token")
 		}
-		for range 2 { // looking at the page does not use it up: mail programs and chats look at links
+		for range 2 { // loading the page does not use up the link: mail programs and chats load links
 			a := n.ask(t, "GET", base+"/login?token="+token)
 			if a.StatusCode != http.StatusOK || !strings.Contains(a.body, token) || a.cookie() != nil {
 				t.Fatalf("the page of the link: %s, cookie %v", a.Status, a.cookie())
@@ -196,7 +196,7 @@ func TestLogout(t *testing.T) {
 		their.ping(t)
 		cli.ping(t)
 
-		// A ticket is as good as the login that it was fetched with.
+		// A ticket is valid only as long as the login that it was fetched with.
 		late, err := through(t.Context(), ticket, nil)
 		if err != nil {
 			t.Fatal(err)
@@ -250,7 +250,7 @@ func TestSecretsAreTheOwnersAlone(t *testing.T) {
 	if _, err := os.Stat(filepath.Join(dir, wire.LocalFile)); !os.IsNotExist(err) {
 		t.Errorf("%s after the end: %v", wire.LocalFile, err)
 	}
-	for _, name := range []string{"token", "instance"} { // a careless copy
+	for _, name := range []string{"token", "instance"} { // files that a careless copy lacks
 		if err := os.Chmod(filepath.Join(dir, name), 0o644); err != nil {
 			t.Fatal(err)
 		}
@@ -262,7 +262,7 @@ func TestSecretsAreTheOwnersAlone(t *testing.T) {
 	start(t, func(o *Options) { o.DataDir = made })
 	filepath.WalkDir(made, func(path string, d fs.DirEntry, err error) error {
 		if err != nil {
-			return nil // a temporary file that is gone
+			return nil // a temporary file that was removed meanwhile
 		}
 		if info, err := d.Info(); err == nil && path == made && info.Mode().Perm()&0o077 != 0 {
 			t.Errorf("%s has mode %s", path, info.Mode())

@@ -107,7 +107,7 @@ func TestLinesThatEndASession(t *testing.T) {
 		} {
 			t.Run(name, func(t *testing.T) {
 				beside, p := n.join(t, tr), n.join(t, tr)
-				go c.send(p) // it may wait for credit that does not come
+				go c.send(p) // it may wait for credit forever
 				if bye, came := p.goodbye(); came && (bye.Code != c.want || bye.ReconnectAfterMS != -1) {
 					t.Errorf("goodbye %+v", bye)
 				}
@@ -247,7 +247,7 @@ func TestAgentLane(t *testing.T) {
 	})
 }
 
-// TestEveryLaneEndsWhole reads many short lanes: the last lines of a lane must not be lost in its end.
+// TestEveryLaneEndsWhole reads many short lanes: the last lines of a lane must not be lost when it ends.
 func TestEveryLaneEndsWhole(t *testing.T) {
 	t.Parallel()
 	overBoth(t, func(t *testing.T, tr wire.Transport) {
@@ -271,7 +271,7 @@ func TestPipelinedInputsKeepTheirOrder(t *testing.T) {
 	t.Parallel()
 	const inputs = 200
 	overBoth(t, func(t *testing.T, tr wire.Transport) {
-		n := start(t, func(o *Options) { o.inputPatience = patience }) // a busy machine's agent reads, too
+		n := start(t, func(o *Options) { o.inputPatience = patience }) // an agent on a busy machine must have time to read
 		for _, how := range []string{"control lane", "agent lane"} {
 			t.Run(how, func(t *testing.T) {
 				a := n.spawn(t, wire.SpawnParams{Type: "shell", Argv: []string{"cat"}})
@@ -351,8 +351,8 @@ func TestAThousandStreamsAreAllowedAndMoreWait(t *testing.T) {
 				s.CancelWrite(0)
 			}
 		}
-		p.attach(t, wire.Header{Agent: a.ID}) // one that ended makes room
-		// Every one of them is served. They share the connection's credit, so that all must be read at the same time.
+		p.attach(t, wire.Header{Agent: a.ID}) // there is room again, since one has ended
+		// All lanes are served. They share the connection's credit, so they must all be read at the same time.
 		var reading sync.WaitGroup
 		var ended atomic.Int32
 		for _, s := range streams[2 : wire.MaxStreams-1] {
@@ -408,7 +408,7 @@ func TestThousandsOfStreamsInARow(t *testing.T) {
 	})
 }
 
-// TestAClientThatNeverReadsAtScale is alone: it measures memory.
+// TestAClientThatNeverReadsAtScale does not run in parallel, because it measures memory.
 func TestAClientThatNeverReadsAtScale(t *testing.T) {
 	const allowed = 64 << 20
 	lanes, begins, enough := kit.Less(50, 10), kit.Less[uint64](3000, 300), kit.Less[uint64](30_000, 1500) // events
@@ -435,7 +435,7 @@ func TestAClientThatNeverReadsAtScale(t *testing.T) {
 		kit.Eventually(t, "it floods on while nobody reads", flooded(enough))
 		for _, q := range []*peer{reading, beside} {
 			for range 20 {
-				if took := q.ping(t); took > time.Second && !kit.Race { // a rate is for make soak
+				if took := q.ping(t); took > time.Second && !kit.Race { // durations are checked in make soak only
 					t.Errorf("another session waited %s", took)
 				}
 			}
@@ -457,7 +457,7 @@ func TestAClientThatNeverReadsAtScale(t *testing.T) {
 	})
 }
 
-// TestAClientThatReadsNothingIsClosed runs in a bubble's time, over a carrier in memory.
+// TestAClientThatReadsNothingIsClosed runs in a synctest bubble, over a carrier in memory.
 func TestAClientThatReadsNothingIsClosed(t *testing.T) {
 	inBubble(t, func(t *testing.T, s *Server, join func(...func(*wire.Hello)) *peer) {
 		peers := map[string]*peer{"stalled": join(), "reading": join()}

@@ -18,7 +18,7 @@ import (
 	"skein.dev/skein/webtransport/wire"
 )
 
-// based is a server below /skein/ with something of everything.
+// based starts a server below /skein/ with at least one record of each sort.
 func based(t *testing.T) *node {
 	t.Helper()
 	n := start(t, func(o *Options) { o.BasePath = "/skein/" })
@@ -39,8 +39,7 @@ func based(t *testing.T) *node {
 	return n
 }
 
-// Pages are followed from the fleet on, as far as their links lead: each address in them, and each redirect, stays below
-// the base path and leads to something.
+// Follows all links from the fleet page on: each URL in a page, and each redirect, stays below the base path and exists.
 func TestEveryLinkStaysBelowTheBasePath(t *testing.T) {
 	t.Parallel()
 	n := based(t)
@@ -51,7 +50,7 @@ func TestEveryLinkStaysBelowTheBasePath(t *testing.T) {
 	for ; len(todo) > 0; todo = todo[1:] {
 		at := todo[0]
 		page, query, _ := strings.Cut(at, "?")
-		name, _, _ := strings.Cut(query, "=") // one of each kind of filter will do
+		name, _, _ := strings.Cut(query, "=") // one filter of each kind is enough
 		if seen[page+"?"+name] {
 			continue
 		}
@@ -89,7 +88,7 @@ type address struct {
 	follow   bool
 }
 
-// addressesIn gives every address in a page.
+// addressesIn returns every URL in a page.
 func addressesIn(t *testing.T, page string) (all []address) {
 	t.Helper()
 	doc, err := html.Parse(strings.NewReader(page))
@@ -97,7 +96,7 @@ func addressesIn(t *testing.T, page string) (all []address) {
 		t.Fatal(err)
 	}
 	for e := range doc.Descendants() {
-		blank := isHidden(e) // what scripts fill in
+		blank := isHidden(e) // filled in by scripts
 		for up := range e.Ancestors() {
 			blank = blank || up.Data == "template" || isHidden(up)
 		}
@@ -131,7 +130,7 @@ func TestNothingIsServedBesideTheBasePath(t *testing.T) {
 	}
 }
 
-// A form leads back to a page below the base path, the login's cookie is good there and nowhere else, and so is the next.
+// A form redirects to a page below the base path, and the cookies of the login and of the next page are valid only there.
 func TestFormsAndCookiesStayBelowTheBasePath(t *testing.T) {
 	t.Parallel()
 	n := based(t)
@@ -178,7 +177,7 @@ func TestClientsGoBelowTheBasePath(t *testing.T) {
 	}
 }
 
-// Who leaves the path away is told, by the doctor too.
+// A request without the base path gets a clear error, from the doctor too.
 func TestTheDoctorKnowsABasePath(t *testing.T) {
 	t.Parallel()
 	n := start(t, func(o *Options) { o.BasePath = "/skein" })
@@ -195,7 +194,7 @@ func TestTheDoctorKnowsABasePath(t *testing.T) {
 	}
 }
 
-// Redirects go through redirect, which puts the base before them.
+// Redirects must use the function redirect, which adds the base path.
 func TestRedirectsGoThroughOneFunction(t *testing.T) {
 	t.Parallel()
 	files, err := filepath.Glob("*.go")

@@ -20,14 +20,14 @@ import (
 	"skein.dev/skein/webtransport/wire"
 )
 
-// stalls is a body of which the first byte comes and no other.
+// stalls is a body that stalls after its first byte.
 type stalls struct {
 	begun bool
 	once  sync.Once
 	ended chan struct{}
 }
 
-// Close is the client's, once it has its answer.
+// Close is called by the client once it has its answer.
 func (s *stalls) Close() error {
 	s.once.Do(func() { close(s.ended) })
 	return nil
@@ -42,7 +42,7 @@ func (s *stalls) Read(p []byte) (int, error) {
 	return 0, io.ErrUnexpectedEOF
 }
 
-// bodyRoutes are all that take a body, and one that takes none.
+// bodyRoutes are all routes with a body, and one without.
 var bodyRoutes = []string{"/rpc", "/connect", "/login", "/admission", "/stop", "/memory", "/tasks/none/cancel", "/artifacts/none/delete", "/logout", "/login/token", "/nowhere"}
 
 func TestABodyThatStallsIsEnded(t *testing.T) {
@@ -69,7 +69,7 @@ func TestABodyThatStallsIsEnded(t *testing.T) {
 	}
 }
 
-// endsHTTP1 reads the connection to its end, which the server makes.
+// endsHTTP1 reads the connection until the server ends it.
 func endsHTTP1(t *testing.T, addr, head string) {
 	t.Helper()
 	conn, err := net.Dial("tcp", addr)
@@ -84,7 +84,7 @@ func endsHTTP1(t *testing.T, addr, head string) {
 	}
 }
 
-// endsRequest waits for the answer, which the server gives although the body does not end.
+// endsRequest waits for the answer, which the server must send although the body does not end.
 func endsRequest(t *testing.T, c http.RoundTripper, version int, url, authorization string) {
 	t.Helper()
 	body := &stalls{ended: make(chan struct{})}
@@ -109,11 +109,11 @@ func endsRequest(t *testing.T, c http.RoundTripper, version int, url, authorizat
 		answered <- err
 	}()
 	if err := kit.Receive(t, "the server's answer", answered); err != nil {
-		t.Log(err) // the stream was reset, which ends it too
+		t.Log(err) // a reset of the stream ends it, too
 	}
 }
 
-// A form that broke off does not what it would do empty: open admission, or delete an artifact.
+// An incomplete form does not do what an empty one would: open admission, or delete an artifact.
 func TestAFormThatBreaksOffDoesNothing(t *testing.T) {
 	t.Parallel()
 	n := start(t, func(o *Options) { o.BodyTimeout = 50 * time.Millisecond })
@@ -137,7 +137,7 @@ func TestAFormThatBreaksOffDoesNothing(t *testing.T) {
 	}
 }
 
-// deadlines is an answer that remembers the deadlines of its request.
+// deadlines is a ResponseWriter that records the deadlines of its request.
 type deadlines struct {
 	*httptest.ResponseRecorder
 	set []time.Time

@@ -28,7 +28,7 @@ import (
 	"skein.dev/skein/webtransport/wire"
 )
 
-// noise gives n bytes that are never the same at two places.
+// noise returns n bytes without repetitions.
 func noise(seed byte, n int) []byte {
 	b := make([]byte, n)
 	rand.NewChaCha8([32]byte{seed}).Read(b)
@@ -40,7 +40,7 @@ func sha(b []byte) string {
 	return hex.EncodeToString(h[:])
 }
 
-// createArtifact asks for one on the control lane.
+// createArtifact creates an artifact on the control lane.
 func (p *peer) createArtifact(t *testing.T, id string, params wire.ArtifactCreateParams) wire.Artifact {
 	t.Helper()
 	return result[wire.Artifact](t, p.call(t, id, wire.MethodArtifactCreate, params))
@@ -75,7 +75,7 @@ func (s *stream) line(t *testing.T) (b wire.Bulk) {
 	return b
 }
 
-// ends checks that the server says nothing more.
+// ends checks that the server sends nothing more.
 func (s *stream) ends(t *testing.T) {
 	t.Helper()
 	s.SetReadDeadline(time.Now().Add(patience))
@@ -91,7 +91,7 @@ func (s *stream) refuses(t *testing.T, code wire.ErrorCode, field string) {
 	s.ends(t)
 }
 
-// stored gives an artifact's bytes as they are in the store.
+// stored returns an artifact's bytes from the store.
 func (n *node) stored(t *testing.T, id wire.ArtifactID) []byte {
 	t.Helper()
 	_, r, err := n.plane.Artifacts.Download(t.Context(), id, 0)
@@ -123,7 +123,7 @@ func TestTheDialogueOfABulkLane(t *testing.T) {
 		kit.Eventually(t, "the bytes came", func() bool { got, _ := n.plane.Artifacts.Get(a.ID); return got.Received == 500_000 })
 		up.CancelWrite(uint32(wire.StreamCanceled))
 
-		q := n.join(t, other(tr)) // it goes on over the other transport
+		q := n.join(t, other(tr)) // it continues over the other transport
 		up = q.bulk(t, wire.BulkPut, a.ID, 0)
 		if b := up.line(t); b.Error != nil || b.Offset != 500_000 || b.Artifact.Received != 500_000 {
 			t.Fatalf("it goes on with %+v", b)
@@ -194,7 +194,7 @@ func TestABulkLaneRefuses(t *testing.T) {
 			if first := up.line(t); first.Error != nil || first.Offset != 0 {
 				t.Fatalf("%+v", first)
 			}
-			up.Write(b) // the server may have had enough of it
+			up.Write(b) // the server may have stopped reading
 			up.Close()
 			return up
 		}
@@ -264,7 +264,7 @@ func TestTooManyTransfersWait(t *testing.T) {
 	}
 }
 
-// TestDownloadsDontKeepUploadsWaiting has as many downloads as may be, whose client reads nothing of them.
+// TestDownloadsDontKeepUploadsWaiting has the maximum number of downloads, none of which the client reads.
 func TestDownloadsDontKeepUploadsWaiting(t *testing.T) {
 	t.Parallel()
 	overBoth(t, func(t *testing.T, tr wire.Transport) {
@@ -354,7 +354,7 @@ func TestAKilledServersUploadsGoOn(t *testing.T) {
 				cancel()
 			}
 		})
-		if err == nil { // it was called off, or the connection told first that its server is gone
+		if err == nil { // it was interrupted, or the connection reported first that the server is gone
 			t.Fatal("the upload ended well")
 		}
 		part, err := os.Stat(filepath.Join(dir, "uploads", string(a.ID)+".part"))
@@ -381,7 +381,7 @@ func TestAKilledServersUploadsGoOn(t *testing.T) {
 	})
 }
 
-// pattern is a file of any size that takes no memory.
+// pattern is a file of any size that uses no memory.
 type pattern struct{}
 
 func (pattern) ReadAt(b []byte, off int64) (int, error) {
@@ -415,9 +415,9 @@ func TestLargeTransfersTakeLittleMemoryAtScale(t *testing.T) {
 		before, stop := liveHeap(), make(chan struct{})
 		most := before
 		var watch sync.WaitGroup
-		var pause sync.Mutex // held while the heap is measured, so that only what is held counts and not what comes and goes
+		var pause sync.Mutex // held while the heap is measured, so that only memory in use counts
 		paused := func(_, _ int64) { pause.Lock(); pause.Unlock() }
-		watch.Go(func() { // client and server are in this one process
+		watch.Go(func() { // client and server are in the same process
 			for tick := time.NewTicker(200 * time.Millisecond); ; {
 				select {
 				case <-tick.C:
@@ -449,13 +449,13 @@ func TestLargeTransfersTakeLittleMemoryAtScale(t *testing.T) {
 	})
 }
 
-// liveHeap is what is in use, without what only waits to be collected: the store
-// gives the buffers of what was collected to a pool, and pools let go in the second round after that.
+// liveHeap returns the heap in use, without garbage: the store puts collected buffers into a pool, and pools are emptied in
+// the second collection after that.
 func liveHeap() uint64 {
 	for range 4 {
 		runtime.GC()
 	}
-	marked := []gometrics.Sample{{Name: "/gc/heap/live:bytes"}} // not what was allocated since
+	marked := []gometrics.Sample{{Name: "/gc/heap/live:bytes"}} // without allocations since then
 	gometrics.Read(marked)
 	return marked[0].Value.Uint64()
 }

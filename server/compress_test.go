@@ -19,7 +19,7 @@ import (
 
 var gzipped = header("Accept-Encoding", "gzip, br")
 
-// unzip gives the content of an answer that must be compressed.
+// unzip returns the content of an answer, which must be compressed.
 func unzip(t *testing.T, a answer) string {
 	t.Helper()
 	if got := a.Header.Get("Content-Encoding"); got != "gzip" {
@@ -64,8 +64,8 @@ func TestPagesAreCompressed(t *testing.T) {
 	}
 }
 
-// A page that holds a secret beside what a stranger chose tells its length to who listens (BREACH), and bytes of people's own
-// come as they are stored.
+// A page with a secret and text chosen by an attacker is not compressed, since an eavesdropper sees its length (BREACH).
+// Files of users come as they are stored.
 func TestWhatStaysUncompressed(t *testing.T) {
 	t.Parallel()
 	n := start(t)
@@ -87,7 +87,7 @@ func TestWhatStaysUncompressed(t *testing.T) {
 			t.Errorf("%s: %s, Content-Encoding %q", path, got.Status, got.Header.Get("Content-Encoding"))
 		}
 	}
-	// The tickets of /connect, in a document that is long enough.
+	// The tickets of /connect, in a document that is long enough to be compressed.
 	name, base := strings.Repeat("a.", 120)+"example", "/"+strings.Repeat("b", 190)
 	n = start(t, func(o *Options) { o.AllowHosts, o.BasePath, o.QUICPort = []string{name}, base, 443 })
 	got := n.ask(t, "POST", "/connect", bearer(n.token), gzipped, header("Host", name))
@@ -98,10 +98,10 @@ func TestWhatStaysUncompressed(t *testing.T) {
 
 var (
 	assetURL = regexp.MustCompile(`(?:src|href)="(/static/[^"]*)"`)
-	imported = regexp.MustCompile(`(?:from|import)\s*\(?"\./([^"]+)"`) // also when it is needed
+	imported = regexp.MustCompile(`(?:from|import)\s*\(?"\./([^"]+)"`) // dynamic imports, too
 )
 
-// Each file that a page names, and each that those import, is compressed, kept for ever, and asked for by its hash.
+// Each file that a page refers to, and each that those import, is compressed, cached forever, and requested by its hash.
 func TestAssetsAreKeptByTheirHash(t *testing.T) {
 	t.Parallel()
 	n := start(t)

@@ -17,7 +17,7 @@ func TestBadConfigurations(t *testing.T) {
 		yaml  string
 		line  int
 		field string
-		parts []string // of the message, beside
+		parts []string // other parts of the message
 	}{
 		"an unknown section":        {"agent_types: {}\nagents: {}\n", 2, "agents", []string{"unknown", "agent_types"}},
 		"an unknown field":          {"agent_types:\n  coder:\n    kind: exec\n    comand: [x]\n", 4, "agent_types.coder.comand", []string{"unknown", "argv", "max_instances"}},

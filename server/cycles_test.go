@@ -18,15 +18,13 @@ import (
 	"testing"
 )
 
-// maxCycle is how many files of a package may depend on each other in a circle. Whoever changes one of them has to have
-// read them all.
+// maxCycle is how many files of a package may depend on each other in a cycle. To change one of them, one has to read them all.
 const maxCycle = 5
 
-// largerCycles are the packages that have a larger one still, with the number of its files. A number goes down with its
-// package, and never up.
+// largerCycles are the packages that still have a larger cycle, with the number of its files. The numbers may only go down.
 var largerCycles = map[string]int{}
 
-// uses says which file of a package uses which other one, and one name for which it does.
+// uses has, for each file of a package, the other files that it uses, with one of the names that it uses.
 type uses map[string]map[string]string
 
 func TestFilesFormNoLargeCycles(t *testing.T) {
@@ -66,7 +64,7 @@ func TestLargestCycleOfFiles(t *testing.T) {
 	}
 }
 
-// goPackage is what go list tells about a package. Export is the file with its compiled types.
+// goPackage is what go list reports about a package. Export is the file with its compiled types.
 type goPackage struct {
 	ImportPath, Dir, Export string
 	GoFiles                 []string
@@ -88,8 +86,7 @@ func listPackages(t *testing.T) map[string]goPackage {
 	}
 }
 
-// fileUses checks the types of a package, to see in which file each name that it uses is defined. What templ generated
-// counts neither as user nor as used.
+// fileUses type-checks a package and finds in which file each used name is defined. It ignores files that templ generated.
 func fileUses(t *testing.T, p goPackage, fset *token.FileSet, imports types.Importer) uses {
 	t.Helper()
 	var files []*ast.File
@@ -115,7 +112,7 @@ func fileUses(t *testing.T, p goPackage, fset *token.FileSet, imports types.Impo
 	return u
 }
 
-// isDefinition says whether o is a name or a method of pkg. A struct's field is neither: it is part of its type.
+// isDefinition reports whether o is a package-level name or a method of pkg. A struct field is neither: it is part of its type.
 func isDefinition(pkg *types.Package, o types.Object) bool {
 	if f, ok := o.(*types.Func); ok && f.Pkg() == pkg && f.Signature().Recv() != nil {
 		return true
@@ -155,7 +152,7 @@ func (u uses) largestCycle() []string {
 	return largest
 }
 
-// follow adds each file that one uses, itself or by another's help.
+// follow adds each file that a file uses, directly or indirectly.
 func (u uses) follow(file string, reached map[string]bool) {
 	for used := range u[file] {
 		if !reached[used] {
@@ -165,7 +162,7 @@ func (u uses) follow(file string, reached map[string]bool) {
 	}
 }
 
-// within lists who uses whom in a cycle: to be cut somewhere.
+// within lists the uses within a cycle, one of which has to be cut.
 func (u uses) within(cycle []string) string {
 	var b strings.Builder
 	for _, user := range cycle {

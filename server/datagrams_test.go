@@ -10,8 +10,8 @@ import (
 	"skein.dev/skein/webtransport/wire"
 )
 
-// datagram sends a request as a datagram, as often as times says, and gives the answer that comes as one. Either may be lost, so
-// the request is sent again until it is answered.
+// datagram sends a request as a datagram the given number of times, and returns the answer that comes as a datagram. Both
+// may be lost, so it sends the request again until it is answered.
 func (p *peer) datagram(t *testing.T, id, method string, params any, times int) *wire.Message {
 	t.Helper()
 	d, ok := wire.AppendMessageDatagram(nil, wire.DatagramRequest, []byte(request(id, method, params)))
@@ -57,7 +57,7 @@ func TestACriticalRequestIsTakenFromADatagramAndActedOnOnce(t *testing.T) {
 		if m := p.datagram(t, `"i1"`, wire.MethodInput, input, 3); m.Error != nil {
 			t.Fatal(m.Error)
 		}
-		if m := p.call(t, `"i1"`, wire.MethodInput, input); m.Error != nil { // by its lane, late
+		if m := p.call(t, `"i1"`, wire.MethodInput, input); m.Error != nil { // on its lane, late
 			t.Fatal(m.Error)
 		}
 		input.Text = "two\n"
@@ -103,7 +103,7 @@ func TestDatagramsThatAreNoCriticalRequest(t *testing.T) {
 			}
 		}
 	}
-	m := p.datagram(t, `"nobody"`, wire.MethodStop, wire.StopParams{IDs: []wire.AgentID{"anobody"}}, 1) // after those
+	m := p.datagram(t, `"nobody"`, wire.MethodStop, wire.StopParams{IDs: []wire.AgentID{"anobody"}}, 1) // after the others
 	if r := result[wire.StopResult](t, m); len(r.Reports) != 1 || r.Reports[0].Error == nil {
 		t.Errorf("it is answered with %s", m.Result)
 	}

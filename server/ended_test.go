@@ -13,7 +13,7 @@ import (
 	"skein.dev/skein/webtransport/wire"
 )
 
-// hears reads what the server still says on a stream, to its end.
+// hears reads a stream of the server to its end.
 func (s *stream) hears(t *testing.T) string {
 	t.Helper()
 	s.SetReadDeadline(time.Now().Add(patience))
@@ -24,10 +24,10 @@ func (s *stream) hears(t *testing.T) string {
 	return string(b)
 }
 
-// code is how a refusal has it.
+// code formats an error code as in a refusal.
 func code(c wire.ErrorCode) string { return fmt.Sprintf(`"code":%d`, c) }
 
-// stopped is whether the server asked to stop sending. What it asked before it answered a ping has come.
+// stopped reports whether the server sent STOP_SENDING. A ping ensures that one sent before has arrived.
 func (p *peer) stopped(t *testing.T, s *stream) bool {
 	t.Helper()
 	p.ping(t)
@@ -69,7 +69,7 @@ func TestNoStopSendingBehindAnEnd(t *testing.T) {
 		agent := n.script(t, "say done")
 		for name, c := range map[string]struct {
 			lane func() *stream
-			want string // in what the server says to the end
+			want string // part of what the server sends until the end
 		}{
 			"events of an agent that has ended": {func() *stream {
 				s, _ := p.attach(t, wire.Header{Agent: agent.ID, Follow: true})
@@ -128,7 +128,7 @@ func TestNoStopSendingBehindTheLastResult(t *testing.T) {
 	})
 }
 
-// A client that never ends its side keeps so many lanes and no more.
+// A client that never ends its side keeps at most MaxEnded lanes.
 func TestLanesThatTheClientDoesNotEnd(t *testing.T) {
 	t.Parallel()
 	overBoth(t, func(t *testing.T, tr wire.Transport) {
@@ -148,7 +148,7 @@ func TestLanesThatTheClientDoesNotEnd(t *testing.T) {
 	})
 }
 
-// What comes behind the end of a lane is read over, until it is too much.
+// Data after the end of a lane is discarded, until it is too much.
 func TestWhatComesBehindAnEndIsBounded(t *testing.T) {
 	t.Parallel()
 	overBoth(t, func(t *testing.T, tr wire.Transport) {

@@ -22,7 +22,7 @@ var updateDocs = flag.Bool("update-docs", false, "write the files of docs/exampl
 
 const agentsDoc = "../docs/agents.md"
 
-// shown is a file of docs/examples in docs/agents.md: a link to it, and a block with what is in it.
+// shown matches a file of docs/examples in docs/agents.md: a link to it, and a block with its content.
 var shown = regexp.MustCompile("(?s)\\[examples/([a-z.]+)\\]\\(examples/[a-z.]+\\)[^\n]*\n\n```[a-z]*\n(.*?)```\n")
 
 func TestTheAgentsDocShowsTheExamples(t *testing.T) {
@@ -124,7 +124,7 @@ func TestTheAgentsDocIsRight(t *testing.T) {
 	}
 }
 
-// interpreter fails or skips a test for what is not installed.
+// interpreter fails or skips a test if an interpreter is not installed.
 func interpreter(t *testing.T, names ...string) {
 	t.Helper()
 	for _, name := range names {
@@ -137,13 +137,13 @@ func interpreter(t *testing.T, names ...string) {
 	}
 }
 
-// exampleNode is a server whose types are those of docs/examples, and a client of it.
+// exampleNode starts a server with the types of docs/examples, and a client of it.
 type exampleNode struct {
 	*node
 	c *client.Client
 }
 
-// slow are the examples with work that takes a minute, so that there is something to cancel, or until there is a file.
+// slow are the examples with work that takes a minute, so that there is something to cancel, or until a file exists.
 const slow = `
   slow-words: {kind: exec, argv: [python3, /srv/agents/words.py], tasks: lines, memory: ["*"], env: {PAUSE: "60"}}
   slow-slugs: {kind: exec, argv: [node, /srv/agents/slugs.mjs], tasks: lines, memory: ["slug*"], env: {PAUSE: "60"}}
@@ -183,7 +183,7 @@ func (n exampleNode) submit(t *testing.T, typ, input string) wire.TaskID {
 	return res.Tasks[0].ID
 }
 
-// until watches a task to the moment that satisfies ok.
+// until watches a task until it satisfies ok.
 func (n exampleNode) until(t *testing.T, id wire.TaskID, ok func(*wire.Task) bool) wire.Task {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 2*patience)
@@ -203,7 +203,7 @@ func (n exampleNode) until(t *testing.T, id wire.TaskID, ok func(*wire.Task) boo
 	return last
 }
 
-// over waits for the end of a task, and gives it whole, and its result.
+// over waits for the end of a task, and returns the whole task and its result.
 func (n exampleNode) over(t *testing.T, id wire.TaskID) (*wire.Task, string) {
 	t.Helper()
 	n.until(t, id, func(task *wire.Task) bool { return task.State.Terminal() })
@@ -327,7 +327,7 @@ func (n exampleNode) testGather(t *testing.T) {
 	}
 }
 
-// testCanceled checks that an agent lets go of a canceled task in time, and lives.
+// testCanceled checks that an agent stops working on a canceled task in time, and stays alive.
 func (n exampleNode) testCanceled(t *testing.T) {
 	for _, typ := range []string{"slow-words", "slow-slugs", "slow-sorted"} {
 		t.Run(typ, func(t *testing.T) {
@@ -367,7 +367,7 @@ func (n exampleNode) cancel(t *testing.T, id wire.TaskID) {
 	}
 }
 
-// letGo waits until an agent has let go of a canceled task, and checks that this did not end it.
+// letGo waits until an agent has stopped working on a canceled task, and checks that the agent is still alive.
 func (n exampleNode) letGo(t *testing.T, agent wire.AgentID, id wire.TaskID) {
 	t.Helper()
 	task := n.until(t, id, func(task *wire.Task) bool { return task.State.Terminal() && len(task.Late) > 0 })
@@ -380,7 +380,7 @@ func (n exampleNode) letGo(t *testing.T, agent wire.AgentID, id wire.TaskID) {
 	}
 }
 
-// TestTheSecondAttemptOfAnExample checks that it goes on with what the first one began.
+// TestTheSecondAttemptOfAnExample checks that it continues the work of the first one.
 func TestTheSecondAttemptOfAnExample(t *testing.T) {
 	t.Parallel()
 	n := startExamples(t)

@@ -44,7 +44,7 @@ func TestTheFormStopsEverything(t *testing.T) {
 	}
 }
 
-// What is no UTF-8 is refused: on its way to the API it would become something else, and change an entry that nobody named.
+// Invalid UTF-8 is refused: on its way to the API it would become other text, and change the wrong entry.
 func TestAFormThatIsNoText(t *testing.T) {
 	n := start(t)
 	b := n.browser(t)

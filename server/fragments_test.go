@@ -32,7 +32,7 @@ func (s *stream) changes(t *testing.T) (all wire.TaskUpdate) {
 	}
 }
 
-// over reads a watch until a task is over, and gives the HTML that came with that.
+// over reads a watch until a task has ended, and returns the HTML of that update.
 func (s *stream) over(t *testing.T, id wire.TaskID) string {
 	t.Helper()
 	for {
@@ -131,7 +131,7 @@ func TestWhatCannotBeRendered(t *testing.T) {
 	if res := result[wire.TaskRenderResult](t, tasks.ask(t, "6", wire.MethodTaskRender, wire.TaskRenderParams{IDs: []wire.TaskID{"tnone"}, HTML: wire.TaskAsRow})); len(res.HTML) != 0 {
 		t.Errorf("no task is rendered as %v", res.HTML)
 	}
-	// A result that fits no message as HTML is left out; the page loaded anew has it.
+	// A result whose HTML fits no message is left out; the page has it after a reload.
 	done := n.submit(t, wire.TaskSpec{Type: "shell", Argv: []string{"sh", "-c", "head -c 200000 /dev/zero | tr '\\0' '<'"}}, wire.TaskCompleted)
 	res := result[wire.TaskRenderResult](t, tasks.ask(t, "7", wire.MethodTaskRender, wire.TaskRenderParams{IDs: []wire.TaskID{done.ID}, HTML: wire.TaskAsPage}))
 	if len(res.HTML) != 0 {
@@ -159,7 +159,7 @@ func TestAgentsAreRenderedForTheirPages(t *testing.T) {
 				t.Errorf("its row has no %s: %s", want, row)
 			}
 		}
-		_, fields, _ := strings.Cut(row, ">") // its place in the table is the page's
+		_, fields, _ := strings.Cut(row, ">") // the page sets its place in the table
 		if page := n.ask(t, http.MethodGet, "/", with(n.login(t)), asPage).body; !strings.Contains(page, fields) {
 			t.Errorf("the page's first render has another row than %s", row)
 		}
@@ -253,8 +253,8 @@ func TestArtifactsAreRenderedForTheirPages(t *testing.T) {
 	}
 }
 
-// TestAClientThatLeavesSpoilsNoFragment renders for clients that are gone, as a session is that closes meanwhile. Others must
-// not be given what came of that.
+// TestAClientThatLeavesSpoilsNoFragment renders for clients that have left, as when a session closes meanwhile. Others must
+// not get a failed rendering.
 func TestAClientThatLeavesSpoilsNoFragment(t *testing.T) {
 	t.Parallel()
 	n := start(t)

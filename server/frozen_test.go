@@ -23,7 +23,7 @@ import (
 	"skein.dev/skein/webtransport/wire"
 )
 
-// natsEnv makes the test's program a NATS server, which stores in the folder that it names.
+// natsEnv makes the test binary a NATS server, which stores in the folder that the variable names.
 const natsEnv = "SKEIN_TEST_NATS"
 
 func natsProcess(dir string) int {
@@ -41,7 +41,7 @@ func natsProcess(dir string) int {
 	return 0
 }
 
-// nats is a NATS server in a process of its own.
+// nats is a NATS server in a separate process.
 type nats struct {
 	t   *testing.T
 	cmd *exec.Cmd
@@ -69,7 +69,7 @@ func startNATS(t *testing.T) *nats {
 	}
 	t.Cleanup(func() {
 		in.Close()
-		cmd.Process.Kill() // also when it is frozen
+		cmd.Process.Kill() // even if it is frozen
 		cmd.Wait()
 	})
 	addr, err := bufio.NewReader(out).ReadString('\n')
@@ -86,7 +86,7 @@ func (n *nats) signal(s syscall.Signal) {
 	}
 }
 
-// freeze stops it, and returns when no thread of it runs any more.
+// freeze stops it, and returns when none of its threads runs any more.
 func (n *nats) freeze() {
 	n.t.Helper()
 	n.signal(syscall.SIGSTOP)
@@ -104,7 +104,7 @@ func (n *nats) freeze() {
 
 func (n *nats) thaw() { n.t.Helper(); n.signal(syscall.SIGCONT) }
 
-// on runs a server on it that soon gives up waiting.
+// on runs a server on it that waits only briefly for the store.
 func (n *nats) on(dir string) func(*Options) {
 	return func(o *Options) { o.DataDir, o.NATS, o.StoreTimeout = dir, n.url, 500*time.Millisecond }
 }
@@ -116,8 +116,8 @@ func unknown(t *testing.T, what string, err error) {
 	}
 }
 
-// TestWhatAFrozenStoreWasAskedForIsKnown asks for everything that is stored while the store is frozen, and again when it goes
-// on: each request has its effect once, and the server that runs knows of it.
+// TestWhatAFrozenStoreWasAskedForIsKnown sends every request that stores something while the store is frozen, and again
+// when it works: each has its effect once, and the running server knows about it.
 func TestWhatAFrozenStoreWasAskedForIsKnown(t *testing.T) {
 	t.Parallel()
 	store, dir := startNATS(t), t.TempDir()

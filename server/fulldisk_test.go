@@ -12,8 +12,8 @@ import (
 	"skein.dev/skein/webtransport/wire"
 )
 
-// On a full disk, what is new is refused with a clear error, what runs waits or ends well, and when there is space again
-// everything goes on: nothing was lost.
+// On a full disk, new work is refused with a clear error, running work waits or ends properly, and when there is space
+// again everything continues and nothing was lost.
 func TestAFullDisk(t *testing.T) {
 	dir := kit.TmpFS(t, "192m")
 	n := start(t, func(o *Options) { o.DataDir = filepath.Join(dir, "data") })
@@ -53,7 +53,7 @@ func TestAFullDisk(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "go"), nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	time.Sleep(300 * time.Millisecond) // what must not happen has time to happen
+	time.Sleep(300 * time.Millisecond) // so that what must not happen has time to happen
 	if a, _ := n.plane.Get(printer.ID); a.LastLine != "" {
 		t.Errorf("output was stored on a full disk: %q", a.LastLine)
 	}

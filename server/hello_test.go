@@ -11,12 +11,12 @@ import (
 	"skein.dev/skein/webtransport/wire"
 )
 
-// hello is a good one for a ticket.
+// hello returns a valid hello with a ticket.
 func hello(ticket string) wire.Hello {
 	return wire.Hello{Versions: []string{wire.Version}, Ticket: ticket, Client: wire.ClientInfo{ID: clientID()}, NoStatus: true}
 }
 
-// refused checks how a session ended whose hello was not taken. The error itself may be overtaken by the close.
+// refused checks how a session ended whose hello was refused. The close may overtake the error itself.
 func refused(t *testing.T, sess webtransport.Session, ctrl *stream, code wire.ErrorCode, field string, want wire.CloseCode) (supported []string) {
 	t.Helper()
 	m, err := ctrl.next()
@@ -177,7 +177,7 @@ func TestHelloIsSaidOnce(t *testing.T) {
 	})
 }
 
-// TestSilenceIsEnded waits out the protocol's times, once for everything that does.
+// TestSilenceIsEnded waits for the protocol's timeouts, once for all cases.
 func TestSilenceIsEnded(t *testing.T) {
 	t.Parallel()
 	n := start(t)

@@ -13,7 +13,7 @@ import (
 
 const module = "skein.dev/skein/"
 
-// rooms says what each package of the house may import of ours. Types come from wire, wherever they are used.
+// rooms has the packages of this module that each package may import.
 var rooms = map[string][]string{
 	"cmd/skein":             {"server", "server/screen", "webtransport/client", "webtransport/doctor", "webtransport/wire"},
 	"cmd/skein-bench":       {"cmd/skein-bench/peers", "webtransport", "webtransport/bare", "webtransport/client", "webtransport/wire", "e2e/netlab"},
@@ -66,7 +66,7 @@ var rooms = map[string][]string{
 	"e2e/faults":             {},
 }
 
-// libraries says who alone may import what, tests aside.
+// libraries has the only packages that may import a library, except in tests.
 var libraries = map[string][]string{
 	"github.com/quic-go/":        {"webtransport", "webtransport/bare", "cmd/skein-bench/peers"},
 	"github.com/coder/websocket": {"webtransport", "webtransport/bare", "cmd/skein-bench/peers"},
@@ -85,11 +85,11 @@ var libraries = map[string][]string{
 	"skein.dev/skein/e2e/kit":    {},
 }
 
-// lodgers are what the product is measured with, and no part of it.
+// lodgers are the packages that measure the product and are not part of it.
 var lodgers = []string{"cmd/", "e2e/", "webtransport/bare"}
 
-// goList runs go list at the top of the house. go test takes a result from its cache as long as what the test itself opened
-// is the same, and knows nothing of what go list reads: so each folder and each Go file is looked at here.
+// goList runs go list at the top of the module. go test reuses a cached result unless a file changes that the test itself
+// opened, and it does not know what go list reads. So goList stats each folder and each Go file.
 func goList(t *testing.T, args ...string) string {
 	t.Helper()
 	err := filepath.WalkDir("..", func(path string, d fs.DirEntry, err error) error {

@@ -14,7 +14,7 @@ import (
 	"skein.dev/skein/webtransport/wire"
 )
 
-// dialed is a client of the library's, over one transport.
+// dialed connects a client of the library over one transport.
 func (n *node) dialed(t *testing.T, tr wire.Transport) *client.Client {
 	t.Helper()
 	c, err := client.Dial(t.Context(), client.Options{URL: n.addrs.HTTP, Token: n.token, Transport: string(tr)})
@@ -25,8 +25,8 @@ func (n *node) dialed(t *testing.T, tr wire.Transport) *client.Client {
 	return c
 }
 
-// everyWay is one client that asks everything over WebTransport, over WebSocket and over POST /rpc, under one id each: there
-// is one effect and one answer, of one message at most. Each way is the first in its turn.
+// everyWay is one client that sends each request over WebTransport, WebSocket and POST /rpc under one id: there is one
+// effect and one answer, which fits a message. The three take turns in being first.
 type everyWay struct {
 	n     *node
 	id    string
@@ -90,7 +90,7 @@ func read[T any](t *testing.T, b json.RawMessage) (v T) {
 	return v
 }
 
-// What each of these requests brings about, and what each of these lists holds, is more than a message takes.
+// The effect of each of these requests, and each of these lists, is larger than a message.
 func TestAnswersOfManyRecordsFitAMessage(t *testing.T) {
 	t.Parallel()
 	n := start(t)
@@ -199,7 +199,7 @@ func ids(agents []wire.Agent) (ids []wire.AgentID) {
 	return ids
 }
 
-// What lanes bring by themselves comes in messages that fit, however large records and outputs are.
+// Messages that the server sends by itself fit the limit, however large records and outputs are.
 func TestLanesOfLargeRecordsFitAMessage(t *testing.T) {
 	t.Parallel()
 	n := start(t)
@@ -277,7 +277,7 @@ func TestLanesOfLargeRecordsFitAMessage(t *testing.T) {
 	})
 }
 
-// A request is bounded so that what it makes fits a message.
+// A request is bounded so that the record that it creates fits a message.
 func TestRecordsThatWouldNotFitAreRefused(t *testing.T) {
 	t.Parallel()
 	n := start(t)

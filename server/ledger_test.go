@@ -78,7 +78,7 @@ func TestTheLedgerBalancesAtScale(t *testing.T) {
 		operations, restarts, l.cuts.Load(), l.repeats.Load(), l.late.Load(), l.sessions.Load())
 }
 
-// ledger is the server, as often as it is started, and what it answered.
+// ledger has the server, over all its starts, and its answers.
 type ledger struct {
 	dir     string
 	answers []written // by operation
@@ -92,19 +92,19 @@ type ledger struct {
 	token string
 }
 
-// written is what an operation gave.
+// written is the outcome of an operation.
 type written struct {
 	effect   string // the id, or the revision; conflicted
-	previous uint64 // the revision that a write came after
+	previous uint64 // the revision before a write
 }
 
-// conflicted is the answer to a write with a revision that is not the newest any more.
+// conflicted is the effect of a write with a revision that is no longer the newest.
 const conflicted = "conflict"
 
-// hotKeys are the keys that every second write goes to.
+// hotKeys is the number of keys that half of the writes go to.
 const hotKeys = 3
 
-// hotKey says which of them an operation writes; -1: none.
+// hotKey returns which of them an operation writes, or -1.
 func hotKey(op int) int {
 	if op%6 == 5 {
 		return op / 6 % hotKeys
@@ -147,7 +147,7 @@ func (l *ledger) restart(t *testing.T, kill bool) {
 	l.start(t)
 }
 
-// ledgerClient is one client that is treated badly.
+// ledgerClient is one client whose sessions are cut.
 type ledgerClient struct {
 	l         *ledger
 	id        string
@@ -170,7 +170,7 @@ type ledgerLane struct {
 	r   *wire.Reader
 }
 
-// due gives the next operation, and whether it was postponed; -1: there is none left.
+// due returns the next operation, or -1, and whether it was postponed.
 func (c *ledgerClient) due(next *atomic.Int64, operations int) (op int, later bool) {
 	over := next.Load() >= int64(operations)
 	for i, p := range c.later {
@@ -186,7 +186,7 @@ func (c *ledgerClient) due(next *atomic.Int64, operations int) (op int, later bo
 	return op, false
 }
 
-// do asks for one operation until it is answered, or postpones it.
+// do sends one operation until it is answered, or postpones it.
 func (c *ledgerClient) do(ctx context.Context, op int, later bool) (answered bool, err error) {
 	for begin := time.Now(); ; {
 		got, err := c.ask(ctx, op)
@@ -235,7 +235,7 @@ func (c *ledgerClient) askAgain(ctx context.Context, op int) error {
 	}
 }
 
-// ask sends the request of an operation, and now and then twice, and now and then goes away instead of listening.
+// ask sends the request of an operation, sometimes twice, and sometimes leaves before the answer.
 func (c *ledgerClient) ask(ctx context.Context, op int) (got written, err error) {
 	name := fmt.Sprintf("op-%05d", op)
 	lane, method := wire.LaneControl, wire.MethodSpawn
@@ -269,7 +269,7 @@ func (c *ledgerClient) ask(ctx context.Context, op int) (got written, err error)
 		return got, errors.New("cut")
 	}
 	for range copies {
-		// A server that was killed says nothing; QUIC finds out when it next has something to send.
+		// A killed server sends nothing; QUIC notices when it next has something to send.
 		s.str.SetReadDeadline(time.Now().Add(2 * time.Second))
 		m, err := s.r.Message()
 		if err != nil {
@@ -304,7 +304,7 @@ func (c *ledgerClient) store(op int, name string) wire.MemoryStoreParams {
 	return p
 }
 
-// effect is what an answer says that there is now.
+// effect returns the effect that an answer reports.
 func (c *ledgerClient) effect(op int, m *wire.Message) (got written, err error) {
 	if m.Error != nil && m.Error.Code == wire.CodeConflict && hotKey(op) >= 0 && guarded(op) {
 		return written{effect: conflicted}, nil
@@ -425,7 +425,7 @@ func (c *ledgerClient) join(ctx context.Context) error {
 	return errors.New("no endpoint")
 }
 
-// check counts what there is, in a client of its own.
+// check counts all records with a separate client.
 func (l *ledger) check(ctx context.Context, t *testing.T) {
 	t.Helper()
 	o, err := client.FindLocal(l.dir)
@@ -490,7 +490,7 @@ func (l *ledger) check(ctx context.Context, t *testing.T) {
 	}
 }
 
-// checkHot follows each hot key from its first write to its last: every one was answered, once, and no other was made.
+// checkHot follows each hot key from its first write to its last: each write was answered once, and there are no others.
 func (l *ledger) checkHot(ctx context.Context, t *testing.T, c *client.Client) {
 	t.Helper()
 	var conflicts int

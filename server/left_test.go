@@ -12,7 +12,7 @@ import (
 	"skein.dev/skein/webtransport/wire"
 )
 
-// errorsOnly keeps what is logged as an error.
+// errorsOnly keeps only log records of level error.
 type errorsOnly struct {
 	mu  sync.Mutex
 	all []string
@@ -30,7 +30,7 @@ func (h *errorsOnly) Handle(_ context.Context, r slog.Record) error {
 	return nil
 }
 
-// A client that leaves in the middle of its requests is nothing that the server's owner must see to.
+// A client that leaves in the middle of its requests must not cause errors in the server's log.
 func TestRequestsOfAClientThatLeftAreNoErrors(t *testing.T) {
 	t.Parallel()
 	logged := &errorsOnly{}

@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// A package comment says which locks there are, what each guards and in which order they are taken.
+// Each package comment must list the package's locks, what each guards, and in which order they are taken.
 func TestPackagesDescribeTheirLocks(t *testing.T) {
 	t.Parallel()
 	for line := range strings.Lines(goList(t, "-f", "{{.ImportPath}} {{.Dir}}", "./server/...", "./webtransport/...")) {
@@ -22,7 +22,7 @@ func TestPackagesDescribeTheirLocks(t *testing.T) {
 	}
 }
 
-// lockSection begins what a package comment says about its locks.
+// lockSection is the heading of the locks in a package comment.
 var lockSection = regexp.MustCompile(`(?m)^(# )?Locks?\b`)
 
 // locksOf counts the mutexes of the package in a folder, and reports whether its package comment describes them.

@@ -81,7 +81,7 @@ func TestMemoryMethods(t *testing.T) {
 	})
 }
 
-// The largest values there are pass through one message, whatever they are made of.
+// The largest values fit one message, whatever their bytes.
 func TestMemoryOfTheLargestValues(t *testing.T) {
 	t.Parallel()
 	overBoth(t, func(t *testing.T, tr wire.Transport) {
@@ -217,7 +217,7 @@ func TestMemoryWatches(t *testing.T) {
 		}
 		result[struct{}](t, reader.ask(t, "2", wire.MethodMemoryUnwatch, wire.MemoryUnwatchParams{Watch: w.Watch}))
 
-		// Another one goes on at the cursor, over another session.
+		// Another watch continues at the cursor, over another session.
 		result[wire.MemoryEntry](t, writer.ask(t, "12", wire.MethodMemoryStore, storing("n", "k9", "v")))
 		again := n.join(t, other(tr)).memory(t)
 		w2 := watch(again, "1", wire.MemoryWatchParams{Namespace: "n", After: cursor, Epoch: w.Epoch})
@@ -225,7 +225,7 @@ func TestMemoryWatches(t *testing.T) {
 			t.Errorf("%+v, %+v", w2, all)
 		}
 
-		// What no longer watches hears nothing: the next thing on its lane is the answer to its ping.
+		// An ended watch gets nothing more: the next message on its lane is the answer to a ping.
 		reader.say(t, request(`"p"`, wire.MethodPing, nil))
 		reader.until(t, func(m *wire.Message) bool {
 			if m.Method == wire.NoteMemory {
@@ -241,7 +241,7 @@ func TestMemoryWatches(t *testing.T) {
 	})
 }
 
-// A client that does not read its watch gets everything later, and meanwhile holds up nobody.
+// A client that does not read its watch gets everything later, and holds up nobody meanwhile.
 func TestASlowWatcherHoldsUpNobody(t *testing.T) {
 	t.Parallel()
 	overBoth(t, func(t *testing.T, tr wire.Transport) {

@@ -16,7 +16,7 @@ func (s *stream) renderMemory(t *testing.T, p wire.MemoryRenderParams) wire.Memo
 	return result[wire.MemoryRenderResult](t, s.ask(t, `"`+clientID()+`"`, wire.MethodMemoryRender, p))
 }
 
-// still takes out of HTML what differs by when it was rendered.
+// still removes from HTML what depends on when it was rendered.
 func still(html string) string {
 	var b strings.Builder
 	for i, part := range strings.Split(html, "<time") {
@@ -90,7 +90,7 @@ func TestMemoryThatCannotBeRendered(t *testing.T) {
 	}
 }
 
-// TestMemoryIsRenderedInMessages has more to show than one message holds.
+// TestMemoryIsRenderedInMessages renders more than one message holds.
 func TestMemoryIsRenderedInMessages(t *testing.T) {
 	t.Parallel()
 	m := start(t).join(t, wire.WebSocket).memory(t)

@@ -11,7 +11,7 @@ import (
 	"skein.dev/skein/webtransport/wire"
 )
 
-// browser asks as a person's browser does, without script.
+// browser sends a request as a browser without JavaScript does.
 type browser struct {
 	n      *node
 	cookie *http.Cookie
@@ -33,7 +33,7 @@ func (b browser) post(t *testing.T, path string, fields ...string) answer {
 	return b.n.ask(t, "POST", path, with(b.cookie), header("Accept", "text/html"), header("Sec-Fetch-Site", "same-origin"), form(v))
 }
 
-// holds reads an entry; "": there is none.
+// holds reads an entry; "" if there is none.
 func (n *node) holds(t *testing.T, namespace, key string) (text string, revision uint64) {
 	t.Helper()
 	e, err := n.plane.Memory.Retrieve(t.Context(), wire.MemoryKeyParams{Namespace: namespace, Key: key})

@@ -97,7 +97,7 @@ func TestNetworkAddsUp(t *testing.T) {
 	})
 }
 
-// A lane that is open is counted while it is, an agent's too, of which the reading goes on after it was served.
+// A lane is counted while it is open, even an agent lane, which is still read after it was served.
 func TestNetworkCountsOpenStreams(t *testing.T) {
 	t.Parallel()
 	n := start(t)

@@ -8,7 +8,7 @@ import (
 	"skein.dev/skein/webtransport/wire"
 )
 
-// A proxy that changes Host makes the page's origin a strange one. So is a page elsewhere that uses the library.
+// Behind a proxy that changes Host, the page's origin is a foreign one, as is that of a page elsewhere that uses the library.
 func TestAnOriginThatIsNotAllowedIsToldHowToBe(t *testing.T) {
 	t.Parallel()
 	const origin = "https://ops.example"
@@ -36,7 +36,7 @@ func TestAnOriginThatIsNotAllowedIsToldHowToBe(t *testing.T) {
 	}
 }
 
-// Of the endpoints those are named that the one who asks can come through.
+// The connect document has the endpoints that the client can reach.
 func TestEndpointsBesideAProxy(t *testing.T) {
 	t.Parallel()
 	const name, origin = "skein.example", "https://skein.example"

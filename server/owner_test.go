@@ -13,8 +13,8 @@ import (
 	"skein.dev/skein/webtransport/wire"
 )
 
-// A second server on a store would end the first's agents in the record, and run its tasks again: it does not start, and
-// says whose the store is.
+// A second server on a store would record the agents of the first as ended and run its tasks again. So it does not start,
+// and says who owns the store.
 func TestASecondServerOnAStoreIsRefused(t *testing.T) {
 	srv, err := natsserver.NewServer(&natsserver.Options{Host: "127.0.0.1", Port: natsserver.RANDOM_PORT, NoSigs: true, NoLog: true, JetStream: true, StoreDir: t.TempDir()})
 	if err != nil {

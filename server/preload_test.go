@@ -9,7 +9,8 @@ import (
 	"skein.dev/skein/static"
 )
 
-// A page that connects over WebSocket alone asks for QMux beside its script. One that has WebTransport loads it when it must.
+// A page that can connect only over WebSocket loads QMux together with its script. One that has WebTransport loads it when
+// it is needed.
 func TestPagesOverWebSocketAloneAskForQMuxEarly(t *testing.T) {
 	t.Parallel()
 	if _, built := static.Find("skein.js"); !built {

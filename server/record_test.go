@@ -141,7 +141,7 @@ func TestAFailureIsRepeatedToo(t *testing.T) {
 	}
 }
 
-// TestWorkGoesOnWithoutItsSession loses the session while the request is in work.
+// TestWorkGoesOnWithoutItsSession loses the session while the request is in progress.
 func TestWorkGoesOnWithoutItsSession(t *testing.T) {
 	t.Parallel()
 	overBoth(t, func(t *testing.T, tr wire.Transport) {
@@ -168,8 +168,8 @@ func TestWorkGoesOnWithoutItsSession(t *testing.T) {
 	})
 }
 
-// TestInputsGoOnWithoutTheirAnswers stalls the way back to a client whose inputs come through, as on a path that lost one
-// of its directions.
+// TestInputsGoOnWithoutTheirAnswers stalls the path to a client whose inputs arrive, as on a path that lost one of its
+// directions.
 func TestInputsGoOnWithoutTheirAnswers(t *testing.T) {
 	t.Parallel()
 	n := start(t)

@@ -46,7 +46,7 @@ func TestAllStopsOnASaturatedSessionAtScale(t *testing.T) {
 		defer cancel()
 		var down, up, read, remembered atomic.Int64
 		for i := range lanes {
-			load.Go(func() { // a sixth of them is stuck after its first bytes
+			load.Go(func() { // a sixth of them stop reading after the first bytes
 				for ctx.Err() == nil {
 					c.Download(ctx, a.ID, writerFunc(func(p []byte) (int, error) {
 						down.Add(1)
@@ -110,7 +110,7 @@ func TestAllStopsOnASaturatedSessionAtScale(t *testing.T) {
 	})
 }
 
-// running gives the processes of a group that are no zombies.
+// running returns the processes of a group that are not zombies.
 func running(t *testing.T, group int) (pids []string) {
 	t.Helper()
 	stats, err := filepath.Glob("/proc/[0-9]*/stat")

@@ -21,7 +21,7 @@ import (
 	"skein.dev/skein/webtransport/wire"
 )
 
-// serveEnv names a data folder: the test binary then is a server in a process of its own, for tests that kill it.
+// serveEnv names a data folder: with it, the test binary is a server in a separate process, for tests that kill it.
 const serveEnv = "TEST_SERVE_DATA_DIR"
 
 func serveProcess(dir string) int {
@@ -36,7 +36,7 @@ func serveProcess(dir string) int {
 	return 1
 }
 
-// startProcess runs a server in a process of its own.
+// startProcess runs a server in a separate process.
 func startProcess(t *testing.T, dir string) (*exec.Cmd, Addresses) {
 	t.Helper()
 	self, err := os.Executable()
@@ -102,7 +102,7 @@ func TestShutdownSaysGoodbyeAndStopsAgents(t *testing.T) {
 			t.Errorf("goodbye %+v", bye)
 		}
 	}
-	// The stubborn agent holds the server for its grace; meanwhile everybody is told that the server goes.
+	// The stubborn agent delays the server by its grace; meanwhile all clients are told that the server is stopping.
 	if a := n.ask(t, "GET", "/readyz"); a.StatusCode != http.StatusServiceUnavailable {
 		t.Errorf("/readyz: %s", a.Status)
 	}

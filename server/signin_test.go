@@ -10,7 +10,7 @@ import (
 	"skein.dev/skein/webtransport/wire"
 )
 
-// kept is the cookie of the page that a stranger asked for, or nil.
+// kept returns the cookie with the page that was requested without a login, or nil.
 func (a answer) kept() *http.Cookie {
 	for _, c := range a.Cookies() {
 		if c.Name == web.NextCookieName {
@@ -51,7 +51,7 @@ func TestALoginLinkLeadsBackToThePageThatWasAskedFor(t *testing.T) {
 				t.Errorf("it is kept on: %v", gone)
 			}
 		}
-		// What the link itself says goes first.
+		// The page in the link itself takes precedence.
 		a := n.ask(t, "POST", n.addrs.HTTP+"/login", form(url.Values{"token": {n.auth.OneTimeToken()}, "next": {"/memory"}}), with(&http.Cookie{Name: web.NextCookieName, Value: "%2Ftasks"}))
 		if to := a.Header.Get("Location"); to != base+"/memory" {
 			t.Errorf("the link says /memory, and leads to %q", to)
@@ -76,7 +76,7 @@ func TestARememberedPageLeadsNowhereElse(t *testing.T) {
 	}
 }
 
-// A sign-out that comes between a session's ticket and its welcome finds no session yet.
+// A sign-out between a session's ticket and its welcome must end the session, too.
 func TestASessionThatOpensWhileItsLoginEndsIsClosed(t *testing.T) {
 	t.Parallel()
 	overBoth(t, func(t *testing.T, tr wire.Transport) {

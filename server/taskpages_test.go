@@ -11,7 +11,7 @@ import (
 	"skein.dev/skein/webtransport/wire"
 )
 
-// submit makes a task and waits until it is in that state.
+// submit submits a task and waits until it is in that state.
 func (n *node) submit(t *testing.T, s wire.TaskSpec, state wire.TaskState) wire.Task {
 	t.Helper()
 	res, err := n.plane.Tasks.Submit(t.Context(), noun.Caller{Actor: "test"}, wire.SubmitParams{Tasks: []wire.TaskSpec{s}})
@@ -101,7 +101,7 @@ func TestTaskPayloads(t *testing.T) {
 	}
 }
 
-// TestTaskForms: what a page without script posts has its effect, for those who are in and from no other site.
+// TestTaskForms checks that the forms work without JavaScript, but only with a login and not from another site.
 func TestTaskForms(t *testing.T) {
 	n := start(t)
 	in := with(n.login(t))

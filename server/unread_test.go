@@ -10,8 +10,8 @@ import (
 	"skein.dev/skein/webtransport/wire"
 )
 
-// However many lanes a client opens and does not read, the session holds its share and a little for each lane. A lane that is
-// read gets everything all the same, and in the end nothing is held.
+// However many lanes a client opens without reading them, the session holds only its share and a little for each lane. A
+// lane that is read still gets everything, and in the end nothing is held.
 func TestUnreadLanesShareWhatASessionHolds(t *testing.T) {
 	overBoth(t, func(t *testing.T, tr wire.Transport) {
 		const share, lanes, printed = 2 * session.LaneBatch, 6, 1 << 20
@@ -61,7 +61,7 @@ func (s *stream) message(t *testing.T) *wire.Message {
 	return m
 }
 
-// A lane for which nothing is left of what its session may hold reads its own share at a time.
+// A lane whose session has no share left reads its own share at a time.
 func TestALaneHasItsOwnShareAlone(t *testing.T) {
 	t.Parallel()
 	n := start(t, func(o *Options) { o.share = 1 })

@@ -22,8 +22,8 @@ func agentHTML(t *testing.T, as wire.AgentHTML, a wire.Agent, of wire.AgentType)
 	return b.String()
 }
 
-// What Still leaves out is nothing but cells that the page writes itself: agents that are the same without them are rendered
-// the same, those cells and what tells the record's age aside.
+// Still leaves out only cells that the page writes itself: agents that are the same without them are rendered the same,
+// apart from those cells and the record's age.
 func TestWhatChangesAllTheTimeRendersNothingAnew(t *testing.T) {
 	for _, a := range append(fleet.StoryAgents(), fleet.StoryBadged()...) {
 		later := a
@@ -58,7 +58,7 @@ func TestWhatChangesAllTheTimeRendersNothingAnew(t *testing.T) {
 	}
 }
 
-// cells is HTML without what stands behind some marks, up to the end of the value or the text.
+// cells removes the values or texts after some marks from HTML.
 func cells(html string, marks []string) string {
 	for _, mark := range marks {
 		for before, rest, ok := strings.Cut(html, mark); ok; before, rest, ok = strings.Cut(html, mark) {

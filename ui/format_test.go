@@ -34,7 +34,7 @@ func (p *pair[T]) UnmarshalJSON(b []byte) error {
 	return json.Unmarshal(b, &[]any{&p.in, &p.out})
 }
 
-// TestFormat reads the table that static/test/app-format.test.js reads too.
+// TestFormat reads the table that static/test/app-format.test.js also reads.
 func TestFormat(t *testing.T) {
 	var table struct {
 		Bytes     []pair[int64]
@@ -96,8 +96,8 @@ func TestFormat(t *testing.T) {
 	}
 }
 
-// TestWords reads the table of the states' words that static/test/app-words.test.js and the command line's test read too: one
-// state has one name.
+// TestWords reads the table of words for states that static/test/app-words.test.js and the test of the command line also
+// read, so that each state has one name everywhere.
 func TestWords(t *testing.T) {
 	var table struct {
 		Agent    map[string]string

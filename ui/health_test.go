@@ -12,7 +12,7 @@ import (
 	"skein.dev/skein/webtransport/wire"
 )
 
-// badged are agents at 14:30, each with what its badges say.
+// badged are agents at 14:30, each with the texts of its badges.
 const badged = `[
   {"name": "takes no tasks", "agent": {"status": "running"}, "most": 0, "badges": []},
   {"name": "has nothing to do", "agent": {"status": "running"}, "most": 4, "badges": ["load 0 of 4 tasks "]},

@@ -50,7 +50,7 @@ func (n node) attr(name string) (string, bool) {
 
 func (n node) is(name string) bool { _, ok := n.attr(name); return ok }
 
-// all gives the elements for which is holds, in the order of the page, but not those in a <template>.
+// all returns the elements that satisfy is, in the order of the page, but not those in a <template>.
 func (n node) all(is func(node) bool) []node {
 	var out []node
 	for d := range n.Descendants() {
@@ -320,7 +320,7 @@ func TestFleetRendersABoundedPart(t *testing.T) {
 	}
 }
 
-// hostile is text that ends an element, an attribute or a script wherever it is not escaped.
+// hostile is text that ends an element, an attribute or a script unless it is escaped.
 const hostile = `</code></script><script>alert(1)</script>"'><img src=x onerror=alert(1)>`
 
 func TestHostileText(t *testing.T) {
@@ -368,7 +368,7 @@ func TestHostileText(t *testing.T) {
 	}
 }
 
-// TestContentSecurityPolicy: the policy allows no inline script or style on the dashboard's pages.
+// TestContentSecurityPolicy checks that the dashboard's pages have no inline script or style, which the policy forbids.
 func TestContentSecurityPolicy(t *testing.T) {
 	v := agent.AgentView{Agent: fleet.StoryAgents()[0], Events: agent.StoryEvents(), Type: fleet.StoryTypes()[0], Now: frame.StoryNow, Assets: assets}
 	for name, c := range map[string]templ.Component{"fleet": fleet.Fleet(fleetView(fleet.StoryAgents()...)), "agent": agent.AgentPage(v), "stories": Stories(assets)} {
@@ -426,7 +426,7 @@ func TestAgentPage(t *testing.T) {
 	}
 }
 
-// What the log dropped is said on top of the output, and where it is missing.
+// The page says what the log has dropped, above the output and where it is missing.
 func TestAgentPageSaysWhatWasDropped(t *testing.T) {
 	from, to := frame.StoryNow.Add(-time.Hour), frame.StoryNow.Add(-time.Minute)
 	d := &wire.Dropped{Amount: wire.Amount{Events: 12, Bytes: 3 << 20}, From: from, To: to}
@@ -468,7 +468,7 @@ func TestAgentPageRendersABoundedPart(t *testing.T) {
 	}
 }
 
-// TestAgentPageHasItsTimelineWhateverWasPrinted: the output that the page begins with decides nothing about the timeline.
+// TestAgentPageHasItsTimelineWhateverWasPrinted checks that the timeline does not depend on the output that the page begins with.
 func TestAgentPageHasItsTimelineWhateverWasPrinted(t *testing.T) {
 	v := agent.AgentView{
 		Agent:     running("a", time.Second),

@@ -10,7 +10,7 @@ import (
 	"skein.dev/skein/webtransport/wire"
 )
 
-// taskCase is a task and how it is written.
+// taskCase is a task and its texts.
 type taskCase struct {
 	Task                                           wire.Task
 	Title, Word, Glyph, Group, Doer, Attempts, Age string
@@ -20,7 +20,7 @@ type taskCase struct {
 	Moments                                        [][]any
 }
 
-// TestTaskFormat reads the table of which static/test/app-taskformat.test.js reads titles, words and acts, too.
+// TestTaskFormat reads the table from which static/test/app-taskformat.test.js also reads titles, words and actions.
 func TestTaskFormat(t *testing.T) {
 	var table struct {
 		Now      time.Time
@@ -81,7 +81,7 @@ func TestALongResultIsCutBetweenCharacters(t *testing.T) {
 	}
 }
 
-// TestTaskWordsAreComplete: a state, a priority or a reason that is new has words.
+// TestTaskWordsAreComplete checks that every state, priority and reason has words.
 func TestTaskWordsAreComplete(t *testing.T) {
 	for _, s := range wire.TaskStates {
 		if words.TaskWord(s) == words.None {

@@ -417,7 +417,7 @@ func TestHostileTasks(t *testing.T) {
 	}
 }
 
-// harmless fails when text became an element, or an address a script.
+// harmless fails if text has become an element, or a URL a script.
 func harmless(t *testing.T, doc node) {
 	t.Helper()
 	if n := len(doc.all(tag("img"))); n > 0 {

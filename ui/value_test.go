@@ -15,7 +15,7 @@ import (
 	"skein.dev/skein/webtransport/wire"
 )
 
-// TestValues reads the table that static/test/app-value.test.js reads too.
+// TestValues reads the table that static/test/app-value.test.js also reads.
 func TestValues(t *testing.T) {
 	var table struct {
 		Values []struct {
@@ -90,7 +90,7 @@ func TestValues(t *testing.T) {
 	}
 }
 
-// shownArtifacts are artifacts at 14:30, each with what its row says.
+// shownArtifacts are artifacts at 14:30, each with the texts of its row.
 const shownArtifacts = `[
     {"artifact": {"id": "f1", "name": "a", "size": 100, "state": "complete", "received": 100, "updated_at": "2026-03-04T14:00:00Z"}, "state": "complete", "word": "Complete", "done": 1, "size": "100 B"},
     {"artifact": {"id": "f1", "name": "a", "size": 200, "state": "uploading", "received": 50, "updated_at": "2026-03-04T14:29:55Z"}, "state": "uploading", "word": "Uploading at 25%", "done": 0.25, "size": "200 B"},
@@ -117,7 +117,7 @@ func TestArtifactsAreWritten(t *testing.T) {
 	}
 }
 
-// TestDiff reads the table that static/test/app-value.test.js reads too.
+// TestDiff reads the table that static/test/app-value.test.js also reads.
 func TestDiff(t *testing.T) {
 	type comparison struct {
 		Before, After string
@@ -156,7 +156,7 @@ func TestDiff(t *testing.T) {
 	}
 }
 
-// TestDiffOfMuch holds a comparison of two long texts to its bounds.
+// TestDiffOfMuch checks that a comparison of two long texts stays within its limits.
 func TestDiffOfMuch(t *testing.T) {
 	var a, b strings.Builder
 	for i := range 5000 {

@@ -20,7 +20,7 @@ import (
 	"skein.dev/skein/webtransport/wire"
 )
 
-// terminal gives both ends of a terminal; what is written to the first is typed.
+// terminal returns both ends of a terminal; writing to the first is typing.
 func terminal(t *testing.T) (keys, tty *os.File) {
 	t.Helper()
 	keys, err := os.OpenFile("/dev/ptmx", os.O_RDWR, 0)
@@ -107,7 +107,8 @@ func TestAttachAsksBeforeALineAnswers(t *testing.T) {
 	}
 }
 
-// TestAttachReadsNothingBeforeTheQuestionIsShown: a line from a pipe is there at once, and would answer what nobody has seen.
+// TestAttachReadsNothingBeforeTheQuestionIsShown checks that a line from a pipe, which is available at once, does not
+// answer a question that nobody has seen.
 func TestAttachReadsNothingBeforeTheQuestionIsShown(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

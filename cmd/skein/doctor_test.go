@@ -93,7 +93,7 @@ func TestDoctorFindsUDPBlocked(t *testing.T) {
 
 func TestDoctorFindsLossAndDistance(t *testing.T) {
 	t.Parallel()
-	// Loss is chance: several packets of one handshake may be lost, and TCP waits twice as long for each.
+	// Loss is random: several packets of one handshake may be lost, and TCP doubles its timeout with each.
 	r := examineIn(t, netlab.Conditions{Delay: 25 * time.Millisecond, Loss: 0.05}, "--timeout", "50s")
 	if c := r.Check(doctor.CheckLoss); c.Verdict != doctor.Warning {
 		t.Errorf("%+v", c)

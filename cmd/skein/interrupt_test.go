@@ -14,7 +14,7 @@ import (
 	"skein.dev/skein/e2e/kit"
 )
 
-// TestCtrlCSaysWhatGoesOn interrupts each command that follows an agent or a task, and takes it at its word.
+// TestCtrlCSaysWhatGoesOn interrupts each command that follows an agent or a task, and runs the command that it then suggests.
 func TestCtrlCSaysWhatGoesOn(t *testing.T) {
 	t.Parallel()
 	s := startServing(t, t.TempDir())
@@ -24,7 +24,7 @@ func TestCtrlCSaysWhatGoesOn(t *testing.T) {
 	for what, c := range map[string]struct {
 		args []string
 		name string // of the agent or the task that is followed
-		goes string // what is alive before it is interrupted, and afterwards
+		goes string // the command that lists it while it is alive, before and after the interrupt
 		ends string // the word of the command that ends it
 	}{
 		"spawn --wait":   {[]string{"spawn", "shell", "--name", "waited", "--wait", "--", "sh", "-c", "echo up; exec sleep 300"}, "waited", "ps", "stop"},

@@ -27,12 +27,12 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	for _, v := range os.Environ() { // the tests say what they want; the command that they run is this binary too
+	for _, v := range os.Environ() { // remove SKEIN_ variables; the skein that the tests run is this binary, too
 		if name, _, _ := strings.Cut(v, "="); strings.HasPrefix(name, "SKEIN_") && filepath.Base(os.Args[0]) != "skein" {
 			os.Unsetenv(name)
 		}
 	}
-	if os.Getenv("GORACE") == "" { // else each command of a race build sleeps for a second at its end
+	if os.Getenv("GORACE") == "" { // otherwise each command of a race build sleeps for a second at its end
 		os.Setenv("GORACE", "atexit_sleep_ms=0")
 	}
 	testscript.Main(m, map[string]func(){"skein": main})
@@ -65,7 +65,7 @@ func TestScripts(t *testing.T) {
 	})
 }
 
-// await waits for the server of the data folder: it says where it listens when it does.
+// await waits until the server of the data folder has written where it listens.
 func await(ts *testscript.TestScript, _ bool, _ []string) {
 	for end := time.Now().Add(patience); ; time.Sleep(5 * time.Millisecond) {
 		if _, err := os.Stat(filepath.Join(ts.Getenv("SKEIN_DATA_DIR"), wire.LocalFile)); err == nil {
@@ -110,7 +110,7 @@ func until(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
-// gone FILE checks that the process whose number stands in a file has ended. Nobody may have buried it yet.
+// gone FILE checks that the process whose pid is in a file has ended. It may still be a zombie.
 func gone(ts *testscript.TestScript, _ bool, args []string) {
 	pid := strings.TrimSpace(ts.ReadFile(args[0]))
 	b, err := os.ReadFile("/proc/" + pid + "/stat")
@@ -119,7 +119,7 @@ func gone(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
-// field VARIABLE PATH sets a variable to what stands in the JSON of the last output, at a path such as agents.0.id.
+// field VARIABLE PATH sets a variable to the value at a path, such as agents.0.id, in the JSON of the last output.
 func field(ts *testscript.TestScript, _ bool, args []string) {
 	var v any
 	ts.Check(json.Unmarshal([]byte(ts.ReadFile("stdout")), &v))
@@ -259,7 +259,7 @@ func TestEveryFlagHasAnEnvironmentVariable(t *testing.T) {
 	}
 }
 
-// serving is `skein serve` in a process of its own.
+// serving is `skein serve` in a separate process.
 type serving struct {
 	*exec.Cmd
 	dir    string
@@ -280,7 +280,7 @@ func startServing(t *testing.T, dir string) *serving {
 			s.Wait()
 		}
 	})
-	kit.Eventually(t, "it serves", func() bool { // a server that was killed leaves the file of its own behind
+	kit.Eventually(t, "it serves", func() bool { // a killed server leaves its file behind
 		var l wire.Local
 		b, err := os.ReadFile(filepath.Join(dir, wire.LocalFile))
 		return err == nil && json.Unmarshal(b, &l) == nil && l.PID == s.Process.Pid
@@ -411,7 +411,7 @@ func TestASecondInterruptExitsAtOnce(t *testing.T) {
 	}
 	err = s.Wait()
 	var ee *exec.ExitError
-	if !errors.As(err, &ee) || ee.ExitCode() != 130 { // which it gives only when it waits no longer
+	if !errors.As(err, &ee) || ee.ExitCode() != 130 { // the code when it does not wait
 		t.Errorf("serve ended with %v", err)
 	}
 	again := startServing(t, dir) // and it reaps what was left

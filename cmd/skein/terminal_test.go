@@ -56,7 +56,7 @@ func filled[T any]() *T {
 	return v
 }
 
-// TestWhatAnAgentChoseIsPrintedSafely gives each printer records in which every text is hostile.
+// TestWhatAnAgentChoseIsPrintedSafely passes records in which every text is hostile to each printer.
 func TestWhatAnAgentChoseIsPrintedSafely(t *testing.T) {
 	t.Parallel()
 	task := func(change func(*wire.Task)) *wire.Task {
@@ -168,7 +168,7 @@ func TestTheSafeFormShowsWhatWasThere(t *testing.T) {
 	}
 }
 
-// TestEverythingIsPrintedThroughTheTerminalFile: what a command prints otherwise is a text that stands in the source.
+// TestEverythingIsPrintedThroughTheTerminalFile checks that commands print other texts only if they are constants in the source.
 func TestEverythingIsPrintedThroughTheTerminalFile(t *testing.T) {
 	t.Parallel()
 	files, err := os.ReadDir(".")
@@ -204,7 +204,7 @@ func TestEverythingIsPrintedThroughTheTerminalFile(t *testing.T) {
 	}
 }
 
-// fixed reports whether all arguments stand in the source.
+// fixed reports whether all arguments are constants in the source.
 func fixed(args []ast.Expr) bool {
 	for _, a := range args {
 		if _, ok := a.(*ast.BasicLit); !ok {

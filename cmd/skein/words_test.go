@@ -9,7 +9,7 @@ import (
 	"skein.dev/skein/webtransport/wire"
 )
 
-// The command line calls a state what the page does, in small letters.
+// The command line uses the pages' words for states, in lower case.
 func TestStatesHaveThePagesWords(t *testing.T) {
 	b, err := os.ReadFile("../../ui/testdata/words.json")
 	if err != nil {

@@ -9,7 +9,7 @@ import (
 	"skein.dev/skein/webtransport/wire"
 )
 
-// A clock that was set back, or forward, while Skein was down holds up no task.
+// If the clock was set back or forward while Skein was down, no task is held up.
 func TestClocksMayJump(t *testing.T) {
 	dir := t.TempDir()
 	store, err := jet.Open(t.Context(), jet.Config{Dir: dir})

@@ -13,7 +13,7 @@ import (
 	"skein.dev/skein/webtransport/wire"
 )
 
-// flood is what the loud agent prints when it is told to: four times the bound of the log.
+// flood is what the loud agent prints on demand: four times the size limit of the log.
 const flood = 4 * jet.MinEventBytes
 
 // loud waits for a line, prints the flood, and waits again.
@@ -30,7 +30,7 @@ func amount(events []wire.Event) (a wire.Amount) {
 	return a
 }
 
-// gone adds up what events say is missing before them.
+// gone adds up what the events report as dropped before them.
 func gone(events []wire.Event) (a wire.Amount) {
 	for _, e := range events {
 		if e.Dropped != nil {
@@ -67,7 +67,7 @@ func TestALoudAgentDropsItsOwnOutputOnly(t *testing.T) {
 	n.follow(t, wire.Header{Agent: a.ID, Tail: 1, Follow: true}, says("done"))
 	kit.Eventually(t, "the flood dropped something", func() bool { rec, _ := n.Get(a.ID); return rec.Dropped != nil && rec.Dropped.Bytes > flood/2 })
 
-	// Who reads on after the flood is told exactly what he misses.
+	// A reader that continues after the flood is told exactly what it misses.
 	rest := begun
 	for !says("done")(rest[len(rest)-1]) {
 		page, err := slow.Next(t.Context())
@@ -102,7 +102,7 @@ func TestALoudAgentDropsItsOwnOutputOnly(t *testing.T) {
 		if rec, _ := n.Get(quiet.ID); rec.Dropped != nil {
 			t.Errorf("the quiet one's record says %+v", rec.Dropped)
 		}
-		for _, e := range early { // a cursor of which something behind is gone is refused, another is good
+		for _, e := range early { // a cursor is refused only if events after it are gone
 			cursor := e.Seq
 			f, at, err := n.Follow(t.Context(), wire.Header{Agent: a.ID, After: cursor, Epoch: n.Epoch()})
 			if err != nil || at.Recovered || f.Cursor() != 0 {

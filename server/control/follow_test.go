@@ -10,7 +10,7 @@ import (
 	"skein.dev/skein/webtransport/wire"
 )
 
-// heldLog is a store whose log takes nothing for a while.
+// heldLog is a store whose log accepts nothing for a while.
 type heldLog struct {
 	control.Store
 	mu   sync.Mutex
@@ -37,7 +37,7 @@ func (s *heldLog) release() {
 	}
 }
 
-// TestALookAtAnAgentThatExitedHasAllThatItPrinted looks while its last events are on their way to the log.
+// TestALookAtAnAgentThatExitedHasAllThatItPrinted reads while its last events are on their way to the log.
 func TestALookAtAnAgentThatExitedHasAllThatItPrinted(t *testing.T) {
 	t.Parallel()
 	var log *heldLog

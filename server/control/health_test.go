@@ -181,7 +181,8 @@ func TestStopsHaveScopes(t *testing.T) {
 		t.Errorf("another type's task is %s", rec.State)
 	}
 
-	// All: what waits for another attempt is canceled, what never ran waits on. It holds over a restart.
+	// All: tasks that wait for another attempt are canceled, tasks that never ran keep waiting. Admission stays closed over
+	// a restart.
 	retry := n.submit(t, wire.TaskSpec{Type: "busy", Retry: wire.Retry{Max: 5, BackoffMS: 600_000}})[0]
 	n.until(t, retry.ID, "backing off", func(r wire.Task) bool { return r.NotBefore != nil })
 	for i := range 3 {
@@ -215,8 +216,8 @@ func TestStopsHaveScopes(t *testing.T) {
 	}
 }
 
-// What a stop cancels, it stops itself: within the grace that was asked for, in the name of who asked, and its report is
-// on that end.
+// A stop itself ends the processes of the tasks that it cancels: within the requested grace, in the name of the caller, and
+// its report is about that end.
 func TestAStopOfTasksIsItsOwn(t *testing.T) {
 	dir := t.TempDir()
 	n := open(t, dir, workers)

@@ -18,8 +18,8 @@ import (
 	"skein.dev/skein/webtransport/wire"
 )
 
-// parrots is a kind of agents that a test brings with it: nothing outside this file knows of it. Its agents are no processes, say
-// what is said to them, and take tasks without the line protocol.
+// parrots is a kind of agents that exists only in this file. Its agents are not processes; they repeat their input, and
+// take tasks without the line protocol.
 type parrots struct{}
 
 func (parrots) Capabilities() runner.Capabilities {
@@ -46,7 +46,7 @@ type parrot struct {
 	done chan struct{}
 }
 
-// live is what tells the sink: one thing at a time.
+// live calls the sink, one call at a time.
 func (p *parrot) live() {
 	defer close(p.done)
 	p.sink(runner.Activity{Now: wire.ActivityIdle})
@@ -73,7 +73,7 @@ func (p *parrot) Input(_ context.Context, b []byte, _ bool) error {
 	return nil
 }
 
-// Deliver: a task with the input "ask" asks and is over when its question is withdrawn, another is given back.
+// Deliver takes a task. With the input "ask" it asks, and ends when its question is withdrawn; any other task returns its input.
 func (p *parrot) Deliver(_ context.Context, t *wire.Task) error {
 	p.told <- func() {
 		switch in := t.Input.Text; {
@@ -135,7 +135,7 @@ func TestANewKindIsOneFile(t *testing.T) {
 		t.Errorf("it asked for %s", got)
 	}
 
-	// Of several questions the oldest is shown, whatever they say.
+	// Of several questions the oldest is shown, whatever their texts.
 	first := n.submit(t, wire.TaskSpec{Type: "parrot", Input: text("ask which way?")})[0].ID
 	n.untilAgent(t, a.ID, "the first question", func(a wire.Agent) bool { return a.Question == "which way?" })
 	second := n.submit(t, wire.TaskSpec{Type: "parrot", Input: text("ask and then?")})[0].ID

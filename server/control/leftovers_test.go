@@ -14,8 +14,8 @@ import (
 	"skein.dev/skein/webtransport/wire"
 )
 
-// stubborn stands in for processes that outlive SIGKILL, which no test can make: it tells who asked for them, and they stay
-// until they are let go.
+// stubborn simulates processes that survive SIGKILL, which no test can create. It records who tried to end them, and they
+// stay until the test releases them.
 type stubborn struct {
 	mu    sync.Mutex
 	there []wire.Leftover
@@ -40,7 +40,7 @@ func (s *stubborn) letGo(n int) {
 	s.there = s.there[n:]
 }
 
-// withLeftovers makes an agent that ended with them.
+// withLeftovers makes an agent that ended and left processes behind.
 func withLeftovers(t *testing.T, dir string, left []wire.Leftover) wire.AgentID {
 	t.Helper()
 	n := open(t, dir)
@@ -59,7 +59,7 @@ func withLeftovers(t *testing.T, dir string, left []wire.Leftover) wire.AgentID 
 	return a.ID
 }
 
-// What could not be ended is looked for at the next start, and by each later stop, until it is gone.
+// Processes that could not be ended are looked for at the next start, and by each later stop, until they are gone.
 func TestLeftoversAreLookedForAtEachStartAndStop(t *testing.T) {
 	dir := t.TempDir()
 	s := &stubborn{there: []wire.Leftover{
@@ -103,7 +103,7 @@ func TestLeftoversAreLookedForAtEachStartAndStop(t *testing.T) {
 	}
 }
 
-// What a start finds of an agent that was said to be gone, and can't end, everybody sees.
+// If a start finds processes of an agent that was reported gone, and can't end them, the agent's record shows them.
 func TestAStartShowsWhatItCannotEnd(t *testing.T) {
 	dir := t.TempDir()
 	n := open(t, dir)

@@ -115,7 +115,7 @@ func (p *speaking) worker(t *testing.T) wire.Agent {
 	return all[0]
 }
 
-// overheard is a runtime that gives the sink of the agent that it started last.
+// overheard is a runtime that exposes the sink of the latest agent.
 type overheard struct {
 	runner.Kind
 	sink atomic.Pointer[runner.Sink]

@@ -24,7 +24,7 @@ type piece struct {
 func out(text string) piece    { return piece{wire.EventStdout, text} }
 func stderr(text string) piece { return piece{wire.EventStderr, text} }
 
-// printed makes an agent that ended, and gives it this output, cut as it is here. It gives the pieces' seqs.
+// printed makes an ended agent with this output, split as given. It returns the seqs of the pieces.
 func (n *node) printed(t *testing.T, pieces ...piece) (wire.AgentID, []uint64) {
 	t.Helper()
 	id := n.shell(t, "true").ID
@@ -127,7 +127,7 @@ func TestSearchFindsWhatAPersonSees(t *testing.T) {
 	}
 }
 
-// TestSearchGoesOnFromWhereItWas: a request's bounds neither lose a match nor bring one twice.
+// TestSearchGoesOnFromWhereItWas checks that the limits of a request neither lose a match nor return one twice.
 func TestSearchGoesOnFromWhereItWas(t *testing.T) {
 	t.Parallel()
 	var pieces []piece

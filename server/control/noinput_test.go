@@ -11,7 +11,7 @@ import (
 // stdinOf prints what standard input is, and reads it to its end.
 const stdinOf = "readlink /proc/self/fd/0; cat"
 
-// TestAnAgentWithoutInput: nothing waits for standard input, and programs that look see no pipe.
+// TestAnAgentWithoutInput checks that nothing waits for standard input, and that programs which check it see no pipe.
 func TestAnAgentWithoutInput(t *testing.T) {
 	t.Parallel()
 	n := open(t, t.TempDir(), workers, with(

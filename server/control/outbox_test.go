@@ -20,7 +20,7 @@ import (
 	"skein.dev/skein/webtransport/wire"
 )
 
-// kept gives an agent's artifacts by name.
+// kept returns an agent's artifacts by name.
 func (n *node) kept(id wire.AgentID) map[string]wire.Artifact {
 	all := map[string]wire.Artifact{}
 	for _, a := range n.Artifacts.List(wire.ArtifactFilter{Agent: id}).Artifacts {
@@ -31,7 +31,7 @@ func (n *node) kept(id wire.AgentID) map[string]wire.Artifact {
 
 func names(all map[string]wire.Artifact) []string { return slices.Sorted(maps.Keys(all)) }
 
-// says waits for an agent to print a line.
+// says waits until an agent prints a line.
 func (n *node) says(t *testing.T, id wire.AgentID, line string) {
 	t.Helper()
 	var out strings.Builder
@@ -103,7 +103,8 @@ func TestAnEmptyOutboxGoes(t *testing.T) {
 	}
 }
 
-// A file is taken from a running agent when it is closed and settled, never while somebody writes to it, however slowly.
+// A file is taken from a running agent only when it is closed and unchanged for a while, never while it is written, however
+// slowly.
 func TestCompleteFilesAreTakenFromARunningAgent(t *testing.T) {
 	t.Parallel()
 	n := open(t, t.TempDir())
@@ -180,7 +181,7 @@ func TestTheSameFileKeptAgainIsOneArtifact(t *testing.T) {
 	}
 	n.close()
 
-	// The server was killed when the record was written and the file was not yet removed; and before a second one was seen.
+	// The server was killed after the record was written but before the file was removed, and before it saw a second one.
 	outbox := filepath.Join(dir, "agents", string(a.ID), "outbox")
 	for name, b := range map[string]string{"f": "same", "g": "late"} {
 		if err := errors.Join(os.MkdirAll(outbox, 0o700), os.WriteFile(filepath.Join(outbox, name), []byte(b), 0o600)); err != nil {
@@ -208,7 +209,7 @@ func TestManyFilesAreKept(t *testing.T) {
 	n.holds(t, n.kept(a.ID)["f77"].ID, []byte("file 77"))
 }
 
-// An outbox that was replaced by a link leads nowhere.
+// An outbox that was replaced by a link is not followed.
 func TestAnOutboxIsAFolder(t *testing.T) {
 	t.Parallel()
 	n := open(t, t.TempDir())

@@ -25,8 +25,8 @@ func newestFirst[T any](t *testing.T, what string, got, made []T, without ...int
 	}
 }
 
-// What stays is on one page, whatever comes and goes while the pages are read, the record at the cursor too; what comes then
-// is on none.
+// A record that exists throughout is on exactly one page, whatever comes and goes while the pages are read, even the record
+// at the cursor. A record that is added meanwhile is on none.
 func TestPagesAreStableWhileTheListChanges(t *testing.T) {
 	t.Parallel()
 	n := open(t, t.TempDir(), workers, func(o *control.Options) { o.KeepExited = 1 })

@@ -8,7 +8,7 @@ import (
 	"skein.dev/skein/webtransport/wire"
 )
 
-// TestNamesAreOneLineOfAnyTerminal gives everything that has a name, and takes a label, a hostile one.
+// TestNamesAreOneLineOfAnyTerminal gives a hostile name to everything that has a name or label.
 func TestNamesAreOneLineOfAnyTerminal(t *testing.T) {
 	t.Parallel()
 	n := open(t, t.TempDir(), workers)

@@ -7,7 +7,7 @@ import (
 	"skein.dev/skein/webtransport/wire"
 )
 
-// TestAnInputAnswersWhatWasShown: a line of somebody who saw another question, or none, is not the answer.
+// TestAnInputAnswersWhatWasShown checks that a line from somebody who saw another question, or none, is not the answer.
 func TestAnInputAnswersWhatWasShown(t *testing.T) {
 	t.Parallel()
 	n := open(t, t.TempDir())

@@ -13,7 +13,7 @@ import (
 	"skein.dev/skein/webtransport/wire"
 )
 
-// TestARepeatedChangeOfAdmissionUndoesNothing sends one again after another one's change, and after a restart.
+// TestARepeatedChangeOfAdmissionUndoesNothing repeats a change after another client's change, and after a restart.
 func TestARepeatedChangeOfAdmissionUndoesNothing(t *testing.T) {
 	dir := t.TempDir()
 	n := open(t, dir)
@@ -38,7 +38,7 @@ func TestARepeatedChangeOfAdmissionUndoesNothing(t *testing.T) {
 	}
 }
 
-// refusing is a store that does not keep the first change of admission.
+// refusing is a store that fails to store the first change of admission.
 type refusing struct {
 	control.Store
 	left atomic.Int32
@@ -51,7 +51,7 @@ func (s *refusing) PutAdmission(ctx context.Context, changes []wire.Admission) e
 	return s.Store.PutAdmission(ctx, changes)
 }
 
-// TestAChangeOfAdmissionIsStoredUntilItIs answers when it is, and the next start has it.
+// TestAChangeOfAdmissionIsStoredUntilItIs checks that the answer comes once the change is stored, and that the next start has it.
 func TestAChangeOfAdmissionIsStoredUntilItIs(t *testing.T) {
 	t.Parallel()
 	dir, s := t.TempDir(), new(refusing)
@@ -66,7 +66,7 @@ func TestAChangeOfAdmissionIsStoredUntilItIs(t *testing.T) {
 	}
 }
 
-// TestARepeatedRetryIsOne sends one again when the attempts that it gave are used up.
+// TestARepeatedRetryIsOne repeats a retry after the attempts that it started are used up.
 func TestARepeatedRetryIsOne(t *testing.T) {
 	dir := t.TempDir()
 	n := open(t, dir, workers)
@@ -85,8 +85,8 @@ func TestARepeatedRetryIsOne(t *testing.T) {
 	}
 }
 
-// TestARetryAnswersWithTheSubmittedTask has the scheduler start tasks while the answers are made: often enough, and with
-// enough of them at once, that an answer made of what the task is by then is caught.
+// TestARetryAnswersWithTheSubmittedTask lets the scheduler start tasks while the answers are made, so often and with so
+// many at once that an answer with the task's later state would be caught.
 func TestARetryAnswersWithTheSubmittedTask(t *testing.T) {
 	n := open(t, t.TempDir(), workers)
 	for i := range 24 {

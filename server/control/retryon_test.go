@@ -10,7 +10,8 @@ import (
 	"skein.dev/skein/webtransport/wire"
 )
 
-// TestAProcessAsksToBeTriedAgain lets commands end with exit codes that ask for it, of the standard, of their type and of their task.
+// TestAProcessAsksToBeTriedAgain lets commands end with exit codes that ask for another attempt: the standard one, those of
+// their type, and those of their task.
 func TestAProcessAsksToBeTriedAgain(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

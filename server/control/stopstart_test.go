@@ -16,7 +16,7 @@ import (
 	"skein.dev/skein/webtransport/wire"
 )
 
-// second does something with the second start of an agent, and with the process of the first.
+// second hooks the second start of an agent, and the end of the first process.
 type second struct {
 	runner.Kind
 	starts atomic.Int32
@@ -36,14 +36,14 @@ func (s *second) Start(ctx context.Context, l runner.Launch, sink runner.Sink) (
 	return run, err
 }
 
-// failsOnce is a type whose first process fails, and whose second stays.
+// failsOnce is a type whose first process fails and whose second stays alive.
 func failsOnce(dir string) wire.AgentType {
 	return wire.AgentType{Name: "once", Kind: wire.KindExec, StopGraceMS: 200,
 		Argv:    []string{"sh", "-c", "mkdir " + dir + "/ran 2>/dev/null && exit 3; exec sleep 600"},
 		Restart: &wire.RestartPolicy{Mode: wire.RestartFail, Attempts: 3, IntervalMS: 60_000, DelayMS: 1}}
 }
 
-// A stop that comes while the restart policy starts the agent again ends what is being started.
+// A stop while the restart policy starts the agent again ends the process that is being started.
 func TestStopDuringARestart(t *testing.T) {
 	begun, release := make(chan struct{}), make(chan struct{})
 	dir := t.TempDir()
@@ -75,7 +75,7 @@ func TestStopDuringARestart(t *testing.T) {
 	}
 }
 
-// leaves is a process that outlived its end.
+// leaves is a process whose end leaves another one behind.
 type leaves struct {
 	runner.Session
 	left []wire.Leftover

@@ -542,7 +542,7 @@ func TestTheTaskWatchGoesOnAtItsCursor(t *testing.T) {
 	}
 	asker := n.submit(t, wire.TaskSpec{Type: "asker"})[0].ID
 	asking := n.until(t, asker, "asking", func(r wire.Task) bool { return r.State == wire.TaskInputRequired })
-	cursor = asking.Rev // of a client that saw the agent get the task; the question is not stored
+	cursor = asking.Rev // the cursor of a client that saw the agent get the task; the question is not stored
 	if ids := see(n); !slices.Contains(ids, asker) {
 		t.Errorf("it saw %v, and not the question", ids)
 	}
@@ -583,7 +583,7 @@ func TestNoCursorGoesBeyondAnEndThatIsNotTold(t *testing.T) {
 	}
 }
 
-// writes is a store that notes the states that it is given.
+// writes is a store that records the states that it stores.
 type writes struct {
 	control.Store
 	mu     sync.Mutex

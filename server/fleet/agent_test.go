@@ -14,7 +14,7 @@ import (
 	"skein.dev/skein/webtransport/wire"
 )
 
-// What races the exit, such as an input, comes before it in the log or not at all.
+// An event that races with the exit, such as an input, is logged before the exit or not at all.
 func TestNothingFollowsTheExit(t *testing.T) {
 	store, err := jet.Open(t.Context(), jet.Config{Dir: t.TempDir()})
 	if err != nil {
@@ -50,7 +50,7 @@ func TestNothingFollowsTheExit(t *testing.T) {
 	}
 }
 
-// nobodys is the work of a fleet that has none.
+// nobodys is the tasks of a fleet without tasks.
 type nobodys struct{}
 
 func (nobodys) Output(wire.AgentID, wire.EventType, []byte)                {}
@@ -65,7 +65,7 @@ func (nobodys) Halt(noun.Caller, []wire.TaskID) ([]wire.AgentID, []wire.TaskID, 
 	return nil, nil, nil
 }
 
-// watchedWork is the work of a fleet that counts, whenever it is kicked, who is alive.
+// watchedWork calls kicked whenever the fleet kicks the scheduler.
 type watchedWork struct {
 	nobodys
 	kicked func()
@@ -73,7 +73,7 @@ type watchedWork struct {
 
 func (w watchedWork) Kick() { w.kicked() }
 
-// A place under max_instances is free once its agent counts no longer; the scheduler, which had looked before, hears of that.
+// A place under max_instances is free once its agent no longer counts, and the scheduler is told, in case it checked before.
 func TestAnEndKicksTheScheduler(t *testing.T) {
 	store, err := jet.Open(t.Context(), jet.Config{Dir: t.TempDir()})
 	if err != nil {

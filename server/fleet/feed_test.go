@@ -23,7 +23,7 @@ func someAgents(n, keep int) (*Fleet, []*agent) {
 	return f, all
 }
 
-// TestChangesAreThoseOfAScan compares what changed since a moment with a look at every agent, over random changes and removals.
+// TestChangesAreThoseOfAScan compares the changes since a moment with a scan of all agents, over random changes and removals.
 func TestChangesAreThoseOfAScan(t *testing.T) {
 	t.Parallel()
 	r := rand.New(rand.NewPCG(3, 4))
@@ -38,7 +38,7 @@ func TestChangesAreThoseOfAScan(t *testing.T) {
 				f.feed.forgot(&a.place)
 				gone = append(gone, removal{a.id, f.Change()})
 				all = slices.DeleteFunc(all, func(x *agent) bool { return x == a })
-				a.update(true, func(*wire.Agent) {}) // somebody still has it
+				a.update(true, func(*wire.Agent) {}) // a removed agent that a caller still has
 			}
 		case 1:
 			a = newAgent(&f.core, wire.Agent{ID: wire.AgentID(fmt.Sprintf("b%05d", step)), Status: wire.StatusRunning})
@@ -79,7 +79,7 @@ func TestChangesAreThoseOfAScan(t *testing.T) {
 	}
 }
 
-// BenchmarkChangesOfTenThousandAgents is what a watcher's tick costs when one agent of ten thousand changed.
+// BenchmarkChangesOfTenThousandAgents measures the cost of a watcher's tick when one agent of ten thousand changed.
 func BenchmarkChangesOfTenThousandAgents(b *testing.B) {
 	f, all := someAgents(10_000, 10_000)
 	for b.Loop() {

@@ -13,7 +13,8 @@ import (
 	"skein.dev/skein/webtransport/wire"
 )
 
-// TestRecoveryLooksForItsOwnProcesses: what another node ran is not looked for here by its process's number, and is shown as lost.
+// TestRecoveryLooksForItsOwnProcesses checks that an agent of another node is not looked for by its pid on this one, and is
+// shown as lost.
 func TestRecoveryLooksForItsOwnProcesses(t *testing.T) {
 	t.Parallel()
 	store, err := jet.Open(t.Context(), jet.Config{Dir: t.TempDir()})
@@ -46,7 +47,8 @@ func TestRecoveryLooksForItsOwnProcesses(t *testing.T) {
 	}
 }
 
-// TestCloseLooksForLeftovers: what an agent left behind that ended long ago is looked for once more when the server stops.
+// TestCloseLooksForLeftovers checks that processes that an agent left behind long ago are looked for once more when the
+// server stops.
 func TestCloseLooksForLeftovers(t *testing.T) {
 	t.Parallel()
 	store, err := jet.Open(t.Context(), jet.Config{Dir: t.TempDir()})
