@@ -47,7 +47,7 @@ func TestEveryMethodHasWhatCarriesItOut(t *testing.T) {
 	}
 }
 
-// TestARequestIsOfWhoWasAuthenticated has two logins use one client's id and one request's: neither gets the other's answer.
+// TestARequestIsOfWhoWasAuthenticated lets two logins use the same client id and request id: neither gets the other's answer.
 func TestARequestIsOfWhoWasAuthenticated(t *testing.T) {
 	t.Parallel()
 	a := openAPI(t)
@@ -76,7 +76,7 @@ func TestARequestIsOfWhoWasAuthenticated(t *testing.T) {
 	}
 }
 
-// TestARepeatedRequestWaitsForTheFirst, and no longer than somebody waits for it.
+// TestARepeatedRequestWaitsForTheFirst checks that it also ends its wait when its caller leaves.
 func TestARepeatedRequestWaitsForTheFirst(t *testing.T) {
 	t.Parallel()
 	a := &API{replies: newReplies(func(noun.Answer) error { return nil }, slog.New(slog.DiscardHandler))}

@@ -24,7 +24,7 @@ import (
 	"skein.dev/skein/webtransport/wire"
 )
 
-// noise gives n bytes that are never the same at two places.
+// noise returns n bytes without repetitions.
 func noise(seed byte, n int) []byte {
 	b := make([]byte, n)
 	rand.NewChaCha8([32]byte{seed}).Read(b)
@@ -36,7 +36,7 @@ func sum(b []byte) string {
 	return hex.EncodeToString(h[:])
 }
 
-// node is artifacts with a store of their own. It knows one agent, which works at nothing.
+// node is artifacts with their own store. It has one agent, which has no tasks.
 type node struct {
 	*artifacts.Artifacts
 	store *jet.Store
@@ -84,7 +84,7 @@ func (n *node) create(t *testing.T, p wire.ArtifactCreateParams) *wire.Artifact 
 	return a
 }
 
-// upload opens an upload, which must go on at an offset, and gives it bytes from r.
+// upload opens an upload, which must continue at an offset, and passes it bytes from r.
 func (n *node) upload(t *testing.T, id wire.ArtifactID, offset int64, r io.Reader) (wire.Artifact, error) {
 	t.Helper()
 	u, done, err := n.Artifacts.Upload(t.Context(), id)
@@ -111,7 +111,7 @@ func (n *node) download(t *testing.T, id wire.ArtifactID, offset int64) []byte {
 	return b
 }
 
-// holds checks that an artifact is complete and has these bytes, and that nothing else of it is left.
+// holds checks that an artifact is complete with these bytes, and that nothing else of it is left.
 func (n *node) holds(t *testing.T, id wire.ArtifactID, want []byte) {
 	t.Helper()
 	a, err := n.Artifacts.Get(id)
@@ -150,7 +150,7 @@ func (n *node) objects(t *testing.T) []wire.ArtifactID {
 	return ids
 }
 
-// breaks gives some bytes, and then the error of a client that went away.
+// breaks returns some bytes, and then the error of a client that has left.
 func breaks(b []byte) io.Reader {
 	return io.MultiReader(bytes.NewReader(b), iotest.ErrReader(errors.New("the client went away")))
 }
@@ -253,7 +253,7 @@ func TestOtherBytesThanAnnouncedStartOver(t *testing.T) {
 	}
 }
 
-// endless is a client that never stops; it counts what it sent.
+// endless is a client that never stops; it counts the bytes that it sent.
 type endless int
 
 func (e *endless) Read(b []byte) (int, error) {
@@ -392,7 +392,7 @@ func TestListAndDelete(t *testing.T) {
 	}
 }
 
-// stalled is an upload whose client sends some bytes and then nothing. It gives how it ended.
+// stalled runs an upload whose client sends some bytes and then nothing. It returns how the upload ended.
 func (n *node) stalled(t *testing.T, id wire.ArtifactID, b []byte) <-chan error {
 	t.Helper()
 	u, _, err := n.Artifacts.Upload(t.Context(), id)
@@ -459,7 +459,7 @@ func TestADeleteAndAnEndCutUploadsOff(t *testing.T) {
 	n.holds(t, kept.ID, want)
 }
 
-// Each case is what a crash leaves between two steps.
+// Each case is a state that a crash leaves between two steps.
 func TestACrashLeavesAnUploadOrAnArtifact(t *testing.T) {
 	t.Parallel()
 	want := noise(1, 900_000)
@@ -474,8 +474,8 @@ func TestACrashLeavesAnUploadOrAnArtifact(t *testing.T) {
 		part   []byte
 		aged   bool   // the part
 		object []byte // put whole
-		broken []byte // put, and cut off
-		offset int64  // where the upload goes on; -1: it is complete; -2: it is gone
+		broken []byte // put, but truncated
+		offset int64  // where the upload continues; -1: it is complete; -2: it is gone
 	}{
 		"before the first byte":          {record: &uploading, offset: 0},
 		"in the middle":                  {record: &uploading, part: want[:400_000], offset: 400_000},
@@ -545,7 +545,7 @@ func TestACrashLeavesAnUploadOrAnArtifact(t *testing.T) {
 	}
 }
 
-// crashed writes into a store that nobody serves.
+// crashed writes into a store without a server.
 func crashed(t *testing.T, dir string, f func(*jet.Store)) {
 	t.Helper()
 	s, err := jet.Open(t.Context(), jet.Config{Dir: dir})

@@ -9,8 +9,8 @@ import (
 	"skein.dev/skein/webtransport/wire"
 )
 
-// FuzzArtifactName checks that a name that is taken is one file of one folder on any system, in one line of any terminal,
-// and that whatever an agent calls a file gives such a name.
+// FuzzArtifactName checks that an accepted name is one file in one folder on any system and one line on any terminal, and
+// that any file name of an agent is turned into such a name.
 func FuzzArtifactName(f *testing.F) {
 	for _, name := range []string{"report.txt", "a/b", "..", ".", "", "a\x1b[2J", "charts/2026/load.svg", "\xff", "a\u202eb", strings.Repeat("ä", 200)} {
 		f.Add(name)
@@ -24,7 +24,7 @@ func FuzzArtifactName(f *testing.F) {
 			}
 		}
 		file := strings.Trim(path.Clean(strings.ReplaceAll(name, "\x00", "")), "/")
-		if file == "." || file == ".." || file == "" || strings.HasPrefix(file, "../") { // no file has such a path
+		if file == "." || file == ".." || file == "" || strings.HasPrefix(file, "../") { // no file in an outbox has such a path
 			return
 		}
 		if got := keptName(file); badName(got) != "" {

@@ -13,7 +13,7 @@ import (
 	"skein.dev/skein/webtransport/wire"
 )
 
-// What is ready does not depend on how fast the test is: the times of the files are far away.
+// Which files are ready does not depend on the speed of the test, since the times of the files are far away.
 func TestWhatAScanFindsReady(t *testing.T) {
 	t.Parallel()
 	var log bytes.Buffer
@@ -98,7 +98,7 @@ func TestWhatIsOpenIsNotTakenWithAResult(t *testing.T) {
 	if got := o.scan(nil, criteria{tasks: []wire.TaskID{"t1"}, answered: "t1"}); len(got) != 1 || got[0].task != "t1" {
 		t.Errorf("with its task's result: %+v", got)
 	}
-	// It was not kept, such as on a full disk, and the next task writes to it.
+	// The file was not kept, for example on a full disk, and the next task writes to it.
 	if err := os.WriteFile(filepath.Join(o.dir, "f"), []byte("more"), 0o600); err != nil {
 		t.Fatal(err)
 	}

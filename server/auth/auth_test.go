@@ -15,7 +15,7 @@ import (
 	"skein.dev/skein/webtransport/wire"
 )
 
-// logins keeps logins in memory: a store on disk has goroutines that would not see a bubble's time.
+// logins keeps logins in memory: the goroutines of a store on disk would not run in the bubble's time.
 type logins struct {
 	mu  sync.Mutex
 	all map[string]jet.Login
@@ -98,7 +98,7 @@ func TestLoginsExpire(t *testing.T) {
 func TestTickets(t *testing.T) {
 	for name, c := range map[string]struct {
 		after time.Duration
-		want  wire.ErrorCode // 0: it is good
+		want  wire.ErrorCode // 0: it is valid
 	}{
 		"at once":        {0, 0},
 		"just in time":   {wire.TicketLifetime - time.Millisecond, 0},

@@ -10,7 +10,7 @@ import (
 	"skein.dev/skein/e2e/kit"
 )
 
-// A child that was forked when its server was killed holds the lock for a moment more.
+// A child that was being forked when its server was killed holds the lock for another moment.
 func TestALockThatIsGivenBackSoonIsWaitedFor(t *testing.T) {
 	t.Parallel()
 	path := t.TempDir()
@@ -18,7 +18,7 @@ func TestALockThatIsGivenBackSoonIsWaitedFor(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// As fork does; but what other tests start must not have it too.
+	// As fork does, but processes of other tests must not inherit it.
 	child, err := unix.FcntlInt(before.lock.Fd(), unix.F_DUPFD_CLOEXEC, 0)
 	if err != nil {
 		t.Fatal(err)
@@ -36,7 +36,7 @@ func TestALockThatIsGivenBackSoonIsWaitedFor(t *testing.T) {
 	d.Close()
 }
 
-// Of a folder and its copy, each server would take the other's agents for its own orphans.
+// With a folder and its copy, each server would take the other's agents for its own orphans.
 func TestACopiedFolderIsAnotherInstance(t *testing.T) {
 	t.Parallel()
 	first, err := Open(t.TempDir())

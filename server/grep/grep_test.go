@@ -57,7 +57,7 @@ func TestPatternFinds(t *testing.T) {
 	}
 }
 
-// TestALongLineIsFoundWhole: where a long line is cut, nothing of it is lost, and each hit is where it is.
+// TestALongLineIsFoundWhole checks that nothing is lost where a long line is split, and that each hit has the right position.
 func TestALongLineIsFoundWhole(t *testing.T) {
 	for _, at := range []int{0, 100, MaxLine - 3, MaxLine, MaxLine + 3, 2*MaxLine - 3, 2*MaxLine - overlap, 300_000} {
 		text := strings.Repeat("é", at/2) + strings.Repeat("x", at%2) + "needle"
@@ -73,7 +73,7 @@ func TestALongLineIsFoundWhole(t *testing.T) {
 			continue
 		}
 		h := hits[0]
-		// The piece of the line is where it says.
+		// The piece of the line is at the reported position.
 		begin := int(h.Seq-1)*30_001 + h.Offset
 		if got := begin + h.From; got != at {
 			t.Errorf("at %d: it is at %d: event %d, offset %d, and %d in the piece", at, got, h.Seq, h.Offset, h.From)
@@ -110,8 +110,8 @@ func TestAroundKeepsTheHit(t *testing.T) {
 	}
 }
 
-// FuzzScanner checks that what is found does not depend on where output is cut, that each hit is in its line, and that a
-// scan that goes on behind a cut finds what the first one left.
+// FuzzScanner checks that the hits do not depend on where output is split, that each hit is in its line, and that a scan
+// that continues after a split finds the rest.
 func FuzzScanner(f *testing.F) {
 	f.Add("one\ntwo \x1b[1mthree\x1b[0m\n", "THREE", 9)
 	f.Add("10%\r20%\nend", "20", 5)
@@ -141,7 +141,7 @@ func FuzzScanner(f *testing.F) {
 			}
 		}
 
-		// Each of these lines once, by who looks at the first part and by who goes on.
+		// The scan of the first part and the one that continues find each of these lines once.
 		var both []Hit
 		s := Scanner{Pattern: compile(t, query, false, false), Report: func(h Hit) bool { both = append(both, h); return true }}
 		s.Add(0, Place{}, []byte(data[:at]), false)

@@ -21,7 +21,7 @@ import (
 	"skein.dev/skein/webtransport/wire"
 )
 
-// noise gives n bytes that are never the same at two places.
+// noise returns n bytes without repetitions.
 func noise(seed byte, n int) []byte {
 	b := make([]byte, n)
 	rand.NewChaCha8([32]byte{seed}).Read(b)
@@ -54,7 +54,7 @@ func TestObjectsAreReadFromAnyOffset(t *testing.T) {
 	for i, size := range []int{0, 1, chunkSize - 1, chunkSize, chunkSize + 1, indexEvery * chunkSize, 2*indexEvery*chunkSize + 17} {
 		objects[wire.ArtifactID(fmt.Sprintf("f%d", i))] = noise(byte(i), size)
 	}
-	var puts sync.WaitGroup // at the same time, so that their chunks lie among each other's
+	var puts sync.WaitGroup // concurrent, so that their chunks are interleaved
 	for id, b := range objects {
 		puts.Go(func() {
 			size, got, err := s.PutObject(t.Context(), id, iotest.HalfReader(bytes.NewReader(b)))
@@ -191,13 +191,13 @@ func TestArtifactRecordsCompareAndSet(t *testing.T) {
 	}
 }
 
-// live is what the heap holds, without what only waits to be collected: the store
-// gives the buffers of what was collected to a pool, and pools let go in the second round after that.
+// live returns the heap in use, without garbage: the store puts collected buffers into a pool, and pools are emptied in the
+// second collection after that.
 func live() uint64 {
 	for range 4 {
 		runtime.GC()
 	}
-	marked := []metrics.Sample{{Name: "/gc/heap/live:bytes"}} // not what was allocated since
+	marked := []metrics.Sample{{Name: "/gc/heap/live:bytes"}} // without allocations since then
 	metrics.Read(marked)
 	return marked[0].Value.Uint64()
 }
@@ -211,7 +211,7 @@ func TestLargeObjectsTakeLittleMemory(t *testing.T) {
 	before, most := live(), uint64(0)
 	ctx, stop := context.WithCancel(t.Context())
 	var watch sync.WaitGroup
-	var pause sync.Mutex // held while the heap is measured, so that only what is held counts and not what comes and goes
+	var pause sync.Mutex // held while the heap is measured, so that only memory in use counts
 	watch.Go(func() {
 		for t := time.NewTicker(20 * time.Millisecond); ctx.Err() == nil; <-t.C {
 			pause.Lock()

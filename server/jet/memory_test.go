@@ -25,7 +25,7 @@ func mustPut(t testing.TB, s *Store, ns, key, value string, expect uint64, idemp
 	return rev
 }
 
-// followed collects what a follower is told.
+// followed collects the changes that a follower gets.
 type followed struct {
 	entries chan *wire.MemoryEntry
 	keys    chan string

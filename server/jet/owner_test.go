@@ -56,13 +56,13 @@ func TestAStoreHasOneOwner(t *testing.T) {
 		t.Fatalf("a second node got %v", err)
 	}
 	first.Close()
-	mustOwn(t, url, "two", "f2", time.Minute) // at once: the first gave it back
+	mustOwn(t, url, "two", "f2", time.Minute) // at once, since the first has released it
 	if _, err := owned(t, url, "one", "f1", time.Minute); !errors.As(err, &o) || o.Node != "two" {
 		t.Errorf("it is two's now, and one got %v", err)
 	}
 }
 
-// A server that was killed has its own store again at once: nobody else runs on its folder.
+// A server that was killed owns its store again at once, since no other server can run on its folder.
 func TestTheSameFolderTakesItsStoreBack(t *testing.T) {
 	url := external(t)
 	killed := mustOwn(t, url, "one", "f1", time.Minute)
@@ -71,7 +71,7 @@ func TestTheSameFolderTakesItsStoreBack(t *testing.T) {
 	mustOwn(t, url, "renamed", "f1", time.Minute)
 }
 
-// The claim of a node that is gone ends by itself.
+// The claim of a node that is gone expires.
 func TestAClaimEnds(t *testing.T) {
 	url := external(t)
 	gone := mustOwn(t, url, "one", "f1", 200*time.Millisecond)
@@ -89,7 +89,7 @@ func TestAClaimEnds(t *testing.T) {
 	})
 }
 
-// A claim that is kept does not end, and one that ended while the store did not answer is taken again.
+// A claim that is renewed does not expire, and one that expired while the store did not answer is taken again.
 func TestAClaimIsKept(t *testing.T) {
 	url := external(t)
 	s := mustOwn(t, url, "one", "f1", 500*time.Millisecond)
@@ -116,7 +116,7 @@ func TestAClaimIsKept(t *testing.T) {
 	}
 }
 
-// A node whose store was taken is told so.
+// A node that has lost its store is told so.
 func TestALostStoreIsSaid(t *testing.T) {
 	url := external(t)
 	s := mustOwn(t, url, "one", "f1", 500*time.Millisecond)

@@ -25,7 +25,7 @@ func openSmall(t testing.TB, dir string) *Store {
 	return s
 }
 
-// log stores events of a type and waits until they are there.
+// log stores events of a type and waits until they are stored.
 func log(s *Store, id wire.AgentID, typ wire.EventType, texts ...string) {
 	var wg sync.WaitGroup
 	wg.Add(len(texts))
@@ -35,7 +35,7 @@ func log(s *Store, id wire.AgentID, typ wire.EventType, texts ...string) {
 	wg.Wait()
 }
 
-// numbered is n texts of a size.
+// numbered returns n texts of a size.
 func numbered(n, size int) []string {
 	all := make([]string, n)
 	for i := range all {
@@ -58,7 +58,7 @@ func eventsOf(t testing.TB, s *Store, id wire.AgentID) (all []wire.Event) {
 	}
 }
 
-// split divides events into those of its life and its output.
+// split divides an agent's events into those about its life and its output.
 func split(events []wire.Event) (life, out []wire.Event) {
 	for _, e := range events {
 		if e.Type.IsOutput() {
@@ -154,7 +154,7 @@ func TestOutputDropsTheOldestOfWhoHasMost(t *testing.T) {
 	check()
 }
 
-// The small ones lose nothing, however many they are, as long as somebody has more.
+// Small agents lose nothing, however many they are, as long as another one has more.
 func TestManySmallLogsBesideALoudOne(t *testing.T) {
 	s := openSmall(t, t.TempDir())
 	const agents = 100
@@ -189,7 +189,7 @@ func TestALargeEventStaysBesideManySmallOnes(t *testing.T) {
 	}
 }
 
-// When each wants more than there is, all have about the same.
+// When all want more than there is, all get about the same.
 func TestAgentsThatAllPrintShareTheLog(t *testing.T) {
 	s := openSmall(t, t.TempDir())
 	const agents = 40
@@ -213,7 +213,7 @@ func TestAgentsThatAllPrintShareTheLog(t *testing.T) {
 	}
 }
 
-// What happened to an agent has its own part: somebody whose log messages have no end loses his own.
+// Events about an agent's life have their own share: an agent with endless log messages loses only its own.
 func TestLifecycleEventsAreBoundedToo(t *testing.T) {
 	s := openSmall(t, t.TempDir())
 	log(s, "quiet", wire.EventSpawned, "")

@@ -33,7 +33,7 @@ func TestADamagedStoreIsNotOpened(t *testing.T) {
 		}
 	}
 	for name, c := range map[string]struct {
-		file   string // below the streams' folder
+		file   string // relative to the folder of the streams
 		damage func(t *testing.T, file string)
 	}{
 		"wrong bytes in a block":     {"records/KV_agents/msgs/1.blk", flip(3000, 40)},

@@ -9,14 +9,14 @@ func (w *Watch) Queued() int {
 	return len(w.queue)
 }
 
-// ForgetPurge makes the book not know of the last purge.
+// ForgetPurge makes the book forget the last purge.
 func (m *Memory) ForgetPurge() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.book.purged = 0
 }
 
-// LastPurge waits until the book knows of a purge, and returns the revision of the last one.
+// LastPurge waits until the book has seen a purge, and returns the revision of the last one.
 func (m *Memory) LastPurge() uint64 {
 	for {
 		m.mu.Lock()

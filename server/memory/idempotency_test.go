@@ -12,15 +12,15 @@ import (
 	"skein.dev/skein/webtransport/wire"
 )
 
-// TestARepeatedWriteIsKnownHoweverMuchFollowed repeats a write that nobody got the answer of, after others have written
-// the key, and after a restart: history has long dropped what the write had become.
+// TestARepeatedWriteIsKnownHoweverMuchFollowed repeats a write whose answer was lost, after others have written the key and
+// after a restart, when the entry of the write has long been dropped from the history.
 func TestARepeatedWriteIsKnownHoweverMuchFollowed(t *testing.T) {
 	n := openMemory(t)
 	type write struct {
 		key   string
 		again func(n *node) (any, error)
 		first any
-		last  uint64 // the revision that others left
+		last  uint64 // the revision after the writes of others
 	}
 	var all []*write
 	for _, between := range []int{5, 20, 100} {
@@ -75,7 +75,7 @@ func TestARepeatedWriteIsKnownHoweverMuchFollowed(t *testing.T) {
 	}
 }
 
-// TestARepeatedWriteIsKnownAcrossRestartsAmidIt has a restart after each few of the others' writes.
+// TestARepeatedWriteIsKnownAcrossRestartsAmidIt restarts after every few writes of others.
 func TestARepeatedWriteIsKnownAcrossRestartsAmidIt(t *testing.T) {
 	n := openMemory(t)
 	by := noun.Caller{Actor: "tester", Request: "request"}
@@ -128,7 +128,7 @@ func TestARepeatedWriteIsKnownAfterAPurge(t *testing.T) {
 	n.absent(t, "n", "expired")
 }
 
-// TestExpiryDropsNoIdempotencyKey lets the deletion of what expired push the oldest change out of a full history.
+// TestExpiryDropsNoIdempotencyKey lets the deletion of an expired entry push the oldest change out of a full history.
 func TestExpiryDropsNoIdempotencyKey(t *testing.T) {
 	n := openMemory(t)
 	by := noun.Caller{Actor: "tester", Request: "request"}

@@ -23,7 +23,7 @@ import (
 
 var me = noun.Caller{Actor: "tester"}
 
-// node is memory with a store of its own.
+// node is memory with its own store.
 type node struct {
 	*memory.Memory
 	store *jet.Store
@@ -62,7 +62,7 @@ func (n *node) close() {
 	n.Memory = nil
 }
 
-// reopen ends a node well, and opens another one on its data.
+// reopen closes a node properly, and opens another one on its data.
 func (n *node) reopen(t *testing.T, o ...memory.Options) *node {
 	t.Helper()
 	n.close()
@@ -93,7 +93,7 @@ func (n *node) get(t testing.TB, ns, k string) string {
 	return string(e.Value.Bytes())
 }
 
-// absent checks that an entry is not there.
+// absent checks that an entry does not exist.
 func (n *node) absent(t testing.TB, ns, k string) {
 	t.Helper()
 	_, err := n.Memory.Retrieve(t.Context(), key(ns, k))
@@ -223,7 +223,7 @@ func TestMemoryCompareAndSetOfWhatIsAbsent(t *testing.T) {
 		t.Errorf("%+v, %v", again, err)
 	}
 	update := value("n", "k", "2")
-	update.IfRevision = &res.Revision // of the deletion: it is not there
+	update.IfRevision = &res.Revision // the revision of the deletion, at which there is no entry
 	_, err = n.Memory.Store(t.Context(), me, update)
 	if e := kit.Refused(t, err, wire.CodeConflict, "if_revision"); e.Data.Entry != nil {
 		t.Errorf("%+v", e.Data.Entry)
@@ -273,7 +273,7 @@ func TestMemoryHistory(t *testing.T) {
 
 func TestMemoryHistoryOfLargeValuesComesInPages(t *testing.T) {
 	n := openMemory(t)
-	const many = 9 // one more than one reading of the log brings
+	const many = 9 // one more than one read of the log returns
 	for i := range many {
 		n.put(t, "n", "k", strings.Repeat(fmt.Sprintf("%02d", i), wire.MaxMemoryValue/2))
 	}
@@ -335,7 +335,7 @@ func TestMemoryLimits(t *testing.T) {
 		t.Fatalf("something was stored: %+v", ns)
 	}
 
-	// Many at once never exceed a limit, and reach it.
+	// Concurrent writes reach a limit but never exceed it.
 	var all sync.WaitGroup
 	var stored, refusals atomic.Int64
 	for i := range 40 {
@@ -456,7 +456,7 @@ func TestMemoryManyAtOnce(t *testing.T) {
 	}
 	kit.Refused(t, res.Results[1].Error, wire.CodeInvalidParams, "key")
 	kit.Refused(t, res.Results[2].Error, wire.CodeConflict, "if_revision")
-	if n.get(t, "n", "k") != "4" || res.Results[3].Entry.Previous != res.Results[0].Entry.Revision { // those of one key in their order
+	if n.get(t, "n", "k") != "4" || res.Results[3].Entry.Previous != res.Results[0].Entry.Revision { // writes of one key stay in order
 		t.Errorf("%+v", res.Results)
 	}
 	got, err := n.Memory.GetMany(t.Context(), wire.MemoryGetManyParams{Keys: []wire.MemoryKeyParams{key("m", "k"), key("n", "nothing"), key("n", "k")}})
@@ -469,7 +469,7 @@ func TestMemoryManyAtOnce(t *testing.T) {
 	_, err = n.Memory.GetMany(t.Context(), wire.MemoryGetManyParams{Keys: make([]wire.MemoryKeyParams, wire.MaxMemoryBulk+1)})
 	kit.Refused(t, err, wire.CodeInvalidParams, "keys")
 
-	// What does not fit into one message is said so; the rest comes.
+	// The answer says which values did not fit into the message, and has the rest.
 	var keys wire.MemoryGetManyParams
 	for i := range 5 {
 		k := fmt.Sprint("big", i)

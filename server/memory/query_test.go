@@ -35,7 +35,7 @@ func TestParseQuery(t *testing.T) {
 	}
 }
 
-// FuzzQuery checks that no query is anything but words to the index.
+// FuzzQuery checks that the index takes every query as words only.
 func FuzzQuery(f *testing.F) {
 	for _, q := range []string{"word", `"a phrase" pre*`, `a" OR ns:"s1`, "x NEAR(y z)", `{key}:x ^y -z`, "a\x00b", "é 漢字 \xff", `""""*`, "\u0345", "²"} {
 		f.Add(q, "some text with the word in it")
@@ -59,7 +59,7 @@ func FuzzQuery(f *testing.F) {
 			}
 			return
 		}
-		// In a namespace that has nothing nothing may be found, whatever the query says.
+		// A search in an empty namespace may find nothing, whatever the query.
 		for _, spaces := range [][]string{nil, {"s2", "s3"}} {
 			n := count(t, x.search, matchExpression(terms, spaces))
 			if spaces != nil && n > 0 {

@@ -146,7 +146,7 @@ func TestMemorySearchIsOfOneNamespace(t *testing.T) {
 	}
 }
 
-// BenchmarkMemoryStore shows what indexing costs a store: small values without words against values of 40 words.
+// BenchmarkMemoryStore measures what indexing costs a store: small values without words against values of 40 words.
 func BenchmarkMemoryStore(b *testing.B) {
 	words := make([]string, 5000)
 	for i := range words {

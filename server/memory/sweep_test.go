@@ -20,7 +20,7 @@ import (
 	"skein.dev/skein/webtransport/wire"
 )
 
-// purged waits until nothing of a key is left in the log.
+// purged waits until the log has nothing of a key any more.
 func (n *node) purged(t *testing.T, ns, k string) {
 	t.Helper()
 	kit.Eventually(t, "the entry is purged", func() bool {
@@ -53,7 +53,7 @@ func TestMemoryPurgesWhatWasDeletedLongAgo(t *testing.T) {
 	if n.get(t, "n", "stays") != "1" {
 		t.Error("what lives was purged too")
 	}
-	// A watcher that was there hears of it, so that its cursor stays good.
+	// A watcher at that time is told, so that its cursor stays valid.
 	living.next()
 	if living.cursor <= before {
 		t.Errorf("the cursor is %d, was %d", living.cursor, before)
@@ -63,7 +63,7 @@ func TestMemoryPurgesWhatWasDeletedLongAgo(t *testing.T) {
 		if s := n.watch(t, wire.MemoryWatchParams{Namespace: "n", After: living.cursor, Epoch: n.Memory.Epoch()}); !s.res.Recovered {
 			t.Error("a cursor behind the purge is not good")
 		}
-		// One that was away in between missed the deletion: it must start over.
+		// One that was away meanwhile missed the deletion: it must start again.
 		s := n.watch(t, wire.MemoryWatchParams{Namespace: "n", After: first.Revision, Epoch: n.Memory.Epoch(), Values: true})
 		if s.next(); s.res.Recovered || len(s.state()) != 1 || s.state()["stays"] != "1" {
 			t.Errorf("%+v, %+v", s.res, s.seen)
@@ -109,7 +109,7 @@ func TestMemoryFullDisk(t *testing.T) {
 		_, err = n.Memory.Store(t.Context(), me, value("n", fmt.Sprint(i%10), big))
 	}
 	kit.Refused(t, err, wire.CodeExhausted, "")
-	// Deleting goes on, and makes room.
+	// Deletes still work, and make room.
 	l, err := n.Memory.List(t.Context(), wire.MemoryListParams{Namespace: "n"})
 	if err != nil {
 		t.Fatal(err)
@@ -142,11 +142,11 @@ func cluster(t *testing.T, o memory.Options) (a, b *node) {
 }
 
 func TestMemoryOfTwoNodesIsOne(t *testing.T) {
-	a, b := cluster(t, memory.Options{Sweep: 50 * time.Millisecond, KeepDeleted: kit.Less(500*time.Millisecond, 3*time.Second)}) // both look at a deletion before it is purged
+	a, b := cluster(t, memory.Options{Sweep: 50 * time.Millisecond, KeepDeleted: kit.Less(500*time.Millisecond, 3*time.Second)}) // so that both nodes see a deletion before it is purged
 	if a.Memory.Epoch() != b.Memory.Epoch() {
 		t.Errorf("epochs %s and %s", a.Memory.Epoch(), b.Memory.Epoch())
 	}
-	// Each write is one more step, whoever makes it, and both nodes see them in one order. (A node that is more than the
+	// Each write is one step, from either node, and both nodes see them in the same order. (A node that is more than the
 	// history behind sees fewer.)
 	sa, sb := a.watch(t, wire.MemoryWatchParams{Namespace: "n"}), b.watch(t, wire.MemoryWatchParams{Namespace: "n"})
 	var all sync.WaitGroup
@@ -201,12 +201,12 @@ func TestMemoryOfTwoNodesIsOne(t *testing.T) {
 	if err != nil || len(h.Entries) != 2 {
 		t.Errorf("%+v, %v", h, err)
 	}
-	// And what is purged is purged for both.
+	// A purge by one node is a purge for both.
 	a.purged(t, "n", "brief")
 	for _, n := range []*node{a, b} {
 		p := value("n", "brief", "again")
 		p.IfRevision = new(uint64)
-		kit.Eventually(t, "this node knows of the deletion", func() bool { // once this node knows of the deletion
+		kit.Eventually(t, "this node knows of the deletion", func() bool {
 			_, err := n.Memory.Store(t.Context(), me, p)
 			return err == nil
 		})
@@ -223,8 +223,8 @@ func TestMemoryIsReadAgainWhenAPurgeWasMissed(t *testing.T) {
 	kit.Eventually(t, "the entry is read again", func() bool { _, err := b.Memory.Retrieve(t.Context(), key("n", "stays")); return err == nil })
 	s := b.watch(t, wire.MemoryWatchParams{Namespace: "n"})
 	s.next()
-	// As if this node had been away while the other one deleted and purged twice: the second announcement names a first
-	// that never came here.
+	// As if this node had been away while the other one deleted and purged twice: the second announcement refers to a first
+	// that never arrived here.
 	if err := a.store.PurgeMemory(t.Context(), "n", "gone", stays.Revision); err != nil {
 		t.Fatal(err)
 	}
@@ -266,7 +266,7 @@ func TestMemoryIsReadAgainWhenAPurgeWasMissed(t *testing.T) {
 	}
 }
 
-// deleted waits until an entry's deletion is in the log, which must come without anybody's asking.
+// deleted waits until an entry's deletion is in the log, which must happen by itself.
 func (n *node) deleted(t *testing.T, ns, k string) wire.MemoryEntry {
 	t.Helper()
 	return kit.Until(t, k+" is deleted", func() wire.MemoryEntry {
@@ -294,7 +294,7 @@ func TestMemoryExpires(t *testing.T) {
 		}
 		return e
 	}
-	// Stored again without a ttl: it stays. With a longer one: it stays longer.
+	// An entry that is stored again without a ttl stays; with a longer one it stays longer.
 	store(brief("n", "kept", "x", 300*time.Millisecond))
 	n.put(t, "n", "kept", "y")
 	store(brief("n", "longer", "x", 300*time.Millisecond))

@@ -63,7 +63,7 @@ func (s *watched) next() wire.MemoryUpdate {
 	return u
 }
 
-// until reads to a revision.
+// until reads up to a revision.
 func (s *watched) until(revision uint64) *watched {
 	s.t.Helper()
 	for s.cursor < revision {
@@ -72,7 +72,7 @@ func (s *watched) until(revision uint64) *watched {
 	return s
 }
 
-// state is what somebody knows who applies what was seen.
+// state returns the entries after applying all updates that were seen.
 func (s *watched) state() map[string]string {
 	m := map[string]string{}
 	for _, e := range s.seen {
@@ -85,7 +85,7 @@ func (s *watched) state() map[string]string {
 	return m
 }
 
-// state is what is there.
+// state returns the entries that exist.
 func (n *node) state(t *testing.T, ns string) map[string]string {
 	t.Helper()
 	m := map[string]string{}
@@ -123,7 +123,7 @@ func TestMemoryWatchMissesNothing(t *testing.T) {
 	}
 	var watches []*watched
 	var readers sync.WaitGroup
-	for range 3 { // that begin at different moments
+	for range 3 { // watches that begin at different moments
 		s := n.watch(t, wire.MemoryWatchParams{Namespace: "n"})
 		watches = append(watches, s)
 		readers.Go(func() {
@@ -230,7 +230,7 @@ func TestMemoryASlowWatcherReadsTheLog(t *testing.T) {
 	if len(got) != many {
 		t.Errorf("%d entries, want %d", len(got), many)
 	}
-	// And it goes on with what comes.
+	// And it continues with new changes.
 	e := n.put(t, "n", "k-new", "x")
 	if u := s.until(e.Revision).seen; u[len(u)-1].Key != "k-new" {
 		t.Errorf("%+v", u[len(u)-1])
@@ -248,7 +248,7 @@ func TestMemoryWatchGoesOnAtItsCursor(t *testing.T) {
 	}
 	two := n.put(t, "n", "3", "2")
 	s.until(two.Revision)
-	// What happens while nobody watches comes later, each step of it.
+	// Changes while nobody watches come later, each step of them.
 	n.put(t, "n", "3", "3")
 	n.put(t, "n", "3", "4")
 	if _, err := n.Memory.Delete(t.Context(), me, key("n", "5")); err != nil {
@@ -298,7 +298,7 @@ func TestMemoryWatchGoesOnAtItsCursor(t *testing.T) {
 	}
 }
 
-// watchCursor is the cursor of a watch that has everything.
+// watchCursor returns the cursor of a watch that has everything.
 func (n *node) watchCursor(t *testing.T) uint64 {
 	t.Helper()
 	s := n.watch(t, wire.MemoryWatchParams{Namespace: "n"})

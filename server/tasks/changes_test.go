@@ -14,7 +14,7 @@ import (
 	"skein.dev/skein/webtransport/wire"
 )
 
-// someTasks makes tasks that no store knows.
+// someTasks makes tasks that are in no store.
 func someTasks(n, keep int) *Tasks {
 	ts := New(Options{Keep: keep}, slog.New(slog.DiscardHandler))
 	for i := range n {
@@ -23,7 +23,7 @@ func someTasks(n, keep int) *Tasks {
 	return ts
 }
 
-// TestChangesAreThoseOfAScan compares what changed behind a moment with a look at every task, over random changes, ends and
+// TestChangesAreThoseOfAScan compares the changes after a moment with a scan of all tasks, over random changes, ends and
 // removals.
 func TestChangesAreThoseOfAScan(t *testing.T) {
 	t.Parallel()
@@ -78,7 +78,7 @@ func TestChangesAreThoseOfAScan(t *testing.T) {
 	}
 }
 
-// heldStore stores a record once it is let go.
+// heldStore stores a record only once it is released.
 type heldStore struct {
 	Store
 	begun, release chan struct{}
@@ -91,8 +91,8 @@ func (s heldStore) PutTask(_ context.Context, t *wire.Task) error {
 	return nil
 }
 
-// TestAWatchThatGoesOnMissesNoAnswerBehindAnEnd has a client come back while such an answer is on its way into the store: the
-// revision of the record that has it is then still that of the end, which the client knows.
+// TestAWatchThatGoesOnMissesNoAnswerBehindAnEnd lets a client reconnect while such an answer is being stored: the record
+// with the answer still has the revision of the end, which the client knows.
 func TestAWatchThatGoesOnMissesNoAnswerBehindAnEnd(t *testing.T) {
 	t.Parallel()
 	store := heldStore{begun: make(chan struct{}), release: make(chan struct{})}
@@ -115,7 +115,7 @@ func TestAWatchThatGoesOnMissesNoAnswerBehindAnEnd(t *testing.T) {
 	resumed("stored", 1)
 }
 
-// BenchmarkChangesOfTenThousandTasks is what a watcher's tick takes of the scheduler's lock when one task changed.
+// BenchmarkChangesOfTenThousandTasks measures how long a watcher's tick holds the scheduler's lock when one task changed.
 func BenchmarkChangesOfTenThousandTasks(b *testing.B) {
 	ts := someTasks(10_000, 10_000)
 	x := ts.all["t05000"]

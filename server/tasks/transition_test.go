@@ -11,8 +11,7 @@ import (
 	"skein.dev/skein/webtransport/wire"
 )
 
-// oracle is what a task's state may become, written down once more and without the code: the state of a task by what happened.
-// "": that can't happen.
+// oracle has the state of a task after each event, written down independently of the code. "" means that the event can't happen.
 func oracle(rec *wire.Task, e event) wire.TaskState {
 	inWork := rec.Orchestration == nil && slices.Contains([]wire.TaskState{wire.TaskWorking, wire.TaskInputRequired}, rec.State)
 	ended := slices.Contains([]wire.TaskState{wire.TaskCompleted, wire.TaskFailed, wire.TaskCanceled, wire.TaskRejected}, rec.State)
@@ -76,7 +75,7 @@ func oracle(rec *wire.Task, e event) wire.TaskState {
 	return ""
 }
 
-// holds checks what is true of every record.
+// holds checks the invariants of every record.
 func holds(t *testing.T, rec *wire.Task) {
 	t.Helper()
 	check := func(what string, ok bool) {
@@ -149,7 +148,7 @@ func TestTransitionsAreThoseOfTheOracle(t *testing.T) {
 	}
 }
 
-// deepCopy copies what a record's slices and pointers lead to.
+// deepCopy copies a record with its slices and pointers.
 func deepCopy(rec wire.Task) wire.Task {
 	rec.Runs, rec.Progress, rec.Late = slices.Clone(rec.Runs), slices.Clone(rec.Progress), slices.Clone(rec.Late)
 	for i := range rec.Runs {

@@ -20,20 +20,21 @@ import (
 	"skein.dev/skein/webtransport/wire"
 )
 
-// world is all that Tasks know of the world, made up: a store that fails at times, and agents that answer, ask, fail, die, are
-// slow or deaf. It knows by itself what happened, and complains of what may not happen. It runs in a bubble of synctest.
+// world simulates the surroundings of Tasks: a store that fails at times, and agents that answer, ask, fail, die, are slow
+// or ignore messages. It keeps its own account of what happened, and reports what may not happen. It runs in a synctest
+// bubble.
 type world struct {
 	t  *testing.T
 	ts *Tasks
 
-	mu      sync.Mutex // guards what follows; nothing of Tasks is called with it held
+	mu      sync.Mutex // guards the fields below; no method of Tasks is called while it is held
 	rand    *rand.Rand
-	calm    bool // nothing fails any more
+	calm    bool // whether failures have ended
 	rev     uint64
 	records map[wire.TaskID]wire.Task
 	agents  map[wire.AgentID]*actor
 	num     uint32
-	results map[wire.TaskID]map[string]bool // what agents gave as results
+	results map[wire.TaskID]map[string]bool // the results that agents returned
 	stopped sync.WaitGroup
 }
 
@@ -41,9 +42,9 @@ type world struct {
 type actor struct {
 	rec    wire.Agent
 	alive  bool
-	work   map[wire.TaskID]int // what it has, by attempt
+	work   map[wire.TaskID]int // its tasks, with their attempt
 	cancel map[wire.TaskID]chan struct{}
-	doing  []wire.TaskID // as it is shown
+	doing  []wire.TaskID // the tasks that its record shows
 	gone   chan struct{}
 	ended  bool
 }
@@ -64,7 +65,7 @@ func (w *world) pause(most time.Duration) {
 // Store.
 
 func (w *world) PutTask(ctx context.Context, t *wire.Task) error {
-	for range w.some(20) { // a lock is held: no time may pass
+	for range w.some(20) { // no time may pass while a lock is held
 		runtime.Gosched()
 	}
 	if w.chance(5) {
@@ -145,7 +146,7 @@ func (w *world) Admit(s wire.SpawnParams, task wire.TaskID) (wire.Agent, func() 
 	}, nil
 }
 
-// process is an agent that is a task's process.
+// process is an agent that is the process of a task.
 func (w *world) process(a *actor, task wire.TaskID) {
 	if env := w.ts.Env(a.rec); env[EnvTask] != string(task) && !w.stops(a) {
 		w.t.Errorf("the process of task %s is told of %v", task, env)
@@ -183,7 +184,7 @@ func (w *world) some(most time.Duration) time.Duration {
 	return time.Duration(w.rand.Int64N(int64(most)))
 }
 
-// exit ends an agent. failedStart: it never ran, and nobody is told.
+// exit ends an agent. With failedStart it never ran, and nobody is told.
 func (w *world) exit(a *actor, exit wire.Exit, failedStart bool) {
 	w.mu.Lock()
 	if a.ended {
@@ -228,7 +229,7 @@ func (w *world) Asks(_ wire.AgentID, question func() string) { question() }
 func (w *world) Tell(wire.AgentID, string, wire.EventData)   {}
 func (w *world) Feed(wire.AgentID, []byte)                   {}
 
-// check complains of a task that begins though it may not.
+// check reports a task that begins although it may not.
 func (w *world) check(id wire.TaskID) {
 	rec, err := w.ts.Get(id)
 	if err != nil || rec.State.Terminal() && rec.State != wire.TaskCanceled && rec.State != wire.TaskFailed {
@@ -273,7 +274,7 @@ func (w *world) Deliver(ctx context.Context, id wire.AgentID, t *wire.Task) erro
 	return nil
 }
 
-// works is an agent at a task.
+// works simulates an agent that works on a task.
 func (w *world) works(a *actor, id wire.TaskID, attempt int, stop chan struct{}) {
 	var r runner.TaskResult
 	wait := func() bool {
@@ -281,7 +282,7 @@ func (w *world) works(a *actor, id wire.TaskID, attempt int, stop chan struct{})
 		case <-a.gone:
 			return false
 		case <-stop:
-			if w.chance(20) { // it does not hear
+			if w.chance(20) { // it ignores the message
 				<-a.gone
 				return false
 			}
@@ -314,7 +315,7 @@ func (w *world) works(a *actor, id wire.TaskID, attempt int, stop chan struct{})
 		case w.chance(15):
 			r = runner.Failed(id, "later", true)
 		case w.chance(3):
-			<-a.gone // it says nothing any more
+			<-a.gone // it sends nothing more
 			return
 		default:
 			w.gives(id, out)
@@ -343,7 +344,7 @@ func (w *world) Cancel(_ context.Context, id wire.AgentID, task wire.TaskID) err
 	return nil
 }
 
-// client asks for things, whether they make sense or not.
+// client sends random requests, sensible or not.
 func (w *world) client(by noun.Caller, steps int) {
 	var mine []wire.TaskID
 	pick := func() wire.TaskID {
@@ -396,8 +397,8 @@ func (w *world) client(by noun.Caller, steps int) {
 	}
 }
 
-// TestTasksInAWorldThatFails runs the scheduler against a world that does whatever a world may, on a clock of its own, and then
-// lets it calm down: each task that was submitted ends, once, as the store has it, with a result that one of its runs gave.
+// TestTasksInAWorldThatFails runs the scheduler against a world that does whatever a world may, on a virtual clock, and
+// then lets it calm down: each submitted task ends once, as in the store, with a result that one of its runs returned.
 func TestTasksInAWorldThatFails(t *testing.T) {
 	t.Parallel()
 	for seed := range kit.Less(uint64(12), 3) {
@@ -451,7 +452,7 @@ func TestTasksInAWorldThatFails(t *testing.T) {
 	}
 }
 
-// verify looks at how it all ended.
+// verify checks the final state.
 func (w *world) verify() {
 	tasks := w.ts.List(wire.TaskFilter{}).Tasks
 	w.mu.Lock()

@@ -30,8 +30,8 @@ func TestAnAnswerThatIsTooLong(t *testing.T) {
 	}
 }
 
-// FuzzHear checks, for whatever pieces an agent's output comes in, that what does not begin a line with the marker comes
-// out as it went in, that the rest does not, and that no more than one message is held.
+// FuzzHear checks, for output in arbitrary pieces, that lines without the marker pass unchanged, that lines with it do not,
+// and that at most one message is held.
 func FuzzHear(f *testing.F) {
 	for _, seed := range []struct {
 		out    string
@@ -61,7 +61,7 @@ func FuzzHear(f *testing.F) {
 			}
 			return nil
 		}, &session{at: map[wire.TaskID]struct{}{}})
-		s.stop() // nobody can be answered
+		s.stop() // no answer can be delivered
 		s.most = 100
 		for i, rest := 0, out; len(rest) > 0; i++ {
 			n := len(rest)
@@ -74,7 +74,7 @@ func FuzzHear(f *testing.F) {
 				t.Fatalf("%d bytes are held", len(s.held))
 			}
 		}
-		if len(s.held) < len(marker) { // not yet told apart
+		if len(s.held) < len(marker) { // it may still be the marker
 			got = append(got, s.held...)
 		}
 		var want []byte
@@ -101,7 +101,7 @@ type mutes struct{ runner.Session }
 
 func (mutes) Stop(context.Context, time.Duration) (bool, []wire.Leftover) { return false, nil }
 
-// What waits to be answered goes when there is nobody to answer: a goroutine that stays is an error of the bubble.
+// Requests that wait for an answer end when the agent is gone: a goroutine that stays is an error of the bubble.
 func TestAnAgentWithoutStandardInput(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		_, err := Over(mute{}).Start(t.Context(), runner.Launch{}, func(runner.Event) error { return nil })

@@ -23,7 +23,7 @@ import (
 	"skein.dev/skein/webtransport/wire"
 )
 
-// contained are Processes with cgroups, and without. The first are missing where none can be made.
+// contained returns Processes with cgroups and without. The first are missing where no cgroup can be created.
 func contained(t *testing.T, test func(t *testing.T, r *Kind)) {
 	t.Run("cgroup", func(t *testing.T) {
 		r := New(Options{Instance: "test", CgroupState: filepath.Join(t.TempDir(), "cgroups")})
@@ -36,7 +36,7 @@ func contained(t *testing.T, test func(t *testing.T, r *Kind)) {
 	t.Run("marks", func(t *testing.T) { test(t, processes(t)) })
 }
 
-// freePort is one that a server may listen on.
+// freePort returns a port that a server may listen on.
 func freePort(t *testing.T) string {
 	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
@@ -72,8 +72,7 @@ func needs(t *testing.T, program string) string {
 	return path
 }
 
-// Daemons leave their group, session and parent, and some overwrite their environment. A stop ends each, whatever is left to
-// find it by.
+// Daemons leave their group, session and parent, and some overwrite their environment. A stop ends each of them all the same.
 func TestStopEndsDaemons(t *testing.T) {
 	dir := t.TempDir()
 	nginx := filepath.Join(dir, "nginx.conf")
@@ -113,7 +112,7 @@ func TestStopEndsDaemons(t *testing.T) {
 	})
 }
 
-// What a process can do to be forgotten. The file says when each runs; its number is looked up afterwards.
+// Ways in which a process can hide. A file says when each runs; its pid is looked up afterwards.
 func TestStopEndsWhatHides(t *testing.T) {
 	tests := map[string]string{
 		"emptied its environment":          `env -i setsid sh -c 'echo $$ >"$1"; exec sleep 600' - $FILE &`,
@@ -162,7 +161,7 @@ until [ -s $FILE ]; do sleep 0.01; done; echo up; exec sleep 600`)
 	})
 }
 
-// An agent whose process ended by itself leaves no daemon, either.
+// An agent whose process ended by itself leaves no daemon behind, either.
 func TestADaemonDoesNotOutliveItsAgent(t *testing.T) {
 	contained(t, func(t *testing.T, r *Kind) {
 		file := filepath.Join(t.TempDir(), "pid")
@@ -209,7 +208,7 @@ func TestCgroupsAreRemoved(t *testing.T) {
 	}
 }
 
-// What a Skein that was killed left behind is found by the next one, whatever it hides.
+// The next Skein finds the processes that a killed one left behind, however they hide.
 func TestOrphansThatHide(t *testing.T) {
 	for _, withCgroups := range []bool{true, false} {
 		t.Run(map[bool]string{true: "cgroup", false: "marks"}[withCgroups], func(t *testing.T) {
@@ -249,7 +248,7 @@ func TestOrphansThatHide(t *testing.T) {
 	}
 }
 
-// dyingSkein runs agents with a hidden daemon each, and is killed. It gives what had been recorded, and the daemons.
+// dyingSkein runs agents with a hidden daemon each, and is killed. It returns the records and the daemons.
 func dyingSkein(t *testing.T, o Options) (known map[wire.AgentID]*wire.Process, hidden map[wire.AgentID]int) {
 	t.Helper()
 	cmd := exec.Command(os.Args[0])
@@ -313,7 +312,7 @@ func (f *firstLine) sink(e runner.Event) error {
 	return nil
 }
 
-// What could not be ended is named, and ended by a later try.
+// A process that could not be ended is reported, and ended by a later attempt.
 func TestLeftoversAreLookedForAgain(t *testing.T) {
 	r := processes(t)
 	cmd := exec.Command("sleep", "600")
@@ -336,7 +335,7 @@ func TestLeftoversAreLookedForAgain(t *testing.T) {
 	kit.Receive(t, "the process's end", ended)
 }
 
-// A leader that ended only after its agent was given up is no zombie for as long as Skein runs.
+// A leader that ends only after its agent was given up does not stay a zombie while Skein runs.
 func TestALateLeaderIsBuried(t *testing.T) {
 	r := processes(t)
 	pid, err := syscall.ForkExec("/bin/sleep", []string{"sleep", "600"}, nil)
@@ -356,7 +355,7 @@ func TestALateLeaderIsBuried(t *testing.T) {
 	}
 }
 
-// A process that is stopped by a signal is seen to be, until it goes on.
+// A process that was stopped by a signal is reported as suspended until it continues.
 func TestSuspended(t *testing.T) {
 	r := New(Options{SampleInterval: 5 * time.Millisecond})
 	t.Cleanup(r.Close)
@@ -385,7 +384,7 @@ func TestNoControllingTerminal(t *testing.T) {
 	}
 }
 
-// terminalEnv makes the test binary say what terminals it and its agents have.
+// terminalEnv makes the test binary print which terminals it and its agents have.
 const terminalEnv = "RUNNER_TEST_TERMINAL"
 
 func terminalHelper() {
@@ -418,7 +417,7 @@ func (printing) sink(e runner.Event) error {
 	return nil
 }
 
-// What the server inherited open, agents do not.
+// Agents do not inherit file descriptors that the server inherited.
 func TestInheritedDescriptorsAreClosed(t *testing.T) {
 	var p [2]int
 	if err := unix.Pipe(p[:]); err != nil { // without O_CLOEXEC, as a shell's exec 9>lock
@@ -426,7 +425,7 @@ func TestInheritedDescriptorsAreClosed(t *testing.T) {
 	}
 	defer unix.Close(p[0])
 	defer unix.Close(p[1])
-	const high = 97 // one that no shell uses itself
+	const high = 97 // a descriptor that no shell uses itself
 	if err := unix.Dup2(p[1], high); err != nil {
 		t.Fatal(err)
 	}

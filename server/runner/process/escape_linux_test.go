@@ -20,7 +20,7 @@ import (
 	"skein.dev/skein/webtransport/wire"
 )
 
-// inCgroups are Processes with cgroups, or the test is skipped.
+// inCgroups returns Processes with cgroups, or skips the test.
 func inCgroups(t *testing.T, instance string) *Kind {
 	t.Helper()
 	r := New(Options{Instance: instance, CgroupState: filepath.Join(t.TempDir(), "cgroups")})
@@ -84,7 +84,7 @@ func TestStopOfAThreadedCgroup(t *testing.T) {
 	}
 }
 
-// selfEnv makes the test binary an agent that plays the next Skein of its instance.
+// selfEnv makes the test binary an agent that acts as the next Skein of its instance.
 const selfEnv = "RUNNER_TEST_SELF"
 
 // selfHelper runs in the cgroup of an agent, beside an orphan that needs SIGKILL.
@@ -105,7 +105,7 @@ func selfHelper() {
 	r.Close()
 }
 
-// A Skein that an agent of an earlier run started ends what else is in that agent's cgroup, and not itself.
+// A Skein that was started by an agent of an earlier run ends the other processes in that agent's cgroup, but not itself.
 func TestReapSparesItself(t *testing.T) {
 	instance := "self-" + string(nextAgent())
 	r := inCgroups(t, instance)

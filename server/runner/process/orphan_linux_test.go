@@ -18,10 +18,10 @@ import (
 	"skein.dev/skein/webtransport/wire"
 )
 
-// helperEnv makes the test binary play a Skein that will be killed.
+// helperEnv makes the test binary act as a Skein that will be killed.
 const helperEnv = "RUNNER_TEST_HELPER"
 
-// helper starts agents, says on stdout what it would have recorded about them, and waits to be killed.
+// helper starts agents, prints their records on stdout, and waits to be killed.
 func helper() {
 	r := New(Options{})
 	known := map[wire.AgentID]*wire.Process{}
@@ -40,7 +40,7 @@ func helper() {
 	select {}
 }
 
-// helperAgents each print once everything of them runs; none dies by itself of a broken pipe or an ended input.
+// helperAgents each print once all their processes run; none ends by itself on a broken pipe or an end of input.
 var helperAgents = []string{
 	`echo up; exec sleep 600`,
 	`sleep 600 & echo up; exec sleep 600`,
@@ -62,7 +62,7 @@ func (q *quiet) sink(e runner.Event) error {
 	return nil
 }
 
-// orphans runs a Skein that dies by SIGKILL, and returns what it had recorded.
+// orphans runs a Skein that is killed with SIGKILL, and returns its records.
 func orphans(t *testing.T, instance string) map[wire.AgentID]*wire.Process {
 	t.Helper()
 	cmd := exec.Command(os.Args[0])
@@ -87,7 +87,7 @@ func orphans(t *testing.T, instance string) map[wire.AgentID]*wire.Process {
 
 func TestOrphans(t *testing.T) {
 	tests := map[string]struct {
-		known    func(map[wire.AgentID]*wire.Process) // what the record lost
+		known    func(map[wire.AgentID]*wire.Process) // changes the records to what a crash may lose
 		grace    time.Duration
 		atLeast  int
 		unmarked bool // the member without a mark is found, too
@@ -95,7 +95,7 @@ func TestOrphans(t *testing.T) {
 		"recorded":     {func(map[wire.AgentID]*wire.Process) {}, 100 * time.Millisecond, 9, true},
 		"not recorded": {func(m map[wire.AgentID]*wire.Process) { clear(m) }, 100 * time.Millisecond, 9, true},
 		"killed at once": {func(m map[wire.AgentID]*wire.Process) {
-			for id := range m { // records of somebody else who has the number now
+			for id := range m { // records whose pids belong to other processes now
 				m[id] = &wire.Process{PID: m[id].PID, Group: m[id].Group, StartTime: m[id].StartTime - 1}
 			}
 		}, 0, 9, true},
@@ -185,7 +185,7 @@ func TestReapContext(t *testing.T) {
 	<-ended
 }
 
-// The rules of FindOrphans, on process tables that one cannot make to order.
+// Tests the rules of FindOrphans on process tables that can't be created on demand.
 func TestOrphansAmong(t *testing.T) {
 	self := os.Getpid()
 	one := func(pid, group int, start uint64, agent, instance string) proc {
@@ -193,7 +193,7 @@ func TestOrphansAmong(t *testing.T) {
 			agent: wire.AgentID(agent), instance: instance}
 	}
 	zombie := func(p proc) proc { p.state = 'Z'; return p }
-	// The user of a recorded process is looked up in the real /proc: our own parent stands in for it.
+	// The user of a recorded process is looked up in the real /proc, so the test uses its own parent.
 	pid := os.Getppid()
 	known := map[wire.AgentID]*wire.Process{"a1": {PID: pid, Group: pid, StartTime: 50}}
 	child := one(self, 7, 1, "", "")

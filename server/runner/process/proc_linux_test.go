@@ -44,7 +44,7 @@ func TestLives(t *testing.T) {
 		{proc{state: 'S', threads: 1}, true},
 		{proc{state: 'T', threads: 1}, true},
 		{proc{state: 'Z', threads: 1}, false},
-		{proc{state: 'Z', threads: 2}, true}, // its first thread ended, another one goes on
+		{proc{state: 'Z', threads: 2}, true}, // its first thread has ended, another one still runs
 		{proc{state: 'X'}, false},
 	} {
 		if test.p.lives() != test.want {

@@ -18,7 +18,7 @@ import (
 	"skein.dev/skein/webtransport/wire"
 )
 
-const longGrace = time.Minute // never waited for, unless a test fails
+const longGrace = time.Minute // only reached if a test fails
 
 func processes(t testing.TB) *Kind {
 	r := New(Options{})
@@ -50,7 +50,7 @@ func start(t testing.TB, r *Kind, l runner.Launch, to interface{ sink(runner.Eve
 	return run
 }
 
-// ofAgent looks for an agent's processes on its own, not through the code under test's own memory of them.
+// ofAgent finds an agent's processes independently of the code under test.
 func ofAgent(t testing.TB, id wire.AgentID, group int) (found []proc) {
 	t.Helper()
 	all, err := scan(true)
@@ -187,7 +187,7 @@ func TestEnvironment(t *testing.T) {
 	}
 }
 
-// TestExit has agents that end by themselves, whatever they leave behind.
+// TestExit runs agents that end by themselves and may leave processes behind.
 func TestExit(t *testing.T) {
 	tests := map[string]struct {
 		script string
@@ -378,14 +378,14 @@ func TestFleet(t *testing.T) {
 	for i, run := range runs {
 		for _, p := range procs.procs {
 			ours := p.Group == run.(*process).Process().Group || p.agent == launches[i].Agent
-			if ours && (p.lives() || p.parent == os.Getpid()) { // none of our zombies either; init's are init's
+			if ours && (p.lives() || p.parent == os.Getpid()) { // our own zombies count, too; those of init do not
 				t.Errorf("left in /proc: %+v", p)
 			}
 		}
 	}
 }
 
-// discard has the cheapest sink.
+// discard returns the cheapest sink.
 type discard struct{}
 
 func (discard) sink(runner.Event) error { return nil }

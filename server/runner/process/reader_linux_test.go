@@ -16,7 +16,7 @@ import (
 	"skein.dev/skein/webtransport/wire"
 )
 
-// A Sink that does not take anything holds up the agent, not the stop.
+// A Sink that blocks holds up the agent, but not a stop.
 func TestBackPressure(t *testing.T) {
 	r := processes(t)
 	sink := newRecord(t)
@@ -45,7 +45,7 @@ func TestBackPressure(t *testing.T) {
 	sink.blockOut = nil
 	sink.mu.Unlock()
 	kit.Receive(t, "Done", run.Done())
-	// What the pipe held when the agent died was not lost: the lines follow each other without a gap.
+	// The content of the pipe when the agent died was not lost: the lines have no gap.
 	lines := strings.Split(sink.text(wire.EventStdout), "\n")
 	if len(lines) < 1000 {
 		t.Errorf("%d lines", len(lines))
@@ -130,7 +130,7 @@ func TestBinary(t *testing.T) {
 	}
 }
 
-// Every write of the agent is answered before it makes the next one, so that the pieces are its writes.
+// The test answers every write of the agent before the next one, so that the pieces are the writes.
 func TestPartialLines(t *testing.T) {
 	tests := map[string]struct{ writes, pieces []string }{
 		"prompt":                  {[]string{"name? ", "again? "}, []string{"name? ", "again? "}},
@@ -178,7 +178,7 @@ func TestPartialLines(t *testing.T) {
 	}
 }
 
-// A progress bar never ends its line and never pauses; it must show all the same.
+// A progress bar never ends its line and never pauses; its output must be shown all the same.
 func TestPartialLineInMotion(t *testing.T) {
 	r := processes(t)
 	sink := newRecord(t)

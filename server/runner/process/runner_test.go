@@ -63,7 +63,7 @@ func newRecord(t testing.TB) *record {
 	return &record{t: t, on: make(chan struct{}), out: map[wire.EventType]*bytes.Buffer{wire.EventStdout: {}, wire.EventStderr: {}}}
 }
 
-// take checks that calls do not overlap, and wakes who waits.
+// take checks that calls do not overlap, and wakes waiting tests.
 func (r *record) take(do func()) {
 	r.mu.Lock()
 	if r.inCall {
@@ -104,7 +104,7 @@ func (r *record) sink(e runner.Event) error {
 	return nil
 }
 
-// until waits for a condition on what was recorded.
+// until waits for a condition on the recorded calls.
 func (r *record) until(what string, cond func() bool) {
 	r.t.Helper()
 	timeout := time.After(patience)
@@ -163,7 +163,7 @@ var agents struct {
 	n int
 }
 
-// nextAgent makes an id that no other test, and no other run of the tests, uses.
+// nextAgent returns an id that no other test and no other run of the tests uses.
 func nextAgent() wire.AgentID {
 	agents.Lock()
 	defer agents.Unlock()

@@ -14,7 +14,7 @@ import (
 	"skein.dev/skein/webtransport/wire"
 )
 
-// TestStop has agents that do not want to go.
+// TestStop stops agents that resist.
 func TestStop(t *testing.T) {
 	tests := map[string]struct {
 		script string
@@ -69,7 +69,7 @@ func TestStop(t *testing.T) {
 	}
 }
 
-// A stop that waits out a long grace is overtaken by one that does not.
+// A stop with a shorter grace overtakes one that waits for a long grace.
 func TestStopOvertakes(t *testing.T) {
 	r := processes(t)
 	sink := newRecord(t)
@@ -110,7 +110,7 @@ func TestStopContext(t *testing.T) {
 	}
 }
 
-// Many stop an agent while it exits by itself.
+// Many stops run while the agent exits by itself.
 func TestStopWhileExiting(t *testing.T) {
 	r := processes(t)
 	for i := range 30 {
@@ -134,8 +134,8 @@ func TestStopWhileExiting(t *testing.T) {
 	}
 }
 
-// With no file descriptor left, nothing starts, and a stop says that it could not be verified rather than that all is
-// well. It still kills.
+// Without free file descriptors nothing starts, and a stop reports that it could not be verified, instead of success. It
+// still kills.
 func TestNoFileDescriptors(t *testing.T) {
 	r := processes(t)
 	run := start(t, r, launch("sleep", "600"), newRecord(t))

@@ -8,7 +8,7 @@ import (
 	"skein.dev/skein/server/runner/scripted"
 )
 
-// show is a Sink that shows what it is told.
+// show is a Sink that prints its calls.
 func show(e runner.Event) error {
 	switch e := e.(type) {
 	case runner.Output:

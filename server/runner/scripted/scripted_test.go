@@ -14,12 +14,12 @@ import (
 	"skein.dev/skein/webtransport/wire"
 )
 
-// transcript has a sink that writes down everything, with the time since the start.
+// transcript has a sink that records all calls, with the time since the start.
 type transcript struct {
 	mu    sync.Mutex
 	began time.Time
 	lines []string
-	block chan struct{} // output waits for it; nil: it does not
+	block chan struct{} // output waits for it, unless it is nil
 }
 
 func (s *transcript) add(format string, args ...any) {
@@ -70,9 +70,9 @@ func play(t *testing.T, script string) (*session, *transcript) {
 func TestScripts(t *testing.T) {
 	tests := map[string]struct {
 		script string
-		input  string // all of it, then its end, after one second
+		input  string // sent after one second, followed by the end of input
 		exit   wire.Exit
-		want   []string // behind the first "running"
+		want   []string // what follows the first "running"
 	}{
 		"say, warn, blank": {"# a comment\r\n\n  say  hello # world \nwarn oh\nsay", "", exitCode(0),
 			[]string{`0s stdout "hello # world\n"`, `0s stderr "oh\n"`, `0s stdout "\n"`}},
@@ -226,7 +226,7 @@ func TestScriptedStopContext(t *testing.T) {
 		if forced, _ := run.Stop(ctx, time.Minute); forced || time.Since(began) != time.Second {
 			t.Errorf("forced %v after %v", forced, time.Since(began))
 		}
-		<-run.Done() // the stop goes on
+		<-run.Done() // the stop continues
 		if time.Since(began) != time.Minute {
 			t.Errorf("killed after %v", time.Since(began))
 		}
@@ -251,7 +251,7 @@ func TestScriptedStopOvertakes(t *testing.T) {
 	})
 }
 
-// A Sink that does not return keeps the script, not the one who stops it.
+// A Sink that blocks holds up the script, but not a stop.
 func TestScriptedBackPressure(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var r Kind
@@ -298,7 +298,7 @@ func TestScriptedInputBound(t *testing.T) {
 	})
 }
 
-// A task is whole, however long, and lines of input that nobody reads don't stand before it.
+// A task arrives whole, however long, and unread lines of input do not hold it up.
 func TestScriptedTakesALongTask(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		run, sink := play(t, "wait 1s\ntake\nresult ${input}")
@@ -319,7 +319,7 @@ func TestScriptedTakesALongTask(t *testing.T) {
 	})
 }
 
-// A task is let go of when it is canceled: the one at hand, and one that was not taken yet.
+// A script drops a task that is canceled: the current one, and one that it has not taken yet.
 func TestScriptedLetsGo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		run, sink := play(t, "take\nprogress at ${input}\nwait 1h\nresult ${input}")
@@ -346,7 +346,7 @@ func TestScriptedLetsGo(t *testing.T) {
 	})
 }
 
-// A reply that stands in a text many times must not multiply without bound.
+// A reply that a text contains many times must not grow without bound.
 func TestScriptedTextBound(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var r Kind
@@ -450,7 +450,7 @@ func code(t testing.TB, err error) wire.ErrorCode {
 	return e.Code
 }
 
-// A script that echoes its input within a task lets go of the task when it is canceled, and prints nothing for that.
+// A script that echoes its input within a task drops the task when it is canceled, and prints nothing for that.
 func TestScriptedLetsGoOfAnEcho(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		run, sink := play(t, "take\necho")
