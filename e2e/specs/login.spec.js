@@ -66,7 +66,7 @@ test('a stranger sees nothing', async ({ page, server, noise }) => {
   }
 })
 
-test('a stranger gets no doors, no login token, no logout', async ({ server, request }) => {
+test('a stranger gets no connect document, no login token, no logout', async ({ server, request }) => {
   for (const path of ['/connect', '/login/token', '/logout']) {
     const response = await request.post(`${server.http}${path}`)
     expect(response.status(), path).toBe(401)

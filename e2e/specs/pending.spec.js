@@ -221,7 +221,7 @@ it('a server that was away for a hundred attempts is found again over the same t
   expect(refused()).toBe(0)
 })
 
-it('after a hundred refusals by both doors a page comes back, and none of its attempts is pending', { tag: '@soak' }, async ({ page, server, transport, refused }) => {
+it('after a hundred refusals by both endpoints a page reconnects, and none of its attempts is pending', { tag: '@soak' }, async ({ page, server, transport, refused }) => {
   const door = (await server.connect()).doors.find((d) => d.transport === 'webtransport')
   await tell(page, { policy: HASTE, doors: { webtransport: { url: door.url.replace(/\/wt$/, '/nowhere') }, websocket: { ticket: 'AAAAAAAAAAAAAAAAAAAAAAAAAA' } } })
   await make(page)

@@ -28,24 +28,24 @@ for (const [text, argv, error = ''] of commands) {
   })
 }
 
-test('argv: what is joined is parsed back', () => {
+test('argv: parsing a joined command returns its arguments', () => {
   for (const argv of [['sh', '-c', 'for i in 1 2; do echo "$i"; done'], ['', ' ', "it's", '"', '\\', 'a\nb', '#', '~', '{}'], ['plain', '--x=1', './y']]) {
     assert.deepEqual(parseArgv(joinArgv(argv)).argv, argv)
   }
 })
 
-test('argv: a command that expects a shell is told apart', () => {
+test('argv: a command that expects a shell is recognized', () => {
   assert.equal(parseArgv('cat f | wc').shell, true)
   assert.equal(parseArgv("sh -c 'cat f | wc'").shell, false)
 })
 
-test('argv: one a line', () => {
+test('argv: one argument per line', () => {
   assert.deepEqual(splitLines(''), [])
   assert.deepEqual(splitLines('sh\n-c\ndate > f\n'), ['sh', '-c', 'date > f'])
   assert.deepEqual(splitLines('a\n\nb'), ['a', '', 'b'])
 })
 
-test('pairs: one a line', () => {
+test('pairs: one per line', () => {
   assert.deepEqual(parsePairs('A=1\n\n B =x=y\n'), { pairs: { A: '1', B: 'x=y' }, error: '' })
   assert.equal(parsePairs('A=1\nnonsense').error, 'Line 2 is not NAME=value.')
   assert.equal(parsePairs('=x').error, 'Line 1 is not NAME=value.')

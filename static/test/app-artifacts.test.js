@@ -5,7 +5,7 @@ import { rendered } from '../app/artifact/artifact.js'
 /** @import { Skein } from '../client/index.js' */
 /** @import { Artifact } from '../client/types.js' */
 
-test('artifacts: what did not fit beside the others is asked for again, what is gone is not there', async () => {
+test('artifacts: those that did not fit the answer are requested again, those that are gone are left out', async () => {
   const artifacts = Array.from({ length: 150 }, (_, i) => /** @type {Artifact} */ ({ id: `f${i}`, state: 'uploading' }))
   let requests = 0
   const render = async (/** @type {string[]} */ ids) => {

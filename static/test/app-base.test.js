@@ -6,7 +6,7 @@ import { entryURL } from '../app/memory/value.js'
 
 const folder = new URL('../app/', import.meta.url)
 
-test('every path of this server goes through at, so that none forgets the base path', () => {
+test('every path of this server is made with at, so that it has the base path', () => {
   let seen = 0
   for (const name of readdirSync(folder, { encoding: 'utf8', recursive: true })) {
     if (!name.endsWith('.js')) continue
@@ -23,7 +23,7 @@ test('every path of this server goes through at, so that none forgets the base p
   assert.ok(seen > 10, `${seen} paths were found`)
 })
 
-test('the page says what stands before a path', (t) => {
+test('the page has the base path', (t) => {
   assert.equal(at('/tasks'), '/tasks')
   Object.assign(globalThis, { document: { documentElement: { dataset: { base: '/skein' } } } })
   t.after(() => Reflect.deleteProperty(globalThis, 'document'))

@@ -17,7 +17,7 @@ function asked() {
   return { fragments, requests, got }
 }
 
-test('fragments: one request at a time, of what was wanted meanwhile', async () => {
+test('fragments: one request at a time, for the records that were wanted meanwhile', async () => {
   const { fragments, requests, got } = asked()
   for (const id of ['a', 'b', 'a']) fragments.want('row', id)
   await turn()
@@ -35,7 +35,7 @@ test('fragments: one request at a time, of what was wanted meanwhile', async () 
   assert.deepEqual(got, ['row a=A b=B', 'row c=C', 'card a=D'])
 })
 
-test('fragments: what did not fit beside the others is asked for again, what is gone once', async () => {
+test('fragments: records that did not fit the answer are requested again, those that are gone only once', async () => {
   const { fragments, requests, got } = asked()
   for (let i = 0; i < 120; i++) fragments.want('row', `a${i}`)
   await turn()
@@ -52,7 +52,7 @@ test('fragments: what did not fit beside the others is asked for again, what is 
   assert.match(got[2] ?? '', /^row a\d+= /)
 })
 
-test('fragments: a request that failed leaves what is shown, and does not come again by itself', async () => {
+test('fragments: a request that failed changes nothing on the page and is not repeated by itself', async () => {
   const { fragments, requests, got } = asked()
   fragments.want('row', 'a')
   await turn()
@@ -64,7 +64,7 @@ test('fragments: a request that failed leaves what is shown, and does not come a
   assert.equal(requests.length, 2)
 })
 
-test('fragments: the latest first, and nothing that is sought no more', async () => {
+test('fragments: the latest first, and none that is no longer wanted', async () => {
   /** @type {string[][]} */
   const asked = []
   const gone = new Set(['a7', 'a9'])

@@ -79,7 +79,7 @@ test('hits: a log without output has no match', async () => {
   assert.equal(hitsText(hits), 'No match')
 })
 
-test('hits: many come in pages', async () => {
+test('hits: many hits come in pages', async () => {
   const { hits, asked, answer } = setUp({ 1: 400, 2: 400, 3: 400, 4: 50 })
   hits.start('e')
   await answer()
@@ -89,7 +89,7 @@ test('hits: many come in pages', async () => {
   assert.deepEqual(asked.map((a) => [a.after, a.before]), [[0, 5], [2, 5]])
 })
 
-test('hits: an answer to an earlier query counts for nothing', async () => {
+test('hits: an answer to an earlier query is ignored', async () => {
   const { hits, answer, cancelled } = setUp({ 1: 1, 2: 3 })
   hits.start('n')
   await new Promise(setImmediate)
@@ -152,7 +152,7 @@ test('hits: of too many, the newest are kept', async () => {
   assert.deepEqual([hits.at(oldest), hits.at(newest + 1)], [undefined, { seq: 7003, back: 0 }])
 })
 
-test('hits: those of one event are told apart', async () => {
+test('hits: hits of one event are distinct', async () => {
   const { hits, answer } = setUp({ 3: 3, 4: 1, 7: 1 })
   hits.start('e')
   await answer()
@@ -163,7 +163,7 @@ test('hits: those of one event are told apart', async () => {
   assert.deepEqual([hits.of(3), hits.of(5)], [oldest + 2, undefined])
 })
 
-test('around: a line that the page has in part is counted from the end', () => {
+test('around: the hits of a line that is only partly on the page are counted from the end', () => {
   const lines = [[3, 'the Needle'], [3, 'hay'], [3, 'needle'], [4, 'needle']].map(([seq, text]) => ({ seq: Number(seq), text: String(text) }))
   assert.equal(lineOf(lines, { seq: 3, back: 0 }, 'needle'), 2)
   assert.equal(lineOf(lines, { seq: 3, back: 1 }, 'needle'), 0)
@@ -171,7 +171,7 @@ test('around: a line that the page has in part is counted from the end', () => {
   assert.equal(lineOf(lines, { seq: 9, back: 0 }, 'needle'), -1)
 })
 
-test('around: a hit stands among its neighbours, and what is cut off is said', () => {
+test('around: a hit is shown among its neighbours, and whether lines are left out', () => {
   const lines = Array.from({ length: 50 }, (_, i) => ({ seq: 1 + Math.floor(i / 10), time: '', kind: /** @type {const} */ ('out'), text: `\x1b[1mline\x1b[0m ${i}`, start: '', open: false }))
   const { shown, at, earlier, later } = around(lines, { seq: 3, back: 0 }, 'line 25', 3)
   assert.deepEqual(shown.map((l) => l.text.slice(-2)), ['22', '23', '24', '25', '26', '27', '28'])

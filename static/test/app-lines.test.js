@@ -40,19 +40,19 @@ const cases = /** @type {[string, AgentEvent[], string[]][]} */ ([
 ])
 for (const [name, events, want] of cases) test(`lines: ${name}`, () => assert.deepEqual(texts(...events), want))
 
-test('lines: what the log dropped is said where it is missing', () => {
+test('lines: what the log dropped is noted where it is missing', () => {
   const dropped = { events: 12, bytes: 3 << 20, from: '2026-03-04T13:30:00', to: '2026-03-04T14:29:00' }
   assert.deepEqual(texts(out('half '), { ...out('a line\n'), dropped }, out('b\n')), [
     'out:half ', 'gap:3 MiB from 13:30:00 to 14:29:00 are no longer there: the log was full.', 'out:a line', 'out:b',
   ])
 })
 
-test('lines: a line without end is broken, but no character is', () => {
+test('lines: an endless line is split, but no character is', () => {
   const got = texts(out('x'.repeat(8191) + '🪿' + 'y'.repeat(10) + '\n'))
   assert.deepEqual(got, ['out:' + 'x'.repeat(8191), 'out:🪿' + 'y'.repeat(10)])
 })
 
-test('lines: a style holds over lines and events', () => {
+test('lines: a style continues over lines and events', () => {
   const lines = new Lines()
   lines.add(out('\x1b[31mred\nstill\x1b[1m'))
   lines.add(out(' bold\n'))
@@ -62,7 +62,7 @@ test('lines: a style holds over lines and events', () => {
   ])
 })
 
-test('lines: a line that grows is given again', () => {
+test('lines: a line that grows is returned again', () => {
   const lines = new Lines()
   lines.add(out('a'))
   const [first] = lines.take()

@@ -59,7 +59,7 @@ test('list: a focus that went elsewhere meanwhile stays there, and so does one w
   assert.equal(focused.id, '')
 })
 
-test('list: a move from before the records are there is made when they are', (t) => {
+test('list: a move of the focus waits for the records', (t) => {
   const { list: l, all, focused, arrive, row } = list(t)
   l.moving(() => l.focus(all[2]))
   assert.equal(focused.id, '')

@@ -90,7 +90,7 @@ test('order: put says whether anything can have moved', () => {
   assert.equal(order.delete('a3'), false)
 })
 
-test('order: by what changes all the time, agents move when they are told to', () => {
+test('order: in an order by changing values, agents move only on request', () => {
   const use = (/** @type {number} */ cpu) => ({ usage: { cpu, rss: 0, processes: 1, cpu_time: 0 } })
   const { order } = fleet(agent(1, use(3)), agent(2, use(2)), agent(3, use(1)))
   assert.deepEqual(ids(order, { sort: 'cpu' })[1], [1, 2, 3])

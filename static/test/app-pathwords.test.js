@@ -43,7 +43,7 @@ test('what the network allows', () => {
   says(say({}), 'UDP', /Not tried in this tab yet/)
 })
 
-test('a remembered reason is one', () => {
+test('a remembered reason is a reason', () => {
   const why = `${BLOCKED}, remembered from 3 min ago`
   const said = say({ connection: { transport: 'websocket', reason: why }, trail: [at('open', { transport: 'websocket', reason: why })] })
   says(said, 'UDP', /warn: It did not pass at .*remembered from 3 min ago\./)
@@ -65,7 +65,7 @@ test('the newest sign of WebTransport counts', () => {
   assert.equal(lastSign([other]), undefined)
 })
 
-test('every happening has words, one of a later version too', () => {
+test('every event has words, even one of a later version', () => {
   assert.deepEqual(tell({ what: 'door failed', detail: { transport: 'webtransport', error: 'Opening handshake failed.', ms: 31 } }), {
     kind: 'bad',
     title: 'WebTransport failed.',

@@ -30,7 +30,7 @@ function shown(q, f) {
 /** @param {Queue} q @param {string} id @param {Partial<TaskFilter>} [f] */
 const entry = (q, id, f) => [...q.arrange(filter(f)).parts.values()].flat().find((e) => e.task.id === id)
 
-test('queue: tasks stand as they will go', () => {
+test('queue: tasks are in the order in which they will start', () => {
   const q = new Queue()
   for (const t of [
     over('older', 1, 5000), over('newer', 2, 1000, { state: 'failed' }), task('depends', 3), task('second', 6, { position: 3 }), task('first', 5, { position: 2 }),
@@ -42,7 +42,7 @@ test('queue: tasks stand as they will go', () => {
   })
 })
 
-test('queue: a place is counted among those that wait for the same agents, and their reason is one', () => {
+test('queue: places are counted among the tasks that wait for the same agents, which share a reason', () => {
   const q = new Queue()
   for (let i = 0; i < 50; i++) q.put(task(`t${i}`, i, { position: i + 1, waiting: 'old reason' }))
   q.put(task('other', 100, { position: 1, type: 'shell', waiting: '4 of 4 shell busy' }))
@@ -58,7 +58,7 @@ test('queue: a place is counted among those that wait for the same agents, and t
   assert.equal(entry(q, 't30')?.shown, before, 'what did not change is the same, so that nothing is written')
 })
 
-test('queue: counts are of all, whatever the filter', () => {
+test('queue: counts are of all tasks, whatever the filter', () => {
   const q = new Queue()
   q.put(task('a', 1))
   q.put(over('b', 2, 10, { state: 'failed', dead_letter: true }))
@@ -71,7 +71,7 @@ test('queue: counts are of all, whatever the filter', () => {
   }
 })
 
-test('queue: child tasks that are over are folded, but found', () => {
+test('queue: ended child tasks are folded, but a query finds them', () => {
   const q = new Queue()
   q.put(over('part', 3, 10, { index: 0, parent: 'p' }))
   q.put(task('open', 4, { index: 1, parent: 'p', state: 'working' }))
@@ -121,7 +121,7 @@ test('queue: a list of all replaces what was', () => {
   assert.deepEqual(shown(q), { working: ['stays'], over: ['new'] })
 })
 
-test('queue: what an agent asks is shown at its task', () => {
+test("queue: an agent's question is shown at its task", () => {
   let question = ''
   const q = new Queue(() => question)
   q.put(task('asks', 1, { state: 'input_required' }))
@@ -139,7 +139,7 @@ test('queue: what an agent asks is shown at its task', () => {
   assert.equal(entry(q, 'asks')?.shown.message, '')
 })
 
-test('queue: what is open below', () => {
+test('queue: open tasks below a task are counted', () => {
   const q = new Queue()
   for (const t of [
     task('root', 1, { state: 'working' }), task('kid', 2, { parent: 'root' }), over('done', 3, 10, { parent: 'root' }), task('grandkid', 4, { parent: 'kid' }),

@@ -11,7 +11,7 @@ Object.assign(globalThis, {
 /** A page of the tab, with its own instance of the trail. @param {string} name */
 const load = async (name) => (await import(`../app/lib/trail.js?${name}`)).trail
 
-test('the last fifty happenings are kept over the pages of a tab', async () => {
+test('the last fifty events are kept over the pages of a tab', async () => {
   const first = await load('first')
   assert.deepEqual(first.all, [])
   for (let i = 0; i < 60; i++) first.add('open', { transport: 'websocket', reason: `${i}` })
@@ -25,7 +25,7 @@ test('the last fifty happenings are kept over the pages of a tab', async () => {
   assert.equal(second.all[49].detail.reason, '11')
 })
 
-test('what another version kept, or nobody understands, does no harm', async () => {
+test('a history of another version, or a malformed one, does no harm', async () => {
   for (const text of ['{', '{"a":1}', 'null']) {
     kept.set('skein.trail', text)
     assert.deepEqual((await load(text.length + text)).all, [])

@@ -27,7 +27,7 @@ test('values', () => {
   for (const { namespace, key, url } of values.urls) assert.equal(entryURL(namespace, key), url)
 })
 
-test('keys stand in the order of their bytes', () => {
+test('keys are in the order of their bytes', () => {
   const keys = ['', 'Z', 'a', 'a/b', 'ab', 'é', '\uffee', '\u{1f986}', '\u{1fabf}']
   for (const [i, a] of keys.entries()) {
     for (const [j, b] of keys.entries()) assert.equal(Math.sign(compareKeys(a, b)), Math.sign(i - j), `${a} and ${b}`)
@@ -64,7 +64,7 @@ test('a rate is that of the last seconds', () => {
   assert.equal(rate.perSecond, 200)
 })
 
-test('how an upload stands', () => {
+test('the state of an upload', () => {
   const u = { state: 'sending', loaded: 1 << 20, total: 4 << 20, perSecond: 1 << 20, open: true }
   assert.equal(uploadText(u), '1 MiB of 4 MiB, 1 MiB/s, 3s left')
   assert.equal(uploadText({ ...u, perSecond: 0 }), '1 MiB of 4 MiB')

@@ -17,7 +17,7 @@ for (const [name, word] of rules) {
   })
 }
 
-test('words: who waits for a person has one name', () => {
+test('words: the state of waiting for a person has one name', () => {
   assert.equal(table.activity.requires_action, NEEDS_YOU)
   assert.equal(table.task.input_required, NEEDS_YOU)
 })

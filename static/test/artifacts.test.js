@@ -107,7 +107,7 @@ for (const transport of transports) {
   })
 }
 
-test('nothing is uploaded too, and downloaded', limit, async (t) => {
+test('an empty file is uploaded and downloaded', limit, async (t) => {
   const { files, skein } = await open(t)
   const { id, sha256: sum } = await skein.artifacts.upload(new Uint8Array(0), { name: 'empty' })
   assert.equal(sum, createHash('sha256').digest('hex'))
@@ -124,7 +124,7 @@ test('an upload whose end was not answered is not sent again', limit, async (t) 
   assert.deepEqual(files.begins.map((b) => b.offset), [0, 100_000])
 })
 
-test('an upload that broke off is gone on with: only the rest is sent, all of it is checked', limit, async (t) => {
+test('an interrupted upload continues: only the rest is sent, all of it is checked', limit, async (t) => {
   const { files, skein } = await open(t)
   const bytes = randomBytes(400_000)
   const { id } = await skein.artifacts.create({ name: 'x', size: bytes.length })
@@ -145,13 +145,13 @@ test('an upload that broke off is gone on with: only the rest is sent, all of it
   assert.equal(files.kept.size, 1)
 })
 
-test('bytes that changed on their way up are told', limit, async (t) => {
+test('bytes that changed during an upload are detected', limit, async (t) => {
   const { files, skein } = await open(t)
   files.spoil = (b) => ((b[5] ^= 1), b)
   await assert.rejects(skein.artifacts.upload(randomBytes(1000), { name: 'x' }), { name: 'SkeinError', kind: 'hash_mismatch' })
 })
 
-test('bytes that changed on their way down are told, at their end', limit, async (t) => {
+test('bytes that changed during a download are detected at the end', limit, async (t) => {
   const { files, skein } = await open(t)
   const { id } = files.add(randomBytes(50_000))
   const kept = files.kept.get(id)
@@ -167,7 +167,7 @@ test('bytes that changed on their way down are told, at their end', limit, async
   assert.equal(size, 50_000)
 })
 
-test('a file that is another one after a reconnect is told', limit, async (t) => {
+test('a file that was replaced during a reconnect is detected', limit, async (t) => {
   const { files, skein } = await open(t)
   const { id } = files.add(randomBytes(300_000))
   files.breaks = [100_000]

@@ -19,7 +19,7 @@ test('failures in a row make the next attempt hopeless, until the first of them 
   assert.notEqual(attempts.hopeless, '', 'the others still count')
 })
 
-test('failures that are far apart are none too many', () => {
+test('failures that are far apart do not add up', () => {
   let now = 0
   const attempts = new Attempts(() => now)
   for (let i = 0; i < 100; i++) {
@@ -36,22 +36,22 @@ test('all clients of a page count together, as the browser counts', () => {
   assert.notEqual(attemptsOf(Here), attemptsOf(Elsewhere))
 })
 
-test('looks for WebTransport never come to the limit, however long it is away, and none is far from the next', () => {
+test('tries of WebTransport never reach the limit, however long it is away, and are never far apart', () => {
   for (const random of [() => 0, () => 0.5, () => 0.999, Math.random]) {
     let now = 0
     const attempts = new Attempts(() => now)
     attempts.failed() // the attempt of the race
-    for (let looks = 0; now < 3_600_000; looks++) {
-      const ms = untilTry(looks, 0, random)
-      assert.ok(ms >= 1000 && ms <= (looks < 4 ? 3000 : 135_000), `${ms} ms before look ${looks}`)
+    for (let tries = 0; now < 3_600_000; tries++) {
+      const ms = untilTry(tries, 0, random)
+      assert.ok(ms >= 1000 && ms <= (tries < 4 ? 3000 : 135_000), `${ms} ms before try ${tries}`)
       now += ms
-      assert.equal(attempts.hopeless, '', `look ${looks}, after ${now} ms`)
+      assert.equal(attempts.hopeless, '', `try ${tries}, after ${now} ms`)
       now += TRY_MS
       attempts.failed()
     }
   }
 })
 
-test('returns that did not last make the first looks wait longer', () => {
+test('returns that did not last delay the first tries', () => {
   assert.deepEqual([0, 1, 4].map((flaps) => untilTry(0, flaps, () => 0.5)), [2000, 3000, 17_000])
 })

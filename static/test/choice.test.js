@@ -70,7 +70,7 @@ test('what one kind of network did not let through says nothing of another', () 
   assert.match(choice(storage, 'wifi').recall(), /remembered/)
 })
 
-test('what is broken counts as none', () => {
+test('a malformed choice is ignored', () => {
   const now = Date.now()
   const good = { transport: 'websocket', reason: WHY, time: now }
   const storage = shelf()
@@ -152,7 +152,7 @@ test('a WebSocket that follows from memory is left when WebTransport works again
   assert.equal(remembered(peer), '')
 })
 
-test('what is remembered hides no door: WebTransport joins when WebSocket fails', limit, async (t) => {
+test('a remembered choice excludes no endpoint: WebTransport joins when WebSocket fails', limit, async (t) => {
   const peer = await blocked(t)
   peer.door = { webtransport: 'open', websocket: 'fail' }
   const { skein, tried } = open(t, peer)
@@ -162,7 +162,7 @@ test('what is remembered hides no door: WebTransport joins when WebSocket fails'
   assert.equal(remembered(peer), '')
 })
 
-test('and when WebSocket does not answer', limit, async (t) => {
+test('WebTransport joins when WebSocket does not answer, either', limit, async (t) => {
   const peer = await blocked(t)
   peer.policy.race_delay_ms = 10
   peer.door = { webtransport: 'open', websocket: 'hang' }
@@ -171,7 +171,7 @@ test('and when WebSocket does not answer', limit, async (t) => {
   assert.equal(skein.connection.transport, 'webtransport')
 })
 
-test('a reason that is remembered is not remembered again', limit, async (t) => {
+test('the reason from a remembered choice is not remembered again', limit, async (t) => {
   const peer = await blocked(t)
   peer.policy.race_delay_ms = 1
   peer.onhello = (session, hello) => {
@@ -198,7 +198,7 @@ for (const transport of /** @type {const} */ (['webtransport', 'websocket'])) {
   })
 }
 
-test('whoever asks for the race again gets one', limit, async (t) => {
+test('going back to auto starts a race', limit, async (t) => {
   const peer = await blocked(t)
   const { skein } = open(t, peer, { transport: 'websocket' })
   await skein.ready

@@ -111,7 +111,7 @@ test('the greater revision wins, whatever brought it', () => {
   assert.equal(fleet.agents.get('a1')?.name, 'renamed')
 })
 
-test('a whole record that a datagram overtook brings what datagrams do not carry', () => {
+test('a complete record that a datagram overtook has the values that datagrams do not', () => {
   const { fleet } = open(agent(1, 1), agent(2, 1))
   const a = (/** @type {string} */ id) => fleet.agents.get(id)
   fleet.datagram(datagram(1, [{ rev: 3, cpu: 0.5, activity: 'running', lastSeq: 9 }, { num: 2, rev: 3, status: 'exited', exitCode: 1, lastSeq: 5 }]))
@@ -191,7 +191,7 @@ test('a gap asks for a snapshot, once a second', async (t) => {
   assert.equal(asked(), 2)
 })
 
-test('a gap that late datagrams or a snapshot fill asks for nothing', (t) => {
+test('a gap that late datagrams or a snapshot fill causes no request', (t) => {
   t.mock.timers.enable({ apis: ['setTimeout', 'Date'], now: 1e12 })
   const { fleet, asked } = open(agent(1, 1))
   fleet.datagram(datagram(3, []))
@@ -209,7 +209,7 @@ test('a gap that late datagrams or a snapshot fill asks for nothing', (t) => {
   assert.equal(asked(), 0)
 })
 
-test('a new session takes the first snapshot for the truth, and counts datagrams from 1', (t) => {
+test('a new session accepts the first snapshot as it is, and counts datagrams from 1', (t) => {
   t.mock.timers.enable({ apis: ['setTimeout', 'Date'], now: 1e12 })
   const { fleet, asked } = open(agent(1, 50), agent(2, 1))
   fleet.datagram(datagram(1, [{ rev: 51 }]))

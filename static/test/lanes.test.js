@@ -132,7 +132,7 @@ test('requests from before the session wait for their lanes', limit, async (t) =
   assert.deepEqual(opened(peer, 's1').sort(), ['control', 'memory', 'task'])
 })
 
-test('lanes have their places in line: control first, bulk last', limit, async (t) => {
+test('lanes have send orders: control first, bulk last', limit, async (t) => {
   const peer = new Peer()
   /** @type {any} */
   let carrier

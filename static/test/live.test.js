@@ -201,7 +201,7 @@ describe('the real server', { skip: !existsSync(binary) && `${binary} is not bui
     })
   }
 
-  test('an upload that was left is listed, and gone on with by another client', limit, async (t) => {
+  test('an interrupted upload is listed, and continued by another client', limit, async (t) => {
     const one = await open(t)
     const bytes = randomBytes(8 << 20)
     const { id } = await one.skein.artifacts.create({ name: 'half.bin', size: bytes.length })
@@ -264,7 +264,7 @@ describe('the real server', { skip: !existsSync(binary) && `${binary} is not bui
     assert.equal((await memory.namespaces()).find((n) => n.name === namespace)?.keys, 703)
   })
 
-  test('a line far back is found in the whole log, with what is around it', limit, async (t) => {
+  test('a line far back is found in the whole log, with the lines around it', limit, async (t) => {
     const { skein } = await open(t)
     const script = 'i=0; while [ $i -lt 12000 ]; do i=$((i+1)); printf "line \\033[32m%s\\033[0m\\n" $i; done'
     const { agents } = await skein.spawn({ type: 'shell', argv: ['sh', '-c', script] })

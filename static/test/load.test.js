@@ -37,7 +37,7 @@ test('a load that fails says so, and the next one has another name', async () =>
   await got
 })
 
-test('nobody need wait for a load that fails', async () => {
+test('the wait for a load can be aborted', async () => {
   /** @type {unknown[]} */
   const unhandled = []
   const note = (/** @type {unknown} */ e) => unhandled.push(e)
@@ -58,7 +58,7 @@ test('nobody need wait for a load that fails', async () => {
   }
 })
 
-test('a load that is stuck keeps nobody from another one', async () => {
+test('a load that is stuck does not prevent another one', async () => {
   const loads = new Loads()
   const first = loads.loader.get()
   loads.now = 4000
@@ -74,7 +74,7 @@ test('a load that is stuck keeps nobody from another one', async () => {
   assert.deepEqual(await loads.loader.get(), { which: 'the second' })
 })
 
-test('what is loaded has what the others use', async () => {
+test('the loaded module has what the other modules use', async () => {
   const { openQMux, sha256, sourceOf } = await extra.get()
   for (const f of [openQMux, sha256.create, sourceOf]) assert.equal(typeof f, 'function')
 })

@@ -50,7 +50,7 @@ test('every call of memory, as it goes over the wire', limit, async (t) => {
   )
 })
 
-test('a conflict brings what is there', limit, async (t) => {
+test('a conflict has the current entry', limit, async (t) => {
   const entry = { namespace: 'n', key: 'k', value: { text: 'theirs' }, revision: 9 }
   const { memory } = await open(t, () => ({ error: { code: -32003, message: 'the entry has revision 9', data: { kind: 'conflict', entry } } }))
   await assert.rejects(memory.store({ namespace: 'n', key: 'k', value: 'mine', if_revision: 7 }), { kind: 'conflict', code: -32003, data: { kind: 'conflict', entry } })

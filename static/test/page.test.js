@@ -59,7 +59,7 @@ test('online ends a pause', limit, async (t) => {
   await until(skein, 'connectionchange', () => skein.connection.session === 's2')
 })
 
-test('a page that is seen again asks whether its session still lives', limit, async (t) => {
+test('a page that becomes visible pings its session', limit, async (t) => {
   const peer = new Peer()
   peer.policy.ping_ms = 3_600_000
   const skein = await open(t, peer)
@@ -72,7 +72,7 @@ test('a page that is seen again asks whether its session still lives', limit, as
   doc.visibilityState = 'hidden'
 })
 
-test('a page that is thawed asks too', limit, async (t) => {
+test('a page that is thawed pings, too', limit, async (t) => {
   const peer = new Peer()
   peer.policy.ping_ms = 3_600_000
   const skein = await open(t, peer)

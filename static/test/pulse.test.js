@@ -86,7 +86,7 @@ test('a request that nobody answers: a probe after a second, a doubt after anoth
   assert.deepEqual(s.told, ['doubt 14000'])
 })
 
-test('output that breaks off: likewise, from its last byte', (t) => {
+test('output that stops: a probe and a doubt likewise, after its last byte', (t) => {
   const s = session(t)
   for (let i = 0; i < 20; i++, s.go(100)) s.pulse.heard()
   s.answers(undefined)
@@ -188,7 +188,7 @@ test('a tab whose timers come once a minute keeps its session, and notices that 
   assert.match(s.told.at(-1) ?? '', /^dead/)
 })
 
-test('a session that is over tells nothing', (t) => {
+test('a session that has ended reports nothing', (t) => {
   const s = session(t)
   s.answers(undefined)
   s.pulse.asked()

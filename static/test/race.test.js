@@ -18,7 +18,7 @@ function open(t, peer, options) {
   return skein
 }
 
-test('WebTransport answers first: no other door is tried', limit, async (t) => {
+test('WebTransport answers first: no other endpoint is tried', limit, async (t) => {
   const peer = new Peer()
   peer.policy.race_delay_ms = 60_000
   const skein = open(t, peer)
@@ -216,7 +216,7 @@ for (const [url, fetched, socket] of [
   })
 }
 
-test('an origin that is not allowed is no matter of logins, and final', limit, async (t) => {
+test('an origin that is not allowed has its own kind of error, and is final', limit, async (t) => {
   const peer = new Peer()
   const message = 'pages of https://ops.example may not open sessions here: allow them with --allow-origin https://ops.example'
   peer.onconnect = () => Response.json({ error: { code: -32012, message, data: { kind: 'origin_not_allowed' } } }, { status: 403 })
@@ -227,7 +227,7 @@ test('an origin that is not allowed is no matter of logins, and final', limit, a
   assert.equal(peer.connects, 1)
 })
 
-test('of several doors of one transport the next is tried when one failed', limit, async (t) => {
+test('of several endpoints of one transport the next is tried when one failed', limit, async (t) => {
   const peer = new Peer()
   peer.doors = [{ ...peer.doors[0], url: 'https://[::1]:4433/wt' }, peer.doors[0]]
   /** @type {any} */
@@ -308,7 +308,7 @@ for (const [name, answer] of /** @type {[string, () => Response][]} */ ([
   })
 }
 
-test('a door that opens and is silent, and one that does not open, are told apart', limit, async (t) => {
+test('the error tells an endpoint that opens but is silent from one that does not open', limit, async (t) => {
   t.mock.timers.enable({ apis: ['setTimeout'] })
   const doors = /** @type {any[]} */ ([{ transport: 'webtransport', url: 'https://a/wt' }, { transport: 'websocket', url: 'wss://a/ws' }])
   const racing = race(/** @type {any} */ ({ doors, policy: DEFAULT_POLICY }), {
@@ -334,7 +334,7 @@ test('a server of another version is final', limit, async (t) => {
 
 const unauthorized = { code: -32001, message: 'the ticket is unknown or was used', data: { kind: 'unauthorized' } }
 
-test('one door refuses, the other does not: it opens', limit, async (t) => {
+test('one endpoint refuses, the other does not: it opens', limit, async (t) => {
   const peer = new Peer()
   peer.onhello = (session) => (session.transport === 'webtransport' ? { error: unauthorized } : undefined)
   const skein = open(t, peer)
@@ -387,7 +387,7 @@ test('a ticket is refused, and then the login is: that is final', limit, async (
   assert.equal(peer.connects, 2)
 })
 
-test('one door refuses its ticket and the other is silent: the document is fetched anew before the time is over', limit, async (t) => {
+test('one endpoint refuses its ticket and the other is silent: the document is fetched again before the timeout', limit, async (t) => {
   const peer = new Peer()
   peer.door.webtransport = 'hang'
   peer.onhello = () => (peer.connects < 2 ? { error: expiredTicket, close: 3005 } : undefined)
@@ -396,7 +396,7 @@ test('one door refuses its ticket and the other is silent: the document is fetch
   assert.deepEqual([peer.connects, pauses(skein)], [2, 0])
 })
 
-test('every door refuses the version: that is final; one and a ticket: that is not', limit, async (t) => {
+test('every endpoint refuses the version: final; one refuses it and the other its ticket: not final', limit, async (t) => {
   const peer = new Peer()
   peer.onhello = (session) => ({ error: session.transport === 'webtransport' && peer.connects < 4 ? expiredTicket : other, close: 3502 })
   await assert.rejects(open(t, peer).closed, (/** @type {any} */ e) => {
@@ -407,7 +407,7 @@ test('every door refuses the version: that is final; one and a ticket: that is n
   assert.equal(peer.connects, 4)
 })
 
-test('one door refuses and the other is out of reach: not final', limit, async (t) => {
+test('one endpoint refuses and the other is out of reach: not final', limit, async (t) => {
   const peer = new Peer()
   peer.door.websocket = 'fail'
   peer.onhello = () => (peer.connects < 3 ? { error: unauthorized } : undefined)
@@ -450,7 +450,7 @@ test('the browser takes no more WebTransport sessions: WebSocket does not wait',
   assert.equal(skein.connection.reason, 'WebTransport failed: Too many pending WebTransport sessions')
 })
 
-test('after a hundred refusals of both doors a client comes back, and left WebTransport out after seven', limit, async (t) => {
+test('after a hundred refusals of both endpoints a client reconnects, and left WebTransport out after seven', limit, async (t) => {
   const peer = new Peer()
   peer.policy.race_delay_ms = 60_000
   peer.door = { webtransport: 'fail', websocket: 'fail' }
@@ -494,7 +494,7 @@ test('clients that are made and closed count together', limit, async (t) => {
   assert.equal(count.made, 7)
 })
 
-test('one door refuses while WebTransport is left out: not final', limit, async (t) => {
+test('one endpoint refuses while WebTransport is left out: not final', limit, async (t) => {
   const peer = new Peer()
   peer.door.webtransport = 'fail'
   const count = counting(peer)
@@ -521,7 +521,7 @@ for (const [name, options] of /** @type {const} */ ([
   })
 }
 
-test("the pauses are the server's, although none of its doors opened yet", limit, async (t) => {
+test("the pauses are the server's, although none of its endpoints has opened yet", limit, async (t) => {
   const peer = new Peer()
   peer.door = { webtransport: 'fail', websocket: 'fail' }
   peer.onconnect = () => {

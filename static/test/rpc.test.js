@@ -31,7 +31,7 @@ test('a request whose outcome the server can not tell is sent again, with its id
   assert.equal(requests.size, 0)
 })
 
-test('it is given up in the end, and says so', async (t) => {
+test('such a request is given up in the end with an error', async (t) => {
   const { requests, sent, unknown } = attached(t)
   const spawned = requests.call('agent.spawn', { type: 'shell' })
   for (let i = 0; i < MAX_UNSURE; i++) {
@@ -44,7 +44,7 @@ test('it is given up in the end, and says so', async (t) => {
   assert.equal(requests.size, 0)
 })
 
-test('one that nobody waits for any more is not sent again', async (t) => {
+test('a request that nobody waits for any more is not sent again', async (t) => {
   const { requests, sent, unknown } = attached(t)
   const over = new AbortController()
   const spawned = requests.call('agent.spawn', { type: 'shell' }, { signal: over.signal })

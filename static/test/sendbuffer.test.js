@@ -30,7 +30,7 @@ function setUp(t) {
   return { socket, sent, sizes, leaves }
 }
 
-test('the buffer holds what leaves in the time of two looks, within its bounds', (t) => {
+test('the buffer holds what leaves within two samples, within its limits', (t) => {
   const { socket, sizes, leaves } = setUp(t)
   socket.send(new Uint8Array(30 << 20))
   leaves(100_000)
@@ -40,7 +40,7 @@ test('the buffer holds what leaves in the time of two looks, within its bounds',
   assert.deepEqual(sizes, [200_000, 2_000_000, LEAST, MOST])
 })
 
-test('what is written between two looks counts as written, not as left', (t) => {
+test('bytes that are written between two samples count as written, not as sent', (t) => {
   const { socket, sent, sizes, leaves } = setUp(t)
   socket.send(new Uint8Array(200_000))
   socket.send(new Uint8Array(300_000))

@@ -129,7 +129,7 @@ test('a goodbye may forbid to come back', limit, async (t) => {
   await assert.rejects(skein.closed, { message: 'moved for good' })
 })
 
-test('a carrier that ends without a word is a lost connection', limit, async (t) => {
+test('a carrier that ends without a goodbye is a lost connection', limit, async (t) => {
   const peer = new Peer()
   const skein = await open(t, peer)
   peer.session.close(0, '')
@@ -168,7 +168,7 @@ test('pauses grow until a session proved healthy', limit, async (t) => {
   assert.deepEqual(attempts, [1, 2, 3, 4, 1])
 })
 
-test('what breaks the protocol costs the session, not the client', limit, async (t) => {
+test('a violation of the protocol ends the session, not the client', limit, async (t) => {
   const peer = new Peer()
   const skein = await open(t, peer)
   peer.session.raw('this is no JSON\n')
@@ -177,7 +177,7 @@ test('what breaks the protocol costs the session, not the client', limit, async 
   assert.equal((await skein.list()).total, 0)
 })
 
-test('answers to nothing and unknown notifications are passed over', limit, async (t) => {
+test('answers without a request and unknown notifications are ignored', limit, async (t) => {
   const peer = new Peer()
   const skein = await open(t, peer)
   peer.session.raw('{"jsonrpc":"2.0","id":4711,"result":{}}\n\n{"jsonrpc":"2.0","method":"of.a.later.version"}\n')
@@ -289,7 +289,7 @@ async function next(events) {
   return (await events.next()).value
 }
 
-test('another log is told as a gap', limit, async (t) => {
+test('a new log is reported as a gap', limit, async (t) => {
   const peer = new Peer()
   const { id } = peer.spawn('shell')
   peer.print(id, 'a', 'b')
@@ -309,7 +309,7 @@ test('another log is told as a gap', limit, async (t) => {
   assert.equal(skein.connection.recovered, false)
 })
 
-test('events of an agent that is not there fail', limit, async (t) => {
+test('events of an unknown agent fail', limit, async (t) => {
   const skein = await open(t, new Peer())
   await assert.rejects(skein.events('a9').next(), { name: 'RpcError', kind: 'not_found' })
 })

@@ -75,7 +75,7 @@ test('stop and admission, as they go over the wire', limit, async (t) => {
   )
 })
 
-test('payloads: text, bytes, and text that JSON would blow up', () => {
+test('payloads: text, bytes, and text that JSON would lengthen', () => {
   assert.deepEqual(toPayload('häh\n'), { text: 'häh\n' })
   assert.deepEqual(toPayload(new Uint8Array([104, 105]).buffer), { base64: 'aGk=' })
   const controls = '\u0000'.repeat(100)
@@ -185,7 +185,7 @@ test('the aggregate without the results, with some, and as the return value', li
   await assert.rejects(left.aggregate(), { kind: 'closed' })
 })
 
-test('results of what is no orchestration fail', limit, async (t) => {
+test('results of a task that is not an orchestration fail', limit, async (t) => {
   const peer = new Peer()
   orchestration(peer)
   const skein = await open(t, peer)

@@ -118,7 +118,7 @@ test('each watch has a lane of its own, apart from the requests', limit, async (
   assert.equal(new Set(peer.requests.map((m) => m.id)).size, peer.requests.length)
 })
 
-test('another log: the update says that what came before is void', limit, async (t) => {
+test('a new log: the update has reset', limit, async (t) => {
   const { peer, feed, skein } = await open(t, 'task')
   for (let i = 0; i < 5; i++) feed.set(`t${i}`, { id: `t${i}` })
   const updates = skein.tasks.watch()
@@ -137,7 +137,7 @@ test('another log: the update says that what came before is void', limit, async 
   assert.deepEqual([later.tasks?.map((x) => x.id), later.reset], [['newer'], false])
 })
 
-test('a log that is empty now: the update says so', limit, async (t) => {
+test('a new, empty log: the update has reset, too', limit, async (t) => {
   const { peer, feed, skein } = await open(t, 'task')
   feed.set('t1', { id: 't1' })
   const updates = skein.tasks.watch()
@@ -161,7 +161,7 @@ test('a cursor that the server has forgotten begins a new list', limit, async (t
   assert.deepEqual([update.entries.map((e) => e.key), update.reset], [['a', 'b', 'c'], true])
 })
 
-test('a list that broke between two parts is begun anew', limit, async (t) => {
+test('a list that broke between two parts starts again', limit, async (t) => {
   const { feed, skein } = await open(t, 'task')
   for (let i = 0; i < 5; i++) feed.set(`t${i}`, { id: `t${i}` })
   feed.part = 2
@@ -175,7 +175,7 @@ test('a list that broke between two parts is begun anew', limit, async (t) => {
   assert.deepEqual(feed.watches.map((w) => w.after), [undefined, undefined])
 })
 
-test('a list of another log that broke between two parts is begun anew, not gone on with at the old cursor', limit, async (t) => {
+test('a list of a new log that broke between two parts starts again, not at the old cursor', limit, async (t) => {
   const { peer, feed, skein } = await open(t, 'task')
   feed.set('old', { id: 'old' })
   /** @type {any[]} */
@@ -217,14 +217,14 @@ test('an update that broke between two parts comes whole again', limit, async (t
   assert.equal(feed.watches[1].after, 1)
 })
 
-test('a watch goes on from a cursor of before', limit, async (t) => {
+test('a watch continues from an earlier cursor', limit, async (t) => {
   const { feed, skein } = await open(t, 'task')
   for (let i = 0; i < 5; i++) feed.set(`t${i}`, { id: `t${i}` })
   const update = await next(skein.tasks.watch({ after: 3, epoch: 'e1' }))
   assert.deepEqual([update.tasks?.map((x) => x.id), update.reset], [['t3', 't4'], false])
 })
 
-test('a refused watch fails, and one that may go better is tried again', limit, async (t) => {
+test('a refused watch fails, but a temporary error is tried again', limit, async (t) => {
   const { peer, skein } = await open(t, 'task')
   let answers = [
     { code: -32005, message: 'the store is away', data: { kind: 'unavailable' } },
@@ -240,7 +240,7 @@ test('a refused watch fails, and one that may go better is tried again', limit, 
   assert.equal(skein.connection.session, 's1')
 })
 
-test('a server without the lane is told at once', limit, async (t) => {
+test('a watch on a server without the lane fails at once', limit, async (t) => {
   const { peer, skein } = await open(t, 'memory')
   peer.onlane = (lane) => lane.header.lane === 'memory' && (lane.reset(2), true)
   await assert.rejects(skein.memory.watch({ namespace: 'n' }).next(), { kind: 'bad_stream', code: 2 })
