@@ -74,7 +74,7 @@ const count = (page) => page.evaluate(() => ({ ...globalThis.count }))
 /**
  * Starts sessions that are not Skein's.
  * @param {import('@playwright/test').Page} page
- * @param {{url: string, certificate_hashes?: {algorithm: string, value: string}[]}} door
+ * @param {{url: string, certificate_hashes?: {algorithm: string, value: string}[]}} endpoint
  * @param {number} n
  */
 const fill = (page, { url, certificate_hashes = [] }, n) =>
@@ -192,8 +192,8 @@ it.describe('on a link that drops UDP', () => {
 
   linked('WebTransport is back in the same page once its places are free', async ({ page, server, link, refused }) => {
     link.cut()
-    const door = (await server.connect()).doors.find((d) => d.transport === 'webtransport')
-    await fill(page, door, PLACES + 1)
+    const endpoint = (await server.connect()).doors.find((d) => d.transport === 'webtransport')
+    await fill(page, endpoint, PLACES + 1)
     await expect.poll(refused, 'the page is at the limit').toBe(1)
     expect(await open(page)).toMatchObject({ transport: 'websocket', reason: expect.stringMatching(/^WebTransport failed: /) })
     await page.evaluate(() => skein.close())
@@ -222,8 +222,8 @@ it('a server that was away for a hundred attempts is found again over the same t
 })
 
 it('after a hundred refusals by both endpoints a page reconnects, and none of its attempts is pending', { tag: '@soak' }, async ({ page, server, transport, refused }) => {
-  const door = (await server.connect()).doors.find((d) => d.transport === 'webtransport')
-  await tell(page, { policy: HASTE, doors: { webtransport: { url: door.url.replace(/\/wt$/, '/nowhere') }, websocket: { ticket: 'AAAAAAAAAAAAAAAAAAAAAAAAAA' } } })
+  const endpoint = (await server.connect()).doors.find((d) => d.transport === 'webtransport')
+  await tell(page, { policy: HASTE, doors: { webtransport: { url: endpoint.url.replace(/\/wt$/, '/nowhere') }, websocket: { ticket: 'AAAAAAAAAAAAAAAAAAAAAAAAAA' } } })
   await make(page)
   await aHundredFailures(page)
   expect(await count(page)).toEqual({ made: MAX_FAILED, live: 0, most: 1 })

@@ -243,7 +243,7 @@ export function race(doc, { transport, missing = '', hopeless = '', remembered =
   }
 
   if (fast.length + safe.length === 0) {
-    const what = transport === 'auto' ? `no door is left: ${reason}` : `${transport} was asked for, but ${reason && transport === 'webtransport' ? reason : 'the server does not offer it'}`
+    const what = transport === 'auto' ? `no endpoint is left: ${reason}` : `${transport} was asked for, but ${reason && transport === 'webtransport' ? reason : 'the server does not offer it'}`
     return Promise.reject(new ConnectError('no_transport', what, { final: transport !== 'auto' }))
   }
 

@@ -313,8 +313,8 @@ test('the error tells an endpoint that opens but is silent from one that does no
   const doors = /** @type {any[]} */ ([{ transport: 'webtransport', url: 'https://a/wt' }, { transport: 'websocket', url: 'wss://a/ws' }])
   const racing = race(/** @type {any} */ ({ doors, policy: DEFAULT_POLICY }), {
     transport: 'auto',
-    open: (door, signal, connected) => {
-      if (door.transport === 'websocket') connected()
+    open: (endpoint, signal, connected) => {
+      if (endpoint.transport === 'websocket') connected()
       return new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)))
     },
     signal: new AbortController().signal,
