@@ -72,7 +72,9 @@ func (s *site) page(w http.ResponseWriter, r *http.Request, status int, c templ.
 		r = r.WithContext(frame.WithEarly(r.Context(), static.Extra()))
 	}
 	templ.Handler(c, templ.WithStatus(status), templ.WithErrorHandler(func(r *http.Request, err error) http.Handler {
-		s.Logger.Error("a page could not be rendered", "path", r.URL.Path, "err", err)
+		if r.Context().Err() == nil { // the client did not leave meanwhile
+			s.Logger.Error("a page could not be rendered", "path", r.URL.Path, "err", err)
+		}
 		return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 			http.Error(w, "the page could not be rendered; the server's log says why", http.StatusInternalServerError)
 		})
