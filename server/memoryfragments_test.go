@@ -71,6 +71,67 @@ func TestMemoryIsRenderedForItsPages(t *testing.T) {
 	})
 }
 
+func TestAnEntryIsRenderedForItsPage(t *testing.T) {
+	t.Parallel()
+	overBoth(t, func(t *testing.T, tr wire.Transport) {
+		n := start(t, func(o *Options) { o.BasePath = "/skein" })
+		m := n.join(t, tr).memory(t)
+		for id, value := range []string{"one\ntwo", "one\n<b>2</b>"} {
+			result[wire.MemoryEntry](t, m.ask(t, fmt.Sprint(id), wire.MethodMemoryStore, storing("demo", "k", value)))
+		}
+		html := m.renderMemory(t, wire.MemoryRenderParams{HTML: wire.MemoryAsPage, Namespace: "demo", Key: "k"}).HTML
+		for _, want := range []string{"\none\n&lt;b&gt;2&lt;/b&gt;</pre>", `<span class="sr">Added: </span><span class="dl-text">&lt;b&gt;2`, ">Created<", ">Changed<", ">12 B<", `name="version"`, `data-do="edit"`} {
+			if !strings.Contains(html, want) {
+				t.Errorf("the page has no %s: %s", want, html)
+			}
+		}
+		page := still(n.ask(t, http.MethodGet, "/memory/demo/k", with(n.login(t)), asPage).body)
+		rest := still(html)
+		for _, id := range []string{`<dl class="facts" id="facts"`, `<p class="gone" id="gone"`, `<section class="panel value-panel" id="value"`, `<ol id="versions"`, `<p class="hint" id="no-history"`} {
+			part, after, ok := strings.Cut(rest, id)
+			if rest = id + after; !ok || !strings.Contains(page, part) {
+				t.Errorf("the first render has another than %s", part)
+			}
+		}
+		if !strings.Contains(page, rest) {
+			t.Errorf("the first render has another than %s", rest)
+		}
+		result[wire.MemoryDeleteResult](t, m.ask(t, "9", wire.MethodMemoryDelete, keyOf("demo", "k")))
+		html = m.renderMemory(t, wire.MemoryRenderParams{HTML: wire.MemoryAsPage, Namespace: "demo", Key: "k"}).HTML
+		for _, want := range []string{"It was deleted by test.", `id="value" aria-labelledby="value-title" hidden`, ">Deleted<"} {
+			if !strings.Contains(html, want) {
+				t.Errorf("of what is gone the page has no %s: %s", want, html)
+			}
+		}
+	})
+}
+
+func TestAConflictIsRenderedForItsPage(t *testing.T) {
+	t.Parallel()
+	n := start(t)
+	m := n.join(t, wire.WebSocket).memory(t)
+	e := result[wire.MemoryEntry](t, m.ask(t, "1", wire.MethodMemoryStore, storing("demo", "k", "one\n<i>theirs</i>")))
+	p := wire.MemoryRenderParams{HTML: wire.MemoryAsConflict, Namespace: "demo", Key: "k", Value: wire.Payload{Text: "one\nyours"}, ContentType: "text/markdown", TTLMS: 1500, IfRevision: 7}
+	html := m.renderMemory(t, p).HTML
+	page := n.browser(t).post(t, "/memory/demo/k", "do", "save", "expires", "after", "ttl", "1.5", "unit", "s", "content_type", p.ContentType, "revision", "7", "value", p.Value.Text).body
+	if !strings.Contains(still(page), still(html)) {
+		t.Errorf("without script it is another than %s", html)
+	}
+	for _, want := range []string{"It was changed meanwhile", "\none\n&lt;i&gt;theirs&lt;/i&gt;</pre>", "made from revision 7", fmt.Sprintf(`data-revision="%d"`, e.Revision), "&lt;&lt;&lt;&lt;&lt;&lt;&lt; theirs", `name="ttl" value="1.5"`} {
+		if !strings.Contains(html, want) {
+			t.Errorf("it has no %s: %s", want, html)
+		}
+	}
+	result[wire.MemoryDeleteResult](t, m.ask(t, "2", wire.MethodMemoryDelete, keyOf("demo", "k")))
+	p.IfRevision = 0
+	html = m.renderMemory(t, p).HTML
+	for _, want := range []string{"It was deleted meanwhile", "Nothing: it is deleted.", "the entry was to be new", "Store yours anew", `data-revision="0" data-gone`} {
+		if !strings.Contains(html, want) {
+			t.Errorf("of what is gone it has no %s: %s", want, html)
+		}
+	}
+}
+
 func TestMemoryThatCannotBeRendered(t *testing.T) {
 	t.Parallel()
 	m := start(t).join(t, wire.WebSocket).memory(t)
@@ -84,6 +145,8 @@ func TestMemoryThatCannotBeRendered(t *testing.T) {
 		{wire.MemoryRenderParams{HTML: wire.MemoryAsRow, Namespace: "demo"}, wire.CodeInvalidParams, "keys"},
 		{wire.MemoryRenderParams{HTML: wire.MemoryAsNamespace, Keys: make([]string, wire.MaxRender+1)}, wire.CodeInvalidParams, "keys"},
 		{wire.MemoryRenderParams{HTML: wire.MemoryAsRow, Namespace: "No", Keys: []string{"k"}}, wire.CodeInvalidParams, "namespace"},
+		{wire.MemoryRenderParams{HTML: wire.MemoryAsPage, Namespace: "demo"}, wire.CodeInvalidParams, "key"},
+		{wire.MemoryRenderParams{HTML: wire.MemoryAsConflict, Namespace: "No", Key: "k"}, wire.CodeInvalidParams, "namespace"},
 		{wire.MemoryRenderParams{HTML: wire.MemoryAsHits, Namespace: "demo", Query: strings.Repeat("a", 400_000)}, wire.CodeTooLarge, "query"},
 	} {
 		isError(t, m.ask(t, fmt.Sprint(id), wire.MethodMemoryRender, c.p), c.code, c.field)
@@ -104,6 +167,13 @@ func TestMemoryIsRenderedInMessages(t *testing.T) {
 	rows := m.renderMemory(t, wire.MemoryRenderParams{HTML: wire.MemoryAsRow, Namespace: "demo", Keys: keys}).Rows
 	if len(rows) == 0 || len(rows) > len(keys) || rows[keys[0]] == "" {
 		t.Errorf("%d rows", len(rows))
+	}
+	long := storing("demo", "long", strings.Repeat("&", 100_000))
+	result[wire.MemoryEntry](t, m.ask(t, "2", wire.MethodMemoryStore, long))
+	for _, as := range []wire.MemoryHTML{wire.MemoryAsPage, wire.MemoryAsConflict} {
+		if res := m.renderMemory(t, wire.MemoryRenderParams{HTML: as, Namespace: "demo", Key: "long"}); res.HTML != "" {
+			t.Errorf("a %s of %d bytes", as, len(res.HTML))
+		}
 	}
 	hits := m.renderMemory(t, wire.MemoryRenderParams{HTML: wire.MemoryAsHits, Query: "fox"}).HTML
 	if !strings.Contains(hits, " best of 100 entries") || !strings.Contains(hits, "<li") {

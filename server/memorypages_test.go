@@ -112,7 +112,7 @@ func TestMemoryConflictWithoutScript(t *testing.T) {
 	}
 	_, second := n.holds(t, "demo", "k")
 	mine := []string{"do", "save", "value", "mine", "revision", strconv.FormatUint(first, 10)}
-	wants(t, "a change of what was changed", b.post(t, "/memory/demo/k", mine...), 409, "It was changed meanwhile", ">theirs</pre>", ">mine</pre>",
+	wants(t, "a change of what was changed", b.post(t, "/memory/demo/k", mine...), 409, "It was changed meanwhile", "\ntheirs</pre>", "\nmine</pre>",
 		"&lt;&lt;&lt;&lt;&lt;&lt;&lt; theirs")
 	if got, at := n.holds(t, "demo", "k"); got != "theirs" || at != second {
 		t.Fatalf("there is %q of revision %d", got, at)
@@ -128,7 +128,7 @@ func TestMemoryConflictWithoutScript(t *testing.T) {
 	if got, _ := n.holds(t, "demo", "k"); got != "mine" {
 		t.Errorf("there is %q", got)
 	}
-	wants(t, "a new entry that is there", b.post(t, "/memory", "namespace", "demo", "key", "k", "value", "other"), 409, ">mine</pre>", ">other</pre>")
+	wants(t, "a new entry that is there", b.post(t, "/memory", "namespace", "demo", "key", "k", "value", "other"), 409, "\nmine</pre>", "\nother</pre>")
 }
 
 func TestMemoryFormsSayWhatIsWrong(t *testing.T) {

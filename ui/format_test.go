@@ -8,6 +8,7 @@ import (
 
 	"skein.dev/skein/ui/agent"
 	"skein.dev/skein/ui/fleet"
+	"skein.dev/skein/ui/frame"
 	"skein.dev/skein/ui/task"
 	"skein.dev/skein/ui/words"
 	"skein.dev/skein/webtransport/wire"
@@ -34,6 +35,30 @@ func (p *pair[T]) UnmarshalJSON(b []byte) error {
 	return json.Unmarshal(b, &[]any{&p.in, &p.out})
 }
 
+// agentsAsShown says, for each agent of testdata/format.json, what pages say of it at 14:30 besides.
+var agentsAsShown = []struct{ activity, age, text, detail, refusal string }{
+	{"Idle", "30m 0s", "", "", ""},
+	{"Busy", "30m 0s", "", "", "It has no standard input"},
+	{"Needs you", "1s", "Go on?", "", ""},
+	{"Needs you", "1s", "It has not said what it needs.", "", ""},
+	{"–", "10s", "", "", "It has not started yet"},
+	{"–", "1h 0m", "", "", "It is being stopped"},
+	{"–", "10m ago", "Exit code 1", "1", "It has ended and takes no input"},
+	{"–", "10m ago", "Exit code 3: the disk is full", "3", "It has ended and takes no input"},
+	{"–", "just now", "Ended by SIGSEGV, core dumped", "SEGV", "It has ended and takes no input"},
+	{"–", "just now", "Orphaned: Skein ended without stopping it", "", "It has ended and takes no input"},
+	{"–", "1m ago", "These processes could not be ended: process 7 (redis-server) of user ada, process 9", "", "It has ended and takes no input"},
+	{"–", "1h 30m", "It gives no sign of life.", "", "Its node does not answer"},
+	{"–", "3d 1h", "It gave no sign of life for too long.", "", "Its node does not answer"},
+	{"–", "3d ago", "", "", "It has ended and takes no input"},
+	{"–", "3d ago", "", "", "It has ended and takes no input"},
+	{"Busy", "1m 0s", "It has a task but shows no sign of work.", "", ""},
+	{"Busy", "1m 0s", "A signal stopped its process: it does nothing until it gets SIGCONT.", "", ""},
+	{"–", "1m 0s", "It fails again and again. Exit code 1", "", "It has not started yet"},
+	{"Idle", "1m 0s", "It fails again and again.", "", ""},
+	{"–", "1m 0s", "Lost: it gave no sign of life, and was killed", "", "Its node does not answer"},
+}
+
 // TestFormat reads the table that static/test/app-format.test.js also reads.
 func TestFormat(t *testing.T) {
 	var table struct {
@@ -43,10 +68,8 @@ func TestFormat(t *testing.T) {
 		Clean     []pair[string]
 		Argv      []pair[[]string]
 		Agents    []struct {
-			Agent                                                                  wire.Agent
-			Now                                                                    time.Time
-			State, Word, Activity, Age, Need, Text, Detail, Group, Short, CPU, Mem string
-			Refusal                                                                string
+			Agent                                     wire.Agent
+			State, Word, Need, Group, Short, CPU, Mem string
 		}
 	}
 	readTable(t, "format.json", &table)
@@ -75,21 +98,24 @@ func TestFormat(t *testing.T) {
 	for _, c := range table.Argv {
 		check("JoinArgv", c.in, words.JoinArgv(c.in), c.out)
 	}
+	if len(agentsAsShown) != len(table.Agents) {
+		t.Fatalf("%d agents, and what is shown of %d", len(table.Agents), len(agentsAsShown))
+	}
 	for i := range table.Agents {
-		c := &table.Agents[i]
+		c, shown := &table.Agents[i], agentsAsShown[i]
 		a := &c.Agent
 		check("State", a.ID, words.State(a), c.State)
 		check("StateWord", a.ID, words.StateWord(words.State(a)), c.Word)
-		check("ActivityWord", a.ID, words.ActivityWord(a.Activity), c.Activity)
-		check("Age", a.ID, words.Age(a, c.Now), c.Age)
+		check("ActivityWord", a.ID, words.ActivityWord(a.Activity), shown.activity)
+		check("Age", a.ID, words.Age(a, frame.StoryNow), shown.age)
 		check("Need", a.ID, words.Need(a), c.Need)
-		check("NeedText", a.ID, words.NeedText(a), c.Text)
-		check("StatusDetail", a.ID, fleet.StatusDetail(a), c.Detail)
+		check("NeedText", a.ID, words.NeedText(a), shown.text)
+		check("StatusDetail", a.ID, fleet.StatusDetail(a), shown.detail)
 		check("groupOf", a.ID, fleet.GroupOf(a), c.Group)
 		check("ShortID", a.ID, words.ShortID(a.ID), c.Short)
 		check("cpuCell", a.ID, fleet.CPUCell(a), c.CPU)
 		check("memCell", a.ID, fleet.MemCell(a), c.Mem)
-		check("InputRefusal", a.ID, agent.InputRefusal(a), c.Refusal)
+		check("InputRefusal", a.ID, agent.InputRefusal(a), shown.refusal)
 		if got, want := words.Need(a) != "", a.NeedsAttention(); got != want {
 			t.Errorf("%s: Need and NeedsAttention disagree", a.ID)
 		}
@@ -103,7 +129,6 @@ func TestWords(t *testing.T) {
 		Agent    map[string]string
 		Activity map[wire.Activity]string
 		Task     map[wire.TaskState]string
-		Turn     map[wire.TaskState]string
 		Summary  []pair[map[string]int]
 	}
 	readTable(t, "words.json", &table)
@@ -122,7 +147,7 @@ func TestWords(t *testing.T) {
 	for _, state := range wire.TaskStates {
 		same(string(state), words.TaskWord(state), table.Task[state])
 	}
-	for state, words := range table.Turn {
+	for state, words := range map[wire.TaskState]string{wire.TaskWorking: "Task started", wire.TaskInputRequired: "Task needs you", wire.TaskCompleted: "Task completed", wire.TaskFailed: "Task failed", wire.TaskCanceled: "Task canceled"} {
 		same("the turn "+string(state), agent.TaskTurn(state), words)
 	}
 	for _, c := range task.TaskChips {

@@ -289,6 +289,44 @@ test('history tells what changed, and restores', async ({ fleet: page, visit, me
   expect(await holds(memory)).toBe('one\n2\nthree')
 })
 
+test('what is opened stays open, and the focus stays, while the entry changes', async ({ fleet: page, visit, memory }) => {
+  for (const text of ['one', 'two']) await memory.store({ ...KEY, value: text })
+  await visit('/memory/demo/plan')
+  const opened = versions(page).filter({ hasText: 'Changed' }).first()
+  await opened.getByText('Changes').click()
+  await expect(opened.locator('.dl').last()).toBeVisible()
+  await opened.getByText('Changes').focus()
+  await memory.store({ ...KEY, value: '<b>three</b><script>document.title = "run"</script>' })
+  await expect(versions(page)).toHaveCount(3)
+  await expect(value(page)).toHaveText('<b>three</b><script>document.title = "run"</script>')
+  const was = versions(page).nth(1)
+  await expect(was.locator('.dl')).toHaveText(['Removed: one', 'Added: two'])
+  await expect(was.locator('.dl').last(), 'it is open still').toBeVisible()
+  await expect(was.getByText('Changes')).toBeFocused()
+  await expect(versions(page).first().locator('.dl').last(), 'the new one is not').toBeHidden()
+  expect(await page.title()).not.toBe('run')
+})
+
+test('what fits no message the page has all the same', async ({ fleet: page, visit, memory, noise }) => {
+  noise.push(/status of 409/) // the page of the conflict
+  const long = (/** @type {string} */ s) => '<'.repeat(150_000) + s
+  await memory.store({ ...KEY, value: 'short' })
+  await visit('/memory/demo/plan')
+  await expect(value(page)).toHaveText('short')
+  await memory.store({ ...KEY, value: long('first') })
+  await expect(value(page)).toContainText('<<first')
+  await expect(versions(page)).toHaveCount(2)
+  await edit(page, 'mine')
+  await memory.store({ ...KEY, value: long('second') })
+  await expect(value(page)).toContainText('<<second')
+  await save(page)
+  await expect(conflict(page).getByRole('group', { name: 'Their value' })).toContainText('<<second')
+  await expect(conflict(page).getByRole('group', { name: 'Your value' })).toHaveText('mine')
+  await conflict(page).getByRole('button', { name: 'Overwrite with yours' }).click()
+  await expect(value(page)).toHaveText('mine')
+  expect(await holds(memory)).toBe('mine')
+})
+
 test('what an agent stored is found, and leads to the agent', async ({ fleet: page, visit, server }) => {
   const [agent] = await server.spawn('writer', '--name', 'goose')
   await visit('/memory')

@@ -228,11 +228,7 @@ func (s memoryPages) showConflict(w http.ResponseWriter, r *http.Request, form m
 		s.refuseMemory(w, r, err)
 		return
 	}
-	theirs := v.Entry
-	if v.Gone() {
-		theirs = wire.MemoryEntry{Namespace: form.Namespace, Key: form.Key, Writer: v.Entry.Writer, UpdatedAt: v.Entry.UpdatedAt, Deleted: true}
-	}
-	v.Conflict = &memory.Conflict{Theirs: theirs, Yours: form}
+	v.Conflict = conflictOf(&v, form)
 	v.Form = memory.EntryFormOf(&v.Entry, v.Gone())
 	s.showEntry(w, r, http.StatusConflict, v)
 }

@@ -22,8 +22,27 @@ func (f *Fragments) Memory(ctx context.Context, p wire.MemoryRenderParams) (any,
 		return f.namespaceRows(ctx, p.Keys), nil
 	case wire.MemoryAsSpace:
 		return wire.MemoryRenderResult{HTML: f.html(ctx, memory.SpaceFragment(namespaceOf(f.plane, p.Namespace)))}, nil
+	case wire.MemoryAsHits:
+		return f.hits(ctx, p)
 	}
-	return f.hits(ctx, p)
+	return f.entry(ctx, p)
+}
+
+// entry renders an entry and its history, or what is there beside what could not be stored; nothing, if it fits no message.
+func (f *Fragments) entry(ctx context.Context, p wire.MemoryRenderParams) (any, error) {
+	v, err := entryView(ctx, f.plane, wire.MemoryKeyParams{Namespace: p.Namespace, Key: p.Key})
+	if err != nil {
+		return nil, err
+	}
+	v.Now = time.Now()
+	if p.HTML == wire.MemoryAsConflict {
+		v.Conflict = conflictOf(&v, memory.Unstored(p))
+	}
+	html := f.html(ctx, memory.EntryFragment(v))
+	if len(html) > maxHTML {
+		html = ""
+	}
+	return wire.MemoryRenderResult{HTML: html}, nil
 }
 
 // entryRows renders as many entries as fit a message.

@@ -43,6 +43,15 @@ func entryView(ctx context.Context, plane *control.Plane, k wire.MemoryKeyParams
 	return v, nil
 }
 
+// conflictOf is what is there beside what was to be stored.
+func conflictOf(v *memory.EntryView, form memory.EntryForm) *memory.Conflict {
+	theirs := v.Entry
+	if v.Gone() {
+		theirs = wire.MemoryEntry{Namespace: form.Namespace, Key: form.Key, Writer: v.Entry.Writer, UpdatedAt: v.Entry.UpdatedAt, Deleted: true}
+	}
+	return &memory.Conflict{Theirs: theirs, Yours: form}
+}
+
 // searchView searches a namespace, or all if its name is "". The view has errors in the query; the returned error is the
 // server's.
 func searchView(ctx context.Context, plane *control.Plane, query, namespace string) (*memory.MemorySearchView, error) {

@@ -512,17 +512,22 @@
  *
  * @typedef {'row' | 'card' | 'page' | 'twig'} TaskHTML a component of Skein's own pages
  *
- * @typedef {'row' | 'namespace' | 'space' | 'hits'} MemoryHTML a component of Skein's own pages that shows memory
+ * @typedef {'row' | 'namespace' | 'space' | 'hits' | 'page' | 'conflict'} MemoryHTML a component of Skein's own pages that shows memory
  *
  * @typedef {object} MemoryRenderParams
  * @property {MemoryHTML} html
  * @property {string} [namespace] of `row` and `space`; of `hits`: none: all
  * @property {string[]} [keys] of `row`, and names of `namespace`: 1 to 100
  * @property {string} [query] of `hits`
+ * @property {string} [key] of `page` and `conflict`
+ * @property {Payload} [value] of `conflict`: this and what follows could not be stored
+ * @property {string} [content_type]
+ * @property {number} [ttl] milliseconds
+ * @property {number} [if_revision]
  *
  * @typedef {object} MemoryRenderResult
  * @property {Record<string, string>} [rows] by key. Those that did not fit a message are left out
- * @property {string} [html]
+ * @property {string} [html] none: it does not fit a message
  *
  * @typedef {object} OrchestrateParams
  * @property {string} [name]

@@ -2,7 +2,6 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import test from 'node:test'
 import { when } from '../app/lib/format.js'
-import { plain, pretty } from '../app/lib/text.js'
 import * as f from '../app/task/taskformat.js'
 
 /** The table that ui/taskformat_test.go also reads. */
@@ -18,22 +17,7 @@ for (const { task: t, title, word, group, cancelable, retryable } of table.tasks
   })
 }
 
-/** @type {[name: string, format: (value: any) => string][]} */
-const rules = [
-  ['pretty', (s) => pretty(s).text], ['plain', plain],
-]
-for (const [name, format] of rules) {
-  test(`format: ${name}`, () => {
-    for (const [value, want] of table[name]) assert.equal(format(value), want, `${name} of ${JSON.stringify(value)}`)
-  })
-}
-
 test('format: what is still to come', () => {
   assert.equal(when('2026-03-04T14:30:02.4Z', now), 'in 3s')
   assert.equal(when('2026-03-04T14:29:00Z', now), '1m ago')
-})
-
-test('format: pretty is fast on a long list', () => {
-  const text = JSON.stringify(Array.from({ length: 40_000 }, (_, i) => ({ i })))
-  assert.deepEqual(JSON.parse(pretty(text).text), JSON.parse(text))
 })

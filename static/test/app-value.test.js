@@ -1,30 +1,26 @@
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
-import { changes, diff, merge, shorten, unmerged } from '../app/memory/diff.js'
 import { Rate, uploadText } from '../app/artifact/uploads.js'
-import { compareKeys, entryURL, expiresText, shownValue, valueBytes, valueKind, versionWord, writerAgent, writerWord } from '../app/memory/value.js'
+import { unmerged } from '../app/memory/conflict.js'
+import { compareKeys, entryURL, textOf, valueBytes } from '../app/memory/value.js'
 
-/** @param {string} name that Go's tests read too */
-const table = (name) => JSON.parse(readFileSync(new URL(`../../ui/testdata/${name}`, import.meta.url), 'utf8'))
-const values = table('value.json')
-const diffs = table('diff.json')
-const now = Date.parse('2026-03-04T14:30:00Z')
-const encode = (/** @type {string} */ s) => new TextEncoder().encode(s)
+/** The table that ui/value_test.go reads too. */
+const table = JSON.parse(readFileSync(new URL('../../ui/testdata/value.json', import.meta.url), 'utf8'))
 
-test('values', () => {
-  for (const { kind, preview: _, shown, ...value } of values.values) {
-    const b = valueBytes({ value })
-    assert.equal(valueKind(b), kind, JSON.stringify(value))
-    assert.equal(shownValue(b), shown)
-  }
-  for (const [at, want] of values.expires) assert.equal(expiresText(at, now), want)
-  for (const { writer, agent, name, word } of values.writers) {
-    assert.equal(writerAgent(writer), agent)
-    assert.equal(writerWord(writer, name), word)
-  }
-  for (const { entry, word } of values.versions) assert.equal(versionWord(entry), word)
-  for (const { namespace, key, url } of values.urls) assert.equal(entryURL(namespace, key), url)
+test('addresses of entries', () => {
+  for (const { namespace, key, url } of table.urls) assert.equal(entryURL(namespace, key), url)
+})
+
+test('only bytes without zeros that are UTF-8 are text', () => {
+  assert.equal(textOf(valueBytes({ value: { text: '\ufeffGrüße' } })), '\ufeffGrüße')
+  for (const base64 of ['AAEC', '/w==']) assert.equal(textOf(valueBytes({ value: { base64 } })), undefined)
+})
+
+test('a merge by hand is over when its markers are gone', () => {
+  assert.ok(unmerged('a\n<<<<<<< theirs\nb\n=======\nB\n>>>>>>> yours\nc'))
+  assert.ok(unmerged('b\n>>>>>>> yours'))
+  assert.ok(!unmerged('a <<<<<<< theirs\n======='))
 })
 
 test('keys are in the order of their bytes', () => {
@@ -33,20 +29,6 @@ test('keys are in the order of their bytes', () => {
     for (const [j, b] of keys.entries()) assert.equal(Math.sign(compareKeys(a, b)), Math.sign(i - j), `${a} and ${b}`)
     assert.equal(Math.sign(Buffer.compare(Buffer.from(a), Buffer.from(keys[i + 1] ?? '\u{10ffff}'))), -1)
   }
-})
-
-test('comparisons', () => {
-  const texts = (/** @type {import('../app/memory/diff.js').DiffLine[]} */ lines) => lines.map((l) => l.op + l.text)
-  for (const { before, after, lines } of diffs.diff) assert.deepEqual(texts(diff(before, after)), lines, `${before} to ${after}`)
-  for (const { before, after, lines } of diffs.shorten) assert.deepEqual(texts(shorten(diff(before, after))), lines)
-  for (const { theirs, yours, text } of diffs.merge) {
-    assert.equal(merge(theirs, yours), text)
-    assert.equal(unmerged(text), text.includes('<<<<<<<'))
-  }
-  assert.deepEqual(texts(changes(encode('{"a":1}'), encode('{"a":2}'))), [' {', '-  "a": 1', '+  "a": 2', ' }'])
-  assert.deepEqual(texts(changes(new Uint8Array([0]), encode('a'))), ['…the bytes differ'])
-  const long = shorten(diff(Array.from({ length: 5000 }, (_, i) => 'a'.repeat(i % 7)).join('\n'), Array.from({ length: 5000 }, (_, i) => 'b'.repeat(i % 5)).join('\n')))
-  assert.equal(long.length, 201)
 })
 
 test('a rate is that of the last seconds', () => {

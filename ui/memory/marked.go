@@ -1,12 +1,18 @@
 package memory
 
 import (
+	"context"
+	"io"
 	"strings"
 	"time"
 
 	"github.com/a-h/templ"
+	"skein.dev/skein/ui/frame"
 	"skein.dev/skein/ui/words"
+	"skein.dev/skein/webtransport/wire"
 )
+
+// As templs these would be three times as much code in the binary.
 
 // marked writes a text with the words of a search marked. It is no templ, for its spaces count.
 func marked(text, query string) templ.Component {
@@ -27,7 +33,7 @@ func diffLine(l words.DiffLine) templ.Component {
 	return templ.Raw(`<div class="dl" data-op="` + templ.EscapeString(l.Op) + `">` + word + `<span class="dl-text">` + templ.EscapeString(l.Text) + `</span></div>`)
 }
 
-// age writes how long ago something was. The script goes on with it. A templ would be three times as much code.
+// age writes how long ago something was. The script goes on with it.
 func age(name, class, title string, at, now time.Time) templ.Component {
 	iso := words.Iso(at)
 	return clock(name, class, iso, attribute("title", title)+` data-tick="ago" data-at="`+iso+`"`, words.Ago(now.Sub(at)))
@@ -52,4 +58,28 @@ func attribute(name, value string) string {
 		return ""
 	}
 	return " " + name + `="` + templ.EscapeString(value) + `"`
+}
+
+// writer writes who wrote: an agent's name leads to it.
+func writer(who string, names map[string]string) templ.Component {
+	return templ.ComponentFunc(func(ctx context.Context, w io.Writer) error {
+		href := ""
+		if id := words.WriterAgent(who); id != "" {
+			href = attribute("href", string(frame.Link(ctx, words.AgentURL(id))))
+		}
+		_, err := io.WriteString(w, `<a class="writer" data-f="writer"`+href+`>`+templ.EscapeString(words.WriterWord(who, names))+`</a>`)
+		return err
+	})
+}
+
+// usage writes a number, and how much of its limit it is.
+func usage(name, text, part, limit string) templ.Component {
+	return templ.Raw(`<span class="usage"><span class="usage-text num"><span data-f="` + name + `">` + templ.EscapeString(text) + `</span> <span class="usage-limit" data-f="` + name +
+		`-limit">` + templ.EscapeString(limit) + `</span></span> <svg class="usage-bar" viewBox="0 0 1 1" preserveAspectRatio="none" aria-hidden="true"><rect data-f="` + name +
+		`-bar" width="` + part + `" height="1"></rect></svg></span>`)
+}
+
+// spaceSum writes how much a namespace holds.
+func spaceSum(ns wire.MemoryNamespace) templ.Component {
+	return templ.Raw(`<p class="page-sub" id="summary">` + words.Count(ns.Keys, "key", "keys") + ", " + words.Bytes(ns.Bytes) + `</p>`)
 }

@@ -89,6 +89,15 @@ func EntryFormOf(e *wire.MemoryEntry, gone bool) EntryForm {
 	return f
 }
 
+// Unstored is the form of what a request could not store.
+func Unstored(p wire.MemoryRenderParams) EntryForm {
+	f := EntryForm{Namespace: p.Namespace, Key: p.Key, Fixed: true, Value: string(p.Value.Bytes()), ContentType: p.ContentType, Expires: "never", Unit: "m", Revision: p.IfRevision}
+	if p.TTLMS > 0 {
+		f.Expires, f.TTL, f.Unit = "after", strconv.FormatFloat(float64(p.TTLMS)/1000, 'f', -1, 64), "s"
+	}
+	return f
+}
+
 var ttlUnits = []struct {
 	Key, Word string
 	Of        time.Duration

@@ -4,8 +4,6 @@ import (
 	"strings"
 )
 
-// The same rules stand in static/app/memory/diff.js; testdata/diff.json holds both.
-
 // DiffLine is a line of a comparison. Op is ' ' for both, '-' for the one before only, '+' for the one after only, and
 // '…' for lines that both have and that are left out: their number is the text.
 type DiffLine struct {

@@ -16,8 +16,7 @@ import (
 	"skein.dev/skein/webtransport/wire"
 )
 
-// How values of memory are written. The same rules stand in static/app/memory/value.js, for the live update; testdata/value.json
-// holds both.
+// How values of memory are written. Addresses are made in static/app/memory/value.js, too; testdata/value.json holds both.
 
 const (
 	maxPreview = 120  // characters of a value in a table

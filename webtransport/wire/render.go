@@ -70,6 +70,8 @@ const (
 	MemoryAsNamespace MemoryHTML = "namespace" // namespaces in the list of all
 	MemoryAsSpace     MemoryHTML = "space"     // on the page of a namespace: how much it holds
 	MemoryAsHits      MemoryHTML = "hits"      // what a search found
+	MemoryAsPage      MemoryHTML = "page"      // on the page of an entry: the parts that change
+	MemoryAsConflict  MemoryHTML = "conflict"  // on the page of an entry: what is there, and what could not be stored
 )
 
 // MemoryRenderParams ask for what memory holds now, as parts of a page.
@@ -78,6 +80,13 @@ type MemoryRenderParams struct {
 	Namespace string     `json:"namespace,omitempty"` // MemoryAsHits: "" searches all
 	Keys      []string   `json:"keys,omitempty"`      // MemoryAsRow, and names for MemoryAsNamespace: 1 to MaxRender
 	Query     string     `json:"query,omitempty"`     // MemoryAsHits
+	Key       string     `json:"key,omitempty"`       // MemoryAsPage and MemoryAsConflict
+
+	// MemoryAsConflict: what could not be stored, as in MemoryStoreParams.
+	Value       Payload `json:"value,omitzero"`
+	ContentType string  `json:"content_type,omitempty"`
+	TTLMS       int64   `json:"ttl,omitempty"`
+	IfRevision  uint64  `json:"if_revision,omitempty"`
 }
 
 // Check refuses components that there are not, and too many rows.
@@ -87,15 +96,15 @@ func (p MemoryRenderParams) Check() error {
 		if len(p.Keys) == 0 || len(p.Keys) > MaxRender {
 			return Errorf(CodeInvalidParams, "keys has %d: 1 to %d are rendered", len(p.Keys), MaxRender).WithField("keys")
 		}
-	case MemoryAsSpace, MemoryAsHits:
+	case MemoryAsSpace, MemoryAsHits, MemoryAsPage, MemoryAsConflict:
 	default:
-		return Errorf(CodeInvalidParams, "html is row, namespace, space or hits, not %q", p.HTML).WithField("html")
+		return Errorf(CodeInvalidParams, "html is row, namespace, space, hits, page or conflict, not %q", p.HTML).WithField("html")
 	}
 	return nil
 }
 
 // MemoryRenderResult has the rows of the keys that there are, by key, or else HTML. Rows that do not fit a message are left out:
-// they are asked for again.
+// they are asked for again. So are a page and a conflict: the server's own pages have them.
 type MemoryRenderResult struct {
 	Rows map[string]string `json:"rows,omitempty"`
 	HTML string            `json:"html,omitempty"`

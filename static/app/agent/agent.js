@@ -9,7 +9,7 @@ import { busy, field, mark, one, write } from '../lib/dom.js'
 import { clean, cpuCell, droppedText, heartbeat, memCell, need, pidText, replaces, state } from '../lib/format.js'
 import { Fragments } from '../lib/fragments.js'
 import { listen } from '../lib/keys.js'
-import { showParts } from '../lib/morph.js'
+import { parse, showParts } from '../lib/morph.js'
 import { page } from '../lib/page.js'
 import { StopDialog } from '../lib/stop.js'
 import { tick } from '../lib/ticks.js'
@@ -48,7 +48,7 @@ const fragments = new Fragments((ids, /** @type {'page'} */ kind) => skein.rende
     made = '' // so that the next change requests it again
     return
   }
-  showParts(text)
+  showParts(parse(text))
   hot()
 })
 

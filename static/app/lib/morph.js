@@ -1,5 +1,5 @@
-/** Attributes that the script sets and the server's HTML does not have. */
-const OURS = new Set(['aria-checked', 'aria-rowindex', 'data-busy', 'data-dismissed', 'data-fresh', 'data-picked'])
+/** Attributes that the script or the reader sets and the server's HTML does not have. */
+const OURS = new Set(['aria-checked', 'aria-rowindex', 'data-busy', 'data-dismissed', 'data-fresh', 'data-picked', 'open'])
 
 /** @param {string} html the HTML of elements, from the server; the result is not in the page yet */
 export function parse(html) {
@@ -39,10 +39,10 @@ export function morph(el, to) {
 
 /**
  * Shows what the server rendered of parts of the page, each by its element's id.
- * @param {string} html
+ * @param {Element[]} parts
  */
-export function showParts(html) {
-  for (const part of parse(html)) {
+export function showParts(parts) {
+  for (const part of parts) {
     const el = document.getElementById(part.id)
     if (el) morph(el, part)
   }

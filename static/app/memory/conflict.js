@@ -1,30 +1,30 @@
-import { payloadBytes, toPayload } from '../../client/payload.js'
-import { at } from '../lib/base.js'
-import { field, mark, one, write } from '../lib/dom.js'
-import { ago } from '../lib/format.js'
+import { toPayload } from '../../client/payload.js'
+import { busy, field, mark, one, write } from '../lib/dom.js'
+import { morph, parse } from '../lib/morph.js'
 import { messageOf } from '../lib/toast.js'
-import { changes, merge, showDiff, unmerged } from './diff.js'
-import { shownValue, textOf, valueBytes, writerAgent, writerWord } from './value.js'
 
-/** @import { MemoryEntry } from '../../client/types.js' */
+/** @import { Skein } from '../../client/index.js' */
 /** @import { MemoryInit } from '../../client/memory.js' */
 
-/** Two made something of one value: theirs is stored, yours is not. The component ui/memory/entry.templ calls conflict. */
+/** Whether a text still has a marker between two versions. ui/words/diff.go makes them, and checks the same. @param {string} text */
+export const unmerged = (text) => text.split('\n').some((l) => l === '<<<<<<< theirs' || l === '>>>>>>> yours')
+
+/** Two made something of one value: theirs is stored, yours is not. The server renders it: the component ui/memory/entry.templ calls conflict. */
 export class Conflict {
   #root = one(document, '#conflict')
-  #f = (/** @type {string} */ name) => field(this.#root, name)
+  #skein
   #options
-  /** @type {MemoryInit | undefined} none: what the server rendered is shown */
+  /** @type {MemoryInit | undefined} none: what the server rendered with the page is shown */
   #yours
-  /** @type {MemoryEntry | undefined} none: it was deleted */
-  #theirs
 
   /**
+   * @param {Skein} skein
    * @param {object} options
-   * @param {(params: MemoryInit) => Promise<void>} options.again stores over theirs
+   * @param {(params: MemoryInit, form: HTMLFormElement) => Promise<unknown>} options.again stores over theirs
    * @param {() => void} options.theirs what to do when theirs stays
    */
-  constructor(options) {
+  constructor(skein, options) {
+    this.#skein = skein
     this.#options = options
     one(this.#root, '[data-do="theirs"]').addEventListener('click', (e) => {
       e.preventDefault()
@@ -44,6 +44,11 @@ export class Conflict {
     return !this.#root.hidden
   }
 
+  /** The revision of theirs; 0: it was deleted. */
+  get revision() {
+    return Number(this.#root.dataset.revision)
+  }
+
   close() {
     this.#root.hidden = true
     this.#yours = undefined
@@ -55,73 +60,49 @@ export class Conflict {
 
   /** @param {string} text */
   #complain(text) {
-    write(this.#f('merge-error'), text)
-    this.#f('merge-error').hidden = text === ''
+    const box = field(this.#root, 'merge-error')
+    write(box, text)
+    box.hidden = text === ''
     mark(this.#merged(), 'aria-invalid', text !== '' && 'true')
   }
 
   /**
-   * @param {MemoryEntry | undefined} theirs
-   * @param {MemoryInit | undefined} yours none: as before, theirs has changed once more
-   * @param {(writer?: string) => string | undefined} nameOf agents
+   * @param {MemoryInit} yours
+   * @returns {Promise<string>} '': it fits no message
    */
-  show(theirs, yours, nameOf) {
+  async render({ value = '', ...rest }) {
+    return (await this.#skein.memory.render({ html: 'conflict', ...rest, value: toPayload(value) })).html ?? ''
+  }
+
+  /** Theirs has changed once more. One that fits no message is shown when yours is to be stored over it. */
+  async again() {
+    const yours = this.#yours
+    if (!yours) return
+    const html = await this.render(yours)
+    if (html && this.#yours === yours) this.show(html, yours)
+  }
+
+  /**
+   * @param {string} html
+   * @param {MemoryInit} yours
+   */
+  show(html, yours) {
+    const [to] = parse(html)
+    if (!to) return
     const again = this.open && this.#yours !== undefined
-    const kept = yours ?? this.#yours
-    if (!kept) return
-    this.#yours = kept
-    this.#theirs = theirs
-    const mine = payloadBytes(kept.value === undefined ? undefined : toPayload(kept.value))
-    const other = theirs ? valueBytes(theirs) : new Uint8Array()
-    mark(this.#root, 'data-gone', !theirs)
-    mark(this.#root, 'data-revision', String(theirs?.revision ?? 0))
-    write(this.#f('title'), !theirs ? 'It was deleted meanwhile' : again ? 'It was changed again meanwhile' : 'It was changed meanwhile')
-    this.#who(theirs, nameOf)
-    write(this.#f('theirs'), theirs ? shownValue(other) : 'Nothing: it is deleted.')
-    write(this.#f('yours-who'), kept.if_revision ? `Not stored; made from revision ${kept.if_revision}` : 'Not stored; the entry was to be new')
-    write(this.#f('yours'), shownValue(mine))
-    this.#f('between').hidden = !theirs
-    showDiff(this.#f('diff'), changes(other, mine))
-    write(one(this.#root, '[data-do="theirs"]'), theirs ? 'Keep theirs' : 'Leave it deleted')
-    write(this.#f('overwrite'), theirs ? 'Overwrite with yours' : 'Store yours anew')
-    this.#both(textOf(other), textOf(mine), Boolean(theirs), again)
-    this.#root.hidden = false
+    const details = /** @type {HTMLDetailsElement} */ (field(this.#root, 'merge'))
+    const box = this.#merged()
+    const begun = again && details.open // a merge that was begun stays, in front of what is new
+    if (begun) one(to, '#merged').textContent = box.defaultValue
+    if (again && to.dataset.gone === undefined) write(field(to, 'title'), 'It was changed again meanwhile')
+    morph(this.#root, to)
+    this.#yours = yours
+    if (begun) this.#complain('Theirs was changed again while you merged; look at it above before you save.')
+    else box.value = box.defaultValue
     if (again) return
+    details.open = false
     this.#root.scrollIntoView({ block: 'nearest' })
     this.#root.focus()
-  }
-
-  /**
-   * @param {MemoryEntry | undefined} theirs
-   * @param {(writer?: string) => string | undefined} nameOf
-   */
-  #who(theirs, nameOf) {
-    this.#f('theirs-who').hidden = !theirs
-    if (!theirs) return
-    write(this.#f('theirs-revision'), `Revision ${theirs.revision}`)
-    const id = writerAgent(theirs.writer)
-    mark(this.#f('writer'), 'href', id ? at(`/agents/${encodeURIComponent(id)}`) : null)
-    write(this.#f('writer'), writerWord(theirs.writer, nameOf(theirs.writer)))
-    mark(this.#f('theirs-when'), 'datetime', theirs.updated_at)
-    write(this.#f('theirs-when'), ago(Date.now() - Date.parse(theirs.updated_at)))
-  }
-
-  /**
-   * @param {string | undefined} theirs
-   * @param {string | undefined} mine
-   * @param {boolean} there
-   * @param {boolean} again a merge that was begun stays, in front of what is new
-   */
-  #both(theirs, mine, there, again) {
-    const details = /** @type {HTMLDetailsElement} */ (this.#f('merge'))
-    const can = there && theirs !== undefined && mine !== undefined
-    details.hidden = !can
-    this.#complain('')
-    if (!can) return
-    const box = this.#merged()
-    if (again && details.open) this.#complain('Theirs was changed again while you merged; look at it above before you save.')
-    else box.value = merge(theirs, mine)
-    if (!again) details.open = false
   }
 
   /**
@@ -131,16 +112,17 @@ export class Conflict {
   async #store(e, value) {
     if (!this.#yours) return // the browser sends what the server rendered
     e.preventDefault()
+    const form = /** @type {HTMLFormElement} */ (e.target)
     const v = value()
-    if (v === undefined && e.target === one(this.#root, 'form[data-do="merged"]')) return
-    const button = /** @type {HTMLButtonElement} */ (one(/** @type {HTMLElement} */ (e.target), 'button'))
-    button.disabled = true
+    if (v === undefined && form.dataset.do === 'merged') return
+    const button = /** @type {HTMLButtonElement} */ (one(form, 'button'))
+    busy(button, true)
     try {
-      await this.#options.again({ ...this.#yours, value: v, if_revision: this.#theirs?.revision ?? 0 })
+      await this.#options.again({ ...this.#yours, value: v, if_revision: this.revision }, form)
     } catch (err) {
       this.#complain(messageOf(err))
     } finally {
-      button.disabled = false
+      busy(button, false)
     }
   }
 }

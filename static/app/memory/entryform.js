@@ -18,7 +18,7 @@ export class EntryForm {
 
   /**
    * @param {object} options
-   * @param {(params: MemoryInit) => Promise<void>} options.save
+   * @param {(params: MemoryInit, form: HTMLFormElement) => Promise<unknown>} options.save
    * @param {{namespace: string, key: string}} [options.names] none: the form asks for them
    * @param {() => void} [options.closed]
    */
@@ -125,7 +125,7 @@ export class EntryForm {
     const button = /** @type {HTMLButtonElement} */ (field(this.#form, 'submit'))
     this.#busy = button.disabled = true
     try {
-      await this.#save({ namespace, key, value: this.control('value').value, if_revision: this.revision, ...(type && { content_type: type }), ...(ttl > 0 && { ttl }) })
+      await this.#save({ namespace, key, value: this.control('value').value, if_revision: this.revision, ...(type && { content_type: type }), ...(ttl > 0 && { ttl }) }, this.#form)
     } catch (e) {
       this.refuse(e)
     } finally {

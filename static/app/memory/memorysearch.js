@@ -1,10 +1,8 @@
-import { at } from '../lib/base.js'
-import { field, mark, one, write } from '../lib/dom.js'
+import { field, one, write } from '../lib/dom.js'
 import { later, writeURL } from '../lib/later.js'
 import { morph, parse } from '../lib/morph.js'
 import { messageOf } from '../lib/toast.js'
 import { keepFocus } from '../list/arrange.js'
-import { writerAgent, writerWord } from './value.js'
 
 /** @import { Skein } from '../../client/index.js' */
 
@@ -88,19 +86,4 @@ export class MemorySearch {
     field(this.#section, 'nothing').hidden = true
     this.#section.hidden = false
   }
-}
-
-/**
- * Who wrote: an agent's name leads to it. While the fleet has not come yet, what the server wrote stays.
- * @param {Skein} skein
- * @param {HTMLElement} el
- * @param {string | undefined} writer
- */
-export function showWriter(skein, el, writer) {
-  const id = writerAgent(writer)
-  const href = id ? at(`/agents/${encodeURIComponent(id)}`) : null
-  const name = skein.fleet.agents.get(id)?.name
-  if (href && !name && el.textContent && el.getAttribute('href') === href) return
-  mark(el, 'href', href)
-  write(el, writerWord(writer, name))
 }

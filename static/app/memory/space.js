@@ -176,7 +176,8 @@ function sizes() {
 const refresh = later(300, () => void measure().catch(() => {}))
 
 async function measure() {
-  showParts((await skein.memory.render({ html: 'space', namespace: name }, { signal: ends })).html ?? '')
+  const { html = '' } = await skein.memory.render({ html: 'space', namespace: name }, { signal: ends })
+  showParts(parse(html))
   total = Number(one(document, '#use').dataset.keys)
   one(document, '#search').hidden = total === 0 && prefix === ''
   one(document, '#no-entries').hidden = total > 0

@@ -8,7 +8,7 @@ import { field, mark, one } from '../lib/dom.js'
 import { clean } from '../lib/format.js'
 import { listen } from '../lib/keys.js'
 import { leaving } from '../lib/later.js'
-import { showParts } from '../lib/morph.js'
+import { parse, showParts } from '../lib/morph.js'
 import { page } from '../lib/page.js'
 import { tick } from '../lib/ticks.js'
 import { failed, toast } from '../lib/toast.js'
@@ -55,7 +55,7 @@ const ends = leaving()
 
 /** @param {string} html the parts that change, each with the id of the element that it replaces */
 function show(html) {
-  showParts(html)
+  showParts(parse(html))
   tick(root)
   title()
 }
