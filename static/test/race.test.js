@@ -68,6 +68,7 @@ test('UDP is blocked: WebSocket joins after the delay and wins', limit, async (t
 
 test('WebTransport connects but its hello is never answered: WebSocket wins, the other is closed', limit, async (t) => {
   const peer = new Peer()
+  peer.policy.race_delay_ms = 30
   peer.onhello = (session) => (session.transport === 'webtransport' ? 'silence' : undefined)
   const skein = open(t, peer)
   await skein.ready
