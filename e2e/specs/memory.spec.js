@@ -148,7 +148,7 @@ test('what expires goes by itself', async ({ fleet: page, visit, memory }) => {
   await page.getByRole('combobox', { name: 'Unit' }).selectOption('seconds')
   await save(page)
   await expect(page.locator('#facts time[data-f="expires"]')).toHaveText(/^in [1-3]s$/)
-  await expect(page.getByText('It expired. What it held is kept for a while')).toBeVisible()
+  await expect(page.getByText('It expired. Its value is kept for a day')).toBeVisible()
   expect(await holds(memory)).toBeUndefined()
 
   await page.getByRole('button', { name: 'New value' }).click()

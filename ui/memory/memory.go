@@ -236,9 +236,9 @@ func goneText(e *wire.MemoryEntry, names map[string]string) string {
 	case e.Revision == 0:
 		return "There is no such entry."
 	case VersionWord(e) == "Expired":
-		return "It expired. What it held is kept for a while, and can be restored."
+		return "It expired. Its value is kept for a day and can be restored."
 	}
-	return "It was deleted by " + words.WriterWord(e.Writer, names) + ". What it held is kept for a while, and can be restored."
+	return "It was deleted by " + words.WriterWord(e.Writer, names) + ". Its value is kept for a day and can be restored."
 }
 
 // changes compares a version with the one before it.
