@@ -166,7 +166,7 @@ func TestAssetsAreAskedForAgain(t *testing.T) {
 	if len(tags) != 2 {
 		t.Errorf("the two forms have the tags %v", tags)
 	}
-	for _, path := range []string{"/static/no.such", "/static/.keep.js", "/static/skein.js.map", "/static/", "/static/embed.go"} {
+	for _, path := range []string{"/static/no.such", "/static/.keep.gz", "/static/.keep", "/static/skein.js.gz", "/static/skein.js.map", "/static/", "/static/embed.go"} {
 		if a := n.ask(t, "GET", path, bearer(n.token)); a.StatusCode != http.StatusNotFound {
 			t.Errorf("%s: %s", path, a.Status)
 		}

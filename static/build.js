@@ -1,8 +1,10 @@
 // Bundles the client library (dist/skein.js, with a file beside it that it loads when it must; dist/skein.mjs, on its own) and
-// the dashboard's modules (dist/fleet.js and so on, sharing their common code). SKEIN_DEV=1 leaves them readable and puts their source maps into them; without it the maps lie beside
-// them, for whoever reads a stack trace, and are no part of the product.
-import { readdirSync, rmSync } from 'node:fs'
+// the dashboard's modules (dist/fleet.js and so on, sharing their common code). SKEIN_DEV=1 leaves them readable and puts
+// their source maps into them; without it the maps lie beside them, for whoever reads a stack trace, and are no part of the
+// product.
+import { readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { basename } from 'node:path'
+import { gzipSync } from 'node:zlib'
 import { build } from 'esbuild'
 
 const root = import.meta.dirname
@@ -14,7 +16,7 @@ const pages = {
 }
 
 for (const name of readdirSync(dist)) {
-  if (name !== '.keep.js' && name !== 'types') rmSync(`${dist}/${name}`, { recursive: true })
+  if (name !== '.keep.gz' && name !== 'types') rmSync(`${dist}/${name}`, { recursive: true })
 }
 
 /** @type {import('esbuild').BuildOptions} */
@@ -44,3 +46,8 @@ await build({ ...common, ...without, entryPoints: { skein: `${root}/client/index
 // The same with all it may need, for those who want one file.
 await build({ ...common, entryPoints: { skein: `${root}/client/index.js` }, outExtension: { '.js': '.mjs' } })
 await build({ ...common, ...without, entryPoints: Object.fromEntries(Object.entries(pages).map(([name, file]) => [name, `${root}/app/${file}.js`])), splitting: true, chunkNames: 'chunk-[hash]' })
+
+// The product embeds these (embed.go).
+for (const name of readdirSync(dist)) {
+  if (/\.m?js$/.test(name)) writeFileSync(`${dist}/${name}.gz`, gzipSync(readFileSync(`${dist}/${name}`), { level: 9 }))
+}

@@ -13,7 +13,7 @@ import (
 )
 
 func TestFind(t *testing.T) {
-	for name, want := range map[string]bool{"style.css": true, "icon.svg": true, "no.such": false, ".keep.js": false, "skein.js.map": false, "": false, "dist/": false, "embed.go": false, "package.json": false} {
+	for name, want := range map[string]bool{"style.css": true, "icon.svg": true, "no.such": false, ".keep.gz": false, ".keep": false, "skein.js.gz": false, "skein.js.map": false, "": false, "dist/": false, "embed.go": false, "package.json": false} {
 		if _, ok := static.Find(name); ok != want {
 			t.Errorf("%q is there: %t, want %t", name, ok, want)
 		}

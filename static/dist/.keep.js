@@ -1,1 +1,0 @@
-// Holds the place of what `npm run build` makes here: embed.go names dist/*.js, which must match something.
