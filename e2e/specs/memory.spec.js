@@ -377,6 +377,16 @@ test('many keys come in pages, and by their beginning', async ({ fleet: page, vi
   await expect(keys(page)).toHaveCount(200)
 })
 
+test('many keys that change in quick succession all show their last value', async ({ fleet: page, visit, memory }) => {
+  const some = Array.from({ length: 150 }, (_, i) => `k${i}`)
+  const store = (/** @type {number} */ n) => memory.setMany(some.map((key) => ({ namespace: 'demo', key, value: `${n} ${'x'.repeat(3000)}` })))
+  await store(0)
+  await visit('/memory/demo')
+  for (let n = 1; n <= 6; n++) await store(n)
+  await expect(keys(page)).toHaveCount(some.length)
+  await expect(page.locator('.entry [data-f="value"]').filter({ hasNotText: /^6 / })).toHaveCount(0)
+})
+
 test('bytes are shown as such, and downloaded as they are', async ({ fleet: page, visit, memory }) => {
   const bytes = Uint8Array.from({ length: 3000 }, (_, i) => i % 256)
   await memory.store({ namespace: 'demo', key: 'folder/raw.bin', value: bytes, content_type: 'text/html' })

@@ -39,6 +39,8 @@ export class Fragments {
   #sought
   /** @type {Map<K, Set<string>>} */
   #wanted = new Map()
+  /** @type {Set<string>} the records of the request in progress, without those that were forgotten meanwhile */
+  #asked = new Set()
   #busy = false
 
   /**
@@ -65,19 +67,30 @@ export class Fragments {
     queueMicrotask(() => void this.#ask())
   }
 
+  /**
+   * Wants a record no more, as it is gone; an answer that is on its way may still have it.
+   * @param {string} id
+   */
+  forget(id) {
+    this.#asked.delete(id)
+    for (const wanted of this.#wanted.values()) wanted.delete(id)
+  }
+
   async #ask() {
     for (let [kind, wanted] = this.#next(); kind && wanted; [kind, wanted] = this.#next()) {
       for (const id of wanted) if (!this.#sought(id)) wanted.delete(id)
       const ids = [...wanted].slice(-AT_ONCE).reverse()
       if (ids.length === 0) continue
       for (const id of ids) wanted.delete(id)
+      this.#asked = new Set(ids)
       try {
         const html = byID(await this.#render(ids, kind))
-        const came = ids.filter((id) => html[id])
-        if (came.length > 0) for (const id of ids) if (!html[id]) wanted.add(id) // the record is gone, or its HTML did not fit the answer
-        this.#got(kind, came.length > 0 ? came : ids, html)
+        const still = [...this.#asked]
+        const came = still.filter((id) => html[id])
+        if (came.length > 0) for (const id of still) if (!html[id]) wanted.add(id) // the record is gone, or its HTML did not fit the answer
+        this.#got(kind, came.length > 0 ? came : still, html)
       } catch {
-        this.#got(kind, ids, byID({})) // the page keeps what it shows; the connection badge says why
+        this.#got(kind, [...this.#asked], byID({})) // the page keeps what it shows; the connection badge says why
       }
     }
     this.#busy = false

@@ -73,8 +73,6 @@ function put(key, html, live) {
 /** @param {string[]} keys */
 const render = async (keys) => (await skein.memory.render({ html: 'row', namespace: name, keys }, { signal: ends })).rows ?? {}
 
-/** @type {Set<string>} keys that changed and whose rows the server was not asked for yet, or has not given */
-const changed = new Set()
 const fragments = new Fragments(async (keys, /** @type {'row'} */ _) => {
   try {
     return await render(keys)
@@ -83,13 +81,13 @@ const fragments = new Fragments(async (keys, /** @type {'row'} */ _) => {
     throw e
   }
 }, (_, came, html) => {
-  for (const key of came) if (changed.delete(key)) put(key, html[key], true)
+  for (const key of came) put(key, html[key], true)
   sizes()
-}, (key) => changed.has(key))
+}, covers)
 
 /** @param {string} key */
 function drop(key) {
-  changed.delete(key)
+  fragments.forget(key)
   if (!table.get(key)) return
   table.drop(key)
   keys = keys.filter((k) => k !== key)
@@ -159,10 +157,7 @@ function change(e) {
   else if (e.deleted) {
     drop(e.key)
     sizes()
-  } else if (covers(e.key)) {
-    changed.add(e.key)
-    fragments.want('row', e.key)
-  }
+  } else if (covers(e.key)) fragments.want('row', e.key)
 }
 
 function sizes() {
