@@ -1,8 +1,10 @@
 package server
 
 import (
+	"bytes"
 	"net/http"
 	"net/url"
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
@@ -100,6 +102,36 @@ func TestMemoryWithoutScript(t *testing.T) {
 	wants(t, "what is gone", b.get(t, "/memory/demo/plan%2F1"), 200, "It was deleted by dashboard", "Restore")
 	wants(t, "what never was", b.get(t, "/memory/demo/none"), 404, "There is no such entry")
 	wants(t, "no namespace", b.get(t, "/memory/No+One"), 404, "There is no such entry")
+}
+
+// TestBytesAreRestoredInAConflictWithoutScript overwrites theirs with an earlier value that is no text.
+func TestBytesAreRestoredInAConflictWithoutScript(t *testing.T) {
+	n := start(t)
+	b := n.browser(t)
+	raw := []byte{0, 1, 0xfe, '\r', 0xff}
+	var last uint64
+	for _, v := range []wire.Payload{wire.NewMemoryValue(raw), {Text: "theirs"}} {
+		if _, err := n.plane.Memory.Store(t.Context(), noun.Caller{Actor: "dashboard"}, wire.MemoryStoreParams{Namespace: "demo", Key: "k", Value: v, ContentType: "a/b"}); err != nil {
+			t.Fatal(err)
+		}
+		if last == 0 {
+			_, last = n.holds(t, "demo", "k")
+		}
+	}
+	version := strconv.FormatUint(last, 10)
+	page := b.post(t, "/memory/demo/k", "do", "restore", "version", version, "revision", version)
+	wants(t, "a restore of what was changed", page, 409, "00 01 fe 0d ff")
+	_, form, _ := strings.Cut(strings.ToValidUTF8(page.body, "\uFFFD"), `data-do="yours">`) // as browsers read it
+	form, _, _ = strings.Cut(form, "</form>")
+	var fields []string
+	for _, f := range regexp.MustCompile(`name="(\w+)" value="([^"]*)"`).FindAllStringSubmatch(form, -1) {
+		fields = append(fields, f[1], f[2])
+	}
+	leads(t, "overwriting", b.post(t, "/memory/demo/k", fields...), "/memory/demo/k")
+	e, err := n.plane.Memory.Retrieve(t.Context(), wire.MemoryKeyParams{Namespace: "demo", Key: "k"})
+	if err != nil || !bytes.Equal(e.Value.Bytes(), raw) || e.ContentType != "a/b" {
+		t.Errorf("there is %+v, %v", e, err)
+	}
 }
 
 func TestMemoryConflictWithoutScript(t *testing.T) {

@@ -245,7 +245,7 @@ func TestEntryFormParams(t *testing.T) {
 		"after zero":    {"expires=after&ttl=0&unit=h", 0, "ttl"},
 		"after a word":  {"expires=after&ttl=NaN&unit=h", 0, "ttl"},
 		"kept":          {"expires=keep&keep_until=" + url.QueryEscape(at.Format(time.RFC3339Nano)), 90_000, ""},
-		"too late":      {"expires=keep&keep_until=" + url.QueryEscape(now.Add(-time.Hour).Format(time.RFC3339Nano)), 1, ""},
+		"too late":      {"expires=keep&keep_until=" + url.QueryEscape(now.Add(-time.Hour).Format(time.RFC3339Nano)), 0, "ttl"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			q, err := url.ParseQuery("namespace=demo&key=a&value=x%0D%0Ay&revision=12&" + c.fields)

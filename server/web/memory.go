@@ -214,7 +214,7 @@ func (s memoryPages) takeVersion(r *http.Request, form *memory.EntryForm) error 
 	}
 	for _, e := range v.History {
 		if e.Revision == version && !e.Deleted {
-			form.Value, form.ContentType, form.Expires = string(e.Value.Bytes()), e.ContentType, "never"
+			form.Value, form.ContentType, form.Expires, form.Version = string(e.Value.Bytes()), e.ContentType, "never", version
 			return nil
 		}
 	}

@@ -69,6 +69,7 @@ type EntryForm struct {
 	Expires        string // "never", "keep" or "after"
 	TTL, Unit      string // a number, and "s", "m", "h" or "d"
 	Revision       uint64 // that was edited
+	Version        uint64 // whose value it is, to be restored; 0: none
 	KeepUntil      *time.Time
 	Field, Error   string // what is wrong, and where
 }
@@ -98,6 +99,16 @@ func Unstored(p wire.MemoryRenderParams) EntryForm {
 	return f
 }
 
+// bytes reports whether the form restores bytes, which no field of a page can hold.
+func (f EntryForm) bytes() bool { return f.Version > 0 && words.ValueKind([]byte(f.Value)) == "binary" }
+
+func (f EntryForm) do() string {
+	if f.bytes() {
+		return "restore"
+	}
+	return "save"
+}
+
 var ttlUnits = []struct {
 	Key, Word string
 	Of        time.Duration
@@ -120,8 +131,11 @@ func (f EntryForm) Params(now time.Time) (wire.MemoryStoreParams, error) {
 	p := wire.MemoryStoreParams{Namespace: f.Namespace, Key: f.Key, Value: wire.NewMemoryValue([]byte(f.Value)), ContentType: f.ContentType, IfRevision: &revision}
 	switch f.Expires {
 	case "keep":
-		if f.KeepUntil != nil {
-			p.TTLMS = max(1, f.KeepUntil.Sub(now).Milliseconds())
+		if f.KeepUntil == nil {
+			break
+		}
+		if p.TTLMS = f.KeepUntil.Sub(now).Milliseconds(); p.TTLMS <= 0 {
+			return p, wire.Errorf(wire.CodeInvalidParams, "it would have expired by now: say anew when it expires").WithField("ttl")
 		}
 	case "after":
 		n, err := strconv.ParseFloat(f.TTL, 64)
