@@ -1,7 +1,7 @@
 import { toPayload } from '../../client/payload.js'
 import { busy, field, mark, one, write } from '../lib/dom.js'
 import { morph, parse } from '../lib/morph.js'
-import { messageOf } from '../lib/toast.js'
+import { failed, messageOf } from '../lib/toast.js'
 
 /** @import { Skein } from '../../client/index.js' */
 /** @import { MemoryInit } from '../../client/memory.js' */
@@ -92,15 +92,18 @@ export class Conflict {
     const again = this.open && this.#yours !== undefined
     const details = /** @type {HTMLDetailsElement} */ (field(this.#root, 'merge'))
     const box = this.#merged()
-    const begun = again && details.open // a merge that was begun stays, in front of what is new
-    if (begun) one(to, '#merged').textContent = box.defaultValue
+    const begun = again && (details.open || box.value !== box.defaultValue) // a merge that was begun stays, in front of what is new
+    if (begun) {
+      one(to, '#merged').textContent = box.defaultValue
+      field(to, 'merge').hidden = details.hidden
+    }
     if (again && to.dataset.gone === undefined) write(field(to, 'title'), 'It was changed again meanwhile')
     morph(this.#root, to)
     this.#yours = yours
+    details.open = begun
     if (begun) this.#complain('Theirs was changed again while you merged; look at it above before you save.')
     else box.value = box.defaultValue
     if (again) return
-    details.open = false
     this.#root.scrollIntoView({ block: 'nearest' })
     this.#root.focus()
   }
@@ -120,7 +123,8 @@ export class Conflict {
     try {
       await this.#options.again({ ...this.#yours, value: v, if_revision: this.revision }, form)
     } catch (err) {
-      this.#complain(messageOf(err))
+      if (form.dataset.do === 'merged') this.#complain(messageOf(err))
+      else failed('Yours was not stored', err) // the merge may be closed
     } finally {
       busy(button, false)
     }

@@ -37,24 +37,29 @@ async function parts() {
   if (html) return parse(html)
   const answer = await fetch(entryURL(names.namespace, names.key), { headers: { accept: 'text/html' }, signal: ends })
   const doc = new DOMParser().parseFromString(await answer.text(), 'text/html')
-  return ['facts', 'gone', 'value', 'versions', 'no-history'].flatMap((id) => doc.getElementById(id) ?? [])
+  const shown = ['facts', 'gone', 'value', 'versions', 'no-history'].flatMap((id) => doc.getElementById(id) ?? [])
+  if (shown.length === 0) throw new Error(`The server answered with another page: ${doc.title || answer.status}.`)
+  return shown
 }
 
-let busy = false
+/** @type {Promise<void> | undefined} */
+let renewing
 let due = false
 let changed = false // elsewhere, since the page was shown
 
 /** Has the server render the page anew, one request at a time. */
-async function refresh() {
+function refresh() {
   due = true
-  if (busy) return
-  busy = true
+  return (renewing ??= renew())
+}
+
+async function renew() {
   try {
     for (; due; show(await parts())) due = false
   } catch (e) {
     if (!ends.aborted) failed('The entry could not be read', e)
   } finally {
-    busy = false
+    renewing = undefined
   }
 }
 
@@ -108,13 +113,14 @@ versions.addEventListener('submit', (e) => {
   void restore(/** @type {HTMLFormElement} */ (e.target))
 })
 
-/** @param {HTMLFormElement} form */
-async function restore(form) {
-  const revision = Number(new FormData(form).get('version'))
+/** @param {HTMLFormElement} from */
+async function restore(from) {
+  const revision = Number(new FormData(from).get('version'))
   try {
+    if (form.open || conflict.open) throw new Error('Save or close what you are editing first.')
     const [e] = await skein.memory.history({ ...names, before: revision + 1 })
     if (e?.revision !== revision) throw new Error(`Revision ${revision} is no longer kept.`)
-    const stored = await save({ ...names, value: e.value ?? toPayload(''), content_type: e.content_type, if_revision: current?.revision ?? 0 }, form)
+    const stored = await save({ ...names, value: e.value ?? toPayload(''), content_type: e.content_type, if_revision: current?.revision ?? 0 }, from)
     if (stored) toast('done', `Revision ${revision} is restored`, 'It is stored again, as a new revision.')
   } catch (err) {
     failed('It was not restored', err)
@@ -160,6 +166,7 @@ const form = new EntryForm({ names, save, closed: () => one(document, '[data-do=
 function edit() {
   if (conflict.open) return
   one(root, '#delete').hidden = true
+  if (form.open) return form.control('value').focus() // with what was typed
   form.edit(current, current ? (textOf(valueBytes(current)) ?? '') : '')
   if (current && textOf(valueBytes(current)) === undefined) form.meanwhile('The value is bytes and no text: what you save here takes their place.')
 }
@@ -178,8 +185,10 @@ function actsHere(link, act) {
 for (const b of /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll('[data-do="edit"]'))) actsHere(b, edit)
 
 const question = one(root, '#delete')
+const asked = /** @type {HTMLInputElement} */ (one(question, '[name="revision"]'))
 function ask() {
   if (!current) return
+  asked.value = String(current.revision)
   question.hidden = false
   question.scrollIntoView({ block: 'nearest' })
   one(question, 'button').focus()
@@ -201,13 +210,15 @@ one(question, 'form').addEventListener('submit', async (e) => {
   e.preventDefault()
   if (!current) return
   try {
-    await skein.memory.delete({ ...names, if_revision: current.revision })
+    await skein.memory.delete({ ...names, if_revision: Number(asked.value) })
     question.hidden = true
     await load()
     one(root, '#gone a').focus()
   } catch (err) {
-    if (err instanceof RpcError && err.kind === 'conflict') failed('It was not deleted', new Error('It was changed meanwhile: look at it, and delete it again if it is still to go.'))
-    else failed('It was not deleted', err)
+    if (err instanceof RpcError && err.kind === 'conflict') {
+      keep()
+      failed('It was not deleted', new Error('It was changed meanwhile: look at it, and delete it again if it is still to go.'))
+    } else failed('It was not deleted', err)
   }
 })
 

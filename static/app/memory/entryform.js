@@ -136,7 +136,12 @@ export class EntryForm {
   /** The time to live in milliseconds, 0: for ever; undefined: that is none. */
   #ttl() {
     const how = this.control('expires').value
-    if (how === 'keep') return Math.max(1, Date.parse(this.control('keep_until').value) - Date.now())
+    if (how === 'keep') {
+      const left = Date.parse(this.control('keep_until').value) - Date.now()
+      if (left > 0) return left
+      this.#fail('ttl', 'It would have expired by now: say anew when it expires.')
+      return undefined
+    }
     if (how !== 'after') return 0
     const n = Number(this.control('ttl').value)
     if (!(n > 0)) {
