@@ -604,6 +604,27 @@ test.describe('on a link that breaks', () => {
     noise: async ({}, use) => use([BROKEN]),
   })
 
+  it('nothing is typed into what is being saved', async ({ page, server, link, memory, transport }) => {
+    link.lead(server)
+    const there = `http://localhost:${link.tcpPort}`
+    await memory.store({ ...KEY, value: 'old' })
+    await page.goto((await server.loginURL()).replace(server.http, there))
+    await page.goto(`${there}/memory/demo/plan`)
+    await live(page, transport)
+    await edit(page, 'mine')
+    const typed = page.getByRole('textbox', { name: 'Value', exact: true })
+    link.cut()
+    await save(page)
+    await expect(typed).not.toBeEditable()
+    await memory.store({ ...KEY, value: 'theirs' })
+    link.mend()
+    await expect(conflict(page)).toBeVisible({ timeout: COMES_BACK })
+    await conflict(page).getByRole('button', { name: 'Keep theirs' }).click()
+    await page.keyboard.press('e')
+    await expect(typed).toBeEditable()
+    await expect(typed).toHaveValue('theirs')
+  })
+
   it('what changed while it was cut is there afterwards', async ({ page, server, link, transport, memory }) => {
     link.lead(server)
     const there = `http://localhost:${link.tcpPort}`

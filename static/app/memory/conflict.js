@@ -16,6 +16,9 @@ export class Conflict {
   #options
   /** @type {MemoryInit | undefined} none: what the server rendered with the page is shown */
   #yours
+  // How many times the server was asked to render it again, and which of the answers is shown: they may come in any order.
+  #asked = 0
+  #answered = 0
 
   /**
    * @param {Skein} skein
@@ -78,8 +81,11 @@ export class Conflict {
   async again() {
     const yours = this.#yours
     if (!yours) return
+    const mine = ++this.#asked
     const html = await this.render(yours)
-    if (html && this.#yours === yours) this.show(html, yours)
+    if (!html || this.#yours !== yours || mine < this.#answered) return
+    this.#answered = mine
+    this.show(html, yours)
   }
 
   /**
@@ -120,6 +126,7 @@ export class Conflict {
     if (v === undefined && form.dataset.do === 'merged') return
     const button = /** @type {HTMLButtonElement} */ (one(form, 'button'))
     busy(button, true)
+    this.#merged().readOnly = true // what is typed now would be lost
     try {
       await this.#options.again({ ...this.#yours, value: v, if_revision: this.revision }, form)
     } catch (err) {
@@ -127,6 +134,7 @@ export class Conflict {
       else failed('Yours was not stored', err) // the merge may be closed
     } finally {
       busy(button, false)
+      this.#merged().readOnly = false
     }
   }
 }

@@ -123,13 +123,14 @@ export class EntryForm {
     const { namespace, key } = names ?? { namespace: this.control('namespace').value.trim(), key: this.control('key').value }
     const type = this.control('content_type').value.trim()
     const button = /** @type {HTMLButtonElement} */ (field(this.#form, 'submit'))
-    this.#busy = button.disabled = true
+    const value = /** @type {HTMLTextAreaElement} */ (this.control('value'))
+    this.#busy = button.disabled = value.readOnly = true // what is typed now would be lost
     try {
-      await this.#save({ namespace, key, value: this.control('value').value, if_revision: this.revision, ...(type && { content_type: type }), ...(ttl > 0 && { ttl }) }, this.#form)
+      await this.#save({ namespace, key, value: value.value, if_revision: this.revision, ...(type && { content_type: type }), ...(ttl > 0 && { ttl }) }, this.#form)
     } catch (e) {
       this.refuse(e)
     } finally {
-      this.#busy = button.disabled = false
+      this.#busy = button.disabled = value.readOnly = false
     }
   }
 

@@ -170,8 +170,11 @@ function sizes() {
 /** How much the namespace holds; it is asked for when something changed. */
 const refresh = later(300, () => void measure().catch(() => {}))
 
+let measured = 0
 async function measure() {
+  const mine = ++measured
   const { html = '' } = await skein.memory.render({ html: 'space', namespace: name }, { signal: ends })
+  if (mine !== measured) return
   showParts(parse(html))
   total = Number(one(document, '#use').dataset.keys)
   one(document, '#search').hidden = total === 0 && prefix === ''
