@@ -117,6 +117,7 @@ test('a fleet is run by the keyboard alone', async ({ fleet: page, server, trans
   await expect(page.getByRole('dialog', { name: 'Stop second?' })).toBeVisible()
   await key('Enter')
   await expect(row(page, 'second')).toContainText('Stopped')
+  await expect(page.getByRole('dialog'), 'it closes with the answer').toBeHidden()
 
   await key('/')
   await key('Escape')
@@ -137,6 +138,7 @@ test('a fleet is run by the keyboard alone', async ({ fleet: page, server, trans
   await key('s')
   await confirmStop(page)
   await expect(state(page)).toHaveText(/Stopped/)
+  await expect(page.getByRole('dialog')).toBeHidden()
   await key('u')
   await expect(page.getByRole('heading', { name: 'Fleet', level: 1 })).toBeVisible()
 })

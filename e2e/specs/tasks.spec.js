@@ -680,6 +680,7 @@ test('the tasks are run by the keyboard alone', async ({ tasks: page, skein, tra
   await expect(dialog(page, 'Cancel second?')).toBeVisible()
   await key('Enter')
   await expect(row(page, 'second')).toContainText('Canceled')
+  await expect(page.getByRole('dialog'), 'it closes with the answer').toBeHidden()
 
   await key('b')
   await expect(page).toHaveURL(/view=board/)
@@ -706,6 +707,7 @@ test('the tasks are run by the keyboard alone', async ({ tasks: page, skein, tra
   await expect(dialog(page, 'Cancel typed?')).toBeVisible()
   await key('Enter')
   await expect(state(page)).toHaveText(/Canceled/)
+  await expect(page.getByRole('dialog')).toBeHidden()
   await key('n')
   await expect(form.getByRole('textbox', { name: 'Input' })).toHaveValue('typed')
   await key('Escape')
