@@ -193,6 +193,27 @@ test('a new entry, and one that is there already', async ({ fleet: page, visit, 
   expect(await holds(memory, { namespace: 'demo', key: 'notes/ünï #1' })).toBe('{"a":[1,2]}')
 })
 
+test('the next entry may be typed while the row of the last one is on its way', async ({ fleet: page, visit }) => {
+  await visit('/memory/demo')
+  await page.getByRole('button', { name: 'New entry' }).first().click()
+  await page.getByRole('textbox', { name: 'Key', exact: true }).fill('first')
+  await page.evaluate(() => {
+    const form = /** @type {HTMLElement} */ (document.querySelector('#form'))
+    const closed = new MutationObserver(() => {
+      if (!form.hidden) return
+      closed.disconnect()
+      document.querySelector('#new-open').click()
+      document.querySelector('#form-key').value = 'second'
+    })
+    closed.observe(form, { attributes: true })
+  })
+  await page.keyboard.press('Control+Enter')
+  await expect(row(page, 'first')).toBeVisible()
+  await page.evaluate(() => new Promise((painted) => requestAnimationFrame(() => requestAnimationFrame(painted))))
+  await expect(page.getByRole('textbox', { name: 'Key', exact: true })).toHaveValue('second')
+  await expect(page.getByRole('textbox', { name: 'Key', exact: true })).toBeFocused()
+})
+
 for (const [name, way, want] of /** @type {const} */ ([
   ['keep theirs', 'Keep theirs', 'one\ntheirs\nthree'],
   ['overwrite', 'Overwrite with yours', 'one\nyours\nthree'],

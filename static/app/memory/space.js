@@ -214,12 +214,12 @@ const form = new EntryForm({
     }
     if (entry.namespace !== name) return location.assign(entryURL(entry.namespace, entry.key))
     form.close()
+    form.control('key').value = form.control('value').value = '' // before somebody opens it again
     put(entry.key, (await renderAll([entry.key], render))[entry.key], true)
     sizes()
     refresh()
     const el = table.get(entry.key)
-    if (el) /** @type {HTMLElement} */ (field(el, 'key')).focus()
-    form.control('key').value = form.control('value').value = ''
+    if (el && !form.open) /** @type {HTMLElement} */ (field(el, 'key')).focus()
   },
   closed: () => one(document, '#new-open').focus(),
 })
