@@ -1,14 +1,24 @@
+/** After how many pauses a function is called although the calls go on: what changes all the time is shown, too. */
+const PATIENCE = 5
+
 /**
- * Returns a function that calls another once, some time after the last call.
+ * Returns a function that calls another once, some time after the last call, and at the latest PATIENCE times that after the
+ * first.
  * @param {number} ms
  * @param {() => void} f
  */
 export function later(ms, f) {
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let timer
+  /** @type {number | undefined} */
+  let due
   return () => {
+    due ??= Date.now() + PATIENCE * ms
     clearTimeout(timer)
-    timer = setTimeout(f, ms)
+    timer = setTimeout(() => {
+      due = undefined
+      f()
+    }, Math.max(0, Math.min(ms, due - Date.now())))
   }
 }
 
