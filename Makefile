@@ -63,7 +63,7 @@ check: build
 	@size=$$(wc -c < bin/skein); [ $$size -le $(LARGEST) ] || { echo "bin/skein has $$size bytes; it may have $(LARGEST)"; exit 1; }
 	@unformatted=$$(gofmt -l $$(git ls-files '*.go' | grep -v _templ.go)); [ -z "$$unformatted" ] || { echo "gofmt: $$unformatted"; exit 1; }
 	@$(GO) tool templ generate -path ui -log-level error && { [ -z "$$(git status --porcelain -- 'ui/*_templ.go')" ] || { echo "ui/*_templ.go is not fresh: run make generate and commit"; git diff --stat -- 'ui/*_templ.go'; exit 1; }; }
-	$(GO) vet ./...
+	$(GO) vet $(NO_COPIES) ./...
 	cd static && npm run --silent check
 
 # Every Go package; the longest begin, so that none is left over at the end. Fuzz targets run their seeds. With the race
