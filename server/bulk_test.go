@@ -394,7 +394,7 @@ func (pattern) ReadAt(b []byte, off int64) (int, error) {
 
 func TestLargeTransfersTakeLittleMemoryAtScale(t *testing.T) {
 	if kit.Race {
-		t.Skip("NOT TESTED with -race: it measures memory; make test-go runs it")
+		t.Skip("NOT TESTED with -race: it measures memory; make soak runs it")
 	}
 	sizes := map[wire.Transport]int64{wire.WebTransport: 1 << 30, wire.WebSocket: 256 << 20}
 	overBoth(t, func(t *testing.T, tr wire.Transport) {

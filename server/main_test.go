@@ -57,7 +57,7 @@ type node struct {
 func start(t *testing.T, change ...func(*Options)) *node {
 	t.Helper()
 	o := Options{DataDir: t.TempDir(), HTTP: "localhost:0", Listen: "localhost:0", Node: "test", Version: "test",
-		Logger: slog.New(slog.NewTextHandler(t.Output(), nil))}
+		StoreTimeout: patience, Logger: slog.New(slog.NewTextHandler(t.Output(), nil))}
 	for _, f := range change {
 		f(&o)
 	}

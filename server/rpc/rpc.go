@@ -166,7 +166,7 @@ func (e *Endpoint) answer(ctx context.Context, by api.Asker, m *wire.Message) *w
 		}
 	}
 	said := wire.AsError(err)
-	if said.Code == wire.CodeInternal {
+	if said.Code == wire.CodeInternal && !errors.Is(err, context.Canceled) { // if it was canceled, nobody waits for it
 		e.Logger.Error("a request failed", "method", m.Method, "err", err)
 	}
 	return wire.NewError(m.ID, said)

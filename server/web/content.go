@@ -32,8 +32,8 @@ func (s artifactPages) artifactContent(w http.ResponseWriter, r *http.Request) {
 	h.Set("Cache-Control", "private, no-cache")
 	c := &content{plane: s.Plane, ctx: r.Context(), rec: rec}
 	http.ServeContent(w, r, "", rec.UpdatedAt, c)
-	if c.err != nil && r.Context().Err() == nil {
-		s.Logger.Error("an artifact could not be sent", "artifact", id, "err", c.err)
+	if c.err != nil {
+		s.failed(r, "an artifact could not be sent", c.err)
 	}
 }
 

@@ -31,7 +31,7 @@ func (s fleetPages) agentPage(w http.ResponseWriter, r *http.Request) {
 			s.refuse(w, r, http.StatusNotFound, "There is no agent "+wire.Cut(string(id), 40)+". It may have been forgotten: the oldest exited agents are.")
 			return
 		}
-		s.Logger.Error("an agent's page failed", "agent", id, "err", err)
+		s.failed(r, "an agent's page failed", err)
 		s.refuse(w, r, http.StatusInternalServerError, "The agent's events could not be read; the server's log says why.")
 		return
 	}
@@ -53,7 +53,7 @@ func (s fleetPages) agentPage(w http.ResponseWriter, r *http.Request) {
 	v.Earlier = len(v.Events) > 0 && v.Events[0].Seq > at.First
 	lifecycle, err := s.Plane.EventPage(r.Context(), wire.AgentEventsParams{ID: id, Which: wire.LifecycleEvents, Newest: true, Limit: agent.MaxLifecycle})
 	if err != nil {
-		s.Logger.Error("an agent's page failed", "agent", id, "err", err)
+		s.failed(r, "an agent's page failed", err)
 		s.refuse(w, r, http.StatusInternalServerError, "The agent's events could not be read; the server's log says why.")
 		return
 	}

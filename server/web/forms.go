@@ -80,7 +80,7 @@ func (s *site) refuseForm(w http.ResponseWriter, r *http.Request, err error) {
 		status = http.StatusConflict
 	}
 	if e.Code == wire.CodeInternal {
-		s.Logger.Error("a form could not be carried out", "path", r.URL.Path, "err", err)
+		s.failed(r, "a form could not be carried out", err)
 	}
 	if !asksForPage(r) {
 		exchange.WriteJSON(w, status, map[string]*wire.Error{"error": e})
@@ -115,7 +115,7 @@ func (s *site) withForm(next http.HandlerFunc) http.HandlerFunc {
 
 func (s *site) logForm(r *http.Request, err error) {
 	if wire.AsError(err).Code == wire.CodeInternal {
-		s.Logger.Error("a form could not be carried out", "path", r.URL.Path, "err", err)
+		s.failed(r, "a form could not be carried out", err)
 	}
 }
 

@@ -46,7 +46,7 @@ func (s memoryPages) searchMemory(r *http.Request, namespace string) *memory.Mem
 	}
 	v, err := searchView(r.Context(), s.Plane, query, namespace)
 	if err != nil {
-		s.Logger.Error("a search of memory failed", "err", err)
+		s.failed(r, "a search of memory failed", err)
 	}
 	return v
 }
@@ -72,7 +72,7 @@ func (s memoryPages) spacePage(w http.ResponseWriter, r *http.Request) {
 func (s memoryPages) refuseMemory(w http.ResponseWriter, r *http.Request, err error) {
 	e := wire.AsError(err)
 	if e.Code == wire.CodeInternal {
-		s.Logger.Error("a page of memory failed", "path", r.URL.Path, "err", err)
+		s.failed(r, "a page of memory failed", err)
 		s.refuse(w, r, http.StatusInternalServerError, "The entry could not be read; the server's log says why.")
 		return
 	}

@@ -34,7 +34,7 @@ func (s signIn) login(w http.ResponseWriter, r *http.Request) {
 	value, err := s.Auth.Login(r.Context(), r.FormValue("token"), wire.Cut(r.UserAgent(), 200))
 	switch {
 	case err != nil:
-		s.Logger.Error("a login could not be stored", "err", err)
+		s.failed(r, "a login could not be stored", err)
 		s.refuse(w, r, http.StatusInternalServerError, "The login could not be stored; the server's log says why.")
 	case value == "":
 		s.refuse(w, r, http.StatusForbidden, "This login link was used before, or is older than "+auth.OneTimeLifetime.String()+". Get another one:")
@@ -62,7 +62,7 @@ func (s signIn) logout(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if err := s.Auth.Logout(r.Context(), who); err != nil {
-		s.Logger.Error("a login could not be revoked", "err", err)
+		s.failed(r, "a login could not be revoked", err)
 		s.refuse(w, r, http.StatusInternalServerError, "The login could not be revoked; the server's log says why.")
 		return
 	}

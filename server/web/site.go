@@ -66,15 +66,20 @@ func nonce(w http.ResponseWriter) string {
 	return n
 }
 
+// failed logs why a request could not be answered, unless its client has left, so that nobody waits for it.
+func (s *site) failed(r *http.Request, what string, err error) {
+	if r.Context().Err() == nil {
+		s.Logger.Error(what, "path", r.URL.Path, "err", err)
+	}
+}
+
 func (s *site) page(w http.ResponseWriter, r *http.Request, status int, c templ.Component) {
 	w.Header().Set("Cache-Control", "no-store")
 	if s.overSocketAlone(r) {
 		r = r.WithContext(frame.WithEarly(r.Context(), static.Extra()))
 	}
 	templ.Handler(c, templ.WithStatus(status), templ.WithErrorHandler(func(r *http.Request, err error) http.Handler {
-		if r.Context().Err() == nil { // the client did not leave meanwhile
-			s.Logger.Error("a page could not be rendered", "path", r.URL.Path, "err", err)
-		}
+		s.failed(r, "a page could not be rendered", err)
 		return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 			http.Error(w, "the page could not be rendered; the server's log says why", http.StatusInternalServerError)
 		})

@@ -28,5 +28,10 @@ func TestAClientThatLeavesIsNoErrorOfThePage(t *testing.T) {
 		if got := strings.Contains(log.String(), "could not be rendered"); got != c.logs {
 			t.Errorf("%s: the log has %q", name, log.String())
 		}
+		log.Reset()
+		memoryPages{s}.refuseMemory(httptest.NewRecorder(), httptest.NewRequestWithContext(c.ctx, "GET", "/memory/n/k", nil), errors.New("broken"))
+		if got := strings.Contains(log.String(), "a page of memory failed"); got != c.logs {
+			t.Errorf("%s: the log of a page that can't be read has %q", name, log.String())
+		}
 	}
 }
