@@ -48,8 +48,11 @@ test-deps: deps e2e/node_modules/.installed e2e/runtimes/node_modules/.installed
 	[ -z "$$missing" ] || { sudo=$$([ $$(id -u) = 0 ] || echo sudo); $$sudo apt-get update -qq && \
 	  $$sudo env RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium chromium-headless-shell fonts-liberation firefox-esr nginx redis-server >/dev/null; }
 
-# The tests of Go and of JavaScript wait for much, so they run at the same time.
-test: test-deps build check
+# What waits for the network or for time runs beside what computes: packages are fetched while Go compiles, and the tests of Go and
+# of JavaScript run at the same time.
+test:
+	$(MAKE) --no-print-directory -j2 test-deps build
+	$(MAKE) --no-print-directory check
 	$(MAKE) --no-print-directory -j2 -Oline test-race test-js
 	$(MAKE) --no-print-directory test-e2e
 	@echo "every test passed"
@@ -75,8 +78,11 @@ LONG = ./server ./webtransport/client ./server/control ./cmd/skein ./webtranspor
 # it would only slow down. Whatever synchronizes by atomics must stay watched: else its users are said to race.
 RACE = -race -gcflags=modernc.org/...=-race=false -gcflags=github.com/klauspost/...=-race=false -gcflags=github.com/minio/...=-race=false
 
+# Tests wait for much, so that more packages than there are processors run at the same time.
+PACKAGES = 3
+
 test-race:
-	GORACE=atexit_sleep_ms=0 SKEIN_REQUIRE_INTEROP=1 $(GO) test $(RACE) -vet=off -timeout 20m $(LONG) $$($(GO) list ./... | grep -v '/e2e/faults$$')
+	GORACE=atexit_sleep_ms=0 SKEIN_REQUIRE_INTEROP=1 $(GO) test $(RACE) -vet=off -timeout 20m -p $(PACKAGES) $(LONG) $$($(GO) list ./... | grep -v '/e2e/faults$$')
 
 # What takes long, loads the machine or asserts a rate: every Go test at its full size, one package after the other, and every
 # browser test over both transports.

@@ -8,8 +8,8 @@ import { existsSync } from 'node:fs'
 const SHELL = '/usr/bin/chromium-headless-shell'
 const WHOLE = '/usr/bin/chromium'
 
-// Without OpenGL in software Chromium draws with the CPU at once, which takes a sixth less processor time. No page uses WebGL.
-const UNSEEN = ['--disable-gpu', '--disable-software-rasterizer']
+// Without OpenGL in software Chromium draws with the CPU at once, and without a process of its own for that: a fifth less processor time.
+const UNSEEN = ['--disable-gpu', '--disable-software-rasterizer', '--in-process-gpu']
 
 // Of several --disable-features Chromium takes the last. So these are Playwright's own,
 const PLAYWRIGHT = ['AvoidUnnecessaryBeforeUnloadCheckSync', 'DestroyProfileOnBrowserClose', 'HttpsUpgrades', 'HttpsFirstBalancedModeAutoEnable',

@@ -26,6 +26,7 @@ export default defineConfig({
     actionTimeout: 30_000,
     navigationTimeout: 30_000,
     viewport: { width: 1440, height: 900 },
+    contextOptions: { reducedMotion: 'reduce' }, // what moves is drawn again and again: a tenth of the processor time
     launchOptions: CHROMIUM,
   },
   projects: [

@@ -2,8 +2,6 @@ import { someAgents } from '../fixtures/agents.js'
 import { check } from '../fixtures/axe.js'
 import { REFUSED, badge, confirmStop, dialog, expect, lines, live, openAgent, row, rows, state, test } from '../fixtures/test.js'
 
-test.use({ contextOptions: { reducedMotion: 'reduce' } })
-
 test('an empty fleet, and what the badge opens', async ({ fleet: page }) => {
   await check(page, 'an empty fleet')
   await badge(page).click()
