@@ -62,6 +62,9 @@ func (c *calls) use(session sender) {
 
 // do sends a request and waits for its reply, across as many sessions as that takes.
 func (c *calls) do(ctx context.Context, method string, params, result any) error {
+	if err := ctx.Err(); err != nil { // nothing is asked for that nobody waits for
+		return fmt.Errorf("%s: %w", method, err)
+	}
 	p, err := c.request(method, params)
 	if err != nil {
 		return err

@@ -135,8 +135,13 @@ func TestRefusalsAreTyped(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := c.Ping(ctx); !errors.Is(err, context.Canceled) {
-		t.Errorf("with a context that ended: %v", err)
+	for range 100 { // an answer must not win against it
+		if _, err := c.Spawn(ctx, wire.SpawnParams{Type: "scripted"}); !errors.Is(err, context.Canceled) {
+			t.Fatalf("with a context that ended: %v", err)
+		}
+	}
+	if all, err := c.List(t.Context(), wire.Filter{}); err != nil || len(all.Agents) != 0 {
+		t.Errorf("for a context that had ended, %d agents were spawned: %v", len(all.Agents), err)
 	}
 }
 
