@@ -4,7 +4,7 @@
 //
 // A kind knows neither records of agents nor the network. It gets a [Launch], reports to a [Sink] what the agent does,
 // and returns a Session. An ability that not every kind has is an interface that its sessions may implement: [Inputter],
-// [Doer], [Observed].
+// [Resizer], [Doer], [Observed].
 package runner
 
 import (
@@ -54,6 +54,7 @@ type Launch struct {
 	Cwd       string            // an absolute path
 	CreateCwd bool              // create Cwd with mode 0700 if it does not exist
 	NoInput   bool              // standard input is empty: /dev/null
+	TTY       *wire.Size        // the size of a terminal that it gets in place of pipes; nil: none
 	Script    string            // if the kind takes one; "": the kind's default
 }
 
@@ -74,6 +75,12 @@ type Inputter interface {
 	// Input writes to standard input and then, if eof is set, closes it. It waits until the agent has read, ctx ends or
 	// the agent exits. If not all bytes were written, the error is a *wire.Error that says how many were.
 	Input(ctx context.Context, b []byte, eof bool) error
+}
+
+// Resizer is a session in a terminal.
+type Resizer interface {
+	// Resize tells the terminal its size, and so its foreground process, by SIGWINCH.
+	Resize(s wire.Size) error
 }
 
 // Doer is a session that takes tasks, possibly several at a time. It reports the end of each as a TaskResult, including
@@ -121,8 +128,9 @@ type Sink func(e Event) error
 // Event is something that an agent does. It is one of the types below.
 type Event interface{ event() }
 
-// Output is what an agent printed: at most wire.MaxOutput bytes of stdout or stderr. It ends at the end of a line if it
-// contains one, and never inside a UTF-8 sequence of valid text. Bytes must not be retained.
+// Output is what an agent printed: at most wire.MaxOutput bytes of stdout, stderr or its terminal. It never ends inside a UTF-8
+// sequence of valid text. Of stdout and stderr, it ends at the end of a line if it contains one; what is written to a terminal
+// comes at once. Bytes must not be retained.
 type Output struct {
 	Stream wire.EventType
 	Bytes  []byte

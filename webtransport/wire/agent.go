@@ -28,6 +28,7 @@ type AgentType struct {
 	Env          map[string]string `json:"env,omitempty"`
 	Cwd          string            `json:"cwd,omitempty"`           // empty: a folder of the agent's own under the data folder
 	Stdin        StdinMode         `json:"stdin,omitempty"`         // the standard input of its agents
+	TTY          bool              `json:"tty,omitempty"`           // its agents have a terminal in place of pipes
 	Script       string            `json:"script,omitempty"`        // kind scripted; empty: the spawn request has it, or the demo runs
 	MaxInstances int               `json:"max_instances,omitempty"` // agents alive at the same time; 0: no limit
 	StopGraceMS  int64             `json:"stop_grace_ms"`           // milliseconds between SIGTERM and SIGKILL
@@ -160,6 +161,8 @@ type Agent struct {
 	Argv       []string          `json:"argv,omitempty"`
 	Cwd        string            `json:"cwd,omitempty"`
 	NoInput    bool              `json:"no_input,omitempty"` // it has no standard input
+	TTY        *Size             `json:"tty,omitempty"`      // the size of its terminal; nil: it has pipes
+	Title      string            `json:"title,omitempty"`    // which its program has given the terminal
 	Labels     map[string]string `json:"labels,omitempty"`
 
 	CreatedAt     time.Time  `json:"created_at"`
@@ -312,11 +315,13 @@ const (
 	EventLog      EventType = "agent.log"      // a log message of the line protocol, in Data.Text
 	EventStdout   EventType = "output.stdout"  // Data.Text or Data.Base64
 	EventStderr   EventType = "output.stderr"  // Data.Text or Data.Base64
+	EventTTY      EventType = "output.tty"     // Data.Text or Data.Base64: what was written to the agent's terminal
+	EventResize   EventType = "agent.resize"   // its terminal has another size: Data.Size
 	EventInput    EventType = "input"          // Data.Text or Data.Base64, what was written to its stdin
 )
 
 // IsOutput reports whether the event is output of the agent.
-func (t EventType) IsOutput() bool { return t == EventStdout || t == EventStderr }
+func (t EventType) IsOutput() bool { return t == EventStdout || t == EventStderr || t == EventTTY }
 
 // Which selects events of an agent.
 type Which string
@@ -340,6 +345,7 @@ type EventData struct {
 	Reason   Reason   `json:"reason,omitempty"`
 	Process  *Process `json:"process,omitempty"`
 	Exit     *Exit    `json:"exit,omitempty"`
+	Size     *Size    `json:"size,omitempty"`
 
 	Task  TaskID    `json:"task,omitempty"`
 	State TaskState `json:"state,omitempty"`

@@ -2,8 +2,8 @@
 //
 // # A process, from start to end
 //
-//	Start       argv, no shell, in a session of its own and, if possible, a cgroup; stdin, stdout and stderr are pipes
-//	readers     one per pipe; cut at line ends, at most wire.MaxOutput bytes per call; the sink sets the pace
+//	Start       argv, no shell, in a session of its own and, if possible, a cgroup; stdin, stdout and stderr are pipes, or a terminal
+//	readers     one per pipe, or one; cut at line ends, at most wire.MaxOutput bytes per call; the sink sets the pace
 //	sampler     one for all agents, scans /proc at an interval: Usage, and idle or running
 //	exit        the leader becomes a zombie and stays one until its group is gone, which keeps the group's number
 //	            from being given to a stranger; what the pipes still hold is read for at most DrainTime
@@ -220,8 +220,6 @@ func (r *Kind) contain(l runner.Launch) (*cgroup, limitMark) {
 	return g, mark
 }
 
-var outputs = [2]wire.EventType{wire.EventStdout, wire.EventStderr}
-
 // adopt starts the goroutines of a process, except run, which the caller starts.
 func (r *Kind) adopt(l runner.Launch, c child, group *cgroup, sink runner.Sink) (*process, error) {
 	stat, err := readProc(c.pid) // it exists at least as a zombie, because nobody else reaps it
@@ -230,9 +228,10 @@ func (r *Kind) adopt(l runner.Launch, c child, group *cgroup, sink runner.Sink) 
 	}
 	p := &process{
 		owner: r, agent: l.Agent, instance: l.Instance, started: time.Now(), pidfd: c.pidfd, cgroup: group,
-		id:     wire.Process{PID: c.pid, Group: c.pid, StartTime: stat.StartTime},
-		out:    &outlet{sink: sink},
-		exited: make(chan struct{}), drained: make(chan struct{}), nudge: make(chan struct{}, 1),
+		terminal: c.terminal,
+		id:       wire.Process{PID: c.pid, Group: c.pid, StartTime: stat.StartTime},
+		out:      &outlet{sink: sink},
+		exited:   make(chan struct{}), drained: make(chan struct{}), nudge: make(chan struct{}, 1),
 		verified: make(chan struct{}), done: make(chan struct{}),
 		usage: wire.Usage{Processes: 1},
 	}
@@ -241,10 +240,12 @@ func (r *Kind) adopt(l runner.Launch, c child, group *cgroup, sink runner.Sink) 
 	if err != nil {
 		return nil, err
 	}
-	for i, f := range []*os.File{c.stdout, c.stderr} {
-		if p.readers[i], err = newReader(outputs[i], f, p.out); err != nil {
+	for _, out := range c.outputs {
+		rd, err := newReader(out.stream, out.f, p.out)
+		if err != nil {
 			return nil, err
 		}
+		p.readers = append(p.readers, rd)
 	}
 	p.stdin = newStdin(c.stdin, p.exited)
 	p.out.become(wire.ActivityRunning)
@@ -287,9 +288,10 @@ type process struct {
 	pidfd    *os.File
 	out      *outlet
 	stdin    *stdin
-	readers  [2]*reader
+	readers  []*reader
+	terminal *os.File      // nil if it has pipes; its reader closes it
 	exited   chan struct{} // closed when the leader is a zombie or was given up
-	drained  chan struct{} // closed when both readers have ended
+	drained  chan struct{} // closed when all readers have ended
 	nudge    chan struct{} // has a value when stopBy has changed
 	verified chan struct{} // closed when forced and leftovers are final
 	done     chan struct{}
@@ -420,6 +422,17 @@ func (p *process) Suspended() bool {
 
 func (p *process) Input(ctx context.Context, b []byte, eof bool) error {
 	return p.stdin.write(ctx, b, eof)
+}
+
+// Resize implements runner.Resizer.
+func (p *process) Resize(s wire.Size) error {
+	if p.terminal == nil {
+		return wire.Errorf(wire.CodePrecondition, "agent %s has no terminal", p.agent)
+	}
+	if err := resize(p.terminal, s); err != nil {
+		return runner.ExitedError(0, 0)
+	}
+	return nil
 }
 
 func (p *process) Exit() wire.Exit {

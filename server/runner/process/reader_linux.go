@@ -147,7 +147,9 @@ func (r *reader) lines() {
 	if r.held { // the rest of the character did not come in time
 		r.held, r.flushAt = false, time.Time{}
 	}
-	if end := bytes.LastIndexByte(r.buf[:r.n], '\n'); end >= 0 {
+	if r.typ == wire.EventTTY { // whoever types waits for it
+		r.partial()
+	} else if end := bytes.LastIndexByte(r.buf[:r.n], '\n'); end >= 0 {
 		r.emit(end + 1)
 		r.flushAt = time.Time{}
 	} else if r.n == len(r.buf) {

@@ -60,7 +60,7 @@ type piece struct {
 }
 
 func newRecord(t testing.TB) *record {
-	return &record{t: t, on: make(chan struct{}), out: map[wire.EventType]*bytes.Buffer{wire.EventStdout: {}, wire.EventStderr: {}}}
+	return &record{t: t, on: make(chan struct{}), out: map[wire.EventType]*bytes.Buffer{wire.EventStdout: {}, wire.EventStderr: {}, wire.EventTTY: {}}}
 }
 
 // take checks that calls do not overlap, and wakes waiting tests.

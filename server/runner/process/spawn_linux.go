@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"skein.dev/skein/server/runner"
+	"skein.dev/skein/webtransport/wire"
 )
 
 const defaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -27,6 +28,7 @@ type command struct {
 	dir  string
 
 	noInput bool
+	tty     *wire.Size
 }
 
 func newCommand(l runner.Launch) (command, error) {
@@ -49,7 +51,7 @@ func newCommand(l runner.Launch) (command, error) {
 	if err != nil {
 		return command{}, err
 	}
-	c := command{path: path, argv: l.Argv, dir: l.Cwd, noInput: l.NoInput}
+	c := command{path: path, argv: l.Argv, dir: l.Cwd, noInput: l.NoInput, tty: l.TTY}
 	for _, k := range slices.Sorted(maps.Keys(env)) {
 		c.env = append(c.env, k+"="+env[k])
 	}
@@ -168,92 +170,51 @@ func reason(err error) string {
 	return errno.Error()
 }
 
-// child is a process that was just started, with Skein's ends of its pipes.
+// child is a process that was just started, with Skein's ends of its standard streams.
 type child struct {
-	pid    int
-	pidfd  *os.File
-	stdin  *os.File
-	stdout *os.File
-	stderr *os.File
+	*stdio
+	pid   int
+	pidfd *os.File
 }
 
 // start forks and executes. It does not use os/exec because the zombie must stay until it is reaped, and because a pidfd
 // in the poller needs no thread while the process runs.
 //
 // The child leads a session of its own. Without a controlling terminal, an agent can't read from the terminal that Skein
-// was started in, which would stop it (setsid(2), credentials(7)).
+// was started in, which would stop it (setsid(2), credentials(7)); its own terminal controls it.
 func (c command) start(group *cgroup, mark limitMark) (child, error) {
-	var ours, theirs [3]int
-	var fds []int
-	closeAll := func(fds []int) {
-		for _, fd := range fds {
-			unix.Close(fd)
-		}
-	}
-	for i := range 3 {
-		var p [2]int
-		if err := unix.Pipe2(p[:], unix.O_CLOEXEC); err != nil {
-			closeAll(fds)
-			return child{}, runner.SpawnError("%s cannot be run: %s", c.argv[0], reason(err))
-		}
-		fds = append(fds, p[0], p[1])
-		ours[i], theirs[i] = p[0], p[1]
-		if i == 0 {
-			ours[i], theirs[i] = p[1], p[0]
-			if err := c.emptyInput(theirs[i]); err != nil {
-				closeAll(fds)
-				return child{}, err
-			}
-		}
-		unix.SetNonblock(ours[i], true) // only our ends: the agent gets ordinary pipes, as from a shell
+	std, err := c.openStdio()
+	if err != nil {
+		return child{}, err
 	}
 	pidfd := -1
 	sys := &syscall.SysProcAttr{}
 	if group != nil {
 		sys = group.attr()
 	}
-	sys.Setsid, sys.PidFD = true, &pidfd
+	sys.Setsid, sys.Setctty, sys.PidFD = true, c.tty != nil, &pidfd
+	sys.Ctty = 1 // in the child, where standard input may be /dev/null
+	files := make([]uintptr, 3)
+	for i, fd := range std.theirs {
+		files[i] = uintptr(fd)
+	}
 	var pid int
-	var err error
 	mark.inherit(func() {
-		pid, _, err = syscall.StartProcess(c.path, c.argv, &syscall.ProcAttr{
-			Dir:   c.dir,
-			Env:   c.env,
-			Files: []uintptr{uintptr(theirs[0]), uintptr(theirs[1]), uintptr(theirs[2])},
-			Sys:   sys,
-		})
+		pid, _, err = syscall.StartProcess(c.path, c.argv, &syscall.ProcAttr{Dir: c.dir, Env: c.env, Files: files, Sys: sys})
 	})
-	closeAll(theirs[:])
+	std.started()
 	if err != nil {
-		closeAll(ours[:])
+		std.close()
 		return child{}, c.explain(err)
 	}
 	if pidfd < 0 {
-		closeAll(ours[:])
+		std.close()
 		unix.Kill(-pid, unix.SIGKILL)
 		unix.Wait4(pid, nil, 0, nil)
 		return child{}, runner.SpawnError("this kernel has no pidfd: Linux 5.4 or later is needed")
 	}
 	unix.SetNonblock(pidfd, true)
-	return child{pid: pid, pidfd: os.NewFile(uintptr(pidfd), "pidfd"), stdin: os.NewFile(uintptr(ours[0]), "stdin"),
-		stdout: os.NewFile(uintptr(ours[1]), "stdout"), stderr: os.NewFile(uintptr(ours[2]), "stderr")}, nil
-}
-
-// emptyInput replaces the pipe of standard input by /dev/null if the agent is to have no input. An empty pipe would not
-// do, because programs such as rg read standard input if it is a pipe, and the folder otherwise.
-func (c command) emptyInput(fd int) error {
-	if !c.noInput {
-		return nil
-	}
-	null, err := unix.Open(os.DevNull, unix.O_RDONLY|unix.O_CLOEXEC, 0)
-	if err == nil {
-		err = unix.Dup3(null, fd, unix.O_CLOEXEC)
-		unix.Close(null)
-	}
-	if err != nil {
-		return runner.SpawnError("%s cannot be run: %s: %s", c.argv[0], os.DevNull, reason(err))
-	}
-	return nil
+	return child{stdio: std, pid: pid, pidfd: os.NewFile(uintptr(pidfd), "pidfd")}, nil
 }
 
 // explain describes why exec was refused. The file itself existed a moment ago, so if something does not exist, it is
@@ -273,9 +234,8 @@ func (c child) abandon(group *cgroup) {
 	unix.Kill(-c.pid, unix.SIGKILL)
 	unix.Wait4(c.pid, nil, 0, nil)
 	group.remove()
-	for _, f := range []*os.File{c.pidfd, c.stdin, c.stdout, c.stderr} {
-		f.Close()
-	}
+	c.pidfd.Close()
+	c.stdio.close()
 }
 
 // closeOnExec makes sure that agents do not inherit what this process has inherited, such as a lock that a shell holds.
