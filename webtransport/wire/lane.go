@@ -11,18 +11,19 @@ import (
 type Lane string
 
 const (
-	LaneControl Lane = "control" // client, one: hello, then every command
-	LaneHealth  Lane = "health"  // client, one: pings, which nothing else delays
-	LaneMemory  Lane = "memory"  // client, one: memory requests and watches
-	LaneTask    Lane = "task"    // client, one: task requests and a watch
-	LaneStatus  Lane = "status"  // server, one: fleet snapshots and updates; the client may ask for a snapshot on it
-	LaneAgent   Lane = "agent"   // client, one per attached agent: its events and its input
-	LaneResult  Lane = "result"  // client, one per orchestration: results as they complete
-	LaneBulk    Lane = "bulk"    // client, one per transfer: the raw bytes of an artifact
+	LaneControl Lane = "control"  // client, one: hello, then every command
+	LaneHealth  Lane = "health"   // client, one: pings, which nothing else delays
+	LaneMemory  Lane = "memory"   // client, one: memory requests and watches
+	LaneTask    Lane = "task"     // client, one: task requests and a watch
+	LaneStatus  Lane = "status"   // server, one: fleet snapshots and updates; the client may ask for a snapshot on it
+	LaneAgent   Lane = "agent"    // client, one per attached agent: its events and its input
+	LaneTTY     Lane = "terminal" // client, one per view of an agent's terminal: what it shows, as frames, and what is typed
+	LaneResult  Lane = "result"   // client, one per orchestration: results as they complete
+	LaneBulk    Lane = "bulk"     // client, one per transfer: the raw bytes of an artifact
 )
 
 // Lanes lists every lane.
-var Lanes = []Lane{LaneControl, LaneHealth, LaneMemory, LaneTask, LaneStatus, LaneAgent, LaneResult, LaneBulk}
+var Lanes = []Lane{LaneControl, LaneHealth, LaneMemory, LaneTask, LaneStatus, LaneAgent, LaneTTY, LaneResult, LaneBulk}
 
 // Class orders lanes when bytes queue up. Lower classes go first.
 type Class uint8
@@ -67,6 +68,11 @@ type Header struct {
 	Epoch  string  `json:"epoch,omitempty"`  // the epoch that After belongs to; empty: any
 	Follow bool    `json:"follow,omitempty"` // new events follow; without it, the stream ends after the old ones
 
+	// For LaneTTY, with Agent.
+	Window *Size  `json:"window,omitempty"` // the size of the viewer's terminal; it counts if the viewer writes
+	Write  bool   `json:"write,omitempty"`  // the viewer writes if nobody else does
+	Input  string `json:"input,omitempty"`  // identifies the viewer's input over several lanes, so that each byte is taken once
+
 	// For LaneResult.
 	Task TaskID `json:"task,omitempty"`
 	HTML bool   `json:"html,omitempty"` // Result.HTML comes with each
@@ -95,6 +101,9 @@ func ParseHeader(line []byte) (Header, error) {
 	}
 	if h.Lane == LaneAgent && h.Agent == "" {
 		return h, fmt.Errorf(`%w: lane "agent" without "agent"`, ErrHeader)
+	}
+	if h.Lane == LaneTTY && (h.Agent == "" || h.Window != nil && !h.Window.Valid() || len(h.Input) > MaxRequestID) {
+		return h, fmt.Errorf(`%w: lane "terminal" needs "agent", a "window" of at most %d×%d and an "input" of at most %d bytes`, ErrHeader, MaxCols, MaxRows, MaxRequestID)
 	}
 	if h.Lane == LaneResult && h.Task == "" {
 		return h, fmt.Errorf(`%w: lane "result" without "task"`, ErrHeader)

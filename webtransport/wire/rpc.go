@@ -330,6 +330,7 @@ type SpawnParams struct {
 
 	Command []string `json:"command,omitempty"`  // in place of Argv, for types that have none, or of Args, for the others
 	NoInput bool     `json:"no_input,omitempty"` // standard input is empty, instead of a pipe; so it is for types with StdinNone
+	TTY     *Size    `json:"tty,omitempty"`      // it gets a terminal of this size in place of pipes; 0×0: DefaultSize. So it is for types with TTY
 
 	DefaultCwd string `json:"default_cwd,omitempty"` // in place of Cwd, for a command of a type that names no folder
 }

@@ -1,0 +1,47 @@
+package terminal
+
+import (
+	"encoding/binary"
+	"encoding/json"
+
+	"skein.dev/skein/webtransport/wire"
+)
+
+// take returns the frames that wait for the viewer, and whether there will be no more.
+func (v *Viewer) take() (frames []byte, over bool) {
+	t := v.t
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if v.over {
+		return nil, true
+	}
+	if v.news {
+		v.news = false
+		frames = t.appendState(frames, v)
+	}
+	if v.paint {
+		v.paint = false
+		frames = wire.AppendFrame(frames, wire.FrameScreen, t.screen.Paint())
+	} else {
+		frames = append(frames, v.frames...)
+	}
+	v.frames = nil
+	if n := v.taken.bytes; n != v.told {
+		v.told = n
+		frames = wire.AppendFrame(frames, wire.FrameTaken, binary.BigEndian.AppendUint64(nil, n))
+	}
+	if v.ended {
+		v.over = true
+		frames = wire.AppendFrame(frames, wire.FrameEnd, t.screen.Leave())
+	}
+	return frames, false
+}
+
+// appendState appends a frame with the state. The caller holds mu.
+func (t *Terminal) appendState(b []byte, v *Viewer) []byte {
+	state, err := json.Marshal(t.state(v))
+	if err != nil {
+		return b // it has nothing that JSON has not
+	}
+	return wire.AppendFrame(b, wire.FrameState, state)
+}
