@@ -44,6 +44,7 @@ type fileType struct {
 	Env          map[string]string `yaml:"env"`
 	Cwd          string            `yaml:"cwd"`
 	Stdin        string            `yaml:"stdin"`
+	TTY          bool              `yaml:"tty"`
 	Script       string            `yaml:"script"`
 	MaxInstances int               `yaml:"max_instances"`
 	StopGrace    *time.Duration    `yaml:"stop_grace"`
@@ -344,6 +345,7 @@ func (c *configReader) agentType(name string, f fileType) (wire.AgentType, error
 		MaxInstances: f.MaxInstances, Capabilities: f.Capabilities, Labels: f.Labels, Tasks: wire.TaskMode(f.Tasks), MaxTasks: f.MaxTasks, RetryOn: f.RetryOn,
 		IdleStopMS: f.IdleStop.Milliseconds(), Coordinator: f.Coordinator, Memory: f.Memory, HeartbeatMS: f.Heartbeat.Milliseconds(), StallMS: f.Stall.Milliseconds(),
 	}
+	t.TTY = f.TTY
 	if f.Stdin != "pipe" {
 		t.Stdin = wire.StdinMode(f.Stdin)
 	}
@@ -375,6 +377,8 @@ func (c *configReader) agentType(name string, f fileType) (wire.AgentType, error
 		return t, bad("stdin", "%q is no standard input; allowed are pipe, none", f.Stdin)
 	case t.Stdin == wire.StdinNone && (t.Tasks == wire.TasksLines || !kind.Command):
 		return t, bad("stdin", "none goes with kind exec, and not with tasks: lines, which come on standard input")
+	case t.TTY && (!kind.Command || t.Tasks == wire.TasksLines || t.Stdin == wire.StdinNone):
+		return t, bad("tty", "goes with kind exec, and neither with tasks: lines nor with stdin: none")
 	case t.MaxTasks < 0 || t.MaxTasks > 0 && t.Tasks != wire.TasksLines:
 		return t, bad("max_tasks", "goes with tasks: lines, and must be 0 (one) or more")
 	case len(t.RetryOn) > 0 && t.Tasks != wire.TasksProcess:

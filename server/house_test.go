@@ -27,7 +27,7 @@ var rooms = map[string][]string{
 	"server/datadir":         {"webtransport/wire"},                                                                                                      // where a server keeps everything
 	"server/control":         {"server/artifacts", "server/fleet", "server/memory", "server/noun", "server/runner", "server/tasks", "webtransport/wire"}, // joins the nouns
 	"server/exchange":        {"webtransport/wire"},                                                                                                      // one request of HTTP, and its answer
-	"server/fleet":           {"server/grep", "server/noun", "server/runner", "server/runner/lines", "server/screen", "webtransport/wire"},
+	"server/fleet":           {"server/grep", "server/noun", "server/runner", "server/runner/lines", "server/screen", "server/terminal", "server/vt", "webtransport/wire"},
 	"server/grep":            {"server/screen"}, // which lines of output have a hit
 	"server/jet":             {"server/noun", "webtransport/wire"},
 	"server/memory":          {"server/noun", "webtransport/wire"},
@@ -39,7 +39,9 @@ var rooms = map[string][]string{
 	"server/runner/process":  {"server/runner", "webtransport/wire"},
 	"server/runner/scripted": {"server/runner", "webtransport/wire"},
 	"server/telemetry":       {"webtransport/wire"},
-	"server/session":         {"server/api", "server/artifacts", "server/auth", "server/control", "server/fleet", "server/memory", "server/noun", "server/tasks", "server/telemetry", "webtransport", "webtransport/wire"},
+	"server/session":         {"server/api", "server/artifacts", "server/auth", "server/control", "server/fleet", "server/memory", "server/noun", "server/tasks", "server/telemetry", "server/terminal", "webtransport", "webtransport/wire"},
+	"server/terminal":        {"server/vt", "webtransport/wire"}, // the terminals of agents, and who looks
+	"server/vt":              {},                                 // a terminal without a display
 	"server/tasks":           {"server/noun", "server/runner", "server/screen", "webtransport/wire"},
 	"server/web":             {"server/api", "server/auth", "server/cert", "server/control", "server/exchange", "server/noun", "server/telemetry", "static", "ui", "ui/agent", "ui/artifact", "ui/fleet", "ui/frame", "ui/login", "ui/memory", "ui/network", "ui/task", "ui/words", "webtransport", "webtransport/wire"},
 	"ui":                     {"ui/agent", "ui/artifact", "ui/fleet", "ui/frame", "ui/memory", "ui/network", "ui/task"}, // the stories of all pages
@@ -75,6 +77,8 @@ var libraries = map[string][]string{
 	"github.com/a-h/templ":       {"ui", "ui/agent", "ui/artifact", "ui/fleet", "ui/frame", "ui/login", "ui/memory", "ui/network", "ui/task", "server/web"},
 	"github.com/goccy/go-yaml":   {"server"},
 	"github.com/google/btree":    {"server/memory"},
+	"github.com/clipperhouse/":   {"server/vt"}, // how wide characters are
+	"github.com/creack/pty":      {"server/runner/process"},
 	"modernc.org/sqlite":         {"server/memory"}, // the full-text index
 	"github.com/prometheus/":     {"server/telemetry"},
 	"github.com/spf13/":          {"cmd/skein", "cmd/skein-bench", "cmd/skein-bench/peers"},

@@ -50,6 +50,7 @@ type agent struct {
 	rec        wire.Agent    // its slices, maps and pointers are replaced, never written to
 	started    chan struct{} // closed when the attempt to start is over; each restart has its own
 	running    runner.Session
+	console    *console        // nil: it has no terminal
 	left       []wire.Leftover // of the processes before a restart, as they ended
 	edits      int             // of the record itself: what the log or a heartbeat brings is not worth a write
 	savedEdits int             // guarded by saveMu
@@ -96,6 +97,13 @@ func (a *agent) update(full bool, f func(rec *wire.Agent)) wire.Agent {
 func (a *agent) touch(full bool) {
 	a.rec.Rev++
 	a.core.feed.moved(&a.place, full)
+}
+
+// terminal returns the agent's terminal; nil: it has none, or ended in an earlier server.
+func (a *agent) terminal() *console {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.console
 }
 
 func (a *agent) name() wire.AgentID { return a.id }
@@ -159,7 +167,7 @@ func (a *agent) stored(e wire.Event) {
 	}
 	a.rec.LastSeq = e.Seq
 	full := !e.Type.IsOutput()
-	if e.Type.IsOutput() && a.lastLine(e.Type, e.Data.Bytes()) {
+	if e.Type.IsOutput() && e.Type != wire.EventTTY && a.lastLine(e.Type, e.Data.Bytes()) {
 		full = true
 	}
 	a.touch(full)
@@ -187,7 +195,9 @@ func (a *agent) lastLine(t wire.EventType, b []byte) bool {
 func (a *agent) heard(e runner.Event) error {
 	switch e := e.(type) {
 	case runner.Activity:
-		a.acts(e.Now, "")
+		if a.terminal() == nil { // otherwise it counts what its program writes and reports there
+			a.acts(e.Now, "")
+		}
 		return nil
 	case runner.Signal:
 		a.event(wire.EventSignal, "server", wire.EventData{Text: e.Name})
@@ -208,6 +218,9 @@ func (a *agent) says(e runner.Event) error {
 	case runner.Output:
 		if a.forTask != "" {
 			work.Output(a.id, e.Stream, e.Bytes)
+		}
+		if c := a.terminal(); c != nil && e.Stream == wire.EventTTY {
+			c.wrote(e.Bytes)
 		}
 		a.event(e.Stream, "", payload(e.Bytes))
 	case runner.Log:

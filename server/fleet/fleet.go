@@ -54,6 +54,7 @@ type Fleet struct {
 // New returns a fleet without agents. Open reads them from the Store.
 func New(o Options) *Fleet {
 	o.Keep = cmp.Or(o.Keep, DefaultKeepExited)
+	o.Quiet = cmp.Or(o.Quiet, DefaultQuiet)
 	o.SearchBytes = cmp.Or(o.SearchBytes, wire.MaxSearchScan)
 	o.SearchTime = cmp.Or(o.SearchTime, defaultSearchTime)
 	f := &Fleet{core: core{o: o, log: o.Logger, feed: feed{keep: o.Keep}, saves: newSaver(o.Logger)}, agents: map[wire.AgentID]*agent{},

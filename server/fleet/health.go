@@ -124,6 +124,9 @@ func (a *agent) again(exit wire.Exit) (runner.Session, wire.Exit) {
 		if !ok {
 			break
 		}
+		if c := a.terminal(); c != nil {
+			c.restarted()
+		}
 		run, err := a.run(a.core.ctx)
 		if err == nil {
 			a.runs(run)

@@ -50,16 +50,68 @@ func (a *agent) launch(ctx context.Context, w wanted) (runner.Session, error) {
 	env = merge(env, a.core.o.Hooks.env(rec))
 	a.launched = runner.Launch{
 		Agent: a.id, Instance: a.core.o.Instance, Argv: rec.Argv, Env: env, Cwd: rec.Cwd, NoInput: rec.NoInput,
-		CreateCwd: w.params.Cwd == "" && w.typ.Cwd == "", Script: cmp.Or(w.params.Script, w.typ.Script),
+		CreateCwd: w.params.Cwd == "" && w.typ.Cwd == "", Script: cmp.Or(w.params.Script, w.typ.Script), TTY: rec.TTY,
+	}
+	if rec.TTY != nil {
+		a.launched.Env = merge(terminalEnv, env)
+		c := newConsole(a.core.ctx, *rec.TTY, a.forConsole())
+		a.mu.Lock()
+		a.console = c
+		a.mu.Unlock()
 	}
 	return a.run(ctx)
 }
+
+// forConsole is what the agent's terminal needs of it.
+func (a *agent) forConsole() consoleOf {
+	return consoleOf{
+		quiet: a.core.o.Quiet,
+		input: func(ctx context.Context, b []byte) error {
+			to, ok := runner.As[runner.Inputter](a.process())
+			if !ok {
+				return runner.ExitedError(0, len(b))
+			}
+			return to.Input(ctx, b, false)
+		},
+		resized: func(size wire.Size) error {
+			a.update(true, func(rec *wire.Agent) { rec.TTY = &size })
+			a.core.saves.later(a)
+			a.event(wire.EventResize, "", wire.EventData{Size: &size})
+			if to, ok := runner.As[runner.Resizer](a.process()); ok {
+				return to.Resize(size)
+			}
+			return nil
+		},
+		acts: func(act wire.Activity, question string) {
+			if a.record().Status == wire.StatusRunning {
+				a.acts(act, question)
+			}
+		},
+		titled: func(title string) {
+			if rec := a.record(); rec.Title != title && rec.Status.Alive() {
+				a.update(true, func(rec *wire.Agent) { rec.Title = title })
+			}
+		},
+		line: func(last string) {
+			if a.record().LastLine != last {
+				a.update(true, func(rec *wire.Agent) { rec.LastLine = last })
+			}
+		},
+	}
+}
+
+// terminalEnv is what a program is told of its terminal. COLORTERM is how programs learn of colours of 24 bits.
+var terminalEnv = map[string]string{"TERM": "xterm-256color", "COLORTERM": "truecolor"}
 
 // run starts the agent's process, for the first time or again.
 func (a *agent) run(ctx context.Context) (runner.Session, error) {
 	kind, ok := a.core.o.Kinds[a.core.o.Types[a.typ].Kind]
 	if !ok {
 		return nil, runner.SpawnError("this server cannot run agents of kind %q", a.core.o.Types[a.typ].Kind)
+	}
+	if c := a.terminal(); c != nil {
+		size := c.term.Size()
+		a.launched.TTY = &size
 	}
 	if a.takes && kind.Capabilities().Lines {
 		kind = lines.Over(kind)
@@ -80,7 +132,7 @@ func (a *agent) runs(run runner.Session) {
 	if seen, ok := runner.As[runner.Observed](run); ok {
 		a.rec.Process, a.rec.Containment = seen.Process(), seen.Containment()
 	}
-	process := a.rec.Process
+	process, c := a.rec.Process, a.console
 	a.rec.Status, a.rec.RestartAt = wire.StatusRunning, nil
 	stopped := a.rec.Desired == wire.DesiredStop
 	if stopped {
@@ -92,6 +144,9 @@ func (a *agent) runs(run runner.Session) {
 	a.edits++
 	a.touch(true)
 	a.mu.Unlock()
+	if c != nil {
+		c.works()
+	}
 	a.core.saves.later(a)
 	a.event(wire.EventStarted, "", wire.EventData{Process: process})
 	if !stopped {
@@ -146,6 +201,9 @@ func (a *agent) exited(reason wire.Reason, exit wire.Exit) {
 		a.core.saves.later(a)
 	}
 	a.core.log.Info("agent exited", "agent", a.id, "reason", reason, "code", exit.Code, "signal", exit.Signal, "message", exit.Message)
+	if c := a.terminal(); c != nil {
+		c.over()
+	}
 	a.eventThen(wire.EventExited, "", wire.EventData{Reason: reason, Exit: &exit}, func() {
 		a.mu.Lock()
 		a.running = nil

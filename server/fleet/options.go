@@ -78,11 +78,12 @@ type Options struct {
 	Kinds    map[wire.Kind]runner.Kind
 	Types    map[string]wire.AgentType // by name; never changed
 	Node     wire.NodeID
-	Instance string // marks this data folder's processes, so that they are found again after a crash
-	WorkDir  string // where agents without a cwd get a folder of their own
-	Keep     int    // exited agents are remembered up to this number; 0: DefaultKeepExited
-	Max      int    // agents alive at once on this node; 0: no limit
-	Hooks    Hooks  // told in this order
+	Instance string        // marks this data folder's processes, so that they are found again after a crash
+	WorkDir  string        // where agents without a cwd get a folder of their own
+	Quiet    time.Duration // how long a terminal must be silent so that its program counts as idle; 0: DefaultQuiet
+	Keep     int           // exited agents are remembered up to this number; 0: DefaultKeepExited
+	Max      int           // agents alive at once on this node; 0: no limit
+	Hooks    Hooks         // told in this order
 	Work     Work
 	// Call carries out a request that an agent makes on the line protocol. ctx ends with its process.
 	Call func(ctx context.Context, a wire.Agent, method string, params json.RawMessage) (any, error)

@@ -131,7 +131,7 @@ func (a *agent) findLastLine(ctx context.Context) error {
 	}
 	a.mu.Lock()
 	for _, e := range events {
-		if e.Type.IsOutput() {
+		if e.Type.IsOutput() && e.Type != wire.EventTTY {
 			a.lastLine(e.Type, e.Data.Bytes())
 		}
 	}

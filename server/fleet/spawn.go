@@ -177,6 +177,14 @@ func (f *Fleet) checkLaunch(t wire.AgentType, s *wire.SpawnParams) error {
 		return noun.Bad("argv", "the command is empty")
 	case can.Command && len(t.Argv) > 0 && len(s.Argv) > 0:
 		return noun.Bad("argv", "type %q has its own command; give args to add arguments", t.Name)
+	case s.TTY != nil && !can.Command:
+		return noun.Bad("tty", "type %q runs a script, which has no terminal", t.Name)
+	case s.TTY != nil && *s.TTY != wire.Size{} && !s.TTY.Valid():
+		return noun.Bad("tty", "a terminal has 1 to %d columns and 1 to %d rows", wire.MaxCols, wire.MaxRows)
+	case s.TTY != nil && t.Tasks == wire.TasksLines:
+		return noun.Bad("tty", "agents of type %q are told of their tasks on standard input, in lines: they can't have a terminal", t.Name)
+	case s.TTY != nil && s.NoInput:
+		return noun.Bad("tty", "a terminal is standard input, too: give tty or no_input")
 	}
 	if kind := f.o.Kinds[t.Kind]; kind != nil {
 		return kind.Check(runner.Launch{Argv: slices.Concat(t.Argv, s.Argv, s.Args), Script: cmp.Or(s.Script, t.Script)})
@@ -223,7 +231,7 @@ func (f *Fleet) admit(by noun.Caller, s wire.SpawnParams, from origin) (*batch, 
 			ID: wire.AgentID(noun.NewID("a")), Num: f.nextNum, Name: name(t, s, i, f.nextNum), Type: t.Name, Kind: t.Kind, Node: f.o.Node,
 			Generation: 1, Desired: wire.DesiredRun, Status: wire.StatusPending, CreatedAt: now,
 			Argv: slices.Concat(t.Argv, s.Argv, s.Args), Cwd: cmp.Or(s.Cwd, t.Cwd), Labels: merge(t.Labels, s.Labels),
-			NoInput: s.NoInput || t.Stdin == wire.StdinNone, OnDemand: from.onDemand, ForTask: from.task, Request: by.Part(i),
+			NoInput: s.NoInput || t.Stdin == wire.StdinNone, TTY: terminalOf(t, s, from), OnDemand: from.onDemand, ForTask: from.task, Request: by.Part(i),
 		}
 		if rec.Cwd == "" && f.can(t).Command {
 			rec.Cwd = filepath.Join(f.o.WorkDir, string(rec.ID))
@@ -240,6 +248,21 @@ func (f *Fleet) admit(by noun.Caller, s wire.SpawnParams, from origin) (*batch, 
 		f.running.Add(1)
 	}
 	return b, nil
+}
+
+// terminalOf is the size of the terminal of an agent; nil: it has none. The process of a task has none: its input and its result go
+// through pipes.
+func terminalOf(t wire.AgentType, s wire.SpawnParams, from origin) *wire.Size {
+	switch {
+	case from.task != "":
+		return nil
+	case s.TTY != nil && *s.TTY != wire.Size{}:
+		return s.TTY
+	case s.TTY != nil, t.TTY:
+		size := wire.DefaultSize
+		return &size
+	}
+	return nil
 }
 
 func name(t wire.AgentType, s wire.SpawnParams, i int, num uint32) string {

@@ -171,6 +171,9 @@ func (f *Fleet) Input(ctx context.Context, actor string, in wire.InputParams) er
 	if err := a.shown(in.Question); err != nil {
 		return err
 	}
+	if in.EOF && a.terminal() != nil {
+		b, in.EOF = append(b, endOfFile), false // in a terminal, that is a key
+	}
 	replied := f.o.Work.Asked(a.id) // before: the agent may ask again before the writing has returned
 	// The event comes before the effect, so that the effects of the input follow it in the log.
 	if len(b) > 0 && !a.event(wire.EventInput, actor, payload(b)) {

@@ -49,6 +49,7 @@ type conn struct {
 	shapers shapers
 	ended   ended
 	unread  unread
+	views   views
 	// uploads and downloads bound the bulk lanes in progress; further ones wait unread. They are separate, so that slow
 	// downloads do not hold up uploads.
 	uploads, downloads chan struct{}

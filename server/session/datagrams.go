@@ -53,6 +53,9 @@ func (c *conn) serveDatagrams() {
 		default:
 			continue
 		}
+		if c.views.typed(c.ctx, b) {
+			continue
+		}
 		m, ok := wire.ParseMessageDatagram(b, wire.DatagramRequest)
 		if !ok || !wire.Races(m.Method) || !requests.enter(string(m.ID)) {
 			continue

@@ -67,6 +67,8 @@ func (c *conn) serveStream(str webtransport.Stream) {
 		l.cancel(wire.StreamBadLane)
 	case h.Lane == wire.LaneAgent:
 		c.serveAgent(l, h)
+	case h.Lane == wire.LaneTTY:
+		c.serveTerminal(l, h)
 	case h.Lane == wire.LaneHealth:
 		l.serveRequests(c.healthRequests)
 	case h.Lane == wire.LaneTask:
