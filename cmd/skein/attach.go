@@ -16,11 +16,14 @@ import (
 )
 
 func attachCommand(g *global) *cobra.Command {
-	var answer bool
+	var answer, take bool
 	c := &cobra.Command{
 		Use: "attach AGENT", Short: "Follow an agent and type to it", Args: cobra.ExactArgs(1),
 		Long: `Print an agent's output as it comes, and send it the lines of standard input. Ctrl-D closes its standard input; Ctrl-C
 leaves, with exit code 130, and the agent keeps running.
+
+The terminal of an agent that has one (spawn --tty) takes the place of your own: every key goes to the agent, and Ctrl-] leaves. If
+somebody else writes, you look on; --take makes you the one who writes.
 
 What the agent asks is shown. While it asks, a line is taken as the answer: on a terminal, attach asks you before it sends one;
 lines from a pipe or a file are not sent, and the exit code is 5. With --answer they are sent.`,
@@ -36,9 +39,17 @@ lines from a pipe or a file are not sent, and the exit code is 5. With --answer 
 			if err != nil {
 				return err
 			}
+			a, err := c.Get(cmd.Context(), ids[0])
+			if err != nil {
+				return err
+			}
+			if a.TTY != nil {
+				return attachTerminal(cmd, c, a, take)
+			}
 			return attach(cmd, c, ids[0], answer)
 		},
 	}
+	c.Flags().BoolVar(&take, "take", false, "write to the agent's terminal in place of who writes now")
 	c.Flags().BoolVar(&answer, "answer", false, "send lines as answers to what the agent asks, without asking you first")
 	return c
 }

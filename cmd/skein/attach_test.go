@@ -132,3 +132,61 @@ func TestAttachReadsNothingBeforeTheQuestionIsShown(t *testing.T) {
 		}
 	})
 }
+
+// TestAttachShowsATerminal types to a program in a terminal, leaves it, and comes back.
+func TestAttachShowsATerminal(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	s := startServing(t, dir)
+	s.skein(t, "spawn", "shell", "--tty", "--name", "typist", "--", "sh", "-c", `while read -r line; do case $line in exit) exit 3;; size) stty size;; *) echo "got $line";; esac; done`)
+	attach := func(args ...string) (keys *os.File, until func(string), ended func() error) {
+		t.Helper()
+		keys, tty := terminal(t)
+		if err := unix.IoctlSetWinsize(int(tty.Fd()), unix.TIOCSWINSZ, &unix.Winsize{Col: 90, Row: 30}); err != nil {
+			t.Fatal(err)
+		}
+		cmd := exec.Command("skein", append([]string{"--data-dir", dir, "attach", "typist"}, args...)...)
+		cmd.Stdin, cmd.Stdout, cmd.Stderr = tty, tty, tty
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { cmd.Process.Kill() })
+		says := bufio.NewReader(keys)
+		until = func(what string) {
+			t.Helper()
+			var seen strings.Builder
+			for !strings.HasSuffix(seen.String(), what) {
+				b, err := says.ReadByte()
+				if err != nil {
+					t.Fatalf("it says %q: %v", seen.String(), err)
+				}
+				seen.WriteByte(b)
+			}
+		}
+		return keys, until, cmd.Wait
+	}
+	keys, until, ended := attach()
+	until("\x1b[?25h") // it is painted
+	io.WriteString(keys, "hello\r")
+	until("hello\r\ngot hello\r\n")
+	io.WriteString(keys, "size\r")
+	until("30 90\r\n")
+	io.WriteString(keys, "\x1d") // Ctrl-]
+	until("keeps running\r\n")
+	if err := ended(); err != nil {
+		t.Errorf("after Ctrl-]: %v", err)
+	}
+	keys, until, ended = attach()
+	until("30 90") // painted again
+	io.WriteString(keys, "\x03")
+	until("SIGINT\r\n") // Ctrl-C is the program's
+	if err := ended(); err != nil {
+		t.Errorf("after its end: %v", err)
+	}
+	var out bytes.Buffer
+	cmd := exec.Command("skein", "--data-dir", dir, "attach", "typist")
+	cmd.Stderr = &out
+	if err := cmd.Run(); err == nil || !strings.Contains(out.String(), "needs one of yours") {
+		t.Errorf("without a terminal: %v, %s", err, out.String())
+	}
+}

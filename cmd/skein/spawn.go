@@ -15,7 +15,7 @@ import (
 func spawnCommand(g *global) *cobra.Command {
 	var p wire.SpawnParams
 	var scriptFile string
-	var follow, wait bool
+	var follow, wait, tty bool
 	c := &cobra.Command{
 		Use: "spawn TYPE [flags] [-- COMMAND ARG...]", Short: "Start one agent, or a batch", Args: cobra.MinimumNArgs(1),
 		Long: `Start one agent, or a batch of --count. What comes after -- is the command of types that have none, such as shell, and
@@ -25,10 +25,18 @@ A command of a server on this machine runs in the current folder, unless --cwd o
 		Example: `  skein spawn shell -- make test
   skein spawn shell --name nightly -- sh -c 'date > f'
   skein spawn shell --no-input -- rg needle
+  skein spawn shell --tty --name editor -- vim notes.txt
   skein spawn scripted --count 5
   skein spawn scripted --script-file drill.txt --follow`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			p.Type = args[0]
+			if tty {
+				p.TTY = &wire.Size{}
+				if isTerminal(os.Stdout) {
+					size := ownSize()
+					p.TTY = &size
+				}
+			}
 			return spawn(cmd, g, p, args[1:], scriptFile, follow, wait)
 		},
 	}
@@ -38,6 +46,7 @@ A command of a server on this machine runs in the current folder, unless --cwd o
 	f.StringVar(&p.Cwd, "cwd", "", "working folder on the server, an absolute path")
 	f.StringToStringVarP(&p.Env, "env", "e", nil, "environment variable NAME=VALUE, repeatable")
 	f.StringToStringVarP(&p.Labels, "label", "l", nil, "label NAME=VALUE, repeatable")
+	f.BoolVar(&tty, "tty", false, "give it a terminal, as large as yours: skein attach and its page show it")
 	f.BoolVar(&p.NoInput, "no-input", false, "give it no standard input (/dev/null): nothing can be sent to it, and it never waits for input")
 	f.StringVar(&p.Script, "script", "", "script of a scripted agent; lines are separated by newlines")
 	f.StringVar(&scriptFile, "script-file", "", "file with the script, - for standard input")
@@ -143,7 +152,7 @@ func leftAgent(cmd *cobra.Command, err error, id wire.AgentID) error {
 
 func printOutput(cmd *cobra.Command, e wire.Event) {
 	switch e.Type {
-	case wire.EventStdout:
+	case wire.EventStdout, wire.EventTTY:
 		cmd.OutOrStdout().Write(e.Data.Bytes())
 	case wire.EventStderr:
 		cmd.ErrOrStderr().Write(e.Data.Bytes())
