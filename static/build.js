@@ -47,7 +47,9 @@ await build({ ...common, ...without, entryPoints: { skein: `${root}/client/index
 await build({ ...common, entryPoints: { skein: `${root}/client/index.js` }, outExtension: { '.js': '.mjs' } })
 await build({ ...common, ...without, entryPoints: Object.fromEntries(Object.entries(pages).map(([name, file]) => [name, `${root}/app/${file}.js`])), splitting: true, chunkNames: 'chunk-[hash]' })
 
+await build({ ...common, entryPoints: { terminal: `${root}/app/terminal/terminal.css` }, sourcemap: false })
+
 // The product embeds these (embed.go).
 for (const name of readdirSync(dist)) {
-  if (/\.m?js$/.test(name)) writeFileSync(`${dist}/${name}.gz`, gzipSync(readFileSync(`${dist}/${name}`), { level: 9 }))
+  if (/\.(m?js|css)$/.test(name)) writeFileSync(`${dist}/${name}.gz`, gzipSync(readFileSync(`${dist}/${name}`), { level: 9 }))
 }

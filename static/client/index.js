@@ -28,6 +28,7 @@ import { Memory } from './memory.js'
 import { extra } from './load.js'
 import { pages } from './pages.js'
 import { toPayload } from './payload.js'
+import { resume } from './resume.js'
 import { Requests } from './rpc.js'
 import { usableWebTransport } from './runtime.js'
 import { Session } from './session.js'
@@ -273,6 +274,15 @@ export class Skein extends EventTarget {
    */
   events(id, options = {}) {
     return readEvents(this.#host, id, options)
+  }
+
+  /**
+   * Views an agent's terminal, over reconnects, until the agent ends or the view is closed.
+   * @param {string} agent
+   * @param {import('./terminal.js').TerminalOptions} options
+   */
+  async terminal(agent, options) {
+    return (await extra.get(options.signal)).viewTerminal(this.#host, resume, RpcError, agent, options)
   }
 
   /**

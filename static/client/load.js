@@ -1,5 +1,5 @@
 /**
- * Loads extra.js when it is needed: when a WebSocket is tried, or a file is uploaded or downloaded.
+ * Loads extra.js when it is needed: when a WebSocket is tried, a file is uploaded or downloaded, or a terminal is viewed.
  *
  * By then the page's network may be gone, or an update of the server may have removed the file. So a load that fails only
  * fails the current attempt, and the next attempt loads again. A client with a good WebTransport session fetches the module

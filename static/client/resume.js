@@ -34,7 +34,7 @@ const FATAL = new Set([StreamCode.bad_header, StreamCode.bad_lane, StreamCode.to
  * @param {object} options
  * @param {() => Header} options.header called each time that the lane is opened
  * @param {() => Message} [options.request] the first message, likewise
- * @param {(lane: Lane) => AsyncGenerator<T, {value: R} | void, void>} options.read
+ * @param {(lane: Lane, session: Session) => AsyncGenerator<T, {value: R} | void, void>} options.read
  * @param {() => object} [options.detail] for the log
  * @param {AbortSignal} [options.signal]
  * @returns {AsyncGenerator<T, R, void>}
@@ -53,7 +53,7 @@ export async function* resume(host, { header, request, read, detail = () => ({})
     try {
       lane = await session.openLane(header(), ...(request ? [request()] : []))
       signal?.throwIfAborted()
-      const end = yield* read(lane)
+      const end = yield* read(lane, session)
       if (end) return end.value
       signal?.throwIfAborted()
       host.log(`${name} lane ended early`, detail())

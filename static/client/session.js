@@ -225,23 +225,31 @@ export class Session extends EventTarget {
 
   /**
    * Sends a request as datagrams too, beside its lane, because a datagram does not wait for packets that were lost before
-   * it. Over a WebSocket it would wait, so there it sends nothing.
+   * it.
    * @param {Uint8Array} line
    * @param {() => boolean} waits whether the request still waits for its answer
    */
   async race(line, waits) {
-    if (this.transport !== 'webtransport') return
     const datagram = messageDatagram(DATAGRAM_REQUEST, line)
-    if (!datagram) return
+    if (datagram) await this.repeat(() => (waits() ? datagram : undefined))
+  }
+
+  /**
+   * Sends a datagram several times. Over a WebSocket, where it would wait for packets that were lost, it sends nothing.
+   * @param {() => Uint8Array | undefined} next what to send now; undefined: no more is needed
+   */
+  async repeat(next) {
+    if (this.transport !== 'webtransport') return
     try {
       this.#datagrams ??= this.#carrier.datagrams.writable?.getWriter()
       for (const ms of RACE_PAUSES_MS) {
         if (ms > 0) await pause(ms, this.#over.signal)
-        if (!waits() || this.#over.signal.aborted) return
+        const datagram = next()
+        if (!datagram || this.#over.signal.aborted) return
         this.#datagrams?.write(datagram).catch(() => {})
       }
     } catch {
-      // the request is on its lane all the same
+      // it is on its lane all the same
     }
   }
 

@@ -45,6 +45,8 @@
  * @property {string[]} [argv]
  * @property {string} [cwd]
  * @property {boolean} [no_input] whether it has no standard input
+ * @property {TerminalSize} [tty] the size of its terminal; none: it has pipes
+ * @property {string} [title] which its program has given the terminal
  * @property {Record<string, string>} [labels]
  * @property {string} created_at
  * @property {string} [started_at]
@@ -204,6 +206,7 @@
  * @property {Record<string, string>} [env]
  * @property {string} [cwd]
  * @property {boolean} [no_input] whether standard input is empty instead of a pipe
+ * @property {TerminalSize} [tty] it gets a terminal of this size in place of pipes; 0 columns and rows: 80 and 24
  * @property {string} [script]
  * @property {Record<string, string>} [labels]
  *
@@ -337,6 +340,18 @@
  * @property {Endpoint[]} doors the endpoints
  * @property {Policy} policy
  *
+ * @typedef {object} TerminalSize the size of a terminal in cells: at most 1000 columns and 500 rows
+ * @property {number} cols
+ * @property {number} rows
+ *
+ * @typedef {object} TerminalState
+ * @property {TerminalSize} size
+ * @property {string} [title]
+ * @property {number} viewers how many view it
+ * @property {boolean} writes whether this viewer writes
+ * @property {string} [writer] who writes; none: nobody
+ * @property {boolean} [ended] whether the agent has ended
+ *
  * @typedef {object} Header the first line of every stream
  * @property {string} lane
  * @property {string} [agent]
@@ -348,6 +363,9 @@
  * @property {string} [artifact]
  * @property {'put' | 'get'} [op]
  * @property {number} [offset]
+ * @property {TerminalSize} [window]
+ * @property {boolean} [write]
+ * @property {string} [input]
  *
  * @typedef {object} Message one JSON-RPC 2.0 message
  * @property {'2.0'} jsonrpc

@@ -13,7 +13,8 @@ const ROOMS = {
   memory: ['lib', 'list'],
   network: ['lib'],
   task: ['lib', 'list', 'artifact'],
-  agent: ['lib', 'artifact', 'fleet', 'task'],
+  terminal: ['lib'],
+  agent: ['lib', 'artifact', 'fleet', 'task', 'terminal'],
 }
 
 test('imports of the pages run one way: pages, their lists, what all share', () => {

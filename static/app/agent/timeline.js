@@ -51,6 +51,11 @@ export class Timeline {
   add(e) {
     if (e.type.startsWith('output.') || e.seq <= this.#last) return
     if (e.type === 'agent.activity' && e.data.activity !== 'requires_action') return // too frequent to show
+    this.look()
+  }
+
+  /** Looks for newer events. */
+  look() {
     this.#behind = true
     if (!this.#reading) void this.#follow()
   }

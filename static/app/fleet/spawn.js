@@ -48,7 +48,7 @@ function report({ agents, failed: errors = [] }, detail = '') {
  */
 export async function again(skein, a) {
   /** @type {SpawnParams} */
-  const params = { type: a.type, name: a.name, ...(a.labels && { labels: a.labels }), ...(a.no_input && { no_input: true }) }
+  const params = { type: a.type, name: a.name, ...(a.labels && { labels: a.labels }), ...(a.no_input && { no_input: true }), ...(a.tty && { tty: a.tty }) }
   try {
     const own = (await skein.types()).find((t) => t.name === a.type)?.argv ?? []
     if (a.kind !== 'scripted' && own.length > 0) params.args = (a.argv ?? []).slice(own.length)
@@ -135,6 +135,7 @@ export class SpawnDialog {
     show('script', scripted)
     show('argv', !scripted)
     show('no_input', !scripted)
+    show('tty', !scripted)
     write(field(this.#form, 'description'), t.description)
     write(field(this.#form, 'argv-label'), t.argv.length > 0 ? `Arguments after ${joinArgv(t.argv)}` : 'Command')
     mark(this.#input('argv'), 'placeholder', t.argv.length > 0 ? 'None' : "sh -c 'date; sleep 60'")
@@ -203,6 +204,7 @@ export class SpawnDialog {
       return params
     }
     if (/** @type {HTMLInputElement} */ (this.#input('no_input')).checked) params.no_input = true
+    if (/** @type {HTMLInputElement} */ (this.#input('tty')).checked) params.tty = { cols: 0, rows: 0 }
     const { argv, error } = this.#argv()
     if (error) return this.#fail('argv', error)
     if (t.argv.length > 0) {

@@ -1,0 +1,125 @@
+/**
+ * The body of the page of an agent with pipes: its output as lines, and a box that writes to its standard input.
+ */
+import { mark, one } from '../lib/dom.js'
+import { failed, toast } from '../lib/toast.js'
+import { Output } from './output.js'
+
+/** @import { Skein } from '../../client/index.js' */
+/** @import { Agent } from '../../client/types.js' */
+/** @import { Body } from '../lib/body.js' */
+
+/** How many inputs the up arrow brings back. */
+const MAX_HISTORY = 100
+
+/** How many events the page loads when it must start again because its events are not those of the log. */
+const MAX_BACK = 500
+
+/**
+ * @param {Skein} skein
+ * @param {HTMLElement} root
+ * @param {{id: string, epoch: string, cursor: number, first: number}} from
+ * @returns {Body}
+ */
+export function lines(skein, root, { id, epoch, cursor, first }) {
+  const output = new Output(skein, { id, epoch, first })
+  const input = inputBox(skein, root, id, () => output.follow())
+  const press = (/** @type {string} */ name) => () => one(document, name).click()
+  return {
+    keys: {
+      '/': () => output.find.focus(),
+      n: () => output.find.step(1),
+      N: () => output.find.step(-1),
+      f: () => output.toggle(),
+      i: () => input.focus(),
+      t: press('#times'),
+      w: press('#wrap'),
+    },
+    show() {},
+    hot: input.show,
+    async follow(signal, { attached, event }) {
+      const options = { after: cursor, tail: MAX_BACK, epoch, signal, onattached: (/** @type {{agent: Agent}} */ a) => attached(a.agent), onend: (/** @type {{agent: Agent}} */ e) => attached(e.agent) }
+      for await (const e of skein.events(id, options)) {
+        output.add(e)
+        event(e)
+      }
+    },
+  }
+}
+
+/**
+ * The box that writes to standard input.
+ * @param {Skein} skein
+ * @param {HTMLElement} root
+ * @param {string} id
+ * @param {() => void} sent called when something is being sent
+ */
+function inputBox(skein, root, id, sent) {
+  const form = /** @type {HTMLFormElement} */ (one(root, '#input'))
+  const box = /** @type {HTMLTextAreaElement} */ (one(form, '#input-text'))
+  const send = /** @type {HTMLButtonElement} */ (one(form, '#input-send'))
+  const eof = /** @type {HTMLButtonElement} */ (one(form, '#input-eof'))
+  /** @type {string[]} */
+  const history = []
+  let at = 0
+  let draft = ''
+  let ended = false // whether its standard input was closed from this page
+
+  /** @param {string} text */
+  const put = (text) => {
+    box.value = text
+    box.setSelectionRange(text.length, text.length)
+  }
+
+  form.addEventListener('submit', async (e) => {
+    e.preventDefault()
+    const text = box.value
+    put('')
+    if (text !== '' && history.at(-1) !== text && history.push(text) > MAX_HISTORY) history.shift()
+    at = history.length
+    sent()
+    try {
+      await skein.input(id, `${text}\n`)
+    } catch (err) {
+      if (!box.value) put(text)
+      failed('The input was not sent', err)
+    }
+  })
+
+  const close = async () => {
+    try {
+      await skein.input(id, '', { eof: true })
+      ended = true
+      show()
+      toast('done', 'End of input is sent')
+    } catch (err) {
+      failed('The end of input was not sent', err)
+    }
+  }
+  eof.addEventListener('click', () => void close())
+
+  box.addEventListener('keydown', (e) => {
+    if (e.isComposing) return
+    const first = !box.value.slice(0, box.selectionStart).includes('\n')
+    const last = !box.value.slice(box.selectionEnd).includes('\n')
+    if (e.key === 'Enter' && !e.shiftKey) form.requestSubmit()
+    else if (e.key === 'd' && e.ctrlKey && box.value === '') void close()
+    else if (e.key === 'ArrowUp' && first && at > 0) {
+      if (at === history.length) draft = box.value
+      put(history[--at] ?? '')
+    } else if (e.key === 'ArrowDown' && last && at < history.length) put(++at === history.length ? draft : (history[at] ?? ''))
+    else return
+    e.preventDefault()
+  })
+
+  /**
+   * Updates the input box. Standard input that was closed from this page takes nothing more, even if the record does not
+   * say so yet.
+   */
+  function show() {
+    if (!ended || box.disabled) return
+    box.disabled = send.disabled = eof.disabled = true
+    mark(box, 'placeholder', 'Its input was closed')
+  }
+  return { focus: () => box.focus(), show }
+}
