@@ -21,7 +21,7 @@ test('a fleet in several states, its dialogs, an agent', async ({ fleet: page, s
 
   await page.getByRole('button', { name: 'Spawn', exact: true }).click()
   const form = dialog(page, 'Spawn agents')
-  await form.getByText('Folder, input, environment, labels').click()
+  await form.getByText('Terminal, folder, input, environment, labels').click()
   await check(page, 'the spawn form')
   await form.getByRole('radio', { name: /^shell/ }).check()
   await form.getByRole('button', { name: /^Spawn/ }).click()

@@ -44,7 +44,7 @@ test('folder, environment and labels reach the process', async ({ fleet: page, s
   await choose(form, 'shell')
   await command(form, `sh -c 'cat; echo "$PWD $COLOUR"'`) // unless "No standard input" is checked, it would wait
   await form.getByRole('textbox', { name: 'Name' }).fill('placed')
-  await form.getByText('Folder, input, environment, labels').click()
+  await form.getByText('Terminal, folder, input, environment, labels').click()
   await form.getByRole('textbox', { name: 'Working folder' }).fill(server.dir)
   await form.getByRole('checkbox', { name: 'No standard input' }).check()
   await form.getByRole('textbox', { name: 'Environment' }).fill('COLOUR=deep blue = nice')

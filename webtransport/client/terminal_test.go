@@ -102,7 +102,10 @@ func TestTerminal(t *testing.T) {
 			t.Errorf("who comes late is told %+v", s)
 		}
 		late.Write()
-		kit.Eventually(t, "it writes, and has its size", func() bool { s := late.is(); return s.Writes && s.Size == wire.Size{Cols: 40, Rows: 8} && !me.is().Writes })
+		kit.Eventually(t, "it writes, and has its size", func() bool {
+			s := late.is()
+			return s.Writes && s.Size == wire.Size{Cols: 40, Rows: 8} && !me.is().Writes
+		})
 		me.Type([]byte("nobody gets this\r"))
 		late.Type([]byte("size\r"))
 		late.shows(t, "size\n8 40")
