@@ -44,6 +44,7 @@ var benchCases = []benchCase{
 	{name: caseBursts, unit: "ms", run: lossy(netlab.Conditions{Delay: rtt50, Rate: 20e6, Queue: 250_000, Burst: netlab.Burst{Loss: 0.01, Mean: 20 * time.Millisecond}}), over: withPeers},
 	{name: caseFirst, unit: "ms", run: benchFirst},
 	{name: caseStop, unit: "ms", run: benchStopLossy},
+	{name: caseTyping, unit: "ms", run: benchTyping, over: slices.Concat(skeinTransports, terminals)},
 	{name: caseCritical, unit: "ms", run: benchCriticalLab},
 	{name: caseOneStream, unit: "Mbit/s", run: benchOneStream, over: append(slices.Clone(skeinTransports), bareWebTransport.name)},
 	{name: caseCompetition, unit: "Mbit/s", run: benchCompetition, over: []string{client.WebTransport}},

@@ -31,7 +31,7 @@ type labJob struct {
 	NoMasking bool
 	Warm      time.Duration // before it counts
 	Count     time.Duration
-	Stops     int             // of doStop; rounds of doFirst
+	Stops     int             // of doStop; rounds of doFirst; keys of doType
 	Conns     int             // of doDownload
 	Streams   int             // of doCritical
 	Size      int64           // of doUpload
@@ -44,6 +44,7 @@ const (
 	doCritical = "critical"
 	doUpload   = "upload"
 	doDownload = "download"
+	doType     = "type"
 	doFirst    = "first" // dials itself
 )
 

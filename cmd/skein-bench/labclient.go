@@ -17,6 +17,7 @@ var labJobs = map[string]func(context.Context, *client.Client, labJob) (any, err
 	doCritical: pingBeside,
 	doUpload:   uploadOne,
 	doDownload: downloadOne,
+	doType:     typeEach,
 }
 
 // labCommand is the process at the client's end.

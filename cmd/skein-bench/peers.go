@@ -47,7 +47,7 @@ func peerNames() (names []string) {
 
 // checkTransport refuses what is no transport of any case.
 func checkTransport(name string) error {
-	allowed := slices.Concat([]string{client.Auto}, skeinTransports, peerNames())
+	allowed := slices.Concat([]string{client.Auto}, skeinTransports, peerNames(), terminals)
 	if !slices.Contains(allowed, name) {
 		return usageError{fmt.Errorf("--transport %q: allowed are %q", name, allowed)}
 	}

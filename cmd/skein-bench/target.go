@@ -36,6 +36,7 @@ var benchTargets = map[string]target{
 	caseCritical:                              {"p99 ≤ 35", p99AtMost(35)},
 	caseOneStream:                             {"ratio ≥ 1", ratioAtLeast(1)},
 	caseCompetition:                           {"ratio ≥ 0.95", ratioAtLeast(0.95)},
+	caseTyping:                                {"p99 ≤ 70, ttyd's ≥ 4 times that, mosh's no less", nil}, // decided by the table as a whole
 }
 
 // Cases that more than the table knows by name.
@@ -59,6 +60,7 @@ var benchNotes = map[string]string{
 	caseStop:        "an agent is asked to stop until the verified report is here; the target is 75 ms and what the same server's stops take without the link (p99), the line below it",
 	caseCritical:    "a ping on the control lane; bare is the p99 of an echo beside 500 streams of webtransport-go",
 	caseOneStream:   "one artifact to one client; bare is one plain TCP cubic stream of as many bytes. The congestion control of QUIC is quic-go's Reno: webtransport-go shows what it does by itself, while at such rates loss masking hides the loss from Skein's",
+	caseTyping:      "from a key to the bytes that show it, one every 120 ms, the program echoes. mosh with its prediction shows keys before the program has them, where it dares to: the echo itself is the line without",
 	caseCompetition: "Mbit/s of a TCP cubic stream, in turns with masking and (bare) without; the age of the events meanwhile stands below, p99 without masking in bare",
 }
 
@@ -77,6 +79,10 @@ func decideTargets(all []result) {
 			r.Target, known = "", false
 		case r.Case == caseBursts:
 			met, known = better(*r, all)
+		case r.Case == caseTyping && r.Transport == client.WebSocket: // what it is compared with
+			r.Target, known = "", false
+		case r.Case == caseTyping:
+			met, known = typesWell(*r, all)
 		case t.met != nil:
 			met = t.met(*r)
 		}
@@ -84,6 +90,21 @@ func decideTargets(all []result) {
 			r.Met = &met
 		}
 	}
+}
+
+// typesWell compares with the lines of other terminals; known: there are any.
+func typesWell(r result, all []result) (met, known bool) {
+	met = r.P99 <= typingBound
+	for _, p := range all {
+		switch {
+		case p.Case != r.Case:
+		case p.Transport == "ttyd":
+			known, met = true, met && p.P99 >= 4*r.P99
+		case p.Transport == "mosh, no prediction":
+			known, met = true, met && r.P99 <= p.P99
+		}
+	}
+	return met && known, known
 }
 
 // better compares with the lines of the peers; known: there are any.

@@ -250,8 +250,11 @@ func (t *Terminal) Attach(name, input string, size *wire.Size, write bool) (*Vie
 	if size != nil {
 		v.wants = *size
 	}
-	t.viewers[v] = struct{}{}
 	then := func() {}
+	if t.supersede(input) {
+		write = true
+	}
+	t.viewers[v] = struct{}{}
 	if write && t.writer == nil && !t.ended {
 		then = t.hand(v)
 	}
@@ -262,6 +265,23 @@ func (t *Terminal) Attach(name, input string, size *wire.Size, write bool) (*Vie
 	t.mu.Unlock()
 	then()
 	return v, state, n
+}
+
+// supersede ends the views with an input that somebody goes on with, over a new path while the server has not noticed yet that the old
+// one is gone. It reports whether one of them wrote. The caller holds mu.
+func (t *Terminal) supersede(input string) (wrote bool) {
+	for old := range t.viewers {
+		if input == "" || old.id != input {
+			continue
+		}
+		delete(t.viewers, old)
+		old.over = true
+		old.wake()
+		if t.writer == old {
+			t.writer, wrote = nil, true
+		}
+	}
+	return wrote
 }
 
 // input returns how much was taken of an input. It forgets the oldest of too many. The caller holds mu.
@@ -347,7 +367,7 @@ func (v *Viewer) Input(ctx context.Context, offset uint64, b []byte, hurry bool)
 	for {
 		t.mu.Lock()
 		had := v.taken.bytes
-		if offset > had || offset+uint64(len(b)) <= had { // what comes before is still to come; or it came before
+		if v.over || offset > had || offset+uint64(len(b)) <= had { // what comes before is still to come; or it came before
 			t.mu.Unlock()
 			return
 		}

@@ -201,6 +201,30 @@ func TestInputCountsOnce(t *testing.T) {
 	})
 }
 
+// TestAViewerThatComesBackGoesOn: the server may not have noticed that its old path is gone.
+func TestAViewerThatComesBackGoesOn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := &program{}
+		term := New(t.Context(), wire.DefaultSize, p.options())
+		old, _, _ := term.Attach("me", "input", nil, true)
+		old.Input(t.Context(), 0, []byte("a"), false)
+		v, state, taken := term.Attach("me", "input", nil, false)
+		if !state.Writes || state.Viewers != 1 || taken != 1 {
+			t.Errorf("it is told %+v, %d bytes", state, taken)
+		}
+		if _, err := old.Next(t.Context()); !errors.Is(err, io.EOF) {
+			t.Errorf("the old view: %v", err)
+		}
+		old.Input(t.Context(), 1, []byte("late"), true) // of the old path
+		v.Input(t.Context(), 1, []byte("b"), false)
+		old.Detach()
+		synctest.Wait()
+		if got := p.typed(); got != "ab" {
+			t.Errorf("the program got %q", got)
+		}
+	})
+}
+
 func TestAProgramThatDoesNotReadHoldsUpWhoTypes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := &program{stuck: make(chan struct{})}

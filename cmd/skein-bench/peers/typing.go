@@ -1,0 +1,190 @@
+package peers
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"strings"
+	"sync"
+	"time"
+	"unicode/utf8"
+
+	"github.com/coder/websocket"
+	"github.com/creack/pty"
+	"github.com/spf13/cobra"
+)
+
+// Echo is the program in a terminal that sends back each key as it comes.
+var Echo = []string{"sh", "-c", "stty raw -echo; exec cat"}
+
+// keys are what is typed, one after the other: letters that no control sequence has.
+var keys = []rune("αβγδεζηθικλμνξοπρστυφχψωабвгдежзийклмнопрстуфхцчшщъыьэюя")
+
+// keyEvery is the time between two keys.
+const keyEvery = 120 * time.Millisecond
+
+// Typist types keys at their times, whatever has come back, and takes the time of each until it is shown.
+type Typist struct {
+	mu   sync.Mutex
+	at   map[rune]time.Time // of keys that were not shown yet
+	rest []byte             // the beginning of a character
+	ages []time.Duration
+}
+
+// Shown takes bytes that are shown.
+func (t *Typist) Shown(b []byte) {
+	now := time.Now()
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	b = append(t.rest, b...)
+	for len(b) > 0 && utf8.FullRune(b) {
+		r, size := utf8.DecodeRune(b)
+		b = b[size:]
+		if at, ok := t.at[r]; ok {
+			t.ages = append(t.ages, now.Sub(at))
+			delete(t.at, r)
+		}
+	}
+	t.rest = bytes.Clone(b)
+}
+
+// Type types n keys, and waits for the last ones. The first ten do not count.
+func (t *Typist) Type(ctx context.Context, n int, send func(string) error) ([]time.Duration, error) {
+	t.at = map[rune]time.Time{}
+	const warm = 10
+	tick := time.NewTicker(keyEvery)
+	defer tick.Stop()
+	for i := range n + warm {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+		key := keys[i%len(keys)]
+		t.mu.Lock()
+		if at, ok := t.at[key]; ok {
+			t.mu.Unlock()
+			return nil, fmt.Errorf("the key %c was not shown for %s", key, time.Since(at))
+		}
+		if i == warm {
+			t.ages = nil
+		}
+		t.at[key] = time.Now()
+		t.mu.Unlock()
+		if err := send(string(key)); err != nil {
+			return nil, err
+		}
+	}
+	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+		t.mu.Lock()
+		left := len(t.at)
+		t.mu.Unlock()
+		if left == 0 {
+			return t.ages, nil
+		}
+	}
+	return nil, fmt.Errorf("%d keys were never shown", len(t.at))
+}
+
+func typeCommand() *cobra.Command {
+	var name, addr string
+	var count int
+	c := &cobra.Command{
+		Use: "type", Short: "Type in a terminal; print how long each key took to be shown, as JSON",
+		Long: `Type in a terminal; print how long each key took to be shown, as JSON. The kinds are ttyd, at its address, and command, where the
+rest of the command line is a program that shows the terminal, such as ssh or mosh-client.`,
+		Hidden: true,
+	}
+	c.RunE = func(cmd *cobra.Command, args []string) (err error) {
+		var ages []time.Duration
+		switch name {
+		case "ttyd":
+			ages, err = typeTTYD(cmd.Context(), addr, count)
+		case "command":
+			ages, err = typeCommandLine(cmd.Context(), args, count)
+		default:
+			return fmt.Errorf("--kind %q: allowed are ttyd, command", name)
+		}
+		if err != nil {
+			return err
+		}
+		return json.NewEncoder(cmd.OutOrStdout()).Encode(ages)
+	}
+	c.Flags().StringVar(&name, "kind", "", "ttyd, command")
+	c.Flags().StringVar(&addr, "addr", "", "of ttyd")
+	c.Flags().IntVar(&count, "count", 400, "how many keys")
+	return c
+}
+
+// typeTTYD is the page of ttyd: a WebSocket, on which a message of the client begins with '0' for input, and one of the server with
+// '0' for output.
+func typeTTYD(ctx context.Context, addr string, n int) ([]time.Duration, error) {
+	d := net.Dialer{}
+	hc := &http.Client{Transport: &http.Transport{DialContext: d.DialContext}}
+	c, _, err := websocket.Dial(ctx, "ws://"+addr+"/ws", &websocket.DialOptions{HTTPClient: hc, Subprotocols: []string{"tty"}})
+	if err != nil {
+		return nil, err
+	}
+	defer c.CloseNow()
+	if err := c.Write(ctx, websocket.MessageBinary, []byte(`{"AuthToken":"","columns":80,"rows":24}`)); err != nil {
+		return nil, err
+	}
+	t := &Typist{}
+	go func() {
+		for {
+			_, b, err := c.Read(ctx)
+			if err != nil {
+				return
+			}
+			if len(b) > 0 && b[0] == '0' {
+				t.Shown(b[1:])
+			}
+		}
+	}()
+	time.Sleep(2 * time.Second) // until the program has begun
+	return t.Type(ctx, n, func(key string) error { return c.Write(ctx, websocket.MessageBinary, []byte("0"+key)) })
+}
+
+// typeCommandLine runs a program in a terminal.
+func typeCommandLine(ctx context.Context, argv []string, n int) ([]time.Duration, error) {
+	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
+	cmd.Env = append(os.Environ(), "TERM=xterm-256color", "LC_ALL=C.UTF-8")
+	f, err := pty.StartWithSize(cmd, &pty.Winsize{Rows: 24, Cols: 80})
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		f.Close()
+		cmd.Process.Kill()
+		cmd.Wait()
+	}()
+	t := &Typist{}
+	var said strings.Builder
+	go func() {
+		buf := make([]byte, 32<<10)
+		for {
+			n, err := f.Read(buf)
+			if n > 0 {
+				t.Shown(buf[:n])
+				if said.Len() < 2000 {
+					said.Write(buf[:n])
+				}
+			}
+			if err != nil {
+				return
+			}
+		}
+	}()
+	time.Sleep(4 * time.Second) // until it is connected
+	ages, err := t.Type(ctx, n, func(key string) error { _, err := io.WriteString(f, key); return err })
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w; it says %q", argv[0], err, said.String())
+	}
+	return ages, nil
+}
