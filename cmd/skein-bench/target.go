@@ -98,7 +98,7 @@ func typesWell(r result, all []result) (met, known bool) {
 	for _, p := range all {
 		switch {
 		case p.Case != r.Case:
-		case p.Transport == "ttyd":
+		case p.Transport == "ttyd", p.Transport == "websocket pty":
 			known, met = true, met && p.P99 >= 4*r.P99
 		case p.Transport == "mosh, no prediction":
 			known, met = true, met && r.P99 <= p.P99

@@ -24,8 +24,9 @@ const (
 	typingBound = 70
 )
 
-// terminals are what one would use in place of Skein's terminals, each by a Debian package.
-var terminals = []string{"ttyd", "mosh", "mosh, no prediction", "ssh"}
+// terminals are what one would use in place of Skein's terminals, most by a Debian package; a terminal on a WebSocket does what ttyd
+// does, where there is none.
+var terminals = []string{"ttyd", "websocket pty", "mosh", "mosh, no prediction", "ssh"}
 
 // benchTyping types in a terminal over a link that loses packets: from the key to the bytes that show it on the viewer's screen.
 func benchTyping(b *benchRun, transport string) (r result, err error) {
@@ -109,6 +110,18 @@ func (b *benchRun) serveTerminal(name string, l *netlab.Lab, dir string) (args [
 	}
 	host := l.Server.Addr.String()
 	switch kind {
+	case "websocket pty":
+		self, err := os.Executable()
+		if err != nil {
+			return nil, nil, err
+		}
+		cmd := l.Server.Command(b.ctx, self, "peers", "serve-tty", "--listen", host+":7681")
+		out, err := cmd.StdoutPipe()
+		if err != nil {
+			return nil, nil, err
+		}
+		stop, err = startInLab(cmd, out, "serving "+host)
+		return []string{"--kind", "ttyd", "--addr", host + ":7681"}, stop, err
 	case "ttyd":
 		cmd := l.Server.Command(b.ctx, "ttyd", slices.Concat([]string{"--port", "7681", "--writable"}, peers.Echo)...)
 		log, err := cmd.StderrPipe()

@@ -64,7 +64,7 @@ A server is for one client. The client accepts any certificate.`,
   skein-bench peers follow --kind http2 --addr localhost:4480 --warm 1s --count 5s
   skein-bench peers receive --kind tcp --addr localhost:4481 --bytes 8388608`,
 	}
-	c.AddCommand(serveCommand(), followCommand(), receiveCommand(), besideCommand(), typeCommand())
+	c.AddCommand(serveCommand(), followCommand(), receiveCommand(), besideCommand(), typeCommand(), serveTTYCommand())
 	return c
 }
 

@@ -188,3 +188,62 @@ func typeCommandLine(ctx context.Context, argv []string, n int) ([]time.Duration
 	}
 	return ages, nil
 }
+
+// serveTTYCommand is a terminal on a WebSocket, as ttyd serves it, for machines whose distribution has none.
+func serveTTYCommand() *cobra.Command {
+	var listen string
+	c := &cobra.Command{
+		Use: "serve-tty", Short: "Serve a terminal on a WebSocket, as ttyd does", Args: cobra.NoArgs, Hidden: true,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			l, err := net.Listen("tcp", listen)
+			if err != nil {
+				return err
+			}
+			cmd.Printf("serving %s\n", l.Addr())
+			s := &http.Server{Handler: http.HandlerFunc(serveTTY)}
+			go func() { <-cmd.Context().Done(); s.Close() }()
+			if err := s.Serve(l); cmd.Context().Err() == nil {
+				return err
+			}
+			return nil
+		},
+	}
+	c.Flags().StringVar(&listen, "listen", "localhost:0", "address to listen on; it is printed")
+	return c
+}
+
+func serveTTY(w http.ResponseWriter, r *http.Request) {
+	c, err := websocket.Accept(w, r, &websocket.AcceptOptions{Subprotocols: []string{"tty"}})
+	if err != nil {
+		return
+	}
+	defer c.CloseNow()
+	ctx := r.Context()
+	if _, _, err := c.Read(ctx); err != nil { // the size
+		return
+	}
+	cmd := exec.CommandContext(ctx, Echo[0], Echo[1:]...)
+	f, err := pty.Start(cmd)
+	if err != nil {
+		return
+	}
+	defer func() { f.Close(); cmd.Process.Kill(); cmd.Wait() }()
+	go func() {
+		buf := make([]byte, 32<<10)
+		for buf[0] = '0'; ; {
+			n, err := f.Read(buf[1:])
+			if err != nil || c.Write(ctx, websocket.MessageBinary, buf[:1+n]) != nil {
+				return
+			}
+		}
+	}()
+	for {
+		_, b, err := c.Read(ctx)
+		if err != nil {
+			return
+		}
+		if len(b) > 0 && b[0] == '0' {
+			f.Write(b[1:])
+		}
+	}
+}
