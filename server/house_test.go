@@ -78,7 +78,7 @@ var libraries = map[string][]string{
 	"github.com/goccy/go-yaml":   {"server"},
 	"github.com/google/btree":    {"server/memory"},
 	"github.com/clipperhouse/":   {"server/vt"}, // how wide characters are
-	"github.com/creack/pty":      {"server/runner/process", "cmd/skein-bench/peers"},
+	"github.com/creack/pty":      {"cmd/skein-bench/peers"},
 	"modernc.org/sqlite":         {"server/memory"}, // the full-text index
 	"github.com/prometheus/":     {"server/telemetry"},
 	"github.com/spf13/":          {"cmd/skein", "cmd/skein-bench", "cmd/skein-bench/peers"},

@@ -1,12 +1,12 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"io"
 	"os"
 	"os/signal"
+	"regexp"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/sys/unix"
@@ -15,8 +15,9 @@ import (
 	"skein.dev/skein/webtransport/wire"
 )
 
-// detachKey is Ctrl-], as in telnet and docker attach of old.
-const detachKey = 0x1d
+// detachKeys match Ctrl-], as in telnet: the control character, and what a terminal sends in the kitty keyboard protocol, with Caps Lock
+// and Num Lock too.
+var detachKeys = regexp.MustCompile("\x1d|\x1b\\[93;(?:5|69|133|197)u")
 
 // attachTerminal shows an agent's terminal in one's own, which is raw meanwhile, until the agent ends or the detach key is
 // pressed.
@@ -79,9 +80,14 @@ func typeUntilDetached(in io.Reader, t *client.Terminal) bool {
 	buf := make([]byte, 32<<10)
 	for {
 		n, err := in.Read(buf)
-		b, _, detach := bytes.Cut(buf[:n], []byte{detachKey})
+		b, detach := buf[:n], false
+		if at := detachKeys.FindIndex(b); at != nil {
+			b, detach = b[:at[0]], true
+		}
 		if len(b) > 0 {
-			t.Type(b)
+			if err := t.Type(b); err != nil {
+				io.WriteString(os.Stderr, "\a") // it takes nothing more
+			}
 		}
 		if detach {
 			return true
@@ -102,7 +108,7 @@ type ownTerminal struct {
 
 const (
 	// harmless resets what a program may have changed in a terminal.
-	harmless = "\x1b[?2026l\x1b[?1049l\x1b[!p\x1b[?1000l\x1b[?1002l\x1b[?1003l\x1b[?1006l\x1b[?1004l\x1b[?2004l\x1b[=0;1u\x1b[?25h\x1b[m\x1b[r"
+	harmless = "\x1b[?2026l\x1b[?1049l\x1b[!p\x1b[?9l\x1b[?1000l\x1b[?1002l\x1b[?1003l\x1b[?1006l\x1b[?1016l\x1b[?1004l\x1b[?2004l\x1b[?5l\x1b[=0;1u\x1b[?25h\x1b[0 q\x1b]8;;\x1b\\\x1b[m\x1b[r"
 	// fresh also clears it.
 	fresh = harmless + "\x1b[H\x1b[2J"
 )

@@ -114,7 +114,7 @@ test('the form spawns a terminal; the keyboard leaves it', async ({ fleet: page,
   await openAgent(page, server, agent.id, transport)
   await shows(page, 'terminal')
   await page.keyboard.press('Control+Shift+Space')
-  await expect(page.getByRole('button', { name: 'Stop', exact: true })).toBeFocused()
+  await expect(page.getByRole('button', { name: 'Spawn again' })).toBeFocused()
   await check(page, 'a terminal', ['nested-interactive'])
 })
 

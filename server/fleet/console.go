@@ -39,6 +39,8 @@ type console struct {
 	term *terminal.Terminal
 	end  context.CancelFunc // of writing input
 
+	showing sync.Mutex // held around show, so that the last one shows what is; taken before mu
+
 	mu      sync.Mutex
 	reports map[string]vt.Status // by OSC 7501, the program's own under ""
 	order   []string             // their ids, the one that was reported first in front
@@ -210,6 +212,8 @@ func question(st vt.Status) string {
 
 // show makes what the program does that of the agent.
 func (c *console) show() {
+	c.showing.Lock()
+	defer c.showing.Unlock()
 	c.mu.Lock()
 	d := c.doing()
 	c.mu.Unlock()

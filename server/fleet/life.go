@@ -206,7 +206,7 @@ func (a *agent) exited(reason wire.Reason, exit wire.Exit) {
 	}
 	a.eventThen(wire.EventExited, "", wire.EventData{Reason: reason, Exit: &exit}, func() {
 		a.mu.Lock()
-		a.running = nil
+		a.running, a.console = nil, nil                         // who looks from now on gets what the log has
 		a.tail, a.tailSize, a.tailAfter = nil, 0, a.rec.LastSeq // late readers find the log in the store
 		close(a.ended)
 		a.tell()

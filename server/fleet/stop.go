@@ -181,6 +181,9 @@ func (f *Fleet) Input(ctx context.Context, actor string, in wire.InputParams) er
 	}
 	if err = to.Input(ctx, b, in.EOF); err == nil {
 		replied()
+		if c := a.terminal(); c != nil {
+			c.answered()
+		}
 	}
 	return err
 }

@@ -39,7 +39,7 @@ func (f *Fleet) Terminal(ctx context.Context, id wire.AgentID) (*terminal.Termin
 // replay shows a terminal what an agent has written to it.
 func replay(ctx context.Context, f *Follower, t *terminal.Terminal) error {
 	for {
-		events, err := f.Poll(ctx, pageBytes)
+		events, err := f.Next(ctx)
 		if errors.Is(err, io.EOF) {
 			return nil
 		}

@@ -5,12 +5,15 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"slices"
 	"sync"
-	"time"
 
 	"skein.dev/skein/server/terminal"
 	"skein.dev/skein/webtransport/wire"
 )
+
+// terminalPiece is how much of a terminal is written at once, in bytes: what a client must read within WriteTimeout.
+const terminalPiece = 32 << 10
 
 // serveTerminal shows a client the terminal of an agent, and takes what it types there.
 func (c *conn) serveTerminal(l *lane, h wire.Header) {
@@ -46,10 +49,11 @@ func (c *conn) serveTerminal(l *lane, h wire.Header) {
 			l.cancel(wire.StreamCanceled)
 			return
 		}
-		l.str.SetWriteDeadline(time.Now().Add(WriteTimeout))
-		if _, err := l.str.Write(frames); err != nil {
-			l.cancel(wire.StreamTimeout)
-			return
+		for piece := range slices.Chunk(frames, terminalPiece) {
+			if _, err := (patient{l.str}).Write(piece); err != nil {
+				l.cancel(wire.StreamTimeout)
+				return
+			}
 		}
 	}
 }
@@ -57,8 +61,8 @@ func (c *conn) serveTerminal(l *lane, h wire.Header) {
 // frames takes a viewer's frames until the client ends the lane.
 func (l *lane) frames(ctx context.Context, v *terminal.Viewer) {
 	var buf []byte
-	for {
-		f, p, err := wire.ReadFrame(l.r.Rest(), buf, wire.MaxInputFrame)
+	for r := l.r.Rest(); ; {
+		f, p, err := wire.ReadFrame(r, buf, wire.MaxInputFrame)
 		if err != nil {
 			if errors.Is(err, wire.ErrFrame) {
 				l.cancel(wire.StreamTooLarge)

@@ -3,9 +3,13 @@ package terminal
 import (
 	"encoding/binary"
 	"encoding/json"
+	"slices"
 
 	"skein.dev/skein/webtransport/wire"
 )
+
+// maxPiece bounds the bytes of a frame.
+const maxPiece = 1 << 20
 
 // take returns the frames that wait for the viewer, and whether there will be no more.
 func (v *Viewer) take() (frames []byte, over bool) {
@@ -21,7 +25,10 @@ func (v *Viewer) take() (frames []byte, over bool) {
 	}
 	if v.paint {
 		v.paint = false
-		frames = wire.AppendFrame(frames, wire.FrameScreen, t.screen.Paint())
+		f := wire.FrameScreen
+		for piece := range slices.Chunk(t.screen.Paint(), maxPiece) {
+			frames, f = wire.AppendFrame(frames, f, piece), wire.FrameOutput
+		}
 	} else {
 		frames = append(frames, v.frames...)
 	}

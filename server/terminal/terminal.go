@@ -9,11 +9,14 @@
 //
 // # Locks
 //
-// Terminal.mu is held for what happens on the screen, and for who views it. Nothing that waits happens with it held, and the functions of
-// Options are called without it.
+//	Terminal.resizing   while the program is told the size
+//	Terminal.mu         for what happens on the screen, and for who views it
+//
+// Nothing that waits happens with mu held, and the functions of Options are called without it.
 package terminal
 
 import (
+	"bytes"
 	"context"
 	"io"
 	"sync"
@@ -46,6 +49,8 @@ type Options struct {
 type Terminal struct {
 	o Options
 
+	resizing sync.Mutex // held while the program is told the size; taken before mu
+
 	mu      sync.Mutex
 	screen  *vt.Screen
 	title   string
@@ -62,6 +67,7 @@ type Terminal struct {
 type taken struct {
 	bytes uint64
 	last  time.Time
+	fresh bool // nothing came yet. If what comes first has something before it, that was taken and then forgotten
 }
 
 // New returns a terminal of a size, and begins to write input to its agent. End ends it.
@@ -124,14 +130,21 @@ func (t *Terminal) Output(b []byte) {
 		t.enqueue(r.Reply)
 	}
 	for v := range t.viewers {
+		if r.Repaint {
+			v.repaint()
+		}
 		v.add(wire.FrameOutput, r.Show)
 	}
 	notes := append([]vt.Note(nil), r.Notes...)
+	title := t.title
 	for _, n := range notes {
-		if n.Kind == vt.Title && n.Text != t.title {
-			t.title = n.Text
-			t.tell()
+		if n.Kind == vt.Title {
+			title = n.Text
 		}
+	}
+	if title != t.title {
+		t.title = title
+		t.tell()
 	}
 	t.mu.Unlock()
 	if len(notes) > 0 && t.o.Noted != nil {
@@ -159,7 +172,12 @@ func (t *Terminal) Text() []string {
 }
 
 // Restart makes the terminal that of another process of its agent: what the one before has left in modes is gone.
-func (t *Terminal) Restart() { t.Output(t.leaving()) }
+func (t *Terminal) Restart() {
+	t.mu.Lock()
+	t.pending = nil
+	t.mu.Unlock()
+	t.Output(t.leaving())
+}
 
 func (t *Terminal) leaving() []byte {
 	t.mu.Lock()
@@ -179,7 +197,9 @@ func (t *Terminal) End() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.ended = true
-	t.writer = nil
+	t.writer, t.pending = nil, nil
+	close(t.room) // who waits for it sees the end
+	t.room = make(chan struct{})
 	t.tell()
 	for v := range t.viewers {
 		v.ended = true
@@ -190,6 +210,9 @@ func (t *Terminal) End() {
 // tell shows the viewers the state, after what they see of the terminal as it was before. The caller holds mu.
 func (t *Terminal) tell() {
 	for v := range t.viewers {
+		if len(v.frames) > maxUnread {
+			v.repaint()
+		}
 		if v.paint {
 			v.news = true
 		} else {
@@ -213,10 +236,15 @@ func (t *Terminal) resize(size wire.Size) func() {
 		return func() {}
 	}
 	t.screen.Resize(int(size.Cols), int(size.Rows))
+	for v := range t.viewers { // terminals don't agree on what becomes of the lines
+		v.repaint()
+	}
 	t.tell()
 	return func() {
 		if t.o.Resize != nil {
-			t.o.Resize(size)
+			t.resizing.Lock() // so that the last size is what the program gets last
+			defer t.resizing.Unlock()
+			t.o.Resize(t.Size())
 		}
 	}
 }
@@ -291,20 +319,29 @@ func (t *Terminal) input(id string) *taken {
 	}
 	in := t.inputs[id]
 	if in == nil {
-		in = &taken{}
+		in = &taken{fresh: true}
 		if len(t.inputs) >= maxInputs {
-			oldest := ""
-			for id, other := range t.inputs {
-				if oldest == "" || other.last.Before(t.inputs[oldest].last) {
-					oldest = id
-				}
-			}
-			delete(t.inputs, oldest)
+			t.forget()
 		}
 		t.inputs[id] = in
 	}
 	in.last = time.Now()
 	return in
+}
+
+// forget forgets the oldest input of which there is no view. The caller holds mu.
+func (t *Terminal) forget() {
+	present := map[*taken]bool{}
+	for v := range t.viewers {
+		present[v.taken] = true
+	}
+	oldest := ""
+	for id, in := range t.inputs {
+		if !present[in] && (oldest == "" || in.last.Before(t.inputs[oldest].last)) {
+			oldest = id
+		}
+	}
+	delete(t.inputs, oldest)
 }
 
 // hand makes a viewer the one that writes. The caller holds mu, and calls the returned function without it.
@@ -366,13 +403,17 @@ func (v *Viewer) Input(ctx context.Context, offset uint64, b []byte, hurry bool)
 	}()
 	for {
 		t.mu.Lock()
+		if v.taken.fresh {
+			v.taken.bytes, v.taken.fresh = offset, false
+		}
 		had := v.taken.bytes
+		v.taken.last = time.Now()
 		if v.over || offset > had || offset+uint64(len(b)) <= had { // what comes before is still to come; or it came before
 			t.mu.Unlock()
 			return
 		}
 		then := func() {}
-		if t.writer == nil && !t.ended {
+		if t.writer == nil && !t.ended && !report(b) {
 			then = t.hand(v)
 		}
 		if t.writer != v || t.ended {
@@ -387,7 +428,7 @@ func (v *Viewer) Input(ctx context.Context, offset uint64, b []byte, hurry bool)
 			n = min(len(rest), free)
 			t.enqueue(rest[:n])
 			v.taken.bytes += uint64(n)
-			typed = true
+			typed = typed || !report(rest)
 			v.wake()
 		}
 		done, room := v.taken.bytes >= offset+uint64(len(b)), t.room
@@ -404,6 +445,12 @@ func (v *Viewer) Input(ctx context.Context, offset uint64, b []byte, hurry bool)
 	}
 }
 
+// report reports whether input is what a terminal says of the mouse or the focus, which nobody types.
+func report(b []byte) bool {
+	rest, ok := bytes.CutPrefix(b, []byte("\x1b["))
+	return ok && len(rest) > 0 && bytes.IndexByte([]byte("IOM<"), rest[0]) >= 0
+}
+
 // wake makes Next look. The caller holds t.mu.
 func (v *Viewer) wake() {
 	select {
@@ -418,10 +465,16 @@ func (v *Viewer) add(f wire.FrameType, b []byte) {
 		return
 	}
 	if len(v.frames)+len(b) > maxUnread {
-		v.paint, v.frames = true, nil
+		v.repaint()
 	} else {
 		v.frames = wire.AppendFrame(v.frames, f, b)
 	}
+	v.wake()
+}
+
+// repaint gives the viewer the state and the screen in place of what it has not read. The caller holds t.mu.
+func (v *Viewer) repaint() {
+	v.paint, v.news, v.frames = true, true, nil
 	v.wake()
 }
 

@@ -277,6 +277,76 @@ func TestAViewerThatDoesNotReadGetsTheScreen(t *testing.T) {
 	}
 }
 
+// TestLittleThatMakesMuchIsBounded: titles, and one character many times.
+func TestLittleThatMakesMuchIsBounded(t *testing.T) {
+	term := New(t.Context(), wire.Size{Cols: 200, Rows: 50}, Options{})
+	slow, a := attach(term, "slow", false)
+	a.look(t, slow)
+	for i := range 20_000 {
+		term.Output(fmt.Appendf(nil, "\x1b]2;%d\a", i))
+	}
+	if n := len(slow.frames); n > maxUnread+1000 {
+		t.Errorf("%d bytes of titles wait", n)
+	}
+	for range 100 {
+		term.Output([]byte("😀" + strings.Repeat("\x1b[65536b", 100)))
+		if n := len(slow.frames); n > maxUnread+1000 {
+			t.Fatalf("%d bytes wait", n)
+		}
+	}
+	a.look(t, slow)
+	if !slices.Equal(a.Text(), term.Text()) || a.state.Title != "19999" {
+		t.Errorf("it sees %q, titled %q", a.Text(), a.state.Title)
+	}
+	link := strings.Repeat("x", 1900)
+	for i := range 2_000 {
+		term.Output(fmt.Appendf(nil, "\x1b]8;;https://example.org/%d%s\a.", i%2, link))
+	}
+	if n := len(term.screen.Paint()); n > 2<<20 {
+		t.Errorf("the screen takes %d bytes", n)
+	}
+}
+
+// TestAForgottenInputGoesOn: of too many, the server forgets how much it took.
+func TestAForgottenInputGoesOn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := &program{}
+		term := New(t.Context(), wire.DefaultSize, p.options())
+		v, _, _ := term.Attach("me", "mine", nil, true)
+		v.Input(t.Context(), 0, []byte("abc"), false)
+		for i := range 3 * maxInputs {
+			other, _, _ := term.Attach("x", fmt.Sprint(i), nil, false)
+			other.Detach()
+		}
+		v.Input(t.Context(), 3, []byte("d"), false) // it is here all the time
+		v.Detach()
+		for i := range 3 * maxInputs {
+			other, _, _ := term.Attach("x", fmt.Sprint(-i), nil, false)
+			other.Detach()
+		}
+		v, _, _ = term.Attach("me", "mine", nil, true)
+		v.Input(t.Context(), 4, []byte("e"), false)
+		synctest.Wait()
+		if got := p.typed(); got != "abcde" {
+			t.Errorf("the program got %q", got)
+		}
+	})
+}
+
+func TestAReportOfTheMouseIsNotTyped(t *testing.T) {
+	typed := 0
+	term := New(t.Context(), wire.DefaultSize, Options{Typed: func() { typed++ }})
+	v, _, _ := term.Attach("me", "mine", nil, false)
+	v.Input(t.Context(), 0, []byte("\x1b[O"), false)
+	if s := term.state(v); s.Writes || typed > 0 {
+		t.Errorf("a report of the focus made it %+v, %d times typed", s, typed)
+	}
+	v.Input(t.Context(), 3, []byte("x"), false)
+	if s := term.state(v); !s.Writes || typed != 1 {
+		t.Errorf("a key made it %+v, %d times typed", s, typed)
+	}
+}
+
 func TestTheEndOfAnAgentIsTheEndOfItsViews(t *testing.T) {
 	term := New(t.Context(), wire.Size{Cols: 40, Rows: 5}, Options{})
 	v, s := attach(term, "me", true)

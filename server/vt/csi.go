@@ -46,7 +46,7 @@ func (s *Screen) single(final byte) bool {
 	case 'c': // RIS
 		s.reset()
 		s.note(Note{Kind: Reset})
-		s.out.Show = appendMode(append(s.out.Show, "\x1bc"...), true, 25, true) // in xterm.js, a hidden cursor stays so
+		s.out.Show = appendKitty(appendMode(append(s.out.Show, "\x1bc"...), true, 25, true), 0) // in xterm.js, a hidden cursor stays so
 		return false
 	case 'n', 'o': // LS2, LS3
 		s.shift = int(final-'n') + 2
@@ -292,7 +292,9 @@ func (s *Screen) repeat(n int) bool {
 	if s.last == 0 {
 		return false
 	}
-	for range min(n, s.cols*s.rows) {
+	n = min(n, s.repeats)
+	s.repeats -= n
+	for range n {
 		r := s.last
 		s.out.Show = s.pool.append(s.out.Show, r)
 		s.put(r)

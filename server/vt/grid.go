@@ -56,6 +56,15 @@ func newGrid(cols, rows int) grid {
 	return g
 }
 
+// reset makes it as new.
+func (g *grid) reset() {
+	for y := range g.lines {
+		clear(g.lines[y].cells)
+		g.lines[y].joins = false
+	}
+	*g = grid{lines: g.lines, bottom: len(g.lines) - 1, saved: cursor{sets: [4]byte{'B', 'B', 'B', 'B'}}}
+}
+
 func (g *grid) cols() int { return len(g.lines[0].cells) }
 
 // erase blanks columns from x0 to before x1 of a line. A wide character that is cut goes as a whole.

@@ -68,7 +68,7 @@ func (s *Screen) hyperlink(text string) {
 	if !ok {
 		return
 	}
-	s.link = 0
+	s.link, s.text = 0, false
 	if linkable(address) {
 		s.link = s.pool.linkTo(address)
 	}

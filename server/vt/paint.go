@@ -8,6 +8,19 @@ import (
 // Paint returns what makes a terminal of the same size that was just reset show this screen and what has left it at the top, with the same
 // modes and the same cursor. After that, it takes the same output as the terminals that were there before.
 func (s *Screen) Paint() []byte {
+	b := s.paint()
+	if len(b) > maxPaint { // a link costs its address wherever it begins
+		s.unlinked = true
+		b = s.paint()
+		s.unlinked = false
+	}
+	return b
+}
+
+// maxPaint is how many bytes a screen with links may take.
+const maxPaint = 1 << 20
+
+func (s *Screen) paint() []byte {
 	b := make([]byte, 0, s.history.bytes+s.cols*s.rows)
 	b = s.appendPrimary(b)
 	if s.g == &s.alternate {
@@ -56,9 +69,7 @@ func (s *Screen) appendModes(b []byte) []byte {
 		}
 	}
 	b = appendMode(b, true, 25, !m.hidden)
-	if flags := s.kitty().flags; flags != 0 {
-		b = appendKitty(b, flags)
-	}
+	b = appendKitty(b, s.kitty().flags)
 	for _, n := range onOff {
 		if on := *m.flag(n); on != initial(n) {
 			b = appendMode(b, true, n, on)

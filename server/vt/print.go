@@ -34,6 +34,9 @@ func (s *Screen) advance(n int) {
 
 // print prints one code point.
 func (s *Screen) print(r rune) {
+	if r >= firstThatMayBelong && !s.text { // viewers may not have got what came before it: it joins nothing
+		s.out.Show = appendMode(s.out.Show, true, 7, s.modes.wrap)
+	}
 	s.out.Show = utf8.AppendRune(s.out.Show, r)
 	s.put(r)
 }

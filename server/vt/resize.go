@@ -45,7 +45,11 @@ func (s *Screen) rewrap(cols, rows int) grid {
 	}
 	w := wrapper{cols: cols}
 	for y := 0; y <= end; y++ {
-		w.add(&g.lines[y], y < end && g.lines[y+1].joins, y == g.y, g.x)
+		x := g.x
+		if g.past {
+			x++
+		}
+		w.add(&g.lines[y], y < end && g.lines[y+1].joins, y == g.y, x)
 	}
 	lines, at := w.lines, w.y
 	if over := len(lines) - rows; over > 0 {
@@ -61,7 +65,7 @@ func (s *Screen) rewrap(cols, rows int) grid {
 	}
 	n := newGrid(cols, rows)
 	copy(n.lines, lines)
-	n.x, n.y = min(w.x, cols-1), at
+	n.x, n.y, n.past = min(w.x, cols-1), at, w.past
 	n.saved = g.saved
 	n.saved.x, n.saved.y = min(g.saved.x, cols-1), min(g.saved.y, rows-1)
 	return n
@@ -74,6 +78,7 @@ type wrapper struct {
 	fill  int  // columns in use of the last line
 	open  bool // the last line goes on
 	x, y  int  // of the cursor
+	past  bool // see grid.past
 }
 
 // add adds a line; more: the next one continues it.
@@ -104,7 +109,7 @@ func (w *wrapper) add(l *line, more, cursor bool, x int) {
 	if cursor && x >= used {
 		w.x, w.y = w.fill, len(w.lines)-1
 		if w.fill == w.cols {
-			w.x = w.cols - 1
+			w.x, w.past = w.cols-1, true
 		}
 	}
 	w.open = more && used == len(l.cells)

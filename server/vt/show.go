@@ -29,7 +29,7 @@ func appendKitty(b []byte, flags int) []byte {
 }
 
 func (s *Screen) appendLink(b []byte, link uint16) []byte {
-	if link == 0 {
+	if link == 0 || s.unlinked {
 		return append(b, "\x1b]8;;\x1b\\"...)
 	}
 	b = strconv.AppendInt(append(b, "\x1b]8;id="...), int64(link), 10)

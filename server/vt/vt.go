@@ -62,6 +62,7 @@ const (
 	maxCluster      = 32        // bytes of one character
 	maxTitle        = 120       // characters of a title
 	maxNote         = 1000      // characters of a notification
+	maxShow         = 64 << 10  // bytes for viewers of one Write, beyond four times what was written
 	maxKitty        = 16        // entries of the stack of keyboard modes
 )
 
@@ -83,8 +84,11 @@ type Screen struct {
 	tabbed  bool // they were changed
 	last    rune // the last character that was printed, for REP
 	text    bool // nothing but text came since
+	repeats int  // how many more REP may print in this Write
 	shape   int  // of the cursor: the parameter of DECSCUSR
 	palette Palette
+
+	unlinked bool // links are left out of what is painted
 
 	scan scanner
 	out  Result
@@ -95,6 +99,9 @@ type Result struct {
 	Show  []byte // for viewers
 	Reply []byte // for the program: the answers to its queries
 	Notes []Note // what it says about itself
+
+	// Repaint says that the program has made so much of little that viewers are to be painted in place of getting Show, which is empty.
+	Repaint bool
 }
 
 // Palette is what a program learns of a terminal's colours: rgb values of 8 bits each.
@@ -112,7 +119,13 @@ func New(cols, rows int) *Screen {
 
 // reset is RIS.
 func (s *Screen) reset() {
-	s.primary, s.alternate = newGrid(s.cols, s.rows), newGrid(s.cols, s.rows)
+	for _, g := range []*grid{&s.primary, &s.alternate} {
+		if len(g.lines) != s.rows || g.cols() != s.cols {
+			*g = newGrid(s.cols, s.rows)
+		} else {
+			g.reset()
+		}
+	}
 	s.g = &s.primary
 	s.history = history{}
 	s.pool = pool{}
@@ -137,8 +150,12 @@ func (s *Screen) Size() (cols, rows int) { return s.cols, s.rows }
 
 // Write takes further output of the program. It may begin and end anywhere. The result is valid until the next call.
 func (s *Screen) Write(p []byte) *Result {
-	s.out.Show, s.out.Reply, s.out.Notes = s.out.Show[:0], s.out.Reply[:0], s.out.Notes[:0]
+	s.out.Show, s.out.Reply, s.out.Notes, s.out.Repaint = s.out.Show[:0], s.out.Reply[:0], s.out.Notes[:0], false
+	s.repeats = s.cols * s.rows
 	s.scan.feed(p, s)
+	if len(s.out.Show) > maxShow+4*len(p) {
+		s.out.Show, s.out.Repaint = nil, true
+	}
 	return &s.out
 }
 

@@ -166,6 +166,7 @@ func TestResize(t *testing.T) {
 		want       string
 		x, y       int
 	}{
+		"the cursor stays behind the last column": {"0123456789", 20, 5, "0123456789||||", 10, 0},
 		"narrower wraps":                 {"hello world\r\n$ ", 6, 5, "hello |world|$ ||", 2, 2},
 		"wider joins":                    {strings.Repeat("x", 15) + "\r\n$ ", 20, 5, strings.Repeat("x", 15) + "|$ |||", 2, 1},
 		"shorter keeps the end":          {"a\r\nb\r\nc\r\nd\r\ne", 10, 2, "d|e", 1, 1},

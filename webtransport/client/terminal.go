@@ -36,13 +36,17 @@ type Terminal struct {
 	agent wire.AgentID
 	input string // identifies what is typed here
 
+	news chan struct{} // has a value when there is something to send
+
 	mu     sync.Mutex
 	size   wire.Size
-	str    webtransport.Stream // the present lane; nil: there is none
-	link   *link
+	sized  bool  // the server does not know size
+	takes  bool  // the server does not know that this viewer wants to write
+	link   *link // of the present lane; nil: there is none
 	viewer uint32
 	taken  uint64 // how many bytes of the input the server has
 	kept   []byte // the input after them
+	sent   uint64 // how many bytes of the input were written to the present lane, or came before it
 }
 
 // maxTyped bounds what waits for the server, in bytes.
@@ -50,7 +54,7 @@ const maxTyped = 1 << 20
 
 // Terminal shows the terminal of an agent. Call Run.
 func (c *Client) Terminal(agent wire.AgentID, o TerminalOptions) *Terminal {
-	return &Terminal{c: c, o: o, agent: agent, input: rand.Text(), size: o.Size}
+	return &Terminal{c: c, o: o, agent: agent, input: rand.Text(), size: o.Size, news: make(chan struct{}, 1)}
 }
 
 // Run shows the terminal until the agent ends, ctx ends, or the server refuses. At the end of the agent it returns nil.
@@ -64,8 +68,17 @@ func (t *Terminal) Run(ctx context.Context) error {
 		if ended || err != nil {
 			return err
 		}
+		if l.sess.Context().Err() == nil { // only the lane broke
+			select {
+			case <-time.After(laneGap):
+			case <-ctx.Done():
+			}
+		}
 	}
 }
+
+// laneGap is the pause before a lane that broke by itself is opened again.
+const laneGap = 200 * time.Millisecond
 
 // view shows the terminal on a lane of one session. It returns false if the session broke.
 func (t *Terminal) view(ctx context.Context, l *link) (ended bool, err error) {
@@ -95,30 +108,81 @@ func (t *Terminal) view(ctx context.Context, l *link) (ended bool, err error) {
 	if v.Error != nil {
 		return false, v.Error
 	}
-	t.attached(l, str, v)
-	defer t.detached(str)
+	writing, stopped := context.WithCancel(ctx)
+	defer stopped()
+	t.attached(l, v)
+	defer t.detached(l)
+	go t.write(writing, str)
 	return t.read(ctx, r.Rest())
 }
 
-func (t *Terminal) attached(l *link, str webtransport.Stream, v wire.Viewing) {
+func (t *Terminal) attached(l *link, v wire.Viewing) {
 	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.str, t.link, t.viewer = str, l, v.Viewer
+	t.link, t.viewer = l, v.Viewer
 	t.acknowledge(v.Taken)
-	if len(t.kept) > 0 {
-		str.Write(wire.AppendInput(nil, t.taken, t.kept))
-	}
+	t.sent, t.sized = t.taken, false // the header had the size
+	t.mu.Unlock()
+	t.wake()
 	if v.State != nil && t.o.State != nil {
 		t.o.State(*v.State)
 	}
 }
 
-func (t *Terminal) detached(str webtransport.Stream) {
+func (t *Terminal) detached(l *link) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.str == str {
-		t.str, t.link = nil, nil
+	if t.link == l {
+		t.link = nil
 	}
+}
+
+func (t *Terminal) wake() {
+	select {
+	case t.news <- struct{}{}:
+	default:
+	}
+}
+
+// write writes to a lane what there is to send, until ctx ends. An error breaks the session; the next lane brings the rest.
+func (t *Terminal) write(ctx context.Context, str webtransport.Stream) {
+	for {
+		select {
+		case <-t.news:
+		case <-ctx.Done():
+			t.wake() // for the next lane
+			return
+		}
+		for b := t.next(); len(b) > 0; b = t.next() {
+			if _, err := str.Write(b); err != nil {
+				return
+			}
+		}
+	}
+}
+
+// next returns the next frames to send.
+func (t *Terminal) next() (b []byte) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.takes {
+		t.takes = false
+		b = wire.AppendFrame(b, wire.FrameWrite)
+	}
+	if t.sized {
+		t.sized = false
+		if size, err := json.Marshal(t.size); err == nil {
+			b = wire.AppendFrame(b, wire.FrameResize, size)
+		}
+	}
+	if t.sent < t.taken {
+		t.sent = t.taken
+	}
+	if rest := t.kept[t.sent-t.taken:]; len(rest) > 0 {
+		rest = rest[:min(len(rest), wire.MaxInputFrame-8)]
+		b = wire.AppendInput(b, t.sent, rest)
+		t.sent += uint64(len(rest))
+	}
+	return b
 }
 
 // acknowledge drops input that the server has. The caller holds mu.
@@ -172,17 +236,9 @@ func (t *Terminal) Type(b []byte) error {
 	if len(t.kept)+len(b) > maxTyped {
 		return wire.Errorf(wire.CodeExhausted, "the agent does not take what is typed: %d bytes wait", len(t.kept))
 	}
-	offset := t.taken + uint64(len(t.kept))
 	t.kept = append(t.kept, b...)
-	if t.str == nil {
-		return nil
-	}
-	for len(b) > 0 {
-		n := min(len(b), wire.MaxInputFrame-8)
-		t.str.Write(wire.AppendInput(nil, offset, b[:n])) // an error breaks the session; the next one brings it
-		b, offset = b[n:], offset+uint64(n)
-	}
-	if t.link.kind == wire.WebTransport {
+	t.wake()
+	if t.link != nil && t.link.kind == wire.WebTransport {
 		go t.race(t.link)
 	}
 	return nil
@@ -209,24 +265,16 @@ func (t *Terminal) race(l *link) {
 
 // Resize says the size of the viewer's own terminal.
 func (t *Terminal) Resize(s wire.Size) {
-	b, err := json.Marshal(s)
-	if err != nil {
-		return
-	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.size = s
-	if t.str != nil {
-		t.str.Write(wire.AppendFrame(nil, wire.FrameResize, b))
-	}
+	t.size, t.sized = s, true
+	t.wake()
 }
 
 // Write makes this viewer the one that writes.
 func (t *Terminal) Write() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.o.Write = true
-	if t.str != nil {
-		t.str.Write(wire.AppendFrame(nil, wire.FrameWrite))
-	}
+	t.o.Write, t.takes = true, true
+	t.wake()
 }

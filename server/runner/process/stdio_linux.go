@@ -1,9 +1,9 @@
 package process
 
 import (
+	"errors"
 	"os"
 
-	"github.com/creack/pty"
 	"golang.org/x/sys/unix"
 
 	"skein.dev/skein/server/runner"
@@ -64,52 +64,48 @@ func openPipes() (*stdio, error) {
 	return s, nil
 }
 
+// openTerminal makes a pseudoterminal (pty(7)). It does not use creack/pty, which makes Skein's end block: its deadlines would have no
+// effect then, and a write to an agent that does not read would never end.
 func (c command) openTerminal() (*stdio, error) {
 	s := &stdio{theirs: [3]int{-1, -1, -1}}
-	ours, theirs, err := pty.Open()
+	ours, err := unix.Open("/dev/ptmx", unix.O_RDWR|unix.O_NOCTTY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return s, &os.PathError{Op: "open", Path: "/dev/ptmx", Err: err}
+	}
+	s.terminal = os.NewFile(uintptr(ours), "terminal")
+	s.outputs = []source{{wire.EventTTY, s.terminal}}
+	if err := unix.IoctlSetPointerInt(ours, unix.TIOCSPTLCK, 0); err != nil {
+		return s, err
+	}
+	if err := resize(s.terminal, *c.tty); err != nil {
+		return s, err
+	}
+	in, err := unix.FcntlInt(uintptr(ours), unix.F_DUPFD_CLOEXEC, 3) // closing it is not the end of the terminal
 	if err != nil {
 		return s, err
 	}
-	defer theirs.Close()
-	s.terminal = ours
-	s.outputs = []source{{wire.EventTTY, ours}}
-	if err := resize(ours, *c.tty); err != nil {
-		return s, err
-	}
-	in, err := duplicate(ours) // closing it is not the end of the terminal
-	if err != nil {
-		return s, err
-	}
-	s.stdin = in
+	s.stdin = os.NewFile(uintptr(in), "terminal")
 	for i := range s.theirs {
-		if s.theirs[i], err = unix.FcntlInt(theirs.Fd(), unix.F_DUPFD_CLOEXEC, 3); err != nil { // Fd makes it block
-			s.theirs[i] = -1
-			return s, err
+		fd, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(ours), unix.TIOCGPTPEER, unix.O_RDWR|unix.O_NOCTTY|unix.O_CLOEXEC)
+		if errno != 0 {
+			return s, errno
 		}
+		s.theirs[i] = int(fd)
 	}
 	return s, nil
 }
 
-func duplicate(f *os.File) (*os.File, error) {
-	raw, err := f.SyscallConn()
-	if err != nil {
-		return nil, err
-	}
-	fd := -1
-	var failed error
-	err = raw.Control(func(from uintptr) { fd, failed = unix.FcntlInt(from, unix.F_DUPFD_CLOEXEC, 3) })
-	if err == nil {
-		err = failed
-	}
-	if err != nil {
-		return nil, err
-	}
-	return os.NewFile(uintptr(fd), f.Name()), nil
-}
-
 // resize tells a terminal its size. The kernel sends SIGWINCH to the processes in the foreground.
 func resize(terminal *os.File, s wire.Size) error {
-	return pty.Setsize(terminal, &pty.Winsize{Cols: s.Cols, Rows: s.Rows})
+	raw, err := terminal.SyscallConn()
+	if err != nil {
+		return err
+	}
+	var failed error
+	err = raw.Control(func(fd uintptr) {
+		failed = unix.IoctlSetWinsize(int(fd), unix.TIOCSWINSZ, &unix.Winsize{Col: s.Cols, Row: s.Rows})
+	})
+	return errors.Join(err, failed)
 }
 
 // emptyInput replaces the agent's end of standard input by /dev/null. An empty pipe would not do, because programs such as

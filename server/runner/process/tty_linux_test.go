@@ -1,8 +1,11 @@
 package process
 
 import (
+	"bytes"
+	"context"
 	"strings"
 	"testing"
+	"time"
 
 	"skein.dev/skein/e2e/kit"
 	"skein.dev/skein/server/runner"
@@ -96,4 +99,26 @@ func TestAllThatATerminalGetsArrives(t *testing.T) {
 			t.Fatalf("a piece ends inside a character: %q", p.b[max(0, len(p.b)-8):])
 		}
 	}
+}
+
+// TestInputForATerminalThatNobodyReadsEnds: its end of the terminal must not block, whatever the agent does.
+func TestInputForATerminalThatNobodyReadsEnds(t *testing.T) {
+	t.Parallel()
+	rec := newRecord(t)
+	run := start(t, processes(t), inTerminal(`stty raw -echo; echo ready; exec sleep 300`), rec)
+	rec.until("ready", func() bool { return strings.Contains(rec.tty(), "ready") })
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- run.Input(ctx, bytes.Repeat([]byte("x"), 1<<20), false) }()
+	select {
+	case err := <-ended:
+		t.Fatalf("an input that nobody reads ended: %v", err)
+	case <-time.After(50 * time.Millisecond): // it waits
+	}
+	cancel()
+	if err := kit.Receive(t, "the end of the input", ended); err == nil {
+		t.Error("an input that nobody reads succeeded")
+	}
+	run.Stop(t.Context(), 0)
+	kit.Receive(t, "Done", run.Done())
 }

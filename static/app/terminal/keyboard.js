@@ -8,10 +8,11 @@ const DISAMBIGUATE = 1
 
 /**
  * What a key sends in the kitty keyboard protocol with that flag; undefined if that is what it always sends.
- * @param {Pick<KeyboardEvent, 'key' | 'code' | 'shiftKey' | 'altKey' | 'ctrlKey' | 'metaKey'>} e
+ * @param {Pick<KeyboardEvent, 'key' | 'code' | 'shiftKey' | 'altKey' | 'ctrlKey' | 'metaKey'> & Partial<Pick<KeyboardEvent, 'getModifierState'>>} e
  */
 export function encoded(e) {
-  const mods = (e.shiftKey ? 1 : 0) | (e.altKey ? 2 : 0) | (e.ctrlKey ? 4 : 0) | (e.metaKey ? 8 : 0)
+  if (e.metaKey || e.getModifierState?.('AltGraph') || (e.ctrlKey && e.altKey && [...e.key].length === 1)) return undefined // the browser's, or a character
+  const mods = (e.shiftKey ? 1 : 0) | (e.altKey ? 2 : 0) | (e.ctrlKey ? 4 : 0)
   const named = NAMED[e.key]
   if (named) {
     if (mods === 0) return e.key === 'Escape' ? '\x1b[27u' : undefined
@@ -45,6 +46,7 @@ export class Keyboard {
         return false
       }
       if (e.ctrlKey && e.shiftKey && e.code === 'KeyV') return false // the browser pastes
+      if (e.key === 'Tab' && term.options.disableStdin) return false // nothing takes it: the browser goes on
       if (!(this.#flags & DISAMBIGUATE) || e.isComposing) return true
       const text = encoded(e)
       if (!text) return true
@@ -57,9 +59,5 @@ export class Keyboard {
   /** @param {Record<string, () => void>} own what keys do with Ctrl and Shift, by KeyboardEvent.code */
   bind(own) {
     this.#own = own
-  }
-
-  reset() {
-    this.#flags = 0
   }
 }

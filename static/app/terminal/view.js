@@ -28,6 +28,9 @@ const SETTLES_MS = 100
 /** Resets the viewer's terminal, in its turn with what is written to it. */
 const RESET = new Uint8Array([0x1b, 0x63])
 
+/** What a terminal says of the mouse and the focus, which nobody types. */
+const REPORT = /^\x1b\[(?:[IO]$|[M<])/
+
 /** How many lines that have left the screen are kept. */
 const SCROLLBACK = 5000
 
@@ -48,7 +51,6 @@ export function view(skein, root, { id }) {
     cursorBlink: false,
     fontFamily: getComputedStyle(document.documentElement).getPropertyValue('--mono') || 'monospace',
     fontSize: 13,
-    macOptionIsMeta: true,
     scrollback: SCROLLBACK,
     theme: THEME,
   })
@@ -69,7 +71,7 @@ export function view(skein, root, { id }) {
   let state
 
   const type = (/** @type {string} */ text) => {
-    if (!state?.writes && state?.writer) return who.flash()
+    if (!state?.writes && (REPORT.test(text) || state?.writer)) return REPORT.test(text) ? undefined : who.flash()
     try {
       remote?.type(text)
     } catch (e) {
@@ -78,7 +80,9 @@ export function view(skein, root, { id }) {
   }
   const keyboard = new Keyboard(term, type)
   term.onData(type)
-  term.onBinary((text) => remote?.type(Uint8Array.from(text, (c) => c.charCodeAt(0))))
+  term.onBinary((text) => {
+    if (state?.writes) remote?.type(Uint8Array.from(text, (c) => c.charCodeAt(0))) // of the mouse
+  })
 
   // --- who writes, and the size ---
 
@@ -124,7 +128,7 @@ export function view(skein, root, { id }) {
   /** @param {TerminalState} s */
   function onstate(s) {
     state = s
-    if (s.size.cols !== term.cols || s.size.rows !== term.rows) term.resize(s.size.cols, s.size.rows)
+    if (s.size.cols !== term.cols || s.size.rows !== term.rows) term.write('', () => term.resize(s.size.cols, s.size.rows)) // in its turn
     write(field(box, 'terminal-name'), clean(s.title ?? ''))
     term.options.disableStdin = s.ended === true
     who.show()
@@ -139,10 +143,7 @@ export function view(skein, root, { id }) {
 
   /** @param {Uint8Array} bytes @param {boolean} reset */
   function onoutput(bytes, reset) {
-    if (reset) {
-      term.write(RESET)
-      keyboard.reset()
-    }
+    if (reset) term.write(RESET)
     undrawn += bytes.length
     term.write(bytes, () => {
       undrawn -= bytes.length
@@ -186,7 +187,7 @@ export function view(skein, root, { id }) {
   keyboard.bind({
     KeyC: () => void copy(),
     KeyF: openFind,
-    Space: () => one(document, '#stop-open').focus(),
+    Space: () => one(document, '#again').focus(),
   })
 
   return {
@@ -198,6 +199,7 @@ export function view(skein, root, { id }) {
     async follow(signal, { event }) {
       look = lookAt(event)
       remote = await skein.terminal(id, { size: room(), write: true, onoutput, onstate, signal })
+      refit()
       term.focus()
       await remote.ended
     },
