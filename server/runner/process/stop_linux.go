@@ -128,6 +128,9 @@ func (p *process) tell(sig unix.Signal, found []proc, told *telling) {
 	if !*said || sig == unix.SIGKILL {
 		unix.Kill(-p.id.Group, sig)
 		if sig == unix.SIGTERM {
+			if p.terminal != nil { // an interactive shell ignores SIGTERM, and ends when its terminal goes
+				unix.Kill(-p.id.Group, unix.SIGHUP)
+			}
 			unix.Kill(-p.id.Group, unix.SIGCONT) // a stopped process handles SIGTERM only after SIGCONT
 		}
 	}

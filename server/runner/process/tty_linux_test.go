@@ -3,6 +3,7 @@ package process
 import (
 	"bytes"
 	"context"
+	"os/exec"
 	"strings"
 	"testing"
 	"time"
@@ -81,6 +82,20 @@ func TestATerminalThatNobodyReadsStopsWithItsAgent(t *testing.T) {
 	close(rec.blockOut)
 	kit.Receive(t, "Done", run.Done())
 	if !forced || len(left) > 0 {
+		t.Errorf("forced %v, left %v", forced, left)
+	}
+}
+
+// TestAnInteractiveShellStops: it ignores SIGTERM, and ends when its terminal hangs up.
+func TestAnInteractiveShellStops(t *testing.T) {
+	t.Parallel()
+	if _, err := exec.LookPath("bash"); err != nil {
+		t.Skip(err)
+	}
+	rec := newRecord(t)
+	run := start(t, processes(t), inTerminal(`exec bash --norc --noprofile -i`), rec)
+	rec.until("the prompt", func() bool { return strings.Contains(rec.tty(), "bash") })
+	if forced, left := run.Stop(t.Context(), time.Minute); forced || len(left) > 0 {
 		t.Errorf("forced %v, left %v", forced, left)
 	}
 }
