@@ -61,12 +61,11 @@ func typeEach(ctx context.Context, c *client.Client, job labJob) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := &peers.Typist{}
+	t := peers.NewTypist()
 	view := c.Terminal(res.Agents[0].ID, client.TerminalOptions{Write: true, Screen: func(b []byte, _ bool) { t.Shown(b) }})
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	go view.Run(ctx)
-	time.Sleep(2 * time.Second)
 	return t.Type(ctx, job.Stops, func(key string) error { return view.Type([]byte(key)) })
 }
 

@@ -42,23 +42,26 @@ func terminal(t *testing.T) (keys, tty *os.File) {
 	return keys, tty
 }
 
+// readUntil reads until something was said.
+func readUntil(t *testing.T, says *bufio.Reader, what string) {
+	t.Helper()
+	var seen strings.Builder
+	for !strings.HasSuffix(seen.String(), what) {
+		b, err := says.ReadByte()
+		if err != nil {
+			t.Fatalf("it says %q: %v", seen.String(), err)
+		}
+		seen.WriteByte(b)
+	}
+}
+
 // TestAttachAsksBeforeALineAnswers types to an agent that asks.
 func TestAttachAsksBeforeALineAnswers(t *testing.T) {
 	t.Parallel()
 	s := startServing(t, t.TempDir())
 	s.skein(t, "spawn", "scripted", "--name", "asker", "--script", "ask Which way?\nsay got ${reply}")
 	kit.Eventually(t, "it asks", func() bool { return strings.Contains(s.skein(t, "ps", "--needs"), "Which way?") })
-	until := func(says *bufio.Reader, what string) {
-		t.Helper()
-		var seen strings.Builder
-		for !strings.HasSuffix(seen.String(), what) {
-			b, err := says.ReadByte()
-			if err != nil {
-				t.Fatalf("it says %q: %v", seen.String(), err)
-			}
-			seen.WriteByte(b)
-		}
-	}
+	until := func(says *bufio.Reader, what string) { t.Helper(); readUntil(t, says, what) }
 	begin := func(stdin io.Reader) (cmd *exec.Cmd, stdout, says *bufio.Reader) {
 		t.Helper()
 		cmd = exec.Command("skein", "--data-dir", s.dir, "attach", "asker")
@@ -154,14 +157,7 @@ func TestAttachShowsATerminal(t *testing.T) {
 		says := bufio.NewReader(keys)
 		until = func(what string) {
 			t.Helper()
-			var seen strings.Builder
-			for !strings.HasSuffix(seen.String(), what) {
-				b, err := says.ReadByte()
-				if err != nil {
-					t.Fatalf("it says %q: %v", seen.String(), err)
-				}
-				seen.WriteByte(b)
-			}
+			readUntil(t, says, what)
 		}
 		return keys, until, cmd.Wait
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -20,8 +21,11 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// Echo is the program in a terminal that sends back each key as it comes.
-var Echo = []string{"sh", "-c", "stty raw -echo; exec cat"}
+// Echo is the program in a terminal that says that it is ready, and then sends back each key as it comes.
+var Echo = []string{"sh", "-c", "stty raw -echo; printf Ω; exec cat"}
+
+// ready is what it says. It is none of the keys.
+const ready = 'Ω'
 
 // keys are what is typed, one after the other: letters that no control sequence has.
 var keys = []rune("αβγδεζηθικλμνξοπρστυφχψωабвгдежзийклмнопрстуфхцчшщъыьэюя")
@@ -31,11 +35,17 @@ const keyEvery = 120 * time.Millisecond
 
 // Typist types keys at their times, whatever has come back, and takes the time of each until it is shown.
 type Typist struct {
+	begun chan struct{} // closed when the program is ready
+
 	mu   sync.Mutex
+	seen bool               // that it is
 	at   map[rune]time.Time // of keys that were not shown yet
 	rest []byte             // the beginning of a character
 	ages []time.Duration
 }
+
+// NewTypist returns who types next.
+func NewTypist() *Typist { return &Typist{begun: make(chan struct{})} }
 
 // Shown takes bytes that are shown.
 func (t *Typist) Shown(b []byte) {
@@ -46,6 +56,10 @@ func (t *Typist) Shown(b []byte) {
 	for len(b) > 0 && utf8.FullRune(b) {
 		r, size := utf8.DecodeRune(b)
 		b = b[size:]
+		if r == ready && !t.seen {
+			t.seen = true
+			close(t.begun)
+		}
 		if at, ok := t.at[r]; ok {
 			t.ages = append(t.ages, now.Sub(at))
 			delete(t.at, r)
@@ -54,10 +68,19 @@ func (t *Typist) Shown(b []byte) {
 	t.rest = bytes.Clone(b)
 }
 
-// Type types n keys, and waits for the last ones. The first ten do not count.
+// Type waits until the program is ready, types n keys, and waits for the last ones. The first 70 do not count.
 func (t *Typist) Type(ctx context.Context, n int, send func(string) error) ([]time.Duration, error) {
+	select {
+	case <-t.begun:
+	case <-time.After(time.Minute):
+		return nil, errors.New("the program in the terminal did not begin")
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	t.mu.Lock()
 	t.at = map[rune]time.Time{}
-	const warm = 10
+	t.mu.Unlock()
+	const warm = 70 // eight seconds, as in the other cases over a link: until the loss is known
 	tick := time.NewTicker(keyEvery)
 	defer tick.Stop()
 	for i := range n + warm {
@@ -135,7 +158,7 @@ func typeTTYD(ctx context.Context, addr string, n int) ([]time.Duration, error) 
 	if err := c.Write(ctx, websocket.MessageBinary, []byte(`{"AuthToken":"","columns":80,"rows":24}`)); err != nil {
 		return nil, err
 	}
-	t := &Typist{}
+	t := NewTypist()
 	go func() {
 		for {
 			_, b, err := c.Read(ctx)
@@ -147,7 +170,6 @@ func typeTTYD(ctx context.Context, addr string, n int) ([]time.Duration, error) 
 			}
 		}
 	}()
-	time.Sleep(2 * time.Second) // until the program has begun
 	return t.Type(ctx, n, func(key string) error { return c.Write(ctx, websocket.MessageBinary, []byte("0"+key)) })
 }
 
@@ -164,7 +186,7 @@ func typeCommandLine(ctx context.Context, argv []string, n int) ([]time.Duration
 		cmd.Process.Kill()
 		cmd.Wait()
 	}()
-	t := &Typist{}
+	t := NewTypist()
 	var said strings.Builder
 	go func() {
 		buf := make([]byte, 32<<10)
@@ -181,7 +203,6 @@ func typeCommandLine(ctx context.Context, argv []string, n int) ([]time.Duration
 			}
 		}
 	}()
-	time.Sleep(4 * time.Second) // until it is connected
 	ages, err := t.Type(ctx, n, func(key string) error { _, err := io.WriteString(f, key); return err })
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w; it says %q", argv[0], err, said.String())

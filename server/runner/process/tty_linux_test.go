@@ -90,7 +90,7 @@ func TestATerminalThatNobodyReadsStopsWithItsAgent(t *testing.T) {
 func TestAnInteractiveShellStops(t *testing.T) {
 	t.Parallel()
 	if _, err := exec.LookPath("bash"); err != nil {
-		t.Skip(err)
+		t.Skip("NOT TESTED: ", err)
 	}
 	rec := newRecord(t)
 	run := start(t, processes(t), inTerminal(`exec bash --norc --noprofile -i`), rec)
