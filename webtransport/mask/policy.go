@@ -37,9 +37,13 @@ const (
 	memory       = 20 * time.Second
 	crowdedShare = 0.25
 
+	//
+	// A flow that sends no more than a share of thin of the ceiling, such as a person who types in a terminal, gets the second copy
+	// in any case. It costs next to nothing there, and whoever types sees each loss that is left.
 	window     = 2 * time.Second
 	secondCopy = 0.002
 	wider      = 0.004
+	thin       = 1. / 16
 )
 
 // policy decides whether one connection is masked. It is not safe for concurrent use.
@@ -94,7 +98,11 @@ func (p *policy) sample(now time.Time, s Stats) verdict {
 	reason := p.against(now, s)
 	p.adapt(now, s, sent, lost)
 	p.on = reason == ""
-	return verdict{on: p.on, copies: p.copies, spacing: p.spacing(s), probe: now.Sub(p.lastLoss) > hold/2, reason: reason}
+	copies := p.copies
+	if p.rate <= thin*p.ceiling {
+		copies = 2
+	}
+	return verdict{on: p.on, copies: copies, spacing: p.spacing(s), probe: now.Sub(p.lastLoss) > hold/2, reason: reason}
 }
 
 // sort separates the path's own losses from those of a queue that overflowed.

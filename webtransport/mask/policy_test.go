@@ -106,6 +106,17 @@ func TestAThickFlowIsNotMasked(t *testing.T) {
 	p.is(t, p.run(5*time.Second, 40, 1000, 100), "the connection sends too much") // over the ceiling it does not begin again
 }
 
+func TestAThinFlowHasTwoCopies(t *testing.T) {
+	t.Parallel()
+	p := newPath()
+	if v := p.run(5*time.Second, 2, 300, 100); !v.on || v.copies != 2 { // 48 kbit/s
+		t.Errorf("a thin one: %+v", v)
+	}
+	if v := p.run(5*time.Second, 20, 300, 1000); !v.on || v.copies != 1 { // 480
+		t.Errorf("one that sends ten times as much: %+v", v)
+	}
+}
+
 func TestAQueueEndsMasking(t *testing.T) {
 	t.Parallel()
 	p := newPath()
