@@ -45,6 +45,7 @@ type fileType struct {
 	Cwd          string            `yaml:"cwd"`
 	Stdin        string            `yaml:"stdin"`
 	TTY          bool              `yaml:"tty"`
+	Permissions  *filePermissions  `yaml:"permissions"`
 	Script       string            `yaml:"script"`
 	MaxInstances int               `yaml:"max_instances"`
 	StopGrace    *time.Duration    `yaml:"stop_grace"`
@@ -66,6 +67,16 @@ type fileRestart struct {
 	Attempts int           `yaml:"attempts"`
 	Interval time.Duration `yaml:"interval"`
 	Delay    time.Duration `yaml:"delay"`
+}
+
+type filePermissions struct {
+	Rules []struct {
+		Decision string `yaml:"decision"`
+		Kind     string `yaml:"kind"`
+		Command  string `yaml:"command"`
+	} `yaml:"rules"`
+	Otherwise string        `yaml:"otherwise"`
+	Limit     time.Duration `yaml:"limit"`
 }
 
 // ConfigExample is a complete skein.yaml, printed by --help.
@@ -109,8 +120,8 @@ writers: {low: 8}               # bulk writes under way in a session at once, so
 
 var fileFields = map[string][]string{
 	"": {"agent_types", "max_agents", "lanes", "writers"},
-	"agent_types": {"kind", "description", "argv", "env", "cwd", "stdin", "script", "max_instances", "stop_grace", "capabilities", "labels",
-		"tasks", "max_tasks", "retry_on", "idle_stop", "coordinator", "memory", "restart", "heartbeat", "stall"},
+	"agent_types": {"kind", "description", "argv", "env", "cwd", "stdin", "tty", "script", "max_instances", "stop_grace", "capabilities", "labels",
+		"tasks", "max_tasks", "retry_on", "idle_stop", "coordinator", "memory", "restart", "heartbeat", "stall", "permissions"},
 }
 
 // builtinTypes work offline, with nothing installed.
@@ -270,6 +281,7 @@ var fieldForms = map[string]struct {
 	"env":           {"a mapping from names to values, such as {MODEL: small}", func() any { return new(map[string]string) }},
 	"cwd":           {"an absolute path", func() any { return new(string) }},
 	"stdin":         {"pipe or none", func() any { return new(string) }},
+	"tty":           {"true or false", func() any { return new(bool) }},
 	"script":        {"a text, one statement a line", func() any { return new(string) }},
 	"max_instances": {"a whole number, 0 for no limit", func() any { return new(int) }},
 	"stop_grace":    {"a duration, such as 10s", func() any { return new(time.Duration) }},
@@ -284,6 +296,7 @@ var fieldForms = map[string]struct {
 	"restart":       {"a mapping such as {mode: delay, attempts: 3, interval: 10m, delay: 5s}", func() any { return new(fileRestart) }},
 	"heartbeat":     {"a duration, such as 1m", func() any { return new(time.Duration) }},
 	"stall":         {"a duration, such as 5m", func() any { return new(time.Duration) }},
+	"permissions":   {"a mapping such as {rules: [{decision: allow, kind: read}], otherwise: ask, limit: 10m}", func() any { return new(filePermissions) }},
 }
 
 // typeFields checks the names and the forms of an agent type's fields.
@@ -405,6 +418,16 @@ func (c *configReader) agentType(name string, f fileType) (wire.AgentType, error
 		}
 		t.Restart = r
 	}
+	if f.Permissions != nil {
+		p, err := permissions(f.Permissions)
+		if err == "" && !kind.Permissions {
+			err = "goes with kind " + kindsThat(func(c runner.Capabilities) bool { return c.Permissions })
+		}
+		if err != "" {
+			return t, bad("permissions", "%s", err)
+		}
+		t.Permissions = p
+	}
 	for k := range t.Env {
 		if k == "" || strings.ContainsAny(k, "=\x00") {
 			return t, bad("env", "%q is no name for an environment variable", k)
@@ -442,6 +465,29 @@ func restartPolicy(f *fileRestart) (r *wire.RestartPolicy, problem string) {
 		return nil, "interval must be more than 0s, and delay 0s or more"
 	}
 	return r, ""
+}
+
+// permissions reads how requests for permission are answered; problem says what is wrong with it.
+func permissions(f *filePermissions) (p *wire.Permissions, problem string) {
+	decisions := []wire.PermissionDecision{wire.PermissionAsk, wire.PermissionAllow, wire.PermissionDeny}
+	p = &wire.Permissions{Otherwise: cmp.Or(wire.PermissionDecision(f.Otherwise), wire.PermissionAsk), LimitMS: f.Limit.Milliseconds()}
+	for i, r := range f.Rules {
+		rule := wire.PermissionRule{Decision: wire.PermissionDecision(r.Decision), Kind: r.Kind, Command: r.Command}
+		if !slices.Contains(decisions, rule.Decision) {
+			return nil, fmt.Sprintf("rule %d: decision %q; allowed are ask, allow, deny", i+1, r.Decision)
+		}
+		if r.Kind != "" && !slices.Contains(wire.ToolKinds, r.Kind) {
+			return nil, fmt.Sprintf("rule %d: kind %q; allowed are %s", i+1, r.Kind, strings.Join(wire.ToolKinds, ", "))
+		}
+		p.Rules = append(p.Rules, rule)
+	}
+	switch {
+	case !slices.Contains(decisions, p.Otherwise):
+		return nil, fmt.Sprintf("otherwise %q; allowed are ask, allow, deny", f.Otherwise)
+	case f.Limit < 0 || f.Limit > 0 && f.Limit < time.Second:
+		return nil, "limit must be 0s (no limit), or 1s and more"
+	}
+	return p, ""
 }
 
 func anything(runner.Capabilities) bool { return true }

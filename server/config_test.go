@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -213,5 +214,26 @@ func TestAConfiguredServer(t *testing.T) {
 		if at.Name == "waiter" && (at.Running != 2 || at.MaxInstances != 2) {
 			t.Errorf("%+v", at)
 		}
+	}
+}
+
+// TestEveryFieldCanBeWritten checks that no field of a type is refused as unknown.
+func TestEveryFieldCanBeWritten(t *testing.T) {
+	t.Parallel()
+	for f := range reflect.TypeFor[fileType]().Fields() {
+		name := f.Tag.Get("yaml")
+		if !slices.Contains(fileFields["agent_types"], name) {
+			t.Errorf("%s is refused as an unknown field", name)
+		}
+		if _, known := fieldForms[name]; !known {
+			t.Errorf("%s has no form", name)
+		}
+	}
+	path := filepath.Join(t.TempDir(), "skein.yaml")
+	if err := os.WriteFile(path, []byte("agent_types:\n  claude:\n    kind: exec\n    argv: [claude]\n    tty: true\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if c, err := LoadConfig(path); err != nil || !c.Types[0].TTY {
+		t.Errorf("%+v, %v", c.Types, err)
 	}
 }

@@ -22,11 +22,12 @@ var rooms = map[string][]string{
 	"server":                 {"server/api", "server/auth", "server/cert", "server/control", "server/datadir", "server/exchange", "server/fleet", "server/jet", "server/rpc", "server/runner", "server/runner/process", "server/runner/scripted", "server/session", "server/telemetry", "server/web", "webtransport", "webtransport/wire"},
 	"server/api":             {"server/control", "server/noun", "webtransport/wire"},
 	"server/artifacts":       {"server/noun", "webtransport/wire"},
+	"server/asks":            {"server/noun", "server/runner", "webtransport/wire"}, // what agents ask people
 	"server/auth":            {"server/api", "server/jet", "webtransport/wire"},
 	"server/cert":            {"server/datadir", "server/jet", "webtransport/wire"},
-	"server/datadir":         {"webtransport/wire"},                                                                                                      // where a server keeps everything
-	"server/control":         {"server/artifacts", "server/fleet", "server/memory", "server/noun", "server/runner", "server/tasks", "webtransport/wire"}, // joins the nouns
-	"server/exchange":        {"webtransport/wire"},                                                                                                      // one request of HTTP, and its answer
+	"server/datadir":         {"webtransport/wire"},                                                                                                                     // where a server keeps everything
+	"server/control":         {"server/artifacts", "server/asks", "server/fleet", "server/memory", "server/noun", "server/runner", "server/tasks", "webtransport/wire"}, // joins the nouns
+	"server/exchange":        {"webtransport/wire"},                                                                                                                     // one request of HTTP, and its answer
 	"server/fleet":           {"server/grep", "server/noun", "server/runner", "server/runner/lines", "server/screen", "server/terminal", "server/vt", "webtransport/wire"},
 	"server/grep":            {"server/screen"}, // which lines of output have a hit
 	"server/jet":             {"server/noun", "webtransport/wire"},

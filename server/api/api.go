@@ -71,6 +71,8 @@ type Store interface {
 type Pages interface {
 	// Memory answers a memory.render.
 	Memory(context.Context, wire.MemoryRenderParams) (any, error)
+	// Asks answers an ask.list, which may ask for HTML.
+	Asks(context.Context, wire.AskListParams) (wire.AskListResult, error)
 }
 
 // API carries out requests.

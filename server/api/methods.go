@@ -31,6 +31,11 @@ func (a *API) table() map[string]does {
 		wire.MethodStop: acts(func(ctx context.Context, by noun.Caller, v wire.StopParams) (any, error) {
 			return p.Stop(context.WithoutCancel(ctx), by, v) // the stop continues without the client, which may repeat the request in its next session
 		}),
+		wire.MethodAskList: reads(func(ctx context.Context, v wire.AskListParams) (any, error) { return a.pages.Asks(ctx, v) }),
+		wire.MethodAskGet:  reads(func(_ context.Context, v wire.AskParams) (any, error) { return p.Asks.Get(v.ID) }),
+		wire.MethodAskAnswer: acts(func(ctx context.Context, by noun.Caller, v wire.AskAnswerParams) (any, error) {
+			return p.Asks.Answer(ctx, by, v)
+		}),
 		wire.MethodInput:     acts(a.input),
 		wire.MethodAdmission: func(context.Context, noun.Caller, json.RawMessage) (any, error) { return p.Admission(), nil },
 		wire.MethodSetAdmission: acts(func(ctx context.Context, by noun.Caller, v wire.AdmissionParams) (any, error) {

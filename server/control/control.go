@@ -5,6 +5,8 @@
 //	tasks ── Crew: start, deliver, stop ──────────> fleet
 //	tasks ── Answered: keep its files first ──────> artifacts
 //	artifacts ── Life: does it exist, who works ──> fleet, tasks
+//	fleet ── Asks: asks, is written to ───────────> asks
+//	asks ── Reply: answer ────────────────────────> fleet
 package control
 
 import (
@@ -17,6 +19,7 @@ import (
 	"time"
 
 	"skein.dev/skein/server/artifacts"
+	"skein.dev/skein/server/asks"
 	"skein.dev/skein/server/fleet"
 	"skein.dev/skein/server/memory"
 	"skein.dev/skein/server/runner"
@@ -29,6 +32,7 @@ type Store interface {
 	fleet.Store
 	tasks.Store
 	artifacts.Store
+	asks.Store
 	memory.Store
 }
 
@@ -69,6 +73,8 @@ type Plane struct {
 	Tasks *tasks.Tasks
 	// Artifacts are the files that were kept.
 	Artifacts *artifacts.Artifacts
+	// Asks are what agents ask people.
+	Asks *asks.Asks
 	// Memory is the state that agents and people share.
 	Memory *memory.Memory
 
@@ -114,12 +120,14 @@ func (p *Plane) join(o Options, types map[string]wire.AgentType) {
 	crew := new(fleet.Crew) // the tasks need it before there is a fleet
 	p.Tasks = tasks.New(tasks.Options{Store: o.Store, Fleet: crew, Types: types, Node: o.Node, MaxAgents: o.MaxAgents, Keep: o.KeepTasks,
 		Timeout: o.StoreTimeout, Closing: p.closing, Answered: p.Artifacts.Answered}, o.Logger)
+	p.Asks = asks.New(asks.Options{Store: o.Store, Types: types, Reply: p.reply, Changed: p.asked, Timeout: o.StoreTimeout}, o.Logger)
 	p.Fleet = fleet.New(fleet.Options{Store: o.Store, Kinds: o.Kinds, Types: types, Node: o.Node, Instance: o.Instance, WorkDir: o.WorkDir,
-		Keep: o.KeepExited, Max: o.MaxAgents, Work: p.Tasks, Call: o.Call, Closing: p.closing, StoreTimeout: o.StoreTimeout,
+		Keep: o.KeepExited, Max: o.MaxAgents, Work: p.Tasks, Asks: p.Asks, Call: o.Call, Closing: p.closing, StoreTimeout: o.StoreTimeout,
 		SearchBytes: o.SearchBytes, SearchTime: o.SearchTime, Logger: o.Logger, Orphans: o.Orphans, Leftovers: o.Leftovers, Spawned: o.Spawned,
 		Hooks: fleet.Hooks{
 			{Env: p.outbox, Exited: func(a wire.Agent, _ wire.Exit) { p.Artifacts.Collect(a.ID) }},
 			{Env: p.Tasks.Env, Started: p.Tasks.Started, Activity: p.Tasks.Activity, Stopping: p.Tasks.Stopping, Exited: p.Tasks.Exited},
+			{Stopping: p.Asks.Gone, Exited: func(a wire.Agent, _ wire.Exit) { p.Asks.Gone(a.ID) }},
 		}})
 	*crew = p.Fleet.Crew()
 }
@@ -132,6 +140,18 @@ func types(o Options) map[string]wire.AgentType {
 		all[t.Name] = t
 	}
 	return all
+}
+
+// reply answers the question of an agent, if it still asks it, with a line.
+func (p *Plane) reply(ctx context.Context, by string, agent wire.AgentID, question, text string) error {
+	return p.Fleet.Input(ctx, by, wire.InputParams{ID: agent, Text: text + "\n", Question: &question})
+}
+
+// asked notes a request for permission in the log of its agent. What is asked in words is there already, and its answer, too.
+func (p *Plane) asked(a wire.Ask) {
+	if a.Kind == wire.AskPermission {
+		p.Fleet.Note(a)
+	}
 }
 
 // outbox gives an outbox to agents that run in a folder.
@@ -151,6 +171,9 @@ func (p *Plane) open(ctx context.Context, o Options) (err error) {
 		return err
 	}
 	if err := p.Artifacts.Open(ctx); err != nil {
+		return err
+	}
+	if err := p.Asks.Open(ctx); err != nil {
 		return err
 	}
 	m := o.Memory
@@ -184,8 +207,10 @@ func (p *Plane) beat() {
 		case now := <-t.C:
 			p.Fleet.Beat(now)
 			p.Tasks.Beat(now)
+			p.Asks.Beat(now)
 			p.Fleet.Forget(p.ctx)
 			p.Tasks.Forget(p.ctx)
+			p.Asks.Forget(p.ctx)
 		}
 	}
 }

@@ -3,6 +3,7 @@ package fleet
 import (
 	"bytes"
 	"context"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -56,7 +57,8 @@ type agent struct {
 	savedEdits int             // guarded by saveMu
 	failures   []time.Time     // within the interval of the restart policy
 	lost       bool            // it gave no sign of life for too long, and is killed
-	asks       bool            // a task of its waits for a person, by the line protocol
+	asks       bool            // a task of its waits for a person, by the line protocol, or it waits for a permission
+	waits      []waiting       // its requests for permission, the oldest first
 	meant      wire.Activity   // what its runtime saw of it meanwhile
 	lines      lastLines       // of its output
 	notify     map[any]func()  // by who is told // called when the log grew or ended
@@ -235,6 +237,11 @@ func (a *agent) says(e runner.Event) error {
 			return nil
 		}
 		task, known = e.Task, work.Ask(a.id, e.Task, noun.Clip(e.Text))
+	case runner.Permission:
+		a.asksPermission(e)
+	case runner.Withdrawn:
+		a.core.o.Asks.Withdraw(a.id, e.Key, e.Reason)
+		a.waitsNoMore(e.Key)
 	case runner.Update:
 		task, known = e.Task, work.Progress(a.id, e.Task, e.Text, e.Fraction)
 	case runner.TaskResult:
@@ -273,6 +280,7 @@ func (a *agent) acts(act wire.Activity, question string) {
 	if changed {
 		a.core.o.Hooks.activity(a.id, act)
 		a.event(wire.EventActivity, "", wire.EventData{Activity: act, Text: question})
+		a.core.o.Asks.Shows(a.question)
 	}
 }
 
@@ -302,7 +310,57 @@ func (a *agent) asksFor(question string) {
 	a.mu.Unlock()
 	if news {
 		a.event(wire.EventActivity, "", wire.EventData{Activity: act, Text: question})
+		a.core.o.Asks.Shows(a.question)
 	}
+}
+
+// question returns what the agent asks in words: not a permission.
+func (a *agent) question() (rec wire.Agent, question string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.rec.Activity == wire.ActivityRequiresAction && len(a.waits) == 0 {
+		question = a.rec.Question
+	}
+	return a.rec, question
+}
+
+// waiting is a request for permission.
+type waiting struct{ key, text string }
+
+// asksPermission asks people for a permission, unless the policy of the agent's type answers.
+func (a *agent) asksPermission(p runner.Permission) {
+	a.mu.Lock()
+	a.waits = append(slices.Clone(a.waits), waiting{p.Key, noun.Clip(p.Text)})
+	rec := a.rec
+	a.mu.Unlock()
+	answer := p.Answer
+	p.Answer = func(said *wire.AskAnswer) {
+		a.waitsNoMore(p.Key)
+		answer(said)
+	}
+	if a.core.o.Asks.Request(rec, p) {
+		a.showWaiting()
+	}
+}
+
+func (a *agent) waitsNoMore(key string) {
+	a.mu.Lock()
+	a.waits = slices.DeleteFunc(slices.Clone(a.waits), func(w waiting) bool { return w.key == key })
+	a.mu.Unlock()
+	a.showWaiting()
+}
+
+// showWaiting shows the oldest request for permission as what the agent asks.
+func (a *agent) showWaiting() {
+	a.asksMu.Lock()
+	defer a.asksMu.Unlock()
+	a.mu.Lock()
+	text := ""
+	if len(a.waits) > 0 {
+		text = a.waits[0].text
+	}
+	a.mu.Unlock()
+	a.asksFor(text)
 }
 
 // shown refuses an input if its writer was shown another question than the agent asks, so that an input always answers what

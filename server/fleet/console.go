@@ -45,6 +45,7 @@ type console struct {
 	reports map[string]vt.Status // by OSC 7501, the program's own under ""
 	order   []string             // their ids, the one that was reported first in front
 	notice  string               // what it wants a person to see
+	noticed time.Time            // since when
 	busy    bool                 // it has written something a moment ago
 	typed   time.Time            // when a person has typed something
 	quiet   *time.Timer
@@ -109,11 +110,14 @@ func (c *console) lastLine() {
 	}
 }
 
-// answered is called when a person has typed something: what the program wanted to be seen was seen.
-func (c *console) answered() {
+// answered is called when a person has typed something: what the program wanted to be seen until then was seen.
+func (c *console) answered(at time.Time) {
 	c.mu.Lock()
-	news := c.notice != ""
-	c.notice, c.typed = "", time.Now()
+	news := c.notice != "" && c.noticed.Before(at)
+	if news {
+		c.notice = ""
+	}
+	c.typed = at
 	c.mu.Unlock()
 	if news {
 		c.show()
@@ -140,10 +144,10 @@ func (c *console) note(n vt.Note) {
 	case vt.Title:
 		c.retitle(n.Text)
 	case vt.Notification:
-		c.notice = n.Text
+		c.notice, c.noticed = n.Text, time.Now()
 	case vt.Bell:
 		if c.notice == "" && time.Since(c.typed) > bellAfter {
-			c.notice = "rang the bell"
+			c.notice, c.noticed = "rang the bell", time.Now()
 		}
 	case vt.Reset:
 		clear(c.reports)

@@ -109,3 +109,19 @@ func (c Crew) Feed(id wire.AgentID, input []byte) {
 		to.Input(c.f.ctx, input, true)
 	}
 }
+
+// Note adds a request for permission to the log of its agent, when it begins and when it ends.
+func (f *Fleet) Note(ask wire.Ask) {
+	a, err := f.agent(ask.Agent)
+	if err != nil {
+		return
+	}
+	t, actor := wire.EventAsk, ""
+	if ask.State != wire.AskPending {
+		t = wire.EventAnswer
+	}
+	if ask.Answer != nil {
+		actor = ask.Answer.By
+	}
+	a.event(t, actor, wire.EventData{Ask: &ask})
+}

@@ -62,6 +62,19 @@ type Work interface {
 	Kick()
 }
 
+// Asks keeps what agents ask people.
+type Asks interface {
+	// Shows makes the question of an agent the one that now returns: the agent's record, and the question, or "" if it asks none. Of
+	// concurrent calls, the one that calls now last decides.
+	Shows(now func() (a wire.Agent, question string))
+	// Replies notes that somebody begins to write a text to an agent, which answers its question. done is called with whether it was
+	// written.
+	Replies(id wire.AgentID, by string, text []byte) (done func(written bool))
+	// Request begins a request for permission, and Withdraw ends it.
+	Request(a wire.Agent, p runner.Permission) (waits bool)
+	Withdraw(id wire.AgentID, key, reason string)
+}
+
 const (
 	// DefaultStopGrace is the time between SIGTERM and SIGKILL for types that name none.
 	DefaultStopGrace = 5 * time.Second
@@ -72,7 +85,7 @@ const (
 	startLimit = 16 // agents being started at the same time by one batch
 )
 
-// Options configure a Fleet. Store, Kinds, Types, Work, Closing, StoreTimeout and Logger are needed.
+// Options configure a Fleet. Store, Kinds, Types, Work, Asks, Closing, StoreTimeout and Logger are needed.
 type Options struct {
 	Store    Store
 	Kinds    map[wire.Kind]runner.Kind
@@ -85,6 +98,7 @@ type Options struct {
 	Max      int           // agents alive at once on this node; 0: no limit
 	Hooks    Hooks         // told in this order
 	Work     Work
+	Asks     Asks
 	// Call carries out a request that an agent makes on the line protocol. ctx ends with its process.
 	Call func(ctx context.Context, a wire.Agent, method string, params json.RawMessage) (any, error)
 	// Closing ends when the server begins to stop.

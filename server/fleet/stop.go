@@ -174,15 +174,24 @@ func (f *Fleet) Input(ctx context.Context, actor string, in wire.InputParams) er
 	if in.EOF && a.terminal() != nil {
 		b, in.EOF = append(b, endOfFile), false // in a terminal, that is a key
 	}
-	replied := f.o.Work.Asked(a.id) // before: the agent may ask again before the writing has returned
+	// Before: the agent may go on and ask again before the writing has returned.
+	replied := f.o.Work.Asked(a.id)
+	done := func(bool) {}
+	if len(b) > 0 {
+		done = f.o.Asks.Replies(a.id, actor, b)
+	}
 	// The event comes before the effect, so that the effects of the input follow it in the log.
 	if len(b) > 0 && !a.event(wire.EventInput, actor, payload(b)) {
+		done(false)
 		return wire.Errorf(wire.CodePrecondition, "agent %s exited: it takes no input", in.ID).WithField("id")
 	}
-	if err = to.Input(ctx, b, in.EOF); err == nil {
+	begin := time.Now()
+	err = to.Input(ctx, b, in.EOF)
+	done(err == nil)
+	if err == nil {
 		replied()
 		if c := a.terminal(); c != nil {
-			c.answered()
+			c.answered(begin)
 		}
 	}
 	return err

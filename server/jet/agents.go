@@ -2,7 +2,6 @@ package jet
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -29,25 +28,5 @@ func (s *Store) DeleteAgent(ctx context.Context, id wire.AgentID) error {
 
 // Agents returns the records of all agents.
 func (s *Store) Agents(ctx context.Context) ([]wire.Agent, error) {
-	w, err := s.agents.WatchAll(ctx, jetstream.IgnoreDeletes())
-	if err != nil {
-		return nil, fmt.Errorf("read the agents: %w", err)
-	}
-	defer w.Stop()
-	var all []wire.Agent
-	for {
-		select {
-		case e := <-w.Updates():
-			if e == nil { // the end of the records
-				return all, nil
-			}
-			var a wire.Agent
-			if err := json.Unmarshal(e.Value(), &a); err != nil {
-				return nil, fmt.Errorf("read agent %s: %w", e.Key(), err)
-			}
-			all = append(all, a)
-		case <-ctx.Done():
-			return nil, fmt.Errorf("read the agents: %w", ctx.Err())
-		}
-	}
+	return allOf[wire.Agent](ctx, s.agents, "agents")
 }

@@ -19,6 +19,7 @@ type Store struct {
 	stream  jetstream.Stream
 	agents  jetstream.KeyValue
 	tasks   jetstream.KeyValue
+	asks    jetstream.KeyValue
 	answers jetstream.Stream
 	logins  jetstream.KeyValue
 	meta    jetstream.KeyValue

@@ -39,10 +39,11 @@ type Kind interface {
 
 // Capabilities say what the agents of a kind can be given.
 type Capabilities struct {
-	Command bool            // a command with an environment and a folder, in which there may be an outbox
-	Script  bool            // a script
-	Tasks   []wire.TaskMode // the ways to be given tasks, apart from none
-	Lines   bool            // sessions take tasks only as lines on standard input; package lines does that
+	Command     bool            // a command with an environment and a folder, in which there may be an outbox
+	Script      bool            // a script
+	Tasks       []wire.TaskMode // the ways to be given tasks, apart from none
+	Permissions bool            // sessions ask for permissions
+	Lines       bool            // sessions take tasks only as lines on standard input; package lines does that
 }
 
 // Launch is what to run.
@@ -145,6 +146,24 @@ type Ask struct {
 	Text string
 }
 
+// Permission is a request for permission. It waits until it is answered or withdrawn.
+type Permission struct {
+	Key     string // of the request among the agent's
+	Task    wire.TaskID
+	Text    string
+	Tool    *wire.AskTool
+	Options []wire.AskOption
+	// Answer gives the agent the answer. It is called once at most, and not after the agent has ended or withdrawn the request. A nil
+	// answer says that there is none: its time is over, and it has no option to reject.
+	Answer func(*wire.AskAnswer)
+}
+
+// Withdrawn says that the agent does not wait for a Permission any more.
+type Withdrawn struct {
+	Key    string
+	Reason string // for people
+}
+
 // Update reports the progress of a task as a text and a fraction from 0 to 1. It ends an Ask of the task.
 type Update struct {
 	Task     wire.TaskID
@@ -201,6 +220,8 @@ type Call struct {
 func (Output) event()     {}
 func (Activity) event()   {}
 func (Ask) event()        {}
+func (Permission) event() {}
+func (Withdrawn) event()  {}
 func (Update) event()     {}
 func (TaskResult) event() {}
 func (Log) event()        {}

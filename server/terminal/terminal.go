@@ -41,8 +41,8 @@ type Options struct {
 	Resize func(wire.Size) error
 	// Noted is called with what the program says about itself.
 	Noted func([]vt.Note)
-	// Typed is called when a person has typed something.
-	Typed func()
+	// Typed is called when a person has typed something, with the time before the agent got it.
+	Typed func(at time.Time)
 }
 
 // Terminal is the terminal of one agent.
@@ -395,10 +395,10 @@ func (v *Viewer) Resize(size wire.Size) {
 // the agent, unless hurry is set: then the rest is to come again.
 func (v *Viewer) Input(ctx context.Context, offset uint64, b []byte, hurry bool) {
 	t := v.t
-	typed := false
+	typed, begin := false, time.Now()
 	defer func() {
 		if typed && t.o.Typed != nil {
-			t.o.Typed()
+			t.o.Typed(begin)
 		}
 	}()
 	for {

@@ -13,6 +13,7 @@ import (
 	"sync"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"skein.dev/skein/server/vt"
 	"skein.dev/skein/webtransport/wire"
@@ -335,7 +336,7 @@ func TestAForgottenInputGoesOn(t *testing.T) {
 
 func TestAReportOfTheMouseIsNotTyped(t *testing.T) {
 	typed := 0
-	term := New(t.Context(), wire.DefaultSize, Options{Typed: func() { typed++ }})
+	term := New(t.Context(), wire.DefaultSize, Options{Typed: func(time.Time) { typed++ }})
 	v, _, _ := term.Attach("me", "mine", nil, false)
 	v.Input(t.Context(), 0, []byte("\x1b[O"), false)
 	if s := term.state(v); s.Writes || typed > 0 {

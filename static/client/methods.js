@@ -1,9 +1,9 @@
 // Made from webtransport/wire/methods.go by make generate. Do not edit.
 
 /** Critical methods, whose requests go as datagrams too: somebody waits for them at the keyboard. The server acts once. */
-export const RACES = new Set('agent.input agent.stop task.cancel'.split(' '))
+export const RACES = new Set('agent.input agent.stop ask.answer task.cancel'.split(' '))
 
 /** Methods that may be done twice without harm, so that they may be sent again at any age. */
 export const REPEATABLE = new Set(
-  'agent.list agent.get agent.stop types.list agent.events agent.search agent.render admission.get session.network artifact.get artifact.list artifact.render task.get task.list task.cancel task.render memory.retrieve memory.list memory.search memory.history memory.namespaces memory.get_many memory.render'.split(' '),
+  'agent.list agent.get agent.stop ask.list ask.get types.list agent.events agent.search agent.render admission.get session.network artifact.get artifact.list artifact.render task.get task.list task.cancel task.render memory.retrieve memory.list memory.search memory.history memory.namespaces memory.get_many memory.render'.split(' '),
 )

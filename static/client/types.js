@@ -106,7 +106,8 @@
  * @property {number} delay milliseconds
  *
  * @typedef {'agent.spawned' | 'agent.started' | 'agent.activity' | 'agent.stopping' | 'agent.signal' | 'agent.exited'
- *   | 'agent.crashed' | 'agent.health' | 'agent.task' | 'agent.log' | 'output.stdout' | 'output.stderr' | 'input'} AgentEventType
+ *   | 'agent.crashed' | 'agent.health' | 'agent.ask' | 'agent.answer' | 'agent.task' | 'agent.log' | 'agent.resize' | 'output.stdout'
+ *   | 'output.stderr' | 'output.tty' | 'input'} AgentEventType
  *
  * @typedef {object} AgentEventData
  * @property {string} [text] the bytes, if they are valid UTF-8
@@ -117,6 +118,28 @@
  * @property {Exit} [exit]
  * @property {string} [task]
  * @property {TaskState} [state]
+ * @property {Ask} [ask]
+ * @property {TerminalSize} [size]
+ *
+ * @typedef {object} Ask something that an agent waits for a person to say; it is answered once
+ * @property {string} id
+ * @property {string} agent
+ * @property {string} name of the agent
+ * @property {string} type of the agent
+ * @property {number} generation
+ * @property {string} [task]
+ * @property {'question' | 'permission' | 'terminal'} kind
+ * @property {string} text
+ * @property {{kind?: string, command?: string, paths?: string[], diffs?: {path: string, old?: string, new: string}[], cut?: boolean}} [tool]
+ *   what it wants to do; cut: there is more than fits
+ * @property {{id: string, name: string, kind: 'allow_once' | 'allow_always' | 'reject_once' | 'reject_always'}[]} [options]
+ * @property {string} prompt identifies what a person was shown
+ * @property {'pending' | 'resolved' | 'canceled' | 'expired'} state
+ * @property {string} since
+ * @property {string} [expires]
+ * @property {string} [reason] why it was canceled
+ * @property {{option?: string, kind?: string, text?: string, by: string, rule?: string}} [answer]
+ * @property {string} [ended]
  *
  * @typedef {object} AgentEvent
  * @property {number} seq

@@ -278,6 +278,11 @@ func moment(e wire.Event) (Moment, bool) {
 		m.State, m.Title, m.Detail = health(words.Clean(e.Data.Text))
 	case wire.EventTask:
 		m.State, m.Title, m.Detail, m.Task = words.TaskGlyph(e.Data.State), TaskTurn(e.Data.State), words.Clean(e.Data.Text), e.Data.Task
+	case wire.EventAsk, wire.EventAnswer:
+		if e.Data.Ask == nil {
+			return m, false
+		}
+		m.State, m.Title, m.Detail = words.AskMoment(e.Data.Ask)
 	case wire.EventLog:
 		m.State, m.Title, m.Detail = "input", "Log", words.Clean(e.Data.Text)
 	default:

@@ -57,6 +57,25 @@ func (c *Client) Input(ctx context.Context, p wire.InputParams) error {
 	return c.calls.do(ctx, wire.MethodInput, p, nil)
 }
 
+// Asks returns the questions of agents that wait, and, with p.All, those that have ended. With p.Since it waits for a change.
+func (c *Client) Asks(ctx context.Context, p wire.AskListParams) (*wire.AskListResult, error) {
+	var r wire.AskListResult
+	return &r, c.calls.do(ctx, wire.MethodAskList, p, &r)
+}
+
+// Ask returns a question.
+func (c *Client) Ask(ctx context.Context, id wire.AskID) (*wire.Ask, error) {
+	var r wire.Ask
+	return &r, c.calls.do(ctx, wire.MethodAskGet, wire.AskParams{ID: id}, &r)
+}
+
+// Answer answers a question. p.Prompt is that of the question as the person saw it; the error has CodeConflict if it is another one by
+// now, or was answered.
+func (c *Client) Answer(ctx context.Context, p wire.AskAnswerParams) (*wire.Ask, error) {
+	var r wire.Ask
+	return &r, c.calls.do(ctx, wire.MethodAskAnswer, p, &r)
+}
+
 // Stop ends agents and returns a report when they are verified to be gone. If the report does not fit into one message,
 // the failures come first, and More is how many entries were left out.
 func (c *Client) Stop(ctx context.Context, p wire.StopParams) (*wire.StopResult, error) {

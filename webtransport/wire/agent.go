@@ -39,6 +39,7 @@ type AgentType struct {
 	RetryOn      []int             `json:"retry_on,omitempty"`    // mode process: exit codes after which a task is tried again, besides ExitTempFail
 	IdleStopMS   int64             `json:"idle_stop,omitempty"`   // milliseconds after which an agent that the scheduler spawned is stopped if it has no task; 0: never
 	Coordinator  bool              `json:"coordinator,omitempty"` // its agents may submit tasks
+	Permissions  *Permissions      `json:"permissions,omitempty"` // kind acp: how requests for permission are answered; nil: by people
 	Memory       []string          `json:"memory,omitempty"`      // namespaces that its agents may use; "team.*" allows all that begin with "team."
 	Restart      *RestartPolicy    `json:"restart,omitempty"`     // nil: never
 	HeartbeatMS  int64             `json:"heartbeat,omitempty"`   // an agent that is silent for this time is unknown, and after three times as long lost; 0: it may be silent
@@ -311,6 +312,8 @@ const (
 	EventExited   EventType = "agent.exited"   // Data.Exit, Data.Reason; nothing follows
 	EventCrashed  EventType = "agent.crashed"  // it ended and will be started again: Data.Exit; Data.Text says when
 	EventHealth   EventType = "agent.health"   // Data.Text says what changed: stalled, unknown, lost, and back
+	EventAsk      EventType = "agent.ask"      // it asks a person something: Data.Ask
+	EventAnswer   EventType = "agent.answer"   // what it asked has ended: Data.Ask
 	EventTask     EventType = "agent.task"     // Data.Task, Data.State; Data.Text says more
 	EventLog      EventType = "agent.log"      // a log message of the line protocol, in Data.Text
 	EventStdout   EventType = "output.stdout"  // Data.Text or Data.Base64
@@ -346,6 +349,7 @@ type EventData struct {
 	Process  *Process `json:"process,omitempty"`
 	Exit     *Exit    `json:"exit,omitempty"`
 	Size     *Size    `json:"size,omitempty"`
+	Ask      *Ask     `json:"ask,omitempty"`
 
 	Task  TaskID    `json:"task,omitempty"`
 	State TaskState `json:"state,omitempty"`

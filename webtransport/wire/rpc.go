@@ -246,6 +246,10 @@ const (
 	MethodStop  = "agent.stop"
 	MethodTypes = "types.list"
 
+	MethodAskList   = "ask.list"
+	MethodAskGet    = "ask.get"
+	MethodAskAnswer = "ask.answer"
+
 	MethodAgentEvents = "agent.events"
 	MethodAgentSearch = "agent.search"
 	MethodAgentRender = "agent.render"

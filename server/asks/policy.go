@@ -1,0 +1,140 @@
+package asks
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+
+	"skein.dev/skein/webtransport/wire"
+)
+
+// decide returns what the permissions of a type say about a request for a tool, and by which rule.
+func decide(p *wire.Permissions, tool *wire.AskTool) (d wire.PermissionDecision, rule string) {
+	if p == nil {
+		return wire.PermissionAsk, ""
+	}
+	for i, r := range p.Rules {
+		if matches(r, tool) {
+			return r.Decision, fmt.Sprintf("rule %d: %s", i+1, describe(r))
+		}
+	}
+	if p.Otherwise == "" {
+		return wire.PermissionAsk, ""
+	}
+	return p.Otherwise, "otherwise: " + string(p.Otherwise)
+}
+
+func describe(r wire.PermissionRule) string {
+	s := string(r.Decision)
+	if r.Kind != "" {
+		s += " " + r.Kind
+	}
+	if r.Command != "" {
+		s += fmt.Sprintf(" %q", r.Command)
+	}
+	return s
+}
+
+// shellMeta is what makes several commands of one for a shell, or redirects it.
+const shellMeta = ";&|<>`$()\n\r"
+
+// matches reports whether a rule is about a tool. A rule that denies also matches a command that hides in another one.
+func matches(r wire.PermissionRule, tool *wire.AskTool) bool {
+	if tool == nil {
+		tool = &wire.AskTool{}
+	}
+	if r.Kind != "" && r.Kind != tool.Kind {
+		return false
+	}
+	if r.Command == "" {
+		return true
+	}
+	if tool.Command == "" || tool.Cut {
+		return false
+	}
+	if r.Decision == wire.PermissionDeny {
+		for part := range strings.FieldsFuncSeq(tool.Command, func(c rune) bool { return strings.ContainsRune(shellMeta, c) }) {
+			if glob(r.Command).MatchString(strings.TrimSpace(part)) {
+				return true
+			}
+		}
+	} else if strings.ContainsFunc(tool.Command, func(c rune) bool {
+		return strings.ContainsRune(shellMeta, c) && !strings.ContainsRune(r.Command, c)
+	}) {
+		return false
+	}
+	return glob(r.Command).MatchString(strings.TrimSpace(tool.Command))
+}
+
+// glob returns the expression of a pattern in which * stands for any characters.
+func glob(pattern string) *regexp.Regexp {
+	parts := strings.Split(pattern, "*")
+	for i, p := range parts {
+		parts[i] = regexp.QuoteMeta(p)
+	}
+	return regexp.MustCompile(`(?s)^` + strings.Join(parts, ".*") + `$`)
+}
+
+// choose returns the first option that allows, or rejects, this time; else the first that does so always. nil: there is none.
+func choose(options []wire.AskOption, allow bool) *wire.AskOption {
+	kinds := []wire.OptionKind{wire.RejectOnce, wire.RejectAlways}
+	if allow {
+		kinds = []wire.OptionKind{wire.AllowOnce, wire.AllowAlways}
+	}
+	for _, kind := range kinds {
+		for i := range options {
+			if options[i].Kind == kind {
+				return &options[i]
+			}
+		}
+	}
+	return nil
+}
+
+// bounded returns options with texts that a page has room for.
+func bounded(options []wire.AskOption) []wire.AskOption {
+	var all []wire.AskOption
+	for _, o := range options[:min(len(options), wire.MaxAskOptions)] {
+		if len(o.ID) <= wire.MaxAskOption {
+			o.Name = cut(o.Name, wire.MaxAskOption)
+			all = append(all, o)
+		}
+	}
+	return all
+}
+
+// bound cuts what an agent wants to do to what a record has room for.
+func bound(t *wire.AskTool) *wire.AskTool {
+	if t == nil {
+		return nil
+	}
+	out, left := wire.AskTool{Kind: cut(t.Kind, wire.MaxAskOption), Cut: t.Cut}, wire.MaxAskTool
+	take := func(s string) string {
+		short := cut(s, max(left, len("…")))
+		out.Cut = out.Cut || short != s
+		left = max(0, left-len(short))
+		return short
+	}
+	out.Command = take(t.Command)
+	for _, p := range t.Paths {
+		if left == 0 {
+			out.Cut = true
+			break
+		}
+		out.Paths = append(out.Paths, take(p))
+	}
+	for _, d := range t.Diffs {
+		if left == 0 {
+			out.Cut = true
+			break
+		}
+		cutDiff := wire.AskDiff{Path: take(d.Path)}
+		if d.Old != nil {
+			old := take(*d.Old)
+			cutDiff.Old = &old
+		}
+		cutDiff.New = take(d.New)
+		out.Diffs = append(out.Diffs, cutDiff)
+	}
+	return &out
+}
