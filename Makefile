@@ -65,7 +65,7 @@ LARGEST = 35000000
 check: build
 	@size=$$(wc -c < bin/skein); [ $$size -le $(LARGEST) ] || { echo "bin/skein has $$size bytes; it may have $(LARGEST)"; exit 1; }
 	@unformatted=$$(gofmt -l $$(git ls-files '*.go' | grep -v _templ.go)); [ -z "$$unformatted" ] || { echo "gofmt: $$unformatted"; exit 1; }
-	@$(GO) tool templ generate -path ui -log-level error && { [ -z "$$(git status --porcelain -- 'ui/*_templ.go')" ] || { echo "ui/*_templ.go is not fresh: run make generate and commit"; git diff --stat -- 'ui/*_templ.go'; exit 1; }; }
+	@$(GO) run ./ui/generate ui && { [ -z "$$(git status --porcelain -- 'ui/*_templ.go')" ] || { echo "ui/*_templ.go is not fresh: run make generate and commit"; git diff --stat -- 'ui/*_templ.go'; exit 1; }; }
 	$(GO) vet $(NO_COPIES) ./...
 	cd static && npm run --silent check
 
@@ -130,7 +130,7 @@ bench-faults: build e2e/node_modules/.installed
 # The pages' Go from templ, the JavaScript library's lists from the protocol's table of methods, and the pages' widths of characters
 # from the server's.
 generate:
-	$(GO) tool templ generate -path ui -log-level error
+	$(GO) run ./ui/generate ui
 	$(GO) test ./webtransport/wire -run TheLibrarysMethods -update >/dev/null
 	$(GO) test ./server/vt -run ThePagesWidths -update >/dev/null
 

@@ -55,6 +55,7 @@ var rooms = map[string][]string{
 	"ui/network":             {"ui/frame", "ui/words", "webtransport/wire"},
 	"ui/frame":               {"ui/words", "webtransport/wire"},
 	"ui/words":               {"server/screen", "webtransport/wire"}, // how things are written
+	"ui/generate":            {},                                     // makes Go of templates
 	"static":                 {},
 	"webtransport":           {"webtransport/mask", "webtransport/pace", "webtransport/qmux"},
 	"webtransport/doctor":    {"webtransport", "webtransport/client", "webtransport/wire"},
@@ -75,7 +76,7 @@ var libraries = map[string][]string{
 	"github.com/coder/websocket": {"webtransport", "webtransport/bare", "cmd/skein-bench/peers"},
 	"github.com/centrifugal/":    {"cmd/skein-bench/peers"}, // nothing of it is in skein
 	"github.com/nats-io/":        {"server/jet"},
-	"github.com/a-h/templ":       {"ui", "ui/agent", "ui/artifact", "ui/fleet", "ui/frame", "ui/login", "ui/memory", "ui/network", "ui/task", "server/web"},
+	"github.com/a-h/templ":       {"ui", "ui/agent", "ui/artifact", "ui/fleet", "ui/frame", "ui/generate", "ui/login", "ui/memory", "ui/network", "ui/task", "server/web"},
 	"github.com/goccy/go-yaml":   {"server"},
 	"github.com/google/btree":    {"server/memory"},
 	"github.com/clipperhouse/":   {"server/vt"}, // how wide characters are
