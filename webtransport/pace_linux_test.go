@@ -1,5 +1,3 @@
-//go:build !race
-
 package webtransport
 
 import (
@@ -106,6 +104,7 @@ var labs = map[string]func(*testing.T, netlab.Conditions) (*netlab.Lab, Session,
 // as well, and its queue never overflows. The lab is in user space: the race detector, and other packages' tests beside it,
 // would make queues of their own.
 func TestBulkDoesNotOverflowTheQueueAtScale(t *testing.T) {
+	skipUnderRace(t)
 	link := netlab.Conditions{Delay: 10 * time.Millisecond, Rate: 30e6, Queue: 75_000}
 	for name, lab := range labs {
 		for _, paced := range []bool{false, true} {
@@ -193,6 +192,7 @@ func noteStates(p *pace.Pacer) (end func() string) {
 // A bulk transfer of somebody else's that fills the queue leaves one with a pacer most of what it leaves one without. How much,
 // depends on what else the machine does, so that little is asked for here: the simulation of the pacer's package asks for more.
 func TestBulkKeepsItsShareBesideTCPAtScale(t *testing.T) {
+	skipUnderRace(t)
 	for name, lab := range labs {
 		var got [2]float64 // Mbit/s, without a pacer and with one
 		t.Run(name, func(t *testing.T) {
