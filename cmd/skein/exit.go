@@ -16,7 +16,7 @@ const (
 	exitFailed      = 1 // anything else
 	exitUsage       = 2 // the command line makes no sense
 	exitUnreachable = 3 // no server, or it refuses this client
-	exitNotFound    = 4 // no such agent, task, type or entry
+	exitNotFound    = 4 // no such agent, question, task, type or entry
 	exitRefused     = 5 // a cap, closed admission or a state, such as an entry's revision, does not allow it
 	exitLeftovers   = 6 // a stop left processes behind
 	exitTaskFailed  = 7 // the task that was waited for failed, or was rejected
@@ -25,8 +25,9 @@ const (
 )
 
 const exitHelp = `Exit codes: 0 done; 1 failed; 2 wrong usage; 3 the server can't be reached or refuses the login;
-4 no such agent, task, type or entry; 5 refused by a cap, by closed admission or by a state; 6 a stop left processes behind;
-7 the task that was waited for failed, 8 it was canceled; 130 interrupted: an agent or a task that was followed keeps running.
+4 no such agent, question, task, type or entry; 5 refused by a cap, by closed admission or by a state; 6 a stop left processes
+behind; 7 the task that was waited for failed, 8 it was canceled; 130 interrupted: an agent or a task that was followed keeps
+running.
 Every flag has an environment variable: --data-dir is SKEIN_DATA_DIR.`
 
 // exitFor gives the exit code of what ended a command.

@@ -117,7 +117,11 @@ func printAgents(cmd *cobra.Command, g *global, res *wire.ListResult, quiet bool
 		w.row(a.ID, a.Name, a.Type, statusWord(&a), onlyIf(load, loadWord(&a)), onlyIf(restarts, fmt.Sprint(a.Restarts)),
 			age(time.Since(a.CreatedAt)), cpu(&a), size(a.Usage.RSS), onlyIf(asks, dash(shorten(asked(&a), 60))), shorten(a.LastLine, 60))
 	}
-	return w.flush()
+	if err := w.flush(); err != nil || !asks {
+		return err
+	}
+	cmd.PrintErrln("skein: see and answer what they ask with `skein inbox`")
+	return nil
 }
 
 func onlyIf(shown bool, cell string) string {

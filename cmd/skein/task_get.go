@@ -92,6 +92,9 @@ func taskFields(t *wire.Task) [][2]string {
 	if t.Position > 0 {
 		fields[3][1] = fmt.Sprintf("%s (number %d in line)", t.Waiting, t.Position)
 	}
+	if t.State == wire.TaskInputRequired {
+		fields = append(fields, [2]string{"answer", "skein inbox"})
+	}
 	if o := t.Orchestration; o != nil {
 		mode := string(o.Mode)
 		if o.Quorum > 0 {

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"go/ast"
 	"go/parser"
 	"go/token"
@@ -73,6 +74,8 @@ func TestWhatAnAgentChoseIsPrintedSafely(t *testing.T) {
 	agents[1].Status, agents[1].Activity, agents[1].Exit = wire.StatusRunning, wire.ActivityRequiresAction, nil
 	events := []wire.Event{*filled[wire.Event](), {Type: hostile, Data: wire.EventData{Text: hostile + "\n" + hostile}}, {Data: wire.EventData{Activity: hostile, Text: hostile}}}
 	entry := filled[wire.MemoryEntry]()
+	asks := []wire.Ask{*filled[wire.Ask](), *filled[wire.Ask](), *filled[wire.Ask]()}
+	asks[0].State, asks[1].State, asks[1].Kind, asks[2].Answer.Option = wire.AskPending, wire.AskPending, wire.AskTerminal, "none"
 
 	for name, print := range map[string]func(*cobra.Command, *global) error{
 		"ps": func(c *cobra.Command, g *global) error {
@@ -81,7 +84,17 @@ func TestWhatAnAgentChoseIsPrintedSafely(t *testing.T) {
 		"ps -q": func(c *cobra.Command, g *global) error {
 			return printAgents(c, g, &wire.ListResult{Agents: agents}, true)
 		},
-		"spawn": func(c *cobra.Command, g *global) error { return printSpawned(c, g, filled[wire.SpawnResult]()) },
+		"inbox": func(c *cobra.Command, g *global) error {
+			return printAsks(c, g, &wire.AskListResult{Asks: asks, Total: 9}, true)
+		},
+		"inbox --watch": func(c *cobra.Command, g *global) error {
+			return errors.Join(printAskChange(c, g, &asks[0]), printAskChange(c, g, &asks[1]))
+		},
+		"inbox show": func(c *cobra.Command, _ *global) error {
+			return errors.Join(printAsk(c.OutOrStdout(), &asks[0]), printAsk(c.OutOrStdout(), &asks[1]))
+		},
+		"inbox answer": func(c *cobra.Command, g *global) error { return printAnswered(c, g, asks, true) },
+		"spawn":        func(c *cobra.Command, g *global) error { return printSpawned(c, g, filled[wire.SpawnResult]()) },
 		"stop": func(c *cobra.Command, g *global) error {
 			return printStopped(c, g, wire.StopParams{Type: hostile}, filled[wire.StopResult]())
 		},

@@ -286,6 +286,12 @@ func TestAListWaitsForAChange(t *testing.T) {
 	if r := <-lists; len(r.Asks) != 1 {
 		t.Errorf("it has %+v", r)
 	}
+	r, _ = as.List(t.Context(), wire.AskListParams{})
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if r, err := as.List(ctx, wire.AskListParams{Since: r.Position, WaitMS: wire.MaxAskWait.Milliseconds()}); err != nil || len(r.Asks) != 1 {
+		t.Errorf("at the end of the server: %+v, %v", r, err)
+	}
 	_, err = as.List(t.Context(), wire.AskListParams{WaitMS: time.Hour.Milliseconds()})
 	kit.Refused(t, err, wire.CodeInvalidParams, "wait_ms")
 }
