@@ -236,6 +236,37 @@ export class Skein extends EventTarget {
   }
 
   /**
+   * Lists what agents wait for a person to say, the oldest first. With the `position` of an earlier list as `since`, it waits for a
+   * change, for `wait_ms` at most.
+   * @param {wire.AskListParams} [params]
+   * @param {CallOptions} [options]
+   * @returns {Promise<wire.AskListResult>}
+   */
+  asks(params = {}, options) {
+    return this.#call('ask.list', params, options)
+  }
+
+  /**
+   * @param {string} id
+   * @param {CallOptions} [options]
+   * @returns {Promise<wire.Ask>}
+   */
+  ask(id, options) {
+    return this.#call('ask.get', { id }, options)
+  }
+
+  /**
+   * Answers a question, which is answered once: whoever comes second gets an RpcError of kind `conflict`, and so does who was
+   * shown another question.
+   * @param {wire.AskAnswerParams} params
+   * @param {CallOptions} [options]
+   * @returns {Promise<wire.Ask>}
+   */
+  answer(params, options) {
+    return this.#call('ask.answer', params, options)
+  }
+
+  /**
    * Stops agents: `{ids}`, `{scope: 'task', tasks}`, `{scope: 'type', type}`, `{scope: 'node', node}` or `{scope: 'all'}`.
    * The answer comes when the agents are gone, with a report on each. The last three close admission and leave it closed,
    * unless `reopen` is set.

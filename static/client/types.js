@@ -141,6 +141,28 @@
  * @property {{option?: string, kind?: string, text?: string, by: string, rule?: string}} [answer]
  * @property {string} [ended]
  *
+ * @typedef {object} AskListParams an empty field does not restrict
+ * @property {string} [agent]
+ * @property {boolean} [all] those that have ended, too, after those that wait, the newest first
+ * @property {string} [since] the position of an earlier list: the server answers when something has changed, or after wait_ms
+ * @property {number} [wait_ms] at most 25,000
+ * @property {number} [limit]
+ * @property {boolean} [count] how many wait, and no questions
+ * @property {boolean} [html] for Skein's own pages
+ *
+ * @typedef {object} AskListResult
+ * @property {Ask[]} asks
+ * @property {number} pending how many wait, whether they are listed or not
+ * @property {number} total how many match
+ * @property {string} position
+ * @property {string} [html]
+ *
+ * @typedef {object} AskAnswerParams one of option and text answers a question
+ * @property {string} id
+ * @property {string} prompt that of the question, as the person was shown it
+ * @property {string} [option]
+ * @property {string} [text]
+ *
  * @typedef {object} AgentEvent
  * @property {number} seq
  * @property {string} time
