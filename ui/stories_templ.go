@@ -15,6 +15,7 @@ import (
 	"skein.dev/skein/ui/artifact"
 	"skein.dev/skein/ui/fleet"
 	"skein.dev/skein/ui/frame"
+	"skein.dev/skein/ui/inbox"
 	"skein.dev/skein/ui/memory"
 	"skein.dev/skein/ui/network"
 	"skein.dev/skein/ui/task"
@@ -139,6 +140,10 @@ func Stories(assets func(name string) string) templ.Component {
 				return nil
 			})
 			templ_7745c5c3_Err = frame.Story("Emergency stop").Render(templ.WithChildren(ctx, templ_7745c5c3_Var4), templ_7745c5c3_Buffer)
+			if templ_7745c5c3_Err != nil {
+				return templ_7745c5c3_Err
+			}
+			templ_7745c5c3_Err = inbox.Stories().Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

@@ -501,9 +501,19 @@ func (as *Asks) List(ctx context.Context, p wire.AskListParams) (wire.AskListRes
 	}
 }
 
+// Waiting returns how many questions wait, and the position of a list that has them.
+func (as *Asks) Waiting() (n int, position string) {
+	as.mu.Lock()
+	defer as.mu.Unlock()
+	return len(as.pending), as.position()
+}
+
+// position is called with mu held.
+func (as *Asks) position() string { return as.begun + "." + strconv.FormatUint(as.changes, 10) }
+
 // list is called with mu held.
 func (as *Asks) list(p wire.AskListParams) wire.AskListResult {
-	r := wire.AskListResult{Asks: []wire.Ask{}, Pending: len(as.pending), Position: as.begun + "." + strconv.FormatUint(as.changes, 10)}
+	r := wire.AskListResult{Asks: []wire.Ask{}, Pending: len(as.pending), Position: as.position()}
 	add := func(q *question) {
 		if p.Agent == "" || q.rec.Agent == p.Agent {
 			r.Asks = append(r.Asks, q.rec)

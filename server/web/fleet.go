@@ -19,7 +19,7 @@ func (s fleetPages) fleetPage(w http.ResponseWriter, r *http.Request) {
 	s.page(w, r, http.StatusOK, fleet.Fleet(fleet.FleetView{
 		Agents: s.Plane.List(wire.Filter{}).Agents, Types: s.Plane.Types(), Filter: fleet.ParseFleetFilter(r.URL.Query()),
 		Node: s.Plane.Node(), Version: s.Version, Epoch: s.Plane.Epoch(), Now: time.Now(), Assets: static.URL, Theme: frame.Theme(r),
-		Admission: s.Plane.Admission(),
+		Admission: s.Plane.Admission(), Waiting: s.waiting(),
 	}))
 }
 
@@ -35,9 +35,14 @@ func (s fleetPages) agentPage(w http.ResponseWriter, r *http.Request) {
 		s.refuse(w, r, http.StatusInternalServerError, "The agent's events could not be read; the server's log says why.")
 		return
 	}
+	asks, err := s.Plane.Asks.List(r.Context(), wire.AskListParams{Agent: id})
+	if err != nil {
+		return // the client has left
+	}
 	v := agent.AgentView{
 		Agent: at.Agent, Cursor: f.Cursor(), Node: s.Plane.Node(), Version: s.Version, Epoch: at.Epoch, Now: time.Now(),
 		Assets: static.URL, Theme: frame.Theme(r), Admission: s.Plane.Admission(), Kept: s.kept(id, ""),
+		Waiting: frame.Waiting{Count: asks.Pending, Position: asks.Position}, Asks: asks.Asks,
 	}
 	// The last events of an agent that has just exited may still be on their way to the log, and a full disk may delay them.
 	ctx, cancel := context.WithTimeout(r.Context(), endShown)

@@ -22,7 +22,12 @@ type site struct{ Config }
 // frame returns the data of the frame around every page.
 func (s *site) frame(r *http.Request) frame.Frame {
 	return frame.Frame{Node: s.Plane.Node(), Version: s.Version, Epoch: s.Plane.Epoch(), Now: time.Now(), Assets: static.URL, Theme: frame.Theme(r),
-		Admission: s.Plane.Admission()}
+		Admission: s.Plane.Admission(), Waiting: s.waiting()}
+}
+
+func (s *site) waiting() (w frame.Waiting) {
+	w.Count, w.Position = s.Plane.Asks.Waiting()
+	return w
 }
 
 // kept returns the artifacts for the page of an agent or a task.

@@ -49,6 +49,8 @@ func (s *site) open(in http.Handler) http.Handler {
 func (s *site) pages(in *http.ServeMux) {
 	in.HandleFunc("GET /{$}", fleetPages{s}.fleetPage)
 	in.HandleFunc("GET /agents/{id}", fleetPages{s}.agentPage)
+	in.HandleFunc("GET /inbox", inboxPages{s}.inboxPage)
+	in.HandleFunc("POST /inbox", s.withForm(inboxPages{s}.postAnswer))
 	tasks := taskPages{s}
 	in.HandleFunc("GET /tasks", tasks.tasksPage)
 	in.HandleFunc("GET /tasks/{id}", tasks.taskPage)

@@ -10,11 +10,12 @@ const ROOMS = {
   list: ['lib'],
   artifact: ['lib', 'list'],
   fleet: ['lib', 'list'],
+  inbox: ['lib'],
   memory: ['lib', 'list'],
   network: ['lib'],
   task: ['lib', 'list', 'artifact'],
   terminal: ['lib'],
-  agent: ['lib', 'artifact', 'fleet', 'task', 'terminal'],
+  agent: ['lib', 'artifact', 'fleet', 'inbox', 'task', 'terminal'],
 }
 
 test('imports of the pages run one way: pages, their lists, what all share', () => {

@@ -28,7 +28,9 @@ type AgentView struct {
 	Theme   string
 
 	Admission wire.Admission
+	Waiting   frame.Waiting
 	Kept      artifact.Kept
+	Asks      []wire.Ask // that wait, the oldest first
 }
 
 // MaxEvents is how many events an agent's page is rendered with.
@@ -38,5 +40,5 @@ const MaxEvents = 500
 const MaxLifecycle = 200
 
 func (v AgentView) page() frame.Page {
-	return frame.Frame{Node: v.Node, Version: v.Version, Epoch: v.Epoch, Now: v.Now, Assets: v.Assets, Theme: v.Theme, Admission: v.Admission}.Page(v.Agent.Name, "agent.js", "/", false)
+	return frame.Frame{Node: v.Node, Version: v.Version, Epoch: v.Epoch, Now: v.Now, Assets: v.Assets, Theme: v.Theme, Admission: v.Admission, Waiting: v.Waiting}.Page(v.Agent.Name, "agent.js", "/", false)
 }

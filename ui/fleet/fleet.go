@@ -27,6 +27,7 @@ type FleetView struct {
 	Theme   string // from Theme; "" follows the system
 
 	Admission wire.Admission
+	Waiting   frame.Waiting
 }
 
 // FleetFilter is what the fleet page shows, and in which order. It stands in the page's URL.
@@ -243,7 +244,7 @@ func (v FleetView) open(needs int) int {
 const MaxRows = 100
 
 func (v FleetView) page() frame.Page {
-	return frame.Frame{Node: v.Node, Version: v.Version, Epoch: v.Epoch, Now: v.Now, Assets: v.Assets, Theme: v.Theme, Admission: v.Admission}.Page("Fleet", "fleet.js", "/", true)
+	return frame.Frame{Node: v.Node, Version: v.Version, Epoch: v.Epoch, Now: v.Now, Assets: v.Assets, Theme: v.Theme, Admission: v.Admission, Waiting: v.Waiting}.Page("Fleet", "fleet.js", "/", true)
 }
 
 // starter is an agent that an empty fleet offers to spawn.

@@ -2,7 +2,10 @@ package frame
 
 import (
 	"net/http"
+	"strconv"
 	"time"
+
+	"github.com/a-h/templ"
 
 	"skein.dev/skein/ui/words"
 	"skein.dev/skein/webtransport/wire"
@@ -17,6 +20,13 @@ type Frame struct {
 	Assets    Assets
 	Theme     string // from Theme; "" follows the system
 	Admission wire.Admission
+	Waiting   Waiting
+}
+
+// Waiting is how many questions of agents wait for a person. Position is that of ask.list, from which the page follows on.
+type Waiting struct {
+	Count    int
+	Position string
 }
 
 // page is the frame of a page. here is the href of the navigation's entry that it belongs to; own says that it is that
@@ -27,13 +37,32 @@ func (f Frame) Page(title, script, here string, own bool) Page {
 		current = "page"
 	}
 	return Page{title: title, script: script, node: f.Node, version: f.Version, epoch: f.Epoch, theme: f.Theme, assets: f.Assets,
-		here: here, current: current, admission: f.Admission, now: f.Now}
+		here: here, current: current, admission: f.Admission, waiting: f.Waiting, now: f.Now}
 }
+
+// inboxHref is the address of the entry that has the number of questions.
+const inboxHref = "/inbox"
 
 // destination is an entry of the navigation.
 type destination struct{ Word, Href string }
 
-var destinations = []destination{{"Fleet", "/"}, {"Tasks", "/tasks"}, {"Memory", "/memory"}, {"Artifacts", "/artifacts"}, {"Network", "/network"}}
+var destinations = []destination{{"Fleet", "/"}, {"Inbox", inboxHref}, {"Tasks", "/tasks"}, {"Memory", "/memory"}, {"Artifacts", "/artifacts"}, {"Network", "/network"}}
+
+// currently is aria-current of the entry that the page belongs to.
+func (p Page) currently(d destination) templ.Attributes {
+	if d.Href != p.here {
+		return nil
+	}
+	return templ.Attributes{"aria-current": p.current}
+}
+
+// text is "" while nobody waits.
+func (w Waiting) text() string {
+	if w.Count == 0 {
+		return ""
+	}
+	return strconv.Itoa(w.Count)
+}
 
 // admissionText says that nothing starts, of which types; "" while admission is open for all.
 func admissionText(a wire.Admission) string {
@@ -76,6 +105,7 @@ type Page struct {
 	here           string // the href of the navigation's entry that the page belongs to
 	current        string // aria-current: "page" when it is that entry's own page, else "true"
 	admission      wire.Admission
+	waiting        Waiting
 	now            time.Time
 }
 

@@ -19,11 +19,20 @@ func keysFor(script string) []key {
 			{[]string{"s"}, "Stop the agent"},
 			{[]string{"t"}, "Show or hide times"},
 			{[]string{"w"}, "Wrap long lines"},
+			{[]string{"1", "9"}, "Choose that option of the request that has the focus"},
 			{[]string{"u"}, "Back to the fleet"},
 		}, common...)
 	}
 	if keys := memoryKeys[script]; keys != nil {
 		return append(slices.Clone(keys), common...)
+	}
+	if script == "inbox.js" {
+		return append([]key{
+			{[]string{"j", "k"}, "Next and previous question (arrows too)"},
+			{[]string{"1", "9"}, "Choose that option: the first to the ninth"},
+			{[]string{"Enter"}, "Write an answer"},
+			{[]string{"o"}, "Open the agent"},
+		}, common...)
 	}
 	if script == "network.js" {
 		return common

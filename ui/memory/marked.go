@@ -27,12 +27,6 @@ func marked(text, query string) templ.Component {
 	return templ.Raw(b.String())
 }
 
-// diffLine writes a line of a comparison; its spaces count.
-func diffLine(l words.DiffLine) templ.Component {
-	word := map[string]string{"-": `<span class="sr">Removed: </span>`, "+": `<span class="sr">Added: </span>`}[l.Op]
-	return templ.Raw(`<div class="dl" data-op="` + templ.EscapeString(l.Op) + `">` + word + `<span class="dl-text">` + templ.EscapeString(l.Text) + `</span></div>`)
-}
-
 // age writes how long ago something was. The script goes on with it.
 func age(name, class, title string, at, now time.Time) templ.Component {
 	iso := words.Iso(at)

@@ -262,7 +262,7 @@ func MemoryStories() templ.Component {
 				}()
 			}
 			ctx = templ.InitializeContext(ctx)
-			templ_7745c5c3_Err = diff(words.Shorten(words.Diff(storyBefore, storyAfter))).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = frame.Diff(words.Shorten(words.Diff(storyBefore, storyAfter))).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

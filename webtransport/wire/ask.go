@@ -134,7 +134,8 @@ type AskListParams struct {
 	Since  string `json:"since,omitempty"`
 	WaitMS int64  `json:"wait_ms,omitempty"` // at most MaxAskWait
 	Limit  int    `json:"limit,omitempty"`   // 0: MaxPage, which is also the maximum
-	HTML   bool   `json:"html,omitempty"`    // as the page shows them, too
+	Count  bool   `json:"count,omitempty"`   // how many wait, and no questions
+	HTML   bool   `json:"html,omitempty"`    // as the pages show them, too; the questions are then without tool and options, and shortened
 }
 
 // MaxAskWait bounds AskListParams.WaitMS.

@@ -4,6 +4,7 @@
 import { kept } from '../artifact/kept.js'
 import { again } from '../fleet/spawn.js'
 import { still } from '../fleet/still.js'
+import { Cards } from '../inbox/cards.js'
 import { at } from '../lib/base.js'
 import { busy, field, mark, one, write } from '../lib/dom.js'
 import { clean, cpuCell, droppedText, heartbeat, memCell, need, pidText, replaces, state } from '../lib/format.js'
@@ -13,6 +14,7 @@ import { parse, showParts } from '../lib/morph.js'
 import { page } from '../lib/page.js'
 import { StopDialog } from '../lib/stop.js'
 import { tick } from '../lib/ticks.js'
+import { title } from '../lib/title.js'
 import { failed, toast } from '../lib/toast.js'
 import { lines } from './pipes.js'
 import { Timeline } from './timeline.js'
@@ -20,9 +22,10 @@ import { Timeline } from './timeline.js'
 /** @import { Agent } from '../../client/types.js' */
 /** @import { Body } from '../lib/body.js' */
 
-const skein = page()
 const root = one(document, '#agent')
 const id = root.dataset.id ?? ''
+const skein = page({ asks: { params: { agent: id, html: true }, show: ({ html }) => cards.show(html) } })
+const cards = new Cards(skein, one(document, '#asks'))
 const epoch = root.dataset.epoch ?? ''
 const cursor = Number(root.dataset.cursor)
 
@@ -64,7 +67,7 @@ function show(a) {
   const dropped = one(root, '#dropped')
   write(dropped, a.dropped ? droppedText(a.dropped) : '') // with times in the reader's time zone
   dropped.hidden = !a.dropped
-  title(a)
+  entitle(a)
   hot()
 }
 
@@ -82,9 +85,9 @@ setInterval(hot, 1000)
 hot()
 
 /** @param {Agent} a the agent, whose state the title of the tab shows */
-function title(a) {
+function entitle(a) {
   const sign = need(a) === 'question' ? '? ' : a.reason === 'failed' ? '✕ ' : ''
-  document.title = `${sign}${clean(a.name)} · Skein`
+  title(`${sign}${clean(a.name)}`)
 }
 
 const answer = /** @type {HTMLFormElement} */ (one(root, '#answer'))
@@ -145,7 +148,7 @@ addEventListener('pagehide', (e) => {
 async function begin() {
   const from = { id, epoch, cursor, first: Number(root.dataset.first) }
   body = root.querySelector('#terminal') ? (await import('../terminal/view.js')).view(skein, root, from) : lines(skein, root, from)
-  listen({ ...body.keys, s: ask, u: () => location.assign(at('/')) })
+  listen({ ...cards.digits, ...body.keys, s: ask, u: () => location.assign(at('/')) })
   if (agent) body.show(agent)
   await body.follow(ends.signal, {
     attached: show,

@@ -45,7 +45,7 @@ const sort = /** @type {HTMLSelectElement} */ (one(document, '#sort'))
 const heads = /** @type {HTMLElement[]} */ ([...document.querySelectorAll('[data-sort]')])
 /** @type {ListPage<Filter>} */
 const around = new ListPage(list, {
-  noun: ['agent', 'agents'], title: 'Fleet', wanting: 'needs', first: () => list.first(),
+  noun: ['agent', 'agents'], first: () => list.first(),
   url: (f) => {
     const q = new URLSearchParams(Object.entries({ q: f.query, sort: f.sort, state: f.state, type: f.type }).filter(([, v]) => v))
     return at(q.size > 0 ? `/?${q}` : '/')

@@ -17,6 +17,8 @@ export function parse(html) {
 export function morph(el, to) {
   attributes(el, to)
   const keys = keyed(el)
+  const kept = keyed(to)
+  for (const [key, child] of keys) if (!kept.has(key)) child.remove() // first, since an element that is moved loses its focus
   let at = el.firstChild
   for (const node of [...to.childNodes]) {
     const known = node instanceof HTMLElement && node.dataset.key !== undefined ? keys.get(node.dataset.key) : undefined

@@ -1,5 +1,6 @@
 import { Skein } from '../../client/index.js'
 import { admission } from './admission.js'
+import { followAsks } from './asks.js'
 import { at } from './base.js'
 import { connection } from './connection.js'
 import { emergency } from './emergency.js'
@@ -7,11 +8,14 @@ import { forced, forcedLine } from './forced.js'
 import { theme } from './theme.js'
 import { trail } from './trail.js'
 
+/** @import { Shown } from './asks.js' */
+
 /**
  * Starts what every page has: the theme, the session, the connection badge, the line about a forced transport, the banner
- * while admission is closed, and the emergency stop.
+ * while admission is closed, the emergency stop, and the number of questions.
+ * @param {{asks?: Shown}} [options] asks: what the page shows of the questions
  */
-export function page() {
+export function page({ asks } = {}) {
   theme()
   document.querySelector('.nav [aria-current]')?.scrollIntoView({ block: 'nearest', inline: 'nearest' }) // a phone does not show all links
   const skein = new Skein({ url: location.origin + at('/'), clientName: 'dashboard', transport: forced(), log: (what, detail) => trail.add(what, detail) })
@@ -19,5 +23,6 @@ export function page() {
   forcedLine(skein)
   admission(skein)
   emergency(skein)
+  void followAsks(skein, asks)
   return skein
 }

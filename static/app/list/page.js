@@ -30,8 +30,6 @@ export class ListPage {
    * @param {Listed<F>} list
    * @param {object} options
    * @param {[string, string]} options.noun the noun for one record and for several
-   * @param {string} options.title
-   * @param {string} options.wanting the chip of the records that need a person, whose count is in the title
    * @param {(filter: F) => string} options.url
    * @param {(filter: F) => void} options.filtered updates everything else that shows the filter
    * @param {() => void} options.first moves the focus to the first row
@@ -64,7 +62,7 @@ export class ListPage {
    * @param {string} summary
    */
   counted(counts, summary) {
-    const { noun, title, wanting } = this.#o
+    const { noun } = this.#o
     const { filter: f, size, shown } = this.#list
     for (const chip of this.#chips) {
       const key = chip.dataset.group ?? ''
@@ -78,9 +76,6 @@ export class ListPage {
     one(document, '#no-match').hidden = size === 0 || shown.length > 0
     write(one(document, '#no-match-text'), `The filter hides ${size === 1 ? `the only ${noun[0]}` : `all ${size} ${noun[1]}`}.`)
     write(one(document, '#summary'), summary)
-    const n = counts[wanting] ?? 0
-    const text = `${n ? `(${n}) ` : ''}${title} · Skein`
-    if (document.title !== text) document.title = text
   }
 
   /**

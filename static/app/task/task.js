@@ -11,6 +11,7 @@ import { leaving } from '../lib/later.js'
 import { parse, showParts } from '../lib/morph.js'
 import { page } from '../lib/page.js'
 import { tick } from '../lib/ticks.js'
+import { title } from '../lib/title.js'
 import { failed, toast } from '../lib/toast.js'
 import { CancelDialog, retry } from './cancel.js'
 import { Fragments } from '../lib/fragments.js'
@@ -57,13 +58,13 @@ const ends = leaving()
 function show(html) {
   showParts(parse(html))
   tick(root)
-  title()
+  entitle()
 }
 
 /** Shows the task's state in the title of the tab. */
-function title() {
+function entitle() {
   const sign = task?.state === 'input_required' ? '? ' : task?.state === 'failed' ? '✕ ' : ''
-  document.title = `${sign}${one(root, 'h1').textContent} · Skein`
+  title(`${sign}${one(root, 'h1').textContent}`)
 }
 
 setInterval(() => document.hidden || tick(root), 1000)
@@ -78,7 +79,7 @@ tick(root)
 function take(t, html) {
   task = t
   mark(root, 'data-state', t.state)
-  title()
+  entitle()
   if (html) show(html)
   else fragments.want('page', id)
 }

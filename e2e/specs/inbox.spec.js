@@ -1,0 +1,295 @@
+import { check } from '../fixtures/axe.js'
+import { client } from '../fixtures/client.js'
+import { sticksOut } from '../fixtures/layout.js'
+import { expect, live, openAgent, test } from '../fixtures/test.js'
+
+/** @param {import('@playwright/test').Page} page */
+const cards = (page) => page.getByRole('main').getByRole('article')
+
+/** @param {import('@playwright/test').Page} page @param {string | RegExp} text */
+const card = (page, text) => cards(page).filter({ hasText: text })
+
+/** @param {import('@playwright/test').Page} page */
+const lately = (page) => page.getByRole('region', { name: 'Lately' }).getByRole('listitem')
+
+/** The link in the navigation, whose name ends with the number of questions. @param {import('@playwright/test').Page} page */
+const inbox = (page) => page.getByRole('navigation', { name: 'Main' }).getByRole('link', { name: /^Inbox/ })
+
+/**
+ * Spawns agents that ask the same and then say what they were answered.
+ * @param {import('../fixtures/server.js').Server} server @param {string} name @param {string} question
+ */
+async function asker(server, name, question) {
+  const [agent] = await server.spawn('scripted', '--name', name, '--script', `ask ${question}\nsay got \${reply}\nread`)
+  return agent
+}
+
+/** @param {import('../fixtures/server.js').Server} server @param {string} id @param {string} text the last line that an agent printed */
+const says = (server, id, text) => expect.poll(async () => (await server.agents()).find((a) => a.id === id)?.last_line).toBe(text)
+
+/** @param {import('@playwright/test').Page} page @param {import('../fixtures/server.js').Server} server @param {'webtransport' | 'websocket'} transport */
+async function openInbox(page, server, transport) {
+  await page.goto(`${server.http}/inbox`)
+  await live(page, transport)
+}
+
+test('a question appears, is answered in place, and its agent goes on', async ({ fleet: page, server, transport }) => {
+  await openInbox(page, server, transport)
+  await expect(page.getByRole('heading', { name: 'Nobody waits for you' })).toBeVisible()
+  await expect(inbox(page)).toHaveAccessibleName('Inbox')
+  await expect(page).toHaveTitle('Inbox · Skein')
+  await check(page, 'an empty inbox')
+
+  const { id } = await asker(server, 'reviewer', 'Merge <b>into</b> main?')
+  await expect(card(page, 'reviewer asks')).toContainText('Merge <b>into</b> main?')
+  await expect(inbox(page)).toHaveAccessibleName('Inbox 1')
+  await expect(page).toHaveTitle('(1) Inbox · Skein')
+  await expect(page.getByRole('heading', { name: 'Nobody waits for you' })).toBeHidden()
+  const second = await asker(server, 'other', 'Which way?')
+  await expect(page).toHaveTitle('(2) Inbox · Skein')
+  await expect(cards(page).getByRole('heading')).toHaveText([/reviewer/, /other/]) // the oldest first
+
+  await card(page, 'reviewer').getByRole('textbox', { name: 'Answer reviewer' }).fill('yes')
+  await card(page, 'reviewer').getByRole('button', { name: 'Send' }).click()
+  await expect(card(page, 'reviewer')).toHaveCount(0)
+  await says(server, id, 'got yes')
+  await expect(page).toHaveTitle('(1) Inbox · Skein')
+  await expect(lately(page)).toContainText([/reviewer.*Merge <b>into<\/b> main\?.*Answered.*yes, by dashboard/])
+
+  // What is typed stays when another question goes.
+  const box = card(page, 'other').getByRole('textbox')
+  await box.fill('le')
+  const third = await asker(server, 'third', 'And now?')
+  await expect(card(page, 'third')).toBeVisible()
+  await server.cli('send', 'third', 'nothing')
+  await expect(card(page, 'third')).toHaveCount(0)
+  await expect(box).toBeFocused()
+  await page.keyboard.type('f')
+  const fourth = await asker(server, 'fourth', 'At last?')
+  await card(page, 'fourth').getByRole('textbox').fill('x')
+  await server.cli('send', 'other', 'right')
+  await says(server, second.id, 'got right')
+  await expect(card(page, 'fourth').getByRole('textbox')).toBeFocused() // what is above it ended
+  await page.keyboard.type('y')
+  await page.keyboard.press('Enter')
+  await says(server, fourth.id, 'got xy')
+  await says(server, third.id, 'got nothing')
+  await expect(card(page, 'other').getByRole('status')).toHaveText(/^Answered right, by /)
+  await expect(box).toHaveValue('lef')
+  await card(page, 'other').getByRole('button', { name: 'Dismiss' }).click()
+  await expect(page.getByRole('heading', { name: 'Nobody waits for you' })).toBeVisible()
+  await expect(page).toHaveTitle('Inbox · Skein')
+})
+
+test('every page counts the questions', async ({ fleet: page, server, transport }) => {
+  await asker(server, 'one', 'This?')
+  await expect(inbox(page)).toHaveAccessibleName('Inbox 1')
+  await expect(page).toHaveTitle('(1) Fleet · Skein')
+  const { id } = await asker(server, 'two', 'That?')
+  await openAgent(page, server, id, transport)
+  await expect(page).toHaveTitle('(2) ? two · Skein')
+  for (const path of ['/tasks', '/memory', '/artifacts', '/network']) {
+    await page.goto(server.http + path)
+    await expect(page).toHaveTitle(/^\(2\) /) // before there is a session
+    await expect(inbox(page)).toHaveAccessibleName('Inbox 2')
+  }
+  await live(page, transport)
+  await server.cli('send', 'one', 'yes')
+  await expect(page).toHaveTitle('(1) Network · Skein')
+  await expect(inbox(page)).toHaveAccessibleName('Inbox 1')
+})
+
+test('who answers late is told who was first, and loses nothing', async ({ fleet: page, server, transport }) => {
+  const { id } = await asker(server, 'reviewer', 'Merge?')
+  await openInbox(page, server, transport)
+  const other = await page.context().newPage()
+  await openInbox(other, server, transport)
+  const late = card(other, 'reviewer').getByRole('textbox')
+  await late.fill('no, wait for the tests')
+
+  await card(page, 'reviewer').getByRole('textbox').fill('yes')
+  await page.keyboard.press('Enter')
+  await says(server, id, 'got yes')
+  await expect(card(other, 'reviewer').getByRole('status')).toHaveText('Answered yes, by dashboard.')
+  await expect(late).toHaveValue('no, wait for the tests')
+  await expect(card(other, 'reviewer').getByRole('button', { name: 'Send' })).toBeDisabled()
+  await asker(server, 'next', 'Another?')
+  await expect(card(other, 'next')).toBeVisible()
+  await expect(late, 'it stays, whatever else happens').toHaveValue('no, wait for the tests')
+  await card(other, 'reviewer').getByRole('button', { name: 'Dismiss' }).click()
+  await expect(card(other, 'reviewer')).toHaveCount(0)
+  await expect(card(other, 'next')).toBeVisible()
+})
+
+test('an answer that the server refuses is told beside the card', async ({ fleet: page, server, transport }) => {
+  await asker(server, 'reviewer', 'Merge?')
+  await openInbox(page, server, transport)
+  // As if it had become another question in the moment of the click.
+  await page.locator('input[name="prompt"]').evaluate((el) => el.setAttribute('value', 'another'))
+  await card(page, 'reviewer').getByRole('textbox').fill('yes')
+  await card(page, 'reviewer').getByRole('button', { name: 'Send' }).click()
+  await expect(card(page, 'reviewer').getByRole('status')).toHaveText('The question is another one than was shown: Merge?')
+  await expect(card(page, 'reviewer').getByRole('textbox')).toHaveValue('yes')
+  await check(page, 'a refused answer')
+})
+
+test('the same question is answered once for all, or one by one', async ({ fleet: page, server, transport }) => {
+  const [a, b, c] = [await asker(server, 'a', 'Which way?'), await asker(server, 'b', 'Which way?'), await asker(server, 'c', 'Which way?')]
+  await openInbox(page, server, transport)
+  await expect(cards(page)).toHaveCount(1)
+  const group = card(page, '3 scripted agents ask')
+  await group.getByText('One by one').click()
+  await group.getByRole('textbox', { name: 'Answer b' }).fill('right')
+  await check(page, 'the same question of three')
+  await page.keyboard.press('Enter')
+  await says(server, b.id, 'got right')
+  const two = card(page, '2 scripted agents ask')
+  await expect(two.getByRole('textbox', { name: 'Answer a', exact: true })).toBeVisible() // it is open still
+  await two.getByRole('textbox', { name: 'Answer all 2' }).fill('left')
+  await two.getByRole('button', { name: 'Send all 2' }).click()
+  await expect(cards(page)).toHaveCount(0)
+  for (const { id } of [a, c]) await says(server, id, 'got left')
+  await expect(lately(page)).toHaveCount(3)
+})
+
+test('the keyboard alone', async ({ fleet: page, server, transport }) => {
+  const first = await asker(server, 'first', 'One?')
+  const second = await asker(server, 'second', 'Two?')
+  await openInbox(page, server, transport)
+  await page.keyboard.press('j')
+  await expect(card(page, 'first asks')).toBeFocused()
+  await page.keyboard.press('j')
+  await expect(card(page, 'second asks')).toBeFocused()
+  await page.keyboard.press('Enter')
+  await expect(page.getByRole('textbox', { name: 'Answer second' })).toBeFocused()
+  await page.keyboard.type('2')
+  await page.keyboard.press('Enter')
+  await says(server, second.id, 'got 2')
+  await expect(card(page, 'first asks'), 'the focus moves on').toBeFocused()
+  await page.keyboard.press('k')
+  await expect(card(page, 'first asks')).toBeFocused()
+  await page.keyboard.press('Enter')
+  await page.keyboard.type('1')
+  await page.keyboard.press('Enter')
+  await says(server, first.id, 'got 1')
+  await page.keyboard.press('?')
+  await expect(page.getByRole('dialog', { name: 'Keyboard' })).toContainText('Next and previous question')
+})
+
+test('a background page notifies of each new question, once', async ({ fleet: page, server, transport, context }) => {
+  await context.addInitScript(() => {
+    globalThis.notes = []
+    globalThis.Notification = class extends EventTarget {
+      static permission = 'default'
+      static async requestPermission() {
+        return (this.permission = 'granted')
+      }
+      /** @param {string} title @param {{tag: string, body: string}} options */
+      constructor(title, options) {
+        super()
+        globalThis.notes.push({ title, ...options, note: this })
+      }
+      close() {}
+    }
+    globalThis.away = false
+    Object.defineProperty(document, 'hidden', { get: () => globalThis.away })
+  })
+  const notes = () => page.evaluate(() => globalThis.notes.map((/** @type {any} */ { title, body, tag }) => ({ title, body, tag })))
+  const away = (/** @type {boolean} */ on) => page.evaluate((on) => void (globalThis.away = on), on)
+  await asker(server, 'early', 'One?')
+  await openInbox(page, server, transport)
+  await page.getByRole('button', { name: 'Notify me' }).click()
+  await expect(page.getByRole('button', { name: 'Notifications are on' })).toHaveAttribute('aria-pressed', 'true')
+  await asker(server, 'seen', 'Two?')
+  await expect(card(page, 'seen asks')).toBeVisible()
+  await away(true)
+  await asker(server, 'missed', 'Three?')
+  await expect.poll(notes).toEqual([{ title: 'missed waits for you', body: 'Three?', tag: expect.stringMatching(/^q/) }])
+  await server.cli('send', 'seen', 'x')
+  await expect(card(page, 'seen asks')).toHaveCount(0)
+  expect(await notes()).toHaveLength(1)
+
+  await away(false)
+  await page.evaluate(() => globalThis.notes[0].note.dispatchEvent(new Event('click')))
+  await expect(page).toHaveURL(/\/inbox#q/)
+  await expect(card(page, 'missed asks')).toBeFocused()
+  await page.getByRole('button', { name: 'Notifications are on' }).click()
+  await away(true)
+  await asker(server, 'off', 'Four?')
+  await expect(card(page, 'off asks')).toBeVisible()
+  expect(await notes()).toHaveLength(1)
+})
+
+test('a program that waits in its terminal is answered there', async ({ fleet: page, server, transport }) => {
+  const ask = Buffer.from('approve Bash: rm -rf build').toString('base64')
+  const [{ id }] = await server.spawn('shell', '--tty', '--name', 'claude', '--', 'sh', '-c', `printf '\\033]7501;state=blocked:kind=permission:app=x:msg=${ask}\\033\\\\'; read x`)
+  await openInbox(page, server, transport)
+  await expect(card(page, 'claude waits in a terminal')).toContainText('approve Bash: rm -rf build')
+  await page.keyboard.press('j')
+  await page.keyboard.press('o')
+  await expect(page).toHaveURL(`${server.http}/agents/${id}`)
+})
+
+test('without JavaScript questions are answered, and who is late is told', async ({ fleet: page, server, browser }) => {
+  const context = await browser.newContext({ javaScriptEnabled: false, storageState: await page.context().storageState() })
+  const { id } = await asker(server, 'reviewer', 'Merge?')
+  await asker(server, 'twin-1', 'Which way?')
+  const twin = await asker(server, 'twin-2', 'Which way?')
+  const plain = await context.newPage()
+  await plain.goto(server.http)
+  await inbox(plain).click()
+  await expect(plain).toHaveTitle('(3) Inbox · Skein')
+  const other = await context.newPage()
+  await other.goto(`${server.http}/inbox`)
+
+  await card(plain, 'reviewer').getByRole('textbox').fill('yes')
+  await card(plain, 'reviewer').getByRole('button', { name: 'Send' }).click()
+  await expect(plain).toHaveURL(`${server.http}/inbox`)
+  await expect(card(plain, 'reviewer')).toHaveCount(0)
+  await says(server, id, 'got yes')
+  await card(plain, '2 scripted').getByRole('textbox', { name: 'Answer all 2' }).fill('left')
+  await card(plain, '2 scripted').getByRole('button', { name: 'Send all 2' }).click()
+  await says(server, twin.id, 'got left')
+  await expect(plain).toHaveTitle('Inbox · Skein')
+
+  await card(other, 'reviewer').getByRole('textbox').fill('no, wait')
+  await card(other, 'reviewer').getByRole('button', { name: 'Send' }).click()
+  const told = other.getByRole('region', { name: 'Not answered' })
+  await expect(told).toContainText('Dashboard has answered it already: yes.')
+  await expect(told).toContainText('no, wait')
+  await context.close()
+})
+
+test('it fits a phone, and every link of the top is in view at every width', async ({ fleet: page, server, transport }) => {
+  for (const name of ['one', 'two']) await asker(server, name, `${'Is this a long question? '.repeat(5)}${'nobreakatall'.repeat(20)}`)
+  await openInbox(page, server, transport)
+  await page.setViewportSize({ width: 400, height: 800 })
+  await expect.soft(await sticksOut(page)).toEqual({ page: 0, elements: [] })
+  const links = page.getByRole('navigation', { name: 'Main' }).getByRole('link')
+  for (let width = 320; width <= 1300; width += 70) {
+    await page.setViewportSize({ width, height: 800 })
+    const cut = await links.evaluateAll((all) => {
+      const { left, right, bottom } = /** @type {Element} */ (document.querySelector('.nav')).getBoundingClientRect()
+      return all.filter((a) => {
+        const r = a.getBoundingClientRect()
+        return r.left < left - 1 || r.right > right + 1 || r.bottom > bottom + 1 || r.right > innerWidth
+      }).map((a) => a.textContent)
+    })
+    expect.soft(cut, `${width} pixels`).toEqual([])
+  }
+})
+
+test('the library lists, waits and answers', async ({ server }) => {
+  const skein = client(server)
+  const { position } = await skein.asks({ count: true })
+  const waiting = skein.asks({ since: position, wait_ms: 25_000 })
+  const { id } = await asker(server, 'reviewer', 'Merge?')
+  const { asks: [ask], pending } = await waiting
+  expect(pending).toBe(1)
+  expect(ask).toMatchObject({ name: 'reviewer', kind: 'question', text: 'Merge?' })
+  expect(await skein.answer({ id: ask.id, prompt: ask.prompt, text: 'yes' })).toMatchObject({ state: 'resolved', answer: { text: 'yes', by: 'elsewhere' } })
+  await says(server, id, 'got yes')
+  await expect(skein.answer({ id: ask.id, prompt: ask.prompt, text: 'no' })).rejects.toMatchObject({ kind: 'conflict' })
+  expect((await skein.ask(ask.id)).answer).toEqual({ text: 'yes', by: 'elsewhere' })
+  skein.close()
+})
