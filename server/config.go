@@ -27,6 +27,7 @@ type Config struct {
 	Types     []wire.AgentType
 	MaxAgents int // alive at once; 0: no limit
 	Lanes     session.Limits
+	AskHook   []string // the command for each question that waits; empty: none
 }
 
 // fileConfig is skein.yaml as it is written.
@@ -35,6 +36,7 @@ type fileConfig struct {
 	MaxAgents  int                 `yaml:"max_agents"`
 	Lanes      map[string]string   `yaml:"lanes"`
 	Writers    map[string]int      `yaml:"writers"`
+	AskHook    []string            `yaml:"ask_hook"`
 }
 
 type fileType struct {
@@ -116,10 +118,11 @@ const ConfigExample = `agent_types:
 max_agents: 200                 # alive at once, of all types
 lanes: {bulk: 50MB, memory: none}   # bytes a second and session, each way
 writers: {low: 8}               # bulk writes under way in a session at once, so that they don't hold up the rest
+ask_hook: [/etc/skein/asked]    # runs for each question of an agent (docs/agents.md)
 `
 
 var fileFields = map[string][]string{
-	"": {"agent_types", "max_agents", "lanes", "writers"},
+	"": {"agent_types", "max_agents", "lanes", "writers", "ask_hook"},
 	"agent_types": {"kind", "description", "argv", "env", "cwd", "stdin", "tty", "script", "max_instances", "stop_grace", "capabilities", "labels",
 		"tasks", "max_tasks", "retry_on", "idle_stop", "coordinator", "memory", "restart", "heartbeat", "stall", "permissions"},
 }
@@ -211,6 +214,7 @@ func parseConfig(path string, b []byte) (conf Config, err error) {
 	if conf.MaxAgents = raw.MaxAgents; conf.MaxAgents < 0 {
 		return conf, fail(c.topLine("max_agents"), "max_agents", "must be 0 (no limit) or more")
 	}
+	conf.AskHook = raw.AskHook
 	for name, v := range raw.Lanes {
 		if err := conf.Lanes.SetRate(name, v); err != nil {
 			return conf, fail(c.topLine("lanes"), "lanes."+name, "%s", err)
@@ -253,6 +257,10 @@ func (c *configReader) fields(n ast.Node, at, kind string) error {
 		field := strings.TrimPrefix(at+"."+key, ".")
 		if !slices.Contains(fileFields[kind], key) {
 			return &ConfigError{c.path, line(it.Key()), field, fmt.Sprintf("unknown field; allowed are %s", strings.Join(fileFields[kind], ", "))}
+		}
+		var argv []string
+		if kind == "" && key == "ask_hook" && (yaml.NodeToValue(it.Value(), &argv) != nil || len(argv) == 0 || argv[0] == "") {
+			return &ConfigError{c.path, line(it.Key()), field, "must be a list of a command and its arguments, such as [notify-send, Skein]"}
 		}
 		if kind != "" || key != "agent_types" {
 			continue

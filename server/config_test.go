@@ -66,6 +66,8 @@ func TestBadConfigurations(t *testing.T) {
 		"a label of two lines":      {"agent_types:\n  coder:\n    kind: exec\n    labels: {team: \"a\\nb\"}\n", 4, "agent_types.coder.labels", []string{`"a\nb"`}},
 		"a stdin of no kind":        {"agent_types:\n  coder:\n    kind: exec\n    stdin: tty\n", 4, "agent_types.coder.stdin", []string{"tty", "pipe, none"}},
 		"lines without stdin":       {"agent_types:\n  coder:\n    kind: exec\n    argv: [x]\n    tasks: lines\n    stdin: none\n", 6, "agent_types.coder.stdin", []string{"lines"}},
+		"a hook that is a line":     {"max_agents: 1\nask_hook: notify-send Skein\n", 2, "ask_hook", []string{"[notify-send, Skein]"}},
+		"a hook of nothing":         {"max_agents: 1\nask_hook: []\n", 2, "ask_hook", []string{"[notify-send, Skein]"}},
 		"two documents":             {"agent_types: {}\n---\nagent_types: {}\n", 3, "", []string{"one document"}},
 		"a brace that does not end": {"agent_types: {coder: {kind: exec}\n", 1, "", nil},
 		"a tab":                     {"agent_types:\n\tcoder: {}\n", 2, "", nil},

@@ -19,7 +19,7 @@ var rooms = map[string][]string{
 	"cmd/skein-bench":       {"cmd/skein-bench/peers", "webtransport", "webtransport/bare", "webtransport/client", "webtransport/wire", "e2e/netlab"},
 	"cmd/skein-bench/peers": {"webtransport/bare"},
 
-	"server":                 {"server/api", "server/auth", "server/cert", "server/control", "server/datadir", "server/exchange", "server/fleet", "server/jet", "server/rpc", "server/runner", "server/runner/process", "server/runner/scripted", "server/session", "server/telemetry", "server/web", "webtransport", "webtransport/wire"},
+	"server":                 {"server/api", "server/auth", "server/cert", "server/control", "server/datadir", "server/exchange", "server/fleet", "server/hook", "server/jet", "server/rpc", "server/runner", "server/runner/process", "server/runner/scripted", "server/session", "server/telemetry", "server/web", "webtransport", "webtransport/wire"},
 	"server/api":             {"server/control", "server/noun", "webtransport/wire"},
 	"server/artifacts":       {"server/noun", "webtransport/wire"},
 	"server/asks":            {"server/noun", "server/runner", "webtransport/wire"}, // what agents ask people
@@ -29,7 +29,8 @@ var rooms = map[string][]string{
 	"server/control":         {"server/artifacts", "server/asks", "server/fleet", "server/memory", "server/noun", "server/runner", "server/tasks", "webtransport/wire"}, // joins the nouns
 	"server/exchange":        {"webtransport/wire"},                                                                                                                     // one request of HTTP, and its answer
 	"server/fleet":           {"server/grep", "server/noun", "server/runner", "server/runner/lines", "server/screen", "server/terminal", "server/vt", "webtransport/wire"},
-	"server/grep":            {"server/screen"}, // which lines of output have a hit
+	"server/grep":            {"server/screen"},     // which lines of output have a hit
+	"server/hook":            {"webtransport/wire"}, // the operator's command for what agents ask
 	"server/jet":             {"server/noun", "webtransport/wire"},
 	"server/memory":          {"server/noun", "webtransport/wire"},
 	"server/noun":            {"webtransport/wire"}, // what the nouns of the control plane share

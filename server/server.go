@@ -25,6 +25,7 @@ import (
 	"skein.dev/skein/server/control"
 	"skein.dev/skein/server/datadir"
 	"skein.dev/skein/server/fleet"
+	"skein.dev/skein/server/hook"
 	"skein.dev/skein/server/jet"
 	"skein.dev/skein/server/runner/process"
 	"skein.dev/skein/server/session"
@@ -99,6 +100,7 @@ type Server struct {
 	store     *jet.Store
 	node      string
 	procs     *process.Kind
+	hook      *hook.Hook // nil: none
 	plane     *control.Plane
 	auth      *auth.Authenticator
 	tickets   *cert.Tickets // of TLS
@@ -203,11 +205,15 @@ func (s *Server) owner() *jet.Owner {
 
 func (s *Server) openPlane(ctx context.Context) (err error) {
 	s.api = api.New()
+	if len(s.config.AskHook) > 0 {
+		s.hook = hook.New(hook.Options{Argv: s.config.AskHook, Logger: s.log})
+	}
 	s.plane, err = control.Open(ctx, control.Options{
 		Store: s.store, Types: s.config.Types, Node: wire.NodeID(s.node), Instance: s.dir.Instance, WorkDir: s.dir.File("agents"), DataDir: s.dir.Path,
 		KeepExited: s.o.KeepExited, MaxAgents: s.config.MaxAgents, Logger: s.log, Orphans: s.orphans, Leftovers: s.procs.ReapLeftovers, Spawned: s.met.Spawned,
 		StoreTimeout: s.o.StoreTimeout,
 		Kinds:        allKinds(s.procs),
+		Asked:        s.hook.Asked,
 		Call:         s.api.CallAgent,
 	})
 	return err
@@ -259,6 +265,7 @@ func (s *Server) Run(ctx context.Context) error {
 	})
 	news, stopNews := context.WithCancel(context.Background())
 	parts.Go(func() { s.sessions.Run(news) })
+	s.hook.Begin(s.url() + "/inbox")
 	if err := s.dir.Announce(s.local()); err != nil {
 		fail(err)
 	} else if s.o.Ready != nil {
@@ -307,6 +314,7 @@ func (s *Server) Close() error {
 		s.plane.Close(ctx)
 		s.plane = nil
 	}
+	s.hook.Close()
 	if s.procs != nil {
 		s.procs.Close()
 		s.procs = nil

@@ -4,7 +4,9 @@ import (
 	"testing"
 
 	"skein.dev/skein/e2e/kit"
+	"skein.dev/skein/server/control"
 	"skein.dev/skein/server/noun"
+	"skein.dev/skein/server/runner"
 	"skein.dev/skein/webtransport/wire"
 )
 
@@ -70,4 +72,29 @@ func TestAProgramThatWaitsInItsTerminalIsInTheInbox(t *testing.T) {
 		t.Fatal(err)
 	}
 	n.pending(t, a.ID, 0)
+}
+
+func TestWhoWantsToKnowIsToldOfWhatWaits(t *testing.T) {
+	t.Parallel()
+	asked := make(chan wire.Ask, 10)
+	n := open(t, t.TempDir(), func(o *control.Options) {
+		o.Asked = func(a wire.Ask) { asked <- a }
+		o.Types = append(o.Types, wire.AgentType{Name: "coder", Kind: wire.KindScripted, Permissions: &wire.Permissions{
+			Rules: []wire.PermissionRule{{Decision: wire.PermissionAllow, Command: "git *"}}}})
+	})
+	a := n.spawn(t, wire.SpawnParams{Type: "coder", Script: "read"})
+	options := []wire.AskOption{{ID: "y", Name: "Yes", Kind: wire.AllowOnce}}
+	for _, command := range []string{"git status", "make"} { // a policy allows the first at once
+		n.Asks.Request(a, runner.Permission{Key: command, Text: "Run it?", Tool: &wire.AskTool{Kind: "execute", Command: command}, Options: options, Answer: func(*wire.AskAnswer) {}})
+	}
+	got := kit.Receive(t, "a question", asked)
+	if got.Tool == nil || got.Tool.Command != "make" || got.State != wire.AskPending {
+		t.Errorf("it is told of %+v", got)
+	}
+	if _, err := n.Asks.Answer(t.Context(), noun.Caller{Actor: "ann"}, wire.AskAnswerParams{ID: got.ID, Prompt: got.Prompt, Option: "y"}); err != nil {
+		t.Fatal(err)
+	}
+	if len(asked) > 0 {
+		t.Errorf("then it is told of %+v", <-asked)
+	}
 }

@@ -63,6 +63,7 @@ type Options struct {
 	Orphans      func(ctx context.Context, known map[wire.AgentID]*wire.Process) map[wire.AgentID][]wire.Leftover
 	Leftovers    func(ctx context.Context, id wire.AgentID, left []wire.Leftover, grace time.Duration) []wire.Leftover
 	Spawned      func(kind wire.Kind, took time.Duration, ok bool)
+	Asked        func(a wire.Ask)                                                                            // called with each question that waits for a person; must not block
 	Call         func(ctx context.Context, a wire.Agent, method string, params json.RawMessage) (any, error) // carries out requests of agents; nil: they can make none
 }
 
@@ -120,7 +121,7 @@ func (p *Plane) join(o Options, types map[string]wire.AgentType) {
 	crew := new(fleet.Crew) // the tasks need it before there is a fleet
 	p.Tasks = tasks.New(tasks.Options{Store: o.Store, Fleet: crew, Types: types, Node: o.Node, MaxAgents: o.MaxAgents, Keep: o.KeepTasks,
 		Timeout: o.StoreTimeout, Closing: p.closing, Answered: p.Artifacts.Answered}, o.Logger)
-	p.Asks = asks.New(asks.Options{Store: o.Store, Types: types, Reply: p.reply, Changed: p.asked, Timeout: o.StoreTimeout}, o.Logger)
+	p.Asks = asks.New(asks.Options{Store: o.Store, Types: types, Reply: p.reply, Changed: func(a wire.Ask) { p.asked(a, o.Asked) }, Timeout: o.StoreTimeout}, o.Logger)
 	p.Fleet = fleet.New(fleet.Options{Store: o.Store, Kinds: o.Kinds, Types: types, Node: o.Node, Instance: o.Instance, WorkDir: o.WorkDir,
 		Keep: o.KeepExited, Max: o.MaxAgents, Work: p.Tasks, Asks: p.Asks, Call: o.Call, Closing: p.closing, StoreTimeout: o.StoreTimeout,
 		SearchBytes: o.SearchBytes, SearchTime: o.SearchTime, Logger: o.Logger, Orphans: o.Orphans, Leftovers: o.Leftovers, Spawned: o.Spawned,
@@ -147,10 +148,14 @@ func (p *Plane) reply(ctx context.Context, by string, agent wire.AgentID, questi
 	return p.Fleet.Input(ctx, by, wire.InputParams{ID: agent, Text: text + "\n", Question: &question})
 }
 
-// asked notes a request for permission in the log of its agent. What is asked in words is there already, and its answer, too.
-func (p *Plane) asked(a wire.Ask) {
+// asked notes a request for permission in the log of its agent, and tells who wants to know of each question. What is asked in words is
+// in the log already, and its answer, too.
+func (p *Plane) asked(a wire.Ask, tell func(wire.Ask)) {
 	if a.Kind == wire.AskPermission {
 		p.Fleet.Note(a)
+	}
+	if a.State == wire.AskPending && tell != nil {
+		tell(a)
 	}
 }
 
