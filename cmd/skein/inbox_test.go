@@ -12,6 +12,7 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -166,6 +167,31 @@ func TestAWatchPrintsEachOnce(t *testing.T) {
 		if strings.Join(got, ", ") != step.want || join(gone) != step.gone {
 			t.Errorf("list %d prints %q and looks up %q; want %q, %q", i, got, gone, step.want, step.gone)
 		}
+	}
+}
+
+func TestAWatchSaysWhatHappened(t *testing.T) {
+	t.Parallel()
+	at := time.Date(2026, 11, 30, 4, 5, 6, 0, time.Local)
+	a := wire.Ask{ID: "q1", Name: "coder", Text: "Run it?", Kind: wire.AskPermission, Options: options, State: wire.AskPending, Since: at}
+	answered, canceled := a, a
+	answered.State, answered.Ended, answered.Answer = wire.AskResolved, &at, &wire.AskAnswer{Option: "n", By: "ann"}
+	canceled.State, canceled.Ended, canceled.Reason = wire.AskCanceled, &at, "the agent has ended"
+	var out bytes.Buffer
+	cmd := new(cobra.Command)
+	cmd.SetOut(&out)
+	for _, a := range []wire.Ask{a, answered, canceled} {
+		if err := printAskChange(cmd, &global{}, &a); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want := "04:05:06  q1  asks      coder  Run it?\n04:05:06  q1  answered  coder  No, by ann (Run it?)\n04:05:06  q1  canceled  coder  the agent has ended (Run it?)\n"
+	if out.String() != want {
+		t.Errorf("it prints\n%swant\n%s", out.String(), want)
+	}
+	answered.Answer = &wire.AskAnswer{Option: "n", By: wire.ByPolicy, Rule: `rule 1: deny "rm *"`}
+	if got := endText(&answered); got != `answered: No, by rule 1: deny "rm *"` {
+		t.Errorf("a policy's answer is %q", got)
 	}
 }
 
