@@ -47,6 +47,7 @@ type fileType struct {
 	Cwd          string            `yaml:"cwd"`
 	Stdin        string            `yaml:"stdin"`
 	TTY          bool              `yaml:"tty"`
+	Mode         string            `yaml:"mode"`
 	Permissions  *filePermissions  `yaml:"permissions"`
 	Script       string            `yaml:"script"`
 	MaxInstances int               `yaml:"max_instances"`
@@ -123,7 +124,7 @@ ask_hook: [/etc/skein/asked]    # runs for each question of an agent (docs/agent
 
 var fileFields = map[string][]string{
 	"": {"agent_types", "max_agents", "lanes", "writers", "ask_hook"},
-	"agent_types": {"kind", "description", "argv", "env", "cwd", "stdin", "tty", "script", "max_instances", "stop_grace", "capabilities", "labels",
+	"agent_types": {"kind", "description", "argv", "env", "cwd", "stdin", "tty", "mode", "script", "max_instances", "stop_grace", "capabilities", "labels",
 		"tasks", "max_tasks", "retry_on", "idle_stop", "coordinator", "memory", "restart", "heartbeat", "stall", "permissions"},
 }
 
@@ -290,12 +291,13 @@ var fieldForms = map[string]struct {
 	"cwd":           {"an absolute path", func() any { return new(string) }},
 	"stdin":         {"pipe or none", func() any { return new(string) }},
 	"tty":           {"true or false", func() any { return new(bool) }},
+	"mode":          {"a word that the agent knows, such as default", func() any { return new(string) }},
 	"script":        {"a text, one statement a line", func() any { return new(string) }},
 	"max_instances": {"a whole number, 0 for no limit", func() any { return new(int) }},
 	"stop_grace":    {"a duration, such as 10s", func() any { return new(time.Duration) }},
 	"capabilities":  {"a list of words", func() any { return new([]string) }},
 	"labels":        {"a mapping from names to values, such as {team: core}", func() any { return new(map[string]string) }},
-	"tasks":         {"lines or process", func() any { return new(string) }},
+	"tasks":         {"lines, process or prompt", func() any { return new(string) }},
 	"max_tasks":     {"a whole number, 0 for one", func() any { return new(int) }},
 	"retry_on":      {"a list of exit codes, such as [75, 111]", func() any { return new([]int) }},
 	"idle_stop":     {"a duration, such as 5m", func() any { return new(time.Duration) }},
@@ -366,7 +368,7 @@ func (c *configReader) agentType(name string, f fileType) (wire.AgentType, error
 		MaxInstances: f.MaxInstances, Capabilities: f.Capabilities, Labels: f.Labels, Tasks: wire.TaskMode(f.Tasks), MaxTasks: f.MaxTasks, RetryOn: f.RetryOn,
 		IdleStopMS: f.IdleStop.Milliseconds(), Coordinator: f.Coordinator, Memory: f.Memory, HeartbeatMS: f.Heartbeat.Milliseconds(), StallMS: f.Stall.Milliseconds(),
 	}
-	t.TTY = f.TTY
+	t.TTY, t.Mode = f.TTY, f.Mode
 	if f.Stdin != "pipe" {
 		t.Stdin = wire.StdinMode(f.Stdin)
 	}
@@ -388,18 +390,20 @@ func (c *configReader) agentType(name string, f fileType) (wire.AgentType, error
 		return t, bad("script", "kind %s takes argv, no script", t.Kind)
 	case len(t.Argv) > 0 && t.Argv[0] == "":
 		return t, bad("argv", "the command is empty")
-	case t.Tasks != wire.TasksNone && t.Tasks != wire.TasksLines && t.Tasks != wire.TasksProcess:
-		return t, bad("tasks", "%q is no way to take tasks; allowed are lines, process", f.Tasks)
+	case t.Tasks != wire.TasksNone && !t.Tasks.Shared() && t.Tasks != wire.TasksProcess:
+		return t, bad("tasks", "%q is no way to take tasks; allowed are lines, process, prompt", f.Tasks)
 	case t.Tasks != wire.TasksNone && !slices.Contains(kind.Tasks, t.Tasks):
 		return t, bad("tasks", "%s goes with kind %s", t.Tasks, kindsThat(func(c runner.Capabilities) bool { return slices.Contains(c.Tasks, t.Tasks) }))
-	case t.Tasks == wire.TasksLines && kind.Command && len(t.Argv) == 0:
-		return t, bad("tasks", "lines needs an argv: the scheduler starts such agents by itself")
+	case t.Tasks.Shared() && kind.Command && len(t.Argv) == 0:
+		return t, bad("tasks", "%s needs an argv: the scheduler starts such agents by itself", t.Tasks)
 	case f.Stdin != "" && f.Stdin != "pipe" && t.Stdin != wire.StdinNone:
 		return t, bad("stdin", "%q is no standard input; allowed are pipe, none", f.Stdin)
-	case t.Stdin == wire.StdinNone && (t.Tasks == wire.TasksLines || !kind.Command):
+	case t.Stdin == wire.StdinNone && (t.Tasks == wire.TasksLines || !kind.Command || kind.Permissions):
 		return t, bad("stdin", "none goes with kind exec, and not with tasks: lines, which come on standard input")
-	case t.TTY && (!kind.Command || t.Tasks == wire.TasksLines || t.Stdin == wire.StdinNone):
+	case t.TTY && (!kind.Command || t.Tasks == wire.TasksLines || t.Stdin == wire.StdinNone || kind.Permissions):
 		return t, bad("tty", "goes with kind exec, and neither with tasks: lines nor with stdin: none")
+	case t.Mode != "" && !kind.Permissions:
+		return t, bad("mode", "goes with kind %s", kindsThat(func(c runner.Capabilities) bool { return c.Permissions }))
 	case t.MaxTasks < 0 || t.MaxTasks > 0 && t.Tasks != wire.TasksLines:
 		return t, bad("max_tasks", "goes with tasks: lines, and must be 0 (one) or more")
 	case len(t.RetryOn) > 0 && t.Tasks != wire.TasksProcess:

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"skein.dev/skein/server/runner"
+	"skein.dev/skein/server/runner/acp"
 	"skein.dev/skein/server/runner/process"
 	"skein.dev/skein/server/runner/scripted"
 	"skein.dev/skein/webtransport/wire"
@@ -17,6 +18,7 @@ var kinds = map[wire.Kind]struct {
 	of func(*process.Kind) runner.Kind
 }{
 	wire.KindExec:     {process.Capabilities, func(p *process.Kind) runner.Kind { return p }},
+	wire.KindACP:      {acp.Capabilities, func(p *process.Kind) runner.Kind { return acp.New(p) }},
 	wire.KindScripted: {scripted.Capabilities, func(*process.Kind) runner.Kind { return &scripted.Kind{} }},
 }
 

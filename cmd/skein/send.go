@@ -12,12 +12,14 @@ import (
 )
 
 func sendCommand(g *global) *cobra.Command {
-	var eof, raw bool
+	var eof, raw, interrupt bool
 	c := &cobra.Command{
-		Use: "send AGENT [TEXT...]", Short: "Write a line to an agent's standard input", Args: cobra.MinimumNArgs(1),
-		Long: "Write the words as one line to an agent's standard input; without words, copy standard input to it.",
+		Use: "send AGENT [TEXT...]", Short: "Write a line to an agent's standard input, or give it a prompt", Args: cobra.MinimumNArgs(1),
+		Long: "Write the words as one line to an agent's standard input; without words, copy standard input to it. For an agent of kind acp, that is a prompt, which waits for its turn.",
 		Example: `  skein send a4k2 yes, go on
-  skein send a4k2 --eof < notes.txt`,
+  skein send a4k2 --eof < notes.txt
+  skein send a4k2 --interrupt
+  skein send a4k2 --interrupt leave the tests alone`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			text := []byte(strings.Join(args[1:], " "))
 			if !raw {
@@ -25,22 +27,24 @@ func sendCommand(g *global) *cobra.Command {
 			}
 			if len(args) == 1 {
 				text = nil
-				if !eof || !isTerminal(os.Stdin) {
+				if !eof && !interrupt || !isTerminal(os.Stdin) && !interrupt {
 					var err error
 					if text, err = io.ReadAll(cmd.InOrStdin()); err != nil {
 						return err
 					}
 				}
 			}
-			return send(cmd, g, args[0], text, eof)
+			return send(cmd, g, args[0], text, wire.InputParams{EOF: eof, Interrupt: interrupt})
 		},
 	}
 	c.Flags().BoolVar(&eof, "eof", false, "close the agent's standard input afterwards")
 	c.Flags().BoolVar(&raw, "raw", false, "add no newline")
+	c.Flags().BoolVar(&interrupt, "interrupt", false, "first cancel what an agent of kind acp does for the prompt that it has")
 	return c
 }
 
-func send(cmd *cobra.Command, g *global, word string, text []byte, eof bool) error {
+// send writes text to an agent, in as many parts as that takes. how applies to the whole.
+func send(cmd *cobra.Command, g *global, word string, text []byte, how wire.InputParams) error {
 	c, err := g.dial(cmd)
 	if err != nil {
 		return err
@@ -54,7 +58,7 @@ func send(cmd *cobra.Command, g *global, word string, text []byte, eof bool) err
 	for first := true; first || r.Len() > 0; first = false {
 		part := make([]byte, min(r.Len(), wire.MaxInput))
 		io.ReadFull(r, part)
-		p := wire.InputParams{ID: ids[0], EOF: eof && r.Len() == 0}
+		p := wire.InputParams{ID: ids[0], EOF: how.EOF && r.Len() == 0, Interrupt: how.Interrupt && first}
 		if len(part) > 0 {
 			p.Base64 = part
 		}
@@ -63,7 +67,7 @@ func send(cmd *cobra.Command, g *global, word string, text []byte, eof bool) err
 		}
 	}
 	if g.json {
-		return printJSON(cmd, map[string]any{"id": ids[0], "bytes": len(text), "eof": eof})
+		return printJSON(cmd, map[string]any{"id": ids[0], "bytes": len(text), "eof": how.EOF, "interrupt": how.Interrupt})
 	}
 	return nil
 }

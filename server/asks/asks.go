@@ -329,6 +329,9 @@ func (as *Asks) Request(a wire.Agent, r runner.Permission) (waits bool) {
 	q.rec.Task, q.rec.Options, q.rec.Tool = r.Task, bounded(r.Options), bound(r.Tool)
 	q.rec.Prompt = q.rec.PromptOf()
 	policy := as.o.Types[a.Type].Permissions
+	if r.Login {
+		policy = nil
+	}
 	decision, rule := decide(policy, q.rec.Tool)
 	if decision != wire.PermissionAsk {
 		if option := choose(q.rec.Options, decision == wire.PermissionAllow); option != nil {

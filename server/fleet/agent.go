@@ -39,7 +39,7 @@ type agent struct {
 
 	saveMu sync.Mutex // held around writes to the store, so that an older record never follows a newer one
 
-	asksMu sync.Mutex // held around showQuestions, so that the last one shows what is
+	asksMu sync.Mutex // held around showWhatItAsks, so that the last one shows what is
 
 	logMu  sync.Mutex // held around appends
 	sealed bool       // the exit is in the log
@@ -59,6 +59,7 @@ type agent struct {
 	lost       bool            // it gave no sign of life for too long, and is killed
 	asks       bool            // a task of its waits for a person, by the line protocol, or it waits for a permission
 	waits      []waiting       // its requests for permission, the oldest first
+	forTasks   string          // what it asks for its tasks
 	meant      wire.Activity   // what its runtime saw of it meanwhile
 	lines      lastLines       // of its output
 	notify     map[any]func()  // by who is told // called when the log grew or ended
@@ -239,6 +240,8 @@ func (a *agent) says(e runner.Event) error {
 		task, known = e.Task, work.Ask(a.id, e.Task, noun.Clip(e.Text))
 	case runner.Permission:
 		a.asksPermission(e)
+	case runner.Conversation:
+		a.event(wire.EventUpdate, "", wire.EventData{Text: string(e.JSON)})
 	case runner.Withdrawn:
 		a.core.o.Asks.Withdraw(a.id, e.Key, e.Reason)
 		a.waitsNoMore(e.Key)
@@ -325,12 +328,15 @@ func (a *agent) question() (rec wire.Agent, question string) {
 }
 
 // waiting is a request for permission.
-type waiting struct{ key, text string }
+type waiting struct {
+	key, text string
+	task      wire.TaskID
+}
 
 // asksPermission asks people for a permission, unless the policy of the agent's type answers.
 func (a *agent) asksPermission(p runner.Permission) {
 	a.mu.Lock()
-	a.waits = append(slices.Clone(a.waits), waiting{p.Key, noun.Clip(p.Text)})
+	a.waits = append(slices.Clone(a.waits), waiting{p.Key, noun.Clip(p.Text), p.Task})
 	rec := a.rec
 	a.mu.Unlock()
 	answer := p.Answer
@@ -339,6 +345,9 @@ func (a *agent) asksPermission(p runner.Permission) {
 		answer(said)
 	}
 	if a.core.o.Asks.Request(rec, p) {
+		if p.Task != "" {
+			a.core.o.Work.Ask(a.id, p.Task, noun.Clip(p.Text))
+		}
 		a.showWaiting()
 	}
 }
@@ -346,16 +355,25 @@ func (a *agent) asksPermission(p runner.Permission) {
 func (a *agent) waitsNoMore(key string) {
 	a.mu.Lock()
 	a.waits = slices.DeleteFunc(slices.Clone(a.waits), func(w waiting) bool { return w.key == key })
+	goesOn := !slices.ContainsFunc(a.waits, func(w waiting) bool { return w.task != "" })
 	a.mu.Unlock()
 	a.showWaiting()
+	if goesOn && a.takes {
+		a.core.o.Work.Asked(a.id)()
+	}
 }
 
-// showWaiting shows the oldest request for permission as what the agent asks.
+// showWaiting shows what the agent asks: the oldest request for permission, or else what it asks for its tasks.
 func (a *agent) showWaiting() {
 	a.asksMu.Lock()
 	defer a.asksMu.Unlock()
+	a.showWhatItAsks()
+}
+
+// showWhatItAsks is called with asksMu held.
+func (a *agent) showWhatItAsks() {
 	a.mu.Lock()
-	text := ""
+	text := a.forTasks
 	if len(a.waits) > 0 {
 		text = a.waits[0].text
 	}

@@ -52,7 +52,11 @@ func (c Crew) Asks(id wire.AgentID, question func() string) {
 	if a, err := c.f.agent(id); err == nil {
 		a.asksMu.Lock()
 		defer a.asksMu.Unlock()
-		a.asksFor(question())
+		text := question()
+		a.mu.Lock()
+		a.forTasks = text
+		a.mu.Unlock()
+		a.showWhatItAsks()
 	}
 }
 

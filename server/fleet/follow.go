@@ -91,11 +91,11 @@ func (f *Follower) count(ctx context.Context) error {
 func (f *Follower) missed(events []wire.Event) {
 	for i := range events {
 		e := &events[i]
-		had := f.had[e.Type.IsOutput()]
+		had := f.had[e.Type.WithOutput()]
 		if e.Before.Events > had.Events {
 			e.Dropped = &wire.Dropped{Amount: e.Before.Minus(had), From: f.since(e), To: e.Time}
 		}
-		f.had[e.Type.IsOutput()] = wire.Amount{Events: e.Before.Events + 1, Bytes: e.Before.Bytes + uint64(e.Data.Len())}
+		f.had[e.Type.WithOutput()] = wire.Amount{Events: e.Before.Events + 1, Bytes: e.Before.Bytes + uint64(e.Data.Len())}
 		if e.Type.IsOutput() {
 			f.printed = e.Time
 		}

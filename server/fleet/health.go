@@ -75,7 +75,7 @@ func (a *agent) judge(typ wire.AgentType, silent time.Duration) string {
 		}
 	}
 	stall := time.Duration(typ.StallMS) * time.Millisecond
-	works := typ.Tasks != wire.TasksLines || len(rec.Tasks) > 0
+	works := !typ.Tasks.Shared() || len(rec.Tasks) > 0
 	stalled := stall > 0 && silent > stall && works && rec.Activity != wire.ActivityRequiresAction && rec.Status != wire.StatusStopping
 	if stalled == rec.Stalled {
 		return ""

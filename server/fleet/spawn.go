@@ -238,7 +238,7 @@ func (f *Fleet) admit(by noun.Caller, s wire.SpawnParams, from origin) (*batch, 
 		}
 		a := newAgent(&f.core, rec)
 		a.forTask = from.task
-		a.takes = t.Tasks == wire.TasksLines
+		a.takes = t.Tasks.Shared()
 		b.agents[i] = a
 		f.agents[rec.ID] = a
 		f.census.born(rec.ID, t.Name)

@@ -145,8 +145,8 @@ func (f *Fleet) Input(ctx context.Context, actor string, in wire.InputParams) er
 		return noun.Bad("text", "give text or base64, not both")
 	}
 	b := in.Bytes()
-	if len(b) == 0 && !in.EOF {
-		return noun.Bad("text", "there is nothing to write: give text, base64 or eof")
+	if len(b) == 0 && !in.EOF && !in.Interrupt {
+		return noun.Bad("text", "there is nothing to write: give text, base64, eof or interrupt")
 	}
 	if len(b) > wire.MaxInput {
 		return wire.Errorf(wire.CodeTooLarge, "the input is longer than %d bytes; send it in parts", wire.MaxInput).WithField("text")
@@ -170,6 +170,16 @@ func (f *Fleet) Input(ctx context.Context, actor string, in wire.InputParams) er
 	}
 	if err := a.shown(in.Question); err != nil {
 		return err
+	}
+	if in.Interrupt {
+		turns, ok := runner.As[runner.Interrupter](run)
+		if !ok {
+			return wire.Errorf(wire.CodePrecondition, "agent %s takes no prompts, so that there is no turn to interrupt", in.ID).WithField("interrupt")
+		}
+		if turns.Interrupt(); len(b) == 0 && !in.EOF {
+			a.event(wire.EventLog, actor, wire.EventData{Text: "the turn was interrupted"})
+			return nil
+		}
 	}
 	if in.EOF && a.terminal() != nil {
 		b, in.EOF = append(b, endOfFile), false // in a terminal, that is a key

@@ -19,7 +19,7 @@ import (
 // Append blocks while too many events are under way or the log makes room. For output, it also blocks while the disk is
 // full, so that an agent that prints waits instead of losing events.
 func (s *Store) Append(e *wire.Event, done func(seq uint64)) {
-	if e.Type.IsOutput() {
+	if e.Type.WithOutput() {
 		s.room.wait()
 	}
 	b, err := json.Marshal(e)

@@ -14,7 +14,7 @@ const (
 var classTokens = [classes]string{"e", "o"}
 
 func classOf(t wire.EventType) class {
-	if t.IsOutput() {
+	if t.WithOutput() {
 		return output
 	}
 	return lifecycle

@@ -4,7 +4,7 @@
 //
 // A kind knows neither records of agents nor the network. It gets a [Launch], reports to a [Sink] what the agent does,
 // and returns a Session. An ability that not every kind has is an interface that its sessions may implement: [Inputter],
-// [Resizer], [Doer], [Observed].
+// [Interrupter], [Resizer], [Doer], [Observed].
 package runner
 
 import (
@@ -56,6 +56,8 @@ type Launch struct {
 	CreateCwd bool              // create Cwd with mode 0700 if it does not exist
 	NoInput   bool              // standard input is empty: /dev/null
 	TTY       *wire.Size        // the size of a terminal that it gets in place of pipes; nil: none
+	Mode      string            // the mode of its session, if the kind has modes; "": the agent's own
+	AsksFirst bool              // people are to be asked for permissions: a kind that can sees to it
 	Script    string            // if the kind takes one; "": the kind's default
 }
 
@@ -76,6 +78,12 @@ type Inputter interface {
 	// Input writes to standard input and then, if eof is set, closes it. It waits until the agent has read, ctx ends or
 	// the agent exits. If not all bytes were written, the error is a *wire.Error that says how many were.
 	Input(ctx context.Context, b []byte, eof bool) error
+}
+
+// Interrupter is a session that is given prompts, one at a time.
+type Interrupter interface {
+	// Interrupt cancels what it does for the prompt that it has. It reports whether it has one.
+	Interrupt() bool
 }
 
 // Resizer is a session in a terminal.
@@ -153,6 +161,7 @@ type Permission struct {
 	Text    string
 	Tool    *wire.AskTool
 	Options []wire.AskOption
+	Login   bool // it wants to know how to log in, which no policy answers
 	// Answer gives the agent the answer. It is called once at most, and not after the agent has ended or withdrawn the request. A nil
 	// answer says that there is none: its time is over, and it has no option to reject.
 	Answer func(*wire.AskAnswer)
@@ -163,6 +172,9 @@ type Withdrawn struct {
 	Key    string
 	Reason string // for people
 }
+
+// Conversation is an update of a conversation with an agent, as it came: an ACP SessionUpdate.
+type Conversation struct{ JSON json.RawMessage }
 
 // Update reports the progress of a task as a text and a fraction from 0 to 1. It ends an Ask of the task.
 type Update struct {
@@ -217,17 +229,18 @@ type Call struct {
 	Reply  func(result any, err error)
 }
 
-func (Output) event()     {}
-func (Activity) event()   {}
-func (Ask) event()        {}
-func (Permission) event() {}
-func (Withdrawn) event()  {}
-func (Update) event()     {}
-func (TaskResult) event() {}
-func (Log) event()        {}
-func (Signal) event()     {}
-func (Heartbeat) event()  {}
-func (Call) event()       {}
+func (Output) event()       {}
+func (Activity) event()     {}
+func (Ask) event()          {}
+func (Permission) event()   {}
+func (Withdrawn) event()    {}
+func (Conversation) event() {}
+func (Update) event()       {}
+func (TaskResult) event()   {}
+func (Log) event()          {}
+func (Signal) event()       {}
+func (Heartbeat) event()    {}
+func (Call) event()         {}
 
 // MaxQuestion bounds the text of an Ask in bytes.
 const MaxQuestion = 4 << 10

@@ -17,7 +17,7 @@ import (
 // Started tells the scheduler of an agent whose process is running.
 func (ts *Tasks) Started(agent wire.Agent) {
 	typ := ts.o.Types[agent.Type]
-	if typ.Tasks != wire.TasksLines {
+	if !typ.Tasks.Shared() {
 		return
 	}
 	ts.mu.Lock()

@@ -124,9 +124,9 @@ func (ts *Tasks) checkDoer(s *wire.TaskSpec) error {
 		case !ok:
 			return wire.Errorf(wire.CodeNotFound, "there is no agent type %q; these take tasks: %s", s.Type, strings.Join(able, ", ")).WithField("type").WithSupported(able)
 		case t.Tasks == wire.TasksNone:
-			return wire.Errorf(wire.CodePrecondition, "agents of type %q take no tasks (its configuration has no tasks: lines or process); these do: %s", s.Type, strings.Join(able, ", ")).WithField("type").WithSupported(able)
+			return wire.Errorf(wire.CodePrecondition, "agents of type %q take no tasks (its configuration has no tasks: lines, prompt or process); these do: %s", s.Type, strings.Join(able, ", ")).WithField("type").WithSupported(able)
 		}
-		if t.Tasks == wire.TasksLines && len(s.RetryOn) > 0 {
+		if t.Tasks.Shared() && len(s.RetryOn) > 0 {
 			return noun.Bad("retry_on", "tasks of type %q go to running agents: only a task that is a process has an exit code", t.Name)
 		}
 		if err := checkTaskArgv(t, s); err != nil {
@@ -159,8 +159,8 @@ func (ts *Tasks) checkAgent(s *wire.TaskSpec) error {
 	}
 	t := ts.o.Types[rec.Type]
 	switch {
-	case t.Tasks != wire.TasksLines:
-		return wire.Errorf(wire.CodePrecondition, "agent %s takes no tasks: its type %q has no tasks: lines", s.Agent, rec.Type).WithField("agent")
+	case !t.Tasks.Shared():
+		return wire.Errorf(wire.CodePrecondition, "agent %s takes no tasks: its type %q has no tasks: lines or prompt", s.Agent, rec.Type).WithField("agent")
 	case !rec.Status.Alive():
 		return wire.Errorf(wire.CodePrecondition, "agent %s is %s: it takes no tasks", s.Agent, rec.Status).WithField("agent")
 	case s.Type != "" && s.Type != rec.Type:
@@ -176,7 +176,7 @@ func (ts *Tasks) checkAgent(s *wire.TaskSpec) error {
 
 func checkTaskArgv(t wire.AgentType, s *wire.TaskSpec) error {
 	switch {
-	case t.Tasks == wire.TasksLines && len(s.Argv)+len(s.Args) > 0:
+	case t.Tasks.Shared() && len(s.Argv)+len(s.Args) > 0:
 		return noun.Bad("argv", "tasks of type %q go to running agents: they take an input, no command", t.Name)
 	case t.Tasks != wire.TasksProcess:
 	case len(t.Argv) == 0 && (len(s.Argv) == 0 || s.Argv[0] == ""):
@@ -187,7 +187,7 @@ func checkTaskArgv(t wire.AgentType, s *wire.TaskSpec) error {
 	if t.Tasks == wire.TasksProcess && len(s.Input.Bytes()) > 0 && (s.NoInput || t.Stdin == wire.StdinNone) {
 		return noun.Bad("input", "the task has an input, but its process has no standard input (no_input, or stdin: none of its type)")
 	}
-	if t.Tasks == wire.TasksLines && s.NoInput {
+	if t.Tasks.Shared() && s.NoInput {
 		return noun.Bad("no_input", "agents of type %q are told of their tasks on standard input", t.Name)
 	}
 	for _, arg := range slices.Concat(s.Argv, s.Args) {

@@ -228,11 +228,12 @@ export class Skein extends EventTarget {
    * Writes to an agent's standard input.
    * @param {string} id
    * @param {string | Uint8Array} data
-   * @param {CallOptions & {eof?: boolean}} [options] eof: close its standard input afterwards
+   * @param {CallOptions & {eof?: boolean, interrupt?: boolean}} [options] eof: close its standard input afterwards; interrupt: cancel
+   *   the turn of an agent of kind acp first
    * @returns {Promise<void>}
    */
-  async input(id, data, { eof = false, ...options } = {}) {
-    await this.#call('agent.input', { id, ...toPayload(data), ...(eof && { eof }) }, options)
+  async input(id, data, { eof, interrupt, ...options } = {}) {
+    await this.#call('agent.input', { id, ...toPayload(data), ...(eof && { eof }), ...(interrupt && { interrupt }) }, options)
   }
 
   /**

@@ -75,7 +75,7 @@
  *
  * @typedef {object} AgentType
  * @property {string} name
- * @property {'exec' | 'scripted'} kind
+ * @property {'exec' | 'acp' | 'scripted'} kind
  * @property {string} [description]
  * @property {string[]} [argv]
  * @property {Record<string, string>} [env]

@@ -80,7 +80,7 @@ func LoadText(a *wire.Agent, most int) string {
 // MostTasks is how many tasks one agent of a type may have in work; 0: it takes none. A process that is started for a task
 // takes no other.
 func MostTasks(t wire.AgentType) int {
-	if t.Tasks != wire.TasksLines {
+	if !t.Tasks.Shared() {
 		return 0
 	}
 	return max(1, t.MaxTasks)

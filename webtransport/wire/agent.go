@@ -16,6 +16,7 @@ type Kind string
 
 const (
 	KindExec     Kind = "exec"     // an operating-system process, from argv
+	KindACP      Kind = "acp"      // a process that speaks the Agent Client Protocol on its standard input and output
 	KindScripted Kind = "scripted" // a deterministic script, run inside Skein
 )
 
@@ -28,6 +29,7 @@ type AgentType struct {
 	Env          map[string]string `json:"env,omitempty"`
 	Cwd          string            `json:"cwd,omitempty"`           // empty: a folder of the agent's own under the data folder
 	Stdin        StdinMode         `json:"stdin,omitempty"`         // the standard input of its agents
+	Mode         string            `json:"mode,omitempty"`          // kind acp: of its agents' sessions; empty: their own
 	TTY          bool              `json:"tty,omitempty"`           // its agents have a terminal in place of pipes
 	Script       string            `json:"script,omitempty"`        // kind scripted; empty: the spawn request has it, or the demo runs
 	MaxInstances int               `json:"max_instances,omitempty"` // agents alive at the same time; 0: no limit
@@ -66,8 +68,12 @@ type TaskMode string
 const (
 	TasksNone    TaskMode = ""
 	TasksLines   TaskMode = "lines"   // JSON-RPC lines on stdin and stdout, one agent for many tasks
+	TasksPrompt  TaskMode = "prompt"  // a prompt for an agent that is given one after the other; the result is what it answers
 	TasksProcess TaskMode = "process" // one process per task: input on stdin, the result on stdout, success by the exit code
 )
+
+// Shared reports whether an agent takes tasks while it runs, one after the other or several at a time.
+func (m TaskMode) Shared() bool { return m == TasksLines || m == TasksPrompt }
 
 // RestartMode says what happens to an agent that has failed more often than its policy allows.
 type RestartMode string
@@ -316,6 +322,7 @@ const (
 	EventAnswer   EventType = "agent.answer"   // what it asked has ended: Data.Ask
 	EventTask     EventType = "agent.task"     // Data.Task, Data.State; Data.Text says more
 	EventLog      EventType = "agent.log"      // a log message of the line protocol, in Data.Text
+	EventUpdate   EventType = "agent.update"   // an update of its conversation, as it came: Data.Text, an ACP SessionUpdate in JSON
 	EventStdout   EventType = "output.stdout"  // Data.Text or Data.Base64
 	EventStderr   EventType = "output.stderr"  // Data.Text or Data.Base64
 	EventTTY      EventType = "output.tty"     // Data.Text or Data.Base64: what was written to the agent's terminal
@@ -325,6 +332,9 @@ const (
 
 // IsOutput reports whether the event is output of the agent.
 func (t EventType) IsOutput() bool { return t == EventStdout || t == EventStderr || t == EventTTY }
+
+// WithOutput reports whether the event is kept, counted and read with the agent's output.
+func (t EventType) WithOutput() bool { return t.IsOutput() || t == EventUpdate }
 
 // Which selects events of an agent.
 type Which string
@@ -337,7 +347,7 @@ const (
 
 // Has reports whether events of a type are selected.
 func (w Which) Has(t EventType) bool {
-	return w == AllEvents || (w == OutputEvents) == t.IsOutput()
+	return w == AllEvents || (w == OutputEvents) == t.WithOutput()
 }
 
 // EventData is the data of an event. Which fields are set depends on the type of the event.

@@ -406,6 +406,8 @@ type InputParams struct {
 	Text   string  `json:"text,omitempty"`
 	Base64 []byte  `json:"base64,omitempty"`
 	EOF    bool    `json:"eof,omitempty"` // close its standard input afterwards
+	// Interrupt cancels what the agent does for the prompt that it has, if its kind is given prompts, before anything is written.
+	Interrupt bool `json:"interrupt,omitempty"`
 	// Question is the question of the agent as it was shown to the writer, or "" for none. If the agent asks something else or
 	// nothing, the input is refused with CodeConflict. If Question is nil, the input is written whatever the agent asks.
 	Question *string `json:"question,omitempty"`

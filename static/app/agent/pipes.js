@@ -59,6 +59,7 @@ function inputBox(skein, root, id, sent) {
   const box = /** @type {HTMLTextAreaElement} */ (one(form, '#input-text'))
   const send = /** @type {HTMLButtonElement} */ (one(form, '#input-send'))
   const eof = /** @type {HTMLButtonElement} */ (one(form, '#input-eof'))
+  const interrupt = /** @type {HTMLButtonElement | null} */ (form.querySelector('#input-interrupt'))
   /** @type {string[]} */
   const history = []
   let at = 0
@@ -98,12 +99,23 @@ function inputBox(skein, root, id, sent) {
   }
   eof.addEventListener('click', () => void close())
 
+  const cancel = async () => {
+    try {
+      await skein.input(id, '', { interrupt: true })
+      toast('done', 'Its turn is canceled')
+    } catch (err) {
+      failed('Its turn was not canceled', err)
+    }
+  }
+  interrupt?.addEventListener('click', () => void cancel())
+
   box.addEventListener('keydown', (e) => {
     if (e.isComposing) return
     const first = !box.value.slice(0, box.selectionStart).includes('\n')
     const last = !box.value.slice(box.selectionEnd).includes('\n')
     if (e.key === 'Enter' && !e.shiftKey) form.requestSubmit()
     else if (e.key === 'd' && e.ctrlKey && box.value === '') void close()
+    else if (e.key === 'c' && e.ctrlKey && interrupt && box.value === '' && getSelection()?.isCollapsed) void cancel()
     else if (e.key === 'ArrowUp' && first && at > 0) {
       if (at === history.length) draft = box.value
       put(history[--at] ?? '')

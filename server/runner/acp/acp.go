@@ -1,0 +1,214 @@
+// Package acp runs agents that speak the Agent Client Protocol, version 1 (agentclientprotocol.com): JSON-RPC 2.0, a message a line, on
+// the standard input and output of a process. What a person writes to such an agent is a prompt, and so is a task.
+//
+//	start       the process; initialize; session/new, after authenticate if the agent wants a login and a person has chosen how
+//	a prompt    waits until the one before is answered; session/prompt; session/update …; the answer ends the turn
+//	permission  session/request_permission becomes a runner.Permission; its answer is the agent's
+//	cancel      open permissions are answered as cancelled, then session/cancel; the turn ends when the prompt is answered
+//	stop        the same; standard input is closed, and the process is stopped as any other
+//
+// Each update is passed on as it came (runner.Conversation), and as what a person reads of it (runner.Output). Lines on standard output
+// that are no messages are output.
+//
+// It has a JSON-RPC peer of its own: that of coder/acp-go-sdk takes lines of 10 MiB at most, and closes the connection when 1,024
+// updates wait.
+//
+// # Locks
+//
+// In the order in which they are taken:
+//
+//	session.telling   around calls of the Sink, which may block
+//	session.mu        the turns
+//	conn.mu           requests that wait for an answer, and what waits to be written
+//
+// Nothing is written to the agent with a lock held.
+package acp
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"skein.dev/skein/server/runner"
+	"skein.dev/skein/webtransport/wire"
+)
+
+// Bounds of an agent.
+const (
+	maxLine        = 64 << 20 // bytes of a message
+	maxQueued      = 64       // prompts that wait
+	startTimeout   = 2 * time.Minute
+	cancelTimeout  = 30 * time.Second // how long an agent may take to end a turn that was canceled, before that is said
+	maxUpdate      = 256 << 10        // bytes of an update that is kept as it came
+	maxText        = 256 << 10        // bytes of the answer that is kept as the result of a task
+	maxPermissions = 64               // that an agent waits for at the same time
+)
+
+// Capabilities are those of ACP agents.
+var Capabilities = runner.Capabilities{Command: true, Tasks: []wire.TaskMode{wire.TasksPrompt}, Permissions: true}
+
+// New returns a kind whose agents are processes of a given kind.
+func New(processes runner.Kind) runner.Kind { return kind{processes} }
+
+type kind struct{ runner.Kind }
+
+// Capabilities implements runner.Kind.
+func (k kind) Capabilities() runner.Capabilities { return Capabilities }
+
+// Check implements runner.Kind.
+func (k kind) Check(l runner.Launch) error {
+	switch {
+	case l.TTY != nil:
+		return wire.Errorf(wire.CodeInvalidParams, "an ACP agent speaks on pipes, and has no terminal").WithField("tty")
+	case l.NoInput:
+		return wire.Errorf(wire.CodeInvalidParams, "an ACP agent takes its prompts on standard input").WithField("no_input")
+	}
+	return k.Kind.Check(l)
+}
+
+// Detect implements runner.Kind.
+func (k kind) Detect(l runner.Launch) (string, error) {
+	if err := k.Check(l); err != nil {
+		return "", err
+	}
+	return k.Kind.Detect(l)
+}
+
+// Start implements runner.Kind. It returns when the process runs. What follows goes on after that; if it fails, the agent ends.
+func (k kind) Start(ctx context.Context, l runner.Launch, sink runner.Sink) (runner.Session, error) {
+	s := &session{launch: l, sink: sink, done: make(chan struct{}), started: make(chan struct{}), open: map[string]*permission{}, tools: map[string]*tool{},
+		work: make(chan struct{}, 1)}
+	s.ctx, s.end = context.WithCancelCause(context.Background())
+	s.conn = newConn(s)
+	inner, err := k.Kind.Start(ctx, l, s.event)
+	if err != nil {
+		s.end(err)
+		return nil, err
+	}
+	s.Session = inner
+	s.in, _ = runner.As[runner.Inputter](inner)
+	if s.in == nil {
+		inner.Stop(ctx, 0)
+		return nil, runner.SpawnError("processes of this kind have no standard input")
+	}
+	close(s.started)
+	var own sync.WaitGroup
+	own.Go(func() { s.conn.write(s.ctx, s.in) })
+	own.Go(s.run)
+	go func() {
+		<-inner.Done()
+		s.end(errEnded)
+		s.conn.ended()
+		own.Wait()
+		s.tellEnd()
+		close(s.done)
+	}()
+	return s, nil
+}
+
+var errEnded = fmt.Errorf("the agent has ended")
+
+// session is an ACP agent that was started.
+type session struct {
+	// static once started is closed
+	runner.Session
+	launch  runner.Launch
+	sink    runner.Sink
+	conn    *conn
+	in      runner.Inputter
+	started chan struct{}
+	done    chan struct{}
+	ctx     context.Context // ends with the process; its cause says why
+	end     context.CancelCauseFunc
+	work    chan struct{} // has a value when there is something for run
+
+	telling sync.Mutex // around calls of sink
+	screen  screen     // what was written of the conversation; guarded by telling
+
+	mu      sync.Mutex
+	id      string // of the ACP session; "": there is none yet
+	queue   []*prompt
+	now     *prompt // nil: no turn
+	eof     bool    // end when the queue is done
+	failed  string  // why the agent is being ended by us
+	open    map[string]*permission
+	opened  int // counts them
+	tools   map[string]*tool
+	stopped bool
+}
+
+// Unwrap returns the process.
+func (s *session) Unwrap() runner.Session { return s.Session }
+
+// Done implements runner.Session.
+func (s *session) Done() <-chan struct{} { return s.done }
+
+// Exit implements runner.Session.
+func (s *session) Exit() wire.Exit {
+	e := s.Session.Exit()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.failed != "" {
+		e.Message = s.failed
+		if e.Code == 0 && e.Signal == "" {
+			e.Code = 1
+		}
+	}
+	return e
+}
+
+// Stop implements runner.Session.
+func (s *session) Stop(ctx context.Context, grace time.Duration) (forced bool, leftovers []wire.Leftover) {
+	s.mu.Lock()
+	s.stopped, s.queue = true, nil
+	s.mu.Unlock()
+	if grace > 0 {
+		go func() { // a Sink that waits must not delay the stop
+			s.cancel("the agent is being stopped")
+			s.conn.close()
+		}()
+	}
+	return s.Session.Stop(ctx, grace)
+}
+
+// tell passes on an event.
+func (s *session) tell(e runner.Event) error {
+	s.telling.Lock()
+	defer s.telling.Unlock()
+	return s.sink(e)
+}
+
+// log notes something about the agent.
+func (s *session) log(format string, args ...any) {
+	s.tell(runner.Log{Server: true, Text: fmt.Sprintf(format, args...)})
+}
+
+// event is the sink of the process.
+func (s *session) event(e runner.Event) error {
+	switch e := e.(type) {
+	case runner.Output:
+		if e.Stream == wire.EventStdout {
+			s.conn.hear(e.Bytes)
+			return s.tell(runner.Heartbeat{})
+		}
+	case runner.Activity: // whether it works is known by its turns
+		return nil
+	}
+	return s.tell(e)
+}
+
+// fail ends the agent, because it can't be used.
+func (s *session) fail(format string, args ...any) {
+	s.mu.Lock()
+	first := s.failed == "" && !s.stopped
+	if first {
+		s.failed = fmt.Sprintf(format, args...)
+	}
+	why := s.failed
+	s.mu.Unlock()
+	if first {
+		s.log("%s", why)
+		go s.Session.Stop(context.Background(), time.Second)
+	}
+}

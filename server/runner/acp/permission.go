@@ -1,0 +1,206 @@
+package acp
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"reflect"
+	"strings"
+
+	"skein.dev/skein/server/runner"
+	"skein.dev/skein/webtransport/wire"
+)
+
+// permission is a request for permission that waits.
+type permission struct {
+	id      json.RawMessage // of the agent's request
+	tool    string          // the id of the tool call
+	shown   *wire.AskTool
+	options []wire.AskOption
+}
+
+// permission handles a session/request_permission.
+func (s *session) permission(m *message) {
+	var p permissionParams
+	if err := json.Unmarshal(m.Params, &p); err != nil {
+		s.conn.reply(m.ID, nil, &rpcError{Code: codeInvalidParams, Message: err.Error()})
+		return
+	}
+	w := &permission{id: m.ID, tool: p.ToolCall.ID}
+	for _, o := range p.Options {
+		w.options = append(w.options, wire.AskOption{ID: o.ID, Name: cmp.Or(o.Name, o.ID), Kind: wire.OptionKind(o.Kind)})
+	}
+	t := s.tool(&p.ToolCall)
+	s.mu.Lock()
+	full := len(s.open) >= maxPermissions
+	over := s.stopped || s.now != nil && s.now.canceled
+	s.mu.Unlock()
+	switch {
+	case over:
+		s.conn.reply(m.ID, cancelled(), nil)
+	case full:
+		s.log("it waits for %d permissions already; one more was refused", maxPermissions)
+		s.conn.reply(m.ID, cancelled(), nil)
+	default:
+		s.ask(w, t)
+	}
+}
+
+// ask asks people, or the policy of the agent's type, about a tool call.
+func (s *session) ask(w *permission, t *tool) {
+	s.mu.Lock()
+	s.opened++
+	key := fmt.Sprintf("permission %d", s.opened)
+	w.shown = t.describe()
+	s.open[key] = w
+	task := wire.TaskID("")
+	if s.now != nil {
+		task = s.now.task
+	}
+	text := t.name()
+	s.mu.Unlock()
+	s.tell(runner.Permission{Key: key, Task: task, Text: text, Tool: w.shown, Options: w.options, Answer: func(a *wire.AskAnswer) {
+		if !s.take(key) {
+			return
+		}
+		if a == nil {
+			s.conn.reply(w.id, cancelled(), nil)
+		} else {
+			s.conn.reply(w.id, selected(a.Option), nil)
+		}
+	}})
+}
+
+// take removes an open permission. It reports whether it was open.
+func (s *session) take(key string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	_, is := s.open[key]
+	delete(s.open, key)
+	return is
+}
+
+// opens returns the open permissions that match.
+func (s *session) opens(match func(*permission) bool) map[string]*permission {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	found := map[string]*permission{}
+	for key, w := range s.open {
+		if match(w) {
+			found[key] = w
+		}
+	}
+	return found
+}
+
+// withdraw answers every open permission as cancelled.
+func (s *session) withdraw(why string) {
+	for key, w := range s.opens(func(*permission) bool { return true }) {
+		if s.take(key) {
+			s.conn.reply(w.id, cancelled(), nil)
+			s.tell(runner.Withdrawn{Key: key, Reason: why})
+		}
+	}
+}
+
+// revoke ends a permission that the agent itself does not want any more.
+func (s *session) revoke(id json.RawMessage) {
+	for key, w := range s.opens(func(w *permission) bool { return string(w.id) == string(id) }) {
+		if s.take(key) {
+			s.conn.reply(w.id, nil, &rpcError{Code: codeCanceled, Message: "Request cancelled"})
+			s.tell(runner.Withdrawn{Key: key, Reason: "the agent does not wait for it any more"})
+		}
+	}
+}
+
+// changed asks again about a tool call that is not what was shown any more.
+func (s *session) changed(t *tool) {
+	for key, w := range s.opens(func(w *permission) bool { return w.tool == t.id }) {
+		s.mu.Lock()
+		same := reflect.DeepEqual(w.shown, t.describe())
+		s.mu.Unlock()
+		if !same && s.take(key) {
+			s.tell(runner.Withdrawn{Key: key, Reason: "the agent has changed what it asks for"})
+			s.ask(w, t)
+		}
+	}
+}
+
+// tool is what is known of a tool call.
+type tool struct {
+	id, title, kind, status string
+	input                   json.RawMessage
+	content                 []toolContent
+	paths                   []string
+}
+
+// tool adds what a message says to what is known of a tool call.
+func (s *session) tool(c *toolCall) *tool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	t := s.tools[c.ID]
+	if t == nil {
+		t = &tool{id: c.ID}
+		s.tools[c.ID] = t
+	}
+	if c.Title != nil {
+		t.title = strings.TrimSpace(*c.Title)
+	}
+	if c.Kind != nil {
+		t.kind = *c.Kind
+	}
+	if c.Status != nil {
+		t.status = *c.Status
+	}
+	if len(c.RawInput) > 0 {
+		t.input = c.RawInput
+	}
+	if c.Content != nil {
+		t.content = c.Content
+	}
+	if c.Places != nil {
+		t.paths = nil
+		for _, p := range c.Places {
+			t.paths = append(t.paths, p.Path)
+		}
+	}
+	return t
+}
+
+// name is what a person is told that it does.
+func (t *tool) name() string {
+	return cmp.Or(t.title, t.command(), t.kind, "a tool")
+}
+
+// command is what a tool call executes, as far as the agent says it.
+func (t *tool) command() string {
+	var in struct {
+		Command json.RawMessage `json:"command"`
+		Cmd     json.RawMessage `json:"cmd"`
+	}
+	json.Unmarshal(t.input, &in)
+	for _, raw := range []json.RawMessage{in.Command, in.Cmd} {
+		var line string
+		var argv []string
+		switch {
+		case json.Unmarshal(raw, &line) == nil && line != "":
+			return line
+		case json.Unmarshal(raw, &argv) == nil && len(argv) == 3 && (argv[1] == "-c" || argv[1] == "-lc"): // of a shell
+			return argv[2]
+		case len(argv) > 0:
+			return strings.Join(argv, " ")
+		}
+	}
+	return ""
+}
+
+// describe is what the tool call wants to do. The caller holds session.mu.
+func (t *tool) describe() *wire.AskTool {
+	d := &wire.AskTool{Kind: t.kind, Command: t.command(), Paths: t.paths}
+	for _, c := range t.content {
+		if c.Type == "diff" {
+			d.Diffs = append(d.Diffs, wire.AskDiff{Path: c.Path, Old: c.OldText, New: c.NewText})
+		}
+	}
+	return d
+}

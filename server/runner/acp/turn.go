@@ -1,0 +1,373 @@
+package acp
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"skein.dev/skein/server/runner"
+	"skein.dev/skein/webtransport/wire"
+)
+
+// prompt is what an agent is told.
+type prompt struct {
+	text string
+	task wire.TaskID // "": a person's
+
+	// guarded by session.mu
+	canceled bool
+	answer   strings.Builder // what the agent has written since its last tool call; at most maxText bytes
+}
+
+// run opens a session and carries out prompts, one at a time, until the process ends.
+func (s *session) run() {
+	if err := s.begin(); err != nil {
+		if s.ctx.Err() == nil {
+			s.fail("%s", err)
+		}
+		return
+	}
+	for {
+		s.tell(runner.Activity{Now: wire.ActivityIdle})
+		p := s.next()
+		if p == nil {
+			return
+		}
+		s.tell(runner.Activity{Now: wire.ActivityRunning})
+		s.turn(p)
+	}
+}
+
+// begin opens the ACP session.
+func (s *session) begin() error {
+	ctx, cancel := context.WithTimeoutCause(s.ctx, startTimeout, fmt.Errorf("it has not answered for %s", startTimeout))
+	defer cancel()
+	var hello initializeResult
+	err := s.conn.call(ctx, "initialize", initializeParams{ProtocolVersion: protocolVersion, ClientInfo: info{Name: "skein", Title: "Skein", Version: "1"}}, &hello)
+	if err != nil {
+		return fmt.Errorf("it can't be spoken to by ACP, version %d: initialize: %w", protocolVersion, err)
+	}
+	if v := string(hello.ProtocolVersion); v != fmt.Sprint(protocolVersion) {
+		return fmt.Errorf("it speaks version %s of ACP, and Skein speaks version %d", wire.Cut(v, 20), protocolVersion)
+	}
+	if i := hello.AgentInfo; i != nil {
+		s.log("ACP agent %s %s", cmp.Or(i.Title, i.Name), i.Version)
+	}
+	cancel()
+	for {
+		opened, err := s.newSession()
+		if err == nil {
+			return s.setMode(opened.Modes)
+		}
+		if s.ctx.Err() != nil || len(hello.AuthMethods) == 0 {
+			return fmt.Errorf("it opens no session: %w", err)
+		}
+		if err := s.login(hello.AuthMethods, err); err != nil {
+			return err
+		}
+	}
+}
+
+func (s *session) newSession() (r newSessionResult, err error) {
+	ctx, cancel := context.WithTimeoutCause(s.ctx, startTimeout, fmt.Errorf("it has not answered for %s", startTimeout))
+	defer cancel()
+	if err = s.conn.call(ctx, "session/new", newSessionParams{Cwd: s.launch.Cwd, MCPServers: []any{}}, &r); err != nil {
+		return r, err
+	}
+	if r.SessionID == "" {
+		return r, errors.New("its answer to session/new has no sessionId")
+	}
+	s.mu.Lock()
+	s.id = r.SessionID
+	s.mu.Unlock()
+	return r, nil
+}
+
+// setMode sets the mode that the type of the agent names, or, if people are to be asked for permissions, the one that asks.
+func (s *session) setMode(m *modes) error {
+	want := s.launch.Mode
+	switch {
+	case m == nil && want != "":
+		return fmt.Errorf("it has no modes, so that it can't be in mode %q", want)
+	case m == nil:
+		return nil
+	case want == "" && s.launch.AsksFirst && slices.ContainsFunc(m.Available, func(o mode) bool { return o.ID == "default" }):
+		want = "default"
+	}
+	var ids []string
+	for _, o := range m.Available {
+		ids = append(ids, o.ID)
+	}
+	if want == "" || want == m.Current {
+		s.log("mode %s; its modes are %s", m.Current, strings.Join(ids, ", "))
+		return nil
+	}
+	if !slices.Contains(ids, want) {
+		return fmt.Errorf("it has no mode %q; its modes are %s", want, strings.Join(ids, ", "))
+	}
+	ctx, cancel := context.WithTimeoutCause(s.ctx, startTimeout, fmt.Errorf("it has not answered for %s", startTimeout))
+	defer cancel()
+	if err := s.conn.call(ctx, "session/set_mode", sessionParams{SessionID: s.id, ModeID: want}, nil); err != nil {
+		return fmt.Errorf("it does not take mode %q: %w", want, err)
+	}
+	s.log("mode %s instead of %s; its modes are %s", want, m.Current, strings.Join(ids, ", "))
+	return nil
+}
+
+// next waits for a prompt. It returns nil when the process has ended, or is to end because there will be no more.
+func (s *session) next() *prompt {
+	for {
+		s.mu.Lock()
+		if len(s.queue) > 0 {
+			p := s.queue[0]
+			s.queue, s.now = s.queue[1:], p
+			s.mu.Unlock()
+			return p
+		}
+		eof := s.eof
+		s.mu.Unlock()
+		if eof {
+			s.conn.close()
+			return nil
+		}
+		select {
+		case <-s.work:
+		case <-s.ctx.Done():
+			return nil
+		}
+	}
+}
+
+func (s *session) wake() {
+	select {
+	case s.work <- struct{}{}:
+	default:
+	}
+}
+
+// turn gives the agent a prompt and waits for the answer.
+func (s *session) turn(p *prompt) {
+	var r promptResult
+	err := s.conn.call(s.ctx, "session/prompt", promptParams{SessionID: s.id, Prompt: []contentText{{"text", p.text}}}, &r)
+	s.withdraw("the turn is over")
+	s.mu.Lock()
+	s.now = nil
+	answer, canceled := p.answer.String(), p.canceled
+	clear(s.tools)
+	s.mu.Unlock()
+	problem := ""
+	switch {
+	case s.ctx.Err() != nil:
+		return // the end of the agent is the end of its tasks
+	case err != nil:
+		problem = "the prompt failed: " + err.Error()
+	case r.StopReason == "cancelled" || canceled:
+		problem = "it was canceled"
+	case r.StopReason == "refusal":
+		problem = "the agent refuses to go on"
+	case r.StopReason == "max_tokens":
+		problem = "the answer is longer than the agent may make it (max_tokens)"
+	case r.StopReason == "max_turn_requests":
+		problem = "the agent has asked its model as often as it may in a turn (max_turn_requests)"
+	}
+	s.say(blockNote, problem)
+	switch {
+	case p.task == "":
+	case problem != "":
+		s.tell(runner.Failed(p.task, problem, false))
+	default:
+		s.tell(runner.Completed(p.task, []byte(answer)))
+	}
+}
+
+// enqueue adds a prompt behind the others, or before them.
+func (s *session) enqueue(p *prompt, first bool) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.ctx.Err() != nil || s.stopped:
+		return runner.ExitedError(0, len(p.text))
+	case s.eof:
+		return wire.Errorf(wire.CodePrecondition, "the agent ends after the prompts that it has: its input was closed")
+	case len(s.queue) >= maxQueued:
+		return wire.Errorf(wire.CodeExhausted, "%d prompts wait for the agent already", maxQueued)
+	}
+	if first {
+		s.queue = slices.Insert(s.queue, 0, p)
+	} else {
+		s.queue = append(s.queue, p)
+	}
+	s.wake()
+	return nil
+}
+
+// Input implements runner.Inputter: a text is a prompt, which waits for its turn. With eof, the agent ends after the last one.
+func (s *session) Input(_ context.Context, b []byte, eof bool) error {
+	if text := strings.ToValidUTF8(strings.TrimRight(string(b), "\r\n"), "�"); strings.TrimSpace(text) != "" {
+		if err := s.enqueue(&prompt{text: text}, false); err != nil {
+			return err
+		}
+	}
+	if eof {
+		s.mu.Lock()
+		s.eof = true
+		s.mu.Unlock()
+		s.wake()
+	}
+	return nil
+}
+
+// Interrupt implements runner.Interrupter.
+func (s *session) Interrupt() bool { return s.cancel("the turn was interrupted") }
+
+// Deliver implements runner.Doer.
+func (s *session) Deliver(_ context.Context, t *wire.Task) error {
+	text := strings.ToValidUTF8(string(t.Input.Bytes()), "�")
+	return s.enqueue(&prompt{text: cmp.Or(text, t.Name), task: t.ID}, false)
+}
+
+// Cancel implements runner.Doer.
+func (s *session) Cancel(_ context.Context, id wire.TaskID) error {
+	s.mu.Lock()
+	i := slices.IndexFunc(s.queue, func(p *prompt) bool { return p.task == id })
+	if i >= 0 {
+		s.queue = slices.Delete(s.queue, i, i+1)
+	}
+	current := s.now != nil && s.now.task == id
+	s.mu.Unlock()
+	switch {
+	case i >= 0:
+		return s.tell(runner.Failed(id, "it was canceled before the agent began", false))
+	case current:
+		s.cancel("the task was canceled")
+	}
+	return nil
+}
+
+// cancel cancels the turn, if there is one. Agents end it only when every permission that they wait for was answered.
+func (s *session) cancel(why string) bool {
+	s.mu.Lock()
+	p := s.now
+	again := p == nil || p.canceled
+	if p != nil {
+		p.canceled = true
+	}
+	s.mu.Unlock()
+	if again {
+		return p != nil
+	}
+	s.withdraw(why)
+	s.conn.notify("session/cancel", sessionParams{SessionID: s.id})
+	time.AfterFunc(cancelTimeout, func() {
+		s.mu.Lock()
+		stuck := s.now == p
+		s.mu.Unlock()
+		if stuck && s.ctx.Err() == nil {
+			s.log("it has not ended the turn that was canceled %s ago; a stop ends the agent", cancelTimeout)
+		}
+	})
+	return true
+}
+
+// login asks a person how the agent is to log in, after it has refused to open a session, and has it do so.
+func (s *session) login(methods []authMethod, refused error) error {
+	text := "It wants a login: " + refused.Error()
+	options := []wire.AskOption{}
+	for _, m := range methods {
+		if command := m.command(s.launch.Argv); command != "" {
+			text += fmt.Sprintf("\n%s: run %s in a terminal, then try again.", cmp.Or(m.Name, m.ID), command)
+			continue
+		}
+		options = append(options, wire.AskOption{ID: "login:" + m.ID, Name: cmp.Or(m.Name, m.ID), Kind: wire.AllowOnce})
+		if m.Description != "" {
+			text += fmt.Sprintf("\n%s: %s", cmp.Or(m.Name, m.ID), m.Description)
+		}
+	}
+	options = append(options, wire.AskOption{ID: "again", Name: "Try again", Kind: wire.AllowOnce}, wire.AskOption{ID: "end", Name: "End the agent", Kind: wire.RejectOnce})
+	chosen := make(chan string, 1)
+	s.tell(runner.Permission{Key: "login", Text: text, Login: true, Options: options, Answer: func(a *wire.AskAnswer) {
+		if a == nil {
+			a = &wire.AskAnswer{Option: "end"}
+		}
+		chosen <- a.Option
+	}})
+	select {
+	case option := <-chosen:
+		id, isLogin := strings.CutPrefix(option, "login:")
+		if option == "end" {
+			return fmt.Errorf("it wants a login: %w", refused)
+		}
+		if !isLogin {
+			return nil
+		}
+		if err := s.conn.call(s.ctx, "authenticate", map[string]string{"methodId": id}, nil); err != nil && s.ctx.Err() == nil {
+			s.log("the login failed: %s", err)
+		}
+		return nil
+	case <-s.ctx.Done():
+		return errEnded
+	}
+}
+
+// command is what a person runs to log in; "": the agent does it itself.
+func (m authMethod) command(argv []string) string {
+	switch {
+	case m.Meta.Terminal != nil:
+		return strings.Join(append([]string{m.Meta.Terminal.Command}, m.Meta.Terminal.Args...), " ")
+	case m.Type == "terminal":
+		return strings.Join(append(slices.Clone(argv), m.Args...), " ")
+	}
+	return ""
+}
+
+// request implements peer.
+func (s *session) request(m *message) {
+	if m.Method == "session/request_permission" {
+		s.permission(m)
+		return
+	}
+	s.conn.reply(m.ID, nil, &rpcError{Code: codeMethodNotFound, Message: "Method not found: " + wire.Cut(m.Method, 100)})
+}
+
+// notice implements peer.
+func (s *session) notice(m *message) {
+	switch m.Method {
+	case "session/update":
+		var p struct {
+			Update json.RawMessage `json:"update"`
+		}
+		if json.Unmarshal(m.Params, &p) == nil && len(p.Update) > 0 {
+			s.updated(p.Update)
+		}
+	case "$/cancel_request":
+		var p struct {
+			ID json.RawMessage `json:"requestId"`
+		}
+		if json.Unmarshal(m.Params, &p) == nil {
+			s.revoke(p.ID)
+		}
+	}
+}
+
+// text implements peer.
+func (s *session) text(line []byte, whole bool) {
+	for len(line) > 0 || whole {
+		n := min(len(line), wire.MaxOutput-1)
+		if n < len(line) {
+			n -= runner.Unfinished(line[:n])
+		}
+		piece := slices.Clone(line[:n])
+		if line = line[n:]; len(line) == 0 && whole {
+			piece, whole = append(piece, '\n'), false
+		}
+		s.tell(runner.Output{Stream: wire.EventStderr, Bytes: piece})
+	}
+}
+
+// odd implements peer.
+func (s *session) odd(format string, args ...any) { s.log(format, args...) }

@@ -1,0 +1,160 @@
+package acp
+
+import (
+	"encoding/json"
+)
+
+// The parts of ACP v1 that Skein reads and writes. Fields that are not here are kept in updates as they came.
+
+const protocolVersion = 1
+
+type initializeParams struct {
+	ProtocolVersion    int                `json:"protocolVersion"`
+	ClientCapabilities clientCapabilities `json:"clientCapabilities"`
+	ClientInfo         info               `json:"clientInfo"`
+}
+
+// clientCapabilities are what Skein offers to agents: nothing. They read and write files, and run commands, themselves.
+type clientCapabilities struct {
+	FS       struct{ ReadTextFile, WriteTextFile bool } `json:"fs"`
+	Terminal bool                                       `json:"terminal"`
+}
+
+// MarshalJSON implements json.Marshaler.
+func (clientCapabilities) MarshalJSON() ([]byte, error) {
+	return []byte(`{"fs":{"readTextFile":false,"writeTextFile":false},"terminal":false}`), nil
+}
+
+type info struct {
+	Name    string `json:"name"`
+	Title   string `json:"title,omitempty"`
+	Version string `json:"version"`
+}
+
+type initializeResult struct {
+	ProtocolVersion json.RawMessage `json:"protocolVersion"`
+	AuthMethods     []authMethod    `json:"authMethods"`
+	AgentInfo       *info           `json:"agentInfo"`
+}
+
+type authMethod struct {
+	ID          string            `json:"id"`
+	Name        string            `json:"name"`
+	Description string            `json:"description"`
+	Type        string            `json:"type"` // "", agent; "terminal": a command that a person runs
+	Args        []string          `json:"args"`
+	Env         map[string]string `json:"env"`
+	Meta        struct {
+		Terminal *struct {
+			Command string   `json:"command"`
+			Args    []string `json:"args"`
+		} `json:"terminal-auth"`
+	} `json:"_meta"`
+}
+
+type newSessionParams struct {
+	Cwd        string `json:"cwd"`
+	MCPServers []any  `json:"mcpServers"`
+}
+
+type newSessionResult struct {
+	SessionID string `json:"sessionId"`
+	Modes     *modes `json:"modes"`
+}
+
+type modes struct {
+	Current   string `json:"currentModeId"`
+	Available []mode `json:"availableModes"`
+}
+
+type mode struct {
+	ID   string `json:"id"`
+	Name string `json:"name"`
+}
+
+type sessionParams struct {
+	SessionID string `json:"sessionId"`
+	ModeID    string `json:"modeId,omitempty"`
+}
+
+type promptParams struct {
+	SessionID string        `json:"sessionId"`
+	Prompt    []contentText `json:"prompt"`
+}
+
+type contentText struct {
+	Type string `json:"type"`
+	Text string `json:"text"`
+}
+
+type promptResult struct {
+	StopReason string `json:"stopReason"`
+}
+
+type permissionParams struct {
+	ToolCall toolCall `json:"toolCall"`
+	Options  []struct {
+		ID   string `json:"optionId"`
+		Name string `json:"name"`
+		Kind string `json:"kind"`
+	} `json:"options"`
+}
+
+type toolCall struct {
+	ID       string          `json:"toolCallId"`
+	Title    *string         `json:"title"`
+	Kind     *string         `json:"kind"`
+	Status   *string         `json:"status"`
+	RawInput json.RawMessage `json:"rawInput"`
+	Content  []toolContent   `json:"content"`
+	Places   []struct {
+		Path string `json:"path"`
+	} `json:"locations"`
+}
+
+// toolContent is what a tool call shows: content, or a diff.
+type toolContent struct {
+	Type    string  `json:"type"`
+	Content content `json:"content"`
+	Path    string  `json:"path"`
+	OldText *string `json:"oldText"`
+	NewText string  `json:"newText"`
+}
+
+// content is one block of content.
+type content struct {
+	Type string `json:"type"`
+	Text string `json:"text"`
+	URI  string `json:"uri"`
+	Name string `json:"name"`
+}
+
+// outcome answers a request for permission.
+type outcome struct {
+	Outcome struct {
+		Outcome  string `json:"outcome"` // selected, cancelled
+		OptionID string `json:"optionId,omitempty"`
+	} `json:"outcome"`
+}
+
+func selected(option string) (o outcome) {
+	o.Outcome.Outcome, o.Outcome.OptionID = "selected", option
+	return o
+}
+
+func cancelled() (o outcome) {
+	o.Outcome.Outcome = "cancelled"
+	return o
+}
+
+// update is a session/update, of any kind.
+type update struct {
+	Kind    string          `json:"sessionUpdate"`
+	Content json.RawMessage `json:"content"` // one block, or those of a tool call
+	Entries []struct {
+		Content  string `json:"content"`
+		Status   string `json:"status"`
+		Priority string `json:"priority"`
+	} `json:"entries"`
+	ModeID string `json:"currentModeId"`
+}

@@ -1,0 +1,206 @@
+package acp
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+
+	"skein.dev/skein/server/runner"
+	"skein.dev/skein/webtransport/wire"
+)
+
+// block is what a piece of the conversation is.
+type block string
+
+const (
+	blockMessage block = "message"
+	blockThought block = "thought"
+	blockNote    block = "note" // a line of its own
+)
+
+// screen is where the written conversation stands.
+type screen struct {
+	in  block
+	mid bool // inside a line
+}
+
+// say writes a piece of the conversation as output.
+func (s *session) say(b block, text string) {
+	if text == "" {
+		return
+	}
+	s.telling.Lock()
+	defer s.telling.Unlock()
+	begins := s.screen.in != b || b == blockNote
+	if begins && b == blockMessage {
+		if text = strings.TrimLeft(text, " \n"); text == "" {
+			return
+		}
+	}
+	if text = dimmed(b, text); begins && s.screen.mid {
+		text = "\n" + text
+	}
+	if b == blockNote {
+		text += "\n"
+	}
+	s.screen.in, s.screen.mid = b, !strings.HasSuffix(text, "\n")
+	for len(text) > 0 {
+		n := min(len(text), wire.MaxOutput)
+		if n < len(text) {
+			n -= runner.Unfinished([]byte(text[:n]))
+		}
+		if i := strings.LastIndexByte(text[:n], '\n'); i >= 0 { // output ends with a line, if it can
+			n = i + 1
+		}
+		s.sink(runner.Output{Stream: wire.EventStdout, Bytes: []byte(text[:n])})
+		text = text[n:]
+	}
+}
+
+// dimmed sets thoughts and notes apart from what the agent says.
+func dimmed(b block, text string) string {
+	if b == blockMessage {
+		return text
+	}
+	end := ""
+	if strings.HasSuffix(text, "\n") {
+		text, end = text[:len(text)-1], "\n"
+	}
+	return "\x1b[2m" + text + "\x1b[22m" + end
+}
+
+// tellEnd ends the last line.
+func (s *session) tellEnd() {
+	s.telling.Lock()
+	defer s.telling.Unlock()
+	if s.screen.mid {
+		s.sink(runner.Output{Stream: wire.EventStdout, Bytes: []byte("\n")})
+	}
+}
+
+// updated handles an update of the session.
+func (s *session) updated(raw json.RawMessage) {
+	if len(raw) <= maxUpdate {
+		s.tell(runner.Conversation{JSON: slices.Clone(raw)})
+	} else {
+		s.log("an update of %d bytes was too long to be kept", len(raw))
+	}
+	var u update
+	if json.Unmarshal(raw, &u) != nil {
+		return
+	}
+	switch u.Kind {
+	case "agent_message_chunk":
+		text := textOf(u.Content)
+		s.mu.Lock()
+		if p := s.now; p != nil && p.answer.Len()+len(text) <= maxText {
+			p.answer.WriteString(text)
+		}
+		s.mu.Unlock()
+		s.say(blockMessage, text)
+	case "agent_thought_chunk":
+		s.say(blockThought, textOf(u.Content))
+	case "tool_call", "tool_call_update":
+		s.toolCalled(raw)
+	case "plan":
+		lines := []string{"Plan"}
+		for _, e := range u.Entries {
+			mark := map[string]string{"completed": "✓", "in_progress": "▸"}[e.Status]
+			lines = append(lines, cmp.Or(mark, "·")+" "+oneLine(e.Content))
+		}
+		s.say(blockNote, strings.Join(lines, "\n"))
+	case "current_mode_update":
+		s.say(blockNote, "Mode "+oneLine(u.ModeID))
+	}
+}
+
+// toolCalled handles what an agent says of a tool call.
+func (s *session) toolCalled(raw json.RawMessage) {
+	var c toolCall
+	if json.Unmarshal(raw, &c) != nil {
+		var least struct {
+			ID     string  `json:"toolCallId"`
+			Title  *string `json:"title"`
+			Status *string `json:"status"`
+		}
+		if json.Unmarshal(raw, &least) != nil {
+			return
+		}
+		c = toolCall{ID: least.ID, Title: least.Title, Status: least.Status}
+	}
+	s.mu.Lock()
+	before, known := s.tools[c.ID]
+	status := ""
+	if known {
+		status = before.status
+	}
+	if s.now != nil {
+		s.now.answer.Reset() // what it has said so far was not its last word
+	}
+	s.mu.Unlock()
+	t := s.tool(&c)
+	s.mu.Lock()
+	note := t.note(known, status)
+	s.mu.Unlock()
+	s.say(blockNote, note)
+	s.changed(t)
+}
+
+// note is what is written of a tool call, or "". The caller holds session.mu.
+func (t *tool) note(known bool, before string) string {
+	var lines []string
+	if !known {
+		lines = append(lines, "● "+oneLine(t.name()))
+	}
+	if t.status != before {
+		switch t.status {
+		case "completed":
+			lines = append(lines, "✓ "+oneLine(t.name()))
+			for _, c := range t.content {
+				if c.Type == "diff" {
+					lines = append(lines, "  "+oneLine(c.Path)+changes(c))
+				}
+			}
+		case "failed":
+			text := ""
+			for _, c := range t.content {
+				if text == "" {
+					text = oneLine(c.Content.Text)
+				}
+			}
+			if text != "" {
+				text = ": " + text
+			}
+			lines = append(lines, "✗ "+oneLine(t.name())+text)
+		}
+	}
+	return strings.Join(lines, "\n")
+}
+
+// changes says how many lines a diff has.
+func changes(c toolContent) string {
+	if c.OldText == nil {
+		return fmt.Sprintf(" (new, %d lines)", strings.Count(c.NewText, "\n")+1)
+	}
+	return fmt.Sprintf(" (%d lines, %d before)", strings.Count(c.NewText, "\n")+1, strings.Count(*c.OldText, "\n")+1)
+}
+
+// textOf is the text of a block of content.
+func textOf(raw json.RawMessage) string {
+	var c content
+	json.Unmarshal(raw, &c)
+	switch c.Type {
+	case "", "text":
+		return c.Text
+	case "resource_link":
+		return "[" + cmp.Or(c.Name, c.URI) + "]"
+	}
+	return "[" + c.Type + "]"
+}
+
+// oneLine shortens a text to a line.
+func oneLine(s string) string {
+	return wire.Cut(strings.Join(strings.Fields(s), " "), 300)
+}
