@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"skein.dev/skein/e2e/kit"
+	"skein.dev/skein/server/runner"
 	"skein.dev/skein/webtransport/wire"
 )
 
@@ -59,6 +60,53 @@ func TestAnAnswerOfAForm(t *testing.T) {
 		t.Errorf("it is %+v, %v", got, err)
 	}
 	shows("again", http.StatusConflict, url.Values{"ask": {string(a.ID)}, "prompt": {a.Prompt}, "text": {"no, wait"}}, "Dashboard has answered it already: with a squash.", "no, wait")
+}
+
+func TestAPermissionOfAForm(t *testing.T) {
+	n := start(t)
+	a := n.shell(t, "exec sleep 300")
+	const odd = `a"b <c>&é ` // an id is the agent's, and may be any text
+	answers := make(chan string, 3)
+	for _, key := range []string{"1", "2", "3"} {
+		n.plane.Asks.Request(a, runner.Permission{Key: key, Text: "Run the tests", Tool: &wire.AskTool{Kind: "execute", Command: "make test"},
+			Options: []wire.AskOption{{ID: "y", Name: "Yes", Kind: wire.AllowOnce}, {ID: odd, Name: "No", Kind: wire.RejectOnce}},
+			Answer:  func(answer *wire.AskAnswer) { answers <- answer.Option }})
+	}
+	asks := n.asks(t, 3)
+	mine := with(n.login(t))
+	page := n.ask(t, "GET", "/agents/"+string(a.ID), mine, asPage)
+	for _, want := range []string{"3 shell agents", "want to run", "make test", `value="a&#34;b &lt;c&gt;&amp;é "`, "(3) "} {
+		if !strings.Contains(page.body, want) {
+			t.Errorf("the agent's page has no %s", want)
+		}
+	}
+	from := header("Referer", n.addrs.HTTP+"/agents/"+string(a.ID))
+	post := func(option string, which ...wire.Ask) answer {
+		v := url.Values{"prompt": {asks[0].Prompt}, "option": {option}}
+		for _, ask := range which {
+			v.Add("ask", string(ask.ID))
+		}
+		return n.ask(t, "POST", "/inbox", mine, asPage, from, form(v))
+	}
+	if r := post("no such", asks[0]); r.StatusCode != http.StatusBadRequest || !strings.Contains(r.body, "One of its options answers this question") {
+		t.Errorf("an option that it has not: %s", r.Status)
+	}
+	if r := post(odd, asks[0]); r.StatusCode != http.StatusSeeOther || r.Header.Get("Location") != "/agents/"+string(a.ID) {
+		t.Errorf("one: %s to %q", r.Status, r.Header.Get("Location"))
+	}
+	if got := <-answers; got != odd {
+		t.Errorf("the agent got %q", got)
+	}
+	// Of several, those that can be answered are, and the page tells of the other.
+	if r := post("y", asks...); r.StatusCode != http.StatusConflict || !strings.Contains(r.body, "Dashboard has answered it already: No.") {
+		t.Errorf("all: %s", r.Status)
+	}
+	for range 2 {
+		if got := <-answers; got != "y" {
+			t.Errorf("an agent got %q", got)
+		}
+	}
+	n.asks(t, 0)
 }
 
 func TestAListOfQuestionsForAPage(t *testing.T) {

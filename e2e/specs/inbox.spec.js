@@ -220,6 +220,31 @@ test('a background page notifies of each new question, once', async ({ fleet: pa
   expect(await notes()).toHaveLength(1)
 })
 
+test('a request for permission is answered by a digit, for the card that has the focus', async ({ fleet: page, server, transport }) => {
+  await asker(server, 'reviewer', 'Merge?')
+  await openInbox(page, server, transport)
+  await page.evaluate(async () => { // one of the stories, as no built-in kind of agents asks for permission
+    const stories = new DOMParser().parseFromString(await (await fetch('/stories')).text(), 'text/html')
+    const story = /** @type {Element} */ (stories.querySelector('[data-ids="qbbbbbbbbbb04"]'))
+    document.querySelector('#asks')?.append(document.importNode(story, true))
+    globalThis.chosen = []
+    document.addEventListener('submit', (e) => globalThis.chosen.push(/** @type {any} */ (e).submitter.value))
+  })
+  const request = card(page, 'coder-3 wants to edit')
+  await page.keyboard.press('2')
+  await page.keyboard.press('j')
+  await page.keyboard.press('1')
+  expect(await page.evaluate(() => globalThis.chosen), 'no card has the focus, and then one without options').toEqual([])
+  await page.keyboard.press('j')
+  await expect(request).toBeFocused()
+  await page.keyboard.press('9')
+  await page.keyboard.press('3')
+  await expect(request.getByRole('status')).toHaveText('There is no question "qbbbbbbbbbb04".')
+  expect(await page.evaluate(() => globalThis.chosen)).toEqual(['no'])
+  await expect(request.getByRole('button', { name: 'Allow once' })).toBeEnabled()
+  await check(page, 'a request for permission')
+})
+
 test('a program that waits in its terminal is answered there', async ({ fleet: page, server, transport }) => {
   const ask = Buffer.from('approve Bash: rm -rf build').toString('base64')
   const [{ id }] = await server.spawn('shell', '--tty', '--name', 'claude', '--', 'sh', '-c', `printf '\\033]7501;state=blocked:kind=permission:app=x:msg=${ask}\\033\\\\'; read x`)

@@ -412,7 +412,7 @@ test('a task that asks is answered', async ({ tasks: page, skein }) => {
   await expect(queue(page, 'Needs you')).toHaveText(['asks'])
   await expect(row(page, 'asks')).toContainText('Which way, goose?')
   await page.getByRole('link', { name: 'asks', exact: true }).click()
-  await expect(page).toHaveTitle(/^\? asks/)
+  await expect(page).toHaveTitle(/^\(1\) \? asks/)
   const banner = page.getByRole('region', { name: 'Status' })
   await expect(banner).toContainText('Which way, goose?')
   await banner.getByRole('link', { name: "Answer on its agent's page" }).click()
