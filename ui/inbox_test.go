@@ -70,6 +70,9 @@ func TestTheInboxPutsTheSameTogether(t *testing.T) {
 			t.Errorf("form %d goes to %s", i, value(t, forms[i], "action"))
 		}
 	}
+	if got := first.one(t, tag("summary")).text(); got != "One by one: agent of q1, agent of q3 and agent of q7" {
+		t.Errorf("it names %q", got)
+	}
 	if got := forms[0].text(); got != "Yes all 3 1 No all 3 2" {
 		t.Errorf("the buttons read %q", got)
 	}

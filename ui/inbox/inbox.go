@@ -96,6 +96,19 @@ func (g group) ids() string {
 	return strings.Join(ids, " ")
 }
 
+// names are the agents of a card, the first of them.
+func (g group) names() string {
+	const most = 6
+	var names []string
+	for i := range g.Asks[:min(len(g.Asks), most)] {
+		names = append(names, nameOf(&g.Asks[i]))
+	}
+	if more := len(g.Asks) - most; more > 0 {
+		names = append(names, strconv.Itoa(more)+" more")
+	}
+	return words.List(names)
+}
+
 func nameOf(a *wire.Ask) string {
 	if name := words.Clean(a.Name); name != "" {
 		return name
