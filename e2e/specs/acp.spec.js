@@ -1,0 +1,62 @@
+import { expect, lines, live, openAgent, state, test } from '../fixtures/test.js'
+
+// The agent is the example of the protocol's own library for JavaScript, a peer that Skein did not write.
+test.use({
+  config: `agent_types:
+  coder:
+    kind: acp
+    argv: [node, ${JSON.stringify(new URL('../node_modules/@agentclientprotocol/sdk/dist/examples/agent.js', import.meta.url).pathname)}]
+    tasks: prompt
+    permissions: {otherwise: ask}
+`,
+})
+
+/** @param {import('@playwright/test').Page} page @param {string} text */
+async function prompt(page, text) {
+  const box = page.getByRole('textbox', { name: 'Give the agent a prompt' })
+  await box.fill(text)
+  await box.press('Enter')
+}
+
+/** @param {import('../fixtures/server.js').Server} server @param {string} id @param {string} activity */
+const does = (server, id, activity) => expect.poll(async () => (await server.agents()).find((a) => a.id === id)?.activity).toBe(activity)
+
+test('an agent is given a prompt, asks for a permission, gets it, and is interrupted', async ({ fleet: page, server, transport, context }) => {
+  const [{ id }] = await server.spawn('coder', '--name', 'coder')
+  await openAgent(page, server, id, transport)
+  await does(server, id, 'idle')
+  await prompt(page, 'Change the configuration')
+  await expect(lines(page).filter({ hasText: 'reading some files' })).toBeVisible()
+  await expect(lines(page).filter({ hasText: '✓ Reading project files' })).toBeVisible()
+  await expect(page.getByRole('region', { name: 'Needs you' })).toContainText('Modifying critical configuration file')
+
+  const other = await context.newPage()
+  await other.goto(`${server.http}/inbox`)
+  await live(other, transport)
+  const card = other.getByRole('main').getByRole('article')
+  await expect(card).toContainText('Modifying critical configuration file')
+  await expect(card).toContainText('/home/user/project/config.json')
+  await card.getByRole('button', { name: 'Allow this change' }).click()
+  await expect(card).toHaveCount(0)
+  await expect(lines(page).last()).toContainText('Perfect!')
+  await does(server, id, 'idle')
+
+  // A turn that waits for a permission ends when it is interrupted, and its question goes.
+  await prompt(page, 'Once more')
+  await expect(card).toHaveCount(1)
+  await page.getByRole('button', { name: 'Interrupt' }).click()
+  await expect(card).toHaveCount(0)
+  await expect(lines(page).last()).toContainText('it was canceled')
+  await does(server, id, 'idle')
+
+  await server.cli('stop', id)
+  await expect(state(page)).toContainText('Stopped')
+})
+
+test('a task is a prompt', async ({ server }) => {
+  const waits = server.cli('task', 'submit', '--type', 'coder', '--wait', '--input', 'Do it')
+  await expect.poll(async () => JSON.parse(await server.cli('inbox', '--json')).asks.length).toBe(1)
+  const [ask] = JSON.parse(await server.cli('inbox', '--json')).asks
+  await server.cli('inbox', 'answer', ask.id, 'reject')
+  expect(await waits).toContain("I'll skip the configuration update.")
+})
