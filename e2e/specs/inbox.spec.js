@@ -1,3 +1,4 @@
+import { join } from 'node:path'
 import { check } from '../fixtures/axe.js'
 import { client } from '../fixtures/client.js'
 import { sticksOut } from '../fixtures/layout.js'
@@ -220,29 +221,68 @@ test('a background page notifies of each new question, once', async ({ fleet: pa
   expect(await notes()).toHaveLength(1)
 })
 
-test('a request for permission is answered by a digit, for the card that has the focus', async ({ fleet: page, server, transport }) => {
-  await asker(server, 'reviewer', 'Merge?')
-  await openInbox(page, server, transport)
-  await page.evaluate(async () => { // one of the stories, as no built-in kind of agents asks for permission
-    const stories = new DOMParser().parseFromString(await (await fetch('/stories')).text(), 'text/html')
-    const story = /** @type {Element} */ (stories.querySelector('[data-ids="qbbbbbbbbbb04"]'))
-    document.querySelector('#asks')?.append(document.importNode(story, true))
-    globalThis.chosen = []
-    document.addEventListener('submit', (e) => globalThis.chosen.push(/** @type {any} */ (e).submitter.value))
+/** A type of agents that ask for permission, and one rule. */
+const ACP = `agent_types:
+  coder:
+    kind: acp
+    argv: [${process.execPath}, ${join(import.meta.dirname, '../fixtures/acp-agent.js')}]
+    permissions: {rules: [{decision: allow, kind: execute, command: "ls *"}]}
+`
+
+test.describe('with agents that ask for permission', () => {
+  test.use({ config: ACP })
+
+  test('requests appear, are answered together, and the agents go on', async ({ fleet: page, server, transport }) => {
+    const agents = await server.spawn('coder', '--name', 'coder', '-n', '2')
+    await openInbox(page, server, transport)
+    for (const { name } of agents) await server.cli('send', name, 'run make test')
+    const both = card(page, '2 coder agents want to run')
+    await expect(both.getByRole('group', { name: 'Command' })).toHaveText('make test')
+    await check(page, 'two requests')
+    await page.keyboard.press('2') // for no card
+    await both.getByRole('button', { name: 'Allow all 2' }).click()
+    await expect(cards(page)).toHaveCount(0)
+    for (const { id } of agents) await says(server, id, 'allowed make test')
+    await expect(lately(page)).toContainText([/make test.*Answered.*Allow, by dashboard/, /make test/])
+
+    await server.cli('send', agents[0].name, 'run ls -l') // which the policy of the type allows
+    await says(server, agents[0].id, 'allowed ls -l')
+    await expect(lately(page).first()).toContainText(/ls -l.*Answered by policy.*Allow, by rule 1/)
+
+    await server.cli('send', agents[0].name, 'write notes.txt')
+    const edit = card(page, `${agents[0].name} wants to edit`)
+    await expect(edit.getByRole('group', { name: 'Changes' })).toContainText('Added: written')
+    await edit.getByText('notes.txt', { exact: true }).click() // closes the diff
+    await expect(edit.getByRole('group', { name: 'Changes' })).toBeHidden()
+    await server.cli('send', agents[1].name, 'run make')
+    await expect(card(page, `${agents[1].name} wants to run`)).toBeVisible()
+    await expect(edit.getByRole('group', { name: 'Changes' }), 'it stays as the reader left it').toBeHidden()
+    await page.keyboard.press('9') // it has no such option
+    await page.keyboard.press('2')
+    await says(server, agents[0].id, 'rejected notes.txt')
+    await expect(card(page, `${agents[1].name} wants to run`), 'the focus moves on').toBeFocused()
+    await page.keyboard.press('1')
+    await says(server, agents[1].id, 'allowed make')
   })
-  const request = card(page, 'coder-3 wants to edit')
-  await page.keyboard.press('2')
-  await page.keyboard.press('j')
-  await page.keyboard.press('1')
-  expect(await page.evaluate(() => globalThis.chosen), 'no card has the focus, and then one without options').toEqual([])
-  await page.keyboard.press('j')
-  await expect(request).toBeFocused()
-  await page.keyboard.press('9')
-  await page.keyboard.press('3')
-  await expect(request.getByRole('status')).toHaveText('There is no question "qbbbbbbbbbb04".')
-  expect(await page.evaluate(() => globalThis.chosen)).toEqual(['no'])
-  await expect(request.getByRole('button', { name: 'Allow once' })).toBeEnabled()
-  await check(page, 'a request for permission')
+
+  test("a request is answered on its agent's page, where the fleet leads", async ({ fleet: page, server, transport }) => {
+    const [agent] = await server.spawn('coder', '--name', 'coder')
+    await server.cli('send', 'coder', 'run make test')
+    await page.getByRole('link', { name: 'Answer coder' }).click()
+    await live(page, transport)
+    const request = card(page, 'coder wants to run')
+    await expect(request).toContainText('make test')
+    await expect(page.getByRole('textbox', { name: 'Answer', exact: true })).toBeHidden() // a text would be another prompt
+    await check(page, 'a request on the page of its agent')
+    await request.getByRole('button', { name: 'Reject' }).click()
+    await expect(request).toHaveCount(0)
+    await says(server, agent.id, 'rejected make test')
+    await server.cli('send', 'coder', 'run make all')
+    await expect(card(page, 'coder wants to run')).toContainText('make all') // live
+    await server.cli('send', 'coder', 'run too')
+    await server.cli('stop', 'coder')
+    await expect(cards(page)).toHaveCount(0)
+  })
 })
 
 test('a program that waits in its terminal is answered there', async ({ fleet: page, server, transport }) => {

@@ -1241,7 +1241,7 @@ func banner(a *wire.Agent) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		if words.Need(a) != "question" || a.TTY != nil {
+		if words.Need(a) != "question" || a.TTY != nil || !words.AsksInWords(a) {
 			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 79, " hidden")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err

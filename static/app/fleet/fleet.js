@@ -152,7 +152,7 @@ function ask(agents) {
 
 listen({
   ...around.keys,
-  a: around.onRow((row) => row.agent && need(row.agent) === 'question' && row.answer?.focus()),
+  a: around.onRow((row) => row.agent && need(row.agent) === 'question' && (row.answer ?? row.answeredThere)?.focus()),
   s: () => {
     const agents = list.meant
     ask(agents)

@@ -152,6 +152,11 @@ export class Row {
     return Boolean(this.answer?.value)
   }
 
+  /** The link to where the agent is answered, if not here. */
+  get answeredThere() {
+    return /** @type {HTMLAnchorElement | null} */ (this.element.querySelector('.c-why .answer-there'))
+  }
+
   /** The field for the answer, while the agent asks. */
   get answer() {
     return /** @type {HTMLInputElement | null} */ (this.element.querySelector('.c-why input'))
