@@ -8,6 +8,10 @@
 //	SKEIN_ASK_URL    its page
 //
 // Nobody waits for it. Running bounds how many run at a time, Waiting how many wait; beyond that the oldest is dropped.
+//
+// # Locks
+//
+//	Hook.mu   what waits and how many run; nothing outside the package is called with it held
 package hook
 
 import (
