@@ -70,14 +70,13 @@ type Asks struct {
 type question struct {
 	saving sync.Mutex
 
-	// static, as far as it is set
-	key    string // of a request
-	answer func(*wire.AskAnswer)
+	key string // of a request; static
 
 	// guarded by Asks.mu
-	rec       wire.Ask
-	answering chan struct{} // closed when the answer that is being given was given, or failed; nil: nobody answers
-	passed    bool          // meanwhile the agent has stopped asking
+	rec       wire.Ask              // of what identifies the question, nothing changes
+	answer    func(*wire.AskAnswer) // of a request that is pending; it holds the agent's process in memory
+	answering chan struct{}         // closed when the answer that is being given was given, or failed; nil: nobody answers
+	passed    bool                  // meanwhile the agent has stopped asking
 }
 
 // New returns Asks without content. Open reads the questions from the Store.
@@ -155,24 +154,26 @@ func (as *Asks) begin(q *question) {
 	as.o.Changed(rec)
 }
 
-// finish ends a pending question. It reports whether it was pending, and nobody was answering it.
-func (as *Asks) finish(q *question, state wire.AskState, answer *wire.AskAnswer, reason string) bool {
+// finish ends a question, if it is pending and nobody is answering it. Then it returns what gives a request its answer.
+func (as *Asks) finish(q *question, state wire.AskState, answer *wire.AskAnswer, reason string) (give func(*wire.AskAnswer)) {
 	as.mu.Lock()
 	if q.rec.State != wire.AskPending || q.answering != nil {
 		q.passed = true
 		as.mu.Unlock()
-		return false
+		return nil
 	}
+	give = q.answer
 	rec := as.over(q, state, answer, reason)
 	as.mu.Unlock()
 	as.o.Changed(rec)
 	as.keep(q)
-	return true
+	return give
 }
 
 // over moves a question to those that have ended. The caller holds mu.
 func (as *Asks) over(q *question, state wire.AskState, answer *wire.AskAnswer, reason string) wire.Ask {
 	as.end(q, state, answer, reason)
+	q.answer = nil
 	as.pending = slices.DeleteFunc(as.pending, func(p *question) bool { return p == q })
 	as.ended = append(as.ended, q)
 	as.moved()
@@ -207,8 +208,8 @@ func (as *Asks) Shows(now func() (a wire.Agent, question string)) {
 	a, text := now()
 	var old *question
 	for _, q := range as.pending {
-		if q.rec.Agent == a.ID && q.answer == nil {
-			old = q // the newest; one before it is being answered
+		if q.rec.Agent == a.ID && q.answer == nil && (q.answering == nil || !q.passed) {
+			old = q // one that is being answered while the agent asks on is over, though it asks the same again
 		}
 	}
 	text = cut(text, wire.MaxAskText)
@@ -315,7 +316,7 @@ func (as *Asks) Gone(agent wire.AgentID) {
 // Withdraw ends a request for permission that its agent does not wait for any more.
 func (as *Asks) Withdraw(agent wire.AgentID, key, reason string) {
 	for _, q := range as.of(agent) {
-		if q.key == key && q.answer != nil {
+		if q.key == key && q.rec.Kind == wire.AskPermission {
 			as.finish(q, wire.AskCanceled, nil, reason)
 		}
 	}
@@ -325,7 +326,7 @@ func (as *Asks) Withdraw(agent wire.AgentID, key, reason string) {
 // It may wait for the store.
 func (as *Asks) Request(a wire.Agent, r runner.Permission) (waits bool) {
 	q := newQuestion(a, wire.AskPermission, cmp.Or(r.Text, "may it go on?"))
-	q.key, q.answer = r.Key, r.Answer
+	q.key = r.Key
 	q.rec.Task, q.rec.Options, q.rec.Tool = r.Task, bounded(r.Options), bound(r.Tool)
 	q.rec.Prompt = q.rec.PromptOf()
 	policy := as.o.Types[a.Type].Permissions
@@ -343,6 +344,7 @@ func (as *Asks) Request(a wire.Agent, r runner.Permission) (waits bool) {
 			return false
 		}
 	}
+	q.answer = r.Answer
 	if policy != nil && policy.LimitMS > 0 {
 		at := q.rec.Since.Add(time.Duration(policy.LimitMS) * time.Millisecond)
 		q.rec.Expires = &at
@@ -358,13 +360,14 @@ func (as *Asks) Answer(ctx context.Context, by noun.Caller, p wire.AskAnswerPara
 	if err != nil {
 		return nil, err
 	}
+	give := q.answer // nobody else ends it now
 	err = as.give(ctx, q, answer)
 	ended := as.answered(q, answer, err == nil)
 	switch {
-	case ended && q.answer == nil: // the agent has the answer already
+	case ended && (give == nil || err != nil): // the agent has the answer already, or has gone on without
 		as.keep(q)
 	case err == nil:
-		q.answer(answer)
+		give(answer)
 	}
 	if err != nil {
 		return nil, err
@@ -445,7 +448,7 @@ func endedAs(a *wire.Ask) string {
 
 // give hands an answer to the agent, or stores that it is about to be handed over.
 func (as *Asks) give(ctx context.Context, q *question, answer *wire.AskAnswer) error {
-	if q.answer == nil {
+	if q.rec.Kind != wire.AskPermission {
 		err := as.o.Reply(ctx, answer.By, q.rec.Agent, q.rec.Text, answer.Text)
 		answer.Text = cut(answer.Text, wire.MaxAskText)
 		return err
@@ -453,11 +456,10 @@ func (as *Asks) give(ctx context.Context, q *question, answer *wire.AskAnswer) e
 	q.saving.Lock()
 	defer q.saving.Unlock()
 	as.mu.Lock()
-	was := q.rec
-	as.end(q, wire.AskResolved, answer, "")
-	rec := q.rec
-	q.rec = was
+	next := question{rec: q.rec}
 	as.mu.Unlock()
+	as.end(&next, wire.AskResolved, answer, "")
+	rec := next.rec
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), as.o.Timeout)
 	defer cancel()
 	if err := as.o.Store.PutAsk(ctx, &rec); err != nil {
@@ -544,8 +546,8 @@ func (as *Asks) Beat(now time.Time) {
 		if option := choose(q.rec.Options, false); option != nil {
 			answer = &wire.AskAnswer{Option: option.ID, Kind: option.Kind, By: wire.ByPolicy, Rule: "the time limit"}
 		}
-		if as.finish(q, wire.AskExpired, answer, "nobody has answered in time") {
-			q.answer(answer)
+		if give := as.finish(q, wire.AskExpired, answer, "nobody has answered in time"); give != nil {
+			give(answer)
 		}
 	}
 }

@@ -5,11 +5,13 @@ import (
 	"errors"
 	"log/slog"
 	"maps"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+	"weak"
 
 	"skein.dev/skein/e2e/kit"
 	"skein.dev/skein/server/noun"
@@ -324,5 +326,97 @@ func TestARequestIsBounded(t *testing.T) {
 	ask := as.only(t)
 	if n := wire.EncodedSize(ask); n > wire.MaxAskTool+wire.MaxAskText+wire.MaxAskOptions*(wire.MaxAskOption+100)+4096 || !ask.Tool.Cut {
 		t.Errorf("it has %d bytes, cut: %v", n, ask.Tool.Cut)
+	}
+}
+
+// TestARequestOfManySmallPartsIsBounded has parts whose texts are next to nothing.
+func TestARequestOfManySmallPartsIsBounded(t *testing.T) {
+	t.Parallel()
+	as := newAsks(t, newShelf())
+	for name, tool := range map[string]*wire.AskTool{
+		"empty paths": {Paths: make([]string, 1<<20)},
+		"empty diffs": {Diffs: make([]wire.AskDiff, 1<<20)},
+		"short diffs": {Diffs: slices.Repeat([]wire.AskDiff{{Path: "x"}}, 1<<20)},
+	} {
+		as.Request(wire.Agent{ID: "a1"}, runner.Permission{Key: "1", Text: "?", Options: options, Tool: tool, Answer: func(*wire.AskAnswer) {}})
+		if ask := as.only(t); wire.EncodedSize(ask) > 2*wire.MaxAskTool || !ask.Tool.Cut {
+			t.Errorf("%s: it has %d bytes, cut: %v", name, wire.EncodedSize(ask), ask.Tool.Cut)
+		}
+		as.Gone("a1")
+	}
+	as.Request(wire.Agent{ID: "a1"}, runner.Permission{Key: "1", Text: "?", Answer: func(*wire.AskAnswer) {},
+		Options: []wire.AskOption{{ID: "y", Kind: wire.AllowOnce}, {ID: "z", Kind: wire.OptionKind(strings.Repeat("x", 1<<20))}}})
+	if ask := as.only(t); wire.EncodedSize(ask) > 4096 {
+		t.Errorf("with a long kind it has %d bytes", wire.EncodedSize(ask))
+	}
+}
+
+// TestWhatHasEndedHoldsNothingOfItsAgent checks that a question that is remembered does not keep its agent in memory.
+func TestWhatHasEndedHoldsNothingOfItsAgent(t *testing.T) {
+	t.Parallel()
+	as := newAsks(t, newShelf(), func(o *Options) {
+		o.Types["coder"] = wire.AgentType{Permissions: &wire.Permissions{Rules: []wire.PermissionRule{{Decision: wire.PermissionAllow, Command: "git"}}}}
+	})
+	var held []weak.Pointer[[1 << 20]byte]
+	ask := func(command string) {
+		large := new([1 << 20]byte)
+		held = append(held, weak.Make(large))
+		as.Request(wire.Agent{ID: "a1", Type: "coder"}, runner.Permission{Key: "1", Tool: &wire.AskTool{Command: command}, Options: options,
+			Answer: func(*wire.AskAnswer) { large[0] = 1 }})
+	}
+	ask("git")
+	ask("make")
+	a := as.only(t)
+	if _, err := as.Answer(t.Context(), person, wire.AskAnswerParams{ID: a.ID, Prompt: a.Prompt, Option: "y"}); err != nil {
+		t.Fatal(err)
+	}
+	ask("make")
+	as.Gone("a1")
+	runtime.GC()
+	for i, p := range held {
+		if p.Value() != nil {
+			t.Errorf("request %d is held", i)
+		}
+	}
+	runtime.KeepAlive(as)
+}
+
+// TestTheSameQuestionOnceMore has an agent that asks the same as before as soon as it has the answer.
+func TestTheSameQuestionOnceMore(t *testing.T) {
+	t.Parallel()
+	question := "Go on?"
+	shows := func(as *Asks, text string) {
+		question = text
+		as.Shows(func() (wire.Agent, string) { return wire.Agent{ID: "a1"}, question })
+	}
+	var as *Asks
+	as = newAsks(t, newShelf(), func(o *Options) {
+		o.Reply = func(context.Context, string, wire.AgentID, string, string) error {
+			shows(as, "") // it goes on, and asks, before the writing has returned
+			shows(as, "Go on?")
+			shows(as, "Go on?")
+			return nil
+		}
+	})
+	shows(as, "Go on?")
+	ask := as.only(t)
+	got, err := as.Answer(t.Context(), person, wire.AskAnswerParams{ID: ask.ID, Prompt: ask.Prompt, Text: "yes"})
+	if err != nil || got.State != wire.AskResolved {
+		t.Errorf("it is %+v, %v", got, err)
+	}
+	if again := as.only(t); again.ID == ask.ID || again.Text != "Go on?" {
+		t.Errorf("then it asks %+v", again)
+	}
+}
+
+// TestAPolicyDoesNotDecideOnWhatItDoesNotKnow has a command that is padded beyond what is kept.
+func TestAPolicyDoesNotDecideOnWhatItDoesNotKnow(t *testing.T) {
+	t.Parallel()
+	as := newAsks(t, newShelf(), func(o *Options) {
+		o.Types["coder"] = wire.AgentType{Permissions: &wire.Permissions{Otherwise: wire.PermissionAllow, Rules: []wire.PermissionRule{
+			{Decision: wire.PermissionDeny, Command: "git push*"}, {Decision: wire.PermissionAllow, Kind: "execute"}}}}
+	})
+	if _, waits := request(as, wire.Agent{ID: "a1", Type: "coder"}, "true "+strings.Repeat("x", wire.MaxAskTool)+"; git push"); !waits {
+		t.Error("a command that may be one that is denied was allowed")
 	}
 }

@@ -13,9 +13,15 @@ func decide(p *wire.Permissions, tool *wire.AskTool) (d wire.PermissionDecision,
 	if p == nil {
 		return wire.PermissionAsk, ""
 	}
+	if tool == nil {
+		tool = &wire.AskTool{}
+	}
 	for i, r := range p.Rules {
 		if matches(r, tool) {
 			return r.Decision, fmt.Sprintf("rule %d: %s", i+1, describe(r))
+		}
+		if r.Decision == wire.PermissionDeny && r.Command != "" && (r.Kind == "" || r.Kind == tool.Kind) && tool.Command != "" && tool.Cut {
+			return wire.PermissionAsk, "" // what is not known of it may be denied
 		}
 	}
 	if p.Otherwise == "" {
@@ -40,9 +46,6 @@ const shellMeta = ";&|<>`$()\n\r"
 
 // matches reports whether a rule is about a tool. A rule that denies also matches a command that hides in another one.
 func matches(r wire.PermissionRule, tool *wire.AskTool) bool {
-	if tool == nil {
-		tool = &wire.AskTool{}
-	}
 	if r.Kind != "" && r.Kind != tool.Kind {
 		return false
 	}
@@ -96,12 +99,15 @@ func bounded(options []wire.AskOption) []wire.AskOption {
 	var all []wire.AskOption
 	for _, o := range options[:min(len(options), wire.MaxAskOptions)] {
 		if len(o.ID) <= wire.MaxAskOption {
-			o.Name = cut(o.Name, wire.MaxAskOption)
+			o.Name, o.Kind = cut(o.Name, wire.MaxAskOption), wire.OptionKind(cut(string(o.Kind), wire.MaxAskOption))
 			all = append(all, o)
 		}
 	}
 	return all
 }
+
+// partSize is what a path or a diff takes in a record besides its texts.
+const partSize = 32
 
 // bound cuts what an agent wants to do to what a record has room for.
 func bound(t *wire.AskTool) *wire.AskTool {
@@ -115,17 +121,23 @@ func bound(t *wire.AskTool) *wire.AskTool {
 		left = max(0, left-len(short))
 		return short
 	}
+	fits := func() bool {
+		if left <= partSize {
+			out.Cut = true
+			return false
+		}
+		left -= partSize
+		return true
+	}
 	out.Command = take(t.Command)
 	for _, p := range t.Paths {
-		if left == 0 {
-			out.Cut = true
+		if !fits() {
 			break
 		}
 		out.Paths = append(out.Paths, take(p))
 	}
 	for _, d := range t.Diffs {
-		if left == 0 {
-			out.Cut = true
+		if !fits() {
 			break
 		}
 		cutDiff := wire.AskDiff{Path: take(d.Path)}
