@@ -39,6 +39,8 @@ type agent struct {
 
 	saveMu sync.Mutex // held around writes to the store, so that an older record never follows a newer one
 
+	waitsMu sync.Mutex // held around changes of waits and what follows from them for its tasks
+
 	asksMu sync.Mutex // held around showWhatItAsks, so that the last one shows what is
 
 	logMu  sync.Mutex // held around appends
@@ -344,23 +346,34 @@ func (a *agent) asksPermission(p runner.Permission) {
 		a.waitsNoMore(p.Key)
 		answer(said)
 	}
-	if a.core.o.Asks.Request(rec, p) {
-		if p.Task != "" {
-			a.core.o.Work.Ask(a.id, p.Task, noun.Clip(p.Text))
-		}
-		a.showWaiting()
+	if !a.core.o.Asks.Request(rec, p) {
+		return
 	}
+	a.waitsMu.Lock()
+	defer a.waitsMu.Unlock()
+	if a.waitsFor(func(w waiting) bool { return w.key == p.Key && w.task != "" }) { // it may have been answered already
+		a.core.o.Work.Ask(a.id, p.Task, noun.Clip(p.Text))
+	}
+	a.showWaiting()
 }
 
 func (a *agent) waitsNoMore(key string) {
+	a.waitsMu.Lock()
+	defer a.waitsMu.Unlock()
 	a.mu.Lock()
 	a.waits = slices.DeleteFunc(slices.Clone(a.waits), func(w waiting) bool { return w.key == key })
-	goesOn := !slices.ContainsFunc(a.waits, func(w waiting) bool { return w.task != "" })
 	a.mu.Unlock()
-	a.showWaiting()
-	if goesOn && a.takes {
-		a.core.o.Work.Asked(a.id)()
+	if a.takes && !a.waitsFor(func(w waiting) bool { return w.task != "" }) {
+		a.core.o.Work.Asked(a.id)() // first: what its tasks wait for is no question in words
 	}
+	a.showWaiting()
+}
+
+// waitsFor reports whether a request for permission waits that matches.
+func (a *agent) waitsFor(match func(waiting) bool) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return slices.ContainsFunc(a.waits, match)
 }
 
 // showWaiting shows what the agent asks: the oldest request for permission, or else what it asks for its tasks.

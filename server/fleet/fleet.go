@@ -15,6 +15,7 @@
 //
 // In the order in which they are taken: a goroutine that holds one takes none above it.
 //
+//	agent.waitsMu                          around changes of the requests for permission that wait
 //	agent.asksMu                           while Work is asked what the agent asks
 //	Work's own                             it calls the fleet with it held
 //	agent.clearing, saveMu, logMu          around what waits for the store, or for processes

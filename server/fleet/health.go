@@ -213,6 +213,7 @@ func (a *agent) startsAgain(left []wire.Leftover) (started chan struct{}, ok boo
 	a.rec.Generation++
 	a.rec.Restarts++
 	a.lost, a.asks, a.lines = false, false, lastLines{}
+	a.waits, a.forTasks = nil, ""
 	a.left = append(a.left, left...)
 	a.started = make(chan struct{})
 	a.edits++

@@ -185,7 +185,10 @@ func (f *Fleet) Input(ctx context.Context, actor string, in wire.InputParams) er
 		b, in.EOF = append(b, endOfFile), false // in a terminal, that is a key
 	}
 	// Before: the agent may go on and ask again before the writing has returned.
-	replied := f.o.Work.Asked(a.id)
+	replied := func() {}
+	if !a.waitsFor(func(waiting) bool { return true }) { // an input is no answer to a request for permission
+		replied = f.o.Work.Asked(a.id)
+	}
 	done := func(bool) {}
 	if len(b) > 0 {
 		done = f.o.Asks.Replies(a.id, actor, b)
