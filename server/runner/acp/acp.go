@@ -166,6 +166,7 @@ func (s *session) Stop(ctx context.Context, grace time.Duration) (forced bool, l
 	if grace > 0 {
 		go func() { // a Sink that waits must not delay the stop
 			s.cancel("the agent is being stopped")
+			s.withdraw("the agent is being stopped") // what it asks outside of a turn
 			s.conn.close()
 		}()
 	}

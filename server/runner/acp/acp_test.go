@@ -81,6 +81,12 @@ type agent struct {
 
 func start(t *testing.T, how string, change ...func(*runner.Launch)) *agent {
 	t.Helper()
+	return startWith(t, how, func(runner.Event) {}, change...)
+}
+
+// startWith starts an agent and calls also with each event.
+func startWith(t *testing.T, how string, also func(runner.Event), change ...func(*runner.Launch)) *agent {
+	t.Helper()
 	procs := process.New(process.Options{})
 	t.Cleanup(procs.Close)
 	l := runner.Launch{Agent: wire.AgentID("a" + strings.ToLower(rand.Text()[:12])), Instance: "test", Argv: []string{os.Args[0]}, Env: map[string]string{envAgent: how}, Cwd: t.TempDir()}
@@ -88,7 +94,10 @@ func start(t *testing.T, how string, change ...func(*runner.Launch)) *agent {
 		f(&l)
 	}
 	h := &heard{}
-	s, err := New(procs).Start(t.Context(), l, h.sink)
+	s, err := New(procs).Start(t.Context(), l, func(e runner.Event) error {
+		also(e)
+		return h.sink(e)
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -404,5 +413,57 @@ func TestAStopCancels(t *testing.T) {
 	<-a.Done()
 	if len(left) > 0 || strings.Contains(a.printed(wire.EventStdout), "never") {
 		t.Errorf("left: %v; it shows %q", left, a.printed(wire.EventStdout))
+	}
+}
+
+// TestACancelBeforeThePromptIsSent has a sink that waits while a turn begins.
+func TestACancelBeforeThePromptIsSent(t *testing.T) {
+	t.Parallel()
+	begins, goOn := make(chan struct{}), make(chan struct{})
+	a := startWith(t, "", func(e runner.Event) {
+		if act, is := e.(runner.Activity); is && act.Now == wire.ActivityRunning {
+			begins <- struct{}{}
+			<-goOn
+		}
+	})
+	a.prompt(t, "hang")
+	<-begins
+	if !a.Interrupt() {
+		t.Error("there is nothing to interrupt")
+	}
+	goOn <- struct{}{}
+	a.untilTurns(t, 1)
+	if got := a.printed(wire.EventStdout); !strings.Contains(got, "it was canceled") {
+		t.Errorf("it shows %q", got)
+	}
+}
+
+// TestAPermissionOutsideATurnIsAnsweredByAStop has an agent that asks before it was told anything.
+func TestAPermissionOutsideATurnIsAnsweredByAStop(t *testing.T) {
+	t.Parallel()
+	a := start(t, "asks")
+	a.permissions(t, 1)
+	a.Stop(t.Context(), kit.Patience)
+	kit.Eventually(t, "it is withdrawn", func() bool { return len(of[runner.Withdrawn](a.heard)) == 1 })
+}
+
+// TestTheCommandIsTheOneThatRuns has inputs of tools that would pass for another command.
+func TestTheCommandIsTheOneThatRuns(t *testing.T) {
+	t.Parallel()
+	for input, want := range map[string]string{
+		`{"command":"make"}`:                            "make",
+		`{"command":"rm -rf x","Command":"git status"}`: "rm -rf x",
+		`{"command":"git status","cmd":"rm -rf x"}`:     "git status\nrm -rf x",
+		`{"command":"make","args":["deploy"]}`:          "make deploy",
+		`{"command":["bash","-lc","make all"]}`:         "make all",
+		`{"command":["/bin/sh","-c","make all"]}`:       "make all",
+		`{"command":["python3","-c","git status"]}`:     "python3 -c git status",
+		`{"cmd":["ls","-l"]}`:                           "ls -l",
+		`{"command":{"a":1},"cmd":7}`:                   "",
+		`[]`:                                            "",
+	} {
+		if got := (&tool{input: []byte(input)}).command(); got != want {
+			t.Errorf("%s runs %q, want %q", input, got, want)
+		}
 	}
 }

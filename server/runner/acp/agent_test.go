@@ -70,6 +70,10 @@ func (a *puppet) NewSession(_ context.Context, p sdk.NewSessionRequest) (r sdk.N
 		return r, &sdk.RequestError{Code: -32000, Message: "Authentication required"}
 	}
 	r.SessionId = sdk.SessionId("s1 in " + p.Cwd)
+	if a.how == "asks" {
+		<-a.ready
+		go a.ask(context.Background(), r.SessionId, "run", "make")
+	}
 	r.Modes = &sdk.SessionModeState{CurrentModeId: "auto", AvailableModes: []sdk.SessionMode{{Id: "auto", Name: "Auto"}, {Id: "default", Name: "Ask"}}}
 	return r, nil
 }

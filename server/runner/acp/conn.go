@@ -160,35 +160,48 @@ func (c *conn) answer(m *message) {
 
 // call makes a request and waits for its answer, which is decoded into result unless that is nil.
 func (c *conn) call(ctx context.Context, method string, params, result any) error {
+	answer, err := c.begin(method, params)
+	if err != nil {
+		return err
+	}
+	return answer(ctx, result)
+}
+
+// begin makes a request. The caller must call answer, which waits for its answer.
+func (c *conn) begin(method string, params any) (answer func(ctx context.Context, result any) error, err error) {
 	w := make(chan *message, 1)
 	c.mu.Lock()
 	c.last++
 	id := strconv.Itoa(c.last)
 	c.waits[id] = w
 	c.mu.Unlock()
-	defer func() {
+	forget := func() {
 		c.mu.Lock()
 		delete(c.waits, id)
 		c.mu.Unlock()
-	}()
+	}
 	if err := c.send(message{ID: json.RawMessage(id), Method: method}, params); err != nil {
-		return err
+		forget()
+		return nil, err
 	}
-	select {
-	case m := <-w:
-		if m.Error != nil {
-			return m.Error
-		}
-		if result == nil {
+	return func(ctx context.Context, result any) error {
+		defer forget()
+		select {
+		case m := <-w:
+			if m.Error != nil {
+				return m.Error
+			}
+			if result == nil {
+				return nil
+			}
+			if err := json.Unmarshal(m.Result, result); err != nil {
+				return fmt.Errorf("its answer to %s makes no sense: %w", method, err)
+			}
 			return nil
+		case <-ctx.Done():
+			return context.Cause(ctx)
 		}
-		if err := json.Unmarshal(m.Result, result); err != nil {
-			return fmt.Errorf("its answer to %s makes no sense: %w", method, err)
-		}
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
+	}, nil
 }
 
 // notify sends a notification.

@@ -4,7 +4,9 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
+	"path"
 	"reflect"
+	"slices"
 	"strings"
 
 	"skein.dev/skein/server/runner"
@@ -30,25 +32,21 @@ func (s *session) permission(m *message) {
 	for _, o := range p.Options {
 		w.options = append(w.options, wire.AskOption{ID: o.ID, Name: cmp.Or(o.Name, o.ID), Kind: wire.OptionKind(o.Kind)})
 	}
-	t := s.tool(&p.ToolCall)
-	s.mu.Lock()
-	full := len(s.open) >= maxPermissions
-	over := s.stopped || s.now != nil && s.now.canceled
-	s.mu.Unlock()
-	switch {
-	case over:
-		s.conn.reply(m.ID, cancelled(), nil)
-	case full:
-		s.log("it waits for %d permissions already; one more was refused", maxPermissions)
-		s.conn.reply(m.ID, cancelled(), nil)
-	default:
-		s.ask(w, t)
-	}
+	s.ask(w, s.tool(&p.ToolCall))
 }
 
-// ask asks people, or the policy of the agent's type, about a tool call.
+// ask asks people, or the policy of the agent's type, about a tool call, unless the turn was canceled.
 func (s *session) ask(w *permission, t *tool) {
 	s.mu.Lock()
+	full := len(s.open) >= maxPermissions
+	if full || s.stopped || s.now != nil && s.now.canceled {
+		s.mu.Unlock()
+		s.conn.reply(w.id, cancelled(), nil)
+		if full {
+			s.log("it waits for %d permissions already; one more was refused", maxPermissions)
+		}
+		return
+	}
 	s.opened++
 	key := fmt.Sprintf("permission %d", s.opened)
 	w.shown = t.describe()
@@ -174,25 +172,37 @@ func (t *tool) name() string {
 
 // command is what a tool call executes, as far as the agent says it.
 func (t *tool) command() string {
-	var in struct {
-		Command json.RawMessage `json:"command"`
-		Cmd     json.RawMessage `json:"cmd"`
-	}
+	var in map[string]json.RawMessage // a struct would take "Command" for "command", which is not what the agent runs
 	json.Unmarshal(t.input, &in)
-	for _, raw := range []json.RawMessage{in.Command, in.Cmd} {
-		var line string
-		var argv []string
-		switch {
-		case json.Unmarshal(raw, &line) == nil && line != "":
-			return line
-		case json.Unmarshal(raw, &argv) == nil && len(argv) == 3 && (argv[1] == "-c" || argv[1] == "-lc"): // of a shell
-			return argv[2]
-		case len(argv) > 0:
-			return strings.Join(argv, " ")
+	var all []string // of which the agent may run either
+	for _, key := range []string{"command", "cmd"} {
+		if line := commandLine(in[key], in["args"]); line != "" && !slices.Contains(all, line) {
+			all = append(all, line)
 		}
 	}
-	return ""
+	return strings.Join(all, "\n")
 }
+
+// commandLine is a command as people write it.
+func commandLine(command, args json.RawMessage) string {
+	var line string
+	var argv, more []string
+	switch {
+	case json.Unmarshal(command, &line) == nil && line != "":
+		argv = []string{line}
+	case json.Unmarshal(command, &argv) != nil || len(argv) == 0:
+		return ""
+	case len(argv) == 3 && (argv[1] == "-c" || argv[1] == "-lc") && slices.Contains(shells, path.Base(argv[0])):
+		argv = argv[2:]
+	}
+	if json.Unmarshal(args, &more) != nil && len(args) > 0 {
+		more = []string{string(args)}
+	}
+	return strings.Join(append(argv, more...), " ")
+}
+
+// shells are programs that run what follows -c.
+var shells = []string{"sh", "bash", "dash", "ash", "ksh", "zsh", "fish"}
 
 // describe is what the tool call wants to do. The caller holds session.mu.
 func (t *tool) describe() *wire.AskTool {

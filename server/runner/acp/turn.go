@@ -20,7 +20,8 @@ type prompt struct {
 	task wire.TaskID // "": a person's
 
 	// guarded by session.mu
-	canceled bool
+	sent     bool            // or about to be written
+	canceled bool            // one that was not sent is not sent any more
 	answer   strings.Builder // what the agent has written since its last tool call; at most maxText bytes
 }
 
@@ -153,7 +154,17 @@ func (s *session) wake() {
 // turn gives the agent a prompt and waits for the answer.
 func (s *session) turn(p *prompt) {
 	var r promptResult
-	err := s.conn.call(s.ctx, "session/prompt", promptParams{SessionID: s.id, Prompt: []contentText{{"text", p.text}}}, &r)
+	var err error
+	answered := func(context.Context, any) error { return nil }
+	s.mu.Lock()
+	if !p.canceled {
+		p.sent = true
+		answered, err = s.conn.begin("session/prompt", promptParams{SessionID: s.id, Prompt: []contentText{{"text", p.text}}})
+	}
+	s.mu.Unlock()
+	if err == nil {
+		err = answered(s.ctx, &r)
+	}
 	s.withdraw("the turn is over")
 	s.mu.Lock()
 	s.now = nil
@@ -257,9 +268,13 @@ func (s *session) cancel(why string) bool {
 	if p != nil {
 		p.canceled = true
 	}
+	sent := p != nil && p.sent
 	s.mu.Unlock()
 	if again {
 		return p != nil
+	}
+	if !sent {
+		return true
 	}
 	s.withdraw(why)
 	s.conn.notify("session/cancel", sessionParams{SessionID: s.id})
