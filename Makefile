@@ -11,7 +11,7 @@ export GOFLAGS := $(strip $(GOFLAGS) -trimpath '-toolexec=env GOGC=300')
 # What the bundle in static/dist is made from.
 JS := $(shell find static/client static/app -name '*.js') static/build.js static/package.json
 
-.PHONY: run build test soak bench generate deps test-deps check test-race test-fuzz test-js test-e2e bench-faults clean
+.PHONY: run build test soak bench generate deps test-deps check test-race test-fuzz test-js test-e2e test-agents bench-faults clean
 
 run: build
 	./bin/skein serve
@@ -95,6 +95,7 @@ soak: test-deps build
 	$(MAKE) test-fuzz FUZZ=60s
 	cd static && EVERY=1 npm test --silent
 	cd e2e && EVERY=1 npx playwright test
+	$(MAKE) test-agents
 	@echo "every long test passed"
 
 # Each fuzz target for some seconds; a crasher that is found fails the run and stays under testdata/fuzz. Go itself at
@@ -121,6 +122,14 @@ test-e2e: build e2e/node_modules/.installed
 	cd e2e && npx playwright test
 	cd e2e && node --test firefox/*.test.js
 
+# Coding agents as npm has them, 1 GB, in a network of loopback alone, with a model of ours. It needs root.
+test-agents: build e2e/agents/node_modules/.installed
+	cd e2e/agents && if [ $$(id -u) = 0 ]; then unshare --net sh -c 'ip link set lo up && npm test --silent'; else npm test --silent; fi
+
+e2e/agents/node_modules/.installed: e2e/agents/package-lock.json
+	cd e2e/agents && npm ci --no-audit --no-fund --loglevel=error
+	@touch $@
+
 bench: build
 	$(GO) build -o bin/skein-bench ./cmd/skein-bench
 	./bin/skein-bench run $(BENCH)
@@ -138,4 +147,4 @@ generate:
 	$(GO) test ./server/vt -run ThePagesWidths -update >/dev/null
 
 clean:
-	rm -rf bin static/dist/* static/node_modules e2e/node_modules e2e/runtimes/node_modules e2e/test-results
+	rm -rf bin static/dist/* static/node_modules e2e/node_modules e2e/runtimes/node_modules e2e/agents/node_modules e2e/test-results

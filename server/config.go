@@ -254,7 +254,7 @@ func (c *configReader) fields(n ast.Node, at, kind string) error {
 		return &ConfigError{c.path, line(n), at, fmt.Sprintf("must be a mapping with %s", strings.Join(fileFields[kind], ", "))}
 	}
 	for it := m.MapRange(); it.Next(); {
-		key := it.Key().String()
+		key := keyName(it.Key())
 		field := strings.TrimPrefix(at+"."+key, ".")
 		if !slices.Contains(fileFields[kind], key) {
 			return &ConfigError{c.path, line(it.Key()), field, fmt.Sprintf("unknown field; allowed are %s", strings.Join(fileFields[kind], ", "))}
@@ -271,7 +271,7 @@ func (c *configReader) fields(n ast.Node, at, kind string) error {
 			return &ConfigError{c.path, line(it.Value()), field, "must be a mapping from a type's name to its fields"}
 		}
 		for t := types.MapRange(); t.Next(); {
-			if err := c.typeFields(t.Value(), field+"."+t.Key().String()); err != nil {
+			if err := c.typeFields(t.Value(), field+"."+keyName(t.Key())); err != nil {
 				return err
 			}
 		}
@@ -315,12 +315,20 @@ func (c *configReader) typeFields(n ast.Node, at string) error {
 		return err
 	}
 	for it := n.(ast.MapNode).MapRange(); it.Next(); {
-		f := fieldForms[it.Key().String()]
+		f := fieldForms[keyName(it.Key())]
 		if err := yaml.NodeToValue(it.Value(), f.into()); err != nil {
-			return &ConfigError{c.path, line(it.Key()), at + "." + it.Key().String(), "must be " + f.form}
+			return &ConfigError{c.path, line(it.Key()), at + "." + keyName(it.Key()), "must be " + f.form}
 		}
 	}
 	return nil
+}
+
+// keyName is a key without quotes.
+func keyName(n ast.MapKeyNode) string {
+	if t := n.GetToken(); t != nil {
+		return t.Value
+	}
+	return n.String()
 }
 
 func line(n ast.Node) int {

@@ -238,4 +238,11 @@ func TestEveryFieldCanBeWritten(t *testing.T) {
 	if c, err := LoadConfig(path); err != nil || !c.Types[0].TTY {
 		t.Errorf("%+v, %v", c.Types, err)
 	}
+	// JSON is YAML, whose keys have quotes.
+	if err := os.WriteFile(path, []byte(`{"agent_types": {"claude": {"kind": "exec", 'argv': ["claude"], "tty": true}}}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if c, err := LoadConfig(path); err != nil || !c.Types[0].TTY || c.Types[0].Argv[0] != "claude" {
+		t.Errorf("as JSON: %+v, %v", c.Types, err)
+	}
 }

@@ -298,12 +298,12 @@ func (s *session) login(methods []authMethod, refused error) error {
 			text += fmt.Sprintf("\n%s: run %s in a terminal, then try again.", cmp.Or(m.Name, m.ID), command)
 			continue
 		}
-		options = append(options, wire.AskOption{ID: "login:" + m.ID, Name: cmp.Or(m.Name, m.ID), Kind: wire.AllowOnce})
+		options = append(options, wire.AskOption{ID: "login:" + m.ID, Name: cmp.Or(m.Name, m.ID)}) // of no kind: nobody allows a login by habit
 		if m.Description != "" {
 			text += fmt.Sprintf("\n%s: %s", cmp.Or(m.Name, m.ID), m.Description)
 		}
 	}
-	options = append(options, wire.AskOption{ID: "again", Name: "Try again", Kind: wire.AllowOnce}, wire.AskOption{ID: "end", Name: "End the agent", Kind: wire.RejectOnce})
+	options = append(options, wire.AskOption{ID: "again", Name: "Try again"}, wire.AskOption{ID: "end", Name: "End the agent", Kind: wire.RejectOnce})
 	chosen := make(chan string, 1)
 	s.tell(runner.Permission{Key: "login", Text: text, Login: true, Options: options, Answer: func(a *wire.AskAnswer) {
 		if a == nil {

@@ -1,0 +1,114 @@
+// Coding agents as people install them, under Skein, in a network of loopback alone: make soak gives them one.
+import assert from 'node:assert/strict'
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { networkInterfaces, tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, before, test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
+
+import { Server } from '../fixtures/server.js'
+import { model, RUN, SAYS } from './model.js'
+
+const alone = Object.keys(networkInterfaces()).every((name) => name === 'lo')
+const skip = alone ? false : 'these agents run only where there is no network but loopback: as root, in unshare --net'
+if (skip) console.error(`SKIPPED: ${skip}`)
+
+const bin = join(import.meta.dirname, 'node_modules/.bin')
+
+/** @type {Server} */
+let server
+/** @type {Awaited<ReturnType<typeof model>>} */
+let fake
+let home = ''
+
+before(async () => {
+  if (skip) return
+  fake = await model()
+  home = mkdtempSync(join(tmpdir(), 'skein-agents-'))
+  mkdirSync(join(home, '.config/opencode'), { recursive: true })
+  writeFileSync(join(home, '.config/opencode/opencode.json'), JSON.stringify({
+    autoupdate: false, share: 'disabled', model: 'fake/fake', permission: { bash: 'ask', edit: 'ask' },
+    provider: { fake: { npm: '@ai-sdk/openai-compatible', name: 'Fake', options: { baseURL: fake.url, apiKey: 'none' }, models: { fake: { name: 'Fake' } } } },
+  }))
+  const env = { HOME: home, OPENAI_API_KEY: 'none', OPENAI_BASE_URL: fake.url, OPENAI_MODEL: 'fake' }
+  const type = (/** @type {string[]} */ argv, /** @type {object} */ vars) => ({ kind: 'acp', argv: [join(bin, argv[0] ?? ''), ...argv.slice(1)], env: vars, tasks: 'prompt', permissions: { otherwise: 'ask' } })
+  // JSON is YAML.
+  const config = { agent_types: { opencode: type(['opencode', 'acp'], env), qwen: type(['qwen', '--acp'], env), gemini: type(['gemini', '--acp'], { HOME: home }), codex: type(['codex-acp'], { HOME: home }) } }
+  server = new Server({ config: JSON.stringify(config) })
+  await server.start()
+})
+
+after(async () => {
+  await server?.close()
+  fake?.close()
+  if (home) rmSync(home, { recursive: true, force: true })
+})
+
+/** Waits for what f gives. @template T @param {string} what @param {() => Promise<T | undefined | false>} f @returns {Promise<T>} */
+async function eventually(what, f) {
+  for (const end = Date.now() + 120_000; ; await sleep(200)) {
+    const value = await f()
+    if (value) return value
+    assert.ok(Date.now() < end, `not within two minutes: ${what}`)
+  }
+}
+
+const record = async (/** @type {string} */ id) => (await server.agents()).find((/** @type {any} */ a) => a.id === id)
+const idle = (/** @type {string} */ id) => eventually('it is idle', async () => (await record(id))?.activity === 'idle')
+const asked = (/** @type {string} */ id) =>
+  eventually('it asks', async () => JSON.parse(await server.cli('inbox', '--json')).asks.find((/** @type {any} */ a) => a.agent === id))
+
+for (const type of ['opencode', 'qwen']) {
+  test(`${type} asks before it runs a command, and does what it is allowed`, { skip }, async () => {
+    const cwd = join(server.dir, type)
+    mkdirSync(cwd)
+    const [{ id }] = await server.spawn(type, '--cwd', cwd)
+    await idle(id)
+    for (const [option, file] of [['allow', 'allowed'], ['reject', 'rejected']]) {
+      await server.cli('send', id, `${RUN} touch ${file}`)
+      const ask = await asked(id)
+      assert.equal(ask.kind, 'permission')
+      assert.equal(ask.tool.kind, 'execute')
+      assert.match(ask.tool.command ?? '', new RegExp(`touch ${file}`))
+      assert.equal(existsSync(join(cwd, file ?? '')), false)
+      await server.cli('inbox', 'answer', ask.id, option ?? '')
+      await idle(id)
+    }
+    assert.equal(existsSync(join(cwd, 'allowed')), true)
+    assert.equal(existsSync(join(cwd, 'rejected')), false)
+    assert.match(await server.cli('logs', id), new RegExp(SAYS))
+
+    // A turn that waits is canceled, and the next one runs.
+    await server.cli('send', id, `${RUN} touch canceled`)
+    const ask = await asked(id)
+    await server.cli('send', id, '--interrupt')
+    await eventually('the question is gone', async () => JSON.parse(await server.cli('inbox', 'show', ask.id, '--json')).state === 'canceled')
+    await idle(id)
+    assert.equal(existsSync(join(cwd, 'canceled')), false)
+
+    assert.match(await server.cli('task', 'submit', '--agent', id, '--wait', '--input', 'What is left?'), new RegExp(SAYS))
+    const { reports } = JSON.parse(await server.cli('stop', id, '--json'))
+    assert.equal(reports[0].leftovers, undefined)
+  })
+}
+
+for (const type of ['gemini', 'codex']) {
+  test(`${type} without a login asks for one`, { skip }, async () => {
+    const [{ id }] = await server.spawn(type)
+    const ask = await asked(id)
+    assert.match(ask.text, /^It wants a login: /)
+    assert.ok(ask.options.length > 2)
+    await server.cli('inbox', 'answer', ask.id, 'again')
+    const second = await eventually('it asks again', async () => {
+      const next = await asked(id)
+      return next.id !== ask.id && next
+    })
+    await server.cli('inbox', 'answer', second.id, 'end')
+    const ended = await eventually('it has ended', async () => {
+      const a = await record(id)
+      return a?.status === 'exited' && a
+    })
+    assert.match(ended.exit.message, /it wants a login/)
+    assert.equal(ended.exit.leftovers, undefined)
+  })
+}
