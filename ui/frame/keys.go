@@ -19,7 +19,7 @@ func keysFor(script string) []key {
 			{[]string{"s"}, "Stop the agent"},
 			{[]string{"t"}, "Show or hide times"},
 			{[]string{"w"}, "Wrap long lines"},
-			{[]string{"1", "9"}, "Choose that option of the request that has the focus"},
+			{[]string{"1–9"}, "Choose that option of the request that has the focus"},
 			{[]string{"u"}, "Back to the fleet"},
 		}, common...)
 	}
@@ -29,7 +29,7 @@ func keysFor(script string) []key {
 	if script == "inbox.js" {
 		return append([]key{
 			{[]string{"j", "k"}, "Next and previous question (arrows too)"},
-			{[]string{"1", "9"}, "Choose that option: the first to the ninth"},
+			{[]string{"1–9"}, "Choose that option"},
 			{[]string{"Enter"}, "Write an answer"},
 			{[]string{"o"}, "Open the agent"},
 		}, common...)
