@@ -54,6 +54,7 @@ type Options struct {
 	AllowHosts      []string // host names under which the server is reached, beside loopback's, Listen's and the certificate's
 
 	ConfigFile    string // skein.yaml; "": built-in agent types
+	FindAgents    bool   // add types for the coding agents that are on the PATH
 	BasePath      string // the path, such as /skein/, below which everything is served; "": /
 	NATS          string // URL of an external NATS; "": embedded
 	MaxEventBytes int64
@@ -125,6 +126,9 @@ func New(ctx context.Context, o Options) (_ *Server, err error) {
 	s := &Server{o: o, log: o.Logger}
 	if s.config, err = LoadConfig(o.ConfigFile); err != nil {
 		return nil, err
+	}
+	if o.FindAgents {
+		s.config.Types = withFound(s.config.Types, findAgents(ctx))
 	}
 	s.reach = &web.Reach{AllowOrigins: o.AllowOrigins, Mapped: o.QUICPort != 0}
 	if s.reach.Base, err = web.ParseBase(o.BasePath); err != nil {

@@ -59,6 +59,7 @@ To serve other machines give a certificate that they trust with --tls-cert and -
 	f.StringSliceVar(&o.AllowHosts, "allow-host", nil, "host name by which the server is reached")
 	f.StringVar(&o.BasePath, "base-path", "/", "path below which everything is served, such as /skein/ behind a proxy")
 	f.StringVar(&o.ConfigFile, "config", "", "skein.yaml with agent types")
+	f.BoolVar(&o.FindAgents, "find-agents", true, "add types for the coding agents that are on the PATH; none is started by that")
 	f.StringVar(&o.NATS, "nats", "", "URL of a NATS server to keep the state in, for this server alone; default: embedded")
 	f.Int64Var(&o.MaxEventBytes, "max-event-bytes", 4<<30, "size limit of the event log; beyond it, the agents with the most output lose their oldest")
 	f.IntVar(&o.KeepExited, "keep-exited", 1000, "how many exited agents are remembered")

@@ -97,6 +97,7 @@
  * @property {number} [stall] milliseconds
  * @property {boolean} [closed] whether admission is closed for it
  * @property {boolean} [builtin]
+ * @property {boolean} [found] nobody configured it: its program is on the server's PATH
  * @property {number} running
  *
  * @typedef {object} RestartPolicy

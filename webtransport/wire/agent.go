@@ -48,7 +48,8 @@ type AgentType struct {
 	StallMS      int64             `json:"stall,omitempty"`       // an agent with a task that is silent for this time is shown as stalled; 0: never
 	Closed       bool              `json:"closed,omitempty"`      // admission is closed for this type; filled in by types.list
 	Builtin      bool              `json:"builtin,omitempty"`
-	Running      int               `json:"running"` // agents of this type alive now; filled in by types.list
+	Found        bool              `json:"found,omitempty"` // nobody configured it: its program is on the server's PATH
+	Running      int               `json:"running"`         // agents of this type alive now; filled in by types.list
 }
 
 // StopGrace returns the time between SIGTERM and SIGKILL.

@@ -1,0 +1,106 @@
+package server
+
+import (
+	"context"
+	"os/exec"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"skein.dev/skein/webtransport/wire"
+)
+
+// cli is a coding agent that people have on their PATH, and how it is run.
+type cli struct {
+	name    string // of the type
+	program string
+	kind    wire.Kind // acp, or exec: then it needs a terminal
+	args    []string
+	about   string
+	// since is the first version that takes newArgs; "": it has none. They are left out for an older one, and for one that does not say.
+	since   string
+	newArgs []string
+}
+
+// clis are the agents that Skein knows, as they were measured to behave.
+var clis = []cli{
+	{name: "gemini", program: "gemini", kind: wire.KindACP, args: []string{"--acp"}, about: "Gemini CLI, by ACP"},
+	{name: "opencode", program: "opencode", kind: wire.KindACP, args: []string{"acp"}, about: "opencode, by ACP"},
+	{name: "qwen", program: "qwen", kind: wire.KindACP, args: []string{"--acp"}, about: "Qwen Code, by ACP"},
+	{name: "goose", program: "goose", kind: wire.KindACP, args: []string{"acp"}, about: "goose, by ACP"},
+	{name: "claude-acp", program: "claude-agent-acp", kind: wire.KindACP, about: "Claude Code, by ACP"},
+	{name: "codex-acp", program: "codex-acp", kind: wire.KindACP, about: "Codex, by ACP"},
+	{name: "claude", program: "claude", kind: wire.KindExec, about: "Claude Code in a terminal. It does not speak ACP by itself; claude-agent-acp from npm does"},
+	{name: "codex", program: "codex", kind: wire.KindExec, about: "Codex in a terminal. It does not speak ACP by itself; codex-acp from npm does", since: "0.171", newArgs: []string{"--no-daemon"}},
+	{name: "aider", program: "aider", kind: wire.KindExec, about: "aider in a terminal. It does not speak ACP"},
+	{name: "pi", program: "pi", kind: wire.KindExec, about: "pi in a terminal. It does not speak ACP"},
+}
+
+// versionTime is how long a program may take to say its version.
+const versionTime = 5 * time.Second
+
+// findAgents returns types for the agents that are on the PATH. It starts nothing, except to ask a program for its version where that
+// matters.
+func findAgents(ctx context.Context) (types []wire.AgentType) {
+	for _, c := range clis {
+		path, err := exec.LookPath(c.program)
+		if err != nil {
+			continue
+		}
+		args := c.args
+		if c.since != "" && !older(versionOf(ctx, path), c.since) {
+			args = append(slices.Clone(args), c.newArgs...)
+		}
+		t := wire.AgentType{Name: c.name, Kind: c.kind, Argv: append([]string{path}, args...), Found: true, Description: c.about + ". Found on the PATH."}
+		if c.kind == wire.KindACP {
+			t.Tasks, t.Permissions = wire.TasksPrompt, &wire.Permissions{Otherwise: wire.PermissionAsk}
+		} else {
+			t.TTY = true
+		}
+		types = append(types, t)
+	}
+	return types
+}
+
+// withFound adds types that were found to those that are configured. A configured one of the same name stays.
+func withFound(types, found []wire.AgentType) []wire.AgentType {
+	for _, t := range found {
+		if !slices.ContainsFunc(types, func(c wire.AgentType) bool { return c.Name == t.Name }) {
+			types = append(types, t)
+		}
+	}
+	slices.SortFunc(types, func(a, b wire.AgentType) int { return strings.Compare(a.Name, b.Name) })
+	return types
+}
+
+var versionNumber = regexp.MustCompile(`\d+(\.\d+)+`)
+
+// versionOf is what a program says as its version, or "".
+func versionOf(ctx context.Context, path string) string {
+	ctx, cancel := context.WithTimeout(ctx, versionTime)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, path, "--version")
+	cmd.WaitDelay = time.Second
+	out, err := cmd.Output()
+	if err != nil {
+		return ""
+	}
+	return versionNumber.FindString(string(out))
+}
+
+// older reports whether a version is older than another one, or not known.
+func older(version, than string) bool {
+	if version == "" {
+		return true
+	}
+	numbers := func(s string) (n []int) {
+		for part := range strings.SplitSeq(s, ".") {
+			i, _ := strconv.Atoi(part)
+			n = append(n, i)
+		}
+		return n
+	}
+	return slices.Compare(numbers(version), numbers(than)) < 0
+}
