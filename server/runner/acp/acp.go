@@ -43,6 +43,10 @@ const (
 	maxUpdate      = 256 << 10        // bytes of an update that is kept as it came
 	maxText        = 256 << 10        // bytes of the answer that is kept as the result of a task
 	maxPermissions = 64               // that an agent waits for at the same time
+	maxTools       = 1000             // tool calls of a turn that are remembered
+	maxToolBytes   = 8 << 20          // of what is remembered of them
+	maxItems       = 1000             // of a list that an agent sends
+	maxWord        = 1 << 10          // bytes of an id, or of a word such as the kind of a tool
 )
 
 // Capabilities are those of ACP agents.
@@ -135,6 +139,8 @@ type session struct {
 	open    map[string]*permission
 	opened  int // counts them
 	tools   map[string]*tool
+	called  []*tool // the same, what was heard of last at the end
+	size    int     // of them, in bytes
 	stopped bool
 }
 

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -464,6 +465,96 @@ func TestTheCommandIsTheOneThatRuns(t *testing.T) {
 	} {
 		if got := (&tool{input: []byte(input)}).command(); got != want {
 			t.Errorf("%s runs %q, want %q", input, got, want)
+		}
+	}
+}
+
+// idle returns a session without an agent, whose events go nowhere.
+func idle() *session {
+	s := &session{sink: func(runner.Event) error { return nil }, open: map[string]*permission{}, tools: map[string]*tool{}, work: make(chan struct{}, 1)}
+	s.conn = newConn(s)
+	return s
+}
+
+// grows is by how much the memory that is in use grows.
+func grows(f func()) int {
+	var before, after runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	f()
+	runtime.GC()
+	runtime.ReadMemStats(&after)
+	return int(after.HeapAlloc) - int(before.HeapAlloc)
+}
+
+// TestWhatAnAgentSendsIsBounded plays an agent that would fill the server's memory. It is alone, because it measures that.
+func TestWhatAnAgentSendsIsBounded(t *testing.T) {
+	update := func(s *session, i int, member string) {
+		s.conn.hear([]byte(`{"method":"session/update","params":{"update":{"sessionUpdate":"tool_call","toolCallId":"` + itoa(i) + `",` + member + "}}}\n"))
+	}
+	ask := func(s *session, i int, id, member, options string) {
+		s.conn.hear([]byte(`{"id":"` + id + itoa(i) + `","method":"session/request_permission","params":{"toolCall":{"toolCallId":"` + itoa(i) + `",` + member + `},"options":[` + options + "]}}\n"))
+	}
+	for name, each := range map[string]func(s *session, i int, large string){
+		"inputs": func(s *session, i int, large string) {
+			s.tool(&toolCall{ID: itoa(i), RawInput: []byte(large)})
+		},
+		"diffs": func(s *session, i int, large string) {
+			s.tool(&toolCall{ID: itoa(i), Content: []toolContent{{Type: "diff", NewText: large}}})
+		},
+	} {
+		s := idle()
+		if got := grows(func() {
+			for i := range 64 {
+				each(s, i, strings.Repeat("x", 256<<10))
+			}
+		}); got > maxToolBytes+(2<<20) {
+			t.Errorf("%s: %d KiB are held", name, got>>10)
+		}
+		runtime.KeepAlive(s)
+	}
+	large := strings.Repeat("x", 64<<10)
+	for name, each := range map[string]func(s *session, i int){
+		"words": func(s *session, i int) {
+			ask(s, i, "", `"title":"`+large+`","kind":"`+large+`","toolCallId":"`+itoa(i)+large+`"`, "")
+		},
+		"ids": func(s *session, i int) { ask(s, i, large, `"title":"x"`, "") },
+		"options": func(s *session, i int) {
+			ask(s, i, "", `"title":"x"`, `{"optionId":"x","name":"`+large+`","kind":"`+large+`"}`)
+		},
+	} {
+		s := idle()
+		if got := grows(func() {
+			for i := range 16 {
+				each(s, i)
+			}
+		}); got > 512<<10 {
+			t.Errorf("%s: %d KiB are held", name, got>>10)
+		}
+		runtime.KeepAlive(s)
+	}
+
+	s := idle()
+	for i := range maxTools + 100 {
+		update(s, i, `"title":"x"`)
+	}
+	if len(s.tools) != maxTools || len(s.called) != maxTools || s.tools[itoa(maxTools+99)] == nil {
+		t.Errorf("%d tool calls are remembered", len(s.tools))
+	}
+
+	// What is next to nothing in JSON takes much more when it is read.
+	items := "[" + strings.Repeat("{},", 1<<18) + "{}]"
+	for _, member := range []string{"content", "locations"} {
+		s := idle()
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		update(s, 1, `"`+member+`":`+items)
+		runtime.ReadMemStats(&after)
+		if got := after.TotalAlloc - before.TotalAlloc; got > 20<<20 {
+			t.Errorf("%d MiB are needed for %d KiB of %s", got>>20, len(items)>>10, member)
+		}
+		if d := s.tools["1"].describe(); !d.Cut {
+			t.Errorf("%s are not said to be cut", member)
 		}
 	}
 }

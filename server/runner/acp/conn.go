@@ -136,6 +136,8 @@ func (c *conn) message(line []byte) {
 		m.ID = nil
 	}
 	switch {
+	case len(m.ID) > maxWord:
+		c.peer.odd("a message was dropped: its id has %d bytes", len(m.ID))
 	case m.Method == "":
 		c.answer(&m)
 	case len(m.ID) == 0:

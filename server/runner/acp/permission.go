@@ -2,10 +2,10 @@ package acp
 
 import (
 	"cmp"
+	"crypto/sha256"
 	"encoding/json"
 	"fmt"
 	"path"
-	"reflect"
 	"slices"
 	"strings"
 
@@ -15,9 +15,9 @@ import (
 
 // permission is a request for permission that waits.
 type permission struct {
-	id      json.RawMessage // of the agent's request
-	tool    string          // the id of the tool call
-	shown   *wire.AskTool
+	id      json.RawMessage   // of the agent's request
+	tool    string            // the id of the tool call
+	shown   [sha256.Size]byte // of its description
 	options []wire.AskOption
 }
 
@@ -28,11 +28,14 @@ func (s *session) permission(m *message) {
 		s.conn.reply(m.ID, nil, &rpcError{Code: codeInvalidParams, Message: err.Error()})
 		return
 	}
-	w := &permission{id: m.ID, tool: p.ToolCall.ID}
+	t := s.tool(&p.ToolCall)
+	w := &permission{id: m.ID, tool: t.id}
 	for _, o := range p.Options {
-		w.options = append(w.options, wire.AskOption{ID: o.ID, Name: cmp.Or(o.Name, o.ID), Kind: wire.OptionKind(o.Kind)})
+		if len(o.ID) <= wire.MaxAskOption && len(w.options) < wire.MaxAskOptions {
+			w.options = append(w.options, wire.AskOption{ID: o.ID, Name: short(cmp.Or(o.Name, o.ID), maxWord), Kind: wire.OptionKind(short(o.Kind, wire.MaxAskOption))})
+		}
 	}
-	s.ask(w, s.tool(&p.ToolCall))
+	s.ask(w, t)
 }
 
 // ask asks people, or the policy of the agent's type, about a tool call, unless the turn was canceled.
@@ -49,15 +52,16 @@ func (s *session) ask(w *permission, t *tool) {
 	}
 	s.opened++
 	key := fmt.Sprintf("permission %d", s.opened)
-	w.shown = t.describe()
+	shown := t.describe()
+	w.shown = sumOf(shown)
 	s.open[key] = w
 	task := wire.TaskID("")
 	if s.now != nil {
 		task = s.now.task
 	}
-	text := t.name()
+	text := short(t.name(), wire.MaxAskText)
 	s.mu.Unlock()
-	s.tell(runner.Permission{Key: key, Task: task, Text: text, Tool: w.shown, Options: w.options, Answer: func(a *wire.AskAnswer) {
+	s.tell(runner.Permission{Key: key, Task: task, Text: text, Tool: shown, Options: w.options, Answer: func(a *wire.AskAnswer) {
 		if !s.take(key) {
 			return
 		}
@@ -115,7 +119,7 @@ func (s *session) revoke(id json.RawMessage) {
 func (s *session) changed(t *tool) {
 	for key, w := range s.opens(func(w *permission) bool { return w.tool == t.id }) {
 		s.mu.Lock()
-		same := reflect.DeepEqual(w.shown, t.describe())
+		same := w.shown == sumOf(t.describe())
 		s.mu.Unlock()
 		if !same && s.take(key) {
 			s.tell(runner.Withdrawn{Key: key, Reason: "the agent has changed what it asks for"})
@@ -130,25 +134,41 @@ type tool struct {
 	input                   json.RawMessage
 	content                 []toolContent
 	paths                   []string
+	more                    bool // than maxItems
+	size                    int  // about how much memory it takes
+}
+
+// short returns the beginning of a text, and nothing of the rest of it in memory.
+func short(s string, n int) string {
+	if len(s) <= n {
+		return s
+	}
+	return strings.Clone(strings.ToValidUTF8(s[:n-len("…")], "")) + "…"
+}
+
+func sumOf(t *wire.AskTool) [sha256.Size]byte {
+	b, _ := json.Marshal(t) // of strings alone
+	return sha256.Sum256(b)
 }
 
 // tool adds what a message says to what is known of a tool call.
 func (s *session) tool(c *toolCall) *tool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	t := s.tools[c.ID]
+	id := short(c.ID, maxWord)
+	t := s.tools[id]
 	if t == nil {
-		t = &tool{id: c.ID}
-		s.tools[c.ID] = t
+		t = &tool{id: id}
+		s.tools[id] = t
 	}
 	if c.Title != nil {
-		t.title = strings.TrimSpace(*c.Title)
+		t.title = short(strings.TrimSpace(*c.Title), wire.MaxAskText)
 	}
 	if c.Kind != nil {
-		t.kind = *c.Kind
+		t.kind = short(*c.Kind, maxWord)
 	}
 	if c.Status != nil {
-		t.status = *c.Status
+		t.status = short(*c.Status, maxWord)
 	}
 	if len(c.RawInput) > 0 {
 		t.input = c.RawInput
@@ -162,7 +182,31 @@ func (s *session) tool(c *toolCall) *tool {
 			t.paths = append(t.paths, p.Path)
 		}
 	}
+	t.more = len(t.content) >= maxItems || len(t.paths) >= maxItems
+	s.remember(t)
 	return t
+}
+
+// remember counts what is known of a tool call, and forgets those that were not heard of for longest. The caller holds mu.
+func (s *session) remember(t *tool) {
+	s.called = append(slices.DeleteFunc(s.called, func(o *tool) bool { return o == t }), t)
+	s.size -= t.size
+	t.size = len(t.id) + len(t.title) + len(t.input)
+	for _, c := range t.content {
+		t.size += 200 + len(c.Type) + len(c.Path) + len(c.NewText) + len(c.Content.Type) + len(c.Content.Text) + len(c.Content.URI) + len(c.Content.Name)
+		if c.OldText != nil {
+			t.size += len(*c.OldText)
+		}
+	}
+	for _, p := range t.paths {
+		t.size += 16 + len(p)
+	}
+	s.size += t.size
+	for len(s.called) > 1 && (len(s.called) > maxTools || s.size > maxToolBytes) {
+		old := s.called[0]
+		s.called, s.size = slices.Delete(s.called, 0, 1), s.size-old.size
+		delete(s.tools, old.id)
+	}
 }
 
 // name is what a person is told that it does.
@@ -206,7 +250,7 @@ var shells = []string{"sh", "bash", "dash", "ash", "ksh", "zsh", "fish"}
 
 // describe is what the tool call wants to do. The caller holds session.mu.
 func (t *tool) describe() *wire.AskTool {
-	d := &wire.AskTool{Kind: t.kind, Command: t.command(), Paths: t.paths}
+	d := &wire.AskTool{Kind: t.kind, Command: t.command(), Paths: t.paths, Cut: t.more}
 	for _, c := range t.content {
 		if c.Type == "diff" {
 			d.Diffs = append(d.Diffs, wire.AskDiff{Path: c.Path, Old: c.OldText, New: c.NewText})

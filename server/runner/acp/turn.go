@@ -170,6 +170,7 @@ func (s *session) turn(p *prompt) {
 	s.now = nil
 	answer, canceled := p.answer.String(), p.canceled
 	clear(s.tools)
+	s.called, s.size = nil, 0
 	s.mu.Unlock()
 	problem := ""
 	switch {

@@ -1,12 +1,39 @@
 package acp
 
 import (
+	"bytes"
 	"encoding/json"
+	"fmt"
 )
 
 // The parts of ACP v1 that Skein reads and writes. Fields that are not here are kept in updates as they came.
 
 const protocolVersion = 1
+
+// few is a list that is read as far as maxItems go: an empty item has 3 bytes in JSON, and up to 200 in memory.
+type few[T any] []T
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (f *few[T]) UnmarshalJSON(b []byte) error {
+	d := json.NewDecoder(bytes.NewReader(b))
+	switch begin, err := d.Token(); {
+	case err != nil:
+		return err
+	case begin == nil:
+		return nil
+	case begin != json.Delim('['):
+		return fmt.Errorf("there is no list but %v", begin)
+	}
+	*f = few[T]{}
+	for len(*f) < maxItems && d.More() {
+		var v T
+		if err := d.Decode(&v); err != nil {
+			return err
+		}
+		*f = append(*f, v)
+	}
+	return nil
+}
 
 type initializeParams struct {
 	ProtocolVersion    int                `json:"protocolVersion"`
@@ -33,7 +60,7 @@ type info struct {
 
 type initializeResult struct {
 	ProtocolVersion json.RawMessage `json:"protocolVersion"`
-	AuthMethods     []authMethod    `json:"authMethods"`
+	AuthMethods     few[authMethod] `json:"authMethods"`
 	AgentInfo       *info           `json:"agentInfo"`
 }
 
@@ -63,8 +90,8 @@ type newSessionResult struct {
 }
 
 type modes struct {
-	Current   string `json:"currentModeId"`
-	Available []mode `json:"availableModes"`
+	Current   string    `json:"currentModeId"`
+	Available few[mode] `json:"availableModes"`
 }
 
 type mode struct {
@@ -92,24 +119,28 @@ type promptResult struct {
 }
 
 type permissionParams struct {
-	ToolCall toolCall `json:"toolCall"`
-	Options  []struct {
-		ID   string `json:"optionId"`
-		Name string `json:"name"`
-		Kind string `json:"kind"`
-	} `json:"options"`
+	ToolCall toolCall    `json:"toolCall"`
+	Options  few[option] `json:"options"`
+}
+
+type option struct {
+	ID   string `json:"optionId"`
+	Name string `json:"name"`
+	Kind string `json:"kind"`
 }
 
 type toolCall struct {
-	ID       string          `json:"toolCallId"`
-	Title    *string         `json:"title"`
-	Kind     *string         `json:"kind"`
-	Status   *string         `json:"status"`
-	RawInput json.RawMessage `json:"rawInput"`
-	Content  []toolContent   `json:"content"`
-	Places   []struct {
-		Path string `json:"path"`
-	} `json:"locations"`
+	ID       string           `json:"toolCallId"`
+	Title    *string          `json:"title"`
+	Kind     *string          `json:"kind"`
+	Status   *string          `json:"status"`
+	RawInput json.RawMessage  `json:"rawInput"`
+	Content  few[toolContent] `json:"content"`
+	Places   few[place]       `json:"locations"`
+}
+
+type place struct {
+	Path string `json:"path"`
 }
 
 // toolContent is what a tool call shows: content, or a diff.
@@ -151,10 +182,12 @@ func cancelled() (o outcome) {
 type update struct {
 	Kind    string          `json:"sessionUpdate"`
 	Content json.RawMessage `json:"content"` // one block, or those of a tool call
-	Entries []struct {
-		Content  string `json:"content"`
-		Status   string `json:"status"`
-		Priority string `json:"priority"`
-	} `json:"entries"`
-	ModeID string `json:"currentModeId"`
+	Entries few[entry]      `json:"entries"`
+	ModeID  string          `json:"currentModeId"`
+}
+
+// entry is one of a plan.
+type entry struct {
+	Content string `json:"content"`
+	Status  string `json:"status"`
 }

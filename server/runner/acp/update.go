@@ -131,7 +131,7 @@ func (s *session) toolCalled(raw json.RawMessage) {
 		c = toolCall{ID: least.ID, Title: least.Title, Status: least.Status}
 	}
 	s.mu.Lock()
-	before, known := s.tools[c.ID]
+	before, known := s.tools[short(c.ID, maxWord)]
 	status := ""
 	if known {
 		status = before.status
