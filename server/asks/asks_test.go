@@ -420,3 +420,14 @@ func TestAPolicyDoesNotDecideOnWhatItDoesNotKnow(t *testing.T) {
 		t.Error("a command that may be one that is denied was allowed")
 	}
 }
+
+// TestAnOptionWithoutAnIDIsNone checks that nobody chooses it by choosing none.
+func TestAnOptionWithoutAnIDIsNone(t *testing.T) {
+	t.Parallel()
+	as := newAsks(t, newShelf())
+	as.Request(wire.Agent{ID: "a1"}, runner.Permission{Key: "1", Text: "?", Options: []wire.AskOption{{Name: "Yes", Kind: wire.AllowOnce}, {ID: "n", Kind: wire.RejectOnce}},
+		Answer: func(*wire.AskAnswer) { t.Error("it was answered") }})
+	ask := as.only(t)
+	_, err := as.Answer(t.Context(), person, wire.AskAnswerParams{ID: ask.ID, Prompt: ask.Prompt})
+	kit.Refused(t, err, wire.CodeInvalidParams, "option")
+}

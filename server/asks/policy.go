@@ -98,7 +98,7 @@ func choose(options []wire.AskOption, allow bool) *wire.AskOption {
 func bounded(options []wire.AskOption) []wire.AskOption {
 	var all []wire.AskOption
 	for _, o := range options[:min(len(options), wire.MaxAskOptions)] {
-		if len(o.ID) <= wire.MaxAskOption {
+		if o.ID != "" && len(o.ID) <= wire.MaxAskOption {
 			o.Name, o.Kind = cut(o.Name, wire.MaxAskOption), wire.OptionKind(cut(string(o.Kind), wire.MaxAskOption))
 			all = append(all, o)
 		}

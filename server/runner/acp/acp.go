@@ -137,7 +137,6 @@ type session struct {
 	eof     bool    // end when the queue is done
 	failed  string  // why the agent is being ended by us
 	open    map[string]*permission
-	opened  int // counts them
 	tools   map[string]*tool
 	called  []*tool // the same, what was heard of last at the end
 	size    int     // of them, in bytes

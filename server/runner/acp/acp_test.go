@@ -558,3 +558,15 @@ func TestWhatAnAgentSendsIsBounded(t *testing.T) {
 		}
 	}
 }
+
+// TestNoTwoPermissionsHaveTheSameKey checks that one which is answered or withdrawn late is not taken for one of the process that the
+// agent was restarted with.
+func TestNoTwoPermissionsHaveTheSameKey(t *testing.T) {
+	t.Parallel()
+	for _, how := range []string{"asks", "login"} {
+		before, after := start(t, how), start(t, how)
+		if p, q := before.permissions(t, 1)[0], after.permissions(t, 1)[0]; p.Key == q.Key {
+			t.Errorf("both have %q", p.Key)
+		}
+	}
+}

@@ -8,6 +8,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"sync/atomic"
 
 	"skein.dev/skein/server/runner"
 	"skein.dev/skein/webtransport/wire"
@@ -50,8 +51,7 @@ func (s *session) ask(w *permission, t *tool) {
 		}
 		return
 	}
-	s.opened++
-	key := fmt.Sprintf("permission %d", s.opened)
+	key := newKey()
 	shown := t.describe()
 	w.shown = sumOf(shown)
 	s.open[key] = w
@@ -72,6 +72,11 @@ func (s *session) ask(w *permission, t *tool) {
 		}
 	}})
 }
+
+// keys counts the keys of permissions: of an agent that is started again, those of another process don't mean the new ones.
+var keys atomic.Int64
+
+func newKey() string { return fmt.Sprintf("permission %d", keys.Add(1)) }
 
 // take removes an open permission. It reports whether it was open.
 func (s *session) take(key string) bool {

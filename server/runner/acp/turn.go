@@ -306,7 +306,7 @@ func (s *session) login(methods []authMethod, refused error) error {
 	}
 	options = append(options, wire.AskOption{ID: "again", Name: "Try again"}, wire.AskOption{ID: "end", Name: "End the agent", Kind: wire.RejectOnce})
 	chosen := make(chan string, 1)
-	s.tell(runner.Permission{Key: "login", Text: text, Login: true, Options: options, Answer: func(a *wire.AskAnswer) {
+	s.tell(runner.Permission{Key: newKey(), Text: text, Login: true, Options: options, Answer: func(a *wire.AskAnswer) {
 		if a == nil {
 			a = &wire.AskAnswer{Option: "end"}
 		}
