@@ -162,11 +162,11 @@ func (a *agent) stored(e wire.Event) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.tail = append(a.tail, e)
-	a.tailSize += len(e.Data.Text) + len(e.Data.Base64)
+	a.tailSize += sizeOf(&e.Data)
 	for len(a.tail) > tailEvents || a.tailSize > tailBytes && len(a.tail) > 1 {
 		old := &a.tail[0]
 		a.tailAfter = old.Seq
-		a.tailSize -= len(old.Data.Text) + len(old.Data.Base64)
+		a.tailSize -= sizeOf(&old.Data)
 		*old = wire.Event{}
 		a.tail = a.tail[1:]
 	}
@@ -177,6 +177,28 @@ func (a *agent) stored(e wire.Event) {
 	}
 	a.touch(full)
 	a.tell()
+}
+
+// sizeOf is how many bytes an event's texts have that an agent may make long.
+func sizeOf(d *wire.EventData) int {
+	n := len(d.Text) + len(d.Base64)
+	if d.Ask == nil {
+		return n
+	}
+	n += len(d.Ask.Text)
+	if t := d.Ask.Tool; t != nil {
+		n += len(t.Command)
+		for _, p := range t.Paths {
+			n += len(p)
+		}
+		for _, c := range t.Diffs {
+			n += len(c.Path) + len(c.New)
+			if c.Old != nil {
+				n += len(*c.Old)
+			}
+		}
+	}
+	return n
 }
 
 // tell wakes the followers. The caller holds mu.

@@ -3,6 +3,7 @@ package fleet
 import (
 	"context"
 	"log/slog"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -106,5 +107,24 @@ func TestAnEndKicksTheScheduler(t *testing.T) {
 	<-a.ended
 	if !free.Load() {
 		t.Error("an agent ended, and the scheduler was not told that its place is free")
+	}
+}
+
+// TestTheTailIsBoundedWithPermissions has events that are large by what an agent asks.
+func TestTheTailIsBoundedWithPermissions(t *testing.T) {
+	t.Parallel()
+	f := New(Options{Logger: slog.New(slog.DiscardHandler)})
+	a := newAgent(&f.core, wire.Agent{ID: "a1", Status: wire.StatusRunning})
+	for i := range 100 {
+		text := strings.Repeat("x", 10<<10)
+		a.stored(wire.Event{Seq: uint64(i + 1), Type: wire.EventAsk, Data: wire.EventData{Ask: &wire.Ask{Text: text, Tool: &wire.AskTool{
+			Command: text, Paths: []string{text}, Diffs: []wire.AskDiff{{Path: text, Old: &text, New: text}}}}}})
+	}
+	if n := len(a.tail); n == 0 || n*60<<10 > tailBytes || a.tailAfter != uint64(100-n) {
+		t.Errorf("%d events are in memory, after %d", n, a.tailAfter)
+	}
+	a.stored(wire.Event{Seq: 101, Type: wire.EventStdout, Data: wire.EventData{Text: strings.Repeat("x", tailBytes)}})
+	if len(a.tail) != 1 || a.tailSize != tailBytes {
+		t.Errorf("%d events are in memory, of %d bytes", len(a.tail), a.tailSize)
 	}
 }
