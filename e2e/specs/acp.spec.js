@@ -28,7 +28,7 @@ test('an agent is given a prompt, asks for a permission, gets it, and is interru
   await prompt(page, 'Change the configuration')
   await expect(lines(page).filter({ hasText: 'reading some files' })).toBeVisible()
   await expect(lines(page).filter({ hasText: '✓ Reading project files' })).toBeVisible()
-  await expect(page.getByRole('region', { name: 'Needs you' })).toContainText('Modifying critical configuration file')
+  await expect(page.getByRole('article')).toContainText('Modifying critical configuration file')
 
   const other = await context.newPage()
   await other.goto(`${server.http}/inbox`)
@@ -44,6 +44,18 @@ test('an agent is given a prompt, asks for a permission, gets it, and is interru
   // A turn that waits for a permission ends when it is interrupted, and its question goes.
   await prompt(page, 'Once more')
   await expect(card).toHaveCount(1)
+
+  // Meanwhile others wait, and can be changed.
+  await prompt(page, 'Then this')
+  await prompt(page, 'And that')
+  const next = page.getByRole('region', { name: 'Says next' })
+  await expect(next.getByRole('listitem')).toContainText(['Then this', 'And that'])
+  await next.getByRole('listitem').first().getByRole('button', { name: 'Drop' }).click()
+  await expect(next.getByRole('listitem')).toHaveCount(1)
+  await next.getByRole('button', { name: 'Edit' }).click()
+  await expect(next).toBeHidden()
+  await expect(page.getByRole('textbox', { name: 'Give the agent a prompt' })).toHaveValue('And that')
+
   await page.getByRole('button', { name: 'Interrupt' }).click()
   await expect(card).toHaveCount(0)
   await expect(lines(page).last()).toContainText('it was canceled')

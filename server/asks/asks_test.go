@@ -272,6 +272,17 @@ func TestAPolicyAnswers(t *testing.T) {
 	kit.Refused(t, err, wire.CodeConflict, "id")
 }
 
+// TestARuleThatAsksFindsACommandInOthers checks that people are asked for what another rule would allow with the rest.
+func TestARuleThatAsksFindsACommandInOthers(t *testing.T) {
+	t.Parallel()
+	p := &wire.Permissions{Rules: []wire.PermissionRule{{Decision: wire.PermissionAsk, Command: "git push*"}}, Otherwise: wire.PermissionAllow}
+	for command, want := range map[string]wire.PermissionDecision{"git push": wire.PermissionAsk, "make && git push; true": wire.PermissionAsk, "git pull": wire.PermissionAllow} {
+		if got, _ := decide(p, &wire.AskTool{Kind: "execute", Command: command}); got != want {
+			t.Errorf("%q: %s, want %s", command, got, want)
+		}
+	}
+}
+
 func TestAListWaitsForAChange(t *testing.T) {
 	t.Parallel()
 	as := newAsks(t, newShelf())

@@ -55,9 +55,10 @@ func matches(r wire.PermissionRule, tool *wire.AskTool) bool {
 	if tool.Command == "" || tool.Cut {
 		return false
 	}
-	if r.Decision == wire.PermissionDeny {
+	pattern := glob(r.Command)
+	if r.Decision != wire.PermissionAllow {
 		for part := range strings.FieldsFuncSeq(tool.Command, func(c rune) bool { return strings.ContainsRune(shellMeta, c) }) {
-			if glob(r.Command).MatchString(strings.TrimSpace(part)) {
+			if pattern.MatchString(strings.TrimSpace(part)) {
 				return true
 			}
 		}
@@ -66,7 +67,7 @@ func matches(r wire.PermissionRule, tool *wire.AskTool) bool {
 	}) {
 		return false
 	}
-	return glob(r.Command).MatchString(strings.TrimSpace(tool.Command))
+	return pattern.MatchString(strings.TrimSpace(tool.Command))
 }
 
 // glob returns the expression of a pattern in which * stands for any characters.

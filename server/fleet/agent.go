@@ -264,6 +264,8 @@ func (a *agent) says(e runner.Event) error {
 		task, known = e.Task, work.Ask(a.id, e.Task, noun.Clip(e.Text))
 	case runner.Permission:
 		a.asksPermission(e)
+	case runner.Waiting:
+		a.update(true, func(rec *wire.Agent) { rec.Prompts = e.Prompts })
 	case runner.Conversation:
 		a.event(wire.EventUpdate, "", wire.EventData{Text: string(e.JSON)})
 	case runner.Withdrawn:

@@ -179,6 +179,7 @@ func (a *agent) pause(exit wire.Exit, wait time.Duration) bool {
 			return
 		}
 		rec.Status, rec.Activity, rec.Question, rec.RestartAt = wire.StatusPending, wire.ActivityNone, "", &at
+		rec.Prompts = nil
 		rec.Process, rec.Stalled, rec.StalledSince, rec.Suspended, rec.Exit = nil, false, nil, false, &exit
 		rec.Usage = wire.Usage{CPUTime: rec.Usage.CPUTime}
 	})

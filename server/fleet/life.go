@@ -191,6 +191,7 @@ func (a *agent) exited(reason wire.Reason, exit wire.Exit) {
 	now := time.Now().UTC()
 	saved := a.update(true, func(rec *wire.Agent) {
 		rec.Status, rec.Reason, rec.Activity, rec.Question = wire.StatusExited, reason, wire.ActivityNone, ""
+		rec.Prompts = nil
 		if a.lost && reason == wire.ReasonFailed {
 			rec.Status = wire.StatusLost
 		}
@@ -246,6 +247,7 @@ func (a *agent) halt(actor string, graceMS *int64) wire.StopReport {
 		rec.Desired = wire.DesiredStop
 		if rec.Status == wire.StatusRunning || rec.Status == wire.StatusUnknown {
 			rec.Status, rec.Activity, rec.Question = wire.StatusStopping, wire.ActivityNone, ""
+			rec.Prompts = nil
 		}
 	})
 	if !rec.Status.Alive() {

@@ -100,6 +100,7 @@ func (a *agent) orphaned(ctx context.Context, why string, left []wire.Leftover) 
 	exit := wire.Exit{Code: -1, Message: why, Leftovers: left}
 	rec := a.update(true, func(rec *wire.Agent) {
 		rec.Status, rec.Reason, rec.Activity, rec.Question = wire.StatusExited, wire.ReasonFailed, wire.ActivityNone, ""
+		rec.Prompts = nil
 		rec.Tasks, rec.RestartAt, rec.Stalled, rec.StalledSince, rec.Suspended = nil, nil, false, nil, false
 		rec.Exit, rec.ExitedAt, rec.Usage = &exit, &now, wire.Usage{CPUTime: rec.Usage.CPUTime}
 	})

@@ -210,6 +210,24 @@ func (f *Fleet) Input(ctx context.Context, actor string, in wire.InputParams) er
 	return err
 }
 
+// Drop drops a prompt of an agent that waits for its turn, and returns its text.
+func (f *Fleet) Drop(actor string, p wire.DropParams) (*wire.DropResult, error) {
+	a, err := f.agent(p.ID)
+	if err != nil {
+		return nil, err
+	}
+	a.mu.Lock()
+	run := a.running
+	a.mu.Unlock()
+	if turns, ok := runner.As[runner.Interrupter](run); ok {
+		if text, waited := turns.Drop(p.Prompt); waited {
+			a.event(wire.EventLog, actor, wire.EventData{Text: noun.Clip("a prompt was dropped: " + text)})
+			return &wire.DropResult{Text: text}, nil
+		}
+	}
+	return nil, wire.Errorf(wire.CodeNotFound, "no prompt %.20q waits for agent %s: it has begun, or was dropped", p.Prompt, p.ID).WithField("prompt")
+}
+
 // Close stops every agent, checks once more for leftovers of agents that had ended, and waits for the last event. Nothing can
 // be started any more. The caller calls End after that.
 func (f *Fleet) Close(ctx context.Context) []wire.StopReport {

@@ -82,8 +82,11 @@ type Inputter interface {
 
 // Interrupter is a session that is given prompts, one at a time.
 type Interrupter interface {
-	// Interrupt cancels what it does for the prompt that it has. It reports whether it has one.
+	// Interrupt cancels what it does for the prompt that it has. It reports whether it has one. What is written next comes before the
+	// prompts that wait.
 	Interrupt() bool
+	// Drop drops a prompt that waits, and returns its text. It reports whether the prompt did wait.
+	Drop(id string) (text string, waited bool)
 }
 
 // Resizer is a session in a terminal.
@@ -176,6 +179,9 @@ type Withdrawn struct {
 // Conversation is an update of a conversation with an agent, as it came: an ACP SessionUpdate.
 type Conversation struct{ JSON json.RawMessage }
 
+// Waiting are the prompts that wait for their turn, in their order.
+type Waiting struct{ Prompts []wire.Prompt }
+
 // Update reports the progress of a task as a text and a fraction from 0 to 1. It ends an Ask of the task.
 type Update struct {
 	Task     wire.TaskID
@@ -235,6 +241,7 @@ func (Ask) event()          {}
 func (Permission) event()   {}
 func (Withdrawn) event()    {}
 func (Conversation) event() {}
+func (Waiting) event()      {}
 func (Update) event()       {}
 func (TaskResult) event()   {}
 func (Log) event()          {}

@@ -268,6 +268,17 @@ export class Skein extends EventTarget {
   }
 
   /**
+   * Drops a prompt that waits for its turn, one of the agent's `prompts`.
+   * @param {string} id
+   * @param {string} prompt its id
+   * @param {CallOptions} [options]
+   * @returns {Promise<{text: string}>} its whole text
+   */
+  drop(id, prompt, options) {
+    return this.#call('agent.drop', { id, prompt }, options)
+  }
+
+  /**
    * Stops agents: `{ids}`, `{scope: 'task', tasks}`, `{scope: 'type', type}`, `{scope: 'node', node}` or `{scope: 'all'}`.
    * The answer comes when the agents are gone, with a report on each. The last three close admission and leave it closed,
    * unless `reopen` is set.

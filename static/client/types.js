@@ -46,6 +46,7 @@
  * @property {string} [cwd]
  * @property {boolean} [no_input] whether it has no standard input
  * @property {TerminalSize} [tty] the size of its terminal; none: it has pipes
+ * @property {{id: string, text: string, task?: string}[]} [prompts] kind acp: those that wait for their turn, in their order
  * @property {string} [title] which its program has given the terminal
  * @property {Record<string, string>} [labels]
  * @property {string} created_at

@@ -57,6 +57,12 @@ func (c *Client) Input(ctx context.Context, p wire.InputParams) error {
 	return c.calls.do(ctx, wire.MethodInput, p, nil)
 }
 
+// Drop drops a prompt that waits for its turn at an agent, and returns its text.
+func (c *Client) Drop(ctx context.Context, p wire.DropParams) (*wire.DropResult, error) {
+	var r wire.DropResult
+	return &r, c.calls.do(ctx, wire.MethodDrop, p, &r)
+}
+
 // Asks returns the questions of agents that wait, and, with p.All, those that have ended. With p.Since it waits for a change.
 func (c *Client) Asks(ctx context.Context, p wire.AskListParams) (*wire.AskListResult, error) {
 	var r wire.AskListResult

@@ -171,6 +171,7 @@ type Agent struct {
 	NoInput    bool              `json:"no_input,omitempty"` // it has no standard input
 	TTY        *Size             `json:"tty,omitempty"`      // the size of its terminal; nil: it has pipes
 	Title      string            `json:"title,omitempty"`    // which its program has given the terminal
+	Prompts    []Prompt          `json:"prompts,omitempty"`  // kind acp: those that wait for their turn, in their order
 	Labels     map[string]string `json:"labels,omitempty"`
 
 	CreatedAt     time.Time  `json:"created_at"`
@@ -205,6 +206,19 @@ type Agent struct {
 
 	Trimmed bool `json:"trimmed,omitempty"` // fields were left out so that an answer with many agents fits a message; agent.get returns them
 }
+
+// Prompt is what waits to be said to an agent.
+type Prompt struct {
+	ID   string `json:"id"`             // among the agent's
+	Text string `json:"text"`           // at most MaxPromptText bytes of it
+	Task TaskID `json:"task,omitempty"` // it is the one of a task
+}
+
+// MaxPromptText bounds Prompt.Text, in bytes, and MaxPrompts the number of an agent's.
+const (
+	MaxPromptText = 400
+	MaxPrompts    = 32
+)
 
 // MaxLastLine bounds Agent.LastLine, in bytes.
 const MaxLastLine = 240

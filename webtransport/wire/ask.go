@@ -189,7 +189,7 @@ const (
 type PermissionRule struct {
 	Decision PermissionDecision `json:"decision"`
 	Kind     string             `json:"kind,omitempty"` // of the tool
-	// Command is a pattern for the whole command: * stands for any characters. It matches no command with what a shell makes
+	// Command is a pattern for the whole command: * stands for any characters. In a rule that allows, it matches no command with what a shell makes
 	// several commands of, or redirects by (; & | < > ` $ and line ends), unless the pattern itself has that character.
 	Command string `json:"command,omitempty"`
 }

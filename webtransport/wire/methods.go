@@ -57,6 +57,7 @@ var Methods = []Method{
 	{Name: MethodList, Lane: LaneControl},
 	{Name: MethodGet, Lane: LaneControl, Quick: true},
 	{Name: MethodInput, Lane: LaneControl, Effect: Once, Races: true, Order: []string{"id"}},
+	{Name: MethodDrop, Lane: LaneControl, Effect: Once},
 	{Name: MethodStop, Lane: LaneControl, Effect: Repeats, Races: true},
 	{Name: MethodAskList, Lane: LaneControl},
 	{Name: MethodAskGet, Lane: LaneControl},

@@ -243,6 +243,7 @@ const (
 	MethodList  = "agent.list"
 	MethodGet   = "agent.get"
 	MethodInput = "agent.input" // on an agent lane too, without id
+	MethodDrop  = "agent.drop"
 	MethodStop  = "agent.stop"
 	MethodTypes = "types.list"
 
@@ -411,6 +412,17 @@ type InputParams struct {
 	// Question is the question of the agent as it was shown to the writer, or "" for none. If the agent asks something else or
 	// nothing, the input is refused with CodeConflict. If Question is nil, the input is written whatever the agent asks.
 	Question *string `json:"question,omitempty"`
+}
+
+// DropParams drop a prompt that waits.
+type DropParams struct {
+	ID     AgentID `json:"id"`
+	Prompt string  `json:"prompt"` // its id
+}
+
+// DropResult is the whole text of the prompt, for whoever wants to change it.
+type DropResult struct {
+	Text string `json:"text"`
 }
 
 // Bytes returns the bytes to write.

@@ -37,7 +37,6 @@ import (
 // Bounds of an agent.
 const (
 	maxLine        = 64 << 20 // bytes of a message
-	maxQueued      = 64       // prompts that wait
 	startTimeout   = 2 * time.Minute
 	cancelTimeout  = 30 * time.Second // how long an agent may take to end a turn that was canceled, before that is said
 	maxUpdate      = 256 << 10        // bytes of an update that is kept as it came
@@ -133,9 +132,12 @@ type session struct {
 	mu      sync.Mutex
 	id      string // of the ACP session; "": there is none yet
 	queue   []*prompt
-	now     *prompt // nil: no turn
-	eof     bool    // end when the queue is done
-	failed  string  // why the agent is being ended by us
+	shown   []wire.Prompt // of the queue
+	prompts int           // counts them
+	jumps   bool          // what a person writes next comes before the queue
+	now     *prompt       // nil: no turn
+	eof     bool          // end when the queue is done
+	failed  string        // why the agent is being ended by us
 	open    map[string]*permission
 	tools   map[string]*tool
 	called  []*tool // the same, what was heard of last at the end

@@ -173,12 +173,47 @@ func TestPromptsComeOneAfterTheOther(t *testing.T) {
 	}
 	a.prompt(t, "hang")
 	a.untilBusy(t)
-	for range maxQueued {
+	for range wire.MaxPrompts {
 		a.prompt(t, "say more")
 	}
 	err := a.Input(t.Context(), []byte("say too much"), false)
 	if !errors.Is(err, &wire.Error{Code: wire.CodeExhausted}) {
 		t.Errorf("one too many: %v", err)
+	}
+}
+
+func TestPromptsThatWait(t *testing.T) {
+	t.Parallel()
+	a := start(t, "")
+	a.prompt(t, "say busy", "hang")
+	kit.Eventually(t, "it is at it", func() bool { return strings.Contains(a.printed(wire.EventStdout), "busy") })
+	for _, text := range []string{"say one", "say two", "say three"} {
+		a.prompt(t, text)
+	}
+	waits := func(want ...string) (last []wire.Prompt) {
+		t.Helper()
+		kit.Eventually(t, strings.Join(want, ", ")+" wait", func() bool {
+			if all := of[runner.Waiting](a.heard); len(all) > 0 {
+				last = all[len(all)-1].Prompts
+			}
+			return slices.EqualFunc(last, want, func(p wire.Prompt, text string) bool { return p.Text == text })
+		})
+		return last
+	}
+	last := waits("say one", "say two", "say three")
+	if text, waited := a.Drop(last[1].ID); !waited || text != "say two" {
+		t.Errorf("dropped is %q, %v", text, waited)
+	}
+	if _, waited := a.Drop(last[1].ID); waited {
+		t.Error("it was dropped twice")
+	}
+	waits("say one", "say three")
+	a.Interrupt()
+	a.prompt(t, "say first")
+	a.untilTurns(t, 4)
+	waits()
+	if got := a.printed(wire.EventStdout); !strings.Contains(got, "first") || strings.Contains(got, "two") {
+		t.Errorf("it shows %q", got)
 	}
 }
 
@@ -289,13 +324,13 @@ func TestTasksArePrompts(t *testing.T) {
 	if r := result(2); r.Task != "t2" || r.Failure != wire.FailAgentError || !strings.Contains(r.Message, "out of credits") {
 		t.Errorf("the result is %+v", r)
 	}
-	deliver("t3", "hang")
+	deliver("t3", "say at it\nhang")
 	deliver("t4", "say never")
 	a.Cancel(t.Context(), "t4")
 	if r := result(3); r.Task != "t4" || r.Failure == "" {
 		t.Errorf("the result is %+v", r)
 	}
-	a.untilBusy(t)
+	kit.Eventually(t, "it is at it", func() bool { return strings.Contains(a.printed(wire.EventStdout), "at it") })
 	a.Cancel(t.Context(), "t3")
 	if r := result(4); r.Task != "t3" || r.Failure == "" {
 		t.Errorf("the result is %+v", r)

@@ -36,6 +36,11 @@ func (s *session) permission(m *message) {
 			w.options = append(w.options, wire.AskOption{ID: o.ID, Name: short(cmp.Or(o.Name, o.ID), maxWord), Kind: wire.OptionKind(short(o.Kind, wire.MaxAskOption))})
 		}
 	}
+	if len(w.options) == 0 {
+		s.log("it asks for a permission without an option that could be chosen, and was refused: %s", oneLine(t.name()))
+		s.conn.reply(m.ID, cancelled(), nil)
+		return
+	}
 	s.ask(w, t)
 }
 

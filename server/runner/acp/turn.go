@@ -16,6 +16,7 @@ import (
 
 // prompt is what an agent is told.
 type prompt struct {
+	id   string
 	text string
 	task wire.TaskID // "": a person's
 
@@ -39,6 +40,7 @@ func (s *session) run() {
 		if p == nil {
 			return
 		}
+		s.showQueue()
 		s.tell(runner.Activity{Now: wire.ActivityRunning})
 		s.turn(p)
 	}
@@ -197,8 +199,9 @@ func (s *session) turn(p *prompt) {
 	}
 }
 
-// enqueue adds a prompt behind the others, or before them.
-func (s *session) enqueue(p *prompt, first bool) error {
+// enqueue adds a prompt behind the others; after an interruption, before them.
+func (s *session) enqueue(p *prompt) error {
+	defer s.showQueue()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
@@ -206,11 +209,13 @@ func (s *session) enqueue(p *prompt, first bool) error {
 		return runner.ExitedError(0, len(p.text))
 	case s.eof:
 		return wire.Errorf(wire.CodePrecondition, "the agent ends after the prompts that it has: its input was closed")
-	case len(s.queue) >= maxQueued:
-		return wire.Errorf(wire.CodeExhausted, "%d prompts wait for the agent already", maxQueued)
+	case len(s.queue) >= wire.MaxPrompts:
+		return wire.Errorf(wire.CodeExhausted, "%d prompts wait for the agent already", wire.MaxPrompts)
 	}
-	if first {
-		s.queue = slices.Insert(s.queue, 0, p)
+	s.prompts++
+	p.id = fmt.Sprintf("p%d", s.prompts)
+	if s.jumps && p.task == "" {
+		s.queue, s.jumps = slices.Insert(s.queue, 0, p), false
 	} else {
 		s.queue = append(s.queue, p)
 	}
@@ -218,10 +223,41 @@ func (s *session) enqueue(p *prompt, first bool) error {
 	return nil
 }
 
+// showQueue shows the prompts that wait.
+func (s *session) showQueue() {
+	s.telling.Lock()
+	defer s.telling.Unlock()
+	s.mu.Lock()
+	waiting := make([]wire.Prompt, len(s.queue))
+	for i, p := range s.queue {
+		waiting[i] = wire.Prompt{ID: p.id, Text: wire.Payload{Text: p.text}.Cut(wire.MaxPromptText).Text, Task: p.task}
+	}
+	same := slices.Equal(waiting, s.shown)
+	s.shown = waiting
+	s.mu.Unlock()
+	if !same {
+		s.sink(runner.Waiting{Prompts: waiting})
+	}
+}
+
+// Drop implements runner.Interrupter. The prompt of a task is canceled with its task.
+func (s *session) Drop(id string) (text string, waited bool) {
+	defer s.showQueue()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	i := slices.IndexFunc(s.queue, func(p *prompt) bool { return p.id == id && p.task == "" })
+	if i < 0 {
+		return "", false
+	}
+	text = s.queue[i].text
+	s.queue = slices.Delete(s.queue, i, i+1)
+	return text, true
+}
+
 // Input implements runner.Inputter: a text is a prompt, which waits for its turn. With eof, the agent ends after the last one.
 func (s *session) Input(_ context.Context, b []byte, eof bool) error {
 	if text := strings.ToValidUTF8(strings.TrimRight(string(b), "\r\n"), "�"); strings.TrimSpace(text) != "" {
-		if err := s.enqueue(&prompt{text: text}, false); err != nil {
+		if err := s.enqueue(&prompt{text: text}); err != nil {
 			return err
 		}
 	}
@@ -235,12 +271,17 @@ func (s *session) Input(_ context.Context, b []byte, eof bool) error {
 }
 
 // Interrupt implements runner.Interrupter.
-func (s *session) Interrupt() bool { return s.cancel("the turn was interrupted") }
+func (s *session) Interrupt() bool {
+	s.mu.Lock()
+	s.jumps = true
+	s.mu.Unlock()
+	return s.cancel("the turn was interrupted")
+}
 
 // Deliver implements runner.Doer.
 func (s *session) Deliver(_ context.Context, t *wire.Task) error {
 	text := strings.ToValidUTF8(string(t.Input.Bytes()), "�")
-	return s.enqueue(&prompt{text: cmp.Or(text, t.Name), task: t.ID}, false)
+	return s.enqueue(&prompt{text: cmp.Or(text, t.Name), task: t.ID})
 }
 
 // Cancel implements runner.Doer.
@@ -254,6 +295,7 @@ func (s *session) Cancel(_ context.Context, id wire.TaskID) error {
 	s.mu.Unlock()
 	switch {
 	case i >= 0:
+		s.showQueue()
 		return s.tell(runner.Failed(id, "it was canceled before the agent began", false))
 	case current:
 		s.cancel("the task was canceled")

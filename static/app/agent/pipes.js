@@ -109,6 +109,22 @@ function inputBox(skein, root, id, sent) {
   }
   interrupt?.addEventListener('click', () => void cancel())
 
+  // Prompts that wait: dropped, or taken back into the box.
+  one(root, '#prompts').addEventListener('click', async (e) => {
+    const act = e.target instanceof HTMLElement && e.target.dataset.act
+    const prompt = e.target instanceof HTMLElement && e.target.closest('li')?.dataset.prompt
+    if (!act || !prompt) return
+    try {
+      const { text } = await skein.drop(id, prompt)
+      if (act === 'edit') {
+        put(box.value ? `${text}\n${box.value}` : text)
+        box.focus()
+      }
+    } catch (err) {
+      failed('It can’t be changed any more', err)
+    }
+  })
+
   box.addEventListener('keydown', (e) => {
     if (e.isComposing) return
     const first = !box.value.slice(0, box.selectionStart).includes('\n')
