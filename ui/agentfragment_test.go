@@ -76,7 +76,7 @@ func TestAnAgentIsRenderedAsItsPageHasIt(t *testing.T) {
 			t.Fatal(err)
 		}
 		html := agentHTML(t, wire.AgentAsPage, a, of)
-		for _, begin := range []string{`<form class="input-box"`, `<section class="banner"`, `<div class="agent-head"`} {
+		for _, begin := range []string{`<form class="input-box"`, `<section class="prompts"`, `<section class="banner"`, `<div class="agent-head"`} {
 			at := strings.LastIndex(html, begin)
 			if at < 0 || !strings.Contains(page.String(), html[at:]) {
 				t.Fatalf("the page of %s has not from %s: %s", a.Name, begin, html)

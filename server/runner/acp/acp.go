@@ -44,7 +44,6 @@ const (
 	maxPermissions = 64               // that an agent waits for at the same time
 	maxTools       = 1000             // tool calls of a turn that are remembered
 	maxToolBytes   = 8 << 20          // of what is remembered of them
-	maxItems       = 1000             // of a list that an agent sends
 	maxWord        = 1 << 10          // bytes of an id, or of a word such as the kind of a tool
 )
 
@@ -109,8 +108,6 @@ func (k kind) Start(ctx context.Context, l runner.Launch, sink runner.Sink) (run
 	}()
 	return s, nil
 }
-
-var errEnded = fmt.Errorf("the agent has ended")
 
 // session is an ACP agent that was started.
 type session struct {

@@ -225,6 +225,8 @@ func (c *conn) reply(id json.RawMessage, result any, failure *rpcError) {
 	c.send(m, nil)
 }
 
+var errEnded = errors.New("the agent has ended")
+
 var errUnread = errors.New("the agent does not read its input")
 
 // send queues a message.

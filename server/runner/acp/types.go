@@ -10,6 +10,9 @@ import (
 
 const protocolVersion = 1
 
+// maxItems bounds a list that an agent sends.
+const maxItems = 1000
+
 // few is a list that is read as far as maxItems go: an empty item has 3 bytes in JSON, and up to 200 in memory.
 type few[T any] []T
 

@@ -114,8 +114,12 @@ func (p *process) terminate() {
 // to clean up must not get another. A process that has left the group gets it once, when it is found.
 type telling struct {
 	term, kill bool
+	hangUp     time.Time // of the last SIGHUP to the leader
 	each       map[wire.Process]bool
 }
+
+// hangUpEvery is the time between two SIGHUP to a leader that stays. A shell can miss one that comes when it is about to read.
+const hangUpEvery = 500 * time.Millisecond
 
 func (p *process) tell(sig unix.Signal, found []proc, told *telling) {
 	said := &told.term
@@ -130,9 +134,14 @@ func (p *process) tell(sig unix.Signal, found []proc, told *telling) {
 		if sig == unix.SIGTERM {
 			if p.terminal != nil { // an interactive shell ignores SIGTERM, and ends when its terminal goes
 				unix.Kill(-p.id.Group, unix.SIGHUP)
+				told.hangUp = time.Now()
 			}
 			unix.Kill(-p.id.Group, unix.SIGCONT) // a stopped process handles SIGTERM only after SIGCONT
 		}
+	}
+	if sig == unix.SIGTERM && p.terminal != nil && time.Since(told.hangUp) >= hangUpEvery && open(p.exited) {
+		unix.Kill(p.id.PID, unix.SIGHUP)
+		told.hangUp = time.Now()
 	}
 	if !*said {
 		*said = true

@@ -100,6 +100,17 @@ func TestAnInteractiveShellStops(t *testing.T) {
 	}
 }
 
+// TestAShellThatMissesTheHangUpStops: a shell can miss a signal that comes just before it reads.
+func TestAShellThatMissesTheHangUpStops(t *testing.T) {
+	t.Parallel()
+	rec := newRecord(t)
+	run := start(t, processes(t), inTerminal(`trap '' TERM; trap 'n=x$n; [ $n = xx ] && exit' HUP; echo ready; while :; do sleep 0.1; done`), rec)
+	rec.until("it is ready", func() bool { return strings.Contains(rec.tty(), "ready") })
+	if forced, left := run.Stop(t.Context(), time.Minute); forced || len(left) > 0 {
+		t.Errorf("forced %v, left %v", forced, left)
+	}
+}
+
 func TestAllThatATerminalGetsArrives(t *testing.T) {
 	t.Parallel()
 	rec := newRecord(t)
