@@ -203,13 +203,16 @@ func (p *process) killAt() time.Time {
 }
 
 // pause returns early when the leader exits or a shorter grace was requested. While the leader is alive, there is nothing
-// to scan for before the deadline.
+// to scan for before the deadline, but a terminal hangs up again.
 func (p *process) pause(d time.Duration) {
 	exited := p.exited
 	if !open(exited) {
 		exited = nil
 	} else if rest := time.Until(p.killAt()); rest > 0 {
 		d = rest
+		if p.terminal != nil {
+			d = min(rest, hangUpEvery)
+		}
 	}
 	timer := time.NewTimer(d)
 	defer timer.Stop()
