@@ -38,6 +38,7 @@ import (
 const (
 	maxLine        = 64 << 20 // bytes of a message
 	startTimeout   = 2 * time.Minute
+	loginTimeout   = 10 * time.Minute // how long a login that an agent does itself may take; some never answer
 	cancelTimeout  = 30 * time.Second // how long an agent may take to end a turn that was canceled, before that is said
 	maxUpdate      = 256 << 10        // bytes of an update that is kept as it came
 	maxText        = 256 << 10        // bytes of the answer that is kept as the result of a task

@@ -363,7 +363,9 @@ func (s *session) login(methods []authMethod, refused error) error {
 		if !isLogin {
 			return nil
 		}
-		if err := s.conn.call(s.ctx, "authenticate", map[string]string{"methodId": id}, nil); err != nil && s.ctx.Err() == nil {
+		ctx, cancel := context.WithTimeoutCause(s.ctx, loginTimeout, fmt.Errorf("it has not answered for %s", loginTimeout))
+		defer cancel()
+		if err := s.conn.call(ctx, "authenticate", map[string]string{"methodId": id}, nil); err != nil && s.ctx.Err() == nil {
 			s.log("the login failed: %s", err)
 		}
 		return nil
