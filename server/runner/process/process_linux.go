@@ -102,6 +102,7 @@ func New(o Options) *Kind {
 		o.SampleInterval = time.Second
 	}
 	closeOnExec()
+	ignoreHere()
 	r := &Kind{log: o.Logger, interval: o.SampleInterval, idle: IdleAfter, live: map[*process]struct{}{},
 		instance: o.Instance, cgroups: openCgroups(o.Instance, o.CgroupState),
 		wake: make(chan struct{}, 1), quit: make(chan struct{})}

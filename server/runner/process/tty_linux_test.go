@@ -4,9 +4,12 @@ import (
 	"bytes"
 	"context"
 	"os/exec"
+	"os/signal"
 	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"skein.dev/skein/e2e/kit"
 	"skein.dev/skein/server/runner"
@@ -108,6 +111,17 @@ func TestAShellThatMissesTheHangUpStops(t *testing.T) {
 	rec.until("it is ready", func() bool { return strings.Contains(rec.tty(), "ready") })
 	if forced, left := run.Stop(t.Context(), time.Minute); forced || len(left) > 0 {
 		t.Errorf("forced %v, left %v", forced, left)
+	}
+}
+
+// TestAgentsIgnoreNoSignals: a server that nohup started ignores SIGHUP, and its agents do not.
+func TestAgentsIgnoreNoSignals(t *testing.T) {
+	signal.Ignore(unix.SIGHUP, unix.SIGQUIT) // what a Kind does about it stays: the process of the tests catches them
+	rec := newRecord(t)
+	run := start(t, processes(t), sh("grep SigIgn /proc/$$/status"), rec)
+	kit.Receive(t, "Done", run.Done())
+	if got := strings.Fields(rec.text(wire.EventStdout)); len(got) != 2 || strings.Trim(got[1], "0") != "" {
+		t.Errorf("it ignores %q", got)
 	}
 }
 
