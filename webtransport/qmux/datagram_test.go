@@ -37,8 +37,10 @@ func TestDatagrams(t *testing.T) {
 }
 
 func TestNoDatagrams(t *testing.T) {
-	c, s := pair(t, Config{}, Config{MaxDatagram: -1})
-	c.SendDatagram([]byte("too early to know"))
+	a, b := Pipe()
+	c := Client(a, Config{})
+	must(0, c.SendDatagram([]byte("too early to know")))(t)
+	_, s := closing(t, c, Server(b, Config{MaxDatagram: -1}))
 	open(t, c, s)
 	if err := c.SendDatagram(nil); !errors.Is(err, errNoDatagrams) {
 		t.Error(err)
