@@ -198,7 +198,7 @@ func TestLineEnds(t *testing.T) {
 	run := start(t, r, sh(`seq 100000; seq 100000 >&2`), sink)
 	kit.Receive(t, "Done", run.Done())
 	for _, p := range sink.parts() {
-		if !strings.HasSuffix(p.b, "\n") {
+		if strings.Contains(p.b, "\n") && !strings.HasSuffix(p.b, "\n") { // a writer that pauses in a line may be heard
 			t.Fatalf("a piece ends with %q", p.b[max(0, len(p.b)-10):])
 		}
 	}
