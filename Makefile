@@ -59,7 +59,7 @@ test:
 	@echo "every test passed"
 
 # The most that bin/skein may have, in bytes.
-LARGEST = 35000000
+LARGEST = 36000000
 
 # The race detector watches our code and what it shares. SQLite, what compresses or hashes, and Go's type checker are computation alone,
 # which it would only slow down. Whatever synchronizes by atomics must stay watched: else its users are said to race. Vet has the flags of

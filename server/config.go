@@ -48,6 +48,7 @@ type fileType struct {
 	Stdin        string            `yaml:"stdin"`
 	TTY          bool              `yaml:"tty"`
 	Mode         string            `yaml:"mode"`
+	Model        *fileModel        `yaml:"model"`
 	Permissions  *filePermissions  `yaml:"permissions"`
 	Script       string            `yaml:"script"`
 	MaxInstances int               `yaml:"max_instances"`
@@ -110,6 +111,15 @@ const ConfigExample = `agent_types:
     kind: exec
     argv: [rg, --json]
     stdin: none                 # /dev/null, instead of a pipe that waits for what people type
+  local:
+    kind: openai                # a model behind an OpenAI-compatible endpoint
+    model:
+      url: http://localhost:11434/v1
+      name: qwen3
+      key_env: MODEL_KEY        # or key_file; without either, no key is sent
+      commands:                 # what it may run in its folder, as far as permissions let it
+        test: {argv: [go, test], args: the packages to test, timeout: 5m}
+    permissions: {rules: [{decision: allow, command: "go test *"}], otherwise: ask}
   drill:
     kind: scripted              # a script, run inside Skein
     script: |
@@ -124,7 +134,7 @@ ask_hook: [/etc/skein/asked]    # runs for each question of an agent (docs/agent
 
 var fileFields = map[string][]string{
 	"": {"agent_types", "max_agents", "lanes", "writers", "ask_hook"},
-	"agent_types": {"kind", "description", "argv", "env", "cwd", "stdin", "tty", "mode", "script", "max_instances", "stop_grace", "capabilities", "labels",
+	"agent_types": {"kind", "description", "argv", "env", "cwd", "stdin", "tty", "mode", "model", "script", "max_instances", "stop_grace", "capabilities", "labels",
 		"tasks", "max_tasks", "retry_on", "idle_stop", "coordinator", "memory", "restart", "heartbeat", "stall", "permissions"},
 }
 
@@ -292,6 +302,7 @@ var fieldForms = map[string]struct {
 	"stdin":         {"pipe or none", func() any { return new(string) }},
 	"tty":           {"true or false", func() any { return new(bool) }},
 	"mode":          {"a word that the agent knows, such as default", func() any { return new(string) }},
+	"model":         {"a mapping such as {url: http://localhost:11434/v1, name: qwen3, commands: {test: {argv: [go, test]}}}", func() any { return new(fileModel) }},
 	"script":        {"a text, one statement a line", func() any { return new(string) }},
 	"max_instances": {"a whole number, 0 for no limit", func() any { return new(int) }},
 	"stop_grace":    {"a duration, such as 10s", func() any { return new(time.Duration) }},
@@ -316,8 +327,12 @@ func (c *configReader) typeFields(n ast.Node, at string) error {
 	}
 	for it := n.(ast.MapNode).MapRange(); it.Next(); {
 		f := fieldForms[keyName(it.Key())]
-		if err := yaml.NodeToValue(it.Value(), f.into()); err != nil {
-			return &ConfigError{c.path, line(it.Key()), at + "." + keyName(it.Key()), "must be " + f.form}
+		if err := yaml.NodeToValue(it.Value(), f.into(), yaml.Strict()); err != nil {
+			msg, at := "must be "+f.form, at+"."+keyName(it.Key())
+			if unknown := new(yaml.UnknownFieldError); errors.As(err, &unknown) {
+				return &ConfigError{c.path, unknown.GetToken().Position.Line, at, unknown.GetMessage() + "; it " + msg}
+			}
+			return &ConfigError{c.path, line(it.Key()), at, msg}
 		}
 	}
 	return nil
@@ -393,9 +408,15 @@ func (c *configReader) agentType(name string, f fileType) (wire.AgentType, error
 	case t.Cwd != "" && !filepath.IsAbs(t.Cwd):
 		return t, bad("cwd", "%q is not an absolute path", t.Cwd)
 	case !kind.Command && len(t.Argv) > 0:
-		return t, bad("argv", "kind %s takes a script, no argv", t.Kind)
+		return t, bad("argv", "goes with kind %s", kindsThat(func(c runner.Capabilities) bool { return c.Command }))
 	case !kind.Script && t.Script != "":
-		return t, bad("script", "kind %s takes argv, no script", t.Kind)
+		return t, bad("script", "goes with kind %s; a command is its argv", kindsThat(func(c runner.Capabilities) bool { return c.Script }))
+	case !kind.Model && f.Model != nil:
+		return t, bad("model", "goes with kind %s", kindsThat(func(c runner.Capabilities) bool { return c.Model }))
+	case kind.Model && f.Model == nil:
+		return t, bad("", "model is missing: %s", fieldForms["model"].form)
+	case kind.Model && t.Mode != "":
+		return t, bad("mode", "a model has none")
 	case len(t.Argv) > 0 && t.Argv[0] == "":
 		return t, bad("argv", "the command is empty")
 	case t.Tasks != wire.TasksNone && !t.Tasks.Shared() && t.Tasks != wire.TasksProcess:
@@ -429,6 +450,16 @@ func (c *configReader) agentType(name string, f fileType) (wire.AgentType, error
 	for _, ns := range t.Memory {
 		if !namespacePattern.MatchString(ns) {
 			return t, bad("memory", "%q is no namespace: 1 to 64 of a-z, 0-9, dot, - and _, and * at the end", ns)
+		}
+	}
+	if f.Model != nil {
+		m, err := f.Model.model()
+		if err != "" {
+			return t, bad("model", "%s", err)
+		}
+		t.Model = m
+		if t.Tasks == wire.TasksNone {
+			t.Tasks = wire.TasksPrompt
 		}
 	}
 	if f.Restart != nil {

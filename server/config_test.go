@@ -40,7 +40,7 @@ func TestBadConfigurations(t *testing.T) {
 		"a name with =":             {"agent_types:\n  coder:\n    kind: exec\n    env:\n      A=B: c\n", 5, "agent_types.coder.env", []string{"A=B"}},
 		"labels in a list":          {"agent_types:\n  coder:\n    kind: exec\n    labels: [a]\n", 4, "labels", nil},
 		"a script for exec":         {"agent_types:\n  coder:\n    kind: exec\n    script: say x\n", 4, "agent_types.coder.script", []string{"argv"}},
-		"a command for a script":    {"agent_types:\n  drill:\n    kind: scripted\n    argv: [x]\n", 4, "agent_types.drill.argv", []string{"script"}},
+		"a command for a script":    {"agent_types:\n  drill:\n    kind: scripted\n    argv: [x]\n", 4, "agent_types.drill.argv", []string{"exec"}},
 		"a bad script":              {"agent_types:\n  drill:\n    kind: scripted\n    script: |\n      say hello\n      fly away\n", 4, "agent_types.drill.script", []string{"line 2", "fly", "say", "exit"}},
 		"a name in capitals":        {"agent_types:\n  Coder:\n    kind: exec\n", 3, "agent_types.Coder", []string{"a-z"}},
 		"a name that is too long":   {"agent_types:\n  " + strings.Repeat("x", 64) + ":\n    kind: exec\n", 3, "agent_types." + strings.Repeat("x", 64), []string{"63"}},
@@ -68,6 +68,16 @@ func TestBadConfigurations(t *testing.T) {
 		"lines without stdin":       {"agent_types:\n  coder:\n    kind: exec\n    argv: [x]\n    tasks: lines\n    stdin: none\n", 6, "agent_types.coder.stdin", []string{"lines"}},
 		"a hook that is a line":     {"max_agents: 1\nask_hook: notify-send Skein\n", 2, "ask_hook", []string{"[notify-send, Skein]"}},
 		"a hook of nothing":         {"max_agents: 1\nask_hook: []\n", 2, "ask_hook", []string{"[notify-send, Skein]"}},
+		"a field of a policy":       {"agent_types:\n  coder:\n    kind: acp\n    argv: [x]\n    permissions:\n      rule: []\n", 6, "agent_types.coder.permissions", []string{`"rule"`, "rules"}},
+		"no model":                  {"agent_types:\n  local:\n    kind: openai\n", 3, "agent_types.local", []string{"model is missing", "url"}},
+		"a model of a process":      {"agent_types:\n  coder:\n    kind: exec\n    model: {url: http://a/v1, name: b}\n", 4, "agent_types.coder.model", []string{"openai"}},
+		"a model without a name":    {"agent_types:\n  local:\n    kind: openai\n    model: {url: http://a/v1}\n", 4, "agent_types.local.model", []string{"name"}},
+		"a model at no address":     {"agent_types:\n  local:\n    kind: openai\n    model: {url: localhost, name: b}\n", 4, "agent_types.local.model", []string{"http://localhost:11434/v1"}},
+		"a key in an address":       {"agent_types:\n  local:\n    kind: openai\n    model: {url: \"http://k:s@a/v1\", name: b}\n", 4, "agent_types.local.model", []string{"key_env"}},
+		"a field of a model":        {"agent_types:\n  local:\n    kind: openai\n    model:\n      url: http://a/v1\n      name: b\n      key: s3cret\n", 7, "agent_types.local.model", []string{`"key"`}},
+		"a command of no argv":      {"agent_types:\n  local:\n    kind: openai\n    model: {url: http://a/v1, name: b, commands: {test: {}}}\n", 4, "agent_types.local.model", []string{"commands.test", "argv"}},
+		"a command named a method":  {"agent_types:\n  local:\n    kind: openai\n    model: {url: http://a/v1, name: b, commands: {memory_store: {argv: [x]}}}\n", 4, "agent_types.local.model", []string{"memory_store"}},
+		"an option that is ours":    {"agent_types:\n  local:\n    kind: openai\n    model: {url: http://a/v1, name: b, options: {stream: false}}\n", 4, "agent_types.local.model", []string{"stream"}},
 		"two documents":             {"agent_types: {}\n---\nagent_types: {}\n", 3, "", []string{"one document"}},
 		"a brace that does not end": {"agent_types: {coder: {kind: exec}\n", 1, "", nil},
 		"a tab":                     {"agent_types:\n\tcoder: {}\n", 2, "", nil},
@@ -178,7 +188,7 @@ func TestTheExampleIsGood(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(c.Types) != 7 || c.MaxAgents != 200 || c.Lanes.Rates[wire.LaneBulk] != 50e6 || c.Lanes.Writers[wire.ClassLow] != 8 {
+	if len(c.Types) != 8 || c.MaxAgents != 200 || c.Lanes.Rates[wire.LaneBulk] != 50e6 || c.Lanes.Writers[wire.ClassLow] != 8 {
 		t.Errorf("%+v", c)
 	}
 	if rate, ok := c.Lanes.Rates[wire.LaneMemory]; !ok || rate != 0 {

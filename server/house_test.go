@@ -19,7 +19,7 @@ var rooms = map[string][]string{
 	"cmd/skein-bench":       {"cmd/skein-bench/peers", "webtransport", "webtransport/bare", "webtransport/client", "webtransport/wire", "e2e/netlab"},
 	"cmd/skein-bench/peers": {"webtransport/bare"},
 
-	"server":                 {"server/api", "server/auth", "server/cert", "server/control", "server/datadir", "server/exchange", "server/fleet", "server/hook", "server/jet", "server/rpc", "server/runner", "server/runner/acp", "server/runner/process", "server/runner/scripted", "server/session", "server/telemetry", "server/web", "webtransport", "webtransport/wire"},
+	"server":                 {"server/api", "server/auth", "server/cert", "server/control", "server/datadir", "server/exchange", "server/fleet", "server/hook", "server/jet", "server/rpc", "server/runner", "server/runner/acp", "server/runner/model", "server/runner/process", "server/runner/scripted", "server/session", "server/telemetry", "server/web", "webtransport", "webtransport/wire"},
 	"server/api":             {"server/control", "server/noun", "webtransport/wire"},
 	"server/artifacts":       {"server/noun", "webtransport/wire"},
 	"server/asks":            {"server/noun", "server/runner", "webtransport/wire"}, // what agents ask people
@@ -39,6 +39,7 @@ var rooms = map[string][]string{
 	"server/runner":          {"webtransport/wire"}, // what a kind of agents is; each kind is a folder of it
 	"server/runner/acp":      {"server/runner", "webtransport/wire"},
 	"server/runner/lines":    {"server/runner", "webtransport/wire"},
+	"server/runner/model":    {"server/runner", "webtransport/wire"},
 	"server/runner/process":  {"server/runner", "webtransport/wire"},
 	"server/runner/scripted": {"server/runner", "webtransport/wire"},
 	"server/telemetry":       {"webtransport/wire"},

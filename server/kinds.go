@@ -7,6 +7,7 @@ import (
 
 	"skein.dev/skein/server/runner"
 	"skein.dev/skein/server/runner/acp"
+	"skein.dev/skein/server/runner/model"
 	"skein.dev/skein/server/runner/process"
 	"skein.dev/skein/server/runner/scripted"
 	"skein.dev/skein/webtransport/wire"
@@ -18,7 +19,8 @@ var kinds = map[wire.Kind]struct {
 	of func(*process.Kind) runner.Kind
 }{
 	wire.KindExec:     {process.Capabilities, func(p *process.Kind) runner.Kind { return p }},
-	wire.KindACP:      {acp.Capabilities, func(p *process.Kind) runner.Kind { return acp.New(p) }},
+	wire.KindACP:      {acp.Over(process.Capabilities), func(p *process.Kind) runner.Kind { return acp.New(p) }},
+	wire.KindOpenAI:   {acp.Over(model.Capabilities), func(p *process.Kind) runner.Kind { return acp.New(model.New(p, model.Options{})) }},
 	wire.KindScripted: {scripted.Capabilities, func(*process.Kind) runner.Kind { return &scripted.Kind{} }},
 }
 

@@ -15,7 +15,7 @@ func sendCommand(g *global) *cobra.Command {
 	var eof, raw, interrupt bool
 	c := &cobra.Command{
 		Use: "send AGENT [TEXT...]", Short: "Write a line to an agent's standard input, or give it a prompt", Args: cobra.MinimumNArgs(1),
-		Long: "Write the words as one line to an agent's standard input; without words, copy standard input to it. For an agent of kind acp, that is a prompt, which waits for its turn.",
+		Long: "Write the words as one line to an agent's standard input; without words, copy standard input to it. For an agent of kind acp or openai, that is a prompt, which waits for its turn.",
 		Example: `  skein send a4k2 yes, go on
   skein send a4k2 --eof < notes.txt
   skein send a4k2 --interrupt
@@ -39,7 +39,7 @@ func sendCommand(g *global) *cobra.Command {
 	}
 	c.Flags().BoolVar(&eof, "eof", false, "close the agent's standard input afterwards")
 	c.Flags().BoolVar(&raw, "raw", false, "add no newline")
-	c.Flags().BoolVar(&interrupt, "interrupt", false, "first cancel what an agent of kind acp does for the prompt that it has")
+	c.Flags().BoolVar(&interrupt, "interrupt", false, "first cancel what an agent of kind acp or openai does for the prompt that it has")
 	return c
 }
 

@@ -161,7 +161,7 @@ func (p *Plane) asked(a wire.Ask, tell func(wire.Ask)) {
 
 // outbox gives an outbox to agents that run in a folder.
 func (p *Plane) outbox(a wire.Agent) map[string]string {
-	if kind := p.kinds[a.Kind]; kind == nil || !kind.Capabilities().Command {
+	if kind := p.kinds[a.Kind]; kind == nil || !kind.Capabilities().Folder {
 		return nil
 	}
 	return p.Artifacts.Outbox(a.ID, a.Cwd)

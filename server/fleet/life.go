@@ -51,7 +51,7 @@ func (a *agent) launch(ctx context.Context, w wanted) (runner.Session, error) {
 	a.launched = runner.Launch{
 		Agent: a.id, Instance: a.core.o.Instance, Argv: rec.Argv, Env: env, Cwd: rec.Cwd, NoInput: rec.NoInput,
 		CreateCwd: w.params.Cwd == "" && w.typ.Cwd == "", Script: cmp.Or(w.params.Script, w.typ.Script), TTY: rec.TTY,
-		Mode: w.typ.Mode, AsksFirst: w.typ.Permissions != nil,
+		Mode: w.typ.Mode, Model: w.typ.Model, AsksFirst: w.typ.Permissions != nil,
 	}
 	if rec.TTY != nil {
 		a.launched.Env = merge(terminalEnv, env)

@@ -39,7 +39,7 @@ func (f *Fleet) detect() {
 		if kind == nil || f.can(t).Command && len(t.Argv) == 0 { // its command comes with the spawn
 			continue
 		}
-		if _, err := kind.Detect(runner.Launch{Argv: t.Argv, Env: t.Env, Cwd: t.Cwd, Script: t.Script}); err != nil {
+		if _, err := kind.Detect(runner.Launch{Argv: t.Argv, Env: t.Env, Cwd: t.Cwd, Script: t.Script, Model: t.Model}); err != nil {
 			f.log.Warn("agents of a type can't start on this machine", "type", name, "err", wire.AsError(err).Message)
 		}
 	}

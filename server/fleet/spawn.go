@@ -156,7 +156,7 @@ func (f *Fleet) place(t wire.AgentType, s *wire.SpawnParams) error {
 		}
 		s.Command = nil
 	}
-	if s.DefaultCwd != "" && s.Cwd == "" && t.Cwd == "" && f.can(t).Command {
+	if s.DefaultCwd != "" && s.Cwd == "" && t.Cwd == "" && f.can(t).Folder {
 		s.Cwd = s.DefaultCwd
 	}
 	s.DefaultCwd = ""
@@ -168,9 +168,9 @@ func (f *Fleet) checkLaunch(t wire.AgentType, s *wire.SpawnParams) error {
 	can := f.can(t)
 	switch {
 	case !can.Script && s.Script != "":
-		return noun.Bad("script", "type %q runs a command, it takes no script", t.Name)
+		return noun.Bad("script", "type %q takes no script", t.Name)
 	case !can.Command && len(s.Argv)+len(s.Args) > 0:
-		return noun.Bad("argv", "type %q runs a script, it takes no command", t.Name)
+		return noun.Bad("argv", "type %q takes no command", t.Name)
 	case can.Command && len(t.Argv) == 0 && len(s.Argv) == 0:
 		return noun.Bad("argv", "type %q needs a command: give argv, one string an argument", t.Name)
 	case can.Command && len(t.Argv) == 0 && s.Argv[0] == "":
@@ -178,7 +178,7 @@ func (f *Fleet) checkLaunch(t wire.AgentType, s *wire.SpawnParams) error {
 	case can.Command && len(t.Argv) > 0 && len(s.Argv) > 0:
 		return noun.Bad("argv", "type %q has its own command; give args to add arguments", t.Name)
 	case s.TTY != nil && !can.Command:
-		return noun.Bad("tty", "type %q runs a script, which has no terminal", t.Name)
+		return noun.Bad("tty", "type %q runs no command, so that it has no terminal", t.Name)
 	case s.TTY != nil && *s.TTY != wire.Size{} && !s.TTY.Valid():
 		return noun.Bad("tty", "a terminal has 1 to %d columns and 1 to %d rows", wire.MaxCols, wire.MaxRows)
 	case s.TTY != nil && t.Tasks == wire.TasksLines:
@@ -187,7 +187,7 @@ func (f *Fleet) checkLaunch(t wire.AgentType, s *wire.SpawnParams) error {
 		return noun.Bad("tty", "a terminal is standard input, too: give tty or no_input")
 	}
 	if kind := f.o.Kinds[t.Kind]; kind != nil {
-		return kind.Check(runner.Launch{Argv: slices.Concat(t.Argv, s.Argv, s.Args), Script: cmp.Or(s.Script, t.Script)})
+		return kind.Check(runner.Launch{Argv: slices.Concat(t.Argv, s.Argv, s.Args), Script: cmp.Or(s.Script, t.Script), Model: t.Model})
 	}
 	return nil
 }
@@ -233,7 +233,7 @@ func (f *Fleet) admit(by noun.Caller, s wire.SpawnParams, from origin) (*batch, 
 			Argv: slices.Concat(t.Argv, s.Argv, s.Args), Cwd: cmp.Or(s.Cwd, t.Cwd), Labels: merge(t.Labels, s.Labels),
 			NoInput: s.NoInput || t.Stdin == wire.StdinNone, TTY: terminalOf(t, s, from), OnDemand: from.onDemand, ForTask: from.task, Request: by.Part(i),
 		}
-		if rec.Cwd == "" && f.can(t).Command {
+		if rec.Cwd == "" && f.can(t).Folder {
 			rec.Cwd = filepath.Join(f.o.WorkDir, string(rec.ID))
 		}
 		a := newAgent(&f.core, rec)

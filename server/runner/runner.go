@@ -39,7 +39,9 @@ type Kind interface {
 
 // Capabilities say what the agents of a kind can be given.
 type Capabilities struct {
-	Command     bool            // a command with an environment and a folder, in which there may be an outbox
+	Command     bool            // a command
+	Folder      bool            // an environment and a folder, in which there may be an outbox
+	Model       bool            // a model
 	Script      bool            // a script
 	Tasks       []wire.TaskMode // the ways to be given tasks, apart from none
 	Permissions bool            // sessions ask for permissions
@@ -57,8 +59,18 @@ type Launch struct {
 	NoInput   bool              // standard input is empty: /dev/null
 	TTY       *wire.Size        // the size of a terminal that it gets in place of pipes; nil: none
 	Mode      string            // the mode of its session, if the kind has modes; "": the agent's own
+	Model     *wire.Model       // if the kind has one
+	Tools     []Tool            // calls that the agent may make (see Call), for a kind with a model
 	AsksFirst bool              // people are to be asked for permissions: a kind that can sees to it
 	Script    string            // if the kind takes one; "": the kind's default
+}
+
+// Tool is a call that agents may make.
+type Tool struct {
+	Name       string          // of the method
+	About      string          // for a model
+	Kind       string          // one of wire.ToolKinds
+	Parameters json.RawMessage // a JSON Schema of an object
 }
 
 // Session is an agent that was started.

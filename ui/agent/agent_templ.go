@@ -1813,7 +1813,7 @@ func inputBox(a *wire.Agent) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		if a.Kind == wire.KindACP {
+		if a.Kind.Converses() {
 			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 135, "<button type=\"button\" class=\"button small\" id=\"input-interrupt\" title=\"Cancels what it does for its prompt (Ctrl-C in an empty box)\"")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
@@ -2264,14 +2264,14 @@ func InputRefusal(a *wire.Agent) string {
 }
 
 func inputLabel(a *wire.Agent) string {
-	if a.Kind == wire.KindACP {
+	if a.Kind.Converses() {
 		return "Give the agent a prompt"
 	}
 	return "Write to the agent's standard input"
 }
 
 func inputHint(a *wire.Agent, refusal string) string {
-	if refusal == "" && a.Kind == wire.KindACP {
+	if refusal == "" && a.Kind.Converses() {
 		return "Tell it what to do"
 	}
 	if refusal != "" {

@@ -34,9 +34,9 @@ func AskAnswer(a *wire.Ask) string {
 	return said + ", " + By(a.Answer.By)
 }
 
-// AsksInWords reports whether a text answers an agent that needs one: what an ACP agent asks for is permission, and a text would be
+// AsksInWords reports whether a text answers an agent that needs one: what one that converses asks for is permission, and a text would be
 // another prompt.
-func AsksInWords(a *wire.Agent) bool { return a.Kind != wire.KindACP }
+func AsksInWords(a *wire.Agent) bool { return !a.Kind.Converses() }
 
 // AskWant is what an agent waits for, after its name, or what several do.
 func AskWant(a *wire.Ask, many bool) string {

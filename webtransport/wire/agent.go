@@ -17,8 +17,12 @@ type Kind string
 const (
 	KindExec     Kind = "exec"     // an operating-system process, from argv
 	KindACP      Kind = "acp"      // a process that speaks the Agent Client Protocol on its standard input and output
+	KindOpenAI   Kind = "openai"   // a model behind an OpenAI-compatible endpoint
 	KindScripted Kind = "scripted" // a deterministic script, run inside Skein
 )
+
+// Converses reports whether agents of a kind are given prompts, and answer with a conversation.
+func (k Kind) Converses() bool { return k == KindACP || k == KindOpenAI }
 
 // AgentType is the profile that agents are spawned from.
 type AgentType struct {
@@ -30,6 +34,7 @@ type AgentType struct {
 	Cwd          string            `json:"cwd,omitempty"`           // empty: a folder of the agent's own under the data folder
 	Stdin        StdinMode         `json:"stdin,omitempty"`         // the standard input of its agents
 	Mode         string            `json:"mode,omitempty"`          // kind acp: of its agents' sessions; empty: their own
+	Model        *Model            `json:"model,omitempty"`         // kind openai
 	TTY          bool              `json:"tty,omitempty"`           // its agents have a terminal in place of pipes
 	Script       string            `json:"script,omitempty"`        // kind scripted; empty: the spawn request has it, or the demo runs
 	MaxInstances int               `json:"max_instances,omitempty"` // agents alive at the same time; 0: no limit
@@ -41,7 +46,7 @@ type AgentType struct {
 	RetryOn      []int             `json:"retry_on,omitempty"`    // mode process: exit codes after which a task is tried again, besides ExitTempFail
 	IdleStopMS   int64             `json:"idle_stop,omitempty"`   // milliseconds after which an agent that the scheduler spawned is stopped if it has no task; 0: never
 	Coordinator  bool              `json:"coordinator,omitempty"` // its agents may submit tasks
-	Permissions  *Permissions      `json:"permissions,omitempty"` // kind acp: how requests for permission are answered; nil: by people
+	Permissions  *Permissions      `json:"permissions,omitempty"` // kinds acp and openai: how requests for permission are answered; nil: by people
 	Memory       []string          `json:"memory,omitempty"`      // namespaces that its agents may use; "team.*" allows all that begin with "team."
 	Restart      *RestartPolicy    `json:"restart,omitempty"`     // nil: never
 	HeartbeatMS  int64             `json:"heartbeat,omitempty"`   // an agent that is silent for this time is unknown, and after three times as long lost; 0: it may be silent
@@ -171,7 +176,7 @@ type Agent struct {
 	NoInput    bool              `json:"no_input,omitempty"` // it has no standard input
 	TTY        *Size             `json:"tty,omitempty"`      // the size of its terminal; nil: it has pipes
 	Title      string            `json:"title,omitempty"`    // which its program has given the terminal
-	Prompts    []Prompt          `json:"prompts,omitempty"`  // kind acp: those that wait for their turn, in their order
+	Prompts    []Prompt          `json:"prompts,omitempty"`  // kinds acp and openai: those that wait for their turn, in their order
 	Labels     map[string]string `json:"labels,omitempty"`
 
 	CreatedAt     time.Time  `json:"created_at"`

@@ -48,16 +48,19 @@ const (
 	maxWord        = 1 << 10          // bytes of an id, or of a word such as the kind of a tool
 )
 
-// Capabilities are those of ACP agents.
-var Capabilities = runner.Capabilities{Command: true, Tasks: []wire.TaskMode{wire.TasksPrompt}, Permissions: true}
+// Over returns the capabilities of agents that are spoken to by ACP, and run as those of another kind.
+func Over(c runner.Capabilities) runner.Capabilities {
+	c.Tasks, c.Permissions, c.Lines = []wire.TaskMode{wire.TasksPrompt}, true, false
+	return c
+}
 
-// New returns a kind whose agents are processes of a given kind.
+// New returns a kind whose agents are those of a given kind, which speak ACP on their standard input and output.
 func New(processes runner.Kind) runner.Kind { return kind{processes} }
 
 type kind struct{ runner.Kind }
 
 // Capabilities implements runner.Kind.
-func (k kind) Capabilities() runner.Capabilities { return Capabilities }
+func (k kind) Capabilities() runner.Capabilities { return Over(k.Kind.Capabilities()) }
 
 // Check implements runner.Kind.
 func (k kind) Check(l runner.Launch) error {

@@ -64,7 +64,7 @@ const (
 )
 
 // Capabilities are those of processes.
-var Capabilities = runner.Capabilities{Command: true, Tasks: []wire.TaskMode{wire.TasksProcess, wire.TasksLines}, Lines: true}
+var Capabilities = runner.Capabilities{Command: true, Folder: true, Tasks: []wire.TaskMode{wire.TasksProcess, wire.TasksLines}, Lines: true}
 
 // Options tune a Kind; the zero value works.
 type Options struct {
