@@ -21,7 +21,7 @@ async function prompt(page, text) {
 /** @param {import('../fixtures/server.js').Server} server @param {string} id @param {string} activity */
 const does = (server, id, activity) => expect.poll(async () => (await server.agents()).find((a) => a.id === id)?.activity).toBe(activity)
 
-test('an agent is given a prompt, asks for a permission, gets it, and is interrupted', async ({ fleet: page, server, transport, context }) => {
+test('an agent is given a prompt, asks for a permission, gets it, and is interrupted', async ({ signedIn: page, server, transport, context }) => {
   const [{ id }] = await server.spawn('coder', '--name', 'coder')
   await openAgent(page, server, id, transport)
   await does(server, id, 'idle')

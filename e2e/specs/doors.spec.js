@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { rmSync } from 'node:fs'
 import { createServer } from 'node:http'
-import { BROKEN, REFUSED, STOPPING, expect, moduleText, raw, serveModules, test } from '../fixtures/test.js'
+import { BROKEN, REFUSED, STOPPING, expect, moduleText, raw, serveModules, signIn, test } from '../fixtures/test.js'
 
 // Tests what an endpoint refuses, from a page: over the browser's own WebTransport, or the independent QMux peer.
 
@@ -24,7 +24,7 @@ const it = test.extend({
    * its own.
    */
   knock: async ({ page, server, transport }, use) => {
-    await page.goto(await server.loginURL())
+    await signIn(page, server)
     await page.goto(`${server.http}/stories`)
     await serveModules(page)
     await use(async (/** @type {(endpoint: any) => object[]} */ messages) => {
@@ -36,7 +36,7 @@ const it = test.extend({
 
 it('a right ticket is let in', async ({ page, server, transport, noise }) => {
   noise.push(BROKEN, STOPPING)
-  await page.goto(await server.loginURL())
+  await signIn(page, server)
   await page.goto(`${server.http}/stories`)
   await serveModules(page)
   const endpoint = (await server.connect()).doors.find((d) => d.transport === transport)
@@ -123,7 +123,7 @@ it.describe('a page of another origin', () => {
 
   elsewhere('is not let in, even with a ticket', async ({ page, server, site, transport, noise }) => {
     noise.push(BROKEN)
-    await page.goto(await server.loginURL())
+    await signIn(page, server)
     await page.goto(site)
     const endpoint = (await server.connect()).doors.find((d) => d.transport === transport)
     const { failed, code, answers } = await raw(page, endpoint, [CONTROL, hello({ ticket: endpoint.ticket })])
@@ -134,7 +134,7 @@ it.describe('a page of another origin', () => {
 
   elsewhere('gets no document and changes nothing, for all its cookies', async ({ page, server, site, noise }) => {
     noise.push(BROKEN, /status of 403|CORS policy/, /status of 404/) // a response that is not a page names no icon, so that the browser asks for the default one
-    await page.goto(await server.loginURL())
+    await signIn(page, server)
     await page.goto(site)
     for (const [path, words] of /** @type {const} */ ([['/connect', '--allow-origin'], ['/logout', "The request came from another site's page."]])) {
       // The same site on another port: the browser does send the cookie.
@@ -166,7 +166,7 @@ it.describe('a page of another origin', () => {
 
 it('the server restarts between the document and hello: the client library asks again', async ({ page, server, transport, noise }) => {
   noise.push(BROKEN)
-  await page.goto(await server.loginURL())
+  await signIn(page, server)
   await page.goto(`${server.http}/stories`)
   await page.exposeFunction('restart', async () => {
     await server.stop()

@@ -87,7 +87,7 @@ test('letting go early does nothing, by mouse and by key', async ({ fleet: page,
 })
 
 for (const key of ['Enter', ' ']) {
-  test(`held by the key ${JSON.stringify(key)}, from an agent's page`, async ({ fleet: page, server, transport }) => {
+  test(`held by the key ${JSON.stringify(key)}, from an agent's page`, async ({ signedIn: page, server, transport }) => {
     const [agent] = await server.spawn('shell', '--name', 'one', '--', 'sleep', '300')
     await openAgent(page, server, agent.id, transport)
     await button(page).focus()

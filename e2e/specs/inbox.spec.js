@@ -34,7 +34,7 @@ async function openInbox(page, server, transport) {
   await live(page, transport)
 }
 
-test('a question appears, is answered in place, and its agent goes on', async ({ fleet: page, server, transport }) => {
+test('a question appears, is answered in place, and its agent goes on', async ({ signedIn: page, server, transport }) => {
   await openInbox(page, server, transport)
   await expect(page.getByRole('heading', { name: 'Nobody waits for you' })).toBeVisible()
   await expect(inbox(page)).toHaveAccessibleName('Inbox')
@@ -100,7 +100,7 @@ test('every page counts the questions', async ({ fleet: page, server, transport 
   await expect(inbox(page)).toHaveAccessibleName('Inbox 1')
 })
 
-test('who answers late is told who was first, and loses nothing', async ({ fleet: page, server, transport }) => {
+test('who answers late is told who was first, and loses nothing', async ({ signedIn: page, server, transport }) => {
   const { id } = await asker(server, 'reviewer', 'Merge?')
   await openInbox(page, server, transport)
   const other = await page.context().newPage()
@@ -122,7 +122,7 @@ test('who answers late is told who was first, and loses nothing', async ({ fleet
   await expect(card(other, 'next')).toBeVisible()
 })
 
-test('an answer that the server refuses is told beside the card', async ({ fleet: page, server, transport }) => {
+test('an answer that the server refuses is told beside the card', async ({ signedIn: page, server, transport }) => {
   await asker(server, 'reviewer', 'Merge?')
   await openInbox(page, server, transport)
   // As if it had become another question in the moment of the click.
@@ -134,7 +134,7 @@ test('an answer that the server refuses is told beside the card', async ({ fleet
   await check(page, 'a refused answer')
 })
 
-test('the same question is answered once for all, or one by one', async ({ fleet: page, server, transport }) => {
+test('the same question is answered once for all, or one by one', async ({ signedIn: page, server, transport }) => {
   const [a, b, c] = [await asker(server, 'a', 'Which way?'), await asker(server, 'b', 'Which way?'), await asker(server, 'c', 'Which way?')]
   await openInbox(page, server, transport)
   await expect(cards(page)).toHaveCount(1)
@@ -153,7 +153,7 @@ test('the same question is answered once for all, or one by one', async ({ fleet
   await expect(lately(page)).toHaveCount(3)
 })
 
-test('the keyboard alone', async ({ fleet: page, server, transport }) => {
+test('the keyboard alone', async ({ signedIn: page, server, transport }) => {
   const first = await asker(server, 'first', 'One?')
   const second = await asker(server, 'second', 'Two?')
   await openInbox(page, server, transport)
@@ -232,7 +232,7 @@ const ACP = `agent_types:
 test.describe('with agents that ask for permission', () => {
   test.use({ config: ACP })
 
-  test('requests appear, are answered together, and the agents go on', async ({ fleet: page, server, transport }) => {
+  test('requests appear, are answered together, and the agents go on', async ({ signedIn: page, server, transport }) => {
     const agents = await server.spawn('coder', '--name', 'coder', '-n', '2')
     await openInbox(page, server, transport)
     for (const { name } of agents) await server.cli('send', name, 'run make test')
@@ -285,7 +285,7 @@ test.describe('with agents that ask for permission', () => {
   })
 })
 
-test('a program that waits in its terminal is answered there', async ({ fleet: page, server, transport }) => {
+test('a program that waits in its terminal is answered there', async ({ signedIn: page, server, transport }) => {
   const ask = Buffer.from('approve Bash: rm -rf build').toString('base64')
   const [{ id }] = await server.spawn('shell', '--tty', '--name', 'claude', '--', 'sh', '-c', `printf '\\033]7501;state=blocked:kind=permission:app=x:msg=${ask}\\033\\\\'; read x`)
   await openInbox(page, server, transport)
@@ -295,7 +295,7 @@ test('a program that waits in its terminal is answered there', async ({ fleet: p
   await expect(page).toHaveURL(`${server.http}/agents/${id}`)
 })
 
-test('without JavaScript questions are answered, and who is late is told', async ({ fleet: page, server, browser }) => {
+test('without JavaScript questions are answered, and who is late is told', async ({ signedIn: page, server, browser }) => {
   const context = await browser.newContext({ javaScriptEnabled: false, storageState: await page.context().storageState() })
   const { id } = await asker(server, 'reviewer', 'Merge?')
   await asker(server, 'twin-1', 'Which way?')
@@ -325,7 +325,7 @@ test('without JavaScript questions are answered, and who is late is told', async
   await context.close()
 })
 
-test('it fits a phone, and every link of the top is in view at every width', async ({ fleet: page, server, transport }) => {
+test('it fits a phone, and every link of the top is in view at every width', async ({ signedIn: page, server, transport }) => {
   for (const name of ['one', 'two']) await asker(server, name, `${'Is this a long question? '.repeat(5)}${'nobreakatall'.repeat(20)}`)
   await openInbox(page, server, transport)
   await page.setViewportSize({ width: 400, height: 800 })

@@ -3,7 +3,7 @@ import { badge, expect, lines, live, openAgent, output, row, rows, state, test }
 /** Prints its input. */
 const PARROT = 'say ready\nrepeat forever\nread\nsay said ${reply}\nend'
 
-test('output is there as it is printed, on every page that looks', async ({ fleet: page, server, transport }) => {
+test('output is there as it is printed, on every page that looks', async ({ signedIn: page, server, transport }) => {
   const [{ id }] = await server.spawn('scripted', '--name', 'parrot', '--script', PARROT)
   const second = await page.context().newPage()
   await openAgent(page, server, id, transport)
@@ -34,7 +34,7 @@ test('a page without script shows what was printed', async ({ server, browser })
   await context.close()
 })
 
-test('following goes along, pausing stays, the search finds', async ({ fleet: page, server, transport }) => {
+test('following goes along, pausing stays, the search finds', async ({ signedIn: page, server, transport }) => {
   const [{ id }] = await server.spawn('scripted', '--name', 'talker', '--script',
     'flood 100 early ${i}\nread\nsay a needle here\nflood 200 late ${i}\nsay the needle, the Needle\nidle 1h')
   await openAgent(page, server, id, transport)
@@ -66,7 +66,7 @@ test('following goes along, pausing stays, the search finds', async ({ fleet: pa
   await expect(page.getByRole('search').getByRole('status')).toHaveText('No match')
 })
 
-test('input reaches a process, and its answer comes back', async ({ fleet: page, server, transport }) => {
+test('input reaches a process, and its answer comes back', async ({ signedIn: page, server, transport }) => {
   const [{ id }] = await server.spawn('shell', '--name', 'cat', '--', 'cat')
   await openAgent(page, server, id, transport)
   const box = page.getByRole('textbox', { name: /standard input/ })
@@ -87,7 +87,7 @@ test('input reaches a process, and its answer comes back', async ({ fleet: page,
   expect(await server.agent('cat')).toMatchObject({ status: 'exited', reason: 'completed', exit: { code: 0 } })
 })
 
-test('binary, colours, long lines and both streams are shown', async ({ fleet: page, server, transport }) => {
+test('binary, colours, long lines and both streams are shown', async ({ signedIn: page, server, transport }) => {
   // Output that is printed at once may come as one piece; reading lines in between keeps the pieces apart.
   const [{ id }] = await server.spawn('shell', '--name', 'mixed', '--', 'sh', '-c',
     `printf '\\033[31mred\\033[0m plain\\n'; echo problem >&2; read x; head -c 20000 /dev/zero | tr '\\0' x; echo; read x; printf '\\377\\376\\000\\001'`)
@@ -122,7 +122,7 @@ test('an agent that asks comes first, and goes on when it is answered', async ({
   expect(await server.agent('asker')).toMatchObject({ activity: 'idle', last_line: 'answered: yes, do' })
 })
 
-test('the agent\'s own page asks, too', async ({ fleet: page, server, transport }) => {
+test('the agent\'s own page asks, too', async ({ signedIn: page, server, transport }) => {
   const [{ id }] = await server.spawn('scripted', '--name', 'asker', '--script', 'ask Which one?\nsay took ${reply}')
   await openAgent(page, server, id, transport)
   const banner = page.getByRole('region', { name: 'Needs you' })
@@ -134,7 +134,7 @@ test('the agent\'s own page asks, too', async ({ fleet: page, server, transport 
   await expect(page.getByRole('list').filter({ hasText: 'Spawned' }).getByRole('listitem').first()).toContainText('Completed')
 })
 
-test('a button whose request is under way stays disabled, whatever the agent does', async ({ fleet: page, server, transport }) => {
+test('a button whose request is under way stays disabled, whatever the agent does', async ({ signedIn: page, server, transport }) => {
   const [{ id }] = await server.spawn('scripted', '--name', 'asker', '--script', 'read\nask Which one?\nread')
   await openAgent(page, server, id, transport)
   const again = page.getByRole('button', { name: 'Spawn again' })

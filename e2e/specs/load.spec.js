@@ -76,6 +76,7 @@ test.describe('without WebTransport', () => {
       await route.continue()
     })
     await signIn(page, server)
+    await page.goto(server.http)
     await live(page, 'websocket')
     expect(asked).toHaveLength(1)
   })

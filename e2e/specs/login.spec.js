@@ -1,8 +1,9 @@
-import { BROKEN, REFUSED, STOPPING, expect, live, signIn, test } from '../fixtures/test.js'
+import { BROKEN, REFUSED, STOPPING, expect, live, test } from '../fixtures/test.js'
 
 test('the login URL works once', async ({ page, server, browser, noise, transport }) => {
   noise.push(REFUSED)
-  await signIn(page, server)
+  await page.goto(server.login)
+  await expect(page).toHaveURL(`${server.http}/`)
   await expect(page.getByRole('heading', { name: 'Fleet', level: 1 })).toBeVisible()
   await live(page, transport)
 

@@ -2,7 +2,7 @@ import { check } from '../fixtures/axe.js'
 import { client } from '../fixtures/client.js'
 import { sticksOut } from '../fixtures/layout.js'
 import { Link } from '../fixtures/network.js'
-import { BROKEN, COMES_BACK, REFUSED, badge, expect, live, test as base, toast } from '../fixtures/test.js'
+import { BROKEN, COMES_BACK, REFUSED, badge, expect, live, signIn, test as base, toast } from '../fixtures/test.js'
 
 // An agent that stores what it found, and waits.
 const WRITER = `agent_types:
@@ -24,7 +24,7 @@ const test = base.extend({
   },
 
   // Opens a page of memory and waits until it is live.
-  visit: async ({ fleet: page, server, transport }, use) => {
+  visit: async ({ signedIn: page, server, transport }, use) => {
     await use(async (/** @type {string} */ path) => {
       await page.goto(server.http + path)
       await live(page, transport)
@@ -71,7 +71,7 @@ async function holds(memory, key = KEY) {
   }
 }
 
-test('an empty memory says what to do, and does it', async ({ fleet: page, visit, memory }) => {
+test('an empty memory says what to do, and does it', async ({ signedIn: page, visit, memory }) => {
   await visit('/memory')
   const empty = page.getByRole('region', { name: 'Nothing is stored yet' })
   await expect(empty).toContainText('skein memory set demo hello world')
@@ -81,7 +81,7 @@ test('an empty memory says what to do, and does it', async ({ fleet: page, visit
   expect(await holds(memory, { namespace: 'demo', key: 'hello' })).toBe('world')
 })
 
-test('namespaces and entries are there before any script, and follow what happens', async ({ fleet: page, visit, memory, browser, server }) => {
+test('namespaces and entries are there before any script, and follow what happens', async ({ signedIn: page, visit, memory, browser, server }) => {
   await memory.store({ ...KEY, value: 'first' })
   const plain = await browser.newContext({ javaScriptEnabled: false })
   const still = await plain.newPage()
@@ -112,7 +112,7 @@ test('namespaces and entries are there before any script, and follow what happen
   await expect(page.locator('#summary')).toHaveText('2 keys, 9 B')
 })
 
-test('a row flashes once when it changes, and not before', async ({ fleet: page, visit, memory }) => {
+test('a row flashes once when it changes, and not before', async ({ signedIn: page, visit, memory }) => {
   await memory.store({ ...KEY, value: 'first' })
   await visit('/memory/demo')
   await page.evaluate(() => {
@@ -131,7 +131,7 @@ test('a row flashes once when it changes, and not before', async ({ fleet: page,
   expect(await flashed()).toEqual(['other', 'plan'])
 })
 
-test('what expires goes by itself', async ({ fleet: page, visit, memory }) => {
+test('what expires goes by itself', async ({ signedIn: page, visit, memory }) => {
   await memory.store({ ...KEY, value: 'stays' })
   await visit('/memory/demo')
   await memory.store({ namespace: 'demo', key: 'brief', value: 'gone soon', ttl: 4000 })
@@ -158,7 +158,7 @@ test('what expires goes by itself', async ({ fleet: page, visit, memory }) => {
   await expect(page.locator('#facts time[data-f="expires"]')).toHaveText('–')
 })
 
-test('a time to live is kept, and taken away', async ({ fleet: page, visit, memory }) => {
+test('a time to live is kept, and taken away', async ({ signedIn: page, visit, memory }) => {
   const { expires_at } = await memory.store({ ...KEY, value: 'a', ttl: 3_600_000 })
   await visit('/memory/demo/plan')
   await edit(page, 'b')
@@ -173,7 +173,7 @@ test('a time to live is kept, and taken away', async ({ fleet: page, visit, memo
   expect((await memory.retrieve(KEY)).expires_at).toBeUndefined()
 })
 
-test('a new entry, and one that is there already', async ({ fleet: page, visit, memory }) => {
+test('a new entry, and one that is there already', async ({ signedIn: page, visit, memory }) => {
   await visit('/memory/demo')
   await page.getByRole('button', { name: 'New entry' }).first().click()
   await page.getByRole('textbox', { name: 'Key', exact: true }).fill('notes/ünï #1')
@@ -193,7 +193,7 @@ test('a new entry, and one that is there already', async ({ fleet: page, visit, 
   expect(await holds(memory, { namespace: 'demo', key: 'notes/ünï #1' })).toBe('{"a":[1,2]}')
 })
 
-test('the next entry may be typed while the row of the last one is on its way', async ({ fleet: page, visit }) => {
+test('the next entry may be typed while the row of the last one is on its way', async ({ signedIn: page, visit }) => {
   await visit('/memory/demo')
   await page.getByRole('button', { name: 'New entry' }).first().click()
   await page.getByRole('textbox', { name: 'Key', exact: true }).fill('first')
@@ -218,7 +218,7 @@ for (const [name, way, want] of /** @type {const} */ ([
   ['keep theirs', 'Keep theirs', 'one\ntheirs\nthree'],
   ['overwrite', 'Overwrite with yours', 'one\nyours\nthree'],
 ])) {
-  test(`two change one value: ${name}`, async ({ fleet: page, visit, memory }) => {
+  test(`two change one value: ${name}`, async ({ signedIn: page, visit, memory }) => {
     await memory.store({ ...KEY, value: 'one\ntwo\nthree' })
     await visit('/memory/demo/plan')
     await edit(page, 'one\nyours\nthree')
@@ -237,7 +237,7 @@ for (const [name, way, want] of /** @type {const} */ ([
   })
 }
 
-test('two change one value: merge by hand, while it changes once more', async ({ fleet: page, visit, memory }) => {
+test('two change one value: merge by hand, while it changes once more', async ({ signedIn: page, visit, memory }) => {
   await memory.store({ ...KEY, value: 'one\ntwo' })
   await visit('/memory/demo/plan')
   await edit(page, 'one\nyours')
@@ -260,7 +260,7 @@ test('two change one value: merge by hand, while it changes once more', async ({
   expect(await holds(memory)).toBe('one\ntheirs and yours')
 })
 
-test('what is edited here is deleted elsewhere', async ({ fleet: page, visit, memory }) => {
+test('what is edited here is deleted elsewhere', async ({ signedIn: page, visit, memory }) => {
   await memory.store({ ...KEY, value: 'old' })
   await visit('/memory/demo/plan')
   await edit(page, 'mine')
@@ -273,7 +273,7 @@ test('what is edited here is deleted elsewhere', async ({ fleet: page, visit, me
   expect(await holds(memory)).toBe('mine')
 })
 
-test('what is edited here expires: saving asks when it is to expire', async ({ fleet: page, visit, memory }) => {
+test('what is edited here expires: saving asks when it is to expire', async ({ signedIn: page, visit, memory }) => {
   await memory.store({ ...KEY, value: 'old', ttl: 4000 })
   await visit('/memory/demo/plan')
   await edit(page, 'mine')
@@ -287,7 +287,7 @@ test('what is edited here expires: saving asks when it is to expire', async ({ f
   expect((await memory.retrieve(KEY)).expires_at).toBeUndefined()
 })
 
-test('what was typed stays when somebody presses Edit or Restore', async ({ fleet: page, visit, memory }) => {
+test('what was typed stays when somebody presses Edit or Restore', async ({ signedIn: page, visit, memory }) => {
   for (const text of ['one', 'two']) await memory.store({ ...KEY, value: text })
   await visit('/memory/demo/plan')
   await edit(page, 'mine')
@@ -307,7 +307,7 @@ test('what was typed stays when somebody presses Edit or Restore', async ({ flee
   await expect(value(page)).toHaveText('mine')
 })
 
-test('a merge that was begun stays when it is closed, and when theirs is deleted', async ({ fleet: page, visit, memory }) => {
+test('a merge that was begun stays when it is closed, and when theirs is deleted', async ({ signedIn: page, visit, memory }) => {
   await memory.store({ ...KEY, value: 'one' })
   await visit('/memory/demo/plan')
   await edit(page, 'yours')
@@ -330,7 +330,7 @@ test('a merge that was begun stays when it is closed, and when theirs is deleted
   expect(await holds(memory)).toBe('theirs and yours')
 })
 
-test('a delete is of what was shown when it was asked about', async ({ fleet: page, visit, memory }) => {
+test('a delete is of what was shown when it was asked about', async ({ signedIn: page, visit, memory }) => {
   await memory.store({ ...KEY, value: 'old' })
   await visit('/memory/demo/plan')
   const first = page.getByRole('button', { name: 'Delete', exact: true }).first()
@@ -349,7 +349,7 @@ test('a delete is of what was shown when it was asked about', async ({ fleet: pa
   expect(await holds(memory)).toBeUndefined()
 })
 
-test('two pages of one entry', async ({ fleet: page, visit, memory, server, transport }) => {
+test('two pages of one entry', async ({ signedIn: page, visit, memory, server, transport }) => {
   await memory.store({ ...KEY, value: 'old' })
   await visit('/memory/demo/plan')
   const other = await page.context().newPage()
@@ -367,7 +367,7 @@ test('two pages of one entry', async ({ fleet: page, visit, memory, server, tran
   expect(await holds(memory)).toBeUndefined()
 })
 
-test('history tells what changed, and restores', async ({ fleet: page, visit, memory }) => {
+test('history tells what changed, and restores', async ({ signedIn: page, visit, memory }) => {
   for (const text of ['one\ntwo', 'one\n2', 'one\n2\nthree']) await memory.store({ ...KEY, value: text })
   await visit('/memory/demo/plan')
   await expect(versions(page)).toHaveCount(3)
@@ -386,7 +386,7 @@ test('history tells what changed, and restores', async ({ fleet: page, visit, me
   expect(await holds(memory)).toBe('one\n2\nthree')
 })
 
-test('what is opened stays open, and the focus stays, while the entry changes', async ({ fleet: page, visit, memory }) => {
+test('what is opened stays open, and the focus stays, while the entry changes', async ({ signedIn: page, visit, memory }) => {
   for (const text of ['one', 'two']) await memory.store({ ...KEY, value: text })
   await visit('/memory/demo/plan')
   const opened = versions(page).filter({ hasText: 'Changed' }).first()
@@ -404,7 +404,7 @@ test('what is opened stays open, and the focus stays, while the entry changes', 
   expect(await page.title()).not.toBe('run')
 })
 
-test('what fits no message the page has all the same', async ({ fleet: page, visit, memory, noise }) => {
+test('what fits no message the page has all the same', async ({ signedIn: page, visit, memory, noise }) => {
   noise.push(/status of 409/) // the page of the conflict
   const long = (/** @type {string} */ s) => '<'.repeat(150_000) + s
   await memory.store({ ...KEY, value: 'short' })
@@ -424,7 +424,7 @@ test('what fits no message the page has all the same', async ({ fleet: page, vis
   expect(await holds(memory)).toBe('mine')
 })
 
-test('a page that is not what was asked for is an error', async ({ fleet: page, visit, memory }) => {
+test('a page that is not what was asked for is an error', async ({ signedIn: page, visit, memory }) => {
   await memory.store({ ...KEY, value: 'short' })
   await visit('/memory/demo/plan')
   await page.route('**/memory/demo/plan', (route) => route.fulfill({ contentType: 'text/html', body: '<title>Sign in</title>' }))
@@ -432,7 +432,7 @@ test('a page that is not what was asked for is an error', async ({ fleet: page, 
   await expect(toast(page, 'The entry could not be read')).toContainText('The server answered with another page: Sign in.')
 })
 
-test('what an agent stored is found, and leads to the agent', async ({ fleet: page, visit, server }) => {
+test('what an agent stored is found, and leads to the agent', async ({ signedIn: page, visit, server }) => {
   const [agent] = await server.spawn('writer', '--name', 'goose')
   await visit('/memory')
   await expect(row(page, 'demo')).toBeVisible()
@@ -454,7 +454,7 @@ test('what an agent stored is found, and leads to the agent', async ({ fleet: pa
   await expect(page.locator('#facts').getByRole('link', { name: 'goose' })).toBeVisible()
 })
 
-test('many keys come in pages, and by their beginning', async ({ fleet: page, visit, memory }) => {
+test('many keys come in pages, and by their beginning', async ({ signedIn: page, visit, memory }) => {
   const some = Array.from({ length: 450 }, (_, i) => ({ namespace: 'demo', key: `k/${String(i).padStart(3, '0')}`, value: `v${i}` }))
   await memory.setMany([...some, { namespace: 'demo', key: 'other', value: 'x' }])
   await visit('/memory/demo')
@@ -482,7 +482,7 @@ test('many keys come in pages, and by their beginning', async ({ fleet: page, vi
   await expect(keys(page)).toHaveCount(200)
 })
 
-test('many keys that change in quick succession all show their last value', async ({ fleet: page, visit, memory }) => {
+test('many keys that change in quick succession all show their last value', async ({ signedIn: page, visit, memory }) => {
   const some = Array.from({ length: 150 }, (_, i) => `k${i}`)
   const store = (/** @type {number} */ n) => memory.setMany(some.map((key) => ({ namespace: 'demo', key, value: `${n} ${'x'.repeat(3000)}` })))
   await store(0)
@@ -492,7 +492,7 @@ test('many keys that change in quick succession all show their last value', asyn
   await expect(page.locator('.entry [data-f="value"]').filter({ hasNotText: /^6 / })).toHaveCount(0)
 })
 
-test('bytes are shown as such, and downloaded as they are', async ({ fleet: page, visit, memory }) => {
+test('bytes are shown as such, and downloaded as they are', async ({ signedIn: page, visit, memory }) => {
   const bytes = Uint8Array.from({ length: 3000 }, (_, i) => i % 256)
   await memory.store({ namespace: 'demo', key: 'folder/raw.bin', value: bytes, content_type: 'text/html' })
   await visit('/memory/demo/folder%2Fraw.bin')
@@ -506,7 +506,7 @@ test('bytes are shown as such, and downloaded as they are', async ({ fleet: page
   expect(Buffer.compare(got, Buffer.from(bytes))).toBe(0)
 })
 
-test('by the keyboard alone', async ({ fleet: page, visit, memory }) => {
+test('by the keyboard alone', async ({ signedIn: page, visit, memory }) => {
   for (const key of ['a', 'b', 'c']) await memory.store({ namespace: 'demo', key, value: key })
   await visit('/memory')
   const key = (/** @type {string} */ k) => page.keyboard.press(k)
@@ -543,7 +543,7 @@ test('by the keyboard alone', async ({ fleet: page, visit, memory }) => {
   await expect(page).toHaveURL(/\/memory\/demo$/)
 })
 
-test('before the page is live its links lead to the forms of the server', async ({ fleet: page, server, memory, noise }) => {
+test('before the page is live its links lead to the forms of the server', async ({ signedIn: page, server, memory, noise }) => {
   noise.push(BROKEN)
   await memory.store({ ...KEY, value: 'one' })
   await page.route('**/connect', (route) => route.abort())
@@ -558,7 +558,7 @@ test('before the page is live its links lead to the forms of the server', async 
   await expect(page.getByRole('heading', { name: 'Delete plan?' })).toBeVisible()
 })
 
-test('on a narrow screen nothing sticks out', async ({ fleet: page, visit, memory, noise }) => {
+test('on a narrow screen nothing sticks out', async ({ signedIn: page, visit, memory, noise }) => {
   noise.push(REFUSED)
   await page.setViewportSize({ width: 400, height: 850 })
   const fits = async (/** @type {string} */ what) => expect.soft(await sticksOut(page), what).toEqual({ page: 0, elements: [] })
@@ -583,7 +583,7 @@ test('on a narrow screen nothing sticks out', async ({ fleet: page, visit, memor
   await fits('bytes')
 })
 
-test('nothing that axe finds', async ({ fleet: page, visit, memory }) => {
+test('nothing that axe finds', async ({ signedIn: page, visit, memory }) => {
   await page.emulateMedia({ reducedMotion: 'reduce' })
   await visit('/memory?new')
   await check(page, 'an empty memory and a form')
@@ -629,7 +629,7 @@ test.describe('on a link that breaks', () => {
     link.lead(server)
     const there = `http://localhost:${link.tcpPort}`
     await memory.store({ ...KEY, value: 'old' })
-    await page.goto((await server.loginURL()).replace(server.http, there))
+    await signIn(page, server)
     await page.goto(`${there}/memory/demo/plan`)
     await live(page, transport)
     await edit(page, 'mine')
@@ -651,8 +651,7 @@ test.describe('on a link that breaks', () => {
     const there = `http://localhost:${link.tcpPort}`
     await memory.store({ namespace: 'demo', key: 'a', value: '1' })
     await memory.store({ namespace: 'demo', key: 'b', value: '1' })
-    await page.goto((await server.loginURL()).replace(server.http, there))
-    await expect(page).toHaveURL(`${there}/`)
+    await signIn(page, server)
     await page.goto(`${there}/memory/demo`)
     await live(page, transport)
     await memory.store({ namespace: 'demo', key: 'c', value: '1' })

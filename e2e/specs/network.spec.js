@@ -95,7 +95,7 @@ it('nothing is asked while the page is not seen', async ({ network: page, server
 })
 
 it('a tab is kept to WebSocket and let go again; a followed agent loses nothing', async ({ network: page, server, transport }) => {
-  const [{ id }] = await server.spawn('shell', '--name', 'counts', '--', 'sh', '-c', 'i=0; while [ $i -lt 400 ]; do echo line $i; i=$((i+1)); sleep 0.01; done; read end')
+  const [{ id }] = await server.spawn('shell', '--name', 'counts', '--', 'sh', '-c', 'i=0; while [ $i -lt 100 ]; do echo line $i; i=$((i+1)); sleep 0.04; done; read end')
   await use(page, 'WebSocket').click()
   await live(page, 'websocket')
   await expect(notice(page)).toContainText('This tab uses WebSocket only.')
@@ -112,7 +112,7 @@ it('a tab is kept to WebSocket and let go again; a followed agent loses nothing'
   await expect(notice(page)).toBeHidden()
   await server.cli('send', id, 'go')
   await expect(page.getByRole('main').locator('.agent-head .status')).toHaveText(/Completed/)
-  const want = Array.from({ length: 400 }, (_, i) => `line ${i}`)
+  const want = Array.from({ length: 100 }, (_, i) => `line ${i}`)
   await expect.poll(async () => (await lines(page).allTextContents()).filter((l) => l.startsWith('line'))).toEqual(want)
 
   await page.goto(`${server.http}/network`)

@@ -1,5 +1,5 @@
 import { Link } from '../fixtures/network.js'
-import { BROKEN, CARRIERS, COMES_BACK, badge, expect, lines, live, openAgent, state, test } from '../fixtures/test.js'
+import { BROKEN, CARRIERS, COMES_BACK, badge, expect, lines, live, openAgent, signIn, state, test } from '../fixtures/test.js'
 
 /** @typedef {import('@playwright/test').Page} Page */
 
@@ -27,7 +27,7 @@ const it = test.extend({
   follower: async ({ page, server, there, transport }, use) => {
     const [agent] = await server.spawn('shell', '--name', 'counter', '--', 'sh', '-c', 'i=0; while :; do i=$((i+1)); echo "line $i"; sleep 0.05; done')
     await watchStates(page)
-    await page.goto((await server.loginURL()).replace(server.http, there.http))
+    await signIn(page, server)
     await openAgent(page, there, agent.id, transport)
     await expect.poll(async () => (await numbers(page)).length).toBeGreaterThan(10)
     await use(agent)
@@ -83,7 +83,8 @@ async function goesOn(page, timeout = COMES_BACK) {
 
 it('where UDP did not answer, the next page does not wait for it', async ({ page, server, link, there, transport }) => {
   link.block()
-  await page.goto((await server.loginURL()).replace(server.http, there.http))
+  await signIn(page, server)
+  await page.goto(there.http)
   await live(page, 'websocket')
   expect(link.packets, 'the first page tried').toBeGreaterThan(0)
   for (const what of ['a reload', 'another tab']) {

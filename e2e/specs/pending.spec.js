@@ -1,6 +1,6 @@
 import { MAX_FAILED } from '../../static/client/attempts.js'
 import { Link } from '../fixtures/network.js'
-import { BROKEN, expect, test } from '../fixtures/test.js'
+import { BROKEN, expect, signIn, test } from '../fixtures/test.js'
 
 // Chromium allows 64 pending WebTransport sessions per page. Sessions that failed, or were closed before they opened, count
 // for five more minutes, and each delays the next one (static/client/attempts.js). These tests bring a page to that limit,
@@ -27,7 +27,7 @@ const it = test.extend({
     link.lead(server)
     await page.addInitScript(forgetChoices)
     await page.addInitScript(countWebTransport)
-    await page.goto(await server.loginURL())
+    await signIn(page, server)
     await page.goto(`${server.http}/stories`)
     await use(page)
   },

@@ -1,5 +1,5 @@
 import { Link } from '../fixtures/network.js'
-import { BROKEN, COMES_BACK, STOPPING, badge, expect, lines, live, lives, openAgent, row, state, test } from '../fixtures/test.js'
+import { BROKEN, COMES_BACK, STOPPING, badge, expect, lines, live, lives, openAgent, row, signIn, state, test } from '../fixtures/test.js'
 
 /** Prints numbered lines forever, about twenty a second. */
 const COUNTER = ['--', 'sh', '-c', 'i=0; while :; do i=$((i+1)); echo line $i; sleep 0.05; done']
@@ -18,7 +18,7 @@ const keepMark = (page) => page.evaluate(() => void (globalThis.sameDocument = t
 /** @param {import('@playwright/test').Page} page */
 const marked = (page) => page.evaluate(() => globalThis.sameDocument === true)
 
-test('a reload keeps everything', async ({ fleet: page, server, transport }) => {
+test('a reload keeps everything', async ({ signedIn: page, server, transport }) => {
   const [{ id }] = await server.spawn('shell', '--name', 'cat', '--', 'cat')
   await server.spawn('scripted', '--name', 'done', '--script', 'say bye')
   await openAgent(page, server, id, transport)
@@ -40,7 +40,7 @@ test('a reload keeps everything', async ({ fleet: page, server, transport }) => 
   await expect(row(page, 'done')).toContainText('Completed')
 })
 
-test('after a crash of the server the page is back, and the orphans are shown as such', async ({ fleet: page, server, transport, noise }) => {
+test('after a crash of the server the page is back, and the orphans are shown as such', async ({ signedIn: page, server, transport, noise }) => {
   noise.push(BROKEN)
   const [agent] = await server.spawn('shell', '--name', 'orphan', ...COUNTER)
   const [silent] = await server.spawn('shell', '--name', 'silent', '--', 'sleep', '300') // it prints nothing, so no broken pipe ends it
@@ -124,8 +124,7 @@ test.describe('on a link that breaks', () => {
   it('every line is on screen once and in order', async ({ page, server, link, transport }) => {
     link.lead(server)
     const there = `http://localhost:${link.tcpPort}`
-    await page.goto((await server.loginURL()).replace(server.http, there))
-    await expect(page).toHaveURL(`${there}/`)
+    await signIn(page, server)
     const [agent] = await server.spawn('shell', '--name', 'counter', ...COUNTER)
     await page.goto(`${there}/agents/${agent.id}`)
     await live(page, transport)
@@ -148,7 +147,8 @@ test.describe('on a link that breaks', () => {
   it('what was asked for while it was cut is done once', async ({ page, server, link, transport }) => {
     link.lead(server)
     const there = `http://localhost:${link.tcpPort}`
-    await page.goto((await server.loginURL()).replace(server.http, there))
+    await signIn(page, server)
+    await page.goto(there)
     await live(page, transport)
     link.cut()
     await page.getByRole('button', { name: /^Scripted demo/ }).click()

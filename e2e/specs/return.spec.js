@@ -1,5 +1,5 @@
 import { Link } from '../fixtures/network.js'
-import { BROKEN, badge, expect, lines, live, openAgent, state, test } from '../fixtures/test.js'
+import { BROKEN, badge, expect, lines, live, openAgent, signIn, state, test } from '../fixtures/test.js'
 
 /**
  * Tests that a page moves to WebSocket and back, and misses nothing, when UDP is blocked before or in the middle of a
@@ -29,7 +29,7 @@ it('a page goes over to WebSocket when UDP is blocked, and back when it works ag
   link.lead(server)
   link.block()
   const [agent] = await server.spawn('shell', '--name', 'counter', ...COUNTER)
-  await page.goto(await server.loginURL())
+  await signIn(page, server)
   await openAgent(page, server, agent.id, 'websocket')
   await expect.poll(async () => (await numbers(page)).length).toBeGreaterThan(10)
 

@@ -3,9 +3,9 @@ import { expect, lines, openAgent, test } from '../fixtures/test.js'
 
 const status = (/** @type {import('@playwright/test').Page} */ page) => page.getByRole('search').getByRole('status')
 
-test('the search finds what the page has not loaded, and shows it among its neighbours', async ({ fleet: page, server, transport }) => {
+test('the search finds what the page has not loaded, and shows it among its neighbours', async ({ signedIn: page, server, transport }) => {
   const [{ id }] = await server.spawn('scripted', '--name', 'talker', '--script',
-    'flood 16 early ${i}\nsay needle 17\nflood 30000 late ${i}\nsay the Needle 17 too\nread\nsay one more needle 17\nidle 1h')
+    'flood 16 early ${i}\nsay needle 17\nflood 8000 late ${i}\nsay the Needle 17 too\nread\nsay one more needle 17\nidle 1h')
   await expect.poll(async () => (await server.agent('talker')).last_line).toBe('the Needle 17 too')
   await openAgent(page, server, id, transport)
   await expect(lines(page).filter({ hasText: 'needle' })).toHaveText(['the Needle 17 too'])
@@ -57,7 +57,7 @@ test('the search finds what the page has not loaded, and shows it among its neig
   await expect(excerpt).toBeHidden()
 })
 
-test('the timeline shows how it began, however much was printed since', async ({ fleet: page, server, transport }) => {
+test('the timeline shows how it began, however much was printed since', async ({ signedIn: page, server, transport }) => {
   const [{ id }] = await server.spawn('scripted', '--name', 'talker', '--script', 'flood 1000 line ${i}\nrepeat forever\nread\nend')
   await openAgent(page, server, id, transport)
   const timeline = page.getByRole('complementary', { name: 'Timeline' })

@@ -44,7 +44,7 @@ test('several at once, those selected and no other', async ({ fleet: page, serve
   await expect(row(page, 'bystander')).toContainText('Running')
 })
 
-test('from its own page', async ({ fleet: page, server, transport }) => {
+test('from its own page', async ({ signedIn: page, server, transport }) => {
   const [agent] = await server.spawn('shell', '--name', 'sleeper', '--', 'sh', '-c', 'trap "echo farewell; exit 0" TERM; echo up; while :; do sleep 0.05; done')
   await openAgent(page, server, agent.id, transport)
   await expect(lines(page).last()).toHaveText('up')
@@ -66,7 +66,7 @@ test.describe('one that does not listen', () => {
     stop_grace: 400ms
 ` })
 
-  test('is killed with all its children, and that is said', async ({ fleet: page, server, transport }) => {
+  test('is killed with all its children, and that is said', async ({ signedIn: page, server, transport }) => {
     const [agent] = await server.spawn('stubborn', '--name', 'mule')
     await openAgent(page, server, agent.id, transport)
     await expect(lines(page)).toHaveText([/^child \d+$/])

@@ -5,7 +5,7 @@ import { client } from '../fixtures/client.js'
 import { sticksOut } from '../fixtures/layout.js'
 import { Link } from '../fixtures/network.js'
 import { TYPES, answer, becomes, someTasks } from '../fixtures/tasks.js'
-import { BROKEN, COMES_BACK, REFUSED, STOPPING, badge, dialog, expect, live, lives, test as base, toast } from '../fixtures/test.js'
+import { BROKEN, COMES_BACK, REFUSED, STOPPING, badge, dialog, expect, live, lives, signIn, test as base, toast } from '../fixtures/test.js'
 
 const test = base.extend({
   config: TYPES,
@@ -18,7 +18,7 @@ const test = base.extend({
   },
 
   // A page with the queue.
-  tasks: async ({ fleet: page, server, transport }, use) => {
+  tasks: async ({ signedIn: page, server, transport }, use) => {
     await page.goto(`${server.http}/tasks`)
     await live(page, transport)
     await use(page)
@@ -367,7 +367,7 @@ test('a dead letter is found and tried again', async ({ tasks: page, skein, serv
   await expect(page.getByRole('complementary', { name: 'Timeline' }).getByText(/^Attempt \d began$/)).toHaveText([6, 5, 4, 3, 2, 1].map((n) => `Attempt ${n} began`))
 })
 
-test('an attempt that follows says when', async ({ fleet: page, skein, server, transport }) => {
+test('an attempt that follows says when', async ({ signedIn: page, skein, server, transport }) => {
   const [{ id }] = await skein.tasks.submit([{ type: 'flaky', name: 'later', retry: { max: 2, backoff: 60_000 } }])
   await becomes(skein, id, { state: 'submitted', attempt: 1 })
   await openTask(page, server, id, transport)
@@ -379,7 +379,7 @@ test('an attempt that follows says when', async ({ fleet: page, skein, server, t
   await expect(timeline.first(), 'the time runs').not.toHaveText(before ?? '')
 })
 
-test('results come in as the child tasks complete, then the aggregate', async ({ fleet: page, skein, server, transport }) => {
+test('results come in as the child tasks complete, then the aggregate', async ({ signedIn: page, skein, server, transport }) => {
   const fan = await skein.tasks.orchestrate({ name: 'fan', task: { type: 'coder' }, inputs: ['a', 'b', 'c'] })
   const children = (await skein.tasks.list({ parent: fan.id })).tasks.sort((x, y) => x.index - y.index)
   for (const t of children.slice(0, 2)) await becomes(skein, t.id, { state: 'working' })
@@ -424,7 +424,7 @@ test('a task that asks is answered', async ({ tasks: page, skein }) => {
   await expect(page.getByRole('group', { name: 'Result' })).toHaveText('went south')
 })
 
-test('a task is stopped with its process, and submitted again', async ({ fleet: page, skein, server, transport }) => {
+test('a task is stopped with its process, and submitted again', async ({ signedIn: page, skein, server, transport }) => {
   const [{ id }] = await skein.tasks.submit([{ type: 'shell', name: 'stubborn', argv: ['sh', '-c', 'trap "" TERM; echo $$; while :; do sleep 0.1; done'], input: 'x y', priority: 'low', timeouts: { run: 3_600_000 } }])
   await becomes(skein, id, { state: 'working' })
   const agent = await agentOf(skein, id)
@@ -475,7 +475,7 @@ test('admission that is closed is said on every page, and opened there', async (
   await expect(banner).toBeHidden()
 })
 
-test('a page for a task that does not exist says so', async ({ fleet: page, server, noise }) => {
+test('a page for a task that does not exist says so', async ({ signedIn: page, server, noise }) => {
   noise.push(REFUSED)
   const response = await page.goto(`${server.http}/tasks/tnosuchtask`)
   expect(response?.status()).toBe(404)
@@ -536,8 +536,7 @@ test.describe('on a link that breaks', () => {
   it('a reconnect in the middle loses nothing', async ({ page, server, link, transport, skein }) => {
     link.lead(server)
     const there = `http://localhost:${link.tcpPort}`
-    await page.goto((await server.loginURL()).replace(server.http, there))
-    await expect(page).toHaveURL(`${there}/`)
+    await signIn(page, server)
     const fan = await skein.tasks.orchestrate({ name: 'fan', task: { type: 'coder' }, inputs: ['a', 'b', 'c', 'd'] })
     const children = (await skein.tasks.list({ parent: fan.id })).tasks.sort((x, y) => x.index - y.index)
     const list = await page.context().newPage()
@@ -630,7 +629,7 @@ test.describe('axe finds nothing', () => {
     await check(page, 'the form for many')
   })
 
-  test('on the page of a task', async ({ fleet: page, skein, server, transport }) => {
+  test('on the page of a task', async ({ signedIn: page, skein, server, transport }) => {
     const tasks = await someTasks(skein)
     for (const name of ['fix the build', 'which way', 'dead letter', 'waits', 'bytes', 'geese']) {
       await openTask(page, server, tasks[name].id, transport)

@@ -26,7 +26,7 @@ async function spawn(server, name, ...argv) {
   return agent
 }
 
-test('what is typed reaches the program, and what it draws the page', async ({ fleet: page, server, transport }) => {
+test('what is typed reaches the program, and what it draws the page', async ({ signedIn: page, server, transport }) => {
   const { id, cwd } = await spawn(server, 'typist', 'sh', '-c', TYPIST)
   await openAgent(page, server, id, transport)
   await expect(writes(page)).toHaveText('You write')
@@ -53,7 +53,7 @@ test('what is typed reaches the program, and what it draws the page', async ({ f
   await shows(page, 'exit') // what it showed last
 })
 
-test('one page writes, the others look on, until one takes over', async ({ fleet: page, server, transport }) => {
+test('one page writes, the others look on, until one takes over', async ({ signedIn: page, server, transport }) => {
   const { id } = await spawn(server, 'typist', 'sh', '-c', TYPIST)
   await openAgent(page, server, id, transport)
   await expect(writes(page)).toHaveText('You write')
@@ -86,7 +86,7 @@ test('a program that says what it waits for is one that needs somebody', async (
   await expect(row(page, 'asker')).not.toContainText('approve')
 })
 
-test('what a hostile program writes does nothing but what it shows', async ({ fleet: page, server, transport, context }) => {
+test('what a hostile program writes does nothing but what it shows', async ({ signedIn: page, server, transport, context }) => {
   const evil = ['\\033]2;<img src=x onerror=alert(1)>\\007', '\\033]52;c;c3RvbGVu\\007', '\\033]8;;javascript:alert(2)\\007click\\033]8;;\\007', '\\033[21t\\033[6n', '\\033P$qm\\033\\\\', '<script>alert(3)</script>', '\\033]50;?\\007']
   const { id } = await spawn(server, 'evil', 'sh', '-c', `stty -echo; printf '${evil.join('')}'; cat > typed`)
   let alerts = 0
