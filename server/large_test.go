@@ -96,9 +96,10 @@ func TestAnswersOfManyRecordsFitAMessage(t *testing.T) {
 	n := start(t)
 	ask := n.everyWay().ask
 	large := strings.Repeat("x", 120_000)
+	labeled, label := kit.Less(400, 100), kit.Less(2300, 10_700) // as many bytes with their records
 	spawned := read[wire.SpawnResult](t, ask(t, wire.MethodSpawn, wire.SpawnParams{Type: "shell", Count: 12, Argv: []string{"sh", "-c", "read x", large}}))
-	prompts := read[wire.SpawnResult](t, ask(t, wire.MethodSpawn, wire.SpawnParams{Type: "scripted", Name: "prompt", Count: 400, Script: "read",
-		Labels: map[string]string{"prompt": large[:2300]}}))
+	prompts := read[wire.SpawnResult](t, ask(t, wire.MethodSpawn, wire.SpawnParams{Type: "scripted", Name: "prompt", Count: labeled, Script: "read",
+		Labels: map[string]string{"prompt": large[:label]}}))
 	if _, err := n.plane.SetAdmission(t.Context(), noun.Caller{Actor: "test"}, wire.AdmissionParams{Closed: true}); err != nil {
 		t.Fatal(err)
 	}
@@ -129,11 +130,11 @@ func TestAnswersOfManyRecordsFitAMessage(t *testing.T) {
 			t.Errorf("a page says that %d match, want %d", page.Total, len(want))
 		}
 	}
-	if len(agents) != 412 || len(want) != 412 || pages < 4 {
-		t.Errorf("%d agents on %d pages, and %d in the answers, want 412 of each", len(agents), pages, len(want))
+	if all := 12 + labeled; len(agents) != all || len(want) != all || pages < 4 {
+		t.Errorf("%d agents on %d pages, and %d in the answers, want %d of each", len(agents), pages, len(want), all)
 	}
 	for i, id := range want {
-		if a := agents[id]; i < 12 && (len(a.Argv) != 4 || a.Argv[3] != large) || i >= 12 && len(a.Labels["prompt"]) != 2300 || a.Trimmed {
+		if a := agents[id]; i < 12 && (len(a.Argv) != 4 || a.Argv[3] != large) || i >= 12 && len(a.Labels["prompt"]) != label || a.Trimmed {
 			t.Fatalf("agent %d is not whole: %.300v", i, a)
 		}
 	}

@@ -14,7 +14,7 @@ import (
 // lane that is read still gets everything, and in the end nothing is held.
 func TestUnreadLanesShareWhatASessionHolds(t *testing.T) {
 	overBoth(t, func(t *testing.T, tr wire.Transport) {
-		const share, lanes, printed = 2 * session.LaneBatch, 6, 1 << 20
+		const share, lanes, printed = 2 * session.LaneBatch, 4, 1 << 20
 		n := start(t, func(o *Options) { o.share = share })
 		a := n.shell(t, "yes a line of forty characters, give or take | head -c 1048576")
 		kit.Eventually(t, "it has ended", func() bool { rec, _ := n.plane.Get(a.ID); return rec.Status == wire.StatusExited })

@@ -23,6 +23,7 @@ import (
 type heard struct {
 	mu     sync.Mutex
 	events []runner.Event
+	idle   int // how often it had nothing to do
 	slow   time.Duration
 }
 
@@ -34,6 +35,9 @@ func (h *heard) sink(e runner.Event) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.events = append(h.events, e)
+	if a, is := e.(runner.Activity); is && a.Now == wire.ActivityIdle {
+		h.idle++
+	}
 	return nil
 }
 
@@ -65,13 +69,10 @@ func (h *heard) printed(stream wire.EventType) string {
 }
 
 // turns counts the turns that are over.
-func (h *heard) turns() (n int) {
-	for _, a := range of[runner.Activity](h) {
-		if a.Now == wire.ActivityIdle {
-			n++
-		}
-	}
-	return n - 1 // the first one is before the first prompt
+func (h *heard) turns() int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.idle - 1 // the first one is before the first prompt
 }
 
 type agent struct {
