@@ -218,6 +218,7 @@ func (s *Server) openPlane(ctx context.Context) (err error) {
 		StoreTimeout: s.o.StoreTimeout,
 		Kinds:        allKinds(s.procs),
 		Asked:        s.hook.Asked,
+		Scheduled:    s.met.Scheduled,
 		Call:         s.api.CallAgent,
 	})
 	return err

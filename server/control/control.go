@@ -7,6 +7,7 @@
 //	artifacts ── Life: does it exist, who works ──> fleet, tasks
 //	fleet ── Asks: asks, is written to ───────────> asks
 //	asks ── Reply: answer ────────────────────────> fleet
+//	schedules ── Tasks: submit, find again ───────> tasks
 package control
 
 import (
@@ -23,6 +24,7 @@ import (
 	"skein.dev/skein/server/fleet"
 	"skein.dev/skein/server/memory"
 	"skein.dev/skein/server/runner"
+	"skein.dev/skein/server/schedules"
 	"skein.dev/skein/server/tasks"
 	"skein.dev/skein/webtransport/wire"
 )
@@ -33,6 +35,7 @@ type Store interface {
 	tasks.Store
 	artifacts.Store
 	asks.Store
+	schedules.Store
 	memory.Store
 }
 
@@ -64,6 +67,7 @@ type Options struct {
 	Leftovers    func(ctx context.Context, id wire.AgentID, left []wire.Leftover, grace time.Duration) []wire.Leftover
 	Spawned      func(kind wire.Kind, took time.Duration, ok bool)
 	Asked        func(a wire.Ask)                                                                            // called with each question that waits for a person; must not block
+	Scheduled    func(wire.ScheduleOutcome)                                                                  // called with what became of each run of a schedule; must not block
 	Call         func(ctx context.Context, a wire.Agent, method string, params json.RawMessage) (any, error) // carries out requests of agents; nil: they can make none
 }
 
@@ -76,6 +80,8 @@ type Plane struct {
 	Artifacts *artifacts.Artifacts
 	// Asks are what agents ask people.
 	Asks *asks.Asks
+	// Schedules submit tasks at set times.
+	Schedules *schedules.Schedules
 	// Memory is the state that agents and people share.
 	Memory *memory.Memory
 
@@ -84,7 +90,7 @@ type Plane struct {
 	beginClosing context.CancelFunc
 	ctx          context.Context // ends when Close has stopped every agent
 	stop         context.CancelFunc
-	workers      sync.WaitGroup // the ticker, the scheduler, the upkeep of artifacts
+	workers      sync.WaitGroup // the ticker, the scheduler of tasks, the schedules, the upkeep of artifacts
 }
 
 // Open loads what the Store has, ends what a crash left running and starts the plane. The caller must Close it.
@@ -111,6 +117,7 @@ func Open(ctx context.Context, o Options) (*Plane, error) {
 	p.Fleet.Begin()
 	p.workers.Go(p.beat)
 	p.workers.Go(func() { p.Tasks.Schedule(p.ctx) })
+	p.workers.Go(func() { p.Schedules.Run(p.ctx) })
 	p.workers.Go(func() { p.Artifacts.Tend(p.ctx) })
 	return p, nil
 }
@@ -122,6 +129,7 @@ func (p *Plane) join(o Options, types map[string]wire.AgentType) {
 	p.Tasks = tasks.New(tasks.Options{Store: o.Store, Fleet: crew, Types: types, Node: o.Node, MaxAgents: o.MaxAgents, Keep: o.KeepTasks,
 		Timeout: o.StoreTimeout, Closing: p.closing, Answered: p.Artifacts.Answered}, o.Logger)
 	p.Asks = asks.New(asks.Options{Store: o.Store, Types: types, Reply: p.reply, Changed: func(a wire.Ask) { p.asked(a, o.Asked) }, Timeout: o.StoreTimeout}, o.Logger)
+	p.Schedules = schedules.New(schedules.Options{Store: o.Store, Tasks: p.Tasks, Ran: o.Scheduled, Closing: p.closing, Timeout: o.StoreTimeout}, o.Logger)
 	p.Fleet = fleet.New(fleet.Options{Store: o.Store, Kinds: o.Kinds, Types: types, Node: o.Node, Instance: o.Instance, WorkDir: o.WorkDir,
 		Keep: o.KeepExited, Max: o.MaxAgents, Work: p.Tasks, Asks: p.Asks, Call: o.Call, Closing: p.closing, StoreTimeout: o.StoreTimeout,
 		SearchBytes: o.SearchBytes, SearchTime: o.SearchTime, Logger: o.Logger, Orphans: o.Orphans, Leftovers: o.Leftovers, Spawned: o.Spawned,
@@ -179,6 +187,9 @@ func (p *Plane) open(ctx context.Context, o Options) (err error) {
 		return err
 	}
 	if err := p.Asks.Open(ctx); err != nil {
+		return err
+	}
+	if err := p.Schedules.Open(ctx); err != nil {
 		return err
 	}
 	m := o.Memory

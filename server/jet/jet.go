@@ -6,6 +6,7 @@
 //	KV bucket "agents"   one record per agent, History 1; every write is synced to the disk before it is acknowledged
 //	KV bucket "tasks"    one record per task, written by compare-and-set
 //	KV bucket "asks"     one record per question of an agent
+//	KV bucket "schedules"   one record per schedule
 //	KV bucket "logins"   SHA-256 of a login cookie → when it ends
 //	KV bucket "meta"     the epoch, and whether admission is closed
 //	KV bucket "artifacts", object store "artifacts"   records and bytes of artifacts, synced like the agents' records
@@ -135,6 +136,9 @@ func (s *Store) prepare(ctx context.Context, c Config) (err error) {
 		return err
 	}
 	if s.asks, err = s.records.bucket(ctx, "asks"); err != nil {
+		return err
+	}
+	if s.schedules, err = s.records.bucket(ctx, "schedules"); err != nil {
 		return err
 	}
 	if s.logins, err = s.records.bucket(ctx, "logins"); err != nil {

@@ -13,22 +13,23 @@ import (
 // Store holds the records and the event log. A process opens it once; Close waits for writes that are under way.
 type Store struct {
 	// static after Open
-	log     *slog.Logger
-	records *node
-	events  *node // the same node as records if the server is external
-	stream  jetstream.Stream
-	agents  jetstream.KeyValue
-	tasks   jetstream.KeyValue
-	asks    jetstream.KeyValue
-	answers jetstream.Stream
-	logins  jetstream.KeyValue
-	meta    jetstream.KeyValue
-	epoch   epoch
-	memory  jetstream.Stream
-	noted   jetstream.Stream
-	tickets jetstream.KeyValue
-	boot    string // identifies the boot of the machine
-	writer  *writer
+	log       *slog.Logger
+	records   *node
+	events    *node // the same node as records if the server is external
+	stream    jetstream.Stream
+	agents    jetstream.KeyValue
+	tasks     jetstream.KeyValue
+	asks      jetstream.KeyValue
+	schedules jetstream.KeyValue
+	answers   jetstream.Stream
+	logins    jetstream.KeyValue
+	meta      jetstream.KeyValue
+	epoch     epoch
+	memory    jetstream.Stream
+	noted     jetstream.Stream
+	tickets   jetstream.KeyValue
+	boot      string // identifies the boot of the machine
+	writer    *writer
 
 	artifacts jetstream.KeyValue
 	objects   jetstream.Stream

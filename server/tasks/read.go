@@ -25,6 +25,23 @@ func (ts *Tasks) Get(id wire.TaskID) (wire.Task, error) {
 	return t.rec, nil
 }
 
+// State returns the state of a task, or "" if there is none.
+func (ts *Tasks) State(id wire.TaskID) wire.TaskState {
+	ts.mu.Lock()
+	defer ts.mu.Unlock()
+	if t := ts.all[id]; t != nil {
+		return t.rec.State
+	}
+	return ""
+}
+
+// ByKey reports whether a task was submitted with an idempotency key.
+func (ts *Tasks) ByKey(key string) bool {
+	ts.mu.Lock()
+	defer ts.mu.Unlock()
+	return ts.byKey[key] != nil
+}
+
 // Wait waits until a task is over.
 func (ts *Tasks) Wait(ctx context.Context, id wire.TaskID) (wire.Task, error) {
 	news := make(chan struct{}, 1)

@@ -50,6 +50,12 @@ func (ts *Tasks) Submit(_ context.Context, by noun.Caller, params wire.SubmitPar
 	return res, nil
 }
 
+// Check returns why Submit would refuse a task now.
+func (ts *Tasks) Check(s wire.TaskSpec) error {
+	s.Capabilities = slices.Clone(s.Capabilities)
+	return ts.check(&s)
+}
+
 // check validates a task and fills in the defaults.
 func (ts *Tasks) check(s *wire.TaskSpec) error {
 	s.Queue = cmp.Or(s.Queue, wire.DefaultQueue)

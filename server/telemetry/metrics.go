@@ -24,6 +24,7 @@ type Metrics struct {
 	Datagrams prometheus.Counter
 	Raced     prometheus.Counter
 	Early     prometheus.Counter
+	runs      *prometheus.CounterVec
 	spawns    *prometheus.HistogramVec
 	rpcs      *prometheus.CounterVec
 	rpcTime   *prometheus.HistogramVec
@@ -42,6 +43,8 @@ func New() *Metrics {
 		Raced:     prometheus.NewCounter(prometheus.CounterOpts{Name: "skein_raced_requests_total", Help: "Critical requests that came as datagrams."}),
 		Early:     prometheus.NewCounter(prometheus.CounterOpts{Name: "skein_early_requests_total", Help: "Requests taken from TLS early data."}),
 		Datagrams: prometheus.NewCounter(prometheus.CounterOpts{Name: "skein_status_datagrams_total", Help: "Status datagrams handed to the sessions."}),
+		runs: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "skein_schedule_runs_total", Help: "Runs of schedules, by what became of them."},
+			[]string{"outcome"}),
 		spawns: prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "skein_spawn_seconds", Help: "Time from the admission of an agent to its start.",
 			Buckets: prometheus.ExponentialBuckets(0.0002, 2, 14)}, []string{"kind", "outcome"}),
 		rpcs: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "skein_rpcs_total", Help: "Requests answered."},
@@ -53,10 +56,13 @@ func New() *Metrics {
 		laneWaits: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "skein_lane_throttled_seconds_total",
 			Help: "Time that lanes waited for their rate, or for their turn among the writers of their class."}, []string{"lane", "direction"}),
 	}
-	m.reg.MustRegister(m.Sessions, m.Streams, m.Datagrams, m.Raced, m.Early, m.spawns, m.rpcs, m.rpcTime, m.laneBytes, m.laneWaits,
+	m.reg.MustRegister(m.Sessions, m.Streams, m.Datagrams, m.Raced, m.Early, m.runs, m.spawns, m.rpcs, m.rpcTime, m.laneBytes, m.laneWaits,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	for _, t := range []wire.Transport{wire.WebTransport, wire.WebSocket} {
 		m.Sessions.WithLabelValues(string(t))
+	}
+	for _, o := range []wire.ScheduleOutcome{wire.ScheduleSubmitted, wire.ScheduleSkipped, wire.ScheduleMissed, wire.ScheduleFailed} {
+		m.runs.WithLabelValues(string(o))
 	}
 	return m
 }
@@ -74,6 +80,9 @@ func (m *Metrics) Spawned(kind wire.Kind, took time.Duration, ok bool) {
 	}
 	m.spawns.WithLabelValues(string(kind), outcome).Observe(took.Seconds())
 }
+
+// Scheduled counts a run of a schedule.
+func (m *Metrics) Scheduled(o wire.ScheduleOutcome) { m.runs.WithLabelValues(string(o)).Inc() }
 
 // Answered counts a request that was answered; err is nil when it succeeded.
 func (m *Metrics) Answered(method string, err error, took time.Duration) {
