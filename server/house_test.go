@@ -25,16 +25,17 @@ var rooms = map[string][]string{
 	"server/asks":            {"server/noun", "server/runner", "webtransport/wire"}, // what agents ask people
 	"server/auth":            {"server/api", "server/jet", "webtransport/wire"},
 	"server/cert":            {"server/datadir", "server/jet", "webtransport/wire"},
-	"server/datadir":         {"webtransport/wire"},                                                                                                                     // where a server keeps everything
-	"server/control":         {"server/artifacts", "server/asks", "server/fleet", "server/memory", "server/noun", "server/runner", "server/tasks", "webtransport/wire"}, // joins the nouns
-	"server/exchange":        {"webtransport/wire"},                                                                                                                     // one request of HTTP, and its answer
+	"server/datadir":         {"webtransport/wire"},                                                                                                                                         // where a server keeps everything
+	"server/control":         {"server/artifacts", "server/asks", "server/fleet", "server/memory", "server/noun", "server/runner", "server/schedules", "server/tasks", "webtransport/wire"}, // joins the nouns
+	"server/exchange":        {"webtransport/wire"},                                                                                                                                         // one request of HTTP, and its answer
 	"server/fleet":           {"server/grep", "server/noun", "server/runner", "server/runner/lines", "server/screen", "server/terminal", "server/vt", "webtransport/wire"},
 	"server/grep":            {"server/screen"},     // which lines of output have a hit
 	"server/hook":            {"webtransport/wire"}, // the operator's command for what agents ask
 	"server/jet":             {"server/noun", "webtransport/wire"},
 	"server/memory":          {"server/noun", "webtransport/wire"},
-	"server/noun":            {"webtransport/wire"}, // what the nouns of the control plane share
-	"server/screen":          {},                    // what a terminal shows: for whoever shows output
+	"server/noun":            {"webtransport/wire"},                // what the nouns of the control plane share
+	"server/screen":          {},                                   // what a terminal shows: for whoever shows output
+	"server/schedules":       {"server/noun", "webtransport/wire"}, // tasks at set times
 	"server/rpc":             {"server/api", "server/auth", "server/exchange", "server/telemetry", "webtransport/wire"},
 	"server/runner":          {"webtransport/wire"}, // what a kind of agents is; each kind is a folder of it
 	"server/runner/acp":      {"server/runner", "webtransport/wire"},
@@ -47,10 +48,11 @@ var rooms = map[string][]string{
 	"server/terminal":        {"server/vt", "webtransport/wire"}, // the terminals of agents, and who looks
 	"server/vt":              {},                                 // a terminal without a display
 	"server/tasks":           {"server/noun", "server/runner", "server/screen", "webtransport/wire"},
-	"server/web":             {"server/api", "server/auth", "server/cert", "server/control", "server/exchange", "server/noun", "server/telemetry", "static", "ui", "ui/agent", "ui/artifact", "ui/fleet", "ui/frame", "ui/inbox", "ui/login", "ui/memory", "ui/network", "ui/task", "ui/words", "webtransport", "webtransport/wire"},
-	"ui":                     {"ui/agent", "ui/artifact", "ui/fleet", "ui/frame", "ui/inbox", "ui/memory", "ui/network", "ui/task"}, // the stories of all pages
+	"server/web":             {"server/api", "server/auth", "server/cert", "server/control", "server/exchange", "server/noun", "server/telemetry", "static", "ui", "ui/agent", "ui/artifact", "ui/fleet", "ui/frame", "ui/inbox", "ui/login", "ui/memory", "ui/network", "ui/schedule", "ui/task", "ui/words", "webtransport", "webtransport/wire"},
+	"ui":                     {"ui/agent", "ui/artifact", "ui/fleet", "ui/frame", "ui/inbox", "ui/memory", "ui/network", "ui/schedule", "ui/task"}, // the stories of all pages
 	"ui/agent":               {"server/screen", "ui/artifact", "ui/fleet", "ui/frame", "ui/inbox", "ui/words", "webtransport/wire"},
 	"ui/inbox":               {"ui/frame", "ui/words", "webtransport/wire"},
+	"ui/schedule":            {"ui/frame", "ui/words", "webtransport/wire"},
 	"ui/login":               {"ui/frame", "webtransport/wire"},
 	"ui/fleet":               {"ui/frame", "ui/words", "webtransport/wire"},
 	"ui/task":                {"ui/artifact", "ui/frame", "ui/words", "webtransport/wire"},
@@ -80,10 +82,11 @@ var libraries = map[string][]string{
 	"github.com/coder/websocket": {"webtransport", "webtransport/bare", "cmd/skein-bench/peers"},
 	"github.com/centrifugal/":    {"cmd/skein-bench/peers"}, // nothing of it is in skein
 	"github.com/nats-io/":        {"server/jet"},
-	"github.com/a-h/templ":       {"ui", "ui/agent", "ui/artifact", "ui/fleet", "ui/frame", "ui/generate", "ui/inbox", "ui/login", "ui/memory", "ui/network", "ui/task", "server/web"},
+	"github.com/a-h/templ":       {"ui", "ui/agent", "ui/artifact", "ui/fleet", "ui/frame", "ui/generate", "ui/inbox", "ui/login", "ui/memory", "ui/network", "ui/schedule", "ui/task", "server/web"},
 	"github.com/goccy/go-yaml":   {"server"},
 	"github.com/google/btree":    {"server/memory"},
-	"github.com/clipperhouse/":   {"server/vt"}, // how wide characters are
+	"github.com/clipperhouse/":   {"server/vt"},        // how wide characters are
+	"github.com/netresearch/":    {"server/schedules"}, // the dates of cron expressions
 	"github.com/creack/pty":      {"cmd/skein-bench/peers"},
 	"modernc.org/sqlite":         {"server/memory"}, // the full-text index
 	"github.com/prometheus/":     {"server/telemetry"},

@@ -18,6 +18,7 @@ import (
 	"skein.dev/skein/ui/inbox"
 	"skein.dev/skein/ui/memory"
 	"skein.dev/skein/ui/network"
+	"skein.dev/skein/ui/schedule"
 	"skein.dev/skein/ui/task"
 )
 
@@ -148,6 +149,10 @@ func Stories(assets func(name string) string) templ.Component {
 				return templ_7745c5c3_Err
 			}
 			templ_7745c5c3_Err = task.TaskStories().Render(ctx, templ_7745c5c3_Buffer)
+			if templ_7745c5c3_Err != nil {
+				return templ_7745c5c3_Err
+			}
+			templ_7745c5c3_Err = schedule.Stories().Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

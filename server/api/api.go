@@ -73,6 +73,10 @@ type Pages interface {
 	Memory(context.Context, wire.MemoryRenderParams) (any, error)
 	// Asks answers an ask.list, which may ask for HTML.
 	Asks(context.Context, wire.AskListParams) (wire.AskListResult, error)
+	// Schedules answers a schedule.list, which may ask for HTML.
+	Schedules(context.Context, wire.ScheduleListParams) (wire.ScheduleListResult, error)
+	// SchedulePreview answers a schedule.preview, which may ask for HTML.
+	SchedulePreview(context.Context, wire.SchedulePreviewParams) (*wire.SchedulePreview, error)
 }
 
 // API carries out requests.

@@ -65,6 +65,27 @@ func (a *API) table() map[string]does {
 		}),
 		wire.MethodTaskRetry: acts(func(_ context.Context, by noun.Caller, v wire.TaskParams) (any, error) { return tasks.Retry(by, v.ID) }),
 
+		wire.MethodScheduleSet: acts(func(ctx context.Context, by noun.Caller, v wire.ScheduleSetParams) (any, error) {
+			return p.Schedules.Set(ctx, by, v)
+		}),
+		wire.MethodScheduleList: reads(func(ctx context.Context, v wire.ScheduleListParams) (any, error) { return a.pages.Schedules(ctx, v) }),
+		wire.MethodScheduleGet:  reads(func(_ context.Context, v wire.ScheduleParams) (any, error) { return p.Schedules.Get(v.ID) }),
+		wire.MethodScheduleDelete: acts(func(ctx context.Context, _ noun.Caller, v wire.ScheduleParams) (any, error) {
+			return struct{}{}, p.Schedules.Delete(ctx, v.ID)
+		}),
+		wire.MethodSchedulePause: acts(func(ctx context.Context, by noun.Caller, v wire.ScheduleParams) (any, error) {
+			return p.Schedules.Pause(ctx, by, v.ID, true)
+		}),
+		wire.MethodScheduleResume: acts(func(ctx context.Context, by noun.Caller, v wire.ScheduleParams) (any, error) {
+			return p.Schedules.Pause(ctx, by, v.ID, false)
+		}),
+		wire.MethodScheduleRun: acts(func(ctx context.Context, by noun.Caller, v wire.ScheduleParams) (any, error) {
+			return p.Schedules.RunNow(ctx, by, v.ID)
+		}),
+		wire.MethodSchedulePreview: reads(func(ctx context.Context, v wire.SchedulePreviewParams) (any, error) {
+			return a.pages.SchedulePreview(ctx, v)
+		}),
+
 		wire.MethodMemoryNamespaces: reads(func(_ context.Context, v wire.MemoryNamespacesParams) (any, error) {
 			return p.Memory.Namespaces().Page(v.After), nil
 		}),

@@ -59,6 +59,7 @@ func (s *site) pages(in *http.ServeMux) {
 	in.HandleFunc("POST /tasks/{id}/cancel", tasks.postTask(tasks.cancelTask))
 	in.HandleFunc("POST /tasks/{id}/retry", tasks.postTask(tasks.retryTask))
 	in.HandleFunc("POST /tasks/{id}/stop", tasks.postTask(tasks.stopTask))
+	schedulePages{s}.routes(in)
 	in.HandleFunc("POST /admission", s.withForm(s.postAdmission))
 	in.HandleFunc("POST /stop", s.withForm(s.postStop))
 	memoryPages{s}.routes(in)

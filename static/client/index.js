@@ -32,6 +32,7 @@ import { resume } from './resume.js'
 import { Requests } from './rpc.js'
 import { usableWebTransport } from './runtime.js'
 import { Session } from './session.js'
+import { schedules } from './schedules.js'
 import { Tasks } from './tasks.js'
 
 export { CloseError, ConnectError, Fleet, FleetChangeEvent, RpcError, SkeinError }
@@ -150,6 +151,8 @@ export class Skein extends EventTarget {
     this.tasks = new Tasks(this.#host)
     this.memory = new Memory(this.#host)
     this.artifacts = new Artifacts(this.#host)
+    /** Tasks at set times; `id` is the id of a schedule or its name. */
+    this.schedules = schedules(this.#host.call)
     /** Whether agents may be spawned and tasks started; `fleet.admission` follows it live. */
     this.admission = {
       /** @param {wire.AdmissionGetParams & CallOptions} [options] @returns {Promise<wire.AdmissionResult>} */

@@ -16,7 +16,7 @@ const DRAIN_MS = 2000
  */
 export function laneOf(method) {
   if (method.startsWith('memory.')) return 'memory'
-  if (method.startsWith('task.')) return 'task'
+  if (/^(task|schedule)\./.test(method)) return 'task'
   return 'control'
 }
 

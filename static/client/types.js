@@ -483,6 +483,81 @@
  * @property {string} [base64]
  * @property {number} [size] set if this is only the beginning of the payload, as in lists: the bytes of the whole payload
  *
+ * @typedef {object} ScheduleTime `at` or `cron`
+ * @property {string} [at] an instant, as in RFC 3339, or without an offset the time of a clock in `zone`
+ * @property {string} [cron] five fields, or a word such as `@daily`
+ * @property {string} [zone] a time zone, by its name in the IANA's database; none: the server's
+ *
+ * @typedef {object} ScheduleFields
+ * @property {string} [id] the id or the name of the schedule to replace; none: a new one
+ * @property {string} name no other schedule has it
+ * @property {TaskSpec} task what each run submits
+ * @property {'skip' | 'queue'} [overlap] a run that is due while the task of the one before still works is left out (skip), or waits
+ * @property {'skip' | 'once'} [missed] runs that were due while it was paused, or Skein was down, are left out (skip), or made up by one
+ * @property {boolean} [paused]
+ * @property {number} [if_revision] of the schedule to replace
+ *
+ * @typedef {ScheduleTime & ScheduleFields} ScheduleInit
+ *
+ * @typedef {object} ScheduleRun a run that was due, or several in a row with the same outcome
+ * @property {string} due the last of them
+ * @property {string} time
+ * @property {'submitted' | 'skipped' | 'missed' | 'failed'} outcome
+ * @property {string} [task]
+ * @property {string} [reason]
+ * @property {string} [by] who asked for it, of a run by hand
+ * @property {number} [count] how many of them, if more than one; 1000: so many at least
+ * @property {string} [from] the first of them
+ *
+ * @typedef {object} Schedule
+ * @property {string} id
+ * @property {string} name
+ * @property {TaskSpec} task
+ * @property {string} [at]
+ * @property {string} [cron]
+ * @property {string} zone
+ * @property {'skip' | 'queue'} overlap
+ * @property {'skip' | 'once'} missed
+ * @property {boolean} [paused]
+ * @property {number} revision counts what people change
+ * @property {string} [actor] who changed it last
+ * @property {string} created_at
+ * @property {string} updated_at
+ * @property {string} through until when each due run is accounted for
+ * @property {{due: string, since: string, key: string, behind?: string, made_up?: number}} [waiting] the run that is about to be
+ *   submitted; `behind`: when that task is over
+ * @property {ScheduleRun[]} [runs] the newest first
+ * @property {string} [last] the task that was submitted last
+ * @property {TaskState} [last_state]
+ * @property {string} [words] when it runs, in English
+ * @property {string[]} [next] the coming runs; none: it is paused, or over
+ * @property {string} [fault] why it can't run
+ *
+ * @typedef {object} ScheduleListParams an empty field does not restrict
+ * @property {string} [query] a part of the name
+ * @property {string} [after]
+ * @property {number} [limit]
+ * @property {string} [since] the position of an earlier list: the server answers when something has changed, or after wait_ms
+ * @property {number} [wait_ms] at most 25,000
+ * @property {boolean} [html] for Skein's own pages
+ * @property {string} [page] for Skein's own pages
+ *
+ * @typedef {object} ScheduleListResult
+ * @property {Schedule[]} schedules
+ * @property {string} [next]
+ * @property {number} total how many match
+ * @property {string} zone the server's
+ * @property {string} position
+ * @property {string} [html]
+ *
+ * @typedef {ScheduleTime & {html?: boolean}} SchedulePreviewParams html: for Skein's own pages
+ *
+ * @typedef {object} SchedulePreview
+ * @property {string} words when it would run, in English
+ * @property {string} zone
+ * @property {string[]} next
+ * @property {string} [html]
+ *
  * @typedef {object} TaskSpec a task to submit; at least one of type, agent and capabilities says which agents can do it
  * @property {string} [key] the task's name within its batch, for depends_on
  * @property {string} [name]

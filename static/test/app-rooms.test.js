@@ -13,6 +13,7 @@ const ROOMS = {
   inbox: ['lib'],
   memory: ['lib', 'list'],
   network: ['lib'],
+  schedule: ['lib'],
   task: ['lib', 'list', 'artifact'],
   terminal: ['lib'],
   agent: ['lib', 'artifact', 'fleet', 'inbox', 'task', 'terminal'],

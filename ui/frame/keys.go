@@ -34,6 +34,18 @@ func keysFor(script string) []key {
 			{[]string{"o"}, "Open the agent"},
 		}, common...)
 	}
+	if script == "schedules.js" {
+		return append([]key{
+			{[]string{"j", "k"}, "Next and previous schedule (arrows too)"},
+			{[]string{"Enter"}, "Open the schedule"},
+			{[]string{"r"}, "Run it now"},
+			{[]string{"p"}, "Pause or resume it"},
+			{[]string{"e"}, "Edit it"},
+			{[]string{"d"}, "Delete it: asks first"},
+			{[]string{"n"}, "New schedule"},
+			{[]string{"u"}, "Back to all schedules"},
+		}, common...)
+	}
 	if script == "network.js" {
 		return common
 	}

@@ -85,6 +85,14 @@ var Methods = []Method{
 	{Name: MethodTaskOrchestrate, Lane: LaneTask, Effect: Once, Agents: Coordinators},
 	{Name: MethodTaskWatch, Lane: LaneTask, Effect: Once, Session: true},
 	{Name: MethodTaskRender, Lane: LaneTask, Session: true},
+	{Name: MethodScheduleSet, Lane: LaneTask, Effect: Once},
+	{Name: MethodScheduleList, Lane: LaneTask},
+	{Name: MethodScheduleGet, Lane: LaneTask},
+	{Name: MethodScheduleDelete, Lane: LaneTask, Effect: Once},
+	{Name: MethodSchedulePause, Lane: LaneTask, Effect: Repeats},
+	{Name: MethodScheduleResume, Lane: LaneTask, Effect: Repeats},
+	{Name: MethodScheduleRun, Lane: LaneTask, Effect: Once},
+	{Name: MethodSchedulePreview, Lane: LaneTask},
 
 	{Name: MethodMemoryStore, Lane: LaneMemory, Effect: Once, Order: []string{"namespace", "key"}, Agents: WithMemory},
 	{Name: MethodMemoryRetrieve, Lane: LaneMemory, Quick: true, Agents: WithMemory},
@@ -154,7 +162,7 @@ func LaneOf(method string) Lane {
 		return m.Lane
 	case strings.HasPrefix(method, "memory."):
 		return LaneMemory
-	case strings.HasPrefix(method, "task."):
+	case strings.HasPrefix(method, "task."), strings.HasPrefix(method, "schedule."):
 		return LaneTask
 	}
 	return LaneControl
