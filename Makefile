@@ -11,7 +11,7 @@ export GOFLAGS := $(strip $(GOFLAGS) -trimpath '-toolexec=env GOGC=300')
 # What the bundle in static/dist is made from.
 JS := $(shell find static/client static/app -name '*.js') static/build.js static/package.json
 
-.PHONY: run build test soak bench generate deps test-deps check test-race test-fuzz test-js test-e2e test-agents bench-faults clean
+.PHONY: run build test soak bench generate deps test-deps check test-race test-fuzz test-js test-e2e test-chromium test-firefox test-agents bench-faults clean
 
 run: build
 	./bin/skein serve
@@ -118,9 +118,14 @@ test-js: build e2e/runtimes/node_modules/.installed
 	cd static && npm test --silent
 	cd e2e/runtimes && npm test --silent
 
-# Playwright in Chromium (with EVERY=1 all of it over both transports), and Debian's Firefox by WebDriver BiDi.
+# Playwright in Chromium (with EVERY=1 all of it over both transports), and beside it Debian's Firefox by WebDriver BiDi.
 test-e2e: build e2e/node_modules/.installed
+	$(MAKE) --no-print-directory -j2 -Oline test-chromium test-firefox
+
+test-chromium: build e2e/node_modules/.installed
 	cd e2e && npx playwright test
+
+test-firefox: build e2e/node_modules/.installed
 	cd e2e && node --test firefox/*.test.js
 
 # Coding agents as npm has them, 1 GB, in a network of loopback alone, with a model of ours. It needs root.

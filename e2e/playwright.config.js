@@ -15,7 +15,7 @@ export default defineConfig({
   outputDir: 'test-results',
   grepInvert: process.env.EVERY ? undefined : soak,
   fullyParallel: true,
-  workers: 4, // tests mostly wait
+  workers: 5, // tests mostly wait
   retries: process.env.CI ? 1 : 0,
   forbidOnly: Boolean(process.env.CI),
   timeout: 180_000, // even on a busy machine, only failing tests come near these
