@@ -112,6 +112,7 @@ test('what others do appears, and a run at an instant comes', async ({ fleet: pa
   await expect(row(page, 'soon')).toContainText(/Completed/)
   await expect(row(page, 'soon')).toContainText('over')
   await expect(rows(page)).toHaveCount(2)
+  await expect(page.getByText('2 schedules, 1 paused')).toBeVisible()
   await row(page, 'soon').getByRole('link', { name: 'Completed' }).click()
   await expect(page.getByRole('main')).toContainText('it came')
 

@@ -56,7 +56,7 @@ func (v NewView) page() frame.Page {
 }
 
 // Live is what changes on the page of all: the parts that its script replaces by their ids.
-func Live(v ListView) templ.Component { return live(v) }
+func Live(v ListView) templ.Component { return parts(v) }
 
 // LiveOne is what changes on the page of one.
 func LiveOne(v OneView) templ.Component { return liveOne(v) }

@@ -3,7 +3,7 @@
  * what is done over the session.
  */
 import { at } from '../lib/base.js'
-import { busy, one, write } from '../lib/dom.js'
+import { busy, one } from '../lib/dom.js'
 import { listen } from '../lib/keys.js'
 import { leaving } from '../lib/later.js'
 import { parse, showParts } from '../lib/morph.js'
@@ -34,13 +34,16 @@ async function follow() {
   let since = root?.dataset.position ?? ''
   while (!ends.aborted && skein.state !== 'closed') {
     try {
-      const { position, html, total } = await skein.schedules.list({ html: true, page: root?.dataset.id ?? '', since, wait_ms: WAIT_MS }, { signal: ends })
+      const { position, html } = await skein.schedules.list({ html: true, page: root?.dataset.id ?? '', since, wait_ms: WAIT_MS }, { signal: ends })
       if (position === since) continue
       since = position
-      const parts = parse(html ?? '')
-      showParts(parts)
-      tick(main)
-      if (list) write(one(document, '#summary'), total === 0 ? '' : total === 1 ? '1 schedule' : `${total} schedules`)
+      if (html) {
+        showParts(parse(html))
+        tick(main)
+      } else if (!list) {
+        toast('failed', 'The schedule was deleted')
+        return
+      }
     } catch {
       await new Promise((resolve) => setTimeout(resolve, PAUSE_MS)) // the page keeps what it shows; the connection badge says why
     }
