@@ -156,8 +156,7 @@ func start(t *testing.T, spec wire.Model, answers ...func(http.ResponseWriter, *
 
 func startWith(t *testing.T, l runner.Launch, answers ...func(http.ResponseWriter, *request)) *agent {
 	t.Helper()
-	a := &agent{endpoint: newEndpoint(t, answers...), dir: t.TempDir()}
-	a.answer = func(runner.Permission) string { return "once" }
+	a := &agent{endpoint: newEndpoint(t, answers...), dir: t.TempDir(), answer: func(runner.Permission) string { return "once" }}
 	procs := process.New(process.Options{Instance: instance})
 	t.Cleanup(procs.Close)
 	if l.Model.URL == "" {
@@ -175,6 +174,13 @@ func startWith(t *testing.T, l runner.Launch, answers ...func(http.ResponseWrite
 		<-s.Done()
 	})
 	return a
+}
+
+// decides sets how permissions are answered, instead of by yes.
+func (a *agent) decides(answer func(runner.Permission) string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.answer = answer
 }
 
 func (a *agent) heard(e runner.Event) error {
@@ -417,10 +423,10 @@ func TestAModelRunsItsCommands(t *testing.T) {
 	}
 	a := start(t, wire.Model{Commands: commands}, wants("write", `{"args":["a b","it's; rm"]}`), wants("fail", `{}`), wants("fly", `{}`), wants("fail", `{"args":`), wants("fail", `{"args":["x"]}`), says("All done."))
 	var asked []string
-	a.answer = func(p runner.Permission) string {
+	a.decides(func(p runner.Permission) string {
 		asked = append(asked, p.Tool.Kind+" "+p.Tool.Command)
 		return "once"
-	}
+	})
 	if r := a.prompt(t, "Write"); string(r.Output) != "All done." {
 		t.Errorf("%s %s", r.Output, r.Message)
 	}
@@ -463,13 +469,13 @@ func TestACommandIsRejectedOrAllowedForGood(t *testing.T) {
 	a := start(t, wire.Model{Commands: []wire.ModelCommand{{Name: "touch", Argv: []string{"touch"}, Args: "files"}}},
 		wants("touch", `{"args":["no"]}`), wants("touch", `{"args":["yes"]}`), wants("touch", `{"args":["yes"]}`), wants("touch", `{"args":["yes","no"]}`), says("ok"))
 	asked := 0
-	a.answer = func(p runner.Permission) string {
+	a.decides(func(p runner.Permission) string {
 		asked++
 		if strings.HasSuffix(p.Tool.Command, "no") {
 			return "reject"
 		}
 		return "always"
-	}
+	})
 	a.prompt(t, "x")
 	if _, err := os.Stat(filepath.Join(a.dir, "no")); err == nil {
 		t.Error("it has run what was rejected")
