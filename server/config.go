@@ -148,6 +148,9 @@ var builtinTypes = []wire.AgentType{
 		Description: "A deterministic agent that takes tasks: it works on each for a moment and gives its input back. Started by the scheduler when there are tasks for it."},
 }
 
+// sharedMemory is what agents that converse may use of memory, unless their type says otherwise.
+var sharedMemory = []string{"shared"}
+
 var typeName = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]{0,62}$`)
 
 // LoadConfig reads a skein.yaml. Without a path it gives the built-in types alone; a file adds types and may replace
@@ -451,6 +454,9 @@ func (c *configReader) agentType(name string, f fileType) (wire.AgentType, error
 		if !namespacePattern.MatchString(ns) {
 			return t, bad("memory", "%q is no namespace: 1 to 64 of a-z, 0-9, dot, - and _, and * at the end", ns)
 		}
+	}
+	if kind.Permissions && f.Memory == nil {
+		t.Memory = sharedMemory
 	}
 	if f.Model != nil {
 		m, err := f.Model.model()

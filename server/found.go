@@ -55,7 +55,7 @@ func findAgents(ctx context.Context) (types []wire.AgentType) {
 		}
 		t := wire.AgentType{Name: c.name, Kind: c.kind, Argv: append([]string{path}, args...), Found: true, Description: c.about + ". Found on the PATH."}
 		if c.kind == wire.KindACP {
-			t.Tasks, t.Permissions = wire.TasksPrompt, &wire.Permissions{Otherwise: wire.PermissionAsk}
+			t.Tasks, t.Permissions, t.Memory = wire.TasksPrompt, &wire.Permissions{Otherwise: wire.PermissionAsk}, sharedMemory
 		} else {
 			t.TTY = true
 		}

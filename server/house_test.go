@@ -19,8 +19,9 @@ var rooms = map[string][]string{
 	"cmd/skein-bench":       {"cmd/skein-bench/peers", "webtransport", "webtransport/bare", "webtransport/client", "webtransport/wire", "e2e/netlab"},
 	"cmd/skein-bench/peers": {"webtransport/bare"},
 
-	"server":                 {"server/api", "server/auth", "server/cert", "server/control", "server/datadir", "server/exchange", "server/fleet", "server/hook", "server/jet", "server/rpc", "server/runner", "server/runner/acp", "server/runner/model", "server/runner/process", "server/runner/scripted", "server/session", "server/telemetry", "server/web", "webtransport", "webtransport/wire"},
-	"server/api":             {"server/control", "server/noun", "webtransport/wire"},
+	"server":                 {"server/api", "server/auth", "server/cert", "server/control", "server/datadir", "server/exchange", "server/fleet", "server/hook", "server/jet", "server/mcp", "server/rpc", "server/runner", "server/runner/acp", "server/runner/model", "server/runner/process", "server/runner/scripted", "server/session", "server/telemetry", "server/web", "webtransport", "webtransport/wire"},
+	"server/api":             {"server/control", "server/noun", "server/runner", "webtransport/wire"},
+	"server/mcp":             {"server/api", "server/auth", "server/control", "webtransport/wire"},
 	"server/artifacts":       {"server/noun", "webtransport/wire"},
 	"server/asks":            {"server/noun", "server/runner", "webtransport/wire"}, // what agents ask people
 	"server/auth":            {"server/api", "server/jet", "webtransport/wire"},
@@ -78,24 +79,26 @@ var rooms = map[string][]string{
 
 // libraries has the only packages that may import a library, except in tests.
 var libraries = map[string][]string{
-	"github.com/quic-go/":        {"webtransport", "webtransport/bare", "cmd/skein-bench/peers"},
-	"github.com/coder/websocket": {"webtransport", "webtransport/bare", "cmd/skein-bench/peers"},
-	"github.com/centrifugal/":    {"cmd/skein-bench/peers"}, // nothing of it is in skein
-	"github.com/nats-io/":        {"server/jet"},
-	"github.com/a-h/templ":       {"ui", "ui/agent", "ui/artifact", "ui/fleet", "ui/frame", "ui/generate", "ui/inbox", "ui/login", "ui/memory", "ui/network", "ui/schedule", "ui/task", "server/web"},
-	"github.com/goccy/go-yaml":   {"server"},
-	"github.com/google/btree":    {"server/memory"},
-	"github.com/clipperhouse/":   {"server/vt"},        // how wide characters are
-	"github.com/netresearch/":    {"server/schedules"}, // the dates of cron expressions
-	"github.com/creack/pty":      {"cmd/skein-bench/peers"},
-	"modernc.org/sqlite":         {"server/memory"}, // the full-text index
-	"github.com/prometheus/":     {"server/telemetry"},
-	"github.com/spf13/":          {"cmd/skein", "cmd/skein-bench", "cmd/skein-bench/peers"},
-	"skein.dev/skein/cmd/":       {"cmd/skein-bench"},
-	"github.com/rogpeppe/":       {},
-	"go.uber.org/goleak":         {},
-	"testing":                    {"e2e/kit"},
-	"skein.dev/skein/e2e/kit":    {},
+	"github.com/quic-go/":              {"webtransport", "webtransport/bare", "cmd/skein-bench/peers"},
+	"github.com/coder/websocket":       {"webtransport", "webtransport/bare", "cmd/skein-bench/peers"},
+	"github.com/centrifugal/":          {"cmd/skein-bench/peers"}, // nothing of it is in skein
+	"github.com/nats-io/":              {"server/jet"},
+	"github.com/a-h/templ":             {"ui", "ui/agent", "ui/artifact", "ui/fleet", "ui/frame", "ui/generate", "ui/inbox", "ui/login", "ui/memory", "ui/network", "ui/schedule", "ui/task", "server/web"},
+	"github.com/goccy/go-yaml":         {"server"},
+	"github.com/google/btree":          {"server/memory"},
+	"github.com/google/jsonschema-go":  {"server/api"},
+	"github.com/modelcontextprotocol/": {"cmd/skein", "server/mcp"},
+	"github.com/clipperhouse/":         {"server/vt"},        // how wide characters are
+	"github.com/netresearch/":          {"server/schedules"}, // the dates of cron expressions
+	"github.com/creack/pty":            {"cmd/skein-bench/peers"},
+	"modernc.org/sqlite":               {"server/memory"}, // the full-text index
+	"github.com/prometheus/":           {"server/telemetry"},
+	"github.com/spf13/":                {"cmd/skein", "cmd/skein-bench", "cmd/skein-bench/peers"},
+	"skein.dev/skein/cmd/":             {"cmd/skein-bench"},
+	"github.com/rogpeppe/":             {},
+	"go.uber.org/goleak":               {},
+	"testing":                          {"e2e/kit"},
+	"skein.dev/skein/e2e/kit":          {},
 }
 
 // lodgers are the packages that measure the product and are not part of it.

@@ -27,6 +27,8 @@ import (
 	"skein.dev/skein/server/fleet"
 	"skein.dev/skein/server/hook"
 	"skein.dev/skein/server/jet"
+	"skein.dev/skein/server/mcp"
+	"skein.dev/skein/server/runner"
 	"skein.dev/skein/server/runner/process"
 	"skein.dev/skein/server/session"
 	"skein.dev/skein/server/telemetry"
@@ -62,6 +64,9 @@ type Options struct {
 	Node          string // "": the host's name
 	// StoreTimeout is how long a request waits for a store that does not answer; 0: 10 s.
 	StoreTimeout time.Duration
+
+	// MCPBridge is a command that bridges standard input and output to the MCP server, for agents that know only such servers.
+	MCPBridge []string
 
 	Logger  *slog.Logger
 	Version string
@@ -111,8 +116,10 @@ type Server struct {
 	reach     *web.Reach
 	sessions  *session.Endpoint
 	fragments *web.Fragments
+	mcp       *mcp.Endpoint
 
-	addrs Addresses
+	addrs     Addresses
+	listening chan struct{} // closed when addrs are known
 }
 
 // New opens the data folder and everything in it. Run serves; without Run, Close releases it.
@@ -123,7 +130,7 @@ func New(ctx context.Context, o Options) (_ *Server, err error) {
 	if o.Version == "" {
 		o.Version = "dev"
 	}
-	s := &Server{o: o, log: o.Logger}
+	s := &Server{o: o, log: o.Logger, listening: make(chan struct{})}
 	if s.config, err = LoadConfig(o.ConfigFile); err != nil {
 		return nil, err
 	}
@@ -174,6 +181,7 @@ func New(ctx context.Context, o Options) (_ *Server, err error) {
 	}
 	s.sessions = session.New(session.Config{API: s.api, Plane: s.plane, Auth: s.auth, Limits: s.limits, Metrics: s.met, Renderer: s.fragments,
 		Origins: s.reach, Version: s.o.Version, Logger: s.log, Share: o.share, InputPatience: o.inputPatience, FreeMemory: o.freeMemory})
+	s.mcp = mcp.New(mcp.Options{API: s.api, Auth: s.auth, Plane: s.plane, Server: s.sessions, Logger: s.log})
 	return s, nil
 }
 
@@ -219,9 +227,31 @@ func (s *Server) openPlane(ctx context.Context) (err error) {
 		Kinds:        allKinds(s.procs),
 		Asked:        s.hook.Asked,
 		Scheduled:    s.met.Scheduled,
+		Offer:        s.offer,
 		Call:         s.api.CallAgent,
 	})
 	return err
+}
+
+// offer returns the calls that an agent may make, as its type allows.
+func (s *Server) offer(a wire.Agent, t wire.AgentType) (tools []runner.Tool, at func(context.Context) *runner.MCP) {
+	for _, tool := range api.ToolsOf(t) {
+		tools = append(tools, tool.Tool)
+	}
+	if len(tools) == 0 {
+		return nil, nil
+	}
+	return tools, func(ctx context.Context) *runner.MCP {
+		select {
+		case <-s.listening:
+		case <-ctx.Done():
+			return nil
+		}
+		if s.addrs.HTTP == "" { // programs would not trust the certificate of HTTPS
+			return nil
+		}
+		return &runner.MCP{URL: s.addrs.HTTP + wire.MCPPath, Token: s.auth.AgentToken(a.ID), Command: s.o.MCPBridge}
+	}
 }
 
 // orphans ends what an earlier server that was killed left running.
@@ -252,6 +282,7 @@ func (s *Server) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	close(s.listening)
 	s.certs.OnRenew(func() {
 		if err := s.dir.Announce(s.local()); err != nil {
 			s.log.Error("local clients could not be told of the new certificate", "err", err)
@@ -302,6 +333,7 @@ const drainTimeout = 30 * time.Second
 // drain ends the server's work in order: clients are told, agents are stopped, sessions are closed.
 func (s *Server) drain() {
 	s.sessions.Drain()
+	s.mcp.Close()
 	ctx, cancel := context.WithTimeout(context.Background(), drainTimeout)
 	defer cancel()
 	reports := s.plane.Close(ctx)

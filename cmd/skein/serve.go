@@ -41,6 +41,9 @@ To serve other machines give a certificate that they trust with --tls-cert and -
 			}
 			o.Mask.Off = !masking
 			o.DataDir, o.Logger, o.Version = g.dataDir, log, version
+			if self, err := os.Executable(); err == nil {
+				o.MCPBridge = []string{self, "mcp"}
+			}
 			o.Ready = func(a server.Addresses) { announce(cmd, log, a) }
 			return serve(cmd.Context(), o)
 		},

@@ -3,7 +3,7 @@
 // A program signs in with the token of the data folder, which it sends with each request. A browser opens a login URL, which
 // holds a one-time token (OneTimeToken); Login trades that for the value of a cookie, of which the store keeps the hash. Request
 // checks either of them and gives the principal of an HTTP request. Sessions carry no header: POST /connect hands out
-// tickets (Ticket), and the first message of a session spends one (Redeem). Logout ends a login, with the tickets that it has.
+// tickets (Ticket), and the first message of a session spends one (Redeem). An agent has a token of its own (AgentToken). Logout ends a login, with the tickets that it has.
 //
 // # Locks
 //
@@ -51,6 +51,7 @@ type Authenticator struct {
 	token  string
 	logins Logins
 	log    *slog.Logger
+	agents [32]byte // signs the tokens of agents
 
 	mu      sync.Mutex
 	oneTime map[string]time.Time // hash of a login token → when it ends
@@ -66,7 +67,9 @@ type ticket struct {
 
 // New makes an authenticator that knows the token of the data folder and the logins that were kept.
 func New(token string, logins Logins, log *slog.Logger) *Authenticator {
-	return &Authenticator{token: token, logins: logins, log: log, oneTime: map[string]time.Time{}, over: map[string]time.Time{}, tickets: map[string]ticket{}}
+	a := &Authenticator{token: token, logins: logins, log: log, oneTime: map[string]time.Time{}, over: map[string]time.Time{}, tickets: map[string]ticket{}}
+	rand.Read(a.agents[:])
+	return a
 }
 
 func hash(secret string) string {

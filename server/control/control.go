@@ -68,6 +68,7 @@ type Options struct {
 	Spawned      func(kind wire.Kind, took time.Duration, ok bool)
 	Asked        func(a wire.Ask)                                                                            // called with each question that waits for a person; must not block
 	Scheduled    func(wire.ScheduleOutcome)                                                                  // called with what became of each run of a schedule; must not block
+	Offer        func(a wire.Agent, t wire.AgentType) ([]runner.Tool, func(context.Context) *runner.MCP)     // what requests they can make; nil: none
 	Call         func(ctx context.Context, a wire.Agent, method string, params json.RawMessage) (any, error) // carries out requests of agents; nil: they can make none
 }
 
@@ -100,6 +101,9 @@ func Open(ctx context.Context, o Options) (*Plane, error) {
 	}
 	o.StoreTimeout = cmp.Or(o.StoreTimeout, defaultStoreTimeout)
 	o.DataDir = cmp.Or(o.DataDir, filepath.Dir(o.WorkDir))
+	if o.Offer == nil {
+		o.Offer = func(wire.Agent, wire.AgentType) ([]runner.Tool, func(context.Context) *runner.MCP) { return nil, nil }
+	}
 	if o.Call == nil {
 		o.Call = func(context.Context, wire.Agent, string, json.RawMessage) (any, error) {
 			return nil, wire.Errorf(wire.CodeMethodNotFound, "agents have no requests here")
@@ -131,7 +135,7 @@ func (p *Plane) join(o Options, types map[string]wire.AgentType) {
 	p.Asks = asks.New(asks.Options{Store: o.Store, Types: types, Reply: p.reply, Changed: func(a wire.Ask) { p.asked(a, o.Asked) }, Timeout: o.StoreTimeout}, o.Logger)
 	p.Schedules = schedules.New(schedules.Options{Store: o.Store, Tasks: p.Tasks, Ran: o.Scheduled, Closing: p.closing, Timeout: o.StoreTimeout}, o.Logger)
 	p.Fleet = fleet.New(fleet.Options{Store: o.Store, Kinds: o.Kinds, Types: types, Node: o.Node, Instance: o.Instance, WorkDir: o.WorkDir,
-		Keep: o.KeepExited, Max: o.MaxAgents, Work: p.Tasks, Asks: p.Asks, Call: o.Call, Closing: p.closing, StoreTimeout: o.StoreTimeout,
+		Keep: o.KeepExited, Max: o.MaxAgents, Work: p.Tasks, Asks: p.Asks, Offer: o.Offer, Call: o.Call, Closing: p.closing, StoreTimeout: o.StoreTimeout,
 		SearchBytes: o.SearchBytes, SearchTime: o.SearchTime, Logger: o.Logger, Orphans: o.Orphans, Leftovers: o.Leftovers, Spawned: o.Spawned,
 		Hooks: fleet.Hooks{
 			{Env: p.outbox, Exited: func(a wire.Agent, _ wire.Exit) { p.Artifacts.Collect(a.ID) }},

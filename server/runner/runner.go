@@ -18,10 +18,13 @@ import (
 	"skein.dev/skein/webtransport/wire"
 )
 
-// The environment variables that mark every process of an agent.
+// The environment variables that mark every process of an agent, and those of a bridge to the MCP server.
 const (
 	EnvAgent    = "SKEIN_AGENT_ID"
 	EnvInstance = "SKEIN_INSTANCE"
+
+	EnvServer = "SKEIN_SERVER"
+	EnvToken  = "SKEIN_TOKEN"
 )
 
 // Kind runs agents of one kind.
@@ -53,16 +56,17 @@ type Launch struct {
 	Agent     wire.AgentID
 	Instance  string // the id of the data folder, which distinguishes the agents of several servers
 	Argv      []string
-	Env       map[string]string // added to the server's own environment without its SKEIN_ variables
-	Cwd       string            // an absolute path
-	CreateCwd bool              // create Cwd with mode 0700 if it does not exist
-	NoInput   bool              // standard input is empty: /dev/null
-	TTY       *wire.Size        // the size of a terminal that it gets in place of pipes; nil: none
-	Mode      string            // the mode of its session, if the kind has modes; "": the agent's own
-	Model     *wire.Model       // if the kind has one
-	Tools     []Tool            // calls that the agent may make (see Call), for a kind with a model
-	AsksFirst bool              // people are to be asked for permissions: a kind that can sees to it
-	Script    string            // if the kind takes one; "": the kind's default
+	Env       map[string]string          // added to the server's own environment without its SKEIN_ variables
+	Cwd       string                     // an absolute path
+	CreateCwd bool                       // create Cwd with mode 0700 if it does not exist
+	NoInput   bool                       // standard input is empty: /dev/null
+	TTY       *wire.Size                 // the size of a terminal that it gets in place of pipes; nil: none
+	Mode      string                     // the mode of its session, if the kind has modes; "": the agent's own
+	Model     *wire.Model                // if the kind has one
+	Tools     []Tool                     // calls that the agent may make (see Call), for a kind with a model
+	MCP       func(context.Context) *MCP // where a program can make the same calls; it waits until the server listens. nil, or returns nil: nowhere
+	AsksFirst bool                       // people are to be asked for permissions: a kind that can sees to it
+	Script    string                     // if the kind takes one; "": the kind's default
 }
 
 // Tool is a call that agents may make.
@@ -71,6 +75,13 @@ type Tool struct {
 	About      string          // for a model
 	Kind       string          // one of wire.ToolKinds
 	Parameters json.RawMessage // a JSON Schema of an object
+}
+
+// MCP is how a program reaches the MCP server of Skein as an agent.
+type MCP struct {
+	URL     string
+	Token   string   // a bearer token
+	Command []string // runs a bridge to it, from standard input and output, that finds both in EnvServer and EnvToken; empty: there is none
 }
 
 // Session is an agent that was started.

@@ -24,6 +24,7 @@ type Config struct {
 
 	Sessions  Sessions
 	RPC       http.Handler // POST /rpc
+	MCP       http.Handler // /mcp, which knows who asks by itself
 	Store     Store
 	Processes Processes
 

@@ -18,7 +18,7 @@ func limitOf(u *url.URL) int64 {
 	if u.Path == "/memory" || strings.HasPrefix(u.Path, "/memory/") {
 		return maxMemoryForm
 	}
-	if u.Path == wire.RPCPath {
+	if u.Path == wire.RPCPath || u.Path == wire.MCPPath {
 		return wire.MaxRPCBody
 	}
 	return maxForm

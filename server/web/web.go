@@ -2,7 +2,7 @@
 //
 // How a request is served: New first applies the rules for all requests (guard): only POST /rpc may come as early data, the
 // host must be one of the server's names, the headers forbid foreign scripts, and a form must be posted from one of the
-// server's pages. Sessions and POST /rpc then go to their endpoints. Everything else, except the login page, requires a
+// server's pages. Sessions, /mcp and POST /rpc then go to their endpoints. Everything else, except the login page, requires a
 // login (signedIn). A page reads from the plane and renders a component of ui (site.page). A form lets the API act in the
 // name of the user (site.do) and redirects to a page (redirect), or shows why it was refused (refuseForm). Later changes of
 // a page come over a session: Fragments renders them with the same components.
@@ -90,6 +90,7 @@ func (s *site) guard(open http.Handler) http.Handler {
 	top.HandleFunc("CONNECT "+wire.WebTransportPath, s.Sessions.ServeWebTransport)
 	top.Handle("POST /connect", s.fromPages(csrf.Handler(open))) // its tickets are not compressed
 	top.Handle("OPTIONS /connect", s.fromPages(nil))
+	top.Handle(wire.MCPPath, csrf.Handler(s.MCP)) // it streams
 	top.Handle("/", compressed(csrf.Handler(open)))
 	return s.below(exchange.NotEarly(s.headers(s.known(top))))
 }

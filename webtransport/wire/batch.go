@@ -9,6 +9,8 @@ import (
 // request.
 const (
 	RPCPath = "/rpc"
+	// MCPPath is the path of the MCP server.
+	MCPPath = "/mcp"
 	// ClientIDHeader carries what ClientInfo.ID does in hello: requests count within it.
 	ClientIDHeader   = "Skein-Client-Id"
 	ClientNameHeader = "Skein-Client-Name"

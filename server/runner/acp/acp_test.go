@@ -3,9 +3,11 @@ package acp
 import (
 	"context"
 	"crypto/rand"
+	"encoding/json"
 	"errors"
 	"os"
 	"path/filepath"
+	"reflect"
 	"runtime"
 	"slices"
 	"strings"
@@ -604,5 +606,27 @@ func TestNoTwoPermissionsHaveTheSameKey(t *testing.T) {
 		if p, q := before.permissions(t, 1)[0], after.permissions(t, 1)[0]; p.Key == q.Key {
 			t.Errorf("both have %q", p.Key)
 		}
+	}
+}
+
+func TestAnAgentIsToldOfTheMCPServer(t *testing.T) {
+	t.Parallel()
+	at := runner.MCP{URL: "http://localhost:4480/mcp", Token: "secret", Command: []string{"/bin/skein", "mcp"}}
+	for how, want := range map[string]string{
+		"http": `{"headers":[{"name":"Authorization","value":"Bearer secret"}],"name":"skein","type":"http","url":"http://localhost:4480/mcp"}`,
+		"":     `{"args":["mcp"],"command":"/bin/skein","env":[{"name":"SKEIN_SERVER","value":"http://localhost:4480"},{"name":"SKEIN_TOKEN","value":"secret"}],"name":"skein"}`,
+	} {
+		a := start(t, how, func(l *runner.Launch) { l.MCP = func(context.Context) *runner.MCP { return &at } })
+		kit.Eventually(t, "it is idle", func() bool { return len(of[runner.Activity](a.heard)) > 0 })
+		got, is := strings.CutPrefix(a.printed(wire.EventStderr), "MCP ")
+		var v, w any
+		if json.Unmarshal([]byte(got), &v) != nil || json.Unmarshal([]byte(want), &w) != nil || !is || !reflect.DeepEqual(v, w) {
+			t.Errorf("an agent that takes %q is told of %s", how, got)
+		}
+	}
+	a := start(t, "", func(l *runner.Launch) { l.MCP = func(context.Context) *runner.MCP { return nil } })
+	kit.Eventually(t, "it is idle", func() bool { return len(of[runner.Activity](a.heard)) > 0 })
+	if got := a.printed(wire.EventStderr); got != "" {
+		t.Errorf("it is told of %s", got)
 	}
 }

@@ -2,6 +2,7 @@ package acp
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"os"
 	"strconv"
@@ -48,6 +49,8 @@ func (a *puppet) Initialize(context.Context, sdk.InitializeRequest) (r sdk.Initi
 		r.ProtocolVersion = 2
 	case "login":
 		r.AuthMethods = []sdk.AuthMethod{{Agent: &sdk.AuthMethodAgent{Id: "key", Name: "A key"}}}
+	case "http":
+		r.AgentCapabilities.McpCapabilities.Http = true
 	case "mute":
 		time.Sleep(time.Hour)
 	case "dead":
@@ -70,6 +73,10 @@ func (a *puppet) NewSession(_ context.Context, p sdk.NewSessionRequest) (r sdk.N
 		return r, &sdk.RequestError{Code: -32000, Message: "Authentication required"}
 	}
 	r.SessionId = sdk.SessionId("s1 in " + p.Cwd)
+	for _, s := range p.McpServers {
+		b, _ := json.Marshal(s)
+		fmt.Fprintf(os.Stderr, "MCP %s\n", b)
+	}
 	if a.how == "asks" {
 		<-a.ready
 		go a.ask(context.Background(), r.SessionId, "run", "make")

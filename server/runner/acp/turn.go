@@ -62,8 +62,12 @@ func (s *session) begin() error {
 		s.log("ACP agent %s %s", cmp.Or(i.Title, i.Name), i.Version)
 	}
 	cancel()
+	servers := mcpServers(nil, false)
+	if s.launch.MCP != nil {
+		servers = mcpServers(s.launch.MCP(s.ctx), hello.Capabilities.MCP.HTTP)
+	}
 	for {
-		opened, err := s.newSession()
+		opened, err := s.newSession(servers)
 		if err == nil {
 			return s.setMode(opened.Modes)
 		}
@@ -76,10 +80,10 @@ func (s *session) begin() error {
 	}
 }
 
-func (s *session) newSession() (r newSessionResult, err error) {
+func (s *session) newSession(servers []mcpServer) (r newSessionResult, err error) {
 	ctx, cancel := context.WithTimeoutCause(s.ctx, startTimeout, fmt.Errorf("it has not answered for %s", startTimeout))
 	defer cancel()
-	if err = s.conn.call(ctx, "session/new", newSessionParams{Cwd: s.launch.Cwd, MCPServers: []any{}}, &r); err != nil {
+	if err = s.conn.call(ctx, "session/new", newSessionParams{Cwd: s.launch.Cwd, MCPServers: servers}, &r); err != nil {
 		return r, err
 	}
 	if r.SessionID == "" {

@@ -4,6 +4,10 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"strings"
+
+	"skein.dev/skein/server/runner"
+	"skein.dev/skein/webtransport/wire"
 )
 
 // The parts of ACP v1 that Skein reads and writes. Fields that are not here are kept in updates as they came.
@@ -64,7 +68,12 @@ type info struct {
 type initializeResult struct {
 	ProtocolVersion json.RawMessage `json:"protocolVersion"`
 	AuthMethods     few[authMethod] `json:"authMethods"`
-	AgentInfo       *info           `json:"agentInfo"`
+	Capabilities    struct {
+		MCP struct {
+			HTTP bool `json:"http"`
+		} `json:"mcpCapabilities"`
+	} `json:"agentCapabilities"`
+	AgentInfo *info `json:"agentInfo"`
 }
 
 type authMethod struct {
@@ -83,8 +92,37 @@ type authMethod struct {
 }
 
 type newSessionParams struct {
-	Cwd        string `json:"cwd"`
-	MCPServers []any  `json:"mcpServers"`
+	Cwd        string      `json:"cwd"`
+	MCPServers []mcpServer `json:"mcpServers"`
+}
+
+// mcpServer is a server of MCP that an agent is told of: one over HTTP, or a command.
+type mcpServer struct {
+	Type    string   `json:"type,omitempty"` // http; "": a command
+	Name    string   `json:"name"`
+	URL     string   `json:"url,omitempty"`
+	Headers []pair   `json:"headers,omitempty"`
+	Command string   `json:"command,omitempty"`
+	Args    []string `json:"args,omitempty"`
+	Env     []pair   `json:"env,omitempty"`
+}
+
+type pair struct {
+	Name  string `json:"name"`
+	Value string `json:"value"`
+}
+
+// mcpServers are those of Skein, as an agent takes them.
+func mcpServers(at *runner.MCP, http bool) []mcpServer {
+	switch {
+	case at == nil:
+	case http:
+		return []mcpServer{{Type: "http", Name: "skein", URL: at.URL, Headers: []pair{{"Authorization", "Bearer " + at.Token}}}}
+	case len(at.Command) > 0:
+		return []mcpServer{{Name: "skein", Command: at.Command[0], Args: at.Command[1:],
+			Env: []pair{{runner.EnvServer, strings.TrimSuffix(at.URL, wire.MCPPath)}, {runner.EnvToken, at.Token}}}}
+	}
+	return []mcpServer{}
 }
 
 type newSessionResult struct {

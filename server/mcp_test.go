@@ -1,0 +1,209 @@
+package server
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/modelcontextprotocol/go-sdk/mcp"
+
+	"skein.dev/skein/e2e/kit"
+	"skein.dev/skein/server/noun"
+	"skein.dev/skein/webtransport/wire"
+)
+
+// withToken sends a token with each request.
+type withToken string
+
+func (t withToken) RoundTrip(r *http.Request) (*http.Response, error) {
+	r = r.Clone(r.Context())
+	r.Header.Set("Authorization", "Bearer "+string(t))
+	return http.DefaultTransport.RoundTrip(r)
+}
+
+// mcp connects the SDK's own client.
+func (n *node) mcp(t *testing.T, token string) *mcp.ClientSession {
+	t.Helper()
+	c := mcp.NewClient(&mcp.Implementation{Name: "tester", Version: "1"}, nil)
+	s, err := c.Connect(t.Context(), &mcp.StreamableClientTransport{Endpoint: n.addrs.HTTP + wire.MCPPath, HTTPClient: &http.Client{Transport: withToken(token)}}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	return s
+}
+
+func tools(t *testing.T, s *mcp.ClientSession) (names []string) {
+	t.Helper()
+	res, err := s.ListTools(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tool := range res.Tools {
+		names = append(names, tool.Name)
+	}
+	return names
+}
+
+// use calls a tool, and returns what it says.
+func use(t *testing.T, s *mcp.ClientSession, name string, args any) (string, bool) {
+	t.Helper()
+	res, err := s.CallTool(t.Context(), &mcp.CallToolParams{Name: name, Arguments: args})
+	if err != nil {
+		return err.Error(), false
+	}
+	return res.Content[0].(*mcp.TextContent).Text, !res.IsError
+}
+
+func TestMCPHasTheMethodsOfThePerson(t *testing.T) {
+	t.Parallel()
+	n := start(t)
+	s := n.mcp(t, n.token)
+	if got := tools(t, s); !slices.Contains(got, "agent_spawn") || !slices.Contains(got, "task_wait") || slices.Contains(got, "hello") {
+		t.Errorf("the tools are %v", got)
+	}
+	out := filepath.Join(t.TempDir(), "out")
+	text, ok := use(t, s, "agent_spawn", map[string]any{"type": "shell", "argv": []string{"sh", "-c", "echo it ran > " + out + "; read x"}})
+	var spawned wire.SpawnResult
+	if err := json.Unmarshal([]byte(text), &spawned); err != nil || !ok || len(spawned.Agents) != 1 {
+		t.Fatalf("%v: %s", err, text)
+	}
+	kit.Eventually(t, "it runs", func() bool { b, _ := os.ReadFile(out); return string(b) == "it ran\n" })
+	id := spawned.Agents[0].ID
+	var actor string
+	kit.Eventually(t, "its spawn is in the log", func() bool {
+		res, err := n.plane.EventPage(t.Context(), wire.AgentEventsParams{ID: id})
+		if err != nil || len(res.Events) == 0 {
+			return false
+		}
+		actor = res.Events[0].Actor
+		return true
+	})
+	if actor != "tester" {
+		t.Errorf("it was spawned by %q", actor)
+	}
+	if text, ok := use(t, s, "agent_stop", map[string]any{"ids": []wire.AgentID{id}, "grace_ms": 0}); !ok || len(processes(t, id)) > 0 {
+		t.Errorf("%s; %v is left", text, processes(t, id))
+	}
+	for name, args := range map[string]any{"agent_get": map[string]any{"id": "anope"}, "agent_spawn": map[string]any{"type": 7}, "task_wait": map[string]any{}} {
+		if text, ok := use(t, s, name, args); ok || text == "" {
+			t.Errorf("%s %v succeeds: %s", name, args, text)
+		}
+	}
+	if text, ok := use(t, s, "hello", map[string]any{}); ok {
+		t.Error(text)
+	}
+}
+
+func TestMCPGivesAnAgentWhatItsTypeAllows(t *testing.T) {
+	t.Parallel()
+	n := start(t, func(o *Options) {
+		o.ConfigFile = write(t, "skein.yaml", "agent_types:\n  keeper: {kind: scripted, script: read, memory: [\"team.*\"]}\n  boss: {kind: scripted, script: read, coordinator: true}\n  mute: {kind: scripted, script: read}\n")
+	})
+	keeper, boss, mute := n.spawn(t, wire.SpawnParams{Type: "keeper"}), n.spawn(t, wire.SpawnParams{Type: "boss"}), n.spawn(t, wire.SpawnParams{Type: "mute"})
+	s := n.mcp(t, n.auth.AgentToken(keeper.ID))
+	if got := tools(t, s); !slices.Contains(got, "memory_store") || slices.ContainsFunc(got, func(name string) bool { return !strings.HasPrefix(name, "memory_") }) {
+		t.Errorf("the tools are %v", got)
+	}
+	if text, ok := use(t, s, "memory_store", map[string]any{"namespace": "team.a", "key": "k", "value": map[string]string{"text": "v"}}); !ok {
+		t.Error(text)
+	}
+	if e, err := n.plane.Memory.Retrieve(t.Context(), wire.MemoryKeyParams{Namespace: "team.a", Key: "k"}); err != nil || e.Writer != string(keeper.ID) || e.Value.Text != "v" {
+		t.Errorf("%+v, %v", e, err)
+	}
+	for name, args := range map[string]any{"memory_store": map[string]any{"namespace": "other", "key": "k"}, "agent_spawn": map[string]any{"type": "mute"}, "task_submit": map[string]any{"tasks": []any{}}} {
+		if text, ok := use(t, s, name, args); ok {
+			t.Errorf("%s %v succeeds: %s", name, args, text)
+		}
+	}
+	if got := tools(t, n.mcp(t, n.auth.AgentToken(boss.ID))); !slices.Contains(got, "task_submit") || slices.Contains(got, "memory_store") {
+		t.Errorf("the tools of a coordinator are %v", got)
+	}
+	if got := tools(t, n.mcp(t, n.auth.AgentToken(mute.ID))); len(got) > 0 {
+		t.Errorf("the tools of an agent that may nothing are %v", got)
+	}
+	// A session is not for others, and not for an agent that has ended.
+	session := header("Mcp-Session-Id", s.ID())
+	list := body(`{"jsonrpc":"2.0","id":9,"method":"tools/list"}`)
+	accept := header("Accept", "application/json, text/event-stream")
+	if a := n.ask(t, "POST", wire.MCPPath, bearer(n.auth.AgentToken(boss.ID)), session, list, accept); a.StatusCode != http.StatusForbidden {
+		t.Errorf("another agent's session: %s %s", a.Status, a.body)
+	}
+	if _, err := n.plane.Stop(t.Context(), noun.Caller{Actor: "test"}, wire.StopParams{IDs: []wire.AgentID{keeper.ID}}); err != nil {
+		t.Fatal(err)
+	}
+	for _, token := range []string{n.auth.AgentToken(keeper.ID), n.auth.AgentToken("anope"), "agent." + string(boss.ID) + ".AAAA", "agent.", "nonsense"} {
+		if a := n.ask(t, "POST", wire.MCPPath, bearer(token), session, list, accept); a.StatusCode != http.StatusUnauthorized {
+			t.Errorf("%s: %s %s", token, a.Status, a.body)
+		}
+	}
+	if a := n.ask(t, "POST", wire.MCPPath, list, accept); a.StatusCode != http.StatusUnauthorized || a.Header.Get("WWW-Authenticate") != "Bearer" {
+		t.Errorf("without a token: %s %v", a.Status, a.Header)
+	}
+}
+
+// TestALongMCPCallSurvivesItsConnection has a client that loses its connection while a tool works, and comes back.
+func TestALongMCPCallSurvivesItsConnection(t *testing.T) {
+	t.Parallel()
+	n := start(t)
+	s := n.mcp(t, n.token)
+	gate := filepath.Join(t.TempDir(), "gate")
+	text, _ := use(t, s, "task_submit", map[string]any{"tasks": []any{map[string]any{"type": "shell", "argv": []string{"sh", "-c", "until [ -e " + gate + " ]; do sleep 0.05; done; echo at last"}}}})
+	var submitted wire.SubmitResult
+	if err := json.Unmarshal([]byte(text), &submitted); err != nil {
+		t.Fatal(err)
+	}
+	do := func(ctx context.Context, method, body, last string) *http.Response {
+		r, err := http.NewRequestWithContext(ctx, method, n.addrs.HTTP+wire.MCPPath, strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for k, v := range map[string]string{"Content-Type": "application/json", "Accept": "application/json, text/event-stream", "Mcp-Session-Id": s.ID(), "Mcp-Protocol-Version": "2025-11-25", "Last-Event-ID": last} {
+			if v != "" {
+				r.Header.Set(k, v)
+			}
+		}
+		res, err := withToken(n.token).RoundTrip(r)
+		if err != nil || res.StatusCode != http.StatusOK {
+			t.Fatalf("%v, %v", res, err)
+		}
+		return res
+	}
+	ctx, cut := context.WithCancel(t.Context())
+	defer cut()
+	res := do(ctx, "POST", fmt.Sprintf(`{"jsonrpc":"2.0","id":77,"method":"tools/call","params":{"name":"task_wait","arguments":{"id":%q}}}`, submitted.Tasks[0].ID), "")
+	last := ""
+	for lines := bufio.NewScanner(res.Body); last == "" && lines.Scan(); {
+		last = strings.TrimPrefix(strings.TrimSpace(lines.Text()), "id: ")
+		if !strings.HasPrefix(lines.Text(), "id: ") {
+			last = ""
+		}
+	}
+	cut()
+	res.Body.Close()
+	if err := os.WriteFile(gate, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	kit.Eventually(t, "the task is over", func() bool {
+		task, err := n.plane.Tasks.Get(submitted.Tasks[0].ID)
+		return err == nil && task.State == wire.TaskCompleted
+	})
+	res = do(t.Context(), "GET", "", last)
+	defer res.Body.Close()
+	for lines := bufio.NewScanner(res.Body); lines.Scan(); {
+		if data, is := strings.CutPrefix(lines.Text(), "data: "); is && strings.Contains(data, `"id":77`) {
+			if !strings.Contains(data, "at last") {
+				t.Errorf("the result is %s", data)
+			}
+			return
+		}
+	}
+	t.Error("the result did not come")
+}
