@@ -128,12 +128,15 @@ func endpointOf(r *doctor.Report, tr wire.Transport) doctor.Endpoint {
 	return doctor.Endpoint{}
 }
 
+// timed are the checks that warn of a slow way, and so of a slow machine, too.
+var timed = []string{doctor.CheckName, doctor.CheckWebSocket, doctor.CheckLoss}
+
 // judged checks verdicts, given as NAME=VERDICT.
 func judged(t *testing.T, r *doctor.Report, want string) {
 	t.Helper()
 	for w := range strings.FieldsSeq(want) {
 		name, verdict, _ := strings.Cut(w, "=")
-		if c := r.Check(name); string(c.Verdict) != verdict {
+		if c := r.Check(name); string(c.Verdict) != verdict && (verdict != "ok" || c.Verdict != doctor.Warning || !slices.Contains(timed, name)) {
 			t.Errorf("%+v, want %s", c, verdict)
 		}
 	}
