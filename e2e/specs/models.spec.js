@@ -40,6 +40,7 @@ test('a model answers, asks for a permission, runs a command, and is interrupted
   await prompt('Hello <b>there</b>')
   await expect(lines(page).last()).toContainText('I was told: Hello <b>there</b>')
   expect(model.requests[0].model).toBe('small')
+  await expect(page.getByText('20 in, 5 out')).toBeVisible()
 
   // What the rules allow runs at once; what they don't waits for a person.
   await prompt('run look')

@@ -266,6 +266,16 @@ func (a *agent) says(e runner.Event) error {
 		a.asksPermission(e)
 	case runner.Waiting:
 		a.update(true, func(rec *wire.Agent) { rec.Prompts = e.Prompts })
+	case runner.Spent:
+		a.update(true, func(rec *wire.Agent) {
+			spent := wire.Spent{}
+			if rec.Spent != nil {
+				spent = *rec.Spent
+			}
+			spent = spent.Plus(e.Spent)
+			rec.Spent = &spent
+		})
+		a.core.saves.later(a)
 	case runner.Conversation:
 		a.event(wire.EventUpdate, "", wire.EventData{Text: string(e.JSON)})
 	case runner.Withdrawn:

@@ -205,6 +205,9 @@ type Conversation struct{ JSON json.RawMessage }
 // Waiting are the prompts that wait for their turn, in their order.
 type Waiting struct{ Prompts []wire.Prompt }
 
+// Spent is what a turn of an agent with a model has used, or what is known anew of its context.
+type Spent struct{ wire.Spent }
+
 // Update reports the progress of a task as a text and a fraction from 0 to 1. It ends an Ask of the task.
 type Update struct {
 	Task     wire.TaskID
@@ -265,6 +268,7 @@ func (Permission) event()   {}
 func (Withdrawn) event()    {}
 func (Conversation) event() {}
 func (Waiting) event()      {}
+func (Spent) event()        {}
 func (Update) event()       {}
 func (TaskResult) event()   {}
 func (Log) event()          {}

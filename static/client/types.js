@@ -62,6 +62,7 @@
  * @property {number} [done] how many tasks it has completed
  * @property {string} [for_task] the only task that it was started for
  * @property {boolean} [on_demand] whether it was started because a task needed it
+ * @property {object} [spent] what its model has used: turns, unknown, input, output, cached, thought, cost, currency, context, context_size
  * @property {number} [restarts] how often the restart policy of its type has started it again
  * @property {string} [restart_at] when it starts again after a failure
  * @property {boolean} [crash_loop] whether it failed as often as its type's policy allows

@@ -188,6 +188,7 @@ type Agent struct {
 	Containment ContainmentMode `json:"containment,omitempty"` // of its processes; empty: it has none
 	Suspended   bool            `json:"suspended,omitempty"`   // its process is stopped by a signal (SIGSTOP, SIGTSTP): it does nothing until SIGCONT
 	Usage       Usage           `json:"usage"`
+	Spent       *Spent          `json:"spent,omitempty"` // kinds acp and openai; nil: it has had no turn
 	Exit        *Exit           `json:"exit,omitempty"`
 
 	Tasks     []TaskID   `json:"tasks,omitempty"`      // the tasks that it is working on

@@ -179,6 +179,9 @@ func (s *session) turn(p *prompt) {
 	s.called, s.size = nil, 0
 	s.mu.Unlock()
 	problem := ""
+	if s.ctx.Err() == nil {
+		s.tellSpent(&r)
+	}
 	switch {
 	case s.ctx.Err() != nil:
 		return // the end of the agent is the end of its tasks

@@ -42,6 +42,21 @@ func (f *few[T]) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
+// maybe is something that an agent may send in a form of its own. It is zero then, and the rest of the message counts all the same.
+type maybe[T any] struct {
+	is bool
+	v  T
+}
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (m *maybe[T]) UnmarshalJSON(b []byte) error {
+	var v *T
+	if json.Unmarshal(b, &v) == nil && v != nil {
+		m.is, m.v = true, *v
+	}
+	return nil
+}
+
 type initializeParams struct {
 	ProtocolVersion    int                `json:"protocolVersion"`
 	ClientCapabilities clientCapabilities `json:"clientCapabilities"`
@@ -156,7 +171,11 @@ type contentText struct {
 }
 
 type promptResult struct {
-	StopReason string `json:"stopReason"`
+	StopReason string       `json:"stopReason"`
+	Usage      maybe[usage] `json:"usage"`
+	Meta       maybe[struct {
+		Quota maybe[quota] `json:"quota"`
+	}] `json:"_meta"`
 }
 
 type permissionParams struct {
@@ -225,6 +244,12 @@ type update struct {
 	Content json.RawMessage `json:"content"` // one block, or those of a tool call
 	Entries few[entry]      `json:"entries"`
 	ModeID  string          `json:"currentModeId"`
+	Used    maybe[float64]  `json:"used"` // of the context, in tokens
+	Size    maybe[float64]  `json:"size"`
+	Cost    maybe[cost]     `json:"cost"`
+	Meta    maybe[struct {
+		Usage maybe[usage] `json:"usage"`
+	}] `json:"_meta"`
 }
 
 // entry is one of a plan.

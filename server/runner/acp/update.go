@@ -100,6 +100,9 @@ func (s *session) updated(raw json.RawMessage) {
 		}
 		s.mu.Unlock()
 		s.say(blockMessage, text)
+		if tokens := u.Meta.v.Usage; tokens.is {
+			s.used(&tokens.v)
+		}
 	case "agent_thought_chunk":
 		s.say(blockThought, textOf(u.Content))
 	case "tool_call", "tool_call_update":
@@ -111,6 +114,8 @@ func (s *session) updated(raw json.RawMessage) {
 			lines = append(lines, cmp.Or(mark, "·")+" "+oneLine(e.Content))
 		}
 		s.say(blockNote, strings.Join(lines, "\n"))
+	case "usage_update":
+		s.contextChanged(u.Used.v, u.Size.v, u.Cost)
 	case "current_mode_update":
 		s.say(blockNote, "Mode "+oneLine(u.ModeID))
 	}

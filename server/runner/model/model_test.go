@@ -266,6 +266,17 @@ func TestAConversation(t *testing.T) {
 	if r := a.prompt(t, "Once more"); string(r.Output) != "Again." {
 		t.Errorf("%s %s", r.Output, r.Message)
 	}
+	var spent wire.Spent
+	a.mu.Lock()
+	for _, e := range a.events {
+		if e, is := e.(runner.Spent); is {
+			spent = spent.Plus(e.Spent)
+		}
+	}
+	a.mu.Unlock()
+	if want := (wire.Spent{Turns: 2, Input: 20, Output: 6, Cached: 8}); spent != want {
+		t.Errorf("it has used %+v, want %+v", spent, want)
+	}
 	a.prompt(t, "/new")
 	a.prompt(t, "Who am I")
 	var said []string
