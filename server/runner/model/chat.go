@@ -72,6 +72,18 @@ type answer struct {
 	finish string // stop, length, tool_calls, content_filter; "": it was cut off
 	usage  *usage // nil: the endpoint does not say
 	size   int    // of its parts, in bytes
+
+	// what joined makes the message of, because adding to a string a word at a time copies it each time
+	text      []byte
+	arguments [][]byte // of the tool calls
+}
+
+// joined makes the message whole.
+func (a *answer) joined() {
+	a.Content = string(a.text)
+	for i := range a.ToolCalls {
+		a.ToolCalls[i].Function.Arguments = string(a.arguments[i])
+	}
 }
 
 // chunk is a part of an answer, or a whole one.
@@ -222,7 +234,10 @@ func (e *endpoint) once(ctx context.Context, messages []message, tools []tool, t
 	if err != nil {
 		return a, err
 	}
-	defer func() { err = hide(err, key) }()
+	defer func() {
+		a.joined()
+		err = hide(err, key)
+	}()
 	body, err := e.body(messages, tools)
 	if err != nil {
 		return a, err
@@ -330,7 +345,7 @@ func (a *answer) take(c *chunk, size int, to listener) error {
 			to.thought(text)
 		}
 		if text := d.Content + d.Refusal; text != "" {
-			a.Content += text
+			a.text = append(a.text, text...)
 			to.message(text)
 		}
 		for i := range d.ToolCalls {
@@ -359,6 +374,7 @@ func (a *answer) call(d *toolDelta) error {
 	}
 	if i == len(a.ToolCalls) {
 		a.ToolCalls = append(a.ToolCalls, toolCall{Type: "function", ID: cmp.Or(d.ID, fmt.Sprintf("call_%d", i))})
+		a.arguments = append(a.arguments, nil)
 	}
 	c := &a.ToolCalls[i]
 	if d.ID != "" {
@@ -369,7 +385,7 @@ func (a *answer) call(d *toolDelta) error {
 	if raw := d.Function.Arguments; json.Unmarshal(raw, &text) != nil {
 		text = string(raw)
 	}
-	c.Function.Arguments += text
+	a.arguments[i] = append(a.arguments[i], text...)
 	return nil
 }
 

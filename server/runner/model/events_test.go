@@ -24,6 +24,8 @@ func FuzzAnswer(f *testing.F) {
 		var at, by answer
 		first := readEvents(bytes.NewReader(b), func(data []byte) error { return at.event(data, deaf{}) })
 		second := readEvents(iotest.OneByteReader(bytes.NewReader(b)), func(data []byte) error { return by.event(data, deaf{}) })
+		at.joined()
+		by.joined()
 		if (first == nil) != (second == nil) || at.Content != by.Content || len(at.ToolCalls) != len(by.ToolCalls) || at.finish != by.finish {
 			t.Errorf("%v %+v, a byte at a time %v %+v", first, at, second, by)
 		}
