@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/modelcontextprotocol/go-sdk/jsonrpc"
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 	"github.com/spf13/cobra"
 
@@ -42,8 +43,8 @@ func (nopCloser) Close() error { return nil }
 
 // bridge passes messages on between a client and the server, until one of them ends.
 func bridge(ctx context.Context, o client.Options, to mcp.Transport) error {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
+	ctx, end := context.WithCancelCause(ctx)
+	defer end(nil)
 	here, err := to.Connect(ctx)
 	if err != nil {
 		return err
@@ -56,19 +57,44 @@ func bridge(ctx context.Context, o client.Options, to mcp.Transport) error {
 	}
 	defer there.Close()
 	var ways sync.WaitGroup
-	var up, down error
-	ways.Go(func() { up = pass(ctx, here, there); cancel() })
-	ways.Go(func() { down = pass(ctx, there, here); here.Close(); cancel() })
+	ways.Go(func() { end(up(ctx, here, lost{there})) })
+	ways.Go(func() { end(down(ctx, lost{there}, here)); here.Close() })
 	ways.Wait()
-	for _, err := range []error{up, down} {
-		if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, context.Canceled) {
-			return err
-		}
+	if err := context.Cause(ctx); !errors.Is(err, io.EOF) && !errors.Is(err, context.Canceled) {
+		return err
 	}
 	return nil
 }
 
-func pass(ctx context.Context, from, to mcp.Connection) error {
+// up passes on what the client sends. The server begins to answer a call when it has the result, so that calls are not waited for; only
+// the first one is, which opens the session.
+func up(ctx context.Context, from, to mcp.Connection) error {
+	ctx, end := context.WithCancelCause(ctx)
+	var calls sync.WaitGroup
+	defer calls.Wait()
+	for first := true; ; first = false {
+		m, err := from.Read(ctx)
+		if err != nil {
+			end(err)
+			return context.Cause(ctx)
+		}
+		if r, is := m.(*jsonrpc.Request); is && r.IsCall() && !first {
+			calls.Go(func() {
+				if err := to.Write(ctx, m); err != nil {
+					end(err)
+				}
+			})
+			continue
+		}
+		if err := to.Write(ctx, m); err != nil {
+			end(err)
+			return context.Cause(ctx)
+		}
+	}
+}
+
+// down passes on what the server sends.
+func down(ctx context.Context, from, to mcp.Connection) error {
 	for {
 		m, err := from.Read(ctx)
 		if err != nil {
@@ -80,7 +106,30 @@ func pass(ctx context.Context, from, to mcp.Connection) error {
 	}
 }
 
-// bearer adds a token to each request.
+// lost is a connection with the server, whose errors are those of a server that can't be reached or that refuses the login.
+type lost struct{ mcp.Connection }
+
+func (l lost) Read(ctx context.Context) (jsonrpc.Message, error) {
+	m, err := l.Connection.Read(ctx)
+	return m, unreachable(ctx, err)
+}
+
+func (l lost) Write(ctx context.Context, m jsonrpc.Message) error {
+	return unreachable(ctx, l.Connection.Write(ctx, m))
+}
+
+func unreachable(ctx context.Context, err error) error {
+	var se *client.StatusError
+	switch {
+	case err == nil, ctx.Err() != nil, errors.Is(err, io.EOF):
+		return err
+	case errors.As(err, &se):
+		return se
+	}
+	return fmt.Errorf("%w: %w", errUnreachable, err)
+}
+
+// bearer adds a token to each request. That the server refuses it is an error.
 type bearer struct {
 	token string
 	http.RoundTripper
@@ -89,5 +138,10 @@ type bearer struct {
 func (b bearer) RoundTrip(r *http.Request) (*http.Response, error) {
 	r = r.Clone(r.Context())
 	r.Header.Set("Authorization", "Bearer "+b.token)
-	return b.RoundTripper.RoundTrip(r)
+	resp, err := b.RoundTripper.RoundTrip(r)
+	if err == nil && resp.StatusCode == http.StatusUnauthorized {
+		resp.Body.Close()
+		return nil, &client.StatusError{Status: resp.StatusCode}
+	}
+	return resp, err
 }
