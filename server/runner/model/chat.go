@@ -11,6 +11,8 @@ import (
 	"mime"
 	"net/http"
 	"os"
+	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -388,6 +390,27 @@ func (a *answer) call(d *toolDelta) error {
 	a.arguments[i] = append(a.arguments[i], text...)
 	return nil
 }
+
+// wellFormed are tool calls as they stay in the conversation. Endpoints read them with each request, and refuse the whole of it for one
+// whose arguments are no object, or that has a name such as no function has.
+func wellFormed(calls []toolCall) []toolCall {
+	calls = slices.Clone(calls)
+	for i := range calls {
+		f := &calls[i].Function
+		var args map[string]json.RawMessage
+		if json.Unmarshal([]byte(f.Arguments), &args) != nil || args == nil {
+			f.Arguments = "{}"
+		}
+		f.Name = cmp.Or(notInName.ReplaceAllString(f.Name, "_"), "_")
+		f.Name = f.Name[:min(len(f.Name), maxName)]
+	}
+	return calls
+}
+
+// notInName has what the name of a function can't have.
+var notInName = regexp.MustCompile(`[^a-zA-Z0-9_-]`)
+
+const maxName = 64 // bytes of the name of a function
 
 // heard is a body that tells when something comes.
 type heard struct {

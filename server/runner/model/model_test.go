@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -32,7 +33,11 @@ type request struct {
 		Content    string `json:"content"`
 		ToolCallID string `json:"tool_call_id"`
 		ToolCalls  []struct {
-			ID string `json:"id"`
+			ID       string `json:"id"`
+			Function struct {
+				Name      string `json:"name"`
+				Arguments string `json:"arguments"`
+			} `json:"function"`
 		} `json:"tool_calls"`
 	} `json:"messages"`
 	Tools []struct {
@@ -472,6 +477,31 @@ func TestAModelRunsItsCommands(t *testing.T) {
 				t.Errorf("the call %s has %d answers too few", id, n)
 			}
 		}
+	}
+}
+
+// TestAMalformedCallDoesNotSpoilTheConversation has calls that endpoints refuse to read back.
+func TestAMalformedCallDoesNotSpoilTheConversation(t *testing.T) {
+	t.Parallel()
+	a := start(t, wire.Model{Commands: []wire.ModelCommand{{Name: "test", Argv: []string{"true"}}}},
+		wants("test", `{"args":`), wants("test", ``), wants("test", `null`), wants("test", `["x"]`), wants("functions.test", `{"a":1}`), wants("", `{}`), wants(strings.Repeat("é", 100), `{}`), says("ok"))
+	if r := a.prompt(t, "x"); string(r.Output) != "ok" {
+		t.Errorf("%s %s", r.Output, r.Message)
+	}
+	name := regexp.MustCompile(`^[a-zA-Z0-9_-]{1,64}$`) // of OpenAI
+	all := a.requests()
+	calls := 0
+	for _, m := range all[len(all)-1].Messages {
+		for _, c := range m.ToolCalls {
+			calls++
+			var args map[string]any
+			if err := json.Unmarshal([]byte(c.Function.Arguments), &args); err != nil || args == nil || !name.MatchString(c.Function.Name) {
+				t.Errorf("the endpoint is told of a call of %q with %q", c.Function.Name, c.Function.Arguments)
+			}
+		}
+	}
+	if calls != 7 {
+		t.Errorf("it is told of %d calls", calls)
 	}
 }
 

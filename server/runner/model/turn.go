@@ -73,7 +73,7 @@ func (s *session) turn(ctx context.Context, prompt string) (r turnResult, err er
 			calls = nil // they may be cut off
 		}
 		if a.Content != "" || len(calls) > 0 {
-			s.add(message{Role: "assistant", Content: a.Content, ToolCalls: calls})
+			s.add(message{Role: "assistant", Content: a.Content, ToolCalls: wellFormed(calls)})
 		}
 		switch {
 		case err != nil && errors.Is(err, context.Canceled) && ctx.Err() != nil:
