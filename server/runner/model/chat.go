@@ -83,8 +83,13 @@ type answer struct {
 // joined makes the message whole.
 func (a *answer) joined() {
 	a.Content = string(a.text)
+	ids := map[string]bool{}
 	for i := range a.ToolCalls {
-		a.ToolCalls[i].Function.Arguments = string(a.arguments[i])
+		c := &a.ToolCalls[i]
+		if c.Function.Arguments = string(a.arguments[i]); ids[c.ID] { // an answer is that of one call
+			c.ID = fmt.Sprintf("%s_%d", c.ID, i)
+		}
+		ids[c.ID] = true
 	}
 }
 
@@ -367,7 +372,7 @@ func (a *answer) call(d *toolDelta) error {
 	i := len(a.ToolCalls) - 1
 	switch {
 	case d.Index != nil:
-		i = *d.Index
+		i = a.place(*d.Index, d)
 	case d.ID != "" && (i < 0 || a.ToolCalls[i].ID != d.ID), i < 0:
 		i++
 	}
@@ -379,9 +384,6 @@ func (a *answer) call(d *toolDelta) error {
 		a.arguments = append(a.arguments, nil)
 	}
 	c := &a.ToolCalls[i]
-	if d.ID != "" {
-		c.ID = d.ID
-	}
 	c.Function.Name += d.Function.Name
 	var text string
 	if raw := d.Function.Arguments; json.Unmarshal(raw, &text) != nil {
@@ -389,6 +391,21 @@ func (a *answer) call(d *toolDelta) error {
 	}
 	a.arguments[i] = append(a.arguments[i], text...)
 	return nil
+}
+
+// place returns which tool call a part belongs to that names a place. Gemini, and Ollama before it counted, name the place 0 for all
+// calls of an answer, which have ids of their own. Other endpoints send a new id with each part of a call, but its name only once.
+func (a *answer) place(i int, d *toolDelta) int {
+	if i < 0 || i >= len(a.ToolCalls) || d.ID == "" || a.ToolCalls[i].ID == d.ID {
+		return i
+	}
+	if known := slices.IndexFunc(a.ToolCalls, func(c toolCall) bool { return c.ID == d.ID }); known >= 0 {
+		return known
+	}
+	if d.Function.Name != "" {
+		return len(a.ToolCalls)
+	}
+	return i
 }
 
 // wellFormed are tool calls as they stay in the conversation. Endpoints read them with each request, and refuse the whole of it for one

@@ -505,6 +505,44 @@ func TestAMalformedCallDoesNotSpoilTheConversation(t *testing.T) {
 	}
 }
 
+// TestSeveralCallsInAnAnswer has how endpoints tell calls apart: by their places, by their ids although all have the same place, or not at all.
+func TestSeveralCallsInAnAnswer(t *testing.T) {
+	t.Parallel()
+	begin := func(place, id string) string {
+		return `"tool_calls":[{` + place + id + `"function":{"name":"test","arguments":"{\"args\":"}}]`
+	}
+	end := func(place, id, arg string) string {
+		return `"tool_calls":[{` + place + id + `"function":{"arguments":"[\"` + arg + `\"]}"}}]`
+	}
+	for name, parts := range map[string][]string{
+		"places":                          {begin(`"index":0,`, `"id":"a",`), end(`"index":0,`, ``, "x"), begin(`"index":1,`, `"id":"b",`), end(`"index":1,`, ``, "y")},
+		"places and the same id":          {begin(`"index":0,`, `"id":"a",`), end(`"index":0,`, ``, "x"), begin(`"index":1,`, `"id":"a",`), end(`"index":1,`, ``, "y")},
+		"places, and an id for each part": {begin(`"index":0,`, `"id":"a",`), end(`"index":0,`, `"id":"a2",`, "x"), begin(`"index":1,`, `"id":"b",`), end(`"index":1,`, `"id":"b2",`, "y")},
+		"ids":                             {begin(``, `"id":"a",`), end(``, ``, "x"), begin(``, `"id":"b",`), end(``, ``, "y")},
+		"ids and the same place":          {begin(`"index":0,`, `"id":"a",`), end(`"index":0,`, ``, "x"), begin(`"index":0,`, `"id":"b",`), end(`"index":0,`, `"id":"b",`, "y")},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var all []string
+			for _, p := range parts {
+				all = append(all, part(p))
+			}
+			a := start(t, wire.Model{Commands: []wire.ModelCommand{{Name: "test", Argv: []string{"echo"}, Args: "words"}}}, events(append(all, finish("tool_calls"), "[DONE]")...), says("ok"))
+			a.prompt(t, "x")
+			msgs := a.requests()[1].Messages
+			said := msgs[len(msgs)-3]
+			if len(said.ToolCalls) != 2 || said.ToolCalls[0].ID == said.ToolCalls[1].ID {
+				t.Fatalf("the calls are %+v", said.ToolCalls)
+			}
+			for i, want := range []string{"x\n", "y\n"} {
+				if m := msgs[len(msgs)-2+i]; m.Content != want || m.ToolCallID != said.ToolCalls[i].ID {
+					t.Errorf("the answer to %+v is %+v", said.ToolCalls[i], m)
+				}
+			}
+		})
+	}
+}
+
 func TestACommandIsRejectedOrAllowedForGood(t *testing.T) {
 	t.Parallel()
 	a := start(t, wire.Model{Commands: []wire.ModelCommand{{Name: "touch", Argv: []string{"touch"}, Args: "files"}}},
