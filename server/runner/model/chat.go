@@ -74,6 +74,7 @@ type answer struct {
 	finish string // stop, length, tool_calls, content_filter; "": it was cut off
 	usage  *usage // nil: the endpoint does not say
 	size   int    // of its parts, in bytes
+	key    string // that no error may have
 
 	// what joined makes the message of, because adding to a string a word at a time copies it each time
 	text      []byte
@@ -241,6 +242,7 @@ func (e *endpoint) once(ctx context.Context, messages []message, tools []tool, t
 	if err != nil {
 		return a, err
 	}
+	a.key = key
 	defer func() {
 		a.joined()
 		err = hide(err, key)
@@ -274,7 +276,7 @@ func (e *endpoint) once(ctx context.Context, messages []message, tools []tool, t
 	defer resp.Body.Close()
 	in := &heard{resp.Body, func() { silent.Reset(stall) }}
 	if resp.StatusCode != http.StatusOK {
-		return a, problem(resp, in)
+		return a, problem(resp, in, key)
 	}
 	switch kind, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type")); kind {
 	case "text/event-stream":
@@ -331,7 +333,7 @@ func (a *answer) whole(r io.Reader, to listener) error {
 // take adds a part.
 func (a *answer) take(c *chunk, size int, to listener) error {
 	if len(c.Error) > 0 && string(c.Error) != "null" {
-		return fmt.Errorf("the endpoint reports an error: %s", problemText(c.Error))
+		return fmt.Errorf("the endpoint reports an error: %s", problemText(c.Error, a.key))
 	}
 	if c.Usage != nil {
 		a.usage = c.Usage
@@ -444,12 +446,12 @@ func (h *heard) Read(b []byte) (int, error) {
 }
 
 // problem is the error of an answer that is none.
-func problem(resp *http.Response, body io.Reader) error {
+func problem(resp *http.Response, body io.Reader, key string) error {
 	if to := resp.Header.Get("Location"); resp.StatusCode/100 == 3 && to != "" {
-		return fmt.Errorf("the endpoint says that it is at %s: set model.url to that", wire.Cut(to, 300))
+		return fmt.Errorf("the endpoint says that it is at %s: set model.url to that", wire.Cut(without(to, key), 300))
 	}
 	b, _ := io.ReadAll(io.LimitReader(body, maxProblem))
-	err := &refusal{resp.StatusCode, problemText(b)}
+	err := &refusal{resp.StatusCode, problemText(b, key)}
 	switch resp.StatusCode {
 	case http.StatusTooManyRequests, http.StatusRequestTimeout, http.StatusInternalServerError, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
 		return transient{err, retryAfter(resp.Header.Get("Retry-After"))}
@@ -460,8 +462,8 @@ func problem(resp *http.Response, body io.Reader) error {
 // Unwrap returns what went wrong.
 func (t transient) Unwrap() error { return t.error }
 
-// problemText is what an error says, in one of the forms that endpoints have for it.
-func problemText(b []byte) string {
+// problemText is what an error says, in one of the forms that endpoints have for it, without the key.
+func problemText(b []byte, key string) string {
 	type said struct {
 		Message string `json:"message"`
 		Detail  string `json:"detail"`
@@ -480,7 +482,7 @@ func problemText(b []byte) string {
 		text = ""
 	}
 	text = cmp.Or(inner.Message, text, outer.Message, outer.Detail, string(b))
-	return wire.Cut(strings.Join(strings.Fields(strings.ToValidUTF8(text, "�")), " "), 500)
+	return wire.Cut(without(strings.Join(strings.Fields(strings.ToValidUTF8(text, "�")), " "), key), 500)
 }
 
 // retryAfter reads a Retry-After (RFC 9110, section 10.2.3). It is 0 if there is none.
@@ -523,15 +525,23 @@ func keyOf(m *wire.Model) (string, error) {
 	return key, nil
 }
 
-// hide removes a key from an error.
+// hide removes a key from an error. What is cut is without the key before that: hide would not find a part of it.
 func hide(err error, key string) error {
 	if err == nil || key == "" || !strings.Contains(err.Error(), key) {
 		return err
 	}
 	var t transient
-	hidden := errors.New(strings.ReplaceAll(err.Error(), key, "(the key)"))
+	hidden := errors.New(without(err.Error(), key))
 	if errors.As(err, &t) {
 		return transient{hidden, t.wait}
 	}
 	return hidden
+}
+
+// without is a text without a key; "": there is none.
+func without(text, key string) string {
+	if key == "" {
+		return text
+	}
+	return strings.ReplaceAll(text, key, "(the key)")
 }

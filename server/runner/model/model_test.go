@@ -707,6 +707,25 @@ func TestNobodySeesTheKey(t *testing.T) {
 			}
 		})
 	}
+	// A part of it is not told either, where a long error is cut.
+	for name, answer := range map[string]func(string) func(http.ResponseWriter, *request){
+		"a status": func(text string) func(http.ResponseWriter, *request) {
+			return status(400, `{"error":{"message":`+quoted(text)+`}}`)
+		},
+		"an event": func(text string) func(http.ResponseWriter, *request) {
+			return events(`{"error":{"message":` + quoted(text) + `}}`)
+		},
+		"a place": func(text string) func(http.ResponseWriter, *request) { return status(307, ``, "Location", text) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			for _, limit := range []int{300, 500} {
+				a := start(t, wire.Model{KeyEnv: "MODEL_TEST_KEY"}, answer(strings.Repeat("x", limit-len(secret)+1)+secret))
+				if r := a.prompt(t, "x"); strings.Contains(r.Message, secret[:5]) || strings.Contains(a.all(), secret[:5]) {
+					t.Errorf("%s", r.Message)
+				}
+			}
+		})
+	}
 	t.Setenv("MODEL_TEST_KEY", "")
 	if r := start(t, wire.Model{KeyEnv: "MODEL_TEST_KEY"}, says("")).prompt(t, "x"); !strings.Contains(r.Message, "MODEL_TEST_KEY") {
 		t.Errorf("%s", r.Message)
