@@ -543,6 +543,25 @@ func TestSeveralCallsInAnAnswer(t *testing.T) {
 	}
 }
 
+func TestAConversationIsBoundedWithinATurn(t *testing.T) {
+	t.Parallel()
+	long := wants("fly", `{"to":"`+strings.Repeat("x", 7<<20)+`"}`) // half of it in an event
+	a := start(t, wire.Model{Commands: []wire.ModelCommand{{Name: "test", Argv: []string{"true"}}}}, long)
+	if r := a.prompt(t, "x"); !strings.Contains(r.Message, "larger than") || len(a.requests()) != 5 {
+		t.Errorf("%.300s after %d requests", r.Message, len(a.requests()))
+	}
+	a.endpoint.mu.Lock()
+	a.answers = append(a.answers[:0], says("ok"))
+	a.endpoint.mu.Unlock()
+	if r := a.prompt(t, "y"); !strings.Contains(r.Message, "/new") {
+		t.Errorf("it goes on: %.300s", r.Message)
+	}
+	a.prompt(t, "/new")
+	if r := a.prompt(t, "z"); string(r.Output) != "ok" {
+		t.Errorf("%s %.300s", r.Output, r.Message)
+	}
+}
+
 func TestACommandIsRejectedOrAllowedForGood(t *testing.T) {
 	t.Parallel()
 	a := start(t, wire.Model{Commands: []wire.ModelCommand{{Name: "touch", Argv: []string{"touch"}, Args: "files"}}},

@@ -18,6 +18,8 @@ const maxTalk = 32 << 20
 // forget is the prompt that begins a new conversation.
 const forget = "/new"
 
+var errTooLong = fmt.Errorf("the conversation is larger than %d bytes; %s begins a new one", maxTalk, forget)
+
 // turnResult is the result of a session/prompt.
 type turnResult struct {
 	StopReason string     `json:"stopReason"`
@@ -56,7 +58,7 @@ func (s *session) turn(ctx context.Context, prompt string) (r turnResult, err er
 		return turnResult{StopReason: "end_turn"}, nil
 	}
 	if s.size+len(prompt) > maxTalk {
-		return r, fmt.Errorf("the conversation is larger than %d bytes; %s begins a new one", maxTalk, forget)
+		return r, errTooLong
 	}
 	s.add(message{Role: "user", Content: prompt})
 	defer func() {
@@ -93,8 +95,11 @@ func (s *session) turn(ctx context.Context, prompt string) (r turnResult, err er
 		for i := range calls {
 			s.add(message{Role: "tool", ToolCallID: calls[i].ID, Content: s.call(ctx, &calls[i])})
 		}
-		if ctx.Err() != nil {
+		switch {
+		case ctx.Err() != nil:
 			return r, nil
+		case s.size > maxTalk:
+			return r, errTooLong
 		}
 	}
 	r.StopReason = "max_turn_requests"
