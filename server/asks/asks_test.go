@@ -283,6 +283,20 @@ func TestARuleThatAsksFindsACommandInOthers(t *testing.T) {
 	}
 }
 
+// TestARuleThatDeniesFindsACommandInQuotes has what models add to a command so that an argument is quoted.
+func TestARuleThatDeniesFindsACommandInQuotes(t *testing.T) {
+	t.Parallel()
+	p := &wire.Permissions{Rules: []wire.PermissionRule{{Decision: wire.PermissionDeny, Command: "curl http://other/*"}, {Decision: wire.PermissionDeny, Command: "echo 'a*"}}, Otherwise: wire.PermissionAllow}
+	for command, want := range map[string]wire.PermissionDecision{
+		"curl http://other/x": wire.PermissionDeny, "curl 'http://other/?q=1&r'": wire.PermissionDeny, `"curl" http:\//other/x`: wire.PermissionDeny,
+		"curl 'http://mine/?q=1'": wire.PermissionAllow, "echo 'a b'": wire.PermissionDeny,
+	} {
+		if got, _ := decide(p, &wire.AskTool{Kind: "execute", Command: command}); got != want {
+			t.Errorf("%q: %s, want %s", command, got, want)
+		}
+	}
+}
+
 func TestAListWaitsForAChange(t *testing.T) {
 	t.Parallel()
 	as := newAsks(t, newShelf())

@@ -44,7 +44,10 @@ func describe(r wire.PermissionRule) string {
 // shellMeta is what makes several commands of one for a shell, or redirects it.
 const shellMeta = ";&|<>`$()\n\r"
 
-// matches reports whether a rule is about a tool. A rule that denies also matches a command that hides in another one.
+// quotes removes what quotes for a shell. The commands of models are quoted where a shell would need it: curl 'http://a/?b'.
+var quotes = strings.NewReplacer("'", "", `"`, "", `\`, "")
+
+// matches reports whether a rule is about a tool. A rule that denies also matches a command that hides in another one, or in quotes.
 func matches(r wire.PermissionRule, tool *wire.AskTool) bool {
 	if r.Kind != "" && r.Kind != tool.Kind {
 		return false
@@ -57,9 +60,11 @@ func matches(r wire.PermissionRule, tool *wire.AskTool) bool {
 	}
 	pattern := glob(r.Command)
 	if r.Decision != wire.PermissionAllow {
-		for part := range strings.FieldsFuncSeq(tool.Command, func(c rune) bool { return strings.ContainsRune(shellMeta, c) }) {
-			if pattern.MatchString(strings.TrimSpace(part)) {
-				return true
+		for _, command := range []string{tool.Command, quotes.Replace(tool.Command)} {
+			for part := range strings.FieldsFuncSeq(command, func(c rune) bool { return strings.ContainsRune(shellMeta, c) }) {
+				if pattern.MatchString(strings.TrimSpace(part)) {
+					return true
+				}
 			}
 		}
 	} else if strings.ContainsFunc(tool.Command, func(c rune) bool {
