@@ -146,6 +146,7 @@ type session struct {
 	mu      sync.Mutex
 	line    []byte             // the beginning of what is written to standard input
 	cancel  context.CancelFunc // ends the turn; nil: there is none
+	turns   int                // and those that are over, but for the Sink, which takes the reply
 	command runner.Session     // that runs for a tool call
 	waits   map[string]chan string
 	eof     bool
@@ -181,9 +182,9 @@ func (s *session) Stop(ctx context.Context, grace time.Duration) (forced bool, l
 	return s.forced, s.left
 }
 
-// finishLocked ends the agent if it is to end and no turn goes on. The caller holds mu.
+// finishLocked ends the agent if it is to end, no turn goes on, and the Sink has all replies. The caller holds mu.
 func (s *session) finishLocked() {
-	if !s.over && s.cancel == nil && (s.eof || s.ctx.Err() != nil) {
+	if !s.over && s.turns == 0 && (s.eof || s.ctx.Err() != nil) {
 		s.over = true
 		s.end()
 		close(s.done)
@@ -296,6 +297,7 @@ func (s *session) prompt(id, params json.RawMessage) {
 	busy := s.cancel != nil || s.over
 	if !busy {
 		s.cancel = cancel
+		s.turns++
 	}
 	s.mu.Unlock()
 	if busy {
@@ -316,6 +318,7 @@ func (s *session) prompt(id, params json.RawMessage) {
 		s.mu.Unlock()
 		s.send(reply)
 		s.mu.Lock()
+		s.turns--
 		s.finishLocked()
 		s.mu.Unlock()
 	}()

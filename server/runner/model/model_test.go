@@ -678,6 +678,51 @@ func TestAStopDuringARequest(t *testing.T) {
 	a.stop(t)
 }
 
+// TestDoneIsAfterTheLastEvent stops an agent, or ends its input, while the Sink takes the answer to a prompt.
+func TestDoneIsAfterTheLastEvent(t *testing.T) {
+	t.Parallel()
+	at := newEndpoint(t, says("ok"))
+	procs := process.New(process.Options{Instance: instance})
+	t.Cleanup(procs.Close)
+	for name, end := range map[string]func(s runner.Session){
+		"stop": func(s runner.Session) {
+			canceled, cancel := context.WithCancel(t.Context())
+			cancel()
+			s.Stop(canceled, 0)
+		},
+		"end of input": func(s runner.Session) {
+			in, _ := runner.As[runner.Inputter](s)
+			in.Input(t.Context(), nil, true)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			taking, took := make(chan struct{}), make(chan struct{})
+			s, err := model.New(procs, model.Options{}).Start(t.Context(), runner.Launch{Agent: "adone", Model: &wire.Model{Name: "small", URL: at.URL + "/v1"}}, func(e runner.Event) error {
+				if o, is := e.(runner.Output); is && strings.Contains(string(o.Bytes), "stopReason") {
+					close(taking)
+					<-took
+				}
+				return nil
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			in, _ := runner.As[runner.Inputter](s)
+			in.Input(t.Context(), []byte(`{"id":1,"method":"session/prompt","params":{"prompt":[{"text":"x"}]}}`+"\n"), false)
+			<-taking
+			end(s)
+			select {
+			case <-s.Done():
+				t.Error("it is done before the Sink has its last event")
+			default:
+			}
+			close(took)
+			<-s.Done()
+		})
+	}
+}
+
 func TestAnAgentThatHasNothingMoreToDoEnds(t *testing.T) {
 	t.Parallel()
 	a := start(t, wire.Model{}, says("Bye."))
