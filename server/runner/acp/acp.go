@@ -144,8 +144,7 @@ type session struct {
 	called  []*tool // the same, what was heard of last at the end
 	size    int     // of them, in bytes
 	stopped bool
-	chunks  *usage // of the turn, as its chunks report it
-	paid    cost   // of the ACP session so far
+	bill    bill
 }
 
 // Unwrap returns the process.

@@ -175,12 +175,13 @@ func (s *session) turn(p *prompt) {
 	s.mu.Lock()
 	s.now = nil
 	answer, canceled := p.answer.String(), p.canceled
+	spent := s.bill.turn(&r)
 	clear(s.tools)
 	s.called, s.size = nil, 0
 	s.mu.Unlock()
 	problem := ""
 	if s.ctx.Err() == nil {
-		s.tellSpent(&r)
+		s.tell(runner.Spent{Spent: spent})
 	}
 	switch {
 	case s.ctx.Err() != nil:

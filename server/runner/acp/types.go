@@ -257,3 +257,25 @@ type entry struct {
 	Content string `json:"content"`
 	Status  string `json:"status"`
 }
+
+// usage counts tokens. Its names are those of PromptResponse.usage in ACP.
+type usage struct {
+	Input   float64 `json:"inputTokens"`
+	Output  float64 `json:"outputTokens"`
+	Cached  float64 `json:"cachedReadTokens"`
+	Thought float64 `json:"thoughtTokens"`
+}
+
+// quota is how Gemini CLI counts.
+type quota struct {
+	Tokens maybe[struct {
+		Input  float64 `json:"input_tokens"`
+		Output float64 `json:"output_tokens"`
+	}] `json:"token_count"`
+}
+
+// cost is what usage_update says of the session's.
+type cost struct {
+	Amount   float64 `json:"amount"`
+	Currency string  `json:"currency"`
+}

@@ -101,7 +101,9 @@ func (s *session) updated(raw json.RawMessage) {
 		s.mu.Unlock()
 		s.say(blockMessage, text)
 		if tokens := u.Meta.v.Usage; tokens.is {
-			s.used(&tokens.v)
+			s.mu.Lock()
+			s.bill.chunk(&tokens.v)
+			s.mu.Unlock()
 		}
 	case "agent_thought_chunk":
 		s.say(blockThought, textOf(u.Content))
@@ -115,7 +117,10 @@ func (s *session) updated(raw json.RawMessage) {
 		}
 		s.say(blockNote, strings.Join(lines, "\n"))
 	case "usage_update":
-		s.contextChanged(u.Used.v, u.Size.v, u.Cost)
+		s.mu.Lock()
+		spent := s.bill.context(&u)
+		s.mu.Unlock()
+		s.tell(runner.Spent{Spent: spent})
 	case "current_mode_update":
 		s.say(blockNote, "Mode "+oneLine(u.ModeID))
 	}

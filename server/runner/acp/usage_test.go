@@ -45,7 +45,7 @@ func TestWhatATurnHasUsed(t *testing.T) {
 			if err := json.Unmarshal([]byte(c.result), &r); err != nil {
 				t.Fatal(err)
 			}
-			s.tellSpent(&r)
+			got = got.Plus(s.bill.turn(&r))
 			if got != c.want {
 				t.Errorf("%+v, want %+v", got, c.want)
 			}
