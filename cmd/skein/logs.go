@@ -38,8 +38,14 @@ With --grep, print the lines of its stdout and stderr that contain a text, as a 
 				find.After, find.times = o.After, times
 				return find.run(cmd, g, c, ids[0])
 			}
-			q := questions{cmd: cmd, cursor: o.After, hint: "answer with: skein send " + string(ids[0])}
-			o.Attached = q.attached
+			q := questions{cmd: cmd, cursor: o.After}
+			o.Attached = func(a wire.Attached) {
+				q.hint = "answer with: skein send " + string(ids[0])
+				if a.Agent.Kind.Converses() {
+					q.hint = "answer with: skein inbox answer" // a text would be another prompt
+				}
+				q.attached(a)
+			}
 			for e, err := range c.Events(cmd.Context(), ids[0], o) {
 				if err != nil {
 					return leftAgent(cmd, err, ids[0])

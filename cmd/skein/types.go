@@ -32,11 +32,19 @@ func typesCommand(g *global) *cobra.Command {
 			w := newTable(cmd.OutOrStdout(), "TYPE", "KIND", "ALIVE", "TASKS", "CAPABILITIES", "COMMAND", "DESCRIPTION")
 			for _, t := range types {
 				w.row(t.Name, t.Kind, aliveWord(&t), tasksWord(&t), cmp.Or(strings.Join(t.Capabilities, ","), "-"),
-					shorten(strings.Join(t.Argv, " "), 40), shorten(t.Description, 70))
+					shorten(commandWord(&t), 40), shorten(t.Description, 70))
 			}
 			return w.flush()
 		},
 	}
+}
+
+// commandWord is what agents of a type run.
+func commandWord(t *wire.AgentType) string {
+	if t.Model != nil {
+		return t.Model.Name + " at " + t.Model.URL
+	}
+	return strings.Join(t.Argv, " ")
 }
 
 // aliveWord is how many agents of a type there are and may be.

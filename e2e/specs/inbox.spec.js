@@ -331,7 +331,7 @@ test('it fits a phone, and every link of the top is in view at every width', asy
   await page.setViewportSize({ width: 400, height: 800 })
   await expect.soft(await sticksOut(page)).toEqual({ page: 0, elements: [] })
   const links = page.getByRole('navigation', { name: 'Main' }).getByRole('link')
-  for (let width = 320; width <= 1300; width += 70) {
+  for (let width = 320; width <= 1320; width += 40) {
     await page.setViewportSize({ width, height: 800 })
     const cut = await links.evaluateAll((all) => {
       const { left, right, bottom } = /** @type {Element} */ (document.querySelector('.nav')).getBoundingClientRect()
