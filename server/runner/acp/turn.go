@@ -328,7 +328,15 @@ func (s *session) cancel(why string) bool {
 		return true
 	}
 	s.withdraw(why)
-	s.conn.notify("session/cancel", sessionParams{SessionID: s.id})
+	s.mu.Lock()
+	ended := s.now != p // its cancel would be that of the next turn
+	if !ended {
+		s.conn.notify("session/cancel", sessionParams{SessionID: s.id})
+	}
+	s.mu.Unlock()
+	if ended {
+		return true
+	}
 	time.AfterFunc(cancelTimeout, func() {
 		s.mu.Lock()
 		stuck := s.now == p
