@@ -1,6 +1,7 @@
 package server
 
 import (
+	"encoding/json"
 	"fmt"
 	"maps"
 	"net/url"
@@ -66,10 +67,14 @@ func (f *fileModel) model() (*wire.Model, string) {
 			return nil, fmt.Sprintf("options: %s is not for you to set here", own)
 		}
 	}
+	if _, err := json.Marshal(f.Options); err != nil {
+		return nil, fmt.Sprintf("options: they are sent as JSON, which has no such value: %s", err)
+	}
 	for _, name := range slices.Sorted(maps.Keys(f.Commands)) {
 		c := f.Commands[name]
+		method := strings.Replace(name, "_", ".", 1)
 		switch {
-		case !commandName.MatchString(name) || wire.MethodNamed(strings.Replace(name, "_", ".", 1)) != nil:
+		case !commandName.MatchString(name) || method == wire.MethodTaskWait || wire.MethodNamed(method) != nil:
 			return nil, fmt.Sprintf("commands: %q can't be the name of a command: it has 1 to 63 of a-z, 0-9, - and _, begins with a letter, and is no method of Skein", name)
 		case len(c.Argv) == 0 || c.Argv[0] == "":
 			return nil, fmt.Sprintf("commands.%s: argv is missing: the command and its arguments, such as [go, test]", name)
