@@ -7,6 +7,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"reflect"
 	"regexp"
 	"slices"
 	"strings"
@@ -335,10 +336,27 @@ func (c *configReader) typeFields(n ast.Node, at string) error {
 			if unknown := new(yaml.UnknownFieldError); errors.As(err, &unknown) {
 				return &ConfigError{c.path, unknown.GetToken().Position.Line, at, unknown.GetMessage() + "; it " + msg}
 			}
+			if wrong := yaml.Error(nil); isMapping(it.Value()) && errors.As(err, &wrong) && wrong.GetToken() != nil {
+				return &ConfigError{c.path, wrong.GetToken().Position.Line, at, misfit(wrong) + "; it " + msg}
+			}
 			return &ConfigError{c.path, line(it.Key()), at, msg}
 		}
 	}
 	return nil
+}
+
+func isMapping(n ast.Node) bool {
+	_, is := n.(ast.MapNode)
+	return is
+}
+
+// misfit says which value inside of a mapping is of the wrong form.
+func misfit(err yaml.Error) string {
+	value := wire.Cut(err.GetToken().Value, 60)
+	if t := new(yaml.TypeError); errors.As(err, &t) && t.DstType == reflect.TypeFor[time.Duration]() {
+		return fmt.Sprintf("%q is no duration, such as 5m", value)
+	}
+	return fmt.Sprintf("%q does not fit where it is", value)
 }
 
 // keyName is a key without quotes.

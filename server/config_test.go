@@ -79,6 +79,8 @@ func TestBadConfigurations(t *testing.T) {
 		"a command named a method":  {"agent_types:\n  local:\n    kind: openai\n    model: {url: http://a/v1, name: b, commands: {memory_store: {argv: [x]}}}\n", 4, "agent_types.local.model", []string{"memory_store"}},
 		"a command named a wait":    {"agent_types:\n  local:\n    kind: openai\n    model: {url: http://a/v1, name: b, commands: {task_wait: {argv: [x]}}}\n", 4, "agent_types.local.model", []string{"task_wait"}},
 		"an option that JSON lacks": {"agent_types:\n  local:\n    kind: openai\n    model: {url: http://a/v1, name: b, options: {temperature: .nan}}\n", 4, "agent_types.local.model", []string{"options", "NaN"}},
+		"a stall without a unit":    {"agent_types:\n  local:\n    kind: openai\n    model:\n      url: http://a/v1\n      name: b\n      stall: 5\n", 7, "agent_types.local.model", []string{`"5"`, "duration"}},
+		"a command of a text":       {"agent_types:\n  local:\n    kind: openai\n    model:\n      url: http://a/v1\n      name: b\n      commands:\n        test: {argv: make}\n", 8, "agent_types.local.model", []string{`"make"`}},
 		"an option that is ours":    {"agent_types:\n  local:\n    kind: openai\n    model: {url: http://a/v1, name: b, options: {stream: false}}\n", 4, "agent_types.local.model", []string{"stream"}},
 		"two documents":             {"agent_types: {}\n---\nagent_types: {}\n", 3, "", []string{"one document"}},
 		"a brace that does not end": {"agent_types: {coder: {kind: exec}\n", 1, "", nil},
