@@ -15,6 +15,7 @@ import (
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
 	"skein.dev/skein/e2e/kit"
+	mcpserver "skein.dev/skein/server/mcp"
 	"skein.dev/skein/server/noun"
 	"skein.dev/skein/webtransport/wire"
 )
@@ -147,6 +148,32 @@ func TestMCPGivesAnAgentWhatItsTypeAllows(t *testing.T) {
 	if a := n.ask(t, "POST", wire.MCPPath, list, accept); a.StatusCode != http.StatusUnauthorized || a.Header.Get("WWW-Authenticate") != "Bearer" {
 		t.Errorf("without a token: %s %v", a.Status, a.Header)
 	}
+}
+
+// TestMCPSessionsAreBounded begins sessions and ends none. Those of others are not affected.
+func TestMCPSessionsAreBounded(t *testing.T) {
+	t.Parallel()
+	n := start(t, func(o *Options) {
+		o.ConfigFile = write(t, "skein.yaml", "agent_types:\n  keeper: {kind: scripted, script: read, memory: [a]}\n")
+	})
+	token := n.auth.AgentToken(n.spawn(t, wire.SpawnParams{Type: "keeper"}).ID)
+	hello := body(`{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"x","version":"1"}}}`)
+	accept := header("Accept", "application/json, text/event-stream")
+	session := ""
+	for i := range mcpserver.MaxSessions {
+		a := n.ask(t, "POST", wire.MCPPath, bearer(token), hello, accept)
+		if session = a.Header.Get("Mcp-Session-Id"); session == "" {
+			t.Fatalf("session %d: %s %s", i, a.Status, a.body)
+		}
+	}
+	if a := n.ask(t, "POST", wire.MCPPath, bearer(token), hello, accept); a.StatusCode != http.StatusServiceUnavailable {
+		t.Errorf("one more: %s %s", a.Status, a.body)
+	}
+	n.mcp(t, n.token)
+	n.ask(t, "DELETE", wire.MCPPath, bearer(token), header("Mcp-Session-Id", session))
+	kit.Eventually(t, "there is room after one has ended", func() bool {
+		return n.ask(t, "POST", wire.MCPPath, bearer(token), hello, accept).StatusCode == http.StatusOK
+	})
 }
 
 // TestALongMCPCallSurvivesItsConnection has a client that loses its connection while a tool works, and comes back.

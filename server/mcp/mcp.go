@@ -14,6 +14,7 @@ package mcp
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"strings"
@@ -31,6 +32,7 @@ import (
 
 // Bounds of sessions.
 const (
+	MaxSessions    = 1000      // of the agents of a type, or of people
 	sessionTimeout = time.Hour // without a request
 	callTimeout    = time.Hour
 	replayBytes    = 16 << 20 // of all sessions, for clients that come back
@@ -72,7 +74,7 @@ func New(o Options) *Endpoint {
 		EventStore: events, SessionTimeout: sessionTimeout, MaxRequestBodyBytes: wire.MaxRPCBody,
 		DisableLocalhostProtection: true, // the server answers to its own names alone
 	})
-	e.handler = sdkauth.RequireBearerToken(e.verify, nil)(streams)
+	e.handler = sdkauth.RequireBearerToken(e.verify, nil)(e.bounded(streams))
 	return e
 }
 
@@ -90,6 +92,25 @@ func (e *Endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	e.handler.ServeHTTP(w, r)
+}
+
+// bounded refuses a new session where there are many: a client that begins one for each call, and ends none, would take all memory.
+func (e *Endpoint) bounded(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if s := e.server(r); s != nil && r.Header.Get("Mcp-Session-Id") == "" && many(s) {
+			http.Error(w, fmt.Sprintf("there are %d sessions already; end one, or wait until one has had no request for %s", MaxSessions, sessionTimeout), http.StatusServiceUnavailable)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+func many(s *sdk.Server) bool {
+	n := 0
+	for range s.Sessions() {
+		n++
+	}
+	return n >= MaxSessions
 }
 
 // Close ends the sessions.
