@@ -7,7 +7,7 @@ import { after, before, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 
 import { Server } from '../fixtures/server.js'
-import { model, RUN, SAYS } from './model.js'
+import { KEEP, model, RUN, SAYS } from './model.js'
 
 const alone = Object.keys(networkInterfaces()).every((name) => name === 'lo')
 const skip = alone ? false : 'these agents run only where there is no network but loopback: as root, in unshare --net'
@@ -85,6 +85,18 @@ for (const type of ['opencode', 'qwen']) {
     await eventually('the question is gone', async () => JSON.parse(await server.cli('inbox', 'show', ask.id, '--json')).state === 'canceled')
     await idle(id)
     assert.equal(existsSync(join(cwd, 'canceled')), false)
+
+    // It was told of Skein's own MCP server, and uses the memory there.
+    await server.cli('send', id, `${KEEP} by ${type}`)
+    const kept = await eventually('it is kept, or it asks', async () => {
+      const waits = JSON.parse(await server.cli('inbox', '--json')).asks.find((/** @type {any} */ a) => a.agent === id)
+      if (waits) await server.cli('inbox', 'answer', waits.id, waits.options.find((/** @type {any} */ o) => o.kind === 'allow_once').id)
+      return server.cli('memory', 'get', 'shared', 'kept', '--json').then((text) => text.includes(`by ${type}`) && JSON.parse(text), () => undefined)
+    })
+    assert.equal(kept.writer, id)
+    await idle(id)
+    const { spent } = await record(id)
+    assert.ok(spent.input > 0 && spent.output > 0, JSON.stringify(spent))
 
     assert.match(await server.cli('task', 'submit', '--agent', id, '--wait', '--input', 'What is left?'), new RegExp(SAYS))
     const { reports } = JSON.parse(await server.cli('stop', id, '--json'))
