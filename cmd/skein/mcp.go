@@ -60,13 +60,13 @@ func bridge(ctx context.Context, o client.Options, to mcp.Transport) error {
 	ways.Go(func() { end(up(ctx, here, lost{there})) })
 	ways.Go(func() { end(down(ctx, lost{there}, here)); here.Close() })
 	ways.Wait()
-	if err := context.Cause(ctx); !errors.Is(err, io.EOF) && !errors.Is(err, context.Canceled) {
+	if err := context.Cause(ctx); !errors.Is(err, context.Canceled) {
 		return err
 	}
 	return nil
 }
 
-// up passes on what the client sends. The server begins to answer a call when it has the result, so that calls are not waited for; only
+// up passes on what the client sends, until it sends no more. The server begins to answer a call when it has the result, so that calls are not waited for; only
 // the first one is, which opens the session.
 func up(ctx context.Context, from, to mcp.Connection) error {
 	ctx, end := context.WithCancelCause(ctx)
@@ -74,6 +74,9 @@ func up(ctx context.Context, from, to mcp.Connection) error {
 	defer calls.Wait()
 	for first := true; ; first = false {
 		m, err := from.Read(ctx)
+		if errors.Is(err, io.EOF) {
+			err = context.Canceled
+		}
 		if err != nil {
 			end(err)
 			return context.Cause(ctx)
@@ -121,7 +124,7 @@ func (l lost) Write(ctx context.Context, m jsonrpc.Message) error {
 func unreachable(ctx context.Context, err error) error {
 	var se *client.StatusError
 	switch {
-	case err == nil, ctx.Err() != nil, errors.Is(err, io.EOF):
+	case err == nil, ctx.Err() != nil:
 		return err
 	case errors.As(err, &se):
 		return se

@@ -70,7 +70,9 @@ func TestABridgeSaysWhyItEnds(t *testing.T) {
 	t.Parallel()
 	refuses := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "no", http.StatusUnauthorized) }))
 	defer refuses.Close()
-	for name, url := range map[string]string{"the server refuses the token": refuses.URL, "there is no server": "http://127.0.0.1:1"} {
+	leaves := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }))
+	defer leaves.Close()
+	for name, url := range map[string]string{"the server refuses the token": refuses.URL, "there is no server": "http://127.0.0.1:1", "the server ends": leaves.URL} {
 		t.Run(name, func(t *testing.T) {
 			near, far := mcp.NewInMemoryTransports()
 			ended := make(chan error, 1)
