@@ -22,7 +22,7 @@ import (
 
 // Bounds of what an endpoint sends.
 const (
-	maxAnswer    = 8 << 20  // bytes of a whole answer
+	maxAnswer    = 8 << 20  // bytes of a whole answer, unless Options.Answer says otherwise
 	maxProblem   = 64 << 10 // bytes that are read of an error
 	maxToolCalls = 128      // of an answer
 )
@@ -74,6 +74,7 @@ type answer struct {
 	finish string // stop, length, tool_calls, content_filter; "": it was cut off
 	usage  *usage // nil: the endpoint does not say
 	size   int    // of its parts, in bytes
+	limit  int    // of that
 	key    string // that no error may have
 
 	// what joined makes the message of, because adding to a string a word at a time copies it each time
@@ -143,6 +144,7 @@ type endpoint struct {
 	http  *http.Client
 	pause time.Duration // before the second try
 	tries int
+	limit int // bytes of an answer
 
 	// what the endpoint has refused
 	noUsage, noTools, newLimit bool
@@ -238,6 +240,7 @@ func (e *endpoint) body(messages []message, tools []tool) ([]byte, error) {
 
 // once makes one request.
 func (e *endpoint) once(ctx context.Context, messages []message, tools []tool, to listener) (a answer, err error) {
+	a.limit = e.limit
 	key, err := keyOf(e.spec)
 	if err != nil {
 		return a, err
@@ -294,7 +297,7 @@ func (e *endpoint) once(ctx context.Context, messages []message, tools []tool, t
 	case err == nil && a.finish == "":
 		err = errors.New("the endpoint has cut the answer off")
 	}
-	if err != nil && a.size == 0 && ctx.Err() == nil && !errors.Is(err, errStalled) {
+	if err != nil && a.size == 0 && ctx.Err() == nil && !errors.Is(err, errStalled) && !errors.Is(err, errLongEvent) {
 		err = transient{error: err}
 	}
 	return a, err
@@ -319,7 +322,7 @@ func (a *answer) event(data []byte, to listener) error {
 
 // whole takes an answer that does not come as a stream.
 func (a *answer) whole(r io.Reader, to listener) error {
-	b, err := io.ReadAll(io.LimitReader(r, maxAnswer+1))
+	b, err := io.ReadAll(io.LimitReader(r, int64(a.limit)+1))
 	if err != nil {
 		return err
 	}
@@ -342,8 +345,8 @@ func (a *answer) take(c *chunk, size int, to listener) error {
 		return nil
 	}
 	choice := c.Choices[0]
-	if a.size += size; a.size > maxAnswer {
-		return fmt.Errorf("the answer is larger than %d bytes", maxAnswer)
+	if a.size += size; a.size > a.limit {
+		return fmt.Errorf("the answer is larger than %d bytes", a.limit)
 	}
 	d := choice.Delta
 	if d == nil {

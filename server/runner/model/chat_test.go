@@ -19,7 +19,7 @@ func TestAnAnswerInManyPartsIsNotCopiedWithEach(t *testing.T) {
 			event := fmt.Appendf(nil, form, word)
 			var before, after runtime.MemStats
 			runtime.ReadMemStats(&before)
-			var a answer
+			a := answer{limit: maxAnswer}
 			for range parts {
 				if err := a.event(event, deaf{}); err != nil {
 					t.Fatal(err)

@@ -21,7 +21,7 @@ func FuzzAnswer(f *testing.F) {
 	f.Add([]byte("data: {\"error\":{\"message\":\"no\"}}\n\n"))
 	f.Add([]byte("data: {\"choices\":[{\"message\":{\"tool_calls\":[{\"function\":{\"arguments\":{\"a\":1}}},{\"index\":-1}]}}]}\n\n"))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		var at, by answer
+		at, by := answer{limit: maxAnswer}, answer{limit: maxAnswer}
 		first := readEvents(bytes.NewReader(b), func(data []byte) error { return at.event(data, deaf{}) })
 		second := readEvents(iotest.OneByteReader(bytes.NewReader(b)), func(data []byte) error { return by.event(data, deaf{}) })
 		at.joined()

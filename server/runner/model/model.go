@@ -25,6 +25,7 @@ package model
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -48,20 +49,19 @@ const (
 
 // Options tune a kind; the zero value works.
 type Options struct {
-	Pause time.Duration // before the second try of a request; it doubles with each; 0: one second
+	Pause  time.Duration // before the second try of a request; it doubles with each; 0: one second
+	Answer int           // the bytes that an answer may have, as it comes; 0: 8 MiB
+	Talk   int           // the bytes that a conversation may have; 0: 32 MiB
 }
 
 // New returns a kind whose agents are models, and whose commands are processes of a given kind.
 func New(processes runner.Kind, o Options) runner.Kind {
 	t := http.DefaultTransport.(*http.Transport).Clone()
 	t.MaxIdleConnsPerHost = 16
-	k := &kind{processes: processes, pause: o.Pause, http: &http.Client{
+	k := &kind{processes: processes, pause: cmp.Or(o.Pause, defaultPause), answer: cmp.Or(o.Answer, maxAnswer), talk: cmp.Or(o.Talk, maxTalk), http: &http.Client{
 		Transport:     t,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}
-	if k.pause == 0 {
-		k.pause = defaultPause
-	}
 	return k
 }
 
@@ -69,6 +69,8 @@ type kind struct {
 	processes runner.Kind
 	http      *http.Client
 	pause     time.Duration
+	answer    int
+	talk      int
 }
 
 // Capabilities implements runner.Kind.
@@ -115,7 +117,7 @@ func (k *kind) Start(ctx context.Context, l runner.Launch, sink runner.Sink) (ru
 		return nil, err
 	}
 	s := &session{kind: k, launch: l, sink: sink, done: make(chan struct{}), waits: map[string]chan string{}, allowed: map[string]bool{}, grace: commandGrace,
-		endpoint: endpoint{spec: l.Model, http: k.http, pause: k.pause, tries: defaultTries}}
+		endpoint: endpoint{spec: l.Model, http: k.http, pause: k.pause, tries: defaultTries, limit: k.answer}}
 	s.ctx, s.end = context.WithCancel(context.Background())
 	s.speech.send = s.update
 	s.tools = s.offered()

@@ -169,7 +169,7 @@ func startWith(t *testing.T, l runner.Launch, answers ...func(http.ResponseWrite
 	}
 	l.Model.Name = "small"
 	l.Agent, l.Instance, l.Cwd = wire.AgentID(fmt.Sprintf("amodel%d", agents.Add(1))), instance, a.dir
-	s, err := acp.New(model.New(procs, model.Options{Pause: time.Microsecond})).Start(t.Context(), l, a.heard)
+	s, err := acp.New(model.New(procs, model.Options{Pause: time.Microsecond, Answer: 512 << 10, Talk: 2 << 20})).Start(t.Context(), l, a.heard)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -360,8 +360,8 @@ func TestWhatAnEndpointDoesWrong(t *testing.T) {
 		"it is too busy":                {status(429, `{"error":{"message":"slow down"}}`), "slow down", 5},
 		"it wants us to wait too long":  {status(429, ``, "Retry-After", "3600"), "1h0m0s", 1},
 		"it falls over":                 {status(502, `<html>bad gateway</html>`), "502 Bad Gateway", 5},
-		"it is all too much":            {events(slices.Repeat([]string{part(`"content":` + quoted(strings.Repeat("x", 1<<20)))}, 9)...), "larger", 1},
-		"one event is too much":         {events(part(`"content":` + quoted(strings.Repeat("x", 5<<20)))), "more than 4 MiB", 5},
+		"it is all too much":            {events(slices.Repeat([]string{part(`"content":` + quoted(strings.Repeat("x", 1<<16)))}, 9)...), "larger", 1},
+		"one event is too much":         {events(part(`"content":` + quoted(strings.Repeat("x", 5<<20)))), "more than 4 MiB", 1},
 		"a tool call without a place":   {events(part(`"tool_calls":[{"index":7,"function":{"name":"a"}}]`)), "place 7", 1},
 		"it filters":                    {events(part(`"content":"I"`), finish("content_filter")), "refuses", 1},
 		"it says too much":              {events(part(`"content":"I"`), finish("length")), "max_tokens", 1},
@@ -545,7 +545,7 @@ func TestSeveralCallsInAnAnswer(t *testing.T) {
 
 func TestAConversationIsBoundedWithinATurn(t *testing.T) {
 	t.Parallel()
-	long := wants("fly", `{"to":"`+strings.Repeat("x", 7<<20)+`"}`) // half of it in an event
+	long := wants("fly", `{"to":"`+strings.Repeat("x", 7<<16)+`"}`) // half of it in an event
 	a := start(t, wire.Model{Commands: []wire.ModelCommand{{Name: "test", Argv: []string{"true"}}}}, long)
 	if r := a.prompt(t, "x"); !strings.Contains(r.Message, "larger than") || len(a.requests()) != 5 {
 		t.Errorf("%.300s after %d requests", r.Message, len(a.requests()))

@@ -12,13 +12,15 @@ import (
 	"skein.dev/skein/webtransport/wire"
 )
 
-// maxTalk bounds a conversation, in bytes.
+// maxTalk bounds a conversation, in bytes, unless Options.Talk does.
 const maxTalk = 32 << 20
 
 // forget is the prompt that begins a new conversation.
 const forget = "/new"
 
-var errTooLong = fmt.Errorf("the conversation is larger than %d bytes; %s begins a new one", maxTalk, forget)
+func (s *session) tooLong() error {
+	return fmt.Errorf("the conversation is larger than %d bytes; %s begins a new one", s.kind.talk, forget)
+}
 
 // turnResult is the result of a session/prompt.
 type turnResult struct {
@@ -57,8 +59,8 @@ func (s *session) turn(ctx context.Context, prompt string) (r turnResult, err er
 		s.speech.say("agent_message_chunk", "The conversation begins anew.\n")
 		return turnResult{StopReason: "end_turn"}, nil
 	}
-	if s.size+len(prompt) > maxTalk {
-		return r, errTooLong
+	if s.size+len(prompt) > s.kind.talk {
+		return r, s.tooLong()
 	}
 	s.add(message{Role: "user", Content: prompt})
 	defer func() {
@@ -98,8 +100,8 @@ func (s *session) turn(ctx context.Context, prompt string) (r turnResult, err er
 		switch {
 		case ctx.Err() != nil:
 			return r, nil
-		case s.size > maxTalk:
-			return r, errTooLong
+		case s.size > s.kind.talk:
+			return r, s.tooLong()
 		}
 	}
 	r.StopReason = "max_turn_requests"
