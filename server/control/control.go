@@ -101,9 +101,6 @@ func Open(ctx context.Context, o Options) (*Plane, error) {
 	}
 	o.StoreTimeout = cmp.Or(o.StoreTimeout, defaultStoreTimeout)
 	o.DataDir = cmp.Or(o.DataDir, filepath.Dir(o.WorkDir))
-	if o.Offer == nil {
-		o.Offer = func(wire.Agent, wire.AgentType) ([]runner.Tool, func(context.Context) *runner.MCP) { return nil, nil }
-	}
 	if o.Call == nil {
 		o.Call = func(context.Context, wire.Agent, string, json.RawMessage) (any, error) {
 			return nil, wire.Errorf(wire.CodeMethodNotFound, "agents have no requests here")

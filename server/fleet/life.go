@@ -53,7 +53,9 @@ func (a *agent) launch(ctx context.Context, w wanted) (runner.Session, error) {
 		CreateCwd: w.params.Cwd == "" && w.typ.Cwd == "", Script: cmp.Or(w.params.Script, w.typ.Script), TTY: rec.TTY,
 		Mode: w.typ.Mode, Model: w.typ.Model, AsksFirst: w.typ.Permissions != nil,
 	}
-	a.launched.Tools, a.launched.MCP = a.core.o.Offer(rec, w.typ)
+	if offer := a.core.o.Offer; offer != nil {
+		a.launched.Tools, a.launched.MCP = offer(rec, w.typ)
+	}
 	if rec.TTY != nil {
 		a.launched.Env = merge(terminalEnv, env)
 		c := newConsole(a.core.ctx, *rec.TTY, a.forConsole())

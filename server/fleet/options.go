@@ -85,7 +85,7 @@ const (
 	startLimit = 16 // agents being started at the same time by one batch
 )
 
-// Options configure a Fleet. Store, Kinds, Types, Work, Asks, Offer, Closing, StoreTimeout and Logger are needed.
+// Options configure a Fleet. Store, Kinds, Types, Work, Asks, Closing, StoreTimeout and Logger are needed.
 type Options struct {
 	Store    Store
 	Kinds    map[wire.Kind]runner.Kind
@@ -101,7 +101,7 @@ type Options struct {
 	Asks     Asks
 	// Call carries out a request that an agent makes on the line protocol. ctx ends with its process.
 	Call func(ctx context.Context, a wire.Agent, method string, params json.RawMessage) (any, error)
-	// Offer returns the calls that an agent may make: as tools of a model, and at an MCP server.
+	// Offer returns the calls that an agent may make: as tools of a model, and at an MCP server. nil: none.
 	Offer func(a wire.Agent, t wire.AgentType) ([]runner.Tool, func(context.Context) *runner.MCP)
 	// Closing ends when the server begins to stop.
 	Closing context.Context
