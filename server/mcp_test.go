@@ -145,6 +145,9 @@ func TestMCPGivesAnAgentWhatItsTypeAllows(t *testing.T) {
 			t.Errorf("%s: %s %s", token, a.Status, a.body)
 		}
 	}
+	if a := n.ask(t, "POST", wire.MCPPath, header("Authorization", "bearer  "+n.token), list, accept); a.StatusCode == http.StatusUnauthorized {
+		t.Errorf("with a scheme in lower case: %s %s", a.Status, a.body)
+	}
 	if a := n.ask(t, "POST", wire.MCPPath, list, accept); a.StatusCode != http.StatusUnauthorized || a.Header.Get("WWW-Authenticate") != "Bearer" {
 		t.Errorf("without a token: %s %v", a.Status, a.Header)
 	}

@@ -23,10 +23,11 @@ func mcpCommand(g *global) *cobra.Command {
 		Long: `Be a server of the Model Context Protocol on standard input and output, for programs that start such servers. Its tools are
 those of the server's own endpoint, /mcp: agents, tasks, memory, artifacts, and what agents ask.
 
+Claude Code, for example, is told of it by "claude mcp add skein -- skein mcp".
+
 A program that speaks streamable HTTP needs no bridge: give it the URL of the server with /mcp, and the header
 "Authorization: Bearer TOKEN" with the content of the file token in the data folder.`,
-		Example: `  skein mcp
-  claude mcp add skein -- skein mcp`,
+		Example: `  skein mcp`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			o, _, err := g.options()
 			if err != nil {

@@ -77,9 +77,15 @@ func hash(secret string) string {
 	return hex.EncodeToString(h[:])
 }
 
+// Bearer returns the token of a request, if it has one. The name of the scheme may be in either case (RFC 9110, section 11.1).
+func Bearer(r *http.Request) (token string, ok bool) {
+	scheme, token, ok := strings.Cut(r.Header.Get("Authorization"), " ")
+	return strings.TrimLeft(token, " "), ok && strings.EqualFold(scheme, "Bearer")
+}
+
 // Request says who sent a request: by bearer token, or by cookie.
 func (a *Authenticator) Request(r *http.Request) (api.Principal, bool) {
-	if b, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer "); ok {
+	if b, ok := Bearer(r); ok {
 		return api.Principal{ID: "token", Name: "cli"}, subtle.ConstantTimeCompare([]byte(b), []byte(a.token)) == 1
 	}
 	c, err := r.Cookie(CookieName)

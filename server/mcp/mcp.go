@@ -86,7 +86,7 @@ func (e *Endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	w.Header().Set("Cache-Control", "no-store")
-	if !strings.HasPrefix(r.Header.Get("Authorization"), "Bearer ") {
+	if _, ok := auth.Bearer(r); !ok {
 		w.Header().Set("WWW-Authenticate", "Bearer") // RFC 6750, section 3
 		http.Error(w, "a bearer token is needed: the content of the file token in the data folder", http.StatusUnauthorized)
 		return
