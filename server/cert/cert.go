@@ -138,7 +138,8 @@ func (c *Keeper) Hashes() []wire.CertificateHash {
 	}
 	c.mu.RLock()
 	defer c.mu.RUnlock()
-	return []wire.CertificateHash{{Algorithm: "sha-256", Value: c.hash[:]}}
+	hash := c.hash // a renewal changes the other one
+	return []wire.CertificateHash{{Algorithm: "sha-256", Value: hash[:]}}
 }
 
 func (c *Keeper) refresh() error {
