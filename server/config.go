@@ -65,6 +65,7 @@ type fileType struct {
 	Restart      *fileRestart      `yaml:"restart"`
 	Heartbeat    time.Duration     `yaml:"heartbeat"`
 	Stall        time.Duration     `yaml:"stall"`
+	Lease        time.Duration     `yaml:"lease"`
 }
 
 type fileRestart struct {
@@ -121,6 +122,10 @@ const ConfigExample = `agent_types:
       commands:                 # what it may run in its folder, as far as permissions let it
         test: {argv: [go, test], args: the packages to test, timeout: 5m}
     permissions: {rules: [{decision: allow, command: "go test *"}], otherwise: ask}
+  builder:
+    kind: remote                # programs that dial in, with serve() of a client library
+    max_tasks: 4                # unless they say how many they take
+    lease: 2m                   # how long one may be away before it is lost
   drill:
     kind: scripted              # a script, run inside Skein
     script: |
@@ -136,7 +141,7 @@ ask_hook: [/etc/skein/asked]    # runs for each question of an agent (docs/agent
 var fileFields = map[string][]string{
 	"": {"agent_types", "max_agents", "lanes", "writers", "ask_hook"},
 	"agent_types": {"kind", "description", "argv", "env", "cwd", "stdin", "tty", "mode", "model", "script", "max_instances", "stop_grace", "capabilities", "labels",
-		"tasks", "max_tasks", "retry_on", "idle_stop", "coordinator", "memory", "restart", "heartbeat", "stall", "permissions"},
+		"tasks", "max_tasks", "retry_on", "idle_stop", "coordinator", "memory", "restart", "heartbeat", "stall", "lease", "permissions"},
 }
 
 // builtinTypes work offline, with nothing installed.
@@ -147,6 +152,8 @@ var builtinTypes = []wire.AgentType{
 	{Name: "worker", Kind: wire.KindScripted, Builtin: true, Tasks: wire.TasksLines, Capabilities: []string{"demo"}, Script: scripted.Worker,
 		IdleStopMS: time.Minute.Milliseconds(), Memory: []string{"demo"},
 		Description: "A deterministic agent that takes tasks: it works on each for a moment and gives its input back. Started by the scheduler when there are tasks for it."},
+	{Name: wire.DefaultWorkerType, Kind: wire.KindRemote, Builtin: true, Tasks: wire.TasksLines, Memory: sharedMemory,
+		Description: "A program that dials in from wherever it runs, with serve() of a client library, and takes tasks."},
 }
 
 // sharedMemory is what agents that converse may use of memory, unless their type says otherwise.
@@ -321,6 +328,7 @@ var fieldForms = map[string]struct {
 	"restart":       {"a mapping such as {mode: delay, attempts: 3, interval: 10m, delay: 5s}", func() any { return new(fileRestart) }},
 	"heartbeat":     {"a duration, such as 1m", func() any { return new(time.Duration) }},
 	"stall":         {"a duration, such as 5m", func() any { return new(time.Duration) }},
+	"lease":         {"a duration, such as 30s", func() any { return new(time.Duration) }},
 	"permissions":   {"a mapping such as {rules: [{decision: allow, kind: read}], otherwise: ask, limit: 10m}", func() any { return new(filePermissions) }},
 }
 
@@ -411,8 +419,12 @@ func (c *configReader) agentType(name string, f fileType) (wire.AgentType, error
 		Name: name, Kind: wire.Kind(f.Kind), Description: f.Description, Argv: f.Argv, Env: f.Env, Cwd: f.Cwd, Script: f.Script,
 		MaxInstances: f.MaxInstances, Capabilities: f.Capabilities, Labels: f.Labels, Tasks: wire.TaskMode(f.Tasks), MaxTasks: f.MaxTasks, RetryOn: f.RetryOn,
 		IdleStopMS: f.IdleStop.Milliseconds(), Coordinator: f.Coordinator, Memory: f.Memory, HeartbeatMS: f.Heartbeat.Milliseconds(), StallMS: f.Stall.Milliseconds(),
+		LeaseMS: f.Lease.Milliseconds(),
 	}
 	t.TTY, t.Mode = f.TTY, f.Mode
+	if t.Kind == wire.KindRemote {
+		t.Tasks = cmp.Or(t.Tasks, wire.TasksLines)
+	}
 	if f.Stdin != "pipe" {
 		t.Stdin = wire.StdinMode(f.Stdin)
 	}
@@ -460,6 +472,12 @@ func (c *configReader) agentType(name string, f fileType) (wire.AgentType, error
 		return t, bad("retry_on", "goes with tasks: process")
 	case wire.CheckRetryOn(t.RetryOn) != "":
 		return t, bad("retry_on", "%s", wire.CheckRetryOn(t.RetryOn))
+	case t.Kind == wire.KindRemote && (f.Restart != nil || f.IdleStop != 0 || len(t.Env) > 0 || t.Cwd != ""):
+		return t, bad("", "a program that dials in starts where it is: restart, idle_stop, env and cwd don't go with kind remote")
+	case f.Lease != 0 && t.Kind != wire.KindRemote:
+		return t, bad("lease", "goes with kind remote")
+	case f.Lease < 0 || f.Lease > 0 && f.Lease < time.Second || f.Lease > 24*time.Hour:
+		return t, bad("lease", "must be between 1s and 24h")
 	case f.IdleStop < 0 || f.Heartbeat < 0 || f.Stall < 0:
 		return t, bad("", "idle_stop, heartbeat and stall must be 0 (never) or more")
 	}

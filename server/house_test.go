@@ -19,7 +19,7 @@ var rooms = map[string][]string{
 	"cmd/skein-bench":       {"cmd/skein-bench/peers", "webtransport", "webtransport/bare", "webtransport/client", "webtransport/wire", "e2e/netlab"},
 	"cmd/skein-bench/peers": {"webtransport/bare"},
 
-	"server":                 {"server/api", "server/auth", "server/cert", "server/control", "server/datadir", "server/exchange", "server/fleet", "server/hook", "server/jet", "server/mcp", "server/rpc", "server/runner", "server/runner/acp", "server/runner/model", "server/runner/process", "server/runner/scripted", "server/session", "server/telemetry", "server/web", "webtransport", "webtransport/wire"},
+	"server":                 {"server/api", "server/auth", "server/cert", "server/control", "server/datadir", "server/exchange", "server/fleet", "server/hook", "server/jet", "server/mcp", "server/rpc", "server/runner", "server/runner/acp", "server/runner/model", "server/runner/process", "server/runner/remote", "server/runner/scripted", "server/session", "server/telemetry", "server/web", "webtransport", "webtransport/wire"},
 	"server/api":             {"server/control", "server/noun", "server/runner", "webtransport/wire"},
 	"server/mcp":             {"server/api", "server/auth", "server/control", "webtransport/wire"},
 	"server/artifacts":       {"server/noun", "webtransport/wire"},
@@ -43,9 +43,10 @@ var rooms = map[string][]string{
 	"server/runner/lines":    {"server/runner", "webtransport/wire"},
 	"server/runner/model":    {"server/runner", "webtransport/wire"},
 	"server/runner/process":  {"server/runner", "webtransport/wire"},
+	"server/runner/remote":   {"server/runner", "webtransport/wire"},
 	"server/runner/scripted": {"server/runner", "webtransport/wire"},
 	"server/telemetry":       {"webtransport/wire"},
-	"server/session":         {"server/api", "server/artifacts", "server/auth", "server/control", "server/fleet", "server/memory", "server/noun", "server/tasks", "server/telemetry", "server/terminal", "webtransport", "webtransport/wire"},
+	"server/session":         {"server/api", "server/artifacts", "server/auth", "server/control", "server/fleet", "server/memory", "server/noun", "server/runner", "server/tasks", "server/telemetry", "server/terminal", "webtransport", "webtransport/wire"},
 	"server/terminal":        {"server/vt", "webtransport/wire"}, // the terminals of agents, and who looks
 	"server/vt":              {},                                 // a terminal without a display
 	"server/tasks":           {"server/noun", "server/runner", "server/screen", "webtransport/wire"},

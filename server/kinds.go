@@ -9,6 +9,7 @@ import (
 	"skein.dev/skein/server/runner/acp"
 	"skein.dev/skein/server/runner/model"
 	"skein.dev/skein/server/runner/process"
+	"skein.dev/skein/server/runner/remote"
 	"skein.dev/skein/server/runner/scripted"
 	"skein.dev/skein/webtransport/wire"
 )
@@ -21,6 +22,7 @@ var kinds = map[wire.Kind]struct {
 	wire.KindExec:     {process.Capabilities, func(p *process.Kind) runner.Kind { return p }},
 	wire.KindACP:      {acp.Over(process.Capabilities), func(p *process.Kind) runner.Kind { return acp.New(p) }},
 	wire.KindOpenAI:   {acp.Over(model.Capabilities), func(p *process.Kind) runner.Kind { return acp.New(model.New(p, model.Options{})) }},
+	wire.KindRemote:   {remote.Capabilities, func(*process.Kind) runner.Kind { return &remote.Kind{} }},
 	wire.KindScripted: {scripted.Capabilities, func(*process.Kind) runner.Kind { return &scripted.Kind{} }},
 }
 

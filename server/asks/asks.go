@@ -316,7 +316,7 @@ func (as *Asks) Gone(agent wire.AgentID) {
 // Withdraw ends a request for permission that its agent does not wait for any more.
 func (as *Asks) Withdraw(agent wire.AgentID, key, reason string) {
 	for _, q := range as.of(agent) {
-		if q.key == key && q.rec.Kind == wire.AskPermission {
+		if q.key == key && q.rec.ByID {
 			as.finish(q, wire.AskCanceled, nil, reason)
 		}
 	}
@@ -325,12 +325,16 @@ func (as *Asks) Withdraw(agent wire.AgentID, key, reason string) {
 // Request begins a request for permission, or answers it by the policy of the agent's type. It reports whether it waits for a person.
 // It may wait for the store.
 func (as *Asks) Request(a wire.Agent, r runner.Permission) (waits bool) {
-	q := newQuestion(a, wire.AskPermission, cmp.Or(r.Text, "may it go on?"))
-	q.key = r.Key
+	kind := wire.AskPermission
+	if r.Words {
+		kind = wire.AskQuestion
+	}
+	q := newQuestion(a, kind, cmp.Or(r.Text, "may it go on?"))
+	q.key, q.rec.ByID = r.Key, true
 	q.rec.Task, q.rec.Options, q.rec.Tool = r.Task, bounded(r.Options), bound(r.Tool)
 	q.rec.Prompt = q.rec.PromptOf()
 	policy := as.o.Types[a.Type].Permissions
-	if r.Login {
+	if r.Login || r.Words {
 		policy = nil
 	}
 	decision, rule := decide(policy, q.rec.Tool)
@@ -448,7 +452,7 @@ func endedAs(a *wire.Ask) string {
 
 // give hands an answer to the agent, or stores that it is about to be handed over.
 func (as *Asks) give(ctx context.Context, q *question, answer *wire.AskAnswer) error {
-	if q.rec.Kind != wire.AskPermission {
+	if !q.rec.ByID {
 		err := as.o.Reply(ctx, answer.By, q.rec.Agent, q.rec.Text, answer.Text)
 		answer.Text = cut(answer.Text, wire.MaxAskText)
 		return err

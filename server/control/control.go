@@ -157,10 +157,10 @@ func (p *Plane) reply(ctx context.Context, by string, agent wire.AgentID, questi
 	return p.Fleet.Input(ctx, by, wire.InputParams{ID: agent, Text: text + "\n", Question: &question})
 }
 
-// asked notes a request for permission in the log of its agent, and tells who wants to know of each question. What is asked in words is
-// in the log already, and its answer, too.
+// asked notes a request in the log of its agent, and tells who wants to know of each question. What an agent asks that is answered by
+// writing to it is in the log already, and its answer, too.
 func (p *Plane) asked(a wire.Ask, tell func(wire.Ask)) {
-	if a.Kind == wire.AskPermission {
+	if a.ByID {
 		p.Fleet.Note(a)
 	}
 	if a.State == wire.AskPending && tell != nil {

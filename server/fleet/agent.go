@@ -58,7 +58,8 @@ type agent struct {
 	edits      int             // of the record itself: what the log or a heartbeat brings is not worth a write
 	savedEdits int             // guarded by saveMu
 	failures   []time.Time     // within the interval of the restart policy
-	lost       bool            // it gave no sign of life for too long, and is killed
+	lost       string          // why it is lost, such as that it gave no sign of life for too long, and is killed; "": it is not
+	away       bool            // its program, which dialled in, can't be reached
 	asks       bool            // a task of its waits for a person, by the line protocol, or it waits for a permission
 	waits      []waiting       // its requests for permission, the oldest first
 	forTasks   string          // what it asks for its tasks
@@ -228,6 +229,13 @@ func (a *agent) heard(e runner.Event) error {
 		return nil
 	case runner.Signal:
 		a.event(wire.EventSignal, "server", wire.EventData{Text: e.Name})
+		return nil
+	case runner.Reach:
+		a.reached(e)
+		return nil
+	case runner.Draining:
+		a.core.o.Work.Drain(a.id)
+		a.event(wire.EventHealth, "", wire.EventData{Text: "draining: it takes no more tasks"})
 		return nil
 	}
 	a.signed.Store(time.Now().UnixNano())

@@ -61,6 +61,8 @@ func (nobodys) Ask(wire.AgentID, wire.TaskID, string) bool                 { ret
 func (nobodys) Answered(wire.AgentID, runner.TaskResult) bool              { return false }
 func (nobodys) Asked(wire.AgentID) func()                                  { return func() {} }
 func (nobodys) HaltWide(noun.Caller, string, []wire.AgentID) []wire.TaskID { return nil }
+func (nobodys) Hold(wire.AgentID, bool)                                    {}
+func (nobodys) Drain(wire.AgentID)                                         {}
 func (nobodys) Kick()                                                      {}
 func (nobodys) Halt(noun.Caller, []wire.TaskID) ([]wire.AgentID, []wire.TaskID, error) {
 	return nil, nil, nil

@@ -45,7 +45,7 @@ func (a *agent) beat(now time.Time) {
 		a.edits++
 	}
 	a.touch(full)
-	lost := a.lost && status == wire.StatusUnknown
+	lost := a.lost != "" && status == wire.StatusUnknown
 	a.mu.Unlock()
 	if note != "" {
 		a.core.log.Info("an agent's health changed", "agent", a.id, "health", note)
@@ -62,14 +62,16 @@ func (a *agent) judge(typ wire.AgentType, silent time.Duration) string {
 	shown := silent.Round(time.Second)
 	if beat := time.Duration(typ.HeartbeatMS) * time.Millisecond; beat > 0 && rec.Status != wire.StatusStopping {
 		switch {
-		case silent > lostAfter*beat && !a.lost:
-			a.lost = true
+		case a.away:
+			return ""
+		case silent > lostAfter*beat && a.lost == "":
+			a.lost = "lost: it gave no sign of life, and was killed"
 			rec.Status = wire.StatusUnknown
 			return fmt.Sprintf("lost: no sign of life for %s; it is killed", shown)
 		case silent > beat && rec.Status == wire.StatusRunning:
 			rec.Status = wire.StatusUnknown
 			return fmt.Sprintf("unknown: no sign of life for %s", shown)
-		case silent <= beat && rec.Status == wire.StatusUnknown && !a.lost:
+		case silent <= beat && rec.Status == wire.StatusUnknown && a.lost == "":
 			rec.Status = wire.StatusRunning
 			return "it is back"
 		}
@@ -105,10 +107,30 @@ func (a *agent) suspended(now bool) string {
 func (a *agent) lastWord(exit wire.Exit) wire.Exit {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.lost {
-		exit.Message = "lost: it gave no sign of life, and was killed"
+	if a.lost != "" {
+		exit.Message = a.lost
 	}
 	return exit
+}
+
+// reached notes whether its program, which dialled in, can be reached. While it can't, the agent gets no tasks.
+func (a *agent) reached(e runner.Reach) {
+	rec := a.update(true, func(rec *wire.Agent) {
+		a.away = e.Away
+		switch {
+		case e.Lost:
+			a.lost = e.Why
+			fallthrough
+		case e.Away && rec.Status == wire.StatusRunning:
+			rec.Status = wire.StatusUnknown
+		case !e.Away && rec.Status == wire.StatusUnknown && a.lost == "":
+			rec.Status = wire.StatusRunning
+		}
+	})
+	a.core.o.Work.Hold(a.id, e.Away)
+	a.core.saves.later(a)
+	a.core.log.Info("an agent's health changed", "agent", a.id, "health", e.Why, "status", rec.Status)
+	a.event(wire.EventHealth, "server", wire.EventData{Text: e.Why})
 }
 
 // again starts a failed agent again, as often as its type's restart policy allows. It returns nil if the agent stays ended,
@@ -213,7 +235,7 @@ func (a *agent) startsAgain(left []wire.Leftover) (started chan struct{}, ok boo
 	a.rec.Status, a.rec.RestartAt, a.rec.Exit = wire.StatusStarting, nil, nil
 	a.rec.Generation++
 	a.rec.Restarts++
-	a.lost, a.asks, a.lines = false, false, lastLines{}
+	a.lost, a.away, a.asks, a.lines = "", false, false, lastLines{}
 	a.waits, a.forTasks = nil, ""
 	a.left = append(a.left, left...)
 	a.started = make(chan struct{})

@@ -16,6 +16,7 @@ type wanted struct {
 	typ    wire.AgentType
 	params wire.SpawnParams
 	actor  string
+	key    string // of the program that has dialled in; "": none has
 }
 
 // start runs an admitted agent: its record is stored before anything exists, so that nothing runs unknown.
@@ -52,6 +53,7 @@ func (a *agent) launch(ctx context.Context, w wanted) (runner.Session, error) {
 		Agent: a.id, Instance: a.core.o.Instance, Argv: rec.Argv, Env: env, Cwd: rec.Cwd, NoInput: rec.NoInput,
 		CreateCwd: w.params.Cwd == "" && w.typ.Cwd == "", Script: cmp.Or(w.params.Script, w.typ.Script), TTY: rec.TTY,
 		Mode: w.typ.Mode, Model: w.typ.Model, AsksFirst: w.typ.Permissions != nil,
+		Key: w.key, Lease: leaseOf(w.typ), Closing: a.core.o.Closing,
 	}
 	if offer := a.core.o.Offer; offer != nil {
 		a.launched.Tools, a.launched.MCP = offer(rec, w.typ)
@@ -195,7 +197,7 @@ func (a *agent) exited(reason wire.Reason, exit wire.Exit) {
 	saved := a.update(true, func(rec *wire.Agent) {
 		rec.Status, rec.Reason, rec.Activity, rec.Question = wire.StatusExited, reason, wire.ActivityNone, ""
 		rec.Prompts = nil
-		if a.lost && reason == wire.ReasonFailed {
+		if a.lost != "" && reason == wire.ReasonFailed {
 			rec.Status = wire.StatusLost
 		}
 		rec.Exit, rec.ExitedAt, rec.RestartAt, rec.Stalled, rec.StalledSince, rec.Suspended = &exit, &now, nil, false, nil, false

@@ -58,6 +58,10 @@ type Work interface {
 	// HaltWide cancels the tasks that the agents are working on, and those that wait for another attempt, of a type or, if typ
 	// is empty, all.
 	HaltWide(by noun.Caller, typ string, agents []wire.AgentID) (canceled []wire.TaskID)
+	// Hold keeps an agent from getting more tasks, or ends that.
+	Hold(id wire.AgentID, hold bool)
+	// Drain gives an agent no more tasks. When it returns, the agent was told of those that it has.
+	Drain(id wire.AgentID)
 	// Kick tells the scheduler that something may start that could not before.
 	Kick()
 }

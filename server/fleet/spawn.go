@@ -22,7 +22,8 @@ const (
 // origin says why an agent is started that nobody spawned explicitly.
 type origin struct {
 	onDemand bool
-	task     wire.TaskID // the task whose process it is; "" for none
+	task     wire.TaskID     // the task whose process it is; "" for none
+	join     wire.WorkerJoin // of the program that has dialled in; without a key, none has
 }
 
 // batch is an admitted spawn request.
@@ -96,8 +97,8 @@ func report(batch []*agent, errs []error) (*wire.SpawnResult, error) {
 	return res, nil
 }
 
-// check checks whether the request fits its type.
-func (f *Fleet) check(s *wire.SpawnParams) (wire.AgentType, error) {
+// check checks whether the request fits its type. key is that of the program that has dialled in.
+func (f *Fleet) check(s *wire.SpawnParams, key string) (wire.AgentType, error) {
 	t, ok := f.o.Types[s.Type]
 	if !ok {
 		names := slices.Sorted(maps.Keys(f.o.Types))
@@ -131,7 +132,7 @@ func (f *Fleet) check(s *wire.SpawnParams) (wire.AgentType, error) {
 	if err := checkRecord(t, s); err != nil {
 		return t, err
 	}
-	return t, f.checkLaunch(t, s)
+	return t, f.checkLaunch(t, s, key)
 }
 
 // checkRecord refuses a request whose record would not fit a message.
@@ -164,7 +165,7 @@ func (f *Fleet) place(t wire.AgentType, s *wire.SpawnParams) error {
 }
 
 // checkLaunch checks whether the kind can run the request.
-func (f *Fleet) checkLaunch(t wire.AgentType, s *wire.SpawnParams) error {
+func (f *Fleet) checkLaunch(t wire.AgentType, s *wire.SpawnParams, key string) error {
 	can := f.can(t)
 	switch {
 	case !can.Script && s.Script != "":
@@ -187,7 +188,7 @@ func (f *Fleet) checkLaunch(t wire.AgentType, s *wire.SpawnParams) error {
 		return noun.Bad("tty", "a terminal is standard input, too: give tty or no_input")
 	}
 	if kind := f.o.Kinds[t.Kind]; kind != nil {
-		return kind.Check(runner.Launch{Argv: slices.Concat(t.Argv, s.Argv, s.Args), Script: cmp.Or(s.Script, t.Script), Model: t.Model})
+		return kind.Check(runner.Launch{Argv: slices.Concat(t.Argv, s.Argv, s.Args), Script: cmp.Or(s.Script, t.Script), Model: t.Model, Key: key})
 	}
 	return nil
 }
@@ -197,7 +198,7 @@ func (f *Fleet) admit(by noun.Caller, s wire.SpawnParams, from origin) (*batch, 
 	if s.Count == 0 {
 		s.Count = 1
 	}
-	t, err := f.check(&s)
+	t, err := f.check(&s, from.join.Key)
 	if err != nil {
 		return nil, err
 	}
@@ -224,7 +225,7 @@ func (f *Fleet) admit(by noun.Caller, s wire.SpawnParams, from origin) (*batch, 
 		}
 	}
 	now := time.Now().UTC()
-	b := &batch{wanted: wanted{t, s, by.Actor}, agents: make([]*agent, s.Count)}
+	b := &batch{wanted: wanted{t, s, by.Actor, from.join.Key}, agents: make([]*agent, s.Count)}
 	for i := range b.agents {
 		f.nextNum++
 		rec := wire.Agent{
@@ -232,6 +233,7 @@ func (f *Fleet) admit(by noun.Caller, s wire.SpawnParams, from origin) (*batch, 
 			Generation: 1, Desired: wire.DesiredRun, Status: wire.StatusPending, CreatedAt: now,
 			Argv: slices.Concat(t.Argv, s.Argv, s.Args), Cwd: cmp.Or(s.Cwd, t.Cwd), Labels: merge(t.Labels, s.Labels),
 			NoInput: s.NoInput || t.Stdin == wire.StdinNone, TTY: terminalOf(t, s, from), OnDemand: from.onDemand, ForTask: from.task, Request: by.Part(i),
+			Capabilities: from.join.Capabilities, Concurrency: from.join.Concurrency,
 		}
 		if rec.Cwd == "" && f.can(t).Folder {
 			rec.Cwd = filepath.Join(f.o.WorkDir, string(rec.ID))

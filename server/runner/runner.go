@@ -67,6 +67,9 @@ type Launch struct {
 	MCP       func(context.Context) *MCP // where a program can make the same calls; it waits until the server listens. nil, or returns nil: nowhere
 	AsksFirst bool                       // people are to be asked for permissions: a kind that can sees to it
 	Script    string                     // if the kind takes one; "": the kind's default
+	Key       string                     // of a program that has dialled in, for a Host
+	Lease     time.Duration              // within which such a program must come back
+	Closing   context.Context            // ends when the server begins to stop
 }
 
 // Tool is a call that agents may make.
@@ -110,6 +113,39 @@ type Interrupter interface {
 	Interrupt() bool
 	// Drop drops a prompt that waits, and returns its text. It reports whether the prompt did wait.
 	Drop(id string) (text string, waited bool)
+}
+
+// Messenger is a session that has a channel for messages beside its standard input and output: what comes on it is a [Message].
+type Messenger interface {
+	// Message sends a line with its newline. It returns when the line will arrive, should the agent live; or when ctx ends.
+	Message(ctx context.Context, line []byte) error
+}
+
+// DefaultLease is how long a program that has dialled in may be away, unless its type says otherwise.
+const DefaultLease = 30 * time.Second
+
+// Host is a kind whose agents are programs that dial in. Start makes the agent and waits for no program.
+type Host interface {
+	Kind
+	// Attach connects an agent with its program, which has received so many messages. What connected it before ends. It
+	// returns how many messages of the program the agent has received. The error has CodeNotFound if there is no such agent with this key.
+	Attach(ctx context.Context, agent wire.AgentID, key string, received uint64, to Line) (link Link, taken uint64, err error)
+}
+
+// Line is the way to a program that has dialled in.
+type Line interface {
+	// Send sends a line. An error means that the connection is broken.
+	Send(line []byte) error
+	// Close ends the connection.
+	Close()
+}
+
+// Link is the way from such a program to its agent.
+type Link interface {
+	// Hear takes a message and the line that it came on. It may block.
+	Hear(m *wire.Message, line []byte)
+	// Gone says that the connection has ended. Nothing more is heard on it.
+	Gone()
 }
 
 // Resizer is a session in a terminal.
@@ -188,6 +224,7 @@ type Permission struct {
 	Tool    *wire.AskTool
 	Options []wire.AskOption
 	Login   bool // it wants to know how to log in, which no policy answers
+	Words   bool // it is a question that a text answers; it has no options
 	// Answer gives the agent the answer. It is called once at most, and not after the agent has ended or withdrawn the request. A nil
 	// answer says that there is none: its time is over, and it has no option to reject.
 	Answer func(*wire.AskAnswer)
@@ -201,6 +238,19 @@ type Withdrawn struct {
 
 // Conversation is an update of a conversation with an agent, as it came: an ACP SessionUpdate.
 type Conversation struct{ JSON json.RawMessage }
+
+// Message is what came on the channel of a Messenger: a message of the line protocol, with or without its newline. It must not be retained.
+type Message struct{ Line []byte }
+
+// Reach reports whether the program of an agent can be reached. While it can't, the agent is given no tasks.
+type Reach struct {
+	Away bool
+	Lost bool   // it won't come back: the agent ends
+	Why  string // for people
+}
+
+// Draining says that the agent takes no more tasks, and ends when it has done those that it has.
+type Draining struct{}
 
 // Waiting are the prompts that wait for their turn, in their order.
 type Waiting struct{ Prompts []wire.Prompt }
@@ -267,6 +317,9 @@ func (Ask) event()          {}
 func (Permission) event()   {}
 func (Withdrawn) event()    {}
 func (Conversation) event() {}
+func (Message) event()      {}
+func (Reach) event()        {}
+func (Draining) event()     {}
 func (Waiting) event()      {}
 func (Spent) event()        {}
 func (Update) event()       {}

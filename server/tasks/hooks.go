@@ -22,7 +22,8 @@ func (ts *Tasks) Started(agent wire.Agent) {
 	}
 	ts.mu.Lock()
 	defer ts.mu.Unlock()
-	w := &worker{agent: agent, typ: typ, runs: map[wire.TaskID]*run{}, since: time.Now()}
+	ts.offered.add(agent.Capabilities)
+	w := &worker{agent: agent, typ: typ, can: slices.Concat(typ.Capabilities, agent.Capabilities), runs: map[wire.TaskID]*run{}, since: time.Now()}
 	w.ctx, w.stop = context.WithCancel(context.Background())
 	ts.workers[agent.ID] = w
 	ts.Kick()
@@ -34,6 +35,32 @@ func (ts *Tasks) Stopping(agent wire.AgentID) {
 	defer ts.mu.Unlock()
 	if w := ts.workers[agent]; w != nil {
 		w.off = true
+	}
+}
+
+// Hold keeps an agent from getting more tasks, because it can't be reached, or ends that.
+func (ts *Tasks) Hold(agent wire.AgentID, hold bool) {
+	ts.mu.Lock()
+	defer ts.mu.Unlock()
+	if w := ts.workers[agent]; w != nil {
+		w.held = hold
+		ts.Kick()
+	}
+}
+
+// Drain gives an agent no more tasks. When it returns, the agent was told of those that it has.
+func (ts *Tasks) Drain(agent wire.AgentID) {
+	ts.mu.Lock()
+	var told []chan struct{}
+	if w := ts.workers[agent]; w != nil {
+		w.off = true
+		for _, r := range w.runs {
+			told = append(told, r.sent)
+		}
+	}
+	ts.mu.Unlock()
+	for _, sent := range told {
+		<-sent
 	}
 }
 

@@ -213,7 +213,7 @@ func (ts *Tasks) assign(w *waitlist, t *task) bool {
 	types := w.need.among(ts.o.Types)
 	var best *worker
 	for _, wk := range ts.workers {
-		if wk.free(t) && slices.ContainsFunc(types, func(at wire.AgentType) bool { return at.Name == wk.typ.Name }) && (best == nil || wk.before(best)) {
+		if wk.free(t) && wk.offers(w.need) && (best == nil || wk.before(best)) {
 			best = wk
 		}
 	}
@@ -227,6 +227,12 @@ func (ts *Tasks) assign(w *waitlist, t *task) bool {
 			ts.startRun(t, best)
 			return true
 		}
+		if at.Kind == wire.KindRemote {
+			if why := ts.dialled(at, w.need); why != "" {
+				reasons = append(reasons, why)
+			}
+			continue
+		}
 		if at.Tasks == wire.TasksProcess {
 			why := ts.room(at, w)
 			if why == "" {
@@ -238,7 +244,7 @@ func (ts *Tasks) assign(w *waitlist, t *task) bool {
 		}
 		reasons = append(reasons, ts.demand(at, w))
 	}
-	w.why = strings.Join(reasons, "; ")
+	w.why = cmp.Or(strings.Join(reasons, "; "), "nobody is here with "+w.need.capabilities)
 	return false
 }
 
@@ -261,6 +267,31 @@ func (ts *Tasks) assignTo(w *waitlist, t *task) bool {
 	}
 	ts.startRun(t, wk)
 	return true
+}
+
+// dialled says what a task waits for that programs of a type could do that dial in; "": others could do it, too, and none of these is
+// here. The caller holds mu.
+func (ts *Tasks) dialled(at wire.AgentType, n need) string {
+	here, away := 0, 0
+	for _, w := range ts.workers {
+		if w.typ.Name == at.Name && w.offers(n) && !w.off {
+			here++
+			if w.held {
+				away++
+			}
+		}
+	}
+	switch {
+	case here == 0 && n.typ == "" && !hasAll(ts.offered.all(), n.capabilities):
+		return ""
+	case here == 0 && n.capabilities != "":
+		return fmt.Sprintf("no %s with %s has dialled in", at.Name, n.capabilities)
+	case here == 0:
+		return fmt.Sprintf("no %s has dialled in", at.Name)
+	case here == away:
+		return fmt.Sprintf("%d %s out of reach", away, at.Name)
+	}
+	return fmt.Sprintf("%d %s busy", here-away, at.Name)
 }
 
 // room returns why no agent of a type may be started now, or "" if one may. The caller holds mu.

@@ -139,7 +139,9 @@ func (ts *Tasks) checkDoer(s *wire.TaskSpec) error {
 			return err
 		}
 	}
-	if len(needOf(s).among(ts.o.Types)) == 0 {
+	if n := needOf(s); !slices.ContainsFunc(n.among(ts.o.Types), func(t wire.AgentType) bool {
+		return n.typ != "" || hasAll(t.Capabilities, n.capabilities) || hasAll(slices.Concat(t.Capabilities, ts.offered.all()), n.capabilities)
+	}) {
 		return wire.Errorf(wire.CodeNotFound, "no agent type that takes tasks has all of the capabilities %s; there are: %s",
 			strings.Join(s.Capabilities, ", "), strings.Join(ts.capabilities(), ", ")).WithField("capabilities").WithSupported(ts.capabilities())
 	}
@@ -148,6 +150,9 @@ func (ts *Tasks) checkDoer(s *wire.TaskSpec) error {
 
 func (ts *Tasks) capabilities() []string {
 	all := map[string]bool{}
+	for _, c := range ts.offered.all() {
+		all[c] = true
+	}
 	for _, t := range ts.o.Types {
 		if t.Tasks != wire.TasksNone {
 			for _, c := range t.Capabilities {
@@ -173,7 +178,7 @@ func (ts *Tasks) checkAgent(s *wire.TaskSpec) error {
 		return noun.Bad("type", "agent %s is of type %q", s.Agent, rec.Type)
 	}
 	for _, c := range s.Capabilities {
-		if !slices.Contains(t.Capabilities, c) {
+		if !slices.Contains(t.Capabilities, c) && !slices.Contains(rec.Capabilities, c) {
 			return noun.Bad("capabilities", "agent %s cannot do %q", s.Agent, c)
 		}
 	}

@@ -7,6 +7,7 @@
 //
 //	task.saving   around the writes of a task to the Store, so that an older record never follows a newer one
 //	Tasks.mu      all maps and counters, and the fields of every task, run, waitlist and worker
+//	offered.mu    what programs have offered that dialled in
 //	the fleet's   those methods of Fleet that do not wait are called with Tasks.mu held
 //
 // The Store is never called with Tasks.mu held, and neither are the methods of Fleet that may wait.
@@ -41,6 +42,8 @@ type Tasks struct {
 	o     Options
 	fleet Fleet
 	log   *slog.Logger
+
+	offered offered
 
 	wake    chan struct{}  // holds one token: there may be something to schedule
 	pending sync.WaitGroup // writes to the Store, and calls to the fleet

@@ -4,8 +4,10 @@ import (
 	"cmp"
 	"container/list"
 	"context"
+	"maps"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"skein.dev/skein/webtransport/wire"
@@ -25,11 +27,11 @@ func needOf(s *wire.TaskSpec) need {
 
 func (n need) key() string { return n.typ + "|" + string(n.agent) + "|" + n.capabilities }
 
-// among returns the agent types that meet the need, by name.
+// among returns the agent types whose agents meet the need, or may, by name.
 func (n need) among(types map[string]wire.AgentType) []wire.AgentType {
 	var all []wire.AgentType
 	for _, t := range types {
-		if t.Tasks == wire.TasksNone || n.typ != "" && t.Name != n.typ || !hasAll(t.Capabilities, n.capabilities) {
+		if t.Tasks == wire.TasksNone || n.typ != "" && t.Name != n.typ || t.Kind != wire.KindRemote && !hasAll(t.Capabilities, n.capabilities) {
 			continue
 		}
 		if n.typ == "" && t.Tasks == wire.TasksProcess && len(t.Argv) == 0 {
@@ -48,6 +50,34 @@ func hasAll(have []string, want string) bool {
 		}
 	}
 	return true
+}
+
+// offered are the capabilities that programs had which have dialled in. A task that needs them waits for such a program.
+type offered struct {
+	mu   sync.Mutex
+	seen map[string]bool
+}
+
+// maxOffered bounds the capabilities that are remembered.
+const maxOffered = 1000
+
+func (o *offered) add(capabilities []string) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for _, c := range capabilities {
+		if o.seen == nil {
+			o.seen = map[string]bool{}
+		}
+		if len(o.seen) < maxOffered {
+			o.seen[c] = true
+		}
+	}
+}
+
+func (o *offered) all() []string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return slices.Collect(maps.Keys(o.seen))
 }
 
 // fairTurn says that at every so many turns, the task that has waited longest goes first, whatever its priority. So tasks of
@@ -115,18 +145,25 @@ func (w *waitlist) insert(t *task) {
 // worker is an agent that takes tasks.
 type worker struct {
 	agent wire.Agent      // the record when it started
+	can   []string        // its capabilities and those of its type
 	ctx   context.Context // ends with its process; an agent that is restarted has another worker
 	stop  context.CancelFunc
 	typ   wire.AgentType
 	runs  map[wire.TaskID]*run // guarded by Tasks.mu; a canceled attempt stays until the agent has acknowledged that
 	since time.Time            // when the last of them ended
-	off   bool                 // it is being stopped
+	off   bool                 // it is being stopped, or takes no more
+	held  bool                 // it can't be reached now
 }
 
 // free reports whether an agent can be given a task. That is not so while the agent has yet to acknowledge the cancellation
 // of an earlier attempt at the same task, because its answer to that would be taken for one to the new attempt.
 func (w *worker) free(t *task) bool {
-	return !w.off && len(w.runs) < max(1, w.typ.MaxTasks) && w.runs[t.id] == nil
+	return !w.off && !w.held && len(w.runs) < max(1, cmp.Or(w.agent.Concurrency, w.typ.MaxTasks)) && w.runs[t.id] == nil
+}
+
+// offers reports whether an agent has all that a need requires of it.
+func (w *worker) offers(n need) bool {
+	return (n.typ == "" || n.typ == w.typ.Name) && (n.agent == "" || n.agent == w.agent.ID) && hasAll(w.can, n.capabilities)
 }
 
 // before orders workers, the least loaded first.

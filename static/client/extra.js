@@ -1,6 +1,6 @@
 /**
  * The code that many clients never need, as a separate module that load.js loads: QMux, which is the carrier on a
- * WebSocket, the reader of files that are uploaded, terminals, and SHA-256 for browsers. This module and the rest of the library
+ * WebSocket, the reader of files that are uploaded, terminals, workers, and SHA-256 for browsers. This module and the rest of the library
  * import no common module, because it would be bundled into both files.
  */
 import { sha256 } from '@noble/hashes/sha2.js'
@@ -9,6 +9,7 @@ import { fitSendBuffer } from './sendbuffer.js'
 
 export { sourceOf } from './source.js'
 export { viewTerminal } from './terminal.js'
+export { serve } from './worker.js'
 export { sha256 }
 
 /**

@@ -27,7 +27,7 @@ import { Fleet, FleetChangeEvent } from './fleet.js'
 import { Memory } from './memory.js'
 import { extra } from './load.js'
 import { pages } from './pages.js'
-import { toPayload } from './payload.js'
+import { payloadBytes, toPayload } from './payload.js'
 import { resume } from './resume.js'
 import { Requests } from './rpc.js'
 import { usableWebTransport } from './runtime.js'
@@ -329,6 +329,15 @@ export class Skein extends EventTarget {
    */
   async terminal(agent, options) {
     return (await extra.get(options.signal)).viewTerminal(this.#host, resume, RpcError, agent, options)
+  }
+
+  /**
+   * Makes this program an agent that does tasks, over reconnects. It resolves when the program has become one.
+   * @param {import('./worker.js').WorkerOptions} options
+   * @param {import('./worker.js').Handler} handler
+   */
+  async serve(options, handler) {
+    return (await extra.get(options.signal)).serve(this.#host, { resume, RpcError, Memory, toPayload, payloadBytes }, options, handler)
   }
 
   /**

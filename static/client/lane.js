@@ -25,7 +25,7 @@ export function laneOf(method) {
  * it. A browser whose WebTransport does not know it shares the bandwidth evenly.
  * @type {Record<string, number>}
  */
-const SEND_ORDER = { control: 2, health: 2, memory: 1, task: 1, agent: 1, terminal: 1, bulk: -1 }
+const SEND_ORDER = { control: 2, health: 2, memory: 1, task: 1, agent: 1, terminal: 1, worker: 1, bulk: -1 }
 
 /**
  * Parses the first line of a stream. It accepts any name of a lane; the caller refuses those that it does not know.

@@ -77,7 +77,7 @@
  *
  * @typedef {object} AgentType
  * @property {string} name
- * @property {'exec' | 'acp' | 'scripted'} kind
+ * @property {'exec' | 'acp' | 'openai' | 'remote' | 'scripted'} kind
  * @property {string} [description]
  * @property {string[]} [argv]
  * @property {Record<string, string>} [env]

@@ -144,6 +144,84 @@ describe('the real server', { skip: !existsSync(binary) && `${binary} is not bui
     assert.deepEqual(JSON.parse(payloadText(result)).map((/** @type {any} */ r) => payloadText(r.output)), ['3!\n', '1!\n', '2!\n'])
   })
 
+  test('a program is an agent: it does tasks, asks, remembers, prints, and loses nothing over lost connections', limit, async (t) => {
+    const { skein: boss } = await open(t)
+    const { skein, drop } = await open(t)
+    /** @type {Record<string, number>} */
+    const times = {}
+    let joins = 0
+    const worker = await skein.serve({ name: 'far', capabilities: ['shout'], concurrency: 4, onjoin: () => joins++ }, async (task) => {
+      times[task.input] = (times[task.input] ?? 0) + 1
+      if (task.input === 'bytes') return new Uint8Array([0, 255])
+      if (task.input === 'json') return { answer: 42 }
+      if (task.input === 'fail') throw new Error('it can not be done')
+      if (task.input === 'ask') return (await task.ask('which one?')).text
+      if (task.input === 'wait') return new Promise((_, reject) => task.signal.addEventListener('abort', () => reject(task.signal.reason)))
+      task.progress('at it', 0.5)
+      task.print(`doing ${task.input}\n`)
+      await task.memory.store({ namespace: 'shared', key: `far-${task.input}`, value: task.input })
+      if (Number(task.input) % 5 === 0) void drop()
+      await task.memory.store({ namespace: 'shared', key: `far-${task.input}`, value: 'again' })
+      return task.input.toUpperCase()
+    })
+    t.after(() => worker.close())
+    const agent = await boss.get(worker.agent)
+    assert.equal(agent.kind, 'remote')
+    assert.equal(agent.name, 'far')
+    /** @param {string} input */
+    const task = async (input) => ended(boss, (await boss.tasks.submit({ capabilities: ['shout'], input })).id)
+    assert.deepEqual([...payloadBytes((await task('bytes')).result)], [0, 255])
+    assert.equal(payloadText((await task('json')).result), '{"answer":42}')
+    const failed = await task('fail')
+    assert.equal(failed.message, 'it can not be done')
+    const many = await Promise.all(Array.from({ length: 20 }, (_, i) => task(String(i))))
+    for (const [i, done] of many.entries()) {
+      assert.equal(done.state, 'completed', done.message)
+      assert.equal(done.attempt, 1)
+      assert.equal(payloadText(done.result), String(i))
+      assert.equal(times[i], 1)
+      assert.equal((await boss.memory.history({ namespace: 'shared', key: `far-${i}` })).length, 2)
+    }
+    assert.ok(joins > 1, 'nothing was cut')
+    const { events } = await boss.readEvents(worker.agent, { which: 'output', limit: 1000 })
+    assert.ok(events.some((e) => e.data.text === 'doing 7\n'))
+
+    const asking = await boss.tasks.submit({ agent: worker.agent, input: 'ask' })
+    for (let since = ''; ; ) {
+      const { asks, position } = await boss.asks({ agent: worker.agent, since, wait_ms: 5000 })
+      since = position
+      if (asks.length === 0) continue
+      assert.equal(asks[0].task, asking.id)
+      await boss.answer({ id: asks[0].id, prompt: asks[0].prompt, text: 'this one' })
+      break
+    }
+    assert.equal(payloadText((await ended(boss, asking.id)).result), 'this one')
+
+    const waiting = await boss.tasks.submit({ agent: worker.agent, input: 'wait' })
+    while ((await boss.tasks.get(waiting.id)).state !== 'working');
+    await boss.tasks.cancel([waiting.id])
+    while ((await boss.get(worker.agent)).tasks);
+
+    await worker.drain()
+    const gone = await boss.get(worker.agent)
+    assert.equal(gone.reason, 'completed')
+  })
+
+  test('a program that is stopped knows it; one that nobody may be is refused', limit, async (t) => {
+    const { skein } = await open(t)
+    let aborted = false
+    const worker = await skein.serve({ type: 'remote' }, (task) => new Promise((_, reject) => task.signal.addEventListener('abort', () => reject((aborted = true, task.signal.reason)))))
+    const { id } = await skein.tasks.submit({ agent: worker.agent })
+    while ((await skein.tasks.get(id)).state !== 'working');
+    const { reports } = await skein.stop({ ids: [worker.agent] })
+    assert.equal(reports[0].status, 'exited')
+    assert.ok(!reports[0].forced)
+    assert.equal(await worker.ended, 'stopped')
+    assert.ok(aborted)
+    await assert.rejects(skein.serve({ type: 'shell' }, () => ''), { kind: 'failed_precondition' })
+    await assert.rejects(skein.serve({ type: 'nobody' }, () => ''), { kind: 'not_found' })
+  })
+
   test('admission is closed and opened, and the fleet tells', limit, async (t) => {
     const { skein } = await open(t)
     const { fleet } = skein

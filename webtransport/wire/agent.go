@@ -18,6 +18,7 @@ const (
 	KindExec     Kind = "exec"     // an operating-system process, from argv
 	KindACP      Kind = "acp"      // a process that speaks the Agent Client Protocol on its standard input and output
 	KindOpenAI   Kind = "openai"   // a model behind an OpenAI-compatible endpoint
+	KindRemote   Kind = "remote"   // a program that dials in, wherever it runs
 	KindScripted Kind = "scripted" // a deterministic script, run inside Skein
 )
 
@@ -53,6 +54,7 @@ type AgentType struct {
 	StallMS      int64             `json:"stall,omitempty"`       // an agent with a task that is silent for this time is shown as stalled; 0: never
 	Closed       bool              `json:"closed,omitempty"`      // admission is closed for this type; filled in by types.list
 	Builtin      bool              `json:"builtin,omitempty"`
+	LeaseMS      int64             `json:"lease,omitempty"` // kind remote: milliseconds within which a program whose connection broke must come back
 	Found        bool              `json:"found,omitempty"` // nobody configured it: its program is on the server's PATH
 	Running      int               `json:"running"`         // agents of this type alive now; filled in by types.list
 }
@@ -178,6 +180,9 @@ type Agent struct {
 	Title      string            `json:"title,omitempty"`    // which its program has given the terminal
 	Prompts    []Prompt          `json:"prompts,omitempty"`  // kinds acp and openai: those that wait for their turn, in their order
 	Labels     map[string]string `json:"labels,omitempty"`
+
+	Capabilities []string `json:"capabilities,omitempty"` // kind remote: what it offers beyond its type
+	Concurrency  int      `json:"concurrency,omitempty"`  // kind remote: how many tasks it takes at the same time; 0: as many as its type says
 
 	CreatedAt     time.Time  `json:"created_at"`
 	StartedAt     *time.Time `json:"started_at,omitempty"`

@@ -91,6 +91,7 @@ type Ask struct {
 	Options    []AskOption `json:"options,omitempty"`
 	// Prompt identifies what a person was shown: an answer names it, and is refused if it changed since.
 	Prompt  string     `json:"prompt"`
+	ByID    bool       `json:"by_id,omitempty"` // ask.answer answers it, and nothing that is written to the agent; so it is with all permissions
 	State   AskState   `json:"state"`
 	Since   time.Time  `json:"since"`
 	Expires *time.Time `json:"expires,omitempty"` // nil: when its agent ends

@@ -18,12 +18,13 @@ const (
 	LaneStatus  Lane = "status"   // server, one: fleet snapshots and updates; the client may ask for a snapshot on it
 	LaneAgent   Lane = "agent"    // client, one per attached agent: its events and its input
 	LaneTTY     Lane = "terminal" // client, one per view of an agent's terminal: what it shows, as frames, and what is typed
+	LaneWorker  Lane = "worker"   // client, one per agent that it is: worker.join, then the messages of both
 	LaneResult  Lane = "result"   // client, one per orchestration: results as they complete
 	LaneBulk    Lane = "bulk"     // client, one per transfer: the raw bytes of an artifact
 )
 
 // Lanes lists every lane.
-var Lanes = []Lane{LaneControl, LaneHealth, LaneMemory, LaneTask, LaneStatus, LaneAgent, LaneTTY, LaneResult, LaneBulk}
+var Lanes = []Lane{LaneControl, LaneHealth, LaneMemory, LaneTask, LaneStatus, LaneAgent, LaneTTY, LaneWorker, LaneResult, LaneBulk}
 
 // Class orders lanes when bytes queue up. Lower classes go first.
 type Class uint8

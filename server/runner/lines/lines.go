@@ -1,5 +1,6 @@
 // Package lines gives tasks to agents by the line protocol (docs/agents.md): JSON-RPC 2.0 with one message
-// per line, on standard input and output. A line on standard output that does not start with {"jsonrpc" is output.
+// per line, on standard input and output. A line on standard output that does not start with {"jsonrpc" is output. With an agent that
+// has a channel for messages (runner.Messenger), they go there.
 //
 //	Skein → agent   task.run {task, attempt, name, input, priority, labels, deadline}      notification
 //	                task.cancel {task}                                                     notification
@@ -62,6 +63,7 @@ func (k kind) Start(ctx context.Context, l runner.Launch, sink runner.Sink) (run
 	}
 	s.Session = inner
 	s.in, _ = runner.As[runner.Inputter](inner)
+	s.apart, s.hears.apart = runner.As[runner.Messenger](inner)
 	if s.in == nil {
 		s.hears.stop()
 		inner.Stop(ctx, 0)
@@ -81,6 +83,7 @@ type session struct {
 	// static once hears.ready is closed
 	runner.Session
 	in    runner.Inputter
+	apart runner.Messenger // for messages; nil: they go to standard input
 	hears *speaker
 	done  chan struct{}
 
@@ -111,6 +114,11 @@ func (s *session) wrote(mid bool) {
 
 // send writes a message.
 func (s *session) send(ctx context.Context, line []byte) error {
+	if s.apart != nil {
+		ctx, cancel := context.WithTimeout(ctx, deliverTimeout)
+		defer cancel()
+		return s.apart.Message(ctx, line)
+	}
 	s.mu.Lock()
 	mid := s.mid
 	s.mu.Unlock()

@@ -30,6 +30,8 @@ type speaker struct {
 	mid  bool   // inside a line of output
 	skip bool   // inside a message that is too long
 	told bool   // an event was passed on for the current output
+
+	apart bool // messages come on a channel of their own; static once the inner session was started
 }
 
 var marker = []byte(`{"jsonrpc"`)
@@ -42,9 +44,15 @@ func newSpeaker(sink runner.Sink, to *session) *speaker {
 
 // event is the sink of the inner session.
 func (s *speaker) event(e runner.Event) error {
-	if o, ok := e.(runner.Output); ok && o.Stream == wire.EventStdout {
-		s.hear(o.Bytes)
+	switch e := e.(type) {
+	case runner.Message:
+		s.message(e.Line)
 		return nil
+	case runner.Output:
+		if e.Stream == wire.EventStdout && !s.apart {
+			s.hear(e.Bytes)
+			return nil
+		}
 	}
 	return s.sink(e)
 }
