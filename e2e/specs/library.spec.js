@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { BROKEN, expect, signIn, test } from '../fixtures/test.js'
+import { BROKEN, confirmStop, expect, signIn, test } from '../fixtures/test.js'
 
 // Tests the client library in a browser, over both transports, while its connection breaks. static/test checks what each
 // call does; these tests are about the browser's streams.
@@ -143,4 +143,55 @@ test('memory is watched: every change, in order, none twice', async ({ page }) =
   expect(new Set(stored).size, 'each was stored once').toBe(12)
   expect(values.at(-1)).toBe('gone')
   expect(values.slice(-4, -1), 'the last values').toEqual(['value 9', 'value 10', 'value 11'])
+})
+
+test('a tab is an agent: it does tasks over lost connections, asks, and is stopped', async ({ page, server, transport, context }) => {
+  const agent = await page.evaluate(async () => {
+    globalThis.times = {}
+    globalThis.worker = await skein.serve({ name: 'tab', concurrency: 4 }, async (task) => {
+      times[task.input] = (times[task.input] ?? 0) + 1
+      if (task.input === 'ask') return (await task.ask('Which <b>colour</b>?')).text
+      if (task.input === 'hang') return new Promise((_, reject) => task.signal.addEventListener('abort', () => reject(task.signal.reason)))
+      task.print(`doing ${task.input}\n`)
+      if (task.input === '4') void drop()
+      await new Promise((resolve) => setTimeout(resolve, 5))
+      return `did ${task.input}`
+    })
+    return worker.agent
+  })
+  expect(await page.evaluate(() => skein.connection.transport)).toBe(transport)
+  const boss = await context.newPage()
+  await boss.goto(`${server.http}/stories`)
+  const done = await boss.evaluate(async (agent) => {
+    const { Skein, isTerminal, payloadText } = await import('/static/skein.js')
+    globalThis.skein = new Skein()
+    const tasks = await Promise.all(Array.from({ length: 12 }, (_, i) => skein.tasks.submit({ agent, input: String(i) })))
+    const ids = tasks.map((task) => task.id)
+    const open = new Set(ids)
+    for await (const { tasks } of skein.tasks.watch({ filter: { ids } })) {
+      for (const task of tasks ?? []) if (isTerminal(task.state)) open.delete(task.id)
+      if (open.size === 0) break
+    }
+    return Promise.all(ids.map(async (id) => skein.tasks.get(id).then(({ state, attempt, result }) => [state, attempt, payloadText(result)])))
+  }, agent)
+  expect(done).toEqual(Array.from({ length: 12 }, (_, i) => ['completed', 1, `did ${i}`]))
+  expect(Object.values(await page.evaluate(() => times)), 'how often each was done').toEqual(Array(12).fill(1))
+
+  // Its page shows what it printed, and the question, which is answered there.
+  const asking = await boss.evaluate(async (agent) => (await skein.tasks.submit({ agent, input: 'ask' })).id, agent)
+  await boss.goto(`${server.http}/agents/${agent}`)
+  await expect(boss.getByText('doing 11')).toBeVisible()
+  const card = boss.getByRole('article')
+  await expect(card).toContainText('Which <b>colour</b>?')
+  await card.getByRole('textbox').fill('green')
+  await card.getByRole('textbox').press('Enter')
+  await expect.poll(async () => JSON.parse(await server.cli('task', 'get', asking, '--json')).result?.text).toBe('green')
+
+  // A stop reaches it, and it says that it is gone.
+  await server.cli('task', 'submit', '--agent', agent, '--input', 'hang')
+  await expect.poll(() => page.evaluate(() => times.hang)).toBe(1)
+  await boss.locator('#stop-open').click()
+  await confirmStop(boss)
+  expect(await page.evaluate(() => worker.ended)).toBe('stopped')
+  await expect(boss.getByText('Stopped', { exact: true }).first()).toBeVisible()
 })

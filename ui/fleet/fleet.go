@@ -273,3 +273,8 @@ func startersFor(types []wire.AgentType) []starter {
 	}
 	return out
 }
+
+// startable are the types of which agents can be spawned: of the others, agents dial in.
+func startable(types []wire.AgentType) []wire.AgentType {
+	return slices.DeleteFunc(slices.Clone(types), func(t wire.AgentType) bool { return t.Kind == wire.KindRemote })
+}

@@ -49,7 +49,7 @@ func spawnDialog(types []wire.AgentType) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		for i, t := range types {
+		for i, t := range startable(types) {
 			templ_7745c5c3_Err = typeChoice(t, i == 0).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err

@@ -45,9 +45,9 @@ func (v View) page() frame.Page {
 // Live is what changes on the page: the parts that its script replaces by their ids. Of the cards, it has so many at most.
 func Live(v View, cards int) templ.Component { return live(v, cards) }
 
-// Of are the requests for permission of one agent, as its page shows them above its output.
+// Of are what one agent asks that is answered there, as its page shows it above its output.
 func Of(asks []wire.Ask, now time.Time) templ.Component {
-	return ofAgent(slices.DeleteFunc(slices.Clone(asks), func(a wire.Ask) bool { return a.Kind != wire.AskPermission }), now)
+	return ofAgent(slices.DeleteFunc(slices.Clone(asks), func(a wire.Ask) bool { return !a.ByID }), now)
 }
 
 // group is what one card shows: the questions of agents of one type that have the same content, so that one answer fits all.

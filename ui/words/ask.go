@@ -8,9 +8,15 @@ import (
 	"skein.dev/skein/webtransport/wire"
 )
 
-// AskMoment describes the beginning or the end of a request for permission in the timeline of its agent.
+// AskMoment describes the beginning or the end of a request in the timeline of its agent.
 func AskMoment(a *wire.Ask) (state, title, detail string) {
 	switch {
+	case a.Kind == wire.AskQuestion && a.State == wire.AskPending:
+		return "requires_action", "Asks", Clean(a.Text)
+	case a.Kind == wire.AskQuestion && a.State == wire.AskCanceled:
+		return "stopped", "No answer is needed any more", Clean(a.Reason)
+	case a.Kind == wire.AskQuestion:
+		return "input", "Answered", AskAnswer(a)
 	case a.State == wire.AskPending:
 		return "requires_action", "Asks for permission", Clean(a.Text)
 	case a.State == wire.AskCanceled:
@@ -34,9 +40,9 @@ func AskAnswer(a *wire.Ask) string {
 	return said + ", " + By(a.Answer.By)
 }
 
-// AsksInWords reports whether a text answers an agent that needs one: what one that converses asks for is permission, and a text would be
-// another prompt.
-func AsksInWords(a *wire.Agent) bool { return !a.Kind.Converses() }
+// AsksInWords reports whether what is written to an agent that needs an answer is one: to one that converses, a text would be another
+// prompt, and one that dials in may ask several questions at the same time.
+func AsksInWords(a *wire.Agent) bool { return !a.Kind.Converses() && a.Kind != wire.KindRemote }
 
 // AskWant is what an agent waits for, after its name, or what several do.
 func AskWant(a *wire.Ask, many bool) string {

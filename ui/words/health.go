@@ -1,6 +1,7 @@
 package words
 
 import (
+	"cmp"
 	"slices"
 	"strconv"
 	"strings"
@@ -69,7 +70,7 @@ func HealthBadges(a *wire.Agent, now time.Time) []Badge {
 func LoadText(a *wire.Agent, most int) string {
 	var parts []string
 	if n := len(a.Tasks); a.Status.Alive() && (n > 0 || most > 0) {
-		parts = append(parts, strconv.Itoa(n)+" of "+Count(max(n, most), "task", "tasks"))
+		parts = append(parts, strconv.Itoa(n)+" of "+Count(max(n, cmp.Or(a.Concurrency, most)), "task", "tasks"))
 	}
 	if a.Done > 0 {
 		parts = append(parts, strconv.Itoa(a.Done)+" done")

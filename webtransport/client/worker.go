@@ -273,7 +273,7 @@ func (w *Worker) acknowledged(received uint64) {
 	if received <= w.before {
 		return
 	}
-	n := min(int(received-w.before), len(w.kept))
+	n := int(min(received-w.before, uint64(len(w.kept))))
 	w.kept = slices.Clone(w.kept[n:])
 	w.before += uint64(n)
 	w.sent = max(0, w.sent-n)

@@ -200,8 +200,11 @@ func (s *session) wake() {
 
 // acknowledged drops the messages that the program has. The caller holds mu.
 func (s *session) acknowledged(received uint64) {
-	n := min(int(received-s.before), len(s.kept))
-	if received <= s.before || n == 0 {
+	if received <= s.before {
+		return
+	}
+	n := int(min(received-s.before, uint64(len(s.kept))))
+	if n == 0 {
 		return
 	}
 	for _, line := range s.kept[:n] {
