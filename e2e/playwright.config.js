@@ -16,13 +16,12 @@ export default defineConfig({
   grepInvert: process.env.EVERY ? undefined : soak,
   fullyParallel: true,
   workers: 5, // tests mostly wait
-  retries: process.env.CI ? 1 : 0,
+  retries: 1, // for a browser that crashed; any other failure fails again (fixtures/test.js)
   forbidOnly: Boolean(process.env.CI),
   timeout: 180_000, // even on a busy machine, only failing tests come near these
   expect: { timeout: 30_000 },
   reporter: 'list',
   use: {
-    trace: 'on-first-retry',
     actionTimeout: 30_000,
     navigationTimeout: 30_000,
     viewport: { width: 1440, height: 900 },

@@ -246,6 +246,26 @@ func (a *agent) heard(e runner.Event) error {
 	return a.says(e)
 }
 
+// reached notes whether its program, which dialled in, can be reached. While it can't, the agent gets no tasks.
+func (a *agent) reached(e runner.Reach) {
+	rec := a.update(true, func(rec *wire.Agent) {
+		a.away = e.Away
+		switch {
+		case e.Lost:
+			a.lost = e.Why
+			fallthrough
+		case e.Away && rec.Status == wire.StatusRunning:
+			rec.Status = wire.StatusUnknown
+		case !e.Away && rec.Status == wire.StatusUnknown && a.lost == "":
+			rec.Status = wire.StatusRunning
+		}
+	})
+	a.core.o.Work.Hold(a.id, e.Away)
+	a.core.saves.later(a)
+	a.core.log.Info("an agent's health changed", "agent", a.id, "health", e.Why, "status", rec.Status)
+	a.event(wire.EventHealth, "server", wire.EventData{Text: e.Why})
+}
+
 // says takes what the agent says by itself, as a sign of life.
 func (a *agent) says(e runner.Event) error {
 	work, known, task := a.core.o.Work, true, wire.TaskID("")

@@ -1,11 +1,13 @@
 package fleet
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"maps"
 	"slices"
 	"sync"
+	"time"
 
 	"skein.dev/skein/server/runner"
 	"skein.dev/skein/webtransport/wire"
@@ -86,4 +88,9 @@ func merge(a, b map[string]string) map[string]string {
 	}
 	maps.Copy(m, b)
 	return m
+}
+
+// leaseOf is how long a program of a type that dials in may be away.
+func leaseOf(t wire.AgentType) time.Duration {
+	return cmp.Or(time.Duration(t.LeaseMS)*time.Millisecond, runner.DefaultLease)
 }

@@ -113,26 +113,6 @@ func (a *agent) lastWord(exit wire.Exit) wire.Exit {
 	return exit
 }
 
-// reached notes whether its program, which dialled in, can be reached. While it can't, the agent gets no tasks.
-func (a *agent) reached(e runner.Reach) {
-	rec := a.update(true, func(rec *wire.Agent) {
-		a.away = e.Away
-		switch {
-		case e.Lost:
-			a.lost = e.Why
-			fallthrough
-		case e.Away && rec.Status == wire.StatusRunning:
-			rec.Status = wire.StatusUnknown
-		case !e.Away && rec.Status == wire.StatusUnknown && a.lost == "":
-			rec.Status = wire.StatusRunning
-		}
-	})
-	a.core.o.Work.Hold(a.id, e.Away)
-	a.core.saves.later(a)
-	a.core.log.Info("an agent's health changed", "agent", a.id, "health", e.Why, "status", rec.Status)
-	a.event(wire.EventHealth, "server", wire.EventData{Text: e.Why})
-}
-
 // again starts a failed agent again, as often as its type's restart policy allows. It returns nil if the agent stays ended,
 // with its last exit.
 func (a *agent) again(exit wire.Exit) (runner.Session, wire.Exit) {

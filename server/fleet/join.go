@@ -1,12 +1,10 @@
 package fleet
 
 import (
-	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"slices"
-	"time"
 
 	"skein.dev/skein/server/noun"
 	"skein.dev/skein/server/runner"
@@ -89,8 +87,4 @@ func (f *Fleet) joins(ctx context.Context, by noun.Caller, j wire.WorkerJoin) (r
 func request(key string) string {
 	sum := sha256.Sum256([]byte("join " + key))
 	return "join-" + hex.EncodeToString(sum[:16])
-}
-
-func leaseOf(t wire.AgentType) time.Duration {
-	return cmp.Or(time.Duration(t.LeaseMS)*time.Millisecond, runner.DefaultLease)
 }

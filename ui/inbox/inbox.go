@@ -47,7 +47,7 @@ func Live(v View, cards int) templ.Component { return live(v, cards) }
 
 // Of are what one agent asks that is answered there, as its page shows it above its output.
 func Of(asks []wire.Ask, now time.Time) templ.Component {
-	return ofAgent(slices.DeleteFunc(slices.Clone(asks), func(a wire.Ask) bool { return !a.ByID }), now)
+	return ofAgent(slices.DeleteFunc(slices.Clone(asks), func(a wire.Ask) bool { return a.Kind != wire.AskPermission && !a.ByID }), now)
 }
 
 // group is what one card shows: the questions of agents of one type that have the same content, so that one answer fits all.
