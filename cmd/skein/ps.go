@@ -147,7 +147,12 @@ func statusWord(a *wire.Agent) string {
 	if a.CrashLoop {
 		word += ", crash loop"
 	}
-	if a.Suspended {
+	switch {
+	case a.Frozen():
+		word += ", frozen"
+	case a.Paused != nil:
+		word += ", paused"
+	case a.Suspended:
 		word += ", suspended"
 	}
 	if a.LeftBehind() {

@@ -154,6 +154,8 @@ func printStopped(cmd *cobra.Command, g *global, p wire.StopParams, res *wire.St
 			}
 		case len(r.Leftovers) > 0:
 			how = fmt.Sprintf("not completely ended after %d ms; processes left: %d", r.TookMS, len(r.Leftovers))
+		case r.Note != "":
+			how += ": " + r.Note
 		case r.Forced:
 			how += ", SIGKILL was needed"
 		}

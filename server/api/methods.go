@@ -36,7 +36,11 @@ func (a *API) table() map[string]does {
 		wire.MethodAskAnswer: acts(func(ctx context.Context, by noun.Caller, v wire.AskAnswerParams) (any, error) {
 			return p.Asks.Answer(ctx, by, v)
 		}),
-		wire.MethodDrop:      acts(func(_ context.Context, by noun.Caller, v wire.DropParams) (any, error) { return p.Drop(by.Actor, v) }),
+		wire.MethodDrop:  acts(func(_ context.Context, by noun.Caller, v wire.DropParams) (any, error) { return p.Drop(by.Actor, v) }),
+		wire.MethodPause: acts(func(ctx context.Context, by noun.Caller, v wire.PauseParams) (any, error) { return p.Pause(ctx, by, v) }),
+		wire.MethodGoOn: acts(func(ctx context.Context, by noun.Caller, v wire.ResumeParams) (any, error) {
+			return p.Resume(ctx, by, v)
+		}),
 		wire.MethodInput:     acts(a.input),
 		wire.MethodAdmission: func(context.Context, noun.Caller, json.RawMessage) (any, error) { return p.Admission(), nil },
 		wire.MethodSetAdmission: acts(func(ctx context.Context, by noun.Caller, v wire.AdmissionParams) (any, error) {

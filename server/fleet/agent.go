@@ -41,6 +41,8 @@ type agent struct {
 
 	waitsMu sync.Mutex // held around changes of waits and what follows from them for its tasks
 
+	pausing sync.Mutex // held around pauses and their ends
+
 	asksMu sync.Mutex // held around showWhatItAsks, so that the last one shows what is
 
 	logMu  sync.Mutex // held around appends
@@ -246,6 +248,17 @@ func (a *agent) heard(e runner.Event) error {
 	return a.says(e)
 }
 
+// applyPause lets its process and the scheduler know whether it is paused.
+func (a *agent) applyPause() {
+	a.mu.Lock()
+	run, paused, away := a.running, a.rec.Paused != nil, a.away
+	a.mu.Unlock()
+	if to, ok := runner.As[runner.Pauser](run); ok {
+		to.Pause(paused)
+	}
+	a.core.o.Work.Hold(a.id, paused || away)
+}
+
 // reached notes whether its program, which dialled in, can be reached. While it can't, the agent gets no tasks.
 func (a *agent) reached(e runner.Reach) {
 	rec := a.update(true, func(rec *wire.Agent) {
@@ -260,7 +273,7 @@ func (a *agent) reached(e runner.Reach) {
 			rec.Status = wire.StatusRunning
 		}
 	})
-	a.core.o.Work.Hold(a.id, e.Away)
+	a.applyPause()
 	a.core.saves.later(a)
 	a.core.log.Info("an agent's health changed", "agent", a.id, "health", e.Why, "status", rec.Status)
 	a.event(wire.EventHealth, "server", wire.EventData{Text: e.Why})

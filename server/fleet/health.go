@@ -59,6 +59,9 @@ func (a *agent) beat(now time.Time) {
 // judge updates the health of an agent after a silence and describes the change; "" if nothing changed. The caller holds mu.
 func (a *agent) judge(typ wire.AgentType, silent time.Duration) string {
 	rec := &a.rec
+	if rec.Frozen() {
+		return "" // it can't give a sign of life
+	}
 	shown := silent.Round(time.Second)
 	if beat := time.Duration(typ.HeartbeatMS) * time.Millisecond; beat > 0 && rec.Status != wire.StatusStopping {
 		switch {

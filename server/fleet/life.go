@@ -155,8 +155,14 @@ func (a *agent) runs(run runner.Session) {
 	}
 	a.core.saves.later(a)
 	a.event(wire.EventStarted, "", wire.EventData{Process: process})
-	if !stopped {
-		a.core.o.Hooks.started(a.record())
+	if rec := a.record(); !stopped {
+		a.core.o.Hooks.started(rec)
+		if rec.Paused != nil {
+			a.applyPause()
+		}
+		if f, ok := runner.As[runner.Freezer](run); ok && rec.Frozen() {
+			f.Freeze(true)
+		}
 	}
 }
 
@@ -201,6 +207,7 @@ func (a *agent) exited(reason wire.Reason, exit wire.Exit) {
 			rec.Status = wire.StatusLost
 		}
 		rec.Exit, rec.ExitedAt, rec.RestartAt, rec.Stalled, rec.StalledSince, rec.Suspended = &exit, &now, nil, false, nil, false
+		rec.Paused = nil
 		rec.Usage.CPU, rec.Usage.RSS, rec.Usage.Processes = 0, 0, 0
 	})
 	if err := a.save(context.Background()); err != nil {
@@ -292,5 +299,8 @@ func (a *agent) process() runner.Session {
 
 func reportOn(rec wire.Agent, begin time.Time, rep wire.StopReport) wire.StopReport {
 	rep.ID, rep.Status, rep.Reason, rep.TookMS = rec.ID, rec.Status, rec.Reason, time.Since(begin).Milliseconds()
+	if rep.Forced && rec.Kind == wire.KindRemote && rec.Exit != nil {
+		rep.Note = rec.Exit.Message
+	}
 	return rep
 }

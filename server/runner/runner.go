@@ -115,6 +115,18 @@ type Interrupter interface {
 	Drop(id string) (text string, waited bool)
 }
 
+// Pauser is a session that is given prompts.
+type Pauser interface {
+	// Pause keeps the agent from getting the prompts that wait, or ends that. The turn that it has goes on.
+	Pause(on bool)
+}
+
+// Freezer is a session whose agent is processes that can be stopped for a while.
+type Freezer interface {
+	// Freeze stops all its processes by SIGSTOP, or lets them go on by SIGCONT. The error says what it could not reach.
+	Freeze(on bool) error
+}
+
 // Messenger is a session that has a channel for messages beside its standard input and output: what comes on it is a [Message].
 type Messenger interface {
 	// Message sends a line with its newline. It returns when the line will arrive, should the agent live; or when ctx ends.

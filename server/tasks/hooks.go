@@ -24,6 +24,7 @@ func (ts *Tasks) Started(agent wire.Agent) {
 	defer ts.mu.Unlock()
 	ts.offered.add(agent.Capabilities)
 	w := &worker{agent: agent, typ: typ, can: slices.Concat(typ.Capabilities, agent.Capabilities), runs: map[wire.TaskID]*run{}, since: time.Now()}
+	w.held = agent.Paused != nil
 	w.ctx, w.stop = context.WithCancel(context.Background())
 	ts.workers[agent.ID] = w
 	ts.Kick()
@@ -270,6 +271,9 @@ func (ts *Tasks) Beat(now time.Time) {
 	}
 	for _, w := range ts.workers {
 		for _, r := range w.runs {
+			if w.held { // it may be unable to give one
+				r.lastSign = now
+			}
 			check(r)
 		}
 		if ms := w.typ.IdleStopMS; ms > 0 && len(w.runs) == 0 && !w.off && now.Sub(w.since) > time.Duration(ms)*time.Millisecond && w.agent.OnDemand {

@@ -263,6 +263,9 @@ func (ts *Tasks) assignTo(w *waitlist, t *task) bool {
 	wk := ts.workers[a.ID]
 	if wk == nil || !wk.free(t) {
 		w.why = fmt.Sprintf("agent %s is busy", a.Name)
+		if a.Paused != nil {
+			w.why = fmt.Sprintf("agent %s is paused", a.Name)
+		}
 		return false
 	}
 	ts.startRun(t, wk)
@@ -306,11 +309,25 @@ func (ts *Tasks) room(at wire.AgentType, w *waitlist) string {
 	alive, all := ts.fleet.Alive(at.Name)
 	switch {
 	case alive >= limit:
-		return fmt.Sprintf("%d of %d %s busy", alive, limit, at.Name)
+		return fmt.Sprintf("%d of %d %s busy%s", alive, limit, at.Name, ts.paused(at.Name))
 	case ts.o.MaxAgents > 0 && all >= ts.o.MaxAgents:
 		return fmt.Sprintf("this node runs %d of %d agents", all, ts.o.MaxAgents)
 	}
 	return ""
+}
+
+// paused says how many agents of a type get no tasks for now; "": none. The caller holds mu.
+func (ts *Tasks) paused(typ string) string {
+	n := 0
+	for _, w := range ts.workers {
+		if w.typ.Name == typ && w.held {
+			n++
+		}
+	}
+	if n == 0 {
+		return ""
+	}
+	return fmt.Sprintf(", %d of them paused", n)
 }
 
 // demand starts an agent for the tasks of a list, unless enough agents are being started, and returns what the tasks wait for.

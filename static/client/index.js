@@ -282,6 +282,26 @@ export class Skein extends EventTarget {
   }
 
   /**
+   * Pauses agents: they get no more prompts and tasks. With `freeze`, their processes are stopped, too.
+   * @param {{ids: string[], freeze?: boolean, reason?: string}} params
+   * @param {CallOptions} [options]
+   * @returns {Promise<{reports: wire.PauseReport[]}>}
+   */
+  pause(params, options) {
+    return this.#call('agent.pause', params, options)
+  }
+
+  /**
+   * Lets paused agents go on.
+   * @param {{ids: string[]}} params
+   * @param {CallOptions} [options]
+   * @returns {Promise<{reports: wire.PauseReport[]}>}
+   */
+  resume(params, options) {
+    return this.#call('agent.resume', params, options)
+  }
+
+  /**
    * Stops agents: `{ids}`, `{scope: 'task', tasks}`, `{scope: 'type', type}`, `{scope: 'node', node}` or `{scope: 'all'}`.
    * The answer comes when the agents are gone, with a report on each. The last three close admission and leave it closed,
    * unless `reopen` is set.

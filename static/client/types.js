@@ -46,6 +46,7 @@
  * @property {string} [cwd]
  * @property {boolean} [no_input] whether it has no standard input
  * @property {TerminalSize} [tty] the size of its terminal; none: it has pipes
+ * @property {Pause} [paused] it gets no more prompts and tasks
  * @property {{id: string, text: string, task?: string}[]} [prompts] kind acp: those that wait for their turn, in their order
  * @property {string} [title] which its program has given the terminal
  * @property {Record<string, string>} [labels]
@@ -310,6 +311,17 @@
  * @property {string} [type] undefined: all types
  * @property {boolean} closed
  * @property {string} [reason]
+ *
+ * @typedef {object} Pause
+ * @property {string} since
+ * @property {string} by
+ * @property {string} [reason]
+ * @property {boolean} [frozen] its processes are stopped
+ *
+ * @typedef {object} PauseReport
+ * @property {string} id
+ * @property {Pause} [pause] undefined: it is not paused
+ * @property {WireError} [error] why it could not be paused or resumed
  *
  * @typedef {object} StopReport
  * @property {string} id

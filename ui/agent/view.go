@@ -6,6 +6,7 @@ import (
 
 	"skein.dev/skein/ui/artifact"
 	"skein.dev/skein/ui/frame"
+	"skein.dev/skein/ui/words"
 	"skein.dev/skein/webtransport/wire"
 )
 
@@ -41,4 +42,33 @@ const MaxLifecycle = 200
 
 func (v AgentView) page() frame.Page {
 	return frame.Frame{Node: v.Node, Version: v.Version, Epoch: v.Epoch, Now: v.Now, Assets: v.Assets, Theme: v.Theme, Admission: v.Admission, Waiting: v.Waiting}.Page(v.Agent.Name, "agent.js", "/", false)
+}
+
+func pauseWord(a *wire.Agent) string {
+	if a.Paused != nil {
+		return "Resume"
+	}
+	return "Pause"
+}
+
+// pauseTitle says what the button does. The script freezes a process that is given neither prompts nor tasks, as nothing else would pause it.
+func pauseTitle(a *wire.Agent) string {
+	switch {
+	case a.Frozen():
+		return "Its processes go on"
+	case a.Paused != nil:
+		return "It gets prompts and tasks again"
+	case a.Kind == wire.KindExec:
+		return "Its processes are stopped until you resume it, and it gets no tasks"
+	}
+	return "It gets no more prompts and tasks until you resume it; its present turn goes on"
+}
+
+// pausedBy says who has paused an agent, and why.
+func pausedBy(p *wire.Pause) string {
+	text := words.By(p.By)
+	if p.Reason != "" {
+		text += ": " + words.Clean(p.Reason)
+	}
+	return text
 }

@@ -147,7 +147,7 @@ func Need(a *wire.Agent) string {
 		return "unreachable"
 	case a.CrashLoop && a.Status.Alive():
 		return "loop"
-	case a.Suspended:
+	case a.Suspended && !a.Frozen():
 		return "suspended"
 	case a.Stalled:
 		return "stalled"

@@ -36,7 +36,13 @@ func Badges(a *wire.Agent, most int, now time.Time) []Badge {
 	if a.Status.Alive() && a.CrashLoop {
 		add("bad", "Crash loop", "")
 	}
-	if a.Suspended {
+	switch {
+	case a.Frozen():
+		add("warn", "Frozen", "")
+	case a.Paused != nil:
+		add("warn", "Paused", "")
+	}
+	if a.Suspended && !a.Frozen() {
 		add("warn", "Suspended", "")
 	}
 	if a.Stalled {

@@ -63,6 +63,18 @@ func (c *Client) Drop(ctx context.Context, p wire.DropParams) (*wire.DropResult,
 	return &r, c.calls.do(ctx, wire.MethodDrop, p, &r)
 }
 
+// Pause keeps agents from getting prompts and tasks, and Resume lets them go on. The reports are in the order of the ids.
+func (c *Client) Pause(ctx context.Context, p wire.PauseParams) (*wire.PauseResult, error) {
+	var r wire.PauseResult
+	return &r, c.calls.do(ctx, wire.MethodPause, p, &r)
+}
+
+// Resume lets paused agents go on.
+func (c *Client) Resume(ctx context.Context, p wire.ResumeParams) (*wire.PauseResult, error) {
+	var r wire.PauseResult
+	return &r, c.calls.do(ctx, wire.MethodGoOn, p, &r)
+}
+
 // Asks returns the questions of agents that wait, and, with p.All, those that have ended. With p.Since it waits for a change.
 func (c *Client) Asks(ctx context.Context, p wire.AskListParams) (*wire.AskListResult, error) {
 	var r wire.AskListResult

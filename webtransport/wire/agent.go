@@ -189,6 +189,8 @@ type Agent struct {
 	ExitedAt      *time.Time `json:"exited_at,omitempty"`
 	LastHeartbeat *time.Time `json:"last_heartbeat,omitempty"`
 
+	Paused *Pause `json:"paused,omitempty"` // it gets no more prompts and tasks; nil: it is not paused
+
 	Process     *Process        `json:"process,omitempty"`
 	Containment ContainmentMode `json:"containment,omitempty"` // of its processes; empty: it has none
 	Suspended   bool            `json:"suspended,omitempty"`   // its process is stopped by a signal (SIGSTOP, SIGTSTP): it does nothing until SIGCONT
@@ -218,6 +220,17 @@ type Agent struct {
 	Trimmed bool `json:"trimmed,omitempty"` // fields were left out so that an answer with many agents fits a message; agent.get returns them
 }
 
+// Pause says that an agent is given no more prompts and tasks.
+type Pause struct {
+	Since  time.Time `json:"since"`
+	By     string    `json:"by"`
+	Reason string    `json:"reason,omitempty"` // for people
+	Frozen bool      `json:"frozen,omitempty"` // its processes are stopped by SIGSTOP
+}
+
+// Frozen reports whether its processes were stopped because somebody asked for that.
+func (a *Agent) Frozen() bool { return a.Paused != nil && a.Paused.Frozen }
+
 // Prompt is what waits to be said to an agent.
 type Prompt struct {
 	ID   string `json:"id"`             // among the agent's
@@ -237,7 +250,7 @@ const MaxLastLine = 240
 // NeedsAttention reports whether a person should check on the agent, because it waits for one, has failed, makes no
 // progress, or is out of reach.
 func (a *Agent) NeedsAttention() bool {
-	return a.Activity == ActivityRequiresAction || a.Reason == ReasonFailed || a.Stalled || a.Suspended || (a.CrashLoop && a.Status.Alive()) ||
+	return a.Activity == ActivityRequiresAction || a.Reason == ReasonFailed || a.Stalled || a.Suspended && !a.Frozen() || (a.CrashLoop && a.Status.Alive()) ||
 		a.Status == StatusUnknown || a.Status == StatusLost || a.LeftBehind()
 }
 

@@ -58,6 +58,8 @@ var Methods = []Method{
 	{Name: MethodGet, Lane: LaneControl, Quick: true},
 	{Name: MethodInput, Lane: LaneControl, Effect: Once, Races: true, Order: []string{"id"}},
 	{Name: MethodDrop, Lane: LaneControl, Effect: Once},
+	{Name: MethodPause, Lane: LaneControl, Effect: Repeats},
+	{Name: MethodGoOn, Lane: LaneControl, Effect: Repeats},
 	{Name: MethodStop, Lane: LaneControl, Effect: Repeats, Races: true},
 	{Name: MethodAskList, Lane: LaneControl},
 	{Name: MethodAskGet, Lane: LaneControl},

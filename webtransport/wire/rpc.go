@@ -244,6 +244,8 @@ const (
 	MethodGet   = "agent.get"
 	MethodInput = "agent.input" // on an agent lane too, without id
 	MethodDrop  = "agent.drop"
+	MethodPause = "agent.pause"
+	MethodGoOn  = "agent.resume"
 	MethodStop  = "agent.stop"
 	MethodTypes = "types.list"
 
@@ -414,6 +416,30 @@ type InputParams struct {
 	Question *string `json:"question,omitempty"`
 }
 
+// PauseParams pause agents: they are given no more prompts and tasks. What they do meanwhile goes on, unless Freeze is set.
+type PauseParams struct {
+	IDs    []AgentID `json:"ids"`              // 1 to MaxBatch
+	Freeze bool      `json:"freeze,omitempty"` // their processes are stopped by SIGSTOP, and do nothing until they are resumed
+	Reason string    `json:"reason,omitempty"` // for people, one line
+}
+
+// ResumeParams let agents go on.
+type ResumeParams struct {
+	IDs []AgentID `json:"ids"` // 1 to MaxBatch
+}
+
+// PauseResult reports on each agent, in the order of the request.
+type PauseResult struct {
+	Reports []PauseReport `json:"reports"`
+}
+
+// PauseReport says whether an agent is paused now.
+type PauseReport struct {
+	ID    AgentID `json:"id"`
+	Pause *Pause  `json:"pause,omitempty"` // nil: it is not paused
+	Error *Error  `json:"error,omitempty"` // why it could not be paused or resumed
+}
+
 // DropParams drop a prompt that waits.
 type DropParams struct {
 	ID     AgentID `json:"id"`
@@ -507,7 +533,8 @@ type StopReport struct {
 	Status    Status     `json:"status"`
 	Reason    Reason     `json:"reason,omitempty"`
 	Already   bool       `json:"already,omitempty"` // it had ended before
-	Forced    bool       `json:"forced,omitempty"`  // SIGKILL was needed
+	Forced    bool       `json:"forced,omitempty"`  // SIGKILL was needed, or it was cut off
+	Note      string     `json:"note,omitempty"`    // kind remote: what could not be verified
 	TookMS    int64      `json:"took_ms"`
 	Leftovers []Leftover `json:"leftovers,omitempty"` // its processes that are still alive
 	Cleared   int        `json:"cleared,omitempty"`   // processes that an earlier stop had left and that are gone now

@@ -138,6 +138,7 @@ type session struct {
 	jumps   bool          // what a person writes next comes before the queue
 	now     *prompt       // nil: no turn
 	eof     bool          // end when the queue is done
+	paused  bool          // the queue waits
 	failed  string        // why the agent is being ended by us
 	open    map[string]*permission
 	tools   map[string]*tool

@@ -130,15 +130,15 @@ func (s *session) setMode(m *modes) error {
 func (s *session) next() *prompt {
 	for {
 		s.mu.Lock()
-		if len(s.queue) > 0 {
+		if len(s.queue) > 0 && !s.paused {
 			p := s.queue[0]
 			s.queue, s.now = s.queue[1:], p
 			s.mu.Unlock()
 			return p
 		}
-		eof := s.eof
+		over := s.eof && len(s.queue) == 0
 		s.mu.Unlock()
-		if eof {
+		if over {
 			s.conn.close()
 			return nil
 		}
@@ -276,6 +276,14 @@ func (s *session) Input(_ context.Context, b []byte, eof bool) error {
 		s.wake()
 	}
 	return nil
+}
+
+// Pause implements runner.Pauser.
+func (s *session) Pause(on bool) {
+	s.mu.Lock()
+	s.paused = on
+	s.mu.Unlock()
+	s.wake()
 }
 
 // Interrupt implements runner.Interrupter.

@@ -115,6 +115,22 @@ const ask = () => {
 }
 stopButton.addEventListener('click', ask)
 
+const pause = /** @type {HTMLButtonElement} */ (one(root, '#pause'))
+pause.addEventListener('click', async () => {
+  if (!agent) return
+  busy(pause, true)
+  const paused = agent.paused
+  try {
+    // a process that is given neither prompts nor tasks can only be frozen
+    const { reports } = await (paused ? skein.resume({ ids: [id] }) : skein.pause({ ids: [id], freeze: agent.kind === 'exec' }))
+    if (reports[0].error) failed(paused ? 'It was not resumed' : 'It was not paused', reports[0].error)
+  } catch (e) {
+    failed(paused ? 'It was not resumed' : 'It was not paused', e)
+  } finally {
+    busy(pause, false)
+  }
+})
+
 const respawn = /** @type {HTMLButtonElement} */ (one(root, '#again'))
 respawn.addEventListener('click', async () => {
   if (!agent) return
