@@ -28,7 +28,8 @@ type Config struct {
 	Types     []wire.AgentType
 	MaxAgents int // alive at once; 0: no limit
 	Lanes     session.Limits
-	AskHook   []string // the command for each question that waits; empty: none
+	Budget    *wire.Budget // of all agents; nil: none
+	AskHook   []string     // the command for each question that waits; empty: none
 }
 
 // fileConfig is skein.yaml as it is written.
@@ -37,6 +38,7 @@ type fileConfig struct {
 	MaxAgents  int                 `yaml:"max_agents"`
 	Lanes      map[string]string   `yaml:"lanes"`
 	Writers    map[string]int      `yaml:"writers"`
+	Budget     *fileBudget         `yaml:"budget"`
 	AskHook    []string            `yaml:"ask_hook"`
 }
 
@@ -66,6 +68,7 @@ type fileType struct {
 	Heartbeat    time.Duration     `yaml:"heartbeat"`
 	Stall        time.Duration     `yaml:"stall"`
 	Lease        time.Duration     `yaml:"lease"`
+	Budget       *fileBudget       `yaml:"budget"`
 }
 
 type fileRestart struct {
@@ -122,6 +125,10 @@ const ConfigExample = `agent_types:
       commands:                 # what it may run in its folder, as far as permissions let it
         test: {argv: [go, test], args: the packages to test, timeout: 5m}
     permissions: {rules: [{decision: allow, command: "go test *"}], otherwise: ask}
+    budget:                     # as far as its agents report what they use
+      agent: {tokens: 2000000, turns: 100, wall: 8h}
+      day: {tokens: 20000000}   # all agents of the type
+      then: pause               # or stop, or warn
   builder:
     kind: remote                # programs that dial in, with serve() of a client library
     max_tasks: 4                # unless they say how many they take
@@ -135,13 +142,14 @@ const ConfigExample = `agent_types:
 max_agents: 200                 # alive at once, of all types
 lanes: {bulk: 50MB, memory: none}   # bytes a second and session, each way
 writers: {low: 8}               # bulk writes under way in a session at once, so that they don't hold up the rest
+budget: {day: {cost: 50}, then: pause}   # of all agents, each day
 ask_hook: [/etc/skein/asked]    # runs for each question of an agent (docs/agents.md)
 `
 
 var fileFields = map[string][]string{
-	"": {"agent_types", "max_agents", "lanes", "writers", "ask_hook"},
+	"": {"agent_types", "max_agents", "lanes", "writers", "budget", "ask_hook"},
 	"agent_types": {"kind", "description", "argv", "env", "cwd", "stdin", "tty", "mode", "model", "script", "max_instances", "stop_grace", "capabilities", "labels",
-		"tasks", "max_tasks", "retry_on", "idle_stop", "coordinator", "memory", "restart", "heartbeat", "stall", "lease", "permissions"},
+		"tasks", "max_tasks", "retry_on", "idle_stop", "coordinator", "memory", "restart", "heartbeat", "stall", "lease", "permissions", "budget"},
 }
 
 // builtinTypes work offline, with nothing installed.
@@ -237,6 +245,13 @@ func parseConfig(path string, b []byte) (conf Config, err error) {
 		return conf, fail(c.topLine("max_agents"), "max_agents", "must be 0 (no limit) or more")
 	}
 	conf.AskHook = raw.AskHook
+	if raw.Budget != nil {
+		b, err := budget(raw.Budget)
+		if err != "" {
+			return conf, fail(c.topLine("budget"), "budget", "%s", err)
+		}
+		conf.Budget = b
+	}
 	for name, v := range raw.Lanes {
 		if err := conf.Lanes.SetRate(name, v); err != nil {
 			return conf, fail(c.topLine("lanes"), "lanes."+name, "%s", err)
@@ -284,6 +299,9 @@ func (c *configReader) fields(n ast.Node, at, kind string) error {
 		if kind == "" && key == "ask_hook" && (yaml.NodeToValue(it.Value(), &argv) != nil || len(argv) == 0 || argv[0] == "") {
 			return &ConfigError{c.path, line(it.Key()), field, "must be a list of a command and its arguments, such as [notify-send, Skein]"}
 		}
+		if kind == "" && key == "budget" && yaml.NodeToValue(it.Value(), new(fileBudget), yaml.Strict()) != nil {
+			return &ConfigError{c.path, line(it.Key()), field, "must be " + budgetForm}
+		}
 		if kind != "" || key != "agent_types" {
 			continue
 		}
@@ -329,6 +347,7 @@ var fieldForms = map[string]struct {
 	"heartbeat":     {"a duration, such as 1m", func() any { return new(time.Duration) }},
 	"stall":         {"a duration, such as 5m", func() any { return new(time.Duration) }},
 	"lease":         {"a duration, such as 30s", func() any { return new(time.Duration) }},
+	"budget":        {budgetForm, func() any { return new(fileBudget) }},
 	"permissions":   {"a mapping such as {rules: [{decision: allow, kind: read}], otherwise: ask, limit: 10m}", func() any { return new(filePermissions) }},
 }
 
@@ -510,6 +529,16 @@ func (c *configReader) agentType(name string, f fileType) (wire.AgentType, error
 			return t, bad("restart", "%s", err)
 		}
 		t.Restart = r
+	}
+	if f.Budget != nil {
+		b, err := budget(f.Budget)
+		if err == "" && !kind.Permissions && !f.Budget.onlyTime() {
+			err = "tokens, cost and turns go with kind " + kindsThat(func(c runner.Capabilities) bool { return c.Permissions }) + "; other agents report none"
+		}
+		if err != "" {
+			return t, bad("budget", "%s", err)
+		}
+		t.Budget = b
 	}
 	if f.Permissions != nil {
 		p, err := permissions(f.Permissions)

@@ -56,6 +56,14 @@ func TestBadConfigurations(t *testing.T) {
 		"a restart that is a word":  {"agent_types:\n  coder:\n    kind: exec\n    restart: always\n", 4, "agent_types.coder.restart", []string{"mode"}},
 		"a restart of no mode":      {"agent_types:\n  coder:\n    kind: exec\n    restart: {mode: always}\n", 4, "agent_types.coder.restart", []string{"always", "fail, delay"}},
 		"a namespace with capitals": {"agent_types:\n  coder:\n    kind: exec\n    memory: [Team]\n", 4, "agent_types.coder.memory", []string{"Team"}},
+		"a lease of a process":      {"agent_types:\n  coder:\n    kind: exec\n    lease: 1m\n", 4, "agent_types.coder.lease", []string{"remote"}},
+		"a lease that is too short": {"agent_types:\n  far:\n    kind: remote\n    lease: 1ms\n", 4, "agent_types.far.lease", []string{"1s"}},
+		"a folder far away":         {"agent_types:\n  far:\n    kind: remote\n    cwd: /srv\n", 3, "agent_types.far", []string{"dials in"}},
+		"a budget of nothing":       {"agent_types:\n  local:\n    kind: acp\n    argv: [x]\n    budget: {agent: {}}\n", 5, "agent_types.local.budget", []string{"nothing", "tokens"}},
+		"a budget then nothing":     {"agent_types:\n  local:\n    kind: acp\n    argv: [x]\n    budget: {agent: {turns: 3}, then: cry}\n", 5, "agent_types.local.budget", []string{"cry", "warn, pause, stop"}},
+		"tokens of a process":       {"agent_types:\n  coder:\n    kind: exec\n    budget: {agent: {tokens: 3}}\n", 4, "agent_types.coder.budget", []string{"acp, openai"}},
+		"a day of wall time":        {"budget: {day: {wall: 3h}}\n", 1, "budget", []string{"wall"}},
+		"a budget in words":         {"budget: {day: {cost: much}}\n", 1, "budget", []string{"mapping", "cost"}},
 		"a lane that is none":       {"lanes: {fast: 1MB}\n", 1, "lanes.fast", []string{"bulk"}},
 		"a rate that is none":       {"agent_types: {}\nlanes: {bulk: quick}\n", 2, "lanes.bulk", []string{"quick", "50MB"}},
 		"a class that is none":      {"writers: {urgent: 8}\n", 1, "writers.urgent", []string{"low"}},
@@ -128,7 +136,8 @@ func TestBuiltinTypes(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 			continue
 		}
-		if len(c.Types) != 3 || c.Types[0].Name != "scripted" || c.Types[0].Kind != wire.KindScripted || c.Types[1].Name != "shell" || c.Types[1].Kind != wire.KindExec || c.Types[2].Name != "worker" || c.Types[2].Tasks != wire.TasksLines {
+		if len(c.Types) != 4 || c.Types[0].Name != "remote" || c.Types[0].Kind != wire.KindRemote || c.Types[1].Name != "scripted" || c.Types[1].Kind != wire.KindScripted ||
+			c.Types[2].Name != "shell" || c.Types[2].Kind != wire.KindExec || c.Types[3].Name != "worker" || c.Types[3].Tasks != wire.TasksLines {
 			t.Errorf("%s: %+v", name, c.Types)
 		}
 		for _, at := range c.Types {
@@ -157,7 +166,8 @@ agent_types:
   coder:
     {kind: exec, argv: [code], tasks: lines, max_tasks: 2, idle_stop: 1m, coordinator: true, memory: [a, "team.*"], heartbeat: 10s, stall: 20s,
     restart: {mode: delay, attempts: 5, interval: 1h, delay: 1s}}
-  job: {kind: exec, argv: [job], tasks: process, retry_on: [3, 111]}
+  job: {kind: exec, argv: [job], tasks: process, retry_on: [3, 111], budget: {agent: {wall: 1h}, then: stop}}
+  far: {kind: remote, max_tasks: 3, lease: 2m, memory: [a]}
   shell: {kind: exec, argv: [bash, -lc]} # instead of the built-in one
 `))
 	if err != nil {
@@ -173,7 +183,9 @@ agent_types:
 		{Name: "at-once", Kind: wire.KindExec, Argv: []string{"true"}, StopGraceMS: 1, Stdin: wire.StdinNone},
 		{Name: "drill", Kind: wire.KindScripted, Script: "say hello\nexit 3"},
 		{Name: "shell", Kind: wire.KindExec, Argv: []string{"bash", "-lc"}},
-		{Name: "job", Kind: wire.KindExec, Argv: []string{"job"}, Tasks: wire.TasksProcess, RetryOn: []int{3, 111}},
+		{Name: "job", Kind: wire.KindExec, Argv: []string{"job"}, Tasks: wire.TasksProcess, RetryOn: []int{3, 111},
+			Budget: &wire.Budget{Agent: &wire.Limit{WallMS: 3_600_000}, Then: wire.BudgetStop}},
+		{Name: "far", Kind: wire.KindRemote, Tasks: wire.TasksLines, MaxTasks: 3, LeaseMS: 120_000, Memory: []string{"a"}},
 		{Name: "coder", Kind: wire.KindExec, Argv: []string{"code"}, Tasks: wire.TasksLines, MaxTasks: 2, IdleStopMS: 60_000, Coordinator: true,
 			Memory: []string{"a", "team.*"}, HeartbeatMS: 10_000, StallMS: 20_000,
 			Restart: &wire.RestartPolicy{Mode: wire.RestartDelay, Attempts: 5, IntervalMS: 3_600_000, DelayMS: 1000}},
@@ -182,7 +194,7 @@ agent_types:
 			t.Errorf("%s is\n%+v, want\n%+v", want.Name, got[want.Name], want)
 		}
 	}
-	if len(got) != 8 || !got["scripted"].Builtin {
+	if len(got) != 10 || !got["scripted"].Builtin || !got["remote"].Builtin {
 		t.Errorf("%d types", len(got))
 	}
 }
@@ -192,7 +204,10 @@ func TestTheExampleIsGood(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(c.Types) != 8 || c.MaxAgents != 200 || c.Lanes.Rates[wire.LaneBulk] != 50e6 || c.Lanes.Writers[wire.ClassLow] != 8 {
+	if b := c.Budget; b == nil || b.Day.Cost != 50 || b.Then != wire.BudgetPause {
+		t.Errorf("the budget of all is %+v", b)
+	}
+	if len(c.Types) != 10 || c.MaxAgents != 200 || c.Lanes.Rates[wire.LaneBulk] != 50e6 || c.Lanes.Writers[wire.ClassLow] != 8 {
 		t.Errorf("%+v", c)
 	}
 	if rate, ok := c.Lanes.Rates[wire.LaneMemory]; !ok || rate != 0 {

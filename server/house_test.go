@@ -26,9 +26,9 @@ var rooms = map[string][]string{
 	"server/asks":            {"server/noun", "server/runner", "webtransport/wire"}, // what agents ask people
 	"server/auth":            {"server/api", "server/jet", "webtransport/wire"},
 	"server/cert":            {"server/datadir", "server/jet", "webtransport/wire"},
-	"server/datadir":         {"webtransport/wire"},                                                                                                                                         // where a server keeps everything
-	"server/control":         {"server/artifacts", "server/asks", "server/fleet", "server/memory", "server/noun", "server/runner", "server/schedules", "server/tasks", "webtransport/wire"}, // joins the nouns
-	"server/exchange":        {"webtransport/wire"},                                                                                                                                         // one request of HTTP, and its answer
+	"server/datadir":         {"webtransport/wire"},                                                                                                                                                         // where a server keeps everything
+	"server/control":         {"server/artifacts", "server/asks", "server/fleet", "server/memory", "server/noun", "server/runner", "server/schedules", "server/tasks", "server/usage", "webtransport/wire"}, // joins the nouns
+	"server/exchange":        {"webtransport/wire"},                                                                                                                                                         // one request of HTTP, and its answer
 	"server/fleet":           {"server/grep", "server/noun", "server/runner", "server/runner/lines", "server/screen", "server/terminal", "server/vt", "webtransport/wire"},
 	"server/grep":            {"server/screen"},     // which lines of output have a hit
 	"server/hook":            {"webtransport/wire"}, // the operator's command for what agents ask
@@ -37,6 +37,7 @@ var rooms = map[string][]string{
 	"server/noun":            {"webtransport/wire"},                // what the nouns of the control plane share
 	"server/screen":          {},                                   // what a terminal shows: for whoever shows output
 	"server/schedules":       {"server/noun", "webtransport/wire"}, // tasks at set times
+	"server/usage":           {"webtransport/wire"},                // what agents spend, and their budgets
 	"server/rpc":             {"server/api", "server/auth", "server/exchange", "server/telemetry", "webtransport/wire"},
 	"server/runner":          {"webtransport/wire"}, // what a kind of agents is; each kind is a folder of it
 	"server/runner/acp":      {"server/runner", "webtransport/wire"},

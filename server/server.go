@@ -222,7 +222,7 @@ func (s *Server) openPlane(ctx context.Context) (err error) {
 	}
 	s.plane, err = control.Open(ctx, control.Options{
 		Store: s.store, Types: s.config.Types, Node: wire.NodeID(s.node), Instance: s.dir.Instance, WorkDir: s.dir.File("agents"), DataDir: s.dir.Path,
-		KeepExited: s.o.KeepExited, MaxAgents: s.config.MaxAgents, Logger: s.log, Orphans: s.orphans, Leftovers: s.procs.ReapLeftovers, Spawned: s.met.Spawned,
+		KeepExited: s.o.KeepExited, MaxAgents: s.config.MaxAgents, Budget: s.config.Budget, Logger: s.log, Orphans: s.orphans, Leftovers: s.procs.ReapLeftovers, Spawned: s.met.Spawned,
 		StoreTimeout: s.o.StoreTimeout,
 		Kinds:        allKinds(s.procs),
 		Asked:        s.hook.Asked,

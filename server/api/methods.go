@@ -41,6 +41,7 @@ func (a *API) table() map[string]does {
 		wire.MethodGoOn: acts(func(ctx context.Context, by noun.Caller, v wire.ResumeParams) (any, error) {
 			return p.Resume(ctx, by, v)
 		}),
+		wire.MethodUsage:     reads(func(_ context.Context, v wire.UsageParams) (any, error) { return p.Usage.List(v) }),
 		wire.MethodInput:     acts(a.input),
 		wire.MethodAdmission: func(context.Context, noun.Caller, json.RawMessage) (any, error) { return p.Admission(), nil },
 		wire.MethodSetAdmission: acts(func(ctx context.Context, by noun.Caller, v wire.AdmissionParams) (any, error) {

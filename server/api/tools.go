@@ -51,6 +51,7 @@ var tells = map[string]told{
 		fields: map[string]string{"eof": "close its standard input afterwards", "interrupt": "first cancel what it does for its prompt"}},
 	wire.MethodPause: {about: "Pauses agents: they get no more prompts and tasks until they are resumed.", kind: "execute", params: of[wire.PauseParams](), fields: map[string]string{"ids": "the ids of the agents", "freeze": "also stop their processes until then", "reason": "why, for people"}},
 	wire.MethodGoOn:  {about: "Lets paused agents go on.", kind: "execute", params: of[wire.ResumeParams](), fields: map[string]string{"ids": "the ids of the agents"}},
+	wire.MethodUsage: {about: "Returns what agents have spent: turns, tokens and cost, by day and type, and how much of the budgets for today.", kind: "read", params: of[wire.UsageParams](), fields: map[string]string{"days": "how many days, including today"}},
 	wire.MethodDrop:  {about: "Drops a prompt that waits for its turn, and returns its text.", kind: "edit", params: of[wire.DropParams](), fields: map[string]string{"prompt": "the id of the prompt"}},
 	wire.MethodStop: {about: "Stops agents, verifies that none of their processes is left, and reports on each.", kind: "delete", params: of[wire.StopParams](), destroys: true,
 		fields: map[string]string{"scope": "agent (the default; see ids), task (see tasks), type, node or all", "grace_ms": "milliseconds from SIGTERM to SIGKILL; 0 kills at once"}},

@@ -7,6 +7,8 @@
 //	artifacts ── Life: does it exist, who works ──> fleet, tasks
 //	fleet ── Asks: asks, is written to ───────────> asks
 //	asks ── Reply: answer ────────────────────────> fleet
+//	fleet ── Hook: a model has used tokens ───────> usage
+//	usage ── Fleet: pause, stop ──────────────────> fleet
 //	schedules ── Tasks: submit, find again ───────> tasks
 package control
 
@@ -26,6 +28,7 @@ import (
 	"skein.dev/skein/server/runner"
 	"skein.dev/skein/server/schedules"
 	"skein.dev/skein/server/tasks"
+	"skein.dev/skein/server/usage"
 	"skein.dev/skein/webtransport/wire"
 )
 
@@ -36,6 +39,7 @@ type Store interface {
 	artifacts.Store
 	asks.Store
 	schedules.Store
+	usage.Store
 	memory.Store
 }
 
@@ -58,6 +62,7 @@ type Options struct {
 	KeepTasks  int    // 0: tasks.DefaultKeep
 	MaxAgents  int    // most agents alive at a time on this node; 0: no limit
 	Memory     memory.Options
+	Budget     *wire.Budget // of all agents; nil: none
 	// StoreTimeout is how long a request waits for a store that does not answer; 0: 10 s.
 	StoreTimeout time.Duration
 	SearchBytes  int
@@ -83,6 +88,8 @@ type Plane struct {
 	Asks *asks.Asks
 	// Schedules submit tasks at set times.
 	Schedules *schedules.Schedules
+	// Usage is what agents have spent.
+	Usage *usage.Usage
 	// Memory is the state that agents and people share.
 	Memory *memory.Memory
 
@@ -131,12 +138,14 @@ func (p *Plane) join(o Options, types map[string]wire.AgentType) {
 		Timeout: o.StoreTimeout, Closing: p.closing, Answered: p.Artifacts.Answered}, o.Logger)
 	p.Asks = asks.New(asks.Options{Store: o.Store, Types: types, Reply: p.reply, Changed: func(a wire.Ask) { p.asked(a, o.Asked) }, Timeout: o.StoreTimeout}, o.Logger)
 	p.Schedules = schedules.New(schedules.Options{Store: o.Store, Tasks: p.Tasks, Ran: o.Scheduled, Closing: p.closing, Timeout: o.StoreTimeout}, o.Logger)
+	p.Usage = usage.New(usage.Options{Store: o.Store, Fleet: purse{p}, Types: types, Budget: o.Budget, Timeout: o.StoreTimeout}, o.Logger)
 	p.Fleet = fleet.New(fleet.Options{Store: o.Store, Kinds: o.Kinds, Types: types, Node: o.Node, Instance: o.Instance, WorkDir: o.WorkDir,
 		Keep: o.KeepExited, Max: o.MaxAgents, Work: p.Tasks, Asks: p.Asks, Offer: o.Offer, Call: o.Call, Closing: p.closing, StoreTimeout: o.StoreTimeout,
 		SearchBytes: o.SearchBytes, SearchTime: o.SearchTime, Logger: o.Logger, Orphans: o.Orphans, Leftovers: o.Leftovers, Spawned: o.Spawned,
 		Hooks: fleet.Hooks{
 			{Env: p.outbox, Exited: func(a wire.Agent, _ wire.Exit) { p.Artifacts.Collect(a.ID) }},
 			{Env: p.Tasks.Env, Started: p.Tasks.Started, Activity: p.Tasks.Activity, Stopping: p.Tasks.Stopping, Exited: p.Tasks.Exited},
+			{Started: p.Usage.Started, Spent: p.Usage.Spent},
 			{Stopping: p.Asks.Gone, Exited: func(a wire.Agent, _ wire.Exit) { p.Asks.Gone(a.ID) }},
 		}})
 	*crew = p.Fleet.Crew()
@@ -193,6 +202,9 @@ func (p *Plane) open(ctx context.Context, o Options) (err error) {
 	if err := p.Schedules.Open(ctx); err != nil {
 		return err
 	}
+	if err := p.Usage.Open(ctx); err != nil {
+		return err
+	}
 	m := o.Memory
 	m.SearchDir = cmp.Or(m.SearchDir, filepath.Join(o.DataDir, "search"))
 	m.Timeout = cmp.Or(m.Timeout, o.StoreTimeout)
@@ -206,6 +218,7 @@ func (p *Plane) Close(ctx context.Context) []wire.StopReport {
 	res := p.Fleet.Close(ctx)
 	p.Tasks.Close()
 	p.Artifacts.Close()
+	p.Usage.Close()
 	p.stop()
 	p.Fleet.End()
 	p.workers.Wait()
@@ -225,6 +238,7 @@ func (p *Plane) beat() {
 			p.Fleet.Beat(now)
 			p.Tasks.Beat(now)
 			p.Asks.Beat(now)
+			p.Usage.Beat(p.ctx, now)
 			p.Fleet.Forget(p.ctx)
 			p.Tasks.Forget(p.ctx)
 			p.Asks.Forget(p.ctx)

@@ -138,3 +138,53 @@ func TestAFrozenAgent(t *testing.T) {
 		t.Errorf("the stop of a frozen agent: %+v, %v", stopped, err)
 	}
 }
+
+// spends is a program that says what each turn has cost.
+const spends = `
+say() { printf '%s\n' "$1"; }
+read x; say '{"jsonrpc":"2.0","id":1,"result":{"protocolVersion":1}}'
+read x; say '{"jsonrpc":"2.0","id":2,"result":{"sessionId":"s"}}'
+n=3
+while read x; do
+  echo "$x" >>heard
+  say '{"jsonrpc":"2.0","id":'$n',"result":{"stopReason":"end_turn","usage":{"totalTokens":120,"inputTokens":100,"outputTokens":20}}}'
+  n=$((n+1))
+done`
+
+func TestAnAgentWhoseBudgetIsSpentGetsNoPrompt(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	n := open(t, dir, func(o *control.Options) {
+		o.Kinds[wire.KindACP] = acp.New(o.Kinds[wire.KindExec].(*process.Kind))
+		o.Types = append(o.Types, wire.AgentType{Name: "coder", Kind: wire.KindACP, Argv: []string{"sh", "-c", spends}, Tasks: wire.TasksPrompt,
+			Budget: &wire.Budget{Agent: &wire.Limit{Tokens: 200}, Then: wire.BudgetPause}})
+	})
+	a := n.spawn(t, wire.SpawnParams{Type: "coder"})
+	for _, text := range []string{"one\n", "two\n", "three\n", "four\n"} { // all at once: the third must not begin
+		if err := n.Input(t.Context(), "bob", wire.InputParams{ID: a.ID, Text: text}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	n.untilAgent(t, a.ID, "it is paused", func(a wire.Agent) bool {
+		return a.Paused != nil && a.Paused.By == "budget" && strings.Contains(a.Paused.Reason, "240 of 200 tokens") && len(a.Prompts) == 2
+	})
+	heard := func() int {
+		b, _ := os.ReadFile(filepath.Join(a.Cwd, "heard"))
+		return strings.Count(string(b), "session/prompt")
+	}
+	if got := heard(); got != 2 {
+		t.Errorf("it got %d prompts", got)
+	}
+	// Whoever resumes it gives it one more.
+	if _, err := n.Resume(t.Context(), noun.Caller{Actor: "ann"}, wire.ResumeParams{IDs: []wire.AgentID{a.ID}}); err != nil {
+		t.Fatal(err)
+	}
+	n.untilAgent(t, a.ID, "it is paused again", func(a wire.Agent) bool { return a.Paused != nil && len(a.Prompts) == 1 })
+	if got := heard(); got != 3 {
+		t.Errorf("it got %d prompts", got)
+	}
+	res, err := n.Usage.List(wire.UsageParams{})
+	if err != nil || len(res.Days) != 1 || res.Days[0].Turns != 3 || res.Days[0].Input != 300 || res.Days[0].Output != 60 {
+		t.Errorf("the usage is %+v, %v", res, err)
+	}
+}

@@ -308,7 +308,7 @@ func (a *agent) says(e runner.Event) error {
 	case runner.Waiting:
 		a.update(true, func(rec *wire.Agent) { rec.Prompts = e.Prompts })
 	case runner.Spent:
-		a.update(true, func(rec *wire.Agent) {
+		rec := a.update(true, func(rec *wire.Agent) {
 			spent := wire.Spent{}
 			if rec.Spent != nil {
 				spent = *rec.Spent
@@ -317,6 +317,7 @@ func (a *agent) says(e runner.Event) error {
 			rec.Spent = &spent
 		})
 		a.core.saves.later(a)
+		a.core.o.Hooks.spent(rec, e.Spent)
 	case runner.Conversation:
 		a.event(wire.EventUpdate, "", wire.EventData{Text: string(e.JSON)})
 	case runner.Withdrawn:

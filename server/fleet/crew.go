@@ -114,6 +114,23 @@ func (c Crew) Feed(id wire.AgentID, input []byte) {
 	}
 }
 
+// Living returns the agents of a type that are alive; "": of all types.
+func (f *Fleet) Living(typ string) (all []wire.Agent) {
+	for _, a := range f.living() {
+		if typ == "" || typ == a.typ {
+			all = append(all, a.record())
+		}
+	}
+	return all
+}
+
+// Say adds a line to the log of an agent.
+func (f *Fleet) Say(id wire.AgentID, actor, text string) {
+	if a, err := f.agent(id); err == nil {
+		a.event(wire.EventHealth, actor, wire.EventData{Text: noun.Clip(text)})
+	}
+}
+
 // Note adds a request for permission to the log of its agent, when it begins and when it ends.
 func (f *Fleet) Note(ask wire.Ask) {
 	a, err := f.agent(ask.Agent)

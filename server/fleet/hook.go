@@ -12,7 +12,8 @@ type Hook struct {
 	Started  func(a wire.Agent)                   // its process runs
 	Activity func(id wire.AgentID, act wire.Activity)
 	Stopping func(id wire.AgentID)
-	Exited   func(a wire.Agent, exit wire.Exit) // its process ended; another may follow. Its record is not that of an ended one yet
+	Spent    func(a wire.Agent, more wire.Spent) // its model has used more, which its record has
+	Exited   func(a wire.Agent, exit wire.Exit)  // its process ended; another may follow. Its record is not that of an ended one yet
 }
 
 // Hooks are called in their order.
@@ -48,6 +49,14 @@ func (hs Hooks) stopping(id wire.AgentID) {
 	for _, h := range hs {
 		if h.Stopping != nil {
 			h.Stopping(id)
+		}
+	}
+}
+
+func (hs Hooks) spent(a wire.Agent, more wire.Spent) {
+	for _, h := range hs {
+		if h.Spent != nil {
+			h.Spent(a, more)
 		}
 	}
 }

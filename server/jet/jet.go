@@ -7,6 +7,7 @@
 //	KV bucket "tasks"    one record per task, written by compare-and-set
 //	KV bucket "asks"     one record per question of an agent
 //	KV bucket "schedules"   one record per schedule
+//	KV bucket "usage"    one record per day and type: what its agents have spent
 //	KV bucket "logins"   SHA-256 of a login cookie → when it ends
 //	KV bucket "meta"     the epoch, and whether admission is closed
 //	KV bucket "artifacts", object store "artifacts"   records and bytes of artifacts, synced like the agents' records
@@ -139,6 +140,9 @@ func (s *Store) prepare(ctx context.Context, c Config) (err error) {
 		return err
 	}
 	if s.schedules, err = s.records.bucket(ctx, "schedules"); err != nil {
+		return err
+	}
+	if s.usage, err = s.records.bucket(ctx, "usage"); err != nil {
 		return err
 	}
 	if s.logins, err = s.records.bucket(ctx, "logins"); err != nil {

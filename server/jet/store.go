@@ -21,6 +21,7 @@ type Store struct {
 	tasks     jetstream.KeyValue
 	asks      jetstream.KeyValue
 	schedules jetstream.KeyValue
+	usage     jetstream.KeyValue
 	answers   jetstream.Stream
 	logins    jetstream.KeyValue
 	meta      jetstream.KeyValue

@@ -75,6 +75,12 @@ func (c *Client) Resume(ctx context.Context, p wire.ResumeParams) (*wire.PauseRe
 	return &r, c.calls.do(ctx, wire.MethodGoOn, p, &r)
 }
 
+// Usage returns what agents have spent, by day and type.
+func (c *Client) Usage(ctx context.Context, p wire.UsageParams) (*wire.UsageResult, error) {
+	var r wire.UsageResult
+	return &r, c.calls.do(ctx, wire.MethodUsage, p, &r)
+}
+
 // Asks returns the questions of agents that wait, and, with p.All, those that have ended. With p.Since it waits for a change.
 func (c *Client) Asks(ctx context.Context, p wire.AskListParams) (*wire.AskListResult, error) {
 	var r wire.AskListResult

@@ -54,9 +54,10 @@ type AgentType struct {
 	StallMS      int64             `json:"stall,omitempty"`       // an agent with a task that is silent for this time is shown as stalled; 0: never
 	Closed       bool              `json:"closed,omitempty"`      // admission is closed for this type; filled in by types.list
 	Builtin      bool              `json:"builtin,omitempty"`
-	LeaseMS      int64             `json:"lease,omitempty"` // kind remote: milliseconds within which a program whose connection broke must come back
-	Found        bool              `json:"found,omitempty"` // nobody configured it: its program is on the server's PATH
-	Running      int               `json:"running"`         // agents of this type alive now; filled in by types.list
+	LeaseMS      int64             `json:"lease,omitempty"`  // kind remote: milliseconds within which a program whose connection broke must come back
+	Budget       *Budget           `json:"budget,omitempty"` // nil: none
+	Found        bool              `json:"found,omitempty"`  // nobody configured it: its program is on the server's PATH
+	Running      int               `json:"running"`          // agents of this type alive now; filled in by types.list
 }
 
 // StopGrace returns the time between SIGTERM and SIGKILL.

@@ -60,6 +60,7 @@ var Methods = []Method{
 	{Name: MethodDrop, Lane: LaneControl, Effect: Once},
 	{Name: MethodPause, Lane: LaneControl, Effect: Repeats},
 	{Name: MethodGoOn, Lane: LaneControl, Effect: Repeats},
+	{Name: MethodUsage, Lane: LaneControl},
 	{Name: MethodStop, Lane: LaneControl, Effect: Repeats, Races: true},
 	{Name: MethodAskList, Lane: LaneControl},
 	{Name: MethodAskGet, Lane: LaneControl},

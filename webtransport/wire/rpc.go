@@ -246,6 +246,7 @@ const (
 	MethodDrop  = "agent.drop"
 	MethodPause = "agent.pause"
 	MethodGoOn  = "agent.resume"
+	MethodUsage = "usage.list"
 	MethodStop  = "agent.stop"
 	MethodTypes = "types.list"
 
