@@ -55,6 +55,7 @@ test('a model answers, asks for a permission, runs a command, and is interrupted
 
   await prompt('busy')
   await expect(lines(page).last()).toContainText('I was told: busy')
+  expect(await server.cli('usage')).toMatch(/\d{4}-\d\d-\d\d +local +[1-9]\d* +[1-9]\d* +[1-9]/)
 
   await prompt('count')
   await expect(lines(page).filter({ hasText: /^(\S+\s+)?3$/ })).toBeVisible()
