@@ -134,7 +134,7 @@ export function need(a) {
   if (a.exit?.leftovers?.length) return 'leftovers'
   if (a.status === 'unknown' || a.status === 'lost') return 'unreachable'
   if (a.crash_loop && alive(a)) return 'loop'
-  if (a.suspended) return 'suspended'
+  if (a.suspended && !a.paused?.frozen) return 'suspended'
   if (a.stalled) return 'stalled'
   return a.reason === 'failed' ? 'failed' : ''
 }
