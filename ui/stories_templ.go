@@ -20,6 +20,7 @@ import (
 	"skein.dev/skein/ui/network"
 	"skein.dev/skein/ui/schedule"
 	"skein.dev/skein/ui/task"
+	"skein.dev/skein/ui/usage"
 )
 
 // Stories shows every component in every state, in both themes: for whoever works on them, and for pictures.
@@ -153,6 +154,10 @@ func Stories(assets func(name string) string) templ.Component {
 				return templ_7745c5c3_Err
 			}
 			templ_7745c5c3_Err = schedule.Stories().Render(ctx, templ_7745c5c3_Buffer)
+			if templ_7745c5c3_Err != nil {
+				return templ_7745c5c3_Err
+			}
+			templ_7745c5c3_Err = usage.Stories().Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

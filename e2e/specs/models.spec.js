@@ -24,6 +24,7 @@ const test = /** @type {typeof base & import('@playwright/test').TestType<WithMo
         write: {argv: [sh, -c, "echo it ran | tee out; pwd"]}
         look: {argv: [ls], kind: read}
     permissions: {rules: [{decision: allow, kind: read}], otherwise: ask}
+  thrifty: {kind: openai, model: {url: ${model.url}, name: small}, budget: {day: {tokens: 20}}}
 `),
   })
 )
@@ -78,4 +79,18 @@ test('the command line gives a model prompts and tasks', async ({ server, model 
   await server.cli('inbox', 'answer', ask.id, 'reject')
   expect(await waits).toContain('has rejected it')
   expect(model.requests.every((r) => r.stream)).toBe(true)
+})
+
+test('what models have used is on a page of its own, and their budgets', async ({ fleet: page, server, transport }) => {
+  await page.goto(`${server.http}/usage`)
+  await expect(page.getByText('Nothing was spent')).toBeVisible()
+  const [{ id }] = await server.spawn('thrifty', '--name', 'thrifty')
+  await server.cli('send', 'thrifty', 'Hello')
+  await expect.poll(async () => (await server.agents()).find((a) => a.id === id)?.paused?.by).toBe('budget')
+  await page.reload()
+  const row = page.getByRole('region', { name: 'Last 30 days' }).getByRole('row').filter({ hasText: 'thrifty' })
+  await expect(row).toContainText('20')
+  await expect(page.getByRole('region', { name: 'Budgets for today' })).toContainText('Spent: its agents are paused until midnight')
+  await openAgent(page, server, id, transport)
+  await expect(page.getByText(/the budget of type thrifty for the day is spent: 25 of 20 tokens/).first()).toBeVisible()
 })

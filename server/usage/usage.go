@@ -53,6 +53,7 @@ type Options struct {
 	Types   map[string]wire.AgentType // by name; never changed
 	Budget  *wire.Budget              // of all agents; nil: none
 	Zone    *time.Location            // that days are counted in; nil: the server's
+	Name    string                    // of Zone; "": its own
 	Timeout time.Duration             // how long the store may take; 0: 10 s
 }
 
@@ -349,7 +350,7 @@ func (u *Usage) List(p wire.UsageParams) (wire.UsageResult, error) {
 	}
 	now := time.Now()
 	first := u.dayOf(now.AddDate(0, 0, 1-days))
-	r := wire.UsageResult{Today: u.dayOf(now), Zone: u.o.Zone.String(), Days: []wire.UsageDay{}}
+	r := wire.UsageResult{Today: u.dayOf(now), Zone: cmp.Or(u.o.Name, u.o.Zone.String()), Days: []wire.UsageDay{}}
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	for k, d := range u.days {

@@ -64,6 +64,7 @@ func (s *site) pages(in *http.ServeMux) {
 	in.HandleFunc("POST /stop", s.withForm(s.postStop))
 	memoryPages{s}.routes(in)
 	artifactPages{s}.routes(in)
+	in.HandleFunc("GET /usage", usagePages{s}.usagePage)
 	in.HandleFunc("GET /network", networkPages{s}.networkPage)
 	in.HandleFunc("GET /stories", func(w http.ResponseWriter, r *http.Request) { s.page(w, r, http.StatusOK, ui.Stories(static.URL)) })
 	in.HandleFunc("POST /connect", s.connect)

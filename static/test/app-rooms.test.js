@@ -16,6 +16,7 @@ const ROOMS = {
   schedule: ['lib'],
   task: ['lib', 'list', 'artifact'],
   terminal: ['lib'],
+  usage: ['lib'],
   agent: ['lib', 'artifact', 'fleet', 'inbox', 'task', 'terminal'],
 }
 
