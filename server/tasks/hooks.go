@@ -43,10 +43,21 @@ func (ts *Tasks) Stopping(agent wire.AgentID) {
 func (ts *Tasks) Hold(agent wire.AgentID, hold bool) {
 	ts.mu.Lock()
 	defer ts.mu.Unlock()
-	if w := ts.workers[agent]; w != nil {
-		w.held = hold
-		ts.Kick()
+	w := ts.workers[agent]
+	if w == nil {
+		return
 	}
+	w.held = hold
+	for _, r := range w.runs {
+		switch {
+		case !r.over || r.timer == nil:
+		case hold:
+			r.timer.Stop()
+		default:
+			r.timer.Reset(cancelGrace)
+		}
+	}
+	ts.Kick()
 }
 
 // Drain gives an agent no more tasks. When it returns, the agent was told of those that it has.
@@ -123,6 +134,7 @@ func (ts *Tasks) hear(agent wire.AgentID, id wire.TaskID, o runner.TaskResult) (
 		r = w.runs[id]
 		ts.late(t, r.rec.Attempt, agent, o)
 		stopTimer(r.timer)
+		r.timer = nil
 		return r, true
 	}
 	if r = ts.runOf(agent, id); r != nil {

@@ -93,7 +93,7 @@ func (ts *Tasks) cut(r *run, o runner.TaskResult) {
 }
 
 // letGo tells the agent of an attempt that is over to stop working on it. An agent that does not answer within cancelGrace
-// is stopped. The caller holds mu.
+// is stopped; while it can't be reached, that time does not run. The caller holds mu.
 func (ts *Tasks) letGo(r *run) {
 	if r.over {
 		return
@@ -111,14 +111,20 @@ func (ts *Tasks) letGo(r *run) {
 			ts.showQuestions(r.agent)
 			ts.fleet.Cancel(r.w.ctx, r.agent, id) // an agent that does not read this is stopped after the grace
 		})
-		r.timer = time.AfterFunc(cancelGrace, func() {
-			ts.mu.Lock()
-			defer ts.mu.Unlock()
-			if r.w.runs[id] == r && !ts.closed {
-				ts.log.Warn("an agent did not let go of a task; it is stopped", "agent", r.agent, "task", id)
-				ts.stop(r.agent)
-			}
-		})
+		r.timer = time.AfterFunc(cancelGrace, func() { ts.keptOn(r) })
+		if r.w.held {
+			r.timer.Stop()
+		}
+	}
+}
+
+// keptOn stops an agent that did not let go of a task.
+func (ts *Tasks) keptOn(r *run) {
+	ts.mu.Lock()
+	defer ts.mu.Unlock()
+	if r.w.runs[r.t.id] == r && !r.w.held && !ts.closed {
+		ts.log.Warn("an agent did not let go of a task; it is stopped", "agent", r.agent, "task", r.t.id)
+		ts.stop(r.agent)
 	}
 }
 
