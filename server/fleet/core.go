@@ -28,9 +28,6 @@ type core struct {
 	stop    context.CancelFunc
 }
 
-// stopping reports whether the server is stopping.
-func (c *core) stopping() bool { return c.o.Closing.Err() != nil }
-
 // can returns the capabilities of agents of a type.
 func (c *core) can(t wire.AgentType) runner.Capabilities {
 	if kind := c.o.Kinds[t.Kind]; kind != nil {

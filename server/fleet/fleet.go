@@ -15,6 +15,7 @@
 //
 // In the order in which they are taken: a goroutine that holds one takes none above it.
 //
+//	Fleet.joining                          while it is looked whether a program is an agent already
 //	agent.waitsMu                          around changes of the requests for permission that wait
 //	agent.asksMu                           while Work is asked what the agent asks
 //	Work's own                             it calls the fleet with it held
@@ -41,6 +42,8 @@ type Fleet struct {
 	core
 
 	searches chan struct{} // bounds the searches of logs at the same time
+
+	joining sync.Mutex // so that a program which joins repeatedly is one agent
 
 	mu        sync.RWMutex
 	agents    map[wire.AgentID]*agent

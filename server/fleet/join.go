@@ -24,7 +24,8 @@ func (f *Fleet) Join(ctx context.Context, by noun.Caller, j wire.WorkerJoin, to 
 	if len(j.Key) < wire.MinWorkerKey || len(j.Key) > wire.MaxWorkerKey {
 		return nil, nil, noun.Bad("key", "a key has %d to %d bytes, which nobody else knows", wire.MinWorkerKey, wire.MaxWorkerKey)
 	}
-	if j.Agent == "" {
+	begins := j.Agent == ""
+	if begins {
 		rec, err := f.joins(ctx, by, j)
 		if err != nil {
 			return nil, nil, err
@@ -35,11 +36,15 @@ func (f *Fleet) Join(ctx context.Context, by noun.Caller, j wire.WorkerJoin, to 
 	if err != nil {
 		return nil, nil, err
 	}
+	a.process() // an earlier request of the program may still be starting it
 	link, taken, err := host.Attach(ctx, j.Agent, j.Key, j.Received, to)
-	if rec := a.record(); err != nil && rec.Desired == wire.DesiredStop && !f.core.stopping() {
+	switch rec := a.record(); {
+	case err == nil:
+	case rec.Desired == wire.DesiredStop && rec.StoppedBy != wire.ByServer:
 		return nil, nil, wire.Errorf(wire.CodePrecondition, "agent %s was stopped", rec.ID).WithField("agent")
-	}
-	if err != nil {
+	case begins && wire.AsError(err).Code == wire.CodeNotFound:
+		return nil, nil, wire.Errorf(wire.CodeUnavailable, "agent %s ended before its program had joined: it may join again", rec.ID).WithField("agent")
+	default:
 		return nil, nil, err
 	}
 	return link, &wire.WorkerJoined{Agent: a.id, Name: a.record().Name, Received: taken, LeaseMS: leaseOf(f.o.Types[a.typ]).Milliseconds()}, nil
@@ -69,10 +74,13 @@ func (f *Fleet) joins(ctx context.Context, by noun.Caller, j wire.WorkerJoin) (r
 	}
 	j.Capabilities = slices.Compact(slices.Sorted(slices.Values(j.Capabilities)))
 	by.Request = request(j.Key)
+	f.joining.Lock()
 	if res := f.spawned(by, 1); res != nil && len(res.Agents) == 1 && res.Agents[0].Status.Alive() {
+		f.joining.Unlock()
 		return res.Agents[0], nil
 	}
 	b, err := f.admit(by, wire.SpawnParams{Type: j.Type, Name: j.Name, Labels: j.Labels}, origin{join: j})
+	f.joining.Unlock()
 	if err != nil {
 		return rec, err
 	}

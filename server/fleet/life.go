@@ -255,8 +255,9 @@ func (a *agent) halt(actor string, graceMS *int64) wire.StopReport {
 		if !rec.Status.Alive() {
 			return
 		}
-		asked = rec.Desired != wire.DesiredStop
-		rec.Desired = wire.DesiredStop
+		if asked = rec.Desired != wire.DesiredStop; asked {
+			rec.Desired, rec.StoppedBy = wire.DesiredStop, actor
+		}
 		if rec.Status == wire.StatusRunning || rec.Status == wire.StatusUnknown {
 			rec.Status, rec.Activity, rec.Question = wire.StatusStopping, wire.ActivityNone, ""
 			rec.Prompts = nil

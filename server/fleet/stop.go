@@ -238,7 +238,7 @@ func (f *Fleet) Close(ctx context.Context) []wire.StopReport {
 	f.closed = true
 	f.mu.Unlock()
 	agents := slices.DeleteFunc(f.all(), func(a *agent) bool { rec := a.record(); return !rec.Status.Alive() && !rec.LeftBehind() })
-	res := f.haltAll(ctx, "server", agents)
+	res := f.haltAll(ctx, wire.ByServer, agents)
 	f.running.Wait()
 	return res
 }

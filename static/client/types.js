@@ -38,6 +38,7 @@
  * @property {string} node
  * @property {number} generation
  * @property {'run' | 'stop'} desired
+ * @property {string} [stopped_by] who wanted it to stop; `server` if it ended with the server
  * @property {Status} status
  * @property {Reason} [reason]
  * @property {Activity} [activity]

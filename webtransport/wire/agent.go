@@ -109,6 +109,9 @@ const (
 	DesiredStop Desired = "stop"
 )
 
+// ByServer is the actor of what the server does by itself.
+const ByServer = "server"
+
 // Status is the actual state of an agent.
 type Status string
 
@@ -170,6 +173,7 @@ type Agent struct {
 	Node       NodeID            `json:"node"`
 	Generation int               `json:"generation"` // counts starts, from 1
 	Desired    Desired           `json:"desired"`
+	StoppedBy  string            `json:"stopped_by,omitempty"` // who wants it stopped; ByServer: nobody, the server ends
 	Status     Status            `json:"status"`
 	Reason     Reason            `json:"reason,omitempty"`
 	Activity   Activity          `json:"activity,omitempty"`
