@@ -342,10 +342,11 @@ func (s *session) end(exit wire.Exit, forced bool) {
 func (s *session) expired() {
 	s.mu.Lock()
 	gone := s.link == nil && !s.ended && !time.Now().Before(s.deadline)
+	stopping := s.stopping
 	s.mu.Unlock()
 	if gone {
 		why := fmt.Sprintf("lost: it did not come back within its lease of %s", s.lease)
 		s.tell(runner.Reach{Away: true, Lost: true, Why: why})
-		s.end(wire.Exit{Code: -1, Message: why}, false)
+		s.end(wire.Exit{Code: -1, Message: why}, stopping) // nobody knows whether it has stopped
 	}
 }

@@ -398,3 +398,16 @@ func FuzzHear(f *testing.F) {
 		s.end(wire.Exit{}, true)
 	})
 }
+
+// A stop that nobody has confirmed is not reported as an orderly one, though the lease ends before the grace.
+func TestAStopThatTheLeaseEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		k, s, _ := begin(t, 5*time.Second)
+		l, _, _ := attach(t, k, 0)
+		l.Gone()
+		if forced, _ := s.Stop(t.Context(), 10*time.Second); !forced {
+			t.Errorf("it is reported as not forced, and ended as %+v", s.Exit())
+		}
+		time.Sleep(time.Minute)
+	})
+}
