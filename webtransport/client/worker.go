@@ -6,7 +6,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
+	"math"
 	"slices"
 	"strconv"
 	"sync"
@@ -54,6 +56,7 @@ type Worker struct {
 	waits    map[string]chan *wire.Message
 	draining bool
 	leaving  bool          // nothing is said after worker.leave
+	stopped  error         // why the server has told it to stop; nil: it has not
 	changed  chan struct{} // closed, and replaced, when works or waits have changed
 }
 
@@ -87,7 +90,7 @@ func (c *Client) Serve(ctx context.Context, o WorkerOptions) error { return c.Wo
 // begin makes w an agent that the server does not know yet. The caller holds mu, or nobody else knows w.
 func (w *Worker) begin() {
 	w.key, w.agent = rand.Text(), ""
-	w.kept, w.before, w.sent, w.received, w.due, w.leaving = nil, 0, 0, 0, false, false
+	w.kept, w.before, w.sent, w.received, w.due, w.leaving, w.stopped = nil, 0, 0, 0, false, false, nil
 	w.works, w.waits = map[wire.TaskID]*Work{}, map[string]chan *wire.Message{}
 }
 
@@ -108,8 +111,8 @@ func (w *Worker) Run(ctx context.Context) error {
 		case joined:
 			pause = workerPause
 			continue
-		case errors.As(err, &refused) && w.left():
-			return nil
+		case errors.As(err, &refused) && w.left(): // the server had its last word
+			return w.whyStopped()
 		case errors.As(err, &refused) && refused.Code == wire.CodeNotFound && w.knownAs() != "":
 			w.lose("the server has given the agent up")
 			continue
@@ -141,6 +144,13 @@ func (w *Worker) left() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.leaving
+}
+
+// whyStopped returns why the server has told the agent to stop, nil if it has not.
+func (w *Worker) whyStopped() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.stopped
 }
 
 func (w *Worker) knownAs() wire.AgentID {
@@ -196,15 +206,16 @@ func (w *Worker) serve(ctx context.Context, l *link) (joined, over bool, err err
 	if w.o.Joined != nil {
 		w.o.Joined(*res)
 	}
-	writing, stopped := context.WithCancel(context.Background())
-	defer stopped()
-	go w.write(writing, str)
+	writing, stop := context.WithCancel(context.Background())
+	written := make(chan struct{})
+	go func() { defer close(written); w.write(writing, str) }()
+	defer func() { stop(); reset(str); <-written }() // what it would take now, the next lane's misses
 	gone := make(chan struct{})
 	defer close(gone)
 	go func() {
 		select {
 		case <-ctx.Done():
-			w.leave()
+			w.leave(w.present())
 			select {
 			case <-time.After(workerLeave):
 				reset(str)
@@ -213,20 +224,17 @@ func (w *Worker) serve(ctx context.Context, l *link) (joined, over bool, err err
 		case <-gone:
 		}
 	}()
-	err = w.read(r)
+	whole := w.read(r)
 	w.mu.Lock()
-	left, draining := w.leaving, w.draining
+	left, stopped := w.leaving && w.draining, w.stopped
 	w.mu.Unlock()
 	switch {
 	case ctx.Err() != nil:
 		return true, true, ctx.Err()
-	case errors.Is(err, errRestart):
+	case errors.Is(stopped, errRestart):
 		w.lose("the server was stopped")
-		return true, false, nil
-	case errors.Is(err, ErrStopped):
-		return true, true, err
-	case left && draining:
-		return true, true, nil
+	case whole && (stopped != nil || left): // otherwise, the next lane brings what it has said
+		return true, true, stopped
 	}
 	return true, false, nil
 }
@@ -339,11 +347,18 @@ func (w *Worker) say(line []byte) {
 	}
 }
 
-// leave says that the agent ends.
-func (w *Worker) leave() {
+// present returns the key of the agent that the program is now.
+func (w *Worker) present() string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if !w.leaving {
+	return w.key
+}
+
+// leave says that the agent with this key ends, unless the program is another one meanwhile.
+func (w *Worker) leave(key string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if !w.leaving && key == w.key {
 		w.kept = append(w.kept, lineOf(wire.MethodWorkerLeave, struct{}{}, nil))
 		w.leaving = true
 		w.wake()
@@ -352,12 +367,12 @@ func (w *Worker) leave() {
 
 var errRestart = errors.New("the server is stopping")
 
-// read handles messages until the lane ends.
-func (w *Worker) read(r *wire.Reader) (stopped error) {
+// read handles messages until the lane ends, or breaks: then it is not whole.
+func (w *Worker) read(r *wire.Reader) (whole bool) {
 	for {
 		m, err := r.Answer()
 		if err != nil {
-			return stopped
+			return errors.Is(err, io.EOF)
 		}
 		if m.Method == wire.MethodWorkerAck {
 			var v wire.WorkerAck
@@ -368,9 +383,7 @@ func (w *Worker) read(r *wire.Reader) (stopped error) {
 			}
 			continue
 		}
-		if why := w.hear(m); why != nil {
-			stopped = why
-		}
+		w.hear(m)
 		w.mu.Lock()
 		w.received++
 		w.due = true
@@ -380,7 +393,7 @@ func (w *Worker) read(r *wire.Reader) (stopped error) {
 }
 
 // hear handles a message.
-func (w *Worker) hear(m *wire.Message) (stopped error) {
+func (w *Worker) hear(m *wire.Message) {
 	switch m.Method {
 	case "":
 		w.mu.Lock()
@@ -413,19 +426,19 @@ func (w *Worker) hear(m *wire.Message) (stopped error) {
 	case wire.MethodWorkerStop:
 		var v wire.WorkerStop
 		json.Unmarshal(m.Params, &v)
-		go w.stop(time.Duration(v.GraceMS) * time.Millisecond)
-		if v.Restart {
-			return errRestart
+		w.mu.Lock()
+		if w.stopped = ErrStopped; v.Restart {
+			w.stopped = errRestart
 		}
-		return ErrStopped
+		go w.stop(w.key, time.Duration(v.GraceMS)*time.Millisecond)
+		w.mu.Unlock()
 	}
-	return nil
 }
 
 var errCanceled = errors.New("the task was canceled")
 
-// stop ends what the agent does, and leaves.
-func (w *Worker) stop(grace time.Duration) {
+// stop ends what the agent with this key does, and leaves.
+func (w *Worker) stop(key string, grace time.Duration) {
 	w.mu.Lock()
 	works := slices.Collect(maps.Values(w.works))
 	w.mu.Unlock()
@@ -433,7 +446,7 @@ func (w *Worker) stop(grace time.Duration) {
 		t.cancel(ErrStopped)
 	}
 	w.settle(grace - grace/10)
-	w.leave()
+	w.leave(key)
 }
 
 // settle waits until no task is left, or for so long.
@@ -476,7 +489,7 @@ func (w *Worker) Drain(ctx context.Context) error {
 			return ctx.Err()
 		}
 	}
-	w.leave()
+	w.leave(w.present())
 	return nil
 }
 
@@ -627,8 +640,13 @@ func (t *Work) end(out []byte, err error) {
 	w.mu.Unlock()
 }
 
-// Progress reports how far the task is: a text for people, and a fraction from 0 to 1.
+// Progress reports how far the task is: a text for people, of which wire.MaxProgressText bytes are kept, and a fraction from 0 to 1.
 func (t *Work) Progress(text string, fraction float64) {
+	text = wire.Cut(text, wire.MaxProgressText)
+	if math.IsNaN(fraction) { // such as of nothing
+		fraction = 0
+	}
+	fraction = min(max(fraction, 0), 1)
 	t.w.say(lineOf("task.progress", map[string]any{"task": t.Task, "text": text, "fraction": fraction}, nil))
 }
 

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -404,5 +405,114 @@ func TestWorkersThatAreRefused(t *testing.T) {
 	}
 	if _, err := c.Spawn(t.Context(), wire.SpawnParams{Type: "remote"}); err == nil || !strings.Contains(err.Error(), "dial in") {
 		t.Errorf("a spawn was refused by %v", err)
+	}
+}
+
+// What a program has said before it leaves arrives, though the connection breaks before the server has all of it.
+func TestAWorkerThatDrainsWhileTheConnectionBreaks(t *testing.T) {
+	l := behindRelays(t)
+	boss := dial(t, l.node)
+	c := dial(t, l.node, over(client.WebSocket), at(l.tcp.url()))
+	began, release := make(chan struct{}, 1), make(chan struct{})
+	w, id, over := works(t, c, client.WorkerOptions{Handle: func(context.Context, *client.Work) ([]byte, error) {
+		began <- struct{}{}
+		<-release
+		l.tcp.stall() // what it says now gets nowhere
+		return []byte("done"), nil
+	}})
+	task := submit(t, boss, wire.TaskSpec{Agent: id})[0]
+	<-began
+	drained := make(chan error, 1)
+	go func() { drained <- w.Drain(context.Background()) }()
+	second := submit(t, boss, wire.TaskSpec{Type: "remote"})[0]
+	kit.Eventually(t, "the server knows that it drains", func() bool {
+		task, err := boss.TaskGet(t.Context(), second.ID)
+		return err == nil && strings.Contains(task.Waiting, "dialled in")
+	})
+	close(release)
+	if err := <-drained; err != nil {
+		t.Error(err)
+	}
+	l.tcp.cut()
+	if err := <-over; err != nil {
+		t.Errorf("Run returned %v", err)
+	}
+	if got := ended(t, boss, task.ID); got.State != wire.TaskCompleted || got.Attempt != 1 {
+		t.Errorf("the task ended as %s after %d attempts: %s", got.State, got.Attempt, got.Message)
+	}
+	if a := until(t, boss, id, wire.StatusExited, wire.StatusLost); a.Reason != wire.ReasonCompleted {
+		t.Errorf("it ended as %s: %+v", a.Reason, a.Exit)
+	}
+}
+
+// What no server would read is refused or shortened where it is said.
+func TestWhatAWorkerSaysIsBounded(t *testing.T) {
+	n := serve(t)
+	c := dial(t, n)
+	var joins atomic.Int32
+	_, id, _ := works(t, c, client.WorkerOptions{Joined: func(wire.WorkerJoined) { joins.Add(1) }, Handle: func(_ context.Context, w *client.Work) ([]byte, error) {
+		w.Progress(strings.Repeat("long", 1<<20), math.NaN())
+		w.Print(strings.Repeat("\x01", 1<<20) + "\n")
+		switch string(w.Input) {
+		case "error":
+			return nil, errors.New(strings.Repeat("\x01", 2<<20))
+		case "zeros":
+			return make([]byte, wire.MaxTaskOutput), nil
+		}
+		return bytes.Repeat([]byte{'"'}, wire.MaxTaskOutput), nil
+	}})
+	for _, in := range []string{"error", "zeros", "quotes"} {
+		got := ended(t, c, submit(t, c, wire.TaskSpec{Agent: id, Input: wire.NewPayload([]byte(in))})[0].ID)
+		if (got.State == wire.TaskCompleted) != (in != "error") || got.State == wire.TaskCompleted && len(got.Result.Bytes()) != wire.MaxTaskOutput || strings.Contains(got.Message, "panic") {
+			t.Errorf("%s: the task ended as %s: %.200s", in, got.State, got.Message)
+		}
+	}
+	if n := joins.Load(); n != 1 {
+		t.Errorf("it joined %d times", n)
+	}
+}
+
+// A program whose connection breaks while the server stops is another agent after the restart, and stays.
+func TestAWorkerThatIsCutOffByARestart(t *testing.T) {
+	far := remoteTypes(t, "  far: {kind: remote, stop_grace: 1s}\n")
+	l := behindRelays(t, far)
+	c := dial(t, l.node, over(client.WebSocket), at(l.tcp.url()))
+	began, release := make(chan struct{}, 1), make(chan struct{})
+	var first atomic.Bool
+	again := make(chan wire.AgentID, 64)
+	_, id, over := works(t, c, client.WorkerOptions{Type: "far", Joined: func(j wire.WorkerJoined) { again <- j.Agent }, Handle: func(ctx context.Context, w *client.Work) ([]byte, error) {
+		if first.CompareAndSwap(false, true) {
+			began <- struct{}{}
+			<-ctx.Done()
+			l.tcp.cut()
+			<-release
+		}
+		return w.Input, nil
+	}})
+	defer close(release)
+	submit(t, c, wire.TaskSpec{Agent: id})
+	<-began
+	n := l.node.restart(t, far, func(o *server.Options) { o.QUICPort = l.udp.Port() })
+	boss := dial(t, n)
+	var other wire.AgentID
+	for other == "" {
+		select {
+		case j := <-again:
+			if j != id {
+				other = j
+			}
+		case err := <-over:
+			t.Fatalf("Run returned %v", err)
+		case <-time.After(patience):
+			t.Fatal("it did not come back")
+		}
+	}
+	if got := ended(t, boss, submit(t, boss, wire.TaskSpec{Agent: other, Input: wire.NewPayload([]byte("x"))})[0].ID); got.State != wire.TaskCompleted {
+		t.Errorf("a task after the restart ended as %s: %s", got.State, got.Message)
+	}
+	select {
+	case err := <-over:
+		t.Errorf("Run returned %v", err)
+	default:
 	}
 }
