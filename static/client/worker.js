@@ -47,6 +47,18 @@ function lineOf(message) {
   return encoder.encode(JSON.stringify({ jsonrpc: '2.0', ...message }) + '\n')
 }
 
+/**
+ * What an error says. Anything can be thrown.
+ * @param {any} e
+ */
+function wordsOf(e) {
+  try {
+    return String(e?.message ?? e)
+  } catch {
+    return 'it failed'
+  }
+}
+
 /** Work is a task that the program does. */
 class Work {
   #worker
@@ -141,6 +153,7 @@ class Worker {
   #received = 0 // how many messages of the server were handled
   #due = false // the server does not know that yet
   #leaving = false
+  #gone = false // the program is no agent any more
   #stopped = ''
   #lastId = 0
   /** @type {Map<string, Work>} */
@@ -148,7 +161,8 @@ class Worker {
   /** @type {Map<number, PromiseWithResolvers<any>>} */
   #waits = new Map()
   #wake = () => {}
-  #settled = () => {}
+  /** @type {Set<() => void>} */
+  #settled = new Set() // called when a task has ended
   #over = new AbortController()
 
   /** Settles when the agent has ended: with 'stopped' if somebody has stopped it. @type {Promise<string>} */
@@ -180,6 +194,7 @@ class Worker {
         if (this.#leaving) return ''
         throw e
       } finally {
+        this.#gone = true
         this.#lose('the agent has ended')
       }
     })()
@@ -215,7 +230,7 @@ class Worker {
     this.#sent = 0
     this.#due = false
     this.#options.onjoin?.(rest)
-    joined()
+    if (!this.#leaving) joined()
     const over = new AbortController()
     const writing = this.#write(lane, over.signal)
     try {
@@ -235,6 +250,7 @@ class Worker {
   /** @param {NonNullable<Message['error']>} error */
   #refused(error) {
     const kind = error.data?.kind
+    if (this.#stopped === 'restart') return this.#lose('the server was stopped')
     if (this.#leaving) return { value: this.#stopped }
     if (this.#known && kind === 'failed_precondition') return { value: 'stopped' }
     if (this.#known && kind === 'not_found') this.#lose('the server has given the agent up')
@@ -259,7 +275,7 @@ class Worker {
     this.#waits = new Map()
     for (const work of works.values()) work.cancel(new Error(why))
     for (const wait of waits.values()) wait.reject(new Error(`${why}; it is not known whether the request was carried out`))
-    this.#settled()
+    for (const told of this.#settled) told()
   }
 
   /** @param {number} received */
@@ -293,11 +309,14 @@ class Worker {
     }
   }
 
-  /** @param {Uint8Array} line */
-  #keep(line) {
+  /**
+   * @param {Uint8Array} line
+   * @param {boolean} [last] it ends something, and is kept however much waits
+   */
+  #keep(line, last) {
     if (this.#leaving) return
     if (line.length > MAX_MESSAGE) throw new RangeError(`a message of ${line.length} bytes; ${MAX_MESSAGE} are allowed`)
-    if (this.#size + line.length > MAX_KEPT) throw new RangeError(`the server does not take what the agent says: ${this.#size} bytes wait`)
+    if (!last && this.#size + line.length > MAX_KEPT) throw new RangeError(`the server does not take what the agent says: ${this.#size} bytes wait`)
     this.#kept.push(line)
     this.#size += line.length
     this.#wake()
@@ -307,9 +326,10 @@ class Worker {
    * Says something to the server, now or when there is a session again.
    * @param {string} method
    * @param {object} params
+   * @param {boolean} [last] it ends something
    */
-  say(method, params) {
-    this.#keep(lineOf({ method, params }))
+  say(method, params, last) {
+    this.#keep(lineOf({ method, params }), last)
   }
 
   /**
@@ -323,7 +343,7 @@ class Worker {
     const late = timeout === undefined ? undefined : AbortSignal.timeout(timeout)
     const until = late && signal ? AbortSignal.any([late, signal]) : (late ?? signal)
     until?.throwIfAborted()
-    if (this.#leaving) throw new Error('the agent has ended')
+    if (this.#leaving || this.#gone) throw new Error('the agent has ended')
     const id = ++this.#lastId
     const wait = /** @type {PromiseWithResolvers<any>} */ ({})
     wait.promise = new Promise((resolve, reject) => Object.assign(wait, { resolve, reject }))
@@ -331,7 +351,7 @@ class Worker {
     this.#waits.set(id, wait)
     const abort = () => {
       this.#waits.delete(id)
-      if (method === 'worker.ask') this.say('worker.unask', { id: String(id) })
+      if (method === 'worker.ask') this.say('worker.unask', { id: String(id) }, true)
       wait.reject(until?.reason)
     }
     until?.addEventListener('abort', abort)
@@ -390,11 +410,11 @@ class Worker {
       if (works.get(work.id) !== work) return
       works.delete(work.id)
       if (works !== this.#works) return // of an agent that has ended
-      this.say(method, { task: work.id, ...params })
-      this.#settled()
+      this.say(method, { task: work.id, ...params }, true)
+      for (const told of this.#settled) told()
     }
     /** @param {any} e */
-    const failed = (e) => end('task.error', { message: String(e?.message ?? e).slice(0, 500), ...(e?.retryable && { retryable: true }) })
+    const failed = (e) => end('task.error', { message: wordsOf(e).slice(0, 500), ...(e?.retryable && { retryable: true }) })
     /** @type {ReturnType<typeof setTimeout> | undefined} */
     let late
     work.signal.addEventListener('abort', () => (late = setTimeout(() => failed(work.signal.reason), CANCEL_MS)))
@@ -418,9 +438,10 @@ class Worker {
    * @param {number} patience in milliseconds
    */
   async #end(why, patience) {
+    const key = this.#key
     for (const work of this.#works.values()) work.cancel(new Error(why))
     await this.#idle(patience)
-    this.#leave()
+    if (key === this.#key) this.#leave() // otherwise the program is another agent meanwhile
   }
 
   /**
@@ -431,24 +452,29 @@ class Worker {
     if (this.#works.size === 0) return
     /** @type {ReturnType<typeof setTimeout> | undefined} */
     let late
+    let told = () => {}
     await new Promise((resolve) => {
-      this.#settled = () => this.#works.size === 0 && resolve(undefined)
+      told = () => void (this.#works.size === 0 && resolve(undefined))
+      this.#settled.add(told)
       if (patience !== undefined) late = setTimeout(() => resolve(undefined), patience)
     })
+    this.#settled.delete(told)
     clearTimeout(late)
   }
 
   #leave() {
-    if (this.#leaving) return
-    this.say('worker.leave', {})
+    if (this.#leaving || this.#gone) return
+    this.say('worker.leave', {}, true)
     this.#leaving = true
   }
 
   /** Lets the agent do the tasks that it has, and take no more. Then it ends. */
   async drain() {
-    await this.call('worker.drain', {})
-    await this.#idle()
-    this.#leave()
+    if (!this.#leaving && !this.#gone) {
+      await this.call('worker.drain', {})
+      await this.#idle()
+      this.#leave()
+    }
     await this.ended
   }
 
@@ -473,6 +499,6 @@ export function serve(host, library, options, handler) {
   return new Promise((resolve, reject) => {
     /** @type {Worker} */
     const worker = new Worker(host, library, options, handler, () => resolve(worker))
-    worker.ended.then(() => reject(new Error('the agent was stopped before it began')), reject)
+    worker.ended.then(() => reject(options.signal?.aborted ? options.signal.reason : new Error('the agent was stopped before it began')), reject)
   })
 }
