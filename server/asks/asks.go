@@ -364,14 +364,17 @@ func (as *Asks) Answer(ctx context.Context, by noun.Caller, p wire.AskAnswerPara
 	if err != nil {
 		return nil, err
 	}
-	give := q.answer // nobody else ends it now
+	give, said := q.answer, *answer // nobody else ends it now
+	if q.rec.ByID {
+		answer.Text = cut(answer.Text, wire.MaxAskText)
+	}
 	err = as.give(ctx, q, answer)
 	ended := as.answered(q, answer, err == nil)
 	switch {
 	case ended && (give == nil || err != nil): // the agent has the answer already, or has gone on without
 		as.keep(q)
 	case err == nil:
-		give(answer)
+		give(&said)
 	}
 	if err != nil {
 		return nil, err

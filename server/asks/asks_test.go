@@ -456,3 +456,23 @@ func TestAnOptionWithoutAnIDIsNone(t *testing.T) {
 	_, err := as.Answer(t.Context(), person, wire.AskAnswerParams{ID: ask.ID, Prompt: ask.Prompt})
 	kit.Refused(t, err, wire.CodeInvalidParams, "option")
 }
+
+// A long answer reaches the agent whole. What is kept of it is as short as with any question.
+func TestALongAnswerInWords(t *testing.T) {
+	t.Parallel()
+	s := newShelf()
+	as := newAsks(t, s)
+	answers := make(chan *wire.AskAnswer, 1)
+	as.Request(wire.Agent{ID: "a1"}, runner.Permission{Key: "1", Text: "What?", Words: true, Answer: func(a *wire.AskAnswer) { answers <- a }})
+	ask, long := as.only(t), strings.Repeat("x", wire.MaxInput-1)
+	got, err := as.Answer(t.Context(), person, wire.AskAnswerParams{ID: ask.ID, Prompt: ask.Prompt, Text: long})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if a := <-answers; a.Text != long {
+		t.Errorf("the agent got %d bytes", len(a.Text))
+	}
+	if stored := s.all[ask.ID].Answer.Text; len(got.Answer.Text) > wire.MaxAskText || len(stored) > wire.MaxAskText {
+		t.Errorf("%d bytes are kept, %d stored", len(got.Answer.Text), len(stored))
+	}
+}
