@@ -131,6 +131,9 @@ type Freezer interface {
 type Messenger interface {
 	// Message sends a line with its newline. It returns when the line will arrive, should the agent live; or when ctx ends.
 	Message(ctx context.Context, line []byte) error
+	// Answer sends the answer to a request of the agent and does not wait. While too much waits for the agent, no further request
+	// of it is heard.
+	Answer(line []byte)
 }
 
 // DefaultLease is how long a program that has dialled in may be away, unless its type says otherwise.

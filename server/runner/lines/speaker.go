@@ -239,7 +239,7 @@ func (s *speaker) answer(places chan struct{}, id json.RawMessage, res any, err 
 	line := answerLine(id, res, err)
 	select {
 	case <-s.ready:
-		s.to.send(s.ctx, line) // an agent that does not read its replies misses them
+		s.to.reply(s.ctx, line)
 	case <-s.ctx.Done():
 	}
 }

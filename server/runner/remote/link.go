@@ -16,7 +16,22 @@ type link struct {
 	to   runner.Line
 	once sync.Once
 	stop chan struct{} // closed when nothing more is to be sent
-	over chan struct{} // closed when nothing more is heard
+	fed  chan struct{} // closed when nothing more comes
+	done chan struct{} // closed when what came is handled
+	over chan struct{} // closed when the session is without it
+
+	queued chan struct{} // has a value when there may be something to do for handle
+	space  chan struct{} // has a value when there may be space in waits
+
+	// guarded by session.mu
+	waits [][]byte // messages to handle
+	size  int      // of them, in bytes
+	stuck bool     // another one came for which there is no space
+}
+
+func newLink(s *session, to runner.Line) *link {
+	return &link{s: s, to: to, stop: make(chan struct{}), fed: make(chan struct{}), done: make(chan struct{}), over: make(chan struct{}),
+		queued: make(chan struct{}, 1), space: make(chan struct{}, 1)}
 }
 
 // close ends the connection. Gone follows.
@@ -28,6 +43,8 @@ func (l *link) close() {
 // Gone implements runner.Link.
 func (l *link) Gone() {
 	l.close()
+	close(l.fed)
+	<-l.done
 	s := l.s
 	s.mu.Lock()
 	mine := s.link == l
@@ -115,7 +132,7 @@ func (l *link) next() (line []byte, last bool) {
 	return nil, s.ended
 }
 
-// Hear implements runner.Link.
+// Hear implements runner.Link. Acknowledgments overtake the messages that wait to be handled, because these may wait for them.
 func (l *link) Hear(m *wire.Message, line []byte) {
 	s := l.s
 	if m.Method == wire.MethodWorkerAck {
@@ -129,12 +146,99 @@ func (l *link) Hear(m *wire.Message, line []byte) {
 		s.mu.Unlock()
 		return
 	}
-	s.hear(m, line)
+	for !l.put(line) {
+		select {
+		case <-l.space:
+		case <-l.stop:
+			return // the program says it again
+		}
+	}
+}
+
+// put adds a message to those to handle, if there is space.
+func (l *link) put(line []byte) bool {
+	defer poke(l.queued)
+	l.s.mu.Lock()
+	defer l.s.mu.Unlock()
+	if l.stuck = l.size > 0 && l.size+len(line) > maxHeard; l.stuck {
+		return false
+	}
+	l.waits = append(l.waits, bytes.Clone(line))
+	l.size += len(line)
+	return true
+}
+
+// handle handles the messages that wait, until nothing more comes.
+func (l *link) handle() {
+	defer close(l.done)
+	for {
+		line, room := l.first()
+		switch {
+		case line != nil:
+			l.do(line)
+			continue
+		case room == nil:
+			select {
+			case <-l.queued:
+			case <-l.fed:
+				if line, room = l.first(); line == nil {
+					return
+				}
+				l.do(line)
+			}
+			continue
+		}
+		select {
+		case <-room:
+		case <-l.queued:
+		case <-l.fed:
+			return // the program says it again
+		}
+	}
+}
+
+// first takes the first message that waits. If too much waits for the program, it returns what is closed when there is room. If the
+// acknowledgments are behind what there is no space for, the program begins again: what it has received, it says when it joins.
+func (l *link) first() (line []byte, room chan struct{}) {
+	s := l.s
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case len(l.waits) == 0:
+		return nil, nil
+	case s.size > maxKept && !s.ended:
+		if l.stuck {
+			go l.close()
+		}
+		return nil, s.room
+	}
+	line = l.waits[0]
+	l.waits[0] = nil
+	l.waits = l.waits[1:]
+	l.size -= len(line)
+	poke(l.space)
+	return line, nil
+}
+
+// do handles a message.
+func (l *link) do(line []byte) {
+	s := l.s
+	if m, err := wire.ParseMessage(line); err == nil { // it was parsed before
+		s.hear(m, line)
+	}
 	s.mu.Lock()
 	s.received++
 	s.due = true
 	s.mu.Unlock()
 	s.wake()
+}
+
+// poke puts a value into a channel that has none.
+func poke(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
 }
 
 // broke notes a message that the program should not have sent, where its author can see it.

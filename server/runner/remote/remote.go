@@ -35,8 +35,9 @@ import (
 )
 
 const (
-	maxKept = 8 << 20 // bytes of messages that a program has not acknowledged; with more, whoever has another one waits
-	maxAsks = 64      // questions that an agent may ask at the same time
+	maxKept  = 8 << 20 // bytes of messages that a program has not acknowledged; with more, whoever has another one waits, and it is not heard
+	maxHeard = 8 << 20 // bytes of messages of a program that wait to be handled; with more, it is not read
+	maxAsks  = 64      // questions that an agent may ask at the same time
 )
 
 // Capabilities of programs that dial in.
@@ -157,12 +158,15 @@ func (s *session) tell(e runner.Event) error {
 
 // attach connects the program. What connected it before has handled its last message when attach returns.
 func (s *session) attach(ctx context.Context, received uint64, to runner.Line) (runner.Link, uint64, error) {
-	l := &link{s: s, to: to, over: make(chan struct{}), stop: make(chan struct{})}
+	l := newLink(s, to)
 	for {
 		s.mu.Lock()
 		old := s.link
 		if old == nil || s.ended {
 			break
+		}
+		if received <= s.before+uint64(len(s.kept)) {
+			s.acknowledged(received)
 		}
 		s.mu.Unlock()
 		old.close()
@@ -186,17 +190,13 @@ func (s *session) attach(ctx context.Context, received uint64, to runner.Line) (
 	back := s.attached
 	s.attached = true
 	go l.write(back)
+	go l.handle()
 	s.wake()
 	return l, s.received, nil
 }
 
 // wake lets the present link look for what there is to send.
-func (s *session) wake() {
-	select {
-	case s.news <- struct{}{}:
-	default:
-	}
-}
+func (s *session) wake() { poke(s.news) }
 
 // acknowledged drops the messages that the program has. The caller holds mu.
 func (s *session) acknowledged(received uint64) {
@@ -247,22 +247,20 @@ func (s *session) keep(line []byte) {
 	s.size += len(line)
 }
 
-// say sends a message without waiting for room, for whoever reads what the program sends, and so its acknowledgments, too. A program that
-// acknowledges nothing is cut off.
+// say sends a message without waiting for room. There are few of them: no request is heard while there is no room.
 func (s *session) say(m *wire.Message) {
-	line, err := wire.AppendLine(nil, m)
-	if err != nil { // it is plain data
-		return
+	if line, err := wire.AppendLine(nil, m); err == nil { // it is plain data
+		s.Answer(line)
 	}
+}
+
+// Answer implements runner.Messenger.
+func (s *session) Answer(line []byte) {
 	s.mu.Lock()
-	many := s.size > 2*maxKept
-	if !many && !s.ended {
+	if !s.ended {
 		s.keep(line)
 	}
 	s.mu.Unlock()
-	if many {
-		go s.end(wire.Exit{Code: -1, Message: "it acknowledges nothing of what it is sent"}, true)
-	}
 	s.wake()
 }
 
