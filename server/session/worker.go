@@ -44,9 +44,12 @@ func (c *conn) serveWorker(l *lane) {
 		err = l.hear(link)
 	}
 	properly := to.ended() || errors.Is(err, io.EOF)
+	if !properly { // first: after an end, a client would not learn of it
+		l.cancel(lineCode(err))
+	}
 	link.Gone()
 	if !properly {
-		l.cancel(lineCode(err))
+		l.c.ended.remove(l)
 		return
 	}
 	l.str.SetReadDeadline(time.Time{})

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"math"
 	"os"
 	"path/filepath"
@@ -17,6 +18,7 @@ import (
 
 	"skein.dev/skein/e2e/kit"
 	"skein.dev/skein/server"
+	"skein.dev/skein/webtransport"
 	"skein.dev/skein/webtransport/client"
 	"skein.dev/skein/webtransport/wire"
 )
@@ -515,4 +517,25 @@ func TestAWorkerThatIsCutOffByARestart(t *testing.T) {
 		t.Errorf("Run returned %v", err)
 	default:
 	}
+}
+
+// A program that sends what is no message learns that its lane was broken off, by which it can tell that from an end.
+func TestAWorkerThatSpeaksNonsense(t *testing.T) {
+	n := serve(t)
+	overBoth(t, func(t *testing.T, tr string) {
+		c := dial(t, n, over(tr))
+		for line, code := range map[string]wire.StreamCode{"nonsense\n": wire.StreamCanceled, strings.Repeat("x", wire.MaxMessage+1): wire.StreamTooLarge} {
+			str, err := c.Session().OpenStream(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			fmt.Fprintf(str, `{"lane":"worker"}`+"\n"+`{"jsonrpc":"2.0","id":1,"method":"worker.join","params":{"key":"of nobody but %s %d"}}`+"\n"+"%s", tr, code, line)
+			_, err = io.Copy(io.Discard, str)
+			var e *webtransport.StreamError
+			if !errors.As(err, &e) || e.Code != uint32(code) {
+				t.Errorf("%.10q ended by %v, want code %d", line, err, code)
+			}
+			str.CancelWrite(0)
+		}
+	})
 }
