@@ -261,6 +261,9 @@ func (a *agent) applyPause() {
 
 // reached notes whether its program, which dialled in, can be reached. While it can't, the agent gets no tasks.
 func (a *agent) reached(e runner.Reach) {
+	if !e.Away {
+		a.signed.Store(time.Now().UnixNano())
+	}
 	rec := a.update(true, func(rec *wire.Agent) {
 		a.away = e.Away
 		switch {
