@@ -493,6 +493,8 @@ func (c *configReader) agentType(name string, f fileType) (wire.AgentType, error
 		return t, bad("retry_on", "%s", wire.CheckRetryOn(t.RetryOn))
 	case t.Kind == wire.KindRemote && (f.Restart != nil || f.IdleStop != 0 || len(t.Env) > 0 || t.Cwd != ""):
 		return t, bad("", "a program that dials in starts where it is: restart, idle_stop, env and cwd don't go with kind remote")
+	case t.Kind == wire.KindRemote && f.Heartbeat != 0:
+		return t, bad("heartbeat", "a program that dials in has a lease: its connection is its sign of life")
 	case f.Lease != 0 && t.Kind != wire.KindRemote:
 		return t, bad("lease", "goes with kind remote")
 	case f.Lease < 0 || f.Lease > 0 && f.Lease < time.Second || f.Lease > 24*time.Hour:

@@ -58,6 +58,7 @@ func TestBadConfigurations(t *testing.T) {
 		"a namespace with capitals": {"agent_types:\n  coder:\n    kind: exec\n    memory: [Team]\n", 4, "agent_types.coder.memory", []string{"Team"}},
 		"a lease of a process":      {"agent_types:\n  coder:\n    kind: exec\n    lease: 1m\n", 4, "agent_types.coder.lease", []string{"remote"}},
 		"a lease that is too short": {"agent_types:\n  far:\n    kind: remote\n    lease: 1ms\n", 4, "agent_types.far.lease", []string{"1s"}},
+		"a heartbeat far away":      {"agent_types:\n  far:\n    kind: remote\n    heartbeat: 1m\n", 4, "agent_types.far.heartbeat", []string{"lease"}},
 		"a folder far away":         {"agent_types:\n  far:\n    kind: remote\n    cwd: /srv\n", 3, "agent_types.far", []string{"dials in"}},
 		"a budget of nothing":       {"agent_types:\n  local:\n    kind: acp\n    argv: [x]\n    budget: {agent: {}}\n", 5, "agent_types.local.budget", []string{"nothing", "tokens"}},
 		"a budget then nothing":     {"agent_types:\n  local:\n    kind: acp\n    argv: [x]\n    budget: {agent: {turns: 3}, then: cry}\n", 5, "agent_types.local.budget", []string{"cry", "warn, pause, stop"}},

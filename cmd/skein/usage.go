@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"fmt"
 	"strings"
-	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
@@ -45,15 +44,12 @@ func printUsage(cmd *cobra.Command, res *wire.UsageResult) error {
 	if len(res.Days) == 0 {
 		cmd.PrintErrln("no agent with a model has had a turn in this time")
 	} else {
-		w := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
-		fmt.Fprintln(w, "DAY\tTYPE\tTURNS\tIN\tOUT\tCOST")
+		t := newTable(cmd.OutOrStdout(), "DAY", "TYPE", "TURNS", "IN", "OUT", "COST")
 		for _, d := range res.Days {
 			in, out := tokensOf(d.Spent)
-			fmt.Fprintf(w, "%s\t%s\t%d\t%s\t%s\t%s\n", d.Day, d.Type, d.Turns, in, out, costOf(d.Spent))
+			t.row(d.Day, d.Type, d.Turns, in, out, costOf(d.Spent))
 		}
-		if err := w.Flush(); err != nil {
-			return err
-		}
+		t.flush()
 	}
 	for _, b := range res.Budgets {
 		of := "all agents"
