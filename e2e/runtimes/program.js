@@ -1,7 +1,7 @@
 // A program as a user may write it, for any runtime: it reports what happens in lines of JSON and ends by itself. Its last
 // line is `closed`; in between it waits for a restart of the server.
 import { createHash, randomBytes } from 'node:crypto'
-import { Skein, connect } from '../../static/client/index.js'
+import { Skein, connect, isTerminal, payloadText } from '../../static/client/index.js'
 
 const [http, https, token] = process.argv.slice(2)
 
@@ -45,6 +45,15 @@ for await (const event of skein.events(agent.id, { follow: true })) {
   if (printed === 'one\n') await skein.input(agent.id, 'yes\n')
 }
 tell('events', { printed })
+
+const worker = await skein.serve({ name: 'served' }, (task) => task.input.toUpperCase())
+const { id } = await skein.tasks.submit({ agent: worker.agent, input: 'served' })
+for await (const { tasks } of skein.tasks.watch({ filter: { ids: [id] } })) {
+  if (tasks?.some((task) => isTerminal(task.state))) break
+}
+const { result } = await skein.tasks.get(id)
+await worker.close()
+tell('served', { result: payloadText(result), ended: (await skein.get(worker.agent)).reason })
 
 const bytes = randomBytes(3 << 20)
 const artifact = await skein.artifacts.upload(bytes, { name: 'some.bin' })

@@ -74,9 +74,10 @@ describe('the library in', { concurrency: 2, timeout: 600_000, skip: process.pla
       assert.equal(said.open.transport, 'websocket')
       assert.equal(said.open.reason, reason)
       assert.equal(said.events.printed, 'one\ntwo yes\n')
+      assert.deepEqual(said.served, { result: 'SERVED', ended: 'completed' })
       assert.deepEqual(said.transfer, { size: 3 << 20, same: true, sha256: true })
       assert.deepEqual(said.cancelled, { names: ['AbortError', 'AbortError'], broke: [] })
-      assert.deepEqual(said.again, { total: 1, size: 1000, transport: 'websocket' })
+      assert.deepEqual(said.again, { total: 2, size: 1000, transport: 'websocket' })
       assert.deepEqual(said.closed, { code: 0, reason: 'closed by the client', timers: [] })
     })
   }
