@@ -87,3 +87,23 @@ func TestTheEndOfInputIsAKeyInATerminal(t *testing.T) {
 		t.Errorf("it ended as %s with %q", end.Reason, end.LastLine)
 	}
 }
+
+func TestTheProgressOfAProgramIsInTheRecord(t *testing.T) {
+	t.Parallel()
+	n := open(t, t.TempDir())
+	a := n.spawn(t, inTerminal(`printf '\033]9;4;1;40\007'; read x; printf '\033]9;4;3;0\007'; read x; printf '\033]9;4;2;70\007'; read x; printf '\033]9;4;0;0\007\033]0;done\007'; sleep 300`))
+	is := func(want *wire.Progressing) {
+		t.Helper()
+		n.untilAgent(t, a.ID, "it has this progress", func(a wire.Agent) bool {
+			return (a.Progress == nil) == (want == nil) && (want == nil || *a.Progress == *want)
+		})
+		if err := n.Input(t.Context(), "test", wire.InputParams{ID: a.ID, Text: "\n"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	is(&wire.Progressing{Percent: 40})
+	is(&wire.Progressing{Percent: -1})
+	is(&wire.Progressing{Percent: 70, Failed: true})
+	n.untilAgent(t, a.ID, "it has said all", func(a wire.Agent) bool { return a.Title == "done" })
+	is(nil)
+}

@@ -18,7 +18,7 @@ const (
 	// DefaultQuiet is how long a terminal must be silent so that its program counts as idle, if it does not say what it does.
 	DefaultQuiet = 2 * time.Second
 
-	titleEvery = time.Second     // a title may change with each frame of an animation; the record gets one of them
+	titleEvery = time.Second     // a title or a progress may change with each frame of an animation; the record gets one of them
 	bellAfter  = 3 * time.Second // a bell so soon after a key answers the key
 	maxReports = 256             // parts of a program that report their status
 )
@@ -28,7 +28,7 @@ type consoleOf struct {
 	input   func(ctx context.Context, b []byte) error // writes to the program
 	resized func(size wire.Size) error
 	acts    func(act wire.Activity, question string)
-	titled  func(title string)
+	titled  func(title string, progress *wire.Progressing)
 	line    func(last string) // the last line of its screen
 	quiet   time.Duration
 }
@@ -50,7 +50,8 @@ type console struct {
 	typed   time.Time            // when a person has typed something
 	quiet   *time.Timer
 	title   string
-	titles  *time.Timer // runs while the record's title is not to change again
+	ahead   *wire.Progressing // how far it is, as it says; nil: it does not
+	titles  *time.Timer       // runs while the record's title and progress are not to change again
 }
 
 // newConsole makes the terminal of an agent that is about to start. It writes input until ctx ends, or over is called.
@@ -142,7 +143,14 @@ func (c *console) noted(notes []vt.Note) {
 func (c *console) note(n vt.Note) {
 	switch n.Kind {
 	case vt.Title:
-		c.retitle(n.Text)
+		c.title = n.Text
+		c.retitle()
+	case vt.Progress:
+		c.ahead = nil
+		if n.Percent != -1 {
+			c.ahead = &wire.Progressing{Percent: max(n.Percent, -1), Failed: n.Failed}
+		}
+		c.retitle()
 	case vt.Notification:
 		c.notice, c.noticed = n.Text, time.Now()
 	case vt.Bell:
@@ -224,9 +232,8 @@ func (c *console) show() {
 	c.of.acts(d.act, d.question)
 }
 
-// retitle gives the record the terminal's title, but not too often. The caller holds mu.
-func (c *console) retitle(title string) {
-	c.title = title
+// retitle gives the record the terminal's title and progress, but not too often. The caller holds mu.
+func (c *console) retitle() {
 	if c.titles == nil {
 		go c.keepTitle()
 		c.titles = time.AfterFunc(titleEvery, c.mayRetitle)
@@ -235,9 +242,9 @@ func (c *console) retitle(title string) {
 
 func (c *console) keepTitle() {
 	c.mu.Lock()
-	title := c.title
+	title, ahead := c.title, c.ahead
 	c.mu.Unlock()
-	c.of.titled(title)
+	c.of.titled(title, ahead)
 }
 
 func (c *console) mayRetitle() {
@@ -251,7 +258,8 @@ func (c *console) mayRetitle() {
 func (c *console) restarted() {
 	c.mu.Lock()
 	clear(c.reports)
-	c.order, c.notice = nil, ""
+	c.order, c.notice, c.ahead = nil, "", nil
+	c.retitle()
 	c.mu.Unlock()
 	c.term.Restart()
 }

@@ -93,9 +93,10 @@ func (a *agent) forConsole() consoleOf {
 				a.acts(act, question)
 			}
 		},
-		titled: func(title string) {
-			if rec := a.record(); rec.Title != title && rec.Status.Alive() {
-				a.update(true, func(rec *wire.Agent) { rec.Title = title })
+		titled: func(title string, progress *wire.Progressing) {
+			same := func(p *wire.Progressing) bool { return p == progress || p != nil && progress != nil && *p == *progress }
+			if rec := a.record(); (rec.Title != title || !same(rec.Progress)) && rec.Status.Alive() {
+				a.update(true, func(rec *wire.Agent) { rec.Title, rec.Progress = title, progress })
 			}
 		},
 		line: func(last string) {
@@ -207,7 +208,7 @@ func (a *agent) exited(reason wire.Reason, exit wire.Exit) {
 			rec.Status = wire.StatusLost
 		}
 		rec.Exit, rec.ExitedAt, rec.RestartAt, rec.Stalled, rec.StalledSince, rec.Suspended = &exit, &now, nil, false, nil, false
-		rec.Paused = nil
+		rec.Paused, rec.Progress = nil, nil
 		rec.Usage.CPU, rec.Usage.RSS, rec.Usage.Processes = 0, 0, 0
 	})
 	if err := a.save(context.Background()); err != nil {

@@ -102,7 +102,7 @@ func (a *agent) orphaned(ctx context.Context, why string, left []wire.Leftover) 
 		rec.Status, rec.Reason, rec.Activity, rec.Question = wire.StatusExited, wire.ReasonFailed, wire.ActivityNone, ""
 		rec.Prompts = nil
 		rec.Tasks, rec.RestartAt, rec.Stalled, rec.StalledSince, rec.Suspended = nil, nil, false, nil, false
-		rec.Paused = nil
+		rec.Paused, rec.Progress = nil, nil
 		rec.Exit, rec.ExitedAt, rec.Usage = &exit, &now, wire.Usage{CPUTime: rec.Usage.CPUTime}
 	})
 	if err := a.save(ctx); err != nil {

@@ -47,6 +47,7 @@
  * @property {string} [cwd]
  * @property {boolean} [no_input] whether it has no standard input
  * @property {TerminalSize} [tty] the size of its terminal; none: it has pipes
+ * @property {{percent: number, failed?: boolean}} [progress] as its program reports it to the terminal; percent is -1 while it does not know
  * @property {Pause} [paused] it gets no more prompts and tasks
  * @property {{id: string, text: string, task?: string}[]} [prompts] kind acp: those that wait for their turn, in their order
  * @property {string} [title] which its program has given the terminal

@@ -45,6 +45,9 @@ func Badges(a *wire.Agent, most int, now time.Time) []Badge {
 	if a.Suspended && !a.Frozen() {
 		add("warn", "Suspended", "")
 	}
+	if text, kind := progress(a.Progress); text != "" {
+		add(kind, text, "")
+	}
 	if a.Stalled {
 		since("Stalled", a.StalledSince)
 	}
@@ -65,6 +68,19 @@ func Badges(a *wire.Agent, most int, now time.Time) []Badge {
 		add("note", Count(a.Restarts, "restart", "restarts"), "")
 	}
 	return out
+}
+
+// progress is how far a program in a terminal says that it is.
+func progress(p *wire.Progressing) (text, kind string) {
+	switch {
+	case p == nil || p.Percent < 0 && !p.Failed:
+		return "", ""
+	case p.Failed && p.Percent < 0:
+		return "Failed", "bad"
+	case p.Failed:
+		return "Failed at " + strconv.Itoa(p.Percent) + " %", "bad"
+	}
+	return strconv.Itoa(p.Percent) + " %", "progress"
 }
 
 // HealthBadges are those about its health; its page tells the others as facts.

@@ -183,6 +183,7 @@ type Agent struct {
 	NoInput    bool              `json:"no_input,omitempty"` // it has no standard input
 	TTY        *Size             `json:"tty,omitempty"`      // the size of its terminal; nil: it has pipes
 	Title      string            `json:"title,omitempty"`    // which its program has given the terminal
+	Progress   *Progressing      `json:"progress,omitempty"` // as its program reports it to the terminal (OSC 9;4); nil: it does not
 	Prompts    []Prompt          `json:"prompts,omitempty"`  // kinds acp and openai: those that wait for their turn, in their order
 	Labels     map[string]string `json:"labels,omitempty"`
 
@@ -223,6 +224,12 @@ type Agent struct {
 	Rev      uint32 `json:"rev"`                 // grows with every change of this record
 
 	Trimmed bool `json:"trimmed,omitempty"` // fields were left out so that an answer with many agents fits a message; agent.get returns them
+}
+
+// Progressing is how far a program says that it is.
+type Progressing struct {
+	Percent int  `json:"percent"` // 0 to 100; -1: it is at work, and does not know how far
+	Failed  bool `json:"failed,omitempty"`
 }
 
 // Pause says that an agent is given no more prompts and tasks.
