@@ -58,7 +58,7 @@ func TestEveryRequest(t *testing.T) {
 			t.Errorf("%+v, %v", page, err)
 		}
 		types, err := c.Types(t.Context())
-		if err != nil || len(types) != 3 {
+		if err != nil || len(types) != 4 {
 			t.Errorf("%+v, %v", types, err)
 		}
 		b := script(t, c, "read")
