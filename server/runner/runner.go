@@ -48,7 +48,8 @@ type Capabilities struct {
 	Script      bool            // a script
 	Tasks       []wire.TaskMode // the ways to be given tasks, apart from none
 	Permissions bool            // sessions ask for permissions
-	Lines       bool            // sessions take tasks only as lines on standard input; package lines does that
+	Lines       bool            // sessions take tasks only as lines, on standard input or as messages; package lines does that
+	Messages    bool            // sessions are Messengers
 }
 
 // Launch is what to run.

@@ -56,6 +56,7 @@ type kind struct{ runner.Kind }
 func (k kind) Start(ctx context.Context, l runner.Launch, sink runner.Sink) (runner.Session, error) {
 	s := &session{done: make(chan struct{}), at: map[wire.TaskID]struct{}{}}
 	s.hears = newSpeaker(sink, s)
+	s.hears.apart = k.Kind.Capabilities().Messages // before anything is heard
 	inner, err := k.Kind.Start(ctx, l, s.hears.event)
 	if err != nil {
 		s.hears.stop()
@@ -63,7 +64,9 @@ func (k kind) Start(ctx context.Context, l runner.Launch, sink runner.Sink) (run
 	}
 	s.Session = inner
 	s.in, _ = runner.As[runner.Inputter](inner)
-	s.apart, s.hears.apart = runner.As[runner.Messenger](inner)
+	if s.hears.apart {
+		s.apart, _ = runner.As[runner.Messenger](inner)
+	}
 	if s.in == nil {
 		s.hears.stop()
 		inner.Stop(ctx, 0)

@@ -92,6 +92,8 @@ func FuzzHear(f *testing.F) {
 // mute is a kind whose agents print, and have no standard input.
 type mute struct{ runner.Kind }
 
+func (mute) Capabilities() runner.Capabilities { return runner.Capabilities{} }
+
 func (mute) Start(_ context.Context, _ runner.Launch, sink runner.Sink) (runner.Session, error) {
 	sink(runner.Output{Stream: wire.EventStdout, Bytes: []byte(`{"jsonrpc":"2.0","id":1,"method":"heartbeat"}` + "\n")})
 	return mutes{}, nil

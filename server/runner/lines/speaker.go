@@ -31,7 +31,7 @@ type speaker struct {
 	skip bool   // inside a message that is too long
 	told bool   // an event was passed on for the current output
 
-	apart bool // messages come on a channel of their own; static once the inner session was started
+	apart bool // messages come on a channel of their own; static
 }
 
 var marker = []byte(`{"jsonrpc"`)

@@ -41,7 +41,7 @@ const (
 )
 
 // Capabilities of programs that dial in.
-var Capabilities = runner.Capabilities{Tasks: []wire.TaskMode{wire.TasksLines}, Lines: true}
+var Capabilities = runner.Capabilities{Tasks: []wire.TaskMode{wire.TasksLines}, Lines: true, Messages: true}
 
 // Kind keeps the agents that are programs elsewhere. The zero value works.
 type Kind struct {
