@@ -55,6 +55,7 @@ func works(t *testing.T, c *client.Client, o client.WorkerOptions) (w *client.Wo
 }
 
 func TestAWorkerDoesTasks(t *testing.T) {
+	t.Parallel()
 	n := serve(t)
 	overBoth(t, func(t *testing.T, tr string) {
 		c := dial(t, n, over(tr))
@@ -122,6 +123,7 @@ func TestAWorkerDoesTasks(t *testing.T) {
 }
 
 func TestAWorkerAsks(t *testing.T) {
+	t.Parallel()
 	n := serve(t)
 	c := dial(t, n)
 	_, id, _ := works(t, c, client.WorkerOptions{Concurrency: 3, Handle: func(ctx context.Context, w *client.Work) ([]byte, error) {
@@ -194,6 +196,7 @@ func TestAWorkerAsks(t *testing.T) {
 
 // Whatever breaks meanwhile, each task is done once, and each call of it is carried out once.
 func TestAWorkerComesBackWithItsTasks(t *testing.T) {
+	t.Parallel()
 	overBoth(t, func(t *testing.T, tr string) {
 		l := behindRelays(t)
 		boss := dial(t, l.node)
@@ -270,6 +273,7 @@ func until(t *testing.T, c *client.Client, id wire.AgentID, statuses ...wire.Sta
 }
 
 func TestAWorkerThatStaysAwayIsLost(t *testing.T) {
+	t.Parallel()
 	n := serve(t, remoteTypes(t, "  far: {kind: remote, lease: 1s}\n"))
 	boss := dial(t, n)
 	ctx, cancel := context.WithCancel(t.Context())
@@ -303,6 +307,7 @@ func TestAWorkerThatStaysAwayIsLost(t *testing.T) {
 }
 
 func TestAWorkerIsStopped(t *testing.T) {
+	t.Parallel()
 	n := serve(t)
 	boss := dial(t, n)
 	for name, obeys := range map[string]bool{"obeys": true, "ignores": false} {
@@ -337,6 +342,7 @@ func TestAWorkerIsStopped(t *testing.T) {
 }
 
 func TestAWorkerDrains(t *testing.T) {
+	t.Parallel()
 	n := serve(t)
 	c := dial(t, n)
 	began, release := make(chan struct{}, 1), make(chan struct{})
@@ -371,6 +377,7 @@ func TestAWorkerDrains(t *testing.T) {
 }
 
 func TestAWorkerSurvivesARestart(t *testing.T) {
+	t.Parallel()
 	n := serve(t)
 	c := dial(t, n)
 	var joined atomic.Int32
@@ -396,6 +403,7 @@ func TestAWorkerSurvivesARestart(t *testing.T) {
 }
 
 func TestWorkersThatAreRefused(t *testing.T) {
+	t.Parallel()
 	n := serve(t)
 	c := dial(t, n)
 	for _, o := range []client.WorkerOptions{{Type: "nobody"}, {Type: "shell"}, {Concurrency: -1}, {Name: "two\nlines"}, {Capabilities: []string{""}}} {
@@ -412,6 +420,7 @@ func TestWorkersThatAreRefused(t *testing.T) {
 
 // What a program has said before it leaves arrives, though the connection breaks before the server has all of it.
 func TestAWorkerThatDrainsWhileTheConnectionBreaks(t *testing.T) {
+	t.Parallel()
 	l := behindRelays(t)
 	boss := dial(t, l.node)
 	c := dial(t, l.node, over(client.WebSocket), at(l.tcp.url()))
@@ -449,6 +458,7 @@ func TestAWorkerThatDrainsWhileTheConnectionBreaks(t *testing.T) {
 
 // What no server would read is refused or shortened where it is said.
 func TestWhatAWorkerSaysIsBounded(t *testing.T) {
+	t.Parallel()
 	n := serve(t)
 	c := dial(t, n)
 	var joins atomic.Int32
@@ -476,6 +486,7 @@ func TestWhatAWorkerSaysIsBounded(t *testing.T) {
 
 // A program whose connection breaks while the server stops is another agent after the restart, and stays.
 func TestAWorkerThatIsCutOffByARestart(t *testing.T) {
+	t.Parallel()
 	far := remoteTypes(t, "  far: {kind: remote, stop_grace: 1s}\n")
 	l := behindRelays(t, far)
 	c := dial(t, l.node, over(client.WebSocket), at(l.tcp.url()))
@@ -521,6 +532,7 @@ func TestAWorkerThatIsCutOffByARestart(t *testing.T) {
 
 // A program that sends what is no message learns that its lane was broken off, by which it can tell that from an end.
 func TestAWorkerThatSpeaksNonsense(t *testing.T) {
+	t.Parallel()
 	n := serve(t)
 	overBoth(t, func(t *testing.T, tr string) {
 		c := dial(t, n, over(tr))
