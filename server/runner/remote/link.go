@@ -20,6 +20,8 @@ type link struct {
 	done chan struct{} // closed when what came is handled
 	over chan struct{} // closed when the session is without it
 
+	deaf bool // a message was not taken, and so none after it is; used by Hear alone
+
 	queued chan struct{} // has a value when there may be something to do for handle
 	space  chan struct{} // has a value when there may be space in waits
 
@@ -146,11 +148,11 @@ func (l *link) Hear(m *wire.Message, line []byte) {
 		s.mu.Unlock()
 		return
 	}
-	for !l.put(line) {
+	for !l.deaf && !l.put(line) {
 		select {
 		case <-l.space:
 		case <-l.stop:
-			return // the program says it again
+			l.deaf = true // the program says it again, and what follows it
 		}
 	}
 }

@@ -143,6 +143,13 @@ func attach(t *testing.T, k *Kind, received uint64) (runner.Link, *line, uint64)
 // say lets the agent hear a message.
 func say(t *testing.T, l runner.Link, method string, params any, id string) {
 	t.Helper()
+	hear(t, l, method, params, id)
+	synctest.Wait()
+}
+
+// hear is say without waiting until it is handled.
+func hear(t *testing.T, l runner.Link, method string, params any, id string) {
+	t.Helper()
 	m, err := wire.NewNotification(method, params)
 	if err != nil {
 		t.Fatal(err)
@@ -155,7 +162,6 @@ func say(t *testing.T, l runner.Link, method string, params any, id string) {
 		t.Fatal(err)
 	}
 	l.Hear(m, b)
-	synctest.Wait()
 }
 
 func TestMessagesArriveOnceWhateverBreaks(t *testing.T) {
@@ -357,6 +363,36 @@ func TestWhatIsKeptIsBounded(t *testing.T) {
 		close(to.deaf)
 		synctest.Wait()
 		l.Gone()
+	})
+}
+
+// What comes on a connection after a message that was not taken would be taken for that one.
+func TestNothingIsHeardAfterAMessageThatWasNotTaken(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		k, s, h := begin(t, time.Minute)
+		blocked := make(chan struct{})
+		sink := s.sink
+		s.sink = func(e runner.Event) error { <-blocked; return sink(e) }
+		l, _, _ := attach(t, k, 0)
+		over := make(chan struct{})
+		go func() {
+			defer close(over)
+			for i := range 2 * maxHeard >> 20 { // more than there is space for
+				hear(t, l, wire.MethodWorkerOutput, wire.WorkerOutput{Text: fmt.Sprintf("%d %s", i, strings.Repeat("x", 1<<20-200))}, "")
+			}
+			hear(t, l, wire.MethodWorkerOutput, wire.WorkerOutput{Text: "the last"}, "")
+		}()
+		synctest.Wait()
+		l.(*link).close()
+		synctest.Wait()
+		close(blocked)
+		<-over
+		l.Gone()
+		heard := h.texts()
+		if got := s.received; got == 0 || got >= 2*maxHeard>>20 || slices.Contains(heard, "output.stdout the last") {
+			t.Errorf("%d messages were counted; the last that was heard begins with %.30q", got, heard[len(heard)-2])
+		}
+		s.end(wire.Exit{}, false)
 	})
 }
 
