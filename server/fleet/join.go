@@ -5,6 +5,8 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"slices"
+	"strings"
+	"unicode"
 
 	"skein.dev/skein/server/noun"
 	"skein.dev/skein/server/runner"
@@ -65,8 +67,8 @@ func (f *Fleet) joins(ctx context.Context, by noun.Caller, j wire.WorkerJoin) (r
 		return rec, noun.Bad("capabilities", "more than %d capabilities", maxCapabilities)
 	}
 	for _, c := range j.Capabilities {
-		if len(c) > noun.MaxName || c == "" {
-			return rec, noun.Bad("capabilities", "a capability has 1 to %d bytes", noun.MaxName)
+		if len(c) > noun.MaxName || c == "" || strings.ContainsFunc(c, unicode.IsSpace) {
+			return rec, noun.Bad("capabilities", "a capability is a word of 1 to %d bytes: %.40q", noun.MaxName, c)
 		}
 	}
 	if err := wire.CheckNames("capabilities", j.Capabilities...); err != nil {

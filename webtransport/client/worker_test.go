@@ -406,7 +406,7 @@ func TestWorkersThatAreRefused(t *testing.T) {
 	t.Parallel()
 	n := serve(t)
 	c := dial(t, n)
-	for _, o := range []client.WorkerOptions{{Type: "nobody"}, {Type: "shell"}, {Concurrency: -1}, {Name: "two\nlines"}, {Capabilities: []string{""}}} {
+	for _, o := range []client.WorkerOptions{{Type: "nobody"}, {Type: "shell"}, {Concurrency: -1}, {Name: "two\nlines"}, {Capabilities: []string{""}}, {Capabilities: []string{"two words"}}} {
 		o.Handle = func(context.Context, *client.Work) ([]byte, error) { return nil, nil }
 		var e *wire.Error
 		if err := c.Serve(t.Context(), o); !errors.As(err, &e) {
