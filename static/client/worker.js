@@ -103,6 +103,7 @@ class Work {
    * @param {number} [fraction] from 0 to 1
    */
   progress(text, fraction = 0) {
+    if (this.signal.aborted) return
     this.#worker.say('task.progress', { task: this.id, text, fraction })
   }
 
@@ -111,7 +112,7 @@ class Work {
    * @param {string} text
    */
   print(text) {
-    for (let at = 0; at < text.length; at += 64_000) this.#worker.say('worker.output', { text: text.slice(at, at + 64_000) })
+    for (let at = 0; at < text.length && !this.signal.aborted; at += 64_000) this.#worker.say('worker.output', { text: text.slice(at, at + 64_000) })
   }
 
   /**

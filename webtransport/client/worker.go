@@ -647,12 +647,23 @@ func (t *Work) Progress(text string, fraction float64) {
 		fraction = 0
 	}
 	fraction = min(max(fraction, 0), 1)
-	t.w.say(lineOf("task.progress", map[string]any{"task": t.Task, "text": text, "fraction": fraction}, nil))
+	if t.lives() {
+		t.w.say(lineOf("task.progress", map[string]any{"task": t.Task, "text": text, "fraction": fraction}, nil))
+	}
 }
+
+// lives reports whether the task is still the agent's: not so when the agent was lost and the program is another one now.
+func (t *Work) lives() bool {
+	t.w.mu.Lock()
+	defer t.w.mu.Unlock()
+	return t.w.works[t.Task] == t
+}
+
+var errNotYours = wire.Errorf(wire.CodePrecondition, "the task is over, or its agent has ended")
 
 // Print shows output on the agent's page, and in its log.
 func (t *Work) Print(text string) {
-	for len(text) > 0 {
+	for len(text) > 0 && t.lives() {
 		n := min(len(text), maxPlainText)
 		for n < len(text) && n > 1 && !utf8.RuneStart(text[n]) {
 			n--
@@ -665,10 +676,16 @@ func (t *Work) Print(text string) {
 // Ask asks people a question, and waits for the answer. Without options, the answer is a text.
 func (t *Work) Ask(ctx context.Context, text string, options ...wire.AskOption) (*wire.WorkerAnswer, error) {
 	var a wire.WorkerAnswer
+	if !t.lives() {
+		return nil, errNotYours
+	}
 	return &a, t.w.request(ctx, wire.MethodWorkerAsk, wire.WorkerAsk{Task: t.Task, Text: text, Options: options}, &a)
 }
 
 // Call makes a request as the agent, such as memory.store, within what its type may do (docs/agents.md). It is carried out once.
 func (t *Work) Call(ctx context.Context, method string, params, result any) error {
+	if !t.lives() {
+		return errNotYours
+	}
 	return t.w.request(ctx, method, params, result)
 }

@@ -283,11 +283,12 @@ func TestAWorkerThatStaysAwayIsLost(t *testing.T) {
 		t.Fatal(err)
 	}
 	began := make(chan struct{}, 1)
-	lost := make(chan error, 1)
+	lost, late := make(chan error, 1), make(chan error, 1)
 	_, id, _ := works(t, c, client.WorkerOptions{Type: "far", Handle: func(ctx context.Context, w *client.Work) ([]byte, error) {
 		began <- struct{}{}
 		<-ctx.Done()
 		lost <- context.Cause(ctx)
+		late <- w.Call(context.Background(), wire.MethodMemoryNamespaces, wire.MemoryNamespacesParams{}, nil)
 		return nil, ctx.Err()
 	}})
 	task := submit(t, boss, wire.TaskSpec{Type: "far", Retry: wire.Retry{Max: 2, BackoffMS: 1}})[0]
@@ -297,6 +298,9 @@ func TestAWorkerThatStaysAwayIsLost(t *testing.T) {
 		t.Errorf("it is %s: %+v", a.Status, a.Exit)
 	}
 	<-lost
+	if err := <-late; wire.AsError(err).Code != wire.CodePrecondition {
+		t.Errorf("it can make requests after that: %v", err)
+	}
 	// Another program takes the task.
 	c2 := dial(t, n)
 	works(t, c2, client.WorkerOptions{Type: "far", Handle: func(context.Context, *client.Work) ([]byte, error) { return []byte("mine"), nil }})
