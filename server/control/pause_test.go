@@ -88,11 +88,11 @@ func TestAPausedAgentGetsNoPrompts(t *testing.T) {
 	}
 }
 
-// A frozen agent does nothing, and neither do those that it started; it is not taken for lost, and a stop ends it all the same.
+// A frozen agent does nothing, and neither do those that it started; it needs nobody, and a stop ends it all the same.
 func TestAFrozenAgent(t *testing.T) {
 	t.Parallel()
 	n := open(t, t.TempDir(), func(o *control.Options) {
-		o.Types = append(o.Types, wire.AgentType{Name: "ticks", Kind: wire.KindExec, HeartbeatMS: 100, StallMS: 100,
+		o.Types = append(o.Types, wire.AgentType{Name: "ticks", Kind: wire.KindExec,
 			Argv: []string{"sh", "-c", `setsid sh -c 'while :; do echo x >>apart; sleep 0.01; done' & while :; do echo tick; sleep 0.01; done`}})
 	})
 	a := n.spawn(t, wire.SpawnParams{Type: "ticks"})
@@ -112,19 +112,12 @@ func TestAFrozenAgent(t *testing.T) {
 		t.Fatalf("it was frozen: %+v, %v", res, err)
 	}
 	frozen := size()
-	rec, err := n.Get(a.ID)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for range 5 { // beats of the plane
-		last := rec.LastHeartbeat
-		n.untilAgent(t, a.ID, "another sample", func(a wire.Agent) bool { rec = a; return a.LastHeartbeat != last || a.Rev > rec.Rev || a.Suspended })
-	}
+	n.untilAgent(t, a.ID, "a sample has seen it", func(a wire.Agent) bool { return a.Suspended })
 	if got := size(); got != frozen {
 		t.Errorf("a process that it started has written %d bytes since", got-frozen)
 	}
-	if rec, _ = n.Get(a.ID); rec.Status != wire.StatusRunning || rec.Stalled || rec.NeedsAttention() {
-		t.Errorf("it is %s, stalled %v", rec.Status, rec.Stalled)
+	if rec, err := n.Get(a.ID); err != nil || rec.Status != wire.StatusRunning || rec.NeedsAttention() {
+		t.Errorf("it is %s, %v", rec.Status, err)
 	}
 	if res, err = n.Resume(t.Context(), by, wire.ResumeParams{IDs: ids}); err != nil || res.Reports[0].Error != nil {
 		t.Fatalf("it was resumed: %+v, %v", res, err)

@@ -130,3 +130,16 @@ func TestTheTailIsBoundedWithPermissions(t *testing.T) {
 		t.Errorf("%d events are in memory, of %d bytes", len(a.tail), a.tailSize)
 	}
 }
+
+// A frozen agent can give no sign of life.
+func TestAFrozenAgentIsNeitherLostNorStalled(t *testing.T) {
+	a := &agent{core: &core{}, rec: wire.Agent{Status: wire.StatusRunning, Paused: &wire.Pause{Frozen: true}}}
+	typ := wire.AgentType{HeartbeatMS: 1, StallMS: 1}
+	if note := a.judge(typ, time.Hour); note != "" || a.lost != "" || a.rec.Status != wire.StatusRunning || a.rec.Stalled {
+		t.Errorf("%q: it is %s, stalled %v", note, a.rec.Status, a.rec.Stalled)
+	}
+	a.rec.Paused = nil
+	if note := a.judge(typ, time.Hour); a.lost == "" {
+		t.Errorf("afterwards: %q", note)
+	}
+}

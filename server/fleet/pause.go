@@ -64,10 +64,11 @@ func (a *agent) hold(p *wire.Pause) error {
 	case before.Paused != nil && before.Paused.Frozen == p.Frozen:
 		return nil
 	}
+	rec := a.update(true, func(rec *wire.Agent) { rec.Paused = p }) // before it falls silent, so that it is not taken for lost
 	if err := a.freeze(p.Frozen, before.Frozen()); err != nil {
+		a.update(true, func(rec *wire.Agent) { rec.Paused = before.Paused })
 		return err
 	}
-	rec := a.update(true, func(rec *wire.Agent) { rec.Paused = p })
 	a.applyPause()
 	a.core.saves.later(a)
 	what := "paused: it gets no more prompts and tasks"

@@ -9,23 +9,34 @@ import (
 )
 
 const (
-	freezePasses = 10 // looks for processes that were started since the look before
-	freezePause  = 20 * time.Millisecond
+	freezeTime  = 10 * time.Second // a process takes a signal when it is scheduled, which a busy machine delays
+	freezePause = 20 * time.Millisecond
 )
 
-// Freeze implements runner.Freezer. A process that is being started while its parent is stopped is found by the next look.
+// Freeze implements runner.Freezer. A process that is being started while its parent is stopped is found by the next look. If a process goes on
+// nevertheless, all go on.
 func (p *process) Freeze(on bool) error {
+	left, err := p.freeze(on)
+	switch {
+	case err != nil || left == 0:
+		return err
+	case on:
+		p.freeze(false)
+		return wire.Errorf(wire.CodeTimeout, "%d of its processes went on in spite of SIGSTOP, so that none was stopped", left)
+	}
+	return wire.Errorf(wire.CodeTimeout, "%d of its processes are still stopped", left)
+}
+
+// freeze stops all processes, or lets them go on, and returns how many have not.
+func (p *process) freeze(on bool) (left int, err error) {
 	sig := unix.SIGCONT
 	if on {
 		sig = unix.SIGSTOP
 	}
-	left := 0
-	for pass := range freezePasses {
+	unix.Kill(-p.id.Group, sig)
+	for until := time.Now().Add(freezeTime); ; time.Sleep(freezePause) {
 		if !open(p.exited) {
-			return wire.Errorf(wire.CodePrecondition, "the agent has exited")
-		}
-		if pass == 0 {
-			unix.Kill(-p.id.Group, sig)
+			return 0, wire.Errorf(wire.CodePrecondition, "the agent has exited")
 		}
 		left = 0
 		for _, q := range p.members() {
@@ -34,13 +45,8 @@ func (p *process) Freeze(on bool) error {
 				q.kill(sig)
 			}
 		}
-		if left == 0 {
-			return nil
+		if left == 0 || time.Now().After(until) {
+			return left, nil
 		}
-		time.Sleep(freezePause)
 	}
-	if on {
-		return wire.Errorf(wire.CodeTimeout, "%d of its processes go on in spite of SIGSTOP", left)
-	}
-	return wire.Errorf(wire.CodeTimeout, "%d of its processes are still stopped", left)
 }
