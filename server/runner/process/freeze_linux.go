@@ -34,15 +34,19 @@ func (p *process) freeze(on bool) (left int, err error) {
 		sig = unix.SIGSTOP
 	}
 	unix.Kill(-p.id.Group, sig)
+	told := map[wire.Process]bool{}
 	for until := time.Now().Add(freezeTime); ; time.Sleep(freezePause) {
 		if !open(p.exited) {
 			return 0, wire.Errorf(wire.CodePrecondition, "the agent has exited")
 		}
 		left = 0
 		for _, q := range p.members() {
-			if stopped := q.state == 'T' || q.state == 't'; stopped != on {
+			// One that waits in the kernel stops when that is over, such as a shell until the child that it is starting, which may be stopped
+			// already, executes its program (vfork).
+			if stopped := q.state == 'T' || q.state == 't' || on && q.state == 'D' && told[q.Process]; stopped != on {
 				left++
 				q.kill(sig)
+				told[q.Process] = true
 			}
 		}
 		if left == 0 || time.Now().After(until) {
