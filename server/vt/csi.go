@@ -14,10 +14,27 @@ func (s *Screen) escaped(inter []byte, final byte) {
 			set, final = 'B', 'B'
 		}
 		s.sets[inter[0]-'('] = set
+	case string(inter) == "#" && final == '8':
+		s.align()
+		return
 	default:
 		return
 	}
 	s.out.Show = append(append(append(s.out.Show, esc), inter...), final)
+}
+
+// align is DECALN: the screen is full of E, without colours and attributes. Terminals don't agree on these, nor on the region.
+func (s *Screen) align() {
+	g := s.g
+	g.top, g.bottom, g.x, g.y, g.past = 0, s.rows-1, 0, 0, false
+	for y := range g.lines {
+		g.lines[y].joins = false
+		for x := range g.lines[y].cells {
+			g.lines[y].cells[x] = cell{r: 'E', width: 1}
+		}
+	}
+	s.out.Show = append(s.appendRegion(s.out.Show), "\x1b[m\x1b#8"...)
+	s.out.Show = s.appendCursor(s.out.Show)
 }
 
 // single carries out an escape sequence of one byte, and reports whether viewers get it.
@@ -229,6 +246,10 @@ func (s *Screen) eraseDisplay(what int) bool {
 		g.eraseLines(g.y+1, s.rows, s.pen)
 	case 1:
 		s.eraseLine(1)
+		g.lines[g.y].joins = false
+		if g.x == s.cols-1 && g.y < s.rows-1 {
+			g.lines[g.y+1].joins = false
+		}
 		g.eraseLines(0, g.y, s.pen)
 		if g.x == s.cols-1 && g.y == s.rows-1 {
 			s.showErased()
@@ -271,6 +292,9 @@ func (s *Screen) eraseLine(what int) {
 		return
 	}
 	g.erase(g.y, from, to, s.pen)
+	if what == 2 || what == 0 && from == 0 {
+		g.lines[g.y].joins = false
+	}
 }
 
 // lines inserts or deletes lines.

@@ -30,6 +30,15 @@ func (l *line) used() int {
 	return n
 }
 
+// written returns how many of its columns have characters, or come before one.
+func (l *line) written() int {
+	n := len(l.cells)
+	for n > 0 && l.cells[n-1].r == 0 && !l.cells[n-1].right {
+		n--
+	}
+	return n
+}
+
 // cursor is what DECSC saves.
 type cursor struct {
 	x, y   int
@@ -79,9 +88,6 @@ func (g *grid) erase(y, x0, x1 int, st style) {
 	for x := x0; x < x1; x++ {
 		cells[x] = blank(st)
 	}
-	if x0 == 0 {
-		g.lines[y].joins = false
-	}
 }
 
 // split replaces a wide character that lies over the boundary before column x by blanks.
@@ -95,6 +101,7 @@ func (g *grid) split(y, x int, b cell) {
 func (g *grid) eraseLines(y0, y1 int, st style) {
 	for y := y0; y < y1; y++ {
 		g.erase(y, 0, g.cols(), st)
+		g.lines[y].joins = false
 	}
 }
 
@@ -164,8 +171,8 @@ type history struct {
 // printed is a line as it would be printed.
 type printed struct {
 	text  string
-	full  bool // it fills all columns
-	empty bool
+	used  int  // how many columns it takes
+	full  bool // these are all that the screen had
 	joins bool // see line.joins
 }
 

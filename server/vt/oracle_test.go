@@ -6,9 +6,6 @@ import (
 	"flag"
 	"fmt"
 	"math/rand/v2"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
@@ -45,33 +42,8 @@ type answer struct{ Raw, Live, Late shown }
 
 func newOracle(t *testing.T) *oracle {
 	t.Helper()
-	static, err := filepath.Abs("../../static")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := os.Stat(filepath.Join(static, "node_modules/@xterm/headless")); err != nil {
-		if os.Getenv("SKEIN_REQUIRE_INTEROP") != "" {
-			t.Fatal(err)
-		}
-		t.Skip("static/node_modules is not there: run make deps")
-	}
-	cmd := exec.Command("node", "testdata/oracle.mjs", static)
-	cmd.Stderr = os.Stderr
-	in, err := cmd.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { in.Close(); cmd.Wait() })
-	o := &oracle{t: t, in: json.NewEncoder(in), out: bufio.NewScanner(out)}
-	o.out.Buffer(nil, 64<<20)
-	return o
+	in, out := startNode(t, "testdata/oracle.mjs")
+	return &oracle{t: t, in: in, out: out}
 }
 
 // ask runs a session whose output comes in pieces. The late viewer comes after the first at of them.
@@ -145,6 +117,7 @@ func different(got, want shown) string {
 
 // TestScreenIsThatOfXterm compares random sessions.
 func TestScreenIsThatOfXterm(t *testing.T) {
+	t.Parallel()
 	o := newOracle(t)
 	for seed := range uint64(*oracleCases) {
 		r := rand.New(rand.NewPCG(seed, 7))
@@ -176,6 +149,7 @@ func agreed(pieces []string) bool {
 		return slices.ContainsFunc(what, func(w string) bool { return strings.Contains(all, w) })
 	}
 	return !(has(restores...) || // a saved cursor scrolls away with its line
+		has("\x1b#8") || // it keeps the region, and has the colours of the pen
 		has("\x1b[!p") || // a soft reset resets too much
 		has(stops...) && has("47h", "49h") || // each screen has its own tab stops
 		has("\x1b[?25l", "\x1b[20h") && has("\x1bc") || // a reset does not show a hidden cursor, nor end the mode in which a line feed is a new line
@@ -205,7 +179,7 @@ func randomPiece(r *rand.Rand, cols, rows int) string {
 	case 7:
 		return fmt.Sprintf("\x1b[%d%s", n(4), pick("L", "M", "@", "P", "X", "S", "T"))
 	case 8, 9, 10:
-		return "\x1b[" + pick("0", "1", "2", "3", "4", "7", "9", "22", "23", "24", "27", "29", "31", "42", "39", "49", "97", "104", "38;5;200", "48;5;17", "38;2;10;20;30", "48:2::1:2:3", "1;31;44", "53", "4:3", "58:5:3", "21") + "m"
+		return "\x1b[" + pick("", "0", "1", "2", "3", "4", "7", "9", "22", "23", "24", "27", "29", "31", "42", "39", "49", "97", "104", "38;5;200", "48;5;17", "38;2;10;20;30", "48:2::1:2:3", "1;31;44", "53", "4:3", "58:5:3", "21") + "m"
 	case 11:
 		return fmt.Sprintf("\x1b[%d;%dr", n(rows), n(rows+1))
 	case 12:
@@ -226,7 +200,7 @@ func randomPiece(r *rand.Rand, cols, rows int) string {
 	case 18:
 		return fmt.Sprintf("%s\x1b[%db", pick("a", "漢"), n(6))
 	case 19:
-		return pick("\x1b[!p", "\x1bc", "\x1b[3J")
+		return pick("\x1b[!p", "\x1bc", "\x1b[3J", "\x1b#8")
 	case 20:
 		return pick("\x1b[c", "\x1b[6n", "\x1b[?u", "\x1b]11;?\a", "\x1b[?2026$p", "\x1bP$qm\x1b\\", "\x1b_Ga=q;x\x1b\\", "\x1b]0;a title ✳\a", "\x1b]52;c;aGk=\a", "\x1b]7501;?\x1b\\")
 	}

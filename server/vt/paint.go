@@ -38,7 +38,7 @@ func (s *Screen) appendPrimary(b []byte) []byte {
 	for y := range s.primary.lines {
 		all = append(all, s.printed(&s.primary.lines[y]))
 	}
-	return appendPrinted(b, all)
+	return appendPrinted(b, all, s.cols)
 }
 
 func (s *Screen) appendAlternate(b []byte) []byte {

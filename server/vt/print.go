@@ -172,7 +172,10 @@ func (s *Screen) execute(b byte) {
 			s.out.Show = append(s.out.Show, '\r')
 		}
 		g.past = false
-		s.index()
+		y := g.y
+		if s.index(); g.y != y { // a line that is gone to continues none
+			g.lines[g.y].joins = false
+		}
 	case '\r':
 		g.x, g.past = 0, false
 	case 0x0e:

@@ -24,6 +24,7 @@ func crop(g *grid, cols, rows int) grid {
 	drop := max(0, g.y-rows+1) // the line of the cursor stays
 	for y := range min(rows, len(g.lines)-drop) {
 		copy(n.lines[y].cells, g.lines[y+drop].cells)
+		n.lines[y].joins = g.lines[y+drop].joins
 		if last := &n.lines[y].cells[cols-1]; last.width == 2 {
 			*last = cell{style: last.style}
 		}
@@ -59,8 +60,9 @@ func (s *Screen) rewrap(cols, rows int) grid {
 		s.remember(&lines[0])
 		lines, at = lines[1:], at-1
 	}
-	if at == len(lines)-1 {
-		back := s.recall(rows-len(lines), cols)
+	fills := g.y == len(g.lines)-1 && at == len(lines)-1 // else what is above the cursor was left there, as by clear(1)
+	for fills && len(lines) < rows && len(s.history.lines) > 0 {
+		back := s.recall(rows-len(lines), cols) // they may take fewer lines now
 		lines, at = append(back, lines...), at+len(back)
 	}
 	n := newGrid(cols, rows)
@@ -81,12 +83,12 @@ type wrapper struct {
 	past  bool // see grid.past
 }
 
-// add adds a line; more: the next one continues it.
+// add adds a line; more: the next one continues it. Colours behind its text are gone if they don't fit, or if the text wraps.
 func (w *wrapper) add(l *line, more, cursor bool, x int) {
 	if !w.open {
 		w.next(false)
 	}
-	used := l.used()
+	used, written, begun := l.used(), l.written(), len(w.lines)
 	for i := range max(used, when(cursor, x)) {
 		c := cell{}
 		if i < len(l.cells) {
@@ -95,7 +97,7 @@ func (w *wrapper) add(l *line, more, cursor bool, x int) {
 		if cursor && i == x {
 			w.x, w.y = w.fill, len(w.lines)-1
 		}
-		if c.right || int(c.width) > w.cols {
+		if c.right || int(c.width) > w.cols || i >= written && !more && !(cursor && i <= x) && (w.fill == w.cols || len(w.lines) > begun) {
 			continue
 		}
 		if w.fill+max(1, int(c.width)) > w.cols {
@@ -146,7 +148,7 @@ func (s *Screen) recall(n, cols int) []line {
 	// A screen of its own prints them. It shares the pool, so that its cells mean the same.
 	again := New(cols, n+1)
 	again.pool = s.pool
-	again.Write(append(appendPrinted(nil, past), "\r\n"...))
+	again.Write(append(appendPrinted(nil, past, cols), "\r\n"...))
 	s.pool = again.pool
 	lines := again.primary.lines[:again.primary.y]
 	for _, p := range again.history.lines { // they take more lines now

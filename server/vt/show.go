@@ -36,18 +36,21 @@ func (s *Screen) appendLink(b []byte, link uint16) []byte {
 	return append(append(append(b, ';'), s.pool.links[link-1]...), "\x1b\\"...)
 }
 
-// appendPrinted appends lines. The terminal wraps where a line fills all columns and the next one continues it.
-func appendPrinted(b []byte, all []printed) []byte {
+// appendPrinted appends lines, for a terminal with a number of columns. It wraps where a line fills all columns of the screen on which it
+// was, and the next one continues it.
+func appendPrinted(b []byte, all []printed, cols int) []byte {
+	fill := 0 // columns since the terminal last began a line for us
 	for i, p := range all {
 		b = append(b, p.text...)
-		if p.joins && !p.full {
+		if fill += p.used; fill > cols && fill%cols > 0 {
 			b = append(b, "\x1b[K"...) // where wrapping scrolls, the new line has the background of the text
 		}
 		if i == len(all)-1 {
 			break
 		}
-		if next := all[i+1]; !p.full || !next.joins || next.empty {
+		if next := all[i+1]; !p.full || !next.joins || next.used == 0 {
 			b = append(b, "\r\n"...)
+			fill = 0
 		}
 	}
 	return b
@@ -55,7 +58,7 @@ func appendPrinted(b []byte, all []printed) []byte {
 
 func (s *Screen) printed(l *line) printed {
 	used := l.used()
-	return printed{text: string(s.appendLine(nil, l)), full: used == len(l.cells), empty: used == 0, joins: l.joins}
+	return printed{text: string(s.appendLine(nil, l)), used: used, full: used == len(l.cells), joins: l.joins}
 }
 
 // appendLine appends a line as it would be printed.

@@ -38,8 +38,11 @@ var simple = map[int]struct{ set, reset attr }{
 	53: {overline, 0}, 55: {0, overline},
 }
 
-// apply takes the parameters of an SGR sequence.
+// apply takes the parameters of an SGR sequence. None mean 0.
 func (st *style) apply(ps params) {
+	if len(ps) == 0 {
+		*st = style{}
+	}
 	for i := 0; i < len(ps); i++ {
 		p := ps[i]
 		n := p.or(0)

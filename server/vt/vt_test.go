@@ -218,6 +218,11 @@ func TestLeaveRestoresAViewersTerminal(t *testing.T) {
 func FuzzWrite(f *testing.F) {
 	f.Add([]byte("hello\r\n\x1b[31mworld\x1b[m\x1b[2;3H\x1b[?1049h漢字\x1b[K"), uint8(20), uint8(5), uint8(9))
 	f.Add([]byte("\x1b]0;x\a\x1b[?6h\x1b[2;4r\x1b[9b\x1b[3g\x1bH\x1b(0qqq"), uint8(7), uint8(4), uint8(20))
+	for _, r := range allRecordings(f) {
+		for i, from := range r.places(3) {
+			f.Add(r.raw[from:min(from+2000, len(r.raw))], uint8(r.Cols), uint8(r.Rows), uint8(80*i))
+		}
+	}
 	f.Fuzz(func(t *testing.T, p []byte, cols, rows, at uint8) {
 		s := New(int(cols%40), int(rows%20))
 		split := min(int(at), len(p))
