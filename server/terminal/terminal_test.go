@@ -308,6 +308,54 @@ func TestLittleThatMakesMuchIsBounded(t *testing.T) {
 	}
 }
 
+// TestWhatIsKeptOfAnEndlessPrintIsBounded: of a program that prints without end, reads no answers, and has a viewer that reads nothing
+// either. What is kept does not grow with what was printed.
+func TestWhatIsKeptOfAnEndlessPrintIsBounded(t *testing.T) {
+	const much, dear = 4 << 20, 400 << 10 // bytes; dear: each of them takes a while
+	for name, c := range map[string]struct {
+		line    string // %d is another number each time
+		printed int
+	}{
+		"text":          {strings.Repeat("a line of text ", 8) + "\r\n", much},
+		"one line":      {strings.Repeat("x", 200), much},
+		"colours":       {strings.Repeat("\x1b[38;2;1;2;3m\x1b[48;2;3;4;5mx", 40) + "\r\n", much},
+		"characters":    {"e\u0301%d 👩\u200d💻 漢字\r\n", much},
+		"links":         {"\x1b]8;;https://example.org/%d\a link\x1b]8;;\a\r\n", much},
+		"titles":        {"\x1b]2;" + strings.Repeat("t", 300) + "%d\a", much},
+		"notifications": {"\x1b]9;" + strings.Repeat("n", 3000) + "%d\a", much},
+		"queries":       {strings.Repeat("\x1b[c\x1b]11;?\a", 20), much},
+		"a string":      {"\x1b]0;" + strings.Repeat("z", 500), much},
+		"screens":       {"\x1b[?1049h\x1b[>1u\x1b7\x1b[?1049l%d", dear},
+		"whole screens": {"\x1b[65535b\x1b[65535S\x1b#8\r\n", dear},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := &program{stuck: make(chan struct{})}
+			defer close(p.stuck)
+			term := New(t.Context(), wire.Size{Cols: 80, Rows: 24}, Options{Input: p.options().Input})
+			slow, a := attach(term, "slow", false)
+			a.look(t, slow)
+			for i, printed := 0, 0; printed < c.printed; i++ {
+				b := []byte(strings.ReplaceAll(c.line, "%d", fmt.Sprint(i)))
+				b = bytes.Repeat(b, 1+(4<<10)/len(b))
+				term.Output(b)
+				printed += len(b)
+			}
+			term.mu.Lock()
+			defer term.mu.Unlock()
+			if waits := len(term.pending); waits > maxPending+8<<10 {
+				t.Errorf("%d bytes wait for the program", waits)
+			}
+			if waits := len(slow.frames); waits > maxUnread+8<<10 {
+				t.Errorf("%d bytes wait for the viewer", waits)
+			}
+			if n := len(term.screen.Paint()); n > 2<<20 {
+				t.Errorf("the screen takes %d bytes", n)
+			}
+		})
+	}
+}
+
 // TestAForgottenInputGoesOn: of too many, the server forgets how much it took.
 func TestAForgottenInputGoesOn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -57,7 +57,7 @@ func (s *Screen) palettes(text, end string) {
 	parts := strings.Split(text, ";")
 	for i := 0; i+1 < len(parts); i += 2 {
 		if n, err := strconv.Atoi(parts[i]); err == nil && n >= 0 && n < 256 && parts[i+1] == "?" {
-			s.colour("4;"+parts[i], indexed(n), end)
+			s.colour("4;"+strconv.Itoa(n), indexed(n), end)
 		}
 	}
 }

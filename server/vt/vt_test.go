@@ -230,7 +230,11 @@ func FuzzWrite(f *testing.F) {
 		live.Write(s.Write(p[:split]).Show)
 		late := New(s.Size())
 		late.Write(s.Paint())
-		show := s.Write(p[split:]).Show
+		r := s.Write(p[split:])
+		show := r.Show
+		if strings.ContainsAny(string(r.Reply), "\r\n") || len(r.Reply) > maxReply+100 {
+			t.Errorf("the program is answered %q", r.Reply)
+		}
 		live.Write(show)
 		late.Write(show)
 		if !slices.Equal(live.Text(), s.Text()) {
