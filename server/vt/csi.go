@@ -139,6 +139,7 @@ func (s *Screen) plain(ps params, final byte) bool {
 	switch final {
 	case '@': // ICH
 		g.past = false
+		s.showSplit()
 		g.insertCells(g.y, g.x, n, blank(s.pen))
 	case 'I': // CHT
 		s.tab(n)
@@ -148,7 +149,7 @@ func (s *Screen) plain(ps params, final byte) bool {
 	case 'K': // EL
 		s.eraseLine(ps.at(0, 0))
 	case 'L', 'M': // IL, DL
-		s.lines(n, final == 'L')
+		return s.lines(n, final == 'L')
 	case 'P': // DCH
 		g.past = false
 		g.deleteCells(g.y, g.x, n, s.pen)
@@ -297,11 +298,23 @@ func (s *Screen) eraseLine(what int) {
 	}
 }
 
-// lines inserts or deletes lines.
-func (s *Screen) lines(n int, insert bool) {
+// showSplit erases a wide character if the cursor is on its second column, which xterm.js would move by itself.
+func (s *Screen) showSplit() {
+	g := s.g
+	if g.lines[g.y].cells[g.x].right {
+		b := append(appendPosition(s.out.Show, g.x-1, g.y), "\x1b[2X"...)
+		s.out.Show = appendPosition(b, g.x, g.y)
+	}
+}
+
+// lines inserts or deletes lines. Where there are none to move, viewers get the cursor's place: terminals don't agree on whether it is
+// still past the last column.
+func (s *Screen) lines(n int, insert bool) (show bool) {
 	g := s.g
 	if g.y < g.top || g.y > g.bottom {
-		return
+		g.past = false
+		s.out.Show = appendPosition(s.out.Show, g.x, g.y)
+		return false
 	}
 	if insert {
 		g.scrollDown(g.y, g.bottom, n, s.pen)
@@ -309,6 +322,7 @@ func (s *Screen) lines(n int, insert bool) {
 		g.scrollUp(g.y, g.bottom, n, s.pen)
 	}
 	g.x, g.past = 0, false
+	return true
 }
 
 // repeat prints the last character again. Viewers get the characters, since theirs may be another one.

@@ -205,3 +205,15 @@ func randomPiece(r *rand.Rand, cols, rows int) string {
 		return pick("\x1b[c", "\x1b[6n", "\x1b[?u", "\x1b]11;?\a", "\x1b[?2026$p", "\x1bP$qm\x1b\\", "\x1b_Ga=q;x\x1b\\", "\x1b]0;a title ✳\a", "\x1b]52;c;aGk=\a", "\x1b]7501;?\x1b\\")
 	}
 }
+
+// TestViewersSeeTheSameWhereXtermErrs has what xterm.js makes something else of than other terminals.
+func TestViewersSeeTheSameWhereXtermErrs(t *testing.T) {
+	t.Parallel()
+	o := newOracle(t)
+	for _, pieces := range [][]string{
+		{"漢字漢", "\x1b[2G", "\x1b[3@", "x"}, // it moves the second column of a wide character by itself
+		{"ab\x1b[1;31m", "\x1b#8", "x"},    // it fills the screen with the pen
+	} {
+		o.check(7, 3, pieces, len(pieces)-1, false)
+	}
+}

@@ -364,6 +364,7 @@ func TestSmallCasesAreThoseOfXterm(t *testing.T) {
 		"DECALN":                                      {output("\x1b[2;3rab\x1b#8c")},
 		"a line that is gone to continues none":       {output(long + "\x1b[1A\r\nback"), wider},
 		"erasing up to the cursor leaves it a part":   {output(long + "\x1b[1D\x1b[1Kx\r\n"), wider},
+		"deleting lines outside of the region":        {output("\x1b[4;5r\x1b[2;1H01234567890123456789\x1b[Mx")},
 		"erasing characters, too":                     {output(long + "\r\x1b[2Xx\r\n"), wider},
 		"erasing all of it does not":                  {output(long + "\x1b[2Kx\r\n"), wider},
 		"nor erasing the screen up to it":             {output(long + "\x1b[1Jx\r\n"), wider},
