@@ -30,6 +30,7 @@ type Config struct {
 	Lanes     session.Limits
 	Budget    *wire.Budget // of all agents; nil: none
 	AskHook   []string     // the command for each question that waits; empty: none
+	Push      PushConfig
 }
 
 // fileConfig is skein.yaml as it is written.
@@ -40,6 +41,7 @@ type fileConfig struct {
 	Writers    map[string]int      `yaml:"writers"`
 	Budget     *fileBudget         `yaml:"budget"`
 	AskHook    []string            `yaml:"ask_hook"`
+	Push       *filePush           `yaml:"push"`
 }
 
 type fileType struct {
@@ -144,10 +146,11 @@ lanes: {bulk: 50MB, memory: none}   # bytes a second and session, each way
 writers: {low: 8}               # bulk writes under way in a session at once, so that they don't hold up the rest
 budget: {day: {cost: 50}, then: pause}   # of all agents, each day
 ask_hook: [/etc/skein/asked]    # runs for each question of an agent (docs/agents.md)
+push: {subject: "mailto:me@example.com"}   # whom push services of browsers may write to (docs/operating.md)
 `
 
 var fileFields = map[string][]string{
-	"": {"agent_types", "max_agents", "lanes", "writers", "budget", "ask_hook"},
+	"": {"agent_types", "max_agents", "lanes", "writers", "budget", "ask_hook", "push"},
 	"agent_types": {"kind", "description", "argv", "env", "cwd", "stdin", "tty", "mode", "model", "script", "max_instances", "stop_grace", "capabilities", "labels",
 		"tasks", "max_tasks", "retry_on", "idle_stop", "coordinator", "memory", "restart", "heartbeat", "stall", "lease", "permissions", "budget"},
 }
@@ -252,6 +255,9 @@ func parseConfig(path string, b []byte) (conf Config, err error) {
 		}
 		conf.Budget = b
 	}
+	if conf.Push, err = raw.Push.read(); err != nil {
+		return conf, fail(c.topLine("push"), "push", "%s", err)
+	}
 	for name, v := range raw.Lanes {
 		if err := conf.Lanes.SetRate(name, v); err != nil {
 			return conf, fail(c.topLine("lanes"), "lanes."+name, "%s", err)
@@ -298,6 +304,9 @@ func (c *configReader) fields(n ast.Node, at, kind string) error {
 		var argv []string
 		if kind == "" && key == "ask_hook" && (yaml.NodeToValue(it.Value(), &argv) != nil || len(argv) == 0 || argv[0] == "") {
 			return &ConfigError{c.path, line(it.Key()), field, "must be a list of a command and its arguments, such as [notify-send, Skein]"}
+		}
+		if kind == "" && key == "push" && yaml.NodeToValue(it.Value(), new(filePush), yaml.Strict()) != nil {
+			return &ConfigError{c.path, line(it.Key()), field, "must be " + pushForm}
 		}
 		if kind == "" && key == "budget" && yaml.NodeToValue(it.Value(), new(fileBudget), yaml.Strict()) != nil {
 			return &ConfigError{c.path, line(it.Key()), field, "must be " + budgetForm}

@@ -19,7 +19,7 @@ var rooms = map[string][]string{
 	"cmd/skein-bench":       {"cmd/skein-bench/peers", "webtransport", "webtransport/bare", "webtransport/client", "webtransport/wire", "e2e/netlab"},
 	"cmd/skein-bench/peers": {"webtransport/bare"},
 
-	"server":                 {"server/api", "server/auth", "server/cert", "server/control", "server/datadir", "server/exchange", "server/fleet", "server/hook", "server/jet", "server/mcp", "server/rpc", "server/runner", "server/runner/acp", "server/runner/model", "server/runner/process", "server/runner/remote", "server/runner/scripted", "server/session", "server/telemetry", "server/web", "webtransport", "webtransport/wire"},
+	"server":                 {"server/api", "server/auth", "server/cert", "server/control", "server/datadir", "server/exchange", "server/fleet", "server/hook", "server/jet", "server/mcp", "server/push", "server/rpc", "server/runner", "server/runner/acp", "server/runner/model", "server/runner/process", "server/runner/remote", "server/runner/scripted", "server/session", "server/telemetry", "server/web", "webtransport", "webtransport/wire"},
 	"server/api":             {"server/control", "server/noun", "server/runner", "webtransport/wire"},
 	"server/mcp":             {"server/api", "server/auth", "server/control", "webtransport/wire"},
 	"server/artifacts":       {"server/noun", "webtransport/wire"},
@@ -34,10 +34,11 @@ var rooms = map[string][]string{
 	"server/hook":            {"webtransport/wire"}, // the operator's command for what agents ask
 	"server/jet":             {"server/noun", "webtransport/wire"},
 	"server/memory":          {"server/noun", "webtransport/wire"},
-	"server/noun":            {"webtransport/wire"},                // what the nouns of the control plane share
-	"server/screen":          {},                                   // what a terminal shows: for whoever shows output
-	"server/schedules":       {"server/noun", "webtransport/wire"}, // tasks at set times
-	"server/usage":           {"webtransport/wire"},                // what agents spend, and their budgets
+	"server/noun":            {"webtransport/wire"},                   // what the nouns of the control plane share
+	"server/push":            {"server/datadir", "webtransport/wire"}, // tells browsers of what agents ask
+	"server/screen":          {},                                      // what a terminal shows: for whoever shows output
+	"server/schedules":       {"server/noun", "webtransport/wire"},    // tasks at set times
+	"server/usage":           {"webtransport/wire"},                   // what agents spend, and their budgets
 	"server/rpc":             {"server/api", "server/auth", "server/exchange", "server/telemetry", "webtransport/wire"},
 	"server/runner":          {"webtransport/wire"}, // what a kind of agents is; each kind is a folder of it
 	"server/runner/acp":      {"server/runner", "webtransport/wire"},
@@ -51,7 +52,7 @@ var rooms = map[string][]string{
 	"server/terminal":        {"server/vt", "webtransport/wire"}, // the terminals of agents, and who looks
 	"server/vt":              {},                                 // a terminal without a display
 	"server/tasks":           {"server/noun", "server/runner", "server/screen", "webtransport/wire"},
-	"server/web":             {"server/api", "server/auth", "server/cert", "server/control", "server/exchange", "server/noun", "server/telemetry", "static", "ui", "ui/agent", "ui/artifact", "ui/fleet", "ui/frame", "ui/inbox", "ui/login", "ui/memory", "ui/network", "ui/schedule", "ui/task", "ui/usage", "ui/words", "webtransport", "webtransport/wire"},
+	"server/web":             {"server/api", "server/auth", "server/cert", "server/control", "server/exchange", "server/noun", "server/push", "server/telemetry", "static", "ui", "ui/agent", "ui/artifact", "ui/fleet", "ui/frame", "ui/inbox", "ui/login", "ui/memory", "ui/network", "ui/schedule", "ui/task", "ui/usage", "ui/words", "webtransport", "webtransport/wire"},
 	"ui":                     {"ui/agent", "ui/artifact", "ui/fleet", "ui/frame", "ui/inbox", "ui/memory", "ui/network", "ui/schedule", "ui/task", "ui/usage"}, // the stories of all pages
 	"ui/agent":               {"server/screen", "ui/artifact", "ui/fleet", "ui/frame", "ui/inbox", "ui/words", "webtransport/wire"},
 	"ui/inbox":               {"ui/frame", "ui/words", "webtransport/wire"},

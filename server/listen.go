@@ -219,7 +219,7 @@ func closeAll[T io.Closer](all []T) {
 // serve starts a goroutine for each socket, counted in parts. The first that fails ends the server.
 func (s *Server) serve(l *listeners, parts *sync.WaitGroup, fail func(error)) {
 	routes := web.New(web.Config{API: s.api, Plane: s.plane, Auth: s.auth, Metrics: s.met, Reach: s.reach, Logger: s.log, Sessions: s.sessions,
-		MCP:   s.mcp,
+		MCP: s.mcp, Push: s.push,
 		RPC:   &rpc.Endpoint{API: s.api, Auth: s.auth, Metrics: s.met, Server: s.sessions, Renderer: s.fragments, Logger: s.log},
 		Store: s.store, Processes: s.procs, URL: s.url(), Version: s.o.Version, RaceDelay: s.o.RaceDelay, Lanes: s.limits.Lanes(), MaskOff: s.o.Mask.Off})
 	run := func(f func() error) {

@@ -28,6 +28,7 @@ import (
 	"skein.dev/skein/server/hook"
 	"skein.dev/skein/server/jet"
 	"skein.dev/skein/server/mcp"
+	"skein.dev/skein/server/push"
 	"skein.dev/skein/server/runner"
 	"skein.dev/skein/server/runner/process"
 	"skein.dev/skein/server/session"
@@ -107,6 +108,7 @@ type Server struct {
 	node      string
 	procs     *process.Kind
 	hook      *hook.Hook // nil: none
+	push      *push.Push // nil: none
 	plane     *control.Plane
 	auth      *auth.Authenticator
 	tickets   *cert.Tickets // of TLS
@@ -170,6 +172,9 @@ func New(ctx context.Context, o Options) (_ *Server, err error) {
 		return nil, err
 	}
 	s.procs = process.New(process.Options{Logger: s.log, Instance: s.dir.Instance, CgroupState: s.dir.File("cgroups")})
+	if err = s.openPush(); err != nil {
+		return nil, err
+	}
 	s.met = telemetry.New()
 	if err = s.openPlane(ctx); err != nil {
 		return nil, err
@@ -225,12 +230,36 @@ func (s *Server) openPlane(ctx context.Context) (err error) {
 		KeepExited: s.o.KeepExited, MaxAgents: s.config.MaxAgents, Budget: s.config.Budget, Logger: s.log, Orphans: s.orphans, Leftovers: s.procs.ReapLeftovers, Spawned: s.met.Spawned,
 		StoreTimeout: s.o.StoreTimeout,
 		Kinds:        allKinds(s.procs),
-		Asked:        s.hook.Asked,
+		Asked:        s.asked,
 		Scheduled:    s.met.Scheduled,
 		Offer:        s.offer,
 		Call:         s.api.CallAgent,
 	})
 	return err
+}
+
+// asked tells people of a question that waits for one of them.
+func (s *Server) asked(a wire.Ask) {
+	s.hook.Asked(a)
+	s.push.Asked(a)
+}
+
+func (s *Server) openPush() (err error) {
+	c := s.config.Push
+	if c.Off {
+		return nil
+	}
+	s.push, err = push.New(push.Options{Dir: s.dir.File("push"), Subject: c.Subject, Private: c.Private, Asks: s.waiting, SignedIn: s.auth.SignedIn, Logger: s.log})
+	return err
+}
+
+// waiting returns the questions that wait, the oldest first.
+func (s *Server) waiting() []wire.Ask {
+	all, err := s.plane.Asks.List(context.Background(), wire.AskListParams{})
+	if err != nil {
+		return nil
+	}
+	return all.Asks
 }
 
 // offer returns the calls that an agent may make, as its type allows.
@@ -345,6 +374,7 @@ func (s *Server) drain() {
 
 // Close releases what New opened. It may be called more than once.
 func (s *Server) Close() error {
+	s.push.Close() // it reads the plane
 	if s.plane != nil {
 		ctx, cancel := context.WithTimeout(context.Background(), drainTimeout)
 		defer cancel()

@@ -31,6 +31,9 @@ import (
 // CookieName is the name of the cookie that keeps a browser signed in.
 const CookieName = "skein_login"
 
+// tokenID is the principal of whoever has the token.
+const tokenID = "token"
+
 const (
 	loginLifetime    = 30 * 24 * time.Hour
 	OneTimeLifetime  = 15 * time.Minute // of a login URL
@@ -86,7 +89,7 @@ func Bearer(r *http.Request) (token string, ok bool) {
 // Request says who sent a request: by bearer token, or by cookie.
 func (a *Authenticator) Request(r *http.Request) (api.Principal, bool) {
 	if b, ok := Bearer(r); ok {
-		return api.Principal{ID: "token", Name: "cli"}, subtle.ConstantTimeCompare([]byte(b), []byte(a.token)) == 1
+		return api.Principal{ID: tokenID, Name: "cli"}, subtle.ConstantTimeCompare([]byte(b), []byte(a.token)) == 1
 	}
 	c, err := r.Cookie(CookieName)
 	if err != nil || c.Value == "" {
@@ -101,6 +104,15 @@ func (a *Authenticator) Request(r *http.Request) (api.Principal, bool) {
 		return api.Principal{}, false
 	}
 	return api.Principal{ID: h, Name: "browser"}, ok && time.Now().Before(l.Expires)
+}
+
+// SignedIn reports whether a principal that Request returned is still one.
+func (a *Authenticator) SignedIn(ctx context.Context, id string) (bool, error) {
+	if id == tokenID {
+		return true, nil
+	}
+	l, ok, err := a.logins.GetLogin(ctx, id)
+	return ok && time.Now().Before(l.Expires), err
 }
 
 // OneTimeToken makes a token for one login URL.

@@ -26,6 +26,7 @@ import (
 //	token        what the command line signs in with (0600)
 //	server.json  where the running server listens (0600)
 //	tls/         the development certificate
+//	push/        the key of Web Push, and the browsers that are notified (0600)
 //	store/       JetStream
 //	agents/      working folders of agents without one of their own, with their outboxes
 //	outbox/      outboxes of the other agents: files that they want to be kept

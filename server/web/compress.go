@@ -42,11 +42,16 @@ func asset(w http.ResponseWriter, r *http.Request) {
 		http.NotFound(w, r)
 		return
 	}
-	h := w.Header()
-	h.Set("Cache-Control", "private, no-cache")
+	w.Header().Set("Cache-Control", "private, no-cache")
 	if f.Final(r.URL.RawQuery) {
-		h.Set("Cache-Control", "private, max-age=31536000, immutable")
+		w.Header().Set("Cache-Control", "private, max-age=31536000, immutable")
 	}
+	sendFile(w, r, f)
+}
+
+// sendFile sends a file of the pages, whose Cache-Control is set.
+func sendFile(w http.ResponseWriter, r *http.Request, f *static.File) {
+	h := w.Header()
 	h.Set("Content-Type", mime.TypeByExtension(path.Ext(f.Name)))
 	h.Set("Vary", "Accept-Encoding")
 	content, tag := f.Content, f.Hash

@@ -9,6 +9,7 @@ import (
 	"skein.dev/skein/server/api"
 	"skein.dev/skein/server/auth"
 	"skein.dev/skein/server/control"
+	"skein.dev/skein/server/push"
 	"skein.dev/skein/server/telemetry"
 	"skein.dev/skein/webtransport/wire"
 )
@@ -25,6 +26,7 @@ type Config struct {
 	Sessions  Sessions
 	RPC       http.Handler // POST /rpc
 	MCP       http.Handler // /mcp, which knows who asks by itself
+	Push      *push.Push   // nil: browsers can't subscribe
 	Store     Store
 	Processes Processes
 

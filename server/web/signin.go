@@ -66,6 +66,9 @@ func (s signIn) logout(w http.ResponseWriter, r *http.Request) {
 		s.refuse(w, r, http.StatusInternalServerError, "The login could not be revoked; the server's log says why.")
 		return
 	}
+	if err := s.Push.SignedOut(who.ID); err != nil {
+		s.failed(r, "a browser that signed out is still subscribed", err)
+	}
 	s.Sessions.SignOut(who)
 	http.SetCookie(w, auth.Cookie("", frame.At(r.Context(), "/"), encrypted(r)))
 	redirect(w, r, "/login?out")

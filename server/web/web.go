@@ -51,6 +51,7 @@ func (s *site) pages(in *http.ServeMux) {
 	in.HandleFunc("GET /agents/{id}", fleetPages{s}.agentPage)
 	in.HandleFunc("GET /inbox", inboxPages{s}.inboxPage)
 	in.HandleFunc("POST /inbox", s.withForm(inboxPages{s}.postAnswer))
+	pushForms{s}.routes(in)
 	tasks := taskPages{s}
 	in.HandleFunc("GET /tasks", tasks.tasksPage)
 	in.HandleFunc("GET /tasks/{id}", tasks.taskPage)
