@@ -47,6 +47,9 @@ await build({ ...common, ...without, entryPoints: { skein: `${root}/client/index
 await build({ ...common, entryPoints: { skein: `${root}/client/index.js` }, outExtension: { '.js': '.mjs' } })
 await build({ ...common, ...without, entryPoints: Object.fromEntries(Object.entries(pages).map(([name, file]) => [name, `${root}/app/${file}.js`])), splitting: true, chunkNames: 'chunk-[hash]' })
 
+// The service worker: a classic script, since not every browser has modules there.
+await build({ ...common, format: 'iife', entryPoints: { sw: `${root}/app/worker/worker.js` } })
+
 await build({ ...common, entryPoints: { terminal: `${root}/app/terminal/terminal.css` }, sourcemap: false })
 
 // The product embeds these (embed.go).

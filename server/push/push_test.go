@@ -378,7 +378,7 @@ func TestAnEndedSubscriptionIsRemoved(t *testing.T) {
 					t.Errorf("it is back after a restart: %+v", r)
 				}
 				_, err := w.Subscribe(t.Context(), b.offer(), Browser{})
-				kit.Refused(t, err, wire.CodePrecondition, "")
+				kit.Refused(t, err, wire.CodePrecondition, "endpoint")
 				w.ask("q2", "a", "?")
 				synctest.Wait()
 				if n := len(w.service.all()); n != 1 {

@@ -61,7 +61,7 @@ func (p *Push) add(s *Subscription, replaces string) (undo func(), err error) {
 	old, before := p.boxes[s.ID], p.boxes[IDOf(replaces)]
 	switch {
 	case slices.Contains(p.gone, s.ID):
-		return nil, wire.Errorf(wire.CodePrecondition, "the push service has ended this subscription: the browser must make another")
+		return nil, wire.Errorf(wire.CodePrecondition, "the push service has ended this subscription: the browser must make another").WithField("endpoint")
 	case old != nil:
 		was := old.sub
 		s.Since, s.Sent, s.Failed, s.Failure = was.Since, was.Sent, was.Failed, was.Failure

@@ -17,6 +17,7 @@ const ROOMS = {
   task: ['lib', 'list', 'artifact'],
   terminal: ['lib'],
   usage: ['lib'],
+  worker: ['lib'],
   agent: ['lib', 'artifact', 'fleet', 'inbox', 'task', 'terminal'],
 }
 

@@ -44,6 +44,10 @@ export class Cards {
     root.addEventListener('focusin', () => (this.#index = Math.max(0, this.all.indexOf(/** @type {HTMLElement} */ (this.current)))))
   }
 
+  get root() {
+    return this.#root
+  }
+
   get all() {
     return /** @type {HTMLElement[]} */ ([...this.#root.children])
   }

@@ -8,6 +8,7 @@ import { page } from '../lib/page.js'
 import { tick } from '../lib/ticks.js'
 import { toast } from '../lib/toast.js'
 import { Cards } from './cards.js'
+import { Push } from './push.js'
 
 /** @import { Ask } from '../../client/types.js' */
 
@@ -19,6 +20,7 @@ const skein = page({
       cards.show(html)
       notify(asks)
       summary(pending)
+      if (asks.length === pending) void push.tidy(asks.map(({ id }) => id)) // the list may be cut
     },
   },
 })
@@ -46,6 +48,11 @@ function reveal() {
 addEventListener('hashchange', reveal)
 reveal()
 
+const push = new Push()
+navigator.serviceWorker?.addEventListener('message', ({ data }) => { // somebody has clicked its notification
+  if (data?.reveal) location.hash = data.reveal
+})
+
 // --- notifications ---
 
 const button = one(document, '#notify')
@@ -61,6 +68,7 @@ function showButton() {
   button.textContent = wanted() ? 'Notifications are on' : 'Notify me'
 }
 showButton()
+if (Number(cards.root.dataset.pending) === known.size) void push.tidy([...known])
 
 button.addEventListener('click', async () => {
   const on = !wanted()
@@ -78,7 +86,7 @@ function notify(asks) {
   for (const { id, name, text } of asks) {
     if (known.has(id)) continue
     known.add(id)
-    if (!document.hidden || !wanted()) continue
+    if (!document.hidden || !wanted() || push.on) continue // the service worker notifies, too
     const note = new Notification(`${clean(name) || 'An agent'} waits for you`, { body: clean(text), tag: id })
     note.addEventListener('click', () => {
       globalThis.focus()
