@@ -354,6 +354,11 @@ func TestTheSubjectOfTheConfigurationComesFirst(t *testing.T) {
 		if c := claims(t, g.header.Get("Authorization"), key); c.Sub != "mailto:ops@example.com" {
 			t.Errorf("it claims %+v", c)
 		}
+		w.Close()
+		w.open(t)
+		if r := w.List(); len(r) != 1 || r[0].Sent == nil {
+			t.Errorf("after a restart at once: %+v", r)
+		}
 		if m := b.reads(t, g); m.Kind != KindTest || g.header.Get("TTL") != "60" {
 			t.Errorf("the test is %+v, TTL %s", m, g.header.Get("TTL"))
 		}
@@ -653,6 +658,9 @@ func TestTheSameBrowserSubscribesAgain(t *testing.T) {
 		w.signOut("who-p/1")
 		if _, err := w.Subscribe(t.Context(), b.offer(), Browser{Who: "anew"}); err != nil {
 			t.Fatal(err)
+		}
+		if r := w.List(); len(r) != 1 || time.Since(r[0].Since) < time.Hour {
+			t.Errorf("the record is %+v", r)
 		}
 		next := newBrowser(t, "https://example.com/p/2")
 		offer := bytes.Replace(next.offer(), []byte("{"), []byte(`{"replaces":"`+b.endpoint+`",`), 1)

@@ -63,7 +63,7 @@ func TestPublicAddresses(t *testing.T) {
 		"142.250.1.1": true, "17.188.1.1": true, "2607:f8b0::1": true, "64:ff9b::8.8.8.8": true, "172.32.0.1": true, "100.63.0.1": true,
 		"127.0.0.1": false, "127.9.9.9": false, "::1": false, "0.0.0.0": false, "::": false, "10.1.2.3": false, "172.16.0.1": false, "192.168.1.1": false,
 		"169.254.169.254": false, "100.100.100.200": false, "fe80::1": false, "fe80::1%eth0": false, "fd00::1": false, "fc00:ec2::254": false, "224.0.0.1": false, "ff02::1": false,
-		"255.255.255.255": false, "::ffff:10.0.0.1": false, "::ffff:8.8.8.8": true, "64:ff9b::10.0.0.1": false, "::127.0.0.1": false, "2002:7f00:1::": false,
+		"255.255.255.255": false, "::ffff:10.0.0.1": false, "::ffff:100.64.0.1": false, "::ffff:8.8.8.8": true, "64:ff9b::10.0.0.1": false, "::127.0.0.1": false, "2002:7f00:1::": false,
 		"fec0::1": false, "2001:db8::1": false, "198.18.0.1": false, "0.1.2.3": false,
 	} {
 		if got := public(netip.MustParseAddr(ip)); got != want {
