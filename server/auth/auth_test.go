@@ -155,3 +155,34 @@ func TestTicketsAreBounded(t *testing.T) {
 		t.Error("the newest is not in order")
 	}
 }
+
+func TestWhoIsStillSignedIn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := testAuth()
+		login := func() string {
+			value, err := a.Login(t.Context(), a.OneTimeToken(), "")
+			if err != nil {
+				t.Fatal(err)
+			}
+			return hash(value)
+		}
+		is := func(id string, want bool) {
+			t.Helper()
+			if in, err := a.SignedIn(t.Context(), id); err != nil || in != want {
+				t.Errorf("%t, %v, want %t", in, err, want)
+			}
+		}
+		stays, leaves := login(), login()
+		if err := a.Logout(t.Context(), api.Principal{ID: leaves, Name: "browser"}); err != nil {
+			t.Fatal(err)
+		}
+		is(leaves, false)
+		is("nobody", false)
+		time.Sleep(loginLifetime - time.Second)
+		is(stays, true)
+		is(tokenID, true)
+		time.Sleep(time.Minute)
+		is(stays, false)
+		is(tokenID, true)
+	})
+}

@@ -19,6 +19,8 @@
 //
 //	book.saving   while the file is written
 //	Push.mu       the boxes; nothing outside the package is called with it held
+//
+// The lock in onceFound is held while the key is read or made.
 package push
 
 import (

@@ -67,7 +67,7 @@ func Inbox(v View) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = closed().Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = closed(true).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

@@ -125,7 +125,7 @@ func Stories() templ.Component {
 				}()
 			}
 			ctx = templ.InitializeContext(ctx)
-			templ_7745c5c3_Err = closed().Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = closed(false).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

@@ -9,7 +9,7 @@ import "github.com/a-h/templ"
 import templruntime "github.com/a-h/templ/runtime"
 
 // closed is how this browser is notified while no page of Skein is open in it. The script shows it, because only the browser knows what is possible.
-func closed() templ.Component {
+func closed(hidden bool) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
 		if templ_7745c5c3_CtxErr := ctx.Err(); templ_7745c5c3_CtxErr != nil {
@@ -30,7 +30,17 @@ func closed() templ.Component {
 			templ_7745c5c3_Var1 = templ.NopComponent
 		}
 		ctx = templ.ClearChildren(ctx)
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 1, "<details class=\"push\" id=\"push\" data-state=\"off\" hidden><summary>Notify this browser when it's closed <span class=\"push-state\" data-f=\"state\">Off</span></summary><div class=\"push-body\"><p>Skein sends each new question to the push service of the browser's maker, encrypted for this browser, which then shows it even if no page of Skein is open. A browser that is not running shows it when it starts, up to a day later.</p><p class=\"push-why\" data-f=\"why\" hidden></p><div class=\"push-do\"><button type=\"button\" class=\"button small\" data-do=\"push\">Turn on</button> <button type=\"button\" class=\"button small\" data-do=\"test\" hidden>Send a test</button></div><p class=\"push-last\" data-f=\"last\" hidden></p><p class=\"push-said\" data-f=\"said\" role=\"status\" hidden></p><div class=\"push-others\" data-f=\"others\" hidden><p id=\"push-others\">Other browsers that are notified:</p><ul aria-labelledby=\"push-others\"></ul><template><li><span data-f=\"browser\"></span> <span class=\"push-since\">since <time data-f=\"since\" data-tick=\"ago\"></time></span> <button type=\"button\" class=\"button small\">Remove</button> <span class=\"push-failure\" data-f=\"failure\"></span></li></template></div></div></details>")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 1, "<details class=\"push\" id=\"push\" data-state=\"off\"")
+		if templ_7745c5c3_Err != nil {
+			return templ_7745c5c3_Err
+		}
+		if hidden {
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 2, " hidden")
+			if templ_7745c5c3_Err != nil {
+				return templ_7745c5c3_Err
+			}
+		}
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 3, "><summary>Notify this browser when it's closed <span class=\"push-state\" data-f=\"state\">Off</span></summary><div class=\"push-body\"><p>Skein sends each new question to the push service of the browser's maker, encrypted for this browser, which then shows it even if no page of Skein is open. A browser that is not running shows it when it starts, up to a day later.</p><p class=\"push-why\" data-f=\"why\" hidden></p><div class=\"push-do\"><button type=\"button\" class=\"button small\" data-do=\"push\">Turn on</button> <button type=\"button\" class=\"button small\" data-do=\"test\" hidden>Send a test</button></div><p class=\"push-last\" data-f=\"last\" hidden></p><p class=\"push-said\" data-f=\"said\" role=\"status\" hidden></p><div class=\"push-others\" data-f=\"others\" hidden><p id=\"push-others\">Other browsers that are notified:</p><ul aria-labelledby=\"push-others\"></ul><template><li><span data-f=\"browser\"></span> <span class=\"push-since\">since <time data-f=\"since\" data-tick=\"ago\"></time></span> <button type=\"button\" class=\"button small\">Remove</button> <span class=\"push-failure\" data-f=\"failure\"></span></li></template></div></div></details>")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

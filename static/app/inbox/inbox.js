@@ -86,7 +86,7 @@ function notify(asks) {
   for (const { id, name, text } of asks) {
     if (known.has(id)) continue
     known.add(id)
-    if (!document.hidden || !wanted() || push.on) continue // the service worker notifies, too
+    if (!document.hidden || !wanted() || push.notifies) continue
     const note = new Notification(`${clean(name) || 'An agent'} waits for you`, { body: clean(text), tag: id })
     note.addEventListener('click', () => {
       globalThis.focus()

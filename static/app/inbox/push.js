@@ -34,9 +34,13 @@ export class Push {
     void this.#do(this.#button, () => this.#open())
   }
 
-  /** Whether this browser is notified by the server, so that the page need not. */
   get on() {
     return this.#mine !== undefined
+  }
+
+  /** Whether this browser is notified of each question anyhow, so that the page need not. */
+  get notifies() {
+    return this.on && !this.#mine?.failed_at
   }
 
   get #mine() {
