@@ -6,8 +6,9 @@ import { sticksOut } from '../fixtures/layout.js'
 import { PushService } from '../fixtures/pushservice.js'
 import { BROKEN, expect, live, signIn, test as base } from '../fixtures/test.js'
 
-// The headless shell has no notifications. The other name of this machine makes a page no secure context.
-const WHOLE = { args: [...CHROMIUM.args, '--host-resolver-rules=MAP skein.test 127.0.0.1'], executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium' }
+// The headless shell has no notifications. The other name of this machine makes a page no secure context; no other name is found, so that the browser
+// does not reach its push service.
+const WHOLE = { args: [...CHROMIUM.args, '--host-resolver-rules=MAP skein.test 127.0.0.1, MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE 127.0.0.1'], executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium' }
 
 const test = base.extend({
   service: async ({ server }, use) => {
@@ -240,6 +241,30 @@ test('a server that has lost its key is told again', async ({ signedIn: page, se
   await button(page, 'Send a test').click()
   await expect(control(page)).toContainText('The last message was taken')
   expect(service.got[0].path, 'the second subscription').toBe('/push/a-browser2')
+})
+
+test('a browser that can\'t subscribe with its push service says so', async ({ signedIn: page, server, transport, context, noise }) => {
+  noise.push(/does not support the Push API in incognito mode/)
+  await context.grantPermissions(['notifications'], { origin: server.http })
+  await openControl(page, server.http, transport)
+  await button(page, 'Turn on').click() // the browser's own subscribe: it takes the key
+  await expect(control(page).getByRole('status')).toHaveText(/^The browser could not subscribe with its push service, which a private window never can: Registration failed/)
+  await says(page, 'Off')
+  await expect(button(page, 'Turn on')).toBeEnabled()
+})
+
+test('a push service that does not answer is not waited for', async ({ signedIn: page, server, transport, context }) => {
+  await context.grantPermissions(['notifications'], { origin: server.http })
+  await page.addInitScript(() => { // as Chromium does without a network
+    PushManager.prototype.subscribe = () => new Promise(() => {})
+  })
+  await page.clock.install()
+  await openControl(page, server.http, transport)
+  await button(page, 'Turn on').click()
+  await expect(control(page).getByRole('status')).toHaveText('The browser subscribes with its push service…')
+  await page.clock.fastForward(20_000)
+  await expect(control(page).getByRole('status')).toContainText('never can: it does not answer')
+  await expect(button(page, 'Turn on')).toBeEnabled()
 })
 
 test('who has refused notifications is told where to allow them', async ({ signedIn: page, server, service, transport }) => {

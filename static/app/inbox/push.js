@@ -8,6 +8,9 @@ import { messageOf } from '../lib/toast.js'
 /** @typedef {{id: string, service: string, browser: string, since: string, sent_at?: string, failed_at?: string, failure?: string}} Known a subscription, as the server knows it (Record in server/push) */
 /** @typedef {{off?: boolean, key?: string, subscriptions: Known[]}} State */
 
+/** How long the browser may take to subscribe, in milliseconds. Without a network, Chromium tries for ever. */
+const SUBSCRIBE_MS = 20_000
+
 /** The setting that this browser is to be notified. */
 const WANTED = 'push'
 
@@ -94,8 +97,9 @@ export class Push {
     const had = await pushManager.getSubscription()
     if (had && this.#fits(had) && (await this.#tell(had))) return
     await had?.unsubscribe()
-    const got = await pushManager.subscribe({ userVisibleOnly: true, applicationServerKey: this.#state.key }).catch((e) => {
-      throw new Error(e.name === 'NotAllowedError' ? 'the browser does not allow it' : `the browser's push service could not be reached: ${messageOf(e)}`)
+    this.#say('said', 'The browser subscribes with its push service…')
+    const got = await within(SUBSCRIBE_MS, pushManager.subscribe({ userVisibleOnly: true, applicationServerKey: this.#state.key })).catch((e) => {
+      throw new Error(e.name === 'NotAllowedError' ? 'the browser does not allow it' : `the browser could not subscribe with its push service, which a private window never can: ${e.message}`)
     })
     if (!(await this.#tell(got))) throw new Error('the push service has ended the subscription')
   }
@@ -228,6 +232,14 @@ async function request(url, body) {
   if (!response.ok) throw Object.assign(new Error(answer?.error?.message ?? `the server answered ${response.status}`), { field: answer?.error?.data?.field })
   return answer
 }
+
+/**
+ * @template T
+ * @param {number} ms
+ * @param {Promise<T>} promise
+ * @returns {Promise<T>}
+ */
+const within = (ms, promise) => Promise.race([promise, new Promise((_, fail) => setTimeout(() => fail(new Error('it does not answer')), ms))])
 
 /** @param {ArrayBuffer} b */
 const base64url = (b) => btoa(String.fromCharCode(...new Uint8Array(b))).replace(/\+/g, '-').replace(/\//g, '_').replace(/=+$/, '')
