@@ -63,6 +63,9 @@ type Launch struct {
 	NoInput   bool                       // standard input is empty: /dev/null
 	TTY       *wire.Size                 // the size of a terminal that it gets in place of pipes; nil: none
 	Mode      string                     // the mode of its session, if the kind has modes; "": the agent's own
+	Options   map[string]string          // of its session, if the kind has options: values by the ids or categories of the options
+	Session   string                     // the one that it is to go on with, if the kind has sessions; "": a new one
+	Again     bool                       // the agent was in Session itself, before its process ended: a new one will do
 	Model     *wire.Model                // if the kind has one
 	Tools     []Tool                     // calls that the agent may make (see Call), for a kind with a model
 	MCP       func(context.Context) *MCP // where a program can make the same calls; it waits until the server listens. nil, or returns nil: nowhere

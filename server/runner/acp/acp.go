@@ -1,9 +1,11 @@
 // Package acp runs agents that speak the Agent Client Protocol, version 1 (agentclientprotocol.com): JSON-RPC 2.0, a message a line, on
 // the standard input and output of a process. What a person writes to such an agent is a prompt, and so is a task.
 //
-//	start       the process; initialize; session/new, after authenticate if the agent wants a login and a person has chosen how
+//	start       the process; initialize; session/new, or session/resume or session/load to go on with a session of another time; before
+//	            it, authenticate if the agent wants a login and a person has chosen how; after it, the options that the type names
 //	a prompt    waits until the one before is answered; session/prompt; session/update …; the answer ends the turn
 //	permission  session/request_permission becomes a runner.Permission; its answer is the agent's
+//	options     what the agent offers, such as its model, is kept as far as there is room; session/set_config_option and the like set it
 //	cancel      open permissions are answered as cancelled, then session/cancel; the turn ends when the prompt is answered
 //	stop        the same; standard input is closed, and the process is stopped as any other
 //
@@ -84,7 +86,7 @@ func (k kind) Detect(l runner.Launch) (string, error) {
 // Start implements runner.Kind. It returns when the process runs. What follows goes on after that; if it fails, the agent ends.
 func (k kind) Start(ctx context.Context, l runner.Launch, sink runner.Sink) (runner.Session, error) {
 	s := &session{launch: l, sink: sink, done: make(chan struct{}), started: make(chan struct{}), open: map[string]*permission{}, tools: map[string]*tool{},
-		work: make(chan struct{}, 1)}
+		work: make(chan struct{}, 1), setting: make(chan struct{}, 1)}
 	s.ctx, s.end = context.WithCancelCause(context.Background())
 	s.conn = newConn(s)
 	inner, err := k.Kind.Start(ctx, l, s.event)
@@ -130,8 +132,14 @@ type session struct {
 	telling sync.Mutex // around calls of sink
 	screen  screen     // what was written of the conversation; guarded by telling
 
+	setting chan struct{} // holds a value while an option is set
+
 	mu      sync.Mutex
 	id      string // of the ACP session; "": there is none yet
+	can     abilities
+	offers  offers
+	past    past
+	told    bool // something was said in the past
 	queue   []*prompt
 	shown   []wire.Prompt // of the queue
 	prompts int           // counts them

@@ -509,7 +509,7 @@ func TestTheCommandIsTheOneThatRuns(t *testing.T) {
 
 // idle returns a session without an agent, whose events go nowhere.
 func idle() *session {
-	s := &session{sink: func(runner.Event) error { return nil }, open: map[string]*permission{}, tools: map[string]*tool{}, work: make(chan struct{}, 1)}
+	s := &session{sink: func(runner.Event) error { return nil }, open: map[string]*permission{}, tools: map[string]*tool{}, work: make(chan struct{}, 1), setting: make(chan struct{}, 1)}
 	s.conn = newConn(s)
 	return s
 }

@@ -39,11 +39,13 @@ type puppet struct {
 	in     bool // logged in
 	cancel context.CancelFunc
 	calls  int
+	store  store
 }
 
 func (a *puppet) Initialize(context.Context, sdk.InitializeRequest) (r sdk.InitializeResponse, err error) {
 	r.ProtocolVersion = sdk.ProtocolVersionNumber
 	r.AgentInfo = &sdk.Implementation{Name: "puppet", Version: "1.2.3"}
+	a.abilities(&r.AgentCapabilities)
 	switch a.how {
 	case "version":
 		r.ProtocolVersion = 2
@@ -72,7 +74,7 @@ func (a *puppet) NewSession(_ context.Context, p sdk.NewSessionRequest) (r sdk.N
 	if a.how == "login" && !a.in {
 		return r, &sdk.RequestError{Code: -32000, Message: "Authentication required"}
 	}
-	r.SessionId = sdk.SessionId("s1 in " + p.Cwd)
+	r.SessionId = a.store.begin(p.Cwd)
 	for _, s := range p.McpServers {
 		b, _ := json.Marshal(s)
 		fmt.Fprintf(os.Stderr, "MCP %s\n", b)
@@ -81,7 +83,7 @@ func (a *puppet) NewSession(_ context.Context, p sdk.NewSessionRequest) (r sdk.N
 		<-a.ready
 		go a.ask(context.Background(), r.SessionId, "run", "make")
 	}
-	r.Modes = &sdk.SessionModeState{CurrentModeId: "auto", AvailableModes: []sdk.SessionMode{{Id: "auto", Name: "Auto"}, {Id: "default", Name: "Ask"}}}
+	r.Modes, r.Models, r.ConfigOptions = a.state()
 	return r, nil
 }
 
@@ -107,6 +109,7 @@ func (a *puppet) Prompt(_ context.Context, p sdk.PromptRequest) (r sdk.PromptRes
 	a.cancel = cancel
 	a.mu.Unlock()
 	r.StopReason = sdk.StopReasonEndTurn
+	a.store.add(p.SessionId, p.Prompt[0].Text.Text)
 	for line := range strings.SplitSeq(p.Prompt[0].Text.Text, "\n") {
 		if err := a.do(ctx, p.SessionId, line); err != nil {
 			return r, err
@@ -143,6 +146,8 @@ func (a *puppet) do(ctx context.Context, id sdk.SessionId, line string) error {
 		fmt.Println(rest)
 	case "fail":
 		return &sdk.RequestError{Code: -32603, Message: "Internal error", Data: map[string]any{"details": rest}}
+	case "become", "offer", "call":
+		a.offer(id, verb, rest)
 	case "run", "write", "change":
 		return a.ask(ctx, id, verb, rest)
 	}

@@ -77,7 +77,7 @@ type conn struct {
 
 	mu      sync.Mutex
 	last    int
-	waits   map[string]chan *message // for answers, by id
+	waits   map[string]*wait // for answers, by id
 	out     [][]byte
 	size    int
 	more    chan struct{} // has a value when there is something to write
@@ -85,8 +85,14 @@ type conn struct {
 	over    bool
 }
 
+// wait is a request that waits for its answer.
+type wait struct {
+	answer chan *message
+	then   func(*message) // called with the answer before anything that comes after it is heard; nil: nothing is
+}
+
 func newConn(p peer) *conn {
-	return &conn{peer: p, waits: map[string]chan *message{}, more: make(chan struct{}, 1)}
+	return &conn{peer: p, waits: map[string]*wait{}, more: make(chan struct{}, 1)}
 }
 
 // hear takes what the agent has written to its standard output, in pieces of any size.
@@ -157,12 +163,20 @@ func (c *conn) answer(m *message) {
 		c.peer.odd("the agent answers a request that nobody made: %s", wire.Cut(string(m.ID), 40))
 		return
 	}
-	w <- m
+	if w.then != nil {
+		w.then(m)
+	}
+	w.answer <- m
 }
 
 // call makes a request and waits for its answer, which is decoded into result unless that is nil.
 func (c *conn) call(ctx context.Context, method string, params, result any) error {
-	answer, err := c.begin(method, params)
+	return c.callThen(ctx, method, params, result, nil)
+}
+
+// callThen does the same, and calls then with the answer, be it an error or not, before anything that comes after it is heard.
+func (c *conn) callThen(ctx context.Context, method string, params, result any, then func(*message)) error {
+	answer, err := c.begin(method, params, then)
 	if err != nil {
 		return err
 	}
@@ -170,8 +184,8 @@ func (c *conn) call(ctx context.Context, method string, params, result any) erro
 }
 
 // begin makes a request. The caller must call answer, which waits for its answer.
-func (c *conn) begin(method string, params any) (answer func(ctx context.Context, result any) error, err error) {
-	w := make(chan *message, 1)
+func (c *conn) begin(method string, params any, then func(*message)) (answer func(ctx context.Context, result any) error, err error) {
+	w := &wait{make(chan *message, 1), then}
 	c.mu.Lock()
 	c.last++
 	id := strconv.Itoa(c.last)
@@ -189,7 +203,7 @@ func (c *conn) begin(method string, params any) (answer func(ctx context.Context
 	return func(ctx context.Context, result any) error {
 		defer forget()
 		select {
-		case m := <-w:
+		case m := <-w.answer:
 			if m.Error != nil {
 				return m.Error
 			}

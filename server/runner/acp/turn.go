@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -46,86 +45,6 @@ func (s *session) run() {
 	}
 }
 
-// begin opens the ACP session.
-func (s *session) begin() error {
-	ctx, cancel := context.WithTimeoutCause(s.ctx, startTimeout, fmt.Errorf("it has not answered for %s", startTimeout))
-	defer cancel()
-	var hello initializeResult
-	err := s.conn.call(ctx, "initialize", initializeParams{ProtocolVersion: protocolVersion, ClientInfo: info{Name: "skein", Title: "Skein", Version: "1"}}, &hello)
-	if err != nil {
-		return fmt.Errorf("it can't be spoken to by ACP, version %d: initialize: %w", protocolVersion, err)
-	}
-	if v := string(hello.ProtocolVersion); v != fmt.Sprint(protocolVersion) {
-		return fmt.Errorf("it speaks version %s of ACP, and Skein speaks version %d", wire.Cut(v, 20), protocolVersion)
-	}
-	if i := hello.AgentInfo; i != nil {
-		s.log("ACP agent %s %s", cmp.Or(i.Title, i.Name), i.Version)
-	}
-	cancel()
-	servers := mcpServers(nil, false)
-	if s.launch.MCP != nil {
-		servers = mcpServers(s.launch.MCP(s.ctx), hello.Capabilities.MCP.HTTP)
-	}
-	for {
-		opened, err := s.newSession(servers)
-		if err == nil {
-			return s.setMode(opened.Modes)
-		}
-		if s.ctx.Err() != nil || len(hello.AuthMethods) == 0 {
-			return fmt.Errorf("it opens no session: %w", err)
-		}
-		if err := s.login(hello.AuthMethods, err); err != nil {
-			return err
-		}
-	}
-}
-
-func (s *session) newSession(servers []mcpServer) (r newSessionResult, err error) {
-	ctx, cancel := context.WithTimeoutCause(s.ctx, startTimeout, fmt.Errorf("it has not answered for %s", startTimeout))
-	defer cancel()
-	if err = s.conn.call(ctx, "session/new", newSessionParams{Cwd: s.launch.Cwd, MCPServers: servers}, &r); err != nil {
-		return r, err
-	}
-	if r.SessionID == "" {
-		return r, errors.New("its answer to session/new has no sessionId")
-	}
-	s.mu.Lock()
-	s.id = r.SessionID
-	s.mu.Unlock()
-	return r, nil
-}
-
-// setMode sets the mode that the type of the agent names, or, if people are to be asked for permissions, the one that asks.
-func (s *session) setMode(m *modes) error {
-	want := s.launch.Mode
-	switch {
-	case m == nil && want != "":
-		return fmt.Errorf("it has no modes, so that it can't be in mode %q", want)
-	case m == nil:
-		return nil
-	case want == "" && s.launch.AsksFirst && slices.ContainsFunc(m.Available, func(o mode) bool { return o.ID == "default" }):
-		want = "default"
-	}
-	var ids []string
-	for _, o := range m.Available {
-		ids = append(ids, o.ID)
-	}
-	if want == "" || want == m.Current {
-		s.log("mode %s; its modes are %s", m.Current, strings.Join(ids, ", "))
-		return nil
-	}
-	if !slices.Contains(ids, want) {
-		return fmt.Errorf("it has no mode %q; its modes are %s", want, strings.Join(ids, ", "))
-	}
-	ctx, cancel := context.WithTimeoutCause(s.ctx, startTimeout, fmt.Errorf("it has not answered for %s", startTimeout))
-	defer cancel()
-	if err := s.conn.call(ctx, "session/set_mode", sessionParams{SessionID: s.id, ModeID: want}, nil); err != nil {
-		return fmt.Errorf("it does not take mode %q: %w", want, err)
-	}
-	s.log("mode %s instead of %s; its modes are %s", want, m.Current, strings.Join(ids, ", "))
-	return nil
-}
-
 // next waits for a prompt. It returns nil when the process has ended, or is to end because there will be no more.
 func (s *session) next() *prompt {
 	for {
@@ -165,7 +84,7 @@ func (s *session) turn(p *prompt) {
 	s.mu.Lock()
 	if !p.canceled {
 		p.sent = true
-		answered, err = s.conn.begin("session/prompt", promptParams{SessionID: s.id, Prompt: []contentText{{"text", p.text}}})
+		answered, err = s.conn.begin("session/prompt", promptParams{SessionID: s.id, Prompt: []contentText{{"text", p.text}}}, nil)
 	}
 	s.mu.Unlock()
 	if err == nil {
@@ -354,59 +273,6 @@ func (s *session) cancel(why string) bool {
 		}
 	})
 	return true
-}
-
-// login asks a person how the agent is to log in, after it has refused to open a session, and has it do so.
-func (s *session) login(methods []authMethod, refused error) error {
-	text := "It wants a login: " + refused.Error()
-	options := []wire.AskOption{}
-	for _, m := range methods {
-		if command := m.command(s.launch.Argv); command != "" {
-			text += fmt.Sprintf("\n%s: run %s in a terminal, then try again.", cmp.Or(m.Name, m.ID), command)
-			continue
-		}
-		options = append(options, wire.AskOption{ID: "login:" + m.ID, Name: cmp.Or(m.Name, m.ID)}) // of no kind: nobody allows a login by habit
-		if m.Description != "" {
-			text += fmt.Sprintf("\n%s: %s", cmp.Or(m.Name, m.ID), m.Description)
-		}
-	}
-	options = append(options, wire.AskOption{ID: "again", Name: "Try again"}, wire.AskOption{ID: "end", Name: "End the agent", Kind: wire.RejectOnce})
-	chosen := make(chan string, 1)
-	s.tell(runner.Permission{Key: newKey(), Text: text, Login: true, Options: options, Answer: func(a *wire.AskAnswer) {
-		if a == nil {
-			a = &wire.AskAnswer{Option: "end"}
-		}
-		chosen <- a.Option
-	}})
-	select {
-	case option := <-chosen:
-		id, isLogin := strings.CutPrefix(option, "login:")
-		if option == "end" {
-			return fmt.Errorf("it wants a login: %w", refused)
-		}
-		if !isLogin {
-			return nil
-		}
-		ctx, cancel := context.WithTimeoutCause(s.ctx, loginTimeout, fmt.Errorf("it has not answered for %s", loginTimeout))
-		defer cancel()
-		if err := s.conn.call(ctx, "authenticate", map[string]string{"methodId": id}, nil); err != nil && s.ctx.Err() == nil {
-			s.log("the login failed: %s", err)
-		}
-		return nil
-	case <-s.ctx.Done():
-		return errEnded
-	}
-}
-
-// command is what a person runs to log in; "": the agent does it itself.
-func (m authMethod) command(argv []string) string {
-	switch {
-	case m.Meta.Terminal != nil:
-		return strings.Join(append([]string{m.Meta.Terminal.Command}, m.Meta.Terminal.Args...), " ")
-	case m.Type == "terminal":
-		return strings.Join(append(slices.Clone(argv), m.Args...), " ")
-	}
-	return ""
 }
 
 // request implements peer.

@@ -63,7 +63,7 @@ type initializeParams struct {
 	ClientInfo         info               `json:"clientInfo"`
 }
 
-// clientCapabilities are what Skein offers to agents: nothing. They read and write files, and run commands, themselves.
+// clientCapabilities are what Skein offers to agents: neither files nor terminals. They read and write files, and run commands, themselves.
 type clientCapabilities struct {
 	FS       struct{ ReadTextFile, WriteTextFile bool } `json:"fs"`
 	Terminal bool                                       `json:"terminal"`
@@ -71,7 +71,7 @@ type clientCapabilities struct {
 
 // MarshalJSON implements json.Marshaler.
 func (clientCapabilities) MarshalJSON() ([]byte, error) {
-	return []byte(`{"fs":{"readTextFile":false,"writeTextFile":false},"terminal":false}`), nil
+	return []byte(`{"fs":{"readTextFile":false,"writeTextFile":false},"terminal":false,"session":{"configOptions":{"boolean":{}}}}`), nil
 }
 
 type info struct {
@@ -87,8 +87,21 @@ type initializeResult struct {
 		MCP struct {
 			HTTP bool `json:"http"`
 		} `json:"mcpCapabilities"`
+		Load     maybe[bool] `json:"loadSession"`
+		Sessions maybe[struct {
+			Resume maybe[struct{}] `json:"resume"`
+			List   maybe[struct{}] `json:"list"`
+		}] `json:"sessionCapabilities"`
 	} `json:"agentCapabilities"`
 	AgentInfo *info `json:"agentInfo"`
+}
+
+// abilities are what an agent can do with sessions.
+type abilities struct{ load, resume, list bool }
+
+func (r *initializeResult) can() abilities {
+	c := &r.Capabilities
+	return abilities{load: c.Load.v, resume: c.Sessions.v.Resume.is, list: c.Sessions.v.List.is}
 }
 
 type authMethod struct {
@@ -106,7 +119,9 @@ type authMethod struct {
 	} `json:"_meta"`
 }
 
-type newSessionParams struct {
+// openParams are those of session/new, and, with a SessionID, of session/load and session/resume.
+type openParams struct {
+	SessionID  string      `json:"sessionId,omitempty"`
 	Cwd        string      `json:"cwd"`
 	MCPServers []mcpServer `json:"mcpServers"`
 }
@@ -138,26 +153,6 @@ func mcpServers(at *runner.MCP, http bool) []mcpServer {
 			Env: []pair{{runner.EnvServer, strings.TrimSuffix(at.URL, wire.MCPPath)}, {runner.EnvToken, at.Token}}}}
 	}
 	return []mcpServer{}
-}
-
-type newSessionResult struct {
-	SessionID string `json:"sessionId"`
-	Modes     *modes `json:"modes"`
-}
-
-type modes struct {
-	Current   string    `json:"currentModeId"`
-	Available few[mode] `json:"availableModes"`
-}
-
-type mode struct {
-	ID   string `json:"id"`
-	Name string `json:"name"`
-}
-
-type sessionParams struct {
-	SessionID string `json:"sessionId"`
-	ModeID    string `json:"modeId,omitempty"`
 }
 
 type promptParams struct {
@@ -240,14 +235,17 @@ func cancelled() (o outcome) {
 
 // update is a session/update, of any kind.
 type update struct {
-	Kind    string          `json:"sessionUpdate"`
-	Content json.RawMessage `json:"content"` // one block, or those of a tool call
-	Entries few[entry]      `json:"entries"`
-	ModeID  string          `json:"currentModeId"`
-	Used    maybe[float64]  `json:"used"` // of the context, in tokens
-	Size    maybe[float64]  `json:"size"`
-	Cost    maybe[cost]     `json:"cost"`
-	Meta    maybe[struct {
+	Kind     string          `json:"sessionUpdate"`
+	Content  json.RawMessage `json:"content"` // one block, or those of a tool call
+	Entries  few[entry]      `json:"entries"`
+	ModeID   string          `json:"currentModeId"`
+	Config   json.RawMessage `json:"configOptions"`
+	Commands json.RawMessage `json:"availableCommands"`
+	Title    json.RawMessage `json:"title"` // of the session; null: none any more
+	Used     maybe[float64]  `json:"used"`  // of the context, in tokens
+	Size     maybe[float64]  `json:"size"`
+	Cost     maybe[cost]     `json:"cost"`
+	Meta     maybe[struct {
 		Usage maybe[usage] `json:"usage"`
 	}] `json:"_meta"`
 }

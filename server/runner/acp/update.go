@@ -17,6 +17,7 @@ type block string
 const (
 	blockMessage block = "message"
 	blockThought block = "thought"
+	blockUser    block = "user" // of a session's past
 	blockNote    block = "note" // a line of its own
 )
 
@@ -38,6 +39,9 @@ func (s *session) say(b block, text string) {
 		if text = strings.TrimLeft(text, " \n"); text == "" {
 			return
 		}
+	}
+	if begins && b == blockUser {
+		text = "› " + text
 	}
 	if text = dimmed(b, text); begins && s.screen.mid {
 		text = "\n" + text
@@ -61,7 +65,7 @@ func (s *session) say(b block, text string) {
 
 // dimmed sets thoughts and notes apart from what the agent says.
 func dimmed(b block, text string) string {
-	if b == blockMessage {
+	if b == blockMessage || b == blockUser {
 		return text
 	}
 	end := ""
@@ -82,15 +86,81 @@ func (s *session) tellEnd() {
 
 // updated handles an update of the session.
 func (s *session) updated(raw json.RawMessage) {
-	if len(raw) <= maxUpdate {
+	s.mu.Lock()
+	past := s.past
+	s.mu.Unlock()
+	switch {
+	case past == pastHidden:
+	case len(raw) <= maxUpdate:
 		s.tell(runner.Conversation{JSON: slices.Clone(raw)})
-	} else {
+	default:
 		s.log("an update of %d bytes was too long to be kept", len(raw))
 	}
 	var u update
-	if json.Unmarshal(raw, &u) != nil {
+	if json.Unmarshal(raw, &u) != nil || s.offered(&u) {
 		return
 	}
+	if past == pastNone {
+		s.said(&u, raw)
+		return
+	}
+	s.mu.Lock()
+	s.told = s.told || strings.HasSuffix(u.Kind, "_message_chunk")
+	s.mu.Unlock()
+	if past == pastShown {
+		s.saidBefore(&u, raw)
+	}
+}
+
+// offered handles an update that says what the agent offers. It reports whether it is one.
+func (s *session) offered(u *update) bool {
+	switch u.Kind {
+	case "config_option_update":
+		s.offer(func(o *offers) { o.config = configOptions(u.Config) })
+	case "available_commands_update":
+		s.offer(func(o *offers) { o.commands = commands(u.Commands) })
+	case "session_info_update":
+		if len(u.Title) > 0 {
+			var title string
+			json.Unmarshal(u.Title, &title)
+			s.offer(func(o *offers) { o.title = line(title, wire.MaxSessionTitle) })
+		}
+	case "current_mode_update":
+		s.offer(func(o *offers) { o.inMode(u.ModeID) })
+		if s.inTime() {
+			s.say(blockNote, "Mode "+oneLine(u.ModeID))
+		}
+	default:
+		return false
+	}
+	return true
+}
+
+// inTime reports whether updates tell of what happens now.
+func (s *session) inTime() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.past == pastNone
+}
+
+// saidBefore shows what was said in a session that is loaded. It is neither an answer nor work of this agent, and costs it nothing.
+func (s *session) saidBefore(u *update, raw json.RawMessage) {
+	switch u.Kind {
+	case "user_message_chunk":
+		s.say(blockUser, textOf(u.Content))
+	case "agent_message_chunk":
+		s.say(blockMessage, textOf(u.Content))
+	case "usage_update":
+		s.mu.Lock()
+		s.bill.context(u) // from which the cost of what follows is counted
+		s.mu.Unlock()
+	case "agent_thought_chunk", "tool_call", "tool_call_update", "plan":
+		s.said(u, raw)
+	}
+}
+
+// said handles what the agent says and does.
+func (s *session) said(u *update, raw json.RawMessage) {
 	switch u.Kind {
 	case "agent_message_chunk":
 		text := textOf(u.Content)
@@ -118,11 +188,9 @@ func (s *session) updated(raw json.RawMessage) {
 		s.say(blockNote, strings.Join(lines, "\n"))
 	case "usage_update":
 		s.mu.Lock()
-		spent := s.bill.context(&u)
+		spent := s.bill.context(u)
 		s.mu.Unlock()
 		s.tell(runner.Spent{Spent: spent})
-	case "current_mode_update":
-		s.say(blockNote, "Mode "+oneLine(u.ModeID))
 	}
 }
 

@@ -1,0 +1,176 @@
+package acp
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"skein.dev/skein/webtransport/wire"
+)
+
+// begin opens the ACP session.
+func (s *session) begin() error {
+	ctx, cancel := context.WithTimeoutCause(s.ctx, startTimeout, fmt.Errorf("it has not answered for %s", startTimeout))
+	defer cancel()
+	var hello initializeResult
+	err := s.conn.call(ctx, "initialize", initializeParams{ProtocolVersion: protocolVersion, ClientInfo: info{Name: "skein", Title: "Skein", Version: "1"}}, &hello)
+	if err != nil {
+		return fmt.Errorf("it can't be spoken to by ACP, version %d: initialize: %w", protocolVersion, err)
+	}
+	if v := string(hello.ProtocolVersion); v != fmt.Sprint(protocolVersion) {
+		return fmt.Errorf("it speaks version %s of ACP, and Skein speaks version %d", wire.Cut(v, 20), protocolVersion)
+	}
+	if i := hello.AgentInfo; i != nil {
+		s.log("ACP agent %s %s", cmp.Or(i.Title, i.Name), i.Version)
+	}
+	cancel()
+	s.mu.Lock()
+	s.can = hello.can()
+	s.mu.Unlock()
+	servers := mcpServers(nil, false)
+	if s.launch.MCP != nil {
+		servers = mcpServers(s.launch.MCP(s.ctx), hello.Capabilities.MCP.HTTP)
+	}
+	if err := s.openUnless(hello.AuthMethods, servers); err != nil {
+		return err
+	}
+	return s.setUp()
+}
+
+// openUnless opens a session, unless the agent wants a login that nobody gives it.
+func (s *session) openUnless(logins []authMethod, servers []mcpServer) error {
+	for {
+		err := s.openSession(servers)
+		if err == nil || s.ctx.Err() != nil || len(logins) == 0 || errors.Is(err, errNoSession) {
+			return err
+		}
+		if err := s.login(logins, err); err != nil {
+			return err
+		}
+	}
+}
+
+// openSession continues the session that the launch names, or opens a new one.
+func (s *session) openSession(servers []mcpServer) error {
+	params := openParams{SessionID: s.launch.Session, Cwd: s.launch.Cwd, MCPServers: servers}
+	if params.SessionID == "" {
+		return s.openBy("session/new", params)
+	}
+	err := s.goOn(params)
+	if err == nil || !s.launch.Again || s.ctx.Err() != nil || !errors.Is(err, errNoSession) {
+		return err
+	}
+	s.log("it begins a new session: %s", err)
+	params.SessionID = ""
+	return s.openBy("session/new", params)
+}
+
+// errNoSession is the error of a session that can't be continued, whatever the agent's reason.
+var errNoSession = errors.New("no session")
+
+// noSession says so in words.
+type noSession struct{ text string }
+
+func (e noSession) Error() string        { return e.text }
+func (e noSession) Is(target error) bool { return target == errNoSession }
+
+// goOn continues a session: without its past, if the agent can do that.
+func (s *session) goOn(params openParams) (err error) {
+	id := line(params.SessionID, maxWord)
+	if !s.can.resume && !s.can.load {
+		return noSession{fmt.Sprintf("it can't continue session %s: this agent can't continue sessions", id)}
+	}
+	var refused *rpcError
+	resumes := s.can.resume
+	if resumes {
+		err = s.openBy("session/resume", params)
+		resumes = !errors.As(err, &refused) || refused.Code != codeMethodNotFound // Qwen Code 0.15 says that it can, and can't
+	}
+	if !resumes && s.can.load {
+		err = s.load(params)
+	}
+	if errors.As(err, &refused) && refused.Code != codeAuthRequired { // agents say with different codes that they don't know it
+		return noSession{fmt.Sprintf("it has no session %s that it could continue: %s", id, refused)}
+	}
+	return err
+}
+
+// load continues a session of which the agent tells the past. Of an agent that was in it before, the log has that already.
+func (s *session) load(params openParams) error {
+	now := pastShown
+	if s.launch.Again {
+		now = pastHidden
+	}
+	s.setPast(now)
+	err := s.openBy("session/load", params)
+	s.setPast(pastNone)
+	s.mu.Lock()
+	told := s.told
+	s.mu.Unlock()
+	if err == nil && !told { // Qwen Code 0.15 takes any id, and begins an empty session where it knows none
+		s.log("it has told nothing of what was said in session %s: it may have begun a new one", line(params.SessionID, maxWord))
+	}
+	return err
+}
+
+// openBy opens a session by a method, and takes what it offers.
+func (s *session) openBy(method string, params openParams) error {
+	ctx, cancel := context.WithTimeoutCause(s.ctx, startTimeout, fmt.Errorf("it has not answered for %s", startTimeout))
+	defer cancel()
+	var r struct {
+		SessionID string `json:"sessionId"`
+	}
+	err := s.conn.callThen(ctx, method, params, &r, func(m *message) { s.opened(params.SessionID, m) })
+	switch {
+	case err != nil:
+		return fmt.Errorf("it opens no session: %w", err)
+	case params.SessionID == "" && (r.SessionID == "" || len(r.SessionID) > wire.MaxOptionID):
+		return errors.New("it opens no session: its answer to session/new has no sessionId")
+	}
+	return nil
+}
+
+// opened takes the answer to a request that opens a session. id is that of one that is continued.
+func (s *session) opened(id string, m *message) {
+	s.setPast(pastNone)
+	var r struct {
+		SessionID string `json:"sessionId"`
+	}
+	var state sessionState
+	if m.Error != nil || id == "" && (json.Unmarshal(m.Result, &r) != nil || r.SessionID == "" || len(r.SessionID) > wire.MaxOptionID) {
+		return
+	}
+	json.Unmarshal(m.Result, &state)
+	s.mu.Lock()
+	s.id = cmp.Or(id, r.SessionID)
+	s.mu.Unlock()
+	s.offer(func(o *offers) { o.opened(&state) })
+}
+
+// past says what to do with updates that tell of a session's past, while it is loaded.
+type past string
+
+const (
+	pastNone   past = ""
+	pastShown  past = "shown"
+	pastHidden past = "hidden" // they are in the log already
+)
+
+// setPast begins or ends the past.
+func (s *session) setPast(now past) {
+	s.mu.Lock()
+	before := s.past
+	s.past = now
+	clear(s.tools)
+	s.called, s.size = nil, 0
+	s.mu.Unlock()
+	switch {
+	case before == now:
+	case now == pastShown:
+		s.say(blockNote, "What was said before:")
+	case before == pastShown:
+		s.say(blockNote, "The conversation goes on here.")
+	}
+}
