@@ -53,6 +53,7 @@ type fileType struct {
 	Stdin        string            `yaml:"stdin"`
 	TTY          bool              `yaml:"tty"`
 	Mode         string            `yaml:"mode"`
+	Options      map[string]string `yaml:"options"`
 	Model        *fileModel        `yaml:"model"`
 	Permissions  *filePermissions  `yaml:"permissions"`
 	Script       string            `yaml:"script"`
@@ -151,7 +152,7 @@ push: {subject: "mailto:me@example.com"}   # whom push services of browsers may 
 
 var fileFields = map[string][]string{
 	"": {"agent_types", "max_agents", "lanes", "writers", "budget", "ask_hook", "push"},
-	"agent_types": {"kind", "description", "argv", "env", "cwd", "stdin", "tty", "mode", "model", "script", "max_instances", "stop_grace", "capabilities", "labels",
+	"agent_types": {"kind", "description", "argv", "env", "cwd", "stdin", "tty", "mode", "options", "model", "script", "max_instances", "stop_grace", "capabilities", "labels",
 		"tasks", "max_tasks", "retry_on", "idle_stop", "coordinator", "memory", "restart", "heartbeat", "stall", "lease", "permissions", "budget"},
 }
 
@@ -339,6 +340,7 @@ var fieldForms = map[string]struct {
 	"cwd":           {"an absolute path", func() any { return new(string) }},
 	"stdin":         {"pipe or none", func() any { return new(string) }},
 	"tty":           {"true or false", func() any { return new(bool) }},
+	"options":       {"a mapping from options to values that the agent knows, such as {model: small, thought_level: high}", func() any { return new(map[string]string) }},
 	"mode":          {"a word that the agent knows, such as default", func() any { return new(string) }},
 	"model":         {"a mapping such as {url: http://localhost:11434/v1, name: qwen3, commands: {test: {argv: [go, test]}}}", func() any { return new(fileModel) }},
 	"script":        {"a text, one statement a line", func() any { return new(string) }},
@@ -449,7 +451,7 @@ func (c *configReader) agentType(name string, f fileType) (wire.AgentType, error
 		IdleStopMS: f.IdleStop.Milliseconds(), Coordinator: f.Coordinator, Memory: f.Memory, HeartbeatMS: f.Heartbeat.Milliseconds(), StallMS: f.Stall.Milliseconds(),
 		LeaseMS: f.Lease.Milliseconds(),
 	}
-	t.TTY, t.Mode = f.TTY, f.Mode
+	t.TTY, t.Mode, t.Options = f.TTY, f.Mode, f.Options
 	if t.Kind == wire.KindRemote {
 		t.Tasks = cmp.Or(t.Tasks, wire.TasksLines)
 	}
@@ -478,6 +480,12 @@ func (c *configReader) agentType(name string, f fileType) (wire.AgentType, error
 		return t, bad("", "model is missing: %s", fieldForms["model"].form)
 	case kind.Model && t.Mode != "":
 		return t, bad("mode", "a model has none")
+	case !kind.Sessions && len(t.Options) > 0:
+		return t, bad("options", "goes with kind %s", kindsThat(func(c runner.Capabilities) bool { return c.Sessions }))
+	case len(t.Options) > wire.MaxOptions:
+		return t, bad("options", "more than %d", wire.MaxOptions)
+	case t.Mode != "" && t.Options["mode"] != "":
+		return t, bad("options", "mode is a field of its own, and given there: give it once")
 	case len(t.Argv) > 0 && t.Argv[0] == "":
 		return t, bad("argv", "the command is empty")
 	case t.Tasks != wire.TasksNone && !t.Tasks.Shared() && t.Tasks != wire.TasksProcess:

@@ -41,6 +41,11 @@ func (a *API) table() map[string]does {
 		wire.MethodGoOn: acts(func(ctx context.Context, by noun.Caller, v wire.ResumeParams) (any, error) {
 			return p.Resume(ctx, by, v)
 		}),
+		wire.MethodOptions: reads(func(_ context.Context, v wire.AgentParams) (any, error) { return p.Options(v.ID) }),
+		wire.MethodConfigure: acts(func(ctx context.Context, by noun.Caller, v wire.ConfigureParams) (any, error) {
+			return p.Configure(ctx, by.Actor, v)
+		}),
+		wire.MethodSessions:  reads(func(ctx context.Context, v wire.SessionsParams) (any, error) { return p.Sessions(ctx, v) }),
 		wire.MethodUsage:     reads(func(_ context.Context, v wire.UsageParams) (any, error) { return p.Usage.List(v) }),
 		wire.MethodInput:     acts(a.input),
 		wire.MethodAdmission: func(context.Context, noun.Caller, json.RawMessage) (any, error) { return p.Admission(), nil },

@@ -28,6 +28,7 @@ type agent struct {
 	typ     string
 	forTask wire.TaskID // the task whose process it is; "": none
 	takes   bool        // tasks, while it runs
+	goesOn  string      // the conversation that its spawn named; "": none
 
 	launched runner.Launch // written before the first start
 
@@ -310,6 +311,8 @@ func (a *agent) says(e runner.Event) error {
 		a.asksPermission(e)
 	case runner.Waiting:
 		a.update(true, func(rec *wire.Agent) { rec.Prompts = e.Prompts })
+	case runner.Offers:
+		a.offers(e)
 	case runner.Spent:
 		rec := a.update(true, func(rec *wire.Agent) {
 			spent := wire.Spent{}

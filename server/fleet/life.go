@@ -52,7 +52,7 @@ func (a *agent) launch(ctx context.Context, w wanted) (runner.Session, error) {
 	a.launched = runner.Launch{
 		Agent: a.id, Instance: a.core.o.Instance, Argv: rec.Argv, Env: env, Cwd: rec.Cwd, NoInput: rec.NoInput,
 		CreateCwd: w.params.Cwd == "" && w.typ.Cwd == "", Script: cmp.Or(w.params.Script, w.typ.Script), TTY: rec.TTY,
-		Mode: w.typ.Mode, Model: w.typ.Model, AsksFirst: w.typ.Permissions != nil,
+		Mode: w.typ.Mode, Options: w.typ.Options, Model: w.typ.Model, AsksFirst: w.typ.Permissions != nil,
 		Key: w.key, Lease: leaseOf(w.typ), Closing: a.core.o.Closing,
 	}
 	if offer := a.core.o.Offer; offer != nil {
@@ -120,6 +120,7 @@ func (a *agent) run(ctx context.Context) (runner.Session, error) {
 		size := c.term.Size()
 		a.launched.TTY = &size
 	}
+	a.launched.Session, a.launched.Again = a.session()
 	if a.takes && kind.Capabilities().Lines {
 		kind = lines.Over(kind)
 	}

@@ -104,6 +104,9 @@ func (f *Fleet) check(s *wire.SpawnParams, key string) (wire.AgentType, error) {
 		names := slices.Sorted(maps.Keys(f.o.Types))
 		return t, wire.Errorf(wire.CodeNotFound, "there is no agent type %q; the types are %v", s.Type, names).WithField("type").WithSupported(names)
 	}
+	if err := f.checkSession(t, s); err != nil {
+		return t, err
+	}
 	if err := f.place(t, s); err != nil {
 		return t, err
 	}
@@ -213,6 +216,9 @@ func (f *Fleet) admit(by noun.Caller, s wire.SpawnParams, from origin) (*batch, 
 	if why := f.closedForLocked(t.Name); why != "" {
 		return nil, wire.Errorf(wire.CodeUnavailable, "%s: no agent is spawned until somebody opens it (skein admission open, or the page)", why).WithField("type")
 	}
+	if err := f.sessionFree(t, s.Session); err != nil {
+		return nil, err
+	}
 	if t.MaxInstances > 0 || f.o.Max > 0 {
 		alive, all := f.census.count(t.Name)
 		if t.MaxInstances > 0 && alive+s.Count > t.MaxInstances {
@@ -240,7 +246,7 @@ func (f *Fleet) admit(by noun.Caller, s wire.SpawnParams, from origin) (*batch, 
 		}
 		a := newAgent(&f.core, rec)
 		a.forTask = from.task
-		a.takes = t.Tasks.Shared()
+		a.takes, a.goesOn = t.Tasks.Shared(), s.Session
 		b.agents[i] = a
 		f.agents[rec.ID] = a
 		f.census.born(rec.ID, t.Name)

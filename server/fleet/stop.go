@@ -171,6 +171,9 @@ func (f *Fleet) Input(ctx context.Context, actor string, in wire.InputParams) er
 	if err := a.shown(in.Question); err != nil {
 		return err
 	}
+	if in.Replace != "" {
+		return a.replacePrompt(run, actor, in)
+	}
 	if in.Interrupt {
 		turns, ok := runner.As[runner.Interrupter](run)
 		if !ok {
@@ -225,7 +228,24 @@ func (f *Fleet) Drop(actor string, p wire.DropParams) (*wire.DropResult, error) 
 			return &wire.DropResult{Text: text}, nil
 		}
 	}
-	return nil, wire.Errorf(wire.CodeNotFound, "no prompt %.20q waits for agent %s: it has begun, or was dropped", p.Prompt, p.ID).WithField("prompt")
+	return nil, promptGone(p.Prompt, p.ID).WithField("prompt")
+}
+
+// replacePrompt gives a prompt that waits another text.
+func (a *agent) replacePrompt(run runner.Session, actor string, in wire.InputParams) error {
+	text := string(in.Bytes())
+	if strings.TrimSpace(text) == "" || in.EOF || in.Interrupt {
+		return noun.Bad("replace", "give the text that takes the place of the prompt, and neither eof nor interrupt")
+	}
+	if turns, ok := runner.As[runner.Interrupter](run); !ok || !turns.Replace(in.Replace, text) {
+		return promptGone(in.Replace, a.id).WithField("replace")
+	}
+	a.event(wire.EventLog, actor, wire.EventData{Text: noun.Clip("a prompt that waits is now: " + text)})
+	return nil
+}
+
+func promptGone(prompt string, id wire.AgentID) *wire.Error {
+	return wire.Errorf(wire.CodeNotFound, "no prompt %.20q waits for agent %s: it has begun, or was dropped", prompt, id)
 }
 
 // Close stops every agent, checks once more for leftovers of agents that had ended, and waits for the last event. Nothing can

@@ -50,6 +50,7 @@ type Capabilities struct {
 	Permissions bool            // sessions ask for permissions
 	Lines       bool            // sessions take tasks only as lines, on standard input or as messages; package lines does that
 	Messages    bool            // sessions are Messengers
+	Sessions    bool            // agents may go on with conversations of other times (Launch.Session)
 }
 
 // Launch is what to run.
@@ -117,6 +118,8 @@ type Interrupter interface {
 	Interrupt() bool
 	// Drop drops a prompt that waits, and returns its text. It reports whether the prompt did wait.
 	Drop(id string) (text string, waited bool)
+	// Replace gives a prompt that waits another text. It reports whether the prompt did wait.
+	Replace(id, text string) (waited bool)
 }
 
 // Pauser is a session that is given prompts.

@@ -114,7 +114,7 @@ export class Skein extends EventTarget {
   #client
   /** @type {Host} */
   #host = {
-    call: (method, params, options) => this.#call(method, params, options),
+    call: (method, params, options) => this.call(method, params, options),
     session: (signal) => this.#opened(signal),
     nextId: () => this.#requests.nextId(),
     log: (what, detail) => this.#log(what, detail),
@@ -156,9 +156,9 @@ export class Skein extends EventTarget {
     /** Whether agents may be spawned and tasks started; `fleet.admission` follows it live. */
     this.admission = {
       /** @param {wire.AdmissionGetParams & CallOptions} [options] @returns {Promise<wire.AdmissionResult>} */
-      get: ({ html, ...options } = {}) => this.#call('admission.get', { html }, options),
+      get: ({ html, ...options } = {}) => this.call('admission.get', { html }, options),
       /** @param {wire.AdmissionParams} params @param {CallOptions} [options] @returns {Promise<wire.Admission>} */
-      set: (params, options) => this.#call('admission.set', params, options),
+      set: (params, options) => this.call('admission.set', params, options),
     }
     /** Fulfils when the first session opens; rejects when the client ends before that. */
     this.ready = this.#ready.promise
@@ -204,7 +204,7 @@ export class Skein extends EventTarget {
    * @returns {Promise<wire.SpawnResult>}
    */
   spawn(params, options) {
-    return this.#call('agent.spawn', params, options)
+    return this.call('agent.spawn', params, options)
   }
 
   /**
@@ -224,7 +224,7 @@ export class Skein extends EventTarget {
    * @returns {Promise<wire.Agent>}
    */
   get(id, options) {
-    return this.#call('agent.get', { id }, options)
+    return this.call('agent.get', { id }, options)
   }
 
   /**
@@ -236,7 +236,7 @@ export class Skein extends EventTarget {
    * @returns {Promise<void>}
    */
   async input(id, data, { eof, interrupt, ...options } = {}) {
-    await this.#call('agent.input', { id, ...toPayload(data), ...(eof && { eof }), ...(interrupt && { interrupt }) }, options)
+    await this.call('agent.input', { id, ...toPayload(data), ...(eof && { eof }), ...(interrupt && { interrupt }) }, options)
   }
 
   /**
@@ -247,7 +247,7 @@ export class Skein extends EventTarget {
    * @returns {Promise<wire.AskListResult>}
    */
   asks(params = {}, options) {
-    return this.#call('ask.list', params, options)
+    return this.call('ask.list', params, options)
   }
 
   /**
@@ -256,7 +256,7 @@ export class Skein extends EventTarget {
    * @returns {Promise<wire.Ask>}
    */
   ask(id, options) {
-    return this.#call('ask.get', { id }, options)
+    return this.call('ask.get', { id }, options)
   }
 
   /**
@@ -267,7 +267,7 @@ export class Skein extends EventTarget {
    * @returns {Promise<wire.Ask>}
    */
   answer(params, options) {
-    return this.#call('ask.answer', params, options)
+    return this.call('ask.answer', params, options)
   }
 
   /**
@@ -278,7 +278,7 @@ export class Skein extends EventTarget {
    * @returns {Promise<{text: string}>} its whole text
    */
   drop(id, prompt, options) {
-    return this.#call('agent.drop', { id, prompt }, options)
+    return this.call('agent.drop', { id, prompt }, options)
   }
 
   /**
@@ -288,7 +288,7 @@ export class Skein extends EventTarget {
    * @returns {Promise<{reports: wire.PauseReport[]}>}
    */
   pause(params, options) {
-    return this.#call('agent.pause', params, options)
+    return this.call('agent.pause', params, options)
   }
 
   /**
@@ -298,7 +298,7 @@ export class Skein extends EventTarget {
    * @returns {Promise<{reports: wire.PauseReport[]}>}
    */
   resume(params, options) {
-    return this.#call('agent.resume', params, options)
+    return this.call('agent.resume', params, options)
   }
 
   /**
@@ -310,7 +310,7 @@ export class Skein extends EventTarget {
    * @returns {Promise<wire.StopResult>}
    */
   async stop(params, options) {
-    const result = await this.#call('agent.stop', params, options)
+    const result = await this.call('agent.stop', params, options)
     return { ...result, reports: result.reports ?? [] }
   }
 
@@ -328,7 +328,7 @@ export class Skein extends EventTarget {
    * @returns {Promise<wire.Network>}
    */
   network(options) {
-    return this.#call('session.network', {}, options)
+    return this.call('session.network', {}, options)
   }
 
   /**
@@ -368,7 +368,7 @@ export class Skein extends EventTarget {
    * @returns {Promise<wire.AgentEventsResult>}
    */
   readEvents(id, { signal, timeout, ...params } = {}) {
-    return this.#call('agent.events', { id, ...params }, { signal, timeout })
+    return this.call('agent.events', { id, ...params }, { signal, timeout })
   }
 
   /**
@@ -381,7 +381,7 @@ export class Skein extends EventTarget {
    * @returns {Promise<wire.AgentSearchResult>}
    */
   searchEvents(id, query, { signal, timeout, ...params } = {}) {
-    return this.#call('agent.search', { id, query, ...params }, { signal, timeout })
+    return this.call('agent.search', { id, query, ...params }, { signal, timeout })
   }
 
   /**
@@ -393,7 +393,7 @@ export class Skein extends EventTarget {
    * @returns {Promise<Record<string, string>>}
    */
   async render(ids, html, options) {
-    return (await this.#call('agent.render', { ids, html }, options)).html
+    return (await this.call('agent.render', { ids, html }, options)).html
   }
 
   /**
@@ -427,7 +427,7 @@ export class Skein extends EventTarget {
    * @param {CallOptions} [options]
    * @returns {Promise<any>}
    */
-  async #call(method, params, options) {
+  async call(method, params, options) {
     if (this.#over.signal.aborted) throw this.#over.signal.reason
     return this.#requests.call(method, params, options)
   }

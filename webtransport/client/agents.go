@@ -63,6 +63,24 @@ func (c *Client) Drop(ctx context.Context, p wire.DropParams) (*wire.DropResult,
 	return &r, c.calls.do(ctx, wire.MethodDrop, p, &r)
 }
 
+// Options returns what can be chosen for the conversation with an agent, and its commands.
+func (c *Client) Options(ctx context.Context, id wire.AgentID) (*wire.OptionsResult, error) {
+	var r wire.OptionsResult
+	return &r, c.calls.do(ctx, wire.MethodOptions, wire.AgentParams{ID: id}, &r)
+}
+
+// Configure sets an option of an agent, and returns what it offers then.
+func (c *Client) Configure(ctx context.Context, p wire.ConfigureParams) (*wire.OptionsResult, error) {
+	var r wire.OptionsResult
+	return &r, c.calls.do(ctx, wire.MethodConfigure, p, &r)
+}
+
+// Sessions returns a page of the conversations that an agent can go on with.
+func (c *Client) Sessions(ctx context.Context, p wire.SessionsParams) (*wire.SessionsResult, error) {
+	var r wire.SessionsResult
+	return &r, c.calls.do(ctx, wire.MethodSessions, p, &r)
+}
+
 // Pause keeps agents from getting prompts and tasks, and Resume lets them go on. The reports are in the order of the ids.
 func (c *Client) Pause(ctx context.Context, p wire.PauseParams) (*wire.PauseResult, error) {
 	var r wire.PauseResult

@@ -35,6 +35,7 @@ type AgentType struct {
 	Cwd          string            `json:"cwd,omitempty"`           // empty: a folder of the agent's own under the data folder
 	Stdin        StdinMode         `json:"stdin,omitempty"`         // the standard input of its agents
 	Mode         string            `json:"mode,omitempty"`          // kind acp: of its agents' sessions; empty: their own
+	Options      map[string]string `json:"options,omitempty"`       // kind acp: of its agents' sessions: values by the ids or categories of options
 	Model        *Model            `json:"model,omitempty"`         // kind openai
 	TTY          bool              `json:"tty,omitempty"`           // its agents have a terminal in place of pipes
 	Script       string            `json:"script,omitempty"`        // kind scripted; empty: the spawn request has it, or the demo runs
@@ -185,6 +186,8 @@ type Agent struct {
 	Title      string            `json:"title,omitempty"`    // which its program has given the terminal
 	Progress   *Progressing      `json:"progress,omitempty"` // as its program reports it to the terminal (OSC 9;4); nil: it does not
 	Prompts    []Prompt          `json:"prompts,omitempty"`  // kinds acp and openai: those that wait for their turn, in their order
+	Session    string            `json:"session,omitempty"`  // kind acp: the conversation that it is or was in, by the agent's own id
+	Offers     int               `json:"offers,omitempty"`   // kind acp: counts how often what agent.options returns has changed; 0: it offers nothing
 	Labels     map[string]string `json:"labels,omitempty"`
 
 	Capabilities []string `json:"capabilities,omitempty"` // kind remote: what it offers beyond its type

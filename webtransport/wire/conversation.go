@@ -31,7 +31,7 @@ type AgentOption struct {
 	Name        string        `json:"name"`
 	Description string        `json:"description,omitempty"`
 	Category    string        `json:"category,omitempty"` // mode, model, model_config, thought_level, or a word of the agent's own
-	Kind        OfferKind  `json:"kind"`
+	Kind        OfferKind     `json:"kind"`
 	Value       string        `json:"value"`             // the id of the present one
 	Values      []OptionValue `json:"values"`            // in the order of the agent
 	Boolean     bool          `json:"boolean,omitempty"` // its values are "true" and "false"

@@ -247,6 +247,11 @@ const (
 	MethodPause = "agent.pause"
 	MethodGoOn  = "agent.resume"
 	MethodUsage = "usage.list"
+
+	MethodOptions   = "agent.options"
+	MethodConfigure = "agent.configure"
+	MethodSessions  = "agent.sessions"
+
 	MethodStop  = "agent.stop"
 	MethodTypes = "types.list"
 
@@ -340,6 +345,10 @@ type SpawnParams struct {
 	NoInput bool     `json:"no_input,omitempty"` // standard input is empty, instead of a pipe; so it is for types with StdinNone
 	TTY     *Size    `json:"tty,omitempty"`      // it gets a terminal of this size in place of pipes; 0×0: DefaultSize. So it is for types with TTY
 
+	// Session is the conversation that the agent goes on with, for types whose agents have some. Its folder is that of an agent that had it,
+	// unless Cwd says otherwise.
+	Session string `json:"session,omitempty"`
+
 	DefaultCwd string `json:"default_cwd,omitempty"` // in place of Cwd, for a command of a type that names no folder
 }
 
@@ -412,6 +421,9 @@ type InputParams struct {
 	EOF    bool    `json:"eof,omitempty"` // close its standard input afterwards
 	// Interrupt cancels what the agent does for the prompt that it has, if its kind is given prompts, before anything is written.
 	Interrupt bool `json:"interrupt,omitempty"`
+	// Replace is the id of a prompt that waits for its turn, which the text takes the place of. It is refused with CodeNotFound if the
+	// prompt waits no more.
+	Replace string `json:"replace,omitempty"`
 	// Question is the question of the agent as it was shown to the writer, or "" for none. If the agent asks something else or
 	// nothing, the input is refused with CodeConflict. If Question is nil, the input is written whatever the agent asks.
 	Question *string `json:"question,omitempty"`

@@ -52,7 +52,7 @@ const (
 
 // Over returns the capabilities of agents that are spoken to by ACP, and run as those of another kind.
 func Over(c runner.Capabilities) runner.Capabilities {
-	c.Tasks, c.Permissions, c.Lines = []wire.TaskMode{wire.TasksPrompt}, true, false
+	c.Tasks, c.Permissions, c.Lines, c.Sessions = []wire.TaskMode{wire.TasksPrompt}, true, false, !c.Model
 	return c
 }
 

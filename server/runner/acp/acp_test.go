@@ -211,11 +211,15 @@ func TestPromptsThatWait(t *testing.T) {
 		t.Error("it was dropped twice")
 	}
 	waits("say one", "say three")
+	if a.Replace(last[1].ID, "say gone") || !a.Replace(last[2].ID, "say four\n") {
+		t.Error("a prompt that was dropped was replaced, or one that waits was not")
+	}
+	waits("say one", "say four")
 	a.Interrupt()
 	a.prompt(t, "say first")
 	a.untilTurns(t, 4)
 	waits()
-	if got := a.printed(wire.EventStdout); !strings.Contains(got, "first") || strings.Contains(got, "two") {
+	if got := a.printed(wire.EventStdout); !strings.Contains(got, "first") || strings.Contains(got, "two") || strings.Contains(got, "three") || !strings.Contains(got, "four") {
 		t.Errorf("it shows %q", got)
 	}
 }

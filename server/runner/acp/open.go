@@ -43,8 +43,11 @@ func (s *session) begin() error {
 func (s *session) openUnless(logins []authMethod, servers []mcpServer) error {
 	for {
 		err := s.openSession(servers)
-		if err == nil || s.ctx.Err() != nil || len(logins) == 0 || errors.Is(err, errNoSession) {
+		switch {
+		case err == nil || errors.Is(err, errNoSession):
 			return err
+		case s.ctx.Err() != nil || len(logins) == 0:
+			return fmt.Errorf("it opens no session: %w", err)
 		}
 		if err := s.login(logins, err); err != nil {
 			return err
@@ -91,10 +94,11 @@ func (s *session) goOn(params openParams) (err error) {
 	if !resumes && s.can.load {
 		err = s.load(params)
 	}
-	if errors.As(err, &refused) && refused.Code != codeAuthRequired { // agents say with different codes that they don't know it
-		return noSession{fmt.Sprintf("it has no session %s that it could continue: %s", id, refused)}
+	if err == nil || s.ctx.Err() != nil || errors.As(err, &refused) && refused.Code == codeAuthRequired {
+		return err
 	}
-	return err
+	// Agents say with different codes that they don't know it, and some don't answer.
+	return noSession{fmt.Sprintf("it has no session %s that it could continue: %s", id, err)}
 }
 
 // load continues a session of which the agent tells the past. Of an agent that was in it before, the log has that already.
@@ -125,9 +129,9 @@ func (s *session) openBy(method string, params openParams) error {
 	err := s.conn.callThen(ctx, method, params, &r, func(m *message) { s.opened(params.SessionID, m) })
 	switch {
 	case err != nil:
-		return fmt.Errorf("it opens no session: %w", err)
+		return err
 	case params.SessionID == "" && (r.SessionID == "" || len(r.SessionID) > wire.MaxOptionID):
-		return errors.New("it opens no session: its answer to session/new has no sessionId")
+		return errors.New("its answer to session/new has no sessionId")
 	}
 	return nil
 }

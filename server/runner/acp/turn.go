@@ -181,9 +181,28 @@ func (s *session) Drop(id string) (text string, waited bool) {
 	return text, true
 }
 
+// promptText is what is written as a prompt.
+func promptText(b []byte) string {
+	return strings.ToValidUTF8(strings.TrimRight(string(b), "\r\n"), "�")
+}
+
+// Replace implements runner.Interrupter.
+func (s *session) Replace(id, text string) (waited bool) {
+	defer s.showQueue()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, p := range s.queue {
+		if p.id == id && p.task == "" {
+			p.text = promptText([]byte(text))
+			return true
+		}
+	}
+	return false
+}
+
 // Input implements runner.Inputter: a text is a prompt, which waits for its turn. With eof, the agent ends after the last one.
 func (s *session) Input(_ context.Context, b []byte, eof bool) error {
-	if text := strings.ToValidUTF8(strings.TrimRight(string(b), "\r\n"), "�"); strings.TrimSpace(text) != "" {
+	if text := promptText(b); strings.TrimSpace(text) != "" {
 		if err := s.enqueue(&prompt{text: text}); err != nil {
 			return err
 		}
