@@ -11,9 +11,9 @@ import (
 
 func dropCommand(g *global) *cobra.Command {
 	return &cobra.Command{
-		Use: "drop AGENT [PROMPT]", Short: "Drop a prompt that waits for its turn, or list those that wait",
-		Long: `Drop a prompt that waits for its turn at an agent, and print its whole text, for whoever wants to change it and send it again. Without
-PROMPT, list the prompts that wait, the next one first. The prompt of a task goes with skein task cancel.`,
+		Use: "drop AGENT [PROMPT]", Aliases: []string{"prompts"}, Short: "Drop a prompt that waits for its turn, or list those that wait",
+		Long: `Drop a prompt that waits for its turn at an agent, and print its whole text, for whoever wants to change it and send it again; skein send
+--replace changes it in its place. Without PROMPT, list the prompts that wait, the next one first. The prompt of a task goes with skein task cancel.`,
 		Example: `  skein drop oc
   skein drop oc p3`,
 		Args: cobra.RangeArgs(1, 2),

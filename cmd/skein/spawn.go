@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -14,21 +15,35 @@ import (
 
 func spawnCommand(g *global) *cobra.Command {
 	var p wire.SpawnParams
-	var scriptFile string
+	var scriptFile, goesOn string
 	var follow, wait, tty bool
 	c := &cobra.Command{
-		Use: "spawn TYPE [flags] [-- COMMAND ARG...]", Short: "Start one agent, or a batch", Args: cobra.MinimumNArgs(1),
+		Use: "spawn TYPE [flags] [-- COMMAND ARG...]", Short: "Start one agent, or a batch",
+		Args: func(cmd *cobra.Command, args []string) error {
+			if goesOn != "" {
+				return cobra.NoArgs(cmd, args)
+			}
+			return cobra.MinimumNArgs(1)(cmd, args)
+		},
 		Long: `Start one agent, or a batch of --count. What comes after -- is the command of types that have none, such as shell, and
 added arguments for the others. There is no shell in between: use sh -c '…' for one.
 
-A command of a server on this machine runs in the current folder, unless --cwd or the type names another.`,
+A command of a server on this machine runs in the current folder, unless --cwd or the type names another.
+
+An agent of kind acp goes on with a conversation of another time: with --continue AGENT, that of an agent that has ended; with --session ID, one
+that skein sessions lists.`,
 		Example: `  skein spawn shell -- make test
   skein spawn shell --name nightly -- sh -c 'date > f'
   skein spawn shell --no-input -- rg needle
   skein spawn shell --tty --name editor -- vim notes.txt
   skein spawn scripted --count 5
-  skein spawn scripted --script-file drill.txt --follow`,
+  skein spawn scripted --script-file drill.txt --follow
+  skein spawn --continue oc
+  skein spawn opencode --session ses_dd362c24fffe`,
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if goesOn != "" {
+				return spawn(cmd, g, p, nil, goesOn, scriptFile, follow, wait)
+			}
 			p.Type = args[0]
 			if tty {
 				p.TTY = &wire.Size{}
@@ -37,7 +52,7 @@ A command of a server on this machine runs in the current folder, unless --cwd o
 					p.TTY = &size
 				}
 			}
-			return spawn(cmd, g, p, args[1:], scriptFile, follow, wait)
+			return spawn(cmd, g, p, args[1:], "", scriptFile, follow, wait)
 		},
 	}
 	f := c.Flags()
@@ -48,6 +63,8 @@ A command of a server on this machine runs in the current folder, unless --cwd o
 	f.StringToStringVarP(&p.Labels, "label", "l", nil, "label NAME=VALUE, repeatable")
 	f.BoolVar(&tty, "tty", false, "give it a terminal, as large as yours: skein attach and its page show it")
 	f.BoolVar(&p.NoInput, "no-input", false, "give it no standard input (/dev/null): nothing can be sent to it, and it never waits for input")
+	f.StringVar(&p.Session, "session", "", "the conversation that it goes on with, for types of kind acp")
+	f.StringVar(&goesOn, "continue", "", "an agent of kind acp that has ended: a new one of its type goes on with its conversation, in its folder")
 	f.StringVar(&p.Script, "script", "", "script of a scripted agent; lines are separated by newlines")
 	f.StringVar(&scriptFile, "script-file", "", "file with the script, - for standard input")
 	f.BoolVarP(&follow, "follow", "f", false, "print its output until it ends, and exit with its exit code")
@@ -55,7 +72,8 @@ A command of a server on this machine runs in the current folder, unless --cwd o
 	return c
 }
 
-func spawn(cmd *cobra.Command, g *global, p wire.SpawnParams, rest []string, scriptFile string, follow, wait bool) error {
+// spawn starts agents. goesOn is an agent whose conversation they go on with, or "".
+func spawn(cmd *cobra.Command, g *global, p wire.SpawnParams, rest []string, goesOn, scriptFile string, follow, wait bool) error {
 	if (follow || wait) && p.Count > 1 {
 		return usageError{errors.New("--follow and --wait are for one agent")}
 	}
@@ -81,6 +99,11 @@ func spawn(cmd *cobra.Command, g *global, p wire.SpawnParams, rest []string, scr
 		return err
 	}
 	defer c.Close()
+	if goesOn != "" {
+		if err := likeBefore(cmd, c, goesOn, &p); err != nil {
+			return err
+		}
+	}
 	ctx, cancel := answered(cmd.Context())
 	defer cancel()
 	res, err := c.Spawn(ctx, p)
@@ -96,6 +119,23 @@ func spawn(cmd *cobra.Command, g *global, p wire.SpawnParams, rest []string, scr
 	if len(res.Failed) > 0 {
 		return exitCode(exitFailed)
 	}
+	return nil
+}
+
+// likeBefore makes a spawn one of an agent that goes on with another's conversation.
+func likeBefore(cmd *cobra.Command, c *client.Client, word string, p *wire.SpawnParams) error {
+	ids, err := resolve(cmd, c, word)
+	if err != nil {
+		return err
+	}
+	a, err := c.Get(cmd.Context(), ids[0])
+	switch {
+	case err != nil:
+		return err
+	case a.Session == "":
+		return wire.Errorf(wire.CodePrecondition, "agent %s had no conversation to go on with", a.ID)
+	}
+	p.Type, p.Session, p.Cwd = a.Type, a.Session, cmp.Or(p.Cwd, a.Cwd)
 	return nil
 }
 

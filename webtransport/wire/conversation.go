@@ -1,5 +1,10 @@
 package wire
 
+import (
+	"slices"
+	"strings"
+)
+
 // What can be chosen for the conversation with an agent, and the conversations that it can go on with. Both come from the Agent Client
 // Protocol (agentclientprotocol.com, Session Config Options, Session Modes, Slash Commands, Session List).
 
@@ -36,6 +41,26 @@ type AgentOption struct {
 	Values      []OptionValue `json:"values"`            // in the order of the agent
 	Boolean     bool          `json:"boolean,omitempty"` // its values are "true" and "false"
 	More        int           `json:"more,omitempty"`    // how many further values the agent has, which can be set all the same
+}
+
+// OptionNamed finds an option by its id, or else the first of a category.
+func OptionNamed(all []AgentOption, name string) (AgentOption, error) {
+	i := slices.IndexFunc(all, func(o AgentOption) bool { return o.ID == name })
+	if i < 0 && name != "" {
+		i = slices.IndexFunc(all, func(o AgentOption) bool { return o.Category == name })
+	}
+	if i >= 0 {
+		return all[i], nil
+	}
+	ids := []string{}
+	for _, o := range all {
+		ids = append(ids, o.ID)
+	}
+	has := "its options are " + strings.Join(ids, ", ")
+	if len(ids) == 0 {
+		has = "it has no options"
+	}
+	return AgentOption{}, Errorf(CodeInvalidParams, "the agent has no option %q: %s", Cut(name, 100), has).WithField("option").WithSupported(ids)
 }
 
 // OptionValue is a value of an option.

@@ -65,7 +65,7 @@ func (s *session) Configure(ctx context.Context, option, value string) error {
 	if !ready {
 		return wire.Errorf(wire.CodePrecondition, "the agent has no session in which that could be set: it is starting, or has ended")
 	}
-	o, err := optionNamed(all, option)
+	o, err := wire.OptionNamed(all, option)
 	if err != nil {
 		return err
 	}
@@ -73,26 +73,6 @@ func (s *session) Configure(ctx context.Context, option, value string) error {
 		return err
 	}
 	return s.set(ctx, o, value)
-}
-
-// optionNamed finds an option by its id, or the first of a category.
-func optionNamed(all []wire.AgentOption, name string) (wire.AgentOption, error) {
-	i := slices.IndexFunc(all, func(o wire.AgentOption) bool { return o.ID == name })
-	if i < 0 && name != "" {
-		i = slices.IndexFunc(all, func(o wire.AgentOption) bool { return o.Category == name })
-	}
-	if i >= 0 {
-		return all[i], nil
-	}
-	ids := []string{}
-	for _, o := range all {
-		ids = append(ids, o.ID)
-	}
-	has := "its options are " + strings.Join(ids, ", ")
-	if len(ids) == 0 {
-		has = "it has no options"
-	}
-	return wire.AgentOption{}, wire.Errorf(wire.CodeInvalidParams, "the agent has no option %q: %s", wire.Cut(name, 100), has).WithField("option").WithSupported(ids)
 }
 
 // allowed returns an error for a value that an option does not have. Of one that has more values than are kept, the agent decides.
@@ -135,7 +115,7 @@ func (s *session) set(ctx context.Context, o wire.AgentOption, value string) err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if now, err := optionNamed(s.offers.all(), o.ID); err == nil && now.Value != value {
+	if now, err := wire.OptionNamed(s.offers.all(), o.ID); err == nil && now.Value != value {
 		return wire.Errorf(wire.CodePrecondition, "the agent has left %s at %s", o.ID, now.Value).WithField("value")
 	}
 	return nil
@@ -193,7 +173,7 @@ func (s *session) nextOption(left map[string]string) string {
 	all := s.Options().Options
 	for _, o := range all {
 		for name := range left {
-			if found, err := optionNamed(all, name); err == nil && found.ID == o.ID {
+			if found, err := wire.OptionNamed(all, name); err == nil && found.ID == o.ID {
 				return name
 			}
 		}
@@ -207,7 +187,7 @@ func (s *session) nextOption(left map[string]string) string {
 // setMode sets the mode.
 func (s *session) setMode() error {
 	want := s.launch.Mode
-	o, err := optionNamed(s.Options().Options, "mode")
+	o, err := wire.OptionNamed(s.Options().Options, "mode")
 	if err != nil {
 		if want != "" {
 			return fmt.Errorf("it has no modes, so that it can't be in mode %q", want)

@@ -234,7 +234,7 @@ func FuzzOffers(f *testing.F) {
 			if len(option.ID) > wire.MaxOptionID || len(option.Values) == 0 || len(option.Values) > wire.MaxOptionValues+1 || option.Value != "" && allowed(option, option.Value) != nil {
 				t.Errorf("%+v", option)
 			}
-			if again, err := optionNamed(o.all(), option.ID); err != nil || again.ID != option.ID {
+			if again, err := wire.OptionNamed(o.all(), option.ID); err != nil || again.ID != option.ID {
 				t.Errorf("option %q is not found: %v", option.ID, err)
 			}
 			o.set(option, option.Values[0].ID)
