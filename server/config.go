@@ -53,7 +53,7 @@ type fileType struct {
 	Stdin        string            `yaml:"stdin"`
 	TTY          bool              `yaml:"tty"`
 	Mode         string            `yaml:"mode"`
-	Options      map[string]string `yaml:"options"`
+	Options      map[string]any    `yaml:"options"`
 	Model        *fileModel        `yaml:"model"`
 	Permissions  *filePermissions  `yaml:"permissions"`
 	Script       string            `yaml:"script"`
@@ -340,7 +340,7 @@ var fieldForms = map[string]struct {
 	"cwd":           {"an absolute path", func() any { return new(string) }},
 	"stdin":         {"pipe or none", func() any { return new(string) }},
 	"tty":           {"true or false", func() any { return new(bool) }},
-	"options":       {"a mapping from options to values that the agent knows, such as {model: small, thought_level: high}", func() any { return new(map[string]string) }},
+	"options":       {"a mapping from options to values that the agent knows, such as {model: small, thought_level: high}", func() any { return new(map[string]any) }},
 	"mode":          {"a word that the agent knows, such as default", func() any { return new(string) }},
 	"model":         {"a mapping such as {url: http://localhost:11434/v1, name: qwen3, commands: {test: {argv: [go, test]}}}", func() any { return new(fileModel) }},
 	"script":        {"a text, one statement a line", func() any { return new(string) }},
@@ -451,7 +451,9 @@ func (c *configReader) agentType(name string, f fileType) (wire.AgentType, error
 		IdleStopMS: f.IdleStop.Milliseconds(), Coordinator: f.Coordinator, Memory: f.Memory, HeartbeatMS: f.Heartbeat.Milliseconds(), StallMS: f.Stall.Milliseconds(),
 		LeaseMS: f.Lease.Milliseconds(),
 	}
-	t.TTY, t.Mode, t.Options = f.TTY, f.Mode, f.Options
+	t.TTY, t.Mode = f.TTY, f.Mode
+	options, plain := plainValues(f.Options)
+	t.Options = options
 	if t.Kind == wire.KindRemote {
 		t.Tasks = cmp.Or(t.Tasks, wire.TasksLines)
 	}
@@ -482,6 +484,8 @@ func (c *configReader) agentType(name string, f fileType) (wire.AgentType, error
 		return t, bad("mode", "a model has none")
 	case !kind.Sessions && len(t.Options) > 0:
 		return t, bad("options", "goes with kind %s", kindsThat(func(c runner.Capabilities) bool { return c.Sessions }))
+	case !plain:
+		return t, bad("options", "must be %s", fieldForms["options"].form)
 	case len(t.Options) > wire.MaxOptions:
 		return t, bad("options", "more than %d", wire.MaxOptions)
 	case t.Mode != "" && t.Options["mode"] != "":

@@ -82,6 +82,9 @@ func TestBadConfigurations(t *testing.T) {
 		"whom nobody can write to":  {"max_agents: 1\npush: {subject: me@example.com}\n", 2, "push", []string{"mailto:me@example.com"}},
 		"a mail with a space":       {"push: {subject: \"mailto: me@example.com\"}\n", 1, "push", []string{"subject"}},
 		"a field of a policy":       {"agent_types:\n  coder:\n    kind: acp\n    argv: [x]\n    permissions:\n      rule: []\n", 6, "agent_types.coder.permissions", []string{`"rule"`, "rules"}},
+		"options of a process":      {"agent_types:\n  coder:\n    kind: exec\n    argv: [x]\n    options: {model: a}\n", 5, "agent_types.coder.options", []string{"acp"}},
+		"an option that is a list":  {"agent_types:\n  coder:\n    kind: acp\n    argv: [x]\n    options: {model: [a]}\n", 5, "agent_types.coder.options", []string{"thought_level: high"}},
+		"a mode twice":              {"agent_types:\n  coder:\n    kind: acp\n    argv: [x]\n    mode: a\n    options: {mode: b}\n", 6, "agent_types.coder.options", []string{"once"}},
 		"no model":                  {"agent_types:\n  local:\n    kind: openai\n", 3, "agent_types.local", []string{"model is missing", "url"}},
 		"a model of a process":      {"agent_types:\n  coder:\n    kind: exec\n    model: {url: http://a/v1, name: b}\n", 4, "agent_types.coder.model", []string{"openai"}},
 		"a model without a name":    {"agent_types:\n  local:\n    kind: openai\n    model: {url: http://a/v1}\n", 4, "agent_types.local.model", []string{"name"}},
@@ -278,5 +281,15 @@ func TestEveryFieldCanBeWritten(t *testing.T) {
 	}
 	if c, err := LoadConfig(path); err != nil || !c.Types[0].TTY || c.Types[0].Argv[0] != "claude" {
 		t.Errorf("as JSON: %+v, %v", c.Types, err)
+	}
+}
+
+func TestOptionsMayBeTrueOrANumber(t *testing.T) {
+	c, err := parseConfig("x", []byte("agent_types:\n  coder:\n    kind: acp\n    argv: [x]\n    options: {model: small, fast: true, retries: 3}\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := fmt.Sprint(c.Types[0].Options), "map[fast:true model:small retries:3]"; got != want {
+		t.Errorf("the options are %s, want %s", got, want)
 	}
 }

@@ -1,13 +1,11 @@
 package fleet
 
 import (
-	"bytes"
 	"context"
 	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
-	"unicode/utf8"
 
 	"skein.dev/skein/server/noun"
 	"skein.dev/skein/server/runner"
@@ -183,28 +181,6 @@ func (a *agent) stored(e wire.Event) {
 	a.tell()
 }
 
-// sizeOf is how many bytes an event's texts have that an agent may make long.
-func sizeOf(d *wire.EventData) int {
-	n := len(d.Text) + len(d.Base64)
-	if d.Ask == nil {
-		return n
-	}
-	n += len(d.Ask.Text)
-	if t := d.Ask.Tool; t != nil {
-		n += len(t.Command)
-		for _, p := range t.Paths {
-			n += len(p)
-		}
-		for _, c := range t.Diffs {
-			n += len(c.Path) + len(c.New)
-			if c.Old != nil {
-				n += len(*c.Old)
-			}
-		}
-	}
-	return n
-}
-
 // tell wakes the followers. The caller holds mu.
 func (a *agent) tell() {
 	for _, f := range a.notify {
@@ -312,7 +288,8 @@ func (a *agent) says(e runner.Event) error {
 	case runner.Waiting:
 		a.update(true, func(rec *wire.Agent) { rec.Prompts = e.Prompts })
 	case runner.Offers:
-		a.offers(e)
+		a.update(true, func(rec *wire.Agent) { rec.Session, rec.Offers = e.Session, rec.Offers+1 })
+		a.core.saves.later(a)
 	case runner.Spent:
 		rec := a.update(true, func(rec *wire.Agent) {
 			spent := wire.Spent{}
@@ -340,15 +317,6 @@ func (a *agent) says(e runner.Event) error {
 		return wire.Errorf(wire.CodeNotFound, "there is no task %.40q", task)
 	}
 	return nil
-}
-
-// payload returns b as text if possible. It does not retain b.
-func payload(b []byte) wire.EventData {
-	if !utf8.Valid(b) {
-		return wire.EventData{Base64: bytes.Clone(b)}
-	}
-	p := wire.Payload{Text: string(b)}.Compact()
-	return wire.EventData{Text: p.Text, Base64: p.Base64}
 }
 
 // acts shows what the agent does now.

@@ -9,19 +9,6 @@ import (
 	"skein.dev/skein/webtransport/wire"
 )
 
-// offers notes that what the agent offers has changed, or that it is in another conversation.
-func (a *agent) offers(e runner.Offers) {
-	before := ""
-	a.update(true, func(rec *wire.Agent) {
-		before = rec.Session
-		rec.Session = e.Session
-		rec.Offers++
-	})
-	if before != e.Session {
-		a.core.saves.later(a)
-	}
-}
-
 // conversing returns an agent's process as one that has an ability of those that converse.
 func conversing[T any](f *Fleet, id wire.AgentID, what string) (*agent, T, error) {
 	var none T
@@ -112,12 +99,4 @@ func (f *Fleet) sessionFree(t wire.AgentType, session string) error {
 		}
 	}
 	return nil
-}
-
-// session is the conversation that a start of the agent goes on with. After a failure of an agent that was in one, a new one will do.
-func (a *agent) session() (id string, again bool) {
-	if now := a.record().Session; now != "" {
-		return now, true
-	}
-	return a.goesOn, false
 }

@@ -120,7 +120,10 @@ func (a *agent) run(ctx context.Context) (runner.Session, error) {
 		size := c.term.Size()
 		a.launched.TTY = &size
 	}
-	a.launched.Session, a.launched.Again = a.session()
+	a.launched.Session, a.launched.Again = a.goesOn, false
+	if now := a.record().Session; now != "" { // of an agent that was in one, a new one will do
+		a.launched.Session, a.launched.Again = now, true
+	}
 	if a.takes && kind.Capabilities().Lines {
 		kind = lines.Over(kind)
 	}

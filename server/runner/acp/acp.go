@@ -28,26 +28,11 @@ package acp
 
 import (
 	"context"
-	"fmt"
 	"sync"
 	"time"
 
 	"skein.dev/skein/server/runner"
 	"skein.dev/skein/webtransport/wire"
-)
-
-// Bounds of an agent.
-const (
-	maxLine        = 64 << 20 // bytes of a message
-	startTimeout   = 2 * time.Minute
-	loginTimeout   = 10 * time.Minute // how long a login that an agent does itself may take; some never answer
-	cancelTimeout  = 30 * time.Second // how long an agent may take to end a turn that was canceled, before that is said
-	maxUpdate      = 256 << 10        // bytes of an update that is kept as it came
-	maxText        = 256 << 10        // bytes of the answer that is kept as the result of a task
-	maxPermissions = 64               // that an agent waits for at the same time
-	maxTools       = 1000             // tool calls of a turn that are remembered
-	maxToolBytes   = 8 << 20          // of what is remembered of them
-	maxWord        = 1 << 10          // bytes of an id, or of a word such as the kind of a tool
 )
 
 // Over returns the capabilities of agents that are spoken to by ACP, and run as those of another kind.
@@ -115,47 +100,6 @@ func (k kind) Start(ctx context.Context, l runner.Launch, sink runner.Sink) (run
 	return s, nil
 }
 
-// session is an ACP agent that was started.
-type session struct {
-	// static once started is closed
-	runner.Session
-	launch  runner.Launch
-	sink    runner.Sink
-	conn    *conn
-	in      runner.Inputter
-	started chan struct{}
-	done    chan struct{}
-	ctx     context.Context // ends with the process; its cause says why
-	end     context.CancelCauseFunc
-	work    chan struct{} // has a value when there is something for run
-
-	telling sync.Mutex // around calls of sink
-	screen  screen     // what was written of the conversation; guarded by telling
-
-	setting chan struct{} // holds a value while an option is set
-
-	mu      sync.Mutex
-	id      string // of the ACP session; "": there is none yet
-	can     abilities
-	offers  offers
-	past    past
-	told    bool // something was said in the past
-	queue   []*prompt
-	shown   []wire.Prompt // of the queue
-	prompts int           // counts them
-	jumps   bool          // what a person writes next comes before the queue
-	now     *prompt       // nil: no turn
-	eof     bool          // end when the queue is done
-	paused  bool          // the queue waits
-	failed  string        // why the agent is being ended by us
-	open    map[string]*permission
-	tools   map[string]*tool
-	called  []*tool // the same, what was heard of last at the end
-	size    int     // of them, in bytes
-	stopped bool
-	bill    bill
-}
-
 // Unwrap returns the process.
 func (s *session) Unwrap() runner.Session { return s.Session }
 
@@ -191,18 +135,6 @@ func (s *session) Stop(ctx context.Context, grace time.Duration) (forced bool, l
 	return s.Session.Stop(ctx, grace)
 }
 
-// tell passes on an event.
-func (s *session) tell(e runner.Event) error {
-	s.telling.Lock()
-	defer s.telling.Unlock()
-	return s.sink(e)
-}
-
-// log notes something about the agent.
-func (s *session) log(format string, args ...any) {
-	s.tell(runner.Log{Server: true, Text: fmt.Sprintf(format, args...)})
-}
-
 // event is the sink of the process.
 func (s *session) event(e runner.Event) error {
 	switch e := e.(type) {
@@ -215,19 +147,4 @@ func (s *session) event(e runner.Event) error {
 		return nil
 	}
 	return s.tell(e)
-}
-
-// fail ends the agent, because it can't be used.
-func (s *session) fail(format string, args ...any) {
-	s.mu.Lock()
-	first := s.failed == "" && !s.stopped
-	if first {
-		s.failed = fmt.Sprintf(format, args...)
-	}
-	why := s.failed
-	s.mu.Unlock()
-	if first {
-		s.log("%s", why)
-		go s.Session.Stop(context.Background(), time.Second)
-	}
 }

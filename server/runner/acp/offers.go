@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"slices"
 	"strings"
-	"unicode"
 
 	"skein.dev/skein/webtransport/wire"
 )
@@ -275,14 +274,4 @@ func each(list json.RawMessage, f func(item json.RawMessage)) {
 		}
 		f(item)
 	}
-}
-
-// line makes one line of a text of an agent, of n bytes at most.
-func line(s string, n int) string {
-	return short(strings.TrimSpace(strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) {
-			return ' '
-		}
-		return r
-	}, short(s, 2*n))), n)
 }

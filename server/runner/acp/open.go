@@ -153,15 +153,6 @@ func (s *session) opened(id string, m *message) {
 	s.offer(func(o *offers) { o.opened(&state) })
 }
 
-// past says what to do with updates that tell of a session's past, while it is loaded.
-type past string
-
-const (
-	pastNone   past = ""
-	pastShown  past = "shown"
-	pastHidden past = "hidden" // they are in the log already
-)
-
 // setPast begins or ends the past.
 func (s *session) setPast(now past) {
 	s.mu.Lock()

@@ -14,14 +14,6 @@ import (
 	"skein.dev/skein/webtransport/wire"
 )
 
-// permission is a request for permission that waits.
-type permission struct {
-	id      json.RawMessage   // of the agent's request
-	tool    string            // the id of the tool call
-	shown   [sha256.Size]byte // of its description
-	options []wire.AskOption
-}
-
 // permission handles a session/request_permission.
 func (s *session) permission(m *message) {
 	var p permissionParams
@@ -136,24 +128,6 @@ func (s *session) changed(t *tool) {
 			s.ask(w, t)
 		}
 	}
-}
-
-// tool is what is known of a tool call.
-type tool struct {
-	id, title, kind, status string
-	input                   json.RawMessage
-	content                 []toolContent
-	paths                   []string
-	more                    bool // than maxItems
-	size                    int  // about how much memory it takes
-}
-
-// short returns the beginning of a text, and nothing of the rest of it in memory.
-func short(s string, n int) string {
-	if len(s) <= n {
-		return s
-	}
-	return strings.Clone(strings.ToValidUTF8(s[:n-len("…")], "")) + "…"
 }
 
 func sumOf(t *wire.AskTool) [sha256.Size]byte {

@@ -13,18 +13,6 @@ import (
 	"skein.dev/skein/webtransport/wire"
 )
 
-// prompt is what an agent is told.
-type prompt struct {
-	id   string
-	text string
-	task wire.TaskID // "": a person's
-
-	// guarded by session.mu
-	sent     bool            // or about to be written
-	canceled bool            // one that was not sent is not sent any more
-	answer   strings.Builder // what the agent has written since its last tool call; at most maxText bytes
-}
-
 // run opens a session and carries out prompts, one at a time, until the process ends.
 func (s *session) run() {
 	if err := s.begin(); err != nil {

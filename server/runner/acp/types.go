@@ -96,9 +96,6 @@ type initializeResult struct {
 	AgentInfo *info `json:"agentInfo"`
 }
 
-// abilities are what an agent can do with sessions.
-type abilities struct{ load, resume, list bool }
-
 func (r *initializeResult) can() abilities {
 	c := &r.Capabilities
 	return abilities{load: c.Load.v, resume: c.Sessions.v.Resume.is, list: c.Sessions.v.List.is}

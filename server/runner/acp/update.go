@@ -11,22 +11,6 @@ import (
 	"skein.dev/skein/webtransport/wire"
 )
 
-// block is what a piece of the conversation is.
-type block string
-
-const (
-	blockMessage block = "message"
-	blockThought block = "thought"
-	blockUser    block = "user" // of a session's past
-	blockNote    block = "note" // a line of its own
-)
-
-// screen is where the written conversation stands.
-type screen struct {
-	in  block
-	mid bool // inside a line
-}
-
 // say writes a piece of the conversation as output.
 func (s *session) say(b block, text string) {
 	if text == "" {
@@ -276,9 +260,4 @@ func textOf(raw json.RawMessage) string {
 		return "[" + cmp.Or(c.Name, c.URI) + "]"
 	}
 	return "[" + c.Type + "]"
-}
-
-// oneLine shortens a text to a line.
-func oneLine(s string) string {
-	return wire.Cut(strings.Join(strings.Fields(s), " "), 300)
 }
