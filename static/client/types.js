@@ -50,6 +50,8 @@
  * @property {{percent: number, failed?: boolean}} [progress] as its program reports it to the terminal; percent is -1 while it does not know
  * @property {Pause} [paused] it gets no more prompts and tasks
  * @property {{id: string, text: string, task?: string}[]} [prompts] kind acp: those that wait for their turn, in their order
+ * @property {string} [session] kind acp: the conversation that it is or was in
+ * @property {number} [offers] kind acp: counts how often what agent.options returns has changed
  * @property {string} [title] which its program has given the terminal
  * @property {Record<string, string>} [labels]
  * @property {string} created_at
@@ -258,6 +260,7 @@
  * @property {string} [cwd]
  * @property {boolean} [no_input] whether standard input is empty instead of a pipe
  * @property {TerminalSize} [tty] it gets a terminal of this size in place of pipes; 0 columns and rows: 80 and 24
+ * @property {string} [session] the conversation that the agent goes on with, for types of kind acp
  * @property {string} [script]
  * @property {Record<string, string>} [labels]
  *

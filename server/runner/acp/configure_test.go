@@ -204,6 +204,7 @@ func TestOddOffers(t *testing.T) {
 	for list, want := range map[string]string{
 		`[{"id":"a","type":"slider","currentValue":3},{"id":"b","type":"boolean","currentValue":"on"},{"id":"c","type":"select","currentValue":"x","options":null},7,{"id":""}]`: "c=x/1",
 		`[{"id":"a","type":"select","currentValue":"x","options":[{"value":"x","name":null,"description":null}]},{"id":"a","type":"boolean","currentValue":true}]`:               "a=x/1",
+		`[{"id":"a","type":"select","options":[{"value":"x"}]}]`: "a=/1",
 		`{"id":"a"}`: "",
 		`[{"id":"a","type":"select","currentValue":"","options":[]}]`: "",
 	} {

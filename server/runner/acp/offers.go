@@ -232,7 +232,7 @@ func (r *offerReader) read(o *wire.AgentOption, c *configOption) bool {
 		return true
 	case "select", "":
 		var current string
-		if json.Unmarshal(c.Current, &current) != nil || len(current) > wire.MaxOptionID || !r.fits(o) {
+		if len(c.Current) > 0 && json.Unmarshal(c.Current, &current) != nil || len(current) > wire.MaxOptionID || !r.fits(o) {
 			return false
 		}
 		o.Value = current

@@ -17,6 +17,7 @@ import { tick } from '../lib/ticks.js'
 import { title } from '../lib/title.js'
 import { failed, toast } from '../lib/toast.js'
 import { lines } from './pipes.js'
+import { sessions } from './sessions.js'
 import { Timeline } from './timeline.js'
 
 /** @import { Agent } from '../../client/types.js' */
@@ -139,6 +140,8 @@ respawn.addEventListener('click', async () => {
   busy(respawn, false)
   if (next) location.assign(at(`/agents/${encodeURIComponent(next.id)}`))
 })
+
+sessions(skein, root, () => agent)
 
 one(root, '#copy-id').addEventListener('click', async () => {
   try {

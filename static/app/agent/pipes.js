@@ -3,7 +3,9 @@
  */
 import { mark, one } from '../lib/dom.js'
 import { failed, toast } from '../lib/toast.js'
+import { Options } from './options.js'
 import { Output } from './output.js'
+import { Slash } from './slash.js'
 
 /** @import { Skein } from '../../client/index.js' */
 /** @import { Agent } from '../../client/types.js' */
@@ -23,7 +25,8 @@ const MAX_BACK = 500
  */
 export function lines(skein, root, { id, epoch, cursor, first }) {
   const output = new Output(skein, { id, epoch, first })
-  const input = inputBox(skein, root, id, () => output.follow())
+  const options = root.querySelector('#options') ? new Options(skein, root, id) : undefined
+  const input = inputBox(skein, root, id, () => output.follow(), options)
   const press = (/** @type {string} */ name) => () => one(document, name).click()
   return {
     keys: {
@@ -35,7 +38,7 @@ export function lines(skein, root, { id, epoch, cursor, first }) {
       t: press('#times'),
       w: press('#wrap'),
     },
-    show() {},
+    show: (a) => options?.show(a),
     hot: input.show,
     async follow(signal, { attached, event }) {
       const options = { after: cursor, tail: MAX_BACK, epoch, signal, onattached: (/** @type {{agent: Agent}} */ a) => attached(a.agent), onend: (/** @type {{agent: Agent}} */ e) => attached(e.agent) }
@@ -53,13 +56,15 @@ export function lines(skein, root, { id, epoch, cursor, first }) {
  * @param {HTMLElement} root
  * @param {string} id
  * @param {() => void} sent called when something is being sent
+ * @param {Options} [options] what the agent offers, if it may offer something
  */
-function inputBox(skein, root, id, sent) {
+function inputBox(skein, root, id, sent, options) {
   const form = /** @type {HTMLFormElement} */ (one(root, '#input'))
   const box = /** @type {HTMLTextAreaElement} */ (one(form, '#input-text'))
   const send = /** @type {HTMLButtonElement} */ (one(form, '#input-send'))
   const eof = /** @type {HTMLButtonElement} */ (one(form, '#input-eof'))
   const interrupt = /** @type {HTMLButtonElement | null} */ (form.querySelector('#input-interrupt'))
+  const slash = options && new Slash(box, one(root, '#commands'), () => options.commands)
   /** @type {string[]} */
   const history = []
   let at = 0
@@ -75,6 +80,7 @@ function inputBox(skein, root, id, sent) {
   form.addEventListener('submit', async (e) => {
     e.preventDefault()
     const text = box.value
+    slash?.close()
     put('')
     if (text !== '' && history.at(-1) !== text && history.push(text) > MAX_HISTORY) history.shift()
     at = history.length
@@ -127,6 +133,7 @@ function inputBox(skein, root, id, sent) {
 
   box.addEventListener('keydown', (e) => {
     if (e.isComposing) return
+    if (slash?.key(e)) return e.preventDefault()
     const first = !box.value.slice(0, box.selectionStart).includes('\n')
     const last = !box.value.slice(box.selectionEnd).includes('\n')
     if (e.key === 'Enter' && !e.shiftKey) form.requestSubmit()

@@ -45,8 +45,9 @@ function report({ agents, failed: errors = [] }, detail = '') {
  * Spawns an agent like a given one.
  * @param {Skein} skein
  * @param {Agent} a
+ * @param {Partial<SpawnParams>} [more] what is to be otherwise
  */
-export async function again(skein, a) {
+export async function again(skein, a, more = {}) {
   /** @type {SpawnParams} */
   const params = { type: a.type, name: a.name, ...(a.labels && { labels: a.labels }), ...(a.no_input && { no_input: true }), ...(a.tty && { tty: a.tty }) }
   try {
@@ -58,7 +59,7 @@ export async function again(skein, a) {
     return undefined
   }
   if (a.cwd && !a.cwd.includes(a.id)) params.cwd = a.cwd // otherwise it was that agent's own folder
-  return spawn(skein, params, a.kind === 'scripted' ? "It runs its type's own script: one given at a spawn is not kept." : '')
+  return spawn(skein, { ...params, ...more }, a.kind === 'scripted' ? "It runs its type's own script: one given at a spawn is not kept." : '')
 }
 
 /** The form that spawns agents of a chosen type. */

@@ -1,5 +1,5 @@
 /** Attributes that the script or the reader sets and the server's HTML does not have. */
-const OURS = new Set(['aria-checked', 'aria-rowindex', 'data-busy', 'data-dismissed', 'data-fresh', 'data-picked', 'open'])
+const OURS = new Set(['aria-activedescendant', 'aria-checked', 'aria-rowindex', 'data-busy', 'data-dismissed', 'data-fresh', 'data-picked', 'open'])
 
 /** @param {string} html the HTML of elements, from the server; the result is not in the page yet */
 export function parse(html) {

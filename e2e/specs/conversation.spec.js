@@ -1,0 +1,114 @@
+import { expect, lines, openAgent, test } from '../fixtures/test.js'
+
+// An agent by ACP lets people choose, has commands, and goes on with conversations.
+test.use({
+  config: `agent_types:
+  puppet:
+    kind: acp
+    argv: [node, ${JSON.stringify(new URL('../fixtures/acp-agent.js', import.meta.url).pathname)}]
+    tasks: prompt
+`,
+})
+
+/** @param {import('../fixtures/server.js').Server} server @param {string} id @param {string} [activity] */
+const does = (server, id, activity = 'idle') => expect.poll(async () => (await server.agents()).find((a) => a.id === id)?.activity).toBe(activity)
+
+test('a model is chosen, what depends on it comes, and another page learns of it', async ({ signedIn: page, server, transport, context }) => {
+  const [{ id }] = await server.spawn('puppet', '--name', 'puppet')
+  await openAgent(page, server, id, transport)
+  const other = await context.newPage()
+  await openAgent(other, server, id, transport)
+  const model = page.getByRole('combobox', { name: 'Model' })
+  await expect(model).toHaveValue('small')
+  await expect(page.getByRole('combobox', { name: 'Mode', exact: true })).toHaveValue('ask')
+  await expect(page.getByRole('combobox', { name: 'Effort' })).toHaveCount(0)
+  await model.selectOption('large')
+  await expect(page.getByRole('combobox', { name: 'Effort' })).toHaveValue('low')
+  await expect(other.getByRole('combobox', { name: 'Model' })).toHaveValue('large')
+  await expect(other.getByRole('combobox', { name: 'Effort' })).toBeVisible()
+
+  // What the agent refuses stays as it was.
+  await model.selectOption('locked')
+  await expect(page.getByText('Model was not changed')).toBeVisible()
+  await expect(page.getByText('the model is locked')).toBeVisible()
+  await expect(model).toHaveValue('large')
+
+  await server.cli('options', id, 'effort', 'high')
+  await expect(page.getByRole('combobox', { name: 'Effort' })).toHaveValue('high')
+  await server.cli('stop', id)
+  await expect(model).toBeHidden()
+})
+
+test('slash commands are completed by the keyboard', async ({ signedIn: page, server, transport }) => {
+  const [{ id }] = await server.spawn('puppet', '--name', 'puppet')
+  await openAgent(page, server, id, transport)
+  await does(server, id)
+  await expect(page.getByRole('combobox', { name: 'Model' })).toBeVisible()
+  const box = page.getByRole('textbox', { name: 'Give the agent a prompt' })
+  const list = page.getByRole('listbox', { name: 'Commands' })
+  await expect(async () => {
+    await box.fill('')
+    await box.pressSequentially('/')
+    await expect(list.getByRole('option')).toHaveText([/^\/plan/, /^\/play/, /^\/explain/], { timeout: 500 })
+  }).toPass()
+  await box.press('Escape')
+  await expect(list).toBeHidden()
+  await box.pressSequentially('pla')
+  await expect(list.getByRole('option')).toHaveText([/^\/plan/, /^\/play/, /^\/explain/])
+  await expect(list.getByRole('option', { selected: true })).toContainText('/plan')
+  await box.press('ArrowDown')
+  await expect(list.getByRole('option', { selected: true })).toContainText('/play')
+  const active = await box.getAttribute('aria-activedescendant')
+  await expect(list.getByRole('option', { selected: true })).toHaveAttribute('id', active ?? '')
+  await box.press('ArrowUp')
+  await box.press('Tab')
+  await expect(box).toHaveValue('/plan ')
+  await expect(list).toBeHidden()
+  await box.pressSequentially('a trip')
+  await expect(list).toBeHidden()
+  await box.press('Enter')
+  await expect(lines(page).filter({ hasText: 'carried out /plan a trip' })).toBeVisible()
+
+  // One that is typed whole is sent, and one that is clicked is taken.
+  await box.pressSequentially('/play')
+  await box.press('Enter')
+  await expect(lines(page).filter({ hasText: 'carried out /play' })).toBeVisible()
+  await box.pressSequentially('/exp')
+  await list.getByRole('option', { name: '/explain' }).click()
+  await expect(box).toHaveValue('/explain ')
+  await expect(box).toBeFocused()
+})
+
+test('a conversation goes on in a new agent', async ({ signedIn: page, server, transport }) => {
+  const [{ id }] = await server.spawn('puppet', '--name', 'puppet')
+  await openAgent(page, server, id, transport)
+  const box = page.getByRole('textbox', { name: 'Give the agent a prompt' })
+  await does(server, id)
+  await box.fill('/plan a trip')
+  await box.press('Enter')
+  await expect(lines(page).filter({ hasText: 'carried out' })).toBeVisible()
+  const goOn = page.getByRole('button', { name: 'Continue', exact: true })
+  await expect(goOn).toBeHidden()
+
+  // What it knows of other times.
+  await page.getByRole('button', { name: 'Sessions' }).click()
+  const dialog = page.getByRole('dialog', { name: 'Sessions' })
+  await expect(dialog.getByRole('listitem')).toHaveCount(1)
+  await expect(dialog.getByRole('button', { name: 'This one: What we said' })).toBeDisabled()
+  await dialog.getByRole('button', { name: 'More' }).click()
+  await expect(dialog.getByRole('listitem')).toHaveCount(2)
+  await expect(dialog.getByRole('button', { name: 'More' })).toBeHidden()
+  await dialog.getByRole('button', { name: 'Continue in a new agent: An older one' }).click()
+  await expect(page).not.toHaveURL(new RegExp(id))
+  await expect(lines(page).filter({ hasText: '› /plan a trip' })).toBeVisible()
+  await expect(lines(page).last()).toContainText('The conversation goes on here.')
+
+  // That of an agent that has ended.
+  await page.goto(`${server.http}/agents/${id}`)
+  await server.cli('stop', id)
+  await expect(goOn).toBeVisible()
+  await goOn.click()
+  await expect(page).not.toHaveURL(new RegExp(id))
+  await expect(lines(page).filter({ hasText: '› /plan a trip' })).toBeVisible()
+  await does(server, page.url().split('/').at(-1) ?? '')
+})
