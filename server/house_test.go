@@ -41,7 +41,8 @@ var rooms = map[string][]string{
 	"server/usage":           {"webtransport/wire"},                   // what agents spend, and their budgets
 	"server/rpc":             {"server/api", "server/auth", "server/exchange", "server/telemetry", "webtransport/wire"},
 	"server/runner":          {"webtransport/wire"}, // what a kind of agents is; each kind is a folder of it
-	"server/runner/acp":      {"server/runner", "webtransport/wire"},
+	"server/runner/acp":      {"server/linediff", "server/runner", "webtransport/wire"},
+	"server/linediff":        {}, // compares texts
 	"server/runner/lines":    {"server/runner", "webtransport/wire"},
 	"server/runner/model":    {"server/runner", "webtransport/wire"},
 	"server/runner/process":  {"server/runner", "webtransport/wire"},
@@ -65,8 +66,8 @@ var rooms = map[string][]string{
 	"ui/memory":              {"ui/frame", "ui/words", "webtransport/wire"},
 	"ui/network":             {"ui/frame", "ui/words", "webtransport/wire"},
 	"ui/frame":               {"ui/words", "webtransport/wire"},
-	"ui/words":               {"server/screen", "webtransport/wire"}, // how things are written
-	"ui/generate":            {},                                     // makes Go of templates
+	"ui/words":               {"server/linediff", "server/screen", "webtransport/wire"}, // how things are written
+	"ui/generate":            {},                                                        // makes Go of templates
 	"static":                 {},
 	"webtransport":           {"webtransport/mask", "webtransport/pace", "webtransport/qmux"},
 	"webtransport/doctor":    {"webtransport", "webtransport/client", "webtransport/wire"},

@@ -177,7 +177,8 @@ func (s *session) remember(t *tool) {
 	s.size -= t.size
 	t.size = len(t.id) + len(t.title) + len(t.input)
 	for _, c := range t.content {
-		t.size += 200 + len(c.Type) + len(c.Path) + len(c.NewText) + len(c.Content.Type) + len(c.Content.Text) + len(c.Content.URI) + len(c.Content.Name)
+		t.size += 300 + len(c.Type) + len(c.Path) + len(c.NewText) + len(c.Content.Type) + len(c.Content.Text) + len(c.Content.URI) + len(c.Content.Name) + len(c.Content.Title) + len(c.Content.MIME) +
+			len(c.Content.Resource.v.URI) + len(c.Content.Resource.v.MIME)
 		if c.OldText != nil {
 			t.size += len(*c.OldText)
 		}

@@ -91,6 +91,7 @@ type permission struct {
 // tool is what is known of a tool call.
 type tool struct {
 	id, title, kind, status string
+	shown                   string // its line, as it was written last
 	input                   json.RawMessage
 	content                 []toolContent
 	paths                   []string
@@ -110,8 +111,9 @@ const (
 
 // screen is where the written conversation stands.
 type screen struct {
-	in  block
-	mid bool // inside a line
+	in   block
+	mid  bool   // inside a line
+	tool string // the tool call whose line it is, as long as nothing else is written
 }
 
 // past says what to do with updates that tell of a session's past, while it is loaded.

@@ -206,10 +206,32 @@ type toolContent struct {
 
 // content is one block of content.
 type content struct {
-	Type string `json:"type"`
-	Text string `json:"text"`
+	Type     string          `json:"type"`
+	Text     string          `json:"text"`
+	URI      string          `json:"uri"`
+	Name     string          `json:"name"`
+	Title    string          `json:"title"`
+	MIME     string          `json:"mimeType"`
+	Data     length          `json:"data"` // base64
+	Size     maybe[float64]  `json:"size"` // bytes
+	Resource maybe[resource] `json:"resource"`
+}
+
+// resource is one that is embedded.
+type resource struct {
 	URI  string `json:"uri"`
-	Name string `json:"name"`
+	MIME string `json:"mimeType"`
+	Text length `json:"text"`
+	Blob length `json:"blob"` // base64
+}
+
+// length is how long a text is in JSON, which is not kept.
+type length int
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (n *length) UnmarshalJSON(b []byte) error {
+	*n = length(max(0, len(b)-2)) // without its quotes
+	return nil
 }
 
 // outcome answers a request for permission.

@@ -3,7 +3,6 @@ package acp
 import (
 	"cmp"
 	"encoding/json"
-	"fmt"
 	"slices"
 	"strings"
 
@@ -33,7 +32,12 @@ func (s *session) say(b block, text string) {
 	if b == blockNote {
 		text += "\n"
 	}
-	s.screen.in, s.screen.mid = b, !strings.HasSuffix(text, "\n")
+	s.screen = screen{in: b, mid: !strings.HasSuffix(text, "\n")}
+	s.write(text)
+}
+
+// write writes output. The caller holds telling.
+func (s *session) write(text string) {
 	for len(text) > 0 {
 		n := min(len(text), wire.MaxOutput)
 		if n < len(text) {
@@ -131,9 +135,9 @@ func (s *session) inTime() bool {
 func (s *session) saidBefore(u *update, raw json.RawMessage) {
 	switch u.Kind {
 	case "user_message_chunk":
-		s.say(blockUser, textOf(u.Content))
+		s.say(blockUser, u.text())
 	case "agent_message_chunk":
-		s.say(blockMessage, textOf(u.Content))
+		s.say(blockMessage, u.text())
 	case "usage_update":
 		s.mu.Lock()
 		s.bill.context(u) // from which the cost of what follows is counted
@@ -147,7 +151,7 @@ func (s *session) saidBefore(u *update, raw json.RawMessage) {
 func (s *session) said(u *update, raw json.RawMessage) {
 	switch u.Kind {
 	case "agent_message_chunk":
-		text := textOf(u.Content)
+		text := u.text()
 		s.mu.Lock()
 		if p := s.now; p != nil && p.answer.Len()+len(text) <= maxText {
 			p.answer.WriteString(text)
@@ -160,7 +164,7 @@ func (s *session) said(u *update, raw json.RawMessage) {
 			s.mu.Unlock()
 		}
 	case "agent_thought_chunk":
-		s.say(blockThought, textOf(u.Content))
+		s.say(blockThought, u.text())
 	case "tool_call", "tool_call_update":
 		s.toolCalled(raw)
 	case "plan":
@@ -193,71 +197,47 @@ func (s *session) toolCalled(raw json.RawMessage) {
 		c = toolCall{ID: least.ID, Title: least.Title, Status: least.Status}
 	}
 	s.mu.Lock()
-	before, known := s.tools[short(c.ID, maxWord)]
-	status := ""
-	if known {
-		status = before.status
-	}
+	_, known := s.tools[short(c.ID, maxWord)]
 	if s.now != nil {
 		s.now.answer.Reset() // what it has said so far was not its last word
 	}
 	s.mu.Unlock()
 	t := s.tool(&c)
 	s.mu.Lock()
-	note := t.note(known, status)
+	n := t.note()
+	again := n.head == t.shown
+	t.shown = n.head
 	s.mu.Unlock()
-	s.say(blockNote, note)
+	if !again {
+		s.sayTool(t.id, n, known)
+	}
 	s.changed(t)
 }
 
-// note is what is written of a tool call, or "". The caller holds session.mu.
-func (t *tool) note(known bool, before string) string {
-	var lines []string
-	if !known {
-		lines = append(lines, "● "+oneLine(t.name()))
+// sayTool writes the line of a tool call. Of one that was written already and goes on, it is written only in its own place.
+func (s *session) sayTool(id string, n toolNote, known bool) {
+	s.telling.Lock()
+	defer s.telling.Unlock()
+	text := dimmed(blockNote, n.head)
+	switch {
+	case s.screen.tool == id && id != "":
+		text = "\r\x1b[K" + text
+	case known && !n.over:
+		return
+	case s.screen.mid:
+		text = "\n" + text
 	}
-	if t.status != before {
-		switch t.status {
-		case "completed":
-			lines = append(lines, "✓ "+oneLine(t.name()))
-			for _, c := range t.content {
-				if c.Type == "diff" {
-					lines = append(lines, "  "+oneLine(c.Path)+changes(c))
-				}
-			}
-		case "failed":
-			text := ""
-			for _, c := range t.content {
-				if text == "" {
-					text = oneLine(c.Content.Text)
-				}
-			}
-			if text != "" {
-				text = ": " + text
-			}
-			lines = append(lines, "✗ "+oneLine(t.name())+text)
-		}
+	s.screen = screen{in: blockNote, mid: true, tool: id}
+	if n.over {
+		text += "\n" + n.under
+		s.screen.mid, s.screen.tool = false, ""
 	}
-	return strings.Join(lines, "\n")
+	s.write(text)
 }
 
-// changes says how many lines a diff has.
-func changes(c toolContent) string {
-	if c.OldText == nil {
-		return fmt.Sprintf(" (new, %d lines)", strings.Count(c.NewText, "\n")+1)
-	}
-	return fmt.Sprintf(" (%d lines, %d before)", strings.Count(c.NewText, "\n")+1, strings.Count(*c.OldText, "\n")+1)
-}
-
-// textOf is the text of a block of content.
-func textOf(raw json.RawMessage) string {
+// text is that of the block of content that an update has.
+func (u *update) text() string {
 	var c content
-	json.Unmarshal(raw, &c)
-	switch c.Type {
-	case "", "text":
-		return c.Text
-	case "resource_link":
-		return "[" + cmp.Or(c.Name, c.URI) + "]"
-	}
-	return "[" + c.Type + "]"
+	json.Unmarshal(u.Content, &c)
+	return textOf(&c)
 }
