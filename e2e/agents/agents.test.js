@@ -28,7 +28,7 @@ before(async () => {
   mkdirSync(join(home, '.config/opencode'), { recursive: true })
   writeFileSync(join(home, '.config/opencode/opencode.json'), JSON.stringify({
     autoupdate: false, share: 'disabled', model: 'fake/fake', permission: { bash: 'ask', edit: 'ask' },
-    provider: { fake: { npm: '@ai-sdk/openai-compatible', name: 'Fake', options: { baseURL: fake.url, apiKey: 'none' }, models: { fake: { name: 'Fake' } } } },
+    provider: { fake: { npm: '@ai-sdk/openai-compatible', name: 'Fake', options: { baseURL: fake.url, apiKey: 'none' }, models: { fake: { name: 'Fake' }, second: { name: 'Second' } } } },
   }))
   const env = { HOME: home, OPENAI_API_KEY: 'none', OPENAI_BASE_URL: fake.url, OPENAI_MODEL: 'fake' }
   const type = (/** @type {string[]} */ argv, /** @type {object} */ vars) => ({ kind: 'acp', argv: [join(bin, argv[0] ?? ''), ...argv.slice(1)], env: vars, tasks: 'prompt', permissions: { otherwise: 'ask' } })
@@ -103,6 +103,47 @@ for (const type of ['opencode', 'qwen']) {
     assert.equal(reports[0].leftovers, undefined)
   })
 }
+
+// What each of them lets people choose, and how it goes on with a conversation, is its own: by resume or by load, and with configOptions alone,
+// or modes and models, too.
+for (const [type, option, value] of [['opencode', 'model', 'fake/second'], ['opencode', 'mode', 'plan'], ['qwen', 'mode', 'plan']]) {
+  test(`${type}: ${option} is ${value}, and its conversation goes on`, { skip }, async () => {
+    const cwd = join(server.dir, `${type}-${option}`)
+    mkdirSync(cwd)
+    const [{ id }] = await server.spawn(type ?? '', '--cwd', cwd)
+    await idle(id)
+    const offers = JSON.parse(await server.cli('options', id, option ?? '', value ?? '', '--json'))
+    assert.equal(offers.options.find((/** @type {any} */ o) => o.id === option).value, value)
+    assert.ok(offers.options.length >= 2, JSON.stringify(offers.options))
+    await eventually('its commands', async () => JSON.parse(await server.cli('options', id, '--json')).commands.length > 0)
+    await assert.rejects(server.cli('options', id, option ?? '', 'nonsense'), /has no value "nonsense"/)
+
+    await server.cli('send', id, 'What is left?')
+    await eventually('it has answered', async () => (await server.cli('logs', id)).includes(SAYS))
+    await idle(id)
+    const { session } = await record(id)
+    const { sessions } = JSON.parse(await server.cli('sessions', id, '--json'))
+    assert.ok(sessions.some((/** @type {any} */ s) => s.id === session && s.current && s.cwd === cwd), JSON.stringify(sessions))
+
+    await server.cli('stop', id)
+    const [next] = JSON.parse(await server.cli('spawn', '--continue', id, '--json')).agents
+    await idle(next.id)
+    assert.equal((await record(next.id)).session, session)
+    await server.cli('send', next.id, 'And now?')
+    await eventually('it has answered', async () => (await server.cli('logs', next.id)).split(SAYS).length > (type === 'qwen' ? 2 : 1)) // what qwen has said before is shown again
+    await idle(next.id)
+    await server.cli('stop', next.id)
+  })
+}
+
+test('opencode has no session of a name that nobody gave', { skip }, async () => {
+  const [{ id }] = await server.spawn('opencode', '--session', 'ses_nobody')
+  const ended = await eventually('it has ended', async () => {
+    const a = await record(id)
+    return a?.status === 'exited' && a
+  })
+  assert.match(ended.exit.message, /it has no session ses_nobody that it could continue/)
+})
 
 for (const type of ['gemini', 'codex']) {
   test(`${type} without a login asks for one`, { skip }, async () => {

@@ -1,3 +1,4 @@
+import { check } from '../fixtures/axe.js'
 import { expect, lines, openAgent, test } from '../fixtures/test.js'
 
 // An agent by ACP lets people choose, has commands, and goes on with conversations.
@@ -58,6 +59,7 @@ test('slash commands are completed by the keyboard', async ({ signedIn: page, se
   await expect(list.getByRole('option', { selected: true })).toContainText('/plan')
   await box.press('ArrowDown')
   await expect(list.getByRole('option', { selected: true })).toContainText('/play')
+  await check(page, 'an agent with a list of commands')
   const active = await box.getAttribute('aria-activedescendant')
   await expect(list.getByRole('option', { selected: true })).toHaveAttribute('id', active ?? '')
   await box.press('ArrowUp')
@@ -95,6 +97,7 @@ test('a conversation goes on in a new agent', async ({ signedIn: page, server, t
   const dialog = page.getByRole('dialog', { name: 'Sessions' })
   await expect(dialog.getByRole('listitem')).toHaveCount(1)
   await expect(dialog.getByRole('button', { name: 'This one: What we said' })).toBeDisabled()
+  await check(page, 'the sessions of an agent')
   await dialog.getByRole('button', { name: 'More' }).click()
   await expect(dialog.getByRole('listitem')).toHaveCount(2)
   await expect(dialog.getByRole('button', { name: 'More' })).toBeHidden()
@@ -111,4 +114,23 @@ test('a conversation goes on in a new agent', async ({ signedIn: page, server, t
   await expect(page).not.toHaveURL(new RegExp(id))
   await expect(lines(page).filter({ hasText: '› /plan a trip' })).toBeVisible()
   await does(server, page.url().split('/').at(-1) ?? '')
+})
+
+test('a tool call is one line, with its diff in colours under it', async ({ signedIn: page, server, transport }) => {
+  const [{ id }] = await server.spawn('puppet', '--name', 'puppet')
+  await openAgent(page, server, id, transport)
+  await does(server, id)
+  const box = page.getByRole('textbox', { name: 'Give the agent a prompt' })
+  await box.fill('edit notes.txt')
+  await box.press('Enter')
+  for (const reloaded of [false, true]) {
+    if (reloaded) await page.reload()
+    await expect(lines(page).filter({ hasText: '✓ Edit notes.txt' })).toHaveCount(1)
+    await expect(lines(page).filter({ hasText: '●' })).toHaveCount(0)
+    await expect(lines(page).filter({ hasText: 'notes.txt (+1 −1)' })).toBeVisible()
+    await expect(lines(page).filter({ hasText: /^\S*\s+- two$/ }).locator('.f1')).toBeVisible()
+    await expect(lines(page).filter({ hasText: /^\S*\s+\+ 2$/ }).locator('.f2')).toBeVisible()
+    await expect(lines(page).filter({ hasText: 'image/png, 3 kB' })).toBeVisible()
+    await expect(lines(page).filter({ hasText: /… \d+ more lines/ })).toBeVisible()
+  }
 })

@@ -422,10 +422,12 @@ export class Skein extends EventTarget {
   }
 
   /**
-   * @param {string} method
+   * Makes a request by any method of the protocol, also one that has no function of its own here. It is carried out once, also when a
+   * connection breaks meanwhile.
+   * @param {string} method such as `agent.options`
    * @param {object} params
    * @param {CallOptions} [options]
-   * @returns {Promise<any>}
+   * @returns {Promise<any>} its result
    */
   async call(method, params, options) {
     if (this.#over.signal.aborted) throw this.#over.signal.reason
