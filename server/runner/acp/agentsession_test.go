@@ -112,6 +112,8 @@ func (a *puppet) SetSessionConfigOption(_ context.Context, p sdk.SetSessionConfi
 	switch {
 	case p.Boolean != nil:
 		a.store.chosen[string(p.Boolean.ConfigId)] = strconv.FormatBool(p.Boolean.Value)
+	case p.ValueId.ConfigId == "brave":
+		return r, &sdk.RequestError{Code: -32602, Message: "Invalid params: it takes a boolean"}
 	case p.ValueId.Value == "stubborn": // it answers, and stays as it was
 	case p.ValueId.ConfigId == "model" && a.store.chosen["locked"] != "":
 		return r, &sdk.RequestError{Code: -32603, Message: "Internal error", Data: map[string]any{"details": "the model is locked"}}
