@@ -10,8 +10,8 @@ import (
 type DiffLine = linediff.Line
 
 const (
-	diffContext  = 3         // lines that both have, around what changed
-	MaxDiffLines = 200       // of a comparison that is shown
+	diffContext  = 3   // lines that both have, around what changed
+	MaxDiffLines = 200 // of a comparison that is shown
 )
 
 // Diff compares two texts line by line.
