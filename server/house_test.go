@@ -26,10 +26,11 @@ var rooms = map[string][]string{
 	"server/asks":            {"server/noun", "server/runner", "webtransport/wire"}, // what agents ask people
 	"server/auth":            {"server/api", "server/jet", "webtransport/wire"},
 	"server/cert":            {"server/datadir", "server/jet", "webtransport/wire"},
-	"server/datadir":         {"webtransport/wire"},                                                                                                                                                         // where a server keeps everything
-	"server/control":         {"server/artifacts", "server/asks", "server/fleet", "server/memory", "server/noun", "server/runner", "server/schedules", "server/tasks", "server/usage", "webtransport/wire"}, // joins the nouns
-	"server/exchange":        {"webtransport/wire"},                                                                                                                                                         // one request of HTTP, and its answer
+	"server/datadir":         {"webtransport/wire"},                                                                                                                                                                           // where a server keeps everything
+	"server/control":         {"server/artifacts", "server/asks", "server/fleet", "server/folders", "server/memory", "server/noun", "server/runner", "server/schedules", "server/tasks", "server/usage", "webtransport/wire"}, // joins the nouns
+	"server/exchange":        {"webtransport/wire"},                                                                                                                                                                           // one request of HTTP, and its answer
 	"server/fleet":           {"server/grep", "server/noun", "server/runner", "server/runner/lines", "server/screen", "server/terminal", "server/vt", "webtransport/wire"},
+	"server/folders":         {"webtransport/wire"}, // the git worktrees of agents, and what they have changed in them
 	"server/grep":            {"server/screen"},     // which lines of output have a hit
 	"server/hook":            {"webtransport/wire"}, // the operator's command for what agents ask
 	"server/jet":             {"server/noun", "webtransport/wire"},

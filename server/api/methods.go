@@ -41,7 +41,15 @@ func (a *API) table() map[string]does {
 		wire.MethodGoOn: acts(func(ctx context.Context, by noun.Caller, v wire.ResumeParams) (any, error) {
 			return p.Resume(ctx, by, v)
 		}),
-		wire.MethodUsage:     reads(func(_ context.Context, v wire.UsageParams) (any, error) { return p.Usage.List(v) }),
+		wire.MethodUsage:   reads(func(_ context.Context, v wire.UsageParams) (any, error) { return p.Usage.List(v) }),
+		wire.MethodChanges: reads(func(ctx context.Context, v wire.ChangesParams) (any, error) { return p.ChangesOf(ctx, v) }),
+		wire.MethodDiff:    reads(func(ctx context.Context, v wire.DiffParams) (any, error) { return p.DiffOf(ctx, v) }),
+		wire.MethodCommit: acts(func(ctx context.Context, by noun.Caller, v wire.CommitParams) (any, error) {
+			return p.Commit(context.WithoutCancel(ctx), by, v)
+		}),
+		wire.MethodDiscard: acts(func(ctx context.Context, by noun.Caller, v wire.DiscardParams) (any, error) {
+			return p.Discard(context.WithoutCancel(ctx), by, v)
+		}),
 		wire.MethodInput:     acts(a.input),
 		wire.MethodAdmission: func(context.Context, noun.Caller, json.RawMessage) (any, error) { return p.Admission(), nil },
 		wire.MethodSetAdmission: acts(func(ctx context.Context, by noun.Caller, v wire.AdmissionParams) (any, error) {

@@ -28,6 +28,7 @@ type agent struct {
 	typ     string
 	forTask wire.TaskID // the task whose process it is; "": none
 	takes   bool        // tasks, while it runs
+	writes  string      // the folder in which no other may work; "": none
 
 	launched runner.Launch // written before the first start
 

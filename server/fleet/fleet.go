@@ -191,7 +191,10 @@ func (f *Fleet) Forget(ctx context.Context) {
 	if over <= 0 {
 		return
 	}
-	exited := slices.DeleteFunc(f.all(), func(a *agent) bool { rec := a.record(); return rec.Status.Alive() || rec.LeftBehind() })
+	exited := slices.DeleteFunc(f.all(), func(a *agent) bool {
+		rec := a.record()
+		return rec.Status.Alive() || rec.LeftBehind() || rec.Folder.Kept()
+	})
 	slices.SortFunc(exited, func(a, b *agent) int { return cmp.Compare(a.num, b.num) })
 	for _, a := range exited[:max(0, len(exited)-f.o.Keep)] {
 		if err := f.o.Store.DeleteAgent(ctx, a.id); err != nil {

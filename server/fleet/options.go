@@ -103,6 +103,7 @@ type Options struct {
 	Hooks    Hooks         // told in this order
 	Work     Work
 	Asks     Asks
+	Folders  Folders // nil: no agent gets a worktree
 	// Call carries out a request that an agent makes on the line protocol. ctx ends with its process.
 	Call func(ctx context.Context, a wire.Agent, method string, params json.RawMessage) (any, error)
 	// Offer returns the calls that an agent may make: as tools of a model, and at an MCP server. nil: none.

@@ -165,7 +165,7 @@ func (a Aggregate) Fit() any { return Aggregate{Task: a.Task.Fit().(Task)} }
 // EncodedLen is about how long the agent becomes in JSON, and not less.
 func (a *Agent) EncodedLen() int {
 	const rest = 1800 // names of fields, numbers, times, ids
-	n := rest + jsonLen(a.Name) + jsonLen(a.Type) + jsonLen(string(a.Node)) + jsonLen(a.Question) + lenOf(a.Argv) + jsonLen(a.Cwd) + lenOfMap(a.Labels) +
+	n := rest + jsonLen(a.Name) + jsonLen(a.Type) + jsonLen(string(a.Node)) + jsonLen(a.Question) + lenOf(a.Argv) + jsonLen(a.Cwd) + a.Folder.encodedLen() + lenOfMap(a.Labels) +
 		lenOf(a.Tasks) + jsonLen(a.Request) + jsonLen(a.LastLine)
 	for _, p := range a.Prompts {
 		n += 60 + jsonLen(p.Text)
