@@ -32,7 +32,9 @@ type View struct {
 	Saved   string                // the commit that has what was just discarded
 }
 
-func (v View) page() frame.Page { return v.Frame.Page(v.Agent.Name+" changes", "changes.js", "/", false) }
+func (v View) page() frame.Page {
+	return v.Frame.Page(v.Agent.Name+" changes", "changes.js", "/", false)
+}
 
 // URL is the address of the page of an agent's changes.
 func URL(id wire.AgentID) string { return "/agents/" + string(id) + "/changes" }
