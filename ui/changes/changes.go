@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"net/url"
 	"strconv"
-	"strings"
 
 	"skein.dev/skein/ui/frame"
 	"skein.dev/skein/ui/words"
@@ -49,29 +48,26 @@ func anchor(i int) string { return "file-" + strconv.Itoa(i+1) }
 
 func short(id string) string { return wire.Cut(id, 10) }
 
-// summary says how much has changed.
+// summary says how much has changed, compared with what, and whether it is committed.
 func summary(c *wire.Changes) string {
-	parts := []string{words.Count(c.Total, "file", "files")}
+	if c.Total == 0 && c.Count == 0 {
+		return "No changes since " + since(c)
+	}
+	what := words.Count(c.Total, "file", "files")
 	if c.Count > 0 {
-		parts = append(parts, words.Count(c.Count, "commit", "commits"))
+		what += " and " + words.Count(c.Count, "commit", "commits")
 	}
+	what += " since " + since(c)
 	switch {
-	case c.Total == 0 && c.Count == 0:
-		return "No changes"
 	case c.Open && c.Count > 0:
-		parts = append(parts, "not all committed")
+		what += ", not all committed"
 	case c.Open:
-		parts = append(parts, "not committed")
-	case c.Total > 0:
-		parts = append(parts, "all committed")
+		what += ", not committed"
 	}
-	return strings.Join(parts, ", ")
+	return what
 }
 
-// since says what the changes are compared with.
-func since(c *wire.Changes) string {
-	return "since " + cmp.Or(c.Folder.From, short(c.Base))
-}
+func since(c *wire.Changes) string { return cmp.Or(c.Folder.From, short(c.Base)) }
 
 // statusMark is the letter that git writes for a file, and what it means.
 func statusMark(f *wire.FileChange) (letter, word string) {
