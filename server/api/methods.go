@@ -62,8 +62,9 @@ func (a *API) table() map[string]does {
 		wire.MethodArtifactDelete: acts(func(ctx context.Context, _ noun.Caller, v wire.ArtifactParams) (any, error) {
 			return struct{}{}, files.Delete(ctx, v.ID)
 		}),
-		wire.MethodArtifactGet:  reads(func(_ context.Context, v wire.ArtifactParams) (any, error) { return files.Get(v.ID) }),
-		wire.MethodArtifactList: reads(func(_ context.Context, v wire.ArtifactFilter) (any, error) { return files.List(v).Page(v.Limit), nil }),
+		wire.MethodArtifactGet:  acts(a.artifact),
+		wire.MethodArtifactList: acts(a.listArtifacts),
+		wire.MethodArtifactRead: acts(a.readArtifact),
 
 		wire.MethodTaskGet:  reads(func(_ context.Context, v wire.TaskParams) (any, error) { return tasks.Get(v.ID) }),
 		wire.MethodTaskList: reads(func(_ context.Context, v wire.TaskFilter) (any, error) { return tasks.List(v).Page(v.Limit), nil }),

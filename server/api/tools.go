@@ -73,8 +73,10 @@ var tells = map[string]told{
 	wire.MethodAdmission:    {about: "Says whether agents may be spawned.", kind: "read", params: of[struct{}]()},
 	wire.MethodSetAdmission: {about: "Opens or closes the spawning of agents.", kind: "edit", params: of[wire.AdmissionParams](), fields: map[string]string{"type": "of this type alone"}},
 
-	wire.MethodArtifactList:   {about: "Lists artifacts, the files that agents and tasks made.", kind: "read", params: of[wire.ArtifactFilter](), fields: map[string]string{"after": pageAfter, "query": "a part of the id or the name"}},
-	wire.MethodArtifactGet:    {about: "Describes one artifact.", kind: "read", params: of[wire.ArtifactParams]()},
+	wire.MethodArtifactList: {about: "Lists artifacts, the files that agents and tasks made.", kind: "read", params: of[wire.ArtifactFilter](), fields: map[string]string{"after": pageAfter, "query": "a part of the id or the name"}},
+	wire.MethodArtifactGet:  {about: "Describes one artifact.", kind: "read", params: of[wire.ArtifactParams]()},
+	wire.MethodArtifactRead: {about: "Reads some bytes of an artifact: text, or base64 if they are none.", kind: "read", params: of[wire.ArtifactReadParams](),
+		fields: map[string]string{"offset": "next of the part before", "length": "bytes, 262144 at most; 65536 if left out"}},
 	wire.MethodArtifactDelete: {about: "Deletes an artifact.", kind: "delete", params: of[wire.ArtifactParams](), destroys: true},
 
 	wire.MethodTaskSubmit: {about: "Submits tasks to agents of a type, to one agent, or to whoever has the capabilities. It does not wait for them.", kind: "execute", params: of[wire.SubmitParams](),
