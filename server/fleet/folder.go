@@ -2,31 +2,11 @@ package fleet
 
 import (
 	"cmp"
-	"context"
 	"path/filepath"
 	"strings"
-	"time"
 
 	"skein.dev/skein/server/noun"
 	"skein.dev/skein/webtransport/wire"
-)
-
-// Folders makes the worktrees of agents, and looks after them.
-type Folders interface {
-	// Prepare makes the folder that the record of an agent says, before the agent starts. A worktree begins at base, "": what is checked
-	// out, and gets copies of files. It returns the folder, and where the agent works.
-	Prepare(ctx context.Context, a *wire.Agent, base string, copies []string) (f wire.Folder, cwd string, err error)
-	// Tidy removes the worktree of an agent that has ended, unless it has work that is nowhere else.
-	Tidy(ctx context.Context, a *wire.Agent) (wire.FolderState, error)
-	// Sweep removes worktrees without work whose agents nobody knows.
-	Sweep(ctx context.Context, keep func(wire.AgentID) bool)
-	// Discard undoes what an agent has changed in its worktree; alive: it still works there.
-	Discard(ctx context.Context, a *wire.Agent, p wire.DiscardParams, alive bool) (*wire.DiscardResult, error)
-}
-
-const (
-	tidyEvery   = time.Hour        // how often worktrees that were kept are looked at again: their branches may have been merged
-	tidyTimeout = 10 * time.Minute // for all of them
 )
 
 // folderOf is where an agent is to work; nil: in no folder.
@@ -47,13 +27,6 @@ func (f *Fleet) folderOf(t wire.AgentType, s *wire.SpawnParams) *wire.Folder {
 		}
 	}
 	return to
-}
-
-func policyOf(t wire.AgentType) wire.FolderPolicy {
-	if t.Folder == nil {
-		return wire.FolderPolicy{}
-	}
-	return *t.Folder
 }
 
 // checkFolder checks what a request says of the folder.
@@ -129,87 +102,4 @@ func (f *Fleet) oneWriterLocked(dir string, count int) error {
 
 func within(path, dir string) bool {
 	return path == dir || strings.HasPrefix(path, strings.TrimSuffix(dir, "/")+"/")
-}
-
-// prepare makes the agent's folder.
-func (a *agent) prepare(ctx context.Context, w wanted, rec wire.Agent) (wire.Agent, error) {
-	if rec.Folder == nil || a.core.o.Folders == nil || rec.Folder.Mode == wire.FolderFresh {
-		return rec, nil
-	}
-	p := policyOf(w.typ)
-	to, cwd, err := a.core.o.Folders.Prepare(ctx, &rec, cmp.Or(w.params.Base, p.Base), p.Copy)
-	if err != nil {
-		return rec, err
-	}
-	return a.update(true, func(rec *wire.Agent) { rec.Folder, rec.Cwd = &to, cwd }), nil
-}
-
-// leavesFolder tidies up the worktree of an agent that has ended. It may take a while.
-func (a *agent) leavesFolder(ctx context.Context) {
-	rec := a.record()
-	if a.core.o.Folders == nil || rec.Folder == nil || rec.Folder.Mode != wire.FolderWorktree || rec.Folder.GitDir == "" || rec.Folder.State == wire.FolderRemoved {
-		return
-	}
-	state, err := a.core.o.Folders.Tidy(ctx, &rec)
-	if err != nil {
-		a.core.log.Warn("a worktree is kept, because it could not be looked at", "agent", a.id, "folder", rec.Folder.Top, "err", err)
-	}
-	a.folderIs(state)
-}
-
-func (a *agent) folderIs(state wire.FolderState) {
-	if a.record().Folder.State == state {
-		return
-	}
-	a.update(true, func(rec *wire.Agent) {
-		to := *rec.Folder
-		to.State = state
-		rec.Folder = &to
-	})
-	a.core.saves.later(a)
-}
-
-// tidyFolders looks at the worktrees of agents that have ended, now and from time to time, until the fleet closes.
-func (f *Fleet) tidyFolders() {
-	ctx := f.o.Closing
-	f.o.Folders.Sweep(ctx, func(id wire.AgentID) bool { _, err := f.agent(id); return err == nil })
-	for t := time.NewTicker(tidyEvery); ; {
-		f.tidyOnce(ctx)
-		select {
-		case <-ctx.Done():
-			t.Stop()
-			return
-		case <-t.C:
-		}
-	}
-}
-
-func (f *Fleet) tidyOnce(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, tidyTimeout)
-	defer cancel()
-	for _, a := range f.all() {
-		if ctx.Err() == nil && !a.record().Status.Alive() {
-			a.leavesFolder(ctx)
-		}
-	}
-}
-
-// Discard undoes what an agent has changed in its worktree; that of one that has ended is removed.
-func (f *Fleet) Discard(ctx context.Context, by noun.Caller, p wire.DiscardParams) (*wire.DiscardResult, error) {
-	a, err := f.agent(p.ID)
-	if err != nil {
-		return nil, err
-	}
-	rec := a.record()
-	alive := rec.Status.Alive()
-	res, err := f.o.Folders.Discard(ctx, &rec, p, alive)
-	if err != nil {
-		return nil, err
-	}
-	f.log.Info("changes of an agent were discarded", "agent", a.id, "by", by.Actor, "saved", res.Saved, "files", len(p.Paths))
-	if alive {
-		f.Say(p.ID, by.Actor, "what it had changed was discarded; git has it at "+res.Saved)
-	}
-	a.folderIs(res.Folder.State)
-	return res, nil
 }

@@ -47,7 +47,7 @@ func (a *agent) launch(ctx context.Context, w wanted) (runner.Session, error) {
 	if rec.Desired == wire.DesiredStop {
 		return nil, wire.Errorf(wire.CodeSpawnFailed, "stopped before it was started")
 	}
-	rec, err := a.prepare(ctx, w, rec)
+	rec, err := a.prepare(ctx, w.typ, w.params.Base, rec)
 	if err != nil {
 		return nil, err
 	}

@@ -176,6 +176,13 @@ func (a *Agent) EncodedLen() int {
 	return n
 }
 
+func (f *Folder) encodedLen() int {
+	if f == nil {
+		return 0
+	}
+	return 160 + jsonLen(f.Repo) + jsonLen(f.Top) + jsonLen(f.GitDir) + jsonLen(f.Branch) + jsonLen(f.Base) + jsonLen(f.From)
+}
+
 func (e *Exit) encodedLen() int {
 	n := 100 + jsonLen(e.Message)
 	for _, l := range e.Leftovers {
