@@ -166,7 +166,8 @@ func printDiffs(cmd *cobra.Command, g *global, c *client.Client, id wire.AgentID
 	if err != nil {
 		return err
 	}
-	if len(paths) == 0 {
+	whole := len(paths) == 0
+	if whole {
 		for _, f := range changes.Files {
 			paths = append(paths, f.Path)
 		}
@@ -190,6 +191,9 @@ func printDiffs(cmd *cobra.Command, g *global, c *client.Client, id wire.AgentID
 	}
 	if g.json {
 		return printJSON(cmd, all)
+	}
+	if more := changes.Total - len(changes.Files); more > 0 && whole {
+		return fmt.Errorf("%d more files have changed, whose diffs are not printed: name them", more)
 	}
 	return nil
 }
@@ -255,6 +259,7 @@ commit, which git keeps for two weeks, unless it is configured otherwise: git br
 		},
 	}
 	c.Flags().BoolVar(&all, "all", false, "everything, the agent's commits too")
+	c.Flags().BoolVar(&p.Force, "force", false, "also what skein changes lists as left out, for good")
 	c.Flags().StringVar(&p.Tree, "tree", "", "of skein changes --json: discard that, or nothing")
 	return c
 }

@@ -16,6 +16,15 @@ func (p *Plane) ChangesOf(ctx context.Context, v wire.ChangesParams) (*wire.Chan
 	return p.Folders.Changes(ctx, &a)
 }
 
+// StampOf returns a text that is another one when the folder of an agent has changed.
+func (p *Plane) StampOf(ctx context.Context, id wire.AgentID) (string, error) {
+	a, err := p.Get(id)
+	if err != nil {
+		return "", err
+	}
+	return p.Folders.Stamp(ctx, &a)
+}
+
 // DiffOf returns how an agent has changed a file.
 func (p *Plane) DiffOf(ctx context.Context, v wire.DiffParams) (*wire.Diff, error) {
 	a, err := p.Get(v.ID)

@@ -1,6 +1,7 @@
 package control_test
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -174,6 +175,10 @@ func TestWorktreesThatNobodyKnows(t *testing.T) {
 	dir, repo := t.TempDir(), repository(t)
 	lost := filepath.Join(dir, "worktrees", "alost", "project")
 	git(t, repo, "worktree", "add", "-q", "-b", "skein/lost", lost)
+	plan := fmt.Sprintf(`{"mode":"worktree","repo":%q,"top":%q,"branch":"skein/lost","from":"main"}`, repo, lost) // as before it was made
+	if err := os.WriteFile(filepath.Join(filepath.Dir(lost), ".plan"), []byte(plan), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	n := open(t, dir)
 	kit.Eventually(t, "the lost one is gone", func() bool { _, err := os.Stat(filepath.Dir(lost)); return os.IsNotExist(err) })
 	a := n.inWorktree(t, repo, "sleep 1000")

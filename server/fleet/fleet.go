@@ -64,6 +64,7 @@ func New(o Options) *Fleet {
 	f := &Fleet{core: core{o: o, log: o.Logger, feed: feed{keep: o.Keep}, saves: newSaver(o.Logger)}, agents: map[wire.AgentID]*agent{},
 		byRequest: map[string]*agent{}, searches: make(chan struct{}, maxSearches)}
 	f.ctx, f.stop = context.WithCancel(context.Background())
+	f.core.worksIn = f.worksIn
 	return f
 }
 
@@ -207,4 +208,14 @@ func (f *Fleet) Forget(ctx context.Context) {
 		f.mu.Unlock()
 		f.feed.forgot(&a.place)
 	}
+}
+
+// worksIn reports whether an agent that is alive works in a folder, or within it.
+func (f *Fleet) worksIn(dir string) bool {
+	for _, a := range f.living() {
+		if rec := a.record(); rec.Cwd != "" && within(rec.Cwd, dir) && rec.Status.Alive() {
+			return true
+		}
+	}
+	return false
 }

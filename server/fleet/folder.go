@@ -3,7 +3,6 @@ package fleet
 import (
 	"cmp"
 	"path/filepath"
-	"strings"
 
 	"skein.dev/skein/server/noun"
 	"skein.dev/skein/webtransport/wire"
@@ -93,13 +92,25 @@ func (f *Fleet) oneWriterLocked(dir string, count int) error {
 		return wire.Errorf(wire.CodePrecondition, "%d agents would work in %s at once: %s", count, dir, instead).WithField("folder")
 	}
 	for _, id := range f.census.ids() {
-		if a := f.agents[id]; a != nil && a.writes != "" && (within(a.writes, dir) || within(dir, a.writes)) {
-			return wire.Errorf(wire.CodePrecondition, "agent %s (%s) works in %s already: stop it, %s", a.record().Name, a.id, a.writes, instead).WithField("folder")
+		a := f.agents[id]
+		if a == nil {
+			continue
+		}
+		if theirs := a.own(); theirs != "" && (within(theirs, dir) || within(dir, theirs)) {
+			return wire.Errorf(wire.CodePrecondition, "agent %s (%s) works in %s already: stop it, %s", a.record().Name, a.id, theirs, instead).WithField("folder")
 		}
 	}
 	return nil
 }
 
-func within(path, dir string) bool {
-	return path == dir || strings.HasPrefix(path, strings.TrimSuffix(dir, "/")+"/")
+// own is the folder that the agent has for itself; "": none.
+func (a *agent) own() string {
+	rec := a.record()
+	switch to := rec.Folder; {
+	case a.writes != "" || to == nil || to.Mode == wire.FolderShared:
+		return a.writes
+	case to.Mode == wire.FolderWorktree:
+		return to.Top
+	}
+	return rec.Cwd
 }

@@ -88,8 +88,8 @@ type Folders interface {
 	Tidy(ctx context.Context, a *wire.Agent) (wire.FolderState, error)
 	// Sweep removes worktrees without work whose agents nobody knows.
 	Sweep(ctx context.Context, keep func(wire.AgentID) bool)
-	// Discard undoes what an agent has changed in its worktree; alive: it still works there.
-	Discard(ctx context.Context, a *wire.Agent, p wire.DiscardParams, alive bool) (*wire.DiscardResult, error)
+	// Discard undoes what an agent has changed in its worktree; alive reports whether it still works there.
+	Discard(ctx context.Context, a *wire.Agent, p wire.DiscardParams, alive func() bool) (*wire.DiscardResult, error)
 }
 
 const (

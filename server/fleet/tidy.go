@@ -45,15 +45,17 @@ func (f *Fleet) Discard(ctx context.Context, by noun.Caller, p wire.DiscardParam
 		return nil, err
 	}
 	rec := a.record()
-	alive := rec.Status.Alive()
+	alive := func() bool { rec := a.record(); return rec.Status.Alive() }
 	res, err := f.o.Folders.Discard(ctx, &rec, p, alive)
 	if err != nil {
 		return nil, err
 	}
 	f.log.Info("changes of an agent were discarded", "agent", a.id, "by", by.Actor, "saved", res.Saved, "files", len(p.Paths))
-	if alive {
+	if alive() {
 		a.event(wire.EventHealth, by.Actor, wire.EventData{Text: "what it had changed was discarded; git has it at " + res.Saved})
 	}
-	a.folderIs(res.Folder.State)
+	if res.Folder.State == wire.FolderRemoved {
+		a.folderIs(res.Folder.State)
+	}
 	return res, nil
 }

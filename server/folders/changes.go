@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -14,7 +15,7 @@ import (
 
 // Changes returns what an agent has changed in its folder.
 func (fs *Folders) Changes(ctx context.Context, a *wire.Agent) (*wire.Changes, error) {
-	w, end, err := fs.begin(ctx, a)
+	w, end, err := fs.begin(ctx, a, fs.o.Timeout)
 	if err != nil {
 		return nil, err
 	}
@@ -22,13 +23,24 @@ func (fs *Folders) Changes(ctx context.Context, a *wire.Agent) (*wire.Changes, e
 	return w.changes()
 }
 
+// Stamp returns a text that is another one when the folder of an agent has changed. It is cheaper than Changes, and writes nothing.
+func (fs *Folders) Stamp(ctx context.Context, a *wire.Agent) (string, error) {
+	w, end, err := fs.begin(ctx, a, fs.o.Timeout)
+	if err != nil {
+		return "", err
+	}
+	defer end()
+	return w.stamp()
+}
+
 func (w *work) changes() (*wire.Changes, error) {
 	c := &wire.Changes{Agent: w.id, Folder: w.folder}
 	var err error
-	if c.Head, c.Branch, err = w.head(); err != nil {
+	c.Head, c.Branch = w.head()
+	if c.Base, err = w.base(); err != nil {
 		return nil, err
 	}
-	if c.Base, err = w.base(); err != nil {
+	if c.Stamp, err = w.stamp(); err != nil {
 		return nil, err
 	}
 	if c.Tree, c.Left, err = w.snapshot(); err != nil {
@@ -44,17 +56,43 @@ func (w *work) changes() (*wire.Changes, error) {
 		c.Removed += f.Removed
 	}
 	c.Total, c.Files = len(all), all[:min(len(all), wire.MaxChangedFiles)]
-	headTree, err := w.line("rev-parse", "--verify", c.Head+"^{tree}")
-	if err != nil {
-		return nil, inWords(err, w.dir)
+	c.Open = true
+	if c.Head != "" {
+		tree, err := w.line("rev-parse", "--verify", c.Head+"^{tree}")
+		if err != nil {
+			return nil, inWords(err, w.dir)
+		}
+		c.Open = tree != c.Tree
+		if c.Commits, c.Count, err = w.commits(c.Base, c.Head); err != nil {
+			return nil, err
+		}
 	}
-	c.Open = headTree != c.Tree
-	c.Commits, c.Count, err = w.commits(c.Base, c.Head)
-	return c, err
+	c.Shorten()
+	return c, nil
 }
+
+// comparison is the list of what differs between two trees.
+type comparison struct {
+	repository, base, tree string
+	files                  []wire.FileChange
+}
+
+// maxCompared is how many comparisons are remembered, for the diffs of their files.
+const maxCompared = 4
 
 // compare lists the files that differ between a commit and a tree.
 func (w *work) compare(base, tree string) ([]wire.FileChange, error) {
+	c := comparison{repository: w.folder.GitDir, base: base, tree: tree}
+	same := func(o comparison) bool { return o.repository == c.repository && o.base == base && o.tree == tree }
+	w.fs.mu.Lock()
+	i := slices.IndexFunc(w.fs.compared, same)
+	if i >= 0 {
+		c.files = w.fs.compared[i].files
+	}
+	w.fs.mu.Unlock()
+	if i >= 0 {
+		return slices.Clone(c.files), nil
+	}
 	out, err := w.all("diff-tree", "-r", "-M", "-l500", "--raw", "--numstat", "-z", "--no-abbrev", "--no-ext-diff", "--no-textconv", base, tree)
 	if errors.Is(err, errCut) {
 		return nil, wire.Errorf(wire.CodeTooLarge, "too many files have changed to list them: their names alone have more than %d MiB", maxOut>>20)
@@ -62,7 +100,14 @@ func (w *work) compare(base, tree string) ([]wire.FileChange, error) {
 	if err != nil {
 		return nil, inWords(err, w.dir)
 	}
-	return parseChanges(out)
+	if c.files, err = parseChanges(out); err != nil {
+		return nil, err
+	}
+	w.fs.mu.Lock()
+	defer w.fs.mu.Unlock()
+	w.fs.compared = append(w.fs.compared, c)
+	w.fs.compared = w.fs.compared[max(0, len(w.fs.compared)-maxCompared):]
+	return slices.Clone(c.files), nil
 }
 
 var statuses = map[byte]wire.FileStatus{'A': wire.FileAdded, 'M': wire.FileModified, 'D': wire.FileDeleted, 'R': wire.FileRenamed, 'T': wire.FileRetyped}
@@ -151,17 +196,20 @@ func countLines(in *fields, f *wire.FileChange) error {
 	return nil
 }
 
-// commits returns the newest commits after base, and how many there are.
+// commits returns the newest commits after base, and how many there are; without a base, the newest one.
 func (w *work) commits(base, head string) ([]wire.Commit, int, error) {
-	n, err := w.line("rev-list", "--count", base+".."+head)
-	if err != nil {
-		return nil, 0, inWords(err, w.dir)
+	most, revs, count := 1, head, 1
+	if base != "" {
+		most, revs = wire.MaxCommits, base+".."+head
+		n, err := w.line("rev-list", "--count", revs)
+		if err != nil {
+			return nil, 0, inWords(err, w.dir)
+		}
+		if count, err = strconv.Atoi(n); err != nil {
+			return nil, 0, errForm
+		}
 	}
-	count, err := strconv.Atoi(n)
-	if err != nil {
-		return nil, 0, errForm
-	}
-	out, err := w.all("log", "-z", "-n"+strconv.Itoa(wire.MaxCommits), "--format=%H%n%cI%n%an%n%s", base+".."+head)
+	out, err := w.all("log", "-z", "-n"+strconv.Itoa(most), "--format=%H%n%cI%n%an%n%s", revs)
 	if err != nil {
 		return nil, 0, inWords(err, w.dir)
 	}

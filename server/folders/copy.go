@@ -15,26 +15,22 @@ const (
 )
 
 // copyFiles copies files, and the files of folders, that match patterns from one folder to the same places in another, unless they are there.
+// Of a link to a file, it copies the file.
 func copyFiles(from, to string, patterns []string) error {
-	src, err := os.OpenRoot(from)
-	if err != nil {
-		return err
-	}
-	defer src.Close()
 	dst, err := os.OpenRoot(to)
 	if err != nil {
 		return err
 	}
 	defer dst.Close()
-	c := &copier{from: src, to: dst}
+	c := &copier{from: from, to: dst}
 	for _, p := range patterns {
-		found, err := fs.Glob(src.FS(), p)
+		found, err := filepath.Glob(filepath.Join(from, p))
 		if err != nil {
 			return fmt.Errorf("copy: %q is no pattern", p)
 		}
-		for _, name := range found {
-			if err := fs.WalkDir(src.FS(), name, c.visit); err != nil {
-				return fmt.Errorf("copy %s: %w", name, err)
+		for _, path := range found {
+			if err := filepath.WalkDir(path, c.visit); err != nil {
+				return fmt.Errorf("copy %s: %w", p, err)
 			}
 		}
 	}
@@ -43,26 +39,31 @@ func copyFiles(from, to string, patterns []string) error {
 
 // copier copies files, as far as the bounds go.
 type copier struct {
-	from, to *os.Root
-	count    int
-	size     int64
+	from  string
+	to    *os.Root
+	count int
+	size  int64
 }
 
-func (c *copier) visit(name string, d fs.DirEntry, err error) error {
+func (c *copier) visit(path string, d fs.DirEntry, err error) error {
 	switch {
 	case err != nil:
 		return err
 	case d.IsDir() && d.Name() == ".git":
 		return fs.SkipDir
-	case !d.Type().IsRegular():
+	case d.IsDir():
 		return nil
+	}
+	name, err := filepath.Rel(c.from, path)
+	if err != nil {
+		return err
 	}
 	if _, err := c.to.Lstat(name); err == nil {
 		return nil
 	}
-	info, err := d.Info()
-	if err != nil {
-		return err
+	info, err := os.Stat(path)
+	if err != nil || !info.Mode().IsRegular() {
+		return nil // such as a socket, or a link to nowhere
 	}
 	c.count++
 	c.size += info.Size()
@@ -72,11 +73,11 @@ func (c *copier) visit(name string, d fs.DirEntry, err error) error {
 	if err := c.to.MkdirAll(filepath.Dir(name), 0o700); err != nil {
 		return err
 	}
-	return c.file(name, info.Mode().Perm())
+	return c.file(path, name, info.Mode().Perm())
 }
 
-func (c *copier) file(name string, mode fs.FileMode) error {
-	in, err := c.from.Open(name)
+func (c *copier) file(path, name string, mode fs.FileMode) error {
+	in, err := os.Open(path)
 	if err != nil {
 		return err
 	}

@@ -21,7 +21,7 @@ func (fs *Folders) Diff(ctx context.Context, a *wire.Agent, p wire.DiffParams) (
 	case p.Tree != "" && !objectID(p.Tree), p.Base != "" && !objectID(p.Base):
 		return nil, wire.Errorf(wire.CodeInvalidParams, "tree and base are those of agent.changes").WithField("tree")
 	}
-	w, end, err := fs.begin(ctx, a)
+	w, end, err := fs.begin(ctx, a, fs.o.Timeout)
 	if err != nil {
 		return nil, err
 	}
@@ -65,8 +65,13 @@ func (w *work) patch(d *wire.Diff, context int) error {
 		}
 		paths[i] = plain
 	}
-	args := append([]string{"diff-tree", "-p", "-M", "--no-ext-diff", "--no-textconv", "--no-color", "-U" + strconv.Itoa(context), d.Base, d.Tree, "--"}, paths...)
-	out, err := w.with("GIT_LITERAL_PATHSPECS=1").run(wire.MaxPatch, "", args...)
+	args := []string{"diff-tree", "-p", "-M", "--no-ext-diff", "--no-textconv", "--no-color", "-U" + strconv.Itoa(context), d.Base, d.Tree, "--"}
+	for i, p := range paths { // what is below: a file may have become a folder
+		paths[i] = ":(literal)" + p
+		args = append(args, ":(exclude,literal)"+p+"/")
+	}
+	args = append(args, paths...)
+	out, err := w.run(wire.MaxPatch, "", args...)
 	if d.Cut = errors.Is(err, errCut); err != nil && !d.Cut {
 		return inWords(err, w.dir)
 	}

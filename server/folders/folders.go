@@ -9,14 +9,17 @@
 // A worktree has a folder of its own below Options.Dir, by the id of its agent:
 //
 //	<id>/<name of the repository>   what git has checked out
-//	<id>/index                      the index by which its contents are read
+//	<id>/.index                     the index by which its contents are read
+//	<id>/.plan                      the wire.Folder, before it is made, so that it is found again after a crash
+//	<id>/.gone                      a worktree that is being removed
 //
 // Git is always told which repository it is to use, as an agent may write anything into its folder.
 //
 // # Locks
 //
-// locks.mu guards the table of locks, and nothing is called with it held. Of the locks themselves, one is held for each folder while git
-// works in it, and one for each repository while a worktree is made or removed, in this order.
+// locks.mu guards the table of locks, and nothing is called with it held; so does Folders.mu with the comparisons that are remembered. Of the
+// locks themselves, one is held for each folder while git works in it, and one for each repository while a worktree is made or removed, in
+// this order.
 package folders
 
 import (
@@ -44,6 +47,9 @@ type Options struct {
 type Folders struct {
 	o     Options
 	locks locks
+
+	mu       sync.Mutex
+	compared []comparison // the latest ones
 }
 
 // New returns Folders. It does nothing yet.
@@ -73,24 +79,22 @@ type work struct {
 	folder wire.Folder
 	index  string // of its own, which is not that of the repository
 	maxNew int
+	fs     *Folders
 }
 
-// begin locks the folder of an agent, and finds the repository that it is in. The caller calls end.
-func (fs *Folders) begin(ctx context.Context, a *wire.Agent) (w *work, end func(), err error) {
-	if a.Cwd == "" || a.Folder == nil {
-		return nil, nil, wire.Errorf(wire.CodePrecondition, "agent %s works in no folder of this server", a.ID)
+// begin locks the folder of an agent, and finds the repository that it is in. limit is how long all of it may take. The caller calls end.
+func (fs *Folders) begin(ctx context.Context, a *wire.Agent, limit time.Duration) (w *work, end func(), err error) {
+	if err := fs.usable(a); err != nil {
+		return nil, nil, err
 	}
-	if a.Folder.State == wire.FolderRemoved {
-		return nil, nil, wire.Errorf(wire.CodePrecondition, "the worktree of agent %s is gone: it had nothing, or it was discarded", a.ID)
-	}
-	ctx, cancel := context.WithTimeout(ctx, fs.o.Timeout)
+	ctx, cancel := context.WithTimeout(ctx, limit)
 	unlock, err := fs.locks.lock(ctx, string(a.ID))
 	if err != nil {
 		cancel()
 		return nil, nil, err
 	}
 	end = func() { unlock(); cancel() }
-	w = &work{id: a.ID, folder: *a.Folder, index: filepath.Join(fs.home(a.ID), "index"), maxNew: fs.o.MaxNew}
+	w = &work{id: a.ID, folder: *a.Folder, index: filepath.Join(fs.home(a.ID), ".index"), maxNew: fs.o.MaxNew, fs: fs}
 	if err = fs.find(ctx, a, w); err == nil {
 		err = os.MkdirAll(fs.home(a.ID), 0o700)
 	}
@@ -102,9 +106,27 @@ func (fs *Folders) begin(ctx context.Context, a *wire.Agent) (w *work, end func(
 	return w, end, nil
 }
 
+// usable returns an error for an agent whose folder there is not, or whose worktree was never made: its Cwd is the repository then, which is
+// somebody else's.
+func (fs *Folders) usable(a *wire.Agent) error {
+	switch f := a.Folder; {
+	case a.Cwd == "" || f == nil:
+		return wire.Errorf(wire.CodePrecondition, "agent %s works in no folder of this server", a.ID)
+	case f.State == wire.FolderRemoved:
+		return wire.Errorf(wire.CodePrecondition, "the worktree of agent %s is gone: it had no work, it was discarded, or somebody has removed it", a.ID)
+	case f.Mode == wire.FolderWorktree && (f.GitDir == "" || filepath.Dir(f.Top) != fs.home(a.ID)):
+		return wire.Errorf(wire.CodePrecondition, "the worktree of agent %s is not there yet, or could not be made", a.ID)
+	}
+	return nil
+}
+
 // find completes a folder of which git has not been asked yet.
 func (fs *Folders) find(ctx context.Context, a *wire.Agent, w *work) error {
-	if _, err := os.Stat(a.Cwd); err != nil {
+	dir := a.Cwd
+	if w.folder.Base != "" {
+		dir = w.folder.Top
+	}
+	if _, err := os.Stat(dir); err != nil {
 		return wire.Errorf(wire.CodePrecondition, "the folder of agent %s is not there: %v", a.ID, err)
 	}
 	if w.folder.Base == "" {
@@ -113,6 +135,9 @@ func (fs *Folders) find(ctx context.Context, a *wire.Agent, w *work) error {
 			return err
 		}
 		w.folder.Top, w.folder.GitDir, w.folder.Base = found.Top, found.GitDir, found.Base
+	}
+	if _, err := os.Stat(w.folder.GitDir); err != nil {
+		return wire.Errorf(wire.CodePrecondition, "the repository of agent %s is not there any more: %v", a.ID, err)
 	}
 	w.git = fs.in(w.folder.Top, w.folder.GitDir)
 	return nil

@@ -74,6 +74,8 @@ func put(t *testing.T, path, text string) {
 	}
 }
 
+func is(v bool) func() bool { return func() bool { return v } }
+
 // program writes one. A shell does, since a process that is forked here meanwhile would hold the file open, and it could not be run.
 func program(t *testing.T, path, text string) {
 	t.Helper()
@@ -270,7 +272,7 @@ func TestDiscarding(t *testing.T) {
 	b.git(a.Cwd, "mv", "sub/b.txt", "c.txt")
 	b.git(a.Cwd, "commit", "-q", "-m", "step")
 	seen := b.changes(a)
-	if _, err := b.Discard(t.Context(), a, wire.DiscardParams{Paths: []string{"dir/new", "c.txt"}, Tree: seen.Tree}, true); err != nil {
+	if _, err := b.Discard(t.Context(), a, wire.DiscardParams{Paths: []string{"dir/new", "c.txt"}, Tree: seen.Tree}, is(true)); err != nil {
 		t.Fatal(err)
 	}
 	if got := list(b.changes(a)); !slices.Equal(got, []string{"modified a.txt +1 -3"}) {
@@ -281,7 +283,7 @@ func TestDiscarding(t *testing.T) {
 	}
 	b.git(a.Cwd, "checkout", "-q", "-b", "other")
 	put(t, filepath.Join(a.Cwd, "dir/new"), "new\n")
-	res, err := b.Discard(t.Context(), a, wire.DiscardParams{}, true)
+	res, err := b.Discard(t.Context(), a, wire.DiscardParams{}, is(true))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -295,7 +297,7 @@ func TestDiscarding(t *testing.T) {
 		t.Errorf("a branch that the agent left has lost its commit: %q", got)
 	}
 	put(t, filepath.Join(a.Cwd, "x"), "x\n")
-	if res, err = b.Discard(t.Context(), a, wire.DiscardParams{}, false); err != nil || res.Folder.State != wire.FolderRemoved {
+	if res, err = b.Discard(t.Context(), a, wire.DiscardParams{}, is(false)); err != nil || res.Folder.State != wire.FolderRemoved {
 		t.Fatalf("%+v, %v", res, err)
 	}
 	if _, err := os.Stat(b.home(a.ID)); err == nil {
@@ -324,7 +326,7 @@ func TestSharedFoldersAreNotDiscarded(t *testing.T) {
 	if got := list(c); !slices.Equal(got, []string{"modified a.txt +1 -3", "added sub/new +1 -0"}) {
 		t.Errorf("the changes are %q", got)
 	}
-	if _, err := b.Discard(t.Context(), a, wire.DiscardParams{}, true); wire.AsError(err).Code != wire.CodePrecondition {
+	if _, err := b.Discard(t.Context(), a, wire.DiscardParams{}, is(true)); wire.AsError(err).Code != wire.CodePrecondition {
 		t.Errorf("discarding what may be others': %v", err)
 	}
 	if _, err := b.Commit(t.Context(), a, wire.CommitParams{Message: "m", Tree: c.Tree}); err != nil {
@@ -441,7 +443,7 @@ func TestAnAgentCantPointElsewhere(t *testing.T) {
 	if c := b.changes(a); c.Branch != "skein/w" || !slices.Equal(list(c), []string{"added mine +1 -0"}) {
 		t.Errorf("the changes are %q on %s", list(c), c.Branch)
 	}
-	if _, err := b.Discard(t.Context(), a, wire.DiscardParams{}, true); err != nil {
+	if _, err := b.Discard(t.Context(), a, wire.DiscardParams{}, is(true)); err != nil {
 		t.Error(err)
 	}
 	if got := b.git(b.repo, "branch", "--show-current"); got != "main" {

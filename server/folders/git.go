@@ -72,9 +72,10 @@ func (f *failure) reason() string {
 // errCut is the error of output beyond the bound.
 var errCut = errors.New("git printed more than is read")
 
-// settings keep git from starting what would outlive it or ask somebody, whatever the repository says.
+// settings keep git from starting what would outlive it, from asking somebody, and from printing in another form, whatever the repository says.
 var settings = []string{"-c", "core.fsmonitor=false", "-c", "core.quotePath=false", "-c", "gc.auto=0", "-c", "maintenance.auto=false", "-c", "advice.detachedHead=false",
-	"-c", "core.untrackedCache=false", "-c", "core.splitIndex=false"}
+	"-c", "core.untrackedCache=false", "-c", "core.splitIndex=false", "-c", "core.safecrlf=false", "-c", "log.showSignature=false", "-c", "i18n.logOutputEncoding=UTF-8",
+	"-c", "diff.suppressBlankEmpty=false", "-c", "diff.noPrefix=false", "-c", "diff.mnemonicPrefix=false"}
 
 // run runs git, with a text on standard input, and returns at most max bytes of what it prints: those and errCut if there is more.
 func (g git) run(max int, in string, args ...string) ([]byte, error) {
@@ -92,7 +93,7 @@ func (g git) run(max int, in string, args ...string) ([]byte, error) {
 	switch {
 	case out.over:
 		return out.Bytes(), errCut
-	case err == nil:
+	case err == nil, errors.Is(err, exec.ErrWaitDelay): // a hook has left a process, which has the pipes
 		return out.Bytes(), nil
 	}
 	f := &failure{what: args[0], code: -1, text: said.String(), err: err}

@@ -3,16 +3,21 @@ package folders
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"skein.dev/skein/webtransport/wire"
 )
 
-const branches = "skein/" // what the names of branches begin with
+const (
+	branches = "skein/"        // what the names of branches begin with
+	lookTime = 2 * time.Second // how long an agent without a worktree waits for git before it starts; its changes are then told from where git is later
+)
 
 // Prepare makes the folder of an agent that is about to start, of which the record says what it is to be: of a worktree, Cwd is in the
 // repository that it is made of. It returns the folder, and where the agent works.
@@ -43,7 +48,7 @@ func (fs *Folders) Prepare(ctx context.Context, a *wire.Agent, base string, copi
 		return f, "", cannot(err)
 	}
 	if err := copyFiles(from.Top, f.Top, copies); err != nil {
-		return f, "", errors.Join(cannot(err), fs.remove(ctx, &work{id: a.ID, folder: f}))
+		return f, "", errors.Join(cannot(err), fs.remove(context.WithoutCancel(ctx), a.ID, f, f.Base))
 	}
 	cwd = filepath.Join(f.Top, below)
 	if _, err := os.Stat(cwd); err != nil {
@@ -57,7 +62,7 @@ func (fs *Folders) known(ctx context.Context, f wire.Folder, cwd string) wire.Fo
 	if f.Share || f.Mode != wire.FolderShared {
 		return f
 	}
-	ctx, cancel := context.WithTimeout(ctx, fs.o.Timeout)
+	ctx, cancel := context.WithTimeout(ctx, lookTime)
 	defer cancel()
 	if found, err := fs.look(ctx, cwd); err == nil {
 		f.Top, f.GitDir, f.Base, f.Branch = found.Top, found.GitDir, found.Base, found.From
@@ -91,17 +96,44 @@ func (fs *Folders) add(ctx context.Context, a *wire.Agent, f *wire.Folder, from 
 	if f.Branch, err = freeBranch(g, a); err != nil {
 		return err
 	}
-	if err := os.MkdirAll(fs.home(a.ID), 0o700); err != nil {
+	if err := fs.plan(a.ID, *f); err != nil {
 		return err
 	}
-	if _, err := g.all("worktree", "add", "-q", "--no-track", "-b", f.Branch, f.Top, f.Base); err != nil {
+	_, err = g.all("worktree", "add", "-q", "--no-track", "-b", f.Branch, f.Top, f.Base)
+	if err == nil {
+		f.GitDir, err = fs.at(ctx, f.Top).line("rev-parse", "--absolute-git-dir")
+	}
+	if err == nil {
+		err = fs.plan(a.ID, *f)
+	}
+	if err != nil {
 		g.ctx = context.WithoutCancel(ctx)
 		g.all("worktree", "remove", "--force", f.Top)
-		g.all("branch", "-q", "-D", f.Branch) // it is new, and has no commit of its own
+		g.all("update-ref", "-d", "refs/heads/"+f.Branch, f.Base) // it is new, and has no commit of its own
+	}
+	return err
+}
+
+// plan notes what a worktree is, or will be, where it is found again after a crash.
+func (fs *Folders) plan(id wire.AgentID, f wire.Folder) error {
+	if err := os.MkdirAll(fs.home(id), 0o700); err != nil {
 		return err
 	}
-	f.GitDir, err = fs.at(ctx, f.Top).line("rev-parse", "--absolute-git-dir")
-	return err
+	b, err := json.Marshal(f)
+	if err != nil {
+		return err
+	}
+	path := filepath.Join(fs.home(id), ".plan")
+	if err := os.WriteFile(path+".new", b, 0o600); err != nil {
+		return err
+	}
+	return os.Rename(path+".new", path)
+}
+
+// planned returns what was noted of a worktree.
+func (fs *Folders) planned(id wire.AgentID) (f wire.Folder, ok bool) {
+	b, err := os.ReadFile(filepath.Join(fs.home(id), ".plan"))
+	return f, err == nil && json.Unmarshal(b, &f) == nil && f.Mode == wire.FolderWorktree
 }
 
 // freeBranch returns the name of a branch that there is not yet: the agent's, or one like it.

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"unicode"
 
 	"skein.dev/skein/ui/changes"
 	"skein.dev/skein/ui/words"
@@ -22,15 +23,16 @@ func (s changesPages) routes(in *http.ServeMux) {
 	in.HandleFunc("POST /agents/{id}/changes/comment", s.withForm(s.postComment))
 }
 
-// changesPage shows it; with file and part=1, only the diff of that file; with part=tree, the id of the folder's contents.
+// changesPage shows it; with file and part=1, only the diff of that file; with part=stamp, a text that is another one when
+// the folder has changed.
 func (s changesPages) changesPage(w http.ResponseWriter, r *http.Request) {
 	q := r.URL.Query()
 	switch q.Get("part") {
 	case "1":
 		s.diffPart(w, r)
 		return
-	case "tree":
-		s.treePart(w, r)
+	case "stamp":
+		s.stampPart(w, r)
 		return
 	}
 	saved := q.Get("saved")
@@ -40,14 +42,14 @@ func (s changesPages) changesPage(w http.ResponseWriter, r *http.Request) {
 	s.show(w, r, http.StatusOK, changes.View{Saved: saved})
 }
 
-func (s changesPages) treePart(w http.ResponseWriter, r *http.Request) {
-	c, err := s.Plane.ChangesOf(r.Context(), wire.ChangesParams{ID: wire.AgentID(r.PathValue("id"))})
+func (s changesPages) stampPart(w http.ResponseWriter, r *http.Request) {
+	stamp, err := s.Plane.StampOf(r.Context(), wire.AgentID(r.PathValue("id")))
 	if err != nil {
 		http.Error(w, wire.AsError(err).Message, formStatusOf(err))
 		return
 	}
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-	fmt.Fprint(w, c.Tree)
+	fmt.Fprint(w, stamp)
 }
 
 func (s changesPages) diffPart(w http.ResponseWriter, r *http.Request) {
@@ -106,7 +108,7 @@ func (s changesPages) postCommit(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s changesPages) postDiscard(w http.ResponseWriter, r *http.Request) {
-	p := wire.DiscardParams{ID: wire.AgentID(r.PathValue("id")), Paths: r.PostForm["path"], Tree: r.PostForm.Get("tree")}
+	p := wire.DiscardParams{ID: wire.AgentID(r.PathValue("id")), Paths: r.PostForm["path"], Tree: r.PostForm.Get("tree"), Force: r.PostForm.Has("force")}
 	done, err := s.call(r, wire.MethodDiscard, p)
 	if err != nil {
 		s.logForm(r, err)
@@ -141,26 +143,40 @@ func (s changesPages) postComment(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// comment is a comment as an agent reads it. In a terminal it is one line, since the end of each would send it.
+// comment is a comment as an agent reads it. In a terminal it is one line, since the end of each would send it. Control characters are left out:
+// they are keys there, and what is quoted may have any.
 func comment(a *wire.Agent, form url.Values, text string) string {
-	if path := form.Get("path"); path != "" {
+	text = printable(text)
+	if path := oneLine(form.Get("path")); path != "" {
 		where := "On " + path
-		if n := form.Get("line"); n != "" {
+		if n := oneLine(form.Get("line")); n != "" {
 			where += ", line " + n
 			if form.Get("side") == "old" {
 				where += " of what was there before"
 			}
 		}
-		if quoted := strings.TrimSpace(form.Get("code")); quoted != "" {
+		if quoted := oneLine(form.Get("code")); quoted != "" {
 			where += ": `" + wire.Cut(quoted, 200) + "`"
 		}
 		text = where + "\n" + text
 	}
 	if a.TTY != nil {
-		return strings.Join(strings.Fields(text), " ") + "\r"
+		return oneLine(text) + "\r"
 	}
 	return text + "\n"
 }
+
+// printable leaves out control characters, but for the ends of lines and tabs.
+func printable(s string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) && r != '\n' && r != '\t' {
+			return -1
+		}
+		return r
+	}, s)
+}
+
+func oneLine(s string) string { return strings.Join(strings.Fields(printable(s)), " ") }
 
 // lineEnds undoes what a form does to the ends of lines.
 func lineEnds(s string) string { return strings.ReplaceAll(s, "\r\n", "\n") }

@@ -50,7 +50,7 @@ func short(id string) string { return wire.Cut(id, 10) }
 
 // summary says how much has changed, compared with what, and whether it is committed.
 func summary(c *wire.Changes) string {
-	if c.Total == 0 && c.Count == 0 {
+	if !something(c) {
 		return "No changes since " + since(c)
 	}
 	what := words.Count(c.Total, "file", "files")
@@ -66,6 +66,9 @@ func summary(c *wire.Changes) string {
 	}
 	return what
 }
+
+// something reports whether there is anything to commit or to discard. Commits may undo each other.
+func something(c *wire.Changes) bool { return c.Total > 0 || c.Count > 0 || c.Open || len(c.Left) > 0 }
 
 func since(c *wire.Changes) string { return cmp.Or(c.Folder.From, short(c.Base)) }
 

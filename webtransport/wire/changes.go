@@ -43,9 +43,10 @@ type Changes struct {
 	Agent   AgentID      `json:"agent"`
 	Folder  Folder       `json:"folder"`
 	Tree    string       `json:"tree"`             // the id of git's tree of the folder's contents
+	Stamp   string       `json:"stamp"`            // another one when the folder has changed
 	Base    string       `json:"base"`             // the id of the commit that they are compared with
 	Branch  string       `json:"branch,omitempty"` // that is checked out now; empty: none
-	Head    string       `json:"head"`             // the id of the commit that is checked out
+	Head    string       `json:"head,omitempty"`   // the id of the commit that is checked out; empty: the branch has none yet
 	Files   []FileChange `json:"files"`            // by path; at most MaxChangedFiles
 	Total   int          `json:"total"`            // how many there are
 	Added   int          `json:"added"`            // lines, in all files
@@ -107,6 +108,8 @@ type DiscardParams struct {
 	ID    AgentID  `json:"id"`
 	Paths []string `json:"paths,omitempty"` // of Changes; none: everything
 	Tree  string   `json:"tree,omitempty"`  // as in CommitParams
+	// Force discards what Changes.Left names, too, which can't be brought back. Without it, nothing is discarded if there is any.
+	Force bool `json:"force,omitempty"`
 }
 
 // DiscardResult says what the folder had: Saved is the id of a commit with all of it, which git keeps for a while (two weeks, unless it is

@@ -176,6 +176,17 @@ func (a *Agent) EncodedLen() int {
 	return n
 }
 
+// Shorten leaves out the last files, so that the changes fit a message. Total has their number still.
+func (c *Changes) Shorten() {
+	n := 0
+	for i, f := range c.Files {
+		if n += 160 + jsonLen(f.Path) + jsonLen(f.Old); n > MaxMessage/2 {
+			c.Files = c.Files[:i]
+			return
+		}
+	}
+}
+
 func (f *Folder) encodedLen() int {
 	if f == nil {
 		return 0

@@ -163,10 +163,10 @@ async function sendAll() {
 
 /** Says when the folder is no longer as it is shown. What is shown stays, since somebody is reading it. */
 async function look() {
-  if (document.hidden || root.dataset.alive === undefined || !root.dataset.tree) return
+  if (document.hidden || root.dataset.alive === undefined || !root.dataset.stamp) return
   try {
-    const response = await fetch(`${location.pathname}?part=tree`)
-    if (response.ok) one(document, '#newer').hidden = (await response.text()) === root.dataset.tree
+    const response = await fetch(`${location.pathname}?part=stamp`)
+    if (response.ok) one(document, '#newer').hidden = (await response.text()) === root.dataset.stamp
   } catch {
     // the next time
   }
