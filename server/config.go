@@ -50,6 +50,7 @@ type fileType struct {
 	Argv         []string          `yaml:"argv"`
 	Env          map[string]string `yaml:"env"`
 	Cwd          string            `yaml:"cwd"`
+	Folder       *fileFolder       `yaml:"folder"`
 	Stdin        string            `yaml:"stdin"`
 	TTY          bool              `yaml:"tty"`
 	Mode         string            `yaml:"mode"`
@@ -110,6 +111,11 @@ const ConfigExample = `agent_types:
     restart: {mode: delay, attempts: 3, interval: 10m, delay: 5s}
     heartbeat: 1m               # an agent that is silent for longer is unknown, for three times as long lost
     stall: 5m                   # an agent that is silent at a task for longer is shown as stalled
+  coder:
+    kind: acp                   # a coding agent that speaks the Agent Client Protocol
+    argv: [opencode, acp]
+    cwd: /home/me/project
+    folder: {mode: worktree, base: main, copy: [.env]}   # each agent has a git worktree of its own, on a branch of its own
   count:
     kind: exec
     argv: [wc, -w]
@@ -152,7 +158,7 @@ push: {subject: "mailto:me@example.com"}   # whom push services of browsers may 
 
 var fileFields = map[string][]string{
 	"": {"agent_types", "max_agents", "lanes", "writers", "budget", "ask_hook", "push"},
-	"agent_types": {"kind", "description", "argv", "env", "cwd", "stdin", "tty", "mode", "options", "model", "script", "max_instances", "stop_grace", "capabilities", "labels",
+	"agent_types": {"kind", "description", "argv", "env", "cwd", "folder", "stdin", "tty", "mode", "options", "model", "script", "max_instances", "stop_grace", "capabilities", "labels",
 		"tasks", "max_tasks", "retry_on", "idle_stop", "coordinator", "memory", "restart", "heartbeat", "stall", "lease", "permissions", "budget"},
 }
 
@@ -338,6 +344,7 @@ var fieldForms = map[string]struct {
 	"argv":          {"a list of strings, the command and its arguments, such as [make, test]", func() any { return new([]string) }},
 	"env":           {"a mapping from names to values, such as {MODEL: small}", func() any { return new(map[string]string) }},
 	"cwd":           {"an absolute path", func() any { return new(string) }},
+	"folder":        {folderForm, func() any { return new(fileFolder) }},
 	"stdin":         {"pipe or none", func() any { return new(string) }},
 	"tty":           {"true or false", func() any { return new(bool) }},
 	"options":       {"a mapping from options to values that the agent knows, such as {model: small, thought_level: high}", func() any { return new(map[string]any) }},
@@ -562,6 +569,16 @@ func (c *configReader) agentType(name string, f fileType) (wire.AgentType, error
 			return t, bad("budget", "%s", err)
 		}
 		t.Budget = b
+	}
+	if f.Folder != nil {
+		p, err := folder(f.Folder, t.Cwd)
+		if err == "" && !kind.Folder {
+			err = "goes with kind " + kindsThat(func(c runner.Capabilities) bool { return c.Folder })
+		}
+		if err != "" {
+			return t, bad("folder", "%s", err)
+		}
+		t.Folder = p
 	}
 	if f.Permissions != nil {
 		p, err := permissions(f.Permissions)

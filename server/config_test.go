@@ -56,6 +56,13 @@ func TestBadConfigurations(t *testing.T) {
 		"a restart that is a word":  {"agent_types:\n  coder:\n    kind: exec\n    restart: always\n", 4, "agent_types.coder.restart", []string{"mode"}},
 		"a restart of no mode":      {"agent_types:\n  coder:\n    kind: exec\n    restart: {mode: always}\n", 4, "agent_types.coder.restart", []string{"always", "fail, delay"}},
 		"a namespace with capitals": {"agent_types:\n  coder:\n    kind: exec\n    memory: [Team]\n", 4, "agent_types.coder.memory", []string{"Team"}},
+		"no such folder":            {"agent_types:\n  coder:\n    kind: exec\n    folder: lane\n", 4, "agent_types.coder.folder", []string{"lane", "worktree"}},
+		"a folder that is a number": {"agent_types:\n  coder:\n    kind: exec\n    folder: [1]\n", 4, "agent_types.coder.folder", []string{"worktree"}},
+		"a field of no folder":      {"agent_types:\n  coder:\n    kind: exec\n    folder: {mode: worktree, bass: main}\n", 4, "agent_types.coder.folder", []string{"bass", "worktree"}},
+		"a fresh folder that is":    {"agent_types:\n  coder:\n    kind: exec\n    cwd: /srv\n    folder: fresh\n", 5, "agent_types.coder.folder", []string{"cwd"}},
+		"a base of no worktree":     {"agent_types:\n  coder:\n    kind: exec\n    folder: {base: main}\n", 4, "agent_types.coder.folder", []string{"base", "worktree"}},
+		"a copy from elsewhere":     {"agent_types:\n  coder:\n    kind: exec\n    folder: {mode: worktree, copy: [../x]}\n", 4, "agent_types.coder.folder", []string{"../x"}},
+		"a worktree far away":       {"agent_types:\n  far:\n    kind: remote\n    folder: worktree\n", 4, "agent_types.far.folder", []string{"acp, exec"}},
 		"a lease of a process":      {"agent_types:\n  coder:\n    kind: exec\n    lease: 1m\n", 4, "agent_types.coder.lease", []string{"remote"}},
 		"a lease that is too short": {"agent_types:\n  far:\n    kind: remote\n    lease: 1ms\n", 4, "agent_types.far.lease", []string{"1s"}},
 		"a heartbeat far away":      {"agent_types:\n  far:\n    kind: remote\n    heartbeat: 1m\n", 4, "agent_types.far.heartbeat", []string{"lease"}},
@@ -176,6 +183,9 @@ agent_types:
     restart: {mode: delay, attempts: 5, interval: 1h, delay: 1s}}
   job: {kind: exec, argv: [job], tasks: process, retry_on: [3, 111], budget: {agent: {wall: 1h}, then: stop}}
   far: {kind: remote, max_tasks: 3, lease: 2m, memory: [a]}
+  tree: {kind: exec, argv: [x], cwd: /srv, folder: {mode: worktree, base: main, copy: [.env, "config/*.local"]}}
+  apart: {kind: exec, argv: [x], cwd: /srv, folder: {share: false}}
+  fresh: {kind: exec, argv: [x], folder: fresh}
   shell: {kind: exec, argv: [bash, -lc]} # instead of the built-in one
 `))
 	if err != nil {
@@ -194,6 +204,10 @@ agent_types:
 		{Name: "job", Kind: wire.KindExec, Argv: []string{"job"}, Tasks: wire.TasksProcess, RetryOn: []int{3, 111},
 			Budget: &wire.Budget{Agent: &wire.Limit{WallMS: 3_600_000}, Then: wire.BudgetStop}},
 		{Name: "far", Kind: wire.KindRemote, Tasks: wire.TasksLines, MaxTasks: 3, LeaseMS: 120_000, Memory: []string{"a"}},
+		{Name: "tree", Kind: wire.KindExec, Argv: []string{"x"}, Cwd: "/srv",
+			Folder: &wire.FolderPolicy{Mode: wire.FolderWorktree, Base: "main", Copy: []string{".env", "config/*.local"}}},
+		{Name: "apart", Kind: wire.KindExec, Argv: []string{"x"}, Cwd: "/srv", Folder: &wire.FolderPolicy{Share: new(bool)}},
+		{Name: "fresh", Kind: wire.KindExec, Argv: []string{"x"}, Folder: &wire.FolderPolicy{Mode: wire.FolderFresh}},
 		{Name: "coder", Kind: wire.KindExec, Argv: []string{"code"}, Tasks: wire.TasksLines, MaxTasks: 2, IdleStopMS: 60_000, Coordinator: true,
 			Memory: []string{"a", "team.*"}, HeartbeatMS: 10_000, StallMS: 20_000,
 			Restart: &wire.RestartPolicy{Mode: wire.RestartDelay, Attempts: 5, IntervalMS: 3_600_000, DelayMS: 1000}},
@@ -202,7 +216,7 @@ agent_types:
 			t.Errorf("%s is\n%+v, want\n%+v", want.Name, got[want.Name], want)
 		}
 	}
-	if len(got) != 10 || !got["scripted"].Builtin || !got["remote"].Builtin {
+	if len(got) != 13 || !got["scripted"].Builtin || !got["remote"].Builtin {
 		t.Errorf("%d types", len(got))
 	}
 }
@@ -215,7 +229,7 @@ func TestTheExampleIsGood(t *testing.T) {
 	if b := c.Budget; b == nil || b.Day.Cost != 50 || b.Then != wire.BudgetPause {
 		t.Errorf("the budget of all is %+v", b)
 	}
-	if len(c.Types) != 10 || c.MaxAgents != 200 || c.Lanes.Rates[wire.LaneBulk] != 50e6 || c.Lanes.Writers[wire.ClassLow] != 8 {
+	if len(c.Types) != 11 || c.MaxAgents != 200 || c.Lanes.Rates[wire.LaneBulk] != 50e6 || c.Lanes.Writers[wire.ClassLow] != 8 {
 		t.Errorf("%+v", c)
 	}
 	if rate, ok := c.Lanes.Rates[wire.LaneMemory]; !ok || rate != 0 {

@@ -58,6 +58,7 @@ func findAgents(ctx context.Context) (types []wire.AgentType) {
 			t.Tasks, t.Permissions, t.Memory = wire.TasksPrompt, &wire.Permissions{Otherwise: wire.PermissionAsk}, sharedMemory
 		} else {
 			t.TTY = true
+			t.Folder = &wire.FolderPolicy{Share: new(bool)} // two of them would overwrite each other's work
 		}
 		types = append(types, t)
 	}

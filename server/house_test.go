@@ -26,10 +26,11 @@ var rooms = map[string][]string{
 	"server/asks":            {"server/noun", "server/runner", "webtransport/wire"}, // what agents ask people
 	"server/auth":            {"server/api", "server/jet", "webtransport/wire"},
 	"server/cert":            {"server/datadir", "server/jet", "webtransport/wire"},
-	"server/datadir":         {"webtransport/wire"},                                                                                                                                                         // where a server keeps everything
-	"server/control":         {"server/artifacts", "server/asks", "server/fleet", "server/memory", "server/noun", "server/runner", "server/schedules", "server/tasks", "server/usage", "webtransport/wire"}, // joins the nouns
-	"server/exchange":        {"webtransport/wire"},                                                                                                                                                         // one request of HTTP, and its answer
+	"server/datadir":         {"webtransport/wire"},                                                                                                                                                                           // where a server keeps everything
+	"server/control":         {"server/artifacts", "server/asks", "server/fleet", "server/folders", "server/memory", "server/noun", "server/runner", "server/schedules", "server/tasks", "server/usage", "webtransport/wire"}, // joins the nouns
+	"server/exchange":        {"webtransport/wire"},                                                                                                                                                                           // one request of HTTP, and its answer
 	"server/fleet":           {"server/grep", "server/noun", "server/runner", "server/runner/lines", "server/screen", "server/terminal", "server/vt", "webtransport/wire"},
+	"server/folders":         {"webtransport/wire"}, // the git worktrees of agents, and what they have changed in them
 	"server/grep":            {"server/screen"},     // which lines of output have a hit
 	"server/hook":            {"webtransport/wire"}, // the operator's command for what agents ask
 	"server/jet":             {"server/noun", "webtransport/wire"},
@@ -53,10 +54,11 @@ var rooms = map[string][]string{
 	"server/terminal":        {"server/vt", "webtransport/wire"}, // the terminals of agents, and who looks
 	"server/vt":              {},                                 // a terminal without a display
 	"server/tasks":           {"server/noun", "server/runner", "server/screen", "webtransport/wire"},
-	"server/web":             {"server/api", "server/auth", "server/cert", "server/control", "server/exchange", "server/noun", "server/push", "server/telemetry", "static", "ui", "ui/agent", "ui/artifact", "ui/fleet", "ui/frame", "ui/inbox", "ui/login", "ui/memory", "ui/network", "ui/schedule", "ui/task", "ui/usage", "ui/words", "webtransport", "webtransport/wire"},
-	"ui":                     {"ui/agent", "ui/artifact", "ui/fleet", "ui/frame", "ui/inbox", "ui/memory", "ui/network", "ui/schedule", "ui/task", "ui/usage"}, // the stories of all pages
+	"server/web":             {"server/api", "server/auth", "server/cert", "server/control", "server/exchange", "server/noun", "server/push", "server/telemetry", "static", "ui", "ui/agent", "ui/artifact", "ui/changes", "ui/fleet", "ui/frame", "ui/inbox", "ui/login", "ui/memory", "ui/network", "ui/schedule", "ui/task", "ui/usage", "ui/words", "webtransport", "webtransport/wire"},
+	"ui":                     {"ui/agent", "ui/artifact", "ui/changes", "ui/fleet", "ui/frame", "ui/inbox", "ui/memory", "ui/network", "ui/schedule", "ui/task", "ui/usage"}, // the stories of all pages
 	"ui/agent":               {"server/screen", "ui/artifact", "ui/fleet", "ui/frame", "ui/inbox", "ui/words", "webtransport/wire"},
 	"ui/inbox":               {"ui/frame", "ui/words", "webtransport/wire"},
+	"ui/changes":             {"ui/frame", "ui/words", "webtransport/wire"},
 	"ui/usage":               {"ui/frame", "ui/words", "webtransport/wire"},
 	"ui/schedule":            {"ui/frame", "ui/words", "webtransport/wire"},
 	"ui/login":               {"ui/frame", "webtransport/wire"},
@@ -88,7 +90,7 @@ var libraries = map[string][]string{
 	"github.com/coder/websocket":       {"webtransport", "webtransport/bare", "cmd/skein-bench/peers"},
 	"github.com/centrifugal/":          {"cmd/skein-bench/peers"}, // nothing of it is in skein
 	"github.com/nats-io/":              {"server/jet"},
-	"github.com/a-h/templ":             {"ui", "ui/agent", "ui/artifact", "ui/fleet", "ui/frame", "ui/generate", "ui/inbox", "ui/login", "ui/memory", "ui/network", "ui/schedule", "ui/task", "ui/usage", "server/web"},
+	"github.com/a-h/templ":             {"ui", "ui/agent", "ui/artifact", "ui/changes", "ui/fleet", "ui/frame", "ui/generate", "ui/inbox", "ui/login", "ui/memory", "ui/network", "ui/schedule", "ui/task", "ui/usage", "server/web"},
 	"github.com/goccy/go-yaml":         {"server"},
 	"github.com/google/btree":          {"server/memory"},
 	"github.com/google/jsonschema-go":  {"server/api"},

@@ -103,6 +103,75 @@ func TestMCPHasTheMethodsOfThePerson(t *testing.T) {
 	}
 }
 
+// artifactTools are those that every agent has.
+var artifactTools = []string{"artifact_get", "artifact_list", "artifact_read"}
+
+// An agent reads what it has made, and what is of its tasks and of those that these depend on; a coordinator reads all.
+func TestMCPArtifactsOfAnAgent(t *testing.T) {
+	t.Parallel()
+	n := start(t, func(o *Options) {
+		o.ConfigFile = write(t, "skein.yaml", "agent_types:\n  lone: {kind: scripted, script: read}\n  boss: {kind: scripted, script: read, coordinator: true}\n"+
+			"  first: {kind: scripted, script: \"take\\nresult x\\nread\", tasks: lines}\n  then: {kind: scripted, script: \"take\\nread\\nresult y\", tasks: lines}\n")
+	})
+	lone, boss := n.spawn(t, wire.SpawnParams{Type: "lone"}), n.spawn(t, wire.SpawnParams{Type: "boss"})
+	res, err := n.plane.Tasks.Submit(t.Context(), noun.Caller{Actor: "test"}, wire.SubmitParams{Tasks: []wire.TaskSpec{{Key: "a", Type: "first"}, {Type: "then", DependsOn: []string{"#a"}}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	keep := func(agent wire.AgentID, task wire.TaskID, text string) wire.ArtifactID {
+		t.Helper()
+		a, err := n.plane.Artifacts.Keep(t.Context(), agent, task, "notes.txt", strings.NewReader(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return a.ID
+	}
+	var works wire.AgentID
+	kit.Eventually(t, "the second task is under way", func() bool {
+		task, err := n.plane.Tasks.Get(res.Tasks[1].ID)
+		if err == nil && len(task.Runs) > 0 {
+			works = task.Runs[0].Agent
+		}
+		return works != ""
+	})
+	own, dependency, others := keep(lone.ID, "", "mine"), keep("", res.Tasks[0].ID, strings.Repeat("€", 30_000)), keep(boss.ID, "", "his")
+	as := map[string]*mcp.ClientSession{}
+	for name, id := range map[string]wire.AgentID{"lone": lone.ID, "boss": boss.ID, "works": works} {
+		as[name] = n.mcp(t, n.auth.AgentToken(id))
+	}
+	for _, c := range []struct {
+		who  string
+		id   wire.ArtifactID
+		sees bool
+	}{
+		{"lone", own, true}, {"lone", dependency, false}, {"lone", others, false}, {"works", dependency, true}, {"works", own, false},
+		{"boss", own, true}, {"boss", dependency, true}, {"boss", others, true},
+	} {
+		for _, tool := range []string{"artifact_read", "artifact_get"} {
+			if text, ok := use(t, as[c.who], tool, map[string]any{"id": c.id}); ok != c.sees {
+				t.Errorf("%s calls %s of %s: %s", c.who, tool, c.id, text)
+			}
+		}
+		if text, _ := use(t, as[c.who], "artifact_list", map[string]any{}); strings.Contains(text, string(c.id)) != c.sees {
+			t.Errorf("the list of %s is %s", c.who, text)
+		}
+	}
+	text, _ := use(t, as["works"], "artifact_read", map[string]any{"id": dependency, "offset": 3, "length": 10})
+	var part wire.ArtifactPart
+	if err := json.Unmarshal([]byte(text), &part); err != nil || part.Text != "€€€" || part.Next == nil || *part.Next != 12 {
+		t.Errorf("a part is %s, %v", text, err)
+	}
+	text, _ = use(t, as["works"], "artifact_read", map[string]any{"id": dependency, "offset": 1, "length": 4})
+	if part = (wire.ArtifactPart{}); json.Unmarshal([]byte(text), &part) != nil || len(part.Base64) != 4 || part.Text != "" {
+		t.Errorf("a part that is no text is %s", text)
+	}
+	for _, args := range []map[string]any{{"id": dependency, "offset": -1}, {"id": dependency, "offset": 90_001}, {"id": dependency, "length": wire.MaxArtifactPart + 1}, {"id": "fnope"}} {
+		if text, ok := use(t, as["works"], "artifact_read", args); ok {
+			t.Errorf("%v: %s", args, text)
+		}
+	}
+}
+
 func TestMCPGivesAnAgentWhatItsTypeAllows(t *testing.T) {
 	t.Parallel()
 	n := start(t, func(o *Options) {
@@ -110,7 +179,9 @@ func TestMCPGivesAnAgentWhatItsTypeAllows(t *testing.T) {
 	})
 	keeper, boss, mute := n.spawn(t, wire.SpawnParams{Type: "keeper"}), n.spawn(t, wire.SpawnParams{Type: "boss"}), n.spawn(t, wire.SpawnParams{Type: "mute"})
 	s := n.mcp(t, n.auth.AgentToken(keeper.ID))
-	if got := tools(t, s); !slices.Contains(got, "memory_store") || slices.ContainsFunc(got, func(name string) bool { return !strings.HasPrefix(name, "memory_") }) {
+	if got := tools(t, s); !slices.Contains(got, "memory_store") || slices.ContainsFunc(got, func(name string) bool {
+		return !strings.HasPrefix(name, "memory_") && !slices.Contains(artifactTools, name)
+	}) {
 		t.Errorf("the tools are %v", got)
 	}
 	if text, ok := use(t, s, "memory_store", map[string]any{"namespace": "team.a", "key": "k", "value": map[string]string{"text": "v"}}); !ok {
@@ -127,7 +198,7 @@ func TestMCPGivesAnAgentWhatItsTypeAllows(t *testing.T) {
 	if got := tools(t, n.mcp(t, n.auth.AgentToken(boss.ID))); !slices.Contains(got, "task_submit") || slices.Contains(got, "memory_store") {
 		t.Errorf("the tools of a coordinator are %v", got)
 	}
-	if got := tools(t, n.mcp(t, n.auth.AgentToken(mute.ID))); len(got) > 0 {
+	if got := tools(t, n.mcp(t, n.auth.AgentToken(mute.ID))); !slices.Equal(got, artifactTools) {
 		t.Errorf("the tools of an agent that may nothing are %v", got)
 	}
 	// A session is not for others, and not for an agent that has ended.

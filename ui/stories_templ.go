@@ -13,6 +13,7 @@ import templruntime "github.com/a-h/templ/runtime"
 import (
 	"skein.dev/skein/ui/agent"
 	"skein.dev/skein/ui/artifact"
+	"skein.dev/skein/ui/changes"
 	"skein.dev/skein/ui/fleet"
 	"skein.dev/skein/ui/frame"
 	"skein.dev/skein/ui/inbox"
@@ -158,6 +159,10 @@ func Stories(assets func(name string) string) templ.Component {
 				return templ_7745c5c3_Err
 			}
 			templ_7745c5c3_Err = usage.Stories().Render(ctx, templ_7745c5c3_Buffer)
+			if templ_7745c5c3_Err != nil {
+				return templ_7745c5c3_Err
+			}
+			templ_7745c5c3_Err = changes.Stories().Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

@@ -28,7 +28,8 @@ func spawnCommand(g *global) *cobra.Command {
 		Long: `Start one agent, or a batch of --count. What comes after -- is the command of types that have none, such as shell, and
 added arguments for the others. There is no shell in between: use sh -c '…' for one.
 
-A command of a server on this machine runs in the current folder, unless --cwd or the type names another.
+A command of a server on this machine runs in the current folder, unless --cwd or the type names another. With --folder worktree
+it runs in a git worktree of that folder's repository, on a branch of its own; skein changes shows what it has done there.
 
 An agent of kind acp goes on with a conversation of another time: with --continue AGENT, that of an agent that has ended; with --session ID, one
 that skein sessions lists.`,
@@ -36,6 +37,7 @@ that skein sessions lists.`,
   skein spawn shell --name nightly -- sh -c 'date > f'
   skein spawn shell --no-input -- rg needle
   skein spawn shell --tty --name editor -- vim notes.txt
+  skein spawn shell --folder worktree -- make generate
   skein spawn scripted --count 5
   skein spawn scripted --script-file drill.txt --follow
   skein spawn --continue oc
@@ -59,6 +61,9 @@ that skein sessions lists.`,
 	f.StringVar(&p.Name, "name", "", "name of the agent; a batch adds -1, -2 …")
 	f.IntVarP(&p.Count, "count", "n", 1, "how many")
 	f.StringVar(&p.Cwd, "cwd", "", "working folder on the server, an absolute path")
+	f.StringVar((*string)(&p.Folder), "folder", "", "where it works: shared (--cwd itself), fresh (a new folder), or worktree (a git worktree of the repository at --cwd)")
+	f.StringVar(&p.Base, "base", "", "branch or commit that its worktree begins at; default: what the repository has checked out")
+	f.BoolVar(&p.Share, "share", false, "let other agents work in its folder at the same time")
 	f.StringToStringVarP(&p.Env, "env", "e", nil, "environment variable NAME=VALUE, repeatable")
 	f.StringToStringVarP(&p.Labels, "label", "l", nil, "label NAME=VALUE, repeatable")
 	f.BoolVar(&tty, "tty", false, "give it a terminal, as large as yours: skein attach and its page show it")

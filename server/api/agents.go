@@ -26,7 +26,11 @@ func (a *API) CallAgent(ctx context.Context, agent wire.Agent, method string, pa
 	if method == wire.MethodTaskWait {
 		return noun.With(params, func(v wire.TaskParams) (any, error) { return a.plane.Tasks.Wait(ctx, v.ID) })
 	}
-	return a.methods[method](context.WithoutCancel(ctx), noun.Caller{Actor: string(agent.ID), Namespaces: namespaces(typ.Memory)}, params)
+	by := noun.Caller{Actor: string(agent.ID), Namespaces: namespaces(typ.Memory)}
+	if !typ.Coordinator {
+		by.Artifacts = func(f wire.Artifact) bool { return a.concerns(agent.ID, f) }
+	}
+	return a.methods[method](context.WithoutCancel(ctx), by, params)
 }
 
 // mayAgent returns an error for a method that agents of a type must not use.
@@ -34,7 +38,7 @@ func mayAgent(typ wire.AgentType, method string) error {
 	m := wire.MethodNamed(method)
 	coordinates := method == wire.MethodTaskWait || m != nil && m.Agents == wire.Coordinators
 	switch {
-	case coordinates && typ.Coordinator, m != nil && m.Agents == wire.WithMemory:
+	case coordinates && typ.Coordinator, m != nil && (m.Agents == wire.WithMemory || m.Agents == wire.WithTasks):
 		return nil
 	case strings.HasPrefix(method, "task.") && !typ.Coordinator:
 		return wire.Errorf(wire.CodeUnauthorized, "agents of type %q may not give tasks to others (its configuration lacks coordinator: true)", typ.Name)
@@ -45,7 +49,7 @@ func mayAgent(typ wire.AgentType, method string) error {
 // agentMethods are the methods that agents of a type may use.
 func agentMethods(typ wire.AgentType) (names []string) {
 	for _, m := range wire.Methods {
-		if m.Agents == wire.WithMemory || m.Agents == wire.Coordinators && typ.Coordinator {
+		if m.Agents == wire.WithMemory || m.Agents == wire.WithTasks || m.Agents == wire.Coordinators && typ.Coordinator {
 			names = append(names, m.Name)
 		}
 	}

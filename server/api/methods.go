@@ -45,8 +45,16 @@ func (a *API) table() map[string]does {
 		wire.MethodConfigure: acts(func(ctx context.Context, by noun.Caller, v wire.ConfigureParams) (any, error) {
 			return p.Configure(ctx, by.Actor, v)
 		}),
-		wire.MethodSessions:  reads(func(ctx context.Context, v wire.SessionsParams) (any, error) { return p.Sessions(ctx, v) }),
-		wire.MethodUsage:     reads(func(_ context.Context, v wire.UsageParams) (any, error) { return p.Usage.List(v) }),
+		wire.MethodSessions: reads(func(ctx context.Context, v wire.SessionsParams) (any, error) { return p.Sessions(ctx, v) }),
+		wire.MethodUsage:    reads(func(_ context.Context, v wire.UsageParams) (any, error) { return p.Usage.List(v) }),
+		wire.MethodChanges:  reads(func(ctx context.Context, v wire.ChangesParams) (any, error) { return p.ChangesOf(ctx, v) }),
+		wire.MethodDiff:     reads(func(ctx context.Context, v wire.DiffParams) (any, error) { return p.DiffOf(ctx, v) }),
+		wire.MethodCommit: acts(func(ctx context.Context, by noun.Caller, v wire.CommitParams) (any, error) {
+			return p.Commit(context.WithoutCancel(ctx), by, v)
+		}),
+		wire.MethodDiscard: acts(func(ctx context.Context, by noun.Caller, v wire.DiscardParams) (any, error) {
+			return p.Discard(context.WithoutCancel(ctx), by, v)
+		}),
 		wire.MethodInput:     acts(a.input),
 		wire.MethodAdmission: func(context.Context, noun.Caller, json.RawMessage) (any, error) { return p.Admission(), nil },
 		wire.MethodSetAdmission: acts(func(ctx context.Context, by noun.Caller, v wire.AdmissionParams) (any, error) {
@@ -59,8 +67,9 @@ func (a *API) table() map[string]does {
 		wire.MethodArtifactDelete: acts(func(ctx context.Context, _ noun.Caller, v wire.ArtifactParams) (any, error) {
 			return struct{}{}, files.Delete(ctx, v.ID)
 		}),
-		wire.MethodArtifactGet:  reads(func(_ context.Context, v wire.ArtifactParams) (any, error) { return files.Get(v.ID) }),
-		wire.MethodArtifactList: reads(func(_ context.Context, v wire.ArtifactFilter) (any, error) { return files.List(v).Page(v.Limit), nil }),
+		wire.MethodArtifactGet:  acts(a.artifact),
+		wire.MethodArtifactList: acts(a.listArtifacts),
+		wire.MethodArtifactRead: acts(a.readArtifact),
 
 		wire.MethodTaskGet:  reads(func(_ context.Context, v wire.TaskParams) (any, error) { return tasks.Get(v.ID) }),
 		wire.MethodTaskList: reads(func(_ context.Context, v wire.TaskFilter) (any, error) { return tasks.List(v).Page(v.Limit), nil }),

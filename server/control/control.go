@@ -9,6 +9,7 @@
 //	asks ── Reply: answer ────────────────────────> fleet
 //	fleet ── Hook: a model has used tokens ───────> usage
 //	usage ── Fleet: pause, stop ──────────────────> fleet
+//	fleet ── Folders: make, tidy up ──────────────> folders
 //	schedules ── Tasks: submit, find again ───────> tasks
 package control
 
@@ -24,6 +25,7 @@ import (
 	"skein.dev/skein/server/artifacts"
 	"skein.dev/skein/server/asks"
 	"skein.dev/skein/server/fleet"
+	"skein.dev/skein/server/folders"
 	"skein.dev/skein/server/memory"
 	"skein.dev/skein/server/runner"
 	"skein.dev/skein/server/schedules"
@@ -90,6 +92,8 @@ type Plane struct {
 	Schedules *schedules.Schedules
 	// Usage is what agents have spent.
 	Usage *usage.Usage
+	// Folders are those that agents work in.
+	Folders *folders.Folders
 	// Memory is the state that agents and people share.
 	Memory *memory.Memory
 
@@ -139,8 +143,9 @@ func (p *Plane) join(o Options, types map[string]wire.AgentType) {
 	p.Asks = asks.New(asks.Options{Store: o.Store, Types: types, Reply: p.reply, Changed: func(a wire.Ask) { p.asked(a, o.Asked) }, Timeout: o.StoreTimeout}, o.Logger)
 	p.Schedules = schedules.New(schedules.Options{Store: o.Store, Tasks: p.Tasks, Ran: o.Scheduled, Closing: p.closing, Timeout: o.StoreTimeout}, o.Logger)
 	p.Usage = usage.New(usage.Options{Store: o.Store, Fleet: purse{p}, Types: types, Budget: o.Budget, Name: schedules.LocalZone(), Timeout: o.StoreTimeout}, o.Logger)
+	p.Folders = folders.New(folders.Options{Dir: filepath.Join(o.DataDir, "worktrees"), Logger: o.Logger})
 	p.Fleet = fleet.New(fleet.Options{Store: o.Store, Kinds: o.Kinds, Types: types, Node: o.Node, Instance: o.Instance, WorkDir: o.WorkDir,
-		Keep: o.KeepExited, Max: o.MaxAgents, Work: p.Tasks, Asks: p.Asks, Offer: o.Offer, Call: o.Call, Closing: p.closing, StoreTimeout: o.StoreTimeout,
+		Keep: o.KeepExited, Max: o.MaxAgents, Work: p.Tasks, Asks: p.Asks, Folders: p.Folders, Offer: o.Offer, Call: o.Call, Closing: p.closing, StoreTimeout: o.StoreTimeout,
 		SearchBytes: o.SearchBytes, SearchTime: o.SearchTime, Logger: o.Logger, Orphans: o.Orphans, Leftovers: o.Leftovers, Spawned: o.Spawned,
 		Hooks: fleet.Hooks{
 			{Env: p.outbox, Exited: func(a wire.Agent, _ wire.Exit) { p.Artifacts.Collect(a.ID) }},

@@ -27,6 +27,7 @@ type agent struct {
 	forTask wire.TaskID // the task whose process it is; "": none
 	takes   bool        // tasks, while it runs
 	goesOn  string      // the conversation that its spawn named; "": none
+	writes  string      // the folder in which no other may work; "": none
 
 	launched runner.Launch // written before the first start
 

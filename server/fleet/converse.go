@@ -76,14 +76,21 @@ func (f *Fleet) checkSession(t wire.AgentType, s *wire.SpawnParams) error {
 		return noun.Bad("session", "a session's id has at most %d bytes, and no control characters", wire.MaxOptionID)
 	case s.Count > 1:
 		return noun.Bad("session", "one agent at a time can be in a session")
-	case s.Cwd != "":
+	case s.Cwd != "" || s.Folder != "":
 		return nil
 	}
-	last := uint32(0)
+	var last wire.Agent
 	for _, a := range f.all() {
-		if rec := a.record(); rec.Type == t.Name && rec.Session == s.Session && rec.Num > last {
-			last, s.Cwd = rec.Num, rec.Cwd
+		if rec := a.record(); rec.Type == t.Name && rec.Session == s.Session && rec.Num > last.Num {
+			last = rec
 		}
+	}
+	switch to := last.Folder; {
+	case last.Cwd == "" || to == nil:
+	case to.Mode == wire.FolderWorktree && to.State == wire.FolderRemoved:
+		s.Folder, s.Cwd = wire.FolderWorktree, to.Repo
+	default: // also what was its own
+		s.Folder, s.Cwd = wire.FolderShared, last.Cwd
 	}
 	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -18,6 +19,8 @@ type core struct {
 	// static after New
 	o   Options
 	log *slog.Logger
+
+	worksIn func(dir string) bool // whether an agent that is alive works in a folder, or within it
 
 	feed    feed
 	saves   saver
@@ -90,4 +93,9 @@ func merge(a, b map[string]string) map[string]string {
 // leaseOf is how long a program of a type that dials in may be away.
 func leaseOf(t wire.AgentType) time.Duration {
 	return cmp.Or(time.Duration(t.LeaseMS)*time.Millisecond, runner.DefaultLease)
+}
+
+// within reports whether a path is that of a folder, or of something in it.
+func within(path, dir string) bool {
+	return path == dir || strings.HasPrefix(path, strings.TrimSuffix(dir, "/")+"/")
 }

@@ -25,6 +25,21 @@ func (c Crew) Works(id wire.AgentID, on []wire.TaskID) {
 }
 func (c Crew) Did(id wire.AgentID) { c.update(id, func(rec *wire.Agent) { rec.Done++ }) }
 
+// Occupied says why no agent of a type can be started where its type says: another one works there. "": one can.
+func (c Crew) Occupied(typ string) string {
+	t := c.f.o.Types[typ]
+	dir := writes(c.f.folderOf(t, &wire.SpawnParams{}), t.Cwd)
+	if dir == "" {
+		return ""
+	}
+	c.f.mu.RLock()
+	defer c.f.mu.RUnlock()
+	if err := c.f.oneWriterLocked(dir, 1); err != nil {
+		return wire.AsError(err).Message
+	}
+	return ""
+}
+
 func (c Crew) update(id wire.AgentID, f func(rec *wire.Agent)) {
 	if a, err := c.f.agent(id); err == nil {
 		a.update(true, f)

@@ -64,6 +64,7 @@ func New(o Options) *Fleet {
 	f := &Fleet{core: core{o: o, log: o.Logger, feed: feed{keep: o.Keep}, saves: newSaver(o.Logger)}, agents: map[wire.AgentID]*agent{},
 		byRequest: map[string]*agent{}, searches: make(chan struct{}, maxSearches)}
 	f.ctx, f.stop = context.WithCancel(context.Background())
+	f.core.worksIn = f.worksIn
 	return f
 }
 
@@ -191,7 +192,10 @@ func (f *Fleet) Forget(ctx context.Context) {
 	if over <= 0 {
 		return
 	}
-	exited := slices.DeleteFunc(f.all(), func(a *agent) bool { rec := a.record(); return rec.Status.Alive() || rec.LeftBehind() })
+	exited := slices.DeleteFunc(f.all(), func(a *agent) bool {
+		rec := a.record()
+		return rec.Status.Alive() || rec.LeftBehind() || rec.Folder.Kept()
+	})
 	slices.SortFunc(exited, func(a, b *agent) int { return cmp.Compare(a.num, b.num) })
 	for _, a := range exited[:max(0, len(exited)-f.o.Keep)] {
 		if err := f.o.Store.DeleteAgent(ctx, a.id); err != nil {
@@ -204,4 +208,14 @@ func (f *Fleet) Forget(ctx context.Context) {
 		f.mu.Unlock()
 		f.feed.forgot(&a.place)
 	}
+}
+
+// worksIn reports whether an agent that is alive works in a folder, or within it.
+func (f *Fleet) worksIn(dir string) bool {
+	for _, a := range f.living() {
+		if rec := a.record(); rec.Cwd != "" && within(rec.Cwd, dir) && rec.Status.Alive() {
+			return true
+		}
+	}
+	return false
 }

@@ -47,11 +47,15 @@ func (a *agent) launch(ctx context.Context, w wanted) (runner.Session, error) {
 	if rec.Desired == wire.DesiredStop {
 		return nil, wire.Errorf(wire.CodeSpawnFailed, "stopped before it was started")
 	}
+	rec, err := a.prepare(ctx, w.typ, w.params.Base, rec)
+	if err != nil {
+		return nil, err
+	}
 	env := merge(w.typ.Env, w.params.Env)
 	env = merge(env, a.core.o.Hooks.env(rec))
 	a.launched = runner.Launch{
 		Agent: a.id, Instance: a.core.o.Instance, Argv: rec.Argv, Env: env, Cwd: rec.Cwd, NoInput: rec.NoInput,
-		CreateCwd: w.params.Cwd == "" && w.typ.Cwd == "", Script: cmp.Or(w.params.Script, w.typ.Script), TTY: rec.TTY,
+		CreateCwd: rec.Folder != nil && rec.Folder.Mode == wire.FolderFresh, Script: cmp.Or(w.params.Script, w.typ.Script), TTY: rec.TTY,
 		Mode: w.typ.Mode, Options: w.typ.Options, Model: w.typ.Model, AsksFirst: w.typ.Permissions != nil,
 		Key: w.key, Lease: leaseOf(w.typ), Closing: a.core.o.Closing,
 	}
@@ -237,7 +241,10 @@ func (a *agent) exited(reason wire.Reason, exit wire.Exit) {
 		if late {
 			a.core.saves.later(a)
 		}
-		a.core.running.Done()
+		go func() {
+			a.leavesFolder(a.core.o.Closing)
+			a.core.running.Done()
+		}()
 	})
 }
 

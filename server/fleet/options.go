@@ -79,6 +79,19 @@ type Asks interface {
 	Withdraw(id wire.AgentID, key, reason string)
 }
 
+// Folders makes the worktrees of agents, and looks after them.
+type Folders interface {
+	// Prepare makes the folder that the record of an agent says, before the agent starts. A worktree begins at base, "": what is checked
+	// out, and gets copies of files. It returns the folder, and where the agent works.
+	Prepare(ctx context.Context, a *wire.Agent, base string, copies []string) (f wire.Folder, cwd string, err error)
+	// Tidy removes the worktree of an agent that has ended, unless it has work that is nowhere else.
+	Tidy(ctx context.Context, a *wire.Agent) (wire.FolderState, error)
+	// Sweep removes worktrees without work whose agents nobody knows.
+	Sweep(ctx context.Context, keep func(wire.AgentID) bool)
+	// Discard undoes what an agent has changed in its worktree; alive reports whether it still works there.
+	Discard(ctx context.Context, a *wire.Agent, p wire.DiscardParams, alive func() bool) (*wire.DiscardResult, error)
+}
+
 const (
 	// DefaultStopGrace is the time between SIGTERM and SIGKILL for types that name none.
 	DefaultStopGrace = 5 * time.Second
@@ -103,6 +116,7 @@ type Options struct {
 	Hooks    Hooks         // told in this order
 	Work     Work
 	Asks     Asks
+	Folders  Folders // nil: no agent gets a worktree
 	// Call carries out a request that an agent makes on the line protocol. ctx ends with its process.
 	Call func(ctx context.Context, a wire.Agent, method string, params json.RawMessage) (any, error)
 	// Offer returns the calls that an agent may make: as tools of a model, and at an MCP server. nil: none.

@@ -30,6 +30,9 @@ func (f *Fleet) Begin() {
 	f.saving.Go(func() { f.saves.run(f.ctx) })
 	f.clearLeftovers()
 	f.detect()
+	if f.o.Folders != nil {
+		f.running.Go(f.tidyFolders)
+	}
 }
 
 // detect warns of types whose agents can't start on this machine.

@@ -135,6 +135,9 @@ func (f *Fleet) check(s *wire.SpawnParams, key string) (wire.AgentType, error) {
 	if err := checkRecord(t, s); err != nil {
 		return t, err
 	}
+	if err := f.checkFolder(t, s); err != nil {
+		return t, err
+	}
 	return t, f.checkLaunch(t, s, key)
 }
 
@@ -160,7 +163,7 @@ func (f *Fleet) place(t wire.AgentType, s *wire.SpawnParams) error {
 		}
 		s.Command = nil
 	}
-	if s.DefaultCwd != "" && s.Cwd == "" && t.Cwd == "" && f.can(t).Folder {
+	if s.DefaultCwd != "" && s.Cwd == "" && t.Cwd == "" && f.can(t).Folder && cmp.Or(s.Folder, policyOf(t).Mode) != wire.FolderFresh {
 		s.Cwd = s.DefaultCwd
 	}
 	s.DefaultCwd = ""
@@ -208,6 +211,8 @@ func (f *Fleet) admit(by noun.Caller, s wire.SpawnParams, from origin) (*batch, 
 	if err := f.o.Store.Room(); err != nil {
 		return nil, err
 	}
+	to := f.folderOf(t, &s)
+	own := writes(to, cmp.Or(s.Cwd, t.Cwd))
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.closed {
@@ -230,6 +235,9 @@ func (f *Fleet) admit(by noun.Caller, s wire.SpawnParams, from origin) (*batch, 
 				f.o.Max, all, s.Count).WithField("count")
 		}
 	}
+	if err := f.oneWriterLocked(own, s.Count); err != nil {
+		return nil, err
+	}
 	now := time.Now().UTC()
 	b := &batch{wanted: wanted{t, s, by.Actor, from.join.Key}, agents: make([]*agent, s.Count)}
 	for i := range b.agents {
@@ -237,14 +245,13 @@ func (f *Fleet) admit(by noun.Caller, s wire.SpawnParams, from origin) (*batch, 
 		rec := wire.Agent{
 			ID: wire.AgentID(noun.NewID("a")), Num: f.nextNum, Name: name(t, s, i, f.nextNum), Type: t.Name, Kind: t.Kind, Node: f.o.Node,
 			Generation: 1, Desired: wire.DesiredRun, Status: wire.StatusPending, CreatedAt: now,
-			Argv: slices.Concat(t.Argv, s.Argv, s.Args), Cwd: cmp.Or(s.Cwd, t.Cwd), Labels: merge(t.Labels, s.Labels),
+			Argv: slices.Concat(t.Argv, s.Argv, s.Args), Labels: merge(t.Labels, s.Labels),
 			NoInput: s.NoInput || t.Stdin == wire.StdinNone, TTY: terminalOf(t, s, from), OnDemand: from.onDemand, ForTask: from.task, Request: by.Part(i),
 			Capabilities: from.join.Capabilities, Concurrency: from.join.Concurrency,
 		}
-		if rec.Cwd == "" && f.can(t).Folder {
-			rec.Cwd = filepath.Join(f.o.WorkDir, string(rec.ID))
-		}
+		rec.Folder, rec.Cwd = to, f.cwdOf(rec.ID, to, t, &s)
 		a := newAgent(&f.core, rec)
+		a.writes = own
 		a.forTask = from.task
 		a.takes, a.goesOn = t.Tasks.Shared(), s.Session
 		b.agents[i] = a

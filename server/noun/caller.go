@@ -22,6 +22,8 @@ type Caller struct {
 	Request string
 	// Namespaces reports whether it may use a namespace of memory. If nil, it may use all.
 	Namespaces func(ns string) bool
+	// Artifacts reports whether it may see an artifact. If nil, it may see all.
+	Artifacts func(f wire.Artifact) bool
 }
 
 // Part returns the idempotency key of one of several effects of a request.

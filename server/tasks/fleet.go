@@ -28,6 +28,8 @@ type Fleet interface {
 	Alive(typ string) (of, all int)
 	// Closed returns why no agent of a type and no task on one may be started, or "" if they may.
 	Closed(typ string) (why string)
+	// Occupied says why no agent of a type can be started in the folder that its type names: another one works there. "": one can.
+	Occupied(typ string) (why string)
 	// Admit makes the record of an agent that the scheduler needs. The agent becomes the process of the task, or, if task
 	// is empty, takes tasks. start starts it and may wait.
 	Admit(s wire.SpawnParams, task wire.TaskID) (a wire.Agent, start func() error, err error)

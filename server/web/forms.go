@@ -18,16 +18,21 @@ import (
 // do lets the API carry out the request of a form, in the name of the user. A form has no request id, so each post is a new
 // request.
 func (s *site) do(r *http.Request, method string, params any) error {
+	_, err := s.call(r, method, params)
+	return err
+}
+
+// call is do, and returns the result.
+func (s *site) call(r *http.Request, method string, params any) (any, error) {
 	m, err := wire.NewNotification(method, params)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if replaced(m.Params) {
-		return wire.Errorf(wire.CodeInvalidParams, "what was sent is not UTF-8 text")
+		return nil, wire.Errorf(wire.CodeInvalidParams, "what was sent is not UTF-8 text")
 	}
 	who, _ := s.Auth.Request(r)
-	_, err = s.API.Call(r.Context(), api.Asker{Principal: who, Client: wire.ClientInfo{Name: "dashboard"}, Gone: r.Context().Done()}, m)
-	return err
+	return s.API.Call(r.Context(), api.Asker{Principal: who, Client: wire.ClientInfo{Name: "dashboard"}, Gone: r.Context().Done()}, m)
 }
 
 // replaced reports whether encoding to JSON replaced invalid UTF-8 with U+FFFD: it escapes that one, and writes one that

@@ -49,6 +49,7 @@ func (s *site) open(in http.Handler) http.Handler {
 func (s *site) pages(in *http.ServeMux) {
 	in.HandleFunc("GET /{$}", fleetPages{s}.fleetPage)
 	in.HandleFunc("GET /agents/{id}", fleetPages{s}.agentPage)
+	changesPages{s}.routes(in)
 	in.HandleFunc("GET /inbox", inboxPages{s}.inboxPage)
 	in.HandleFunc("POST /inbox", s.withForm(inboxPages{s}.postAnswer))
 	pushForms{s}.routes(in)

@@ -45,6 +45,7 @@
  * @property {string} [question] what the agent asks, while its activity is `requires_action`
  * @property {string[]} [argv]
  * @property {string} [cwd]
+ * @property {Folder} [folder] what cwd is
  * @property {boolean} [no_input] whether it has no standard input
  * @property {TerminalSize} [tty] the size of its terminal; none: it has pipes
  * @property {{percent: number, failed?: boolean}} [progress] as its program reports it to the terminal; percent is -1 while it does not know
@@ -79,6 +80,16 @@
  * @property {number} last_seq
  * @property {number} rev the revision: the record with the greater one is newer
  * @property {boolean} [trimmed] whether fields were left out, so that a long list fits a message; get() returns them
+ *
+ * @typedef {object} Folder where an agent works
+ * @property {'shared' | 'fresh' | 'worktree'} mode
+ * @property {boolean} [share] whether others may work in it
+ * @property {string} [repo] of a worktree: the folder of its repository
+ * @property {string} [top] the topmost folder of what git has checked out
+ * @property {string} [branch] that a worktree was made with
+ * @property {string} [base] the id of the commit that the work began at
+ * @property {string} [from] the branch that base was the end of
+ * @property {'kept' | 'removed'} [state] what became of a worktree when its agent had ended
  *
  * @typedef {object} AgentType
  * @property {string} name
@@ -258,6 +269,9 @@
  * @property {string[]} [args]
  * @property {Record<string, string>} [env]
  * @property {string} [cwd]
+ * @property {'shared' | 'fresh' | 'worktree'} [folder] where it works: cwd itself, a new folder, or a git worktree of the repository at cwd
+ * @property {string} [base] the branch or commit that its worktree begins at
+ * @property {boolean} [share] whether others may work in its folder at the same time
  * @property {boolean} [no_input] whether standard input is empty instead of a pipe
  * @property {TerminalSize} [tty] it gets a terminal of this size in place of pipes; 0 columns and rows: 80 and 24
  * @property {string} [session] the conversation that the agent goes on with, for types of kind acp

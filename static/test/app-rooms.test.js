@@ -18,6 +18,7 @@ const ROOMS = {
   terminal: ['lib'],
   usage: ['lib'],
   worker: ['lib'],
+  changes: ['lib'],
   agent: ['lib', 'artifact', 'fleet', 'inbox', 'task', 'terminal'],
 }
 

@@ -68,7 +68,7 @@ func spawnDialog(types []wire.AgentType) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 4, "\" value=\"1\" inputmode=\"numeric\" aria-describedby=\"spawn-count-error\"><p class=\"field-error\" data-error=\"count\" id=\"spawn-count-error\" hidden></p></div></div><details class=\"more\" data-f=\"more\"><summary>Terminal, folder, input, environment, labels</summary><div class=\"field\" data-field=\"tty\"><label class=\"check\"><input type=\"checkbox\" id=\"spawn-tty\" name=\"tty\" aria-describedby=\"spawn-tty-hint spawn-tty-error\"> In a terminal</label><p class=\"hint\" id=\"spawn-tty-hint\">For shells, editors and coding agents that draw a screen. Its page shows it, and takes your keys.</p><p class=\"field-error\" data-error=\"tty\" id=\"spawn-tty-error\" hidden></p></div><div class=\"field\" data-field=\"cwd\"><label for=\"spawn-cwd\">Working folder</label> <input type=\"text\" id=\"spawn-cwd\" name=\"cwd\" class=\"mono\" spellcheck=\"false\" autocapitalize=\"off\" placeholder=\"A folder of its own\" aria-describedby=\"spawn-cwd-error\"><p class=\"field-error\" data-error=\"cwd\" id=\"spawn-cwd-error\" hidden></p></div><div class=\"field\" data-field=\"no_input\"><label class=\"check\"><input type=\"checkbox\" id=\"spawn-no-input\" name=\"no_input\" aria-describedby=\"spawn-no-input-hint\"> No standard input</label><p class=\"hint\" id=\"spawn-no-input-hint\">For a command that would otherwise wait for input.</p></div><div class=\"field-pair even\"><div class=\"field\" data-field=\"env\"><label for=\"spawn-env\">Environment</label> <textarea id=\"spawn-env\" name=\"env\" rows=\"3\" class=\"mono\" spellcheck=\"false\" autocapitalize=\"off\" placeholder=\"NAME=value\" aria-describedby=\"spawn-env-hint spawn-env-error\"></textarea><p class=\"hint\" id=\"spawn-env-hint\">One per line. Never shown again.</p><p class=\"field-error\" data-error=\"env\" id=\"spawn-env-error\" hidden></p></div><div class=\"field\" data-field=\"labels\"><label for=\"spawn-labels\">Labels</label> <textarea id=\"spawn-labels\" name=\"labels\" rows=\"3\" class=\"mono\" spellcheck=\"false\" autocapitalize=\"off\" placeholder=\"team=search\" aria-describedby=\"spawn-labels-hint spawn-labels-error\"></textarea><p class=\"hint\" id=\"spawn-labels-hint\">One per line.</p><p class=\"field-error\" data-error=\"labels\" id=\"spawn-labels-error\" hidden></p></div></div></details></div><footer><button type=\"button\" class=\"button\" data-close>Cancel</button> <button type=\"submit\" class=\"button primary\" data-f=\"submit\">Spawn</button></footer></form></dialog>")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 4, "\" value=\"1\" inputmode=\"numeric\" aria-describedby=\"spawn-count-error\"><p class=\"field-error\" data-error=\"count\" id=\"spawn-count-error\" hidden></p></div></div><details class=\"more\" data-f=\"more\"><summary>Terminal, folder, input, environment, labels</summary><div class=\"field\" data-field=\"tty\"><label class=\"check\"><input type=\"checkbox\" id=\"spawn-tty\" name=\"tty\" aria-describedby=\"spawn-tty-hint spawn-tty-error\"> In a terminal</label><p class=\"hint\" id=\"spawn-tty-hint\">For shells, editors and coding agents that draw a screen. Its page shows it, and takes your keys.</p><p class=\"field-error\" data-error=\"tty\" id=\"spawn-tty-error\" hidden></p></div><div class=\"field\" data-field=\"cwd\"><label for=\"spawn-cwd\">Working folder</label> <input type=\"text\" id=\"spawn-cwd\" name=\"cwd\" class=\"mono\" spellcheck=\"false\" autocapitalize=\"off\" placeholder=\"A folder of its own\" aria-describedby=\"spawn-cwd-error\"><p class=\"field-error\" data-error=\"cwd\" id=\"spawn-cwd-error\" hidden></p></div><div class=\"field-pair even\"><div class=\"field\" data-field=\"folder\"><label for=\"spawn-folder\">It works in</label> <select id=\"spawn-folder\" name=\"folder\" aria-describedby=\"spawn-folder-hint spawn-folder-error\"><option value=\"\">what its type says</option> <option value=\"shared\">the working folder</option> <option value=\"worktree\">a git worktree of it</option> <option value=\"fresh\">a new, empty folder</option></select><p class=\"hint\" id=\"spawn-folder-hint\">A worktree has a branch of its own, and its changes are shown to be read, committed or discarded.</p><p class=\"field-error\" data-error=\"folder\" id=\"spawn-folder-error\" hidden></p></div><div class=\"field\" data-field=\"base\"><label for=\"spawn-base\">The worktree begins at</label> <input type=\"text\" id=\"spawn-base\" name=\"base\" class=\"mono\" spellcheck=\"false\" autocapitalize=\"off\" placeholder=\"What is checked out\" aria-describedby=\"spawn-base-error\"><p class=\"field-error\" data-error=\"base\" id=\"spawn-base-error\" hidden></p></div></div><div class=\"field\" data-field=\"no_input\"><label class=\"check\"><input type=\"checkbox\" id=\"spawn-no-input\" name=\"no_input\" aria-describedby=\"spawn-no-input-hint\"> No standard input</label><p class=\"hint\" id=\"spawn-no-input-hint\">For a command that would otherwise wait for input.</p></div><div class=\"field-pair even\"><div class=\"field\" data-field=\"env\"><label for=\"spawn-env\">Environment</label> <textarea id=\"spawn-env\" name=\"env\" rows=\"3\" class=\"mono\" spellcheck=\"false\" autocapitalize=\"off\" placeholder=\"NAME=value\" aria-describedby=\"spawn-env-hint spawn-env-error\"></textarea><p class=\"hint\" id=\"spawn-env-hint\">One per line. Never shown again.</p><p class=\"field-error\" data-error=\"env\" id=\"spawn-env-error\" hidden></p></div><div class=\"field\" data-field=\"labels\"><label for=\"spawn-labels\">Labels</label> <textarea id=\"spawn-labels\" name=\"labels\" rows=\"3\" class=\"mono\" spellcheck=\"false\" autocapitalize=\"off\" placeholder=\"team=search\" aria-describedby=\"spawn-labels-hint spawn-labels-error\"></textarea><p class=\"hint\" id=\"spawn-labels-hint\">One per line.</p><p class=\"field-error\" data-error=\"labels\" id=\"spawn-labels-error\" hidden></p></div></div></details></div><footer><button type=\"button\" class=\"button\" data-close>Cancel</button> <button type=\"submit\" class=\"button primary\" data-f=\"submit\">Spawn</button></footer></form></dialog>")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -104,7 +104,7 @@ func typeChoice(t wire.AgentType, chosen bool) templ.Component {
 		var templ_7745c5c3_Var4 string
 		templ_7745c5c3_Var4, templ_7745c5c3_Err = templ.JoinStringErrs(t.Name)
 		if templ_7745c5c3_Err != nil {
-			return templ.Error{Err: templ_7745c5c3_Err, FileName: `fleet/spawn.templ`, Line: 106, Col: 17}
+			return templ.Error{Err: templ_7745c5c3_Err, FileName: `fleet/spawn.templ`, Line: 124, Col: 17}
 		}
 		_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var4))
 		if templ_7745c5c3_Err != nil {
@@ -127,7 +127,7 @@ func typeChoice(t wire.AgentType, chosen bool) templ.Component {
 		var templ_7745c5c3_Var5 string
 		templ_7745c5c3_Var5, templ_7745c5c3_Err = templ.JoinStringErrs(string(t.Kind))
 		if templ_7745c5c3_Err != nil {
-			return templ.Error{Err: templ_7745c5c3_Err, FileName: `fleet/spawn.templ`, Line: 108, Col: 29}
+			return templ.Error{Err: templ_7745c5c3_Err, FileName: `fleet/spawn.templ`, Line: 126, Col: 29}
 		}
 		_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var5))
 		if templ_7745c5c3_Err != nil {
@@ -140,7 +140,7 @@ func typeChoice(t wire.AgentType, chosen bool) templ.Component {
 		var templ_7745c5c3_Var6 string
 		templ_7745c5c3_Var6, templ_7745c5c3_Err = templ.JoinStringErrs(templ.JSONString(t.Argv))
 		if templ_7745c5c3_Err != nil {
-			return templ.Error{Err: templ_7745c5c3_Err, FileName: `fleet/spawn.templ`, Line: 109, Col: 39}
+			return templ.Error{Err: templ_7745c5c3_Err, FileName: `fleet/spawn.templ`, Line: 127, Col: 39}
 		}
 		_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var6))
 		if templ_7745c5c3_Err != nil {
@@ -153,7 +153,7 @@ func typeChoice(t wire.AgentType, chosen bool) templ.Component {
 		var templ_7745c5c3_Var7 string
 		templ_7745c5c3_Var7, templ_7745c5c3_Err = templ.JoinStringErrs(t.Description)
 		if templ_7745c5c3_Err != nil {
-			return templ.Error{Err: templ_7745c5c3_Err, FileName: `fleet/spawn.templ`, Line: 110, Col: 35}
+			return templ.Error{Err: templ_7745c5c3_Err, FileName: `fleet/spawn.templ`, Line: 128, Col: 35}
 		}
 		_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var7))
 		if templ_7745c5c3_Err != nil {
@@ -166,7 +166,7 @@ func typeChoice(t wire.AgentType, chosen bool) templ.Component {
 		var templ_7745c5c3_Var8 string
 		templ_7745c5c3_Var8, templ_7745c5c3_Err = templ.JoinStringErrs(strconv.Itoa(t.MaxInstances))
 		if templ_7745c5c3_Err != nil {
-			return templ.Error{Err: templ_7745c5c3_Err, FileName: `fleet/spawn.templ`, Line: 111, Col: 42}
+			return templ.Error{Err: templ_7745c5c3_Err, FileName: `fleet/spawn.templ`, Line: 129, Col: 42}
 		}
 		_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var8))
 		if templ_7745c5c3_Err != nil {
@@ -179,7 +179,7 @@ func typeChoice(t wire.AgentType, chosen bool) templ.Component {
 		var templ_7745c5c3_Var9 string
 		templ_7745c5c3_Var9, templ_7745c5c3_Err = templ.JoinStringErrs(strconv.Itoa(t.Running))
 		if templ_7745c5c3_Err != nil {
-			return templ.Error{Err: templ_7745c5c3_Err, FileName: `fleet/spawn.templ`, Line: 112, Col: 41}
+			return templ.Error{Err: templ_7745c5c3_Err, FileName: `fleet/spawn.templ`, Line: 130, Col: 41}
 		}
 		_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var9))
 		if templ_7745c5c3_Err != nil {
@@ -192,7 +192,7 @@ func typeChoice(t wire.AgentType, chosen bool) templ.Component {
 		var templ_7745c5c3_Var10 string
 		templ_7745c5c3_Var10, templ_7745c5c3_Err = templ.JoinStringErrs(t.Name)
 		if templ_7745c5c3_Err != nil {
-			return templ.Error{Err: templ_7745c5c3_Err, FileName: `fleet/spawn.templ`, Line: 114, Col: 34}
+			return templ.Error{Err: templ_7745c5c3_Err, FileName: `fleet/spawn.templ`, Line: 132, Col: 34}
 		}
 		_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var10))
 		if templ_7745c5c3_Err != nil {
@@ -205,7 +205,7 @@ func typeChoice(t wire.AgentType, chosen bool) templ.Component {
 		var templ_7745c5c3_Var11 string
 		templ_7745c5c3_Var11, templ_7745c5c3_Err = templ.JoinStringErrs(string(t.Kind))
 		if templ_7745c5c3_Err != nil {
-			return templ.Error{Err: templ_7745c5c3_Err, FileName: `fleet/spawn.templ`, Line: 115, Col: 42}
+			return templ.Error{Err: templ_7745c5c3_Err, FileName: `fleet/spawn.templ`, Line: 133, Col: 42}
 		}
 		_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var11))
 		if templ_7745c5c3_Err != nil {
@@ -218,7 +218,7 @@ func typeChoice(t wire.AgentType, chosen bool) templ.Component {
 		var templ_7745c5c3_Var12 string
 		templ_7745c5c3_Var12, templ_7745c5c3_Err = templ.JoinStringErrs(t.Name)
 		if templ_7745c5c3_Err != nil {
-			return templ.Error{Err: templ_7745c5c3_Err, FileName: `fleet/spawn.templ`, Line: 116, Col: 92}
+			return templ.Error{Err: templ_7745c5c3_Err, FileName: `fleet/spawn.templ`, Line: 134, Col: 92}
 		}
 		_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var12))
 		if templ_7745c5c3_Err != nil {
@@ -231,7 +231,7 @@ func typeChoice(t wire.AgentType, chosen bool) templ.Component {
 		var templ_7745c5c3_Var13 string
 		templ_7745c5c3_Var13, templ_7745c5c3_Err = templ.JoinStringErrs(strconv.Itoa(t.Running))
 		if templ_7745c5c3_Err != nil {
-			return templ.Error{Err: templ_7745c5c3_Err, FileName: `fleet/spawn.templ`, Line: 116, Col: 120}
+			return templ.Error{Err: templ_7745c5c3_Err, FileName: `fleet/spawn.templ`, Line: 134, Col: 120}
 		}
 		_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var13))
 		if templ_7745c5c3_Err != nil {
@@ -244,7 +244,7 @@ func typeChoice(t wire.AgentType, chosen bool) templ.Component {
 		var templ_7745c5c3_Var14 string
 		templ_7745c5c3_Var14, templ_7745c5c3_Err = templ.JoinStringErrs(words.MaxText(t))
 		if templ_7745c5c3_Err != nil {
-			return templ.Error{Err: templ_7745c5c3_Err, FileName: `fleet/spawn.templ`, Line: 116, Col: 147}
+			return templ.Error{Err: templ_7745c5c3_Err, FileName: `fleet/spawn.templ`, Line: 134, Col: 147}
 		}
 		_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var14))
 		if templ_7745c5c3_Err != nil {

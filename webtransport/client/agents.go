@@ -99,6 +99,30 @@ func (c *Client) Usage(ctx context.Context, p wire.UsageParams) (*wire.UsageResu
 	return &r, c.calls.do(ctx, wire.MethodUsage, p, &r)
 }
 
+// Changes returns what an agent has changed in its folder since it began.
+func (c *Client) Changes(ctx context.Context, p wire.ChangesParams) (*wire.Changes, error) {
+	var r wire.Changes
+	return &r, c.calls.do(ctx, wire.MethodChanges, p, &r)
+}
+
+// Diff returns how an agent has changed a file.
+func (c *Client) Diff(ctx context.Context, p wire.DiffParams) (*wire.Diff, error) {
+	var r wire.Diff
+	return &r, c.calls.do(ctx, wire.MethodDiff, p, &r)
+}
+
+// Commit commits what an agent has changed and not committed itself.
+func (c *Client) Commit(ctx context.Context, p wire.CommitParams) (*wire.CommitResult, error) {
+	var r wire.CommitResult
+	return &r, c.calls.do(ctx, wire.MethodCommit, p, &r)
+}
+
+// Discard undoes what an agent has changed in its worktree.
+func (c *Client) Discard(ctx context.Context, p wire.DiscardParams) (*wire.DiscardResult, error) {
+	var r wire.DiscardResult
+	return &r, c.calls.do(ctx, wire.MethodDiscard, p, &r)
+}
+
 // Asks returns the questions of agents that wait, and, with p.All, those that have ended. With p.Since it waits for a change.
 func (c *Client) Asks(ctx context.Context, p wire.AskListParams) (*wire.AskListResult, error) {
 	var r wire.AskListResult

@@ -33,6 +33,7 @@ type AgentType struct {
 	Argv         []string          `json:"argv,omitempty"` // kind exec; empty: the spawn request has it
 	Env          map[string]string `json:"env,omitempty"`
 	Cwd          string            `json:"cwd,omitempty"`           // empty: a folder of the agent's own under the data folder
+	Folder       *FolderPolicy     `json:"folder,omitempty"`        // nil: shared if there is a Cwd, otherwise fresh
 	Stdin        StdinMode         `json:"stdin,omitempty"`         // the standard input of its agents
 	Mode         string            `json:"mode,omitempty"`          // kind acp: of its agents' sessions; empty: their own
 	Options      map[string]string `json:"options,omitempty"`       // kind acp: of its agents' sessions: values by the ids or categories of options
@@ -181,6 +182,7 @@ type Agent struct {
 	Question   string            `json:"question,omitempty"` // what it asks while it requires action
 	Argv       []string          `json:"argv,omitempty"`
 	Cwd        string            `json:"cwd,omitempty"`
+	Folder     *Folder           `json:"folder,omitempty"`   // what Cwd is; nil: it works in none
 	NoInput    bool              `json:"no_input,omitempty"` // it has no standard input
 	TTY        *Size             `json:"tty,omitempty"`      // the size of its terminal; nil: it has pipes
 	Title      string            `json:"title,omitempty"`    // which its program has given the terminal

@@ -43,6 +43,7 @@ const (
 	MethodArtifactCreate = "artifact.create" // makes the record of an artifact to be uploaded
 	MethodArtifactGet    = "artifact.get"
 	MethodArtifactList   = "artifact.list"
+	MethodArtifactRead   = "artifact.read" // some bytes, in the reply
 	MethodArtifactRender = "artifact.render"
 	MethodArtifactDelete = "artifact.delete"
 )
@@ -60,6 +61,28 @@ type ArtifactCreateParams struct {
 // ArtifactParams name one artifact.
 type ArtifactParams struct {
 	ID ArtifactID `json:"id"`
+}
+
+// Bounds of artifact.read, in bytes.
+const (
+	DefaultArtifactPart = 64 << 10
+	MaxArtifactPart     = 256 << 10
+)
+
+// ArtifactReadParams ask for some bytes of an artifact.
+type ArtifactReadParams struct {
+	ID     ArtifactID `json:"id"`
+	Offset int64      `json:"offset,omitempty"` // of the first byte
+	Length int        `json:"length,omitempty"` // bytes, at most MaxArtifactPart; 0: DefaultArtifactPart
+}
+
+// ArtifactPart is some bytes of an artifact: Text if they are UTF-8, which ends with a whole character, or Base64.
+type ArtifactPart struct {
+	Artifact Artifact `json:"artifact"`
+	Offset   int64    `json:"offset"`
+	Text     string   `json:"text,omitempty"`
+	Base64   []byte   `json:"base64,omitempty"`
+	Next     *int64   `json:"next,omitempty"` // the offset of what follows; nil: nothing does
 }
 
 // ArtifactFilter chooses artifacts; an empty field does not restrict.

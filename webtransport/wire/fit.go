@@ -165,7 +165,7 @@ func (a Aggregate) Fit() any { return Aggregate{Task: a.Task.Fit().(Task)} }
 // EncodedLen is about how long the agent becomes in JSON, and not less.
 func (a *Agent) EncodedLen() int {
 	const rest = 1800 // names of fields, numbers, times, ids
-	n := rest + jsonLen(a.Name) + jsonLen(a.Type) + jsonLen(string(a.Node)) + jsonLen(a.Question) + lenOf(a.Argv) + jsonLen(a.Cwd) + lenOfMap(a.Labels) +
+	n := rest + jsonLen(a.Name) + jsonLen(a.Type) + jsonLen(string(a.Node)) + jsonLen(a.Question) + lenOf(a.Argv) + jsonLen(a.Cwd) + a.Folder.encodedLen() + lenOfMap(a.Labels) +
 		lenOf(a.Tasks) + jsonLen(a.Request) + jsonLen(a.LastLine) + jsonLen(a.Session)
 	for _, p := range a.Prompts {
 		n += 60 + jsonLen(p.Text)
@@ -174,6 +174,24 @@ func (a *Agent) EncodedLen() int {
 		n += a.Exit.encodedLen()
 	}
 	return n
+}
+
+// Shorten leaves out the last files, so that the changes fit a message. Total has their number still.
+func (c *Changes) Shorten() {
+	n := 0
+	for i, f := range c.Files {
+		if n += 160 + jsonLen(f.Path) + jsonLen(f.Old); n > MaxMessage/2 {
+			c.Files = c.Files[:i]
+			return
+		}
+	}
+}
+
+func (f *Folder) encodedLen() int {
+	if f == nil {
+		return 0
+	}
+	return 160 + jsonLen(f.Repo) + jsonLen(f.Top) + jsonLen(f.GitDir) + jsonLen(f.Branch) + jsonLen(f.Base) + jsonLen(f.From)
 }
 
 func (e *Exit) encodedLen() int {

@@ -28,6 +28,9 @@ const (
 	WithMemory
 	// Coordinators allows agents whose types are coordinators.
 	Coordinators
+	// WithTasks allows all agents, for what is their own, and what is of the tasks that they work on, and of those that these depend on
+	// or are parts of. Coordinators are allowed all.
+	WithTasks
 )
 
 // Method describes a method of the protocol.
@@ -64,6 +67,10 @@ var Methods = []Method{
 	{Name: MethodPause, Lane: LaneControl, Effect: Repeats},
 	{Name: MethodGoOn, Lane: LaneControl, Effect: Repeats},
 	{Name: MethodUsage, Lane: LaneControl},
+	{Name: MethodChanges, Lane: LaneControl},
+	{Name: MethodDiff, Lane: LaneControl},
+	{Name: MethodCommit, Lane: LaneControl, Effect: Once, Order: []string{"id"}},
+	{Name: MethodDiscard, Lane: LaneControl, Effect: Once, Order: []string{"id"}},
 	{Name: MethodStop, Lane: LaneControl, Effect: Repeats, Races: true},
 	{Name: MethodAskList, Lane: LaneControl},
 	{Name: MethodAskGet, Lane: LaneControl},
@@ -76,8 +83,9 @@ var Methods = []Method{
 	{Name: MethodSetAdmission, Lane: LaneControl, Effect: Once},
 	{Name: MethodNetwork, Lane: LaneControl, Session: true, Quick: true},
 	{Name: MethodArtifactCreate, Lane: LaneControl, Effect: Once},
-	{Name: MethodArtifactGet, Lane: LaneControl},
-	{Name: MethodArtifactList, Lane: LaneControl},
+	{Name: MethodArtifactGet, Lane: LaneControl, Agents: WithTasks},
+	{Name: MethodArtifactList, Lane: LaneControl, Agents: WithTasks},
+	{Name: MethodArtifactRead, Lane: LaneControl, Agents: WithTasks},
 	{Name: MethodArtifactDelete, Lane: LaneControl, Effect: Once},
 	{Name: MethodArtifactRender, Lane: LaneControl, Session: true},
 

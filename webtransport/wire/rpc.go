@@ -255,6 +255,11 @@ const (
 	MethodStop  = "agent.stop"
 	MethodTypes = "types.list"
 
+	MethodChanges = "agent.changes"
+	MethodDiff    = "agent.diff"
+	MethodCommit  = "agent.commit"
+	MethodDiscard = "agent.discard"
+
 	MethodAskList   = "ask.list"
 	MethodAskGet    = "ask.get"
 	MethodAskAnswer = "ask.answer"
@@ -338,6 +343,9 @@ type SpawnParams struct {
 	Args   []string          `json:"args,omitempty"`  // added to the type's own argv
 	Env    map[string]string `json:"env,omitempty"`   // added to the type's; never shown again
 	Cwd    string            `json:"cwd,omitempty"`
+	Folder FolderMode        `json:"folder,omitempty"` // of a worktree, Cwd is in the repository; empty: as its type says
+	Base   string            `json:"base,omitempty"`   // a worktree begins at this branch or commit; empty: as its type says
+	Share  bool              `json:"share,omitempty"`  // others may work in its folder
 	Script string            `json:"script,omitempty"` // kind scripted
 	Labels map[string]string `json:"labels,omitempty"`
 

@@ -42,6 +42,17 @@ function report({ agents, failed: errors = [] }, detail = '') {
 }
 
 /**
+ * Where an agent like a given one works: in the same folder, or in one of its own that is made in the same way.
+ * @param {Agent} a
+ * @returns {Partial<SpawnParams>}
+ */
+export function folderOf({ id, cwd, folder }) {
+  if (!cwd) return {}
+  if (folder?.mode === 'worktree' && folder.repo) return { folder: 'worktree', cwd: folder.repo + (folder.top && cwd.startsWith(folder.top) ? cwd.slice(folder.top.length) : '') }
+  return cwd.includes(id) ? {} : { cwd, ...(folder?.mode === 'shared' && { folder: 'shared', ...(folder.share && { share: true }) }) }
+}
+
+/**
  * Spawns an agent like a given one.
  * @param {Skein} skein
  * @param {Agent} a
@@ -58,8 +69,8 @@ export async function again(skein, a, more = {}) {
     failed(`${a.type} was not spawned`, e)
     return undefined
   }
-  if (a.cwd && !a.cwd.includes(a.id)) params.cwd = a.cwd // otherwise it was that agent's own folder
-  return spawn(skein, { ...params, ...more }, a.kind === 'scripted' ? "It runs its type's own script: one given at a spawn is not kept." : '')
+  Object.assign(params, 'session' in more ? {} : folderOf(a), more) // one that goes on with a conversation works where that was
+  return spawn(skein, params, a.kind === 'scripted' ? "It runs its type's own script: one given at a spawn is not kept." : '')
 }
 
 /** The form that spawns agents of a chosen type. */
@@ -87,7 +98,7 @@ export class SpawnDialog {
       if (e.key === 'Enter' && (e.ctrlKey || e.metaKey)) form.requestSubmit()
     })
     form.addEventListener('change', (e) => {
-      if (/** @type {HTMLInputElement} */ (e.target).name === 'type') this.#choose()
+      if (['type', 'folder'].includes(/** @type {HTMLInputElement} */ (e.target).name)) this.#choose()
     })
     this.#input('argv').addEventListener('input', () => this.#tokens())
     this.#input('count').addEventListener('input', () => this.#label())
@@ -137,6 +148,8 @@ export class SpawnDialog {
     show('argv', !scripted)
     show('no_input', !scripted)
     show('tty', !scripted)
+    show('folder', !scripted)
+    show('base', !scripted && this.#input('folder').value === 'worktree')
     write(field(this.#form, 'description'), t.description)
     write(field(this.#form, 'argv-label'), t.argv.length > 0 ? `Arguments after ${joinArgv(t.argv)}` : 'Command')
     mark(this.#input('argv'), 'placeholder', t.argv.length > 0 ? 'None' : "sh -c 'date; sleep 60'")
@@ -195,6 +208,8 @@ export class SpawnDialog {
     if (n > 1) params.count = n
     if (value('name').trim()) params.name = value('name').trim()
     if (value('cwd').trim()) params.cwd = value('cwd').trim()
+    if (t.kind !== 'scripted' && value('folder')) params.folder = /** @type {SpawnParams['folder']} */ (value('folder'))
+    if (params.folder === 'worktree' && value('base').trim()) params.base = value('base').trim()
     for (const name of /** @type {const} */ (['env', 'labels'])) {
       const { pairs, error } = parsePairs(value(name))
       if (error) return this.#fail(name, error)
@@ -269,6 +284,6 @@ export class SpawnDialog {
 
   #clearErrors() {
     field(this.#form, 'error').hidden = true
-    for (const name of ['type', 'argv', 'script', 'name', 'count', 'cwd', 'env', 'labels']) this.#fail(name, '')
+    for (const name of ['type', 'argv', 'script', 'name', 'count', 'cwd', 'folder', 'base', 'env', 'labels']) this.#fail(name, '')
   }
 }
