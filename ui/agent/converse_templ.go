@@ -81,7 +81,7 @@ func sessionsDialog() templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 4, "</button></header><div class=\"dialog-body\"><p data-f=\"lead\" role=\"status\">Looking…</p><ol class=\"sessions\" data-f=\"list\"></ol><button type=\"button\" class=\"button small\" data-f=\"more\" hidden>More</button></div><footer><button type=\"button\" class=\"button\" data-close>Close</button></footer></form></dialog><template id=\"session\"><li class=\"session\"><div class=\"session-text\"><p class=\"session-title\" data-f=\"title\"></p><p class=\"session-facts\"><span class=\"num\" data-f=\"at\"></span> <span class=\"path\" data-f=\"cwd\"></span></p></div><button type=\"button\" class=\"button small\" data-f=\"go\">Continue in a new agent</button></li></template>")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 4, "</button></header><div class=\"dialog-body\"><p data-f=\"lead\" role=\"status\">Looking…</p><ol class=\"sessions\" data-f=\"list\"></ol><button type=\"button\" class=\"button small\" data-f=\"more\" hidden>More</button></div><footer><button type=\"button\" class=\"button\" data-close>Close</button></footer></form></dialog><template id=\"session\"><li class=\"session\"><div class=\"session-text\"><p class=\"session-title\" data-f=\"title\"></p><p class=\"session-facts\"><span class=\"num\" data-f=\"at\"></span> <span class=\"path\" data-f=\"cwd\"></span></p></div><button type=\"button\" class=\"button small\" data-f=\"go\" title=\"It works in the folder of the session, beside whoever works there\">Continue in a new agent</button></li></template>")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

@@ -36,7 +36,7 @@ export function sessions(skein, root, agent) {
  */
 async function goOn(skein, button, like, { id, cwd }) {
   busy(button, true)
-  const next = (await again(skein, like, { session: id, ...(cwd && { cwd }) }))?.agents[0]
+  const next = (await again(skein, like, { session: id, ...(cwd && { cwd, folder: 'shared', share: true }) }))?.agents[0]
   busy(button, false)
   if (next) location.assign(at(`/agents/${encodeURIComponent(next.id)}`))
 }
