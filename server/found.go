@@ -16,8 +16,10 @@ import (
 type cli struct {
 	name    string // of the type
 	program string
-	kind    wire.Kind // acp, or exec: then it needs a terminal
+	kind    wire.Kind // acp, or exec: then it needs a terminal, unless it is for tasks
 	args    []string
+	env     map[string]string
+	task    bool // it does one task and ends: the prompt on standard input, the answer on standard output. It needs no terminal
 	about   string
 	// since is the first version that takes newArgs; "": it has none. They are left out for an older one, and for one that does not say.
 	since   string
@@ -27,15 +29,33 @@ type cli struct {
 // clis are the agents that Skein knows, as they were measured to behave.
 var clis = []cli{
 	{name: "gemini", program: "gemini", kind: wire.KindACP, args: []string{"--acp"}, about: "Gemini CLI, by ACP"},
-	{name: "opencode", program: "opencode", kind: wire.KindACP, args: []string{"acp"}, about: "opencode, by ACP"},
+	{name: "opencode", program: "opencode", kind: wire.KindACP, args: []string{"acp"}, env: map[string]string{"OPENCODE_PERMISSION": `{"edit":"ask","bash":"ask"}`},
+		about: "opencode, by ACP. By itself it asks for nothing; this type has it ask before edits and commands, whatever its own configuration says of these"},
 	{name: "qwen", program: "qwen", kind: wire.KindACP, args: []string{"--acp"}, about: "Qwen Code, by ACP"},
-	{name: "goose", program: "goose", kind: wire.KindACP, args: []string{"acp"}, about: "goose, by ACP"},
+	{name: "goose", program: "goose", kind: wire.KindACP, args: []string{"acp"}, about: "goose, by ACP. What it asks for has not been measured"},
 	{name: "claude-acp", program: "claude-agent-acp", kind: wire.KindACP, about: "Claude Code, by ACP"},
-	{name: "codex-acp", program: "codex-acp", kind: wire.KindACP, about: "Codex, by ACP"},
+	{name: "codex-acp", program: "codex-acp", kind: wire.KindACP,
+		about: "Codex, by ACP. It has no mode that asks: in each it runs commands without asking, within its sandbox"},
 	{name: "claude", program: "claude", kind: wire.KindExec, about: "Claude Code in a terminal. It does not speak ACP by itself; claude-agent-acp from npm does"},
 	{name: "codex", program: "codex", kind: wire.KindExec, about: "Codex in a terminal. It does not speak ACP by itself; codex-acp from npm does", since: "0.171", newArgs: []string{"--no-daemon"}},
-	{name: "aider", program: "aider", kind: wire.KindExec, about: "aider in a terminal. It does not speak ACP"},
+	{name: "aider", program: "aider", kind: wire.KindExec, about: "aider in a terminal. It does not speak ACP; what it does in a task without a person has not been measured"},
 	{name: "pi", program: "pi", kind: wire.KindExec, about: "pi in a terminal. It does not speak ACP"},
+
+	// Nobody can be asked while these run. Each has the narrowest permissions with which it changes files in its folder.
+	{name: "claude-task", program: "claude", kind: wire.KindExec, task: true, args: []string{"-p", "--permission-mode", "acceptEdits"},
+		about: "Claude Code for a task. Without asking, it changes files in its folder and runs commands that only read or do that; what else it wants is refused"},
+	{name: "codex-task", program: "codex", kind: wire.KindExec, task: true, args: []string{"exec", "--skip-git-repo-check", "--sandbox", "workspace-write", "-"},
+		about: "Codex for a task. Without asking, it runs commands in a sandbox, which can write in its folder and the folders for temporary files, and have no network"},
+	{name: "copilot-task", program: "copilot", kind: wire.KindExec, task: true, args: []string{"-s", "--no-ask-user", "--allow-tool", "write"},
+		about: "GitHub Copilot CLI for a task. Without asking, it changes files in its folder and runs commands that only read; what else it wants is refused"},
+	{name: "gemini-task", program: "gemini", kind: wire.KindExec, task: true, args: []string{"--approval-mode", "auto_edit"}, env: map[string]string{"GEMINI_CLI_TRUST_WORKSPACE": "true"},
+		about: "Gemini CLI for a task. Without asking, it changes files in its folder, which it trusts; it runs no commands"},
+	{name: "opencode-task", program: "opencode", kind: wire.KindExec, task: true, args: []string{"run"},
+		about: "opencode for a task. Without asking, it does what its own configuration allows: by default it changes files in its folder and runs any command. What it would ask for is refused, and ends the task, completed and with no result"},
+	{name: "pi-task", program: "pi", kind: wire.KindExec, task: true, args: []string{"-p"},
+		about: "pi for a task. Without asking, it changes any file and runs any command: pi has no permissions"},
+	{name: "qwen-task", program: "qwen", kind: wire.KindExec, task: true, args: []string{"--approval-mode", "auto-edit"},
+		about: "Qwen Code for a task. Without asking, it changes files, outside its folder, too; it runs no commands"},
 }
 
 // versionTime is how long a program may take to say its version.
@@ -53,16 +73,24 @@ func findAgents(ctx context.Context) (types []wire.AgentType) {
 		if c.since != "" && !older(versionOf(ctx, path), c.since) {
 			args = append(slices.Clone(args), c.newArgs...)
 		}
-		t := wire.AgentType{Name: c.name, Kind: c.kind, Argv: append([]string{path}, args...), Found: true, Description: c.about + ". Found on the PATH."}
-		if c.kind == wire.KindACP {
-			t.Tasks, t.Permissions, t.Memory = wire.TasksPrompt, &wire.Permissions{Otherwise: wire.PermissionAsk}, sharedMemory
-		} else {
-			t.TTY = true
-			t.Folder = &wire.FolderPolicy{Share: new(bool)} // two of them would overwrite each other's work
-		}
-		types = append(types, t)
+		types = append(types, c.typ(append([]string{path}, args...)))
 	}
 	return types
+}
+
+// typ is the type of agents that are run as argv.
+func (c cli) typ(argv []string) wire.AgentType {
+	t := wire.AgentType{Name: c.name, Kind: c.kind, Argv: argv, Env: c.env, Found: true, Description: c.about + ". Found on the PATH."}
+	if c.kind == wire.KindACP {
+		t.Tasks, t.Permissions, t.Memory = wire.TasksPrompt, &wire.Permissions{Otherwise: wire.PermissionAsk}, sharedMemory
+		return t
+	}
+	t.Folder = &wire.FolderPolicy{Share: new(bool)} // two of them would overwrite each other's work
+	t.TTY = !c.task
+	if c.task {
+		t.Tasks = wire.TasksProcess
+	}
+	return t
 }
 
 // withFound adds types that were found to those that are configured. A configured one of the same name stays.

@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"skein.dev/skein/webtransport/wire"
@@ -31,24 +32,73 @@ func TestAgentsOnThePath(t *testing.T) {
 	argv := map[string][]string{}
 	for _, f := range found {
 		argv[f.Name] = f.Argv
-		if !f.Found || f.Description == "" || f.TTY == (f.Kind == wire.KindACP) || (f.Permissions != nil) != (f.Kind == wire.KindACP) {
+		if !f.Found || f.Description == "" || f.TTY != (f.Tasks == wire.TasksNone) || (f.Permissions != nil) != (f.Kind == wire.KindACP) {
 			t.Errorf("%+v", f)
 		}
 	}
 	at := func(name string) string { return filepath.Join(dir, name) }
-	if len(found) != 3 || !slices.Equal(argv["gemini"], []string{at("gemini"), "--acp"}) || !slices.Equal(argv["claude"], []string{at("claude")}) || !slices.Equal(argv["codex"], []string{at("codex")}) {
+	if len(found) != 6 || !slices.Equal(argv["gemini"], []string{at("gemini"), "--acp"}) || !slices.Equal(argv["claude"], []string{at("claude")}) || !slices.Equal(argv["codex"], []string{at("codex")}) {
 		t.Errorf("found are %v", argv)
 	}
 	for said, want := range map[string]bool{"echo codex-cli 0.171.0": true, "echo 1.0": true, "echo 0.170.9": false, "echo none": false, "exit 1": false} {
 		program("codex", said)
 		found := findAgents(t.Context())
-		if got := slices.Contains(found[len(found)-1].Argv, "--no-daemon"); got != want {
-			t.Errorf("%s: its command is %v", said, found[len(found)-1].Argv)
+		codex := found[slices.IndexFunc(found, func(f wire.AgentType) bool { return f.Name == "codex" })]
+		if got := slices.Contains(codex.Argv, "--no-daemon"); got != want {
+			t.Errorf("%s: its command is %v", said, codex.Argv)
 		}
 	}
 	ours := []wire.AgentType{{Name: "gemini", Kind: wire.KindExec}, {Name: "shell"}}
 	all := withFound(ours, found)
-	if len(all) != 4 || all[2].Name != "gemini" || all[2].Found || all[3].Name != "shell" {
+	if len(all) != 7 || all[4].Name != "gemini" || all[4].Found || all[6].Name != "shell" {
 		t.Errorf("with ours they are %+v", all)
+	}
+}
+
+func TestAgentsOnThePathForOneTask(t *testing.T) {
+	dir := t.TempDir()
+	t.Setenv("PATH", dir)
+	for _, name := range []string{"claude", "codex", "copilot", "gemini", "opencode", "pi", "qwen", "goose", "aider"} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte("#!/bin/sh\necho 2.0\n"), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want := map[string][]string{
+		"claude-task":   {"claude", "-p", "--permission-mode", "acceptEdits"},
+		"codex-task":    {"codex", "exec", "--skip-git-repo-check", "--sandbox", "workspace-write", "-"},
+		"copilot-task":  {"copilot", "-s", "--no-ask-user", "--allow-tool", "write"},
+		"gemini-task":   {"gemini", "--approval-mode", "auto_edit"},
+		"opencode-task": {"opencode", "run"},
+		"pi-task":       {"pi", "-p"},
+		"qwen-task":     {"qwen", "--approval-mode", "auto-edit"},
+	}
+	for _, f := range findAgents(t.Context()) {
+		if asks := f.Env["OPENCODE_PERMISSION"] != ""; asks != (f.Name == "opencode") {
+			t.Errorf("the variables of %s are %v", f.Name, f.Env)
+		}
+		argv, is := want[f.Name]
+		delete(want, f.Name)
+		if (f.Tasks == wire.TasksProcess) != is {
+			t.Errorf("%s takes tasks by %q", f.Name, f.Tasks)
+		}
+		if !is {
+			continue
+		}
+		argv[0] = filepath.Join(dir, argv[0])
+		if !slices.Equal(f.Argv, argv) {
+			t.Errorf("the command of %s is %v, not %v", f.Name, f.Argv, argv)
+		}
+		if f.Kind != wire.KindExec || f.TTY || f.Permissions != nil || f.Folder == nil || f.Folder.Share == nil || *f.Folder.Share {
+			t.Errorf("%s is %+v", f.Name, f)
+		}
+		if !strings.Contains(f.Description, "Without asking, it ") {
+			t.Errorf("the description of %s does not say what it does without asking: %s", f.Name, f.Description)
+		}
+		if trusts := f.Env["GEMINI_CLI_TRUST_WORKSPACE"] == "true"; trusts != (f.Name == "gemini-task") {
+			t.Errorf("the variables of %s are %v", f.Name, f.Env)
+		}
+	}
+	if len(want) > 0 {
+		t.Errorf("not found are %v", want)
 	}
 }
