@@ -128,10 +128,11 @@ test-chromium: build e2e/node_modules/.installed
 test-firefox: build e2e/node_modules/.installed
 	cd e2e && node --test firefox/*.test.js
 
-# Coding agents as npm has them, 1 GB, in a network of loopback alone, with a model of ours. It needs root.
+# Coding agents as npm has them, 2 GB, in a network of loopback alone, with a model of ours. It needs root.
 test-agents: build e2e/agents/node_modules/.installed
 	cd e2e/agents && if [ $$(id -u) = 0 ]; then unshare --net sh -c 'ip link set lo up && npm test --silent'; else npm test --silent; fi
 
+# npm ci refuses a lock file that has no packages for other platforms, and it has none where the registry has none.
 e2e/agents/node_modules/.installed: e2e/agents/package-lock.json
 	cd e2e/agents && npm install --no-save --no-audit --no-fund --loglevel=error
 	@touch $@
