@@ -17,6 +17,7 @@ import (
 // unused are the methods that the client has no call for, and why.
 var unused = map[string]string{
 	wire.MethodAgentRender:    "it gives parts of this server's pages",
+	wire.MethodArtifactRead:   "it is for models: a download has a lane of its own",
 	wire.MethodArtifactRender: "it gives parts of this server's pages",
 	wire.MethodTaskRender:     "it gives parts of this server's pages",
 	wire.MethodMemoryRender:   "it gives parts of this server's pages",
