@@ -39,6 +39,7 @@ type Options struct {
 	Logger  *slog.Logger
 	Git     string        // the program; "": git
 	Make    time.Duration // how long making a worktree may take; 0: 5 m
+	Look    time.Duration // how long an agent without a worktree waits for git before it starts; if that takes longer, its changes are told from where git is later; 0: 3 s
 	Timeout time.Duration // how long anything else may take; 0: 1 m
 	MaxNew  int           // files of a folder that git does not know; if there are more, they are taken for something to be ignored; 0: 5000
 }
@@ -59,6 +60,9 @@ func New(o Options) *Folders {
 	}
 	if o.Make == 0 {
 		o.Make = 5 * time.Minute
+	}
+	if o.Look == 0 {
+		o.Look = 3 * time.Second
 	}
 	if o.Timeout == 0 {
 		o.Timeout = time.Minute

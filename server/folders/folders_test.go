@@ -41,7 +41,7 @@ type bench struct {
 func newBench(t *testing.T) *bench {
 	t.Helper()
 	dir := realPath(t.TempDir())
-	b := &bench{New(Options{Dir: filepath.Join(dir, "worktrees"), Logger: slog.New(slog.DiscardHandler)}), t, filepath.Join(dir, "project")}
+	b := &bench{New(Options{Dir: filepath.Join(dir, "worktrees"), Logger: slog.New(slog.DiscardHandler), Look: kit.Patience}), t, filepath.Join(dir, "project")}
 	b.write("a.txt", "one\ntwo\nthree\n")
 	b.write("sub/b.txt", "b\n")
 	b.write(".gitignore", "ignored\n.env\n")

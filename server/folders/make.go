@@ -9,15 +9,11 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"time"
 
 	"skein.dev/skein/webtransport/wire"
 )
 
-const (
-	branches = "skein/"        // what the names of branches begin with
-	lookTime = 2 * time.Second // how long an agent without a worktree waits for git before it starts; its changes are then told from where git is later
-)
+const branches = "skein/" // what the names of branches begin with
 
 // Prepare makes the folder of an agent that is about to start, of which the record says what it is to be: of a worktree, Cwd is in the
 // repository that it is made of. It returns the folder, and where the agent works.
@@ -62,7 +58,7 @@ func (fs *Folders) known(ctx context.Context, f wire.Folder, cwd string) wire.Fo
 	if f.Share || f.Mode != wire.FolderShared {
 		return f
 	}
-	ctx, cancel := context.WithTimeout(ctx, lookTime)
+	ctx, cancel := context.WithTimeout(ctx, fs.o.Look)
 	defer cancel()
 	if found, err := fs.look(ctx, cwd); err == nil {
 		f.Top, f.GitDir, f.Base, f.Branch = found.Top, found.GitDir, found.Base, found.From
