@@ -405,6 +405,38 @@ func TestTidying(t *testing.T) {
 	}
 }
 
+// A server that is killed while git makes a worktree, or before it has noted that it is made.
+func TestAWorktreeThatWasNotMadeWhole(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	for name, whole := range map[string]bool{"half": false, "whole": true} {
+		a := b.worktree(name, b.repo, "")
+		planned := *a.Folder
+		planned.GitDir = ""
+		if err := b.plan(a.ID, planned); err != nil {
+			t.Fatal(err)
+		}
+		if !whole {
+			for _, f := range []string{".git", "a.txt"} {
+				if err := os.Remove(filepath.Join(a.Folder.Top, f)); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		rec := &wire.Agent{ID: a.ID, Name: a.Name, Cwd: b.repo, Folder: &wire.Folder{Mode: wire.FolderWorktree}} // as it was stored
+		state, err := b.Tidy(t.Context(), rec)
+		if err != nil || state != wire.FolderRemoved || exists(b.home(a.ID)) {
+			t.Errorf("%s: %s, %v", name, state, err)
+		}
+	}
+	if got := b.git(b.repo, "branch", "--list", "skein/*"); got != "" {
+		t.Errorf("left: %s", got)
+	}
+	if got := b.git(b.repo, "status", "--porcelain"); got != "" {
+		t.Errorf("the repository has %s", got)
+	}
+}
+
 func TestWhatIsLeftOut(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)

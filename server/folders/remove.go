@@ -10,6 +10,9 @@ import (
 
 // repository is what locks of a repository are called by: its folder of git, of which a worktree's is a part.
 func repository(f wire.Folder) string {
+	if f.GitDir == "" {
+		return ""
+	}
 	if _, err := os.Stat(filepath.Join(f.GitDir, "commondir")); err == nil || filepath.Base(filepath.Dir(f.GitDir)) == "worktrees" && filepath.Base(f.GitDir) != ".git" {
 		return filepath.Dir(filepath.Dir(f.GitDir))
 	}
@@ -38,7 +41,7 @@ func (fs *Folders) remove(ctx context.Context, id wire.AgentID, f wire.Folder, t
 	if f.GitDir != common && filepath.Dir(filepath.Dir(f.GitDir)) == common {
 		os.RemoveAll(f.GitDir)
 	}
-	if tip != "" && f.Branch != "" {
+	if tip != "" && f.Branch != "" && common != "" {
 		fs.at(ctx, common).all("update-ref", "-d", "refs/heads/"+f.Branch, tip)
 	}
 	if err := os.RemoveAll(fs.home(id)); err != nil {

@@ -19,6 +19,9 @@ func (fs *Folders) Tidy(ctx context.Context, a *wire.Agent) (wire.FolderState, e
 		if !ok {
 			return wire.FolderRemoved, os.RemoveAll(fs.home(a.ID))
 		}
+		if f.GitDir == "" {
+			return fs.unmade(ctx, a.ID, f)
+		}
 		known.Folder = &f
 	}
 	if _, err := os.Lstat(known.Folder.Top); os.IsNotExist(err) {
@@ -47,13 +50,30 @@ func (fs *Folders) Tidy(ctx context.Context, a *wire.Agent) (wire.FolderState, e
 	return wire.FolderRemoved, nil
 }
 
+// unmade removes a worktree that was not made whole: its agent has never started.
+func (fs *Folders) unmade(ctx context.Context, id wire.AgentID, f wire.Folder) (wire.FolderState, error) {
+	ctx, cancel := context.WithTimeout(ctx, fs.o.Timeout)
+	defer cancel()
+	if found, err := fs.look(ctx, f.Top); err == nil && found.Top == f.Top {
+		f.GitDir = found.GitDir
+	} else {
+		f.GitDir = repositoryOf(fs.at(ctx, f.Repo))
+	}
+	unlock, err := fs.locks.lock(ctx, repository(f))
+	if err != nil {
+		return wire.FolderKept, err
+	}
+	defer unlock()
+	if err := fs.remove(ctx, id, f, f.Base); err != nil {
+		return wire.FolderKept, err
+	}
+	return wire.FolderRemoved, nil
+}
+
 // finish removes what is left of a worktree that is not there any more: its branch only if it has nothing that is not elsewhere.
 func (fs *Folders) finish(ctx context.Context, id wire.AgentID, f wire.Folder) (wire.FolderState, error) {
 	ctx, cancel := context.WithTimeout(ctx, fs.o.Timeout)
 	defer cancel()
-	if f.GitDir == "" {
-		f.GitDir = repositoryOf(fs.at(ctx, f.Repo))
-	}
 	unlock, err := fs.locks.lock(ctx, repository(f))
 	if err != nil {
 		return wire.FolderKept, err
@@ -151,11 +171,6 @@ func (fs *Folders) sweep(ctx context.Context, id wire.AgentID) error {
 			return err // nothing that this server knows
 		}
 		return os.RemoveAll(fs.home(id))
-	}
-	if f.GitDir == "" {
-		if found, err := fs.look(ctx, f.Top); err == nil && found.Top == f.Top {
-			f.GitDir = found.GitDir
-		}
 	}
 	_, err := fs.Tidy(ctx, &wire.Agent{ID: id, Cwd: f.Top, Folder: &f})
 	return err
