@@ -233,7 +233,7 @@ test.describe('with agents that ask for permission', () => {
   test.use({ config: ACP })
 
   test('requests appear, are answered together, and the agents go on', async ({ signedIn: page, server, transport }) => {
-    const agents = await server.spawn('coder', '--name', 'coder', '-n', '2')
+    const agents = await server.spawn('coder', '--name', 'coder', '-n', '2', '--share')
     await openInbox(page, server, transport)
     for (const { name } of agents) await server.cli('send', name, 'run make test')
     const both = card(page, '2 coder agents want to run')
