@@ -45,7 +45,7 @@ func TestAutostash(t *testing.T) {
 	b.sh(a.Folder.Top, "echo work >>a.txt && GIT_SEQUENCE_EDITOR=\"echo break >\" git rebase -q -i --autostash main >/dev/null 2>&1; git status --porcelain")
 	stash, err := os.ReadFile(filepath.Join(a.Folder.GitDir, "rebase-merge", "autostash"))
 	if err != nil {
-		t.Skip(err)
+		t.Fatal(err)
 	}
 	s, err := b.Tidy(t.Context(), a)
 	if s == wire.FolderRemoved {

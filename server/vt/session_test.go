@@ -121,6 +121,11 @@ func (r *recording) steps(cuts []int) (all []step) {
 // TestRecordingsAreBounded: they are in the repository.
 func TestRecordingsAreBounded(t *testing.T) {
 	t.Parallel()
+	here, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	words := []string{"/tmp/", "/usr/lib/go", "github.com/", filepath.Dir(filepath.Dir(here))} // of whoever records
 	all, total := allRecordings(t), int64(0)
 	for _, r := range all {
 		f, err := os.Stat(filepath.Join(recordings, r.name+".gz"))
@@ -130,7 +135,7 @@ func TestRecordingsAreBounded(t *testing.T) {
 		if total += f.Size(); len(r.raw) > maxRecording {
 			t.Errorf("%s has %d bytes", r.name, len(r.raw))
 		}
-		if words := []string{"/tmp/", "/root", "/work/", "/usr/lib/go", "github.com/"}; slices.ContainsFunc(words, func(w string) bool { return bytes.Contains(r.raw, []byte(w)) }) {
+		if slices.ContainsFunc(words, func(w string) bool { return bytes.Contains(r.raw, []byte(w)) }) {
 			t.Errorf("%s has one of %q in it: record it by testdata/record.sh", r.name, words)
 		}
 	}
