@@ -257,7 +257,11 @@ func TestAnInboxIsAnsweredInATerminal(t *testing.T) {
 	if err := wait(); err != nil {
 		t.Error(err)
 	}
-	if got := next(); got.ID != which.ID || got.Answer == nil || got.Answer.Text != "left" {
+	got, then := next(), next()
+	if got.ID != which.ID { // the agent may ask on before its answer counts as given
+		got, then = then, got
+	}
+	if got.ID != which.ID || got.Answer == nil || got.Answer.Text != "left" {
 		t.Errorf("it prints %+v", got)
 	}
 	io.WriteString(slowKeys, "right\n")
@@ -266,7 +270,6 @@ func TestAnInboxIsAnsweredInATerminal(t *testing.T) {
 	if err := slowWait(); !errors.As(err, &ee) || ee.ExitCode() != exitRefused {
 		t.Errorf("the slower one ends with %v", err)
 	}
-	then := next()
 	if then.Text != "And then?" {
 		t.Errorf("it prints %+v", then)
 	}

@@ -69,6 +69,7 @@ func (ts *Tasks) Drain(agent wire.AgentID) {
 		for _, r := range w.runs {
 			told = append(told, r.sent)
 		}
+		ts.Kick() // what waits for it waits for another one now, and says so
 	}
 	ts.mu.Unlock()
 	for _, sent := range told {

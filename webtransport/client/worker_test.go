@@ -437,13 +437,18 @@ func TestAWorkerThatDrainsWhileTheConnectionBreaks(t *testing.T) {
 	}})
 	task := submit(t, boss, wire.TaskSpec{Agent: id})[0]
 	<-began
+	second := submit(t, boss, wire.TaskSpec{Type: "remote"})[0]
+	waits := func(what string) {
+		t.Helper()
+		kit.Eventually(t, "a task waits because it is "+what, func() bool {
+			task, err := boss.TaskGet(t.Context(), second.ID)
+			return err == nil && strings.Contains(task.Waiting, what)
+		})
+	}
+	waits("busy")
 	drained := make(chan error, 1)
 	go func() { drained <- w.Drain(context.Background()) }()
-	second := submit(t, boss, wire.TaskSpec{Type: "remote"})[0]
-	kit.Eventually(t, "the server knows that it drains", func() bool {
-		task, err := boss.TaskGet(t.Context(), second.ID)
-		return err == nil && strings.Contains(task.Waiting, "dialled in")
-	})
+	waits("dialled in") // so the server knows that it drains
 	close(release)
 	if err := <-drained; err != nil {
 		t.Error(err)
