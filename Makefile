@@ -11,7 +11,7 @@ export GOFLAGS := $(strip $(GOFLAGS) -trimpath '-toolexec=env GOGC=300')
 # What the bundle in static/dist is made from.
 JS := $(shell find static/client static/app -name '*.js') static/build.js static/package.json
 
-.PHONY: run build test soak bench generate deps test-deps check test-race test-fuzz test-js test-e2e test-chromium test-firefox test-agents bench-faults clean
+.PHONY: run build test soak bench generate deps test-deps check test-race test-fuzz test-js test-e2e test-chromium test-firefox test-agents test-fleet bench-faults clean
 
 run: build
 	./bin/skein serve
@@ -86,17 +86,18 @@ LONG = ./server ./webtransport/client ./server/control ./cmd/skein ./webtranspor
 PACKAGES = 3
 
 test-race:
-	$(TESTED) GORACE=atexit_sleep_ms=0 SKEIN_REQUIRE_INTEROP=1 $(GO) test -vet=off -timeout 20m -p $(PACKAGES) $(LONG) $$($(GO) list ./... | grep -v '/e2e/faults$$')
+	$(TESTED) GORACE=atexit_sleep_ms=0 SKEIN_REQUIRE_INTEROP=1 $(GO) test -vet=off -timeout 20m -p $(PACKAGES) $(LONG) $$($(GO) list ./... | grep -v -e '/e2e/faults$$' -e '/e2e/soak$$')
 
-# What takes long, loads the machine or asserts a rate: every Go test at its full size, one package after the other, and every
-# browser test over both transports.
+# What takes long, loads the machine or asserts a rate: every Go test at its full size, one package after the other, every
+# browser test over both transports, and a fleet of 200 agents for an hour.
 soak: test-deps build
-	SKEIN_REQUIRE_INTEROP=1 $(GO) test -p 1 -timeout 30m ./...
+	SKEIN_REQUIRE_INTEROP=1 $(GO) test -p 1 -timeout 30m $$($(GO) list ./... | grep -v '/e2e/soak$$')
 	SKEIN_REQUIRE_INTEROP=1 $(GO) test -race -timeout 20m ./e2e/faults
 	$(MAKE) test-fuzz FUZZ=60s
 	cd static && EVERY=1 npm test --silent
 	cd e2e && EVERY=1 npx playwright test
 	$(MAKE) test-agents
+	$(MAKE) test-fleet
 	@echo "every long test passed"
 
 # Each fuzz target for some seconds; a crasher that is found fails the run and stays under testdata/fuzz. Go itself at
@@ -127,6 +128,10 @@ test-chromium: build e2e/node_modules/.installed
 
 test-firefox: build e2e/node_modules/.installed
 	cd e2e && node --test firefox/*.test.js
+
+# A fleet of every kind of agent, whose server restarts and whose network changes. It needs root.
+test-fleet:
+	SKEIN_SOAK=$${SKEIN_SOAK:-1h} $(GO) test -count=1 -v -timeout 3h ./e2e/soak
 
 # Coding agents as npm has them, 2 GB, in a network of loopback alone, with a model of ours. It needs root.
 test-agents: build e2e/agents/node_modules/.installed

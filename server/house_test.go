@@ -82,6 +82,7 @@ var rooms = map[string][]string{
 	"e2e/kit":                {"webtransport/wire"}, // for tests
 	"e2e/netlab":             {},
 	"e2e/faults":             {},
+	"e2e/soak":               {},
 }
 
 // libraries has the only packages that may import a library, except in tests.
