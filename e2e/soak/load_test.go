@@ -218,7 +218,7 @@ func (l *loader) churn(ctx context.Context) {
 			return
 		}
 		for _, p := range r.Reports {
-			if !p.Well() {
+			if !p.Well() && (p.Error == nil || p.Error.Code != wire.CodeNotFound) { // it is forgotten: it ended with the server before this one
 				l.wrong("stop %s %s: %+v", g.name, id, p)
 			}
 		}
