@@ -152,7 +152,7 @@ An expression for every hour (such as */15 * * * *) simply goes on.`,
 				return previewSchedule(cmd, g, c, p.ScheduleTime)
 			}
 			p.Name, p.Overlap, p.Missed = args[0], wire.Overlap(overlap), wire.Missed(missed)
-			if p.Task, err = t.task(cmd, c, args[1:]); err != nil {
+			if p.Task, err = t.task(cmd, g, c, args[1:]); err != nil {
 				return err
 			}
 			if input == "-" {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 
 	"github.com/spf13/cobra"
 
@@ -60,7 +61,7 @@ that skein sessions lists.`,
 	f := c.Flags()
 	f.StringVar(&p.Name, "name", "", "name of the agent; a batch adds -1, -2 …")
 	f.IntVarP(&p.Count, "count", "n", 1, "how many")
-	f.StringVar(&p.Cwd, "cwd", "", "working folder on the server, an absolute path")
+	f.StringVar(&p.Cwd, "cwd", "", "working folder on the server; an absolute path, if the server is elsewhere")
 	f.StringVar((*string)(&p.Folder), "folder", "", "where it works: shared (--cwd itself), fresh (a new folder), or worktree (a git worktree of the repository at --cwd)")
 	f.StringVar(&p.Base, "base", "", "branch or commit that its worktree begins at; default: what the repository has checked out")
 	f.BoolVar(&p.Share, "share", false, "let other agents work in its folder at the same time")
@@ -94,6 +95,9 @@ func spawn(cmd *cobra.Command, g *global, p wire.SpawnParams, rest []string, goe
 		return err
 	}
 	p.Command = rest
+	if p.Cwd, err = onServer(p.Cwd, local); err != nil {
+		return err
+	}
 	if local {
 		if p.DefaultCwd, err = os.Getwd(); err != nil {
 			return err
@@ -202,4 +206,12 @@ func printOutput(cmd *cobra.Command, e wire.Event) {
 	case wire.EventStderr:
 		cmd.ErrOrStderr().Write(e.Data.Bytes())
 	}
+}
+
+// onServer is a folder that the user named, as the server would: one on this machine may be relative.
+func onServer(dir string, local bool) (string, error) {
+	if dir == "" || !local {
+		return dir, nil
+	}
+	return filepath.Abs(dir)
 }

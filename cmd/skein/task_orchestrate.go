@@ -38,7 +38,7 @@ Ctrl-C leaves, and the tasks keep running; skein task results shows them again. 
 				return err
 			}
 			defer c.Close()
-			if p.Task, err = t.task(cmd, c, args); err != nil {
+			if p.Task, err = t.task(cmd, g, c, args); err != nil {
 				return err
 			}
 			if p.Inputs, err = readInputs(cmd, inputs, inputsFile); err != nil {

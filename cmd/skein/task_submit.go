@@ -31,6 +31,8 @@ func (t *taskFlags) add(f *pflag.FlagSet) {
 	f.StringSliceVar(&t.spec.Capabilities, "capability", nil, "an agent that can do this, repeatable")
 	f.StringVar(&t.spec.Name, "name", "", "name, for people")
 	f.StringVarP(&t.priority, "priority", "p", "", "priority: "+words(wire.Priorities)+"; default normal")
+	f.StringVar(&t.spec.Cwd, "cwd", "", "working folder of its process on the server; an absolute path, if the server is elsewhere")
+	f.StringVar((*string)(&t.spec.Folder), "folder", "", "where its process works: shared (--cwd itself), fresh (a new folder), or worktree (a git worktree of the repository at --cwd)")
 	f.StringVar(&t.spec.Queue, "queue", "", "queue; default "+wire.DefaultQueue)
 	f.DurationVar(&t.queueTimeout, "timeout-queue", 0, "give up if no attempt begins within this time")
 	f.DurationVar(&t.runTimeout, "timeout-run", 0, "the longest that an attempt may take")
@@ -44,13 +46,22 @@ func (t *taskFlags) add(f *pflag.FlagSet) {
 }
 
 // task gives the task that the flags and the command after -- mean.
-func (t *taskFlags) task(cmd *cobra.Command, c *client.Client, command []string) (s wire.TaskSpec, err error) {
+func (t *taskFlags) task(cmd *cobra.Command, g *global, c *client.Client, command []string) (s wire.TaskSpec, err error) {
 	s = t.spec
 	s.Priority = wire.Priority(t.priority)
 	s.Timeouts = wire.Timeouts{QueueMS: milliseconds(t.queueTimeout), RunMS: milliseconds(t.runTimeout), HeartbeatMS: milliseconds(t.beatTimeout)}
 	s.Retry = wire.Retry{Max: t.retries + 1, BackoffMS: max(1, milliseconds(t.backoff))}
 	if t.retries < 0 || t.backoff < 0 {
 		return s, usageError{errors.New("--retries and --backoff must be 0 or more")}
+	}
+	if s.Cwd != "" {
+		_, local, err := g.options()
+		if err != nil {
+			return s, err
+		}
+		if s.Cwd, err = onServer(s.Cwd, local); err != nil {
+			return s, err
+		}
 	}
 	if t.agent != "" {
 		ids, err := resolve(cmd, c, t.agent)
@@ -127,7 +138,7 @@ or was rejected, 8 when it was canceled. Ctrl-C leaves, and the task keeps runni
 				return err
 			}
 			defer c.Close()
-			s, err := t.task(cmd, c, args)
+			s, err := t.task(cmd, g, c, args)
 			if err != nil {
 				return err
 			}

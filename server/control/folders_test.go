@@ -186,3 +186,87 @@ func TestWorktreesThatNobodyKnows(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+func TestATaskSaysWhereItIsDone(t *testing.T) {
+	t.Parallel()
+	repo := repository(t)
+	n := open(t, t.TempDir(), func(o *control.Options) {
+		alone := false
+		o.Types = append(o.Types, wire.AgentType{Name: "alone", Kind: wire.KindExec, Tasks: wire.TasksProcess, Folder: &wire.FolderPolicy{Share: &alone}})
+	}, workers)
+	where := func(s wire.TaskSpec) string {
+		t.Helper()
+		s.Argv = []string{"sh", "-c", "pwd; git branch --show-current 2>/dev/null; true"}
+		rec := n.over(t, n.submit(t, s)[0].ID)
+		if rec.State != wire.TaskCompleted {
+			t.Fatalf("it is %s: %s", rec.State, rec.Message)
+		}
+		return result(rec)
+	}
+	if got := where(wire.TaskSpec{Type: "command", Cwd: repo}); got != repo+"\nmain\n" {
+		t.Errorf("in the folder: %q", got)
+	}
+	if got := where(wire.TaskSpec{Type: "command", Cwd: repo, Folder: wire.FolderWorktree}); strings.HasPrefix(got, repo+"\n") || !strings.Contains(got, "\nskein/") {
+		t.Errorf("in a worktree of it: %q", got)
+	}
+	if got := where(wire.TaskSpec{Type: "command"}); strings.Contains(got, repo) {
+		t.Errorf("without a folder: %q", got)
+	}
+
+	// One waits for another one in its folder; one for another folder does not wait for it.
+	go1, go2 := filepath.Join(t.TempDir(), "go"), filepath.Join(t.TempDir(), "go")
+	untilThere := func(dir, file string) wire.TaskSpec {
+		return wire.TaskSpec{Type: "alone", Cwd: dir, Argv: []string{"sh", "-c", "until [ -e " + file + " ]; do sleep 0.05; done; ls " + file}}
+	}
+	made := n.submit(t, untilThere(repo, go1), untilThere(repo, go2), untilThere(filepath.Dir(go2), go2))
+	first, second, other := made[0].ID, made[1].ID, made[2].ID
+	waits := n.until(t, second, "it waits", func(rec wire.Task) bool { return strings.Contains(rec.Waiting, "works in "+repo) })
+	if waits.State != wire.TaskSubmitted || waits.Attempt != 0 {
+		t.Errorf("the second task is %s, attempt %d", waits.State, waits.Attempt)
+	}
+	if err := os.WriteFile(go2, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if rec := n.over(t, other); rec.State != wire.TaskCompleted {
+		t.Errorf("the one elsewhere is %s: %s", rec.State, rec.Message)
+	}
+	if err := os.WriteFile(go1, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, id := range []wire.TaskID{first, second} {
+		if rec := n.over(t, id); rec.State != wire.TaskCompleted || rec.Attempt != 1 {
+			t.Errorf("it is %s after %d attempts: %s", rec.State, rec.Attempt, rec.Message)
+		}
+	}
+}
+
+func TestATasksFolderIsChecked(t *testing.T) {
+	t.Parallel()
+	n := open(t, t.TempDir(), workers)
+	argv := []string{"pwd"}
+	agent := n.spawn(t, wire.SpawnParams{Type: "echo"}).ID
+	for name, c := range map[string]struct {
+		spec  wire.TaskSpec
+		field string
+	}{
+		"a relative one":                       {wire.TaskSpec{Type: "command", Argv: argv, Cwd: "project"}, "cwd"},
+		"a relative one, by capability":        {wire.TaskSpec{Capabilities: []string{"count"}, Cwd: "project"}, "cwd"},
+		"no such way":                          {wire.TaskSpec{Type: "command", Argv: argv, Cwd: "/", Folder: "moon"}, "folder"},
+		"a worktree of nothing":                {wire.TaskSpec{Type: "command", Argv: argv, Folder: wire.FolderWorktree}, "cwd"},
+		"a new one that is there":              {wire.TaskSpec{Type: "command", Argv: argv, Cwd: "/", Folder: wire.FolderFresh}, "folder"},
+		"agents that run":                      {wire.TaskSpec{Type: "echo", Cwd: "/"}, "cwd"},
+		"an agent":                             {wire.TaskSpec{Agent: agent, Cwd: "/"}, "cwd"},
+		"capabilities of agents that run only": {wire.TaskSpec{Capabilities: []string{"echo"}, Cwd: "/"}, "capabilities"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := n.Tasks.Submit(t.Context(), noun.Caller{Actor: "test"}, wire.SubmitParams{Tasks: []wire.TaskSpec{c.spec}})
+			if e := wire.AsError(err); err == nil || e.Data == nil || !strings.HasSuffix(e.Data.Field, c.field) {
+				t.Errorf("the error is %v", err)
+			}
+		})
+	}
+	id := n.submit(t, wire.TaskSpec{Type: "command", Argv: argv, Cwd: "/does/not/exist", Retry: wire.Retry{Max: 3}})[0].ID
+	if rec := n.over(t, id); rec.State != wire.TaskFailed || rec.Attempt != 1 || !strings.Contains(rec.Message, "/does/not/exist") {
+		t.Errorf("a folder that is not there: %s after %d attempts: %s", rec.State, rec.Attempt, rec.Message)
+	}
+}

@@ -1,6 +1,7 @@
 package fleet
 
 import (
+	"cmp"
 	"context"
 
 	"skein.dev/skein/server/noun"
@@ -25,10 +26,10 @@ func (c Crew) Works(id wire.AgentID, on []wire.TaskID) {
 }
 func (c Crew) Did(id wire.AgentID) { c.update(id, func(rec *wire.Agent) { rec.Done++ }) }
 
-// Occupied says why no agent of a type can be started where its type says: another one works there. "": one can.
-func (c Crew) Occupied(typ string) string {
-	t := c.f.o.Types[typ]
-	dir := writes(c.f.folderOf(t, &wire.SpawnParams{}), t.Cwd)
+// Occupied says why no agent can be started where the request or its type says: another one works there. "": one can.
+func (c Crew) Occupied(s wire.SpawnParams) string {
+	t := c.f.o.Types[s.Type]
+	dir := writes(c.f.folderOf(t, &s), cmp.Or(s.Cwd, t.Cwd))
 	if dir == "" {
 		return ""
 	}
@@ -39,6 +40,9 @@ func (c Crew) Occupied(typ string) string {
 	}
 	return ""
 }
+
+// CheckFolder refuses a request for a folder that agents of its type can't have.
+func (c Crew) CheckFolder(s wire.SpawnParams) error { return c.f.checkFolder(c.f.o.Types[s.Type], &s) }
 
 func (c Crew) update(id wire.AgentID, f func(rec *wire.Agent)) {
 	if a, err := c.f.agent(id); err == nil {

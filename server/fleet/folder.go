@@ -34,6 +34,8 @@ func (f *Fleet) checkFolder(t wire.AgentType, s *wire.SpawnParams) error {
 	switch {
 	case to == nil && (s.Folder != "" || s.Base != "" || s.Share):
 		return noun.Bad("folder", "agents of type %q work in no folder of this server", t.Name)
+	case s.Cwd != "" && !filepath.IsAbs(s.Cwd):
+		return noun.Bad("cwd", "the working folder %q is not an absolute path", s.Cwd)
 	case to == nil:
 		return nil
 	}

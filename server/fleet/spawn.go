@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"maps"
-	"path/filepath"
 	"slices"
 	"sync"
 	"time"
@@ -124,8 +123,6 @@ func (f *Fleet) check(s *wire.SpawnParams, key string) (wire.AgentType, error) {
 		return t, noun.Bad("labels", "more than %d labels", noun.MaxLabels)
 	case len(s.Argv)+len(s.Args) > noun.MaxArgs:
 		return t, noun.Bad("argv", "more than %d arguments", noun.MaxArgs)
-	case s.Cwd != "" && !filepath.IsAbs(s.Cwd):
-		return t, noun.Bad("cwd", "the working folder %q is not an absolute path", s.Cwd)
 	}
 	for _, arg := range slices.Concat(s.Argv, s.Args) {
 		if len(arg) > noun.MaxArg {

@@ -28,8 +28,10 @@ type Fleet interface {
 	Alive(typ string) (of, all int)
 	// Closed returns why no agent of a type and no task on one may be started, or "" if they may.
 	Closed(typ string) (why string)
-	// Occupied says why no agent of a type can be started in the folder that its type names: another one works there. "": one can.
-	Occupied(typ string) (why string)
+	// Occupied says why no agent can be started in the folder that the request or its type names: another one works there. "": one can.
+	Occupied(s wire.SpawnParams) (why string)
+	// CheckFolder refuses a request for a folder that agents of its type can't have.
+	CheckFolder(s wire.SpawnParams) error
 	// Admit makes the record of an agent that the scheduler needs. The agent becomes the process of the task, or, if task
 	// is empty, takes tasks. start starts it and may wait.
 	Admit(s wire.SpawnParams, task wire.TaskID) (a wire.Agent, start func() error, err error)

@@ -45,7 +45,9 @@ func (ts *Tasks) startProcess(t *task, at wire.AgentType) {
 		ts.endRun(t, runner.TaskResult{Failure: wire.FailAgentError, Message: fmt.Sprintf("the task has an input, but processes of type %q have no standard input (stdin: none)", at.Name)})
 		return
 	}
-	a, start, err := ts.fleet.Admit(wire.SpawnParams{Type: at.Name, Argv: t.rec.Argv, Args: t.rec.Args, Name: processName(&t.rec), NoInput: t.rec.NoInput}, t.id)
+	s := needOf(&t.rec.TaskSpec).spawn(at)
+	s.Argv, s.Args, s.Name, s.NoInput = t.rec.Argv, t.rec.Args, processName(&t.rec), t.rec.NoInput
+	a, start, err := ts.fleet.Admit(s, t.id)
 	if err != nil {
 		ts.endRun(t, spawnFailure(err))
 		return

@@ -313,7 +313,7 @@ func (ts *Tasks) room(at wire.AgentType, w *waitlist) string {
 	case ts.o.MaxAgents > 0 && all >= ts.o.MaxAgents:
 		return fmt.Sprintf("this node runs %d of %d agents", all, ts.o.MaxAgents)
 	}
-	return ts.fleet.Occupied(at.Name)
+	return ts.fleet.Occupied(w.need.spawn(at))
 }
 
 // paused says how many agents of a type get no tasks for now; "": none. The caller holds mu.

@@ -112,6 +112,9 @@ func (ts *Tasks) checkDoer(s *wire.TaskSpec) error {
 		if len(s.RetryOn) > 0 {
 			return noun.Bad("retry_on", "the task goes to a running agent: only a task that is a process has an exit code")
 		}
+		if needOf(s).placed() {
+			return noun.Bad("cwd", "the task goes to a running agent, which has a folder already")
+		}
 		return ts.checkAgent(s)
 	}
 	if s.Type == "" && len(s.Capabilities) == 0 {
@@ -138,14 +141,19 @@ func (ts *Tasks) checkDoer(s *wire.TaskSpec) error {
 		if err := checkTaskArgv(t, s); err != nil {
 			return err
 		}
+		if t.Tasks.Shared() && needOf(s).placed() {
+			return noun.Bad("cwd", "tasks of type %q go to running agents, which have their folders: spawn one in that folder, and submit the task for it alone (agent)", t.Name)
+		}
 	}
-	if n := needOf(s); !slices.ContainsFunc(n.among(ts.o.Types), func(t wire.AgentType) bool {
+	n := needOf(s)
+	doers := n.among(ts.o.Types)
+	if !slices.ContainsFunc(doers, func(t wire.AgentType) bool {
 		return n.typ != "" || hasAll(t.Capabilities, n.capabilities) || hasAll(slices.Concat(t.Capabilities, ts.offered.all()), n.capabilities)
 	}) {
 		return wire.Errorf(wire.CodeNotFound, "no agent type that takes tasks has all of the capabilities %s; there are: %s",
 			strings.Join(s.Capabilities, ", "), strings.Join(ts.capabilities(), ", ")).WithField("capabilities").WithSupported(ts.capabilities())
 	}
-	return nil
+	return ts.checkFolder(n, doers)
 }
 
 func (ts *Tasks) capabilities() []string {
@@ -180,6 +188,19 @@ func (ts *Tasks) checkAgent(s *wire.TaskSpec) error {
 	for _, c := range s.Capabilities {
 		if !slices.Contains(t.Capabilities, c) && !slices.Contains(rec.Capabilities, c) {
 			return noun.Bad("capabilities", "agent %s cannot do %q", s.Agent, c)
+		}
+	}
+	return nil
+}
+
+// checkFolder checks where the task is to be done, if it says so, with each type that could do it.
+func (ts *Tasks) checkFolder(n need, able []wire.AgentType) error {
+	if !n.placed() {
+		return nil
+	}
+	for _, t := range able {
+		if err := ts.fleet.CheckFolder(n.spawn(t)); err != nil {
+			return err
 		}
 	}
 	return nil

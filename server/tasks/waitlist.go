@@ -19,19 +19,34 @@ type need struct {
 	typ          string
 	agent        wire.AgentID
 	capabilities string // sorted, joined by a space
+	cwd          string // of its process
+	folder       wire.FolderMode
 }
 
 func needOf(s *wire.TaskSpec) need {
-	return need{s.Type, s.Agent, strings.Join(s.Capabilities, " ")}
+	return need{s.Type, s.Agent, strings.Join(s.Capabilities, " "), s.Cwd, s.Folder}
 }
 
-func (n need) key() string { return n.typ + "|" + string(n.agent) + "|" + n.capabilities }
+func (n need) key() string {
+	return strings.Join([]string{n.typ, string(n.agent), n.capabilities, string(n.folder), n.cwd}, "|")
+}
+
+// placed reports whether it is for a folder, which only a process that begins for it can have.
+func (n need) placed() bool { return n.cwd != "" || n.folder != "" }
+
+// spawn is what the process of such a task is started with.
+func (n need) spawn(t wire.AgentType) wire.SpawnParams {
+	return wire.SpawnParams{Type: t.Name, Cwd: n.cwd, Folder: n.folder}
+}
 
 // among returns the agent types whose agents meet the need, or may, by name.
 func (n need) among(types map[string]wire.AgentType) []wire.AgentType {
 	var all []wire.AgentType
 	for _, t := range types {
 		if t.Tasks == wire.TasksNone || n.typ != "" && t.Name != n.typ || t.Kind != wire.KindRemote && !hasAll(t.Capabilities, n.capabilities) {
+			continue
+		}
+		if n.placed() && t.Tasks != wire.TasksProcess {
 			continue
 		}
 		if n.typ == "" && t.Tasks == wire.TasksProcess && len(t.Argv) == 0 {

@@ -119,8 +119,9 @@ func (w *world) Alive(typ string) (of, all int) {
 	return of, all
 }
 
-func (w *world) Closed(string) string   { return "" }
-func (w *world) Occupied(string) string { return "" }
+func (w *world) Closed(string) string               { return "" }
+func (w *world) Occupied(wire.SpawnParams) string   { return "" }
+func (w *world) CheckFolder(wire.SpawnParams) error { return nil }
 
 func (w *world) Admit(s wire.SpawnParams, task wire.TaskID) (wire.Agent, func() error, error) {
 	if w.chance(5) {

@@ -601,6 +601,8 @@
  * @property {string[]} [argv]
  * @property {string[]} [args]
  * @property {Payload} [input]
+ * @property {string} [cwd] the working folder of its process, an absolute path; of a worktree: a folder in the repository
+ * @property {'shared' | 'fresh' | 'worktree'} [folder] what the working folder of its process is; without it as its type says, or shared with a cwd
  * @property {boolean} [no_input] whether its process has no standard input; the task must then have no input
  * @property {{queue?: number, run?: number, heartbeat?: number}} [timeouts] milliseconds; 0: none
  * @property {{max?: number, backoff?: number}} [retry] max is the number of attempts, the first included; backoff is the milliseconds before the second

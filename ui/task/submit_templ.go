@@ -92,7 +92,7 @@ func submitDialog(types []wire.AgentType) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 7, "</p><p class=\"field-error\" data-error=\"capabilities\" id=\"submit-capabilities-error\" hidden></p></div><div class=\"field\" data-field=\"argv\" hidden><label for=\"submit-argv\" data-f=\"argv-label\">Command</label> <textarea id=\"submit-argv\" name=\"argv\" rows=\"1\" class=\"mono\" spellcheck=\"false\" autocapitalize=\"off\" aria-describedby=\"submit-argv-hint submit-argv-error\"></textarea><p class=\"tokens\" data-f=\"tokens\" aria-label=\"Arguments\"></p><p class=\"hint\" id=\"submit-argv-hint\" data-f=\"argv-hint\">Split at spaces; quotes keep an argument together. No shell reads it.</p><p class=\"field-error\" data-error=\"argv\" id=\"submit-argv-error\" hidden></p></div><div class=\"field\" data-field=\"input\"><div class=\"field-head\"><label for=\"submit-input\" data-f=\"input-label\">Input</label> <span class=\"hint num\" data-f=\"input-size\"></span></div><textarea id=\"submit-input\" name=\"input\" rows=\"4\" class=\"mono\" spellcheck=\"false\" autocapitalize=\"off\" aria-describedby=\"submit-input-hint submit-input-error\"></textarea><p class=\"hint\" id=\"submit-input-hint\" data-f=\"input-hint\"></p><p class=\"field-error\" data-error=\"input\" id=\"submit-input-error\" hidden></p></div><div class=\"field-pair even\" data-field=\"mode\" hidden><div class=\"field\"><label for=\"submit-mode\">It is complete when</label> <select id=\"submit-mode\" name=\"mode\" aria-describedby=\"submit-mode-error\"><option value=\"all\">all of them have ended</option> <option value=\"first\">the first of them is completed</option> <option value=\"quorum\">some of them are completed</option> <option value=\"reduce\">another task has reduced them</option></select><p class=\"field-error\" data-error=\"mode\" id=\"submit-mode-error\" hidden></p></div><div class=\"field\" data-field=\"quorum\" hidden><label for=\"submit-quorum\">How many</label> <input type=\"number\" id=\"submit-quorum\" name=\"quorum\" min=\"1\" inputmode=\"numeric\" aria-describedby=\"submit-quorum-error\"><p class=\"field-error\" data-error=\"quorum\" id=\"submit-quorum-error\" hidden></p></div><div class=\"field\" data-field=\"reduce\" hidden><label for=\"submit-reduce\">Reduced by</label> <select id=\"submit-reduce\" name=\"reduce\" aria-describedby=\"submit-reduce-error\">")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 7, "</p><p class=\"field-error\" data-error=\"capabilities\" id=\"submit-capabilities-error\" hidden></p></div><div class=\"field\" data-field=\"argv\" hidden><label for=\"submit-argv\" data-f=\"argv-label\">Command</label> <textarea id=\"submit-argv\" name=\"argv\" rows=\"1\" class=\"mono\" spellcheck=\"false\" autocapitalize=\"off\" aria-describedby=\"submit-argv-hint submit-argv-error\"></textarea><p class=\"tokens\" data-f=\"tokens\" aria-label=\"Arguments\"></p><p class=\"hint\" id=\"submit-argv-hint\" data-f=\"argv-hint\">Split at spaces; quotes keep an argument together. No shell reads it.</p><p class=\"field-error\" data-error=\"argv\" id=\"submit-argv-error\" hidden></p></div><div class=\"field-pair even\" data-field=\"place\" hidden><div class=\"field\"><label for=\"submit-cwd\">Working folder</label> <input type=\"text\" id=\"submit-cwd\" name=\"cwd\" class=\"mono\" spellcheck=\"false\" autocapitalize=\"off\" placeholder=\"As the type says\" aria-describedby=\"submit-cwd-error\"><p class=\"field-error\" data-error=\"cwd\" id=\"submit-cwd-error\" hidden></p></div><div class=\"field\"><label for=\"submit-folder\">It is done in</label> <select id=\"submit-folder\" name=\"folder\" aria-describedby=\"submit-folder-error\"><option value=\"\">as the type says</option> <option value=\"shared\">the working folder</option> <option value=\"worktree\">a git worktree of it</option> <option value=\"fresh\">a new, empty folder</option></select><p class=\"field-error\" data-error=\"folder\" id=\"submit-folder-error\" hidden></p></div></div><div class=\"field\" data-field=\"input\"><div class=\"field-head\"><label for=\"submit-input\" data-f=\"input-label\">Input</label> <span class=\"hint num\" data-f=\"input-size\"></span></div><textarea id=\"submit-input\" name=\"input\" rows=\"4\" class=\"mono\" spellcheck=\"false\" autocapitalize=\"off\" aria-describedby=\"submit-input-hint submit-input-error\"></textarea><p class=\"hint\" id=\"submit-input-hint\" data-f=\"input-hint\"></p><p class=\"field-error\" data-error=\"input\" id=\"submit-input-error\" hidden></p></div><div class=\"field-pair even\" data-field=\"mode\" hidden><div class=\"field\"><label for=\"submit-mode\">It is complete when</label> <select id=\"submit-mode\" name=\"mode\" aria-describedby=\"submit-mode-error\"><option value=\"all\">all of them have ended</option> <option value=\"first\">the first of them is completed</option> <option value=\"quorum\">some of them are completed</option> <option value=\"reduce\">another task has reduced them</option></select><p class=\"field-error\" data-error=\"mode\" id=\"submit-mode-error\" hidden></p></div><div class=\"field\" data-field=\"quorum\" hidden><label for=\"submit-quorum\">How many</label> <input type=\"number\" id=\"submit-quorum\" name=\"quorum\" min=\"1\" inputmode=\"numeric\" aria-describedby=\"submit-quorum-error\"><p class=\"field-error\" data-error=\"quorum\" id=\"submit-quorum-error\" hidden></p></div><div class=\"field\" data-field=\"reduce\" hidden><label for=\"submit-reduce\">Reduced by</label> <select id=\"submit-reduce\" name=\"reduce\" aria-describedby=\"submit-reduce-error\">")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -104,7 +104,7 @@ func submitDialog(types []wire.AgentType) templ.Component {
 			var templ_7745c5c3_Var4 string
 			templ_7745c5c3_Var4, templ_7745c5c3_Err = templ.JoinStringErrs(t.Name)
 			if templ_7745c5c3_Err != nil {
-				return templ.Error{Err: templ_7745c5c3_Err, FileName: `task/submit.templ`, Line: 82, Col: 30}
+				return templ.Error{Err: templ_7745c5c3_Err, FileName: `task/submit.templ`, Line: 99, Col: 30}
 			}
 			_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var4))
 			if templ_7745c5c3_Err != nil {
@@ -127,7 +127,7 @@ func submitDialog(types []wire.AgentType) templ.Component {
 			var templ_7745c5c3_Var5 string
 			templ_7745c5c3_Var5, templ_7745c5c3_Err = templ.JoinStringErrs(t.Name)
 			if templ_7745c5c3_Err != nil {
-				return templ.Error{Err: templ_7745c5c3_Err, FileName: `task/submit.templ`, Line: 82, Col: 72}
+				return templ.Error{Err: templ_7745c5c3_Err, FileName: `task/submit.templ`, Line: 99, Col: 72}
 			}
 			_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var5))
 			if templ_7745c5c3_Err != nil {
@@ -150,7 +150,7 @@ func submitDialog(types []wire.AgentType) templ.Component {
 			var templ_7745c5c3_Var6 string
 			templ_7745c5c3_Var6, templ_7745c5c3_Err = templ.JoinStringErrs(string(p))
 			if templ_7745c5c3_Err != nil {
-				return templ.Error{Err: templ_7745c5c3_Err, FileName: `task/submit.templ`, Line: 108, Col: 33}
+				return templ.Error{Err: templ_7745c5c3_Err, FileName: `task/submit.templ`, Line: 125, Col: 33}
 			}
 			_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var6))
 			if templ_7745c5c3_Err != nil {
@@ -173,7 +173,7 @@ func submitDialog(types []wire.AgentType) templ.Component {
 			var templ_7745c5c3_Var7 string
 			templ_7745c5c3_Var7, templ_7745c5c3_Err = templ.JoinStringErrs(words.PriorityWord(p))
 			if templ_7745c5c3_Err != nil {
-				return templ.Error{Err: templ_7745c5c3_Err, FileName: `task/submit.templ`, Line: 108, Col: 98}
+				return templ.Error{Err: templ_7745c5c3_Err, FileName: `task/submit.templ`, Line: 125, Col: 98}
 			}
 			_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var7))
 			if templ_7745c5c3_Err != nil {
@@ -207,7 +207,7 @@ func submitDialog(types []wire.AgentType) templ.Component {
 		var templ_7745c5c3_Var8 string
 		templ_7745c5c3_Var8, templ_7745c5c3_Err = templ.JoinStringErrs(strconv.Itoa(wire.MaxAttempts))
 		if templ_7745c5c3_Err != nil {
-			return templ.Error{Err: templ_7745c5c3_Err, FileName: `task/submit.templ`, Line: 126, Col: 109}
+			return templ.Error{Err: templ_7745c5c3_Err, FileName: `task/submit.templ`, Line: 143, Col: 109}
 		}
 		_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var8))
 		if templ_7745c5c3_Err != nil {
@@ -220,7 +220,7 @@ func submitDialog(types []wire.AgentType) templ.Component {
 		var templ_7745c5c3_Var9 string
 		templ_7745c5c3_Var9, templ_7745c5c3_Err = templ.JoinStringErrs(strconv.Itoa(wire.DefaultAttempts))
 		if templ_7745c5c3_Err != nil {
-			return templ.Error{Err: templ_7745c5c3_Err, FileName: `task/submit.templ`, Line: 126, Col: 160}
+			return templ.Error{Err: templ_7745c5c3_Err, FileName: `task/submit.templ`, Line: 143, Col: 160}
 		}
 		_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var9))
 		if templ_7745c5c3_Err != nil {
@@ -233,7 +233,7 @@ func submitDialog(types []wire.AgentType) templ.Component {
 		var templ_7745c5c3_Var10 string
 		templ_7745c5c3_Var10, templ_7745c5c3_Err = templ.JoinStringErrs(strconv.Itoa(wire.ExitTempFail))
 		if templ_7745c5c3_Err != nil {
-			return templ.Error{Err: templ_7745c5c3_Err, FileName: `task/submit.templ`, Line: 134, Col: 108}
+			return templ.Error{Err: templ_7745c5c3_Err, FileName: `task/submit.templ`, Line: 151, Col: 108}
 		}
 		_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var10))
 		if templ_7745c5c3_Err != nil {
@@ -275,7 +275,7 @@ func secondsField(name, word, title string) templ.Component {
 		var templ_7745c5c3_Var12 string
 		templ_7745c5c3_Var12, templ_7745c5c3_Err = templ.JoinStringErrs("submit-" + name)
 		if templ_7745c5c3_Err != nil {
-			return templ.Error{Err: templ_7745c5c3_Err, FileName: `task/submit.templ`, Line: 151, Col: 31}
+			return templ.Error{Err: templ_7745c5c3_Err, FileName: `task/submit.templ`, Line: 168, Col: 31}
 		}
 		_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var12))
 		if templ_7745c5c3_Err != nil {
@@ -288,7 +288,7 @@ func secondsField(name, word, title string) templ.Component {
 		var templ_7745c5c3_Var13 string
 		templ_7745c5c3_Var13, templ_7745c5c3_Err = templ.JoinStringErrs(title)
 		if templ_7745c5c3_Err != nil {
-			return templ.Error{Err: templ_7745c5c3_Err, FileName: `task/submit.templ`, Line: 151, Col: 47}
+			return templ.Error{Err: templ_7745c5c3_Err, FileName: `task/submit.templ`, Line: 168, Col: 47}
 		}
 		_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var13))
 		if templ_7745c5c3_Err != nil {
@@ -301,7 +301,7 @@ func secondsField(name, word, title string) templ.Component {
 		var templ_7745c5c3_Var14 string
 		templ_7745c5c3_Var14, templ_7745c5c3_Err = templ.JoinStringErrs(word)
 		if templ_7745c5c3_Err != nil {
-			return templ.Error{Err: templ_7745c5c3_Err, FileName: `task/submit.templ`, Line: 151, Col: 56}
+			return templ.Error{Err: templ_7745c5c3_Err, FileName: `task/submit.templ`, Line: 168, Col: 56}
 		}
 		_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var14))
 		if templ_7745c5c3_Err != nil {
@@ -314,7 +314,7 @@ func secondsField(name, word, title string) templ.Component {
 		var templ_7745c5c3_Var15 string
 		templ_7745c5c3_Var15, templ_7745c5c3_Err = templ.JoinStringErrs("submit-" + name)
 		if templ_7745c5c3_Err != nil {
-			return templ.Error{Err: templ_7745c5c3_Err, FileName: `task/submit.templ`, Line: 152, Col: 44}
+			return templ.Error{Err: templ_7745c5c3_Err, FileName: `task/submit.templ`, Line: 169, Col: 44}
 		}
 		_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var15))
 		if templ_7745c5c3_Err != nil {
@@ -327,7 +327,7 @@ func secondsField(name, word, title string) templ.Component {
 		var templ_7745c5c3_Var16 string
 		templ_7745c5c3_Var16, templ_7745c5c3_Err = templ.JoinStringErrs(name)
 		if templ_7745c5c3_Err != nil {
-			return templ.Error{Err: templ_7745c5c3_Err, FileName: `task/submit.templ`, Line: 152, Col: 58}
+			return templ.Error{Err: templ_7745c5c3_Err, FileName: `task/submit.templ`, Line: 169, Col: 58}
 		}
 		_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var16))
 		if templ_7745c5c3_Err != nil {
@@ -370,7 +370,7 @@ func takerChoice(t wire.AgentType, chosen bool) templ.Component {
 		var templ_7745c5c3_Var18 string
 		templ_7745c5c3_Var18, templ_7745c5c3_Err = templ.JoinStringErrs(t.Name)
 		if templ_7745c5c3_Err != nil {
-			return templ.Error{Err: templ_7745c5c3_Err, FileName: `task/submit.templ`, Line: 162, Col: 17}
+			return templ.Error{Err: templ_7745c5c3_Err, FileName: `task/submit.templ`, Line: 179, Col: 17}
 		}
 		_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var18))
 		if templ_7745c5c3_Err != nil {
@@ -393,7 +393,7 @@ func takerChoice(t wire.AgentType, chosen bool) templ.Component {
 		var templ_7745c5c3_Var19 string
 		templ_7745c5c3_Var19, templ_7745c5c3_Err = templ.JoinStringErrs(string(t.Tasks))
 		if templ_7745c5c3_Err != nil {
-			return templ.Error{Err: templ_7745c5c3_Err, FileName: `task/submit.templ`, Line: 164, Col: 31}
+			return templ.Error{Err: templ_7745c5c3_Err, FileName: `task/submit.templ`, Line: 181, Col: 31}
 		}
 		_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var19))
 		if templ_7745c5c3_Err != nil {
@@ -406,7 +406,7 @@ func takerChoice(t wire.AgentType, chosen bool) templ.Component {
 		var templ_7745c5c3_Var20 string
 		templ_7745c5c3_Var20, templ_7745c5c3_Err = templ.JoinStringErrs(templ.JSONString(t.Argv))
 		if templ_7745c5c3_Err != nil {
-			return templ.Error{Err: templ_7745c5c3_Err, FileName: `task/submit.templ`, Line: 165, Col: 39}
+			return templ.Error{Err: templ_7745c5c3_Err, FileName: `task/submit.templ`, Line: 182, Col: 39}
 		}
 		_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var20))
 		if templ_7745c5c3_Err != nil {
@@ -419,7 +419,7 @@ func takerChoice(t wire.AgentType, chosen bool) templ.Component {
 		var templ_7745c5c3_Var21 string
 		templ_7745c5c3_Var21, templ_7745c5c3_Err = templ.JoinStringErrs(t.Description)
 		if templ_7745c5c3_Err != nil {
-			return templ.Error{Err: templ_7745c5c3_Err, FileName: `task/submit.templ`, Line: 166, Col: 35}
+			return templ.Error{Err: templ_7745c5c3_Err, FileName: `task/submit.templ`, Line: 183, Col: 35}
 		}
 		_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var21))
 		if templ_7745c5c3_Err != nil {
@@ -432,7 +432,7 @@ func takerChoice(t wire.AgentType, chosen bool) templ.Component {
 		var templ_7745c5c3_Var22 string
 		templ_7745c5c3_Var22, templ_7745c5c3_Err = templ.JoinStringErrs(strconv.Itoa(t.MaxInstances))
 		if templ_7745c5c3_Err != nil {
-			return templ.Error{Err: templ_7745c5c3_Err, FileName: `task/submit.templ`, Line: 167, Col: 42}
+			return templ.Error{Err: templ_7745c5c3_Err, FileName: `task/submit.templ`, Line: 184, Col: 42}
 		}
 		_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var22))
 		if templ_7745c5c3_Err != nil {
@@ -445,7 +445,7 @@ func takerChoice(t wire.AgentType, chosen bool) templ.Component {
 		var templ_7745c5c3_Var23 string
 		templ_7745c5c3_Var23, templ_7745c5c3_Err = templ.JoinStringErrs(t.Name)
 		if templ_7745c5c3_Err != nil {
-			return templ.Error{Err: templ_7745c5c3_Err, FileName: `task/submit.templ`, Line: 169, Col: 34}
+			return templ.Error{Err: templ_7745c5c3_Err, FileName: `task/submit.templ`, Line: 186, Col: 34}
 		}
 		_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var23))
 		if templ_7745c5c3_Err != nil {
@@ -458,7 +458,7 @@ func takerChoice(t wire.AgentType, chosen bool) templ.Component {
 		var templ_7745c5c3_Var24 string
 		templ_7745c5c3_Var24, templ_7745c5c3_Err = templ.JoinStringErrs(takerWord(t))
 		if templ_7745c5c3_Err != nil {
-			return templ.Error{Err: templ_7745c5c3_Err, FileName: `task/submit.templ`, Line: 170, Col: 40}
+			return templ.Error{Err: templ_7745c5c3_Err, FileName: `task/submit.templ`, Line: 187, Col: 40}
 		}
 		_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var24))
 		if templ_7745c5c3_Err != nil {
@@ -471,7 +471,7 @@ func takerChoice(t wire.AgentType, chosen bool) templ.Component {
 		var templ_7745c5c3_Var25 string
 		templ_7745c5c3_Var25, templ_7745c5c3_Err = templ.JoinStringErrs(t.Name)
 		if templ_7745c5c3_Err != nil {
-			return templ.Error{Err: templ_7745c5c3_Err, FileName: `task/submit.templ`, Line: 171, Col: 82}
+			return templ.Error{Err: templ_7745c5c3_Err, FileName: `task/submit.templ`, Line: 188, Col: 82}
 		}
 		_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var25))
 		if templ_7745c5c3_Err != nil {
@@ -494,7 +494,7 @@ func takerChoice(t wire.AgentType, chosen bool) templ.Component {
 		var templ_7745c5c3_Var26 string
 		templ_7745c5c3_Var26, templ_7745c5c3_Err = templ.JoinStringErrs(t.Name)
 		if templ_7745c5c3_Err != nil {
-			return templ.Error{Err: templ_7745c5c3_Err, FileName: `task/submit.templ`, Line: 171, Col: 163}
+			return templ.Error{Err: templ_7745c5c3_Err, FileName: `task/submit.templ`, Line: 188, Col: 163}
 		}
 		_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var26))
 		if templ_7745c5c3_Err != nil {
@@ -507,7 +507,7 @@ func takerChoice(t wire.AgentType, chosen bool) templ.Component {
 		var templ_7745c5c3_Var27 string
 		templ_7745c5c3_Var27, templ_7745c5c3_Err = templ.JoinStringErrs(strconv.Itoa(t.Running))
 		if templ_7745c5c3_Err != nil {
-			return templ.Error{Err: templ_7745c5c3_Err, FileName: `task/submit.templ`, Line: 171, Col: 191}
+			return templ.Error{Err: templ_7745c5c3_Err, FileName: `task/submit.templ`, Line: 188, Col: 191}
 		}
 		_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var27))
 		if templ_7745c5c3_Err != nil {
@@ -520,7 +520,7 @@ func takerChoice(t wire.AgentType, chosen bool) templ.Component {
 		var templ_7745c5c3_Var28 string
 		templ_7745c5c3_Var28, templ_7745c5c3_Err = templ.JoinStringErrs(words.MaxText(t))
 		if templ_7745c5c3_Err != nil {
-			return templ.Error{Err: templ_7745c5c3_Err, FileName: `task/submit.templ`, Line: 171, Col: 218}
+			return templ.Error{Err: templ_7745c5c3_Err, FileName: `task/submit.templ`, Line: 188, Col: 218}
 		}
 		_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var28))
 		if templ_7745c5c3_Err != nil {

@@ -171,6 +171,8 @@ type TaskSpec struct {
 	Argv           []string          `json:"argv,omitempty"`         // for a type whose tasks are processes and that has no argv, such as shell
 	Args           []string          `json:"args,omitempty"`         // added to the argv of a type whose tasks are processes
 	Input          Payload           `json:"input,omitzero"`
+	Cwd            string            `json:"cwd,omitempty"`      // the working folder of its process, an absolute path; of a worktree: a folder in the repository
+	Folder         FolderMode        `json:"folder,omitempty"`   // what the working folder of its process is; empty: as its type says, or FolderShared with a Cwd
 	NoInput        bool              `json:"no_input,omitempty"` // its process has no standard input, and Input must be empty
 	Timeouts       Timeouts          `json:"timeouts,omitzero"`
 	Retry          Retry             `json:"retry,omitzero"`

@@ -132,7 +132,7 @@ export class SubmitDialog {
     const mode = this.#value('mode')
     const reducer = /** @type {HTMLSelectElement} */ (/** @type {unknown} */ (this.#box('reduce'))).selectedOptions[0]
     part('capabilities').hidden = t.name !== ''
-    part('argv').hidden = !t.process
+    part('argv').hidden = part('place').hidden = !t.process
     part('mode').hidden = !this.#many
     part('quorum').hidden = mode !== 'quorum'
     part('reduce').hidden = mode !== 'reduce'
@@ -191,6 +191,8 @@ export class SubmitDialog {
     if (own) own.checked = true
     this.#box('capabilities').value = (t.capabilities ?? []).join(' ')
     this.#box('argv').value = joinArgv([...(t.argv ?? []), ...(t.args ?? [])])
+    this.#box('cwd').value = t.cwd ?? ''
+    this.#box('folder').value = t.folder ?? ''
     this.#box('input').value = t.input?.base64 ? '' : payloadText(t.input)
     this.#box('name').value = t.name ?? ''
     this.#box('priority').value = t.priority || 'normal'
@@ -224,6 +226,8 @@ export class SubmitDialog {
       if (t.argv.length === 0 && argv.length === 0) return this.#fail('argv', 'A task of this type is the command that you give it.')
       if (t.argv.length === 0) spec.argv = argv
       else if (argv.length > 0) spec.args = argv
+      if (this.#value('cwd')) spec.cwd = this.#value('cwd')
+      if (this.#value('folder')) spec.folder = /** @type {TaskInit['folder']} */ (this.#value('folder'))
     }
     if (this.#value('priority') !== 'normal') spec.priority = /** @type {Priority} */ (this.#value('priority'))
     return this.#limits(spec)
@@ -347,7 +351,7 @@ export class SubmitDialog {
 
   #clearErrors() {
     field(this.#form, 'error').hidden = true
-    for (const name of ['type', 'capabilities', 'argv', 'input', 'mode', 'quorum', 'reduce', 'reduce_argv', 'name', 'priority']) this.#fail(name, '')
+    for (const name of ['type', 'capabilities', 'argv', 'cwd', 'folder', 'input', 'mode', 'quorum', 'reduce', 'reduce_argv', 'name', 'priority']) this.#fail(name, '')
     for (const name of ['queue', 'run', 'heartbeat']) this.#fail('timeouts', '', name)
     for (const name of ['attempts', 'backoff', 'retry_on']) this.#fail('retry', '', name)
   }
