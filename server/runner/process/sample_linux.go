@@ -59,7 +59,8 @@ func (r *Kind) sampleOnce(now time.Time) bool {
 // sample is what /proc shows of an agent.
 type sample struct {
 	usage     wire.Usage
-	suspended bool                  // the leader is stopped by a signal
+	suspended bool                  // the leader is stopped by a signal, or by what it waits for
+	waits     bool                  // the leader waits in the kernel
 	family    map[wire.Process]bool // processes alive outside its group; nil if there are none
 }
 
@@ -108,8 +109,11 @@ func (s *sample) add(p *process, q *proc) {
 		}
 		s.family[q.Process] = true
 	}
-	if q.Process == p.id {
-		s.suspended = q.state == 'T'
+	switch {
+	case q.Process == p.id:
+		s.suspended, s.waits = q.state == 'T', q.state == 'D'
+	case q.parent == p.id.PID && q.state == 'T' && s.waits: // a shell waits until the child that it is starting executes its program (vfork)
+		s.suspended = true
 	}
 }
 
