@@ -96,8 +96,8 @@ var libraries = map[string][]string{
 	"github.com/google/btree":          {"server/memory"},
 	"github.com/google/jsonschema-go":  {"server/api"},
 	"github.com/modelcontextprotocol/": {"cmd/skein", "server/mcp"},
-	"github.com/clipperhouse/":         {"server/vt"},        // how wide characters are
-	"github.com/netresearch/":          {"server/schedules"}, // the dates of cron expressions
+	"github.com/clipperhouse/":         {"cmd/skein", "server/vt"}, // how wide characters are
+	"github.com/netresearch/":          {"server/schedules"},       // the dates of cron expressions
 	"github.com/creack/pty":            {"cmd/skein-bench/peers"},
 	"modernc.org/sqlite":               {"server/memory"}, // the full-text index
 	"github.com/prometheus/":           {"server/telemetry"},

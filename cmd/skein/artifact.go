@@ -272,7 +272,7 @@ func printArtifacts(cmd *cobra.Command, g *global, res *wire.ArtifactListResult)
 		cmd.PrintErrln("no artifacts; upload a file with `skein artifact put FILE`")
 		return nil
 	}
-	w := newTable(cmd.OutOrStdout(), "ID", "NAME", "SIZE", "STATE", "AGE", "TASK", "AGENT")
+	w := newTable(cmd.OutOrStdout(), "ID", "NAME", "SIZE", optional{"STATE", 3}, "AGE", optional{"TASK", 1}, optional{"AGENT", 2})
 	for _, a := range res.Artifacts {
 		state := string(a.State)
 		if a.State == wire.ArtifactUploading && a.Size > 0 {

@@ -92,7 +92,7 @@ func printAsks(cmd *cobra.Command, g *global, res *wire.AskListResult, ended boo
 		return nil
 	}
 	limit := slices.ContainsFunc(res.Asks, func(a wire.Ask) bool { return a.Expires != nil })
-	w := newTable(cmd.OutOrStdout(), "ID", "AGE", "AGENT", "TYPE", "ASKS", onlyIf(limit, "TIME LEFT"), onlyIf(ended, "ENDED"))
+	w := newTable(cmd.OutOrStdout(), "ID", "AGE", "AGENT", optional{"TYPE", 1}, "ASKS", onlyIf(limit, "TIME LEFT"), onlyIf(ended, "ENDED"))
 	waits, alike := false, false
 	for _, gr := range grouped(res.Asks) {
 		a := &gr[0]

@@ -42,7 +42,7 @@ unique beginning.`,
 // printAsk shows the whole of a question, in colours on a terminal.
 func printAsk(out io.Writer, a *wire.Ask) error {
 	f, isFile := out.(*os.File)
-	colours := isFile && isTerminal(f) && os.Getenv("NO_COLOR") == ""
+	inColour := isFile && colours(f)
 	tool := cmp.Or(a.Tool, &wire.AskTool{})
 	var b bytes.Buffer
 	w := newTable(&b)
@@ -67,7 +67,7 @@ func printAsk(out io.Writer, a *wire.Ask) error {
 	}
 	for _, d := range tool.Diffs {
 		for _, line := range unified(d) {
-			fmt.Fprintf(&b, "  %s\n", coloured(line, colours))
+			fmt.Fprintf(&b, "  %s\n", coloured(line, inColour))
 		}
 	}
 	if tool.Cut {

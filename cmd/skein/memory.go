@@ -194,7 +194,7 @@ func printEntries(cmd *cobra.Command, g *global, res *wire.MemoryListResult, lim
 		cmd.PrintErrln("no such keys; set one with `skein memory set NAMESPACE KEY VALUE`")
 		return nil
 	}
-	w := newTable(cmd.OutOrStdout(), "KEY", "SIZE", "REVISION", "AGE", "EXPIRES", "WRITER")
+	w := newTable(cmd.OutOrStdout(), "KEY", "SIZE", optional{"REVISION", 2}, "AGE", optional{"EXPIRES", 1}, "WRITER")
 	for _, e := range res.Entries {
 		w.row(e.Key, bytesWord(int64(e.Size)), e.Revision, age(time.Since(e.UpdatedAt)), expires(&e), dash(e.Writer))
 	}

@@ -112,9 +112,10 @@ func printAgents(cmd *cobra.Command, g *global, res *wire.ListResult, quiet bool
 	load := slices.ContainsFunc(res.Agents, func(a wire.Agent) bool { return loadWord(&a) != "-" })
 	asks := slices.ContainsFunc(res.Agents, func(a wire.Agent) bool { return asked(&a) != "" })
 	restarts := slices.ContainsFunc(res.Agents, func(a wire.Agent) bool { return a.Restarts > 0 })
-	w := newTable(cmd.OutOrStdout(), "ID", "NAME", "TYPE", "STATUS", onlyIf(load, "TASKS"), onlyIf(restarts, "RESTARTS"), "AGE", "CPU", "MEM", onlyIf(asks, "ASKS"), "LAST LINE")
+	w := newTable(cmd.OutOrStdout(), "ID", "NAME", optional{"TYPE", 1}, "STATUS", onlyIf(load, optional{"TASKS", 4}), onlyIf(restarts, optional{"RESTARTS", 2}), "AGE",
+		optional{"CPU", 3}, optional{"MEM", 5}, onlyIf(asks, "ASKS"), "LAST LINE")
 	for _, a := range res.Agents {
-		w.row(a.ID, a.Name, a.Type, statusWord(&a), onlyIf(load, loadWord(&a)), onlyIf(restarts, fmt.Sprint(a.Restarts)),
+		w.row(a.ID, a.Name, a.Type, tinted{statusWord(&a), statusHue(&a)}, onlyIf(load, loadWord(&a)), onlyIf(restarts, a.Restarts),
 			age(time.Since(a.CreatedAt)), cpu(&a), size(a.Usage.RSS), onlyIf(asks, dash(shorten(asked(&a), 60))), shorten(a.LastLine, 60))
 	}
 	if err := w.flush(); err != nil || !asks {
@@ -124,7 +125,22 @@ func printAgents(cmd *cobra.Command, g *global, res *wire.ListResult, quiet bool
 	return nil
 }
 
-func onlyIf(shown bool, cell string) string {
+// statusHue is the colour of a status, as on the pages.
+func statusHue(a *wire.Agent) hue {
+	switch {
+	case a.Activity == wire.ActivityRequiresAction && a.Status.Alive(), a.Stalled, a.Status == wire.StatusUnknown:
+		return yellow
+	case a.CrashLoop, a.LeftBehind(), a.Status == wire.StatusLost, a.Status == wire.StatusExited && a.Reason == wire.ReasonFailed:
+		return red
+	case a.Status == wire.StatusRunning && a.Activity != wire.ActivityIdle:
+		return green
+	case a.Status == wire.StatusExited:
+		return faint
+	}
+	return ""
+}
+
+func onlyIf(shown bool, cell any) any {
 	if shown {
 		return cell
 	}

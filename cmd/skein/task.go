@@ -89,9 +89,9 @@ func printTasks(cmd *cobra.Command, g *global, res *wire.TaskListResult, quiet b
 		cmd.PrintErrln("no tasks; submit one with `skein task submit`")
 		return nil
 	}
-	w := newTable(cmd.OutOrStdout(), "ID", "STATE", "PRIORITY", "NAME", "FOR", "ATTEMPT", "AGENT", "AGE", "DETAIL")
+	w := newTable(cmd.OutOrStdout(), "ID", "STATE", optional{"PRIORITY", 3}, "NAME", optional{"FOR", 1}, optional{"ATTEMPT", 4}, optional{"AGENT", 2}, "AGE", "DETAIL")
 	for _, t := range res.Tasks {
-		w.row(t.ID, stateWord(&t), t.Priority, cmp.Or(shorten(t.Name, 30), "-"), doer(&t.TaskSpec),
+		w.row(t.ID, tinted{stateWord(&t), stateHue(&t)}, t.Priority, cmp.Or(shorten(t.Name, 30), "-"), doer(&t.TaskSpec),
 			attempt(&t), agentOf(&t), age(time.Since(t.CreatedAt)), shorten(detail(&t), 70))
 	}
 	if err := w.flush(); err != nil {

@@ -18,6 +18,21 @@ func stateWord(t *wire.Task) string {
 	return string(t.State)
 }
 
+// stateHue is the colour of a state, as on the pages.
+func stateHue(t *wire.Task) hue {
+	switch t.State {
+	case wire.TaskInputRequired:
+		return yellow
+	case wire.TaskWorking, wire.TaskCompleted:
+		return green
+	case wire.TaskFailed, wire.TaskRejected:
+		return red
+	case wire.TaskCanceled:
+		return faint
+	}
+	return ""
+}
+
 // doer says who may do a task.
 func doer(s *wire.TaskSpec) string {
 	var all []string

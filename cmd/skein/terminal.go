@@ -4,13 +4,11 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"io"
 	"os"
 	"reflect"
 	"slices"
 	"strconv"
 	"strings"
-	"text/tabwriter"
 	"unicode/utf8"
 
 	"github.com/spf13/cobra"
@@ -81,32 +79,6 @@ func printf(cmd *cobra.Command, format string, args ...any) error {
 func printErrf(cmd *cobra.Command, format string, args ...any) {
 	fmt.Fprintf(cmd.ErrOrStderr(), format, safeArgs(args)...)
 }
-
-// table prints rows whose cells are safe, in columns.
-type table struct{ w *tabwriter.Writer }
-
-// absent is the cell of a column that has nothing to show.
-const absent = "\x00"
-
-func newTable(out io.Writer, heads ...any) table {
-	t := table{tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)}
-	if len(heads) > 0 {
-		t.row(heads...)
-	}
-	return t
-}
-
-func (t table) row(cells ...any) {
-	var line []string
-	for _, c := range cells {
-		if c != absent {
-			line = append(line, safe(fmt.Sprint(c)))
-		}
-	}
-	fmt.Fprintln(t.w, strings.Join(line, "\t"))
-}
-
-func (t table) flush() error { return t.w.Flush() }
 
 // writeValue prints what is somebody's value: as it is, or, for a person at a terminal, safely.
 func writeValue(cmd *cobra.Command, b []byte) error {

@@ -29,7 +29,7 @@ func typesCommand(g *global) *cobra.Command {
 			if g.json {
 				return printJSON(cmd, wire.TypesResult{Types: types})
 			}
-			w := newTable(cmd.OutOrStdout(), "TYPE", "KIND", "ALIVE", "TASKS", "CAPABILITIES", "COMMAND", "DESCRIPTION")
+			w := newTable(cmd.OutOrStdout(), "TYPE", "KIND", "ALIVE", optional{"TASKS", 3}, optional{"CAPABILITIES", 2}, optional{"COMMAND", 1}, "DESCRIPTION")
 			for _, t := range types {
 				w.row(t.Name, t.Kind, aliveWord(&t), tasksWord(&t), cmp.Or(strings.Join(t.Capabilities, ","), "-"),
 					shorten(commandWord(&t), 40), shorten(t.Description, 70))
