@@ -36,7 +36,7 @@ func TestATableFitsTheTerminal(t *testing.T) {
 			"a4k2mzv2m4xab  build the project  shell  12%  漢字 and more that is s…",
 		},
 		45: {
-			"ID             NAME        CPU  LAST LINE",
+			"ID             NAME         CPU  LAST LINE",
 			"a4k2mzv2m4xab  build the …  12%  漢字 and m…",
 		},
 		30: {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 )
 
 // read is the reader. It applies the peer's records until the connection ends. It continues after this side has ended the
@@ -15,7 +16,7 @@ func (s *Session) read() {
 		switch {
 		case err != nil:
 			s.gone = true
-			s.end(fmt.Errorf("qmux: read: %w", err), false, nil)
+			s.end(fmt.Errorf("qmux: read: %w", broken(err)), false, nil)
 		case s.cause == nil:
 			s.take(record)
 		case closes(record): // both sides closed at the same time
@@ -33,6 +34,15 @@ func (s *Session) read() {
 	if s.linger != nil {
 		s.linger.Stop()
 	}
+}
+
+// broken is the error of a connection that can't be read. The end of a connection is not the end of its streams, for which io.EOF
+// stands.
+func broken(err error) error {
+	if errors.Is(err, io.EOF) {
+		return fmt.Errorf("%w: %v", io.ErrUnexpectedEOF, err)
+	}
+	return err
 }
 
 // take applies a record. It ends the session if the peer broke the protocol.
