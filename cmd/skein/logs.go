@@ -1,8 +1,10 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -13,13 +15,24 @@ import (
 func logsCommand(g *global) *cobra.Command {
 	var o client.EventOptions
 	var events, times bool
+	var from string
+	var tasks []string
 	var find grep
 	c := &cobra.Command{
-		Use: "logs AGENT", Short: "Print an agent's output, or all its events", Args: cobra.ExactArgs(1),
+		Use: "logs [AGENT...]", Short: "Print the output of agents or of a task, or all events",
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args)+len(tasks) == 0 {
+				return errors.New("say whose output: name agents, or give --task")
+			}
+			return nil
+		},
 		Long: `Print an agent's output: its stdout on standard output, its stderr on standard error. AGENT is an id, its beginning, or a name. Standard error says what the log has dropped.
+Of several agents, each line has the name of its agent in front, in the order of time. With --task, print what agents printed while they worked on a task, attempt by attempt.
 With --grep, print the lines of its stdout and stderr that contain a text, as a terminal shows them: all on standard output, each cut to 400 bytes around the match. The server searches the whole log. The exit code is 1 if no line matches.`,
 		Example: `  skein logs a4k2
   skein logs -f --tail 20 nightly
+  skein logs -f web db --since 10m
+  skein logs --task tq4k2
   skein logs --events --json a4k2 | jq .
   skein logs --grep "assertion failed" -C 3 nightly
   skein logs --grep '^(FAIL|panic:)' --regexp --case nightly`,
@@ -30,10 +43,22 @@ With --grep, print the lines of its stdout and stderr that contain a text, as a 
 				return err
 			}
 			defer c.Close()
-			ids, err := resolve(cmd, c, args[0])
-			if err != nil {
+			all, err := sources(cmd, c, args, tasks)
+			if err != nil || len(all) == 0 {
 				return err
 			}
+			if err := begin(cmd, c, all, from); err != nil {
+				return err
+			}
+			if len(all) > 1 || len(tasks) > 0 {
+				if cmd.Flags().Changed("grep") {
+					return usageError{errors.New("--grep searches one agent; skein logs AGENT --grep TEXT")}
+				}
+				l := together{cmd: cmd, g: g, c: c, o: o, events: events, times: times}
+				return l.print(all)
+			}
+			ids := []wire.AgentID{all[0].agent}
+			o.After = max(o.After, all[0].after)
 			if cmd.Flags().Changed("grep") {
 				find.After, find.times = o.After, times
 				return find.run(cmd, g, c, ids[0])
@@ -61,12 +86,39 @@ With --grep, print the lines of its stdout and stderr that contain a text, as a 
 	}
 	f := c.Flags()
 	f.BoolVarP(&o.Follow, "follow", "f", false, "follow the output until the agent ends")
+	f.StringVar(&from, "since", "", "only what is not older: how long ago, such as 10m, or a time, such as 14:05")
+	f.StringSliceVar(&tasks, "task", nil, "what agents printed while they worked on this task, repeatable")
 	f.Uint64Var(&o.After, "after", 0, "only events after this seq")
 	f.IntVarP(&o.Tail, "tail", "t", 0, "begin with this many of the last events")
 	f.BoolVarP(&events, "events", "e", false, "all events, not just the output")
 	f.BoolVar(&times, "timestamps", false, "begin each piece of output with its time")
 	find.flags(c)
 	return c
+}
+
+// begin finds where in its log each source begins.
+func begin(cmd *cobra.Command, c *client.Client, all []source, from string) error {
+	var least time.Time
+	if from != "" {
+		var err error
+		if least, err = timeOf(from, time.Now()); err != nil {
+			return err
+		}
+	}
+	for i := range all {
+		s := &all[i]
+		if s.from.Before(least) {
+			s.from = least
+		}
+		if s.from.IsZero() {
+			continue
+		}
+		var err error
+		if s.after, err = since(cmd.Context(), c, s.agent, s.from); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func printEvent(cmd *cobra.Command, g *global, e wire.Event, all, times bool) error {
