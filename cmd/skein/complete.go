@@ -87,7 +87,9 @@ func placeholders(usage string) (names []string) {
 		if word == "flags" || strings.HasPrefix(word, "-") {
 			break
 		}
-		names = append(names, word)
+		if word != "|" {
+			names = append(names, word)
+		}
 	}
 	return names
 }

@@ -45,10 +45,13 @@ be signed in: skein login prints a link that does that, once.`,
 	}
 }
 
-// pageOf is the path of the page of an agent, or of a task.
+// pageOf is the path of the page of an agent, or of a task. A name is rather that of a task than that of its process.
 func pageOf(cmd *cobra.Command, c *client.Client, word string) (string, error) {
 	ids, err := resolve(cmd, c, word)
 	if err == nil {
+		if a, err := c.Get(cmd.Context(), ids[0]); err == nil && a.ForTask != "" && a.Name == word {
+			return "tasks/" + url.PathEscape(string(a.ForTask)), nil
+		}
 		return "agents/" + url.PathEscape(string(ids[0])), nil
 	}
 	task, other := resolveTask(cmd, c, word)

@@ -2,10 +2,13 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/clipperhouse/displaywidth"
+	"github.com/spf13/cobra"
 )
 
 func printedTable(t *testing.T, width int, colour bool, heads []any, rows ...[]any) []string {
@@ -73,4 +76,48 @@ func TestATableHasColours(t *testing.T) {
 	if got := printedTable(t, 0, false, nil, []any{tinted{"a\x1b[2Jb", red}}); got[0] != `a\x1b[2Jb` {
 		t.Errorf("%q", got)
 	}
+}
+
+func TestSinceIsATimeOrHowLongAgo(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 3, 4, 15, 6, 7, 0, time.FixedZone("CET", 3600))
+	for word, want := range map[string]string{
+		"10m":                  "2026-03-04T14:56:07+01:00",
+		"0s":                   "2026-03-04T15:06:07+01:00",
+		"14:05":                "2026-03-04T14:05:00+01:00",
+		"14:05:09":             "2026-03-04T14:05:09+01:00",
+		"2026-03-01":           "2026-03-01T00:00:00+01:00",
+		"2026-03-01 02:03":     "2026-03-01T02:03:00+01:00",
+		"2026-03-01T02:03:04Z": "2026-03-01T02:03:04Z",
+	} {
+		if got, err := timeOf(word, now); err != nil || got.Format(time.RFC3339) != want {
+			t.Errorf("%s is %v, %v; want %s", word, got, err, want)
+		}
+	}
+	for _, word := range []string{"", "-5m", "tomorrow", "25:00", "2026-13-01"} {
+		if got, err := timeOf(word, now); exitFor(err) != 2 {
+			t.Errorf("%q is %v, %v", word, got, err)
+		}
+	}
+}
+
+// Every word of a usage is completed, or is one that only its writer knows.
+func TestEveryWordIsCompletedOrFree(t *testing.T) {
+	t.Parallel()
+	free := strings.Fields("QUERY TEXT VALUE WORD OPTION PROMPT URL NAME EXPRESSION FILE")
+	var walk func(c *cobra.Command)
+	walk = func(c *cobra.Command) {
+		for _, sub := range c.Commands() {
+			walk(sub)
+		}
+		for _, names := range placeholders(c.Use) {
+			for name := range strings.SplitSeq(names, "|") {
+				name = strings.TrimSuffix(name, "...")
+				if _, ok := completers[name]; !ok && !slices.Contains(free, name) {
+					t.Errorf("%s: nothing completes %s", c.CommandPath(), name)
+				}
+			}
+		}
+	}
+	walk(newRoot())
 }
