@@ -155,8 +155,11 @@ func TestLanesThatTheClientDoesNotEnd(t *testing.T) {
 // Data after the end of a lane is discarded, until it is too much.
 func TestWhatComesBehindAnEndIsBounded(t *testing.T) {
 	t.Parallel()
+	most := kit.Less(session.MaxAfterEnd, 3<<20)
 	overBoth(t, func(t *testing.T, tr wire.Transport) {
-		n := start(t, func(o *Options) { o.ConfigFile = write(t, "skein.yaml", "agent_types: {}\nlanes: {agent: none}\n") })
+		n := start(t, func(o *Options) {
+			o.ConfigFile, o.maxAfterEnd = write(t, "skein.yaml", "agent_types: {}\nlanes: {agent: none}\n"), int64(most)
+		})
 		p := n.join(t, tr)
 		s := open(t, p, `{"lane":"agent","agent":"none"}`)
 		s.hears(t)
@@ -166,12 +169,12 @@ func TestWhatComesBehindAnEndIsBounded(t *testing.T) {
 			t.Fatalf("the first MiB: %v", err)
 		}
 		sent, err := len(chunk), error(nil)
-		for err == nil && sent < 4*session.MaxAfterEnd {
+		for err == nil && sent < 4*most {
 			_, err = s.Write(chunk)
 			sent += len(chunk)
 		}
-		if se := (*webtransport.StreamError)(nil); !errors.As(err, &se) || !se.Remote || sent <= session.MaxAfterEnd {
-			t.Errorf("after %d bytes: %v, want STOP_SENDING after more than %d", sent, err, session.MaxAfterEnd)
+		if se := (*webtransport.StreamError)(nil); !errors.As(err, &se) || !se.Remote || sent <= most {
+			t.Errorf("after %d bytes: %v, want STOP_SENDING after more than %d", sent, err, most)
 		}
 		p.ping(t)
 	})

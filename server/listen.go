@@ -235,7 +235,7 @@ func (s *Server) serve(l *listeners, parts *sync.WaitGroup, fail func(error)) {
 		l.servers = append(l.servers, srv)
 		key := sha256.Sum256([]byte("QUIC stateless reset of " + s.dir.Instance))
 		l.quic = webtransport.NewQUICServer(webtransport.QUICConfig{
-			ResetKey: &key, TLS: s.tickets.Configure(s.tls()), Handler: s.timed(routes), Protocols: []string{wire.Version}, MaxStreams: wire.MaxStreams,
+			ResetKey: &key, TLS: s.tickets.Configure(s.tls()), Handler: s.timed(routes), Protocols: []string{wire.Version}, MaxStreams: s.sessions.MaxStreams,
 			CheckOrigin: s.reach.Allowed, Mask: s.o.Mask, Logger: quiet(s.log),
 		})
 		s.sessions.UseQUIC(l.quic)

@@ -83,6 +83,9 @@ type Options struct {
 	share         int64
 	inputPatience time.Duration
 	freeMemory    func()
+	maxStreams    int64
+	maxAfterEnd   int64
+	snapshotPart  int
 
 	// Ready is called once, when everything listens.
 	Ready func(Addresses)
@@ -185,7 +188,8 @@ func New(ctx context.Context, o Options) (_ *Server, err error) {
 		return nil, err
 	}
 	s.sessions = session.New(session.Config{API: s.api, Plane: s.plane, Auth: s.auth, Limits: s.limits, Metrics: s.met, Renderer: s.fragments,
-		Origins: s.reach, Version: s.o.Version, Logger: s.log, Share: o.share, InputPatience: o.inputPatience, FreeMemory: o.freeMemory})
+		Origins: s.reach, Version: s.o.Version, Logger: s.log, Share: o.share, InputPatience: o.inputPatience, FreeMemory: o.freeMemory,
+		MaxStreams: o.maxStreams, MaxAfterEnd: o.maxAfterEnd, SnapshotPart: o.snapshotPart})
 	s.mcp = mcp.New(mcp.Options{API: s.api, Auth: s.auth, Plane: s.plane, Server: s.sessions, Logger: s.log})
 	return s, nil
 }

@@ -198,18 +198,18 @@ func TestStatusResync(t *testing.T) {
 
 // In a bubble's time, so that nobody is late.
 func TestStatusComesTenTimesASecondAtMost(t *testing.T) {
-	const seconds = 10
+	seconds := kit.Less(10, 4)
 	inBubble(t, func(t *testing.T, s *Server, join func(...func(*wire.Hello)) *peer) {
 		p := join(withStatus)
 		defer p.Close(0, "")
 		f := watch(t, p)
-		if _, err := s.plane.Spawn(t.Context(), noun.Caller{Actor: "test"}, wire.SpawnParams{Type: "scripted", Count: 5, Script: "repeat forever\nsay x ${i}\nwait 3ms\nend"}); err != nil {
+		if _, err := s.plane.Spawn(t.Context(), noun.Caller{Actor: "test"}, wire.SpawnParams{Type: "scripted", Count: 5, Script: "repeat forever\nsay x ${i}\nwait 10ms\nend"}); err != nil {
 			t.Fatal(err)
 		}
 		if _, ok := f.datagram(t, t.Context()); !ok {
 			t.Fatal("no datagrams")
 		}
-		within, cancel := context.WithTimeout(t.Context(), seconds*time.Second)
+		within, cancel := context.WithTimeout(t.Context(), time.Duration(seconds)*time.Second)
 		defer cancel()
 		seen, told := 0, map[uint32]bool{}
 		for {
@@ -234,8 +234,9 @@ func TestStatusComesTenTimesASecondAtMost(t *testing.T) {
 func TestManyAgentsFillSeveralDatagramsAndParts(t *testing.T) {
 	t.Parallel()
 	overBoth(t, func(t *testing.T, tr wire.Transport) {
-		const agents = 2*session.SnapshotPart + 50
-		n := start(t)
+		part := kit.Less(session.SnapshotPart, 50)
+		agents := 2*part + 20
+		n := start(t, func(o *Options) { o.snapshotPart = part })
 		f := watch(t, n.join(t, tr, withStatus))
 		if _, err := n.plane.Spawn(t.Context(), noun.Caller{Actor: "test"}, wire.SpawnParams{Type: "scripted", Count: agents, Script: "read"}); err != nil {
 			t.Fatal(err)

@@ -31,6 +31,12 @@ type Config struct {
 	Share int64
 	// InputPatience is how long a lane with too many inputs in progress waits before it refuses one. 0 means 250 ms.
 	InputPatience time.Duration
+	// MaxStreams is how many streams a client may have open in a session. 0 means wire.MaxStreams.
+	MaxStreams int64
+	// MaxAfterEnd bounds what a client may still send on a lane after its end was written, in bytes. 0 means MaxAfterEnd.
+	MaxAfterEnd int64
+	// SnapshotPart is the number of agents in one part of a snapshot. 0 means SnapshotPart.
+	SnapshotPart int
 	// FreeMemory returns unused memory to the system. nil means debug.FreeOSMemory.
 	FreeMemory func()
 }

@@ -59,6 +59,6 @@ func (l *lane) end() {
 // drain discards what the client still sends on a lane that has ended.
 func (l *lane) drain() {
 	defer l.c.ended.remove(l)
-	io.CopyN(io.Discard, l.r.Rest(), MaxAfterEnd)
+	io.CopyN(io.Discard, l.r.Rest(), l.c.s.MaxAfterEnd)
 	l.str.CancelRead(uint32(wire.StreamCanceled)) // does nothing if the client has ended its side
 }

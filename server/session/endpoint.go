@@ -55,6 +55,7 @@ type Endpoint struct {
 // New returns an endpoint without sessions.
 func New(c Config) *Endpoint {
 	c.Share, c.InputPatience = cmp.Or(c.Share, sessionShare), cmp.Or(c.InputPatience, inputPatience)
+	c.MaxStreams, c.MaxAfterEnd, c.SnapshotPart = cmp.Or(c.MaxStreams, wire.MaxStreams), cmp.Or(c.MaxAfterEnd, MaxAfterEnd), cmp.Or(c.SnapshotPart, SnapshotPart)
 	e := &Endpoint{shared: shared{Config: c, agents: newHub(c.Plane.Change), tasks: newHub(c.Plane.Tasks.Change)}, conns: map[*conn]struct{}{}}
 	e.reclaim.back = c.FreeMemory
 	return e
@@ -73,7 +74,9 @@ func (e *Endpoint) Run(ctx context.Context) {
 
 // ServeWebSocket accepts a session over WebSocket.
 func (e *Endpoint) ServeWebSocket(w http.ResponseWriter, r *http.Request) {
-	sess, err := webtransport.AcceptWebSocket(w, r, webtransport.WebSocketConfig{Protocols: []string{wire.Version}, CheckOrigin: e.Origins.Allowed})
+	config := webtransport.WebSocketConfig{Protocols: []string{wire.Version}, CheckOrigin: e.Origins.Allowed}
+	config.Mux.MaxStreams = uint64(e.MaxStreams)
+	sess, err := webtransport.AcceptWebSocket(w, r, config)
 	if err != nil {
 		e.Logger.Debug("a WebSocket was refused", "err", err, "origin", r.Header.Get("Origin"))
 		return

@@ -106,7 +106,7 @@ func (c *conn) checkHello(m *wire.Message) (*wire.Welcome, error) {
 	return &wire.Welcome{
 		Version: wire.Version, Session: c.id, Epoch: c.s.Plane.Epoch(), Node: c.s.Plane.Node(), Server: c.s.Version,
 		Recovered: h.Resume != nil && h.Resume.Epoch == c.s.Plane.Epoch(),
-		Limits: wire.Limits{MaxMessage: wire.MaxMessage, MaxStreams: wire.MaxStreams, MaxBatch: wire.MaxBatch,
+		Limits: wire.Limits{MaxMessage: wire.MaxMessage, MaxStreams: int(c.s.MaxStreams), MaxBatch: wire.MaxBatch,
 			MaxInput: wire.MaxInput, MaxDatagram: wire.MaxStatusDatagram},
 	}, nil
 }

@@ -100,7 +100,7 @@ func (s *statusLane) again() error {
 func (s *statusLane) snapshot() error {
 	s.since = s.c.s.Plane.Change()
 	agents := s.c.s.Plane.List(wire.Filter{}).Agents
-	parts := wire.Pages(agents, SnapshotPart)
+	parts := wire.Pages(agents, s.c.s.SnapshotPart)
 	if len(parts) == 0 {
 		parts = [][]wire.Agent{{}}
 	}
@@ -149,7 +149,7 @@ func (s *statusLane) update() error {
 	}
 	clear(s.pending)
 	s.removed = nil
-	for _, part := range wire.Pages(u.Agents, SnapshotPart) {
+	for _, part := range wire.Pages(u.Agents, s.c.s.SnapshotPart) {
 		if err := s.l.notify(wire.NoteUpdate, wire.Update{Agents: part}); err != nil {
 			return err
 		}
