@@ -256,7 +256,7 @@ func TestEveryLaneEndsWhole(t *testing.T) {
 		p := n.join(t, tr)
 		lane, _ := p.attach(t, wire.Header{Agent: a.ID, Follow: true})
 		all, _ := lane.events(t)
-		for i := range kit.Less(20, 6) {
+		for i := range kit.Less(20, 3) {
 			for _, follow := range []bool{true, false} {
 				lane, at := p.attach(t, wire.Header{Agent: a.ID, Follow: follow})
 				if events, end := lane.events(t); len(events) != len(all) || end.Cursor != at.Last {
@@ -269,7 +269,7 @@ func TestEveryLaneEndsWhole(t *testing.T) {
 
 func TestPipelinedInputsKeepTheirOrder(t *testing.T) {
 	t.Parallel()
-	const inputs = 200
+	inputs := kit.Less(200, 100)
 	overBoth(t, func(t *testing.T, tr wire.Transport) {
 		n := start(t, func(o *Options) { o.inputPatience = patience }) // an agent on a busy machine must have time to read
 		for _, how := range []string{"control lane", "agent lane"} {
@@ -412,7 +412,7 @@ func TestThousandsOfStreamsInARow(t *testing.T) {
 // TestAClientThatNeverReadsAtScale does not run in parallel, because it measures memory.
 func TestAClientThatNeverReadsAtScale(t *testing.T) {
 	const allowed = 64 << 20
-	lanes, begins, enough := kit.Less(50, 10), kit.Less[uint64](3000, 300), kit.Less[uint64](30_000, 1500) // events
+	lanes, begins, enough := kit.Less(50, 4), kit.Less[uint64](3000, 100), kit.Less[uint64](30_000, 500) // events
 	overBoth(t, func(t *testing.T, tr wire.Transport) {
 		n := start(t, func(o *Options) { o.MaxEventBytes = 64 << 20 })
 		a := n.script(t, "read\nflood 1000000000 "+strings.Repeat("flood ", 30))
@@ -462,7 +462,7 @@ func TestAClientThatNeverReadsAtScale(t *testing.T) {
 func TestAClientThatReadsNothingIsClosed(t *testing.T) {
 	inBubble(t, func(t *testing.T, s *Server, join func(...func(*wire.Hello)) *peer) {
 		peers := map[string]*peer{"stalled": join(), "reading": join()}
-		res, err := s.plane.Spawn(t.Context(), noun.Caller{Actor: "test"}, wire.SpawnParams{Type: "scripted", Script: "repeat forever\nsay " + strings.Repeat("x", 30_000) + "\nwait 100ms\nend"})
+		res, err := s.plane.Spawn(t.Context(), noun.Caller{Actor: "test"}, wire.SpawnParams{Type: "scripted", Script: "repeat forever\nsay " + strings.Repeat("x", 30_000) + "\nwait 400ms\nend"})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -39,30 +39,45 @@ func (n *node) everyWay() *everyWay {
 	return &everyWay{n: n, id: clientID(), peers: map[wire.Transport]*peer{}, lanes: map[string]*stream{}}
 }
 
+// ways is the number of ways.
+const ways = 3
+
 func (e *everyWay) ask(t *testing.T, method string, params any) json.RawMessage {
 	t.Helper()
 	e.last++
-	id := fmt.Sprint(e.last)
-	ways := []func() *wire.Message{
-		func() *wire.Message { return e.over(t, wire.WebTransport, id, method, params) },
-		func() *wire.Message { return e.over(t, wire.WebSocket, id, method, params) },
-		func() *wire.Message {
-			a := e.n.rpc(t, e.id, request(id, method, params))
-			m := new(wire.Message)
-			if err := json.Unmarshal([]byte(a.body), m); err != nil || a.StatusCode != http.StatusOK || len(a.body) > wire.MaxMessage {
-				t.Fatalf("%s over %s: %s with %d bytes", method, wire.RPCPath, a.Status, len(a.body))
-			}
-			return m
-		},
-	}
 	var answers []json.RawMessage
 	for i := range ways {
-		answers = append(answers, result[json.RawMessage](t, ways[(i+e.last)%len(ways)]()))
+		answers = append(answers, e.by(t, i+e.last, method, params))
 	}
 	if wire.ReplaySafe(method) && (string(answers[0]) != string(answers[1]) || string(answers[0]) != string(answers[2])) {
 		t.Errorf("%s is answered differently each time, with %d, %d and %d bytes", method, len(answers[0]), len(answers[1]), len(answers[2]))
 	}
 	return answers[0]
+}
+
+// next is ask, but one way alone: the next one.
+func (e *everyWay) next(t *testing.T, method string, params any) json.RawMessage {
+	t.Helper()
+	e.last++
+	return e.by(t, e.last, method, params)
+}
+
+// by sends the last request one way.
+func (e *everyWay) by(t *testing.T, way int, method string, params any) json.RawMessage {
+	t.Helper()
+	id := fmt.Sprint(e.last)
+	switch way % ways {
+	case 0:
+		return result[json.RawMessage](t, e.over(t, wire.WebTransport, id, method, params))
+	case 1:
+		return result[json.RawMessage](t, e.over(t, wire.WebSocket, id, method, params))
+	}
+	a := e.n.rpc(t, e.id, request(id, method, params))
+	m := new(wire.Message)
+	if err := json.Unmarshal([]byte(a.body), m); err != nil || a.StatusCode != http.StatusOK || len(a.body) > wire.MaxMessage {
+		t.Fatalf("%s over %s: %s with %d bytes", method, wire.RPCPath, a.Status, len(a.body))
+	}
+	return result[json.RawMessage](t, m)
 }
 
 func (e *everyWay) over(t *testing.T, tr wire.Transport, id, method string, params any) *wire.Message {
@@ -94,18 +109,21 @@ func read[T any](t *testing.T, b json.RawMessage) (v T) {
 func TestAnswersOfManyRecordsFitAMessage(t *testing.T) {
 	t.Parallel()
 	n := start(t)
-	ask := n.everyWay().ask
+	every := n.everyWay()
+	ask := every.ask
 	large := strings.Repeat("x", 120_000)
-	labeled, label := kit.Less(400, 100), kit.Less(2300, 10_700) // as many bytes with their records
+	labeled, label := kit.Less(400, 50), kit.Less(2300, 21_000) // as many bytes with their records
 	spawned := read[wire.SpawnResult](t, ask(t, wire.MethodSpawn, wire.SpawnParams{Type: "shell", Count: 12, Argv: []string{"sh", "-c", "read x", large}}))
 	prompts := read[wire.SpawnResult](t, ask(t, wire.MethodSpawn, wire.SpawnParams{Type: "scripted", Name: "prompt", Count: labeled, Script: "read",
 		Labels: map[string]string{"prompt": large[:label]}}))
 	if _, err := n.plane.SetAdmission(t.Context(), noun.Caller{Actor: "test"}, wire.AdmissionParams{Closed: true}); err != nil {
 		t.Fatal(err)
 	}
-	specs := make([]wire.TaskSpec, 1000)
+	const input = 950                                          // bytes: a list has them whole
+	submit, argument := kit.Less(1000, 200), kit.Less(1, 4000) // as many bytes
+	specs := make([]wire.TaskSpec, submit)
 	for i := range specs {
-		specs[i] = wire.TaskSpec{Type: "shell", Argv: []string{"true"}, Input: wire.Payload{Text: large[:950]}}
+		specs[i] = wire.TaskSpec{Type: "shell", Argv: []string{"true", large[:argument]}, Input: wire.Payload{Text: large[:input]}}
 	}
 	submitted := read[wire.SubmitResult](t, ask(t, wire.MethodTaskSubmit, wire.SubmitParams{Tasks: specs}))
 
@@ -119,7 +137,7 @@ func TestAnswersOfManyRecordsFitAMessage(t *testing.T) {
 	agents := map[wire.AgentID]wire.Agent{}
 	pages := 0
 	for f := (wire.Filter{}); pages == 0 || f.After != 0; pages++ {
-		page := read[wire.ListResult](t, ask(t, wire.MethodList, f))
+		page := read[wire.ListResult](t, every.next(t, wire.MethodList, f))
 		for _, a := range page.Agents {
 			if _, twice := agents[a.ID]; twice {
 				t.Errorf("agent %s is on two pages", a.ID)
@@ -145,20 +163,20 @@ func TestAnswersOfManyRecordsFitAMessage(t *testing.T) {
 	tasks := map[wire.TaskID]bool{}
 	pages = 0
 	for f := (wire.TaskFilter{}); pages == 0 || f.After != 0; pages++ {
-		page := read[wire.TaskListResult](t, ask(t, wire.MethodTaskList, f))
+		page := read[wire.TaskListResult](t, every.next(t, wire.MethodTaskList, f))
 		for _, x := range page.Tasks {
-			if tasks[x.ID] || len(x.Input.Text) != 950 {
+			if tasks[x.ID] || len(x.Input.Text) != input || len(x.Argv) != 2 || len(x.Argv[1]) != argument {
 				t.Fatalf("task %s is on two pages, or not whole", x.ID)
 			}
 			tasks[x.ID] = true
 		}
 		f.After = page.Next
 	}
-	if len(tasks) != 1000 || pages < 3 {
-		t.Errorf("%d tasks on %d pages, want 1000", len(tasks), pages)
+	if len(tasks) != submit || pages < 3 {
+		t.Errorf("%d tasks on %d pages, want %d on three or more", len(tasks), pages, submit)
 	}
 	for _, x := range submitted.Tasks {
-		if !tasks[x.ID] || !x.Trimmed || x.Input.Size != 950 {
+		if !tasks[x.ID] || !x.Trimmed || x.Input.Size != input {
 			t.Fatalf("the answer names %+v", x)
 		}
 	}
@@ -168,23 +186,26 @@ func TestAnswersOfManyRecordsFitAMessage(t *testing.T) {
 func TestAClientListsMoreAgentsThanAPageHolds(t *testing.T) {
 	t.Parallel()
 	n := start(t)
+	half, label := kit.Less(600, 75), kit.Less(0, 4000) // bytes: a page has 1000 agents at most, or 512 KiB
 	for range 2 {
-		if _, err := n.plane.Spawn(t.Context(), noun.Caller{Actor: "test"}, wire.SpawnParams{Type: "scripted", Script: "read", Count: 600}); err != nil {
+		if _, err := n.plane.Spawn(t.Context(), noun.Caller{Actor: "test"}, wire.SpawnParams{Type: "scripted", Script: "read", Count: half,
+			Labels: map[string]string{"l": strings.Repeat("x", label)}}); err != nil {
 			t.Fatal(err)
 		}
 	}
+	all, limit := 2*half, 2*half-20
 	overBoth(t, func(t *testing.T, tr wire.Transport) {
 		c := n.dialed(t, tr)
 		res, err := c.List(t.Context(), wire.Filter{})
-		if err != nil || len(res.Agents) != 1200 || res.Total != 1200 || res.Next != 0 {
+		if err != nil || len(res.Agents) != all || res.Total != all || res.Next != 0 {
 			t.Fatalf("%d agents of %d, %v", len(res.Agents), res.Total, err)
 		}
 		if !slices.IsSortedFunc(res.Agents, func(a, b wire.Agent) int { return int(b.Num) - int(a.Num) }) {
 			t.Error("the newest are not first")
 		}
-		some, err := c.List(t.Context(), wire.Filter{Limit: 1050, After: res.Agents[99].Num})
-		if err != nil || len(some.Agents) != 1050 || some.Agents[0].ID != res.Agents[100].ID || some.Next != res.Agents[1149].Num {
-			t.Errorf("%d agents behind the hundredth, and then behind %d: %v", len(some.Agents), some.Next, err)
+		some, err := c.List(t.Context(), wire.Filter{Limit: limit, After: res.Agents[9].Num})
+		if err != nil || len(some.Agents) != limit || some.Agents[0].ID != res.Agents[10].ID || some.Next != res.Agents[9+limit].Num {
+			t.Errorf("%d agents behind the tenth, and then behind %d: %v", len(some.Agents), some.Next, err)
 		}
 		stopped, err := c.Stop(t.Context(), wire.StopParams{IDs: ids(res.Agents[:10])})
 		if err != nil || len(stopped.Reports) != 10 {

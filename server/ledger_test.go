@@ -29,8 +29,8 @@ import (
 // of those that were not answered are asked for again only when others have written, and after another restart. In the end
 // every request has had its effect once, and the same answer whenever it was asked for.
 func TestTheLedgerBalancesAtScale(t *testing.T) {
-	operations, restarts := kit.Less(10_000, 240), kit.Less(6, 2)
-	const clients = 12
+	operations, restarts := kit.Less(10_000, 120), kit.Less(6, 1)
+	clients := kit.Less(12, 6)
 	l := &ledger{dir: t.TempDir(), answers: make([]written, operations)}
 	l.start(t)
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)

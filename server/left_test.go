@@ -42,7 +42,7 @@ func TestRequestsOfAClientThatLeftAreNoErrors(t *testing.T) {
 			t.Fatal(m.Error)
 		}
 	}
-	for i := range kit.Less(40, 8) {
+	for i := range kit.Less(40, 4) {
 		p := n.join(t, []wire.Transport{wire.WebTransport, wire.WebSocket}[i%2])
 		lane := open(t, p, `{"lane":"memory"}`)
 		var lines []string

@@ -52,23 +52,14 @@ func (s *Server) listen() (_ *listeners, err error) {
 			l.close()
 		}
 	}()
-	httpAddr, tlsAddr := cmp.Or(s.o.HTTP, DefaultHTTP), cmp.Or(s.o.Listen, DefaultListen)
-	if httpAddr == "off" && tlsAddr == "off" {
-		return nil, errNoListener
-	}
+	httpAddr, tlsAddr := s.listensOn()
 	if httpAddr != "off" {
-		if err := s.mayListen("--http", httpAddr, false); err != nil {
-			return nil, err
-		}
 		if l.http, s.reach.HTTPPort, err = listenTCP(httpAddr); err != nil {
 			return nil, listenError("--http", httpAddr, err)
 		}
 		s.addrs.HTTP = "http://" + publicAddr(httpAddr, s.reach.HTTPPort) + s.reach.Base
 	}
 	if tlsAddr != "off" {
-		if err := s.mayListen("--listen", tlsAddr, !s.certs.IsDevelopment()); err != nil {
-			return nil, err
-		}
 		if l.tls, l.udp, s.reach.TLSPort, err = listenBoth(tlsAddr); err != nil {
 			return nil, listenError("--listen", tlsAddr, err)
 		}
@@ -90,8 +81,34 @@ func listenError(flag, addr string, err error) error {
 	return fmt.Errorf("listen on %s: %w; free the port, or choose another with %s", addr, err, flag)
 }
 
+// listensOn returns the addresses to listen on for HTTP and for HTTPS, either of which may be "off".
+func (s *Server) listensOn() (httpAddr, tlsAddr string) {
+	return cmp.Or(s.o.HTTP, DefaultHTTP), cmp.Or(s.o.Listen, DefaultListen)
+}
+
+// checkAddresses refuses addresses that the server must not listen on. It needs the certificate, but nothing else is open yet:
+// a mistake in a flag starts no agents.
+func (s *Server) checkAddresses() error {
+	httpAddr, tlsAddr := s.listensOn()
+	if httpAddr == "off" && tlsAddr == "off" {
+		return errNoListener
+	}
+	if httpAddr != "off" {
+		if err := s.mayListen("--http", httpAddr, false); err != nil {
+			return err
+		}
+	}
+	if tlsAddr == "off" {
+		return nil
+	}
+	return s.mayListen("--listen", tlsAddr, !s.certs.IsDevelopment())
+}
+
 // mayListen refuses addresses that others can reach unless connections are protected by a real certificate.
 func (s *Server) mayListen(flag, addr string, protected bool) error {
+	if _, _, err := split(addr); err != nil {
+		return fmt.Errorf("%s %s: %w", flag, addr, err)
+	}
 	if protected || s.o.InsecureListen {
 		return nil
 	}

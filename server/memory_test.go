@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"skein.dev/skein/e2e/kit"
 	"skein.dev/skein/server/session"
 	"skein.dev/skein/webtransport/wire"
 )
@@ -81,13 +82,13 @@ func TestMemoryMethods(t *testing.T) {
 	})
 }
 
-// The largest values fit one message, whatever their bytes.
+// The largest values fit one message, also those that are longest in JSON. The tests of wire have every kind of byte.
 func TestMemoryOfTheLargestValues(t *testing.T) {
 	t.Parallel()
 	overBoth(t, func(t *testing.T, tr wire.Transport) {
 		n := start(t)
 		m := n.join(t, tr).memory(t)
-		units := []string{"x", `"`, "<", "\x00", "\u2028"}
+		units := []string{"x", "\x00"}
 		if tr == wire.WebSocket { // JSON is the same over both
 			units = units[:1]
 		}
@@ -113,7 +114,7 @@ func TestWritesOfOneEntryKeepTheirOrder(t *testing.T) {
 	overBoth(t, func(t *testing.T, tr wire.Transport) {
 		n := start(t)
 		m := n.join(t, tr).memory(t)
-		const many = 100
+		many := kit.Less(100, 40)
 		var lines []string
 		for i := range many {
 			lines = append(lines, request(fmt.Sprint(2*i), wire.MethodMemoryStore, storing("n", "k", fmt.Sprint(i))), request(fmt.Sprint(2*i+1), wire.MethodMemoryStore, storing("n", fmt.Sprint(i), "")))
@@ -249,7 +250,7 @@ func TestASlowWatcherHoldsUpNobody(t *testing.T) {
 		p := n.join(t, tr)
 		slow, busy := p.memory(t), p.memory(t)
 		w := result[wire.MemoryWatchResult](t, slow.ask(t, "1", wire.MethodMemoryWatch, wire.MemoryWatchParams{Namespace: "n", Values: true}))
-		const many = 40 // of 100 KiB: more than windows and queues take
+		const many = 16 // of 100 KiB: more than windows and queues take
 		seen := map[string]bool{}
 		for i := range many / 8 {
 			var set wire.MemorySetManyParams

@@ -21,7 +21,7 @@ import (
 // and stops everything over it.
 func TestAllStopsOnASaturatedSessionAtScale(t *testing.T) {
 	t.Parallel()
-	agents, lanes := kit.Less(40, 10), kit.Less(60, 12)
+	agents, lanes := kit.Less(40, 4), kit.Less(60, 6)
 	overBoth(t, func(t *testing.T, tr wire.Transport) {
 		n := start(t)
 		c, err := client.Dial(t.Context(), client.Options{URL: n.addrs.HTTP, Token: n.token, Transport: string(tr)})
@@ -34,7 +34,7 @@ func TestAllStopsOnASaturatedSessionAtScale(t *testing.T) {
 			t.Fatal(err)
 		}
 		loud := n.script(t, "repeat forever\nsay something that nobody reads\nwait 1ms\nend")
-		file := noise(1, 512<<10)
+		file := noise(1, kit.Less(512<<10, 300<<10)) // more than a stream's window
 		a, err := c.Upload(t.Context(), wire.ArtifactCreateParams{Name: "bulk", Size: int64(len(file))}, bytes.NewReader(file), nil)
 		if err != nil {
 			t.Fatal(err)
@@ -46,11 +46,11 @@ func TestAllStopsOnASaturatedSessionAtScale(t *testing.T) {
 		defer cancel()
 		var down, up, read, remembered atomic.Int64
 		for i := range lanes {
-			load.Go(func() { // a sixth of them stop reading after the first bytes
+			load.Go(func() { // some of them stop reading after the first bytes
 				for ctx.Err() == nil {
 					c.Download(ctx, a.ID, writerFunc(func(p []byte) (int, error) {
 						down.Add(1)
-						if i%6 == 0 {
+						if i%kit.Less(6, 2) == 0 {
 							<-ctx.Done()
 						}
 						return len(p), ctx.Err()
@@ -69,7 +69,7 @@ func TestAllStopsOnASaturatedSessionAtScale(t *testing.T) {
 				}
 			})
 		}
-		for i := range 8 {
+		for i := range kit.Less(8, 2) {
 			load.Go(func() {
 				for ctx.Err() == nil {
 					if _, err := c.Upload(ctx, wire.ArtifactCreateParams{Name: "up", Size: 64 << 10}, bytes.NewReader(file[:64<<10]), nil); err == nil {

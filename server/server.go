@@ -166,6 +166,9 @@ func New(ctx context.Context, o Options) (_ *Server, err error) {
 	if err = s.openCertificates(); err != nil {
 		return nil, err
 	}
+	if err = s.checkAddresses(); err != nil {
+		return nil, err
+	}
 	if s.store, err = jet.Open(ctx, jet.Config{Dir: s.dir.Path, URL: o.NATS, Owner: s.owner(), OwnerLease: o.OwnerLease,
 		MaxEventBytes: o.MaxEventBytes, Attempt: o.StoreTimeout / 5, Logger: o.Logger}); err != nil {
 		return nil, err

@@ -2,6 +2,7 @@ package server
 
 import (
 	"encoding/json"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -14,9 +15,9 @@ import (
 // lane that is read still gets everything, and in the end nothing is held.
 func TestUnreadLanesShareWhatASessionHolds(t *testing.T) {
 	overBoth(t, func(t *testing.T, tr wire.Transport) {
-		const share, lanes, printed = 2 * session.LaneBatch, 4, 1 << 20
+		const share, lanes, printed = 2 * session.LaneBatch, 3, 768 << 10 // more than a batch and a stream's window
 		n := start(t, func(o *Options) { o.share = share })
-		a := n.shell(t, "yes a line of forty characters, give or take | head -c 1048576")
+		a := n.shell(t, fmt.Sprintf("yes a line of forty characters, give or take | head -c %d", printed))
 		kit.Eventually(t, "it has ended", func() bool { rec, _ := n.plane.Get(a.ID); return rec.Status == wire.StatusExited })
 		p := n.join(t, tr)
 		var open []*stream
