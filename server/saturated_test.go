@@ -102,17 +102,20 @@ func TestAllStopsOnASaturatedSessionAtScale(t *testing.T) {
 				t.Errorf("%s left %v", r.ID, r.Leftovers)
 			}
 		}
+		cancel()
+		left := running(t)
 		for _, a := range spawned.Agents {
-			if left := running(t, a.Process.Group); len(left) > 0 {
+			if left := left[strconv.Itoa(a.Process.Group)]; len(left) > 0 {
 				t.Errorf("of the group of %s there are %v", a.ID, left)
 			}
 		}
 	})
 }
 
-// running returns the processes of a group that are not zombies.
-func running(t *testing.T, group int) (pids []string) {
+// running returns the processes that are not zombies by their group.
+func running(t *testing.T) map[string][]string {
 	t.Helper()
+	pids := map[string][]string{}
 	stats, err := filepath.Glob("/proc/[0-9]*/stat")
 	if err != nil {
 		t.Fatal(err)
@@ -123,8 +126,8 @@ func running(t *testing.T, group int) (pids []string) {
 			continue // it is gone
 		}
 		_, after, _ := bytes.Cut(line, []byte(") ")) // state, parent, group
-		if f := strings.Fields(string(after)); f[0] != "Z" && f[2] == strconv.Itoa(group) {
-			pids = append(pids, filepath.Base(filepath.Dir(path)))
+		if f := strings.Fields(string(after)); f[0] != "Z" {
+			pids[f[2]] = append(pids[f[2]], filepath.Base(filepath.Dir(path)))
 		}
 	}
 	return pids

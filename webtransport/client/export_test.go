@@ -3,7 +3,10 @@ package client
 // Final and EndpointsError are for the tests.
 var Final = final
 
-// TicketWait is set before any test.
-var TicketWait = &ticketWait
+// TicketWait and PieceSize are set before any test.
+var (
+	TicketWait = &ticketWait
+	PieceSize  = &pieceSize
+)
 
 type EndpointsError = endpointsError

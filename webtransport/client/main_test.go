@@ -20,6 +20,7 @@ import (
 
 func TestMain(m *testing.M) {
 	*client.TicketWait = 5 * time.Second // a busy machine takes longer than people should wait
+	*client.PieceSize = kit.Less[int64](1<<20, 256<<10)
 	goleak.VerifyTestMain(m)
 }
 

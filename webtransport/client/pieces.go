@@ -8,12 +8,12 @@ import (
 	"skein.dev/skein/webtransport/wire"
 )
 
-const (
-	// pieceSize is how many bytes one stream fetches if an artifact is downloaded over several connections.
-	pieceSize = 1 << 20
-	// piecesEach is how many pieces a connection fetches at once, so that one is transferred while the next is requested.
-	piecesEach = 2
-)
+// piecesEach is how many pieces a connection fetches at once, so that one is transferred while the next is requested.
+const piecesEach = 2
+
+// pieceSize is how many bytes one stream fetches if an artifact is downloaded over several connections. Tests change it before
+// they begin.
+var pieceSize int64 = 1 << 20
 
 // piece is a part of an artifact that is being fetched.
 type piece struct {

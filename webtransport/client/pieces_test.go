@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	"testing"
 
-	"skein.dev/skein/e2e/kit"
 	"skein.dev/skein/webtransport/client"
 	"skein.dev/skein/webtransport/wire"
 )
@@ -21,7 +20,7 @@ func connections(n int) func(*client.Options) {
 // stored uploads a file that has several pieces, and a part of one.
 func stored(t *testing.T, c *client.Client) (want []byte, a *wire.Artifact) {
 	t.Helper()
-	want = noise(1, kit.Less(9<<20, 7<<20)+17) // more pieces than three connections fetch at once
+	want = noise(1, 9*int(*client.PieceSize)+17) // more pieces than three connections fetch at once
 	a, err := c.Upload(t.Context(), wire.ArtifactCreateParams{Name: "f", Size: int64(len(want))}, bytes.NewReader(want), nil)
 	if err != nil {
 		t.Fatal(err)
@@ -93,7 +92,7 @@ func TestOneThatWasGivenUpLeavesTheBeginning(t *testing.T) {
 	}); err != nil {
 		t.Fatal(err)
 	}
-	if first <= int64(len(part)) || first > int64(len(part))+1<<20 {
+	if first <= int64(len(part)) || first > int64(len(part))+*client.PieceSize {
 		t.Errorf("it went on with byte %d, %d were there", first, len(part))
 	}
 	if got, err := os.ReadFile(path); err != nil || !bytes.Equal(got, want) {

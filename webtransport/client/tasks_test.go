@@ -178,7 +178,8 @@ func TestAdmissionHoldsTasksBack(t *testing.T) {
 
 func TestNoEndOfATaskIsLostOrComesTwice(t *testing.T) {
 	t.Parallel()
-	const batches, each, cuts = 9, 40, 3
+	const batches, cuts = 9, 3
+	each := kit.Less(40, 12)
 	overBoth(t, func(t *testing.T, tr string) {
 		t.Parallel()
 		l := behindRelays(t, workers(t))
@@ -297,7 +298,8 @@ func TestATaskWatchBeginsAnywhere(t *testing.T) {
 
 func TestNoResultIsLostOrComesTwice(t *testing.T) {
 	t.Parallel()
-	const many, cuts = 300, 2
+	const cuts = 2
+	many := kit.Less(300, 120)
 	overBoth(t, func(t *testing.T, tr string) {
 		t.Parallel()
 		l := behindRelays(t, workers(t))
@@ -321,7 +323,7 @@ func TestNoResultIsLostOrComesTwice(t *testing.T) {
 					another(t, c, conn.Session)
 					cut++
 				}
-				if len(byIndex)%100 == 0 {
+				if len(byIndex)%(many/3) == 0 {
 					break
 				}
 			}

@@ -472,11 +472,11 @@ func TestWhatAWorkerSaysIsBounded(t *testing.T) {
 	c := dial(t, n)
 	var joins atomic.Int32
 	_, id, _ := works(t, c, client.WorkerOptions{Joined: func(wire.WorkerJoined) { joins.Add(1) }, Handle: func(_ context.Context, w *client.Work) ([]byte, error) {
-		w.Progress(strings.Repeat("long", 1<<20), math.NaN())
-		w.Print(strings.Repeat("\x01", 1<<20) + "\n")
 		switch string(w.Input) {
 		case "error":
-			return nil, errors.New(strings.Repeat("\x01", 2<<20))
+			w.Progress(strings.Repeat("long", wire.MaxMessage/4), math.NaN())
+			w.Print(strings.Repeat("\x01", 1<<20) + "\n")
+			return nil, errors.New(strings.Repeat("\x01", wire.MaxMessage))
 		case "zeros":
 			return make([]byte, wire.MaxTaskOutput), nil
 		}
