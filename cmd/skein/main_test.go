@@ -98,7 +98,9 @@ func exits(ts *testscript.TestScript, _ bool, args []string) {
 func until(ts *testscript.TestScript, _ bool, args []string) {
 	re, err := regexp.Compile("(?m)" + args[0])
 	ts.Check(err)
-	for end := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {
+	pause := 20 * time.Millisecond
+	for end := time.Now().Add(patience); ; time.Sleep(pause) {
+		pause = min(2*pause, 500*time.Millisecond) // a command takes much of a busy machine
 		ts.Check(ts.Exec(args[1], args[2:]...))
 		out := ts.ReadFile("stdout")
 		if re.MatchString(out) {

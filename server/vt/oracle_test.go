@@ -10,9 +10,11 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"skein.dev/skein/e2e/kit"
 )
 
-var oracleCases = flag.Int("oracle", 400, "how many random sessions are compared with @xterm/headless")
+var oracleCases = flag.Int("oracle", kit.Less(400, 200), "how many random sessions are compared with @xterm/headless")
 
 // oracle is @xterm/headless.
 type oracle struct {
