@@ -154,11 +154,12 @@ func TestMemoryWatchMissesNothing(t *testing.T) {
 func TestMemoryWatchEndsWithWhatIsThere(t *testing.T) {
 	n := openMemory(t)
 	s := n.watch(t, wire.MemoryWatchParams{Namespace: "n", Values: true})
+	writes, keys := kit.Less(150, 60), kit.Less(5, 3)
 	var all sync.WaitGroup
 	for w := range 4 {
 		all.Go(func() {
-			for i := range 150 { // of few keys, over and over, so that history drops some
-				k := fmt.Sprint((w + i) % 5)
+			for i := range writes { // of few keys, over and over, so that history drops some
+				k := fmt.Sprint((w + i) % keys)
 				if i%7 == 6 {
 					if _, err := n.Memory.Delete(t.Context(), me, key("n", k)); err != nil {
 						t.Error(err)
