@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"net"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -279,12 +280,20 @@ func TestNothingOfARunIsLeft(t *testing.T) {
 func TestAStartThatFailsLeavesTheFolderFree(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	s, err := New(t.Context(), Options{DataDir: dir, HTTP: "off", Listen: "off"})
+	if _, err := New(t.Context(), Options{DataDir: dir, HTTP: "off", Listen: "off"}); err == nil {
+		t.Error("a server without listeners was opened")
+	}
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	s, err := New(t.Context(), Options{DataDir: dir, HTTP: taken.Addr().String(), Listen: "off"})
 	if err != nil {
 		t.Fatal(err)
 	}
 	if err := s.Run(t.Context()); err == nil {
-		t.Error("a server without listeners ran")
+		t.Error("a server ran whose port is another's")
 	}
 	bad := write(t, "skein.yaml", "agents: {}\n")
 	if _, err := New(t.Context(), Options{DataDir: dir, ConfigFile: bad}); err == nil {

@@ -19,7 +19,7 @@ func TestCtrlCSaysWhatGoesOn(t *testing.T) {
 	t.Parallel()
 	s := startServing(t, t.TempDir())
 	for _, name := range []string{"followed", "attached"} {
-		s.skein(t, "spawn", "shell", "--name", name, "--", "sh", "-c", "echo up; exec sleep 300")
+		s.skein(t, "spawn", "shell", "--name", name, "--", "sh", "-c", "echo up; exec sleep 3600")
 	}
 	for what, c := range map[string]struct {
 		args []string
@@ -27,11 +27,11 @@ func TestCtrlCSaysWhatGoesOn(t *testing.T) {
 		goes string // the command that lists it while it is alive, before and after the interrupt
 		ends string // the word of the command that ends it
 	}{
-		"spawn --wait":   {[]string{"spawn", "shell", "--name", "waited", "--wait", "--", "sh", "-c", "echo up; exec sleep 300"}, "waited", "ps", "stop"},
-		"spawn --follow": {[]string{"spawn", "shell", "--name", "shown", "--follow", "--", "sh", "-c", "echo up; exec sleep 300"}, "shown", "ps", "stop"},
+		"spawn --wait":   {[]string{"spawn", "shell", "--name", "waited", "--wait", "--", "sh", "-c", "echo up; exec sleep 3600"}, "waited", "ps", "stop"},
+		"spawn --follow": {[]string{"spawn", "shell", "--name", "shown", "--follow", "--", "sh", "-c", "echo up; exec sleep 3600"}, "shown", "ps", "stop"},
 		"logs --follow":  {[]string{"logs", "--follow", "followed"}, "followed", "ps", "stop"},
 		"attach":         {[]string{"attach", "attached"}, "attached", "ps", "stop"},
-		"submit --wait":  {[]string{"task", "submit", "--name", "worked", "--wait", "--", "sh", "-c", "echo up; exec sleep 300"}, "worked", "task ls --state working", "task cancel"},
+		"submit --wait":  {[]string{"task", "submit", "--name", "worked", "--wait", "--", "sh", "-c", "echo up; exec sleep 3600"}, "worked", "task ls --state working", "task cancel"},
 	} {
 		t.Run(what, func(t *testing.T) {
 			t.Parallel()

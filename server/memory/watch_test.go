@@ -154,7 +154,7 @@ func TestMemoryWatchMissesNothing(t *testing.T) {
 func TestMemoryWatchEndsWithWhatIsThere(t *testing.T) {
 	n := openMemory(t)
 	s := n.watch(t, wire.MemoryWatchParams{Namespace: "n", Values: true})
-	writes, keys := kit.Less(150, 60), kit.Less(5, 3)
+	writes, keys := kit.Less(150, 40), kit.Less(5, 3)
 	var all sync.WaitGroup
 	for w := range 4 {
 		all.Go(func() {
