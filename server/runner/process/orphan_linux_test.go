@@ -44,7 +44,7 @@ func helper() {
 var helperAgents = []string{
 	`echo up; exec sleep 600`,
 	`sleep 600 & echo up; exec sleep 600`,
-	`trap "" TERM; echo up; while :; do sleep 0.2; done`,
+	`trap "" TERM; sleep 600 & echo up; wait`, // neither of them ends by SIGTERM
 	`setsid sh -c 'echo up; exec sleep 600' & exec sleep 600`,
 	`env -i sleep 600 & echo up; exec sleep 600`, // a group member without the mark
 }
