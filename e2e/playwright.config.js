@@ -1,5 +1,6 @@
 import { defineConfig } from '@playwright/test'
 import { CHROMIUM } from './chromium.js'
+import './memory.js'
 
 // In project `websocket`, UDP goes into a black hole (fixtures/network.js) and the page must find out by itself. It runs
 // the specs that depend on the transport and, of the others, the tests whose link breaks. Tests tagged @soak have thousands
