@@ -5,6 +5,7 @@ import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
+import '../memory.js'
 
 const { WebSocket } = createRequire(join(import.meta.dirname, '../../static/package.json'))('ws')
 
