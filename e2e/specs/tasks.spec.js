@@ -504,6 +504,7 @@ test('the filters hold what they say', async ({ tasks: page, skein, server }) =>
 })
 
 test('what is submitted elsewhere while there are many', async ({ tasks: page, skein }) => {
+  test.setTimeout(300_000)
   await skein.tasks.submit(Array.from({ length: 230 }, (_, i) => ({ type: 'coder', name: `many ${i + 1}`, input: 'x' })))
   await expect(queue(page, 'Working')).toHaveText(['many 1', 'many 2'])
   await expect(queue(page, 'Submitted')).toHaveCount(100)
@@ -517,7 +518,7 @@ test('what is submitted elsewhere while there are many', async ({ tasks: page, s
   await page.getByRole('checkbox', { name: 'Select all that match' }).check()
   await page.keyboard.press('c')
   await confirm(page, 'Cancel')
-  await expect(toast(page, '230 tasks are canceled')).toBeVisible()
+  await expect(toast(page, '230 tasks are canceled')).toBeVisible({ timeout: 120_000 }) // after the last of 230 answers
   await expect(chip(page, 'Canceled')).toHaveText(/230$/)
   expect((await skein.tasks.list({ states: ['canceled'], limit: 1 })).total).toBe(230)
 })
