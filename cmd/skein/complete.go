@@ -7,6 +7,7 @@ import (
 	"io"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/spf13/cobra"
 
@@ -60,10 +61,13 @@ func completes(root *cobra.Command, g *global) {
 	if len(names) > 0 && root.ValidArgsFunction == nil {
 		root.ValidArgsFunction = func(cmd *cobra.Command, args []string, _ string) (found, cobra.ShellCompDirective) {
 			at := names[min(len(args), len(names)-1)]
-			if len(args) >= len(names) && !strings.HasSuffix(at, "...") {
-				return nil, cobra.ShellCompDirectiveNoFileComp
+			switch {
+			case len(args) < len(names) || strings.HasSuffix(at, "..."):
+				return complete(cmd, g, at, args)
+			case strings.Contains(cmd.Use, "-- COMMAND"):
+				return nil, cobra.ShellCompDirectiveDefault
 			}
-			return complete(cmd, g, at, args)
+			return nil, cobra.ShellCompDirectiveNoFileComp
 		}
 	}
 	for flag, name := range flagValues {
@@ -119,6 +123,7 @@ func ask(cmd *cobra.Command, g *global, f func(ctx context.Context, c *client.Cl
 	if ctx == nil {
 		ctx = context.Background()
 	}
+	defer cmd.SetContext(ctx) // a word may be several things, each of which is asked for
 	ctx, cancel := context.WithTimeout(ctx, completeTime)
 	defer cancel()
 	cmd.SetContext(ctx)
@@ -139,7 +144,15 @@ func word(text, means string) cobra.Completion {
 	return cobra.CompletionWithDesc(safe(text), safe(strings.Join(strings.Fields(means), " ")))
 }
 
-// completeAgents gives names and ids: a name that only one agent has, and else the id.
+// plain reports whether a name stands for itself in a shell, and is no flag. A shell inserts the part that several names have in
+// common as it is.
+func plain(name string) bool {
+	return name != "" && !strings.HasPrefix(name, "-") && !strings.ContainsFunc(name, func(r rune) bool {
+		return !unicode.IsLetter(r) && !unicode.IsDigit(r) && !strings.ContainsRune("-_.,:/@%+", r)
+	})
+}
+
+// completeAgents gives names and ids: a plain name that only one agent has, and else the id.
 func completeAgents(ctx context.Context, c *client.Client, _ []string) (all found, _ error) {
 	res, err := c.List(ctx, wire.Filter{})
 	if err != nil {
@@ -151,7 +164,7 @@ func completeAgents(ctx context.Context, c *client.Client, _ []string) (all foun
 	}
 	for _, a := range res.Agents {
 		means := a.Type + ", " + statusWord(&a)
-		if named[a.Name] == 1 && !strings.ContainsAny(a.Name, " \t'\"$\\") {
+		if named[a.Name] == 1 && plain(a.Name) {
 			all = append(all, word(a.Name, means))
 			continue
 		}
