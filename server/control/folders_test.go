@@ -190,13 +190,18 @@ func TestWorktreesThatNobodyKnows(t *testing.T) {
 func TestATaskSaysWhereItIsDone(t *testing.T) {
 	t.Parallel()
 	repo := repository(t)
+	looks := []string{"sh", "-c", "pwd; git branch --show-current 2>/dev/null; true"}
 	n := open(t, t.TempDir(), func(o *control.Options) {
 		alone := false
-		o.Types = append(o.Types, wire.AgentType{Name: "alone", Kind: wire.KindExec, Tasks: wire.TasksProcess, Folder: &wire.FolderPolicy{Share: &alone}})
+		o.Types = append(o.Types, wire.AgentType{Name: "alone", Kind: wire.KindExec, Tasks: wire.TasksProcess, Folder: &wire.FolderPolicy{Share: &alone}},
+			wire.AgentType{Name: "anew", Kind: wire.KindExec, Tasks: wire.TasksProcess, Capabilities: []string{"look"}, Argv: looks, Folder: &wire.FolderPolicy{Mode: wire.FolderFresh}},
+			wire.AgentType{Name: "there", Kind: wire.KindExec, Tasks: wire.TasksProcess, Capabilities: []string{"look"}, Argv: looks})
 	}, workers)
 	where := func(s wire.TaskSpec) string {
 		t.Helper()
-		s.Argv = []string{"sh", "-c", "pwd; git branch --show-current 2>/dev/null; true"}
+		if s.Type != "" {
+			s.Argv = looks
+		}
 		rec := n.over(t, n.submit(t, s)[0].ID)
 		if rec.State != wire.TaskCompleted {
 			t.Fatalf("it is %s: %s", rec.State, rec.Message)
@@ -211,6 +216,11 @@ func TestATaskSaysWhereItIsDone(t *testing.T) {
 	}
 	if got := where(wire.TaskSpec{Type: "command"}); strings.Contains(got, repo) {
 		t.Errorf("without a folder: %q", got)
+	}
+
+	// Of the types that can do it, one that can do it there does it.
+	if got := where(wire.TaskSpec{Capabilities: []string{"look"}, Cwd: repo}); got != repo+"\nmain\n" {
+		t.Errorf("by capability: %q", got)
 	}
 
 	// One waits for another one in its folder; one for another folder does not wait for it.

@@ -51,14 +51,13 @@ func (ts *Tasks) queue(t *task) {
 		})
 		return
 	}
-	key := t.need.key()
-	w := ts.lists[key]
+	w := ts.lists[t.need]
 	if w == nil {
 		w = &waitlist{need: t.need}
 		for i := range w.byPrio {
 			w.byPrio[i] = list.New()
 		}
-		ts.lists[key] = w
+		ts.lists[t.need] = w
 	}
 	t.list = w
 	w.insert(t)
@@ -117,7 +116,7 @@ func (ts *Tasks) unqueue(t *task) {
 	if t.list != nil {
 		t.list.remove(t)
 		if t.list.len() == 0 {
-			delete(ts.lists, t.need.key())
+			delete(ts.lists, t.need)
 		}
 		t.list = nil
 	}
@@ -210,7 +209,7 @@ func (ts *Tasks) assign(w *waitlist, t *task) bool {
 	if w.need.agent != "" {
 		return ts.assignTo(w, t)
 	}
-	types := w.need.among(ts.o.Types)
+	types := ts.doers(w.need)
 	var best *worker
 	for _, wk := range ts.workers {
 		if wk.free(t) && wk.offers(w.need) && (best == nil || wk.before(best)) {

@@ -193,17 +193,38 @@ func (ts *Tasks) checkAgent(s *wire.TaskSpec) error {
 	return nil
 }
 
-// checkFolder checks where the task is to be done, if it says so, with each type that could do it.
+// checkFolder checks where the task is to be done, if it says so: a type that could do it must be able to do it there.
 func (ts *Tasks) checkFolder(n need, able []wire.AgentType) error {
+	var first error
+	for _, t := range able {
+		err := ts.canPlace(n, t)
+		if err == nil {
+			return nil
+		}
+		if first == nil {
+			first = err
+		}
+	}
+	return first
+}
+
+// canPlace returns why a type can't do tasks of a need where they are to be done.
+func (ts *Tasks) canPlace(n need, t wire.AgentType) error {
 	if !n.placed() {
 		return nil
 	}
-	for _, t := range able {
-		if err := ts.fleet.CheckFolder(n.spawn(t)); err != nil {
-			return err
-		}
+	return ts.fleet.CheckFolder(n.spawn(t))
+}
+
+// doers returns the agent types whose agents meet a need, or may. Those that can't do it where it is to be done are among them only if
+// all can't, for a task from before the configuration was changed.
+func (ts *Tasks) doers(n need) []wire.AgentType {
+	all := n.among(ts.o.Types)
+	there := slices.DeleteFunc(slices.Clone(all), func(t wire.AgentType) bool { return ts.canPlace(n, t) != nil })
+	if len(there) == 0 {
+		return all
 	}
-	return nil
+	return there
 }
 
 func checkTaskArgv(t wire.AgentType, s *wire.TaskSpec) error {

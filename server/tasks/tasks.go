@@ -59,7 +59,7 @@ type Tasks struct {
 	latest    list.List      // of *task, ordered by their latest change
 	stored    uint64         // the greatest revision
 	underway  map[uint64]int // writes to the store whose effects are not visible yet, by the value of stored when they began
-	lists     map[string]*waitlist
+	lists     map[need]*waitlist
 	workers   map[wire.AgentID]*worker
 	processes map[wire.AgentID]*run // for types with tasks: process
 	starting  map[string]int        // agents being spawned on demand, by type
@@ -109,7 +109,7 @@ type task struct {
 func New(o Options, log *slog.Logger) *Tasks {
 	o.Keep = cmp.Or(o.Keep, DefaultKeep)
 	return &Tasks{o: o, fleet: o.Fleet, log: log, wake: make(chan struct{}, 1), all: map[wire.TaskID]*task{}, byKey: map[string]*task{},
-		byRequest: map[string]*task{}, lists: map[string]*waitlist{}, workers: map[wire.AgentID]*worker{},
+		byRequest: map[string]*task{}, lists: map[need]*waitlist{}, workers: map[wire.AgentID]*worker{},
 		processes: map[wire.AgentID]*run{}, starting: map[string]int{}, counts: map[wire.TaskState]int{}, underway: map[uint64]int{}}
 }
 

@@ -27,10 +27,6 @@ func needOf(s *wire.TaskSpec) need {
 	return need{s.Type, s.Agent, strings.Join(s.Capabilities, " "), s.Cwd, s.Folder}
 }
 
-func (n need) key() string {
-	return strings.Join([]string{n.typ, string(n.agent), n.capabilities, string(n.folder), n.cwd}, "|")
-}
-
 // placed reports whether it is for a folder, which only a process that begins for it can have.
 func (n need) placed() bool { return n.cwd != "" || n.folder != "" }
 
