@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -47,7 +46,7 @@ With --grep, print the lines of its stdout and stderr that contain a text, as a 
 			if err != nil || len(all) == 0 {
 				return err
 			}
-			if err := begin(cmd, c, all, from); err != nil {
+			if all, err = begin(cmd, c, all, from, o.Tail); err != nil || len(all) == 0 {
 				return err
 			}
 			if len(all) > 1 || len(tasks) > 0 {
@@ -58,7 +57,7 @@ With --grep, print the lines of its stdout and stderr that contain a text, as a 
 				return l.print(all)
 			}
 			ids := []wire.AgentID{all[0].agent}
-			o.After = max(o.After, all[0].after)
+			o.After, o.Tail = max(o.After, all[0].after), all[0].tail
 			if cmd.Flags().Changed("grep") {
 				find.After, find.times = o.After, times
 				return find.run(cmd, g, c, ids[0])
@@ -94,31 +93,6 @@ With --grep, print the lines of its stdout and stderr that contain a text, as a 
 	f.BoolVar(&times, "timestamps", false, "begin each piece of output with its time")
 	find.flags(c)
 	return c
-}
-
-// begin finds where in its log each source begins.
-func begin(cmd *cobra.Command, c *client.Client, all []source, from string) error {
-	var least time.Time
-	if from != "" {
-		var err error
-		if least, err = timeOf(from, time.Now()); err != nil {
-			return err
-		}
-	}
-	for i := range all {
-		s := &all[i]
-		if s.from.Before(least) {
-			s.from = least
-		}
-		if s.from.IsZero() {
-			continue
-		}
-		var err error
-		if s.after, err = since(cmd.Context(), c, s.agent, s.from); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 func printEvent(cmd *cobra.Command, g *global, e wire.Event, all, times bool) error {

@@ -24,9 +24,11 @@ import (
 type source struct {
 	agent wire.AgentID
 	name  string
-	from  time.Time // zero: from its beginning
-	until time.Time // zero: to its end
-	after uint64    // as EventOptions.After
+	from  time.Time   // zero: from its beginning
+	until time.Time   // zero: to its end
+	after uint64      // as EventOptions.After
+	tail  int         // as EventOptions.Tail
+	task  wire.TaskID // the end of the attempt at it ends the source; "": only the agent's does
 }
 
 // sources are those of agents, and of the attempts at tasks.
@@ -75,13 +77,68 @@ func attempts(t *wire.Task) (all []source) {
 		if r.Agent == "" {
 			continue
 		}
-		s := source{agent: r.Agent, name: cmp.Or(r.AgentName, string(r.Agent)), from: r.StartedAt}
+		s := source{agent: r.Agent, name: cmp.Or(r.AgentName, string(r.Agent)), from: r.StartedAt, task: t.ID}
 		if r.EndedAt != nil {
 			s.until = *r.EndedAt
 		}
 		all = append(all, s)
 	}
 	return all
+}
+
+// begin finds where in its log each source begins: not before a time, and at most tail events before its end. It leaves out attempts
+// whose agents are forgotten.
+func begin(cmd *cobra.Command, c *client.Client, all []source, from string, tail int) (there []source, err error) {
+	var least time.Time
+	if from != "" {
+		if least, err = timeOf(from, time.Now()); err != nil {
+			return nil, err
+		}
+	}
+	for _, s := range all {
+		if s.from.Before(least) {
+			s.from = least
+		}
+		switch err := s.seek(cmd.Context(), c, tail); {
+		case s.task != "" && errors.Is(err, &wire.Error{Code: wire.CodeNotFound}):
+			printErrf(cmd, "skein: what %s printed is gone: the server has forgotten agent %s\n", s.name, s.agent)
+		case err != nil:
+			return nil, err
+		default:
+			there = append(there, s)
+		}
+	}
+	return there, nil
+}
+
+// seek finds where a source begins in its agent's log.
+func (s *source) seek(ctx context.Context, c *client.Client, tail int) (err error) {
+	if s.from.IsZero() {
+		s.tail = tail
+		return nil
+	}
+	if s.after, err = since(ctx, c, s.agent, s.from); err != nil || tail <= 0 {
+		return err
+	}
+	before := uint64(0)
+	if !s.until.IsZero() {
+		if before, err = since(ctx, c, s.agent, s.until.Add(1)); err != nil {
+			return err
+		}
+		before++
+	}
+	for tail > 0 {
+		page, err := c.EventPage(ctx, wire.AgentEventsParams{ID: s.agent, After: s.after, Before: before, Newest: true, Limit: min(tail, wire.MaxLogPage)})
+		if err != nil || len(page.Events) == 0 {
+			return err
+		}
+		before, tail = page.Events[0].Seq, tail-len(page.Events)
+		if tail <= 0 || !page.More {
+			break
+		}
+	}
+	s.after = before - 1
+	return nil
 }
 
 // since finds in an agent's log, by halves, the position before the first event that is not older.
@@ -155,19 +212,19 @@ func (l *together) print(all []source) error {
 	}
 	errs := make([]error, len(all))
 	var wait sync.WaitGroup
-	for i, s := range all {
-		if s.until.IsZero() {
-			wait.Go(func() { errs[i] = l.follow(s, writers[i]) })
+	for i := range all {
+		if all[i].until.IsZero() {
+			wait.Go(func() { errs[i] = l.follow(&all[i], writers[i]) })
 		}
 	}
 	wait.Wait()
 	return errors.Join(errs...)
 }
 
-// read yields the events of a source.
-func (l *together) read(s source, follow bool) iter.Seq2[wire.Event, error] {
+// read yields the events of a source. If it is for an attempt that goes on, it notes the end of that.
+func (l *together) read(s *source, follow bool) iter.Seq2[wire.Event, error] {
 	o := l.o
-	o.Follow, o.After = follow, max(o.After, s.after)
+	o.Follow, o.After, o.Tail = follow, max(o.After, s.after), s.tail
 	if o.After > 0 {
 		o.Tail = 0
 	}
@@ -180,11 +237,19 @@ func (l *together) read(s source, follow bool) iter.Seq2[wire.Event, error] {
 			if e.Time.Before(s.from) {
 				continue
 			}
-			if !s.until.IsZero() && e.Time.After(s.until) || !yield(e, nil) {
+			if s.until.IsZero() && s.ends(e) {
+				s.until = e.Time
+			}
+			if !s.until.IsZero() && e.Time.After(s.until) || !yield(e, nil) || follow && !s.until.IsZero() {
 				return
 			}
 		}
 	}
+}
+
+// ends reports whether an event is the end of the attempt that a source is for.
+func (s *source) ends(e wire.Event) bool {
+	return s.task != "" && e.Type == wire.EventTask && e.Data.Task == s.task && e.Data.State.Terminal()
 }
 
 // history prints what is there, the oldest first, and notes where each source goes on.
@@ -195,8 +260,8 @@ func (l *together) history(all []source, writers []*labelled) error {
 		next func() (wire.Event, error, bool)
 	}
 	var heads []head
-	for i, s := range all {
-		next, stop := iter.Pull2(l.read(s, false))
+	for i := range all {
+		next, stop := iter.Pull2(l.read(&all[i], false))
 		defer stop()
 		e, err, ok := next()
 		if err != nil {
@@ -234,7 +299,7 @@ func (l *together) history(all []source, writers []*labelled) error {
 	return nil
 }
 
-func (l *together) follow(s source, w *labelled) error {
+func (l *together) follow(s *source, w *labelled) error {
 	for e, err := range l.read(s, true) {
 		if err != nil {
 			return err

@@ -84,7 +84,7 @@ func printTask(out io.Writer, t *wire.Task) error {
 func taskFields(t *wire.Task) [][2]string {
 	fields := [][2]string{
 		{"task", string(t.ID)}, {"name", t.Name}, {"state", stateWord(t)}, {"waiting", t.Waiting}, {"message", t.Message}, {"failure", string(t.Failure)},
-		{"for", doer(&t.TaskSpec)}, {"command", strings.Join(append(slices.Clone(t.Argv), t.Args...), " ")}, {"queue", t.Queue}, {"priority", string(t.Priority)},
+		{"for", doer(&t.TaskSpec)}, {"command", strings.Join(append(slices.Clone(t.Argv), t.Args...), " ")}, {"folder", folderText(&t.TaskSpec)}, {"queue", t.Queue}, {"priority", string(t.Priority)},
 		{"attempt", attempt(t)}, {"timeouts", timeoutsText(t.Timeouts)}, {"key", t.IdempotencyKey}, {"depends on", strings.Join(t.DependsOn, ", ")},
 		{"parent", string(t.Parent)}, {"labels", labelsText(t.Labels)},
 		{"submitted", strings.TrimSuffix(moment(t.CreatedAt)+" by "+t.Actor, " by ")},
@@ -106,6 +106,17 @@ func taskFields(t *wire.Task) [][2]string {
 		fields = append(fields, [2]string{"ended", fmt.Sprintf("%s, after %s", moment(*at), at.Sub(t.CreatedAt).Round(time.Millisecond))})
 	}
 	return fields
+}
+
+// folderText says where a task is to be done; "": where its type says.
+func folderText(s *wire.TaskSpec) string {
+	switch {
+	case s.Folder == wire.FolderWorktree:
+		return "a git worktree of " + cmp.Or(s.Cwd, "its type's folder")
+	case s.Folder == wire.FolderFresh:
+		return "a new, empty one"
+	}
+	return s.Cwd
 }
 
 func runText(r wire.Run) string {

@@ -49,6 +49,16 @@ func TestWhatIsDoneTwiceIsFound(t *testing.T) {
 	}
 }
 
+func TestWhatIsNeverDoneIsFound(t *testing.T) {
+	counts := map[string]int{"prompt of coder: error -32602": 100}
+	for _, what := range deeds[1:] {
+		counts[what] = 1
+	}
+	if got := undone(counts); !slices.Equal(got, deeds[:1]) {
+		t.Errorf("never done: %q", got)
+	}
+}
+
 func TestProcessesOfAgentsAreFound(t *testing.T) {
 	if got := variable([]byte("A=1\x00SKEIN_AGENT_ID=x y\x00B=2"), "SKEIN_AGENT_ID"); got != "x y" {
 		t.Errorf("the variable is %q", got)

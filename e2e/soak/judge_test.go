@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -140,6 +141,16 @@ func (j *judge) stopAll(ctx context.Context) error {
 		j.wrong("after the stop of all, question %s of agent %s: %s", a.ID, a.Agent, a.Text)
 	}
 	return nil
+}
+
+// deeds are what the clients must have done, by what they count it as. Each may fail while the server restarts or the network is
+// cut, but not always.
+var deeds = []string{"answer", "changes seen", "commands typed and seen", "delete", "download", "list", "prompt of coder", "prompt of model", "retrieve", "spawn",
+	"stop", "store", "submit", "tasks of type " + onceType + " done", "tasks of type " + remoteType + " done", "tasks of type liner done", "ticks followed", "upload"}
+
+// undone are the deeds that were never done.
+func undone(counts map[string]int) []string {
+	return slices.DeleteFunc(slices.Clone(deeds), func(what string) bool { return counts[what] > 0 })
 }
 
 // once finds what programs did twice.

@@ -25,6 +25,8 @@ const (
 	restarts = 6
 	// growing is the least length of the last epoch for which growth means something.
 	growing = 10 * time.Minute
+	// usual is the least length for which everything must have been done at least once.
+	usual = 3 * time.Minute
 )
 
 func TestSoak(t *testing.T) {
@@ -107,6 +109,7 @@ func (s *soak) run(ctx context.Context) {
 	case <-heard:
 	case <-ctx.Done():
 		s.Error("the clients do not end")
+		<-heard // the end of ctx ends them
 	}
 	if err := s.load.wait(); err != nil {
 		s.Errorf("the clients: %v", err)
@@ -215,6 +218,11 @@ func (s *soak) conclude() {
 			fmt.Fprintf(&b, "%7d  %s\n", counts[what], what)
 		}
 		b.WriteString("\n")
+	}
+	if s.length >= usual {
+		for _, what := range undone(s.counts) {
+			s.Errorf("never done: %s", what)
+		}
 	}
 	if len(s.samples) > 0 {
 		table, grown := growth(s.samples)

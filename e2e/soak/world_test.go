@@ -57,6 +57,7 @@ func serve() error {
 // around the link.
 type world struct {
 	*netlab.Lab
+	ctx             context.Context // ends whatever still runs, so that the test ends
 	dir, url, token string
 	log             *os.File // of all processes
 	server          *process
@@ -65,7 +66,7 @@ type world struct {
 }
 
 func newWorld(ctx context.Context, dir string) (_ *world, err error) {
-	w := &world{dir: dir}
+	w := &world{ctx: ctx, dir: dir}
 	defer func() {
 		if err != nil {
 			w.Close()
@@ -118,7 +119,7 @@ func (w *world) start(h *netlab.Host, role string, env ...string) (p *process, e
 	if err != nil {
 		return nil, err
 	}
-	p = &process{cmd: h.Command(context.Background(), exe)}
+	p = &process{cmd: h.Command(w.ctx, exe)}
 	p.cmd.Env = append(append(os.Environ(), roleVar+"="+role, dirVar+"="+w.dir), env...)
 	p.cmd.Stderr = w.log
 	if p.in, err = p.cmd.StdinPipe(); err != nil {

@@ -150,6 +150,9 @@ func (ts *Tasks) checkDoer(s *wire.TaskSpec) error {
 	if !slices.ContainsFunc(doers, func(t wire.AgentType) bool {
 		return n.typ != "" || hasAll(t.Capabilities, n.capabilities) || hasAll(slices.Concat(t.Capabilities, ts.offered.all()), n.capabilities)
 	}) {
+		if n.placed() && len((need{capabilities: n.capabilities}).among(ts.o.Types)) > 0 {
+			return noun.Bad("capabilities", "no task that is a process can do %s; running agents have their folders: leave cwd and folder out", strings.Join(s.Capabilities, ", "))
+		}
 		return wire.Errorf(wire.CodeNotFound, "no agent type that takes tasks has all of the capabilities %s; there are: %s",
 			strings.Join(s.Capabilities, ", "), strings.Join(ts.capabilities(), ", ")).WithField("capabilities").WithSupported(ts.capabilities())
 	}

@@ -118,6 +118,12 @@ export class SubmitDialog {
     return { name: el?.value ?? '', process: el?.dataset.tasks === 'process', argv, description: el?.dataset.description ?? '' }
   }
 
+  /** Whether the task may be a process, which can be told where to work. */
+  get #placed() {
+    const t = this.#type
+    return t.process || t.name === ''
+  }
+
   /** @param {boolean} many inputs, or one */
   #choose(many) {
     this.#many = many
@@ -132,7 +138,8 @@ export class SubmitDialog {
     const mode = this.#value('mode')
     const reducer = /** @type {HTMLSelectElement} */ (/** @type {unknown} */ (this.#box('reduce'))).selectedOptions[0]
     part('capabilities').hidden = t.name !== ''
-    part('argv').hidden = part('place').hidden = !t.process
+    part('argv').hidden = !t.process
+    part('place').hidden = !this.#placed
     part('mode').hidden = !this.#many
     part('quorum').hidden = mode !== 'quorum'
     part('reduce').hidden = mode !== 'reduce'
@@ -226,9 +233,9 @@ export class SubmitDialog {
       if (t.argv.length === 0 && argv.length === 0) return this.#fail('argv', 'A task of this type is the command that you give it.')
       if (t.argv.length === 0) spec.argv = argv
       else if (argv.length > 0) spec.args = argv
-      if (this.#value('cwd')) spec.cwd = this.#value('cwd')
-      if (this.#value('folder')) spec.folder = /** @type {TaskInit['folder']} */ (this.#value('folder'))
     }
+    if (this.#placed && this.#value('cwd')) spec.cwd = this.#value('cwd')
+    if (this.#placed && this.#value('folder')) spec.folder = /** @type {TaskInit['folder']} */ (this.#value('folder'))
     if (this.#value('priority') !== 'normal') spec.priority = /** @type {Priority} */ (this.#value('priority'))
     return this.#limits(spec)
   }
