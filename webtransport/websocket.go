@@ -54,7 +54,7 @@ func AcceptWebSocket(w http.ResponseWriter, r *http.Request, c WebSocketConfig) 
 		http.Error(w, "offer one of the subprotocols "+strings.Join(opts.Subprotocols, ", "), http.StatusBadRequest)
 		return nil, errors.New("websocket: no subprotocol in common")
 	}
-	conn, err := websocket.Accept(w, r, opts)
+	conn, err := websocket.Accept(cutWriter{w}, r, opts)
 	if err != nil {
 		return nil, err
 	}
@@ -81,7 +81,7 @@ func offers(r *http.Request, subprotocols []string) bool {
 func DialWebSocket(ctx context.Context, url string, c WebSocketConfig) (Session, error) {
 	var below net.Conn
 	conn, _, err := websocket.Dial(httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(i httptrace.GotConnInfo) { below = i.Conn }}), url, &websocket.DialOptions{
-		HTTPClient: c.HTTPClient, HTTPHeader: c.Header, Subprotocols: c.subprotocols(),
+		HTTPClient: cutClient(c.HTTPClient), HTTPHeader: c.Header, Subprotocols: c.subprotocols(),
 	})
 	if err != nil {
 		return nil, fmt.Errorf("open a WebSocket at %s: %w", url, err)
