@@ -584,7 +584,7 @@ func (w *Worker) run(v taskRun) {
 		case <-ctx.Done():
 			select {
 			case <-time.After(cancelPatience):
-				t.end(nil, context.Cause(ctx))
+				t.end(nil, unlessStopped(ctx, context.Cause(ctx)))
 			case <-done:
 			}
 		case <-done:
@@ -594,8 +594,17 @@ func (w *Worker) run(v taskRun) {
 		defer cancel(nil)
 		out, err := w.handle(ctx, t)
 		close(done)
-		t.end(out, err)
+		t.end(out, unlessStopped(ctx, err))
 	}()
+}
+
+// unlessStopped is the error of a task. One that ended because the program is stopped, or its server is, can be tried again: it has not
+// failed by itself.
+func unlessStopped(ctx context.Context, err error) error {
+	if errors.Is(context.Cause(ctx), ErrStopped) && (errors.Is(err, context.Canceled) || errors.Is(err, ErrStopped)) {
+		return TryAgain(err)
+	}
+	return err
 }
 
 // handle calls Handle. A panic fails the task.

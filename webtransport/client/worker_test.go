@@ -406,6 +406,29 @@ func TestAWorkerSurvivesARestart(t *testing.T) {
 	}
 }
 
+// A program ends a task soon when it is stopped. It is not the task that failed then.
+func TestATaskSurvivesTheStopOfItsWorker(t *testing.T) {
+	t.Parallel()
+	n := serve(t)
+	c := dial(t, n)
+	began := make(chan struct{}, 8)
+	var tries atomic.Int32
+	works(t, c, client.WorkerOptions{Handle: func(ctx context.Context, w *client.Work) ([]byte, error) {
+		began <- struct{}{}
+		if tries.Add(1) > 1 {
+			return w.Input, nil
+		}
+		<-ctx.Done()
+		return nil, ctx.Err()
+	}})
+	task := submit(t, c, wire.TaskSpec{Type: "remote", Input: wire.NewPayload([]byte("x")), Retry: wire.Retry{Max: 5, BackoffMS: 1}})[0]
+	<-began
+	boss := dial(t, n.restart(t))
+	if got := ended(t, boss, task.ID); got.State != wire.TaskCompleted {
+		t.Errorf("the task ended as %s: %s, %s", got.State, got.Failure, got.Message)
+	}
+}
+
 func TestWorkersThatAreRefused(t *testing.T) {
 	t.Parallel()
 	n := serve(t)
