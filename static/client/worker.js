@@ -440,7 +440,7 @@ class Worker {
    */
   async #end(why, patience) {
     const key = this.#key
-    for (const work of this.#works.values()) work.cancel(new Error(why))
+    for (const work of this.#works.values()) work.cancel(Object.assign(new Error(why), { retryable: true })) // it has not failed by itself
     await this.#idle(patience)
     if (key === this.#key) this.#leave() // otherwise the program is another agent meanwhile
   }

@@ -97,6 +97,8 @@ test('a drain and a stop at the same time both end', limit, async () => {
   for (const id of [1, 2]) lanes[0].say({ id, result: {} })
   await new Promise((resolve) => setTimeout(resolve, 10))
   lanes[0].say({ method: 'worker.stop', params: { grace_ms: 5000 } })
+  const failed = await lanes[0].hears('task.error')
+  assert.equal(failed.params.retryable, true, 'the task has not failed by itself')
   await lanes[0].hears('worker.leave')
   lanes[0].end()
   await Promise.all(drained)
