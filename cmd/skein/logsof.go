@@ -42,7 +42,9 @@ func sources(cmd *cobra.Command, c *client.Client, agents, tasks []string) (all 
 		if err != nil {
 			return nil, err
 		}
-		all = append(all, source{agent: id, name: nameOf(res.Agents, id)})
+		if !slices.ContainsFunc(all, func(s source) bool { return s.agent == id }) {
+			all = append(all, source{agent: id, name: nameOf(res.Agents, id)})
+		}
 	}
 	ids, err := resolveTasks(cmd, c, tasks...)
 	if err != nil {
