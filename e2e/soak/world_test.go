@@ -3,6 +3,7 @@ package soak
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -11,6 +12,8 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"runtime"
+	"runtime/pprof"
 	"sync"
 	"syscall"
 	"time"
@@ -39,7 +42,7 @@ func serve() error {
 		DataDir: filepath.Join(dir, "data"), ConfigFile: filepath.Join(dir, configFile), Node: "soak",
 		HTTP: fmt.Sprintf("0.0.0.0:%d", httpPort), Listen: fmt.Sprintf("%s:%d", os.Getenv(addrVar), tlsPort), InsecureListen: true,
 		MetricsListen: fmt.Sprintf("127.0.0.1:%d", metricsPort),
-		KeepExited:    200, MaxEventBytes: 32 << 20, // so that it soon forgets as much as it learns
+		KeepExited:    200, KeepTasks: 1000, MaxEventBytes: 16 << 20, // so that it soon forgets as much as it learns
 		Logger: slog.New(slog.NewTextHandler(os.Stderr, nil)),
 		Ready:  func(server.Addresses) { fmt.Println("ready") },
 	})
@@ -50,7 +53,20 @@ func serve() error {
 		io.Copy(io.Discard, os.Stdin)
 		cancel()
 	}()
+	context.AfterFunc(ctx, func() { writeHeap(filepath.Join(dir, "heap.pprof")) })
 	return s.Run(ctx)
+}
+
+// writeHeap says what the memory is used for, for go tool pprof.
+func writeHeap(path string) {
+	f, err := os.Create(path)
+	if err == nil {
+		runtime.GC()
+		err = errors.Join(pprof.WriteHeapProfile(f), f.Close())
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+	}
 }
 
 // world is a server at one end of a link and its clients at the other. The test is outside, and asks the server by a way
