@@ -15,7 +15,7 @@ func TestGrowthIsFound(t *testing.T) {
 		s := sample{at: time.Duration(i) * time.Minute, epoch: i / 30}
 		s.values[0] = 1000 - 20*float64(min(i, 30)) // falls to 400, and stays
 		s.values[1] = 100 + float64(i)              // 130 to 159
-		s.values[2] = 100 + 10*float64(i)           // 400 to 690
+		s.values[2] = 100 * float64(i)              // 3000 to 5900
 		all = append(all, s)
 	}
 	table, grown := growth(all)

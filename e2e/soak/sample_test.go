@@ -108,13 +108,14 @@ func folderSize(dir string) (n int64) {
 	return n
 }
 
-// growth compares, column by column, the medians of two parts of the last epoch: from its second fifth to its middle, and
-// its last third. It returns a table, and what has grown by more than it may.
+// growth compares, column by column, the medians of two parts of the last epoch: its third quarter but for the beginning, and its last
+// fifth. It returns a table, and what has grown by more than it may. Before, the server fills what is bounded: it keeps answers for ten
+// minutes, and events and what has ended up to a number.
 func growth(all []sample) (table string, grown []string) {
 	last := all[len(all)-1].epoch
 	all = slices.DeleteFunc(slices.Clone(all), func(s sample) bool { return s.epoch != last })
 	n := len(all)
-	early, late := all[n/5:n/2], all[n-n/3:]
+	early, late := all[n*11/20:n*3/4], all[n*4/5:]
 	if len(early) == 0 || len(late) == 0 {
 		return "too few samples", nil
 	}

@@ -24,7 +24,7 @@ const (
 
 	restarts = 6
 	// growing is the least length of the last epoch for which growth means something.
-	growing = 10 * time.Minute
+	growing = 25 * time.Minute
 	// usual is the least length for which everything must have been done at least once.
 	usual = 3 * time.Minute
 )
