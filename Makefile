@@ -88,7 +88,7 @@ PACKAGES = 3
 # A store makes a hundred files where it opens, and its test removes them: on a disk, a server takes a third more processor time to
 # start and stop. So the tests' folders, and what Go links, are in memory, if there is room and programs may run from there. The
 # tests collect their garbage less often, too.
-MEMORY = /dev/shm/skein-$(shell pwd | cksum | cut -d' ' -f1)
+MEMORY = /dev/shm/tests-$(shell pwd | cksum | cut -d' ' -f1)
 
 test-race:
 	@in=$(MEMORY); rm -rf $$in; \

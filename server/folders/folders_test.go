@@ -303,7 +303,7 @@ func TestDiscarding(t *testing.T) {
 	if _, err := os.Stat(b.home(a.ID)); err == nil {
 		t.Error("the worktree is left")
 	}
-	if got := b.git(b.repo, "worktree", "list"); strings.Contains(got, "skein") {
+	if got := b.git(b.repo, "worktree", "list"); !strings.HasSuffix(got, "[main]") {
 		t.Errorf("git still knows it: %s", got)
 	}
 	if got := b.git(b.repo, "branch", "--list", "skein/*"); got != "" {
@@ -366,7 +366,7 @@ func TestWorktreesThatCantBeMade(t *testing.T) {
 	if _, _, err := b.Prepare(t.Context(), a, "", []string{"large"}); err == nil || !strings.Contains(err.Error(), "name fewer") {
 		t.Errorf("a copy that is too large: %v", err)
 	}
-	if got := b.git(b.repo, "worktree", "list", "--porcelain") + b.git(b.repo, "branch", "--list", "skein/*"); strings.Contains(got, "skein") {
+	if got := b.git(b.repo, "worktree", "list", "--porcelain") + b.git(b.repo, "branch", "--list", "skein/*"); strings.Count(got, "worktree ") != 1 || !strings.HasSuffix(got, "refs/heads/main") {
 		t.Errorf("what could not be made has left %s", got)
 	}
 }
