@@ -3,11 +3,11 @@ import { CHROMIUM } from './chromium.js'
 import './memory.js'
 
 // In project `websocket`, UDP goes into a black hole (fixtures/network.js) and the page must find out by itself. It runs
-// the specs that depend on the transport and, of the others, the tests whose link breaks. Tests tagged @soak have thousands
-// of rows, hundreds of attempts, or wait for real time. With EVERY=1, for make soak, both projects run everything.
+// the specs of the transport itself, the tests whose link breaks, and those tagged @both: one of each thing that goes over a session.
+// Tests tagged @soak have thousands of rows, hundreds of attempts, or wait for real time. With EVERY=1, for make soak, both projects
+// run everything.
 const pictures = process.env.SHOTS ? [] : ['shots.spec.js'] // for people: npm run shots
-const carried = ['live', 'network', 'reconnect', 'return', 'stop', 'transport'].map((name) => `\\b${name}\\.spec\\.js`).join('|')
-const onWebSocket = new RegExp(`${carried}|link that breaks|after a restart`)
+const onWebSocket = /\b(reconnect|return|transport)\.spec\.js|link that breaks|after a restart|@both/
 const soak = /@soak/
 
 export default defineConfig({

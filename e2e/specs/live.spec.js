@@ -3,7 +3,7 @@ import { badge, expect, lines, live, openAgent, output, row, rows, state, test }
 /** Prints its input. */
 const PARROT = 'say ready\nrepeat forever\nread\nsay said ${reply}\nend'
 
-test('output is there as it is printed, on every page that looks', async ({ signedIn: page, server, transport }) => {
+test('output is there as it is printed, on every page that looks', { tag: '@both' }, async ({ signedIn: page, server, transport }) => {
   const [{ id }] = await server.spawn('scripted', '--name', 'parrot', '--script', PARROT)
   const second = await page.context().newPage()
   await openAgent(page, server, id, transport)
@@ -66,7 +66,7 @@ test('following goes along, pausing stays, the search finds', async ({ signedIn:
   await expect(page.getByRole('search').getByRole('status')).toHaveText('No match')
 })
 
-test('input reaches a process, and its answer comes back', async ({ signedIn: page, server, transport }) => {
+test('input reaches a process, and its answer comes back', { tag: '@both' }, async ({ signedIn: page, server, transport }) => {
   const [{ id }] = await server.spawn('shell', '--name', 'cat', '--', 'cat')
   await openAgent(page, server, id, transport)
   const box = page.getByRole('textbox', { name: /standard input/ })
@@ -102,7 +102,7 @@ test('binary, colours, long lines and both streams are shown', async ({ signedIn
   await expect(state(page)).toHaveText(/Completed/)
 })
 
-test('an agent that asks comes first, and goes on when it is answered', async ({ fleet: page, server }) => {
+test('an agent that asks comes first, and goes on when it is answered', { tag: '@both' }, async ({ fleet: page, server }) => {
   await server.spawn('shell', '--name', 'older', '--', 'sleep', '300')
   await server.spawn('scripted', '--name', 'asker', '--script', 'say thinking\nask Shall I?\nsay answered: ${reply}\nidle 1h')
   await server.spawn('shell', '--name', 'newer', '--', 'sleep', '300')

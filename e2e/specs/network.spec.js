@@ -33,7 +33,7 @@ const it = test.extend({
   },
 })
 
-it('the page shows the transport, and what the network allows', async ({ network: page, transport, blackHole }) => {
+it('the page shows the transport, and what the network allows', { tag: '@both' }, async ({ network: page, transport, blackHole }) => {
   await expect(page.locator('#summary')).toHaveText(new RegExp(`^${CARRIERS[transport]} to .+, since \\d\\d:\\d\\d:\\d\\d$`))
   await expect(figure(page, 'Round trip')).toContainText(/[\d.]+ ms/)
   await expect(happened(page).first()).toContainText(`${CARRIERS[transport]} is open.`)
@@ -94,7 +94,7 @@ it('nothing is asked while the page is not seen', async ({ network: page, server
   await expect.poll(asked).toBeGreaterThan(then + 2)
 })
 
-it('a tab is kept to WebSocket and let go again; a followed agent loses nothing', async ({ network: page, server, transport }) => {
+it('a tab is kept to WebSocket and let go again; a followed agent loses nothing', { tag: '@both' }, async ({ network: page, server, transport }) => {
   const [{ id }] = await server.spawn('shell', '--name', 'counts', '--', 'sh', '-c', 'i=0; while [ $i -lt 100 ]; do echo line $i; i=$((i+1)); sleep 0.04; done; read end')
   await use(page, 'WebSocket').click()
   await live(page, 'websocket')

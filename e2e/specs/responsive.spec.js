@@ -12,6 +12,7 @@ test('nothing sticks out at 400 pixels', async ({ fleet: page, server, transport
   await server.spawn('scripted', '--name', 'broken', '--script', `crash ${'nobreakatall'.repeat(20)}`)
   await expect(row(page, LONG)).toContainText('Running')
   await expect(row(page, 'asker')).toContainText('long question')
+  await expect(row(page, 'broken')).toContainText('Failed') // it moves to the top, and with it the rows under the mouse
   await expect.soft(await sticksOut(page), 'the fleet').toEqual({ page: 0, elements: [] })
   await row(page, 'asker').getByRole('textbox', { name: 'Answer asker' }).fill('it works with a thumb')
 

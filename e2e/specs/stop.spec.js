@@ -1,4 +1,4 @@
-import { confirmStop, expect, lines, lives, openAgent, row, state, test, toast } from '../fixtures/test.js'
+import { confirmStop, expect, lines, lives, openAgent, row, rows, state, test, toast } from '../fixtures/test.js'
 
 test('one, from the fleet', async ({ fleet: page, server, transport }) => {
   const [agent] = await server.spawn('shell', '--name', 'sleeper', '--', 'sleep', '300')
@@ -26,9 +26,10 @@ test('the dialog takes a no', async ({ fleet: page, server }) => {
   expect(lives(agent.process.pid)).toBe(true)
 })
 
-test('several at once, those selected and no other', async ({ fleet: page, server }) => {
+test('several at once, those selected and no other', { tag: '@both' }, async ({ fleet: page, server }) => {
   const agents = await server.spawn('shell', '--name', 'crew', '-n', '4', '--', 'sleep', '300')
   await server.spawn('scripted', '--name', 'bystander', '--script', 'idle 1h')
+  await expect(rows(page)).toHaveCount(5) // a row that appears moves those under the mouse
   for (const n of [1, 2, 3]) await row(page, `crew-${n}`).getByRole('checkbox').check()
   const bulk = page.getByRole('region', { name: 'Selection' })
   await expect(bulk).toContainText('3 agents selected')
@@ -66,7 +67,7 @@ test.describe('one that does not listen', () => {
     stop_grace: 400ms
 ` })
 
-  test('is killed with all its children, and that is said', async ({ signedIn: page, server, transport }) => {
+  test('is killed with all its children, and that is said', { tag: '@both' }, async ({ signedIn: page, server, transport }) => {
     const [agent] = await server.spawn('stubborn', '--name', 'mule')
     await openAgent(page, server, agent.id, transport)
     await expect(lines(page)).toHaveText([/^child \d+$/])
