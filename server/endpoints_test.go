@@ -161,15 +161,19 @@ func TestLocalClientsLearnOfANewCertificate(t *testing.T) {
 		now, err := client.FindLocal(n.o.DataDir)
 		return err == nil && !bytes.Equal(now.CertificateHashes[0].Value, before.CertificateHashes[0].Value)
 	})
-	o, err := client.FindLocal(n.o.DataDir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	c, err := client.Dial(t.Context(), o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	c.Close()
+	kit.Eventually(t, "a client connects", func() bool { // the certificate that it has read of may be replaced meanwhile
+		o, err := client.FindLocal(n.o.DataDir)
+		if err != nil {
+			return false
+		}
+		c, err := client.Dial(t.Context(), o)
+		if err != nil {
+			t.Log(err)
+			return false
+		}
+		c.Close()
+		return true
+	})
 }
 
 func TestTheCertificateIsKeptOverRestarts(t *testing.T) {

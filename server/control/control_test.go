@@ -46,8 +46,8 @@ func openStore(t *testing.T, c jet.Config, change ...func(*control.Options)) *no
 	procs := process.New(process.Options{SampleInterval: 50 * time.Millisecond})
 	o := control.Options{
 		Store: store, Node: "test", Instance: "instance-" + filepath.Base(dir), WorkDir: filepath.Join(dir, "agents"),
-		StoreTimeout: kit.Patience,
-		Kinds:        map[wire.Kind]runner.Kind{wire.KindExec: procs, wire.KindScripted: &scripted.Kind{}},
+		StoreTimeout: kit.Patience, SearchTime: kit.Patience,
+		Kinds: map[wire.Kind]runner.Kind{wire.KindExec: procs, wire.KindScripted: &scripted.Kind{}},
 		Types: []wire.AgentType{
 			{Name: "shell", Kind: wire.KindExec, StopGraceMS: 200},
 			{Name: "scripted", Kind: wire.KindScripted},
