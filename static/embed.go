@@ -20,7 +20,7 @@ import (
 
 // dist/.keep.gz makes the first pattern match before a build.
 //
-//go:embed dist/*gz *.css *.svg
+//go:embed dist/*gz *.css *.svg *.png
 var embedded embed.FS
 
 // File is one file under /static/.

@@ -60,7 +60,7 @@ func csp(nonce string) string {
 	if nonce != "" {
 		script, style = "'nonce-"+nonce+"'", "'nonce-"+nonce+"'"
 	}
-	return "default-src 'none'; script-src " + script + "; style-src " + style + "; img-src 'self' data:; font-src 'self'; worker-src 'self'; " +
+	return "default-src 'none'; script-src " + script + "; style-src " + style + "; img-src 'self' data:; font-src 'self'; worker-src 'self'; manifest-src 'self'; " +
 		"connect-src 'self' https: wss: ws:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 }
 

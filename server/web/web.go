@@ -41,6 +41,7 @@ func (s *site) open(in http.Handler) http.Handler {
 	open.HandleFunc("GET /readyz", s.readyz)
 	open.HandleFunc("GET /login", signIn{s}.loginPage)
 	open.HandleFunc("POST /login", s.withForm(signIn{s}.login))
+	s.app(open)
 	open.Handle("/", s.signedIn(in))
 	return open
 }

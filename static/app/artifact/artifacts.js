@@ -125,7 +125,7 @@ one(question, 'form').addEventListener('submit', async (e) => {
   if (!a) return
   try {
     await skein.artifacts.delete(a.id)
-    toast('done', `${clean(a.name)} is deleted`)
+    toast('done', `${clean(a.name)} is deleted`, '', { say: (n) => `${n} artifacts are deleted` })
   } catch (err) {
     failed(`${clean(a.name)} was not deleted`, err)
   }

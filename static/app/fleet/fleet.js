@@ -127,7 +127,7 @@ one(document, '#list').addEventListener('submit', async (e) => {
   try {
     await skein.input(agent.id, `${box.value}\n`)
     box.value = ''
-    toast('done', `${AgentList.title(agent)} has your answer`)
+    toast('done', `${AgentList.title(agent)} has your answer`, '', { say: (n) => `${n} agents have your answers` })
   } catch (err) {
     failed(`${AgentList.title(agent)} did not get the answer`, err)
   } finally {

@@ -28,6 +28,9 @@ export async function spawn(skein, params, detail = '') {
   }
 }
 
+/** @param {number} n */
+const spawned = (n) => `${n} agents are spawned`
+
 /**
  * @param {SpawnResult} result
  * @param {string} [detail]
@@ -37,8 +40,7 @@ function report({ agents, failed: errors = [] }, detail = '') {
   const [first] = agents
   if (errors.length > 0) {
     toast('failed', `${errors.length} of ${good + errors.length} could not be started`, messageOf(new Error(errors[0]?.error.message)))
-  } else if (agents.length === 1 && first) toast('done', `${clean(first.name)} is spawned`, detail)
-  else toast('done', `${agents.length} agents are spawned`)
+  } else toast('done', agents.length === 1 && first ? `${clean(first.name)} is spawned` : spawned(agents.length), detail, { n: agents.length, say: spawned })
 }
 
 /**

@@ -1,5 +1,5 @@
 import { leaving } from './later.js'
-import { showWaiting } from './title.js'
+import { badge, showWaiting } from './title.js'
 
 /** @import { Skein } from '../../client/index.js' */
 /** @import { AskListParams, AskListResult } from '../../client/types.js' */
@@ -19,6 +19,7 @@ const PAUSE_MS = 1000
  */
 export async function followAsks(skein, { params, show } = { params: { count: true }, show() {} }) {
   const ends = leaving()
+  badge()
   let since = document.body.dataset.asks ?? ''
   while (!ends.aborted && skein.state !== 'closed') {
     try {

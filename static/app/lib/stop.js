@@ -82,7 +82,7 @@ export class StopDialog {
       else {
         if (mine()) this.#dialog.close()
         if (bad.length > 0) toast('failed', summary(result), troubles(agents, bad).join(' '))
-        else toast('done', reports.length === 1 ? `${title(agents, reports[0]?.id)} is stopped` : summary(result), detail(reports))
+        else toast('done', reports.length === 1 ? `${title(agents, reports[0]?.id)} is stopped` : summary(result), detail(reports), { n: reports.length, say: (n) => `${n} agents are stopped` })
       }
     } catch (e) {
       if (mine()) {

@@ -24,8 +24,15 @@ export function title(what) {
   show()
 }
 
+/** Shows how many questions wait on the sign of the app, where the page is installed as one. */
+export function badge() {
+  const app = /** @type {Partial<Pick<Navigator, 'setAppBadge' | 'clearAppBadge'>>} */ (navigator)
+  const shown = waiting > 0 ? app.setAppBadge?.(waiting) : app.clearAppBadge?.()
+  shown?.catch(() => {}) // the system shows none
+}
+
 /**
- * Shows how many questions wait, in the navigation and in the title.
+ * Shows how many questions wait, in the navigation, in the title, on the tab's icon and on the app's.
  * @param {number} n
  */
 export function showWaiting(n) {
@@ -33,5 +40,8 @@ export function showWaiting(n) {
   const el = one(document, '#waiting')
   write(el, n > 0 ? String(n) : '')
   mark(el, 'hidden', n === 0)
+  const icon = one(document, '#icon')
+  mark(icon, 'href', (n > 0 ? icon.dataset.asks : icon.dataset.quiet) ?? '')
+  badge()
   show()
 }

@@ -74,7 +74,7 @@ export class CancelDialog {
     try {
       const canceled = await this.#skein.tasks.cancel(tasks.map((t) => t.id))
       if (canceled.length === 0) toast('done', 'There was nothing left to cancel')
-      else toast('done', canceled.length === 1 && tasks[0] ? `${taskTitle(tasks[0])} is canceled` : `${canceled.length} tasks are canceled`)
+      else toast('done', canceled.length === 1 && tasks[0] ? `${taskTitle(tasks[0])} is canceled` : `${canceled.length} tasks are canceled`, '', { n: canceled.length, say: (n) => `${n} tasks are canceled` })
       done?.()
     } catch (e) {
       failed(tasks.length === 1 ? 'The task was not canceled' : 'The tasks were not canceled', e)
@@ -87,7 +87,7 @@ export class CancelDialog {
       const { reports, canceled = [] } = await this.#skein.stop({ scope: 'task', tasks: [task.id] })
       const bad = reports.filter((r) => r.error || r.leftovers?.length)
       if (bad.length > 0) toast('failed', 'Not everything is gone', bad.map(trouble).join(' '))
-      else toast('done', `${taskTitle(task)} is stopped`, `${count(canceled.length, 'task', 'tasks')} canceled, ${gone(reports)}.`)
+      else toast('done', `${taskTitle(task)} is stopped`, `${count(canceled.length, 'task', 'tasks')} canceled, ${gone(reports)}.`, { say: (n) => `${n} tasks are stopped` })
     } catch (e) {
       failed('The task was not stopped', e)
     }
@@ -111,6 +111,9 @@ function names(tasks) {
   })
 }
 
+/** @param {number} n */
+const again = (n) => `${n} tasks are submitted again`
+
 /**
  * Retries tasks and shows how that went.
  * @param {Skein} skein
@@ -123,6 +126,5 @@ export async function retry(skein, tasks) {
   const bad = answers.filter((a) => a.status === 'rejected')
   const good = tasks.length - bad.length
   if (bad[0]) failed(tasks.length === 1 ? 'The task was not submitted again' : `${bad.length} of ${tasks.length} tasks were not submitted again`, bad[0].reason)
-  else if (good === 1 && tasks[0]) toast('done', `${taskTitle(tasks[0])} is submitted again`)
-  else if (good > 0) toast('done', `${good} tasks are submitted again`)
+  else if (good > 0) toast('done', good === 1 && tasks[0] ? `${taskTitle(tasks[0])} is submitted again` : again(good), '', { n: good, say: again })
 }

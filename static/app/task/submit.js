@@ -32,7 +32,7 @@ export async function submit(skein, { submit: spec, orchestrate }) {
 
 /** @param {Task} task */
 const told = (task) =>
-  toast('done', `${taskTitle(task)} is submitted`, task.orchestration ? count(task.orchestration.children, 'child task', 'child tasks') : '')
+  toast('done', `${taskTitle(task)} is submitted`, task.orchestration ? count(task.orchestration.children, 'child task', 'child tasks') : '', { say: (n) => `${n} tasks are submitted` })
 
 /** The form that submits a task, or orchestrates many. */
 export class SubmitDialog {

@@ -51,7 +51,15 @@ async function show(m) {
   const { title, body, tag } = words(m)
   const [shown, pages] = await Promise.all([worker.registration.getNotifications(), windows()])
   for (const note of shown) if (m.all && note.data?.id && !m.all.includes(note.data.id)) note.close()
+  await badge(m.waiting)
   await worker.registration.showNotification(title, { body, tag, silent: pages.some((page) => page.focused), data: { id: m.kind === 'ask' ? m.id : '' } })
+}
+
+/** @param {number | undefined} waiting how many questions wait; undefined: the message does not say */
+async function badge(waiting) {
+  const app = /** @type {Partial<Pick<WorkerNavigator, 'setAppBadge' | 'clearAppBadge'>>} */ (worker.navigator)
+  if (waiting === undefined) return
+  await (waiting > 0 ? app.setAppBadge?.(waiting) : app.clearAppBadge?.())?.catch(() => {}) // the system shows none
 }
 
 const windows = () => worker.clients.matchAll({ type: 'window', includeUncontrolled: true })
