@@ -73,14 +73,17 @@ func findAgents(ctx context.Context) (types []wire.AgentType) {
 		if c.since != "" && !older(versionOf(ctx, path), c.since) {
 			args = append(slices.Clone(args), c.newArgs...)
 		}
-		types = append(types, c.typ(append([]string{path}, args...)))
+		types = append(types, c.typ(append([]string{path}, args...), packageVersion(path)))
 	}
 	return types
 }
 
-// typ is the type of agents that are run as argv.
-func (c cli) typ(argv []string) wire.AgentType {
+// typ is the type of agents that are run as argv. Its description says the version of the program, unless that is "".
+func (c cli) typ(argv []string, version string) wire.AgentType {
 	t := wire.AgentType{Name: c.name, Kind: c.kind, Argv: argv, Env: c.env, Found: true, Description: c.about + ". Found on the PATH."}
+	if version != "" {
+		t.Description += " Version " + version + "."
+	}
 	if c.kind == wire.KindACP {
 		t.Tasks, t.Permissions, t.Memory = wire.TasksPrompt, &wire.Permissions{Otherwise: wire.PermissionAsk}, sharedMemory
 		return t

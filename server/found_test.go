@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"skein.dev/skein/server/web"
 	"skein.dev/skein/webtransport/wire"
 )
 
@@ -52,6 +53,57 @@ func TestAgentsOnThePath(t *testing.T) {
 	all := withFound(ours, found)
 	if len(all) != 7 || all[4].Name != "gemini" || all[4].Found || all[6].Name != "shell" {
 		t.Errorf("with ours they are %+v", all)
+	}
+}
+
+// The version of a program from npm is that of its package, wherever the link to it is, and the program is not started for it.
+func TestTheVersionOfAPackage(t *testing.T) {
+	dir := t.TempDir()
+	t.Setenv("PATH", filepath.Join(dir, "bin"))
+	for file, text := range map[string]string{
+		"lib/node_modules/@a/b/package.json":          `{"name": "@a/b", "version": "1.2.3-beta.1", "bin": {"gemini": "dist/index.js"}}`,
+		"lib/node_modules/@a/b/dist/package.json":     `{"type": "module"}`,
+		"lib/node_modules/@a/b/dist/index.js":         "#!/bin/sh\ntouch " + filepath.Join(dir, "started") + "\n",
+		"bin/qwen":                                    "#!/bin/sh\n",
+		"bin/pi":                                      "#!/bin/sh\n",
+		"lib/node_modules/without/dist/program/aider": "#!/bin/sh\n",
+		"lib/node_modules/without/dist/package.json":  "no JSON",
+		"lib/node_modules/without/package.json":       `{"version": "<b>x</b>", "bin": "x"}`,
+		"lib/package.json":                            `{"version": "8.8.8", "bin": "another"}`,
+	} {
+		file = filepath.Join(dir, file)
+		if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(file, []byte(text), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for link, to := range map[string]string{"gemini": "@a/b/dist/index.js", "aider": "without/dist/program/aider"} {
+		if err := os.Symlink(filepath.Join(dir, "lib/node_modules", to), filepath.Join(dir, "bin", link)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	said := map[string]string{}
+	for _, f := range findAgents(t.Context()) {
+		_, said[f.Name], _ = strings.Cut(f.Description, "Found on the PATH.")
+	}
+	for name, want := range map[string]string{"gemini": " Version 1.2.3.", "qwen": "", "pi": "", "aider": ""} {
+		if said[name] != want {
+			t.Errorf("the description of %s ends with %q, not %q", name, said[name], want)
+		}
+	}
+	if _, err := os.Stat(filepath.Join(dir, "started")); err == nil {
+		t.Error("it was started")
+	}
+}
+
+// Whoever has no agent is told of each that Skein would find.
+func TestEveryAgentThatIsLookedForIsKnown(t *testing.T) {
+	for _, c := range clis {
+		if !slices.ContainsFunc(knownAgents(), func(k web.Known) bool { return strings.Contains(k.Get, c.program) }) {
+			t.Errorf("nobody is told how to get %s", c.program)
+		}
 	}
 }
 

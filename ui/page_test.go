@@ -269,6 +269,39 @@ func TestFleetFilterAndSort(t *testing.T) {
 	}
 }
 
+// The page of an empty fleet offers the agents that a person can start as they are, in the folder that it shows, or says how to get some.
+func TestFleetEmptyOffersAgents(t *testing.T) {
+	v := fleetView()
+	v.Start = fleet.Start{Looked: true, Folder: "/home/me", Known: []fleet.Known{{Name: "opencode", Get: "npm install -g opencode-ai", Cmd: true}}}
+	known := func() bool { return strings.Contains(render(t, fleet.Fleet(v)).one(t, with("id", "no-agents")).text(), "npm install -g opencode-ai") }
+	if !known() {
+		t.Error("it does not say how to get an agent")
+	}
+	v.Types = append(v.Types,
+		wire.AgentType{Name: "gemini", Kind: wire.KindACP, Found: true, Argv: []string{"/bin/gemini", "--acp"}},
+		wire.AgentType{Name: "claude", Kind: wire.KindExec, Found: true, TTY: true, Argv: []string{"/bin/claude"}},
+		wire.AgentType{Name: "claude-task", Kind: wire.KindExec, Found: true, Tasks: wire.TasksProcess, Argv: []string{"/bin/claude", "-p"}},
+		wire.AgentType{Name: "reviewer", Kind: wire.KindOpenAI, Cwd: "/srv"},
+		wire.AgentType{Name: "lines", Kind: wire.KindExec, Tasks: wire.TasksLines, Argv: []string{"python3", "x.py"}},
+		wire.AgentType{Name: "away", Kind: wire.KindRemote},
+	)
+	doc := render(t, fleet.Fleet(v))
+	var offered []string
+	for _, b := range doc.all(has("data-open")) {
+		params, _ := b.attr("data-spawn")
+		offered = append(offered, params+" "+strconv.FormatBool(b.is("data-in-folder")))
+	}
+	if want := []string{`{"type":"gemini"} true`, `{"type":"claude"} true`, `{"type":"reviewer"} false`}; !slices.Equal(offered, want) {
+		t.Errorf("it offers %v, want %v", offered, want)
+	}
+	if folder, _ := doc.one(t, with("id", "start-folder")).attr("value"); folder != "/home/me" {
+		t.Errorf("they work in %q", folder)
+	}
+	if known() {
+		t.Error("it says how to get an agent where there are some")
+	}
+}
+
 func TestFilterURL(t *testing.T) {
 	for _, want := range []string{"/", "/?q=a+b&sort=-cpu&state=failed&type=shell"} {
 		u, _ := url.Parse(want)

@@ -11,6 +11,7 @@ import (
 	"skein.dev/skein/server/control"
 	"skein.dev/skein/server/push"
 	"skein.dev/skein/server/telemetry"
+	"skein.dev/skein/ui/fleet"
 	"skein.dev/skein/webtransport/wire"
 )
 
@@ -35,7 +36,14 @@ type Config struct {
 	RaceDelay time.Duration      // how long clients wait for WebTransport before WebSocket joins the race; 0: wire.RaceDelay
 	Lanes     []wire.LaneTraffic // the limits of the lanes
 	MaskOff   bool               // whether loss masking is off
+	Start     Start              // what an empty fleet offers
 }
+
+// Start is what the page of an empty fleet says of the coding agents of this machine.
+type Start = fleet.Start
+
+// Known is a coding agent that Skein knows how to run.
+type Known = fleet.Known
 
 // Sessions is the endpoint of sessions, as far as pages need it.
 type Sessions interface {

@@ -25,8 +25,8 @@ import (
 	"skein.dev/skein/webtransport/wire"
 )
 
-// New returns the handler of everything that a server serves over HTTP. Without a login, only /healthz, /readyz and the
-// login page answer. The endpoints of sessions accept every connection, and close it unless it says hello with a ticket.
+// New returns the handler of everything that a server serves over HTTP. Without a login, only /healthz, /readyz, the
+// login page and what an app is installed with answer. The endpoints of sessions accept every connection, and close it unless it says hello with a ticket.
 func New(c Config) http.Handler {
 	s := &site{c}
 	in := http.NewServeMux()

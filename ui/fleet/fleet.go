@@ -18,6 +18,7 @@ import (
 type FleetView struct {
 	Agents  []wire.Agent
 	Types   []wire.AgentType
+	Start   Start // what an empty fleet offers beside demos
 	Filter  FleetFilter
 	Node    wire.NodeID
 	Version string
@@ -245,33 +246,6 @@ const MaxRows = 100
 
 func (v FleetView) page() frame.Page {
 	return frame.Frame{Node: v.Node, Version: v.Version, Epoch: v.Epoch, Now: v.Now, Assets: v.Assets, Theme: v.Theme, Admission: v.Admission, Waiting: v.Waiting}.Page("Fleet", "fleet.js", "/", true)
-}
-
-// starter is an agent that an empty fleet offers to spawn.
-type starter struct {
-	Word, Detail string
-	Params       wire.SpawnParams
-	CLI          string
-}
-
-var starters = []starter{
-	{"Scripted demo", "One agent that prints, waits and ends by itself. Needs nothing installed.",
-		wire.SpawnParams{Type: "scripted", Name: "demo"}, "skein spawn scripted"},
-	{"Five demos", "A small fleet, to see the list move and to try stopping several at once.",
-		wire.SpawnParams{Type: "scripted", Name: "demo", Count: 5}, ""},
-	{"Shell command", "A real process that counts to thirty, one line a second.",
-		wire.SpawnParams{Type: "shell", Name: "counter", Argv: []string{"sh", "-c", `for i in $(seq 1 30); do echo "line $i"; sleep 1; done`}}, ""},
-}
-
-// startersFor are those whose types exist.
-func startersFor(types []wire.AgentType) []starter {
-	var out []starter
-	for _, s := range starters {
-		if slices.ContainsFunc(types, func(t wire.AgentType) bool { return t.Name == s.Params.Type }) {
-			out = append(out, s)
-		}
-	}
-	return out
 }
 
 // startable are the types of which agents can be spawned: of the others, agents dial in.

@@ -11,7 +11,8 @@ import { StopDialog } from '../lib/stop.js'
 import { failed, toast } from '../lib/toast.js'
 import { ListPage } from '../list/page.js'
 import { AgentList } from './agentlist.js'
-import { SpawnDialog, again, spawn } from './spawn.js'
+import { starters } from './empty.js'
+import { SpawnDialog, again } from './spawn.js'
 
 /** @import { Agent, SpawnResult } from '../../client/types.js' */
 /** @import { Arrangement, Filter } from './order.js' */
@@ -81,13 +82,7 @@ function shown(result) {
 }
 
 one(document, '#spawn-open').addEventListener('click', () => spawning.open())
-for (const button of /** @type {NodeListOf<HTMLButtonElement>} */ (document.querySelectorAll('[data-spawn]'))) {
-  button.addEventListener('click', async () => {
-    button.disabled = true
-    shown(await spawn(skein, JSON.parse(button.dataset.spawn ?? '{}')))
-    button.disabled = false
-  })
-}
+starters(skein, shown)
 
 // --- rows ---
 

@@ -35,7 +35,7 @@ const spawned = (n) => `${n} agents are spawned`
  * @param {SpawnResult} result
  * @param {string} [detail]
  */
-function report({ agents, failed: errors = [] }, detail = '') {
+export function report({ agents, failed: errors = [] }, detail = '') {
   const good = agents.length - errors.filter((e) => agents.some((a) => a.id === e.id)).length
   const [first] = agents
   if (errors.length > 0) {
