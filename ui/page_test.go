@@ -273,7 +273,9 @@ func TestFleetFilterAndSort(t *testing.T) {
 func TestFleetEmptyOffersAgents(t *testing.T) {
 	v := fleetView()
 	v.Start = fleet.Start{Looked: true, Folder: "/home/me", Known: []fleet.Known{{Name: "opencode", Get: "npm install -g opencode-ai", Cmd: true}}}
-	known := func() bool { return strings.Contains(render(t, fleet.Fleet(v)).one(t, with("id", "no-agents")).text(), "npm install -g opencode-ai") }
+	known := func() bool {
+		return strings.Contains(render(t, fleet.Fleet(v)).one(t, with("id", "no-agents")).text(), "npm install -g opencode-ai")
+	}
 	if !known() {
 		t.Error("it does not say how to get an agent")
 	}
