@@ -70,6 +70,7 @@ var tells = map[string]told{
 	wire.MethodAgentEvents: {about: "Reads the log of an agent: output, and what happened to it.", kind: "read", params: of[wire.AgentEventsParams](), without: []string{"html"},
 		fields: map[string]string{"newest": "the last events instead of the first", "after": "a seq", "before": "a seq", "which": "output, or what is no output"}},
 	wire.MethodAgentSearch: {about: "Searches the output of an agent for lines.", kind: "search", params: of[wire.AgentSearchParams](), fields: map[string]string{"regexp": "query is a regular expression of RE2", "case": "case matters"}},
+	wire.MethodLogSearch:   {about: "Searches the output of all agents for lines, from the newest back.", kind: "search", params: of[wire.LogSearchParams](), fields: map[string]string{"regexp": "query is a regular expression of RE2", "case": "case matters", "before": "before of an earlier answer"}},
 	wire.MethodAskList: {about: "Lists what agents ask people: questions and requests for permission.", kind: "read", params: of[wire.AskListParams](), without: []string{"html"},
 		fields: map[string]string{"all": "also those that have ended", "since": "position of an earlier answer: answer when something has changed, or after wait_ms"}},
 	wire.MethodAskGet: {about: "Returns one question of an agent, with its options.", kind: "read", params: of[wire.AskParams]()},

@@ -6,7 +6,6 @@ import (
 	"regexp/syntax"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"skein.dev/skein/server/grep"
 	"skein.dev/skein/webtransport/wire"
@@ -49,7 +48,7 @@ func (f *Fleet) Search(ctx context.Context, v wire.AgentSearchParams) (wire.Agen
 		v.Limit = wire.SearchPage
 	}
 	s := &search{f: f, v: v}
-	if s.lines.Pattern, err = pattern(v); err != nil {
+	if s.lines.Pattern, err = pattern(v.Query, v.Regexp, v.Case); err != nil {
 		return wire.AgentSearchResult{}, err
 	}
 	select {
@@ -75,11 +74,11 @@ func (f *Fleet) Search(ctx context.Context, v wire.AgentSearchParams) (wire.Agen
 }
 
 // pattern returns the pattern to search for, or an error that says what is wrong with the query.
-func pattern(v wire.AgentSearchParams) (*grep.Pattern, error) {
-	if !v.Regexp && strings.Contains(v.Query, "\n") {
+func pattern(query string, isRegexp, isCase bool) (*grep.Pattern, error) {
+	if !isRegexp && strings.Contains(query, "\n") {
 		return nil, wire.Errorf(wire.CodeInvalidParams, "the query has a newline, and lines are searched one by one").WithField("query")
 	}
-	pat, err := grep.Compile(v.Query, v.Regexp, v.Case)
+	pat, err := grep.Compile(query, isRegexp, isCase)
 	if bad := (*syntax.Error)(nil); errors.As(err, &bad) {
 		return nil, wire.Errorf(wire.CodeInvalidParams, "the query is not a regular expression (RE2): %s: %s", bad.Code, bad.Expr).WithField("query")
 	}
@@ -161,11 +160,10 @@ func (s *search) event(e wire.Event) {
 }
 
 func (s *search) add(e wire.Event, data []byte, offset int, silent bool) (end int) {
-	stream := 0
-	if e.Type == wire.EventStderr {
-		stream = 1
+	if !e.Type.IsOutput() { // what a person reads of a conversation's update is output too
+		return offset + len(data)
 	}
-	return s.lines.Add(stream, grep.Place{Seq: e.Seq, Time: e.Time, Offset: offset}, data, silent)
+	return s.lines.Add(streamOf(e), grep.Place{Seq: e.Seq, Time: e.Time, Offset: offset}, data, silent)
 }
 
 // full reports whether one request has searched enough. It waits a while for the end of an unfinished line, so that lines are
@@ -183,12 +181,7 @@ func (s *search) full() bool {
 
 // found adds a match. It stops the search within an event only if the message is full.
 func (s *search) found(h grep.Hit) bool {
-	m := wire.Match{Seq: h.Seq, Time: h.Time, Type: wire.EventStdout, Offset: h.Offset}
-	if h.Stream == 1 {
-		m.Type = wire.EventStderr
-	}
-	m.Line, m.Column, m.From, m.To = h.Around(wire.MaxMatchLine)
-	m.Length = utf8.RuneCountInString(h.Text)
+	m := matchOf(h)
 	s.result.Matches = append(s.result.Matches, m)
 	s.size += m.EncodedLen() + 1
 	return s.size < wire.PageBytes

@@ -25,6 +25,10 @@ type Store interface {
 	Events(ctx context.Context, id wire.AgentID, after uint64, limit, bytes int) ([]wire.Event, error)
 	EventsOf(ctx context.Context, id wire.AgentID, which wire.Which, after uint64, limit int) ([]wire.Event, error)
 	FirstLast(ctx context.Context, id wire.AgentID) (first, last uint64, err error)
+	// Outputs returns output of all agents, in the order of the log, and updates of their conversations. Ends returns the seqs of
+	// the log's oldest and newest event; 0, 0 if it has none.
+	Outputs(ctx context.Context, after uint64, limit int) ([]wire.Event, error)
+	Ends(ctx context.Context) (first, last uint64, err error)
 	// Before counts the events of an agent up to a seq: its output, or all others.
 	Before(ctx context.Context, id wire.AgentID, output bool, seq uint64) (wire.Amount, error)
 	// Back returns the cursor after which an agent has at most n of the selected events before the seq before, or, for 0, up to

@@ -74,6 +74,42 @@ func TestEventsSurviveAndKeepTheirOrder(t *testing.T) {
 	if f, l, err := s.FirstLast(t.Context(), "ccc"); f != 0 || l != 0 || err != nil {
 		t.Errorf("an agent without events: %d, %d, %v", f, l, err)
 	}
+	testOutputs(t, s)
+}
+
+// testOutputs checks that the output of all agents comes in the order of the log, and nothing else.
+func testOutputs(t *testing.T, s *Store) {
+	t.Helper()
+	first, last, err := s.Ends(t.Context())
+	if err != nil || first == 0 || last <= first {
+		t.Fatalf("the log is from %d to %d, %v", first, last, err)
+	}
+	agents := map[wire.AgentID]int{}
+	after := first - 1
+	for {
+		page, err := s.Outputs(t.Context(), after, 100)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(page) == 0 {
+			break
+		}
+		for _, e := range page {
+			if e.Seq <= after || e.Seq > last || !e.Type.WithOutput() {
+				t.Fatalf("after %d: %+v", after, e)
+			}
+			agents[e.Subject]++
+			after = e.Seq
+		}
+	}
+	for id, n := range agents {
+		if all, err := s.EventsOf(t.Context(), id, wire.OutputEvents, 0, 10_000); err != nil || len(all) != n {
+			t.Errorf("%d outputs of %s, want %d, %v", n, id, len(all), err)
+		}
+	}
+	if len(agents) < 2 {
+		t.Errorf("output of %v, want that of two agents", agents)
+	}
 }
 
 func TestEpochAfterAnUncleanEnd(t *testing.T) {

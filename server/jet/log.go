@@ -99,19 +99,28 @@ func (s *Store) eventsOf(ctx context.Context, id wire.AgentID, which wire.Which,
 	if c := classesOf(which); len(c) == 1 {
 		subject = subjectOf(id, c[0])
 	}
+	return s.eventsUnder(ctx, subject, after, limit, bytes)
+}
+
+// Outputs returns at most limit events with a seq greater than after, oldest first: those that are kept as output, of all agents.
+func (s *Store) Outputs(ctx context.Context, after uint64, limit int) ([]wire.Event, error) {
+	return s.eventsUnder(ctx, subjectOf("*", output), after, limit, batchBytes)
+}
+
+func (s *Store) eventsUnder(ctx context.Context, subject string, after uint64, limit, bytes int) ([]wire.Event, error) {
 	msgs, err := batch(ctx, s.events.js, logStream, subject, after, limit, bytes)
 	if err != nil {
-		return nil, fmt.Errorf("read the events of %s: %w", id, err)
+		return nil, fmt.Errorf("read the events %s: %w", subject, err)
 	}
 	var all []wire.Event
 	for _, m := range msgs {
 		var e wire.Event
 		if err := json.Unmarshal(m.Data, &e); err != nil {
-			return nil, fmt.Errorf("read event %d of %s: %w", m.Sequence, id, err)
+			return nil, fmt.Errorf("read event %d: %w", m.Sequence, err)
 		}
 		before, err := parseTotals(m.Data)
 		if err != nil {
-			return nil, fmt.Errorf("read event %d of %s: %w", m.Sequence, id, err)
+			return nil, fmt.Errorf("read event %d: %w", m.Sequence, err)
 		}
 		e.Seq, e.Before = m.Sequence, before.Amount
 		all = append(all, e)
@@ -170,6 +179,18 @@ func (s *Store) count(ctx context.Context, id wire.AgentID, which wire.Which, se
 func (s *Store) FirstLast(_ context.Context, id wire.AgentID) (first, last uint64, err error) {
 	first, last = s.firstLast(id)
 	return first, last, nil
+}
+
+// Ends returns the seqs of the log's oldest and newest event, or 0, 0 if it has none.
+func (s *Store) Ends(ctx context.Context) (first, last uint64, err error) {
+	info, err := s.stream.Info(ctx)
+	if err != nil {
+		return 0, 0, fmt.Errorf("find the ends of the event log: %w", err)
+	}
+	if info.State.Msgs == 0 {
+		return 0, 0, nil
+	}
+	return info.State.FirstSeq, info.State.LastSeq, nil
 }
 
 func (s *Store) firstLast(id wire.AgentID) (first, last uint64) {

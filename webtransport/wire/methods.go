@@ -78,6 +78,7 @@ var Methods = []Method{
 	{Name: MethodTypes, Lane: LaneControl},
 	{Name: MethodAgentEvents, Lane: LaneControl},
 	{Name: MethodAgentSearch, Lane: LaneControl},
+	{Name: MethodLogSearch, Lane: LaneControl},
 	{Name: MethodAgentRender, Lane: LaneControl, Session: true},
 	{Name: MethodAdmission, Lane: LaneControl},
 	{Name: MethodSetAdmission, Lane: LaneControl, Effect: Once},

@@ -266,6 +266,7 @@ const (
 
 	MethodAgentEvents = "agent.events"
 	MethodAgentSearch = "agent.search"
+	MethodLogSearch   = "log.search"
 	MethodAgentRender = "agent.render"
 
 	MethodAdmission    = "admission.get"
