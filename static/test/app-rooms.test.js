@@ -19,6 +19,7 @@ const ROOMS = {
   usage: ['lib'],
   worker: ['lib'],
   changes: ['lib'],
+  palette: ['lib', 'memory', 'task'], // lib loads it when it is first opened
   agent: ['lib', 'artifact', 'fleet', 'inbox', 'task', 'terminal'],
 }
 

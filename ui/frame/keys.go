@@ -9,7 +9,7 @@ type key struct {
 }
 
 func keysFor(script string) []key {
-	common := []key{{[]string{"Ctrl", "Shift", "."}, "Stop everything: asks first"}, {[]string{"?"}, "Show these keys"}, {[]string{"Esc"}, "Close, clear or leave a field"}}
+	common := []key{{[]string{"Ctrl", "k"}, "Find anything (on a Mac: Cmd)"}, {[]string{"Ctrl", "Shift", "."}, "Stop everything: asks first"}, {[]string{"?"}, "Show these keys"}, {[]string{"Esc"}, "Close, clear or leave a field"}}
 	if script == "agent.js" {
 		return append([]key{
 			{[]string{"/"}, "Search the output"},

@@ -4,6 +4,7 @@ import { failed, messageOf } from '../lib/toast.js'
 import { lineOf } from './around.js'
 import { Hits, hitsText } from './hits.js'
 
+/** @import { Sought } from '../lib/sought.js' */
 /** @import { Hit } from './hits.js' */
 
 /** How many matches are marked at most. */
@@ -44,6 +45,7 @@ export class Find {
   #at
   /** @type {number | undefined} the position of the previous search, until this one has its own */
   #was
+  #back = 0 // how many hits of the same event come after it
   #placed = false
   /** @type {HTMLElement | undefined} */
   #line
@@ -78,6 +80,17 @@ export class Find {
     this.#box.select()
   }
 
+  /**
+   * Searches for a text, and begins with a line that is known to have it.
+   * @param {Sought} line
+   */
+  from({ text, seq, back }) {
+    this.#box.value = text
+    this.#search()
+    this.#was = seq || undefined
+    this.#back = back
+  }
+
   /** @param {1 | -1} step */
   step(step) {
     if (this.#box.value !== this.#hits.text) return this.#search()
@@ -88,6 +101,7 @@ export class Find {
   #search() {
     if (this.#box.value === this.#hits.text) return
     this.#was = this.#seq() ?? this.#was
+    this.#back = 0
     this.#text = this.#box.value.toLowerCase()
     this.#at = undefined
     this.#line = undefined
@@ -107,7 +121,7 @@ export class Find {
     const known = this.#was === undefined || this.#hits.passed(this.#was)
     if (!this.#placed && (whole || (total > 0 && known))) {
       this.#placed = true
-      const was = this.#was === undefined ? undefined : this.#hits.of(this.#was)
+      const was = this.#was === undefined ? undefined : this.#hits.of(this.#was, this.#back)
       this.#was = undefined
       // Start at the newest, where the person is looking.
       if (this.#at === undefined) this.#go(was ?? newest)

@@ -193,12 +193,14 @@ export class Hits {
   }
 
   /**
-   * The number of an event's last hit; undefined if it has none or was not searched yet.
+   * The number of an event's last hit, or of one before that; undefined if it has none or was not searched yet.
    * @param {number} seq
+   * @param {number} [back] how many hits of the event come after it
    */
-  of(seq) {
+  of(seq, back = 0) {
     const i = this.#seqs.lastIndexOf(seq)
-    return i < 0 ? undefined : i + this.oldest
+    if (i < 0) return undefined
+    return (this.#seqs[i - back] === seq ? i - back : i) + this.oldest
   }
 
   /**

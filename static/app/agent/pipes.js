@@ -2,6 +2,7 @@
  * The body of the page of an agent with pipes: its output as lines, and a box that writes to its standard input.
  */
 import { mark, one } from '../lib/dom.js'
+import { sought } from '../lib/sought.js'
 import { failed, toast } from '../lib/toast.js'
 import { Options } from './options.js'
 import { Output } from './output.js'
@@ -25,6 +26,8 @@ const MAX_BACK = 500
  */
 export function lines(skein, root, { id, epoch, cursor, first }) {
   const output = new Output(skein, { id, epoch, first })
+  const line = sought(location.search)
+  if (line) output.find.from(line)
   const options = root.querySelector('#options') ? new Options(skein, root, id) : undefined
   const input = inputBox(skein, root, id, () => output.follow(), options)
   const press = (/** @type {string} */ name) => () => one(document, name).click()

@@ -19,6 +19,7 @@ const WORD = 'Stop everything'
  * Runs the emergency stop: the button that must be held, the keyboard shortcut that asks first, and the dialog that shows
  * the progress.
  * @param {Skein} skein
+ * @returns {() => void} asks whether everything is to be stopped
  */
 export function emergency(skein) {
   const stop = new Emergency(skein)
@@ -40,6 +41,7 @@ export function emergency(skein) {
     e.preventDefault()
     if (!e.repeat) stop.ask()
   }, { capture: true }) // even in text fields and other dialogs
+  return () => stop.ask()
 }
 
 /**

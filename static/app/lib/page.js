@@ -5,6 +5,7 @@ import { at } from './base.js'
 import { connection } from './connection.js'
 import { emergency } from './emergency.js'
 import { forced, forcedLine } from './forced.js'
+import { palette } from './palette.js'
 import { theme } from './theme.js'
 import { trail } from './trail.js'
 
@@ -12,7 +13,7 @@ import { trail } from './trail.js'
 
 /**
  * Starts what every page has: the theme, the session, the connection badge, the line about a forced transport, the banner
- * while admission is closed, the emergency stop, and the number of questions.
+ * while admission is closed, the emergency stop, the search for anything, and the number of questions.
  * @param {{asks?: Shown}} [options] asks: what the page shows of the questions
  */
 export function page({ asks } = {}) {
@@ -22,7 +23,7 @@ export function page({ asks } = {}) {
   connection(skein)
   forcedLine(skein)
   admission(skein)
-  emergency(skein)
+  palette(skein, { stop: emergency(skein) })
   void followAsks(skein, asks)
   return skein
 }

@@ -8,6 +8,7 @@ import { WebLinksAddon } from '@xterm/addon-web-links'
 import { Terminal } from '@xterm/xterm'
 import { field, one, write } from '../lib/dom.js'
 import { clean } from '../lib/format.js'
+import { sought } from '../lib/sought.js'
 import { failed, toast } from '../lib/toast.js'
 import { Keyboard } from './keyboard.js'
 import { paint } from './renderer.js'
@@ -147,6 +148,7 @@ export function view(skein, root, { id }) {
     undrawn += bytes.length
     term.write(bytes, () => {
       undrawn -= bytes.length
+      seek?.()
       if (undrawn < MAX_UNDRAWN / 2) drawn?.()
     })
     return undrawn > MAX_UNDRAWN ? new Promise((/** @type {(v?: undefined) => void} */ resolve) => (drawn = resolve)) : undefined
@@ -174,6 +176,14 @@ export function view(skein, root, { id }) {
     term.focus()
   })
   one(box, '#terminal-search').addEventListener('click', openFind)
+  const line = sought(location.search)
+  /** Looks for the text of a link in what is drawn first. @type {(() => void) | undefined} */
+  let seek = line && (() => {
+    seek = undefined
+    find.hidden = false
+    text.value = line.text
+    search.findPrevious(text.value)
+  })
   const copy = async () => {
     if (!term.hasSelection()) return void toast('failed', 'Nothing is selected')
     try {

@@ -1,4 +1,5 @@
 /** The page of what agents have spent. The server rendered it; this script asks for it again while somebody looks. */
+import { listen } from '../lib/keys.js'
 import { parse, showParts } from '../lib/morph.js'
 import { page } from '../lib/page.js'
 
@@ -6,6 +7,7 @@ import { page } from '../lib/page.js'
 const OLD_MS = 10_000
 
 page()
+listen({})
 
 /** Shows the page as it is now. One that can't be had stays as it was: the badge says what is the matter. */
 async function refresh() {

@@ -1,0 +1,41 @@
+import { at } from '../lib/base.js'
+
+/** @import { Item } from './rank.js' */
+/** @import { Acts } from '../lib/palette.js' */
+
+/** The buttons that open something on one page, and what opens it from any other. */
+const OPENERS = [
+  { key: 'spawn', title: 'Spawn agents…', also: 'new start run', icon: 'i-plus', button: 'spawn-open', path: '/' },
+  { key: 'submit', title: 'Submit a task…', also: 'new task queue', icon: 'i-plus', button: 'submit-open', path: '/tasks' },
+  { key: 'upload', title: 'Upload files…', also: 'new artifact', icon: 'i-upload', button: 'upload-open', path: '/artifacts' },
+]
+
+/** @param {string} id */
+const press = (id) => () => document.getElementById(id)?.click()
+
+/**
+ * What can be done from anywhere. Nothing is stopped before a person has confirmed it.
+ * @param {Acts} acts
+ * @returns {Item[]}
+ */
+export function commands(acts) {
+  const openers = OPENERS.map(({ button, path, ...c }) => ({ kind: /** @type {const} */ ('command'), ...c, ...(document.getElementById(button) ? { run: press(button) } : { href: `${at(path)}#open-${c.key}` }) }))
+  /** @type {Item[]} */
+  const others = [
+    { kind: 'command', key: 'schedule', title: 'New schedule…', also: 'cron time', icon: 'i-clock', href: at('/schedules/new') },
+    { kind: 'command', key: 'stop', title: 'Stop everything…', also: 'emergency kill all', detail: 'Asks first', icon: 'i-stop', run: acts.stop },
+    { kind: 'command', key: 'theme', title: 'Switch the theme', also: 'dark light system colours', icon: 'i-theme', run: press('theme') },
+    { kind: 'command', key: 'keys', title: 'Keyboard shortcuts', also: 'help keys', icon: 'i-keyboard', run: press('keys-open') },
+    { kind: 'command', key: 'logout', title: 'Sign out', also: 'log out account', icon: 'i-account', run: () => /** @type {HTMLFormElement | null} */ (document.querySelector('#account form'))?.requestSubmit() },
+  ]
+  return [...openers, ...others]
+}
+
+/** @returns {Item[]} the pages of the navigation */
+export function pages() {
+  const links = /** @type {NodeListOf<HTMLAnchorElement>} */ (document.querySelectorAll('.nav a'))
+  return [...links].map((a) => {
+    const title = a.firstChild?.textContent?.trim() ?? ''
+    return { kind: 'page', key: title, title, icon: 'i-follow', href: a.getAttribute('href') ?? '/' }
+  })
+}
