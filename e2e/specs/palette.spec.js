@@ -15,7 +15,10 @@ test('the keyboard alone finds agents, tasks, memory, artifacts, schedules, page
   await expect.poll(async () => (await server.agent('asks')).activity).toBe('requires_action')
   await page.getByRole('searchbox', { name: /^Filter/ }).focus()
   await page.keyboard.press('Control+k')
+  await page.keyboard.type('sail') // at once, while what finds it is being loaded
   await expect(box(page)).toBeFocused()
+  await expect(box(page)).toHaveValue('sail')
+  await box(page).clear()
   await expect(group(page, 'Commands').getByRole('option', { name: /^Spawn agents/ })).toBeVisible()
   await expect(group(page, 'Pages').getByRole('option', { name: 'Inbox' })).toBeVisible()
 

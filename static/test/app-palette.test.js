@@ -69,6 +69,7 @@ test('matches are cut out as text, whatever the text is', () => {
   assert.equal(marked('(x) [y] a-b/c', ['(', ']', 'a-b/']), '[(]x) [y[]] [a-b/]c')
   assert.equal(marked('text', []), 'text')
   assert.deepEqual(hitPieces({ line: '😀 a needle', from: 4, to: 10 }), [{ text: '😀 a ', hit: false }, { text: 'needle', hit: true }])
+  assert.deepEqual(hitPieces({ line: `${'x'.repeat(100)}needle.`, from: 100, to: 106 }).map((p) => p.text), [`…${'x'.repeat(24)}`, 'needle', '.'])
 })
 
 /** @param {string} [text] */

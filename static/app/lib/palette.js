@@ -1,3 +1,4 @@
+import { one } from './dom.js'
 import { failed } from './toast.js'
 
 /** @import { Skein } from '../../client/index.js' */
@@ -23,15 +24,21 @@ const chord = (e) => e.key.toLowerCase() === 'k' && (mac ? e.metaKey && !e.ctrlK
  * @param {Acts} acts
  */
 export function palette(skein, acts) {
-  /** @type {Promise<{open: () => void, close: () => boolean}> | undefined} */
+  const dialog = /** @type {HTMLDialogElement} */ (one(document, '#palette'))
+  const box = one(dialog, 'input')
+  /** @type {Promise<{opened: () => void}> | undefined} */
   let made
   const load = () => (made ??= import('../palette/palette.js').then((m) => new m.Palette(skein, acts)))
   const toggle = async () => {
+    if (dialog.open) return dialog.close()
+    if (document.querySelector('dialog[open]')) return
+    dialog.showModal() // before the module is there, so that what is typed meanwhile goes into the box
+    box.focus()
     try {
-      const it = await load()
-      if (!it.close() && !document.querySelector('dialog[open]')) it.open()
+      (await load()).opened()
     } catch (e) {
       made = undefined // so that the next time tries again
+      dialog.close()
       failed('The search could not be opened', e)
     }
   }

@@ -36,6 +36,6 @@ export function pages() {
   const links = /** @type {NodeListOf<HTMLAnchorElement>} */ (document.querySelectorAll('.nav a'))
   return [...links].map((a) => {
     const title = a.firstChild?.textContent?.trim() ?? ''
-    return { kind: 'page', key: title, title, icon: 'i-follow', href: a.getAttribute('href') ?? '/' }
+    return { kind: 'page', key: title, title, icon: 'i-send', href: a.getAttribute('href') ?? '/' }
   })
 }

@@ -9,6 +9,9 @@ const MAX_LINES = 100
 /** How many requests are sent on their own while none has found a line: each searches a bounded part of the log. */
 const ON_ITS_OWN = 4
 
+/** How much of a line is shown before its hit, in code points: the hit must be seen on a narrow screen, too. */
+const MAX_BEFORE = 24
+
 /** The shortest text that is searched for. */
 export const SHORTEST = 2
 
@@ -105,12 +108,13 @@ export class Outputs {
 }
 
 /**
- * Cuts a line at its hit, which is told in code points.
+ * Cuts a line at its hit, which is told in code points, and what is far before it away.
  * @param {Pick<Line, 'line' | 'from' | 'to'>} line
  * @returns {{text: string, hit: boolean}[]}
  */
 export function hitPieces({ line, from, to }) {
   const all = [...line]
   const cut = (/** @type {number} */ a, /** @type {number} */ b) => all.slice(a, b).join('')
-  return [{ text: cut(0, from), hit: false }, { text: cut(from, to), hit: true }, { text: cut(to, all.length), hit: false }].filter((p) => p.text)
+  const before = from > MAX_BEFORE ? `…${cut(from - MAX_BEFORE, from)}` : cut(0, from)
+  return [{ text: before, hit: false }, { text: cut(from, to), hit: true }, { text: cut(to, all.length), hit: false }].filter((p) => p.text)
 }

@@ -1,7 +1,7 @@
 /**
  * The command palette: one box that finds anything. This module is loaded when it is first opened.
  */
-import { dialog, open } from '../lib/dialog.js'
+import { dialog } from '../lib/dialog.js'
 import { field, mark, one, write } from '../lib/dom.js'
 import { clock, count } from '../lib/format.js'
 import { later } from '../lib/later.js'
@@ -49,6 +49,7 @@ export class Palette {
   #does = new Map()
   #active = '' // the key of the option that Enter chooses
   #moved = false // whether a person has moved to it
+  #drawing = false
   #ask = later(ASK, () => this.#askServer())
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #pause
@@ -61,28 +62,19 @@ export class Palette {
     this.#skein = skein
     this.#acts = acts
     this.#asks = sources(skein)
-    this.#outputs = new Outputs((params, options) => skein.call('log.search', params, { ...options, timeout: 30_000 }), () => this.#show())
+    this.#outputs = new Outputs((params, options) => skein.call('log.search', params, { ...options, timeout: 30_000 }), () => this.#soon())
     this.#box.addEventListener('input', () => this.#type())
     this.#box.addEventListener('keydown', (e) => this.#key(e))
     this.#list.addEventListener('click', (e) => this.#click(e))
     this.#list.addEventListener('mousedown', (e) => e.button === 0 && e.preventDefault()) // the focus stays in the box
     this.#list.addEventListener('mousemove', (e) => this.#point(e.target))
     this.#dialog.addEventListener('close', () => this.#end())
-    skein.addEventListener('statechange', () => this.#dialog.open && this.#show())
+    skein.addEventListener('statechange', () => this.#dialog.open && this.#soon())
   }
 
-  open() {
-    open(this.#dialog)
-    this.#box.value = ''
-    this.#type()
-    this.#box.focus()
-  }
-
-  /** @returns {boolean} whether it was open */
-  close() {
-    const was = this.#dialog.open
-    this.#dialog.close()
-    return was
+  /** Shows what is found for what the box has; the dialog was opened. */
+  opened() {
+    if (this.#dialog.open) this.#type()
   }
 
   #end() {
@@ -90,6 +82,7 @@ export class Palette {
     clearTimeout(this.#pause)
     this.#outputs.expect('')
     this.#answers.clear()
+    this.#box.value = ''
     this.#list.replaceChildren()
   }
 
@@ -120,12 +113,22 @@ export class Palette {
       ask(text, signal).then((found) => ({ items: found.items, found, busy: false }), (error) => ({ items: [], error, busy: false })).then((answer) => {
         if (signal.aborted) return
         this.#answers.set(kind, answer)
-        this.#show()
+        this.#soon()
       })
     }
   }
 
   // --- what is shown ---
+
+  /** Shows what has come, once for all that comes together. */
+  #soon() {
+    if (this.#drawing) return
+    this.#drawing = true
+    requestAnimationFrame(() => {
+      this.#drawing = false
+      if (this.#dialog.open) this.#show()
+    })
+  }
 
   #show() {
     this.#does.clear()
@@ -181,7 +184,7 @@ export class Palette {
   #printed() {
     const found = this.#outputs
     if (this.#text.length < SHORTEST) return []
-    const options = found.lines.map((line, i) => this.#chosen(lineOption(line, i, this.#text)))
+    const options = found.lines.map((line, i) => lineOption(line, i, this.#text))
     if (found.more && !found.busy) {
       const further = plain('further', found.since ? `Search further back than ${clock(found.since)}` : 'Search further back')
       this.#does.set(further.key, () => void found.go())
@@ -199,12 +202,6 @@ export class Palette {
       item.run?.()
     })
     return { key, icon: item.icon, title: pieces(item.title, found), detail: item.detail ? pieces(item.detail, found) : [], note: item.note ?? '', ...(item.href && { href: item.href }) }
-  }
-
-  /** @param {Option} option @returns {Option} */
-  #chosen(option) {
-    this.#does.set(option.key, () => {})
-    return option
   }
 
   /** @param {number} n */
@@ -296,9 +293,9 @@ export class Palette {
     const key = option.dataset.key ?? ''
     const does = this.#does.get(key)
     if (key === 'further') return does?.()
-    if (!option.href) this.close() // before it opens another dialog
+    if (!option.href) this.#dialog.close() // before it opens another dialog
     does?.()
-    if (option.href && !e.ctrlKey && !e.metaKey && !e.shiftKey) this.close()
+    if (option.href && !e.ctrlKey && !e.metaKey && !e.shiftKey) this.#dialog.close()
   }
 }
 
@@ -308,4 +305,4 @@ export class Palette {
  * @param {string} [href]
  * @returns {Option}
  */
-const plain = (key, title, href) => ({ key, icon: 'i-search', title: [{ text: title, hit: false }], detail: [], note: '', ...(href && { href }) })
+const plain = (key, title, href) => ({ key, icon: 'i-search', title: [{ text: title, hit: false }], detail: [], note: '', more: true, ...(href && { href }) })

@@ -11,6 +11,7 @@ import { clone, field, mark, write } from '../lib/dom.js'
  * @property {string} note
  * @property {string} [href]
  * @property {boolean} [code] whether the detail is a line of output
+ * @property {boolean} [more] whether it leads to what else there is
  *
  * @typedef {{title: string, options: Option[], note?: string}} Section a group of options; note: what is to be said below them
  */
@@ -39,6 +40,7 @@ function optionNode(o, id) {
   el.dataset.key = o.key
   mark(el, 'href', o.href ?? null)
   mark(el, 'data-code', o.code === true)
+  mark(el, 'data-more', o.more === true)
   const icon = /** @type {SVGElement} */ (el.querySelector('svg'))
   icon.setAttribute('class', o.icon.startsWith('s-') ? 'glyph' : 'icon')
   icon.querySelector('use')?.setAttribute('href', `#${o.icon}`)
