@@ -93,6 +93,15 @@ test('a line of an output is found, and its page shows that line; nothing found 
   await expect(said(page)).toHaveText('Nothing was found.')
   await check(page, 'nothing was found')
 
+  await server.spawn('shell', '--tty', '--name', 'term', '--', 'sh', '-c', 'for i in $(seq 1 300); do echo line $i of the terminal; done; exec sleep 300')
+  await expect.poll(async () => (await server.agent('term')).last_line ?? '').toContain('line 300')
+  await box(page).fill('line 150 of')
+  await expect(found).toHaveText([/^\s*term\s*line 150 of the terminal/])
+  await found.click()
+  await expect(page.locator('.xterm-rows')).toContainText('line 150 of the terminal')
+  await page.keyboard.press('Control+k') // which is the program's
+  await page.getByRole('button', { name: 'Find anything' }).click()
+
   noise.push(/./)
   await server.kill()
   await expect(dialog(page, 'Find anything')).toContainText('There is no connection: only what this page knows is searched.', { timeout: 60_000 })

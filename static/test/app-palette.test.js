@@ -6,6 +6,7 @@ import { Outputs, hitPieces } from '../app/palette/outputs.js'
 import { FEW, group, pieces, quality, rank } from '../app/palette/rank.js'
 import { Recent } from '../app/palette/recent.js'
 import { agentItems, sources } from '../app/palette/sources.js'
+import { lastLine } from '../app/terminal/seek.js'
 
 /** @import { Item } from '../app/palette/rank.js' */
 
@@ -201,4 +202,13 @@ test('a link to a line says which; what is no such link is none', () => {
     ['', undefined], ['?at=1.0', undefined], ['?find=x', { text: 'x', seq: 0, back: 0 }], ['?find=x&at=-1.0', { text: 'x', seq: 0, back: 0 }],
     ['?find=x&at=99999999999999999999.0', { text: 'x', seq: 0, back: 0 }],
   ])) assert.deepEqual(sought(query), want, query)
+})
+
+test('the last line of a terminal with a text is found, over rows that are wrapped', () => {
+  const rows = ['a needle', 'hay', 'a nee', '+dle that is wrapped', 'hay', ''].map((t) => ({ isWrapped: t.startsWith('+'), translateToString: () => t.replace('+', '') }))
+  const buffer = /** @type {any} */ ({ length: rows.length, getLine: (/** @type {number} */ y) => rows[y] })
+  assert.equal(lastLine(buffer, 'needle'), 2)
+  assert.equal(lastLine(buffer, 'a needle '), 2)
+  assert.equal(lastLine(buffer, 'hay'), 4)
+  assert.equal(lastLine(buffer, 'absent'), undefined)
 })

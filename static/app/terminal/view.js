@@ -12,6 +12,7 @@ import { sought } from '../lib/sought.js'
 import { failed, toast } from '../lib/toast.js'
 import { Keyboard } from './keyboard.js'
 import { paint } from './renderer.js'
+import { seek } from './seek.js'
 import { styleByCSSOM } from './sheets.js'
 import { THEME } from './theme.js'
 import { countAsTheServer } from './width.js'
@@ -148,7 +149,7 @@ export function view(skein, root, { id }) {
     undrawn += bytes.length
     term.write(bytes, () => {
       undrawn -= bytes.length
-      seek?.()
+      sees?.(reset)
       if (undrawn < MAX_UNDRAWN / 2) drawn?.()
     })
     return undrawn > MAX_UNDRAWN ? new Promise((/** @type {(v?: undefined) => void} */ resolve) => (drawn = resolve)) : undefined
@@ -177,13 +178,11 @@ export function view(skein, root, { id }) {
   })
   one(box, '#terminal-search').addEventListener('click', openFind)
   const line = sought(location.search)
-  /** Looks for the text of a link in what is drawn first. @type {(() => void) | undefined} */
-  let seek = line && (() => {
-    seek = undefined
+  const sees = line && seek(term, box, line.text)
+  if (line) {
     find.hidden = false
     text.value = line.text
-    search.findPrevious(text.value)
-  })
+  }
   const copy = async () => {
     if (!term.hasSelection()) return void toast('failed', 'Nothing is selected')
     try {
