@@ -12,6 +12,8 @@ import (
 )
 
 const (
+	// outputReads is how many events of all agents a search reads at once.
+	outputReads = 256
 	// firstWindow is how many positions of the log a search of all agents goes back first. The next window is larger if that had
 	// little output, and smaller if it had much.
 	firstWindow = 1024
@@ -161,7 +163,7 @@ func (s *searchAll) take(w *window) (within bool) {
 // search searches the events of the window, and to their ends the lines that begin in it.
 func (w *window) search(ctx context.Context) error {
 	for cursor := w.low; cursor < w.high; {
-		events, err := w.s.f.o.Store.Outputs(ctx, cursor, int(min(searchReads, w.high-cursor)))
+		events, err := w.s.f.o.Store.Outputs(ctx, cursor, int(min(outputReads, w.high-cursor)))
 		if err != nil {
 			return err
 		}

@@ -3,11 +3,11 @@ import { at } from '../lib/base.js'
 /** @import { Item } from './rank.js' */
 /** @import { Acts } from '../lib/palette.js' */
 
-/** The buttons that open something on one page, and what opens it from any other. */
-const OPENERS = [
-  { key: 'spawn', title: 'Spawn agents…', also: 'new start run', icon: 'i-plus', button: 'spawn-open', path: '/' },
-  { key: 'submit', title: 'Submit a task…', also: 'new task queue', icon: 'i-plus', button: 'submit-open', path: '/tasks' },
-  { key: 'upload', title: 'Upload files…', also: 'new artifact', icon: 'i-upload', button: 'upload-open', path: '/artifacts' },
+/** The buttons that open something on one page, and the address that presses them from any other. */
+const openers = () => [
+  { key: 'spawn', title: 'Spawn agents…', also: 'new start run', icon: 'i-plus', button: 'spawn-open', href: at('/#open-spawn') },
+  { key: 'submit', title: 'Submit a task…', also: 'new task queue', icon: 'i-plus', button: 'submit-open', href: at('/tasks#open-submit') },
+  { key: 'upload', title: 'Upload files…', also: 'new artifact', icon: 'i-upload', button: 'upload-open', href: at('/artifacts#open-upload') },
 ]
 
 /** @param {string} id */
@@ -19,7 +19,7 @@ const press = (id) => () => document.getElementById(id)?.click()
  * @returns {Item[]}
  */
 export function commands(acts) {
-  const openers = OPENERS.map(({ button, path, ...c }) => ({ kind: /** @type {const} */ ('command'), ...c, ...(document.getElementById(button) ? { run: press(button) } : { href: `${at(path)}#open-${c.key}` }) }))
+  const opens = openers().map(({ button, href, ...c }) => ({ kind: /** @type {const} */ ('command'), ...c, ...(document.getElementById(button) ? { run: press(button) } : { href }) }))
   /** @type {Item[]} */
   const others = [
     { kind: 'command', key: 'schedule', title: 'New schedule…', also: 'cron time', icon: 'i-clock', href: at('/schedules/new') },
@@ -28,7 +28,7 @@ export function commands(acts) {
     { kind: 'command', key: 'keys', title: 'Keyboard shortcuts', also: 'help keys', icon: 'i-keyboard', run: press('keys-open') },
     { kind: 'command', key: 'logout', title: 'Sign out', also: 'log out account', icon: 'i-account', run: () => /** @type {HTMLFormElement | null} */ (document.querySelector('#account form'))?.requestSubmit() },
   ]
-  return [...openers, ...others]
+  return [...opens, ...others]
 }
 
 /** @returns {Item[]} the pages of the navigation */
