@@ -5,7 +5,7 @@ import { at } from '../lib/base.js'
 
 /** The buttons that open something on one page, and the address that presses them from any other. */
 const openers = () => [
-  { key: 'spawn', title: 'Spawn agents…', also: 'new start run', icon: 'i-plus', button: 'spawn-open', href: at('/#open-spawn') },
+  { key: 'spawn', title: 'Spawn agents…', also: 'new start run', icon: 'i-plus', button: 'spawn-open', href: `${at('/')}#open-spawn` },
   { key: 'submit', title: 'Submit a task…', also: 'new task queue', icon: 'i-plus', button: 'submit-open', href: at('/tasks#open-submit') },
   { key: 'upload', title: 'Upload files…', also: 'new artifact', icon: 'i-upload', button: 'upload-open', href: at('/artifacts#open-upload') },
 ]
@@ -36,6 +36,6 @@ export function pages() {
   const links = /** @type {NodeListOf<HTMLAnchorElement>} */ (document.querySelectorAll('.nav a'))
   return [...links].map((a) => {
     const title = a.firstChild?.textContent?.trim() ?? ''
-    return { kind: 'page', key: title, title, icon: 'i-send', href: a.getAttribute('href') ?? '/' }
+    return { kind: 'page', key: title, title, icon: 'i-send', href: a.getAttribute('href') ?? '' }
   })
 }

@@ -110,11 +110,11 @@ export function sources(skein) {
 }
 
 /** The pages that list what was found, with the text; a kind without one has none. @type {Partial<Record<Kind, string>>} */
-const LISTS = { agent: '/', task: '/tasks', memory: '/memory', artifact: '/artifacts' }
+const LISTS = { agent: at('/'), task: at('/tasks'), memory: at('/memory'), artifact: at('/artifacts') }
 
 /**
  * Where all of a kind that have a text are listed.
  * @param {Kind} kind
  * @param {string} text
  */
-export const listURL = (kind, text) => (LISTS[kind] ? at(`${LISTS[kind]}?${new URLSearchParams({ q: text })}`) : undefined)
+export const listURL = (kind, text) => (LISTS[kind] ? `${LISTS[kind]}?${new URLSearchParams({ q: text })}` : undefined)
