@@ -357,11 +357,15 @@ func TestInput(t *testing.T) {
 
 func TestAQuestionNeedsAttention(t *testing.T) {
 	n := open(t, t.TempDir())
-	a := n.spawn(t, wire.SpawnParams{Type: "scripted", Script: "ask Which branch?\nsay going to ${reply}"})
-	n.follow(t, wire.Header{Agent: a.ID, Follow: true}, func(e wire.Event) bool { return e.Data.Activity == wire.ActivityRequiresAction })
+	a := n.spawn(t, wire.SpawnParams{Type: "scripted", Script: "say ready\nask Which branch?\nsay going to ${reply}"})
+	var asked wire.Event
+	n.follow(t, wire.Header{Agent: a.ID, Follow: true}, func(e wire.Event) bool { asked = e; return e.Data.Activity == wire.ActivityRequiresAction })
 	got, _ := n.Get(a.ID)
 	if !got.NeedsAttention() || got.Question != "Which branch?" {
 		t.Errorf("%+v", got)
+	}
+	if got.AskedAt == nil || got.AskedAt.Before(got.CreatedAt) || got.AskedAt.After(asked.Time) {
+		t.Errorf("it asks since %v; it was spawned at %v, and the log says %v", got.AskedAt, got.CreatedAt, asked.Time)
 	}
 	if err := n.Input(t.Context(), "test", wire.InputParams{ID: a.ID, Text: "main\n"}); err != nil {
 		t.Fatal(err)
@@ -370,7 +374,7 @@ func TestAQuestionNeedsAttention(t *testing.T) {
 	if out := output(events, wire.EventStdout); !strings.Contains(out, "going to main") {
 		t.Errorf("output %q", out)
 	}
-	if end, _ := n.Get(a.ID); end.NeedsAttention() || end.Question != "" || end.Reason != wire.ReasonCompleted {
+	if end, _ := n.Get(a.ID); end.NeedsAttention() || end.Question != "" || end.AskedAt != nil || end.Reason != wire.ReasonCompleted {
 		t.Errorf("the end: %+v", end)
 	}
 }

@@ -86,6 +86,31 @@ func TestAFailedAgentIsStartedAgain(t *testing.T) {
 	}
 }
 
+func TestAResumeStartsAFailedAgentAtOnce(t *testing.T) {
+	n := open(t, t.TempDir(), with(wire.AgentType{Name: "fails", Kind: wire.KindExec, Argv: []string{"sh", "-c", "exit 3"},
+		Restart: &wire.RestartPolicy{Mode: wire.RestartFail, Attempts: 2, IntervalMS: 3_600_000, DelayMS: 3_600_000}}))
+	id := n.spawn(t, wire.SpawnParams{Type: "fails"}).ID
+	for restarts := range 2 {
+		n.untilAgent(t, id, "waiting for an hour", func(a wire.Agent) bool { return a.Restarts == restarts && a.RestartAt != nil })
+		res, err := n.Resume(t.Context(), noun.Caller{Actor: "me"}, wire.ResumeParams{IDs: []wire.AgentID{id}})
+		if err != nil || res.Reports[0].Error != nil {
+			t.Fatalf("%+v, %v", res, err)
+		}
+	}
+	if a := n.wait(t, id); a.Reason != wire.ReasonFailed || a.Restarts != 2 {
+		t.Errorf("in the end: %+v", a)
+	}
+	told := 0
+	for _, e := range n.follow(t, wire.Header{Agent: id}, nil) {
+		if e.Actor == "me" && e.Data.Text == "it starts again now" {
+			told++
+		}
+	}
+	if told != 2 {
+		t.Errorf("the log tells of %d starts by a person", told)
+	}
+}
+
 func TestASilentAgentIsUnknownThenLost(t *testing.T) {
 	if testing.Short() {
 		t.Skip("waits for heartbeats")

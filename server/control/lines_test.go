@@ -154,6 +154,7 @@ func TestAQuestionIsOfOneTaskAndStays(t *testing.T) {
 	}
 	kit.Eventually(t, "the first asks", asks("which way?"))
 	a := p.worker(t)
+	since := *a.AskedAt
 	(*p.heard.sink.Load())(runner.Activity{Now: wire.ActivityIdle}) // as when it is silent for long
 	first, _ := p.Tasks.Get(ids[0])
 	other, _ := p.Tasks.Get(ids[1])
@@ -167,6 +168,9 @@ func TestAQuestionIsOfOneTaskAndStays(t *testing.T) {
 		t.Errorf("the first is %s with %+v", rec.State, rec.Result)
 	}
 	kit.Eventually(t, "the second asks", asks("and now?"))
+	if now := p.worker(t).AskedAt; !now.After(since) {
+		t.Errorf("the second question waits since %v, the first since %v", now, since)
+	}
 	if _, err := p.Tasks.Cancel(noun.Caller{Actor: "me"}, wire.TaskCancelParams{IDs: ids[1:]}); err != nil {
 		t.Fatal(err)
 	}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"sync"
 	"time"
 
 	"skein.dev/skein/server/runner"
@@ -179,10 +180,12 @@ func shortly(d time.Duration) string {
 // pause waits for the next start. It returns false if the agent or the server is stopped.
 func (a *agent) pause(exit wire.Exit, wait time.Duration) bool {
 	at := time.Now().Add(wait).UTC()
+	now := make(chan struct{})
 	rec := a.update(true, func(rec *wire.Agent) {
 		if rec.Desired == wire.DesiredStop {
 			return
 		}
+		a.startNow = sync.OnceFunc(func() { close(now) })
 		rec.Status, rec.Activity, rec.Question, rec.RestartAt = wire.StatusPending, wire.ActivityNone, "", &at
 		rec.Prompts = nil
 		rec.Process, rec.Stalled, rec.StalledSince, rec.Suspended, rec.Exit = nil, false, nil, false, &exit
@@ -201,10 +204,23 @@ func (a *agent) pause(exit wire.Exit, wait time.Duration) bool {
 	defer timer.Stop()
 	select {
 	case <-timer.C:
+	case <-now:
 	case <-a.halted:
 		return false
 	}
 	return true
+}
+
+// hurry lets an agent start at once that waits to start again.
+func (a *agent) hurry(actor string) {
+	a.mu.Lock()
+	start := a.startNow
+	waits := a.rec.RestartAt != nil && start != nil
+	a.mu.Unlock()
+	if waits {
+		a.event(wire.EventHealth, actor, wire.EventData{Text: "it starts again now"})
+		start()
+	}
 }
 
 // startsAgain makes stops of the agent wait for the start that follows, until the returned channel is closed. It keeps the

@@ -26,7 +26,7 @@ func (f *Fleet) Pause(ctx context.Context, by noun.Caller, p wire.PauseParams) (
 	})
 }
 
-// Resume lets paused agents go on.
+// Resume lets paused agents go on. One that is not paused, but waits to start again after a failure, starts at once.
 func (f *Fleet) Resume(ctx context.Context, by noun.Caller, p wire.ResumeParams) (*wire.PauseResult, error) {
 	return f.eachOf(p.IDs, func(a *agent) error { return a.goOn(by.Actor) })
 }
@@ -98,12 +98,13 @@ func (a *agent) freeze(on, before bool) error {
 	return f.Freeze(on)
 }
 
-// goOn ends a pause.
+// goOn ends a pause, or the wait before the next start.
 func (a *agent) goOn(actor string) error {
 	a.pausing.Lock()
 	defer a.pausing.Unlock()
 	before := a.record()
 	if before.Paused == nil {
+		a.hurry(actor)
 		return nil
 	}
 	if err := a.freeze(false, before.Frozen()); err != nil {

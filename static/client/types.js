@@ -43,6 +43,7 @@
  * @property {Reason} [reason]
  * @property {Activity} [activity]
  * @property {string} [question] what the agent asks, while its activity is `requires_action`
+ * @property {string} [asked_at] since when it has asked that
  * @property {string[]} [argv]
  * @property {string} [cwd]
  * @property {Folder} [folder] what cwd is

@@ -179,7 +179,7 @@ func overtake(a, by *wire.Agent) {
 	a.Usage.CPU, a.Usage.RSS, a.Usage.Processes = by.Usage.CPU, by.Usage.RSS, by.Usage.Processes
 	a.LastSeq = max(a.LastSeq, by.LastSeq)
 	if a.Activity != wire.ActivityRequiresAction {
-		a.Question = ""
+		a.Question, a.AskedAt = "", nil
 	}
 }
 

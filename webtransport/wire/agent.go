@@ -180,6 +180,7 @@ type Agent struct {
 	Reason     Reason            `json:"reason,omitempty"`
 	Activity   Activity          `json:"activity,omitempty"`
 	Question   string            `json:"question,omitempty"` // what it asks while it requires action
+	AskedAt    *time.Time        `json:"asked_at,omitempty"` // since when it has asked that
 	Argv       []string          `json:"argv,omitempty"`
 	Cwd        string            `json:"cwd,omitempty"`
 	Folder     *Folder           `json:"folder,omitempty"`   // what Cwd is; nil: it works in none

@@ -163,7 +163,7 @@ func TestEncodedLen(t *testing.T) {
 		&Agent{ID: "a234567890123", Num: 1 << 31, Name: odd, Type: odd, Kind: KindScripted, Node: NodeID(odd), Generation: 1 << 30, Desired: DesiredStop, Status: StatusStopping,
 			Reason: ReasonCompleted, Activity: ActivityRequiresAction, Question: odd, Argv: []string{odd, "", odd}, Cwd: odd, Labels: map[string]string{odd: odd},
 			CreatedAt: now, StartedAt: &now, ExitedAt: &now, LastHeartbeat: &now, Process: &process, Usage: usage, Exit: exit, Tasks: []TaskID{"t234567890123", "t234567890123"},
-			Done: 1 << 40, ForTask: "t234567890123", OnDemand: true, Restarts: 1 << 30, RestartAt: &now, CrashLoop: true, Stalled: true, StalledSince: &now,
+			Done: 1 << 40, ForTask: "t234567890123", OnDemand: true, Restarts: 1 << 30, RestartAt: &now, CrashLoop: true, Stalled: true, StalledSince: &now, AskedAt: &now,
 			Request: odd, LastLine: odd, LastSeq: 1 << 52, Rev: 1 << 31, Trimmed: true},
 		&Task{},
 		&Task{ID: "t234567890123", Num: 1 << 52, TaskSpec: spec, Actor: odd, State: TaskInputRequired, Waiting: odd, Position: 1 << 30, NotBefore: &now, Attempt: 1 << 30, LastTry: 1 << 30,
