@@ -57,6 +57,11 @@ var agentsAsShown = []struct{ activity, age, text, detail, refusal string }{
 	{"–", "1m 0s", "It fails again and again. Exit code 1", "", "It has not started yet"},
 	{"Idle", "1m 0s", "It fails again and again.", "", ""},
 	{"–", "1m 0s", "Lost: it gave no sign of life, and was killed", "", "Its node does not answer"},
+	{"–", "1m 0s", "", "", "It has not started yet"},
+	{"Busy", "1m 0s", "", "", ""},
+	{"–", "1m 0s", "Exit code 2", "2", "It has ended and takes no input"},
+	{"Needs you", "1m 0s", "So?", "", ""},
+	{"–", "1m 0s", "These processes could not be ended: process 7", "", "It has ended and takes no input"},
 }
 
 // TestFormat reads the table that static/test/app-format.test.js also reads.
@@ -111,7 +116,7 @@ func TestFormat(t *testing.T) {
 		check("Need", a.ID, words.Need(a), c.Need)
 		check("NeedText", a.ID, words.NeedText(a), shown.text)
 		check("StatusDetail", a.ID, fleet.StatusDetail(a), shown.detail)
-		check("groupOf", a.ID, fleet.GroupOf(a), c.Group)
+		check("Group", a.ID, words.Group(a), c.Group)
 		check("ShortID", a.ID, words.ShortID(a.ID), c.Short)
 		check("cpuCell", a.ID, fleet.CPUCell(a), c.CPU)
 		check("memCell", a.ID, fleet.MemCell(a), c.Mem)

@@ -92,11 +92,19 @@ func TestFleetShowsLoadAndHealth(t *testing.T) {
 	if len(want) > 0 {
 		t.Errorf("not shown: %v", want)
 	}
-	var needs []string
-	for _, row := range doc.one(t, with("id", "needs")).all(class("agent")) {
-		needs = append(needs, row.one(t, class("name")).text())
+	for group, want := range map[string][]string{"failing": {"silent", "looping", "held", "stuck", "flaky"}, "working": {"summarizer", "waiter"}} {
+		var got []string
+		for _, row := range doc.one(t, both(class("group"), with("data-group", group))).all(class("agent")) {
+			got = append(got, row.one(t, class("name")).text())
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("%s: %q, want %q", group, got, want)
+		}
 	}
-	if !slices.Equal(needs, []string{"silent", "looping", "held", "stuck"}) {
-		t.Errorf("those that need a person: %q", needs)
+	for _, row := range doc.all(class("agent")) {
+		name := row.one(t, class("name")).text()
+		if can := len(row.all(with("data-do", "start"))) > 0; can != (name == "flaky" || name == "looping") {
+			t.Errorf("%s can be started now: %v", name, can)
+		}
 	}
 }

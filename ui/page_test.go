@@ -1,6 +1,7 @@
 package ui
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/http"
@@ -156,8 +157,59 @@ func TestFleetPutsThoseThatNeedAPersonFirst(t *testing.T) {
 	if n := len(rows[2].all(tag("form"))) + len(rows[2].all(tag("input"))); n > 0 {
 		t.Errorf("a row that needs nothing has %d form elements: 2,000 of them stall a browser's autofill", n)
 	}
-	if got := doc.one(t, with("id", "summary")).text(); got != "4 agents, 3 alive, 2 need you" {
+	if got := doc.one(t, with("id", "summary")).text(); got != "4 agents, 3 alive, 1 needs you, 1 failing" {
 		t.Errorf("summary %q", got)
+	}
+}
+
+func TestFleetPutsTheLongestWaitFirst(t *testing.T) {
+	wait := func(id string, d time.Duration) wire.Agent {
+		a := asking(id)
+		a.AskedAt = frame.StoryAgo(d)
+		return a
+	}
+	doc := render(t, fleet.Fleet(fleetView(wait("b", time.Minute), wait("c", time.Second), wait("a", 75*time.Minute))))
+	rows := doc.all(class("agent"))
+	if got, want := names(rows), []string{"a", "b", "c"}; !slices.Equal(got, want) {
+		t.Fatalf("order %v, want %v", got, want)
+	}
+	since := rows[0].one(t, class("why-wait"))
+	if got := since.text(); got != "waits 1h 15m" || value(t, since, "data-tick") != "span" {
+		t.Errorf("it says %q, and goes on by %q", got, value(t, since, "data-tick"))
+	}
+}
+
+func TestFleetKeepsWhatHasEndedApart(t *testing.T) {
+	over := func(id string, reason wire.Reason) wire.Agent {
+		a := failing(id)
+		a.Reason, a.Exit = reason, &wire.Exit{}
+		return a
+	}
+	process := running("process", time.Second)
+	process.ForTask = "t1"
+	v := fleetView(over("stopped", wire.ReasonStopped), process)
+	v.Keep = 42
+	for state, c := range map[string]struct{ row, note string }{
+		"": {}, "ended": {"stopped", "The last 42 that ended are remembered"}, "tasks": {"process", "for one task each"},
+	} {
+		v.Filter.State = state
+		doc := render(t, fleet.Fleet(v))
+		if got := strings.Join(names(doc.all(class("agent"))), " "); got != c.row {
+			t.Errorf("%q shows %q, want %q", state, got, c.row)
+		}
+		part := doc.one(t, both(class("group"), with("data-group", cmp.Or(state, "ended"))))
+		if text := part.one(t, class("group-note")).text(); !strings.Contains(text, c.note) {
+			t.Errorf("%q says %q", state, text)
+		}
+		if state == "" && doc.one(t, with("id", "no-match-title")).text() != "No agent is at work" {
+			t.Error("it seems that a filter hides all")
+		}
+	}
+	v.Agents = append(v.Agents, over("seen?", wire.ReasonCompleted))
+	v.Filter.State = ""
+	row := render(t, fleet.Fleet(v)).all(class("agent"))[0]
+	if len(row.all(with("data-do", "dismiss"))) != 1 || row.one(t, with("data-f", "name")).text() != "seen?" {
+		t.Error("what ended well can't be dismissed")
 	}
 }
 
@@ -171,16 +223,19 @@ func TestFleetFoldsManyThatNeedAPerson(t *testing.T) {
 	if n := len(doc.all(class("agent"))); n != fleet.MaxFolded {
 		t.Errorf("%d rows, want %d", n, fleet.MaxFolded)
 	}
-	if fold := doc.one(t, with("id", "needs-fold")); fold.is("hidden") || fold.text() != "Show 3 more" {
+	fold := func(doc node) node {
+		return doc.one(t, both(class("group"), with("data-group", "failing"))).one(t, with("data-f", "fold"))
+	}
+	if fold := fold(doc); fold.is("hidden") || fold.text() != "Show 3 more" {
 		t.Errorf("the fold reads %q", fold.text())
 	}
 
-	v.Filter.State = "needs"
+	v.Filter.State = "failing"
 	doc = render(t, fleet.Fleet(v))
 	if n := len(doc.all(class("agent"))); n != len(agents) {
 		t.Errorf("%d rows when those that need a person are asked for, want %d", n, len(agents))
 	}
-	if !doc.one(t, with("id", "needs-fold")).is("hidden") {
+	if !fold(doc).is("hidden") {
 		t.Error("there is a button to fold them")
 	}
 }
@@ -192,8 +247,8 @@ func TestFleetNumbersItsRows(t *testing.T) {
 		index  []string
 	}{
 		"both groups": {[]wire.Agent{running("new", time.Second), failing("broken"), running("old", time.Hour)}, "6", []string{"3", "5", "6"}},
-		"none needs":  {[]wire.Agent{running("new", time.Second), running("old", time.Hour)}, "3", []string{"2", "3"}},
-		"all need":    {[]wire.Agent{failing("broken"), asking("asker")}, "4", []string{"3", "4"}},
+		"none needs":  {[]wire.Agent{running("new", time.Second), running("old", time.Hour)}, "4", []string{"3", "4"}},
+		"all need":    {[]wire.Agent{failing("broken"), asking("asker")}, "5", []string{"3", "5"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			doc := render(t, fleet.Fleet(fleetView(c.agents...)))
@@ -213,9 +268,9 @@ func TestFleetNumbersItsRows(t *testing.T) {
 }
 
 func TestFleetCounts(t *testing.T) {
-	a := fleet.StoryAgents()
+	a := append(fleet.StoryAgents(), fleet.StoryForTasks()[0])
 	doc := render(t, fleet.Fleet(fleetView(a...)))
-	want := map[string]string{"": "15", "needs": "5", "running": "6", "starting": "2", "stopping": "1", "completed": "1", "failed": "2", "stopped": "1", "unreachable": "2"}
+	want := map[string]string{"": "14", "needs": "1", "failing": "4", "working": "8", "finished": "1", "ended": "1", "tasks": "1"}
 	for _, chip := range doc.all(class("chip")) {
 		key, _ := chip.attr("data-group")
 		if got := chip.one(t, class("chip-count")).text(); got != want[key] {
@@ -234,6 +289,7 @@ func TestFleetCounts(t *testing.T) {
 func TestFleetFilterAndSort(t *testing.T) {
 	a := []wire.Agent{running("demo-10", 3*time.Second), running("demo-2", 2*time.Second), running("Beta", time.Second), failing("demo-1")}
 	a[0].Type, a[1].Usage.CPU, a[2].Usage.CPU, a[2].LastLine = "coder", 0.5, 0.9, "a Needle here"
+	a[1].Labels, a[2].Node = map[string]string{"team": "core"}, "east"
 	for _, c := range []struct {
 		query string
 		want  []string
@@ -245,8 +301,11 @@ func TestFleetFilterAndSort(t *testing.T) {
 		{"sort=-cpu", []string{"demo-1", "demo-10", "demo-2", "Beta"}},
 		{"sort=-age", []string{"demo-1", "demo-10", "demo-2", "Beta"}},
 		{"sort=nonsense&state=nonsense", []string{"demo-1", "Beta", "demo-2", "demo-10"}},
-		{"state=running&sort=type", []string{"demo-10", "Beta", "demo-2"}},
-		{"state=needs", []string{"demo-1"}},
+		{"state=working&sort=type", []string{"demo-10", "Beta", "demo-2"}},
+		{"state=failing", []string{"demo-1"}},
+		{"label=team%3Dcore", []string{"demo-2"}},
+		{"label=team%3Dc", nil},
+		{"node=east", []string{"Beta"}},
 		{"type=coder", []string{"demo-10"}},
 		{"q=NEEDLE", []string{"Beta"}},
 		{"q=nowhere", nil},
@@ -305,7 +364,7 @@ func TestFleetEmptyOffersAgents(t *testing.T) {
 }
 
 func TestFilterURL(t *testing.T) {
-	for _, want := range []string{"/", "/?q=a+b&sort=-cpu&state=failed&type=shell"} {
+	for _, want := range []string{"/", "/?label=a%3Db&node=east&q=a+b&sort=-cpu&state=failing&type=shell"} {
 		u, _ := url.Parse(want)
 		if got := fleet.ParseFleetFilter(u.Query()).URL(); got != want {
 			t.Errorf("URL %s, want %s", got, want)
@@ -346,10 +405,10 @@ func TestFleetRendersABoundedPart(t *testing.T) {
 	if got, _ := doc.one(t, with("id", "list")).attr("aria-rowcount"); got != strconv.Itoa(3+fleet.MaxFolded+fleet.MaxRows+50) {
 		t.Errorf("the table counts %s rows", got)
 	}
-	if got := doc.one(t, with("id", "rest-count")).text(); got != strconv.Itoa(fleet.MaxRows+50) {
+	if got := doc.one(t, both(class("group"), with("data-group", "working"))).one(t, with("data-f", "group-count")).text(); got != strconv.Itoa(fleet.MaxRows+50) {
 		t.Errorf("count %s", got)
 	}
-	v.Filter.State = "needs"
+	v.Filter.State = "failing"
 	if n := len(render(t, fleet.Fleet(v)).all(class("agent"))); n != fleet.MaxRows {
 		t.Errorf("%d rows of those that need a person, want %d", n, fleet.MaxRows)
 	}
@@ -654,6 +713,23 @@ func TestRefused(t *testing.T) {
 				t.Errorf("%d needs another file: <%s>", status, n.Data)
 			}
 		}
+	}
+}
+
+func TestEachStateHasAShapeOfItsOwn(t *testing.T) {
+	doc := render(t, fleet.Fleet(fleetView()))
+	shapes := map[string]string{}
+	for _, state := range append(slices.Clone(fleet.StateOrder), "requires_action") {
+		var b strings.Builder
+		for n := range doc.one(t, both(tag("symbol"), with("id", "s-"+state))).ChildNodes() {
+			if err := html.Render(&b, n); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if same := shapes[b.String()]; same != "" {
+			t.Errorf("%s looks like %s", state, same)
+		}
+		shapes[b.String()] = state
 	}
 }
 

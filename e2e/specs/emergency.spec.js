@@ -1,6 +1,6 @@
 import { check } from '../fixtures/axe.js'
 import { sticksOut } from '../fixtures/layout.js'
-import { dialog, expect, lives, openAgent, row, test } from '../fixtures/test.js'
+import { dialog, expect, lives, only, openAgent, row, test } from '../fixtures/test.js'
 
 /** How long the button must be held, as in static/app/lib/hold.js. */
 const HOLD_MS = 1500
@@ -170,6 +170,7 @@ test('without script a form asks, and does it', async ({ server, browser }) => {
   await form.getByRole('checkbox', { name: 'Yes, stop everything' }).check()
   await form.getByRole('button', { name: 'Stop everything' }).click()
   await expect(bar(page)).toContainText('Admission is closed')
+  await only(page, 'Ended')
   await expect(row(page, 'one')).toContainText('Stopped')
   expect(lives(agent.process.pid)).toBe(false)
   await bar(page).getByRole('button', { name: 'Open admission' }).click()

@@ -1,4 +1,4 @@
-import { badge, expect, lines, live, openAgent, output, row, rows, state, test } from '../fixtures/test.js'
+import { badge, expect, lines, live, only, openAgent, output, row, rows, state, test } from '../fixtures/test.js'
 
 /** Prints its input. */
 const PARROT = 'say ready\nrepeat forever\nread\nsay said ${reply}\nend'
@@ -150,10 +150,10 @@ test('a button whose request is under way stays disabled, whatever the agent doe
 test('paper has every agent, with what it asks', async ({ fleet: page, server }) => {
   await server.spawn('scripted', '--name', 'asker', '-n', '60', '--script', 'ask May I?')
   await expect(page.getByText('60 need you')).toBeVisible()
-  await page.getByRole('button', { name: 'Show 54 more' }).click()
+  await page.getByRole('button', { name: 'Show 40 more' }).click()
   const printed = await page.evaluate(() => {
     dispatchEvent(new Event('beforeprint')) // what is in the page when the listeners have returned is printed
-    return [...document.querySelectorAll('#needs .agent')].map((row) =>
+    return [...document.querySelectorAll('[role="rowgroup"][aria-label="Needs you"] .agent')].map((row) =>
       `${row.getAttribute('data-need')} ${row.querySelector('.pick')?.getAttribute('aria-label')}: ${row.querySelector('.why-text')?.textContent}`)
   })
   expect(printed.sort()).toEqual(Array.from({ length: 60 }, (_, i) => `question Select asker-${i + 1}: May I?`).sort())
@@ -168,17 +168,18 @@ test('status, use and the last line follow the process', async ({ fleet: page, s
   await expect(busy).toContainText(/CPU\s*([1-9]\d|1\d\d)%/) // the loop takes most of a core
   await expect(busy).toContainText(/Memory\s*[\d.]+ [KM]iB/)
   await server.cli('stop', 'busy')
+  await only(page, 'Ended')
   await expect(busy).toContainText('Stopped')
 })
 
 test('the filters and the order hold what they say', async ({ fleet: page, server }) => {
-  await server.spawn('shell', '--name', 'beta', '--', 'sleep', '300')
-  await server.spawn('shell', '--name', 'alpha', '--', 'sh', '-c', 'echo marmalade; sleep 300')
+  await server.spawn('shell', '--name', 'alpha', '--label', 'team=core', '--', 'sh', '-c', 'echo marmalade; sleep 300')
+  await server.spawn('shell', '--name', 'beta', '--label', 'team=web', '--', 'sleep', '300')
   await server.spawn('scripted', '--name', 'gamma', '--script', 'exit 0')
   const names = () => rows(page).getByRole('link').allInnerTexts()
   await expect(row(page, 'gamma')).toContainText('Completed')
   await expect(row(page, 'alpha')).toContainText('marmalade')
-  expect(await names()).toEqual(['gamma', 'alpha', 'beta']) // the newest first
+  expect(await names()).toEqual(['beta', 'alpha', 'gamma']) // the newest first, and below what is alive what has ended
 
   await page.getByRole('columnheader', { name: 'Agent' }).getByRole('link').click()
   await expect(page.getByRole('columnheader', { name: 'Agent' })).toHaveAttribute('aria-sort', 'ascending')
@@ -189,7 +190,11 @@ test('the filters and the order hold what they say', async ({ fleet: page, serve
   await page.getByRole('searchbox', { name: /^Filter/ }).fill('nothing like it')
   await expect(page.getByRole('heading', { name: 'No agent matches' })).toBeVisible()
   await page.getByRole('link', { name: 'Clear the filter' }).click()
-  await page.getByRole('navigation', { name: 'Filter by status' }).getByRole('link', { name: /^Running/ }).click()
+  await page.getByRole('combobox', { name: 'Label' }).selectOption('team=web')
+  await expect.poll(names).toEqual(['beta'])
+  await expect(page).toHaveURL(/[?&]label=team%3Dweb(&|$)/)
+  await page.getByRole('combobox', { name: 'Label' }).selectOption('Every label')
+  await only(page, 'Working')
   await expect.poll(names).toEqual(['alpha', 'beta'])
   await page.getByRole('combobox', { name: 'Type' }).selectOption('scripted')
   await expect(page.getByRole('heading', { name: 'No agent matches' })).toBeVisible()
@@ -198,4 +203,60 @@ test('the filters and the order hold what they say', async ({ fleet: page, serve
   await page.goto(url)
   await expect(page.getByRole('heading', { name: 'No agent matches' })).toBeVisible()
   await expect(badge(page)).toBeVisible()
+})
+
+test.describe('the groups', () => {
+  test.use({ config: `agent_types:
+  looper: {kind: exec, argv: [sh, -c, "echo at work; echo no licence >&2; exit 3"], restart: {mode: delay, attempts: 1, interval: 1h, delay: 10ms}}
+  resize: {kind: exec, argv: [sh, -c, "cat; sleep 300"], tasks: process}
+` })
+
+  test('who waits longest, what fails, what is news, and what is not at work', async ({ fleet: page, server }) => {
+    const part = (name) => page.getByRole('rowgroup', { name, exact: true })
+    const names = (name) => part(name).locator('.agent .name')
+    await server.spawn('scripted', '--name', 'second', '--script', 'read\nask Or that?\nidle 1h')
+    await server.spawn('scripted', '--name', 'first', '--script', 'ask This?\nread\nask And this?\nidle 1h')
+    await expect(names('Needs you')).toHaveText(['first'])
+    await server.cli('send', 'second', 'go')
+    await server.spawn('looper', '--name', 'looping')
+    await server.spawn('scripted', '--name', 'news', '--script', 'say done')
+    await server.spawn('scripted', '--name', 'done', '--script', 'say done')
+    await server.spawn('shell', '--name', 'gone', '--', 'sleep', '300')
+    await server.cli('stop', 'gone')
+    await server.cli('task', 'submit', '--type', 'resize', '--input', 'a picture')
+    await expect(names('Needs you'), 'the newest is not the first').toHaveText(['first', 'second'])
+    await expect(row(page, 'first').locator('.why-wait')).toHaveText(/^waits \d+s$/)
+    await expect(names('Failing')).toHaveText(['looping'])
+    await expect(row(page, 'looping')).toContainText(/Crash loop.*1 restart.*no licence/)
+    await expect(names('Finished, unseen')).toHaveText(['done', 'news'])
+    await expect(page.getByRole('navigation', { name: 'Filter by group' }).getByRole('link')).toHaveText([/Current ?5/, /Needs you ?2/, /Failing ?1/, /Working ?0/, /Finished ?2/, /For tasks ?1/, /Ended ?1/])
+
+    await row(page, 'first').getByRole('textbox', { name: 'Answer first' }).fill('yes')
+    await row(page, 'first').getByRole('button', { name: 'Send' }).click()
+    await expect(names('Working')).toHaveText(['first'])
+    await server.cli('send', 'first', 'go')
+    await expect(names('Needs you'), 'its new question waits from now').toHaveText(['second', 'first'])
+
+    await row(page, 'looping').getByRole('button', { name: 'Start now: looping' }).click()
+    await expect(row(page, 'looping')).toContainText('2 restarts')
+    expect((await server.agent('looping')).restarts).toBe(2)
+
+    await row(page, 'news').getByRole('link', { name: 'news', exact: true }).click() // it is seen on its own page
+    await expect(state(page)).toHaveText(/Completed/)
+    await expect.poll(() => page.evaluate(() => localStorage.getItem('skein.dismissed') ?? '')).toContain((await server.agent('news')).id)
+    await page.goBack()
+    await expect(names('Finished, unseen')).toHaveText(['done'])
+    await row(page, 'done').hover()
+    await row(page, 'done').getByRole('button', { name: 'Dismiss done' }).click()
+    await expect(part('Finished, unseen')).toBeHidden()
+    await only(page, 'Ended')
+    await expect(names('Ended')).toHaveText(['gone', 'done', 'news'])
+    await expect(part('Ended')).toContainText('The last 1000 that ended are remembered')
+    await only(page, 'For tasks')
+    await expect(page).toHaveURL(/\?state=tasks$/)
+    await expect(names('For tasks')).toHaveCount(1)
+    await page.reload()
+    await expect(names('For tasks')).toHaveCount(1)
+    await expect(page.locator('.list .agent')).toHaveCount(1)
+  })
 })

@@ -1,5 +1,5 @@
 import { Link } from '../fixtures/network.js'
-import { BROKEN, COMES_BACK, STOPPING, badge, expect, lines, live, lives, openAgent, row, signIn, state, test } from '../fixtures/test.js'
+import { BROKEN, COMES_BACK, STOPPING, badge, expect, lines, live, lives, only, openAgent, row, signIn, state, test } from '../fixtures/test.js'
 
 /** Prints numbered lines forever, about twenty a second. */
 const COUNTER = ['--', 'sh', '-c', 'i=0; while :; do i=$((i+1)); echo line $i; sleep 0.05; done']
@@ -91,10 +91,13 @@ test('after a restart of the server the pages are live again', async ({ fleet: p
   for (const p of [page, own]) await expect(badge(p)).toHaveAccessibleName(/^(Reconnecting|Offline)/)
   await server.start()
   for (const p of [page, own]) await live(p, transport, { timeout: COMES_BACK })
+  await expect(row(page, 'before')).toHaveCount(0)
+  await only(page, 'Ended')
   await expect(row(page, 'before')).toContainText('Stopped')
   await expect(state(own)).toHaveText(/Stopped/)
 
   await server.spawn('scripted', '--name', 'after', '--script', 'say here again\nidle 1h')
+  await only(page, 'Current')
   await expect(row(page, 'after')).toContainText('here again')
   for (const p of [page, own]) expect(await marked(p), 'without a reload').toBe(true)
 })

@@ -1,6 +1,6 @@
 import { check } from '../fixtures/axe.js'
 import { Server } from '../fixtures/server.js'
-import { dialog, expect, live, row, rows, signIn, test } from '../fixtures/test.js'
+import { dialog, expect, live, only, row, rows, signIn, test } from '../fixtures/test.js'
 
 /** Two thousand for make soak, else more than the page has rows for. */
 const MANY = process.env.EVERY ? 2000 : 300
@@ -96,9 +96,9 @@ test('a key, a question and a stop are seen at once', { tag: '@soak' }, async ({
   }
   expect(await page.evaluate(() => globalThis.typed)).toEqual([...word].map((_, i) => word.slice(0, i + 1)))
   await expect.poll(() => names(page)).toEqual([word])
-  await expect(table(page)).toHaveAttribute('aria-rowcount', '2')
+  await expect(table(page)).toHaveAttribute('aria-rowcount', '3')
   await page.keyboard.press('Escape')
-  await expect(table(page)).toHaveAttribute('aria-rowcount', String(1 + 1 + MANY))
+  await expect(table(page)).toHaveAttribute('aria-rowcount', String(1 + 1 + 1 + MANY)) // with the heads of the columns and of the group
 
   await server.cli('send', 'asker', 'go')
   await expect(rows(page).first()).toContainText('asker')
@@ -111,6 +111,8 @@ test('a key, a question and a stop are seen at once', { tag: '@soak' }, async ({
   const [newest] = await names(page)
   expect(newest).toBe('many-2-1000')
   await server.cli('stop', newest)
+  await expect(row(page, newest)).toHaveCount(0)
+  await only(page, 'Ended')
   await expect(row(page, newest)).toContainText('Stopped')
   await server.cli('stop', '--all')
   await expect(page.getByText(`${1 + MANY} agents, 0 alive`)).toBeVisible({ timeout: 30_000 })

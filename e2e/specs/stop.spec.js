@@ -1,4 +1,4 @@
-import { confirmStop, expect, lines, lives, openAgent, row, rows, state, test, toast } from '../fixtures/test.js'
+import { confirmStop, expect, lines, lives, only, openAgent, row, rows, state, test, toast } from '../fixtures/test.js'
 
 test('one, from the fleet', async ({ fleet: page, server, transport }) => {
   const [agent] = await server.spawn('shell', '--name', 'sleeper', '--', 'sleep', '300')
@@ -7,8 +7,10 @@ test('one, from the fleet', async ({ fleet: page, server, transport }) => {
   await expect(page.getByRole('dialog', { name: 'Stop sleeper?' })).toBeVisible()
   expect(lives(agent.process.pid), 'nothing before the yes').toBe(true)
   await confirmStop(page)
-  await expect(row(page, 'sleeper')).toContainText('Stopped')
   await expect(toast(page, 'sleeper is stopped')).toBeVisible()
+  await expect(row(page, 'sleeper'), 'it is no longer among those at work').toHaveCount(0)
+  await only(page, 'Ended')
+  await expect(row(page, 'sleeper')).toContainText('Stopped')
   await expect(row(page, 'sleeper').getByRole('button', { name: 'Stop sleeper' }), 'there is nothing left to stop').toHaveCount(0)
   expect(lives(agent.process.pid)).toBe(false)
   expect(lives(other.process.pid)).toBe(true)
@@ -37,12 +39,13 @@ test('several at once, those selected and no other', { tag: '@both' }, async ({ 
   const ask = page.getByRole('dialog', { name: 'Stop 3 agents?' })
   await expect(ask.getByRole('listitem')).toHaveCount(3)
   await confirmStop(page)
-  for (const n of [1, 2, 3]) await expect(row(page, `crew-${n}`)).toContainText('Stopped')
   await expect(toast(page, '3 stopped')).toBeVisible()
   await expect(bulk).toBeHidden()
   for (const a of agents) expect(lives(a.process.pid), a.name).toBe(a.name === 'crew-4')
   await expect(row(page, 'crew-4')).toContainText('Running')
   await expect(row(page, 'bystander')).toContainText('Running')
+  await only(page, 'Ended')
+  for (const n of [1, 2, 3]) await expect(row(page, `crew-${n}`)).toContainText('Stopped')
 })
 
 test('from its own page', async ({ signedIn: page, server, transport }) => {
@@ -90,5 +93,7 @@ test('what the command line stops is stopped on the page', async ({ fleet: page,
   await server.spawn('shell', '--name', 'remote', '--', 'sleep', '300')
   await expect(row(page, 'remote')).toContainText('Running')
   await server.cli('stop', 'remote')
+  await expect(row(page, 'remote')).toHaveCount(0)
+  await only(page, 'Ended')
   await expect(row(page, 'remote')).toContainText('Stopped')
 })

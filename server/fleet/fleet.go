@@ -71,6 +71,9 @@ func New(o Options) *Fleet {
 // Node names this node.
 func (f *Fleet) Node() wire.NodeID { return f.o.Node }
 
+// Keeps is how many agents that have ended are remembered.
+func (f *Fleet) Keeps() int { return f.o.Keep }
+
 // Epoch identifies the log that cursors belong to.
 func (f *Fleet) Epoch() string { return f.o.Store.Epoch() }
 

@@ -17,7 +17,7 @@ type fleetPages struct{ *site }
 
 func (s fleetPages) fleetPage(w http.ResponseWriter, r *http.Request) {
 	s.page(w, r, http.StatusOK, fleet.Fleet(fleet.FleetView{
-		Agents: s.Plane.List(wire.Filter{}).Agents, Types: s.Plane.Types(), Start: s.Start, Filter: fleet.ParseFleetFilter(r.URL.Query()),
+		Agents: s.Plane.List(wire.Filter{}).Agents, Types: s.Plane.Types(), Start: s.Start, Filter: fleet.ParseFleetFilter(r.URL.Query()), Keep: s.Plane.Keeps(),
 		Node: s.Plane.Node(), Version: s.Version, Epoch: s.Plane.Epoch(), Now: time.Now(), Assets: static.URL, Theme: frame.Theme(r),
 		Admission: s.Plane.Admission(), Waiting: s.waiting(),
 	}))

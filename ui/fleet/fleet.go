@@ -20,6 +20,7 @@ type FleetView struct {
 	Types   []wire.AgentType
 	Start   Start // what an empty fleet offers beside demos
 	Filter  FleetFilter
+	Keep    int // how many agents that have ended the server remembers
 	Node    wire.NodeID
 	Version string
 	Epoch   string
@@ -35,13 +36,15 @@ type FleetView struct {
 type FleetFilter struct {
 	Query string // a part of name, id, type, argv or last line
 	Type  string
-	State string // a Group's Key; "" for all
+	Label string // "key=value"
+	Node  string
+	State string // a Group's Key; "": those that are alive, that need a person or that nobody has seen since they ended
 	Sort  string // a key of sorts; "-" before it turns it round; "" is "age"
 }
 
 // ParseFleetFilter reads the URL of a fleet page. What it does not know it leaves out.
 func ParseFleetFilter(q url.Values) FleetFilter {
-	f := FleetFilter{Query: strings.TrimSpace(q.Get("q")), Type: q.Get("type"), State: q.Get("state"), Sort: q.Get("sort")}
+	f := FleetFilter{Query: strings.TrimSpace(q.Get("q")), Type: q.Get("type"), Label: q.Get("label"), Node: q.Get("node"), State: q.Get("state"), Sort: q.Get("sort")}
 	if !slices.ContainsFunc(Groups, func(g Group) bool { return g.Key == f.State }) {
 		f.State = ""
 	}
@@ -54,7 +57,7 @@ func ParseFleetFilter(q url.Values) FleetFilter {
 // URL is the address of the fleet page with this filter.
 func (f FleetFilter) URL() string {
 	q := url.Values{}
-	for k, v := range map[string]string{"q": f.Query, "type": f.Type, "state": f.State, "sort": f.Sort} {
+	for k, v := range map[string]string{"q": f.Query, "type": f.Type, "label": f.Label, "node": f.Node, "state": f.State, "sort": f.Sort} {
 		if v != "" {
 			q.Set(k, v)
 		}
@@ -78,17 +81,31 @@ func (f FleetFilter) withSort(key string) FleetFilter {
 
 func (f FleetFilter) sort() string { return cmp.Or(f.Sort, "age") }
 
-// Active reports whether the filter leaves anything out.
-func (f FleetFilter) Active() bool { return f.Query != "" || f.Type != "" || f.State != "" }
+// Active reports whether a person has asked for less than all that is current.
+func (f FleetFilter) Active() bool {
+	return f.Query != "" || f.Type != "" || f.Label != "" || f.Node != "" || f.State != ""
+}
 
 // Match reports whether the page shows the agent.
 func (f FleetFilter) Match(a *wire.Agent) bool {
-	if f.Type != "" && a.Type != f.Type {
-		return false
+	return (f.Type == "" || a.Type == f.Type) && (f.Node == "" || string(a.Node) == f.Node) && f.labelled(a) && f.shows(words.Group(a)) && f.found(a)
+}
+
+func (f FleetFilter) labelled(a *wire.Agent) bool {
+	key, value, _ := strings.Cut(f.Label, "=")
+	got, ok := a.Labels[key]
+	return f.Label == "" || ok && got == value
+}
+
+// shows reports whether a group is on the page. Who looks for a word finds it in any.
+func (f FleetFilter) shows(group string) bool {
+	if f.State != "" {
+		return group == f.State
 	}
-	if f.State == "needs" && words.Need(a) == "" || f.State != "" && f.State != "needs" && GroupOf(a) != f.State {
-		return false
-	}
+	return f.Query != "" || group != words.GroupEnded && group != words.GroupTasks
+}
+
+func (f FleetFilter) found(a *wire.Agent) bool {
 	if f.Query == "" {
 		return true
 	}
@@ -96,46 +113,35 @@ func (f FleetFilter) Match(a *wire.Agent) bool {
 	return strings.Contains(text, strings.ToLower(f.Query))
 }
 
-// Group is a filter chip: agents in states that belong together for a person.
+// Group is a part of the list and a filter chip.
 type Group struct {
 	Key, Word string
-	Always    bool // shown even when no agent is in it
+	Title     string // above its part of the list; "": Word
+	Always    bool   // its chip is shown even when no agent is in it
+	Fold      int    // so many of its agents are shown before the others are folded; 0: all
+	Dismiss   string // what the button says that dismisses all of them; "": there is none
 	Count     int
 }
 
+// Groups are the filters by group, the first without any; the others are the parts of the list, in their order.
 var Groups = []Group{
-	{Key: "", Word: "All", Always: true},
-	{Key: "needs", Word: words.NeedsYou, Always: true},
-	{Key: "running", Word: words.StateWord("running"), Always: true},
-	{Key: "starting", Word: words.StateWord("starting")},
-	{Key: "stopping", Word: words.StateWord("stopping")},
-	{Key: "completed", Word: words.StateWord("completed")},
-	{Key: "failed", Word: words.StateWord("failed")},
-	{Key: "stopped", Word: words.StateWord("stopped")},
-	{Key: "unreachable", Word: "Unreachable"},
+	{Key: "", Word: "Current", Always: true},
+	{Key: words.GroupNeeds, Word: words.NeedsYou, Always: true, Fold: 20},
+	{Key: words.GroupFailing, Word: "Failing", Fold: MaxFolded, Dismiss: "Dismiss all that failed"},
+	{Key: words.GroupWorking, Word: "Working", Always: true},
+	{Key: words.GroupFinished, Word: "Finished", Title: "Finished, unseen", Fold: MaxFolded, Dismiss: "Dismiss all"},
+	{Key: words.GroupTasks, Word: "For tasks"},
+	{Key: words.GroupEnded, Word: "Ended"},
 }
 
-// GroupOf is the key of the group that an agent's state belongs to.
-func GroupOf(a *wire.Agent) string {
-	switch s := words.State(a); s {
-	case "pending", "starting":
-		return "starting"
-	case "unknown", "lost":
-		return "unreachable"
-	case "exited":
-		return "stopped"
-	default:
-		return s
-	}
-}
-
-// counts fills the groups in. The agents that need a person are counted in their own group too.
+// counts fills the groups in.
 func counts(agents []wire.Agent) []Group {
-	n := map[string]int{"": len(agents)}
+	n := map[string]int{}
 	for i := range agents {
-		n[GroupOf(&agents[i])]++
-		if words.Need(&agents[i]) != "" {
-			n["needs"]++
+		g := words.Group(&agents[i])
+		n[g]++
+		if (FleetFilter{}).shows(g) {
+			n[""]++
 		}
 	}
 	out := slices.Clone(Groups)
@@ -166,7 +172,37 @@ var StateOrder = []string{"running", "starting", "pending", "stopping", "unknown
 
 func stateRank(a *wire.Agent) int { return slices.Index(StateOrder, words.State(a)) }
 
-var needOrder = []string{"question", "leftovers", "unreachable", "loop", "suspended", "stalled", "failed"}
+var needOrder = []string{"leftovers", "unreachable", "loop", "suspended", "stalled", "", "failed"}
+
+// longestFirst puts the question first that has waited for the longest time.
+func longestFirst(a, b *wire.Agent) int { return cmp.Or(asked(a).Compare(asked(b)), newest(a, b)) }
+
+func asked(a *wire.Agent) time.Time {
+	if a.AskedAt == nil {
+		return a.CreatedAt
+	}
+	return *a.AskedAt
+}
+
+// gravest puts first what most needs somebody.
+func gravest(a, b *wire.Agent) int {
+	return cmp.Or(slices.Index(needOrder, words.Need(a))-slices.Index(needOrder, words.Need(b)), newest(a, b))
+}
+
+// idleLast puts agents that have nothing to do below the others, unless the list is in another order than by age.
+func (f FleetFilter) idleLast(a, b *wire.Agent) int {
+	if strings.TrimPrefix(f.sort(), "-") != "age" {
+		return 0
+	}
+	return idle(a) - idle(b)
+}
+
+func idle(a *wire.Agent) int {
+	if a.Activity == wire.ActivityIdle {
+		return 1
+	}
+	return 0
+}
 
 // natural compares text with its numbers as numbers: demo-2 stands before demo-10.
 func natural(a, b string) int {
@@ -196,32 +232,60 @@ func digits(s string) int {
 	return n
 }
 
-// arrange gives the agents that the filter lets through: first those that need a person, the most urgent first, then
-// the rest in the filter's order.
-func (v FleetView) arrange() (needs, rest []*wire.Agent) {
+// section is a part of the list: the agents of a group that the filter lets through.
+type section struct {
+	Group
+	Agents []*wire.Agent
+	Open   int // so many are shown, the others are folded
+	Head   int // the place of its head in the table, from 1; that of its first agent is the next
+}
+
+func (s section) title() string { return cmp.Or(s.Title, s.Word) }
+
+// rendered are the agents that have rows in the first render.
+func (s section) rendered() []*wire.Agent { return s.Agents[:min(s.Open, MaxRows)] }
+
+// sections gives the parts of the list, those included that are empty.
+func (v FleetView) sections() []section {
+	by := map[string][]*wire.Agent{}
 	for i := range v.Agents {
-		a := &v.Agents[i]
-		switch {
-		case !v.Filter.Match(a):
-		case words.Need(a) != "":
-			needs = append(needs, a)
-		default:
-			rest = append(rest, a)
+		if a := &v.Agents[i]; v.Filter.Match(a) {
+			by[words.Group(a)] = append(by[words.Group(a)], a)
 		}
 	}
-	slices.SortStableFunc(needs, func(a, b *wire.Agent) int {
-		return cmp.Or(slices.Index(needOrder, words.Need(a))-slices.Index(needOrder, words.Need(b)), newest(a, b))
-	})
+	var out []section
+	head := 2 // the columns' head is above
+	for _, g := range Groups[1:] {
+		s := section{Group: g, Agents: by[g.Key], Open: len(by[g.Key]), Head: head}
+		if v.Filter.State == "" && g.Fold > 0 {
+			s.Open = min(s.Open, g.Fold)
+		}
+		slices.SortStableFunc(s.Agents, v.order(g.Key))
+		if s.Open > 0 {
+			head += 1 + s.Open
+		}
+		out = append(out, s)
+	}
+	return out
+}
+
+// order is that of the agents in a part of the list.
+func (v FleetView) order(group string) func(a, b *wire.Agent) int {
+	switch group {
+	case words.GroupNeeds:
+		return longestFirst
+	case words.GroupFailing:
+		return gravest
+	}
 	key, reverse := strings.CutPrefix(v.Filter.sort(), "-")
 	order := sorts[slices.IndexFunc(sorts, func(s sortKey) bool { return s.key == key })].compare
-	slices.SortStableFunc(rest, func(a, b *wire.Agent) int {
+	return func(a, b *wire.Agent) int {
 		c := order(a, b)
 		if reverse {
 			c = -c
 		}
-		return cmp.Or(c, newest(a, b))
-	})
-	return needs, rest
+		return cmp.Or(v.Filter.idleLast(a, b), c, newest(a, b))
+	}
 }
 
 // newest puts the agent that was spawned last first; those of one batch have one time.
@@ -229,16 +293,8 @@ func newest(a, b *wire.Agent) int {
 	return cmp.Or(b.CreatedAt.Compare(a.CreatedAt), cmp.Compare(b.Num, a.Num), strings.Compare(string(a.ID), string(b.ID)))
 }
 
-// MaxFolded is how many agents that need a person the page shows before it folds the others.
+// MaxFolded is how many agents that fail or have finished the page shows before it folds the others.
 const MaxFolded = 6
-
-// open is how many of the agents that need a person are shown: a page of one state was asked for, and folds none.
-func (v FleetView) open(needs int) int {
-	if v.Filter.State != "" {
-		return needs
-	}
-	return min(needs, MaxFolded)
-}
 
 // MaxRows is how many agents of a group are in the first render, more than a window shows. The script has all of them,
 // from the fleet's snapshot, and gives rows to those near the window.

@@ -1,6 +1,8 @@
 package fleet
 
 import (
+	"time"
+
 	"github.com/a-h/templ"
 
 	"skein.dev/skein/ui/frame"
@@ -24,6 +26,15 @@ func AgeTick(a *wire.Agent) templ.Attributes {
 		return frame.Tick("ago", *a.ExitedAt)
 	}
 	return frame.Tick("span", a.CreatedAt)
+}
+
+// waits stands before how long a question has waited.
+const waits = "waits "
+
+func waitTick(since time.Time) templ.Attributes {
+	a := frame.Tick("span", since)
+	a["data-before"] = waits
+	return a
 }
 
 // badgeTick is of a badge whose text goes on by itself; nil for others.

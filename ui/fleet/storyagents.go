@@ -40,6 +40,7 @@ func StoryAgents() []wire.Agent {
 	return []wire.Agent{
 		storyAgent(0, "reviewer-1", "coder", wire.StatusRunning, func(a *wire.Agent) {
 			a.Activity, a.Question, a.LastLine = wire.ActivityRequiresAction, "Delete the 14 unused migrations in db/migrations, or keep them?", "waiting for an answer"
+			a.AskedAt, a.Labels = frame.StoryAgo(12*time.Minute), map[string]string{"team": "store"}
 		}),
 		storyAgent(1, "indexer", "shell", wire.StatusExited, func(a *wire.Agent) {
 			ended(wire.ReasonFailed, wire.Exit{Code: -1, Signal: "SIGKILL", Leftovers: []wire.Leftover{{Process: wire.Process{PID: 5113}, Name: "redis-server", User: "ada"}, {Process: wire.Process{PID: 5120}}}}, 3*time.Minute)(a)
@@ -86,6 +87,17 @@ func StoryBadged() []wire.Agent {
 		storyAgent(24, "flaky", "coder", wire.StatusPending, func(a *wire.Agent) { a.RestartAt, a.Restarts, a.Exit = &soon, 2, &wire.Exit{Code: 1} }),
 		storyAgent(25, "looping", "coder", wire.StatusPending, func(a *wire.Agent) {
 			a.RestartAt, a.Restarts, a.CrashLoop, a.Exit = &soon, 5, true, &wire.Exit{Code: 1, Message: "the licence has run out"}
+		}),
+	}
+}
+
+// StoryForTasks has processes that were started for tasks.
+func StoryForTasks() []wire.Agent {
+	return []wire.Agent{
+		storyAgent(30, "resize-1", "coder", wire.StatusRunning, func(a *wire.Agent) { a.ForTask, a.LastLine = "t9e3779b9kqp", "12 of 40 pictures" }),
+		storyAgent(31, "resize-2", "coder", wire.StatusExited, func(a *wire.Agent) {
+			ended(wire.ReasonFailed, wire.Exit{Code: 2}, time.Minute)(a)
+			a.ForTask = "t0123456789ab"
 		}),
 	}
 }

@@ -157,6 +157,43 @@ func Need(a *wire.Agent) string {
 	return ""
 }
 
+// The groups of the fleet's list, in their order.
+const (
+	GroupNeeds    = "needs"    // it waits for a person
+	GroupFailing  = "failing"  // it has failed, fails again and again, makes no progress or is out of reach
+	GroupWorking  = "working"  // alive, and nothing is wrong
+	GroupFinished = "finished" // it ended well
+	GroupEnded    = "ended"    // it was stopped
+	GroupTasks    = "tasks"    // the process of one task, which belongs to that task
+)
+
+// Group is the one group of the fleet's list that an agent belongs to, as long as nobody has dismissed it. A process that was started for
+// a task stands among the others only if its task cannot help: while it asks, or if processes of it are left.
+func Group(a *wire.Agent) string {
+	need := Need(a)
+	switch {
+	case need == "question":
+		return GroupNeeds
+	case a.ForTask != "" && need != "leftovers":
+		return GroupTasks
+	case need != "" || a.RestartAt != nil:
+		return GroupFailing
+	case a.Status.Alive():
+		return GroupWorking
+	case a.Reason == wire.ReasonCompleted:
+		return GroupFinished
+	}
+	return GroupEnded
+}
+
+// WhyText says what is the matter with an agent that needs a person, or that waits to start again.
+func WhyText(a *wire.Agent) string {
+	if a.RestartAt != nil && Need(a) == "" {
+		return ExitText(a.Exit)
+	}
+	return NeedText(a)
+}
+
 // NeedText says in a sentence what the matter is.
 func NeedText(a *wire.Agent) string {
 	switch Need(a) {

@@ -2,6 +2,7 @@
  * The page of one agent. The server rendered it with the last events; this script follows from there.
  */
 import { kept } from '../artifact/kept.js'
+import { opened } from '../fleet/seen.js'
 import { again } from '../fleet/spawn.js'
 import { still } from '../fleet/still.js'
 import { Cards } from '../inbox/cards.js'
@@ -58,6 +59,7 @@ function show(a) {
   if (!replaces(a, agent)) return
   if (!agent && root.dataset.rev === String(a.rev)) made = still(a)
   agent = a
+  opened(a)
   if (made !== still(a)) {
     made = still(a)
     fragments.want('page', id)
@@ -84,6 +86,7 @@ function hot() {
 }
 setInterval(hot, 1000)
 hot()
+document.addEventListener('visibilitychange', () => agent && opened(agent))
 
 /** @param {Agent} a the agent, whose state the title of the tab shows */
 function entitle(a) {

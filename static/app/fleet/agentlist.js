@@ -1,34 +1,28 @@
-import { one, settings, write, mark } from '../lib/dom.js'
-import { clean, need, replaces } from '../lib/format.js'
+import { mark, one } from '../lib/dom.js'
+import { clean, replaces } from '../lib/format.js'
 import { tick } from '../lib/ticks.js'
 import { List } from '../list/list.js'
-import { Windowed, everything, sight } from '../list/window.js'
+import { everything, sight } from '../list/window.js'
 import { Order, direction } from './order.js'
+import { Part } from './part.js'
 import { Row } from './row.js'
+import { Seen } from './seen.js'
 
 /** @import { Agent } from '../../client/types.js' */
-/** @import { Arrangement, Entry, Filter } from './order.js' */
-
-/** How many agents that need a person are shown; the others are folded. */
-const MAX_FOLDED = 6
+/** @import { Entry, Filter } from './order.js' */
 
 /** How often the list is sorted again while it is in an order that changes all the time, in milliseconds. */
 const VOLATILE_MS = 2000
 
-/** How many dismissed agents are remembered. */
-const MAX_DISMISSED = 2000
-
 /**
- * AgentList is the list of agents: two groups, of which only the agents near the window have rows. In a frame, the page is
+ * AgentList is the list of agents: groups, of which only the agents near the window have rows. In a frame, the page is
  * first read and then written.
  * @extends {List<Agent, Entry, Row>}
  */
 export class AgentList extends List {
-  #order = new Order((a) => this.#dismissed.has(dismissal(a)))
-  #open = 0 // how many of the shown agents are in the group "Needs you"
-  #unfolded = false
+  #seen = new Seen()
+  #order = new Order((a) => this.#seen.has(a))
   #touched = 0 // when the pointer last moved over the list, in milliseconds since 1970
-  #dismissed = new Set(/** @type {string[]} */ (JSON.parse(settings.get('dismissed') ?? '[]')))
   #due = { order: false, ages: false }
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #later
@@ -39,23 +33,8 @@ export class AgentList extends List {
   /** @type {Map<string, string | undefined>} rendered agents that wait for the next frame; undefined for one that is gone */
   #html = new Map()
   #width = innerWidth
-  #el = {
-    top: one(document, '.top'),
-    list: one(document, '#list'),
-    columns: one(document, '#list .columns'),
-    needs: one(document, '#needs'),
-    rest: one(document, '#rest'),
-    restHead: one(document, '#rest-head'),
-    needsCount: one(document, '#needs-count'),
-    restCount: one(document, '#rest-count'),
-    fold: one(document, '#needs-fold'),
-    dismiss: one(document, '#needs-dismiss'),
-  }
-
-  /** @type {Windowed<Entry, Row>} */
-  #needs = new Windowed(this.#el.needs)
-  /** @type {Windowed<Entry, Row>} */
-  #rest = new Windowed(this.#el.rest)
+  #el = { top: one(document, '.top'), list: one(document, '#list'), columns: one(document, '#list .columns') }
+  #parts = /** @type {HTMLElement[]} */ ([...document.querySelectorAll('#list [role="rowgroup"][data-group]')]).map((el) => new Part(el))
 
   /**
    * @param {Filter} filter
@@ -65,23 +44,9 @@ export class AgentList extends List {
     super({ views: [one(document, '#list')], item: '.agent', record: (e) => e.agent })
     this.filter = filter
     this.#want = want
-    const { needs, rest, restCount } = this.#el
-    this.#adopt(this.#needs, needs, 0) // folded agents take no space
-    this.#adopt(this.#rest, rest, Number(restCount.textContent))
+    for (const part of this.#parts) for (const row of part.adopt()) this.rows.set(row.id, row)
     this.#listen()
     this.#follow()
-  }
-
-  /**
-   * @param {Windowed<Entry, Row>} group
-   * @param {HTMLElement} el
-   * @param {number} total
-   */
-  #adopt(group, el, total) {
-    const elements = /** @type {HTMLElement[]} */ ([...el.querySelectorAll('.agent')])
-    const adopted = elements.map((row) => new Row(row.dataset.id ?? '', row))
-    for (const row of adopted) this.rows.set(row.id, row)
-    group.adopt(adopted, total)
   }
 
   /** Updates the rows when scrolling, resizing or anything else changes what is in the window. */
@@ -133,7 +98,7 @@ export class AgentList extends List {
     this.whole = true
     if (moved) this.arrange()
     else if (seen) this.#look()
-    if (direction(this.filter.sort).volatile) this.#arrangeLater()
+    if (direction(this.filter.sort).volatile || this.#order.stale) this.#arrangeLater()
   }
 
   /**
@@ -204,24 +169,19 @@ export class AgentList extends List {
   #measure(heights) {
     if (this.#width !== innerWidth) {
       this.#width = innerWidth
-      this.#needs.resized()
-      this.#rest.resized()
+      for (const { rows } of this.#parts) rows.resized()
       heights = true
     }
-    this.#needs.measure(heights)
-    this.#rest.measure(heights)
+    for (const { rows } of this.#parts) rows.measure(heights)
   }
 
   #arrange() {
     const arrangement = this.#order.arrange(this.filter)
-    const { needs, rest } = arrangement
-    const folded = this.#unfolded || this.filter.state ? 0 : Math.max(0, needs.length - MAX_FOLDED)
-    const open = needs.slice(0, needs.length - folded)
-    this.#open = open.length
-    this.#needs.entries = open
-    this.#rest.entries = rest
-    this.setShown([...open, ...rest])
-    this.#write(arrangement, folded)
+    let head = 2 // the columns' head is above
+    for (const part of this.#parts) head = part.show(arrangement.groups[part.key], head, this.filter.state === '')
+    this.setShown(this.#parts.flatMap((p) => p.open))
+    this.#el.list.hidden = this.shown.length === 0
+    mark(this.#el.list, 'aria-rowcount', String(head - 1))
     this.dispatchEvent(new CustomEvent('arrange', { detail: arrangement }))
   }
 
@@ -230,15 +190,13 @@ export class AgentList extends List {
     const part = this.#print ? everything : sight()
     const focused = this.current?.entry
     const kept = (/** @type {Entry} */ e) => e === focused || e === this.#pin
-    const below = this.#open > 0 ? 2 + this.#open + 1 : 1 // how many rows of the table are above the second group
     /** @type {Set<Row>} */
     const placed = new Set()
     this.place(() => {
-      for (const row of this.#needs.place(part, kept, (e, i) => this.#row(e, 3 + i))) placed.add(row)
-      for (const row of this.#rest.place(part, kept, (e, i) => this.#row(e, below + 1 + i))) placed.add(row)
+      for (const { rows, head } of this.#parts) for (const row of rows.place(part, kept, (e, i) => this.#row(e, head + 1 + i))) placed.add(row)
     })
     for (const [id, row] of this.rows) if (!placed.has(row) && !row.draft) this.rows.delete(id)
-    if (this.#needs.changed || this.#rest.changed) this.#look() // new rows may have another height, which moves the rows below
+    if (this.#parts.some(({ rows }) => rows.changed)) this.#look() // new rows may have another height, which moves the rows below
   }
 
   /**
@@ -255,28 +213,8 @@ export class AgentList extends List {
     row.entry = entry
     row.index = index
     row.picked = this.isPicked(id)
-    row.dismissed = !this.#order.needy(entry.agent)
+    row.dismissed = this.#seen.has(entry.agent)
     return row
-  }
-
-  /**
-   * @param {Arrangement} arrangement
-   * @param {number} folded
-   */
-  #write({ needs, rest }, folded) {
-    const el = this.#el
-    el.list.hidden = needs.length + rest.length === 0
-    el.needs.hidden = needs.length === 0
-    el.rest.hidden = rest.length === 0
-    el.restHead.hidden = needs.length === 0
-    mark(el.list, 'aria-rowcount', String(1 + this.shown.length + (needs.length > 0 ? (rest.length > 0 ? 2 : 1) : 0)))
-    mark(el.restHead, 'aria-rowindex', String(2 + this.#open + 1))
-    write(el.needsCount, String(needs.length))
-    write(el.restCount, String(rest.length))
-    el.fold.hidden = needs.length <= MAX_FOLDED || this.filter.state !== ''
-    write(el.fold, folded ? `Show ${folded} more` : 'Show fewer')
-    mark(el.fold, 'aria-expanded', String(!folded))
-    el.dismiss.hidden = needs.filter((e) => need(e.agent) === 'failed').length < 2
   }
 
   /**
@@ -284,19 +222,19 @@ export class AgentList extends List {
    * @param {Agent[]} agents
    */
   dismiss(agents) {
-    for (const a of agents) this.#dismissed.add(dismissal(a))
-    settings.set('dismissed', JSON.stringify([...this.#dismissed].slice(-MAX_DISMISSED)))
+    this.#seen.add(agents)
     this.arrange()
   }
 
   #listen() {
-    const { list, fold, dismiss } = this.#el
-    list.addEventListener('pointermove', () => (this.#touched = Date.now()), { passive: true })
-    fold.addEventListener('click', () => {
-      this.#unfolded = !this.#unfolded
+    this.#el.list.addEventListener('pointermove', () => (this.#touched = Date.now()), { passive: true })
+    for (const part of this.#parts) part.listen({ arrange: () => this.arrange(), dismiss: (agents) => this.dismiss(agents) })
+    const again = () => {
+      this.#seen.read() // on another page, agents were looked at or dismissed
       this.arrange()
-    })
-    dismiss.addEventListener('click', () => this.dismiss(this.#order.agents.filter((a) => need(a) === 'failed')))
+    }
+    addEventListener('storage', again)
+    addEventListener('pageshow', (e) => e.persisted && again())
   }
 
   // --- the row that has the focus ---
@@ -346,6 +284,3 @@ export class AgentList extends List {
     return clean(a.name) || a.id
   }
 }
-
-/** @param {Agent} a another start, another need */
-const dismissal = (a) => `${a.id}/${a.generation}/${need(a)}`

@@ -3,7 +3,7 @@
  */
 import { at } from '../lib/base.js'
 import { busy, mark, one, write } from '../lib/dom.js'
-import { alive, count, need, needYou } from '../lib/format.js'
+import { alive, clean, count, need, needYou } from '../lib/format.js'
 import { Fragments } from '../lib/fragments.js'
 import { listen } from '../lib/keys.js'
 import { page } from '../lib/page.js'
@@ -12,15 +12,21 @@ import { failed, toast } from '../lib/toast.js'
 import { ListPage } from '../list/page.js'
 import { AgentList } from './agentlist.js'
 import { starters } from './empty.js'
-import { SpawnDialog, again } from './spawn.js'
+import { KEYS } from './order.js'
+import { SpawnDialog, again, spawn } from './spawn.js'
 
 /** @import { Agent, SpawnResult } from '../../client/types.js' */
 /** @import { Arrangement, Filter } from './order.js' */
 
+/** How many labels or nodes the filters offer. ui/fleet/fleet.templ has the same bound. */
+const MAX_OFFERED = 100
+
 const skein = page()
 const address = new URLSearchParams(location.search)
+const asked = (/** @type {string} */ name) => address.get(name) ?? ''
 const list = new AgentList({
-  query: address.get('q') ?? '', type: address.get('type') ?? '', state: address.get('state') ?? '', sort: address.get('sort') ?? '',
+  query: asked('q').trim(), type: asked('type'), label: asked('label'), node: asked('node'), sort: asked('sort'),
+  state: KEYS.find((key) => key === asked('state')) ?? '',
 }, (id) => fragments.want('row', id))
 const fragments = new Fragments((ids, /** @type {'row'} */ kind) => skein.render(ids, kind), (_, ids, html) => list.rendered(ids, html),
   (id) => list.rows.has(id))
@@ -43,26 +49,61 @@ skein.fleet.addEventListener('change', (e) => {
 // --- filter and order ---
 
 const sort = /** @type {HTMLSelectElement} */ (one(document, '#sort'))
+const labels = /** @type {HTMLSelectElement} */ (one(document, '#label'))
+const nodes = /** @type {HTMLSelectElement} */ (one(document, '#node'))
 const heads = /** @type {HTMLElement[]} */ ([...document.querySelectorAll('[data-sort]')])
 /** @type {ListPage<Filter>} */
 const around = new ListPage(list, {
-  noun: ['agent', 'agents'], first: () => list.first(),
+  noun: ['agent', 'agents'], first: () => list.first(), cleared: { query: '', type: '', label: '', node: '', state: '' },
   url: (f) => {
-    const q = new URLSearchParams(Object.entries({ q: f.query, sort: f.sort, state: f.state, type: f.type }).filter(([, v]) => v))
-    return at(q.size > 0 ? `/?${q}` : '/')
+    const { query: q, label, node, sort, state, type } = f
+    const all = new URLSearchParams(Object.entries({ label, node, q, sort, state, type }).filter(([, v]) => v))
+    return at(all.size > 0 ? `/?${all}` : '/')
   },
-  filtered: () => {
+  filtered: (f) => {
+    labels.value = f.label
+    nodes.value = f.node
     const { key, rising } = list.direction
     sort.value = key
     for (const head of heads) mark(head, 'aria-sort', head.dataset.sort === key ? (rising ? 'ascending' : 'descending') : 'none')
   },
 })
 list.addEventListener('arrange', (e) => {
-  const { counts, living } = /** @type {CustomEvent<Arrangement>} */ (e).detail
-  const wanting = counts.needs ? `, ${needYou(counts.needs)}` : ''
+  const all = /** @type {CustomEvent<Arrangement>} */ (e).detail
+  const { counts } = all
+  const wanting = (counts.needs ? `, ${needYou(counts.needs)}` : '') + (counts.failing ? `, ${counts.failing} failing` : '')
   around.counted(counts, list.size === 0 ? '' : `${count(list.size, 'agent', 'agents')}, ${counts.alive} alive${wanting}`)
-  spawning.running(living)
+  nothing()
+  spawning.running(all.living)
+  offer(labels, all.labels, list.filter.label, 1)
+  offer(nodes, all.nodes, list.filter.node, 2)
 })
+
+/** Says why no agent is shown. */
+function nothing() {
+  const { query, type, label, node, state } = list.filter
+  const filtered = [query, type, label, node, state].some(Boolean)
+  one(document, '#clear-filter').hidden = !filtered
+  write(one(document, '#no-match-title'), filtered ? 'No agent matches' : 'No agent is at work')
+  if (!filtered) write(one(document, '#no-match-text'), 'Those that have ended, and those that work on one task each, have lists of their own.')
+}
+
+/**
+ * Offers values to filter by.
+ * @param {HTMLSelectElement} select
+ * @param {Set<string>} values
+ * @param {string} chosen
+ * @param {number} least without so many, there is nothing to choose
+ */
+function offer(select, values, chosen, least) {
+  select.hidden = values.size < least && !chosen
+  const all = [...values].sort().slice(0, MAX_OFFERED)
+  if (chosen && !all.includes(chosen)) all.push(chosen)
+  if (select.options.length === 1 + all.length && all.every((v, i) => select.options[1 + i]?.value === v)) return
+  for (const option of [...select.options].slice(1)) option.remove()
+  for (const value of all) select.add(new Option(clean(value), value))
+  select.value = chosen
+}
 for (const head of heads) {
   around.follows(one(head, 'a'), () => {
     const key = head.dataset.sort ?? 'age'
@@ -70,6 +111,8 @@ for (const head of heads) {
   })
 }
 around.chooses(sort, () => around.filter({ sort: sort.value }))
+around.chooses(labels, () => around.filter({ label: labels.value }))
+around.chooses(nodes, () => around.filter({ node: nodes.value }))
 
 // --- spawn ---
 
@@ -104,12 +147,26 @@ one(document, '#list').addEventListener('click', async (e) => {
       return ask([agent])
     case 'dismiss':
       return list.dismiss([agent])
+    case 'start':
+      busy(button, true)
+      await startNow(agent)
+      return busy(button, false)
     case 'again':
       busy(button, true)
       shown(await again(skein, agent))
       busy(button, false)
   }
 })
+
+/** @param {Agent} agent waits to start again */
+async function startNow(agent) {
+  try {
+    const { reports } = await skein.resume({ ids: [agent.id] })
+    if (reports[0].error) failed(`${AgentList.title(agent)} was not started`, reports[0].error)
+  } catch (e) {
+    failed(`${AgentList.title(agent)} was not started`, e)
+  }
+}
 
 one(document, '#list').addEventListener('submit', async (e) => {
   e.preventDefault()

@@ -2,24 +2,31 @@ import { alive, group, need, state } from '../lib/format.js'
 
 /** @import { Agent } from '../../client/types.js' */
 
-/** @typedef {{query: string, type: string, state: string, sort: string}} Filter the filter in the page's URL */
+/** @typedef {{query: string, type: string, label: string, node: string, state: string, sort: string}} Filter the filter in the page's URL */
 
 /**
  * @typedef {object} Entry an agent in the list; an agent keeps its entry until it is forgotten
  * @property {Agent} agent its newest record
  * @property {string} words the unchanging text that a query is matched against
  * @property {boolean} matches whether it matches the query
+ * @property {boolean} idle whether it had nothing to do when the list was last sorted
  */
+
+/** @typedef {'needs' | 'failing' | 'working' | 'finished' | 'tasks' | 'ended'} Key of a group */
 
 /**
  * @typedef {object} Arrangement
- * @property {Entry[]} needs those that need a person, the most urgent first
- * @property {Entry[]} rest the others, in the order that the filter asks for
- * @property {Record<string, number>} counts the number in each group, whatever the filter; '' is all
+ * @property {Record<Key, Entry[]>} groups what the filter lets through, each group in its order
+ * @property {Record<string, number>} counts the number in each group, whatever the filter; '' is what is shown without one
  * @property {Map<string, number>} living how many of each type are alive
+ * @property {Set<string>} labels of all agents, as key=value
+ * @property {Set<string>} nodes of all agents
  */
 
-const NEEDS = ['question', 'leftovers', 'unreachable', 'loop', 'suspended', 'stalled', 'failed']
+/** The groups of the list, from top to bottom. @type {Key[]} */
+export const KEYS = ['needs', 'failing', 'working', 'finished', 'tasks', 'ended']
+
+const NEEDS = ['leftovers', 'unreachable', 'loop', 'suspended', 'stalled', '', 'failed']
 const STATES = ['running', 'starting', 'pending', 'stopping', 'unknown', 'lost', 'failed', 'stopped', 'completed', 'exited']
 const names = new Intl.Collator(undefined, { numeric: true, sensitivity: 'base' })
 
@@ -47,6 +54,15 @@ const VOLATILE = new Set(['cpu', 'memory'])
 /** @type {Compare} */
 const newest = (a, b) => ORDERS.age?.(a, b) || b.num - a.num || (a.id < b.id ? -1 : a.id > b.id ? 1 : 0)
 
+/** Since when an agent waits for an answer. @param {Agent} a */
+const asked = (a) => Date.parse(a.asked_at ?? a.created_at)
+
+/** @type {Compare} */
+const longestFirst = (a, b) => asked(a) - asked(b) || newest(a, b)
+
+/** @type {Compare} */
+const gravest = (a, b) => NEEDS.indexOf(need(a)) - NEEDS.indexOf(need(b)) || newest(a, b)
+
 /** @param {string} sort the order in a filter; an unknown one means age */
 export function direction(sort) {
   const key = sort.replace(/^-/, '')
@@ -71,6 +87,9 @@ export class Order {
   #again = false
   #dismissed
 
+  /** Whether the order is no longer what it would be if the agents were sorted again. */
+  stale = false
+
   /** @param {(a: Agent) => boolean} dismissed whether a person has dismissed the agent */
   constructor(dismissed) {
     this.#dismissed = dismissed
@@ -93,9 +112,15 @@ export class Order {
     return this.#entries.get(id)?.agent
   }
 
-  /** @param {Agent} a */
-  needy(a) {
-    return need(a) !== '' && !this.#dismissed(a)
+  /**
+   * The group of an agent. A person has seen what was dismissed: it is then among those that are alive, or have ended.
+   * @param {Agent} a
+   * @returns {Key}
+   */
+  group(a) {
+    const g = group(a)
+    if ((g !== 'failing' && g !== 'finished') || !this.#dismissed(a)) return g
+    return alive(a) ? 'working' : 'ended'
   }
 
   /**
@@ -114,12 +139,13 @@ export class Order {
     if (old.name !== a.name || old.generation !== a.generation) entry.words = ''
     const moved = this.#moves(old, a)
     if (moved) this.#moved.add(entry)
-    return this.#matchesAnew(entry, old) || moved || state(old) !== state(a) || need(old) !== need(a)
+    this.stale ||= this.#direction.key === 'age' && idle(a) !== entry.idle
+    return this.#matchesAnew(entry, old) || moved || group(old) !== group(a) || alive(old) !== alive(a) || need(old) !== need(a) || old.asked_at !== a.asked_at
   }
 
   /** @param {Agent} a */
   #add(a) {
-    const entry = { agent: a, words: '', matches: true }
+    const entry = { agent: a, words: '', matches: true, idle: idle(a) }
     entry.matches = this.#match(entry)
     this.#entries.set(a.id, entry)
     this.#moved.add(entry)
@@ -137,7 +163,7 @@ export class Order {
     return true
   }
 
-  /** Sorts again by CPU or memory at the next arrangement. */
+  /** Sorts again by what changes all the time, at the next arrangement. */
   again() {
     this.#again = true
   }
@@ -178,25 +204,35 @@ export class Order {
     this.#use(filter)
     this.#settle()
     /** @type {Arrangement} */
-    const { needs, rest, counts, living } = { needs: [], rest: [], counts: { '': this.size, needs: 0, alive: 0 }, living: new Map() }
-    const add = (/** @type {string} */ key) => (counts[key] = (counts[key] ?? 0) + 1)
-    for (const entry of this.#sorted) {
-      const { agent: a } = entry
-      const g = group(a)
-      const needy = this.needy(a)
-      add(g)
-      if (needy) add('needs')
-      if (alive(a)) {
-        add('alive')
-        living.set(a.type, (living.get(a.type) ?? 0) + 1)
-      }
-      if (!entry.matches || (filter.type && a.type !== filter.type)) continue
-      if (filter.state && (filter.state === 'needs' ? !needy : g !== filter.state)) continue
-      if (needy) needs.push(entry)
-      else rest.push(entry)
+    const all = {
+      groups: { needs: [], failing: [], working: [], finished: [], tasks: [], ended: [] },
+      counts: { '': 0, alive: 0 }, living: new Map(), labels: new Set(), nodes: new Set(),
     }
-    needs.sort(({ agent: a }, { agent: b }) => NEEDS.indexOf(need(a)) - NEEDS.indexOf(need(b)) || newest(a, b))
-    return { needs, rest, counts, living }
+    for (const entry of this.#sorted) {
+      const key = this.#count(entry.agent, all)
+      if (entry.matches && shows(filter, key) && fits(filter, entry.agent)) all.groups[key].push(entry)
+    }
+    all.groups.needs.sort((a, b) => longestFirst(a.agent, b.agent))
+    all.groups.failing.sort((a, b) => gravest(a.agent, b.agent))
+    return all
+  }
+
+  /**
+   * @param {Agent} a
+   * @param {Arrangement} all
+   */
+  #count(a, { counts, living, labels, nodes }) {
+    const add = (/** @type {string} */ key) => (counts[key] = (counts[key] ?? 0) + 1)
+    const key = this.group(a)
+    add(key)
+    if (usual(key)) add('')
+    if (alive(a)) {
+      add('alive')
+      living.set(a.type, (living.get(a.type) ?? 0) + 1)
+    }
+    for (const label in a.labels) labels.add(`${label}=${a.labels[label]}`)
+    nodes.add(a.node)
+    return key
   }
 
   /** @param {Filter} filter */
@@ -213,7 +249,16 @@ export class Order {
   #settle() {
     const { key, reverse } = this.#direction
     const order = ORDERS[key] ?? newest
-    const compare = (/** @type {Entry} */ { agent: a }, /** @type {Entry} */ { agent: b }) => (reverse ? -order(a, b) : order(a, b)) || newest(a, b)
+    const idleLast = (/** @type {Entry} */ a, /** @type {Entry} */ b) => (key === 'age' ? Number(a.idle) - Number(b.idle) : 0)
+    const compare = (/** @type {Entry} */ x, /** @type {Entry} */ y) => {
+      const { agent: a } = x
+      const { agent: b } = y
+      return idleLast(x, y) || (reverse ? -order(a, b) : order(a, b)) || newest(a, b)
+    }
+    if (this.#again) {
+      for (const entry of this.#entries.values()) entry.idle = idle(entry.agent)
+      this.stale = false
+    }
     if (this.#again) this.#sorted = [...this.#entries.values()].sort(compare)
     else if (this.#moved.size > 0) {
       const stay = this.#sorted.filter((e) => !this.#moved.has(e))
@@ -223,6 +268,30 @@ export class Order {
     this.#again = false
     this.#moved.clear()
   }
+}
+
+/** @param {Agent} a whether it has nothing to do */
+const idle = (a) => a.activity === 'idle'
+
+/** @param {Key} key whether the group is shown without a filter */
+const usual = (key) => key !== 'ended' && key !== 'tasks'
+
+/**
+ * Whether a group is in the list. Who looks for a word finds it in any.
+ * @param {Filter} filter
+ * @param {Key} key
+ */
+const shows = (filter, key) => (filter.state ? filter.state === key : filter.query !== '' || usual(key))
+
+/**
+ * @param {Filter} filter
+ * @param {Agent} a
+ */
+function fits({ type, label, node }, a) {
+  if ((type && a.type !== type) || (node && a.node !== node)) return false
+  if (!label) return true
+  const [key = ''] = label.split('=', 1)
+  return Object.hasOwn(a.labels ?? {}, key) && a.labels?.[key] === label.slice(key.length + 1)
 }
 
 /**

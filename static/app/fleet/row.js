@@ -91,7 +91,7 @@ export class Row {
    * @param {Agent} a
    */
   #why(a) {
-    const text = need(a) === 'question' ? clean(a.question ?? '') : need(a) === 'failed' ? exitText(a.exit) : ''
+    const text = need(a) === 'question' ? clean(a.question ?? '') : need(a) === 'failed' || a.restart_at ? exitText(a.exit) : ''
     let why = this.element.querySelector('.c-why')
     if (!text) return why?.remove()
     if (!why) {

@@ -190,14 +190,18 @@ export const shortId = (id) => id.slice(0, 7)
 export const shortTaskId = (id) => id.slice(0, 7)
 
 /**
- * The key of the filter chip that an agent's state belongs to.
+ * The group of the fleet's list that an agent belongs to, as long as nobody has dismissed it. A process that was started for a task
+ * stands among the others only if its task cannot help.
  * @param {Agent} a
+ * @returns {'needs' | 'failing' | 'working' | 'finished' | 'ended' | 'tasks'}
  */
 export function group(a) {
-  const s = state(a)
-  if (s === 'pending') return 'starting'
-  if (s === 'unknown' || s === 'lost') return 'unreachable'
-  return s === 'exited' ? 'stopped' : s
+  const why = need(a)
+  if (why === 'question') return 'needs'
+  if (a.for_task && why !== 'leftovers') return 'tasks'
+  if (why || a.restart_at) return 'failing'
+  if (alive(a)) return 'working'
+  return a.reason === 'completed' ? 'finished' : 'ended'
 }
 
 /**

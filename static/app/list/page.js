@@ -32,6 +32,7 @@ export class ListPage {
    * @param {[string, string]} options.noun the noun for one record and for several
    * @param {(filter: F) => string} options.url
    * @param {(filter: F) => void} options.filtered updates everything else that shows the filter
+   * @param {Partial<F>} options.cleared what a filter becomes that is cleared
    * @param {() => void} options.first moves the focus to the first row
    */
   constructor(list, options) {
@@ -104,7 +105,7 @@ export class ListPage {
     const change = (/** @type {Partial<Filter>} */ c) => this.filter(/** @type {Partial<F>} */ (c))
     for (const chip of this.#chips) this.follows(chip, () => change({ state: chip.dataset.group ?? '' }))
     this.follows(one(document, '#clear-filter'), () => {
-      change({ query: '', type: '', state: '' })
+      this.filter(this.#o.cleared)
       this.#query.focus()
     })
     this.#form.addEventListener('submit', (e) => {

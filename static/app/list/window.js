@@ -116,7 +116,11 @@ export class Windowed {
     this.#measured = 0
   }
 
-  /** @param {E[]} entries from top to bottom */
+  /** The entries, from top to bottom. */
+  get entries() {
+    return this.#entries
+  }
+
   set entries(entries) {
     this.#entries = entries
   }

@@ -107,7 +107,7 @@ const parts = one(document, '#parts')
 const views = /** @type {NodeListOf<HTMLAnchorElement>} */ (document.querySelectorAll('#views a'))
 /** @type {ListPage<TaskFilter>} */
 const around = new ListPage(list, {
-  noun: ['task', 'tasks'], first: () => list.move(1), url,
+  noun: ['task', 'tasks'], first: () => list.move(1), url, cleared: { query: '', type: '', state: '' },
   filtered: (f) => {
     if (f.board !== board) turned.abort()
     board = f.board
