@@ -1,4 +1,4 @@
-import { badge, expect, lines, live, only, openAgent, output, row, rows, state, test } from '../fixtures/test.js'
+import { badge, expect, lines, live, only, openAgent, output, row, rows, state, test, toast } from '../fixtures/test.js'
 
 /** Prints its input. */
 const PARROT = 'say ready\nrepeat forever\nread\nsay said ${reply}\nend'
@@ -258,5 +258,22 @@ test.describe('the groups', () => {
     await page.reload()
     await expect(names('For tasks')).toHaveCount(1)
     await expect(page.locator('.list .agent')).toHaveCount(1)
+
+    await page.goto(`${server.http}/tasks`)
+    await expect(badge(page)).toHaveAccessibleName(/^Web/)
+    await page.keyboard.press('g')
+    await expect(page).toHaveURL(`${server.http}/agents/${(await server.agent('second')).id}#question`)
+    await expect(page.getByRole('textbox', { name: 'Answer' })).toBeFocused()
+    await page.keyboard.type('that')
+    await page.keyboard.press('Enter')
+    await expect(page.getByRole('region', { name: 'Needs you' })).toBeHidden()
+    await page.keyboard.press('Escape')
+    await page.keyboard.press('g')
+    await expect(page).toHaveURL(`${server.http}/agents/${(await server.agent('first')).id}#question`)
+    await server.cli('send', 'first', 'yes')
+    await expect(page.getByRole('region', { name: 'Needs you' })).toBeHidden()
+    await page.keyboard.press('Escape')
+    await page.keyboard.press('g')
+    await expect(toast(page, 'Nobody waits for you')).toBeVisible()
   })
 })

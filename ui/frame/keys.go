@@ -9,7 +9,7 @@ type key struct {
 }
 
 func keysFor(script string) []key {
-	common := []key{{[]string{"Ctrl", "k"}, "Find anything (on a Mac: Cmd)"}, {[]string{"Ctrl", "Shift", "."}, "Stop everything: asks first"}, {[]string{"?"}, "Show these keys"}, {[]string{"Esc"}, "Close, clear or leave a field"}}
+	common := []key{{[]string{"Ctrl", "k"}, "Find anything (on a Mac: Cmd)"}, {[]string{"Ctrl", "Shift", "."}, "Stop everything: asks first"}, {[]string{"g"}, "Go to whoever has waited for you longest"}, {[]string{"?"}, "Show these keys"}, {[]string{"Esc"}, "Close, clear or leave a field"}}
 	if script == "agent.js" {
 		return append([]key{
 			{[]string{"/"}, "Search the output"},
@@ -46,7 +46,7 @@ func keysFor(script string) []key {
 			{[]string{"u"}, "Back to all schedules"},
 		}, common...)
 	}
-	if script == "network.js" {
+	if script == "network.js" || script == "usage.js" || script == "changes.js" {
 		return common
 	}
 	if keys := taskKeys[script]; keys != nil {

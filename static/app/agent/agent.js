@@ -11,6 +11,7 @@ import { busy, field, mark, one, write } from '../lib/dom.js'
 import { clean, cpuCell, droppedText, heartbeat, memCell, need, pidText, replaces, state } from '../lib/format.js'
 import { Fragments } from '../lib/fragments.js'
 import { listen } from '../lib/keys.js'
+import { QUESTION } from '../lib/longest.js'
 import { parse, showParts } from '../lib/morph.js'
 import { page } from '../lib/page.js'
 import { StopDialog } from '../lib/stop.js'
@@ -109,6 +110,16 @@ answer.addEventListener('submit', async (e) => {
     busy(send, false)
   }
 })
+
+/** Puts the focus on what the agent asks, if the address says so. */
+function meet() {
+  if (location.hash !== QUESTION) return
+  if (cards.all.length > 0) return cards.move(1)
+  if (answer.hidden) one(document, '#main').focus()
+  else one(answer, 'input').focus()
+}
+addEventListener('hashchange', meet)
+meet()
 
 // --- acts ---
 

@@ -3,6 +3,7 @@
  * lines: by a click on the number of one, or by the arrow keys and Enter.
  */
 import { clone, field, one, write } from '../lib/dom.js'
+import { listen } from '../lib/keys.js'
 import { page } from '../lib/page.js'
 import { failed, toast } from '../lib/toast.js'
 
@@ -10,6 +11,7 @@ import { failed, toast } from '../lib/toast.js'
 const OLD_MS = 10_000
 
 page()
+listen({})
 
 const root = one(document, '#changes')
 

@@ -5,6 +5,8 @@ import { at } from './base.js'
 import { connection } from './connection.js'
 import { emergency } from './emergency.js'
 import { forced, forcedLine } from './forced.js'
+import { everywhere } from './keys.js'
+import { openLongest } from './longest.js'
 import { palette } from './palette.js'
 import { theme } from './theme.js'
 import { trail } from './trail.js'
@@ -13,7 +15,8 @@ import { trail } from './trail.js'
 
 /**
  * Starts what every page has: the theme, the session, the connection badge, the line about a forced transport, the banner
- * while admission is closed, the emergency stop, the search for anything, and the number of questions.
+ * while admission is closed, the emergency stop, the search for anything, the number of questions, and the key that leads to the
+ * oldest of them.
  * @param {{asks?: Shown}} [options] asks: what the page shows of the questions
  */
 export function page({ asks } = {}) {
@@ -25,5 +28,6 @@ export function page({ asks } = {}) {
   admission(skein)
   palette(skein, { stop: emergency(skein) })
   void followAsks(skein, asks)
+  everywhere.g = () => void openLongest(skein)
   return skein
 }
