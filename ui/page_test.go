@@ -414,6 +414,46 @@ func TestFleetRendersABoundedPart(t *testing.T) {
 	}
 }
 
+func TestAPeekHasTheLastLinesAndABoxForWhoListens(t *testing.T) {
+	var events []wire.Event
+	for i := range agent.PeekLines + 3 {
+		events = append(events, wire.Event{Seq: uint64(i + 1), Type: wire.EventStdout, Data: wire.EventData{Text: "line " + strconv.Itoa(i) + "\n"}})
+	}
+	doc := render(t, agent.Peek(agent.PeekView{Agent: running("a", time.Second), Events: events}))
+	lines := doc.all(class("ln"))
+	if len(lines) != agent.PeekLines || !strings.HasSuffix(lines[len(lines)-1].text(), "line "+strconv.Itoa(len(events)-1)) {
+		t.Errorf("%d lines, the last %q", len(lines), lines[len(lines)-1].text())
+	}
+	permission := asking("a")
+	permission.Kind = wire.KindACP
+	deaf := running("a", time.Second)
+	deaf.NoInput = true
+	for name, c := range map[string]struct {
+		agent wire.Agent
+		label string // of the box; "": there is none
+		says  string
+	}{
+		"input":      {running("a", time.Second), "Write a line to a", ""},
+		"a question": {asking("a"), "Reply to a", ""},
+		"permission": {permission, "", "See what it asks"},
+		"no input":   {deaf, "", "It has no standard input."},
+		"ended":      {failing("a"), "", "It has ended and takes no input."},
+	} {
+		doc := render(t, agent.Peek(agent.PeekView{Agent: c.agent}))
+		boxes := doc.all(tag("input"))
+		if len(boxes) > 1 || (len(boxes) == 1) != (c.label != "") || len(boxes) == 1 && value(t, boxes[0], "aria-label") != c.label {
+			t.Errorf("%s: %d boxes", name, len(boxes))
+		}
+		if text := doc.text(); !strings.Contains(text, c.says) || !strings.Contains(text, "It has printed nothing.") {
+			t.Errorf("%s: %q", name, text)
+		}
+	}
+	screen := render(t, agent.Peek(agent.PeekView{Agent: running("a", time.Second), Screen: []string{"top", "", " x ", "", ""}}))
+	if got := screen.one(t, class("peek-screen")).FirstChild.Data; got != "top\n\n x" {
+		t.Errorf("the screen reads %q", got)
+	}
+}
+
 // hostile is text that ends an element, an attribute or a script unless it is escaped.
 const hostile = `</code></script><script>alert(1)</script>"'><img src=x onerror=alert(1)>`
 
@@ -439,7 +479,9 @@ func TestHostileText(t *testing.T) {
 	all.Filter = fleet.FleetFilter{Query: hostile}
 	agentView := agent.AgentView{Agent: a, Events: events, Lifecycle: events, Type: types[0], Node: hostile, Version: hostile, Epoch: hostile, Now: frame.StoryNow, Assets: assets}
 	for name, c := range map[string]templ.Component{
-		"fleet": fleet.Fleet(all), "agent": agent.AgentPage(agentView),
+		"peek":   agent.Peek(agent.PeekView{Agent: q, Events: events}),
+		"screen": agent.Peek(agent.PeekView{Agent: a, Screen: []string{hostile}}),
+		"fleet":  fleet.Fleet(all), "agent": agent.AgentPage(agentView),
 		"login":   login.Login(login.LoginView{Token: hostile, Next: hostile, Node: hostile, Nonce: "n"}),
 		"refused": login.Refused(login.RefusedView{Status: 404, Title: hostile, Detail: hostile, Nonce: "n"}),
 	} {

@@ -150,6 +150,9 @@ func (f *Fragments) Agents(ctx context.Context, p wire.AgentRenderParams) (any, 
 	if err := p.Check(); err != nil {
 		return nil, err
 	}
+	if p.HTML == wire.AgentAsPeek {
+		return f.peek(ctx, p.IDs[0])
+	}
 	all, left := make(map[wire.AgentID]string, len(p.IDs)), maxHTML
 	for _, id := range p.IDs {
 		a, err := f.plane.Get(id)

@@ -683,7 +683,7 @@
  *
  * @typedef {'row' | 'item'} ArtifactHTML a component of Skein's own pages that shows an artifact
  *
- * @typedef {'row' | 'page'} AgentHTML a component of Skein's own pages that shows an agent
+ * @typedef {'row' | 'page' | 'peek'} AgentHTML a component of Skein's own pages that shows an agent
  *
  * @typedef {'row' | 'card' | 'page' | 'twig'} TaskHTML a component of Skein's own pages
  *

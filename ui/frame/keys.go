@@ -55,6 +55,7 @@ func keysFor(script string) []key {
 	return append([]key{
 		{[]string{"j", "k"}, "Next and previous agent (arrows too)"},
 		{[]string{"Enter"}, "Open the agent"},
+		{[]string{"Space"}, "Look into the agent, and write to it: its last lines, or its screen"},
 		{[]string{"a"}, "Answer the agent that asks"},
 		{[]string{"x"}, "Select the agent; with Shift, a range"},
 		{[]string{"s"}, "Stop the agent, or those selected"},

@@ -7,19 +7,22 @@ type AgentHTML string
 const (
 	AgentAsRow  AgentHTML = "row"  // in the list
 	AgentAsPage AgentHTML = "page" // on its own page: the parts that change
+	AgentAsPeek AgentHTML = "peek" // the last of what it shows, in its row in the list
 )
 
 // AgentRenderParams ask for agents as they are now, as parts of a page.
 type AgentRenderParams struct {
-	IDs  []AgentID `json:"ids"` // 1 to MaxRender
+	IDs  []AgentID `json:"ids"` // 1 to MaxRender; of AgentAsPeek one
 	HTML AgentHTML `json:"html"`
 }
 
 // Check refuses components that there are not, and too many agents.
 func (p AgentRenderParams) Check() error {
 	switch {
-	case p.HTML != AgentAsRow && p.HTML != AgentAsPage:
-		return Errorf(CodeInvalidParams, "html is row or page, not %q", p.HTML).WithField("html")
+	case p.HTML != AgentAsRow && p.HTML != AgentAsPage && p.HTML != AgentAsPeek:
+		return Errorf(CodeInvalidParams, "html is row, page or peek, not %q", p.HTML).WithField("html")
+	case p.HTML == AgentAsPeek && len(p.IDs) != 1:
+		return Errorf(CodeInvalidParams, "ids has %d agents: a peek is at one", len(p.IDs)).WithField("ids")
 	case len(p.IDs) == 0 || len(p.IDs) > MaxRender:
 		return Errorf(CodeInvalidParams, "ids has %d agents: 1 to %d are rendered", len(p.IDs), MaxRender).WithField("ids")
 	}

@@ -5,6 +5,7 @@ import { List } from '../list/list.js'
 import { everything, sight } from '../list/window.js'
 import { Order, direction } from './order.js'
 import { Part } from './part.js'
+import { Peek } from './peek.js'
 import { Row } from './row.js'
 import { Seen } from './seen.js'
 
@@ -29,6 +30,8 @@ export class AgentList extends List {
   /** @type {Entry | undefined} has a row wherever it is */
   #pin
   #print = false
+  /** What a row shows that is open. */
+  peek
   #want
   /** @type {Map<string, string | undefined>} rendered agents that wait for the next frame; undefined for one that is gone */
   #html = new Map()
@@ -39,11 +42,16 @@ export class AgentList extends List {
   /**
    * @param {Filter} filter
    * @param {(id: string) => void} want asks for the HTML of an agent
+   * @param {(id: string) => Promise<string | undefined>} peek renders the last of what an agent shows
    */
-  constructor(filter, want) {
+  constructor(filter, want, peek) {
     super({ views: [one(document, '#list')], item: '.agent', record: (e) => e.agent })
     this.filter = filter
     this.#want = want
+    this.peek = new Peek(peek, () => {
+      this.#due.ages = true // another height moves the rows below
+      this.#look()
+    })
     for (const part of this.#parts) for (const row of part.adopt()) this.rows.set(row.id, row)
     this.#listen()
     this.#follow()
@@ -147,6 +155,7 @@ export class AgentList extends List {
     for (const [id, html] of this.#html) this.rows.get(id)?.show(html)
     if (this.#html.size > 0) this.#due.ages = true // the height of a row may have changed
     this.#html.clear()
+    this.peek.look()
     for (const row of this.rows.values()) {
       row.update()
       if (!row.lacks) continue
@@ -189,13 +198,15 @@ export class AgentList extends List {
   #place() {
     const part = this.#print ? everything : sight()
     const focused = this.current?.entry
-    const kept = (/** @type {Entry} */ e) => e === focused || e === this.#pin
+    const open = this.peek.row
+    const kept = (/** @type {Entry} */ e) => e === focused || e === this.#pin || e === open?.entry
     /** @type {Set<Row>} */
     const placed = new Set()
     this.place(() => {
       for (const { rows, head } of this.#parts) for (const row of rows.place(part, kept, (e, i) => this.#row(e, head + 1 + i))) placed.add(row)
     })
     for (const [id, row] of this.rows) if (!placed.has(row) && !row.draft) this.rows.delete(id)
+    if (open && !placed.has(open)) this.peek.close() // the filter hides it, or it is gone
     if (this.#parts.some(({ rows }) => rows.changed)) this.#look() // new rows may have another height, which moves the rows below
   }
 

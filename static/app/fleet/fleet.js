@@ -13,7 +13,7 @@ import { ListPage } from '../list/page.js'
 import { AgentList } from './agentlist.js'
 import { starters } from './empty.js'
 import { KEYS } from './order.js'
-import { SpawnDialog, again, spawn } from './spawn.js'
+import { SpawnDialog, again } from './spawn.js'
 
 /** @import { Agent, SpawnResult } from '../../client/types.js' */
 /** @import { Arrangement, Filter } from './order.js' */
@@ -27,7 +27,7 @@ const asked = (/** @type {string} */ name) => address.get(name) ?? ''
 const list = new AgentList({
   query: asked('q').trim(), type: asked('type'), label: asked('label'), node: asked('node'), sort: asked('sort'),
   state: KEYS.find((key) => key === asked('state')) ?? '',
-}, (id) => fragments.want('row', id))
+}, (id) => fragments.want('row', id), async (id) => (await skein.render([id], 'peek'))[id])
 const fragments = new Fragments((ids, /** @type {'row'} */ kind) => skein.render(ids, kind), (_, ids, html) => list.rendered(ids, html),
   (id) => list.rows.has(id))
 const stop = new StopDialog(skein)
@@ -139,6 +139,9 @@ function agentOf(target) {
 }
 
 one(document, '#list').addEventListener('click', async (e) => {
+  const line = /** @type {Element} */ (e.target).closest('.c-line')
+  const peeked = line && !(/** @type {Element} */ (e.target).closest('a')) && list.rows.get(list.idAt(line))
+  if (peeked && getSelection()?.isCollapsed) return list.peek.toggle(peeked)
   const button = /** @type {HTMLButtonElement | null} */ (/** @type {Element} */ (e.target).closest('button[data-do]'))
   const agent = button && agentOf(button)
   if (!agent) return
@@ -175,11 +178,12 @@ one(document, '#list').addEventListener('submit', async (e) => {
   const box = /** @type {HTMLInputElement} */ (one(answer, 'input'))
   const send = /** @type {HTMLButtonElement} */ (one(answer, 'button'))
   if (!agent || send.disabled) return
+  const peeks = answer.dataset.f === 'reply' // what became of it is seen there
   busy(send, true)
   try {
-    await skein.input(agent.id, `${box.value}\n`)
+    await skein.input(agent.id, `${box.value}${agent.tty ? '\r' : '\n'}`)
     box.value = ''
-    toast('done', `${AgentList.title(agent)} has your answer`, '', { say: (n) => `${n} agents have your answers` })
+    if (!peeks) toast('done', `${AgentList.title(agent)} has your answer`, '', { say: (n) => `${n} agents have your answers` })
   } catch (err) {
     failed(`${AgentList.title(agent)} did not get the answer`, err)
   } finally {
@@ -204,6 +208,8 @@ function ask(agents) {
 
 listen({
   ...around.keys,
+  ' ': around.onRow((row) => document.activeElement === row.name && (list.peek.toggle(row), true)),
+  Escape: () => list.peek.close() || around.keys.Escape?.(new KeyboardEvent('keydown')) === true,
   a: around.onRow((row) => row.agent && need(row.agent) === 'question' && (row.answer ?? row.answeredThere)?.focus()),
   s: () => {
     const agents = list.meant

@@ -23,6 +23,8 @@ export class Row {
   #still = ''
   #made = ''
   #asked = ''
+  /** @type {HTMLElement | undefined} */
+  #peek
   #due = false // whether the current record was not requested yet
 
   /**
@@ -123,12 +125,25 @@ export class Row {
     if (to) {
       if (this.agent) this.#hot(this.agent, to) // before it is inserted, so that no cell is written twice
       tick(to)
+      if (this.#peek) to.append(this.#peek.cloneNode(false)) // it stays where this is
       morph(this.element, to)
       this.#made = this.#asked
       this.#due = this.#still !== this.#made
       this.#blank = false
     }
     this.#asked = ''
+  }
+
+  /** What the script shows below what the server renders; undefined: nothing. */
+  get peek() {
+    return this.#peek
+  }
+
+  set peek(el) {
+    this.#peek?.remove()
+    this.#peek = el
+    if (el) this.element.append(el)
+    mark(this.element, 'data-open', el !== undefined)
   }
 
   /** @param {boolean} on whether a person said that it needs none */

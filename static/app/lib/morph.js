@@ -1,5 +1,5 @@
 /** Attributes that the script or the reader sets and the server's HTML does not have. */
-const OURS = new Set(['aria-activedescendant', 'aria-checked', 'aria-rowindex', 'data-busy', 'data-dismissed', 'data-fresh', 'data-picked', 'open'])
+const OURS = new Set(['aria-activedescendant', 'aria-checked', 'aria-rowindex', 'data-busy', 'data-dismissed', 'data-fresh', 'data-open', 'data-picked', 'open'])
 
 /** @param {string} html the HTML of elements, from the server; the result is not in the page yet */
 export function parse(html) {
@@ -10,11 +10,12 @@ export function parse(html) {
 
 /**
  * Changes an element of the page into what the server rendered, and touches only what differs: elements keep their focus,
- * their listeners and their selection.
+ * their listeners and their selection. An element with data-ours stays as it is: a script has made it.
  * @param {Element} el
  * @param {Element} to an element of the same kind; its new parts are moved into the page
  */
 export function morph(el, to) {
+  if (el.hasAttribute('data-ours')) return
   attributes(el, to)
   const keys = keyed(el)
   const kept = keyed(to)

@@ -161,15 +161,14 @@ export class ListPage {
   }
 
   /**
-   * @param {(row: any) => void} action called with the row that has the focus
+   * @param {(row: any) => void | boolean} action called with the row that has the focus; false leaves the key to the browser
    * @returns {Action}
    */
   onRow(action) {
     return () => {
       const row = this.#list.current
       if (!row) return false
-      action(row)
-      return true
+      return action(row) !== false
     }
   }
 
