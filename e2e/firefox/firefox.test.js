@@ -41,7 +41,7 @@ test('the dashboard is live, stops an agent, and shows the last words of one', a
   await live()
   await page.until(() => document.querySelector('button[aria-label="Stop sleeper"]')?.click() ?? document.querySelector('dialog[open]') !== null)
   await page.until(() => document.querySelector('dialog[open] button[data-f=confirm]')?.click() ?? document.querySelector('dialog[open]') === null)
-  await page.until(() => [...document.querySelectorAll('[role=row]')].some((row) => /sleeper/.test(row.textContent) && /Stopped/.test(row.textContent)))
+  await page.until(() => document.querySelector('.chip[data-group=ended]')?.click() ?? [...document.querySelectorAll('[role=row]')].some((row) => /sleeper/.test(row.textContent) && /Stopped/.test(row.textContent)))
   assert.equal(lives(sleeper.process.pid), false)
 
   await page.goto(`${server.http}/agents/${talker.id}`)
