@@ -118,6 +118,48 @@ func TestSearchAllGoesOnFromWhereItWas(t *testing.T) {
 	}
 }
 
+// However much is printed at once, a request reads and keeps a bounded part of it.
+func TestSearchAllIsBounded(t *testing.T) {
+	t.Parallel()
+	n := open(t, t.TempDir(), func(o *control.Options) { o.SearchBytes = 1 << 20 })
+	hay := strings.Repeat(strings.Repeat("hay ", 255)+"\n", 60)
+	var pieces []piece
+	for i := range 200 {
+		pieces = append(pieces, out(fmt.Sprintf("%sneedle %d\n", hay, i)))
+	}
+	n.printed(t, pieces...)
+	res, err := n.SearchAll(t.Context(), wire.LogSearchParams{Query: "needle"})
+	if all := 200 * len(hay); err != nil || res.Scanned > all*3/4 || len(res.Matches) == 0 || res.Matches[0].Line != "needle 199" {
+		t.Errorf("it searched %d of %d bytes, and found %+v, %v", res.Scanned, all, res.Matches, err)
+	}
+	if got, _ := n.searchAll(t, wire.LogSearchParams{Query: "needle", Limit: 100}); len(got) != 200 || got[199].Line != "needle 0" {
+		t.Errorf("it found %d lines, want 200", len(got))
+	}
+}
+
+func TestSearchAllOfManyMatches(t *testing.T) {
+	t.Parallel()
+	n := open(t, t.TempDir())
+	lines := func(name string) (text string, last3 []string) {
+		var all []string
+		for i := range 6000 {
+			all = append(all, fmt.Sprint(name, i))
+		}
+		return strings.Join(all, "\n") + "\n", []string{all[5999], all[5998], all[5997]}
+	}
+	first, lastOfFirst := lines("a")
+	second, lastOfSecond := lines("b")
+	n.printed(t, out(first), out(second), out("cb\n"))
+	got, _ := n.searchAll(t, wire.LogSearchParams{Query: "[abc]", Regexp: true, Limit: 3})
+	var texts []string
+	for _, m := range got {
+		texts = append(texts, m.Line)
+	}
+	if want := slices.Concat([]string{"cb"}, lastOfSecond, lastOfFirst); !slices.Equal(texts, want) {
+		t.Errorf("it found %q, want %q", texts, want)
+	}
+}
+
 func TestSearchAllSaysWhatIsGone(t *testing.T) {
 	t.Parallel()
 	n := openStore(t, jet.Config{Dir: t.TempDir(), MaxEventBytes: jet.MinEventBytes})

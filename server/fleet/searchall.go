@@ -19,9 +19,12 @@ const (
 	firstWindow = 1024
 	minWindow   = 64
 	maxWindow   = 1 << 20
-	// littleOutput and muchOutput are the bytes of a window that tell so.
+	// littleOutput and muchOutput are the bytes of a window that tell so. One that has tooMuch is searched again in smaller ones.
 	littleOutput = 1 << 20
 	muchOutput   = 4 << 20
+	tooMuch      = 8 << 20
+	// manyMatches is how many a window keeps at most, until it drops those that the answer has no room for.
+	manyMatches = 4096
 )
 
 // searchAll is one request to find lines in the output of all agents. It reads the log window by window, from its end back, and
@@ -109,6 +112,10 @@ func (s *searchAll) run(ctx context.Context) error {
 		if err := w.search(ctx); err != nil {
 			return err
 		}
+		if w.full() {
+			size = max((high-w.low)/4, minWindow)
+			continue
+		}
 		if s.take(w) {
 			return nil
 		}
@@ -139,9 +146,7 @@ func (s *searchAll) take(w *window) (within bool) {
 	if !w.oldest.IsZero() {
 		r.Since = &w.oldest
 	}
-	slices.SortFunc(w.matches, func(a, b wire.LogMatch) int {
-		return cmp.Or(cmp.Compare(b.Seq, a.Seq), cmp.Compare(b.Offset, a.Offset))
-	})
+	w.sort()
 	back := 0
 	for i, m := range w.matches {
 		if i > 0 && m.Seq == w.matches[i-1].Seq {
@@ -173,12 +178,45 @@ func (w *window) search(ctx context.Context) error {
 			}
 			w.add(e)
 		}
+		if w.full() {
+			return nil
+		}
 		if len(events) == 0 {
 			break
 		}
 		cursor = events[len(events)-1].Seq
 	}
 	return w.finish(ctx)
+}
+
+// full reports whether the window has so much output that it is given up for a smaller one.
+func (w *window) full() bool {
+	return w.scanned > tooMuch && w.high-w.low > minWindow
+}
+
+// sort puts the matches that begin last first.
+func (w *window) sort() {
+	slices.SortFunc(w.matches, func(a, b wire.LogMatch) int {
+		return cmp.Or(cmp.Compare(b.Seq, a.Seq), cmp.Compare(b.Offset, a.Offset))
+	})
+}
+
+// prune drops the matches that the answer has no room for, because so many begin after them.
+func (w *window) prune() {
+	w.sort()
+	limit, back, kept := w.s.v.Limit, 0, w.matches[:0]
+	for i, m := range w.matches {
+		if i > 0 && m.Seq == w.matches[i-1].Seq {
+			back++
+		} else if back = 0; len(kept) > limit {
+			break
+		}
+		if back < limit {
+			kept = append(kept, m)
+		}
+	}
+	clear(w.matches[len(kept):])
+	w.matches = kept
 }
 
 // add searches an event. What is no output is passed over, and so is the output of agents that are being removed.
@@ -221,7 +259,9 @@ func (w *window) found(id wire.AgentID, h grep.Hit) {
 	if h.Offset == 0 {
 		w.s.heads[head{h.Seq, h.Stream}] = true
 	}
-	w.matches = append(w.matches, wire.LogMatch{Agent: id, Name: w.names[id], Match: matchOf(h)})
+	if w.matches = append(w.matches, wire.LogMatch{Agent: id, Name: w.names[id], Match: matchOf(h)}); len(w.matches) >= manyMatches {
+		w.prune()
+	}
 }
 
 // finish searches the lines that go on after the window. Their continuations were searched with the newer window, as lines of
