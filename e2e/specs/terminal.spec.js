@@ -88,12 +88,14 @@ test('a program that says what it waits for is one that needs somebody', async (
 
 test('what a hostile program writes does nothing but what it shows', async ({ signedIn: page, server, transport, context }) => {
   const evil = ['\\033]2;<img src=x onerror=alert(1)>\\007', '\\033]52;c;c3RvbGVu\\007', '\\033]8;;javascript:alert(2)\\007click\\033]8;;\\007', '\\033[21t\\033[6n', '\\033P$qm\\033\\\\', '<script>alert(3)</script>', '\\033]50;?\\007']
-  const { id } = await spawn(server, 'evil', 'sh', '-c', `stty -echo; printf '${evil.join('')}'; cat > typed`)
+  const { id } = await spawn(server, 'evil', 'sh', '-c', `stty -echo; printf '${evil.join('')}\\n\\033[38;2;255;100;10morange\\033[m'; cat > typed`)
   let alerts = 0
   page.on('dialog', () => alerts++)
   await context.grantPermissions(['clipboard-read', 'clipboard-write'])
   await openAgent(page, server, id, transport)
-  await shows(page, 'click<script>alert(3)</script>')
+  await shows(page, 'orange')
+  await expect(screen(page).first()).toHaveText('click<script>alert(3)</script>')
+  await expect(screen(page).getByText('orange'), 'a colour of its own, which the content security policy does not take').toHaveCSS('color', 'rgb(255, 100, 10)')
   await expect(page.getByText('<img src=x onerror=alert(1)>', { exact: true })).toBeVisible()
   await terminal(page).locator('.xterm-screen').click({ position: { x: 10, y: 8 } }) // on the word that would be a link
   expect(alerts).toBe(0)
