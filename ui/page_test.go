@@ -348,7 +348,7 @@ func TestFleetEmptyOffersAgents(t *testing.T) {
 	)
 	doc := render(t, fleet.Fleet(v))
 	var offered []string
-	for _, b := range doc.all(has("data-open")) {
+	for _, b := range doc.one(t, with("id", "no-agents")).all(has("data-open")) {
 		params, _ := b.attr("data-spawn")
 		offered = append(offered, params+" "+strconv.FormatBool(b.is("data-in-folder")))
 	}

@@ -109,6 +109,37 @@ func TestSearchGoesOn(t *testing.T) {
 	}
 }
 
+func TestSearchAllGoesOn(t *testing.T) {
+	t.Parallel()
+	n := serve(t)
+	c := dial(t, n)
+	var names []string
+	for i := range 2 {
+		a := spawn(t, c, wire.SpawnParams{Name: fmt.Sprintf("counter-%d", i), Type: "shell", Argv: []string{"sh", "-c", "i=0; while [ $i -lt 60 ]; do i=$((i+1)); echo line $i; done"}})
+		output(t, c, a.ID)
+		names = append([]string{a.Name}, names...) // the newest first
+	}
+	p := wire.LogSearchParams{Query: "LINE", Limit: wire.MaxFoundPage}
+	if page, err := c.SearchAllPage(t.Context(), wire.LogSearchParams{Query: "LINE 1", Limit: 1}); err != nil || !page.More || len(page.Matches) == 0 {
+		t.Errorf("one answer: %+v, %v", page, err)
+	}
+	i := 0
+	for m, err := range c.SearchAll(t.Context(), p) {
+		if err != nil || m.Name != names[i/60] || m.Line != fmt.Sprintf("line %d", 60-i%60) {
+			t.Fatalf("match %d: %+v, %v", i, m, err)
+		}
+		i++
+	}
+	if i != 120 {
+		t.Errorf("%d matches", i)
+	}
+	for _, err := range c.SearchAll(t.Context(), wire.LogSearchParams{Query: "(", Regexp: true}) {
+		if !errors.Is(err, &wire.Error{Code: wire.CodeInvalidParams}) {
+			t.Errorf("half an expression: %v", err)
+		}
+	}
+}
+
 func TestRefusalsAreTyped(t *testing.T) {
 	t.Parallel()
 	n := serve(t)

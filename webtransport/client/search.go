@@ -42,3 +42,33 @@ func (c *Client) SearchPage(ctx context.Context, p wire.AgentSearchParams) (*wir
 	var r wire.AgentSearchResult
 	return &r, c.calls.do(ctx, wire.MethodAgentSearch, p, &r)
 }
+
+// SearchAll yields the lines of all agents' output that match, from the newest back. It sends as many requests as that takes, so
+// those who want a few leave the loop. Of one event, which is some output that was read at once, they are the last p.Limit. If there
+// is an error, it comes with the last pair.
+func (c *Client) SearchAll(ctx context.Context, p wire.LogSearchParams) iter.Seq2[wire.LogMatch, error] {
+	return func(yield func(wire.LogMatch, error) bool) {
+		for {
+			r, err := c.SearchAllPage(ctx, p)
+			if err != nil {
+				yield(wire.LogMatch{}, err)
+				return
+			}
+			for _, m := range r.Matches {
+				if !yield(m, nil) {
+					return
+				}
+			}
+			if !r.More {
+				return
+			}
+			p.Before = r.Before
+		}
+	}
+}
+
+// SearchAllPage sends one request of a SearchAll. If its result says More, the next request continues at its Before.
+func (c *Client) SearchAllPage(ctx context.Context, p wire.LogSearchParams) (*wire.LogSearchResult, error) {
+	var r wire.LogSearchResult
+	return &r, c.calls.do(ctx, wire.MethodLogSearch, p, &r)
+}
