@@ -1,5 +1,5 @@
 import { check } from '../fixtures/axe.js'
-import { expect, lines, openAgent, test } from '../fixtures/test.js'
+import { expect, lines, openAgent, test, toast } from '../fixtures/test.js'
 
 // An agent by ACP lets people choose, has commands, and goes on with conversations.
 test.use({
@@ -30,8 +30,7 @@ test('a model is chosen, what depends on it comes, and another page learns of it
 
   // What the agent refuses stays as it was.
   await model.selectOption('locked')
-  await expect(page.getByText('Model was not changed')).toBeVisible()
-  await expect(page.getByText('the model is locked')).toBeVisible()
+  await expect(toast(page, 'Model was not changed')).toContainText('the model is locked')
   await expect(model).toHaveValue('large')
 
   await server.cli('options', id, 'effort', 'high')

@@ -258,7 +258,7 @@ test('a page without script shows the tasks, and its forms act', async ({ server
   const page = await context.newPage()
   await page.goto(await server.loginURL())
   await page.getByRole('button', { name: 'Sign in' }).click()
-  await page.getByRole('link', { name: 'Tasks' }).click()
+  await page.getByRole('link', { name: 'Tasks', exact: true }).click()
   await expect(queue(page, 'Working')).toHaveText(['cancels', 'stops'])
   await expect(row(page, 'again')).toContainText('There is no such goose: x')
   await chip(page, 'Failed').click()
