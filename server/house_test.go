@@ -15,7 +15,7 @@ const module = "skein.dev/skein/"
 
 // rooms has the packages of this module that each package may import.
 var rooms = map[string][]string{
-	"cmd/skein":             {"server", "server/screen", "webtransport/client", "webtransport/doctor", "webtransport/wire"},
+	"cmd/skein":             {"server", "server/cast", "server/screen", "webtransport/client", "webtransport/doctor", "webtransport/wire"},
 	"cmd/skein-bench":       {"cmd/skein-bench/peers", "webtransport", "webtransport/bare", "webtransport/client", "webtransport/wire", "e2e/netlab"},
 	"cmd/skein-bench/peers": {"webtransport/bare"},
 
@@ -23,6 +23,7 @@ var rooms = map[string][]string{
 	"server/api":             {"server/control", "server/noun", "server/runner", "webtransport/wire"},
 	"server/mcp":             {"server/api", "server/auth", "server/control", "webtransport/wire"},
 	"server/artifacts":       {"server/noun", "webtransport/wire"},
+	"server/cast":            {"server/vt", "webtransport/wire"},                    // recordings of what agents did, for terminal players
 	"server/asks":            {"server/noun", "server/runner", "webtransport/wire"}, // what agents ask people
 	"server/auth":            {"server/api", "server/jet", "webtransport/wire"},
 	"server/cert":            {"server/datadir", "server/jet", "webtransport/wire"},
@@ -54,7 +55,7 @@ var rooms = map[string][]string{
 	"server/terminal":        {"server/vt", "webtransport/wire"}, // the terminals of agents, and who looks
 	"server/vt":              {},                                 // a terminal without a display
 	"server/tasks":           {"server/noun", "server/runner", "server/screen", "webtransport/wire"},
-	"server/web":             {"server/api", "server/auth", "server/cert", "server/control", "server/exchange", "server/noun", "server/push", "server/telemetry", "static", "ui", "ui/agent", "ui/artifact", "ui/changes", "ui/fleet", "ui/frame", "ui/inbox", "ui/login", "ui/memory", "ui/network", "ui/schedule", "ui/task", "ui/usage", "ui/words", "webtransport", "webtransport/wire"},
+	"server/web":             {"server/api", "server/auth", "server/cast", "server/cert", "server/control", "server/exchange", "server/noun", "server/push", "server/telemetry", "static", "ui", "ui/agent", "ui/artifact", "ui/changes", "ui/fleet", "ui/frame", "ui/inbox", "ui/login", "ui/memory", "ui/network", "ui/schedule", "ui/task", "ui/usage", "ui/words", "webtransport", "webtransport/wire"},
 	"ui":                     {"ui/agent", "ui/artifact", "ui/changes", "ui/fleet", "ui/frame", "ui/inbox", "ui/memory", "ui/network", "ui/schedule", "ui/task", "ui/usage"}, // the stories of all pages
 	"ui/agent":               {"server/screen", "ui/artifact", "ui/fleet", "ui/frame", "ui/inbox", "ui/words", "webtransport/wire"},
 	"ui/inbox":               {"ui/frame", "ui/words", "webtransport/wire"},

@@ -43,7 +43,7 @@ func (a *agent) launch(ctx context.Context, w wanted) (runner.Session, error) {
 		a.core.log.Error("a spawn was refused: its record could not be stored", "agent", a.id, "err", err)
 		return nil, wire.Errorf(wire.CodeUnavailable, "the agent's record could not be stored, so it was not started; the server's log says why")
 	}
-	a.event(wire.EventSpawned, w.actor, wire.EventData{})
+	a.event(wire.EventSpawned, w.actor, wire.EventData{Size: rec.TTY})
 	if rec.Desired == wire.DesiredStop {
 		return nil, wire.Errorf(wire.CodeSpawnFailed, "stopped before it was started")
 	}

@@ -18,6 +18,7 @@ import (
 	"fmt"
 	"net/http"
 
+	"skein.dev/skein/server/cast"
 	"skein.dev/skein/server/exchange"
 	"skein.dev/skein/static"
 	"skein.dev/skein/ui"
@@ -50,6 +51,7 @@ func (s *site) open(in http.Handler) http.Handler {
 func (s *site) pages(in *http.ServeMux) {
 	in.HandleFunc("GET /{$}", fleetPages{s}.fleetPage)
 	in.HandleFunc("GET /agents/{id}", fleetPages{s}.agentPage)
+	in.HandleFunc("GET /agents/{id}/session"+cast.Extension, s.recording)
 	changesPages{s}.routes(in)
 	in.HandleFunc("GET /inbox", inboxPages{s}.inboxPage)
 	in.HandleFunc("POST /inbox", s.withForm(inboxPages{s}.postAnswer))

@@ -367,7 +367,7 @@ type Dropped struct {
 type EventType string
 
 const (
-	EventSpawned  EventType = "agent.spawned"  // the record exists
+	EventSpawned  EventType = "agent.spawned"  // the record exists; Data.Size is that of its terminal, if it has one
 	EventStarted  EventType = "agent.started"  // it runs; Data.Process for kind exec
 	EventActivity EventType = "agent.activity" // Data.Activity, and Data.Text for a question
 	EventStopping EventType = "agent.stopping" // a stop was asked for
