@@ -39,11 +39,13 @@ func TestTasksPages(t *testing.T) {
 	n := start(t)
 	in := with(n.login(t))
 	done := n.submit(t, wire.TaskSpec{Type: "shell", Name: "three words", Argv: []string{"wc", "-w"}, Input: wire.Payload{Text: "a b c"}}, wire.TaskCompleted)
+	after := n.submit(t, wire.TaskSpec{Type: "shell", Argv: []string{"echo", "after it"}, DependsOn: []string{string(done.ID)}}, wire.TaskCompleted)
 	for path, want := range map[string][]string{
-		"/tasks":                    {"three words", "Completed", ">3<"},
-		"/tasks?view=board":         {"three words", "view=board"},
-		"/tasks?q=no+such":          {"No task matches"},
-		"/tasks/" + string(done.ID): {"three words", "a b c", "Attempt 1 began", "Submit again"},
+		"/tasks/" + string(after.ID): {"<h1 data-f=\"name\">echo &#39;after it&#39;</h1>", "Depends on", ">three words</a>"},
+		"/tasks":                     {"three words", "Completed", ">3<"},
+		"/tasks?view=board":          {"three words", "view=board"},
+		"/tasks?q=no+such":           {"No task matches"},
+		"/tasks/" + string(done.ID):  {"three words", "a b c", "Attempt 1 began", "Submit again"},
 	} {
 		a := n.ask(t, "GET", path, in, asPage)
 		if a.StatusCode != http.StatusOK {

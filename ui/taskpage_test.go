@@ -80,6 +80,23 @@ func TestTasksStandAsTheyWillGo(t *testing.T) {
 	}
 }
 
+// TestATaskIsNamedOnce: a task is called by its command or its type, with its id beside it, and only one that has nothing else by its
+// id, which is then not shown twice.
+func TestATaskIsNamedOnce(t *testing.T) {
+	command, only := submitted("", 1, 1), submitted("", 2, 2)
+	command.ID, command.Argv = "tcommand00001", []string{"git", "log"}
+	only.ID, only.Type, only.Agent = "tonly00000001", "", "aaaaaaabbbbbb"
+	for _, row := range render(t, task.Tasks(tasksView(command, only))).all(class("task")) {
+		title, id := row.one(t, with("data-f", "name")).text(), row.one(t, with("data-f", "id"))
+		switch {
+		case idOf(row) == "tcommand00001" && (title != "git log" || id.is("hidden")):
+			t.Errorf("a command is called %q, its id hidden: %v", title, id.is("hidden"))
+		case idOf(row) == "tonly00000001" && (title != "tonly00" || !id.is("hidden")):
+			t.Errorf("a task with nothing is called %q, its id hidden: %v", title, id.is("hidden"))
+		}
+	}
+}
+
 func TestTasksBoard(t *testing.T) {
 	v := tasksView(task.StoryTasks()...)
 	v.Filter.Board = true
@@ -459,4 +476,10 @@ func TestStoriesShowEveryTaskState(t *testing.T) {
 			}
 		}
 	}
+}
+
+// idOf is the id of the task that a row shows.
+func idOf(row node) string {
+	id, _ := row.attr("data-id")
+	return id
 }

@@ -104,7 +104,13 @@ func (ts *Tasks) ready(t *task) bool {
 	return true
 }
 
-func label(t *task) string { return cmp.Or(t.rec.Name, string(t.id)) }
+// maxLabel bounds how much of a command a label has, in bytes.
+const maxLabel = 60
+
+// label is what others call a task: its name, its command, or its id.
+func label(t *task) string {
+	return cmp.Or(t.rec.Name, wire.Cut(strings.Join(t.rec.Argv, " "), maxLabel), string(t.id))
+}
 
 func (ts *Tasks) wait(t *task, why string) {
 	ts.happens(t, waits{why})

@@ -35,7 +35,18 @@ func (s taskPages) taskPage(w http.ResponseWriter, r *http.Request) {
 	below := slices.DeleteFunc(s.Plane.Tasks.List(wire.TaskFilter{Root: id}).Tasks, func(b wire.Task) bool { return b.ID == id })
 	v := task.NewTaskView(s.frame(r), t, s.above(t), below, s.Plane.Types())
 	v.Kept = s.kept("", id)
+	v.Needs = s.needs(t)
 	s.page(w, r, http.StatusOK, task.Task(v))
+}
+
+// needs returns the tasks that one depends on, as far as they are known.
+func (s taskPages) needs(t wire.Task) (all []wire.Task) {
+	for _, id := range t.DependsOn {
+		if d, err := s.Plane.Tasks.Get(wire.TaskID(id)); err == nil {
+			all = append(all, d)
+		}
+	}
+	return all
 }
 
 // above returns a task's parents, topmost first.

@@ -23,6 +23,7 @@ type TaskView struct {
 	Total int         // how many there are below it
 	Types []wire.AgentType
 	Kept  artifact.Kept // its artifacts
+	Needs []wire.Task   // those that it depends on, without those that were forgotten
 
 	tasks []wire.Task // below it, in no order
 }
@@ -47,6 +48,14 @@ func NewTaskView(f frame.Frame, t wire.Task, above, below []wire.Task, types []w
 	left := MaxBelow
 	v.Below = twigs(byParent, t.ID, &left)
 	return v
+}
+
+// nameOf is the title of a task that this one depends on.
+func (v TaskView) nameOf(id wire.TaskID) string {
+	if i := slices.IndexFunc(v.Needs, func(t wire.Task) bool { return t.ID == id }); i >= 0 {
+		return words.TaskTitle(&v.Needs[i])
+	}
+	return words.ShortTaskID(id)
 }
 
 func twigs(byParent map[wire.TaskID][]wire.Task, parent wire.TaskID, left *int) []Twig {

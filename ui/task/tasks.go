@@ -91,7 +91,7 @@ func (f TaskFilter) folds(t *wire.Task) bool {
 
 // taskWordsOf is what of a task a query may meet.
 func taskWordsOf(t *wire.Task) string {
-	words := []string{t.Name, string(t.ID), t.Type, t.Queue, strings.Join(t.Capabilities, " "), t.Input.Text, t.Message}
+	words := []string{t.Name, string(t.ID), t.Type, t.Queue, strings.Join(t.Capabilities, " "), t.Input.Text, words.JoinArgv(append(slices.Clone(t.Argv), t.Args...)), t.Message}
 	if n := len(t.Runs); n > 0 {
 		words = append(words, t.Runs[n-1].AgentName)
 	}

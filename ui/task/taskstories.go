@@ -98,6 +98,16 @@ func StoryTasks() []wire.Task {
 	return tasks
 }
 
+// storyUnnamed are tasks without a name: one with a command, and one that has nothing but its id.
+func storyUnnamed() []wire.Task {
+	return []wire.Task{
+		storyTask(31, "", "shell", wire.TaskWorking, func(t *wire.Task) {
+			t.Argv, t.Input = []string{"git", "log", "--format=%h %s", "--since=2 days ago"}, wire.Payload{}
+		}),
+		storyTask(32, "", "", wire.TaskSubmitted, func(t *wire.Task) { t.Agent, t.Input = "a000000000abc", wire.Payload{} }),
+	}
+}
+
 // StoryView is the page of a story's task, with those below it.
 func StoryView(id wire.TaskID) TaskView {
 	var own wire.Task

@@ -126,7 +126,7 @@ func TaskStories() templ.Component {
 				}()
 			}
 			ctx = templ.InitializeContext(ctx)
-			templ_7745c5c3_Err = storyQueue(TasksView{Frame: StoryFrame(), Tasks: StoryTasks(), Types: StoryTakers(), Filter: TaskFilter{Parts: true}}).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = storyQueue(TasksView{Frame: StoryFrame(), Tasks: append(StoryTasks(), storyUnnamed()...), Types: StoryTakers(), Filter: TaskFilter{Parts: true}}).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

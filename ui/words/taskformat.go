@@ -21,10 +21,18 @@ import (
 // maxTitle bounds a title that is made from an input, in characters.
 const maxTitle = 80
 
-// TaskTitle is what a task is called: by its name, or by the beginning of its input.
+// TaskTitle is what a task is called: by its name, its command, the beginning of its input, or who does it. The children of an
+// orchestration share their command, and are told apart by their inputs. A task that has nothing of all this is called by its id.
 func TaskTitle(t *wire.Task) string {
-	return cmp.Or(Clean(t.Name), payloadLine(&t.Input), ShortTaskID(t.ID))
+	command := ellipsis(Clean(JoinArgv(t.Argv)), maxTitle)
+	if Child(t) {
+		command = ""
+	}
+	return cmp.Or(Clean(t.Name), command, payloadLine(&t.Input), ellipsis(Clean(JoinArgv(t.Args)), maxTitle), Clean(t.Type), strings.Join(t.Capabilities, " + "), ShortTaskID(t.ID))
 }
+
+// TitledByID reports whether a task is called by its id, which is then not shown again beside its title.
+func TitledByID(t *wire.Task) bool { return TaskTitle(t) == ShortTaskID(t.ID) }
 
 // ShortTaskID is the part of an id that people read.
 func ShortTaskID(id wire.TaskID) string { return string(id[:min(len(id), 7)]) }

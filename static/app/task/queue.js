@@ -205,6 +205,6 @@ function matches(entry, f, query) {
   if (isChild(t) && isOver(t) && !f.parts && !f.state && !f.query) return false
   if (!query) return true
   const run = lastRun(t)
-  entry.words ||= [t.name, t.id, t.type, t.queue, t.capabilities?.join(' '), t.input?.text, t.message, run && agentName(run)].join('\n').toLowerCase()
+  entry.words ||= [t.name, t.id, t.type, t.queue, t.capabilities?.join(' '), t.input?.text, [...(t.argv ?? []), ...(t.args ?? [])].join(' '), t.message, run && agentName(run)].join('\n').toLowerCase()
   return entry.words.includes(query)
 }

@@ -2,6 +2,7 @@
  * The rules that a page needs to order tasks and to act on them. The server renders tasks (ui/words/taskformat.go); titles
  * and the words of states are here too, for dialogs and notifications.
  */
+import { joinArgv } from '../lib/argv.js'
 import { at } from '../lib/base.js'
 import { NEEDS_YOU, NONE, clean, count, needYou, shortId, shortTaskId } from '../lib/format.js'
 
@@ -10,8 +11,12 @@ import { NEEDS_YOU, NONE, clean, count, needYou, shortId, shortTaskId } from '..
 /** The longest title that is made from an input, in characters. */
 const MAX_TITLE = 80
 
-/** @param {Pick<Task, 'id' | 'name' | 'input'>} t */
-export const taskTitle = (t) => clean(t.name ?? '') || payloadLine(t.input) || shortTaskId(t.id)
+/** @param {Pick<Task, 'id' | 'name' | 'input'> & Partial<Task>} t */
+export const taskTitle = (t) =>
+  clean(t.name ?? '') || (isChild(t) ? '' : commandLine(t.argv)) || payloadLine(t.input) || commandLine(t.args) || clean(t.type ?? '') || (t.capabilities ?? []).join(' + ') || shortTaskId(t.id)
+
+/** @param {string[] | undefined} argv */
+const commandLine = (argv) => ellipsis(clean(joinArgv(argv ?? [])), MAX_TITLE)
 
 /** @param {string} id */
 export const taskURL = (id) => at(`/tasks/${encodeURIComponent(id)}`)
