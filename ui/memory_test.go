@@ -42,6 +42,11 @@ func TestMemoryListsNamespaces(t *testing.T) {
 	if got := rows[0].text(); got != "demo412 of 100000 18 MiB of 64 MiB Last change 3s ago" {
 		t.Errorf("the first row reads %q", got)
 	}
+	for i, want := range []int{1, 2, 0} { // 412 of 100,000 keys are no bar, and neither are 5 B
+		if got := len(rows[i].all(class("usage-bar"))); got != want {
+			t.Errorf("row %d has %d bars, want %d", i, got, want)
+		}
+	}
 	if got := value(t, rows[1].one(t, with("data-f", "bytes-bar")), "width"); got != "0.9844" {
 		t.Errorf("the bar of 63 of 64 MiB is %s wide", got)
 	}

@@ -67,11 +67,17 @@ func writer(who string, names map[string]string) templ.Component {
 }
 
 // usage writes a number, and how much of its limit it is.
-func usage(name, text, part, limit string) templ.Component {
+func usage(name, text string, n, limit int64, of string) templ.Component {
+	bar := ""
+	if used(n, limit) {
+		bar = `<svg class="usage-bar" viewBox="0 0 1 1" preserveAspectRatio="none" aria-hidden="true"><rect data-f="` + name + `-bar" width="` + share(n, limit) + `" height="1"></rect></svg>`
+	}
 	return templ.Raw(`<span class="usage"><span class="usage-text num"><span data-f="` + name + `">` + templ.EscapeString(text) + `</span> <span class="usage-limit" data-f="` + name +
-		`-limit">` + templ.EscapeString(limit) + `</span></span> <svg class="usage-bar" viewBox="0 0 1 1" preserveAspectRatio="none" aria-hidden="true"><rect data-f="` + name +
-		`-bar" width="` + part + `" height="1"></rect></svg></span>`)
+		`-limit">` + templ.EscapeString(of) + `</span></span> ` + bar + `</span>`)
 }
+
+// used reports whether so much of a limit is used that a bar shows it: a hundredth.
+func used(n, limit int64) bool { return limit > 0 && n >= (limit+99)/100 }
 
 // spaceSum writes how much a namespace holds.
 func spaceSum(ns wire.MemoryNamespace) templ.Component {

@@ -382,7 +382,7 @@ func NamespaceRow(ns wire.MemoryNamespace, now time.Time) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = usage("keys", strconv.Itoa(ns.Keys), share(int64(ns.Keys), int64(ns.MaxKeys)), "of "+strconv.Itoa(ns.MaxKeys)).Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = usage("keys", strconv.Itoa(ns.Keys), int64(ns.Keys), int64(ns.MaxKeys), "of "+strconv.Itoa(ns.MaxKeys)).Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -390,7 +390,7 @@ func NamespaceRow(ns wire.MemoryNamespace, now time.Time) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = usage("bytes", words.Bytes(ns.Bytes), share(ns.Bytes, ns.MaxBytes), "of "+words.Bytes(ns.MaxBytes)).Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = usage("bytes", words.Bytes(ns.Bytes), ns.Bytes, ns.MaxBytes, "of "+words.Bytes(ns.MaxBytes)).Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -718,7 +718,7 @@ func spaceUse(ns wire.MemoryNamespace) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		if ns.Keys == 0 {
+		if !used(int64(ns.Keys), int64(ns.MaxKeys)) && !used(ns.Bytes, ns.MaxBytes) {
 			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 48, " hidden")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
@@ -728,11 +728,11 @@ func spaceUse(ns wire.MemoryNamespace) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = usage("keys", words.Count(ns.Keys, "key", "keys"), share(int64(ns.Keys), int64(ns.MaxKeys)), "of "+strconv.Itoa(ns.MaxKeys)).Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = usage("keys", words.Count(ns.Keys, "key", "keys"), int64(ns.Keys), int64(ns.MaxKeys), "of "+strconv.Itoa(ns.MaxKeys)).Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = usage("bytes", words.Bytes(ns.Bytes), share(ns.Bytes, ns.MaxBytes), "of "+words.Bytes(ns.MaxBytes)).Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = usage("bytes", words.Bytes(ns.Bytes), ns.Bytes, ns.MaxBytes, "of "+words.Bytes(ns.MaxBytes)).Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
