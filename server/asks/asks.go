@@ -527,7 +527,7 @@ func (as *Asks) position() string { return as.begun + "." + strconv.FormatUint(a
 func (as *Asks) list(p wire.AskListParams) wire.AskListResult {
 	r := wire.AskListResult{Asks: []wire.Ask{}, Pending: len(as.pending), Position: as.position()}
 	add := func(q *question) {
-		if p.Agent == "" || q.rec.Agent == p.Agent {
+		if (p.Agent == "" || q.rec.Agent == p.Agent) && (p.Task == "" || q.rec.Task == p.Task) {
 			r.Asks = append(r.Asks, q.rec)
 		}
 	}

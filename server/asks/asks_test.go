@@ -215,6 +215,9 @@ func TestQuestionsEndWithTheirAgent(t *testing.T) {
 		t.Errorf("left is %+v; the agent got %d answers", left, len(answers))
 	}
 	as.Withdraw("a2", "1", "it was canceled")
+	if r, _ := as.List(t.Context(), wire.AskListParams{All: true, Task: "tnone"}); r.Total != 0 {
+		t.Errorf("of another task it lists %d", r.Total)
+	}
 	if r, _ := as.List(t.Context(), wire.AskListParams{All: true}); r.Pending != 0 || r.Total != 2 || r.Asks[0].Reason != "it was canceled" || r.Asks[1].State != wire.AskCanceled {
 		t.Errorf("they are %+v", r)
 	}

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/a-h/templ"
+
 	"skein.dev/skein/ui/inbox"
 	"skein.dev/skein/webtransport/wire"
 )
@@ -51,14 +53,14 @@ func pending(all []wire.Ask) int {
 	return len(all)
 }
 
-// asks renders questions for the page of all, or for that of one agent. If they do not fit a message, it tries half of the cards, and so on.
+// asks renders questions for the page of all, or for that of one agent or task. If they do not fit a message, it tries half of the cards, and so on.
 func (f *Fragments) asks(ctx context.Context, p wire.AskListParams, r wire.AskListResult) string {
 	n := pending(r.Asks)
-	if p.Agent != "" {
-		if html := f.html(ctx, inbox.Of(r.Asks[:n], time.Now())); len(html) <= maxHTML {
-			return html
-		}
-		return ""
+	switch {
+	case p.Task != "":
+		return f.fitting(ctx, inbox.OfTask(r.Asks[:n], time.Now()))
+	case p.Agent != "":
+		return f.fitting(ctx, inbox.Of(r.Asks[:n], time.Now()))
 	}
 	v := inbox.View{Asks: r.Asks[:n], Ended: r.Asks[n:]}
 	v.Now = time.Now()
@@ -70,4 +72,12 @@ func (f *Fragments) asks(ctx context.Context, p wire.AskListParams, r wire.AskLi
 		}
 		return ""
 	})
+}
+
+// fitting renders a component. It returns "" if the HTML fits no message.
+func (f *Fragments) fitting(ctx context.Context, c templ.Component) string {
+	if html := f.html(ctx, c); len(html) <= maxHTML {
+		return html
+	}
+	return ""
 }

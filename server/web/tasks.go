@@ -32,10 +32,15 @@ func (s taskPages) taskPage(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	withQuestion(s.Plane, &t)
+	f := s.frame(r) // before the questions: the page goes on from its position
+	asks, err := s.Plane.Asks.List(r.Context(), wire.AskListParams{Task: id})
+	if err != nil {
+		return // the client has left
+	}
 	below := slices.DeleteFunc(s.Plane.Tasks.List(wire.TaskFilter{Root: id}).Tasks, func(b wire.Task) bool { return b.ID == id })
-	v := task.NewTaskView(s.frame(r), t, s.above(t), below, s.Plane.Types())
+	v := task.NewTaskView(f, t, s.above(t), below, s.Plane.Types())
 	v.Kept = s.kept("", id)
-	v.Needs = s.needs(t)
+	v.Needs, v.Asks = s.needs(t), asks.Asks
 	s.page(w, r, http.StatusOK, task.Task(v))
 }
 

@@ -163,6 +163,7 @@
  *
  * @typedef {object} AskListParams an empty field does not restrict
  * @property {string} [agent]
+ * @property {string} [task] that the agent works on
  * @property {boolean} [all] those that have ended, too, after those that wait, the newest first
  * @property {string} [since] the position of an earlier list: the server answers when something has changed, or after wait_ms
  * @property {number} [wait_ms] at most 25,000

@@ -14,7 +14,7 @@ const ROOMS = {
   memory: ['lib', 'list'],
   network: ['lib'],
   schedule: ['lib'],
-  task: ['lib', 'list', 'artifact'],
+  task: ['lib', 'list', 'artifact', 'inbox'],
   terminal: ['lib'],
   usage: ['lib'],
   worker: ['lib'],

@@ -47,7 +47,17 @@ func Live(v View, cards int) templ.Component { return live(v, cards) }
 
 // Of are what one agent asks that is answered there, as its page shows it above its output.
 func Of(asks []wire.Ask, now time.Time) templ.Component {
-	return ofAgent(slices.DeleteFunc(slices.Clone(asks), func(a wire.Ask) bool { return a.Kind != wire.AskPermission && !a.ByID }), now)
+	asks = slices.DeleteFunc(slices.Clone(asks), func(a wire.Ask) bool { return a.Kind != wire.AskPermission && !a.ByID })
+	return ofOne(asks, "Requests for permission", now)
+}
+
+// OfTask are what the agents that work on a task ask about it, as the task's page shows it above its result.
+func OfTask(asks []wire.Ask, now time.Time) templ.Component {
+	asks = slices.Clone(asks)
+	for i := range asks {
+		asks[i].Task = "" // the page is the task's
+	}
+	return ofOne(asks, "Questions", now)
 }
 
 // group is what one card shows: the questions of agents of one type that have the same content, so that one answer fits all.

@@ -23,6 +23,7 @@ type TaskView struct {
 	Total int         // how many there are below it
 	Types []wire.AgentType
 	Kept  artifact.Kept // its artifacts
+	Asks  []wire.Ask    // what its agents ask about it, the oldest first
 	Needs []wire.Task   // those that it depends on, without those that were forgotten
 
 	tasks []wire.Task // below it, in no order

@@ -130,7 +130,8 @@ func (a *Ask) PromptOf() string {
 // AskListParams choose questions. An empty field does not restrict.
 type AskListParams struct {
 	Agent AgentID `json:"agent,omitempty"`
-	All   bool    `json:"all,omitempty"` // ended ones too, after the pending ones, the newest first
+	Task  TaskID  `json:"task,omitempty"` // that the agent works on
+	All   bool    `json:"all,omitempty"`  // ended ones too, after the pending ones, the newest first
 	// Since is the Position of an earlier answer: the server answers when something has changed since then, or after WaitMS.
 	Since  string `json:"since,omitempty"`
 	WaitMS int64  `json:"wait_ms,omitempty"` // at most MaxAskWait

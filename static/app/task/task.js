@@ -4,6 +4,7 @@
  */
 import { payloadText } from '../../client/index.js'
 import { kept } from '../artifact/kept.js'
+import { Cards } from '../inbox/cards.js'
 import { field, mark, one } from '../lib/dom.js'
 import { clean } from '../lib/format.js'
 import { listen } from '../lib/keys.js'
@@ -25,9 +26,10 @@ import { Tree } from './tree.js'
 /** The server sends a task's place in line only to this many of the first; the others ask. */
 const TOLD = 20
 
-const skein = page()
 const root = one(document, '#task')
 const id = root.dataset.id ?? ''
+const skein = page({ asks: { params: { task: id, html: true }, show: ({ html }) => cards.show(html) } })
+const cards = new Cards(skein, one(document, '#asks'))
 
 const fragments = new Fragments((ids, /** @type {TaskHTML} */ kind) => skein.tasks.render(ids, kind), (kind, ids, html) => {
   for (const made of ids) {
@@ -202,6 +204,7 @@ const parents = /** @type {NodeListOf<HTMLAnchorElement>} */ (root.querySelector
 kept(skein)
 
 listen({
+  ...cards.digits,
   c: act.cancel,
   s: act.stop,
   r: act.retry,
