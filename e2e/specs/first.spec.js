@@ -1,4 +1,4 @@
-import { chmodSync, mkdirSync, mkdtempSync, symlinkSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { check } from '../fixtures/axe.js'
@@ -8,6 +8,7 @@ import { badge, expect, lines, test } from '../fixtures/test.js'
 // The first minute of somebody whose fleet is empty.
 
 const machine = mkdtempSync(join(tmpdir(), 'skein-machine-'))
+process.on('exit', () => rmSync(machine, { recursive: true, force: true })) // each process that reads this file makes one
 for (const folder of ['bin', 'package', 'project']) mkdirSync(join(machine, folder))
 writeFileSync(join(machine, 'package/package.json'), JSON.stringify({ name: 'a-package', version: '9.8.7', bin: { gemini: 'gemini' } }))
 writeFileSync(join(machine, 'package/gemini'), `#!/bin/sh\nexec node ${JSON.stringify(new URL('../fixtures/acp-agent.js', import.meta.url).pathname)} "$@"\n`)
