@@ -64,7 +64,7 @@ var rooms = map[string][]string{
 	"ui/schedule":            {"ui/frame", "ui/words", "webtransport/wire"},
 	"ui/login":               {"ui/frame", "webtransport/wire"},
 	"ui/fleet":               {"ui/frame", "ui/words", "webtransport/wire"},
-	"ui/task":                {"ui/artifact", "ui/frame", "ui/words", "webtransport/wire"},
+	"ui/task":                {"ui/artifact", "ui/frame", "ui/inbox", "ui/words", "webtransport/wire"},
 	"ui/artifact":            {"ui/frame", "ui/words", "webtransport/wire"},
 	"ui/memory":              {"ui/frame", "ui/words", "webtransport/wire"},
 	"ui/network":             {"ui/frame", "ui/words", "webtransport/wire"},

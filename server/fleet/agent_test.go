@@ -24,7 +24,7 @@ func TestNothingFollowsTheExit(t *testing.T) {
 	defer store.Close()
 	f := New(Options{
 		Store: store, WorkDir: t.TempDir(), Types: map[string]wire.AgentType{"scripted": {Name: "scripted", Kind: wire.KindScripted}},
-		Kinds: map[wire.Kind]runner.Kind{wire.KindScripted: &scripted.Kind{}}, Work: nobodys{}, Closing: context.Background(),
+		Kinds: map[wire.Kind]runner.Kind{wire.KindScripted: &scripted.Kind{}}, Work: nobodys{}, Asks: unasked{}, Closing: context.Background(),
 		StoreTimeout: time.Minute, Logger: slog.New(slog.DiscardHandler),
 	})
 	if err := f.Open(t.Context()); err != nil {
@@ -92,7 +92,7 @@ func TestAnEndKicksTheScheduler(t *testing.T) {
 	}}
 	f = New(Options{
 		Store: store, WorkDir: t.TempDir(), Types: map[string]wire.AgentType{"scripted": {Name: "scripted", Kind: wire.KindScripted}},
-		Kinds: map[wire.Kind]runner.Kind{wire.KindScripted: &scripted.Kind{}}, Work: work, Closing: context.Background(),
+		Kinds: map[wire.Kind]runner.Kind{wire.KindScripted: &scripted.Kind{}}, Work: work, Asks: unasked{}, Closing: context.Background(),
 		StoreTimeout: time.Minute, Logger: slog.New(slog.DiscardHandler),
 	})
 	f.Begin()
@@ -143,3 +143,14 @@ func TestAFrozenAgentIsNeitherLostNorStalled(t *testing.T) {
 		t.Errorf("afterwards: %q", note)
 	}
 }
+
+// unasked keeps no questions.
+type unasked struct{}
+
+func (unasked) Shows(now func() (wire.Agent, string)) { now() }
+
+func (unasked) Replies(wire.AgentID, string, []byte) func(bool) { return func(bool) {} }
+
+func (unasked) Request(wire.Agent, runner.Permission) bool { return true }
+
+func (unasked) Withdraw(wire.AgentID, string, string) {}
