@@ -121,7 +121,7 @@ test('a command is a task, and what it prints its result', async ({ tasks: page,
   await command.fill('wc -w')
   await expect(form.getByLabel('Arguments').locator('code')).toHaveText(['wc', '-w'])
   await page.keyboard.press('Control+Enter')
-  await expect(row(page, 'one two three')).toContainText('Completed')
+  await expect(row(page, 'wc -w')).toContainText('Completed')
   expect((await skein.tasks.list()).tasks[0]).toMatchObject({ argv: ['wc', '-w'], input: { text: 'one two three' }, result: { text: '3\n' } })
 
   const [{ id }] = await skein.tasks.submit([{ type: 'shell', name: 'bytes', argv: ['printf', '\\377\\376\\000'] }])
