@@ -29,6 +29,7 @@ import (
 	"syscall"
 	"time"
 
+	"skein.dev/skein/server/fork"
 	"skein.dev/skein/webtransport/wire"
 )
 
@@ -150,7 +151,7 @@ func (h *Hook) run(a wire.Ask, page string) error {
 	c.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // also keeps the terminal's Ctrl-C from it
 	c.Cancel = func() error { return killGroup(c) }
 	c.WaitDelay = keepsStderr
-	err = c.Run()
+	err = fork.Run(c)
 	switch {
 	case errors.Is(err, exec.ErrWaitDelay) && c.ProcessState.Success(): // what keeps its standard error is in its group
 		killGroup(c)

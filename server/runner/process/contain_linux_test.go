@@ -19,6 +19,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"skein.dev/skein/e2e/kit"
+	"skein.dev/skein/server/fork"
 	"skein.dev/skein/server/runner"
 	"skein.dev/skein/webtransport/wire"
 )
@@ -258,7 +259,7 @@ func dyingSkein(t *testing.T, o Options) (known map[wire.AgentID]*wire.Process, 
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := cmd.Start(); err != nil {
+	if err := fork.Start(cmd); err != nil {
 		t.Fatal(err)
 	}
 	var said struct {
@@ -316,7 +317,7 @@ func (f *firstLine) sink(e runner.Event) error {
 func TestLeftoversAreLookedForAgain(t *testing.T) {
 	r := processes(t)
 	cmd := exec.Command("sleep", "600")
-	if err := cmd.Start(); err != nil {
+	if err := fork.Start(cmd); err != nil {
 		t.Fatal(err)
 	}
 	ended := make(chan struct{})
@@ -373,7 +374,7 @@ func TestNoControllingTerminal(t *testing.T) {
 	script := needs(t, "script")
 	cmd := exec.Command(script, "-qec", os.Args[0], "/dev/null")
 	cmd.Env = append(os.Environ(), terminalEnv+"=1")
-	out, err := cmd.Output()
+	out, err := fork.Output(cmd)
 	if err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}

@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"skein.dev/skein/e2e/kit"
+	"skein.dev/skein/server/fork"
 	"skein.dev/skein/server/runner"
 	"skein.dev/skein/webtransport/wire"
 )
@@ -93,7 +94,7 @@ func selfHelper() {
 	cmd := exec.Command("sh", "-c", `trap "" TERM; echo; while :; do sleep 0.1; done`)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	out := must(cmd.StdoutPipe())
-	if err := cmd.Start(); err != nil {
+	if err := fork.Start(cmd); err != nil {
 		panic(err)
 	}
 	out.Read(make([]byte, 1))

@@ -4,10 +4,10 @@ import (
 	"bytes"
 	"hash/fnv"
 	"strconv"
-	"sync"
 
 	"golang.org/x/sys/unix"
 
+	"skein.dev/skein/server/fork"
 	"skein.dev/skein/webtransport/wire"
 )
 
@@ -72,23 +72,16 @@ func (p *proc) readLimitMark() error {
 	return err
 }
 
-// marking is held while this process's own limit is set, until the end of the fork that inherits it.
-var marking sync.Mutex
-
-// inherit calls fork so that the child has the mark. If the limit can't be set, the child has no mark, and only its
+// inherit calls start, which forks a child, so that the child has the mark, and no other. If the limit can't be set, the child has no mark, and only its
 // environment and its ancestors show whose it is.
-func (m limitMark) inherit(fork func()) {
-	if m == 0 {
-		fork()
-		return
-	}
-	marking.Lock()
-	defer marking.Unlock()
-	var before unix.Rlimit
-	if unix.Getrlimit(unix.RLIMIT_RTTIME, &before) == nil && before.Max >= uint64(m) {
-		if unix.Setrlimit(unix.RLIMIT_RTTIME, &unix.Rlimit{Cur: uint64(m), Max: before.Max}) == nil {
-			defer unix.Setrlimit(unix.RLIMIT_RTTIME, &before)
+func (m limitMark) inherit(start func()) {
+	fork.Alone(func() { // what else is forked would count as a process of the agent, and end with it
+		var before unix.Rlimit
+		if m != 0 && unix.Getrlimit(unix.RLIMIT_RTTIME, &before) == nil && before.Max >= uint64(m) {
+			if unix.Setrlimit(unix.RLIMIT_RTTIME, &unix.Rlimit{Cur: uint64(m), Max: before.Max}) == nil {
+				defer unix.Setrlimit(unix.RLIMIT_RTTIME, &before)
+			}
 		}
-	}
-	fork()
+		start()
+	})
 }

@@ -14,6 +14,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"skein.dev/skein/server/fork"
 	"skein.dev/skein/server/runner"
 	"skein.dev/skein/webtransport/wire"
 )
@@ -72,7 +73,7 @@ func orphans(t *testing.T, instance string) map[wire.AgentID]*wire.Process {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := cmd.Start(); err != nil {
+	if err := fork.Start(cmd); err != nil {
 		t.Fatal(err)
 	}
 	line, err := bufio.NewReader(out).ReadBytes('\n')
@@ -162,7 +163,7 @@ func TestReapContext(t *testing.T) {
 	instance := string(nextAgent())
 	cmd.Env = append(os.Environ(), runner.EnvAgent+"=ax", runner.EnvInstance+"="+instance)
 	out, _ := cmd.StdoutPipe()
-	if err := cmd.Start(); err != nil {
+	if err := fork.Start(cmd); err != nil {
 		t.Fatal(err)
 	}
 	bufio.NewReader(out).ReadString('\n')
