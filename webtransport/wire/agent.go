@@ -183,14 +183,16 @@ type Agent struct {
 	AskedAt    *time.Time        `json:"asked_at,omitempty"` // since when it has asked that
 	Argv       []string          `json:"argv,omitempty"`
 	Cwd        string            `json:"cwd,omitempty"`
-	Folder     *Folder           `json:"folder,omitempty"`   // what Cwd is; nil: it works in none
-	NoInput    bool              `json:"no_input,omitempty"` // it has no standard input
-	TTY        *Size             `json:"tty,omitempty"`      // the size of its terminal; nil: it has pipes
-	Title      string            `json:"title,omitempty"`    // which its program has given the terminal
-	Progress   *Progressing      `json:"progress,omitempty"` // as its program reports it to the terminal (OSC 9;4); nil: it does not
-	Prompts    []Prompt          `json:"prompts,omitempty"`  // kinds acp and openai: those that wait for their turn, in their order
-	Session    string            `json:"session,omitempty"`  // kind acp: the conversation that it is or was in, by the agent's own id
-	Offers     int               `json:"offers,omitempty"`   // kind acp: counts how often what agent.options returns has changed; 0: it offers nothing
+	EnvNames   []string          `json:"env_names,omitempty"` // of the variables that its spawn added; their values are not kept
+	Folder     *Folder           `json:"folder,omitempty"`    // what Cwd is; nil: it works in none
+	NoInput    bool              `json:"no_input,omitempty"`  // it has no standard input
+	TTY        *Size             `json:"tty,omitempty"`       // the size of its terminal; nil: it has pipes
+	Title      string            `json:"title,omitempty"`     // which its program has given the terminal
+	Summary    string            `json:"summary,omitempty"`   // what it does now, in its own words: a line of at most MaxSummary bytes
+	Progress   *Progressing      `json:"progress,omitempty"`  // as its program reports it to the terminal (OSC 9;4); nil: it does not
+	Prompts    []Prompt          `json:"prompts,omitempty"`   // kinds acp and openai: those that wait for their turn, in their order
+	Session    string            `json:"session,omitempty"`   // kind acp: the conversation that it is or was in, by the agent's own id
+	Offers     int               `json:"offers,omitempty"`    // kind acp: counts how often what agent.options returns has changed; 0: it offers nothing
 	Labels     map[string]string `json:"labels,omitempty"`
 
 	Capabilities []string `json:"capabilities,omitempty"` // kind remote: what it offers beyond its type
@@ -264,6 +266,9 @@ const (
 
 // MaxLastLine bounds Agent.LastLine, in bytes.
 const MaxLastLine = 240
+
+// MaxSummary bounds Agent.Summary, in bytes.
+const MaxSummary = 200
 
 // NeedsAttention reports whether a person should check on the agent, because it waits for one, has failed, makes no
 // progress, or is out of reach.
@@ -386,6 +391,10 @@ const (
 	EventResize   EventType = "agent.resize"   // its terminal has another size: Data.Size
 	EventInput    EventType = "input"          // Data.Text or Data.Base64, what was written to its stdin
 )
+
+// UpdateNote is the kind ("sessionUpdate") of an update that Skein adds to a conversation: {"sessionUpdate", "text"}. Kinds of the Agent Client
+// Protocol have no such name.
+const UpdateNote = "_skein/note"
 
 // IsOutput reports whether the event is output of the agent.
 func (t EventType) IsOutput() bool { return t == EventStdout || t == EventStderr || t == EventTTY }

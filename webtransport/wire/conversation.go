@@ -85,6 +85,7 @@ type OptionsResult struct {
 	Options  []AgentOption  `json:"options"`
 	Commands []AgentCommand `json:"commands"`
 	Sessions bool           `json:"sessions,omitempty"` // it can list conversations
+	Forks    bool           `json:"forks,omitempty"`    // another agent can go on in a copy of its conversation
 }
 
 // ConfigureParams set an option of an agent.

@@ -165,8 +165,8 @@ func (a Aggregate) Fit() any { return Aggregate{Task: a.Task.Fit().(Task)} }
 // EncodedLen is about how long the agent becomes in JSON, and not less.
 func (a *Agent) EncodedLen() int {
 	const rest = 1800 // names of fields, numbers, times, ids
-	n := rest + jsonLen(a.Name) + jsonLen(a.Type) + jsonLen(string(a.Node)) + jsonLen(a.Question) + lenOf(a.Argv) + jsonLen(a.Cwd) + a.Folder.encodedLen() + lenOfMap(a.Labels) +
-		lenOf(a.Tasks) + jsonLen(a.Request) + jsonLen(a.LastLine) + jsonLen(a.Session)
+	n := rest + jsonLen(a.Name) + jsonLen(a.Type) + jsonLen(string(a.Node)) + jsonLen(a.Question) + lenOf(a.Argv) + lenOf(a.EnvNames) + jsonLen(a.Cwd) + a.Folder.encodedLen() + lenOfMap(a.Labels) +
+		lenOf(a.Tasks) + jsonLen(a.Request) + jsonLen(a.LastLine) + jsonLen(a.Summary) + jsonLen(a.Session)
 	for _, p := range a.Prompts {
 		n += 60 + jsonLen(p.Text)
 	}
@@ -206,6 +206,9 @@ func (e *Exit) encodedLen() int {
 func (t *Task) EncodedLen() int {
 	const rest, each = 1600, 600
 	n := rest + t.TaskSpec.encodedLen() + jsonLen(t.Actor) + jsonLen(t.Waiting) + jsonLen(t.Message) + jsonLen(t.Request)
+	for _, id := range t.Asking {
+		n += jsonLen(string(id)) + 1
+	}
 	for i := range t.Runs {
 		r := &t.Runs[i]
 		n += each + jsonLen(r.AgentName) + jsonLen(string(r.Node)) + jsonLen(r.Message)

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -161,12 +162,12 @@ func TestEncodedLen(t *testing.T) {
 	for _, v := range []sized{
 		&Agent{},
 		&Agent{ID: "a234567890123", Num: 1 << 31, Name: odd, Type: odd, Kind: KindScripted, Node: NodeID(odd), Generation: 1 << 30, Desired: DesiredStop, Status: StatusStopping,
-			Reason: ReasonCompleted, Activity: ActivityRequiresAction, Question: odd, Argv: []string{odd, "", odd}, Cwd: odd, Labels: map[string]string{odd: odd},
+			Reason: ReasonCompleted, Activity: ActivityRequiresAction, Question: odd, Argv: []string{odd, "", odd}, EnvNames: []string{odd}, Cwd: odd, Labels: map[string]string{odd: odd},
 			CreatedAt: now, StartedAt: &now, ExitedAt: &now, LastHeartbeat: &now, Process: &process, Usage: usage, Exit: exit, Tasks: []TaskID{"t234567890123", "t234567890123"},
 			Done: 1 << 40, ForTask: "t234567890123", OnDemand: true, Restarts: 1 << 30, RestartAt: &now, CrashLoop: true, Stalled: true, StalledSince: &now, AskedAt: &now,
 			Request: odd, LastLine: odd, LastSeq: 1 << 52, Rev: 1 << 31, Trimmed: true},
 		&Task{},
-		&Task{ID: "t234567890123", Num: 1 << 52, TaskSpec: spec, Actor: odd, State: TaskInputRequired, Waiting: odd, Position: 1 << 30, NotBefore: &now, Attempt: 1 << 30, LastTry: 1 << 30,
+		&Task{ID: "t234567890123", Num: 1 << 52, TaskSpec: spec, Actor: odd, State: TaskInputRequired, Waiting: odd, Asking: slices.Repeat([]AgentID{AgentID(odd)}, MaxAsking), Position: 1 << 30, NotBefore: &now, Attempt: 1 << 30, LastTry: 1 << 30,
 			Runs:     []Run{{Attempt: 1 << 30, Agent: "a234567890123", AgentName: odd, Node: NodeID(odd), StartedAt: now, EndedAt: &now, LeaseMS: 1 << 60, Failure: FailHeartbeat, Message: odd}},
 			Progress: []Progress{{Time: now, Text: odd, Fraction: 0.123456789012345}}, Result: &Payload{Base64: []byte(odd), Size: 1 << 40}, Failure: FailHeartbeat, Message: odd,
 			DeadLetter: true, Late: []Late{{Time: now, Attempt: 1 << 30, Agent: "a234567890123", Failed: true, Text: odd}},

@@ -18,13 +18,14 @@ const (
 	LaneStatus  Lane = "status"   // server, one: fleet snapshots and updates; the client may ask for a snapshot on it
 	LaneAgent   Lane = "agent"    // client, one per attached agent: its events and its input
 	LaneTTY     Lane = "terminal" // client, one per view of an agent's terminal: what it shows, as frames, and what is typed
+	LaneGlance  Lane = "glance"   // client, one per agent that is looked at: pictures of what it shows, the latest one only
 	LaneWorker  Lane = "worker"   // client, one per agent that it is: worker.join, then the messages of both
 	LaneResult  Lane = "result"   // client, one per orchestration: results as they complete
 	LaneBulk    Lane = "bulk"     // client, one per transfer: the raw bytes of an artifact
 )
 
 // Lanes lists every lane.
-var Lanes = []Lane{LaneControl, LaneHealth, LaneMemory, LaneTask, LaneStatus, LaneAgent, LaneTTY, LaneWorker, LaneResult, LaneBulk}
+var Lanes = []Lane{LaneControl, LaneHealth, LaneMemory, LaneTask, LaneStatus, LaneAgent, LaneTTY, LaneGlance, LaneWorker, LaneResult, LaneBulk}
 
 // Class orders lanes when bytes queue up. Lower classes go first.
 type Class uint8
@@ -50,7 +51,7 @@ func (l Lane) Class() Class {
 	switch l {
 	case LaneControl, LaneHealth:
 		return ClassCritical
-	case LaneStatus, LaneResult:
+	case LaneStatus, LaneResult, LaneGlance:
 		return ClassMedium
 	case LaneBulk:
 		return ClassLow
@@ -73,6 +74,10 @@ type Header struct {
 	Window *Size  `json:"window,omitempty"` // the size of the viewer's terminal; it counts if the viewer writes
 	Write  bool   `json:"write,omitempty"`  // the viewer writes if nobody else does
 	Input  string `json:"input,omitempty"`  // identifies the viewer's input over several lanes, so that each byte is taken once
+
+	// For LaneGlance, with Agent.
+	Rows int `json:"rows,omitempty"` // of the pictures, at most; 0: DefaultPictureRows. A terminal has as many as it has, up to MaxPictureRows
+	Cols int `json:"cols,omitempty"` // characters of a row, at most; 0: DefaultPictureCols. Likewise
 
 	// For LaneResult.
 	Task TaskID `json:"task,omitempty"`
@@ -105,6 +110,9 @@ func ParseHeader(line []byte) (Header, error) {
 	}
 	if h.Lane == LaneTTY && (h.Agent == "" || h.Window != nil && !h.Window.Valid() || len(h.Input) > MaxRequestID) {
 		return h, fmt.Errorf(`%w: lane "terminal" needs "agent", a "window" of at most %d×%d and an "input" of at most %d bytes`, ErrHeader, MaxCols, MaxRows, MaxRequestID)
+	}
+	if h.Lane == LaneGlance && (h.Agent == "" || h.Rows < 0 || h.Rows > MaxPictureRows || h.Cols < 0 || h.Cols > MaxPictureCols) {
+		return h, fmt.Errorf(`%w: lane "glance" needs "agent", "rows" of at most %d and "cols" of at most %d`, ErrHeader, MaxPictureRows, MaxPictureCols)
 	}
 	if h.Lane == LaneResult && h.Task == "" {
 		return h, fmt.Errorf(`%w: lane "result" without "task"`, ErrHeader)

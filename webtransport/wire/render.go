@@ -1,5 +1,7 @@
 package wire
 
+import "slices"
+
 // AgentHTML names a component of Skein's own pages that shows an agent. As with TaskHTML, the HTML is made for the scripts of the
 // same server's pages.
 type AgentHTML string
@@ -7,22 +9,35 @@ type AgentHTML string
 const (
 	AgentAsRow  AgentHTML = "row"  // in the list
 	AgentAsPage AgentHTML = "page" // on its own page: the parts that change
+	AgentAsCell AgentHTML = "cell" // on the wall
 	AgentAsPeek AgentHTML = "peek" // the last of what it shows, in its row in the list
+
+	// AgentAsTranscript is the conversation with it, a part of which AgentRenderParams name.
+	AgentAsTranscript AgentHTML = "transcript"
 )
 
 // AgentRenderParams ask for agents as they are now, as parts of a page.
 type AgentRenderParams struct {
-	IDs  []AgentID `json:"ids"` // 1 to MaxRender; of AgentAsPeek one
+	IDs  []AgentID `json:"ids"` // 1 to MaxRender; of AgentAsPeek and AgentAsTranscript one
 	HTML AgentHTML `json:"html"`
+
+	// Of AgentAsTranscript: the entries that events after a seq have changed, or those before the entry that began at one. Without
+	// both, the newest.
+	After  uint64 `json:"after,omitempty"`
+	Before uint64 `json:"before,omitempty"`
 }
 
 // Check refuses components that there are not, and too many agents.
 func (p AgentRenderParams) Check() error {
 	switch {
-	case p.HTML != AgentAsRow && p.HTML != AgentAsPage && p.HTML != AgentAsPeek:
-		return Errorf(CodeInvalidParams, "html is row, page or peek, not %q", p.HTML).WithField("html")
-	case p.HTML == AgentAsPeek && len(p.IDs) != 1:
-		return Errorf(CodeInvalidParams, "ids has %d agents: a peek is at one", len(p.IDs)).WithField("ids")
+	case !slices.Contains([]AgentHTML{AgentAsRow, AgentAsPage, AgentAsCell, AgentAsPeek, AgentAsTranscript}, p.HTML):
+		return Errorf(CodeInvalidParams, "html is row, page, cell, peek or transcript, not %q", p.HTML).WithField("html")
+	case (p.HTML == AgentAsPeek || p.HTML == AgentAsTranscript) && len(p.IDs) != 1:
+		return Errorf(CodeInvalidParams, "ids has %d agents: a %s is of one", len(p.IDs), p.HTML).WithField("ids")
+	case (p.After > 0 || p.Before > 0) && p.HTML != AgentAsTranscript:
+		return Errorf(CodeInvalidParams, "after and before are for a transcript").WithField("after")
+	case p.After > 0 && p.Before > 0:
+		return Errorf(CodeInvalidParams, "give after or before, not both").WithField("before")
 	case len(p.IDs) == 0 || len(p.IDs) > MaxRender:
 		return Errorf(CodeInvalidParams, "ids has %d agents: 1 to %d are rendered", len(p.IDs), MaxRender).WithField("ids")
 	}
@@ -32,6 +47,10 @@ func (p AgentRenderParams) Check() error {
 // AgentRenderResult has the HTML of the agents that there are. Those that do not fit a message are left out: they are asked for again.
 type AgentRenderResult struct {
 	HTML map[AgentID]string `json:"html"`
+
+	// Of AgentAsTranscript.
+	Seq  uint64 `json:"seq,omitempty"`  // of the newest event in it
+	More bool   `json:"more,omitempty"` // there are entries before it
 }
 
 // ArtifactHTML names a component of Skein's own pages that shows an artifact.

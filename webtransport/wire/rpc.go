@@ -246,7 +246,11 @@ const (
 	MethodDrop  = "agent.drop"
 	MethodPause = "agent.pause"
 	MethodGoOn  = "agent.resume"
-	MethodUsage = "usage.list"
+
+	MethodRestart = "agent.restart"
+	MethodRemove  = "agent.remove"
+	MethodSummary = "agent.summary" // a notification of the line protocol too, without id
+	MethodUsage   = "usage.list"
 
 	MethodOptions   = "agent.options"
 	MethodConfigure = "agent.configure"
@@ -357,6 +361,7 @@ type SpawnParams struct {
 	// Session is the conversation that the agent goes on with, for types whose agents have some. Its folder is that of an agent that had it,
 	// unless Cwd says otherwise.
 	Session string `json:"session,omitempty"`
+	Fork    bool   `json:"fork,omitempty"` // it goes on in a copy of Session, which stays as it is, and whose agent goes on
 
 	DefaultCwd string `json:"default_cwd,omitempty"` // in place of Cwd, for a command of a type that names no folder
 }
@@ -382,7 +387,7 @@ type Filter struct {
 	Status []Status          `json:"status,omitempty"`
 	Labels map[string]string `json:"labels,omitempty"` // all must match
 	Needs  bool              `json:"needs,omitempty"`  // those that need a person
-	Query  string            `json:"query,omitempty"`  // a part of id, name, type, argv or last line, in any case
+	Query  string            `json:"query,omitempty"`  // a part of id, name, type, argv, summary or last line, in any case
 	After  uint32            `json:"after,omitempty"`  // ListResult.Next of the previous page
 	Limit  int               `json:"limit,omitempty"`  // of a page; 0: MaxPage, which is also the maximum
 }
@@ -460,6 +465,46 @@ type PauseReport struct {
 	ID    AgentID `json:"id"`
 	Pause *Pause  `json:"pause,omitempty"` // nil: it is not paused
 	Error *Error  `json:"error,omitempty"` // why it could not be paused or resumed
+}
+
+// RestartParams restart an agent.
+type RestartParams struct {
+	ID      AgentID `json:"id"`
+	GraceMS *int64  `json:"grace_ms,omitempty"` // from SIGTERM to SIGKILL; nil: as its type says
+}
+
+// RestartResult is the agent after its restart: with another generation, or, in place of one that had ended, another agent.
+type RestartResult struct {
+	Agent   Agent `json:"agent"`
+	Spawned bool  `json:"spawned,omitempty"` // it is another one, since the log of one that has ended is closed
+}
+
+// RemoveParams remove agents that have ended.
+type RemoveParams struct {
+	IDs []AgentID `json:"ids"`
+}
+
+// RemoveResult has a report on each agent, in the order of the ids.
+type RemoveResult struct {
+	Reports []RemoveReport `json:"reports"`
+}
+
+// RemoveReport says what became of an agent.
+type RemoveReport struct {
+	ID     AgentID `json:"id"`
+	Folder string  `json:"folder,omitempty"` // the folder that was made for it, which stays since there are files in it
+	Error  *Error  `json:"error,omitempty"`  // why it was not removed
+}
+
+// SummaryParams set what an agent says of what it does. An agent that makes the request leaves ID out.
+type SummaryParams struct {
+	ID   AgentID `json:"id,omitempty"`
+	Text string  `json:"text"` // one line of it is kept, of at most MaxSummary bytes; "": none
+}
+
+// SummaryResult is what is shown then.
+type SummaryResult struct {
+	Summary string `json:"summary"`
 }
 
 // DropParams drop a prompt that waits.

@@ -193,6 +193,7 @@ type Task struct {
 
 	// While it waits.
 	Waiting   string     `json:"waiting,omitempty"`  // what it waits for, such as "3 of 3 coder busy"
+	Asking    []AgentID  `json:"asking,omitempty"`   // the agents among these that wait for a person's answer, at most MaxAsking
 	Position  int        `json:"position,omitempty"` // among those that wait for the same agents, from 1
 	NotBefore *time.Time `json:"not_before,omitempty"`
 
@@ -225,6 +226,8 @@ type Task struct {
 const (
 	// MaxProgress bounds Task.Progress.
 	MaxProgress = 20
+	// MaxAsking bounds Task.Asking.
+	MaxAsking = 8
 	// MaxLate bounds Task.Late.
 	MaxLate = 8
 	// MaxProgressText bounds Progress.Text, Task.Message and Run.Message, in bytes.
@@ -393,19 +396,20 @@ type TaskWatchParams struct {
 type TaskHTML string
 
 const (
-	TaskAsRow  TaskHTML = "row"  // in the queue
-	TaskAsCard TaskHTML = "card" // on the board
-	TaskAsPage TaskHTML = "page" // on its own page; in a watch, the others that match are twigs
-	TaskAsTwig TaskHTML = "twig" // on the page of a task above it
+	TaskAsRow   TaskHTML = "row"   // in the queue
+	TaskAsCard  TaskHTML = "card"  // on the board
+	TaskAsPage  TaskHTML = "page"  // on its own page; in a watch, the others that match are twigs
+	TaskAsTwig  TaskHTML = "twig"  // on the page of a task above it
+	TaskAsGraph TaskHTML = "graph" // on its own page, with the tasks that depend on each other
 )
 
 // Check returns an error for an unknown component.
 func (h TaskHTML) Check() error {
 	switch h {
-	case "", TaskAsRow, TaskAsCard, TaskAsPage, TaskAsTwig:
+	case "", TaskAsRow, TaskAsCard, TaskAsPage, TaskAsTwig, TaskAsGraph:
 		return nil
 	}
-	return Errorf(CodeInvalidParams, "html is row, card, page or twig, not %q", h).WithField("html")
+	return Errorf(CodeInvalidParams, "html is row, card, page, twig or graph, not %q", h).WithField("html")
 }
 
 // MaxRender bounds the tasks of a TaskRenderParams, and those of an update whose HTML comes with it.
