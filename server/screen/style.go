@@ -40,6 +40,14 @@ func (s Style) Class() string {
 	return strings.Join(c, " ")
 }
 
+// Flags are the attributes of a style.
+type Flags struct{ Bold, Dim, Italic, Under, Inverse, Strike bool }
+
+// ClassOf returns a style as classes. fg and bg are colours of the sixteen; -1: none.
+func ClassOf(f Flags, fg, bg int) string {
+	return Style{bold: f.Bold, dim: f.Dim, italic: f.Italic, under: f.Under, inverse: f.Inverse, strike: f.Strike, fg: int8(fg + 1), bg: int8(bg + 1)}.Class()
+}
+
 // sgr returns the sequence that sets this style, whatever the style before.
 func (s Style) sgr() string {
 	b := []byte("\x1b[0")
@@ -132,14 +140,15 @@ func (s *Style) apply(params string) {
 func extended(nums []int) (colour, used int) {
 	switch {
 	case len(nums) >= 2 && nums[0] == 5:
-		return indexed(nums[1]), 2
+		return Indexed(nums[1]), 2
 	case len(nums) >= 4 && nums[0] == 2:
-		return nearest(nums[1], nums[2], nums[3]), 4
+		return Nearest(nums[1], nums[2], nums[3]), 4
 	}
 	return -1, len(nums)
 }
 
-func indexed(n int) int {
+// Indexed returns the nearest of the sixteen colours to one of a terminal's 256; -1: there is none of this number.
+func Indexed(n int) int {
 	switch {
 	case n < 0 || n > 255:
 		return -1
@@ -148,10 +157,10 @@ func indexed(n int) int {
 	case n < 232:
 		n -= 16
 		level := [...]int{0, 95, 135, 175, 215, 255}
-		return nearest(level[n/36], level[n/6%6], level[n%6])
+		return Nearest(level[n/36], level[n/6%6], level[n%6])
 	}
 	grey := 8 + (n-232)*10
-	return nearest(grey, grey, grey)
+	return Nearest(grey, grey, grey)
 }
 
 // sixteen are xterm's default values of the sixteen colours.
@@ -160,7 +169,8 @@ var sixteen = [16][3]int{
 	{127, 127, 127}, {255, 0, 0}, {0, 255, 0}, {255, 255, 0}, {92, 92, 255}, {255, 0, 255}, {0, 255, 255}, {255, 255, 255},
 }
 
-func nearest(r, g, b int) int {
+// Nearest returns the nearest of the sixteen colours to one of 24 bits.
+func Nearest(r, g, b int) int {
 	r, g, b = min(r, 255), min(g, 255), min(b, 255)
 	best, at := 1<<30, 0
 	for i, c := range sixteen {

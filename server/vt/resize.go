@@ -9,6 +9,7 @@ func (s *Screen) Resize(cols, rows int) {
 	if cols == s.cols && rows == s.rows {
 		return
 	}
+	s.version++
 	s.primary = s.rewrap(cols, rows)
 	s.alternate = crop(&s.alternate, cols, rows)
 	for x := len(s.tabs); x < cols; x++ {

@@ -88,7 +88,8 @@ type Screen struct {
 	shape   int  // of the cursor: the parameter of DECSCUSR
 	palette Palette
 
-	unlinked bool // links are left out of what is painted
+	unlinked bool   // links are left out of what is painted
+	version  uint64 // counts what may have changed what it shows
 
 	scan scanner
 	out  Result
@@ -151,6 +152,7 @@ func (s *Screen) Size() (cols, rows int) { return s.cols, s.rows }
 // Write takes further output of the program. It may begin and end anywhere. The result is valid until the next call.
 func (s *Screen) Write(p []byte) *Result {
 	s.out.Show, s.out.Reply, s.out.Notes, s.out.Repaint = s.out.Show[:0], s.out.Reply[:0], s.out.Notes[:0], false
+	s.version++
 	s.repeats = s.cols * s.rows
 	s.scan.feed(p, s)
 	if len(s.out.Show) > maxShow+4*len(p) {
