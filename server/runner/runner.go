@@ -67,6 +67,8 @@ type Launch struct {
 	Options   map[string]string          // of its session, if the kind has options: values by the ids or categories of the options
 	Session   string                     // the one that it is to go on with, if the kind has sessions; "": a new one
 	Again     bool                       // the agent was in Session itself, before its process ended: a new one will do
+	Fork      bool                       // it goes on in a copy of Session
+	OrNew     bool                       // a new session will do, if the agent can't go on with Session
 	Model     *wire.Model                // if the kind has one
 	Tools     []Tool                     // calls that the agent may make (see Call), for a kind with a model
 	MCP       func(context.Context) *MCP // where a program can make the same calls; it waits until the server listens. nil, or returns nil: nowhere
@@ -261,6 +263,12 @@ type Withdrawn struct {
 // Conversation is an update of a conversation with an agent, as it came: an ACP SessionUpdate.
 type Conversation struct{ JSON json.RawMessage }
 
+// ConversationNote is an update of Skein's own, which says what no update of the agent does, such as that its turn was canceled.
+func ConversationNote(text string) Conversation {
+	b, _ := json.Marshal(map[string]string{"sessionUpdate": wire.UpdateNote, "text": text}) // strings
+	return Conversation{JSON: b}
+}
+
 // Message is what came on the channel of a Messenger: a message of the line protocol, with or without its newline. It must not be retained.
 type Message struct{ Line []byte }
 
@@ -273,6 +281,12 @@ type Reach struct {
 
 // Draining says that the agent takes no more tasks, and ends when it has done those that it has.
 type Draining struct{}
+
+// Summary says what the agent does now. A derived one is what its runtime made of what it saw; it counts while the agent has set none itself.
+type Summary struct {
+	Text    string
+	Derived bool
+}
 
 // Waiting are the prompts that wait for their turn, in their order.
 type Waiting struct{ Prompts []wire.Prompt }
@@ -343,6 +357,7 @@ func (Message) event()      {}
 func (Reach) event()        {}
 func (Draining) event()     {}
 func (Waiting) event()      {}
+func (Summary) event()      {}
 func (Spent) event()        {}
 func (Update) event()       {}
 func (TaskResult) event()   {}

@@ -56,9 +56,25 @@ func (a *puppet) abilities(c *sdk.AgentCapabilities) {
 		c.LoadSession = true
 	case "resume":
 		c.LoadSession, c.SessionCapabilities.Resume, c.SessionCapabilities.List = true, &sdk.SessionResumeCapabilities{}, &sdk.SessionListCapabilities{}
+	case "fork", "forks into itself":
+		c.SessionCapabilities.Fork = &sdk.SessionForkCapabilities{}
 	case "says it resumes":
 		c.LoadSession, c.SessionCapabilities.Resume = true, &sdk.SessionResumeCapabilities{}
 	}
+}
+
+// UnstableForkSession copies a session of this folder; its other id is the folder's still, with "fork of" before it.
+func (a *puppet) UnstableForkSession(_ context.Context, p sdk.UnstableForkSessionRequest) (r sdk.UnstableForkSessionResponse, err error) {
+	said, err := a.store.prompts(p.SessionId)
+	if err != nil {
+		return r, err
+	}
+	fmt.Fprintf(os.Stderr, "forked %d prompts in %s\n", len(said), p.Cwd)
+	r.SessionId = "fork of " + p.SessionId
+	if a.how == "forks into itself" {
+		r.SessionId = p.SessionId
+	}
+	return r, nil
 }
 
 // state is what can be chosen.

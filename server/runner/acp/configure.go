@@ -32,7 +32,7 @@ type configParams struct {
 func (s *session) Options() wire.OptionsResult {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	r := wire.OptionsResult{Session: s.id, Title: s.offers.title, Options: s.offers.all(), Commands: s.offers.commands, Sessions: s.can.list}
+	r := wire.OptionsResult{Session: s.id, Title: s.offers.title, Options: s.offers.all(), Commands: s.offers.commands, Sessions: s.can.list, Forks: s.can.fork}
 	if r.Commands == nil {
 		r.Commands = []wire.AgentCommand{}
 	}

@@ -58,11 +58,14 @@ func (s *session) openUnless(logins []authMethod, servers []mcpServer) error {
 // openSession continues the session that the launch names, or opens a new one.
 func (s *session) openSession(servers []mcpServer) error {
 	params := openParams{SessionID: s.launch.Session, Cwd: s.launch.Cwd, MCPServers: servers}
-	if params.SessionID == "" {
+	switch {
+	case params.SessionID == "":
 		return s.openBy("session/new", params)
+	case s.launch.Fork:
+		return s.fork(params)
 	}
 	err := s.goOn(params)
-	if err == nil || !s.launch.Again || s.ctx.Err() != nil || !errors.Is(err, errNoSession) {
+	if err == nil || !s.launch.Again && !s.launch.OrNew || s.ctx.Err() != nil || !errors.Is(err, errNoSession) {
 		return err
 	}
 	s.log("it begins a new session: %s", err)
@@ -101,6 +104,26 @@ func (s *session) goOn(params openParams) (err error) {
 	return noSession{fmt.Sprintf("it has no session %s that it could continue: %s", id, err)}
 }
 
+// fork opens a session that begins as a copy of another one. Whatever the agent tells of the past is shown as that.
+func (s *session) fork(params openParams) error {
+	id := line(params.SessionID, maxWord)
+	if !s.can.fork {
+		return noSession{fmt.Sprintf("it can't copy session %s: this agent can't fork sessions", id)}
+	}
+	s.setPast(pastShown)
+	err := s.openBy("session/fork", params)
+	s.setPast(pastNone)
+	var refused *rpcError
+	switch {
+	case err == nil:
+		s.log("its session begins as a copy of session %s", id)
+		return nil
+	case s.ctx.Err() != nil || errors.As(err, &refused) && refused.Code == codeAuthRequired:
+		return err
+	}
+	return noSession{fmt.Sprintf("it can't copy session %s: %s", id, err)}
+}
+
 // load continues a session of which the agent tells the past. Of an agent that was in it before, the log has that already.
 func (s *session) load(params openParams) error {
 	now := pastShown
@@ -126,12 +149,18 @@ func (s *session) openBy(method string, params openParams) error {
 	var r struct {
 		SessionID string `json:"sessionId"`
 	}
-	err := s.conn.callThen(ctx, method, params, &r, func(m *message) { s.opened(params.SessionID, m) })
+	known := params.SessionID
+	if method == "session/fork" {
+		known = "" // the copy has an id of its own
+	}
+	err := s.conn.callThen(ctx, method, params, &r, func(m *message) { s.opened(known, m) })
 	switch {
 	case err != nil:
 		return err
-	case params.SessionID == "" && (r.SessionID == "" || len(r.SessionID) > wire.MaxOptionID):
-		return errors.New("its answer to session/new has no sessionId")
+	case known == "" && (r.SessionID == "" || len(r.SessionID) > wire.MaxOptionID):
+		return fmt.Errorf("its answer to %s has no sessionId", method)
+	case method == "session/fork" && r.SessionID == params.SessionID:
+		return errors.New("the copy has the id of the session itself")
 	}
 	return nil
 }
@@ -160,12 +189,23 @@ func (s *session) setPast(now past) {
 	s.past = now
 	clear(s.tools)
 	s.called, s.size = nil, 0
+	shown := s.pastSaid
+	if before != now {
+		s.pastSaid = false
+	}
 	s.mu.Unlock()
-	switch {
-	case before == now:
-	case now == pastShown:
-		s.say(blockNote, "What was said before:")
-	case before == pastShown:
-		s.say(blockNote, "The conversation goes on here.")
+	if before != now && shown {
+		s.note("The conversation goes on here.")
+	}
+}
+
+// showsPast begins to show the past with the first piece of it.
+func (s *session) showsPast() {
+	s.mu.Lock()
+	first := !s.pastSaid
+	s.pastSaid = true
+	s.mu.Unlock()
+	if first {
+		s.note("What was said before:")
 	}
 }

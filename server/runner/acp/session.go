@@ -46,26 +46,28 @@ type session struct {
 
 	setting chan struct{} // holds a value while an option is set
 
-	mu      sync.Mutex
-	id      string // of the ACP session; "": there is none yet
-	can     abilities
-	offers  offers
-	past    past
-	told    bool // something was said in the past
-	queue   []*prompt
-	shown   []wire.Prompt // of the queue
-	prompts int           // counts them
-	jumps   bool          // what a person writes next comes before the queue
-	now     *prompt       // nil: no turn
-	eof     bool          // end when the queue is done
-	paused  bool          // the queue waits
-	failed  string        // why the agent is being ended by us
-	open    map[string]*permission
-	tools   map[string]*tool
-	called  []*tool // the same, what was heard of last at the end
-	size    int     // of them, in bytes
-	stopped bool
-	bill    bill
+	mu       sync.Mutex
+	id       string // of the ACP session; "": there is none yet
+	can      abilities
+	offers   offers
+	doing    string // the entry of its plan that it is at; "": none
+	past     past
+	pastSaid bool // some of the past is shown
+	told     bool // something was said in the past
+	queue    []*prompt
+	shown    []wire.Prompt // of the queue
+	prompts  int           // counts them
+	jumps    bool          // what a person writes next comes before the queue
+	now      *prompt       // nil: no turn
+	eof      bool          // end when the queue is done
+	paused   bool          // the queue waits
+	failed   string        // why the agent is being ended by us
+	open     map[string]*permission
+	tools    map[string]*tool
+	called   []*tool // the same, what was heard of last at the end
+	size     int     // of them, in bytes
+	stopped  bool
+	bill     bill
 }
 
 // prompt is what an agent is told.
@@ -126,7 +128,7 @@ const (
 )
 
 // abilities are what an agent can do with sessions.
-type abilities struct{ load, resume, list bool }
+type abilities struct{ load, resume, list, fork bool }
 
 // tell passes on an event.
 func (s *session) tell(e runner.Event) error {

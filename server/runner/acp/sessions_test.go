@@ -31,11 +31,11 @@ func TestASessionGoesOn(t *testing.T) {
 		change  []func(*runner.Launch)
 		heard   string // on its standard error
 		shown   string
-		updates int // that are kept, with the one of the turn
+		updates int // that are kept, with the one of the turn, and notes before and after the past
 	}{
 		"by resume":                     {"resume", nil, "resumed\n", "more", 1},
-		"by load":                       {"load", nil, "loaded\n", past, 6},
-		"by load, as resume is a lie":   {"says it resumes", nil, "loaded\n", past, 6},
+		"by load":                       {"load", nil, "loaded\n", past, 8},
+		"by load, as resume is a lie":   {"says it resumes", nil, "loaded\n", past, 8},
 		"of its own, which the log has": {"load", []func(*runner.Launch){again}, "loaded\n", "more", 1},
 		"of its own, by resume":         {"resume", []func(*runner.Launch){again}, "resumed\n", "more", 1},
 	} {
@@ -50,6 +50,8 @@ func TestASessionGoesOn(t *testing.T) {
 			}
 			if got := of[runner.Conversation](a.heard); len(got) != c.updates {
 				t.Errorf("%d updates are kept: %s", len(got), got)
+			} else if len(got) > 1 && !strings.Contains(string(got[0].JSON), "What was said before") {
+				t.Errorf("the note is not before the past: %s", got)
 			}
 			if got := a.Options(); got.Session != "s1 in "+a.dir || len(got.Options) != 1 {
 				t.Errorf("it is in %+v", got)
@@ -117,5 +119,33 @@ func TestSessionsAreListed(t *testing.T) {
 	}
 	if _, err = idleStart(t, "load").Sessions(t.Context(), ""); err == nil || !strings.Contains(err.Error(), "can't list its sessions") {
 		t.Errorf("one that can't: %v", err)
+	}
+}
+
+// TestASessionIsForked checks that an agent goes on in a copy of a session, with an id of its own, and fails without one.
+func TestASessionIsForked(t *testing.T) {
+	t.Parallel()
+	fork := func(l *runner.Launch) { l.Fork = true }
+	a := goingOn(t, "fork", fork)
+	a.untilSays(t, "forked 2 prompts in "+a.dir+"\n")
+	a.prompt(t, "say more")
+	a.untilTurns(t, 1)
+	if got := a.Options(); got.Session != "fork of s1 in "+a.dir || !got.Forks {
+		t.Errorf("it is in %+v", got)
+	}
+	for how, want := range map[string]string{
+		"load":              "this agent can't fork sessions",
+		"forks into itself": "the copy has the id of the session itself",
+	} {
+		a := goingOn(t, how, fork)
+		<-a.Done()
+		if e := a.Exit(); !strings.Contains(e.Message, want) {
+			t.Errorf("%s: %q", how, e.Message)
+		}
+	}
+	a = goingOn(t, "fork", fork, func(l *runner.Launch) { l.Session = "s1 in /nowhere" })
+	<-a.Done()
+	if e := a.Exit(); !strings.Contains(e.Message, "it can't copy session s1 in /nowhere") {
+		t.Errorf("of none: %q", e.Message)
 	}
 }

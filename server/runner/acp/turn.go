@@ -30,6 +30,7 @@ func (s *session) run() {
 		s.showQueue()
 		s.tell(runner.Activity{Now: wire.ActivityRunning})
 		s.turn(p)
+		s.does("") // whatever its plan says
 	}
 }
 
@@ -104,7 +105,7 @@ func (s *session) turn(p *prompt) {
 	case r.StopReason == "max_turn_requests":
 		problem = "the agent has asked its model as often as it may in a turn (max_turn_requests)"
 	}
-	s.say(blockNote, problem)
+	s.note(problem)
 	switch {
 	case p.task == "":
 	case problem != "":

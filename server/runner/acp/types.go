@@ -91,6 +91,7 @@ type initializeResult struct {
 		Sessions maybe[struct {
 			Resume maybe[struct{}] `json:"resume"`
 			List   maybe[struct{}] `json:"list"`
+			Fork   maybe[struct{}] `json:"fork"` // unstable in version 1: it may change
 		}] `json:"sessionCapabilities"`
 	} `json:"agentCapabilities"`
 	AgentInfo *info `json:"agentInfo"`
@@ -98,7 +99,7 @@ type initializeResult struct {
 
 func (r *initializeResult) can() abilities {
 	c := &r.Capabilities
-	return abilities{load: c.Load.v, resume: c.Sessions.v.Resume.is, list: c.Sessions.v.List.is}
+	return abilities{load: c.Load.v, resume: c.Sessions.v.Resume.is, list: c.Sessions.v.List.is, fork: c.Sessions.v.Fork.is}
 }
 
 type authMethod struct {
@@ -116,7 +117,7 @@ type authMethod struct {
 	} `json:"_meta"`
 }
 
-// openParams are those of session/new, and, with a SessionID, of session/load and session/resume.
+// openParams are those of session/new, and, with a SessionID, of session/load, session/resume and session/fork.
 type openParams struct {
 	SessionID  string      `json:"sessionId,omitempty"`
 	Cwd        string      `json:"cwd"`

@@ -36,6 +36,15 @@ func (s *session) say(b block, text string) {
 	s.write(text)
 }
 
+// note says what no update of the agent does, as output and in the conversation.
+func (s *session) note(text string) {
+	if text == "" {
+		return
+	}
+	s.say(blockNote, text)
+	s.tell(runner.ConversationNote(text))
+}
+
 // write writes output. The caller holds telling.
 func (s *session) write(text string) {
 	for len(text) > 0 {
@@ -77,6 +86,11 @@ func (s *session) updated(raw json.RawMessage) {
 	s.mu.Lock()
 	past := s.past
 	s.mu.Unlock()
+	var u update
+	err := json.Unmarshal(raw, &u)
+	if past == pastShown && slices.Contains(pastKinds, u.Kind) {
+		s.showsPast()
+	}
 	switch {
 	case past == pastHidden:
 	case len(raw) <= maxUpdate:
@@ -84,8 +98,7 @@ func (s *session) updated(raw json.RawMessage) {
 	default:
 		s.log("an update of %d bytes was too long to be kept", len(raw))
 	}
-	var u update
-	if json.Unmarshal(raw, &u) != nil || s.offered(&u) {
+	if err != nil || s.offered(&u) {
 		return
 	}
 	if past == pastNone {
@@ -100,6 +113,9 @@ func (s *session) updated(raw json.RawMessage) {
 	}
 }
 
+// pastKinds are the kinds of updates that tell what was said.
+var pastKinds = []string{"user_message_chunk", "agent_message_chunk", "agent_thought_chunk", "tool_call", "tool_call_update", "plan"}
+
 // offered handles an update that says what the agent offers. It reports whether it is one.
 func (s *session) offered(u *update) bool {
 	switch u.Kind {
@@ -112,6 +128,7 @@ func (s *session) offered(u *update) bool {
 			var title string
 			json.Unmarshal(u.Title, &title)
 			s.offer(func(o *offers) { o.title = line(title, wire.MaxSessionTitle) })
+			s.summarize()
 		}
 	case "current_mode_update":
 		s.offer(func(o *offers) { o.inMode(u.ModeID) })
@@ -168,18 +185,41 @@ func (s *session) said(u *update, raw json.RawMessage) {
 	case "tool_call", "tool_call_update":
 		s.toolCalled(raw)
 	case "plan":
-		lines := []string{"Plan"}
+		lines, doing := []string{"Plan"}, ""
 		for _, e := range u.Entries {
+			if e.Status == "in_progress" && doing == "" {
+				doing = oneLine(e.Content)
+			}
 			mark := map[string]string{"completed": "✓", "in_progress": "▸"}[e.Status]
 			lines = append(lines, cmp.Or(mark, "·")+" "+oneLine(e.Content))
 		}
 		s.say(blockNote, strings.Join(lines, "\n"))
+		s.does(doing)
 	case "usage_update":
 		s.mu.Lock()
 		spent := s.bill.context(u)
 		s.mu.Unlock()
 		s.tell(runner.Spent{Spent: spent})
 	}
+}
+
+// does notes the entry of its plan that the agent is at; "": none.
+func (s *session) does(entry string) {
+	s.mu.Lock()
+	was := s.doing
+	s.doing = entry
+	s.mu.Unlock()
+	if entry != was {
+		s.summarize()
+	}
+}
+
+// summarize says what the agent does: the entry of its plan that it is at, or else the title of the conversation.
+func (s *session) summarize() {
+	s.mu.Lock()
+	text := cmp.Or(s.doing, s.offers.title)
+	s.mu.Unlock()
+	s.tell(runner.Summary{Text: text, Derived: true})
 }
 
 // toolCalled handles what an agent says of a tool call.

@@ -8,7 +8,7 @@
 //	agent → Skein   task.progress {task, text, fraction}                                   notification
 //	                task.input_required {task, text}                                       notification
 //	                task.result {task, output}, task.error {task, message, retryable}      notification: the end of the run
-//	                log {level, text}, heartbeat {}                                        notification
+//	                agent.summary {text}, log {level, text}, heartbeat {}                  notification
 //	                memory.*, and task.submit, .get, .list, .cancel for a coordinator      request, with an id
 //
 // A notification of the agent that has an id is answered with {}.

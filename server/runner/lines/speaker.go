@@ -167,7 +167,7 @@ func (s *speaker) message(line []byte) {
 		return
 	}
 	switch m.Method {
-	case methodProgress, methodAsk, methodResult, methodError, methodLog, methodBeat:
+	case methodProgress, methodAsk, methodResult, methodError, methodLog, methodBeat, wire.MethodSummary:
 		var v says
 		if err = wire.DecodeParams(m.Params, &v); err != nil {
 			s.garbled(line, wire.FailProtocol, m.Method+": "+wire.AsError(err).Message)
@@ -197,6 +197,8 @@ func (s *speaker) said(method string, v says) error {
 			text = v.Level + ": " + text
 		}
 		return s.tell(runner.Log{Text: text})
+	case wire.MethodSummary:
+		return s.tell(runner.Summary{Text: text})
 	case methodProgress:
 		return s.tell(runner.Update{Task: v.Task, Text: text, Fraction: v.Fraction})
 	case methodAsk:
