@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"skein.dev/skein/e2e/kit"
@@ -393,6 +394,20 @@ func TestTidying(t *testing.T) {
 	if got := b.git(b.repo, "branch", "--format=%(refname:short)"); got != "main\nskein/ahead\nskein/dirty" {
 		t.Errorf("the branches are %s", got)
 	}
+	// Its agent's end, its removal and the fleet's round may all tidy up one at the same time.
+	again := b.worktree("again", b.repo, "")
+	dir := t.TempDir()
+	program(t, filepath.Join(dir, "git"), "#!/bin/sh\ncase \"$*\" in *status*) sleep 0.1;; esac\nexec git \"$@\"\n")
+	fs := New(Options{Dir: b.o.Dir, Logger: b.o.Logger, Git: filepath.Join(dir, "git")})
+	var all sync.WaitGroup
+	for range 4 {
+		all.Go(func() {
+			if state, err := fs.Tidy(t.Context(), again); state != wire.FolderRemoved || err != nil {
+				t.Errorf("tidied up by several, it is %s, %v", state, err)
+			}
+		})
+	}
+	all.Wait()
 	orphan := b.worktree("orphan", b.repo, "") // of a server that ended before it had stored the record
 	b.Sweep(t.Context(), func(id wire.AgentID) bool { return id == ahead.ID })
 	if _, err := os.Stat(b.home(orphan.ID)); err == nil {

@@ -12,6 +12,7 @@ import (
 	"syscall"
 	"time"
 
+	"skein.dev/skein/server/fork"
 	"skein.dev/skein/webtransport/wire"
 )
 
@@ -86,7 +87,7 @@ func (g git) run(max int, in string, args ...string) ([]byte, error) {
 	c.WaitDelay = killAfter
 	out, said := &capped{max: max}, &capped{max: maxStderr}
 	c.Stdin, c.Stdout, c.Stderr = strings.NewReader(in), out, said
-	err := c.Run()
+	err := fork.Run(c)
 	if c.Process != nil {
 		syscall.Kill(-c.Process.Pid, syscall.SIGKILL) // what a hook has left
 	}

@@ -24,11 +24,15 @@ func (fs *Folders) Tidy(ctx context.Context, a *wire.Agent) (wire.FolderState, e
 		}
 		known.Folder = &f
 	}
-	if _, err := os.Lstat(known.Folder.Top); os.IsNotExist(err) {
+	gone := func() bool { _, err := os.Lstat(known.Folder.Top); return os.IsNotExist(err) }
+	if gone() {
 		return fs.finish(ctx, a.ID, *known.Folder)
 	}
 	w, end, err := fs.begin(ctx, &known, fs.o.Timeout)
 	if err != nil {
+		if gone() { // by somebody who had the lock that begin waited for
+			return fs.finish(ctx, a.ID, *known.Folder)
+		}
 		return wire.FolderKept, err
 	}
 	defer end()
