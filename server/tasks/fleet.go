@@ -26,6 +26,8 @@ type Fleet interface {
 	Agent(id wire.AgentID) (wire.Agent, error)
 	// Alive returns how many agents are alive, of a type and in total.
 	Alive(typ string) (of, all int)
+	// Asking returns the agents of a type that wait for a person's answer, by id; typ "": of all types.
+	Asking(typ string) []wire.AgentID
 	// Closed returns why no agent of a type and no task on one may be started, or "" if they may.
 	Closed(typ string) (why string)
 	// Occupied says why no agent can be started in the folder that the request or its type names: another one works there. "": one can.

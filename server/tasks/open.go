@@ -81,6 +81,7 @@ func (ts *Tasks) Forget(ctx context.Context) {
 // drop removes a task from memory. The caller holds mu.
 func (ts *Tasks) drop(t *task) {
 	delete(ts.all, t.id)
+	ts.untied(t)
 	ts.latest.Remove(t.place)
 	ts.counts[t.rec.State]--
 	if ts.byKey[t.rec.IdempotencyKey] == t {

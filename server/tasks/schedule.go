@@ -5,7 +5,6 @@ import (
 	"container/list"
 	"context"
 	"fmt"
-	"runtime"
 	"slices"
 	"strings"
 	"time"
@@ -14,8 +13,6 @@ import (
 )
 
 const (
-	// DefaultOnDemand is how many agents the scheduler starts at least for the tasks of a type without max_instances.
-	DefaultOnDemand = 8
 	// maxPlaced bounds the tasks of a waitlist whose changed positions are reported at once.
 	maxPlaced = 20
 	// spawnPause is the time between a failed start of an agent on demand and the next one.
@@ -191,12 +188,13 @@ func (ts *Tasks) place(w *waitlist) {
 		for e := l.Front(); e != nil; e = e.Next() {
 			n++
 			t := e.Value.(*task)
+			same := t.rec.Waiting == w.why && slices.Equal(t.rec.Asking, w.asking)
 			switch {
-			case t.rec.Waiting == w.why && t.rec.Position == n:
-			case n <= maxPlaced || t.rec.Waiting != w.why && t.rec.Position == 0:
-				ts.set(t, func(rec *wire.Task) { rec.Waiting, rec.Position = w.why, n })
+			case same && t.rec.Position == n:
+			case n <= maxPlaced || !same && t.rec.Position == 0:
+				ts.set(t, func(rec *wire.Task) { rec.Waiting, rec.Asking, rec.Position = w.why, w.asking, n })
 			default:
-				t.rec.Waiting, t.rec.Position = w.why, n
+				t.rec.Waiting, t.rec.Asking, t.rec.Position = w.why, w.asking, n
 			}
 		}
 	}
@@ -210,8 +208,9 @@ func (ts *Tasks) placeAll() {
 }
 
 // assign assigns a task to an agent or starts a process for it. If no agent is free, it starts one if possible, sets w.why
-// and returns false. The caller holds mu.
+// and w.asking, and returns false. The caller holds mu.
 func (ts *Tasks) assign(w *waitlist, t *task) bool {
+	w.asking = nil
 	if w.need.agent != "" {
 		return ts.assignTo(w, t)
 	}
@@ -233,7 +232,7 @@ func (ts *Tasks) assign(w *waitlist, t *task) bool {
 			return true
 		}
 		if at.Kind == wire.KindRemote {
-			if why := ts.dialled(at, w.need); why != "" {
+			if why := ts.dialled(at, w); why != "" {
 				reasons = append(reasons, why)
 			}
 			continue
@@ -267,72 +266,11 @@ func (ts *Tasks) assignTo(w *waitlist, t *task) bool {
 	}
 	wk := ts.workers[a.ID]
 	if wk == nil || !wk.free(t) {
-		w.why = fmt.Sprintf("agent %s is busy", a.Name)
-		if a.Paused != nil {
-			w.why = fmt.Sprintf("agent %s is paused", a.Name)
-		}
+		w.held(a)
 		return false
 	}
 	ts.startRun(t, wk)
 	return true
-}
-
-// dialled says what a task waits for that programs of a type could do that dial in; "": others could do it, too, and none of these is
-// here. The caller holds mu.
-func (ts *Tasks) dialled(at wire.AgentType, n need) string {
-	here, away := 0, 0
-	for _, w := range ts.workers {
-		if w.typ.Name == at.Name && w.offers(n) && !w.off {
-			here++
-			if w.held {
-				away++
-			}
-		}
-	}
-	switch {
-	case here == 0 && n.typ == "" && !hasAll(ts.offered.all(), n.capabilities):
-		return ""
-	case here == 0 && n.capabilities != "":
-		return fmt.Sprintf("no %s with %s has dialled in", at.Name, n.capabilities)
-	case here == 0:
-		return fmt.Sprintf("no %s has dialled in", at.Name)
-	case here == away:
-		return fmt.Sprintf("%d %s out of reach", away, at.Name)
-	}
-	return fmt.Sprintf("%d %s busy", here-away, at.Name)
-}
-
-// room returns why no agent of a type may be started now, or "" if one may. The caller holds mu.
-func (ts *Tasks) room(at wire.AgentType, w *waitlist) string {
-	if wait := time.Until(w.paused); wait > 0 {
-		return fmt.Sprintf("no %s could be started: %s", at.Name, w.pausedBy)
-	}
-	limit := at.MaxInstances
-	if limit == 0 {
-		limit = max(DefaultOnDemand, 2*runtime.NumCPU())
-	}
-	alive, all := ts.fleet.Alive(at.Name)
-	switch {
-	case alive >= limit:
-		return fmt.Sprintf("%d of %d %s busy%s", alive, limit, at.Name, ts.paused(at.Name))
-	case ts.o.MaxAgents > 0 && all >= ts.o.MaxAgents:
-		return fmt.Sprintf("this node runs %d of %d agents", all, ts.o.MaxAgents)
-	}
-	return ts.fleet.Occupied(w.need.spawn(at))
-}
-
-// paused says how many agents of a type get no tasks for now; "": none. The caller holds mu.
-func (ts *Tasks) paused(typ string) string {
-	n := 0
-	for _, w := range ts.workers {
-		if w.typ.Name == typ && w.held {
-			n++
-		}
-	}
-	if n == 0 {
-		return ""
-	}
-	return fmt.Sprintf(", %d of them paused", n)
 }
 
 // demand starts an agent for the tasks of a list, unless enough agents are being started, and returns what the tasks wait for.

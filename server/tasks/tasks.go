@@ -21,6 +21,7 @@ import (
 	"log/slog"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"skein.dev/skein/webtransport/wire"
@@ -46,6 +47,7 @@ type Tasks struct {
 	offered offered
 
 	wake    chan struct{}  // holds one token: there may be something to schedule
+	looks   atomic.Bool    // the scheduler will be woken, because agents do something else
 	pending sync.WaitGroup // writes to the Store, and calls to the fleet
 	answers sync.WaitGroup // answers of agents whose files are being kept
 
@@ -53,6 +55,7 @@ type Tasks struct {
 	all       map[wire.TaskID]*task
 	byKey     map[string]*task // idempotency key
 	byRequest map[string]*task
+	needers   map[wire.TaskID][]*task // those that depend on a task, over or not
 	nextNum   uint64
 	change    uint64         // counts the changes of all tasks
 	asked     uint64         // counts questions
@@ -109,7 +112,7 @@ type task struct {
 func New(o Options, log *slog.Logger) *Tasks {
 	o.Keep = cmp.Or(o.Keep, DefaultKeep)
 	return &Tasks{o: o, fleet: o.Fleet, log: log, wake: make(chan struct{}, 1), all: map[wire.TaskID]*task{}, byKey: map[string]*task{},
-		byRequest: map[string]*task{}, lists: map[need]*waitlist{}, workers: map[wire.AgentID]*worker{},
+		byRequest: map[string]*task{}, needers: map[wire.TaskID][]*task{}, lists: map[need]*waitlist{}, workers: map[wire.AgentID]*worker{},
 		processes: map[wire.AgentID]*run{}, starting: map[string]int{}, counts: map[wire.TaskState]int{}, underway: map[uint64]int{}}
 }
 
@@ -129,6 +132,7 @@ func (ts *Tasks) add(t *task) {
 		t.parent.ordinals = max(t.parent.ordinals, rec.Ordinal)
 	}
 	ts.touch(t)
+	ts.tied(t)
 }
 
 // turn is a lock. It is a channel instead of a mutex so that the clock of a test in synctest advances while a goroutine waits
@@ -237,7 +241,7 @@ func (ts *Tasks) put(ctx context.Context, t *task, rec *wire.Task) error {
 	rec.Rev = t.rec.Rev
 	ts.mu.Unlock()
 	stored := *rec
-	stored.Waiting, stored.Position = "", 0
+	stored.Waiting, stored.Asking, stored.Position = "", nil, 0
 	ctx, cancel := context.WithTimeout(ctx, ts.o.Timeout)
 	defer cancel()
 	if err := ts.o.Store.PutTask(ctx, &stored); err != nil {
@@ -344,6 +348,21 @@ func (ts *Tasks) Kick() {
 	select {
 	case ts.wake <- struct{}{}:
 	default:
+	}
+}
+
+// lookPause is how long the scheduler waits before it says anew what tasks wait for. Agents may begin and end to ask far more often than
+// anybody can read.
+const lookPause = 50 * time.Millisecond
+
+// Look wakes the scheduler within lookPause, because agents that tasks wait for have begun or ended to ask a person. It neither waits
+// nor takes a lock.
+func (ts *Tasks) Look() {
+	if ts.looks.CompareAndSwap(false, true) {
+		time.AfterFunc(lookPause, func() {
+			ts.looks.Store(false)
+			ts.Kick()
+		})
 	}
 }
 

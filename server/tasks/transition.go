@@ -72,10 +72,10 @@ type (
 )
 
 func (e waits) happen(rec *wire.Task, _ time.Time) (effects, bool) {
-	if rec.State != wire.TaskSubmitted || rec.Waiting == e.why && rec.Position == 0 {
+	if rec.State != wire.TaskSubmitted || rec.Waiting == e.why && rec.Position == 0 && rec.Asking == nil {
 		return effects{}, false
 	}
-	rec.Waiting, rec.Position = e.why, 0
+	rec.Waiting, rec.Asking, rec.Position = e.why, nil, 0
 	return effects{}, true
 }
 
@@ -83,7 +83,7 @@ func (e begins) happen(rec *wire.Task, _ time.Time) (effects, bool) {
 	if rec.State != wire.TaskSubmitted {
 		return effects{}, false
 	}
-	rec.State, rec.Waiting, rec.Position, rec.NotBefore = wire.TaskWorking, "", 0, nil
+	rec.State, rec.Waiting, rec.Asking, rec.Position, rec.NotBefore = wire.TaskWorking, "", nil, 0, nil
 	rec.Attempt, rec.Failure, rec.Message, rec.Progress = e.run.Attempt, "", "", nil
 	if rec.StartedAt == nil {
 		rec.StartedAt = &e.run.StartedAt
@@ -213,7 +213,7 @@ func over(rec *wire.Task, now time.Time, r runner.TaskResult) (effects, bool) {
 // gone ends a task with a state.
 func gone(rec *wire.Task, now time.Time, state wire.TaskState, failure wire.FailureReason, message string) (effects, bool) {
 	rec.State, rec.Failure, rec.Message, rec.EndedAt = state, failure, noun.Clip(message), &now
-	rec.Waiting, rec.Position, rec.NotBefore = "", 0, nil
+	rec.Waiting, rec.Asking, rec.Position, rec.NotBefore = "", nil, 0, nil
 	return effects{end: true}, true
 }
 

@@ -86,7 +86,7 @@ func holds(t *testing.T, rec *wire.Task) {
 	inWork := rec.Orchestration == nil && (rec.State == wire.TaskWorking || rec.State == wire.TaskInputRequired)
 	check("it has a time of its end if it has ended", (rec.EndedAt != nil) == rec.State.Terminal())
 	check("it has a result if it is completed", (rec.Result != nil) == (rec.State == wire.TaskCompleted))
-	check("only what is submitted waits", rec.State == wire.TaskSubmitted || rec.NotBefore == nil && rec.Waiting == "" && rec.Position == 0)
+	check("only what is submitted waits", rec.State == wire.TaskSubmitted || rec.NotBefore == nil && rec.Waiting == "" && rec.Asking == nil && rec.Position == 0)
 	check("each attempt is a run", rec.Attempt == len(rec.Runs) && rec.Attempt <= rec.LastTry)
 	check("dead letters failed", !rec.DeadLetter || rec.State == wire.TaskFailed && rec.Failure.Transient())
 	check("what completed has no failure", rec.State != wire.TaskCompleted || rec.Failure == "")

@@ -98,8 +98,9 @@ const fairTurn = 8
 // waitlist holds the tasks of one need that could run now, oldest first in each priority.
 type waitlist struct {
 	need     need
-	byPrio   [4]*list.List // of *task
-	why      string        // why they wait
+	byPrio   [4]*list.List  // of *task
+	why      string         // why they wait
+	asking   []wire.AgentID // those in their way that wait for a person's answer
 	turn     int
 	paused   time.Time // no agent is started for the list before this time
 	pausedBy string    // why

@@ -119,6 +119,7 @@ func (w *world) Alive(typ string) (of, all int) {
 	return of, all
 }
 
+func (w *world) Asking(string) []wire.AgentID       { return nil }
 func (w *world) Closed(string) string               { return "" }
 func (w *world) Occupied(wire.SpawnParams) string   { return "" }
 func (w *world) CheckFolder(wire.SpawnParams) error { return nil }
