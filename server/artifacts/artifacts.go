@@ -26,7 +26,6 @@ import (
 	"log/slog"
 	"mime"
 	"path/filepath"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -375,38 +374,6 @@ func (as *Artifacts) find(id wire.ArtifactID) (*artifact, error) {
 		return nil, wire.Errorf(wire.CodeNotFound, "there is no artifact %q", id).WithField("id")
 	}
 	return a, nil
-}
-
-// List returns the artifacts that match, newest first, starting after f.After. It returns at most f.Limit of them, or all
-// if f.Limit is 0.
-func (as *Artifacts) List(f wire.ArtifactFilter) wire.ArtifactListResult {
-	res := wire.ArtifactListResult{Artifacts: []wire.Artifact{}}
-	as.mu.Lock()
-	for _, a := range as.all {
-		res.Bytes += a.rec.Received
-		if matches(&f, &a.rec) {
-			res.Artifacts = append(res.Artifacts, a.rec)
-		}
-	}
-	as.mu.Unlock()
-	slices.SortFunc(res.Artifacts, func(a, b wire.Artifact) int {
-		return cmp.Or(b.CreatedAt.Compare(a.CreatedAt), cmp.Compare(b.ID, a.ID))
-	})
-	res.Total = len(res.Artifacts)
-	if f.After != "" {
-		res.Artifacts = slices.DeleteFunc(res.Artifacts, func(a wire.Artifact) bool { return a.Cursor() >= f.After })
-	}
-	if f.Limit > 0 && f.Limit < len(res.Artifacts) {
-		res.Artifacts, res.Next = res.Artifacts[:f.Limit], res.Artifacts[f.Limit-1].Cursor()
-	}
-	return res
-}
-
-func matches(f *wire.ArtifactFilter, a *wire.Artifact) bool {
-	if f.Task != "" && a.Task != f.Task || f.Agent != "" && a.Agent != f.Agent {
-		return false
-	}
-	return strings.Contains(strings.ToLower(string(a.ID)+"\n"+a.Name), strings.ToLower(f.Query))
 }
 
 // Download returns an artifact and a reader of its bytes from an offset, which works until ctx ends.
