@@ -1,6 +1,7 @@
 package fleet
 
 import (
+	"cmp"
 	"context"
 	"sync"
 	"sync/atomic"
@@ -28,13 +29,18 @@ type agent struct {
 	goesOn  string      // the conversation that its spawn named; "": none
 	writes  string      // the folder in which no other may work; "": none
 
-	launched runner.Launch // written before the first start
+	spec     *wire.SpawnParams // what it was spawned with; nil: by an earlier server
+	forks    bool              // it goes on in a copy of goesOn
+	orNew    bool              // a new conversation will do, if it can't go on with goesOn
+	launched runner.Launch     // written before the first start
 
 	halted   chan struct{} // closed when somebody wants it stopped
 	haltOnce sync.Once
 	ended    chan struct{} // closed when the record says exited and the log holds every event
 
 	clearing sync.Mutex // held while leftovers are checked for
+
+	folderMu sync.Mutex // held while it is decided what becomes of the worktree, so that an older answer never follows a newer one
 
 	saveMu sync.Mutex // held around writes to the store, so that an older record never follows a newer one
 
@@ -53,26 +59,36 @@ type agent struct {
 	mu         sync.Mutex
 	rec        wire.Agent    // its slices, maps and pointers are replaced, never written to
 	started    chan struct{} // closed when the attempt to start is over; each restart has its own
+	renewal    *renewal      // it is being restarted; nil: it is not
 	startNow   func()        // ends the wait before the next start; nil: it has never waited
 	running    runner.Session
 	console    *console        // nil: it has no terminal
 	left       []wire.Leftover // of the processes before a restart, as they ended
 	edits      int             // of the record itself: what the log or a heartbeat brings is not worth a write
 	savedEdits int             // guarded by saveMu
+	erased     bool            // it was removed: its record is stored no more; guarded by saveMu
 	failures   []time.Time     // within the interval of the restart policy
 	lost       string          // why it is lost, such as that it gave no sign of life for too long, and is killed; "": it is not
 	away       bool            // its program, which dialled in, can't be reached
+	needsYou   bool            // it waits for a person, as the census has it
 	asks       bool            // a task of its waits for a person, by the line protocol, or it waits for a permission
 	waits      []waiting       // its requests for permission, the oldest first
 	forTasks   string          // what it asks for its tasks
 	meant      wire.Activity   // what its runtime saw of it meanwhile
 	lines      lastLines       // of its output
+	told       string          // the summary that was set; "": none
+	derived    string          // the summary that its runtime made of what it saw
 	notify     map[any]func()  // by who is told // called when the log grew or ended
 
 	// the end of the log: every event with a seq greater than tailAfter is in tail
 	tail      []wire.Event
 	tailAfter uint64
 	tailSize  int
+}
+
+// renewal is a restart that somebody has asked for.
+type renewal struct {
+	over chan struct{} // closed when the agent runs again, or has ended
 }
 
 func newAgent(c *core, rec wire.Agent) *agent {
@@ -101,7 +117,8 @@ func (a *agent) update(full bool, f func(rec *wire.Agent)) wire.Agent {
 	return a.rec
 }
 
-// touch counts a change, and notes when the agent began to ask what it asks. The caller holds mu.
+// touch counts a change, and notes when the agent began to ask what it asks. Those who wait for the agent learn whether it waits for a
+// person, as soon as that changes, and of no other activity. The caller holds mu.
 func (a *agent) touch(full bool) {
 	switch {
 	case a.rec.Activity != wire.ActivityRequiresAction:
@@ -110,8 +127,33 @@ func (a *agent) touch(full bool) {
 		now := time.Now().UTC()
 		a.rec.AskedAt = &now
 	}
+	if asks := a.rec.Activity == wire.ActivityRequiresAction; asks != a.needsYou {
+		a.needsYou = asks
+		a.core.census.asks(a.id, a.typ, asks)
+		a.core.o.Work.Look()
+	}
 	a.rec.Rev++
 	a.core.feed.moved(&a.place, full)
+}
+
+// summarize sets the summary and returns what is shown then. A derived one, which the agent did not set itself, is shown while there is no
+// other.
+func (a *agent) summarize(text string, derived bool) string {
+	text = briefly(text)
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if derived {
+		a.derived = text
+	} else {
+		a.told = text
+	}
+	now := cmp.Or(a.told, a.derived)
+	if now != a.rec.Summary && a.rec.Status.Alive() {
+		a.rec.Summary = now
+		a.edits++
+		a.touch(true)
+	}
+	return a.rec.Summary
 }
 
 // terminal returns the agent's terminal; nil: it has none, or ended in an earlier server.
@@ -130,7 +172,7 @@ func (a *agent) save(ctx context.Context) error {
 	a.mu.Lock()
 	rec, edits := a.rec, a.edits
 	a.mu.Unlock()
-	if edits == a.savedEdits {
+	if edits == a.savedEdits || a.erased {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, a.core.o.StoreTimeout)
@@ -181,11 +223,8 @@ func (a *agent) stored(e wire.Event) {
 		a.tail = a.tail[1:]
 	}
 	a.rec.LastSeq = e.Seq
-	full := !e.Type.IsOutput()
-	if e.Type.IsOutput() && e.Type != wire.EventTTY && a.lastLine(e.Type, e.Data.Bytes()) {
-		full = true
-	}
-	a.touch(full)
+	changed := a.lastLine(&e)
+	a.touch(changed || !e.Type.IsOutput())
 	a.tell()
 }
 
@@ -196,9 +235,16 @@ func (a *agent) tell() {
 	}
 }
 
-// lastLine keeps the last line of the output. It reports whether it changed. The caller holds mu.
-func (a *agent) lastLine(t wire.EventType, b []byte) bool {
-	line := a.lines.add(t, b)
+// lastLine keeps the last line of the output. Of a process that has failed it is the last one of standard error, if there is any: why it
+// failed, whatever it printed beside. lastLine reports whether it changed. The caller holds mu.
+func (a *agent) lastLine(e *wire.Event) bool {
+	var line string
+	switch {
+	case e.Type.IsOutput() && e.Type != wire.EventTTY:
+		line = a.lines.add(e.Type, e.Data.Bytes())
+	case (e.Type == wire.EventCrashed || e.Type == wire.EventExited) && e.Data.Exit != nil && failed(*e.Data.Exit) && a.rec.Desired != wire.DesiredStop:
+		line = a.lines.warned
+	}
 	if line == "" || line == a.rec.LastLine {
 		return false
 	}
@@ -293,6 +339,8 @@ func (a *agent) says(e runner.Event) error {
 		task, known = e.Task, work.Ask(a.id, e.Task, noun.Clip(e.Text))
 	case runner.Permission:
 		a.asksPermission(e)
+	case runner.Summary:
+		a.summarize(e.Text, e.Derived)
 	case runner.Waiting:
 		a.update(true, func(rec *wire.Agent) { rec.Prompts = e.Prompts })
 	case runner.Offers:

@@ -60,6 +60,7 @@ func (nobodys) Progress(wire.AgentID, wire.TaskID, string, float64) bool   { ret
 func (nobodys) Ask(wire.AgentID, wire.TaskID, string) bool                 { return false }
 func (nobodys) Answered(wire.AgentID, runner.TaskResult) bool              { return false }
 func (nobodys) Asked(wire.AgentID) func()                                  { return func() {} }
+func (nobodys) Look()                                                      {}
 func (nobodys) HaltWide(noun.Caller, string, []wire.AgentID) []wire.TaskID { return nil }
 func (nobodys) Hold(wire.AgentID, bool)                                    {}
 func (nobodys) Drain(wire.AgentID)                                         {}

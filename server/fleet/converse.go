@@ -68,13 +68,15 @@ func (f *Fleet) Sessions(ctx context.Context, p wire.SessionsParams) (*wire.Sess
 // checkSession checks whether an agent of a type can go on with a conversation, and sets the folder of one that an agent has had.
 func (f *Fleet) checkSession(t wire.AgentType, s *wire.SpawnParams) error {
 	switch {
+	case s.Fork && s.Session == "":
+		return noun.Bad("fork", "say which session is copied: give session")
 	case s.Session == "":
 		return nil
 	case !f.can(t).Sessions:
 		return noun.Bad("session", "agents of type %q have no sessions: those of kind acp have", t.Name)
 	case len(s.Session) > wire.MaxOptionID || !wire.Printable(s.Session):
 		return noun.Bad("session", "a session's id has at most %d bytes, and no control characters", wire.MaxOptionID)
-	case s.Count > 1:
+	case s.Count > 1 && !s.Fork:
 		return noun.Bad("session", "one agent at a time can be in a session")
 	case s.Cwd != "" || s.Folder != "":
 		return nil
@@ -91,6 +93,7 @@ func (f *Fleet) checkSession(t wire.AgentType, s *wire.SpawnParams) error {
 		s.Folder, s.Cwd = wire.FolderWorktree, to.Repo
 	default: // also what was its own
 		s.Folder, s.Cwd = wire.FolderShared, last.Cwd
+		s.Share = s.Share || s.Fork // with the agent of the session, which goes on
 	}
 	return nil
 }
@@ -101,7 +104,7 @@ func (f *Fleet) sessionFree(t wire.AgentType, session string) error {
 		if session == "" || a.typ != t.Name {
 			continue
 		}
-		if rec := a.record(); rec.Status.Alive() && (rec.Session == session || rec.Session == "" && a.goesOn == session) {
+		if rec := a.record(); rec.Status.Alive() && (rec.Session == session || rec.Session == "" && a.goesOn == session && !a.forks) {
 			return wire.Errorf(wire.CodeConflict, "agent %s is in that session: stop it first", rec.ID).WithField("session")
 		}
 	}

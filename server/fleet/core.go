@@ -39,10 +39,11 @@ func (c *core) can(t wire.AgentType) runner.Capabilities {
 	return runner.Capabilities{}
 }
 
-// census counts the agents that are alive.
+// census counts the agents that are alive, and those that wait for a person.
 type census struct {
-	mu   sync.Mutex
-	live map[wire.AgentID]string // their types
+	mu     sync.Mutex
+	live   map[wire.AgentID]string // their types
+	asking map[wire.AgentID]string // likewise
 }
 
 func (c *census) born(id wire.AgentID, typ string) {
@@ -70,6 +71,33 @@ func (c *census) count(typ string) (of, all int) {
 		}
 	}
 	return of, len(c.live)
+}
+
+// asks notes whether an agent waits for a person's answer.
+func (c *census) asks(id wire.AgentID, typ string, asks bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !asks {
+		delete(c.asking, id)
+		return
+	}
+	if c.asking == nil {
+		c.asking = map[wire.AgentID]string{}
+	}
+	c.asking[id] = typ
+}
+
+// askers returns the agents of a type that wait for a person's answer, by id; "": of all types. It visits no others.
+func (c *census) askers(typ string) (ids []wire.AgentID) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for id, t := range c.asking {
+		if typ == "" || t == typ {
+			ids = append(ids, id)
+		}
+	}
+	slices.Sort(ids)
+	return ids
 }
 
 func (c *census) ids() []wire.AgentID {

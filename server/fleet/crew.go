@@ -20,6 +20,7 @@ func (f *Fleet) Crew() Crew { return Crew{f} }
 
 func (c Crew) Agent(id wire.AgentID) (wire.Agent, error) { return c.f.Get(id) }
 func (c Crew) Alive(typ string) (of, all int)            { return c.f.census.count(typ) }
+func (c Crew) Asking(typ string) []wire.AgentID          { return c.f.census.askers(typ) }
 func (c Crew) Closed(typ string) (why string)            { return c.f.closedFor(typ) }
 func (c Crew) Works(id wire.AgentID, on []wire.TaskID) {
 	c.update(id, func(rec *wire.Agent) { rec.Tasks = on })

@@ -8,6 +8,9 @@ import (
 	"skein.dev/skein/webtransport/wire"
 )
 
+// keepRemoved is how many removals are remembered at least for those who show a list: more than one request can ask for.
+const keepRemoved = 4 * wire.MaxBatch
+
 // feed lists the agents in the order of their latest changes, so that the agents that have changed since a moment are found
 // without visiting the others.
 type feed struct {

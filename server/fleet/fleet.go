@@ -19,6 +19,7 @@
 //	agent.waitsMu                          around changes of the requests for permission that wait
 //	agent.asksMu                           while Work is asked what the agent asks
 //	Work's own                             it calls the fleet with it held
+//	agent.folderMu                         around what decides what becomes of a worktree
 //	agent.clearing, saveMu, logMu          around what waits for the store, or for processes
 //	Fleet.mu                               which agents there are, and admission
 //	agent.mu                               a record
@@ -61,7 +62,7 @@ func New(o Options) *Fleet {
 	o.Quiet = cmp.Or(o.Quiet, DefaultQuiet)
 	o.SearchBytes = cmp.Or(o.SearchBytes, wire.MaxSearchScan)
 	o.SearchTime = cmp.Or(o.SearchTime, defaultSearchTime)
-	f := &Fleet{core: core{o: o, log: o.Logger, feed: feed{keep: o.Keep}, saves: newSaver(o.Logger)}, agents: map[wire.AgentID]*agent{},
+	f := &Fleet{core: core{o: o, log: o.Logger, feed: feed{keep: max(o.Keep, keepRemoved)}, saves: newSaver(o.Logger)}, agents: map[wire.AgentID]*agent{},
 		byRequest: map[string]*agent{}, searches: make(chan struct{}, maxSearches)}
 	f.ctx, f.stop = context.WithCancel(context.Background())
 	f.core.worksIn = f.worksIn
@@ -73,6 +74,9 @@ func (f *Fleet) Node() wire.NodeID { return f.o.Node }
 
 // Keeps is how many agents that have ended are remembered.
 func (f *Fleet) Keeps() int { return f.o.Keep }
+
+// KeepsFor is how long they are; 0: any time.
+func (f *Fleet) KeepsFor() time.Duration { return f.o.KeepFor }
 
 // Epoch identifies the log that cursors belong to.
 func (f *Fleet) Epoch() string { return f.o.Store.Epoch() }
@@ -174,7 +178,7 @@ func match(f *wire.Filter, a *wire.Agent) bool {
 	if f.Query == "" {
 		return true
 	}
-	hay := strings.Join(append([]string{string(a.ID), a.Name, a.Type, a.LastLine}, a.Argv...), "\n")
+	hay := strings.Join(append([]string{string(a.ID), a.Name, a.Type, a.Summary, a.LastLine}, a.Argv...), "\n")
 	return strings.Contains(strings.ToLower(hay), strings.ToLower(f.Query))
 }
 
@@ -182,34 +186,6 @@ func match(f *wire.Filter, a *wire.Agent) bool {
 func (f *Fleet) Beat(now time.Time) {
 	for _, a := range f.living() {
 		a.beat(now)
-	}
-}
-
-// Forget removes the oldest exited agents, beyond Options.Keep. It keeps agents that left processes behind as long as these
-// are alive.
-func (f *Fleet) Forget(ctx context.Context) {
-	f.mu.RLock()
-	_, alive := f.census.count("")
-	over := len(f.agents) - alive - f.o.Keep
-	f.mu.RUnlock()
-	if over <= 0 {
-		return
-	}
-	exited := slices.DeleteFunc(f.all(), func(a *agent) bool {
-		rec := a.record()
-		return rec.Status.Alive() || rec.LeftBehind() || rec.Folder.Kept()
-	})
-	slices.SortFunc(exited, func(a, b *agent) int { return cmp.Compare(a.num, b.num) })
-	for _, a := range exited[:max(0, len(exited)-f.o.Keep)] {
-		if err := f.o.Store.DeleteAgent(ctx, a.id); err != nil {
-			f.log.Error("an old agent could not be forgotten", "agent", a.id, "err", err)
-			return
-		}
-		f.mu.Lock()
-		delete(f.agents, a.id)
-		delete(f.byRequest, a.record().Request)
-		f.mu.Unlock()
-		f.feed.forgot(&a.place)
 	}
 }
 

@@ -186,17 +186,21 @@ func (f *Follower) Next(ctx context.Context) ([]wire.Event, error) {
 // Notify sets a function that is called whenever Poll may return something new, until stop is called. The function must not
 // wait, nor call stop.
 func (f *Follower) Notify(call func()) (stop func()) {
-	a := f.a
+	return f.a.onNews(f, call)
+}
+
+// onNews sets the function by which somebody is told when the log grew or ended.
+func (a *agent) onNews(who any, call func()) (stop func()) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.notify == nil {
 		a.notify = map[any]func(){}
 	}
-	a.notify[f] = call
+	a.notify[who] = call
 	return func() {
 		a.mu.Lock()
 		defer a.mu.Unlock()
-		delete(a.notify, f)
+		delete(a.notify, who)
 	}
 }
 

@@ -126,23 +126,44 @@ func (a *agent) again(exit wire.Exit) (runner.Session, wire.Exit) {
 		if !ok || !a.pause(exit, wait) {
 			break
 		}
-		started, ok := a.startsAgain(exit.Leftovers)
+		run, next, ok := a.startAgain(exit)
 		if !ok {
 			break
 		}
-		if c := a.terminal(); c != nil {
-			c.restarted()
-		}
-		run, err := a.run(a.core.ctx)
-		if err == nil {
-			a.runs(run)
-			close(started)
+		if exit = next; run != nil {
 			return run, exit
 		}
-		close(started)
-		exit = wire.Exit{Code: -1, Message: wire.AsError(err).Message}
 	}
 	return nil, exit
+}
+
+// startAgain starts another process of the agent. run is nil if it could not start, for the reason that exit has then. It returns false if
+// the agent is to stop.
+func (a *agent) startAgain(last wire.Exit) (run runner.Session, exit wire.Exit, ok bool) {
+	started, ok := a.startsAgain(last.Leftovers)
+	if !ok {
+		return nil, last, false
+	}
+	defer close(started)
+	if c := a.terminal(); c != nil {
+		c.restarted()
+	}
+	run, err := a.run(a.core.ctx)
+	if err != nil {
+		return nil, wire.Exit{Code: -1, Message: wire.AsError(err).Message}, true
+	}
+	a.runs(run)
+	return run, last, true
+}
+
+// startsAnew starts another process because somebody asked for that, whatever the policy is. If it can't start, the policy decides.
+func (a *agent) startsAnew(exit wire.Exit) (runner.Session, wire.Exit) {
+	run, exit, ok := a.startAgain(exit)
+	if run != nil || !ok {
+		return run, exit
+	}
+	a.renewed()
+	return a.again(exit)
 }
 
 // mayRestart counts a failure and returns how long to wait before the next start.
@@ -185,7 +206,9 @@ func (a *agent) pause(exit wire.Exit, wait time.Duration) bool {
 		if rec.Desired == wire.DesiredStop {
 			return
 		}
-		a.startNow = sync.OnceFunc(func() { close(now) })
+		if a.startNow = sync.OnceFunc(func() { close(now) }); a.renewal != nil {
+			a.startNow()
+		}
 		rec.Status, rec.Activity, rec.Question, rec.RestartAt = wire.StatusPending, wire.ActivityNone, "", &at
 		rec.Prompts = nil
 		rec.Process, rec.Stalled, rec.StalledSince, rec.Suspended, rec.Exit = nil, false, nil, false, &exit
@@ -241,4 +264,40 @@ func (a *agent) startsAgain(left []wire.Leftover) (started chan struct{}, ok boo
 	a.edits++
 	a.touch(true)
 	return a.started, true
+}
+
+// renew notes that the agent is to be restarted. first is false if that is so already.
+func (a *agent) renew() (r *renewal, first bool, err error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	switch {
+	case a.rec.Desired == wire.DesiredStop || !a.rec.Status.Alive():
+		return nil, false, wire.Errorf(wire.CodePrecondition, "agent %s is %s: it is being stopped", a.id, a.rec.Status).WithField("id")
+	case a.renewal != nil:
+		return a.renewal, false, nil
+	}
+	a.renewal = &renewal{over: make(chan struct{})}
+	if a.running != nil {
+		a.rec.Status, a.rec.Activity, a.rec.Question, a.rec.Prompts = wire.StatusStopping, wire.ActivityNone, "", nil
+		a.edits++
+		a.touch(true)
+	}
+	return a.renewal, true, nil
+}
+
+// renewed ends a restart: the agent runs again, or has ended.
+func (a *agent) renewed() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.renewal != nil {
+		close(a.renewal.over)
+		a.renewal = nil
+	}
+}
+
+// renewing reports whether the process that has ended is to be replaced because somebody asked for that.
+func (a *agent) renewing() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.renewal != nil && a.rec.Desired != wire.DesiredStop
 }

@@ -12,14 +12,24 @@ import (
 type lastLines struct {
 	// open is the unfinished line of each stream, as output that produces the same line, of at most wire.MaxLastLine columns.
 	open [2]string
+	// warned is the last one of standard error, of at most wire.MaxLastLine columns; "": it has none.
+	warned string
 }
 
 // add takes further output and returns the last line, or "" if the output shows none.
 func (l *lastLines) add(t wire.EventType, b []byte) string {
-	open := &l.open[0]
-	if t == wire.EventStderr {
-		open = &l.open[1]
+	if t != wire.EventStderr {
+		return last(&l.open[0], b)
 	}
+	line := last(&l.open[1], b)
+	if line != "" {
+		l.warned = line
+	}
+	return line
+}
+
+// last adds output to the unfinished line of its stream, and returns the last line that is not blank.
+func last(open *string, b []byte) string {
 	head, rest, ended := bytes.Cut(b, []byte{'\n'})
 	first := shown(*open, head)
 	if !ended {
@@ -29,9 +39,9 @@ func (l *lastLines) add(t wire.EventType, b []byte) string {
 	*open = ""
 	tail := rest[bytes.LastIndexByte(rest, '\n')+1:]
 	if len(tail) > 0 {
-		last := shown("", tail)
-		*open = last.State()
-		if s := last.Brief(wire.MaxLastLine); s != "" {
+		end := shown("", tail)
+		*open = end.State()
+		if s := end.Brief(wire.MaxLastLine); s != "" {
 			return s
 		}
 	}
@@ -53,3 +63,6 @@ func shown(state string, b []byte) *screen.Line {
 	l.Write(string(b))
 	return l
 }
+
+// failed reports whether a process ended as one does that has failed.
+func failed(e wire.Exit) bool { return e.Code != 0 || e.Signal != "" }

@@ -124,9 +124,9 @@ func (a *agent) run(ctx context.Context) (runner.Session, error) {
 		size := c.term.Size()
 		a.launched.TTY = &size
 	}
-	a.launched.Session, a.launched.Again = a.goesOn, false
+	a.launched.Session, a.launched.Fork, a.launched.Again, a.launched.OrNew = a.goesOn, a.forks, false, a.orNew
 	if now := a.record().Session; now != "" { // of an agent that was in one, a new one will do
-		a.launched.Session, a.launched.Again = now, true
+		a.launched.Session, a.launched.Fork, a.launched.Again = now, false, true
 	}
 	if a.takes && kind.Capabilities().Lines {
 		kind = lines.Over(kind)
@@ -159,6 +159,7 @@ func (a *agent) runs(run runner.Session) {
 	a.edits++
 	a.touch(true)
 	a.mu.Unlock()
+	a.renewed()
 	if c != nil {
 		c.works()
 	}
@@ -184,9 +185,12 @@ func (a *agent) watch(run runner.Session) {
 		exit = a.lastWord(run.Exit())
 		rec := a.record()
 		a.core.o.Hooks.exited(rec, exit)
-		if failed(exit) && rec.Desired != wire.DesiredStop && a.forTask == "" {
+		switch {
+		case a.renewing():
+			run, exit = a.startsAnew(exit)
+		case failed(exit) && rec.Desired != wire.DesiredStop && a.forTask == "":
 			run, exit = a.again(exit)
-		} else {
+		default:
 			run = nil
 		}
 	}
@@ -201,12 +205,11 @@ func (a *agent) watch(run runner.Session) {
 	a.exited(reason, exit)
 }
 
-func failed(e wire.Exit) bool { return e.Code != 0 || e.Signal != "" }
-
 // exited stores the end of the agent: first the record, then the event, which is the last one of the agent.
 func (a *agent) exited(reason wire.Reason, exit wire.Exit) {
 	exit.Message = noun.Clip(exit.Message)
 	a.core.census.died(a.id)
+	defer a.renewed()
 	a.core.o.Work.Kick() // its place is free only now, and the scheduler may have run since its process ended
 	now := time.Now().UTC()
 	saved := a.update(true, func(rec *wire.Agent) {

@@ -68,6 +68,8 @@ type Work interface {
 	Drain(id wire.AgentID)
 	// Kick tells the scheduler that something may start that could not before.
 	Kick()
+	// Look tells the scheduler that agents do something else, so that it says anew, and soon, what tasks wait for. It takes no lock.
+	Look()
 }
 
 // Asks keeps what agents ask people.
@@ -94,6 +96,8 @@ type Folders interface {
 	Sweep(ctx context.Context, keep func(wire.AgentID) bool)
 	// Discard undoes what an agent has changed in its worktree; alive reports whether it still works there.
 	Discard(ctx context.Context, a *wire.Agent, p wire.DiscardParams, alive func() bool) (*wire.DiscardResult, error)
+	// Clear removes the folder that was made for an agent, unless there is a file in it. It reports whether it did.
+	Clear(id wire.AgentID, dir string) bool
 }
 
 const (
@@ -116,6 +120,7 @@ type Options struct {
 	WorkDir  string        // where agents without a cwd get a folder of their own
 	Quiet    time.Duration // how long a terminal must be silent so that its program counts as idle; 0: DefaultQuiet
 	Keep     int           // exited agents are remembered up to this number; 0: DefaultKeepExited
+	KeepFor  time.Duration // and for so long after their end; 0: any time
 	Max      int           // agents alive at once on this node; 0: no limit
 	Hooks    Hooks         // told in this order
 	Work     Work

@@ -136,9 +136,7 @@ func (a *agent) findLastLine(ctx context.Context) error {
 	}
 	a.mu.Lock()
 	for _, e := range events {
-		if e.Type.IsOutput() && e.Type != wire.EventTTY {
-			a.lastLine(e.Type, e.Data.Bytes())
-		}
+		a.lastLine(&e)
 	}
 	a.edits++
 	a.touch(true)

@@ -21,6 +21,7 @@ const (
 // origin says why an agent is started that nobody spawned explicitly.
 type origin struct {
 	onDemand bool
+	again    bool            // in place of one that has ended
 	task     wire.TaskID     // the task whose process it is; "" for none
 	join     wire.WorkerJoin // of the program that has dialled in; without a key, none has
 }
@@ -140,9 +141,9 @@ func (f *Fleet) check(s *wire.SpawnParams, key string) (wire.AgentType, error) {
 
 // checkRecord refuses a request whose record would not fit a message.
 func checkRecord(t wire.AgentType, s *wire.SpawnParams) error {
-	rec := wire.Agent{Argv: slices.Concat(t.Argv, s.Argv, s.Args), Cwd: cmp.Or(s.Cwd, t.Cwd), Labels: merge(t.Labels, s.Labels)}
+	rec := wire.Agent{Argv: slices.Concat(t.Argv, s.Argv, s.Args), EnvNames: slices.Collect(maps.Keys(s.Env)), Cwd: cmp.Or(s.Cwd, t.Cwd), Labels: merge(t.Labels, s.Labels)}
 	if size := rec.EncodedLen(); size > wire.MaxRecord {
-		return wire.Errorf(wire.CodeTooLarge, "arguments, labels and working folder have %d bytes as JSON, %d are allowed; put what is large into a file", size, wire.MaxRecord).WithField("argv")
+		return wire.Errorf(wire.CodeTooLarge, "arguments, labels, working folder and names of variables have %d bytes as JSON, %d are allowed; put what is large into a file", size, wire.MaxRecord).WithField("argv")
 	}
 	return nil
 }
@@ -218,8 +219,10 @@ func (f *Fleet) admit(by noun.Caller, s wire.SpawnParams, from origin) (*batch, 
 	if why := f.closedForLocked(t.Name); why != "" {
 		return nil, wire.Errorf(wire.CodeUnavailable, "%s: no agent is spawned until somebody opens it (skein admission open, or the page)", why).WithField("type")
 	}
-	if err := f.sessionFree(t, s.Session); err != nil {
-		return nil, err
+	if !s.Fork {
+		if err := f.sessionFree(t, s.Session); err != nil {
+			return nil, err
+		}
 	}
 	if t.MaxInstances > 0 || f.o.Max > 0 {
 		alive, all := f.census.count(t.Name)
@@ -242,7 +245,7 @@ func (f *Fleet) admit(by noun.Caller, s wire.SpawnParams, from origin) (*batch, 
 		rec := wire.Agent{
 			ID: wire.AgentID(noun.NewID("a")), Num: f.nextNum, Name: name(t, s, i, f.nextNum), Type: t.Name, Kind: t.Kind, Node: f.o.Node,
 			Generation: 1, Desired: wire.DesiredRun, Status: wire.StatusPending, CreatedAt: now,
-			Argv: slices.Concat(t.Argv, s.Argv, s.Args), Labels: merge(t.Labels, s.Labels),
+			Argv: slices.Concat(t.Argv, s.Argv, s.Args), EnvNames: slices.Sorted(maps.Keys(s.Env)), Labels: merge(t.Labels, s.Labels),
 			NoInput: s.NoInput || t.Stdin == wire.StdinNone, TTY: terminalOf(t, s, from), OnDemand: from.onDemand, ForTask: from.task, Request: by.Part(i),
 			Capabilities: from.join.Capabilities, Concurrency: from.join.Concurrency,
 		}
@@ -250,7 +253,8 @@ func (f *Fleet) admit(by noun.Caller, s wire.SpawnParams, from origin) (*batch, 
 		a := newAgent(&f.core, rec)
 		a.writes = own
 		a.forTask = from.task
-		a.takes, a.goesOn = t.Tasks.Shared(), s.Session
+		a.takes, a.goesOn, a.forks, a.orNew = t.Tasks.Shared(), s.Session, s.Fork, from.again
+		a.spec = &s
 		b.agents[i] = a
 		f.agents[rec.ID] = a
 		f.census.born(rec.ID, t.Name)

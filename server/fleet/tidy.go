@@ -44,6 +44,8 @@ func (f *Fleet) Discard(ctx context.Context, by noun.Caller, p wire.DiscardParam
 	if err != nil {
 		return nil, err
 	}
+	a.folderMu.Lock()
+	defer a.folderMu.Unlock()
 	rec := a.record()
 	alive := func() bool { rec := a.record(); return rec.Status.Alive() }
 	res, err := f.o.Folders.Discard(ctx, &rec, p, alive)

@@ -45,6 +45,8 @@ func (a *agent) prepare(ctx context.Context, t wire.AgentType, base string, rec 
 
 // leavesFolder tidies up the worktree of an agent that has ended. It may take a while.
 func (a *agent) leavesFolder(ctx context.Context) {
+	a.folderMu.Lock()
+	defer a.folderMu.Unlock()
 	rec := a.record()
 	to := rec.Folder
 	if a.core.o.Folders == nil || to == nil || to.Mode != wire.FolderWorktree || to.State == wire.FolderRemoved || to.GitDir != "" && a.core.worksIn(to.Top) {

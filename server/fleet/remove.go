@@ -1,0 +1,137 @@
+package fleet
+
+import (
+	"cmp"
+	"context"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"skein.dev/skein/server/noun"
+	"skein.dev/skein/webtransport/wire"
+)
+
+// Remove removes agents that have ended: the record, the log, and the working folder if it has nothing. Tasks and artifacts stay. A removal that
+// has begun continues when ctx ends.
+func (f *Fleet) Remove(ctx context.Context, by noun.Caller, p wire.RemoveParams) (*wire.RemoveResult, error) {
+	if len(p.IDs) == 0 || len(p.IDs) > wire.MaxBatch {
+		return nil, noun.Bad("ids", "name 1 to %d agents in ids", wire.MaxBatch)
+	}
+	ctx = context.WithoutCancel(ctx)
+	res := &wire.RemoveResult{Reports: make([]wire.RemoveReport, len(p.IDs))}
+	for i, id := range p.IDs {
+		r := &res.Reports[i]
+		r.ID = id
+		a, err := f.agent(id)
+		if err == nil {
+			r.Folder, err = f.removeEnded(ctx, a)
+		}
+		if err != nil {
+			r.Error = wire.AsError(err)
+			continue
+		}
+		f.log.Info("an agent was removed", "agent", id, "by", by.Actor)
+	}
+	return res, nil
+}
+
+// removeEnded looks whether an agent can be removed, and does it.
+func (f *Fleet) removeEnded(ctx context.Context, a *agent) (folder string, err error) {
+	if rec := a.record(); rec.Status.Alive() {
+		return "", wire.Errorf(wire.CodePrecondition, "agent %s (%s) is alive: stop it first", rec.Name, a.id)
+	}
+	<-a.ended           // its log is about to be closed
+	a.leavesFolder(ctx) // whether its worktree has work is to be known as it is now
+	if rec := a.record(); !removable(&rec) {
+		return "", whyNot(&rec)
+	}
+	return f.remove(ctx, a)
+}
+
+// removable reports whether nothing is lost with an agent but what it has printed: it has ended, has left no process behind, and no worktree.
+func removable(rec *wire.Agent) bool {
+	to := rec.Folder
+	return !rec.Status.Alive() && !rec.LeftBehind() && (to == nil || to.Mode != wire.FolderWorktree || to.State == wire.FolderRemoved)
+}
+
+func whyNot(rec *wire.Agent) error {
+	if rec.LeftBehind() {
+		return wire.Errorf(wire.CodePrecondition, "processes of agent %s (%s) are still alive: stop it again, which ends them", rec.Name, rec.ID)
+	}
+	return wire.Errorf(wire.CodePrecondition, "the worktree of agent %s (%s) has work that is nowhere else, or is in use: merge or discard it first (%s)", rec.Name, rec.ID, rec.Folder.Top)
+}
+
+// remove removes the agent, and returns its folder if that has files, which stay.
+func (f *Fleet) remove(ctx context.Context, a *agent) (folder string, err error) {
+	if err := a.erase(ctx); err != nil {
+		return "", err
+	}
+	rec := a.record()
+	f.mu.Lock()
+	delete(f.agents, a.id)
+	if f.byRequest[rec.Request] == a {
+		delete(f.byRequest, rec.Request)
+	}
+	f.mu.Unlock()
+	f.feed.forgot(&a.place)
+	own := rec.Folder != nil && rec.Folder.Mode == wire.FolderFresh && rec.Cwd == filepath.Join(f.o.WorkDir, string(a.id))
+	if f.o.Folders == nil || !own || f.worksIn(rec.Cwd) || f.o.Folders.Clear(a.id, rec.Cwd) {
+		return "", nil
+	}
+	return rec.Cwd, nil
+}
+
+// erase deletes the record and the log. Nothing writes either afterwards.
+func (a *agent) erase(ctx context.Context) error {
+	a.saveMu.Lock()
+	defer a.saveMu.Unlock()
+	if a.erased {
+		return wire.Errorf(wire.CodeNotFound, "agent %s was removed a moment ago", a.id).WithField("id")
+	}
+	if err := a.core.o.Store.DeleteAgent(ctx, a.id); err != nil {
+		a.core.log.Error("an agent could not be removed", "agent", a.id, "err", err)
+		return wire.Errorf(wire.CodeUnavailable, "the store did not remove agent %s; the server's log says why", a.id)
+	}
+	a.erased = true
+	return nil
+}
+
+// Forget removes exited agents: the oldest beyond Options.Keep, and those that ended longer than Options.KeepFor ago. It keeps agents that left
+// processes behind, as long as these are alive, and those whose worktrees are kept.
+func (f *Fleet) Forget(ctx context.Context, now time.Time) {
+	f.mu.RLock()
+	_, alive := f.census.count("")
+	over := len(f.agents) - alive - f.o.Keep
+	f.mu.RUnlock()
+	if over <= 0 && f.o.KeepFor == 0 {
+		return
+	}
+	exited := slices.DeleteFunc(f.all(), func(a *agent) bool {
+		rec := a.record()
+		return !removable(&rec) || !isClosed(a.ended)
+	})
+	slices.SortFunc(exited, func(a, b *agent) int { return cmp.Compare(a.num, b.num) })
+	for i, a := range exited {
+		if len(exited)-i <= f.o.Keep && !f.old(a, now) {
+			continue
+		}
+		if _, err := f.remove(ctx, a); err != nil {
+			return
+		}
+	}
+}
+
+// old reports whether an agent ended longer ago than agents are kept.
+func (f *Fleet) old(a *agent, now time.Time) bool {
+	at := a.record().ExitedAt
+	return f.o.KeepFor > 0 && at != nil && now.Sub(*at) > f.o.KeepFor
+}
+
+func isClosed(c chan struct{}) bool {
+	select {
+	case <-c:
+		return true
+	default:
+		return false
+	}
+}
