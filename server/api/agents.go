@@ -26,11 +26,23 @@ func (a *API) CallAgent(ctx context.Context, agent wire.Agent, method string, pa
 	if method == wire.MethodTaskWait {
 		return noun.With(params, func(v wire.TaskParams) (any, error) { return a.plane.Tasks.Wait(ctx, v.ID) })
 	}
+	if method == wire.MethodSummary {
+		return noun.With(params, func(v wire.SummaryParams) (any, error) { return a.summarizes(agent.ID, v) })
+	}
 	by := noun.Caller{Actor: string(agent.ID), Namespaces: namespaces(typ.Memory)}
 	if !typ.Coordinator {
 		by.Artifacts = func(f wire.Artifact) bool { return a.concerns(agent.ID, f) }
 	}
 	return a.methods[method](context.WithoutCancel(ctx), by, params)
+}
+
+// summarizes sets the summary of an agent, which may set no other's.
+func (a *API) summarizes(own wire.AgentID, v wire.SummaryParams) (any, error) {
+	if v.ID != "" && v.ID != own {
+		return nil, wire.Errorf(wire.CodeUnauthorized, "an agent may say only what it does itself: leave id out").WithField("id")
+	}
+	v.ID = own
+	return a.plane.Summarize(v)
 }
 
 // mayAgent returns an error for a method that agents of a type must not use.

@@ -42,6 +42,13 @@ func (a *API) table() map[string]does {
 		wire.MethodGoOn: acts(func(ctx context.Context, by noun.Caller, v wire.ResumeParams) (any, error) {
 			return p.Resume(ctx, by, v)
 		}),
+		wire.MethodRestart: acts(func(ctx context.Context, by noun.Caller, v wire.RestartParams) (any, error) {
+			return p.Restart(context.WithoutCancel(ctx), by, v) // it continues without the client
+		}),
+		wire.MethodRemove: acts(func(ctx context.Context, by noun.Caller, v wire.RemoveParams) (any, error) {
+			return p.Remove(ctx, by, v)
+		}),
+		wire.MethodSummary: reads(func(_ context.Context, v wire.SummaryParams) (any, error) { return p.Summarize(v) }),
 		wire.MethodOptions: reads(func(_ context.Context, v wire.AgentParams) (any, error) { return p.Options(v.ID) }),
 		wire.MethodConfigure: acts(func(ctx context.Context, by noun.Caller, v wire.ConfigureParams) (any, error) {
 			return p.Configure(ctx, by.Actor, v)

@@ -82,7 +82,7 @@ func TestToolsOfAnAgentAreThoseThatItsTypeAllows(t *testing.T) {
 		}
 		return names
 	}
-	own := []string{wire.MethodArtifactGet, wire.MethodArtifactList, wire.MethodArtifactRead}
+	own := []string{wire.MethodSummary, wire.MethodArtifactGet, wire.MethodArtifactList, wire.MethodArtifactRead}
 	if got := names(wire.AgentType{}); !slices.Equal(got, own) {
 		t.Errorf("an agent that may nothing has %v", got)
 	}

@@ -59,10 +59,11 @@ type Options struct {
 	Node       wire.NodeID
 	Instance   string
 	WorkDir    string
-	DataDir    string // of uploads and outboxes; "": the parent of WorkDir
-	KeepExited int    // 0: fleet.DefaultKeepExited
-	KeepTasks  int    // 0: tasks.DefaultKeep
-	MaxAgents  int    // most agents alive at a time on this node; 0: no limit
+	DataDir    string        // of uploads and outboxes; "": the parent of WorkDir
+	KeepExited int           // 0: fleet.DefaultKeepExited
+	KeepFor    time.Duration // how long exited agents are remembered; 0: any time
+	KeepTasks  int           // 0: tasks.DefaultKeep
+	MaxAgents  int           // most agents alive at a time on this node; 0: no limit
 	Memory     memory.Options
 	Budget     *wire.Budget // of all agents; nil: none
 	// StoreTimeout is how long a request waits for a store that does not answer; 0: 10 s.
@@ -145,7 +146,7 @@ func (p *Plane) join(o Options, types map[string]wire.AgentType) {
 	p.Usage = usage.New(usage.Options{Store: o.Store, Fleet: purse{p}, Types: types, Budget: o.Budget, Name: schedules.LocalZone(), Timeout: o.StoreTimeout}, o.Logger)
 	p.Folders = folders.New(folders.Options{Dir: filepath.Join(o.DataDir, "worktrees"), Logger: o.Logger})
 	p.Fleet = fleet.New(fleet.Options{Store: o.Store, Kinds: o.Kinds, Types: types, Node: o.Node, Instance: o.Instance, WorkDir: o.WorkDir,
-		Keep: o.KeepExited, Max: o.MaxAgents, Work: p.Tasks, Asks: p.Asks, Folders: p.Folders, Offer: o.Offer, Call: o.Call, Closing: p.closing, StoreTimeout: o.StoreTimeout,
+		Keep: o.KeepExited, KeepFor: o.KeepFor, Max: o.MaxAgents, Work: p.Tasks, Asks: p.Asks, Folders: p.Folders, Offer: o.Offer, Call: o.Call, Closing: p.closing, StoreTimeout: o.StoreTimeout,
 		SearchBytes: o.SearchBytes, SearchTime: o.SearchTime, Logger: o.Logger, Orphans: o.Orphans, Leftovers: o.Leftovers, Spawned: o.Spawned,
 		Hooks: fleet.Hooks{
 			{Env: p.outbox, Exited: func(a wire.Agent, _ wire.Exit) { p.Artifacts.Collect(a.ID) }},
@@ -244,7 +245,7 @@ func (p *Plane) beat() {
 			p.Tasks.Beat(now)
 			p.Asks.Beat(now)
 			p.Usage.Beat(p.ctx, now)
-			p.Fleet.Forget(p.ctx)
+			p.Fleet.Forget(p.ctx, now)
 			p.Tasks.Forget(p.ctx)
 			p.Asks.Forget(p.ctx)
 		}

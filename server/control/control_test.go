@@ -144,7 +144,7 @@ func exists(pid int) bool { return syscall.Kill(pid, 0) == nil }
 func TestSpawnRunsTheCommand(t *testing.T) {
 	n := open(t, t.TempDir())
 	file := filepath.Join(t.TempDir(), "f")
-	a := n.shell(t, "echo out; echo err >&2; echo $SKEIN_AGENT_ID > "+file+"; exit 3")
+	a := n.shell(t, "echo err >&2; sleep 0.1; echo out; echo $SKEIN_AGENT_ID > "+file+"; exit 3")
 	if a.Status != wire.StatusRunning || a.Process == nil || a.Desired != wire.DesiredRun {
 		t.Errorf("answer of spawn: %+v", a)
 	}
@@ -156,7 +156,7 @@ func TestSpawnRunsTheCommand(t *testing.T) {
 		t.Errorf("the file holds %q, %v", b, err)
 	}
 	end, _ := n.Get(a.ID)
-	if end.Status != wire.StatusExited || end.Reason != wire.ReasonFailed || end.Exit.Code != 3 || end.LastLine == "" {
+	if end.Status != wire.StatusExited || end.Reason != wire.ReasonFailed || end.Exit.Code != 3 || end.LastLine != "err" { // why it failed, not what it printed last
 		t.Errorf("the end: %+v, exit %+v", end, end.Exit)
 	}
 	last := events[len(events)-1]

@@ -20,13 +20,14 @@ const chooser = `
 say() { printf '%s\n' "$1"; }
 model=small
 answer() { say '{"jsonrpc":"2.0","id":'"$id"',"result":'"$1"'}'; }
-options() { answer '{"sessionId":"s1","configOptions":[{"id":"model","name":"Model","category":"model","type":"select","currentValue":"'$model'","options":[{"value":"small","name":"Small"},{"value":"big","name":"Big"}]}]}'; }
+options() { answer '{"sessionId":"'${1:-s1}'","configOptions":[{"id":"model","name":"Model","category":"model","type":"select","currentValue":"'$model'","options":[{"value":"small","name":"Small"},{"value":"big","name":"Big"}]}]}'; }
 while read -r line; do
   id=${line#*\"id\":}; id=${id%%,*}
   case "$line" in
-  *'"method":"initialize"'*) answer '{"protocolVersion":1,"agentCapabilities":{"sessionCapabilities":{"resume":{},"list":{}}}}';;
+  *'"method":"initialize"'*) answer '{"protocolVersion":1,"agentCapabilities":{"sessionCapabilities":{"resume":{},"list":{},"fork":{}}}}';;
   *'"method":"session/new"'*) echo new >>history; options;;
   *'"method":"session/resume"'*) if [ -e history ]; then echo resumed >>history; options; else say '{"jsonrpc":"2.0","id":'$id',"error":{"code":-32603,"message":"service failure"}}'; fi;;
+  *'"method":"session/fork"'*) echo forked >>history; options f1;;
   *'"method":"session/list"'*) answer '{"sessions":[{"sessionId":"s1","cwd":"'"$PWD"'","title":"What we said"}]}';;
   *'"method":"session/set_config_option"'*) case "$line" in *'"value":"big"'*) model=big;; *) model=small;; esac; options;;
   *crash*) exit 3;;

@@ -1,6 +1,7 @@
 package control_test
 
 import (
+	"bytes"
 	"fmt"
 	"os"
 	"os/exec"
@@ -10,6 +11,7 @@ import (
 
 	"skein.dev/skein/e2e/kit"
 	"skein.dev/skein/server/control"
+	"skein.dev/skein/server/fork"
 	"skein.dev/skein/server/noun"
 	"skein.dev/skein/server/runner/acp"
 	"skein.dev/skein/server/runner/process"
@@ -20,12 +22,12 @@ import (
 func git(t *testing.T, dir string, args ...string) string {
 	t.Helper()
 	c := exec.CommandContext(t.Context(), "git", append([]string{"-c", "user.name=Ada", "-c", "user.email=ada@localhost", "-c", "commit.gpgsign=false"}, args...)...)
-	c.Dir = dir
-	out, err := c.CombinedOutput()
-	if err != nil {
-		t.Fatalf("git %v: %v\n%s", args, err, out)
+	var out bytes.Buffer
+	c.Dir, c.Stdout, c.Stderr = dir, &out, &out
+	if err := fork.Run(c); err != nil { // not while an agent is started, as whose process it would count
+		t.Fatalf("git %v: %v\n%s", args, err, out.Bytes())
 	}
-	return strings.TrimSpace(string(out))
+	return strings.TrimSpace(out.String())
 }
 
 // repository makes one with a commit.
