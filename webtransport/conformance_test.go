@@ -329,7 +329,7 @@ func TestCloseGivesCodeAndReason(t *testing.T) {
 				if err := closer.Close(3001, "the node drains"); err != nil {
 					t.Fatal(err)
 				}
-				if took := time.Since(begin); took > CloseTimeout/2 && !kit.Race {
+				if took := time.Since(begin); took > CloseTimeout/2 && !kit.Quick {
 					t.Errorf("a close took %s with a peer that answers", took)
 				}
 				<-peer.Context().Done()

@@ -117,7 +117,7 @@ func counting(t *testing.T, client, server Session) (stop func()) {
 // skipUnderRace skips what depends on how fast the machine is: one that is busy makes queues of its own, and masking then rightly
 // stays off. The tests of package mask decide without a clock.
 func skipUnderRace(t *testing.T) {
-	if kit.Race {
+	if kit.Quick {
 		t.Skip("make soak runs it")
 	}
 }

@@ -1,6 +1,6 @@
 /**
  * The code that many clients never need, as a separate module that load.js loads: QMux, which is the carrier on a
- * WebSocket, the reader of files that are uploaded, terminals, workers, and SHA-256 for browsers. This module and the rest of the library
+ * WebSocket, the reader of files that are uploaded, terminals, pictures of agents, workers, and SHA-256 for browsers. This module and the rest of the library
  * import no common module, because it would be bundled into both files.
  */
 import { sha256 } from '@noble/hashes/sha2.js'
@@ -8,6 +8,7 @@ import Session from '@moq/qmux'
 import { fitSendBuffer } from './sendbuffer.js'
 
 export { sourceOf } from './source.js'
+export { glance } from './glance.js'
 export { viewTerminal } from './terminal.js'
 export { serve } from './worker.js'
 export { sha256 }

@@ -352,6 +352,15 @@ export class Skein extends EventTarget {
   }
 
   /**
+   * Shows what an agent shows, as pictures of a few rows, over reconnects: always the newest one. It resolves when the agent has ended.
+   * @param {string} agent
+   * @param {import('./glance.js').GlanceOptions} options
+   */
+  async glance(agent, options) {
+    return (await extra.get(options.signal)).glance(this.#host, resume, RpcError, agent, options)
+  }
+
+  /**
    * Makes this program an agent that does tasks, over reconnects. It resolves when the program has become one.
    * @param {import('./worker.js').WorkerOptions} options
    * @param {import('./worker.js').Handler} handler

@@ -45,7 +45,7 @@ export function parseHeader(line) {
     if (typeof (h[name] ?? '') !== 'string') throw badHeader(`"${name}" must be a string`)
   }
   for (const name of ['after', 'tail', 'offset']) {
-    if (!Number.isSafeInteger(h[name] ?? 0) || h[name] < 0) throw badHeader(`"${name}" must be a whole number, zero or more`)
+    if (!Number.isSafeInteger(h[name] ?? 0) || h[name] < 0) throw badHeader(`"${name}" must be a number, zero or more`)
   }
   for (const name of ['follow', 'html']) if (typeof (h[name] ?? false) !== 'boolean') throw badHeader(`"${name}" must be true or false`)
   if (h.lane === 'agent' && !h.agent) throw badHeader('lane "agent" without "agent"')
@@ -115,7 +115,7 @@ export class Lane {
   send(bytes) {
     if (this.#broken) throw lost(this.#broken)
     if (this.#queued + bytes.length > MAX_OUTBOX) {
-      throw new SkeinError('outbox_full', `${this.#queued} bytes wait to be sent already`)
+      throw new SkeinError('outbox_full', `${this.#queued} bytes wait to be sent`)
     }
     this.#queued += bytes.length
     this.#writer.write(bytes).then(

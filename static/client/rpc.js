@@ -77,7 +77,7 @@ export class Requests {
         return reject(tooLong(size, this.#maxMessage))
       }
       if (this.#pending.size >= MAX_PENDING || this.#bytes + size > MAX_PENDING_BYTES) {
-        return reject(new SkeinError('outbox_full', `${this.#pending.size} requests wait for an answer already`))
+        return reject(new SkeinError('outbox_full', `${this.#pending.size} requests wait for an answer`))
       }
       const id = /** @type {number} */ (message.id)
       const abort = () => this.#remove(id)?.reject(signal?.reason)

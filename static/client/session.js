@@ -415,7 +415,7 @@ async function readWelcome(control, id) {
     }
     return m.result
   }
-  throw new SkeinError('connection_lost', 'the server ended the control lane without an answer')
+  throw new SkeinError('connection_lost', 'the lane ended without an answer')
 }
 
 /**

@@ -46,6 +46,7 @@
  * @property {string} [asked_at] since when it has asked that
  * @property {string[]} [argv]
  * @property {string} [cwd]
+ * @property {string[]} [env_names] of the variables that its spawn added; their values are not kept
  * @property {Folder} [folder] what cwd is
  * @property {boolean} [no_input] whether it has no standard input
  * @property {TerminalSize} [tty] the size of its terminal; none: it has pipes
@@ -77,6 +78,7 @@
  * @property {string} [stalled_since] the time of its last sign of work, while it is stalled
  * @property {string} [request]
  * @property {Dropped} [dropped] the events that the log no longer has
+ * @property {string} [summary] what it does now, in its own words: one line
  * @property {string} [last_line]
  * @property {number} last_seq
  * @property {number} rev the revision: the record with the greater one is newer
@@ -127,7 +129,7 @@
  *
  * @typedef {'agent.spawned' | 'agent.started' | 'agent.activity' | 'agent.stopping' | 'agent.signal' | 'agent.exited'
  *   | 'agent.crashed' | 'agent.health' | 'agent.ask' | 'agent.answer' | 'agent.task' | 'agent.log' | 'agent.resize' | 'output.stdout'
- *   | 'output.stderr' | 'output.tty' | 'input'} AgentEventType
+ *   | 'agent.update' | 'output.stderr' | 'output.tty' | 'input'} AgentEventType
  *
  * @typedef {object} AgentEventData
  * @property {string} [text] the bytes, if they are valid UTF-8
@@ -275,6 +277,7 @@
  * @property {string} [base] the branch or commit that its worktree begins at
  * @property {boolean} [share] whether others may work in its folder at the same time
  * @property {boolean} [no_input] whether standard input is empty instead of a pipe
+ * @property {boolean} [fork] whether it goes on in a copy of session
  * @property {TerminalSize} [tty] it gets a terminal of this size in place of pipes; 0 columns and rows: 80 and 24
  * @property {string} [session] the conversation that the agent goes on with, for types of kind acp
  * @property {string} [script]
@@ -447,6 +450,27 @@
  * @property {TerminalSize} [window]
  * @property {boolean} [write]
  * @property {string} [input]
+ * @property {number} [rows]
+ * @property {number} [cols]
+ *
+ * @typedef {object} PictureRow
+ * @property {'' | 'err' | 'in' | 'bin'} [kind] standard error, what was written to the agent, a note about bytes that are no text; otherwise output
+ * @property {{text: string, class?: string}[]} [pieces] text by style, as classes of Skein's pages
+ *
+ * @typedef {object} Picture what an agent shows
+ * @property {'screen' | 'lines'} kind
+ * @property {number} cols of the terminal; 0 for lines
+ * @property {PictureRow[]} rows
+ *
+ * @typedef {object} PictureChange what makes one picture the next: `shift` rows go at the top, then it has `count` rows, then `rows` are replaced
+ * @property {number} seq
+ * @property {boolean} [whole] there is nothing of the picture before
+ * @property {'screen' | 'lines'} kind
+ * @property {number} [cols]
+ * @property {number} [shift]
+ * @property {number} count
+ * @property {(PictureRow & {at: number})[]} [rows]
+ * @property {boolean} [ended] the agent has ended
  *
  * @typedef {object} Message one JSON-RPC 2.0 message
  * @property {'2.0'} jsonrpc
@@ -620,6 +644,7 @@
  * @property {string} [actor]
  * @property {TaskState} state
  * @property {string} [waiting] what the task waits for
+ * @property {string[]} [asking] the agents among these that wait for a person's answer, at most 8
  * @property {number} [position] its place among the tasks that wait for the same agents, from 1
  * @property {string} [not_before]
  * @property {number} attempt the number of the current attempt; 0 before the first
@@ -684,9 +709,9 @@
  *
  * @typedef {'row' | 'item'} ArtifactHTML a component of Skein's own pages that shows an artifact
  *
- * @typedef {'row' | 'page' | 'peek'} AgentHTML a component of Skein's own pages that shows an agent
+ * @typedef {'row' | 'page' | 'cell' | 'peek' | 'transcript'} AgentHTML a component of Skein's own pages that shows an agent
  *
- * @typedef {'row' | 'card' | 'page' | 'twig'} TaskHTML a component of Skein's own pages
+ * @typedef {'row' | 'card' | 'page' | 'twig' | 'graph'} TaskHTML a component of Skein's own pages
  *
  * @typedef {'row' | 'namespace' | 'space' | 'hits' | 'page' | 'conflict'} MemoryHTML a component of Skein's own pages that shows memory
  *

@@ -93,6 +93,24 @@ func (c *Client) Resume(ctx context.Context, p wire.ResumeParams) (*wire.PauseRe
 	return &r, c.calls.do(ctx, wire.MethodGoOn, p, &r)
 }
 
+// Restart ends the process of an agent and starts another one in its place. In place of an agent that has ended, one like it is spawned.
+func (c *Client) Restart(ctx context.Context, p wire.RestartParams) (*wire.RestartResult, error) {
+	var r wire.RestartResult
+	return &r, c.calls.do(ctx, wire.MethodRestart, p, &r)
+}
+
+// Remove removes agents that have ended. The reports are in the order of the ids.
+func (c *Client) Remove(ctx context.Context, p wire.RemoveParams) (*wire.RemoveResult, error) {
+	var r wire.RemoveResult
+	return &r, c.calls.do(ctx, wire.MethodRemove, p, &r)
+}
+
+// Summarize sets what an agent says of what it does, and returns the line that is shown.
+func (c *Client) Summarize(ctx context.Context, p wire.SummaryParams) (*wire.SummaryResult, error) {
+	var r wire.SummaryResult
+	return &r, c.calls.do(ctx, wire.MethodSummary, p, &r)
+}
+
 // Usage returns what agents have spent, by day and type.
 func (c *Client) Usage(ctx context.Context, p wire.UsageParams) (*wire.UsageResult, error) {
 	var r wire.UsageResult

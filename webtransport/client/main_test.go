@@ -39,7 +39,7 @@ type node struct {
 func serve(t *testing.T, change ...func(*server.Options)) *node {
 	t.Helper()
 	o := server.Options{DataDir: t.TempDir(), HTTP: "localhost:0", Listen: "localhost:0", Node: "test", Version: "test",
-		Logger: slog.New(slog.NewTextHandler(t.Output(), nil))}
+		StoreTimeout: kit.Patience, Logger: slog.New(slog.NewTextHandler(t.Output(), nil))}
 	for _, f := range change {
 		f(&o)
 	}

@@ -86,7 +86,7 @@ func TestADeadPathIsLeft(t *testing.T) {
 		l.udp.Cut()
 		gap := k.goesOn(t)
 		t.Logf("a gap of %s", gap.Round(time.Millisecond))
-		if gap > soon && !kit.Race {
+		if gap > soon && !kit.Quick {
 			t.Errorf("the silence lasted %s", gap)
 		}
 	}
@@ -117,14 +117,14 @@ func TestASilentProxyIsLeft(t *testing.T) {
 	l.tcp.stall()
 	gap := k.goesOn(t)
 	t.Logf("a gap of %s", gap.Round(time.Millisecond))
-	if gap > soon && !kit.Race {
+	if gap > soon && !kit.Quick {
 		t.Errorf("the silence lasted %s", gap)
 	}
 }
 
 // A silence that is a healthy one is left alone, and costs a few packets: so many a second, which make soak looks at.
 func TestAQuietSessionIsLeftAloneAtScale(t *testing.T) {
-	if kit.Race {
+	if kit.Quick {
 		t.Skip("it counts packets a second, and a busy machine repeats some")
 	}
 	t.Parallel()

@@ -85,7 +85,7 @@ func fuzzSession(t *testing.T, records [][]byte) {
 	kit.Receive(t, "the session's end", s.Context().Done())
 	wg.Wait()
 	s.Close(0, "")
-	if took := time.Since(start); took > CloseTimeout/2 && !kit.Race {
+	if took := time.Since(start); took > CloseTimeout/2 && !kit.Quick {
 		t.Errorf("it took %v to end", took)
 	}
 	checkAccounts(t, s)
