@@ -19,6 +19,7 @@ func keysFor(script string) []key {
 			{[]string{"s"}, "Stop the agent"},
 			{[]string{"t"}, "Show or hide times"},
 			{[]string{"w"}, "Wrap long lines"},
+			{[]string{"v"}, "Conversation or output, of one that converses"},
 			{[]string{"1–9"}, "Choose that option of the request that has the focus"},
 			{[]string{"u"}, "Back to the fleet"},
 		}, common...)
@@ -49,6 +50,17 @@ func keysFor(script string) []key {
 	if script == "network.js" || script == "usage.js" || script == "changes.js" {
 		return common
 	}
+	if script == "wall.js" {
+		return append([]key{
+			{[]string{"←", "→", "↑", "↓"}, "From cell to cell (h, j, k, l too)"},
+			{[]string{"Enter"}, "Open the agent"},
+			{[]string{"a"}, "Answer the agent that asks"},
+			{[]string{"s"}, "Stop the agent"},
+			{[]string{"−", "+"}, "Smaller and larger cells"},
+			{[]string{"/"}, "Filter"},
+			{[]string{"u"}, "Back to the fleet, with this filter"},
+		}, common...)
+	}
 	if keys := taskKeys[script]; keys != nil {
 		return append(slices.Clone(keys), common...)
 	}
@@ -60,6 +72,8 @@ func keysFor(script string) []key {
 		{[]string{"x"}, "Select the agent; with Shift, a range"},
 		{[]string{"s"}, "Stop the agent, or those selected"},
 		{[]string{"n"}, "Spawn agents"},
+		{[]string{"v"}, "Saved views"},
+		{[]string{"w"}, "Show these agents, or those selected, on the wall"},
 		{[]string{"/"}, "Filter"},
 	}, common...)
 }
@@ -105,9 +119,14 @@ var memoryKeys = map[string][]key{
 		{[]string{"d"}, "Delete the entry"},
 		{[]string{"u"}, "Back to the namespace"},
 	},
+	"artifact.js": {
+		{[]string{"j", "k"}, "Next and previous artifact of the list (] and [ too)"},
+		{[]string{"d"}, "Delete the artifact: asks first"},
+		{[]string{"u"}, "Back to the list (Esc too)"},
+	},
 	"artifacts.js": {
 		{[]string{"j", "k"}, "Next and previous artifact (arrows too)"},
-		{[]string{"Enter"}, "Download the artifact"},
+		{[]string{"Enter"}, "Open the artifact"},
 		{[]string{"d"}, "Delete the artifact"},
 		{[]string{"n"}, "Upload files"},
 		{[]string{"/"}, "Filter"},

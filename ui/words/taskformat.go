@@ -1,9 +1,7 @@
 package words
 
 import (
-	"bytes"
 	"cmp"
-	"encoding/json"
 	"slices"
 	"strconv"
 	"strings"
@@ -156,6 +154,8 @@ func Waiting(t *wire.Task, now time.Time) string {
 	switch w := Clean(t.Waiting); {
 	case w == "":
 		return "Waiting for an agent"
+	case len(t.Asking) > 0: // it says who waits for whom
+		return w
 	case strings.HasPrefix(w, "for "):
 		return "Waiting " + w
 	default:
@@ -349,19 +349,6 @@ func taskEnd(t *wire.Task) TaskMoment {
 
 func AgentName(r *wire.Run) string { return cmp.Or(Clean(r.AgentName), ShortID(r.Agent)) }
 
-// Pretty indents text that is a JSON object or array, and leaves its numbers and strings as they are. ok: it is one.
-func Pretty(text string) (pretty string, ok bool) {
-	s := strings.TrimSpace(text)
-	if s == "" || s[0] != '{' && s[0] != '[' || !json.Valid([]byte(s)) {
-		return text, false
-	}
-	var b bytes.Buffer
-	if json.Indent(&b, []byte(s), "", "  ") != nil {
-		return text, false
-	}
-	return b.String(), true
-}
-
 // Plain is printed text without what a terminal would act on; its lines stay.
 func Plain(s string) string {
 	s = screen.Strip(s)
@@ -460,6 +447,31 @@ func ResultText(t *wire.Task) string {
 		text += "…"
 	}
 	return text
+}
+
+// AnswerURL is where a person answers what a task waits for: on the page of the agent that asks, or among all questions if several ask.
+// It is "" if nothing is asked.
+func AnswerURL(t *wire.Task) string {
+	switch {
+	case t.State == wire.TaskInputRequired:
+		return AgentURL(LastRun(t).Agent)
+	case t.State != wire.TaskSubmitted || len(t.Asking) == 0:
+		return ""
+	case len(t.Asking) == 1:
+		return AgentURL(t.Asking[0])
+	}
+	return "/inbox"
+}
+
+// AnswerWord says where AnswerURL leads.
+func AnswerWord(t *wire.Task) string {
+	switch {
+	case t.State == wire.TaskInputRequired:
+		return "Answer on its agent's page"
+	case len(t.Asking) > 1:
+		return "Answer in the inbox"
+	}
+	return "Answer on the agent's page"
 }
 
 // Stoppable reports whether there may be a process of a task's own to be stopped with it.
