@@ -35,11 +35,11 @@ func TestWhatChangesAllTheTimeRendersNothingAnew(t *testing.T) {
 		if !reflect.DeepEqual(fleet.Still(a), fleet.Still(later)) {
 			t.Errorf("%s differs: %+v and %+v", a.Name, fleet.Still(a), fleet.Still(later))
 		}
-		for _, as := range []wire.AgentHTML{wire.AgentAsRow, wire.AgentAsPage} {
+		for _, as := range []wire.AgentHTML{wire.AgentAsRow, wire.AgentAsPage, wire.AgentAsCell} {
 			if got, want := agentHTML(t, as, fleet.Still(a), wire.AgentType{}), agentHTML(t, as, fleet.Still(later), wire.AgentType{}); got != want {
 				t.Errorf("%s as a %s: %s and %s", a.Name, as, got, want)
 			}
-			hot := []string{`data-rev="`, `data-f="cpu">`, `data-f="mem">`, `data-f="line">`, `data-f="pid">`, `data-f="beat">`}
+			hot := []string{`data-rev="`, `data-f="cpu">`, `data-f="mem">`, `data-f="line">`, `data-f="pid">`, `data-f="beat">`, `class="cell-row">`}
 			if got, want := cells(agentHTML(t, as, a, wire.AgentType{}), hot), cells(agentHTML(t, as, later, wire.AgentType{}), hot); got != want {
 				t.Errorf("%s as a %s has more that changes:\n%s\n%s", a.Name, as, got, want)
 			}
@@ -76,7 +76,7 @@ func TestAnAgentIsRenderedAsItsPageHasIt(t *testing.T) {
 			t.Fatal(err)
 		}
 		html := agentHTML(t, wire.AgentAsPage, a, of)
-		for _, begin := range []string{`<form class="input-box"`, `<section class="prompts"`, `<section class="banner"`, `<div class="agent-head"`} {
+		for _, begin := range []string{`<form class="input-box"`, `<section class="prompts"`, `<section class="banner"`, `<div id="folder"`, `<section class="side-part" id="usage"`, `<section class="side-part" id="facts"`, `<div class="agent-head"`} {
 			at := strings.LastIndex(html, begin)
 			if at < 0 || !strings.Contains(page.String(), html[at:]) {
 				t.Fatalf("the page of %s has not from %s: %s", a.Name, begin, html)

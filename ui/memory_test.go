@@ -83,7 +83,7 @@ func TestSpaceListsEntries(t *testing.T) {
 	for i, want := range []struct{ key, value, kind, href string }{
 		{"plan", "name: skein steps: - design", "text", "/memory/demo/plan"},
 		{"notes", "The quick brown fox jumps", "text", "/memory/demo/notes"},
-		{"config.json", `{"name":"skein",`, "json", "/memory/demo/config.json"},
+		{"config.json", `nameskeinlimits{"agents":16,"budget":12.5}labelsa, b`, "fields", "/memory/demo/config.json"},
 		{"thumb.png", "89 50 4e 47 0d 0a 1a 0a 00 00 00 0d …", "binary", "/memory/demo/thumb.png"},
 		{"empty", "empty", "empty", "/memory/demo/empty"},
 		{"session/token", "abc", "text", "/memory/demo/session%2Ftoken"},
@@ -285,8 +285,10 @@ func TestArtifactsPage(t *testing.T) {
 	if len(rows) != len(v.Artifacts) {
 		t.Fatalf("%d rows", len(rows))
 	}
-	if name := rows[0].one(t, class("name")); name.is("href") {
-		t.Error("what is not complete can be downloaded")
+	for i, hidden := range []bool{true, true, false} {
+		if got := rows[i].one(t, func(n node) bool { return strings.HasSuffix(value(t, n, "href"), "/content") }).is("hidden"); got != hidden {
+			t.Errorf("the download of row %d is hidden: %v", i, got)
+		}
 	}
 	if got := rows[0].one(t, class("status")).text(); got != "Uploading at 33%" {
 		t.Errorf("an upload is %q", got)
@@ -294,8 +296,8 @@ func TestArtifactsPage(t *testing.T) {
 	if got := rows[1].one(t, class("status")).text(); got != "Paused at 32%" {
 		t.Errorf("an upload that stands still is %q", got)
 	}
-	if got := value(t, rows[2].one(t, class("name")), "href"); got != "/artifacts/fbcdefghijk23/content" {
-		t.Errorf("it is downloaded from %s", got)
+	if got := value(t, rows[2].one(t, class("name")), "href"); got != "/artifacts/fbcdefghijk23?agent=abcdefghijk23" {
+		t.Errorf("its page is %s", got)
 	}
 	if got := value(t, rows[2].one(t, with("data-do", "delete")), "href"); got != "/artifacts?agent=abcdefghijk23&delete=fbcdefghijk23" {
 		t.Errorf("without script it is deleted at %s", got)
@@ -343,7 +345,7 @@ func TestTaskPageHasItsArtifacts(t *testing.T) {
 	v := task.TaskView{Frame: frame.Frame{Now: frame.StoryNow, Assets: assets}, Task: wire.Task{ID: "tbcdefghijk23", State: wire.TaskCompleted, CreatedAt: frame.StoryNow},
 		Kept: artifact.Kept{Task: "tbcdefghijk23", Artifacts: artifact.StoryArtifacts().Artifacts[2:3], Total: 1}}
 	section := render(t, task.Task(v)).one(t, with("id", "kept"))
-	if got := value(t, section.one(t, class("name")), "href"); got != "/artifacts/fbcdefghijk23/content" {
+	if got := value(t, section.one(t, class("name")), "href"); got != "/artifacts/fbcdefghijk23?task=tbcdefghijk23" {
 		t.Errorf("its artifact is at %q", got)
 	}
 	if got := value(t, section.one(t, with("data-f", "all")), "href"); got != "/artifacts?task=tbcdefghijk23" {

@@ -22,6 +22,7 @@ import (
 	"skein.dev/skein/ui/schedule"
 	"skein.dev/skein/ui/task"
 	"skein.dev/skein/ui/usage"
+	"skein.dev/skein/ui/wall"
 )
 
 // Stories shows every component in every state, in both themes: for whoever works on them, and for pictures.
@@ -63,6 +64,10 @@ func Stories(assets func(name string) string) templ.Component {
 				return templ_7745c5c3_Err
 			}
 			templ_7745c5c3_Err = fleet.FleetStories().Render(ctx, templ_7745c5c3_Buffer)
+			if templ_7745c5c3_Err != nil {
+				return templ_7745c5c3_Err
+			}
+			templ_7745c5c3_Err = wall.Stories().Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

@@ -10,11 +10,13 @@ import templruntime "github.com/a-h/templ/runtime"
 
 import (
 	"skein.dev/skein/ui/frame"
+	"skein.dev/skein/ui/transcript"
 	"skein.dev/skein/webtransport/wire"
+	"strconv"
 )
 
-// promptArea is where an agent that converses is told something, with what can be chosen for that.
-func promptArea(a *wire.Agent) templ.Component {
+// viewChoice chooses between the conversation with an agent and its output as text.
+func viewChoice() templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
 		if templ_7745c5c3_CtxErr := ctx.Err(); templ_7745c5c3_CtxErr != nil {
@@ -35,7 +37,144 @@ func promptArea(a *wire.Agent) templ.Component {
 			templ_7745c5c3_Var1 = templ.NopComponent
 		}
 		ctx = templ.ClearChildren(ctx)
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 1, "<div class=\"prompt-area\"><ul class=\"commands\" id=\"commands\" role=\"listbox\" aria-label=\"Commands\" hidden></ul><div class=\"options\" id=\"options\" role=\"group\" aria-label=\"What it works with\" hidden><button type=\"button\" class=\"button quiet small\" id=\"sessions-open\" hidden>Sessions</button></div>")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 1, "<span class=\"segmented\" id=\"views\" role=\"group\" aria-label=\"Shown\"><button type=\"button\" data-view=\"talk\" aria-pressed=\"true\">Conversation</button> <button type=\"button\" data-view=\"lines\" aria-pressed=\"false\">Output</button></span>")
+		if templ_7745c5c3_Err != nil {
+			return templ_7745c5c3_Err
+		}
+		return nil
+	})
+}
+
+// conversation is the conversation with an agent. Its script follows from data-seq.
+func conversation(a *wire.Agent, talk transcript.View) templ.Component {
+	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
+		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
+		if templ_7745c5c3_CtxErr := ctx.Err(); templ_7745c5c3_CtxErr != nil {
+			return templ_7745c5c3_CtxErr
+		}
+		templ_7745c5c3_Buffer, templ_7745c5c3_IsBuffer := templruntime.GetBuffer(templ_7745c5c3_W)
+		if !templ_7745c5c3_IsBuffer {
+			defer func() {
+				templ_7745c5c3_BufErr := templruntime.ReleaseBuffer(templ_7745c5c3_Buffer)
+				if templ_7745c5c3_Err == nil {
+					templ_7745c5c3_Err = templ_7745c5c3_BufErr
+				}
+			}()
+		}
+		ctx = templ.InitializeContext(ctx)
+		templ_7745c5c3_Var2 := templ.GetChildren(ctx)
+		if templ_7745c5c3_Var2 == nil {
+			templ_7745c5c3_Var2 = templ.NopComponent
+		}
+		ctx = templ.ClearChildren(ctx)
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 2, "<div class=\"talk-frame\"><div class=\"talk\" id=\"talk\" role=\"region\" aria-label=\"Conversation\" tabindex=\"0\" data-seq=\"")
+		if templ_7745c5c3_Err != nil {
+			return templ_7745c5c3_Err
+		}
+		var templ_7745c5c3_Var3 string
+		templ_7745c5c3_Var3, templ_7745c5c3_Err = templ.JoinStringErrs(strconv.FormatUint(talk.Seq, 10))
+		if templ_7745c5c3_Err != nil {
+			return templ.Error{Err: templ_7745c5c3_Err, FileName: `agent/converse.templ`, Line: 21, Col: 126}
+		}
+		_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var3))
+		if templ_7745c5c3_Err != nil {
+			return templ_7745c5c3_Err
+		}
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 3, "\"><div class=\"earlier\" id=\"talk-earlier\"")
+		if templ_7745c5c3_Err != nil {
+			return templ_7745c5c3_Err
+		}
+		if !talk.More {
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 4, " hidden")
+			if templ_7745c5c3_Err != nil {
+				return templ_7745c5c3_Err
+			}
+		}
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 5, "><button type=\"button\" class=\"button quiet small\" id=\"talk-load\">Show what was before</button></div><ol class=\"turns\" id=\"turns\">")
+		if templ_7745c5c3_Err != nil {
+			return templ_7745c5c3_Err
+		}
+		templ_7745c5c3_Err = talk.Shown().Render(ctx, templ_7745c5c3_Buffer)
+		if templ_7745c5c3_Err != nil {
+			return templ_7745c5c3_Err
+		}
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 6, "</ol><p class=\"no-output\" id=\"no-talk\"")
+		if templ_7745c5c3_Err != nil {
+			return templ_7745c5c3_Err
+		}
+		if talk.HTML != "" {
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 7, " hidden")
+			if templ_7745c5c3_Err != nil {
+				return templ_7745c5c3_Err
+			}
+		}
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 8, ">")
+		if templ_7745c5c3_Err != nil {
+			return templ_7745c5c3_Err
+		}
+		var templ_7745c5c3_Var4 string
+		templ_7745c5c3_Var4, templ_7745c5c3_Err = templ.JoinStringErrs(noTalkText(a))
+		if templ_7745c5c3_Err != nil {
+			return templ.Error{Err: templ_7745c5c3_Err, FileName: `agent/converse.templ`, Line: 28, Col: 80}
+		}
+		_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var4))
+		if templ_7745c5c3_Err != nil {
+			return templ_7745c5c3_Err
+		}
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 9, "</p></div><button type=\"button\" class=\"button jump\" id=\"talk-jump\" hidden>To the newest")
+		if templ_7745c5c3_Err != nil {
+			return templ_7745c5c3_Err
+		}
+		templ_7745c5c3_Err = frame.Icon("down").Render(ctx, templ_7745c5c3_Buffer)
+		if templ_7745c5c3_Err != nil {
+			return templ_7745c5c3_Err
+		}
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 10, "</button></div>")
+		if templ_7745c5c3_Err != nil {
+			return templ_7745c5c3_Err
+		}
+		return nil
+	})
+}
+
+func noTalkText(a *wire.Agent) string {
+	if a.Status.Alive() {
+		return "Nothing has been said yet. Tell it below what to do."
+	}
+	return "Nothing was said."
+}
+
+// viewOf says what is shown of an agent that has several views.
+func viewOf(a *wire.Agent) templ.Attributes {
+	if !a.Kind.Converses() {
+		return nil
+	}
+	return templ.Attributes{"data-view": "talk"}
+}
+
+// promptArea is where an agent that converses is told something, with what can be chosen for that.
+func promptArea(a *wire.Agent) templ.Component {
+	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
+		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
+		if templ_7745c5c3_CtxErr := ctx.Err(); templ_7745c5c3_CtxErr != nil {
+			return templ_7745c5c3_CtxErr
+		}
+		templ_7745c5c3_Buffer, templ_7745c5c3_IsBuffer := templruntime.GetBuffer(templ_7745c5c3_W)
+		if !templ_7745c5c3_IsBuffer {
+			defer func() {
+				templ_7745c5c3_BufErr := templruntime.ReleaseBuffer(templ_7745c5c3_Buffer)
+				if templ_7745c5c3_Err == nil {
+					templ_7745c5c3_Err = templ_7745c5c3_BufErr
+				}
+			}()
+		}
+		ctx = templ.InitializeContext(ctx)
+		templ_7745c5c3_Var5 := templ.GetChildren(ctx)
+		if templ_7745c5c3_Var5 == nil {
+			templ_7745c5c3_Var5 = templ.NopComponent
+		}
+		ctx = templ.ClearChildren(ctx)
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 11, "<div class=\"prompt-area\"><ul class=\"commands\" id=\"commands\" role=\"listbox\" aria-label=\"Commands\" hidden></ul><div class=\"options\" id=\"options\" role=\"group\" aria-label=\"What it works with\" hidden><button type=\"button\" class=\"button quiet small\" id=\"sessions-open\" hidden>Sessions</button> <button type=\"button\" class=\"button quiet small\" id=\"fork\" title=\"Another agent goes on in a copy of its conversation; this one stays as it is\" hidden>Fork</button></div>")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -43,7 +182,7 @@ func promptArea(a *wire.Agent) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 2, "</div><template id=\"option\"><label class=\"option\"><span data-f=\"name\"></span><select></select></label></template><template id=\"command\"><li role=\"option\" aria-selected=\"false\"><span class=\"command-name\" data-f=\"name\"></span><span class=\"command-hint\" data-f=\"hint\"></span><span class=\"command-about\" data-f=\"about\"></span></li></template>")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 12, "</div><template id=\"option\"><label class=\"option\"><span data-f=\"name\"></span><select></select></label></template><template id=\"command\"><li role=\"option\" aria-selected=\"false\"><span class=\"command-name\" data-f=\"name\"></span><span class=\"command-hint\" data-f=\"hint\"></span><span class=\"command-about\" data-f=\"about\"></span></li></template>")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -68,12 +207,12 @@ func sessionsDialog() templ.Component {
 			}()
 		}
 		ctx = templ.InitializeContext(ctx)
-		templ_7745c5c3_Var2 := templ.GetChildren(ctx)
-		if templ_7745c5c3_Var2 == nil {
-			templ_7745c5c3_Var2 = templ.NopComponent
+		templ_7745c5c3_Var6 := templ.GetChildren(ctx)
+		if templ_7745c5c3_Var6 == nil {
+			templ_7745c5c3_Var6 = templ.NopComponent
 		}
 		ctx = templ.ClearChildren(ctx)
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 3, "<dialog id=\"sessions\" class=\"dialog\" aria-labelledby=\"sessions-title\"><form method=\"dialog\"><header><h2 id=\"sessions-title\">Sessions</h2><button type=\"button\" class=\"icon-button small\" data-close aria-label=\"Close\">")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 13, "<dialog id=\"sessions\" class=\"dialog\" aria-labelledby=\"sessions-title\"><form method=\"dialog\"><header><h2 id=\"sessions-title\">Sessions</h2><button type=\"button\" class=\"icon-button small\" data-close aria-label=\"Close\">")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -81,7 +220,7 @@ func sessionsDialog() templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 4, "</button></header><div class=\"dialog-body\"><p data-f=\"lead\" role=\"status\">Looking…</p><ol class=\"sessions\" data-f=\"list\"></ol><button type=\"button\" class=\"button small\" data-f=\"more\" hidden>More</button></div><footer><button type=\"button\" class=\"button\" data-close>Close</button></footer></form></dialog><template id=\"session\"><li class=\"session\"><div class=\"session-text\"><p class=\"session-title\" data-f=\"title\"></p><p class=\"session-facts\"><span class=\"num\" data-f=\"at\"></span> <span class=\"path\" data-f=\"cwd\"></span></p></div><button type=\"button\" class=\"button small\" data-f=\"go\" title=\"It works in the folder of the session, beside whoever works there\">Continue in a new agent</button></li></template>")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 14, "</button></header><div class=\"dialog-body\"><p data-f=\"lead\" role=\"status\">Looking…</p><ol class=\"sessions\" data-f=\"list\"></ol><button type=\"button\" class=\"button small\" data-f=\"more\" hidden>More</button></div><footer><button type=\"button\" class=\"button\" data-close>Close</button></footer></form></dialog><template id=\"session\"><li class=\"session\"><div class=\"session-text\"><p class=\"session-title\" data-f=\"title\"></p><p class=\"session-facts\"><span class=\"num\" data-f=\"at\"></span> <span class=\"path\" data-f=\"cwd\"></span></p></div><button type=\"button\" class=\"button small\" data-f=\"go\" title=\"It works in the folder of the session, beside whoever works there\">Continue in a new agent</button></li></template>")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

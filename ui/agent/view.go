@@ -6,6 +6,7 @@ import (
 
 	"skein.dev/skein/ui/artifact"
 	"skein.dev/skein/ui/frame"
+	"skein.dev/skein/ui/transcript"
 	"skein.dev/skein/ui/words"
 	"skein.dev/skein/webtransport/wire"
 )
@@ -13,13 +14,16 @@ import (
 // AgentView is the page of one agent.
 type AgentView struct {
 	Agent   wire.Agent
-	Type    wire.AgentType // zero when the type is no longer configured
-	Events  []wire.Event   // the last ones, in order, at most MaxEvents
-	Cursor  uint64         // the seq of the last of Events; live events follow after it
-	Earlier bool           // there are events before Events
+	Type    wire.AgentType   // zero when the type is no longer configured
+	Types   []wire.AgentType // all, for the form that spawns one like it
+	Events  []wire.Event     // the last ones, in order, at most MaxEvents
+	Cursor  uint64           // the seq of the last of Events; live events follow after it
+	Earlier bool             // there are events before Events
 
 	Lifecycle        []wire.Event // what happened to it, the last of them, in order, at most MaxLifecycle; Events has only those among its output
 	EarlierLifecycle bool         // there are some before Lifecycle
+
+	Talk transcript.View // of one that converses
 
 	Node    wire.NodeID
 	Version string

@@ -48,7 +48,10 @@ func ParseArtifactFilter(q url.Values) ArtifactFilter {
 // URL is the address of the page with this filter.
 func (f ArtifactFilter) URL() string { return f.with(nil) }
 
-func (f ArtifactFilter) with(more url.Values) string {
+func (f ArtifactFilter) with(more url.Values) string { return "/artifacts" + f.query(more) }
+
+// query is what follows the path of a page with this filter, and with more parameters.
+func (f ArtifactFilter) query(more url.Values) string {
 	q := url.Values{}
 	for k, v := range map[string]string{"q": f.Query, "task": string(f.Task), "agent": string(f.Agent)} {
 		if v != "" {
@@ -59,9 +62,9 @@ func (f ArtifactFilter) with(more url.Values) string {
 		q.Set(k, more.Get(k))
 	}
 	if len(q) == 0 {
-		return "/artifacts"
+		return ""
 	}
-	return "/artifacts?" + q.Encode()
+	return "?" + q.Encode()
 }
 
 // Active reports whether the filter leaves anything out.
@@ -74,7 +77,7 @@ func (v ArtifactsView) page() frame.Page {
 // ArtifactFragment is an artifact as a part of a page that is open already. v names its agent and its task.
 func ArtifactFragment(as wire.ArtifactHTML, a *wire.Artifact, v ArtifactsView) templ.Component {
 	if as == wire.ArtifactAsItem {
-		return keptItem(a, v.Now)
+		return keptItem(a, v.Filter, v.Now)
 	}
 	return artifactRow(a, v)
 }
@@ -87,7 +90,9 @@ type Kept struct {
 	Total     int
 }
 
-func (k Kept) url() string { return ArtifactFilter{Task: k.Task, Agent: k.Agent}.URL() }
+func (k Kept) url() string { return k.filter().URL() }
+
+func (k Kept) filter() ArtifactFilter { return ArtifactFilter{Task: k.Task, Agent: k.Agent} }
 
 // ContentURL is where a browser downloads an artifact.
 func ContentURL(id wire.ArtifactID) string {

@@ -30,58 +30,45 @@ func (r Row) side() string {
 
 // parsePatch reads the hunks of a unified diff of one file, as git writes it. What is before the first hunk is left out.
 func parsePatch(patch string) (rows []Row) {
-	older, newer, in := 0, 0, false
-	for line := range strings.Lines(patch) {
-		line = strings.TrimSuffix(line, "\n")
-		if a, b, head, ok := hunkHead(line); ok {
-			older, newer, in = a, b, true
-			rows = append(rows, Row{Op: '@', Text: head})
-			continue
-		}
-		if !in || line == "" {
-			continue
-		}
-		r := Row{Op: line[0], Text: line[1:]}
-		switch r.Op {
-		case ' ':
-			r.Old, r.New = older, newer
-			older, newer = older+1, newer+1
-		case '+':
-			r.New = newer
-			newer++
-		case '-':
-			r.Old = older
-			older++
-		case '\\':
-			r.Text = strings.TrimSpace(r.Text)
-		default:
-			in = false
-			continue
-		}
-		rows = append(rows, r)
+	files, _ := Files(patch, len(patch))
+	for _, f := range files {
+		rows = append(rows, f.Rows...)
 	}
 	return rows
 }
 
-// hunkHead reads "@@ -a,b +c,d @@ text".
-func hunkHead(line string) (older, newer int, text string, ok bool) {
+// hunk is the head of one: the first line and the number of lines, before and after.
+type hunk struct {
+	old, oldLines int
+	new, newLines int
+	text          string
+}
+
+// parseHunk reads "@@ -a,b +c,d @@ text".
+func parseHunk(line string) (h hunk, ok bool) {
 	rest, is := strings.CutPrefix(line, "@@ -")
 	if !is {
-		return 0, 0, "", false
+		return h, false
 	}
 	ranges, text, is := strings.Cut(rest, " @@")
 	from, to, both := strings.Cut(ranges, " +")
 	if !is || !both {
-		return 0, 0, "", false
+		return h, false
 	}
-	older, okOld := begin(from)
-	newer, okNew := begin(to)
-	return older, newer, strings.TrimSpace(text), okOld && okNew
+	var okOld, okNew bool
+	h.old, h.oldLines, okOld = lineRange(from)
+	h.new, h.newLines, okNew = lineRange(to)
+	h.text = strings.TrimSpace(text)
+	return h, okOld && okNew
 }
 
-// begin is the first number of a range, of which there may be none: 0.
-func begin(s string) (int, bool) {
-	s, _, _ = strings.Cut(s, ",")
-	n, err := strconv.Atoi(s)
-	return n, err == nil && n >= 0
+// lineRange reads "a,b": the first line, of which there may be none (0), and how many; without b it is one.
+func lineRange(s string) (first, lines int, ok bool) {
+	from, count, has := strings.Cut(s, ",")
+	first, err := strconv.Atoi(from)
+	if err != nil || first < 0 || !has {
+		return first, 1, err == nil && first >= 0
+	}
+	lines, err = strconv.Atoi(count)
+	return first, lines, err == nil && lines >= 0
 }

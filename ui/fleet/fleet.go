@@ -20,7 +20,8 @@ type FleetView struct {
 	Types   []wire.AgentType
 	Start   Start // what an empty fleet offers beside demos
 	Filter  FleetFilter
-	Keep    int // how many agents that have ended the server remembers
+	Keep    int           // how many agents that have ended the server remembers
+	KeepFor time.Duration // and how long; 0: any time
 	Node    wire.NodeID
 	Version string
 	Epoch   string
@@ -68,6 +69,12 @@ func (f FleetFilter) URL() string {
 	return "/?" + q.Encode()
 }
 
+// wallURL is the address of the wall with what this filter lets through.
+func (f FleetFilter) wallURL() string {
+	f.Sort = ""
+	return "/wall" + strings.TrimPrefix(f.URL(), "/")
+}
+
 func (f FleetFilter) withState(s string) FleetFilter { f.State = s; return f }
 
 // withSort asks for an order, or, when it holds already, for its reverse.
@@ -87,8 +94,11 @@ func (f FleetFilter) Active() bool {
 }
 
 // Match reports whether the page shows the agent.
-func (f FleetFilter) Match(a *wire.Agent) bool {
-	return (f.Type == "" || a.Type == f.Type) && (f.Node == "" || string(a.Node) == f.Node) && f.labelled(a) && f.shows(words.Group(a)) && f.found(a)
+func (f FleetFilter) Match(a *wire.Agent) bool { return f.Fits(a) && f.shows(words.Group(a)) }
+
+// Fits reports whether the agent is what was asked for, in whichever group it is.
+func (f FleetFilter) Fits(a *wire.Agent) bool {
+	return (f.Type == "" || a.Type == f.Type) && (f.Node == "" || string(a.Node) == f.Node) && f.labelled(a) && f.found(a)
 }
 
 func (f FleetFilter) labelled(a *wire.Agent) bool {
@@ -109,7 +119,7 @@ func (f FleetFilter) found(a *wire.Agent) bool {
 	if f.Query == "" {
 		return true
 	}
-	text := strings.ToLower(strings.Join([]string{a.Name, string(a.ID), a.Type, strings.Join(a.Argv, " "), a.LastLine}, "\n"))
+	text := strings.ToLower(strings.Join([]string{a.Name, string(a.ID), a.Type, strings.Join(a.Argv, " "), a.Summary, a.LastLine}, "\n"))
 	return strings.Contains(text, strings.ToLower(f.Query))
 }
 
@@ -175,7 +185,7 @@ func stateRank(a *wire.Agent) int { return slices.Index(StateOrder, words.State(
 var needOrder = []string{"leftovers", "unreachable", "loop", "suspended", "stalled", "", "failed"}
 
 // longestFirst puts the question first that has waited for the longest time.
-func longestFirst(a, b *wire.Agent) int { return cmp.Or(asked(a).Compare(asked(b)), newest(a, b)) }
+func longestFirst(a, b *wire.Agent) int { return cmp.Or(asked(a).Compare(asked(b)), Newest(a, b)) }
 
 func asked(a *wire.Agent) time.Time {
 	if a.AskedAt == nil {
@@ -186,7 +196,7 @@ func asked(a *wire.Agent) time.Time {
 
 // gravest puts first what most needs somebody.
 func gravest(a, b *wire.Agent) int {
-	return cmp.Or(slices.Index(needOrder, words.Need(a))-slices.Index(needOrder, words.Need(b)), newest(a, b))
+	return cmp.Or(slices.Index(needOrder, words.Need(a))-slices.Index(needOrder, words.Need(b)), Newest(a, b))
 }
 
 // idleLast puts agents that have nothing to do below the others, unless the list is in another order than by age.
@@ -284,12 +294,12 @@ func (v FleetView) order(group string) func(a, b *wire.Agent) int {
 		if reverse {
 			c = -c
 		}
-		return cmp.Or(v.Filter.idleLast(a, b), c, newest(a, b))
+		return cmp.Or(v.Filter.idleLast(a, b), c, Newest(a, b))
 	}
 }
 
-// newest puts the agent that was spawned last first; those of one batch have one time.
-func newest(a, b *wire.Agent) int {
+// Newest puts the agent that was spawned last first; those of one batch have one time.
+func Newest(a, b *wire.Agent) int {
 	return cmp.Or(b.CreatedAt.Compare(a.CreatedAt), cmp.Compare(b.Num, a.Num), strings.Compare(string(a.ID), string(b.ID)))
 }
 
@@ -307,4 +317,20 @@ func (v FleetView) page() frame.Page {
 // startable are the types of which agents can be spawned: of the others, agents dial in.
 func startable(types []wire.AgentType) []wire.AgentType {
 	return slices.DeleteFunc(slices.Clone(types), func(t wire.AgentType) bool { return t.Kind == wire.KindRemote })
+}
+
+// keeps says which agents that have ended are remembered.
+func (v FleetView) keeps() string {
+	s := "The last " + words.Count(v.Keep, "that ended is remembered", "that ended are remembered")
+	if v.KeepFor > 0 {
+		s += ", for " + words.Span(v.KeepFor)
+	}
+	return s
+}
+
+func (v FleetView) keepsForFlag() string {
+	if v.KeepFor > 0 {
+		return ", --keep-exited-for"
+	}
+	return ""
 }

@@ -13,7 +13,7 @@ import (
 // Still is an agent without what its page writes itself, from the record: the cells that change all the time. What is the same
 // without them is rendered the same.
 func Still(a wire.Agent) wire.Agent {
-	a.Usage, a.LastLine, a.LastSeq, a.Rev = wire.Usage{}, "", 0, 0
+	a.Usage, a.Summary, a.LastLine, a.LastSeq, a.Rev = wire.Usage{}, "", "", 0, 0
 	if a.Status != wire.StatusUnknown { // which has been without a heartbeat since the last one
 		a.LastHeartbeat = nil
 	}

@@ -33,6 +33,10 @@ func ended(reason wire.Reason, exit wire.Exit, d time.Duration) func(*wire.Agent
 	return func(a *wire.Agent) { a.Reason, a.Exit, a.ExitedAt = reason, &exit, frame.StoryAgo(d) }
 }
 
+func does(summary, line string) func(*wire.Agent) {
+	return func(a *wire.Agent) { a.Summary, a.LastLine = summary, line }
+}
+
 func said(line string) func(*wire.Agent) { return func(a *wire.Agent) { a.LastLine = line } }
 
 // StoryAgents has one agent in each state that a person can meet.
@@ -51,7 +55,7 @@ func StoryAgents() []wire.Agent {
 			a.LastLine = "Error: expected 42 results, got 41"
 		}),
 		storyAgent(3, "gpu-box-worker", "coder", wire.StatusUnknown, said("step 1180/4000 loss 0.412")),
-		storyAgent(4, "crawler", "shell", wire.StatusRunning, said("GET https://example.org/docs/guide/chapter-3 200 in 212 ms")),
+		storyAgent(4, "crawler", "shell", wire.StatusRunning, does("Reading the guide, chapter 3 of 14", "GET https://example.org/docs/guide/chapter-3 200 in 212 ms")),
 		storyAgent(5, "planner", "coder", wire.StatusRunning, func(a *wire.Agent) { a.Activity, a.LastLine = wire.ActivityIdle, "ready" }),
 		storyAgent(6, "tests-backend", "shell", wire.StatusRunning, said("\x1b[32mok\x1b[0m  example.org/store  4.211s")),
 		storyAgent(7, "demo-1", "scripted", wire.StatusRunning, func(a *wire.Agent) { a.Kind, a.Process = wire.KindScripted, nil }),
@@ -60,13 +64,13 @@ func StoryAgents() []wire.Agent {
 		storyAgent(10, "build", "shell", wire.StatusStopping, said("linking")),
 		storyAgent(11, "docs", "coder", wire.StatusExited, func(a *wire.Agent) {
 			ended(wire.ReasonCompleted, wire.Exit{}, 40*time.Minute)(a)
-			a.LastLine = "wrote 12 pages"
+			a.Summary, a.LastLine = "Writing the manual", "wrote 12 pages"
 		}),
 		storyAgent(12, "scratch", "shell", wire.StatusExited, func(a *wire.Agent) {
 			ended(wire.ReasonStopped, wire.Exit{Code: -1, Signal: "SIGTERM"}, 3*time.Hour)(a)
 		}),
 		storyAgent(13, "a name that somebody typed without thinking about how wide a column of a table might be", "coder", wire.StatusRunning,
-			said(strings.Repeat("a line that does not end ", 9))),
+			does(strings.Repeat("a summary as long as one may be ", 6), strings.Repeat("a line that does not end ", 9))),
 		storyAgent(14, "edge", "shell", wire.StatusLost, nil),
 	}
 }

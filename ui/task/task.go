@@ -10,6 +10,7 @@ import (
 
 	"skein.dev/skein/ui/artifact"
 	"skein.dev/skein/ui/frame"
+	"skein.dev/skein/ui/preview"
 	"skein.dev/skein/ui/words"
 	"skein.dev/skein/webtransport/wire"
 )
@@ -25,6 +26,7 @@ type TaskView struct {
 	Kept  artifact.Kept // its artifacts
 	Asks  []wire.Ask    // what its agents ask about it, the oldest first
 	Needs []wire.Task   // those that it depends on, without those that were forgotten
+	Graph GraphView     // what depends on what
 
 	tasks []wire.Task // below it, in no order
 }
@@ -130,29 +132,12 @@ type panelView struct {
 	Part, Word, URL string
 	Text, Note      string
 	Size            int
-	Nothing         string // for none
-	Pending         string // while it is still to come
+	Preview         *preview.Preview // what it is shown as instead of text; nil: as text
+	Nothing         string           // for none
+	Pending         string           // while it is still to come
 	Done            float64
 	Ticks           templ.Attributes // of Pending
 	Hidden          bool
-}
-
-func panelOf(t *wire.Task, part, word string, p *wire.Payload) panelView {
-	v := panelView{Part: part, Word: word, URL: words.TaskURL(t.ID) + "/" + part, Done: -1}
-	if p == nil || words.PayloadSize(p) == 0 {
-		return v
-	}
-	v.Size = words.PayloadSize(p)
-	v.Note = words.Bytes(int64(v.Size))
-	if p.Base64 != nil {
-		return v
-	}
-	pretty, ok := words.Pretty(p.Text)
-	if ok {
-		v.Note = "JSON, " + v.Note
-	}
-	v.Text = words.Plain(pretty)
-	return v
 }
 
 func resultPanel(t *wire.Task, now time.Time) panelView {

@@ -34,6 +34,9 @@ func StoryTasks() []wire.Task {
 	waiting := func(place int, why string) func(*wire.Task) {
 		return func(t *wire.Task) { t.Position, t.Waiting = place, why }
 	}
+	asking := func(place int, why string, agents ...wire.AgentID) func(*wire.Task) {
+		return func(t *wire.Task) { t.Position, t.Waiting, t.Asking = place, why, agents }
+	}
 	fan := storyTask(5, "five geese", "", wire.TaskWorking, func(t *wire.Task) {
 		t.Attempt, t.Runs, t.LastTry = 0, nil, 1
 		t.Orchestration = &wire.Orchestration{Mode: wire.AggregateAll, Children: 5, Completed: 2, Failed: 1}
@@ -52,11 +55,11 @@ func StoryTasks() []wire.Task {
 			t.Capabilities, t.Priority = []string{"code", "review"}, wire.PriorityHigh
 			waiting(1, "3 of 3 coder busy")(t)
 		}),
-		storyTask(4, "write the docs", "coder", wire.TaskSubmitted, waiting(1, "3 of 3 coder busy")),
+		storyTask(4, "write the docs", "coder", wire.TaskSubmitted, asking(1, "2 of 3 coder wait for your answer, 1 busy", "a000000000abc", "a000000000abd")),
 		fan,
 		storyTask(6, "translate", "coder", wire.TaskSubmitted, func(t *wire.Task) {
 			t.Priority = wire.PriorityLow
-			waiting(2, "3 of 3 coder busy")(t)
+			asking(2, "coder-1 waits for your answer", "a000000000abc")(t)
 		}),
 		storyTask(7, "publish", "shell", wire.TaskSubmitted, waiting(0, "for 2 of 3 tasks: fix the build, write the docs")),
 		storyTask(8, "crawl", "shell", wire.TaskSubmitted, func(t *wire.Task) {
