@@ -27,6 +27,7 @@ func based(t *testing.T) *node {
 		got, err := n.plane.Get(a.ID)
 		return err == nil && got.Activity == wire.ActivityRequiresAction
 	})
+	n.keep(t, wire.ArtifactCreateParams{Name: "notes.md", Agent: a.ID}, "# x")
 	cookie := n.login(t)
 	for path, v := range map[string]url.Values{
 		"/memory":    {"do": {"save"}, "namespace": {"demo"}, "key": {"a key/with a slash"}, "value": {"one"}},
@@ -76,7 +77,8 @@ func TestEveryLinkStaysBelowTheBasePath(t *testing.T) {
 			}
 		}
 	}
-	for _, want := range []string{"tasks", "memory", "memory/demo", "artifacts", "network", "memory/demo/a%20key%2Fwith%20a%20slash"} {
+	artifact := n.plane.Artifacts.List(wire.ArtifactFilter{}).Artifacts[0].ID
+	for _, want := range []string{"artifacts/" + string(artifact), "artifacts/" + string(artifact) + "/content", "tasks", "memory", "memory/demo", "artifacts", "network", "memory/demo/a%20key%2Fwith%20a%20slash"} {
 		if !seen[root.String()+want+"?"] {
 			t.Errorf("no link led to %s", want)
 		}

@@ -393,8 +393,8 @@ func (pattern) ReadAt(b []byte, off int64) (int, error) {
 }
 
 func TestLargeTransfersTakeLittleMemoryAtScale(t *testing.T) {
-	if kit.Race {
-		t.Skip("NOT TESTED with -race: it measures memory; make soak runs it")
+	if kit.Quick {
+		t.Skip("NOT TESTED: it measures memory; make soak runs it")
 	}
 	sizes := map[wire.Transport]int64{wire.WebTransport: 1 << 30, wire.WebSocket: 256 << 20}
 	overBoth(t, func(t *testing.T, tr wire.Transport) {

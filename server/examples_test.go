@@ -13,6 +13,8 @@ import (
 	"strings"
 	"testing"
 
+	"skein.dev/skein/e2e/kit"
+	"skein.dev/skein/server/fork"
 	"skein.dev/skein/server/runner/scripted"
 	"skein.dev/skein/webtransport/client"
 	"skein.dev/skein/webtransport/wire"
@@ -374,8 +376,13 @@ func (n exampleNode) letGo(t *testing.T, agent wire.AgentID, id wire.TaskID) {
 	if task.State != wire.TaskCanceled || len(task.Late) != 1 || !task.Late[0].Failed || task.Late[0].Agent != agent {
 		t.Errorf("the task is %s, late %+v", task.State, task.Late)
 	}
-	a, err := n.c.Get(t.Context(), agent)
-	if err != nil || a.Status != wire.StatusRunning || a.Desired != wire.DesiredRun || slices.Contains(a.Tasks, id) || a.Generation != 1 {
+	var a *wire.Agent
+	var err error
+	kit.Eventually(t, "the record of the agent is without it, too", func() bool {
+		a, err = n.c.Get(t.Context(), agent)
+		return err != nil || !slices.Contains(a.Tasks, id)
+	})
+	if err != nil || a.Status != wire.StatusRunning || a.Desired != wire.DesiredRun || a.Generation != 1 {
 		t.Errorf("its agent is %+v, %v", a, err)
 	}
 }
@@ -387,7 +394,7 @@ func TestTheSecondAttemptOfAnExample(t *testing.T) {
 	id := n.submit(t, "late-gather", "a b\n\nb")
 	task := n.until(t, id, func(task *wire.Task) bool { return len(task.Progress) > 0 })
 	for _, pid := range processes(t, task.Runs[0].Agent) {
-		if err := exec.Command("kill", "-9", pid).Run(); err != nil {
+		if err := fork.Run(exec.Command("kill", "-9", pid)); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"skein.dev/skein/server/fork"
 	"skein.dev/skein/webtransport/wire"
 )
 
@@ -115,7 +116,7 @@ func versionOf(ctx context.Context, path string) string {
 	defer cancel()
 	cmd := exec.CommandContext(ctx, path, "--version")
 	cmd.WaitDelay = time.Second
-	out, err := cmd.Output()
+	out, err := fork.Output(cmd)
 	if err != nil {
 		return ""
 	}

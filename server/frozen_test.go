@@ -18,6 +18,7 @@ import (
 	natsserver "github.com/nats-io/nats-server/v2/server"
 
 	"skein.dev/skein/e2e/kit"
+	"skein.dev/skein/server/fork"
 	"skein.dev/skein/server/noun"
 	"skein.dev/skein/webtransport/client"
 	"skein.dev/skein/webtransport/wire"
@@ -64,7 +65,7 @@ func startNATS(t *testing.T) *nats {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := cmd.Start(); err != nil {
+	if err := fork.Start(cmd); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"skein.dev/skein/server/fork"
 )
 
 const module = "skein.dev/skein/"
@@ -19,7 +21,7 @@ var rooms = map[string][]string{
 	"cmd/skein-bench":       {"cmd/skein-bench/peers", "webtransport", "webtransport/bare", "webtransport/client", "webtransport/wire", "e2e/netlab"},
 	"cmd/skein-bench/peers": {"webtransport/bare"},
 
-	"server":                 {"server/api", "server/auth", "server/cert", "server/control", "server/datadir", "server/exchange", "server/fleet", "server/hook", "server/jet", "server/mcp", "server/push", "server/rpc", "server/runner", "server/runner/acp", "server/runner/model", "server/runner/process", "server/runner/remote", "server/runner/scripted", "server/session", "server/telemetry", "server/web", "webtransport", "webtransport/wire"},
+	"server":                 {"server/api", "server/auth", "server/cert", "server/control", "server/datadir", "server/exchange", "server/fleet", "server/fork", "server/hook", "server/jet", "server/mcp", "server/push", "server/rpc", "server/runner", "server/runner/acp", "server/runner/model", "server/runner/process", "server/runner/remote", "server/runner/scripted", "server/session", "server/telemetry", "server/web", "webtransport", "webtransport/wire"},
 	"server/api":             {"server/control", "server/noun", "server/runner", "webtransport/wire"},
 	"server/mcp":             {"server/api", "server/auth", "server/control", "webtransport/wire"},
 	"server/artifacts":       {"server/noun", "webtransport/wire"},
@@ -30,10 +32,11 @@ var rooms = map[string][]string{
 	"server/datadir":         {"webtransport/wire"},                                                                                                                                                                           // where a server keeps everything
 	"server/control":         {"server/artifacts", "server/asks", "server/fleet", "server/folders", "server/memory", "server/noun", "server/runner", "server/schedules", "server/tasks", "server/usage", "webtransport/wire"}, // joins the nouns
 	"server/exchange":        {"webtransport/wire"},                                                                                                                                                                           // one request of HTTP, and its answer
-	"server/fleet":           {"server/grep", "server/noun", "server/runner", "server/runner/lines", "server/screen", "server/terminal", "server/vt", "webtransport/wire"},
-	"server/folders":         {"webtransport/wire"}, // the git worktrees of agents, and what they have changed in them
-	"server/grep":            {"server/screen"},     // which lines of output have a hit
-	"server/hook":            {"webtransport/wire"}, // the operator's command for what agents ask
+	"server/fleet":           {"server/glance", "server/grep", "server/noun", "server/runner", "server/runner/lines", "server/screen", "server/terminal", "server/vt", "webtransport/wire"},
+	"server/fork":            {},                                   // starts programs
+	"server/folders":         {"server/fork", "webtransport/wire"}, // the git worktrees of agents, and what they have changed in them
+	"server/grep":            {"server/screen"},                    // which lines of output have a hit
+	"server/hook":            {"server/fork", "webtransport/wire"}, // the operator's command for what agents ask
 	"server/jet":             {"server/noun", "webtransport/wire"},
 	"server/memory":          {"server/noun", "webtransport/wire"},
 	"server/noun":            {"webtransport/wire"},                   // what the nouns of the control plane share
@@ -47,25 +50,30 @@ var rooms = map[string][]string{
 	"server/linediff":        {}, // compares texts
 	"server/runner/lines":    {"server/runner", "webtransport/wire"},
 	"server/runner/model":    {"server/runner", "webtransport/wire"},
-	"server/runner/process":  {"server/runner", "webtransport/wire"},
+	"server/runner/process":  {"server/fork", "server/runner", "webtransport/wire"},
 	"server/runner/remote":   {"server/runner", "webtransport/wire"},
 	"server/runner/scripted": {"server/runner", "webtransport/wire"},
 	"server/telemetry":       {"webtransport/wire"},
 	"server/session":         {"server/api", "server/artifacts", "server/auth", "server/control", "server/fleet", "server/memory", "server/noun", "server/runner", "server/tasks", "server/telemetry", "server/terminal", "webtransport", "webtransport/wire"},
-	"server/terminal":        {"server/vt", "webtransport/wire"}, // the terminals of agents, and who looks
-	"server/vt":              {},                                 // a terminal without a display
+	"server/terminal":        {"server/vt", "webtransport/wire"},     // the terminals of agents, and who looks
+	"server/glance":          {"server/screen", "webtransport/wire"}, // pictures of what agents print
+	"server/vt":              {"server/screen"},                      // a terminal without a display
 	"server/tasks":           {"server/noun", "server/runner", "server/screen", "webtransport/wire"},
-	"server/web":             {"server/api", "server/auth", "server/cast", "server/cert", "server/control", "server/exchange", "server/noun", "server/push", "server/telemetry", "static", "ui", "ui/agent", "ui/artifact", "ui/changes", "ui/fleet", "ui/frame", "ui/inbox", "ui/login", "ui/memory", "ui/network", "ui/schedule", "ui/task", "ui/usage", "ui/words", "webtransport", "webtransport/wire"},
-	"ui":                     {"ui/agent", "ui/artifact", "ui/changes", "ui/fleet", "ui/frame", "ui/inbox", "ui/memory", "ui/network", "ui/schedule", "ui/task", "ui/usage"}, // the stories of all pages
-	"ui/agent":               {"server/screen", "ui/artifact", "ui/fleet", "ui/frame", "ui/inbox", "ui/words", "webtransport/wire"},
+	"server/web":             {"server/api", "server/auth", "server/cast", "server/cert", "server/control", "server/exchange", "server/noun", "server/push", "server/telemetry", "static", "ui", "ui/agent", "ui/artifact", "ui/changes", "ui/fleet", "ui/frame", "ui/inbox", "ui/login", "ui/memory", "ui/network", "ui/preview", "ui/schedule", "ui/task", "ui/transcript", "ui/usage", "ui/wall", "ui/words", "webtransport", "webtransport/wire"},
+	"ui":                     {"ui/agent", "ui/artifact", "ui/changes", "ui/fleet", "ui/frame", "ui/inbox", "ui/memory", "ui/network", "ui/schedule", "ui/task", "ui/transcript", "ui/usage", "ui/wall"}, // the stories of all pages
+	"ui/transcript":          {"server/linediff", "server/screen", "ui/changes", "ui/frame", "ui/preview", "ui/words", "webtransport/wire"},
+	"ui/agent":               {"server/screen", "ui/artifact", "ui/changes", "ui/fleet", "ui/frame", "ui/inbox", "ui/transcript", "ui/wall", "ui/words", "webtransport/wire"},
 	"ui/inbox":               {"ui/frame", "ui/words", "webtransport/wire"},
 	"ui/changes":             {"ui/frame", "ui/words", "webtransport/wire"},
+	"ui/wall":                {"ui/fleet", "ui/frame", "ui/words", "webtransport/wire"},
 	"ui/usage":               {"ui/frame", "ui/words", "webtransport/wire"},
 	"ui/schedule":            {"ui/frame", "ui/words", "webtransport/wire"},
 	"ui/login":               {"ui/frame", "webtransport/wire"},
 	"ui/fleet":               {"ui/frame", "ui/words", "webtransport/wire"},
-	"ui/task":                {"ui/artifact", "ui/frame", "ui/inbox", "ui/words", "webtransport/wire"},
-	"ui/artifact":            {"ui/frame", "ui/words", "webtransport/wire"},
+	"ui/task":                {"ui/artifact", "ui/frame", "ui/graph", "ui/inbox", "ui/preview", "ui/words", "webtransport/wire"},
+	"ui/graph":               {}, // lays out graphs
+	"ui/artifact":            {"ui/frame", "ui/preview", "ui/words", "webtransport/wire"},
+	"ui/preview":             {"server/screen", "ui/changes", "ui/frame", "ui/words"}, // shows bytes that nobody vouches for
 	"ui/memory":              {"ui/frame", "ui/words", "webtransport/wire"},
 	"ui/network":             {"ui/frame", "ui/words", "webtransport/wire"},
 	"ui/frame":               {"ui/words", "webtransport/wire"},
@@ -92,7 +100,9 @@ var libraries = map[string][]string{
 	"github.com/coder/websocket":       {"webtransport", "webtransport/bare", "cmd/skein-bench/peers"},
 	"github.com/centrifugal/":          {"cmd/skein-bench/peers"}, // nothing of it is in skein
 	"github.com/nats-io/":              {"server/jet"},
-	"github.com/a-h/templ":             {"ui", "ui/agent", "ui/artifact", "ui/changes", "ui/fleet", "ui/frame", "ui/generate", "ui/inbox", "ui/login", "ui/memory", "ui/network", "ui/schedule", "ui/task", "ui/usage", "server/web"},
+	"os/exec":                          {"cmd/skein-bench", "cmd/skein-bench/peers", "e2e/netlab", "server", "server/folders", "server/fork", "server/hook"}, // the server starts programs by server/fork, which keeps marks apart
+	"github.com/a-h/templ":             {"ui", "ui/agent", "ui/artifact", "ui/changes", "ui/fleet", "ui/frame", "ui/generate", "ui/inbox", "ui/login", "ui/memory", "ui/network", "ui/preview", "ui/schedule", "ui/task", "ui/transcript", "ui/usage", "ui/wall", "server/web"},
+	"github.com/yuin/goldmark":         {"ui/preview"},
 	"github.com/goccy/go-yaml":         {"server"},
 	"github.com/google/btree":          {"server/memory"},
 	"github.com/google/jsonschema-go":  {"server/api"},
@@ -133,7 +143,7 @@ func goList(t *testing.T, args ...string) string {
 	}
 	cmd := exec.Command("go", append([]string{"list"}, args...)...)
 	cmd.Dir = ".."
-	out, err := cmd.Output()
+	out, err := fork.Output(cmd)
 	if err != nil {
 		t.Fatal(err)
 	}

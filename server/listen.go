@@ -238,7 +238,7 @@ func (s *Server) serve(l *listeners, parts *sync.WaitGroup, fail func(error)) {
 	routes := web.New(web.Config{API: s.api, Plane: s.plane, Auth: s.auth, Metrics: s.met, Reach: s.reach, Logger: s.log, Sessions: s.sessions,
 		MCP: s.mcp, Push: s.push,
 		RPC:   &rpc.Endpoint{API: s.api, Auth: s.auth, Metrics: s.met, Server: s.sessions, Renderer: s.fragments, Logger: s.log},
-		Store: s.store, Processes: s.procs, URL: s.url(), Version: s.o.Version, RaceDelay: s.o.RaceDelay, Lanes: s.limits.Lanes(), MaskOff: s.o.Mask.Off,
+		Store: s.store, Processes: s.procs, Fragments: s.fragments, URL: s.url(), Version: s.o.Version, RaceDelay: s.o.RaceDelay, Lanes: s.limits.Lanes(), MaskOff: s.o.Mask.Off,
 		Start: web.Start{Looked: s.o.FindAgents, Known: knownAgents(), Folder: startFolder()}})
 	run := func(f func() error) {
 		parts.Go(func() {

@@ -103,8 +103,8 @@ func TestMCPHasTheMethodsOfThePerson(t *testing.T) {
 	}
 }
 
-// artifactTools are those that every agent has.
-var artifactTools = []string{"artifact_get", "artifact_list", "artifact_read"}
+// ownTools are those that every agent has.
+var ownTools = []string{"agent_summary", "artifact_get", "artifact_list", "artifact_read"}
 
 // An agent reads what it has made, and what is of its tasks and of those that these depend on; a coordinator reads all.
 func TestMCPArtifactsOfAnAgent(t *testing.T) {
@@ -180,7 +180,7 @@ func TestMCPGivesAnAgentWhatItsTypeAllows(t *testing.T) {
 	keeper, boss, mute := n.spawn(t, wire.SpawnParams{Type: "keeper"}), n.spawn(t, wire.SpawnParams{Type: "boss"}), n.spawn(t, wire.SpawnParams{Type: "mute"})
 	s := n.mcp(t, n.auth.AgentToken(keeper.ID))
 	if got := tools(t, s); !slices.Contains(got, "memory_store") || slices.ContainsFunc(got, func(name string) bool {
-		return !strings.HasPrefix(name, "memory_") && !slices.Contains(artifactTools, name)
+		return !strings.HasPrefix(name, "memory_") && !slices.Contains(ownTools, name)
 	}) {
 		t.Errorf("the tools are %v", got)
 	}
@@ -195,10 +195,19 @@ func TestMCPGivesAnAgentWhatItsTypeAllows(t *testing.T) {
 			t.Errorf("%s %v succeeds: %s", name, args, text)
 		}
 	}
+	if text, ok := use(t, s, "agent_summary", map[string]any{"text": "keeping"}); !ok || !strings.Contains(text, "keeping") {
+		t.Error(text)
+	}
+	if text, ok := use(t, s, "agent_summary", map[string]any{"id": boss.ID, "text": "not mine"}); ok {
+		t.Errorf("it says what another does: %s", text)
+	}
+	if a, _ := n.plane.Get(keeper.ID); a.Summary != "keeping" {
+		t.Errorf("its summary is %q", a.Summary)
+	}
 	if got := tools(t, n.mcp(t, n.auth.AgentToken(boss.ID))); !slices.Contains(got, "task_submit") || slices.Contains(got, "memory_store") {
 		t.Errorf("the tools of a coordinator are %v", got)
 	}
-	if got := tools(t, n.mcp(t, n.auth.AgentToken(mute.ID))); !slices.Equal(got, artifactTools) {
+	if got := tools(t, n.mcp(t, n.auth.AgentToken(mute.ID))); !slices.Equal(got, ownTools) {
 		t.Errorf("the tools of an agent that may nothing are %v", got)
 	}
 	// A session is not for others, and not for an agent that has ended.

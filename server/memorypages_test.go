@@ -212,18 +212,7 @@ func TestArtifactsWithoutScript(t *testing.T) {
 	b := n.browser(t)
 	wants(t, "no artifacts", b.get(t, "/artifacts"), 200, "No artifacts yet", "Uploads need JavaScript")
 	agent := n.script(t, "idle 1h")
-	rec, err := n.plane.Artifacts.Create(t.Context(), noun.Caller{Actor: "dashboard"}, wire.ArtifactCreateParams{Name: "a <b>.txt", Size: 5, Agent: agent.ID})
-	if err != nil {
-		t.Fatal(err)
-	}
-	up, _, err := n.plane.Artifacts.Upload(t.Context(), rec.ID)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := up.Receive(strings.NewReader("hello")); err != nil {
-		t.Fatal(err)
-	}
-	up.Close()
+	rec := n.keep(t, wire.ArtifactCreateParams{Name: "a <b>.txt", Agent: agent.ID}, "hello")
 	wants(t, "the artifacts", b.get(t, "/artifacts"), 200, "a &lt;b&gt;.txt", "/artifacts/"+string(rec.ID)+"/content", ">"+agent.Name+"</a>")
 	wants(t, "those of the agent", b.get(t, "/artifacts?agent="+string(agent.ID)), 200, "a &lt;b&gt;.txt", "Of agent "+agent.Name)
 	wants(t, "those of another", b.get(t, "/artifacts?agent=anobody"), 200, "No artifact matches")

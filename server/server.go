@@ -61,9 +61,10 @@ type Options struct {
 	BasePath      string // the path, such as /skein/, below which everything is served; "": /
 	NATS          string // URL of an external NATS; "": embedded
 	MaxEventBytes int64
-	KeepExited    int    // how many exited agents are remembered; 0: 1,000
-	KeepTasks     int    // how many tasks that have ended are remembered; 0: 10,000
-	Node          string // "": the host's name
+	KeepExited    int           // how many exited agents are remembered; 0: 1,000
+	KeepFor       time.Duration // how long exited agents are remembered; 0: any time
+	KeepTasks     int           // how many tasks that have ended are remembered; 0: 10,000
+	Node          string        // "": the host's name
 	// StoreTimeout is how long a request waits for a store that does not answer; 0: 10 s.
 	StoreTimeout time.Duration
 
@@ -235,7 +236,7 @@ func (s *Server) openPlane(ctx context.Context) (err error) {
 	}
 	s.plane, err = control.Open(ctx, control.Options{
 		Store: s.store, Types: s.config.Types, Node: wire.NodeID(s.node), Instance: s.dir.Instance, WorkDir: s.dir.File("agents"), DataDir: s.dir.Path,
-		KeepExited: s.o.KeepExited, KeepTasks: s.o.KeepTasks, MaxAgents: s.config.MaxAgents, Budget: s.config.Budget, Logger: s.log, Orphans: s.orphans, Leftovers: s.procs.ReapLeftovers, Spawned: s.met.Spawned,
+		KeepExited: s.o.KeepExited, KeepFor: s.o.KeepFor, KeepTasks: s.o.KeepTasks, MaxAgents: s.config.MaxAgents, Budget: s.config.Budget, Logger: s.log, Orphans: s.orphans, Leftovers: s.procs.ReapLeftovers, Spawned: s.met.Spawned,
 		StoreTimeout: s.o.StoreTimeout,
 		Kinds:        allKinds(s.procs),
 		Asked:        s.asked,

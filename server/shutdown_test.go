@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"skein.dev/skein/e2e/kit"
+	"skein.dev/skein/server/fork"
 	"skein.dev/skein/webtransport/client"
 	"skein.dev/skein/webtransport/wire"
 )
@@ -51,7 +52,7 @@ func startProcess(t *testing.T, dir string) (*exec.Cmd, Addresses) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := cmd.Start(); err != nil {
+	if err := fork.Start(cmd); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
@@ -315,7 +316,7 @@ func TestADrainIsBounded(t *testing.T) {
 	a := n.spawn(t, wire.SpawnParams{Type: "stubborn"})
 	begin := time.Now()
 	n.stop()
-	if took := time.Since(begin); took > 8*time.Second && !kit.Race {
+	if took := time.Since(begin); took > 8*time.Second && !kit.Quick {
 		t.Errorf("a stop with one stubborn agent of 1 ms grace took %s", took)
 	}
 	if left := processes(t, a.ID); len(left) > 0 {

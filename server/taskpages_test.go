@@ -194,3 +194,23 @@ func TestAdmissionForm(t *testing.T) {
 		t.Errorf("admission is %+v", a)
 	}
 }
+
+// A result is shown as the table, the diff or the picture that it is, and its bytes are served to the browser only as a picture.
+func TestResultsOnTheTaskPage(t *testing.T) {
+	t.Parallel()
+	n := start(t)
+	b := n.browser(t)
+	print := func(format string) wire.Task {
+		return n.submit(t, wire.TaskSpec{Type: "shell", Argv: []string{"printf", format}}, wire.TaskCompleted)
+	}
+	table := print(`[{"name":"fox","n":3},{"name":"<owl>"}]`)
+	wants(t, "a list", b.get(t, "/tasks/"+string(table.ID)), 200, `<th scope="col"`, ">fox</td>", ">&lt;owl&gt;</td>", "2 rows, JSON")
+	wants(t, "a list as a picture", b.get(t, "/tasks/"+string(table.ID)+"/result/view"), 404, "nothing that a browser shows")
+	wants(t, "none as a picture", b.get(t, "/tasks/"+string(table.ID)+"/input/view"), 404)
+	picture := print(`\211PNG\r\n\032\n\000\000\000\rIHDR`)
+	wants(t, "a picture", b.get(t, "/tasks/"+string(picture.ID)), 200, `<img src="/tasks/`+string(picture.ID)+`/result/view"`)
+	got := b.get(t, "/tasks/"+string(picture.ID)+"/result/view")
+	if got.body != tinyPNG || got.Header.Get("Content-Type") != "image/png" || !strings.HasPrefix(got.Header.Get("Content-Security-Policy"), "sandbox; default-src 'none';") {
+		t.Errorf("the picture: %q, %v", got.body, got.Header)
+	}
+}

@@ -50,6 +50,7 @@ type conn struct {
 	ended   ended
 	unread  unread
 	views   views
+	glances atomic.Int64 // the glance lanes that are open
 	// uploads and downloads bound the bulk lanes in progress; further ones wait unread. They are separate, so that slow
 	// downloads do not hold up uploads.
 	uploads, downloads chan struct{}

@@ -69,6 +69,8 @@ func (c *conn) serveStream(str webtransport.Stream) {
 		c.serveAgent(l, h)
 	case h.Lane == wire.LaneTTY:
 		c.serveTerminal(l, h)
+	case h.Lane == wire.LaneGlance:
+		c.serveGlance(l, h)
 	case h.Lane == wire.LaneWorker:
 		c.serveWorker(l)
 	case h.Lane == wire.LaneHealth:

@@ -26,7 +26,7 @@ type Limits struct {
 // DefaultLimits is the stream table of docs/protocol.md.
 var DefaultLimits = Limits{
 	Rates: map[wire.Lane]int64{wire.LaneControl: 10e6, wire.LaneHealth: 1e6, wire.LaneMemory: 50e6, wire.LaneTask: 20e6,
-		wire.LaneStatus: 5e6, wire.LaneAgent: 10e6, wire.LaneTTY: 10e6, wire.LaneWorker: 20e6, wire.LaneResult: 20e6, wire.LaneBulk: 100e6},
+		wire.LaneStatus: 5e6, wire.LaneAgent: 10e6, wire.LaneTTY: 10e6, wire.LaneGlance: 10e6, wire.LaneWorker: 20e6, wire.LaneResult: 20e6, wire.LaneBulk: 100e6},
 	Writers: map[wire.Class]int{wire.ClassLow: 8},
 }
 

@@ -8,13 +8,15 @@ import (
 	"skein.dev/skein/webtransport/wire"
 )
 
-// artifactPages serves the page of artifacts and their files.
+// artifactPages serves the pages of artifacts and their files.
 type artifactPages struct{ *site }
 
-// routes adds the page of artifacts and its form.
+// routes adds the pages of artifacts and their form.
 func (s artifactPages) routes(in *http.ServeMux) {
 	in.HandleFunc("GET /artifacts", s.artifactsPage)
+	in.HandleFunc("GET /artifacts/{id}", s.artifactPage)
 	in.HandleFunc("GET /artifacts/{id}/content", s.artifactContent)
+	in.HandleFunc("GET /artifacts/{id}/view", s.artifactView)
 	in.HandleFunc("POST /artifacts/{id}/delete", s.withForm(s.postDeleteArtifact))
 }
 

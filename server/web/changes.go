@@ -23,8 +23,8 @@ func (s changesPages) routes(in *http.ServeMux) {
 	in.HandleFunc("POST /agents/{id}/changes/comment", s.withForm(s.postComment))
 }
 
-// changesPage shows it; with file and part=1, only the diff of that file; with part=stamp, a text that is another one when
-// the folder has changed.
+// changesPage shows it; with file and part=1, only the diff of that file; with part=summary, a few lines of it; with
+// part=stamp, a text that is another one when the folder has changed.
 func (s changesPages) changesPage(w http.ResponseWriter, r *http.Request) {
 	q := r.URL.Query()
 	switch q.Get("part") {
@@ -33,6 +33,9 @@ func (s changesPages) changesPage(w http.ResponseWriter, r *http.Request) {
 		return
 	case "stamp":
 		s.stampPart(w, r)
+		return
+	case "summary":
+		s.summaryPart(w, r)
 		return
 	}
 	saved := q.Get("saved")
@@ -52,6 +55,15 @@ func (s changesPages) stampPart(w http.ResponseWriter, r *http.Request) {
 	fmt.Fprint(w, stamp)
 }
 
+func (s changesPages) summaryPart(w http.ResponseWriter, r *http.Request) {
+	c, err := s.Plane.ChangesOf(r.Context(), wire.ChangesParams{ID: wire.AgentID(r.PathValue("id"))})
+	if err != nil { // which is what the place for it shows
+		s.page(w, r, http.StatusOK, changes.NoSummary(words.Sentence(wire.AsError(err).Message)))
+		return
+	}
+	s.page(w, r, http.StatusOK, changes.Summary(c))
+}
+
 func (s changesPages) diffPart(w http.ResponseWriter, r *http.Request) {
 	q := r.URL.Query()
 	d, err := s.Plane.DiffOf(r.Context(), wire.DiffParams{ID: wire.AgentID(r.PathValue("id")), Path: q.Get("file"), Tree: q.Get("tree"), Base: q.Get("base")})
@@ -66,7 +78,7 @@ func (s changesPages) diffPart(w http.ResponseWriter, r *http.Request) {
 func (s changesPages) show(w http.ResponseWriter, r *http.Request, status int, v changes.View) {
 	a, err := s.Plane.Get(wire.AgentID(r.PathValue("id")))
 	if err != nil {
-		s.refuse(w, r, http.StatusNotFound, "There is no agent "+wire.Cut(r.PathValue("id"), 40)+". It may have been forgotten: the oldest exited agents are.")
+		s.refuse(w, r, http.StatusNotFound, "There is no agent "+wire.Cut(r.PathValue("id"), 40)+". If there was one, it was removed, as agents are some time after their end. Its tasks and artifacts stay.")
 		return
 	}
 	v.Agent, v.Frame = a, s.frame(r)

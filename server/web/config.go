@@ -30,6 +30,7 @@ type Config struct {
 	Push      *push.Push   // nil: browsers can't subscribe
 	Store     Store
 	Processes Processes
+	Fragments *Fragments
 
 	URL       string // the URL of the server for a browser on this machine
 	Version   string

@@ -25,9 +25,16 @@ func (s artifactPages) artifactContent(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	h := w.Header()
-	uncompressed(w) // so that ranges work
+	h.Set("Content-Security-Policy", bytesCSP)
 	h.Set("Content-Type", rec.MediaType)
 	h.Set("Content-Disposition", attachment(rec.Name))
+	s.serveContent(w, r, rec)
+}
+
+// serveContent writes the bytes of a complete artifact, or the range of them that was asked for.
+func (s artifactPages) serveContent(w http.ResponseWriter, r *http.Request, rec wire.Artifact) {
+	h := w.Header()
+	uncompressed(w) // so that ranges work
 	h.Set("ETag", `"`+rec.SHA256+`"`)
 	h.Set("Cache-Control", "private, no-cache")
 	c := &content{plane: s.Plane, ctx: r.Context(), rec: rec}

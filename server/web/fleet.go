@@ -17,7 +17,7 @@ type fleetPages struct{ *site }
 
 func (s fleetPages) fleetPage(w http.ResponseWriter, r *http.Request) {
 	s.page(w, r, http.StatusOK, fleet.Fleet(fleet.FleetView{
-		Agents: s.Plane.List(wire.Filter{}).Agents, Types: s.Plane.Types(), Start: s.Start, Filter: fleet.ParseFleetFilter(r.URL.Query()), Keep: s.Plane.Keeps(),
+		Agents: s.Plane.List(wire.Filter{}).Agents, Types: s.Plane.Types(), Start: s.Start, Filter: fleet.ParseFleetFilter(r.URL.Query()), Keep: s.Plane.Keeps(), KeepFor: s.Plane.KeepsFor(),
 		Node: s.Plane.Node(), Version: s.Version, Epoch: s.Plane.Epoch(), Now: time.Now(), Assets: static.URL, Theme: frame.Theme(r),
 		Admission: s.Plane.Admission(), Waiting: s.waiting(),
 	}))
@@ -28,7 +28,7 @@ func (s fleetPages) agentPage(w http.ResponseWriter, r *http.Request) {
 	f, at, err := s.Plane.Follow(r.Context(), wire.Header{Lane: wire.LaneAgent, Agent: id, Tail: agent.MaxEvents})
 	if err != nil {
 		if e := wire.AsError(err); e.Code == wire.CodeNotFound {
-			s.refuse(w, r, http.StatusNotFound, "There is no agent "+wire.Cut(string(id), 40)+". It may have been forgotten: the oldest exited agents are.")
+			s.refuse(w, r, http.StatusNotFound, "There is no agent "+wire.Cut(string(id), 40)+". If there was one, it was removed, as agents are some time after their end. Its tasks and artifacts stay.")
 			return
 		}
 		s.failed(r, "an agent's page failed", err)
@@ -63,7 +63,13 @@ func (s fleetPages) agentPage(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	v.Lifecycle, v.EarlierLifecycle = lifecycle.Events, lifecycle.More
-	for _, t := range s.Plane.Types() {
+	if at.Agent.Kind.Converses() {
+		if v.Talk, err = s.Fragments.talk(r.Context(), wire.AgentRenderParams{IDs: []wire.AgentID{id}}); err != nil {
+			s.failed(r, "an agent's conversation could not be read", err) // the page has its output
+		}
+	}
+	v.Types = s.Plane.Types()
+	for _, t := range v.Types {
 		if t.Name == at.Agent.Type {
 			v.Type = t
 		}

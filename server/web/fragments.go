@@ -33,6 +33,7 @@ type Fragments struct {
 	// static
 	plane *control.Plane
 	base  string // the prefix of every path
+	talks *transcripts
 
 	mu  sync.Mutex // not held while something is rendered
 	all map[fragmentKey]fragment
@@ -48,7 +49,7 @@ type fragment struct {
 
 // NewFragments returns Fragments whose links begin with base.
 func NewFragments(plane *control.Plane, base string) *Fragments {
-	return &Fragments{plane: plane, base: base}
+	return &Fragments{plane: plane, base: base, talks: &transcripts{page: plane.EventPage}}
 }
 
 func (f *Fragments) get(as, id, record any, render func() string) string {
@@ -89,12 +90,27 @@ func (f *Fragments) renderTask(ctx context.Context, as wire.TaskHTML, t wire.Tas
 			return ""
 		}
 	}
+	if as == wire.TaskAsGraph {
+		return f.renderGraph(ctx, t.ID)
+	}
 	withQuestion(f.plane, &t)
 	html := f.get(as, t.ID, t, func() string { return f.html(ctx, task.TaskFragment(as, &t, time.Now())) })
 	if len(html) > maxHTML {
 		return ""
 	}
 	return html
+}
+
+// renderGraph renders the graph of the tasks that depend on each other, on the page of one of them.
+func (f *Fragments) renderGraph(ctx context.Context, id wire.TaskID) string {
+	v := graphOf(f.plane, id)
+	return f.get(wire.TaskAsGraph, id, v, func() string { return f.html(ctx, task.GraphFragment(v)) })
+}
+
+// graphOf returns the tasks that depend on each other, for the page of one of them.
+func graphOf(plane *control.Plane, id wire.TaskID) task.GraphView {
+	r := plane.Tasks.Related(id)
+	return task.NewGraphView(id, r.Tasks, r.Left, r.More, r.Least)
 }
 
 // Changes renders changed tasks for a watch. It returns nil if the watch asks for no HTML, or if too many changed at once.
@@ -132,7 +148,7 @@ func (f *Fragments) Tasks(ctx context.Context, p wire.TaskRenderParams) (any, er
 	}
 	switch {
 	case p.HTML == "":
-		return nil, wire.Errorf(wire.CodeInvalidParams, "html is missing: row, card, page or twig").WithField("html")
+		return nil, wire.Errorf(wire.CodeInvalidParams, "html is missing: row, card, page, twig or graph").WithField("html")
 	case len(p.IDs) == 0 || len(p.IDs) > wire.MaxRender:
 		return nil, wire.Errorf(wire.CodeInvalidParams, "ids has %d tasks: 1 to %d are rendered", len(p.IDs), wire.MaxRender).WithField("ids")
 	}
@@ -150,8 +166,11 @@ func (f *Fragments) Agents(ctx context.Context, p wire.AgentRenderParams) (any, 
 	if err := p.Check(); err != nil {
 		return nil, err
 	}
-	if p.HTML == wire.AgentAsPeek {
+	switch p.HTML {
+	case wire.AgentAsPeek:
 		return f.peek(ctx, p.IDs[0])
+	case wire.AgentAsTranscript:
+		return f.transcript(ctx, p)
 	}
 	all, left := make(map[wire.AgentID]string, len(p.IDs)), maxHTML
 	for _, id := range p.IDs {

@@ -16,7 +16,7 @@ func (s *site) recording(w http.ResponseWriter, r *http.Request) {
 	f, at, err := s.Plane.Follow(r.Context(), wire.Header{Agent: id})
 	if err != nil {
 		if wire.AsError(err).Code == wire.CodeNotFound {
-			s.refuse(w, r, http.StatusNotFound, "There is no agent "+wire.Cut(string(id), 40)+". It may have been forgotten: the oldest exited agents are.")
+			s.refuse(w, r, http.StatusNotFound, "There is no agent "+wire.Cut(string(id), 40)+". If there was one, it was removed, as agents are some time after their end. Its tasks and artifacts stay.")
 			return
 		}
 		s.failed(r, "a recording failed", err)

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"skein.dev/skein/ui/login"
+	"skein.dev/skein/ui/preview"
 	"skein.dev/skein/ui/task"
 	"skein.dev/skein/ui/words"
 	"skein.dev/skein/webtransport/wire"
@@ -39,7 +40,7 @@ func (s taskPages) taskPage(w http.ResponseWriter, r *http.Request) {
 	}
 	below := slices.DeleteFunc(s.Plane.Tasks.List(wire.TaskFilter{Root: id}).Tasks, func(b wire.Task) bool { return b.ID == id })
 	v := task.NewTaskView(f, t, s.above(t), below, s.Plane.Types())
-	v.Kept = s.kept("", id)
+	v.Kept, v.Graph = s.kept("", id), graphOf(s.Plane, id)
 	v.Needs, v.Asks = s.needs(t), asks.Asks
 	s.page(w, r, http.StatusOK, task.Task(v))
 }
@@ -102,6 +103,29 @@ func (s taskPages) taskPayload(part func(*wire.Task) *wire.Payload) http.Handler
 		w.Header().Set("Content-Type", kind)
 		w.Header().Set("Content-Disposition", `attachment; filename="`+string(t.ID)+ext+`"`)
 		w.Write(p.Bytes())
+	}
+}
+
+// payloadView serves a task's input or result to a browser as the picture that it is.
+func (s taskPages) payloadView(part func(*wire.Task) *wire.Payload) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		id := wire.TaskID(r.PathValue("id"))
+		t, err := s.Plane.Tasks.Get(id)
+		if err != nil {
+			s.refuseTask(w, r, id)
+			return
+		}
+		var b []byte
+		if p := part(&t); p != nil {
+			b = p.Bytes()
+		}
+		form := preview.Sniff("", "", b[:min(len(b), preview.HeadBytes)])
+		if !form.Browser() {
+			s.refuse(w, r, http.StatusNotFound, "It is nothing that a browser shows. Download it.")
+			return
+		}
+		viewHeaders(w.Header(), form, string(t.ID))
+		w.Write(b)
 	}
 }
 

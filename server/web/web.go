@@ -11,7 +11,8 @@
 //
 // # Locks
 //
-// There is one, Fragments.mu, which guards the rendered HTML. It is not held while something is rendered.
+// Fragments.mu guards the rendered HTML. It is not held while something is rendered. transcripts.mu guards which conversations are kept;
+// the lock of one, kept.reads, is taken without it, and is held while its events are read from the log and its entries are rendered.
 package web
 
 import (
@@ -61,6 +62,8 @@ func (s *site) pages(in *http.ServeMux) {
 	in.HandleFunc("GET /tasks/{id}", tasks.taskPage)
 	in.HandleFunc("GET /tasks/{id}/input", tasks.taskPayload(taskInput))
 	in.HandleFunc("GET /tasks/{id}/result", tasks.taskPayload(taskResult))
+	in.HandleFunc("GET /tasks/{id}/input/view", tasks.payloadView(taskInput))
+	in.HandleFunc("GET /tasks/{id}/result/view", tasks.payloadView(taskResult))
 	in.HandleFunc("POST /tasks/{id}/cancel", tasks.postTask(tasks.cancelTask))
 	in.HandleFunc("POST /tasks/{id}/retry", tasks.postTask(tasks.retryTask))
 	in.HandleFunc("POST /tasks/{id}/stop", tasks.postTask(tasks.stopTask))
@@ -69,6 +72,7 @@ func (s *site) pages(in *http.ServeMux) {
 	in.HandleFunc("POST /stop", s.withForm(s.postStop))
 	memoryPages{s}.routes(in)
 	artifactPages{s}.routes(in)
+	in.HandleFunc("GET /wall", wallPages{s}.wallPage)
 	in.HandleFunc("GET /usage", usagePages{s}.usagePage)
 	in.HandleFunc("GET /network", networkPages{s}.networkPage)
 	in.HandleFunc("GET /stories", func(w http.ResponseWriter, r *http.Request) { s.page(w, r, http.StatusOK, ui.Stories(static.URL)) })
