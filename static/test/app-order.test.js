@@ -124,6 +124,8 @@ test('order: put says whether anything can have moved', () => {
   assert.equal(order.put({ ...a, activity: 'requires_action', asked_at: 'now' }), true, 'it asks something else')
   assert.equal(order.put({ ...a, name: 'other' }), true, 'it matches no more')
   assert.equal(order.put({ ...a, name: 'other', last_line: 'an agent' }), true, 'it matches again')
+  assert.equal(order.put({ ...a, name: 'other', last_line: 'else' }), true, 'and no more')
+  assert.equal(order.put({ ...a, name: 'other', last_line: 'else', summary: 'Asks an Agent' }), true, 'and by what it does')
   assert.equal(order.put(agent(3)), true)
   assert.equal(order.delete('a3'), true)
   assert.equal(order.delete('a3'), false)

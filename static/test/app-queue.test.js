@@ -46,7 +46,12 @@ test('queue: places are counted among the tasks that wait for the same agents, w
   const q = new Queue()
   for (let i = 0; i < 50; i++) q.put(task(`t${i}`, i, { position: i + 1, waiting: 'old reason' }))
   q.put(task('other', 100, { position: 1, type: 'shell', waiting: '4 of 4 shell busy' }))
+  q.put(task('t0', 0, { position: 1, waiting: '1 of 3 coder waits for your answer, 2 busy', asking: ['a1'] }))
+  assert.deepEqual(entry(q, 't30')?.shown.asking, ['a1'], 'those who ask are shared, too')
+  q.put(task('t0', 0, { position: 1, waiting: '1 of 3 coder waits for your answer, 2 busy', asking: ['a2'] }))
+  assert.deepEqual(entry(q, 't30')?.shown.asking, ['a2'])
   q.put(task('t0', 0, { position: 1, waiting: '3 of 3 coder busy' })) // the server sends only the first ones
+  assert.equal(entry(q, 't30')?.shown.asking, undefined)
   assert.equal(entry(q, 't30')?.shown.position, 31)
   assert.equal(entry(q, 't30')?.shown.waiting, '3 of 3 coder busy')
   assert.equal(entry(q, 'other')?.shown.waiting, '4 of 4 shell busy')

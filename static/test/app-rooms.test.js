@@ -17,6 +17,7 @@ const ROOMS = {
   task: ['lib', 'list', 'artifact', 'inbox'],
   terminal: ['lib'],
   usage: ['lib'],
+  wall: ['lib', 'fleet'],
   worker: ['lib'],
   changes: ['lib'],
   palette: ['lib', 'memory', 'task'], // lib loads it when it is first opened

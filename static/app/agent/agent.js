@@ -3,7 +3,7 @@
  */
 import { kept } from '../artifact/kept.js'
 import { opened } from '../fleet/seen.js'
-import { again } from '../fleet/spawn.js'
+import { SpawnDialog, again } from '../fleet/spawn.js'
 import { still } from '../fleet/still.js'
 import { Cards } from '../inbox/cards.js'
 import { at } from '../lib/base.js'
@@ -18,7 +18,10 @@ import { StopDialog } from '../lib/stop.js'
 import { tick } from '../lib/ticks.js'
 import { title } from '../lib/title.js'
 import { failed, toast } from '../lib/toast.js'
+import { changed } from './changed.js'
 import { lines } from './pipes.js'
+import { showPlan } from './plan.js'
+import { restarts } from './restart.js'
 import { sessions } from './sessions.js'
 import { Timeline } from './timeline.js'
 
@@ -28,12 +31,21 @@ import { Timeline } from './timeline.js'
 const root = one(document, '#agent')
 const id = root.dataset.id ?? ''
 const skein = page({ asks: { params: { agent: id, html: true }, show: ({ html }) => cards.show(html) } })
-const cards = new Cards(skein, one(document, '#asks'))
+const cards = new Cards(skein, one(document, '#asks'), countAsks)
+const folder = changed(root)
 const epoch = root.dataset.epoch ?? ''
 const cursor = Number(root.dataset.cursor)
 
 const timeline = new Timeline(skein, id)
 const stop = new StopDialog(skein)
+
+/** Says in the links to the parts of the page how many questions there are. */
+function countAsks() {
+  const link = field(root, 'asks')
+  const n = cards.all.length
+  write(link, n === 1 ? '1 question' : `${n} questions`)
+  link.hidden = n === 0
+}
 
 /** @type {Agent | undefined} */
 let agent
@@ -68,6 +80,7 @@ function show(a) {
   mark(root, 'data-state', state(a))
   mark(root, 'data-activity', a.activity ?? '')
   body?.show(a)
+  folder?.show(a)
   const dropped = one(root, '#dropped')
   write(dropped, a.dropped ? droppedText(a.dropped) : '') // with times in the reader's time zone
   dropped.hidden = !a.dropped
@@ -79,6 +92,7 @@ function show(a) {
 function hot() {
   tick(root)
   if (!agent) return
+  write(field(root, 'does'), clean(agent.summary ?? ''))
   write(field(root, 'pid'), pidText(agent))
   write(field(root, 'cpu'), cpuCell(agent))
   write(field(root, 'mem'), memCell(agent))
@@ -146,6 +160,19 @@ pause.addEventListener('click', async () => {
   }
 })
 
+const startNow = /** @type {HTMLButtonElement} */ (one(root, '#start-now'))
+startNow.addEventListener('click', async () => {
+  busy(startNow, true)
+  try {
+    const { reports } = await skein.resume({ ids: [id] })
+    if (reports[0].error) failed('It was not started', reports[0].error)
+  } catch (e) {
+    failed('It was not started', e)
+  } finally {
+    busy(startNow, false)
+  }
+})
+
 const respawn = /** @type {HTMLButtonElement} */ (one(root, '#again'))
 respawn.addEventListener('click', async () => {
   if (!agent) return
@@ -155,6 +182,16 @@ respawn.addEventListener('click', async () => {
   if (next) location.assign(at(`/agents/${encodeURIComponent(next.id)}`))
 })
 
+const changedAgain = /** @type {HTMLButtonElement} */ (one(root, '#again-with'))
+/** @type {SpawnDialog | undefined} */
+let spawning
+changedAgain.addEventListener('click', () => {
+  if (!agent) return
+  spawning ??= new SpawnDialog(skein, ({ agents: [next] }) => next && location.assign(at(`/agents/${encodeURIComponent(next.id)}`)))
+  spawning.open(agent)
+})
+
+restarts(skein, root, id)
 sessions(skein, root, () => agent)
 
 one(root, '#copy-id').addEventListener('click', async () => {
@@ -186,8 +223,9 @@ async function begin() {
   await body.follow(ends.signal, {
     attached: show,
     event(e) {
-      if (e.type === 'gap') timeline.clear()
-      else timeline.add(e)
+      if (e.type === 'gap') return timeline.clear()
+      timeline.add(e)
+      showPlan(e)
     },
   })
 }

@@ -10,7 +10,7 @@ import { failed } from '../lib/toast.js'
 /** @typedef {{id: string, name: string, description?: string, group?: string}} Value */
 /** @typedef {{id: string, name: string, description?: string, category?: string, value: string, values: Value[], more?: number}} Option */
 /** @typedef {{name: string, description?: string, hint?: string}} Command */
-/** @typedef {{options: Option[], commands: Command[], sessions?: boolean}} Offers agent.options */
+/** @typedef {{options: Option[], commands: Command[], sessions?: boolean, forks?: boolean}} Offers agent.options */
 
 /** @type {Offers} */
 const NOTHING = { options: [], commands: [] }
@@ -20,6 +20,7 @@ export class Options {
   #id
   #bar
   #sessions
+  #fork
   #wanted = 0 // the number of the offers that are to be shown; 0: none
   #reading = false
   /** @type {Command[]} */
@@ -35,6 +36,7 @@ export class Options {
     this.#id = id
     this.#bar = one(root, '#options')
     this.#sessions = one(root, '#sessions-open')
+    this.#fork = one(root, '#fork')
     this.#bar.addEventListener('change', (e) => {
       if (e.target instanceof HTMLSelectElement) void this.#set(e.target)
     })
@@ -79,7 +81,7 @@ export class Options {
   }
 
   /** @param {Offers} offers */
-  #render({ options, commands, sessions = false }) {
+  #render({ options, commands, sessions = false, forks = false }) {
     this.commands = commands
     const known = new Map([...this.#bar.querySelectorAll('label')].map((el) => [one(el, 'select').dataset.option, el]))
     for (const o of options) {
@@ -90,7 +92,8 @@ export class Options {
     }
     for (const el of known.values()) el.remove()
     this.#sessions.hidden = !sessions
-    this.#bar.hidden = options.length === 0 && !sessions
+    this.#fork.hidden = !forks
+    this.#bar.hidden = options.length === 0 && !sessions && !forks
   }
 }
 

@@ -7,6 +7,7 @@ import { failed, toast } from '../lib/toast.js'
 import { Options } from './options.js'
 import { Output } from './output.js'
 import { Slash } from './slash.js'
+import { Talk } from './talk.js'
 
 /** @import { Skein } from '../../client/index.js' */
 /** @import { Agent } from '../../client/types.js' */
@@ -27,16 +28,27 @@ const MAX_BACK = 500
 export function lines(skein, root, { id, epoch, cursor, first }) {
   const output = new Output(skein, { id, epoch, first })
   const line = sought(location.search)
+  const talk = root.querySelector('#talk') ? new Talk(skein, id, line && 'lines') : undefined
   if (line) output.find.from(line)
   const options = root.querySelector('#options') ? new Options(skein, root, id) : undefined
-  const input = inputBox(skein, root, id, () => output.follow(), options)
+  const follow = () => {
+    output.follow()
+    talk?.follow()
+  }
+  const input = inputBox(skein, root, id, follow, options)
   const press = (/** @type {string} */ name) => () => one(document, name).click()
+  /** @param {() => void} act what is about the lines, which are shown for it */
+  const onLines = (act) => () => {
+    talk?.show('lines')
+    act()
+  }
   return {
     keys: {
-      '/': () => output.find.focus(),
-      n: () => output.find.step(1),
-      N: () => output.find.step(-1),
-      f: () => output.toggle(),
+      '/': onLines(() => output.find.focus()),
+      n: onLines(() => output.find.step(1)),
+      N: onLines(() => output.find.step(-1)),
+      f: () => (talk?.shown ? talk.follow() : output.toggle()),
+      ...(talk && { v: () => talk.toggle() }),
       i: () => input.focus(),
       t: press('#times'),
       w: press('#wrap'),
@@ -47,6 +59,7 @@ export function lines(skein, root, { id, epoch, cursor, first }) {
       const options = { after: cursor, tail: MAX_BACK, epoch, signal, onattached: (/** @type {{agent: Agent}} */ a) => attached(a.agent), onend: (/** @type {{agent: Agent}} */ e) => attached(e.agent) }
       for await (const e of skein.events(id, options)) {
         output.add(e)
+        talk?.add(e)
         event(e)
       }
     },

@@ -25,6 +25,11 @@ export function sessions(skein, root, agent) {
     const a = agent()
     if (a?.session) void goOn(skein, button, a, { id: a.session, ...(a.cwd && { cwd: a.cwd }) })
   })
+  const fork = /** @type {HTMLButtonElement | null} */ (root.querySelector('#fork'))
+  fork?.addEventListener('click', () => {
+    const a = agent()
+    if (a?.session) void goOn(skein, fork, a, { id: a.session, ...(a.cwd && { cwd: a.cwd }) }, { fork: true })
+  })
 }
 
 /**
@@ -33,10 +38,11 @@ export function sessions(skein, root, agent) {
  * @param {HTMLButtonElement} button
  * @param {Agent} like
  * @param {Session} session
+ * @param {{fork?: boolean}} [how] whether in a copy of it
  */
-async function goOn(skein, button, like, { id, cwd }) {
+async function goOn(skein, button, like, { id, cwd }, how = {}) {
   busy(button, true)
-  const next = (await again(skein, like, { session: id, ...(cwd && { cwd, folder: 'shared', share: true }) }))?.agents[0]
+  const next = (await again(skein, like, { session: id, ...how, ...(cwd && { cwd, folder: 'shared', share: true }) }))?.agents[0]
   busy(button, false)
   if (next) location.assign(at(`/agents/${encodeURIComponent(next.id)}`))
 }

@@ -1,3 +1,4 @@
+import { field, mark } from '../lib/dom.js'
 import { renderAll } from '../lib/fragments.js'
 
 /** @import { Skein } from '../../client/index.js' */
@@ -15,4 +16,18 @@ import { renderAll } from '../lib/fragments.js'
 export function rendered(skein, kind, artifacts, shown, signal) {
   const changed = artifacts.filter((a) => a.state !== 'complete' || shown(a.id)?.dataset.state !== 'complete').map((a) => a.id)
   return renderAll(changed, (ids) => skein.artifacts.render(ids, kind, { signal }))
+}
+
+/**
+ * Makes a link to an artifact's page lead to it in this list, so that the page has the next and the previous one of it. What renders a
+ * single artifact knows no list.
+ * @param {HTMLElement} el
+ * @param {Record<string, string | undefined>} filter of the list: q, task, agent
+ */
+export function inList(el, filter) {
+  const link = field(el, 'name')
+  if (!(link instanceof HTMLAnchorElement)) return
+  const url = new URL(link.href)
+  url.search = new URLSearchParams(Object.entries(filter).flatMap(([k, v]) => (v ? [[k, v]] : []))).toString()
+  mark(link, 'href', url.pathname + url.search)
 }

@@ -10,7 +10,7 @@ import { tick } from '../lib/ticks.js'
 import { failed, toast } from '../lib/toast.js'
 import { poll } from '../list/poll.js'
 import { Table } from '../list/table.js'
-import { rendered } from './artifact.js'
+import { inList, rendered } from './artifact.js'
 import { Uploads } from './uploads.js'
 
 /** @import { Artifact, ArtifactListResult } from '../../client/types.js' */
@@ -43,6 +43,7 @@ function show({ artifacts, total, bytes: all }, html) {
       key: a.id, make: () => /** @type {HTMLElement} */ (to), fresh: table.get(a.id) ? (shown.get(a.id)?.state ?? a.state) !== a.state : true,
       fill: (el) => {
         if (to && to !== el) morph(el, to)
+        inList(el, { q: box.value.trim(), ...links })
         field(el, 'resume').hidden = el.dataset.state !== 'paused' || uploads.fills(a.id)
       },
     } : []

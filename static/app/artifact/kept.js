@@ -1,7 +1,7 @@
 import { field, one, write } from '../lib/dom.js'
 import { morph, parse } from '../lib/morph.js'
 import { arrange } from '../list/arrange.js'
-import { rendered } from './artifact.js'
+import { inList, rendered } from './artifact.js'
 
 /** @import { Skein } from '../../client/index.js' */
 
@@ -26,6 +26,7 @@ export function kept(skein) {
       const [to] = parse(html[id] ?? '')
       const el = items.get(id) ?? to
       if (el && to && el !== to) morph(el, to)
+      if (el) inList(el, { task: root.dataset.task, agent: root.dataset.agent })
       return el ?? []
     }))
     write(field(root, 'all'), `All ${total}`)

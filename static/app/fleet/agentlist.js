@@ -237,9 +237,12 @@ export class AgentList extends List {
     this.arrange()
   }
 
+  /** Removes agents that have ended, after a question: the page says how. @type {(agents: Agent[]) => void} */
+  remove = () => {}
+
   #listen() {
     this.#el.list.addEventListener('pointermove', () => (this.#touched = Date.now()), { passive: true })
-    for (const part of this.#parts) part.listen({ arrange: () => this.arrange(), dismiss: (agents) => this.dismiss(agents) })
+    for (const part of this.#parts) part.listen({ arrange: () => this.arrange(), dismiss: (agents) => this.dismiss(agents), remove: (agents) => this.remove(agents) })
     const again = () => {
       this.#seen.read() // on another page, agents were looked at or dismissed
       this.arrange()

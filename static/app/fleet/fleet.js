@@ -3,7 +3,7 @@
  */
 import { at } from '../lib/base.js'
 import { busy, mark, one, write } from '../lib/dom.js'
-import { alive, clean, count, need, needYou } from '../lib/format.js'
+import { alive, count, need, needYou } from '../lib/format.js'
 import { Fragments } from '../lib/fragments.js'
 import { listen } from '../lib/keys.js'
 import { page } from '../lib/page.js'
@@ -12,14 +12,15 @@ import { failed, toast } from '../lib/toast.js'
 import { ListPage } from '../list/page.js'
 import { AgentList } from './agentlist.js'
 import { starters } from './empty.js'
+import { offer } from './offer.js'
 import { KEYS } from './order.js'
+import { removable } from './removable.js'
+import { RemoveDialog } from './remove.js'
 import { SpawnDialog, again } from './spawn.js'
+import { ViewsDialog } from './views.js'
 
 /** @import { Agent, SpawnResult } from '../../client/types.js' */
 /** @import { Arrangement, Filter } from './order.js' */
-
-/** How many labels or nodes the filters offer. ui/fleet/fleet.templ has the same bound. */
-const MAX_OFFERED = 100
 
 const skein = page()
 const address = new URLSearchParams(location.search)
@@ -31,6 +32,8 @@ const list = new AgentList({
 const fragments = new Fragments((ids, /** @type {'row'} */ kind) => skein.render(ids, kind), (_, ids, html) => list.rendered(ids, html),
   (id) => list.rows.has(id))
 const stop = new StopDialog(skein)
+const removing = new RemoveDialog(skein)
+list.remove = (agents) => removing.ask(agents, () => list.clear())
 const spawning = new SpawnDialog(skein, shown)
 
 // --- live ---
@@ -51,16 +54,24 @@ skein.fleet.addEventListener('change', (e) => {
 const sort = /** @type {HTMLSelectElement} */ (one(document, '#sort'))
 const labels = /** @type {HTMLSelectElement} */ (one(document, '#label'))
 const nodes = /** @type {HTMLSelectElement} */ (one(document, '#node'))
+const toWall = /** @type {HTMLAnchorElement} */ (one(document, '#to-wall'))
+const viewsOpen = one(document, '#views-open')
 const heads = /** @type {HTMLElement[]} */ ([...document.querySelectorAll('[data-sort]')])
+
+/** The filters and the order as the query of the page's address; '' if there are none. @param {Filter} filter */
+function queryOf({ query: q, label, node, sort, state, type }) {
+  const all = new URLSearchParams(Object.entries({ label, node, q, sort, state, type }).filter(([, v]) => v))
+  return all.size > 0 ? `?${all}` : ''
+}
+
+const views = new ViewsDialog(() => queryOf(list.filter))
 /** @type {ListPage<Filter>} */
 const around = new ListPage(list, {
   noun: ['agent', 'agents'], first: () => list.first(), cleared: { query: '', type: '', label: '', node: '', state: '' },
-  url: (f) => {
-    const { query: q, label, node, sort, state, type } = f
-    const all = new URLSearchParams(Object.entries({ label, node, q, sort, state, type }).filter(([, v]) => v))
-    return at(all.size > 0 ? `/?${all}` : '/')
-  },
+  url: (f) => at(`/${queryOf(f)}`),
   filtered: (f) => {
+    views.show()
+    mark(toWall, 'href', wallOf(f))
     labels.value = f.label
     nodes.value = f.node
     const { key, rising } = list.direction
@@ -74,10 +85,21 @@ list.addEventListener('arrange', (e) => {
   const wanting = (counts.needs ? `, ${needYou(counts.needs)}` : '') + (counts.failing ? `, ${counts.failing} failing` : '')
   around.counted(counts, list.size === 0 ? '' : `${count(list.size, 'agent', 'agents')}, ${counts.alive} alive${wanting}`)
   nothing()
+  toWall.hidden = viewsOpen.hidden = list.size === 0
   spawning.running(all.living)
   offer(labels, all.labels, list.filter.label, 1)
   offer(nodes, all.nodes, list.filter.node, 2)
 })
+
+/**
+ * The address of the wall with what is selected, or else with what the filter lets through.
+ * @param {Filter} filter
+ */
+function wallOf({ query: q, label, node, state, type }) {
+  const agents = list.picked.map((a) => a.id).join(',')
+  const all = new URLSearchParams(Object.entries(agents ? { agents } : { label, node, q, state, type }).filter(([, v]) => v))
+  return at(all.size > 0 ? `/wall?${all}` : '/wall')
+}
 
 /** Says why no agent is shown. */
 function nothing() {
@@ -88,22 +110,6 @@ function nothing() {
   if (!filtered) write(one(document, '#no-match-text'), 'Those that have ended, and those that work on one task each, have lists of their own.')
 }
 
-/**
- * Offers values to filter by.
- * @param {HTMLSelectElement} select
- * @param {Set<string>} values
- * @param {string} chosen
- * @param {number} least without so many, there is nothing to choose
- */
-function offer(select, values, chosen, least) {
-  select.hidden = values.size < least && !chosen
-  const all = [...values].sort().slice(0, MAX_OFFERED)
-  if (chosen && !all.includes(chosen)) all.push(chosen)
-  if (select.options.length === 1 + all.length && all.every((v, i) => select.options[1 + i]?.value === v)) return
-  for (const option of [...select.options].slice(1)) option.remove()
-  for (const value of all) select.add(new Option(clean(value), value))
-  select.value = chosen
-}
 for (const head of heads) {
   around.follows(one(head, 'a'), () => {
     const key = head.dataset.sort ?? 'age'
@@ -113,6 +119,8 @@ for (const head of heads) {
 around.chooses(sort, () => around.filter({ sort: sort.value }))
 around.chooses(labels, () => around.filter({ label: labels.value }))
 around.chooses(nodes, () => around.filter({ node: nodes.value }))
+
+viewsOpen.addEventListener('click', () => views.open())
 
 // --- spawn ---
 
@@ -194,12 +202,19 @@ one(document, '#list').addEventListener('submit', async (e) => {
 // --- selection, stop, keys ---
 
 const stopPicked = /** @type {HTMLButtonElement} */ (one(document, '#bulk [data-do="stop-selected"]'))
+const removePicked = one(document, '#bulk [data-do="remove-selected"]')
+const pickedToWall = one(document, '#bulk [data-f="wall"]')
 around.selects((picked, bar) => {
   const living = picked.filter((a) => alive(a)).length
-  write(one(bar, '[data-f="stop-word"]'), living === picked.length ? 'Stop' : `Stop the ${living} alive`)
-  stopPicked.disabled = living === 0
+  write(one(bar, '[data-f="stop-word"]'), living === picked.length ? `Stop ${count(living, 'agent', 'agents')}` : `Stop the ${living} alive`)
+  stopPicked.hidden = living === 0
+  const ended = removable(picked).length
+  removePicked.hidden = ended === 0
+  write(removePicked, ended === picked.length ? `Remove ${count(ended, 'agent', 'agents')}` : `Remove the ${ended} ended`)
+  mark(pickedToWall, 'href', wallOf(list.filter))
 })
 stopPicked.addEventListener('click', () => ask(list.picked))
+removePicked.addEventListener('click', () => list.remove(list.picked))
 
 /** @param {Agent[]} agents */
 function ask(agents) {
@@ -217,4 +232,6 @@ listen({
     return agents.length > 0
   },
   n: () => spawning.open(),
+  v: () => !viewsOpen.hidden && (views.open(), true),
+  w: () => location.assign(wallOf(list.filter)),
 })

@@ -182,7 +182,7 @@ export class Order {
    * @param {Agent} old
    */
   #matchesAnew(entry, old) {
-    if (this.#query === '' || (entry.words !== '' && old.last_line === entry.agent.last_line)) return false
+    if (this.#query === '' || (entry.words !== '' && old.last_line === entry.agent.last_line && old.summary === entry.agent.summary)) return false
     const was = entry.matches
     entry.matches = this.#match(entry)
     return was !== entry.matches
@@ -193,7 +193,7 @@ export class Order {
     if (this.#query === '') return true
     const { agent: a } = entry
     entry.words ||= [a.name, a.id, a.type, (a.argv ?? []).join(' ')].join('\n').toLowerCase()
-    return entry.words.includes(this.#query) || (a.last_line ?? '').toLowerCase().includes(this.#query)
+    return entry.words.includes(this.#query) || `${a.summary ?? ''}\n${a.last_line ?? ''}`.toLowerCase().includes(this.#query)
   }
 
   /**
@@ -284,10 +284,11 @@ const usual = (key) => key !== 'ended' && key !== 'tasks'
 const shows = (filter, key) => (filter.state ? filter.state === key : filter.query !== '' || usual(key))
 
 /**
- * @param {Filter} filter
+ * Whether an agent is what was asked for, but for the query.
+ * @param {Pick<Filter, 'type' | 'label' | 'node'>} filter
  * @param {Agent} a
  */
-function fits({ type, label, node }, a) {
+export function fits({ type, label, node }, a) {
   if ((type && a.type !== type) || (node && a.node !== node)) return false
   if (!label) return true
   const [key = ''] = label.split('=', 1)

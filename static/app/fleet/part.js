@@ -1,6 +1,7 @@
 import { field, mark, write } from '../lib/dom.js'
-import { alive } from '../lib/format.js'
+import { count } from '../lib/format.js'
 import { Windowed } from '../list/window.js'
+import { removable } from './removable.js'
 import { Row } from './row.js'
 
 /** @import { Agent } from '../../client/types.js' */
@@ -56,7 +57,7 @@ export class Part {
 
   /** @param {boolean} folds */
   #buttons(folds) {
-    const { fold, dismiss } = this.#acts
+    const { fold, dismiss, remove } = this.#acts
     const folded = this.#entries.length - this.open.length
     if (fold) {
       fold.hidden = !folds || this.#entries.length <= this.#fold
@@ -64,25 +65,31 @@ export class Part {
       mark(fold, 'aria-expanded', String(folded === 0))
     }
     if (dismiss) dismiss.hidden = this.#over.length < 2
+    if (remove) {
+      const n = this.#over.length
+      remove.hidden = n === 0
+      write(remove, `Remove ${count(n, 'ended agent', 'ended agents')}`)
+    }
   }
 
   get #acts() {
     const button = (/** @type {string} */ name) => /** @type {HTMLElement | null} */ (this.#el.querySelector(`[data-f="${name}"]`))
-    return { fold: button('fold'), dismiss: button('dismiss-all') }
+    return { fold: button('fold'), dismiss: button('dismiss-all'), remove: button('remove-all') }
   }
 
   /** Those that have ended, and left no process behind. */
   get #over() {
-    return this.#entries.map((e) => e.agent).filter((a) => !alive(a) && !a.exit?.leftovers?.length)
+    return removable(this.#entries.map((e) => e.agent))
   }
 
-  /** @param {{arrange: () => void, dismiss: (agents: Agent[]) => void}} acts */
-  listen({ arrange, dismiss }) {
+  /** @param {{arrange: () => void, dismiss: (agents: Agent[]) => void, remove: (agents: Agent[]) => void}} acts */
+  listen({ arrange, dismiss, remove }) {
     const buttons = this.#acts
     buttons.fold?.addEventListener('click', () => {
       this.#unfolded = !this.#unfolded
       arrange()
     })
     buttons.dismiss?.addEventListener('click', () => dismiss(this.#over))
+    buttons.remove?.addEventListener('click', () => remove(this.#over))
   }
 }

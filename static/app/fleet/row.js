@@ -63,6 +63,7 @@ export class Row {
   #hot(a, element = this.element) {
     write(field(element, 'cpu'), cpuCell(a))
     write(field(element, 'mem'), memCell(a))
+    write(field(element, 'does'), clean(a.summary ?? ''))
     write(field(element, 'line'), clean(a.last_line ?? ''))
   }
 

@@ -75,6 +75,17 @@ export async function again(skein, a, more = {}) {
   return spawn(skein, params, a.kind === 'scripted' ? "It runs its type's own script: one given at a spawn is not kept." : '')
 }
 
+/**
+ * What a form that was filled with an agent can't have of it.
+ * @param {Agent} a
+ * @param {boolean} typed whether its type is still there
+ */
+function likeText(a, typed) {
+  if (!typed) return `Its type, ${a.type}, is not there any more: choose another one.`
+  if (a.kind === 'scripted') return 'The script of an agent is not kept: without one, its type’s runs.'
+  return a.env_names ? 'The values of its variables are not kept: write them again, or remove their lines.' : ''
+}
+
 /** The form that spawns agents of a chosen type. */
 export class SpawnDialog {
   #skein
@@ -83,6 +94,9 @@ export class SpawnDialog {
   #form = /** @type {HTMLFormElement} */ (one(this.#dialog, 'form'))
   #mode = 'command' // how argv is written: 'command' or 'lines'
   #busy = false
+  #share = false // whether one like it shared its folder
+  /** @type {string[]} */
+  #unknown = [] // variables of one like it, whose values are not known
 
   /**
    * @param {Skein} skein
@@ -110,11 +124,42 @@ export class SpawnDialog {
     this.#choose()
   }
 
-  open() {
+  /** @param {Agent} [like] whose type, command, folder and labels the form is filled with */
+  open(like) {
+    if (like) this.#fill(like)
     this.#clearErrors()
     open(this.#dialog)
     const chosen = /** @type {HTMLElement | null} */ (this.#form.querySelector('input[name="type"]:checked'))
     chosen?.focus()
+  }
+
+  /** @param {Agent} a */
+  #fill(a) {
+    this.#form.reset()
+    const type = /** @type {HTMLInputElement | null} */ (this.#form.querySelector(`input[name="type"][value="${CSS.escape(a.type)}"]`))
+    if (type) type.checked = true
+    const { cwd = '', folder = '' } = folderOf(a)
+    const own = type ? this.#type.argv.length : 0
+    const argv = (a.argv ?? []).slice(own)
+    const texts = {
+      argv: this.#mode === 'lines' ? argv.join('\n') : joinArgv(argv),
+      name: a.name, cwd, folder,
+      env: (a.env_names ?? []).map((name) => `${name}=`).join('\n'),
+      labels: Object.entries(a.labels ?? {}).map(([name, value]) => `${name}=${value}`).join('\n'),
+    }
+    for (const [name, text] of Object.entries(texts)) this.#input(name).value = text
+    for (const [name, on] of Object.entries({ no_input: a.no_input, tty: a.tty })) {
+      const box = /** @type {HTMLInputElement} */ (this.#input(name))
+      box.checked = Boolean(on)
+    }
+    this.#share = folderOf(a).share === true
+    this.#unknown = a.env_names ?? []
+    const more = /** @type {HTMLDetailsElement} */ (field(this.#form, 'more'))
+    more.open = [cwd, texts.env, texts.labels].some(Boolean)
+    const like = field(this.#form, 'like')
+    write(like, likeText(a, type !== null))
+    like.hidden = like.textContent === ''
+    this.#choose()
   }
 
   /** @param {Map<string, number>} running agents alive, by type */
@@ -217,6 +262,9 @@ export class SpawnDialog {
       if (error) return this.#fail(name, error)
       if (Object.keys(pairs).length > 0) params[name] = pairs
     }
+    const empty = this.#unknown.find((name) => params.env?.[name] === '')
+    if (empty) return this.#fail('env', `Give ${empty} a value, or remove its line: values are not kept.`)
+    if (this.#share && params.cwd && params.folder === 'shared') params.share = true
     if (t.kind === 'scripted') {
       if (value('script').trim()) params.script = value('script')
       return params

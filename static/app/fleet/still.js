@@ -6,4 +6,4 @@
  * @param {Agent} a
  */
 export const still = (a) =>
-  JSON.stringify({ ...a, usage: 0, last_line: 0, last_seq: 0, rev: 0, last_heartbeat: a.status === 'unknown' ? a.last_heartbeat : 0 })
+  JSON.stringify({ ...a, usage: 0, summary: 0, last_line: 0, last_seq: 0, rev: 0, last_heartbeat: a.status === 'unknown' ? a.last_heartbeat : 0 })

@@ -18,6 +18,7 @@ const OVER = 'It needs no answer any more.'
 export class Cards {
   #skein
   #root
+  #changed
   #html = '' // as it was last rendered
   /** @type {Set<string>} the keys of the cards whose answers are on their way */
   #sending = new Set()
@@ -29,10 +30,12 @@ export class Cards {
   /**
    * @param {Skein} skein
    * @param {HTMLElement} root
+   * @param {() => void} [changed] called when other cards are there, also after an answer of this page
    */
-  constructor(skein, root) {
+  constructor(skein, root, changed = () => {}) {
     this.#skein = skein
     this.#root = root
+    this.#changed = changed
     root.addEventListener('submit', (e) => {
       e.preventDefault()
       void this.#answer(/** @type {HTMLFormElement} */ (e.target), /** @type {SubmitEvent} */ (e).submitter)
@@ -92,6 +95,7 @@ export class Cards {
     }
     showParts(parts)
     for (const part of parts) tick(part.isConnected ? part : one(document, `#${part.id}`))
+    this.#changed()
     if (at < 0 || this.all.some((card) => card.dataset.key === this.#answered)) return
     this.#answered = ''
     if (document.activeElement === document.body || document.activeElement === null) (this.all[Math.min(at, this.all.length - 1)] ?? one(document, '#main')).focus({ preventScroll: this.all.length === 0 })

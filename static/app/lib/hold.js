@@ -12,11 +12,10 @@ export const HOLD_MS = 1500
 export function hold(button, { held, early, ask }) {
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let timer
-  let touched = false // whether pointer or key were used since the last click, so that the next one does not come from assistive technology
+  let touched = false // whether the pointer pressed it and a click of its own may follow, so that this does not come from assistive technology
 
   const begin = () => {
     if (timer !== undefined) return
-    touched = true
     mark(button, 'data-holding', true)
     timer = setTimeout(() => {
       end()
@@ -35,7 +34,16 @@ export function hold(button, { held, early, ask }) {
   }
   const presses = (/** @type {KeyboardEvent} */ e) => e.key === 'Enter' || e.key === ' '
 
-  button.addEventListener('pointerdown', (e) => e.button === 0 && begin())
+  button.addEventListener('pointerdown', (e) => {
+    if (e.button !== 0) return
+    touched = true
+    begin()
+  })
+  // Released elsewhere, such as over the dialog that it opened, it gives no click.
+  const elsewhere = (/** @type {PointerEvent} */ e) => {
+    if (e.type === 'pointercancel' || !e.composedPath().includes(button)) touched = false
+  }
+  for (const type of /** @type {const} */ (['pointerup', 'pointercancel'])) document.addEventListener(type, elsewhere)
   for (const type of /** @type {const} */ (['pointerup', 'pointerleave', 'pointercancel', 'blur'])) button.addEventListener(type, cancel)
   button.addEventListener('contextmenu', (e) => touched && e.preventDefault()) // a long touch would open one
   button.addEventListener('keydown', (e) => {
@@ -46,9 +54,8 @@ export function hold(button, { held, early, ask }) {
   })
   button.addEventListener('keyup', (e) => {
     if (!presses(e)) return
-    e.preventDefault()
+    e.preventDefault() // of its click, too
     cancel()
-    touched = false // its click was suppressed
   })
   button.addEventListener('click', (e) => {
     e.preventDefault()

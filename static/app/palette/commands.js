@@ -1,4 +1,5 @@
 import { at } from '../lib/base.js'
+import { Views } from '../lib/views.js'
 
 /** @import { Item } from './rank.js' */
 /** @import { Acts } from '../lib/palette.js' */
@@ -31,11 +32,11 @@ export function commands(acts) {
   return [...opens, ...others]
 }
 
-/** @returns {Item[]} the pages of the navigation */
+/** @returns {Item[]} the pages of the navigation, and the saved views of the fleet */
 export function pages() {
   const links = /** @type {NodeListOf<HTMLAnchorElement>} */ (document.querySelectorAll('.nav a'))
   return [...links].map((a) => {
     const title = a.firstChild?.textContent?.trim() ?? ''
-    return { kind: 'page', key: title, title, icon: 'i-send', href: a.getAttribute('href') ?? '' }
-  })
+    return /** @type {Item} */ ({ kind: 'page', key: title, title, icon: 'i-send', href: a.getAttribute('href') ?? '' })
+  }).concat(new Views().all.map(({ name, query }) => ({ kind: 'page', key: `view ${name}`, title: name, detail: 'Saved view of the fleet', icon: 'i-filter', href: at(`/${query}`) })))
 }

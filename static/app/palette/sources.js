@@ -32,8 +32,8 @@ const short = (s) => clean(s ?? '').slice(0, MAX_TEXT)
 function agentItem(a) {
   const asks = need(a) === 'question'
   return {
-    kind: 'agent', key: a.id, title: short(a.name) || a.id, detail: short((asks && a.question) || a.title || a.last_line) || short(a.argv?.join(' ')),
-    also: `${a.id} ${a.type} ${short(a.last_line)}`, icon: `s-${asks ? 'requires_action' : state(a)}`,
+    kind: 'agent', key: a.id, title: short(a.name) || a.id, detail: short((asks && a.question) || a.summary || a.title || a.last_line) || short(a.argv?.join(' ')),
+    also: [a.id, a.type, short(a.summary), short(a.last_line)].filter(Boolean).join(' '), icon: `s-${asks ? 'requires_action' : state(a)}`,
     note: asks ? NEEDS_YOU : stateWord(state(a)), href: at(`/agents/${encodeURIComponent(a.id)}`),
   }
 }
@@ -62,7 +62,7 @@ const spaceItem = (name) => ({ kind: 'memory', key: `${name}/`, title: short(nam
 /** @param {Artifact} a @returns {Item} */
 const artifactItem = (a) => ({
   kind: 'artifact', key: a.id, title: short(a.name) || a.id, detail: a.media_type, also: a.id, icon: 'i-download',
-  href: at(`/artifacts?${new URLSearchParams({ q: a.id })}`),
+  href: at(`/artifacts/${encodeURIComponent(a.id)}`),
 })
 
 /** @param {Schedule} s @returns {Item} */

@@ -176,16 +176,17 @@ export class Queue {
    * @param {TaskEntry[]} waiting in order
    */
   #place(waiting) {
-    /** @type {Map<string, {n: number, why: string | undefined}>} */
+    /** @type {Map<string, {n: number, why: string | undefined, asking: string[] | undefined}>} */
     const lines = new Map()
     for (const entry of waiting) {
       if (!isQueued(entry)) continue
       const { task } = entry
       const key = `${task.type ?? ''}|${task.agent ?? ''}|${task.capabilities?.join(' ') ?? ''}`
-      const line = lines.get(key) ?? { n: 0, why: task.waiting }
+      const line = lines.get(key) ?? { n: 0, why: task.waiting, asking: task.asking }
       line.n++
       lines.set(key, line)
-      if (entry.shown.position !== line.n || entry.shown.waiting !== line.why) entry.shown = { ...task, position: line.n, waiting: line.why }
+      const { shown } = entry
+      if (shown.position !== line.n || shown.waiting !== line.why || String(shown.asking) !== String(line.asking)) entry.shown = { ...task, position: line.n, waiting: line.why, asking: line.asking }
     }
   }
 }

@@ -42,6 +42,8 @@ export class SubmitDialog {
   #form = /** @type {HTMLFormElement} */ (one(this.#dialog, 'form'))
   #many = false
   #busy = false
+  /** @type {Pick<TaskInit, 'labels' | 'queue' | 'depends_on' | 'no_input'>} what the form has no field for, of the task that it began with */
+  #kept = {}
 
   /**
    * @param {Skein} skein
@@ -78,6 +80,7 @@ export class SubmitDialog {
   /** @param {Task} [like] the form begins with what this one was */
   open(like) {
     if (like) this.#fill(like)
+    this.#keep(like)
     this.#clearErrors()
     this.#running()
     this.#show()
@@ -85,6 +88,16 @@ export class SubmitDialog {
     const chosen = /** @type {HTMLElement | null} */ (this.#form.querySelector('input[name="type"]:checked'))
     chosen?.focus()
     chosen?.closest('.type')?.scrollIntoView({ block: 'nearest' })
+  }
+
+  /** @param {Task} [like] a task, of which all is kept that the form has no field for */
+  #keep({ labels, queue, depends_on: needs, no_input: none } = /** @type {Task} */ ({})) {
+    const tied = (needs?.length ?? 0) > 0
+    this.#kept = { ...(labels && { labels }), ...(queue && queue !== 'default' && { queue }), ...(tied && { depends_on: needs }), ...(none && { no_input: true }) }
+    const words = [labels && 'its labels', this.#kept.queue && `its queue, ${queue}`, tied && `what it comes after (${count(needs?.length ?? 0, 'task', 'tasks')})`].filter(Boolean)
+    const hint = field(this.#form, 'kept')
+    write(hint, words.length > 0 ? `Kept: ${words.join('; ')}.` : '')
+    hint.hidden = words.length === 0
   }
 
   /** Shows how many agents of each type are running, and whether more may start. */
@@ -220,7 +233,9 @@ export class SubmitDialog {
   #spec() {
     const t = this.#type
     /** @type {TaskInit} */
-    const spec = {}
+    const spec = { ...this.#kept }
+    if (!t.process) delete spec.no_input
+    if (this.#many) delete spec.depends_on // an orchestration's tasks come after no others
     if (t.name) spec.type = t.name
     else {
       const all = this.#value('capabilities').split(/[\s,]+/).filter(Boolean)

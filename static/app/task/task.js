@@ -16,6 +16,7 @@ import { title } from '../lib/title.js'
 import { failed, toast } from '../lib/toast.js'
 import { CancelDialog, retry } from './cancel.js'
 import { Fragments } from '../lib/fragments.js'
+import { Graph } from './graph.js'
 import { ResultList } from './results.js'
 import { SubmitDialog } from './submit.js'
 import { cancelable, isChild, isOver, lastRun, retryable, stoppable, taskURL } from './taskformat.js'
@@ -35,6 +36,10 @@ const fragments = new Fragments((ids, /** @type {TaskHTML} */ kind) => skein.tas
   for (const made of ids) {
     const text = html[made]
     if (text && kind === 'page') show(text)
+    else if (text && kind === 'graph') {
+      showParts(parse(text))
+      graph.shown()
+    }
     else if (text) tree?.show(made, text)
   }
   tick(root)
@@ -53,6 +58,8 @@ let arrive = () => {}
 /** @type {Promise<void>} */
 const arrived = new Promise((resolve) => (arrive = resolve))
 const ends = leaving()
+
+const graph = new Graph(skein, one(root, '#graph'), () => fragments.want('graph', id), ends)
 
 // --- what changes ---
 
@@ -84,6 +91,7 @@ function take(t, html) {
   entitle()
   if (html) show(html)
   else fragments.want('page', id)
+  graph.changed() // another task may depend on it now
 }
 
 async function follow() {
@@ -175,11 +183,23 @@ const again = known((task) => void refill(task).catch((e) => failed('The form ca
 
 /** @param {Task} task */
 async function refill(task) {
-  if (!task.orchestration) return submitting.open(await skein.tasks.get(id)) // get() returns whole payloads
+  if (!task.orchestration) {
+    const whole = await skein.tasks.get(id) // with whole payloads
+    return submitting.open({ ...whole, depends_on: await passed(whole) })
+  }
   const children = [...below.values()].filter((t) => t.parent === id && isChild(t)).sort((a, b) => (a.index ?? 0) - (b.index ?? 0))
   const inputs = children.map((t) => payloadText(t.input))
   const lines = children.every((t, i) => !t.input?.base64 && !t.input?.size && !/\n/.test(inputs[i] ?? ''))
   submitting.open({ ...children[0], ...task, type: children[0]?.type, capabilities: children[0]?.capabilities, retry: children[0]?.retry, retry_on: children[0]?.retry_on, input: { text: lines ? inputs.join('\n') : '' } })
+}
+/**
+ * The tasks that one comes after, without those that are gone or ended without success: after these nothing is submitted.
+ * @param {Task} t
+ */
+async function passed({ depends_on: ids = [] }) {
+  if (ids.length === 0) return ids
+  const { tasks } = await skein.tasks.list({ ids })
+  return ids.filter((x) => tasks.some((t) => t.id === x && (!isOver(t) || t.state === 'completed')))
 }
 one(root, '#again').addEventListener('click', again)
 

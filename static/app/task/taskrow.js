@@ -14,8 +14,8 @@ export class TaskRow {
    */
   entry
   /**
-   * @type {{task: Task | undefined, waiting: string | undefined, message: string | undefined} | undefined} the record that
-   * its HTML was rendered from
+   * @type {{task: Task | undefined, waiting: string | undefined, asking: string, message: string | undefined} | undefined} the
+   * record that its HTML was rendered from
    */
   #made
 
@@ -44,7 +44,7 @@ export class TaskRow {
     if (!this.entry) return true
     const { task, shown } = this.entry
     if (isOver(task)) return this.element.dataset.rev === String(task.rev)
-    return this.#made?.task === task && this.#made.waiting === shown.waiting && this.#made.message === shown.message
+    return this.#made?.task === task && this.#made.waiting === shown.waiting && this.#made.asking === String(shown.asking) && this.#made.message === shown.message
   }
 
   /**
@@ -55,7 +55,7 @@ export class TaskRow {
   show(html, task) {
     const [to] = parse(html)
     if (to) morph(this.element, to)
-    this.#made = { task, waiting: this.entry?.shown.waiting, message: this.entry?.shown.message }
+    this.#made = { task, waiting: this.entry?.shown.waiting, asking: String(this.entry?.shown.asking), message: this.entry?.shown.message }
   }
 
   /** Writes its place among the waiting tasks, which changes without a change of the task. */

@@ -3,7 +3,7 @@
  */
 import { at } from '../lib/base.js'
 import { mark, one, write } from '../lib/dom.js'
-import { clean } from '../lib/format.js'
+import { clean, count } from '../lib/format.js'
 import { listen } from '../lib/keys.js'
 import { leaving } from '../lib/later.js'
 import { page } from '../lib/page.js'
@@ -191,8 +191,8 @@ const bulkRetry = one(document, '#bulk [data-do="retry-selected"]')
 around.selects((picked, bar) => {
   const open = picked.filter(cancelable).length
   const failures = picked.filter(retryable).length
-  write(one(bar, '[data-f="cancel-word"]'), open === picked.length || open === 0 ? 'Cancel' : `Cancel the ${open} unfinished`)
-  write(one(bar, '[data-f="retry-word"]'), failures === picked.length ? 'Retry' : `Retry ${failures}`)
+  write(one(bar, '[data-f="cancel-word"]'), open === 0 ? 'Cancel' : open === picked.length ? `Cancel ${count(open, 'task', 'tasks')}` : `Cancel the ${open} unfinished`)
+  write(one(bar, '[data-f="retry-word"]'), failures === picked.length ? `Retry ${count(failures, 'task', 'tasks')}` : `Retry ${failures}`)
   bulkCancel.disabled = open === 0
   bulkRetry.hidden = failures === 0
 })
