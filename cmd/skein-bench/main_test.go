@@ -24,7 +24,7 @@ func TestMain(m *testing.M) {
 // TestScripts measures the product that was built, as make bench does: SKEIN_BIN, or bin/skein.
 func TestScripts(t *testing.T) {
 	t.Parallel()
-	if kit.Race {
+	if kit.Quick {
 		t.Skip("a benchmark is measured without the race detector: make soak runs this")
 	}
 	built, err := filepath.Abs(cmp.Or(os.Getenv("SKEIN_BIN"), "../../bin/skein"))

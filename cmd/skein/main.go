@@ -100,7 +100,7 @@ where UDP is blocked. One binary: ` + "`skein serve`" + ` is the server, everyth
 	f.BoolVar(&g.json, "json", false, "print JSON")
 	f.BoolVarP(&g.verbose, "verbose", "v", false, "log what the client does")
 	root.AddCommand(serveCommand(g), spawnCommand(g), psCommand(g), logsCommand(g), inboxCommand(g), attachCommand(g), sendCommand(g), mcpCommand(g),
-		stopCommand(g), pauseCommand(g), resumeCommand(g), dropCommand(g), optionsCommand(g), sessionsCommand(g), changesCommand(g), diffCommand(g), commitCommand(g), discardCommand(g), taskCommand(g), scheduleCommand(g), admissionCommand(g), usageCommand(g), typesCommand(g), artifactCommand(g), memoryCommand(g), loginCommand(g), openCommand(g), exportCommand(g), doctorCommand(g), versionCommand(g))
+		stopCommand(g), restartCommand(g), removeCommand(g), pauseCommand(g), resumeCommand(g), dropCommand(g), optionsCommand(g), sessionsCommand(g), changesCommand(g), diffCommand(g), commitCommand(g), discardCommand(g), taskCommand(g), scheduleCommand(g), admissionCommand(g), usageCommand(g), typesCommand(g), artifactCommand(g), memoryCommand(g), loginCommand(g), openCommand(g), summaryCommand(g), exportCommand(g), doctorCommand(g), versionCommand(g))
 	checkArgs(root)
 	completes(root, g)
 	return root

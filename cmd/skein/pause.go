@@ -21,7 +21,7 @@ beginning, or a name.`,
   skein pause build --freeze`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return eachAgent(cmd, g, args, func(c *client.Client, ids []wire.AgentID) (*wire.PauseResult, error) {
+			return eachAgent(cmd, g, "pausing", args, func(c *client.Client, ids []wire.AgentID) (*wire.PauseResult, error) {
 				p.IDs = ids
 				return c.Pause(cmd.Context(), p)
 			})
@@ -39,15 +39,15 @@ func resumeCommand(g *global) *cobra.Command {
 		Example: "  skein resume coder",
 		Args:    cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return eachAgent(cmd, g, args, func(c *client.Client, ids []wire.AgentID) (*wire.PauseResult, error) {
+			return eachAgent(cmd, g, "resuming", args, func(c *client.Client, ids []wire.AgentID) (*wire.PauseResult, error) {
 				return c.Resume(cmd.Context(), wire.ResumeParams{IDs: ids})
 			})
 		},
 	}
 }
 
-// eachAgent does something with the agents that are named, and prints what became of each.
-func eachAgent(cmd *cobra.Command, g *global, names []string, do func(*client.Client, []wire.AgentID) (*wire.PauseResult, error)) error {
+// eachAgent does something, which doing names, with the agents that are named, and prints what became of each.
+func eachAgent(cmd *cobra.Command, g *global, doing string, names []string, do func(*client.Client, []wire.AgentID) (*wire.PauseResult, error)) error {
 	c, err := g.dial(cmd)
 	if err != nil {
 		return err
@@ -57,6 +57,7 @@ func eachAgent(cmd *cobra.Command, g *global, names []string, do func(*client.Cl
 	if err != nil {
 		return err
 	}
+	begins(cmd, g, doing, len(ids), "agents")
 	res, err := do(c, ids)
 	if err != nil {
 		return err

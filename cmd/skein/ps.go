@@ -112,11 +112,12 @@ func printAgents(cmd *cobra.Command, g *global, res *wire.ListResult, quiet bool
 	load := slices.ContainsFunc(res.Agents, func(a wire.Agent) bool { return loadWord(&a) != "-" })
 	asks := slices.ContainsFunc(res.Agents, func(a wire.Agent) bool { return asked(&a) != "" })
 	restarts := slices.ContainsFunc(res.Agents, func(a wire.Agent) bool { return a.Restarts > 0 })
+	does := slices.ContainsFunc(res.Agents, func(a wire.Agent) bool { return a.Summary != "" })
 	w := newTable(cmd.OutOrStdout(), "ID", "NAME", optional{"TYPE", 1}, "STATUS", onlyIf(load, optional{"TASKS", 4}), onlyIf(restarts, optional{"RESTARTS", 2}), "AGE",
-		optional{"CPU", 3}, optional{"MEM", 5}, onlyIf(asks, "ASKS"), "LAST LINE")
+		optional{"CPU", 3}, optional{"MEM", 5}, onlyIf(asks, "ASKS"), onlyIf(does, "SUMMARY"), "LAST LINE")
 	for _, a := range res.Agents {
 		w.row(a.ID, a.Name, a.Type, tinted{statusWord(&a), statusHue(&a)}, onlyIf(load, loadWord(&a)), onlyIf(restarts, a.Restarts),
-			age(time.Since(a.CreatedAt)), cpu(&a), size(a.Usage.RSS), onlyIf(asks, dash(shorten(asked(&a), 60))), shorten(a.LastLine, 60))
+			age(time.Since(a.CreatedAt)), cpu(&a), size(a.Usage.RSS), onlyIf(asks, dash(shorten(asked(&a), 60))), onlyIf(does, dash(shorten(a.Summary, 60))), shorten(a.LastLine, 60))
 	}
 	if err := w.flush(); err != nil || !asks {
 		return err

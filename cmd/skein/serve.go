@@ -66,6 +66,7 @@ To serve other machines give a certificate that they trust with --tls-cert and -
 	f.StringVar(&o.NATS, "nats", "", "URL of a NATS server to keep the state in, for this server alone; default: embedded")
 	f.Int64Var(&o.MaxEventBytes, "max-event-bytes", 4<<30, "size limit of the event log; beyond it, the agents with the most output lose their oldest")
 	f.IntVar(&o.KeepExited, "keep-exited", 1000, "how many exited agents are remembered")
+	f.DurationVar(&o.KeepFor, "keep-exited-for", 0, "how long exited agents are remembered, such as 720h; 0s: as long as --keep-exited lets them")
 	f.IntVar(&o.KeepTasks, "keep-tasks", 10_000, "how many tasks that have ended are remembered")
 	f.StringVar(&o.Node, "node", "", "name of this node; default: the host's")
 	f.DurationVar(&o.DevCertLifetime, "dev-cert-lifetime", 0, "lifetime of the development certificate, at most 13 days")

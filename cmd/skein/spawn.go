@@ -33,7 +33,7 @@ A command of a server on this machine runs in the current folder, unless --cwd o
 it runs in a git worktree of that folder's repository, on a branch of its own; skein changes shows what it has done there.
 
 An agent of kind acp goes on with a conversation of another time: with --continue AGENT, that of an agent that has ended; with --session ID, one
-that skein sessions lists.`,
+that skein sessions lists. With --fork it goes on in a copy of that, also of an agent that is alive, if such agents can do that.`,
 		Example: `  skein spawn shell -- make test
   skein spawn shell --name nightly -- sh -c 'date > f'
   skein spawn shell --no-input -- rg needle
@@ -69,6 +69,7 @@ that skein sessions lists.`,
 	f.StringToStringVarP(&p.Labels, "label", "l", nil, "label NAME=VALUE, repeatable")
 	f.BoolVar(&tty, "tty", false, "give it a terminal, as large as yours: skein attach and its page show it")
 	f.BoolVar(&p.NoInput, "no-input", false, "give it no standard input (/dev/null): nothing can be sent to it, and it never waits for input")
+	f.BoolVar(&p.Fork, "fork", false, "go on in a copy of that conversation, which stays as it is")
 	f.StringVar(&p.Session, "session", "", "the conversation that it goes on with, for types of kind acp")
 	f.StringVar(&goesOn, "continue", "", "an agent of kind acp that has ended: a new one of its type goes on with its conversation, in its folder")
 	f.StringVar(&p.Script, "script", "", "script of a scripted agent; lines are separated by newlines")
@@ -145,6 +146,9 @@ func likeBefore(cmd *cobra.Command, c *client.Client, word string, p *wire.Spawn
 		return wire.Errorf(wire.CodePrecondition, "agent %s had no conversation to go on with", a.ID)
 	}
 	p.Type, p.Session, p.Cwd = a.Type, a.Session, cmp.Or(p.Cwd, a.Cwd)
+	if p.Fork { // beside that agent
+		p.Folder, p.Share = cmp.Or(p.Folder, wire.FolderShared), true
+	}
 	return nil
 }
 

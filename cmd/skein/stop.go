@@ -115,6 +115,8 @@ func stop(cmd *cobra.Command, g *global, p wire.StopParams, names []string) erro
 	if err != nil {
 		return err
 	}
+	begins(cmd, g, "stopping", len(p.IDs), "agents")
+	begins(cmd, g, "stopping", len(p.Tasks), "tasks, with all below them")
 	res, err := c.Stop(cmd.Context(), p)
 	if err != nil {
 		return err

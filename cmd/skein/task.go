@@ -120,6 +120,7 @@ func taskCancelCommand(g *global) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			begins(cmd, g, "canceling", len(ids), "tasks, with all below them")
 			res, err := c.TaskCancel(cmd.Context(), wire.TaskCancelParams{IDs: ids, Reason: reason})
 			if err != nil {
 				return err
@@ -158,6 +159,7 @@ func taskRetryCommand(g *global) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			begins(cmd, g, "retrying", len(ids), "tasks")
 			res := wire.SubmitResult{}
 			for _, id := range ids {
 				t, err := c.TaskRetry(cmd.Context(), id)

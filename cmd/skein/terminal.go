@@ -80,6 +80,13 @@ func printErrf(cmd *cobra.Command, format string, args ...any) {
 	fmt.Fprintf(cmd.ErrOrStderr(), format, safeArgs(args)...)
 }
 
+// begins says, before it is done to several, to how many: "skein: stopping 3 agents".
+func begins(cmd *cobra.Command, g *global, doing string, n int, what string) {
+	if n > 1 && !g.json {
+		printErrf(cmd, "skein: %s %d %s\n", doing, n, what)
+	}
+}
+
 // writeValue prints what is somebody's value: as it is, or, for a person at a terminal, safely.
 func writeValue(cmd *cobra.Command, b []byte) error {
 	out := cmd.OutOrStdout()

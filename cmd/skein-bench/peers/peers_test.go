@@ -54,7 +54,7 @@ func serving(t *testing.T, k kind) (addr string) {
 
 // TestEachKindBringsAllMessagesAtScale counts against a clock, so that make soak runs it.
 func TestEachKindBringsAllMessagesAtScale(t *testing.T) {
-	if kit.Race {
+	if kit.Quick {
 		t.Skip("it counts messages a second, which the race detector makes fewer")
 	}
 	t.Parallel()
