@@ -4,8 +4,8 @@ import './memory.js'
 
 // In project `websocket`, UDP goes into a black hole (fixtures/network.js) and the page must find out by itself. It runs
 // the specs of the transport itself, the tests whose link breaks, and those tagged @both: one of each thing that goes over a session.
-// Tests tagged @soak have thousands of rows, hundreds of attempts, or wait for real time. With EVERY=1, for make soak, both projects
-// run everything.
+// Tests tagged @soak have many rows or attempts, wait for real time, repeat another in a variant, or are for axe alone, which in every run
+// looks at each component in each state (accessibility.spec.js). With EVERY=1, for make soak, both projects run everything.
 const pictures = process.env.SHOTS ? [] : ['shots.spec.js'] // for people: npm run shots
 const onWebSocket = /\b(reconnect|return|transport)\.spec\.js|link that breaks|after a restart|@both/
 const soak = /@soak/

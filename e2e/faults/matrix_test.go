@@ -49,8 +49,8 @@ func TestMatrix(t *testing.T) {
 		t.Skip("NOT TESTED: what faults of the network do to sessions, which takes a minute: -short was given")
 	}
 	matrix, withChromium := faults, true
-	if kit.Race {
-		t.Log("NOT TESTED with -race: Chromium, and the faults beyond the small matrix; go test without -race has them")
+	if kit.Quick {
+		t.Log("NOT TESTED: Chromium, and the faults beyond the small matrix; EVERY=1 without the race detector has them")
 		matrix = slices.DeleteFunc(slices.Clone(faults), func(f fault) bool { return !f.small })
 		withChromium = false
 	} else if err := noChromium(); err != nil {

@@ -74,11 +74,3 @@ func Refused(t testing.TB, err error, code wire.ErrorCode, field string) *wire.E
 	}
 	return e
 }
-
-// Less gives the number of a full-size test, or a smaller one that does for the race detector.
-func Less[T any](full, race T) T {
-	if Race {
-		return race
-	}
-	return full
-}

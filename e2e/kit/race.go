@@ -2,6 +2,4 @@
 
 package kit
 
-// Race says that the race detector runs, which makes everything many times as slow: tests then do less where the number is
-// not the point.
-const Race = true
+const race = true

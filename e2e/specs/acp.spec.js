@@ -1,4 +1,4 @@
-import { expect, lines, live, openAgent, state, test } from '../fixtures/test.js'
+import { expect, live, openAgent, state, test, turns } from '../fixtures/test.js'
 
 // The agent is the example of the protocol's own library for JavaScript, a peer that Skein did not write.
 test.use({
@@ -26,8 +26,8 @@ test('an agent is given a prompt, asks for a permission, gets it, and is interru
   await openAgent(page, server, id, transport)
   await does(server, id, 'idle')
   await prompt(page, 'Change the configuration')
-  await expect(lines(page).filter({ hasText: 'reading some files' })).toBeVisible()
-  await expect(lines(page).filter({ hasText: '✓ Reading project files' })).toBeVisible()
+  await expect(turns(page).filter({ hasText: 'reading some files' })).toBeVisible()
+  await expect(turns(page).filter({ hasText: 'Reading project files' })).toBeVisible()
   await expect(page.getByRole('article')).toContainText('Modifying critical configuration file')
 
   const other = await context.newPage()
@@ -38,7 +38,7 @@ test('an agent is given a prompt, asks for a permission, gets it, and is interru
   await expect(card).toContainText('/home/user/project/config.json')
   await card.getByRole('button', { name: 'Allow this change' }).click()
   await expect(card).toHaveCount(0)
-  await expect(lines(page).last()).toContainText('Perfect!')
+  await expect(turns(page).last()).toContainText('Perfect!')
   await does(server, id, 'idle')
 
   // A turn that waits for a permission ends when it is interrupted, and its question goes.
@@ -58,7 +58,7 @@ test('an agent is given a prompt, asks for a permission, gets it, and is interru
 
   await page.getByRole('button', { name: 'Interrupt' }).click()
   await expect(card).toHaveCount(0)
-  await expect(lines(page).last()).toContainText('it was canceled')
+  await expect(turns(page).last()).toContainText('It was canceled')
   await does(server, id, 'idle')
 
   await server.cli('stop', id)
@@ -86,6 +86,6 @@ test('an agent is paused, and what is said to it waits until it is resumed', asy
   expect(await server.cli('ps')).toMatch(/coder.*paused/)
   await page.getByRole('button', { name: 'Resume', exact: true }).click()
   await expect(next).toBeHidden()
-  await expect(lines(page).filter({ hasText: 'reading some files' })).toBeVisible()
+  await expect(turns(page).filter({ hasText: 'reading some files' })).toBeVisible()
   await expect(page.getByRole('button', { name: 'Pause', exact: true })).toBeVisible()
 })

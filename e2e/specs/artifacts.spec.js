@@ -55,10 +55,10 @@ async function choose(page, paths) {
   await (await chooser).setFiles(paths)
 }
 
-/** Downloads a file by a click on its name. @param {Page} page @param {string} name */
+/** Downloads a file from its row. @param {Page} page @param {string} name */
 async function download(page, name) {
   const came = page.waitForEvent('download')
-  await row(page, name).locator('.name').click()
+  await row(page, name).getByRole('link', { name: `Download ${name}` }).click()
   return readFileSync(await (await came).path())
 }
 
@@ -168,6 +168,7 @@ test('the list follows what happens, and is filtered', async ({ signedIn: page, 
   await page.keyboard.type('ALPH')
   await expect(row(page, 'beta.txt')).toHaveCount(0)
   await expect(page).toHaveURL(/\?q=ALPH$/)
+  await expect(row(page, 'alpha.txt').locator('.name'), 'its page knows the list').toHaveAttribute('href', /^\/artifacts\/f\w+\?q=ALPH$/)
   await page.reload()
   await expect(row(page, 'alpha.txt')).toBeVisible()
   await expect(row(page, 'beta.txt')).toHaveCount(0)
@@ -211,7 +212,7 @@ test('on a narrow screen nothing sticks out', async ({ signedIn: page, visit, se
   await upload(page, 'up.bin').getByRole('button', { name: /^(Cancel|Dismiss)/ }).click()
 })
 
-test('nothing that axe finds', async ({ signedIn: page, visit, server, artifacts, transport }) => {
+test('nothing that axe finds', { tag: '@soak' }, async ({ signedIn: page, visit, server, artifacts, transport }) => {
   await page.emulateMedia({ reducedMotion: 'reduce' })
   await visit()
   await check(page, 'no artifacts')

@@ -35,7 +35,7 @@ test('the work of an agent is read, commented, committed and discarded', async (
   const repo = repository(join(server.dir, 'project'), work)
   const [{ id }] = await server.spawn('coder', '--name', 'Coder 1', '--cwd', repo)
   await openAgent(page, server, id, transport)
-  await expect(page.locator('.facts.long')).toContainText('a git worktree on skein/coder-1')
+  await expect(page.getByRole('region', { name: 'Files' })).toContainText('a git worktree on skein/coder-1')
   await expect.poll(() => git(repo, 'log', '--format=%s', 'skein/coder-1')).toContain('Change')
   await page.getByRole('link', { name: 'Changes' }).click()
 

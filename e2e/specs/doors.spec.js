@@ -51,22 +51,42 @@ it('a right ticket is let in', async ({ page, server, transport, noise }) => {
   await server.start()
 })
 
-it('a wrong ticket', async ({ knock, transport }) => {
-  const { code, reason, answers } = await knock(() => [CONTROL, hello({ ticket: 'AAAAAAAAAAAAAAAAAAAAAAAAAA' })])
-  expect({ code, reason }).toEqual({ code: 3005, reason: expect.stringMatching(/ticket is unknown/) })
-  saidLast(answers, { id: 1, error: { code: -32010, data: { kind: 'ticket_expired' } } })
-})
+it('what is refused before and in hello', async ({ page, server, transport, knock }) => {
+  await it.step('a wrong ticket', async () => {
+    const { code, reason, answers } = await knock(() => [CONTROL, hello({ ticket: 'AAAAAAAAAAAAAAAAAAAAAAAAAA' })])
+    expect({ code, reason }).toEqual({ code: 3005, reason: expect.stringMatching(/ticket is unknown/) })
+    saidLast(answers, { id: 1, error: { code: -32010, data: { kind: 'ticket_expired' } } })
+  })
 
-it('no ticket', async ({ knock }) => {
-  expect(await knock(() => [CONTROL, hello({})])).toMatchObject({ code: 3500 })
-})
+  await it.step('no ticket', async () => {
+    expect(await knock(() => [CONTROL, hello({})])).toMatchObject({ code: 3500 })
+  })
 
-it('a ticket that was used', async ({ page, server, transport, knock }) => {
-  let used
-  expect(await knock((endpoint) => [CONTROL, hello({ ticket: (used = endpoint.ticket), client: { id: 'short' } })]), 'used up by a hello that fails otherwise').toMatchObject({ code: 3501 })
-  const endpoint = (await server.connect()).doors.find((d) => d.transport === transport)
-  const { code, reason } = await raw(page, endpoint, [CONTROL, hello({ ticket: used })])
-  expect({ code, reason }).toEqual({ code: 3005, reason: expect.stringMatching(/was used before/) })
+  await it.step('a ticket that was used', async () => {
+    let used
+    expect(await knock((endpoint) => [CONTROL, hello({ ticket: (used = endpoint.ticket), client: { id: 'short' } })]), 'used up by a hello that fails otherwise').toMatchObject({ code: 3501 })
+    const endpoint = (await server.connect()).doors.find((d) => d.transport === transport)
+    const { code, reason } = await raw(page, endpoint, [CONTROL, hello({ ticket: used })])
+    expect({ code, reason }).toEqual({ code: 3005, reason: expect.stringMatching(/was used before/) })
+  })
+
+  await it.step('an unknown version', async () => {
+    const { code, reason, answers } = await knock((endpoint) => [CONTROL, hello({ versions: ['skein.v9'], ticket: endpoint.ticket })])
+    expect({ code, reason }).toEqual({ code: 3502, reason: expect.stringMatching(/speaks skein\.v1/) })
+    saidLast(answers, { error: { code: -32009, data: { kind: 'unsupported_version', field: 'versions', supported: ['skein.v1'] } } })
+  })
+
+  await it.step('something else before hello', async () => {
+    const { code, answers } = await knock(() => [CONTROL, { jsonrpc: '2.0', id: 7, method: 'agent.list', params: {} }])
+    expect(code).toBe(3501)
+    saidLast(answers, { id: 7, error: { code: -32600 } })
+  })
+
+  await it.step('garbage instead of a message', async () => {
+    const { code } = await knock(() => [CONTROL, 'this is a JSON string, and no request'])
+    expect(code).toBe(3501)
+    await expect.poll(async () => (await server.sessions())[transport]).toBe(0)
+  })
 })
 
 it('what took too long: a hello within 5 seconds, a ticket within 30', { tag: '@soak' }, async ({ server, transport, knock }) => {
@@ -86,24 +106,6 @@ it('what took too long: a hello within 5 seconds, a ticket within 30', { tag: '@
   expect({ code, reason }).toEqual({ code: 3005, reason: expect.stringMatching(/older than 30s/) })
 })
 
-it('an unknown version', async ({ knock, transport }) => {
-  const { code, reason, answers } = await knock((endpoint) => [CONTROL, hello({ versions: ['skein.v9'], ticket: endpoint.ticket })])
-  expect({ code, reason }).toEqual({ code: 3502, reason: expect.stringMatching(/speaks skein\.v1/) })
-  saidLast(answers, { error: { code: -32009, data: { kind: 'unsupported_version', field: 'versions', supported: ['skein.v1'] } } })
-})
-
-it('something else before hello', async ({ knock, transport }) => {
-  const { code, answers } = await knock(() => [CONTROL, { jsonrpc: '2.0', id: 7, method: 'agent.list', params: {} }])
-  expect(code).toBe(3501)
-  saidLast(answers, { id: 7, error: { code: -32600 } })
-})
-
-it('garbage instead of a message', async ({ knock, server, transport }) => {
-  const { code } = await knock(() => [CONTROL, 'this is a JSON string, and no request'])
-  expect(code).toBe(3501)
-  await expect.poll(async () => (await server.sessions())[transport]).toBe(0)
-})
-
 it.describe('a page of another origin', () => {
   const elsewhere = it.extend({
     site: async ({}, use) => {
@@ -121,36 +123,37 @@ it.describe('a page of another origin', () => {
     },
   })
 
-  elsewhere('is not let in, even with a ticket', async ({ page, server, site, transport, noise }) => {
-    noise.push(BROKEN)
-    await signIn(page, server)
-    await page.goto(site)
-    const endpoint = (await server.connect()).doors.find((d) => d.transport === transport)
-    const { failed, code, answers } = await raw(page, endpoint, [CONTROL, hello({ ticket: endpoint.ticket })])
-    expect({ code, answers }).toEqual({ code: undefined, answers: [] })
-    expect(failed).toBeTruthy()
-    expect(await server.sessions()).toEqual({ webtransport: 0, websocket: 0 })
-  })
-
-  elsewhere('gets no document and changes nothing, for all its cookies', async ({ page, server, site, noise }) => {
-    noise.push(BROKEN, /status of 403|CORS policy/, /status of 404/) // a response that is not a page names no icon, so that the browser asks for the default one
-    await signIn(page, server)
-    await page.goto(site)
-    for (const [path, words] of /** @type {const} */ ([['/connect', '--allow-origin'], ['/logout', "The request came from another site's page."]])) {
-      // The same site on another port: the browser does send the cookie.
-      const got = await page.evaluate((url) => fetch(url, { method: 'POST', credentials: 'include' }).then((r) => r.text(), () => 'nothing'), `${server.http}${path}`)
-      expect(got, path).toBe('nothing')
-      await page.evaluate((url) => {
-        const form = Object.assign(document.createElement('form'), { method: 'post', action: url })
-        document.body.append(form)
-        form.submit()
-      }, `${server.http}${path}`)
-      await expect(page.locator('body'), path).toContainText(words)
-      await expect(page.locator('body'), path).not.toContainText('ticket')
+  elsewhere('is not let in, gets no document and changes nothing', async ({ page, server, site, transport, noise }) => {
+    await it.step('is not let in, even with a ticket', async () => {
+      noise.push(BROKEN)
+      await signIn(page, server)
       await page.goto(site)
-    }
-    await page.goto(server.http)
-    await expect(page.getByRole('heading', { name: 'Fleet', level: 1 }), 'still signed in').toBeVisible()
+      const endpoint = (await server.connect()).doors.find((d) => d.transport === transport)
+      const { failed, code, answers } = await raw(page, endpoint, [CONTROL, hello({ ticket: endpoint.ticket })])
+      expect({ code, answers }).toEqual({ code: undefined, answers: [] })
+      expect(failed).toBeTruthy()
+      expect(await server.sessions()).toEqual({ webtransport: 0, websocket: 0 })
+    })
+
+    await it.step('gets no document and changes nothing, for all its cookies', async () => {
+      noise.push(BROKEN, /status of 403|CORS policy/, /status of 404/) // a response that is not a page names no icon, so that the browser asks for the default one
+      await page.goto(site)
+      for (const [path, words] of /** @type {const} */ ([['/connect', '--allow-origin'], ['/logout', "The request came from another site's page."]])) {
+        // The same site on another port: the browser does send the cookie.
+        const got = await page.evaluate((url) => fetch(url, { method: 'POST', credentials: 'include' }).then((r) => r.text(), () => 'nothing'), `${server.http}${path}`)
+        expect(got, path).toBe('nothing')
+        await page.evaluate((url) => {
+          const form = Object.assign(document.createElement('form'), { method: 'post', action: url })
+          document.body.append(form)
+          form.submit()
+        }, `${server.http}${path}`)
+        await expect(page.locator('body'), path).toContainText(words)
+        await expect(page.locator('body'), path).not.toContainText('ticket')
+        await page.goto(site)
+      }
+      await page.goto(server.http)
+      await expect(page.getByRole('heading', { name: 'Fleet', level: 1 }), 'still signed in').toBeVisible()
+    })
   })
 
   elsewhere.describe('that the server was told of', () => {

@@ -86,45 +86,28 @@ test('letting go early does nothing, by mouse and by key', async ({ fleet: page,
   expect(await server.agent('spared')).toMatchObject({ status: 'running', desired: 'run' })
 })
 
-for (const key of ['Enter', ' ']) {
-  test(`held by the key ${JSON.stringify(key)}, from an agent's page`, async ({ signedIn: page, server, transport }) => {
-    const [agent] = await server.spawn('shell', '--name', 'one', '--', 'sleep', '300')
-    await openAgent(page, server, agent.id, transport)
-    await button(page).focus()
-    await page.keyboard.down(key)
-    await expect(dialog(page, /^(Stopping everything|Everything is stopped)$/)).toBeVisible()
-    for (let i = 0; i < 5; i++) await page.keyboard.down(key) // a held key repeats
-    await page.keyboard.up(key)
-    await expect(dialog(page, 'Everything is stopped')).toBeVisible()
-    expect(lives(agent.process.pid)).toBe(false)
-    await dialog(page, 'Everything is stopped').getByRole('button', { name: 'Open admission' }).click()
-    await expect(bar(page)).toBeHidden()
-    await server.spawn('scripted', '--script', 'exit 0')
-  })
-}
-
-test('the chord asks first, also from a field and over a dialog', async ({ fleet: page, server }) => {
-  const [agent] = await server.spawn('shell', '--name', 'one', '--', 'sleep', '300')
-  await expect(row(page, 'one')).toContainText('Running')
-  await page.getByRole('searchbox', { name: /^Filter/ }).focus()
-  await page.keyboard.press('Control+Shift+Period')
-  const ask = dialog(page, 'Stop everything?')
-  await expect(ask).toContainText('1 agent is alive')
-  await expect(ask.getByRole('button', { name: 'Stop everything' })).toBeFocused()
-  await page.keyboard.press('Escape')
-  await expect(ask).toBeHidden()
-  expect(lives(agent.process.pid)).toBe(true)
-
-  await page.getByRole('button', { name: 'Spawn', exact: true }).click()
-  await page.keyboard.press('Control+Shift+Period')
-  await page.keyboard.press('Enter')
+/**
+ * Holds the button of an agent's page by a key, and opens admission again.
+ * @param {import('@playwright/test').Page} page @param {import('../fixtures/server.js').Server} server
+ * @param {'webtransport' | 'websocket'} transport @param {string} key
+ */
+async function holdKey(page, server, transport, key) {
+  const [agent] = await server.spawn('shell', '--name', 'held', '--', 'sleep', '300')
+  await openAgent(page, server, agent.id, transport)
+  await button(page).focus()
+  await page.keyboard.down(key)
+  await expect(dialog(page, /^(Stopping everything|Everything is stopped)$/)).toBeVisible()
+  for (let i = 0; i < 5; i++) await page.keyboard.down(key) // a held key repeats
+  await page.keyboard.up(key)
   await expect(dialog(page, 'Everything is stopped')).toBeVisible()
   expect(lives(agent.process.pid)).toBe(false)
-})
+  await dialog(page, 'Everything is stopped').getByRole('button', { name: 'Open admission' }).click()
+  await expect(bar(page)).toBeHidden()
+  await server.spawn('scripted', '--script', 'exit 0')
+}
 
-test('a click without a hold, as assistive technology makes it, asks', async ({ fleet: page }) => {
-  await button(page).evaluate((el) => /** @type {HTMLElement} */ (el).click())
-  await expect(dialog(page, 'Stop everything?')).toBeVisible()
+test('held by the space bar, from an agent\'s page', { tag: '@soak' }, async ({ signedIn: page, server, transport }) => {
+  await holdKey(page, server, transport, ' ')
 })
 
 test.describe('those that do not listen', () => {
@@ -139,49 +122,83 @@ test.describe('those that do not listen', () => {
     argv: [sleep, "300"]
 ` })
 
-  test('are forced, tasks are canceled, and the progress is seen', async ({ fleet: page, server }) => {
-    const [mule] = await server.spawn('stubborn', '--name', 'mule')
-    const [lamb] = await server.spawn('shell', '--name', 'lamb', '--', 'sleep', '300')
-    await server.cli('task', 'submit', '--type', 'worker', '--input', 'work')
-    await expect(row(page, 'mule')).toContainText('up')
-    await expect(page.getByText('3 agents, 3 alive')).toBeVisible()
-    await press(page)
-    await expect(dialog(page, 'Stopping everything')).toContainText('2 of 3 gone') // the third waits for SIGKILL
-    await page.mouse.up()
-    expect(lives(lamb.process.pid)).toBe(false)
-    await expect(fact(page, 'Stopped')).toHaveText('3 agents')
-    await expect(fact(page, 'Forced')).toHaveText('1')
-    await expect(fact(page, 'Tasks canceled')).toHaveText('1')
-    expect(lives(mule.process.pid)).toBe(false)
-  })
-})
+  test('forced, asked by a click, asked by the chord, held by a key, and by a form', async ({ fleet: page, server, transport, browser }) => {
+    await test.step('are forced, tasks are canceled, and the progress is seen', async () => {
+      const [mule] = await server.spawn('stubborn', '--name', 'mule')
+      const [lamb] = await server.spawn('shell', '--name', 'lamb', '--', 'sleep', '300')
+      await server.cli('task', 'submit', '--type', 'worker', '--input', 'work')
+      await expect(row(page, 'mule')).toContainText('up')
+      await expect(page.getByText('3 agents, 3 alive')).toBeVisible()
+      await press(page)
+      await expect(dialog(page, 'Stopping everything')).toContainText('2 of 3 gone') // the third waits for SIGKILL
+      await page.mouse.up()
+      expect(lives(lamb.process.pid)).toBe(false)
+      await expect(fact(page, 'Stopped')).toHaveText('3 agents')
+      await expect(fact(page, 'Forced')).toHaveText('1')
+      await expect(fact(page, 'Tasks canceled')).toHaveText('1')
+      expect(lives(mule.process.pid)).toBe(false)
+      await dialog(page, 'Everything is stopped').getByRole('button', { name: 'Open admission' }).click()
+      await expect(bar(page)).toBeHidden()
+    })
 
-test('without script a form asks, and does it', async ({ server, browser }) => {
-  const [agent] = await server.spawn('shell', '--name', 'one', '--', 'sleep', '300')
-  const context = await browser.newContext({ javaScriptEnabled: false })
-  const page = await context.newPage()
-  await page.goto(await server.loginURL())
-  await page.getByRole('button', { name: 'Sign in' }).click()
-  await button(page).click()
-  const form = dialog(page, 'Stop everything')
-  await form.getByRole('button', { name: 'Stop everything' }).click()
-  await expect(form, 'the box is not ticked').toBeVisible()
-  expect(lives(agent.process.pid)).toBe(true)
-  await form.getByRole('checkbox', { name: 'Yes, stop everything' }).check()
-  await form.getByRole('button', { name: 'Stop everything' }).click()
-  await expect(bar(page)).toContainText('Admission is closed')
-  await only(page, 'Ended')
-  await expect(row(page, 'one')).toContainText('Stopped')
-  expect(lives(agent.process.pid)).toBe(false)
-  await bar(page).getByRole('button', { name: 'Open admission' }).click()
-  await expect(bar(page)).toBeHidden()
-  await context.close()
+    await test.step('a click without a hold, as assistive technology makes it, asks, also after a hold that ended elsewhere', async () => {
+      await button(page).evaluate((el) => /** @type {HTMLElement} */ (el).click())
+      await expect(dialog(page, 'Stop everything?')).toBeVisible()
+      await page.keyboard.press('Escape')
+      await expect(dialog(page, 'Stop everything?')).toBeHidden()
+    })
+
+    await test.step('the chord asks first, also from a field and over a dialog', async () => {
+      const [agent] = await server.spawn('shell', '--name', 'one', '--', 'sleep', '300')
+      await expect(row(page, 'one')).toContainText('Running')
+      await page.getByRole('searchbox', { name: /^Filter/ }).focus()
+      await page.keyboard.press('Control+Shift+Period')
+      const ask = dialog(page, 'Stop everything?')
+      await expect(ask).toContainText('1 agent is alive')
+      await expect(ask.getByRole('button', { name: 'Stop everything' })).toBeFocused()
+      await page.keyboard.press('Escape')
+      await expect(ask).toBeHidden()
+      expect(lives(agent.process.pid)).toBe(true)
+
+      await page.getByRole('button', { name: 'Spawn', exact: true }).click()
+      await page.keyboard.press('Control+Shift+Period')
+      await page.keyboard.press('Enter')
+      await expect(dialog(page, 'Everything is stopped')).toBeVisible()
+      expect(lives(agent.process.pid)).toBe(false)
+      await dialog(page, 'Everything is stopped').getByRole('button', { name: 'Open admission' }).click()
+      await expect(bar(page)).toBeHidden()
+    })
+
+    await test.step('held by Enter, from an agent\'s page', () => holdKey(page, server, transport, 'Enter'))
+
+    await test.step('without script a form asks, and does it', async () => {
+      const [agent] = await server.spawn('shell', '--name', 'asked', '--', 'sleep', '300')
+      const context = await browser.newContext({ javaScriptEnabled: false })
+      const plain = await context.newPage()
+      await plain.goto(await server.loginURL())
+      await plain.getByRole('button', { name: 'Sign in' }).click()
+      await button(plain).click()
+      const form = dialog(plain, 'Stop everything')
+      await form.getByRole('button', { name: 'Stop everything' }).click()
+      await expect(form, 'the box is not ticked').toBeVisible()
+      expect(lives(agent.process.pid)).toBe(true)
+      await form.getByRole('checkbox', { name: 'Yes, stop everything' }).check()
+      await form.getByRole('button', { name: 'Stop everything' }).click()
+      await expect(bar(plain)).toContainText('Admission is closed')
+      await only(plain, 'Ended')
+      await expect(row(plain, 'asked')).toContainText('Stopped')
+      expect(lives(agent.process.pid)).toBe(false)
+      await bar(plain).getByRole('button', { name: 'Open admission' }).click()
+      await expect(bar(plain)).toBeHidden()
+      await context.close()
+    })
+  })
 })
 
 test.describe('everybody can use it', () => {
   test.use({ contextOptions: { reducedMotion: 'reduce' } })
 
-  test('in light and dark, wide and at 400 pixels', async ({ fleet: page, server }) => {
+  test('in light and dark, wide and at 400 pixels', { tag: '@soak' }, async ({ fleet: page, server }) => {
     await server.spawn('shell', '--name', 'one', '--', 'sleep', '300')
     for (const width of [1440, 400]) {
       await page.setViewportSize({ width, height: 800 })

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { check } from '../fixtures/axe.js'
 import { sticksOut } from '../fixtures/layout.js'
-import { badge, expect, lines, test } from '../fixtures/test.js'
+import { badge, expect, test, turns } from '../fixtures/test.js'
 
 // The first minute of somebody whose fleet is empty.
 
@@ -45,7 +45,7 @@ test.describe('on a machine with a coding agent', () => {
     const box = page.getByRole('textbox', { name: 'Give the agent a prompt' })
     await box.fill('hello')
     await box.press('Enter')
-    await expect(lines(page).filter({ hasText: 'hello' }).first()).toBeVisible()
+    await expect(turns(page).filter({ hasText: 'hello' }).first()).toBeVisible()
   })
 })
 

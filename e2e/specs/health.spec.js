@@ -39,7 +39,7 @@ test('load, stalls, restarts and crash loops, on the fleet and on the agent\'s p
   expect.soft(await sticksOut(page), 'the fleet').toEqual({ page: 0, elements: [] })
   await page.setViewportSize({ width: 1440, height: 900 })
 
-  const moments = page.getByRole('listitem')
+  const moments = page.getByRole('complementary', { name: 'Timeline' }).getByRole('listitem')
   await openAgent(page, server, looping.id, transport)
   await expect(moments.filter({ hasText: 'Crashed' }).first()).toContainText('Exit code 3. It starts again in')
   await expect(page.locator('.agent-head .badge').filter({ hasText: 'Crash loop' })).toBeVisible()

@@ -46,7 +46,8 @@ test('HTML in every field is text on every page', async ({ signedIn: page, serve
   const task = JSON.parse(await server.cli('task', 'submit', '--json', '--type', 'shell', '--name', EVIL, '--input', EVIL, '--', 'sh', '-c', 'cat; echo "$1" >&2; exit 3', 'sh', EVIL)).tasks[0].id
   await server.cli('pause', id, '--reason', EVIL)
 
-  const pages = ['/', `/agents/${id}`, `/agents/${id}/changes`, '/inbox', '/tasks', `/tasks/${task}`, '/schedules', '/memory', '/memory/space', '/memory/space/key', '/artifacts', '/usage', '/network']
+  const artifact = JSON.parse(await server.cli('artifact', 'ls', '--json')).artifacts[0].id
+  const pages = ['/', `/agents/${id}`, `/agents/${id}/changes`, '/inbox', '/tasks', `/tasks/${task}`, '/schedules', '/memory', '/memory/space', '/memory/space/key', '/artifacts', `/artifacts/${artifact}`, '/usage', '/network']
   for (const path of pages) {
     await page.goto(server.http + path)
     await live(page, transport)

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Model } from '../fixtures/model.js'
-import { test as base, expect, lines, openAgent, state } from '../fixtures/test.js'
+import { test as base, expect, openAgent, state, turns } from '../fixtures/test.js'
 
 /** @typedef {{ model: Model }} WithModel */
 
@@ -39,29 +39,29 @@ test('a model answers, asks for a permission, runs a command, and is interrupted
     await box.press('Enter')
   }
   await prompt('Hello <b>there</b>')
-  await expect(lines(page).last()).toContainText('I was told: Hello <b>there</b>')
+  await expect(turns(page).last()).toContainText('I was told: Hello <b>there</b>')
   expect(model.requests[0].model).toBe('small')
   await expect(page.getByText('20 in, 5 out')).toBeVisible()
 
   // What the rules allow runs at once; what they don't waits for a person.
   await prompt('run look')
-  await expect(lines(page).filter({ hasText: '✓ ls' })).toBeVisible()
+  await expect(turns(page).filter({ hasText: 'Done: ' }).filter({ hasText: 'ls' }).first()).toBeVisible()
   await prompt('run write')
   const card = page.getByRole('article')
   await expect(card).toContainText('sh -c')
   await expect(readFile(join(cwd, 'out'))).rejects.toThrow()
   await card.getByRole('button', { name: 'Allow', exact: true }).click()
-  await expect(lines(page).last()).toContainText(cwd)
+  await expect(turns(page).last()).toContainText(cwd)
   expect(await readFile(join(cwd, 'out'), 'utf8')).toBe('it ran\n')
 
   await prompt('busy')
-  await expect(lines(page).last()).toContainText('I was told: busy')
+  await expect(turns(page).last()).toContainText('I was told: busy')
   expect(await server.cli('usage')).toMatch(/\d{4}-\d\d-\d\d +local +[1-9]\d* +[1-9]\d* +[1-9]/)
 
   await prompt('count')
-  await expect(lines(page).filter({ hasText: /^(\S+\s+)?3$/ })).toBeVisible()
+  await expect(turns(page).filter({ hasText: /\b3\b/ }).last()).toBeVisible()
   await page.getByRole('button', { name: 'Interrupt' }).click()
-  await expect(lines(page).last()).toContainText('it was canceled')
+  await expect(turns(page).last()).toContainText('It was canceled')
   await expect.poll(() => model.abandoned).toBe(1)
 
   await server.cli('stop', id)

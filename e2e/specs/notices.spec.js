@@ -112,7 +112,7 @@ test('the title, the icon and the sign of the app tell how many wait, on every p
   await expect(page).toHaveTitle('(2) Tasks · Skein')
   await expect(icon).toHaveAttribute('href', /icon-asks\.svg/)
   await expect.poll(badges).toBe(2)
-  for (const path of ['/', '/inbox', '/memory', '/network', '/usage', '/artifacts', '/schedules']) {
+  for (const path of ['/', '/wall', '/inbox', '/memory', '/network', '/usage', '/artifacts', '/schedules']) {
     await page.goto(server.http + path)
     await expect(page, path).toHaveTitle(/^\(2\) /)
     await expect(icon, path).toHaveAttribute('href', /icon-asks\.svg/)

@@ -154,7 +154,7 @@ it('a server that stands still for some seconds and goes on: the session is kept
   await whole(page, server, follower)
 })
 
-it('a browser that sleeps for some seconds goes on', async ({ page, browser, server, follower, transport }) => {
+it('a browser that sleeps for some seconds goes on', { tag: '@soak' }, async ({ page, browser, server, follower, transport }) => {
   await page.evaluate(() => {
     const ticks = (globalThis.ticks = [performance.now()])
     setInterval(() => ticks.push(performance.now()), 100)
@@ -195,7 +195,7 @@ for (const [name, response] of [
   ['its page', `HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: ${PAGE.length}\r\nConnection: close\r\n\r\n${PAGE}`],
   ['the way to it', 'HTTP/1.1 302 Found\r\nLocation: http://portal.invalid/login\r\nContent-Length: 0\r\nConnection: close\r\n\r\n'],
 ]) {
-  it(`a captive portal answers with ${name}: the page says what to do, and is live when that is done`, async ({ page, server, link, follower, noise }) => {
+  it(`a captive portal answers with ${name}: the page says what to do, and is live when that is done`, { tag: name === 'its page' ? [] : '@soak' }, async ({ page, server, link, follower, noise }) => {
     noise.push(/module script|Loading the script/) // the portal also answers when the page fetches ahead the module for a WebSocket
     link.block()
     link.portal(response)

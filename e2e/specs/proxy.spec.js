@@ -24,7 +24,7 @@ const LIBRARY = join(import.meta.dirname, '../../static/dist/skein.mjs')
 const loginURL = async (server, nginx) => (await server.loginURL()).replace(server.http, nginx.url)
 
 for (const path of ['/', '/tools/skein/']) {
-  test.describe(`below ${path}`, () => {
+  test.describe(`below ${path}`, { tag: path === '/' ? '@soak' : [] }, () => {
     test.use({ args: ['--base-path', path] })
 
     test('a page over https goes on over wss: spawn, output, upload, sign in and out', async ({ page, context, server, nginx, noise }) => {

@@ -87,7 +87,7 @@ async function click(page, tag) {
 const ask = async (server, name, question) => (await server.spawn('scripted', '--name', name, '--script', `ask ${question}\nread`))[0]
 
 for (const args of [[], ['--base-path', '/skein/']]) {
-  test.describe(args.length ? 'below a path' : 'at the top', () => {
+  test.describe(args.length ? 'below a path' : 'at the top', { tag: args.length ? '@soak' : [] }, () => {
     test.use({ args })
 
     test('a question reaches a browser that has no page of Skein open', async ({ signedIn: page, server, service, transport, context }) => {
@@ -191,39 +191,42 @@ test.describe('what the push service says', () => {
   })
 })
 
-test('other browsers are listed, and can be removed', async ({ signedIn: page, server, service, transport }) => {
-  const subscription = { endpoint: `${service.endpoint}/other`, keys: { p256dh: 'BCVxsr7N_eNgVRqvHtD0zTZsEc6-VV-JvLexhqUzORcxaOzi6-AYWXvTBHm4bjyPjs7Vd8pZGH6SRpkNtoIAiw4', auth: 'BTBZMqHH6r4Tts7J_aSIgg' } }
-  const response = await page.request.post(`${server.http}/push`, { data: subscription, headers: { 'User-Agent': 'Mozilla/5.0 (Android 15; Mobile; rv:140.0) Gecko/140.0 Firefox/140.0' } })
-  expect(response.status()).toBe(200)
-  await openControl(page, server.http, transport)
-  const others = control(page).getByRole('listitem')
-  await expect(others).toHaveText(/Firefox on Android\s*since just now|Firefox on Android\s*since \d+s ago/)
-  await check(page, 'another browser')
-  await page.setViewportSize({ width: 400, height: 800 })
-  expect(await sticksOut(page)).toEqual({ page: 0, elements: [] })
-  await control(page).getByRole('button', { name: 'Remove Firefox on Android' }).click()
-  await expect(others).toHaveCount(0)
-})
+test('other browsers are listed and can be removed, and one that the browser replaces is told', async ({ signedIn: page, server, service, transport, context }) => {
+  await test.step('other browsers are listed, and can be removed', async () => {
+    const subscription = { endpoint: `${service.endpoint}/other`, keys: { p256dh: 'BCVxsr7N_eNgVRqvHtD0zTZsEc6-VV-JvLexhqUzORcxaOzi6-AYWXvTBHm4bjyPjs7Vd8pZGH6SRpkNtoIAiw4', auth: 'BTBZMqHH6r4Tts7J_aSIgg' } }
+    const response = await page.request.post(`${server.http}/push`, { data: subscription, headers: { 'User-Agent': 'Mozilla/5.0 (Android 15; Mobile; rv:140.0) Gecko/140.0 Firefox/140.0' } })
+    expect(response.status()).toBe(200)
+    await openControl(page, server.http, transport)
+    const others = control(page).getByRole('listitem')
+    await expect(others).toHaveText(/Firefox on Android\s*since just now|Firefox on Android\s*since \d+s ago/)
+    await check(page, 'another browser')
+    await page.setViewportSize({ width: 400, height: 800 })
+    expect(await sticksOut(page)).toEqual({ page: 0, elements: [] })
+    await control(page).getByRole('button', { name: 'Remove Firefox on Android' }).click()
+    await expect(others).toHaveCount(0)
+    await page.setViewportSize({ width: 1440, height: 900 })
+  })
 
-test('a subscription that the browser replaces is told to the server', async ({ signedIn: page, server, service, transport, context }) => {
-  await context.grantPermissions(['notifications'], { origin: server.http })
-  await service.serve(page)
-  await openControl(page, server.http, transport)
-  await button(page, 'Turn on').click()
-  await says(page, 'On')
-  const worker = context.serviceWorkers().at(-1)
-  await worker.evaluate(async ({ endpoint, keys }) => {
-    const waits = []
-    const subscription = (n) => ({ endpoint: endpoint + n, options: {}, toJSON: () => ({ endpoint: endpoint + n, keys }) })
-    const e = Object.assign(new ExtendableEvent('pushsubscriptionchange'), { oldSubscription: subscription(1), newSubscription: subscription(2), waitUntil: (promise) => waits.push(promise) })
-    dispatchEvent(e)
-    await Promise.all(waits)
-  }, service)
-  await ask(server, 'reviewer', 'Merge?')
-  await expect.poll(() => service.got.length).toBe(1)
-  expect(service.got[0].path).toBe('/push/a-browser2')
-  const { subscriptions } = await (await page.request.get(`${server.http}/push`)).json()
-  expect(subscriptions).toHaveLength(1)
+  await test.step('a subscription that the browser replaces is told to the server', async () => {
+    await context.grantPermissions(['notifications'], { origin: server.http })
+    await service.serve(page)
+    await openControl(page, server.http, transport)
+    await button(page, 'Turn on').click()
+    await says(page, 'On')
+    const worker = context.serviceWorkers().at(-1)
+    await worker.evaluate(async ({ endpoint, keys }) => {
+      const waits = []
+      const subscription = (n) => ({ endpoint: endpoint + n, options: {}, toJSON: () => ({ endpoint: endpoint + n, keys }) })
+      const e = Object.assign(new ExtendableEvent('pushsubscriptionchange'), { oldSubscription: subscription(1), newSubscription: subscription(2), waitUntil: (promise) => waits.push(promise) })
+      dispatchEvent(e)
+      await Promise.all(waits)
+    }, service)
+    await ask(server, 'reviewer', 'Merge?')
+    await expect.poll(() => service.got.length).toBe(1)
+    expect(service.got[0].path).toBe('/push/a-browser2')
+    const { subscriptions } = await (await page.request.get(`${server.http}/push`)).json()
+    expect(subscriptions).toHaveLength(1)
+  })
 })
 
 test('a server that has lost its key is told again', async ({ signedIn: page, server, service, transport, context, noise }) => {
@@ -243,73 +246,79 @@ test('a server that has lost its key is told again', async ({ signedIn: page, se
   expect(service.got[0].path, 'the second subscription').toBe('/push/a-browser2')
 })
 
-test('a browser that can\'t subscribe with its push service says so', async ({ signedIn: page, server, transport, context, noise }) => {
-  noise.push(/does not support the Push API in incognito mode/)
-  await context.grantPermissions(['notifications'], { origin: server.http })
-  await openControl(page, server.http, transport)
-  await button(page, 'Turn on').click() // the browser's own subscribe: it takes the key
-  await expect(control(page).getByRole('status')).toHaveText(/^The browser could not subscribe with its push service, which a private window never can: Registration failed/)
-  await says(page, 'Off')
-  await expect(button(page, 'Turn on')).toBeEnabled()
-})
-
-test('a push service that does not answer is not waited for', async ({ signedIn: page, server, transport, context }) => {
-  await context.grantPermissions(['notifications'], { origin: server.http })
-  await page.addInitScript(() => { // as Chromium does without a network
-    PushManager.prototype.subscribe = () => new Promise(() => {})
-  })
-  await page.clock.install()
-  await openControl(page, server.http, transport)
-  await button(page, 'Turn on').click()
-  await expect(control(page).getByRole('status')).toHaveText('The browser subscribes with its push service…')
-  await page.clock.fastForward(20_000)
-  await expect(control(page).getByRole('status')).toContainText('never can: it does not answer')
-  await expect(button(page, 'Turn on')).toBeEnabled()
-})
-
-test('who has refused notifications is told where to allow them', async ({ signedIn: page, server, service, transport }) => {
-  await service.serve(page)
-  await page.addInitScript(() => { // a person refuses
-    let permission = 'default'
-    Object.defineProperty(Notification, 'permission', { get: () => permission })
-    Notification.requestPermission = async () => (permission = 'denied')
-  })
-  await openControl(page, server.http, transport)
-  await says(page, 'Off')
-  await button(page, 'Turn on').click()
-  await says(page, 'Not possible here')
-  await expect(control(page)).toContainText(`Allow notifications for ${new URL(server.http).host} in its settings`)
-  await expect(button(page, 'Turn on')).toBeHidden()
-  await check(page, 'a refusal')
-})
-
-test.describe('a page whose certificate the browser does not trust', () => {
-  test.use({ ignoreHTTPSErrors: true, noise: [/SSL certificate error/] })
-
-  test('says so', async ({ page, server, context, transport }) => {
-    await context.grantPermissions(['notifications'], { origin: server.https })
-    const response = await page.request.post(`${server.https}/login`, { form: { token: String(new URL(server.login).searchParams.get('token')) }, maxRedirects: 0 })
-    expect(response.status()).toBe(303)
-    await openControl(page, server.https, transport)
-    await button(page, 'Turn on').click()
-    await expect(control(page).getByRole('status')).toContainText('it does not trust the page\'s certificate')
+test('why a browser could not subscribe is said', async ({ signedIn: page, server, service, transport, context, noise }) => {
+  await test.step('who has refused notifications is told where to allow them', async () => {
+    await service.serve(page)
+    await page.addInitScript(() => { // a person refuses
+      let permission = 'default'
+      Object.defineProperty(Notification, 'permission', { get: () => permission })
+      Notification.requestPermission = async () => (permission = 'denied')
+    })
+    await openControl(page, server.http, transport)
     await says(page, 'Off')
-    await check(page, 'an untrusted certificate')
+    await button(page, 'Turn on').click()
+    await says(page, 'Not possible here')
+    await expect(control(page)).toContainText(`Allow notifications for ${new URL(server.http).host} in its settings`)
+    await expect(button(page, 'Turn on')).toBeHidden()
+    await check(page, 'a refusal')
+  })
+
+  await test.step('a browser that can\'t subscribe with its push service says so', async () => {
+    const other = await context.newPage()
+    noise.push(/does not support the Push API in incognito mode/)
+    await context.grantPermissions(['notifications'], { origin: server.http })
+    await openControl(other, server.http, transport)
+    await button(other, 'Turn on').click() // the browser's own subscribe: it takes the key
+    await expect(control(other).getByRole('status')).toHaveText(/^The browser could not subscribe with its push service, which a private window never can: Registration failed/)
+    await says(other, 'Off')
+    await expect(button(other, 'Turn on')).toBeEnabled()
+  })
+
+  await test.step('a push service that does not answer is not waited for', async () => {
+    const other = await context.newPage()
+    await context.grantPermissions(['notifications'], { origin: server.http })
+    await other.addInitScript(() => { // as Chromium does without a network
+      PushManager.prototype.subscribe = () => new Promise(() => {})
+    })
+    await other.clock.install()
+    await openControl(other, server.http, transport)
+    await button(other, 'Turn on').click()
+    await expect(control(other).getByRole('status')).toHaveText('The browser subscribes with its push service…')
+    await other.clock.fastForward(20_000)
+    await expect(control(other).getByRole('status')).toContainText('never can: it does not answer')
+    await expect(button(other, 'Turn on')).toBeEnabled()
   })
 })
 
-test.describe('a page that is no secure context', () => {
-  test.use({ args: ['--allow-host', 'skein.test'], noise: [/Cross-Origin-Opener-Policy header has been ignored/] })
+test.describe('a page that is not secure', () => {
+  test.use({ args: ['--allow-host', 'skein.test'], ignoreHTTPSErrors: true })
 
-  test('says why, and what to do', async ({ page, server }) => {
-    await signIn(page, server)
-    const [cookie] = await page.context().cookies(server.http)
-    const url = server.http.replace('localhost', 'skein.test')
-    await page.context().addCookies([{ name: cookie.name, value: cookie.value, url }])
-    await openControl(page, url, 'websocket')
-    await says(page, 'Not possible here')
-    await expect(control(page)).toContainText(`this one is ${url}. Give Skein a certificate`)
-    await expect(button(page, 'Turn on')).toBeHidden()
+  test('says why, and what to do', async ({ page, server, context, transport, noise }) => {
+    await test.step('a page that is no secure context', async () => {
+      noise.push(/Cross-Origin-Opener-Policy header has been ignored/)
+      await signIn(page, server)
+      const [cookie] = await context.cookies(server.http)
+      const url = server.http.replace('localhost', 'skein.test')
+      await context.addCookies([{ name: cookie.name, value: cookie.value, url }])
+      await openControl(page, url, 'websocket')
+      await says(page, 'Not possible here')
+      await expect(control(page)).toContainText(`this one is ${url}. Give Skein a certificate`)
+      await expect(button(page, 'Turn on')).toBeHidden()
+    })
+
+    await test.step('a page whose certificate the browser does not trust', async () => {
+      noise.push(/SSL certificate error/)
+      await context.clearCookies()
+      await context.grantPermissions(['notifications'], { origin: server.https })
+      const token = String(new URL(await server.loginURL()).searchParams.get('token'))
+      const response = await page.request.post(`${server.https}/login`, { form: { token }, maxRedirects: 0 })
+      expect(response.status()).toBe(303)
+      await openControl(page, server.https, transport)
+      await button(page, 'Turn on').click()
+      await expect(control(page).getByRole('status')).toContainText('it does not trust the page\'s certificate')
+      await says(page, 'Off')
+      await check(page, 'an untrusted certificate')
+    })
   })
 })
 

@@ -150,7 +150,7 @@ test('every agent is there when one scrolls to it', { tag: '@soak' }, async ({ f
   await check(page, 'the middle of the list')
 })
 
-test('keys and selections go beyond the rows in the page', async ({ fleet: page, server }) => {
+test('keys and selections go beyond the rows in the page', { tag: '@soak' }, async ({ fleet: page, server }) => {
   await server.spawn('scripted', '--name', 'asker', '--script', 'ask May I?')
   await many(page, server)
   const focused = page.locator(':focus')

@@ -42,6 +42,9 @@ const card = (page, name) => page.getByRole('listitem').filter({ has: page.getBy
 /** The results on an orchestration's page, in order. @param {Page} page */
 const results = (page) => page.getByRole('list', { name: 'Results in the order of completion' }).getByRole('listitem')
 
+/** What became of all results, on an orchestration's page. @param {Page} page */
+const aggregate = (page) => page.getByRole('region', { name: 'Aggregate' })
+
 /** The state of a task, on its page. @param {Page} page */
 const state = (page) => page.locator('.agent-head .status')
 
@@ -184,7 +187,8 @@ test('the demo: five inputs with one click', async ({ tasks: page, skein, transp
   await page.getByRole('link', { name: 'five geese', exact: true }).click()
   await live(page, transport)
   await expect(results(page)).toHaveCount(5)
-  const all = JSON.parse((await page.getByRole('group', { name: 'Aggregate' }).textContent()) ?? '')
+  const all = JSON.parse((await aggregate(page).locator('[data-f="payload"]').textContent()) ?? '')
+  await expect(aggregate(page).getByRole('table').getByRole('row')).toHaveCount(6)
   expect(all.map((r) => r.output.text)).toEqual(['greylag', 'barnacle', 'brant', 'pink-footed', 'snow'])
   expect(all).toEqual(JSON.parse(record.result.text))
 })
@@ -330,7 +334,7 @@ test('several are selected and canceled, with what is below them', async ({ task
   await row(page, 'alone').getByRole('checkbox').check()
   const bulk = page.getByRole('region', { name: 'Selection' })
   await expect(bulk).toContainText('2 tasks selected')
-  await bulk.getByRole('button', { name: 'Cancel' }).click()
+  await bulk.getByRole('button', { name: 'Cancel 2 tasks', exact: true }).click()
   await expect(dialog(page, 'Cancel 2 tasks?')).toContainText('The 3 tasks below them too.')
   await confirm(page, 'Cancel')
   await expect(toast(page, '5 tasks are canceled')).toBeVisible()
@@ -393,11 +397,11 @@ test('results come in as the child tasks complete, then the aggregate', async ({
   await becomes(skein, children[2].id, { state: 'working' })
   await skein.tasks.cancel(children[2].id, { reason: 'no need' })
   await expect(results(page)).toHaveText([/b: first/, /^2\s*Input 3\s*Canceled\s*No need$/])
-  await expect(page.getByRole('region', { name: 'Aggregate' })).toBeHidden()
+  await expect(aggregate(page)).toBeHidden()
   await answer(skein, children[0].id, 'last')
   await expect(results(page)).toHaveText([/b: first/, /No need/, /^3\s*Input 1\s*Completed\s*a: last$/])
   await expect(state(page)).toHaveText(/Completed/)
-  const all = JSON.parse((await page.getByRole('group', { name: 'Aggregate' }).textContent()) ?? '')
+  const all = JSON.parse((await aggregate(page).locator('[data-f="payload"]').textContent()) ?? '')
   expect(all.map((r) => [r.index, r.state, r.output?.text])).toEqual([[0, 'completed', 'a: last'], [1, 'completed', 'b: first'], [2, 'canceled', undefined]])
 
   await page.reload()
@@ -424,7 +428,10 @@ test('a task that asks is answered', async ({ tasks: page, skein }) => {
 })
 
 test('a task is stopped with its process, and submitted again', async ({ signedIn: page, skein, server, transport }) => {
-  const [{ id }] = await skein.tasks.submit([{ type: 'shell', name: 'stubborn', argv: ['sh', '-c', 'trap "" TERM; echo $$; while :; do sleep 0.1; done'], input: 'x y', priority: 'low', timeouts: { run: 3_600_000 } }])
+  const before = await skein.tasks.submit({ type: 'shell', name: 'before', argv: ['true'] })
+  await becomes(skein, before.id, { state: 'completed' })
+  const kept = { labels: { team: 'core' }, queue: 'nightly', depends_on: [before.id] }
+  const [{ id }] = await skein.tasks.submit([{ ...kept, type: 'shell', name: 'stubborn', argv: ['sh', '-c', 'trap "" TERM; echo $$; while :; do sleep 0.1; done'], input: 'x y', priority: 'low', timeouts: { run: 3_600_000 } }])
   await becomes(skein, id, { state: 'working' })
   const agent = await agentOf(skein, id)
   await expect.poll(async () => (await skein.get(agent)).last_line, 'it does not listen').toBeTruthy()
@@ -436,8 +443,9 @@ test('a task is stopped with its process, and submitted again', async ({ signedI
   expect(lives(process.pid)).toBe(false)
   await expect(state(page)).toHaveText(/Canceled/)
 
-  await page.getByRole('button', { name: 'Submit again' }).click()
+  await page.getByRole('button', { name: 'With changes…' }).click()
   const form = dialog(page, 'New task')
+  await expect(form).toContainText('Kept: its labels; its queue, nightly; what it comes after (1 task).')
   await expect(form.getByRole('radio', { name: /^shell/ })).toBeChecked()
   await expect(form.getByRole('textbox', { name: 'Input' })).toHaveValue('x y')
   await form.getByRole('textbox', { name: 'Command', exact: true }).fill('cat')
@@ -445,7 +453,7 @@ test('a task is stopped with its process, and submitted again', async ({ signedI
   await expect(page).not.toHaveURL(new RegExp(id))
   await expect(page.getByRole('group', { name: 'Result' })).toHaveText('x y')
   const next = (await skein.tasks.list({ states: ['completed'] })).tasks[0]
-  expect(next).toMatchObject({ name: 'stubborn', priority: 'low', timeouts: { run: 3_600_000 }, argv: ['cat'] })
+  expect(next).toMatchObject({ ...kept, name: 'stubborn', priority: 'low', timeouts: { run: 3_600_000 }, argv: ['cat'] })
 })
 
 test('admission that is closed is said on every page, and opened there', async ({ tasks: page, skein, server, transport }) => {
@@ -502,7 +510,7 @@ test('the filters hold what they say', async ({ tasks: page, skein, server }) =>
   await expect.poll(async () => (await names()).length).toBe(13)
 })
 
-test('what is submitted elsewhere while there are many', async ({ tasks: page, skein }) => {
+test('what is submitted elsewhere while there are many', { tag: '@soak' }, async ({ tasks: page, skein }) => {
   test.setTimeout(300_000)
   await skein.tasks.submit(Array.from({ length: 230 }, (_, i) => ({ type: 'coder', name: `many ${i + 1}`, input: 'x' })))
   await expect(queue(page, 'Working')).toHaveText(['many 1', 'many 2'])
@@ -598,7 +606,7 @@ test('after a restart of the server the pages go on', async ({ tasks: page, serv
 test.describe('axe finds nothing', () => {
   test.use({ contextOptions: { reducedMotion: 'reduce' } })
 
-  test('in the queue and on the board, in light and in dark', async ({ tasks: page, skein }) => {
+  test('in the queue and on the board, in light and in dark', { tag: '@soak' }, async ({ tasks: page, skein }) => {
     await check(page, 'no tasks')
     await someTasks(skein)
     await expect(row(page, 'geese')).toContainText('Completed')
@@ -611,7 +619,7 @@ test.describe('axe finds nothing', () => {
     await check(page, 'admission is closed')
   })
 
-  test('in the dialogs', async ({ tasks: page, skein }) => {
+  test('in the dialogs', { tag: '@soak' }, async ({ tasks: page, skein }) => {
     await skein.tasks.submit({ type: 'coder', name: 'waits' })
     await row(page, 'waits').getByRole('checkbox').check()
     await check(page, 'a selection')
@@ -630,7 +638,7 @@ test.describe('axe finds nothing', () => {
     await check(page, 'the form for many')
   })
 
-  test('on the page of a task', async ({ signedIn: page, skein, server, transport }) => {
+  test('on the page of a task', { tag: '@soak' }, async ({ signedIn: page, skein, server, transport }) => {
     const tasks = await someTasks(skein)
     for (const name of ['fix the build', 'which way', 'dead letter', 'waits', 'bytes', 'geese']) {
       await openTask(page, server, tasks[name].id, transport)
