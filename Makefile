@@ -11,7 +11,7 @@ export GOFLAGS := $(strip $(GOFLAGS) -trimpath '-toolexec=env GOGC=300')
 # What the bundle in static/dist is made from.
 JS := $(shell find static/client static/app -name '*.js') static/build.js static/package.json
 
-.PHONY: run build test soak bench generate deps test-deps check test-race test-fuzz test-js test-e2e test-chromium test-firefox test-agents test-fleet bench-faults clean
+.PHONY: run build test soak bench generate deps test-deps check test-race test-plain test-fuzz test-js test-e2e test-chromium test-firefox test-agents test-fleet bench-faults bench-pages clean
 
 run: build
 	./bin/skein serve
@@ -54,14 +54,15 @@ test-deps: deps e2e/node_modules/.installed e2e/runtimes/node_modules/.installed
 test:
 	$(MAKE) --no-print-directory -j2 test-deps build
 	$(MAKE) --no-print-directory check
-	$(MAKE) --no-print-directory -j2 -Oline test-race test-js
+	$(MAKE) --no-print-directory -j3 -Oline test-race test-plain test-js
 	$(MAKE) --no-print-directory test-e2e
 	@echo "every test passed"
 
 # The most that bin/skein may have, in bytes. Schedules took 1.0 MB of it: 0.4 the time zones, 0.2 what reads cron expressions and decides
-# on runs, 0.3 their pages. MCP took 1.9. Working folders, pushed notifications, the sessions of agents, the palette with its search of all
-# output, the fleet's groups, and what an empty fleet shows took 0.2 each.
-LARGEST = 40000000
+# on runs, 0.3 their pages. MCP took 1.9. What shows artifacts took 0.9, most of it what renders Markdown. Working folders, pushed
+# notifications, the sessions of agents, the palette with its search of all output, the fleet's groups, and what an empty fleet shows took
+# 0.2 each; conversations with cards of tools, the graph of dependencies, and the removal of ended agents together 0.4.
+LARGEST = 41300000
 
 # The race detector watches our code and what it shares. SQLite, what compresses or hashes, and Go's type checker are computation alone,
 # which it would only slow down. Whatever synchronizes by atomics must stay watched: else its users are said to race. Vet has the flags of
@@ -69,6 +70,7 @@ LARGEST = 40000000
 # have none of, would come with it, for a tenth of the time.
 RACE = -race -gcflags=all=-d=checkptr=0 -gcflags=modernc.org/...=-race=false -gcflags=github.com/klauspost/...=-race=false -gcflags=github.com/minio/...=-race=false -gcflags=go/...=-race=false
 TESTED = GOFLAGS="$(GOFLAGS) $(RACE) $(NO_COPIES)"
+PLAINLY = GOFLAGS="$(GOFLAGS) $(NO_COPIES)"
 
 # The generated pages are fresh, the code is formatted and vetted, the JavaScript's types hold, the product is no larger than
 # it may be.
@@ -79,32 +81,36 @@ check: build
 	$(TESTED) $(GO) vet ./...
 	cd static && npm run --silent check
 
-# Every Go package; the longest begin, so that none is left over at the end. Fuzz targets run their seeds. With the race
-# detector tests do less where the number is not the point, and those whose names end in AtScale may do nothing: make soak runs
-# them at their full size, and the fault matrix, which has links in user space.
-LONG = ./server ./webtransport/client ./server/control ./cmd/skein ./webtransport ./server/jet
-
-# Tests wait for much, so that more packages than there are processors run at the same time.
-PACKAGES = 3
+# The Go packages, each once. Fuzz targets run their seeds. Tests are quick (e2e/kit/quick.go): they do less where the number is not the
+# point, and those whose names end in AtScale may do nothing; make soak runs them at their full size, and the fault matrix, which has
+# links in user space. The race detector watches the transport, the client library, the control plane and the nouns, and through the
+# client library's tests whole servers. What asks a server from outside, or starts programs, would take three times as long with
+# it: make soak has it watched. The longest packages begin, so that none is left over at the end.
+PLAIN = ./server ./cmd/skein ./cmd/skein-bench ./cmd/skein-bench/peers
+LONG = ./webtransport/client ./server/control ./webtransport/qmux ./webtransport/doctor ./server/vt
 
 # A store makes a hundred files where it opens, and its test removes them: on a disk, a server takes a third more processor time to
 # start and stop. So the tests' folders, and what Go links, are in memory, if there is room and programs may run from there. The
 # tests collect their garbage less often, too.
-MEMORY = /dev/shm/tests-$(shell pwd | cksum | cut -d' ' -f1)
-
-test-race:
-	@in=$(MEMORY); rm -rf $$in; \
-	trap 'rm -rf $(MEMORY)' EXIT; trap 'exit 130' INT TERM; \
+MEMORY = /dev/shm/tests-$(shell pwd | cksum | cut -d' ' -f1)-$@
+IN_MEMORY = in=$(MEMORY); rm -rf $$in; trap 'rm -rf $(MEMORY)' EXIT; trap 'exit 130' INT TERM; \
 	mkdir -p $$in 2>/dev/null && [ $$(df -Pk $$in | awk 'END {print $$4}') -gt 3000000 ] && [ $$(awk '/^MemAvailable/ {print $$2}' /proc/meminfo) -gt 5000000 ] && \
-	  printf '#!/bin/sh\n' >$$in/runs && chmod +x $$in/runs && $$in/runs 2>/dev/null || in=$${TMPDIR:-/tmp}; \
-	$(TESTED) TMPDIR=$$in GOTMPDIR=$$in GOGC=400 GORACE=atexit_sleep_ms=0 SKEIN_REQUIRE_INTEROP=1 $(GO) test -vet=off -timeout 20m -p $(PACKAGES) \
-	  $(LONG) $$($(GO) list ./... | grep -v -e '/e2e/faults$$' -e '/e2e/soak$$')
+	  printf '\#!/bin/sh\n' >$$in/runs && chmod +x $$in/runs && $$in/runs 2>/dev/null || in=$${TMPDIR:-/tmp}; \
+	TMPDIR=$$in GOTMPDIR=$$in GOGC=400 GORACE=atexit_sleep_ms=0 SKEIN_REQUIRE_INTEROP=1
+
+# Tests wait for much, so that three packages, and with them the plain ones, run at the same time on two processors.
+test-race:
+	@$(IN_MEMORY) $(TESTED) $(GO) test -vet=off -timeout 20m -p 3 \
+	  $(LONG) $$($(GO) list ./... | grep -v -e '/e2e/faults$$' -e '/e2e/soak$$' $(PLAIN:./%=-e '/skein/%$$'))
+
+test-plain: build
+	@$(IN_MEMORY) $(PLAINLY) $(GO) test -vet=off -timeout 20m -p 1 $(PLAIN)
 
 # What takes long, loads the machine or asserts a rate: every Go test at its full size, one package after the other, every
 # browser test over both transports, and a fleet of 200 agents for an hour.
 soak: test-deps build
-	SKEIN_REQUIRE_INTEROP=1 $(GO) test -p 1 -timeout 30m $$($(GO) list ./... | grep -v '/e2e/soak$$')
-	SKEIN_REQUIRE_INTEROP=1 $(GO) test -race -timeout 20m ./e2e/faults
+	EVERY=1 SKEIN_REQUIRE_INTEROP=1 $(GO) test -p 1 -timeout 30m $$($(GO) list ./... | grep -v '/e2e/soak$$')
+	$(TESTED) SKEIN_REQUIRE_INTEROP=1 $(GO) test -vet=off -p 1 -timeout 20m $(PLAIN) ./e2e/faults
 	$(MAKE) test-fuzz FUZZ=60s
 	cd static && EVERY=1 npm test --silent
 	cd e2e && EVERY=1 npx playwright test
@@ -157,11 +163,15 @@ e2e/agents/node_modules/.installed: e2e/agents/package-lock.json
 bench: build
 	$(GO) build -o bin/skein-bench ./cmd/skein-bench
 	./bin/skein-bench run $(BENCH)
-	@[ -n "$(BENCH)" ] || $(MAKE) bench-faults
+	@[ -n "$(BENCH)" ] || $(MAKE) bench-faults bench-pages
 
 # What faults of the network do to sessions, how long a page's stop takes on a bad link, and the way back from WebSocket.
 bench-faults: build e2e/node_modules/.installed
-	$(GO) test -v -run Matrix -bench . -benchtime 2x -timeout 20m ./e2e/faults | grep -v '^time='
+	EVERY=1 $(GO) test -v -run Matrix -bench . -benchtime 2x -timeout 20m ./e2e/faults | grep -v '^time='
+
+# The bytes of each page, when it is there, what axe finds, how smooth a long list is, and how long a change takes to the screen.
+bench-pages: build e2e/node_modules/.installed
+	cd e2e && npm run --silent pages -- $(PAGES)
 
 # The pages' Go from templ, the JavaScript library's lists from the protocol's table of methods, and the pages' widths of characters
 # from the server's.
