@@ -83,11 +83,11 @@ check: build
 
 # The Go packages, each once. Fuzz targets run their seeds. Tests are quick (e2e/kit/quick.go): they do less where the number is not the
 # point, and those whose names end in AtScale may do nothing; make soak runs them at their full size, and the fault matrix, which has
-# links in user space. The race detector watches the transport, the client library, the control plane and the nouns, and through the
-# client library's tests whole servers. What asks a server from outside, or starts programs, would take three times as long with
-# it: make soak has it watched. The longest packages begin, so that none is left over at the end.
-PLAIN = ./server ./cmd/skein ./cmd/skein-bench ./cmd/skein-bench/peers
-LONG = ./webtransport/client ./server/control ./webtransport/qmux ./webtransport/doctor ./server/vt
+# links in user space. The race detector watches the transport, the client library and the nouns, and through the client library's tests
+# whole servers with their control plane and store. What starts many programs or stores, or asks a server from outside, would take three
+# times as long with it: make soak has it watched. The longest packages begin, so that none is left over at the end.
+PLAIN = ./server ./cmd/skein ./server/control ./server/jet ./server/memory ./cmd/skein-bench ./cmd/skein-bench/peers
+LONG = ./webtransport/client ./webtransport/qmux ./webtransport/doctor ./server/vt ./server/artifacts
 
 # A store makes a hundred files where it opens, and its test removes them: on a disk, a server takes a third more processor time to
 # start and stop. So the tests' folders, and what Go links, are in memory, if there is room and programs may run from there. The
