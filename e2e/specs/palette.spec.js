@@ -43,6 +43,21 @@ test('the keyboard alone finds agents, tasks, memory, artifacts, schedules, page
   await expect(dialog(page, 'Find anything')).toBeHidden()
   await expect(page.getByRole('searchbox', { name: /^Filter/ })).toBeFocused()
 
+  // What is typed at once, before the page was told that the dialog was closed, stays.
+  await page.keyboard.press('Control+k')
+  await box(page).fill('harbour')
+  await page.evaluate(() => {
+    const palette = /** @type {HTMLDialogElement} */ (document.querySelector('#palette'))
+    palette.close()
+    document.dispatchEvent(new KeyboardEvent('keydown', { key: 'k', ctrlKey: true }))
+    const input = /** @type {HTMLInputElement} */ (palette.querySelector('input'))
+    input.value += 'sail'
+    input.dispatchEvent(new Event('input'))
+  })
+  await expect(group(page, 'Tasks').getByRole('option', { name: /^sail home/ })).toBeVisible()
+  await expect(box(page)).toHaveValue('sail')
+  await page.keyboard.press('Escape')
+
   await page.keyboard.press('Control+k')
   await page.keyboard.type('spinaker') // with a letter missing, and in the question
   await expect(active).toHaveText(/^\s*asks\s*Shall I hoist the spinnaker\?\s*Needs you/)

@@ -25,13 +25,14 @@ const chord = (e) => e.key.toLowerCase() === 'k' && (mac ? e.metaKey && !e.ctrlK
  */
 export function palette(skein, acts) {
   const dialog = /** @type {HTMLDialogElement} */ (one(document, '#palette'))
-  const box = one(dialog, 'input')
+  const box = /** @type {HTMLInputElement} */ (one(dialog, 'input'))
   /** @type {Promise<{opened: () => void}> | undefined} */
   let made
   const load = () => (made ??= import('../palette/palette.js').then((m) => new m.Palette(skein, acts)))
   const toggle = async () => {
     if (dialog.open) return dialog.close()
     if (document.querySelector('dialog[open]')) return
+    box.value = '' // the end of the last time may not have been told yet
     dialog.showModal() // before the module is there, so that what is typed meanwhile goes into the box
     box.focus()
     try {

@@ -78,6 +78,7 @@ export class Palette {
   }
 
   #end() {
+    if (this.#dialog.open) return // it was opened again before its end was told
     this.#cancel.abort(new Error('the dialog is closed'))
     clearTimeout(this.#pause)
     this.#outputs.expect('')
