@@ -127,4 +127,18 @@ test('an agent is restarted, and spawned again with changes', async ({ signedIn:
   await page.getByRole('button', { name: 'Restart' }).click()
   await page.waitForURL((url) => !url.pathname.endsWith(one.id))
   await expect(lines(page)).toHaveText(['says sesame hello'])
+
+  // One that has ended can be removed. Its page says when somebody else does it.
+  await openAgent(page, server, one.id, transport)
+  await server.cli('rm', one.id)
+  await expect(page.getByRole('region', { name: 'Removed' })).toContainText('one was removed. What you see is no longer kept.')
+  await expect(page.getByRole('button', { name: 'Spawn again' })).toBeHidden()
+  await server.cli('stop', next)
+  await openAgent(page, server, next, transport)
+  await page.getByRole('button', { name: 'Remove…' }).click()
+  const sure = dialog(page, 'Remove one?')
+  await expect(sure).toContainText('What it has printed goes with it, for good.')
+  await sure.getByRole('button', { name: 'Remove', exact: true }).click()
+  await page.waitForURL((url) => url.pathname === '/')
+  expect((await server.agents()).map((a) => a.id)).not.toContain(next)
 })

@@ -130,6 +130,9 @@ func Restarts(a *wire.Agent) bool {
 	return a.Kind != wire.KindRemote && a.ForTask == "" && a.Status != wire.StatusStopping && !Continues(a)
 }
 
+// Removable reports whether an agent can be removed: it has ended, and left no process behind.
+func Removable(a *wire.Agent) bool { return !a.Status.Alive() && !a.LeftBehind() }
+
 // restartAsks reports whether a restart may break something off: whatever a process is at, which nobody knows, or the turn, the tasks and
 // the prompts of an agent that converses.
 func restartAsks(a *wire.Agent) bool {

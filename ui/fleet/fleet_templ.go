@@ -69,7 +69,7 @@ func Fleet(v FleetView) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = removeDialog().Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = RemoveDialog().Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

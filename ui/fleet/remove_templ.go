@@ -10,8 +10,8 @@ import templruntime "github.com/a-h/templ/runtime"
 
 import "skein.dev/skein/ui/frame"
 
-// removeDialog asks before agents that have ended are removed, and says which were not.
-func removeDialog() templ.Component {
+// RemoveDialog asks before agents that have ended are removed, and says which were not.
+func RemoveDialog() templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
 		if templ_7745c5c3_CtxErr := ctx.Err(); templ_7745c5c3_CtxErr != nil {

@@ -2,6 +2,7 @@
  * The page of one agent. The server rendered it with the last events; this script follows from there.
  */
 import { kept } from '../artifact/kept.js'
+import { RemoveDialog } from '../fleet/remove.js'
 import { opened } from '../fleet/seen.js'
 import { SpawnDialog, again } from '../fleet/spawn.js'
 import { still } from '../fleet/still.js'
@@ -25,6 +26,7 @@ import { restarts } from './restart.js'
 import { sessions } from './sessions.js'
 import { Timeline } from './timeline.js'
 
+/** @import { FleetChangeEvent } from '../../client/index.js' */
 /** @import { Agent } from '../../client/types.js' */
 /** @import { Body } from '../lib/body.js' */
 
@@ -191,6 +193,13 @@ changedAgain.addEventListener('click', () => {
   spawning.open(agent)
 })
 
+const removing = new RemoveDialog(skein)
+const removeButton = one(root, '#remove-open')
+const remove = () => {
+  if (agent && !removeButton.hidden) removing.ask([agent], () => location.assign(at('/')))
+}
+removeButton.addEventListener('click', remove)
+
 restarts(skein, root, id)
 sessions(skein, root, () => agent)
 
@@ -205,10 +214,18 @@ one(root, '#copy-id').addEventListener('click', async () => {
 
 // --- live ---
 
-skein.fleet.addEventListener('change', () => {
+skein.fleet.addEventListener('change', (e) => {
+  if (/** @type {FleetChangeEvent} */ (e).removed.includes(id)) return gone()
   const a = skein.fleet.agents.get(id)
   if (a && a !== agent) show(a)
 })
+
+/** Says that the agent was removed: by somebody else, or since it ended long ago. */
+function gone() {
+  one(root, '.agent-acts').hidden = true
+  write(field(root, 'gone'), `${clean(agent?.name ?? 'The agent')} was removed. What you see is no longer kept.`)
+  one(root, '#gone').hidden = false
+}
 
 const ends = new AbortController()
 addEventListener('pagehide', (e) => {
