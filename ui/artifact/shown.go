@@ -3,6 +3,7 @@ package artifact
 import (
 	"net/url"
 	"strconv"
+	"strings"
 
 	"skein.dev/skein/ui/frame"
 	"skein.dev/skein/ui/preview"
@@ -33,6 +34,15 @@ func URL(id wire.ArtifactID) string { return "/artifacts/" + url.PathEscape(stri
 
 // ViewURL is where the viewers of a browser have the bytes of an artifact from.
 func ViewURL(id wire.ArtifactID) string { return URL(id) + "/view" }
+
+// maxThumbnail bounds the pictures that a list shows, in bytes: the browser loads them whole.
+const maxThumbnail = 2 << 20
+
+// HasThumbnail reports whether a list shows an artifact as the small picture that it is. The bytes decide when they are served.
+func HasThumbnail(a *wire.Artifact) bool {
+	typ, _, _ := strings.Cut(a.MediaType, ";")
+	return a.State == wire.ArtifactComplete && a.Size <= maxThumbnail && preview.Shows(strings.TrimSpace(typ)) == preview.Picture
+}
 
 // One is the address of the page of an artifact in the list with this filter.
 func (f ArtifactFilter) One(id wire.ArtifactID) string {

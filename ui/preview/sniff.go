@@ -76,6 +76,9 @@ var shownTypes = map[string]Kind{
 	"video/mp4": Video, "video/webm": Video,
 }
 
+// Shows is how bytes of a media type are shown by the browser's own viewers; "": they are not.
+func Shows(mediaType string) Kind { return shownTypes[mediaType] }
+
 // SVGType is the media type of SVG.
 const SVGType = "image/svg+xml"
 
