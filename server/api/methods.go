@@ -28,6 +28,7 @@ func (a *API) table() map[string]does {
 		wire.MethodAgentEvents: reads(func(ctx context.Context, v wire.AgentEventsParams) (any, error) { return p.EventPage(ctx, v) }),
 		wire.MethodAgentSearch: reads(func(ctx context.Context, v wire.AgentSearchParams) (any, error) { return p.Search(ctx, v) }),
 		wire.MethodLogSearch:   reads(func(ctx context.Context, v wire.LogSearchParams) (any, error) { return p.SearchAll(ctx, v) }),
+		wire.MethodFleetAt:     reads(func(ctx context.Context, v wire.FleetAtParams) (any, error) { return p.At(ctx, v) }),
 		wire.MethodSpawn:       acts(func(ctx context.Context, by noun.Caller, v wire.SpawnParams) (any, error) { return p.Spawn(ctx, by, v) }),
 		wire.MethodStop: acts(func(ctx context.Context, by noun.Caller, v wire.StopParams) (any, error) {
 			return p.Stop(context.WithoutCancel(ctx), by, v) // the stop continues without the client, which may repeat the request in its next session

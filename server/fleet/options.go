@@ -29,6 +29,8 @@ type Store interface {
 	// the log's oldest and newest event; 0, 0 if it has none.
 	Outputs(ctx context.Context, after uint64, limit int) ([]wire.Event, error)
 	Ends(ctx context.Context) (first, last uint64, err error)
+	// At returns the seq of the last event of any agent until a time, and the time of the oldest event of all.
+	At(ctx context.Context, at time.Time) (seq uint64, oldest time.Time, err error)
 	// Before counts the events of an agent up to a seq: its output, or all others.
 	Before(ctx context.Context, id wire.AgentID, output bool, seq uint64) (wire.Amount, error)
 	// Back returns the cursor after which an agent has at most n of the selected events before the seq before, or, for 0, up to

@@ -46,15 +46,20 @@ func replay(ctx context.Context, f *Follower, t *terminal.Terminal) error {
 		if err != nil {
 			return err
 		}
-		for _, e := range events {
-			switch {
-			case e.Type == wire.EventTTY:
-				t.Output(e.Data.Bytes())
-			case e.Type == wire.EventResize && e.Data.Size != nil:
-				t.Replay(*e.Data.Size)
-			case e.Type == wire.EventCrashed:
-				t.Restart()
-			}
+		show(t, events)
+	}
+}
+
+// show gives a terminal what events have for it.
+func show(t *terminal.Terminal, events []wire.Event) {
+	for i := range events {
+		switch e := &events[i]; {
+		case e.Type == wire.EventTTY:
+			t.Output(e.Data.Bytes())
+		case e.Type == wire.EventResize && e.Data.Size != nil:
+			t.Replay(*e.Data.Size)
+		case e.Type == wire.EventCrashed:
+			t.Restart()
 		}
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 
@@ -191,6 +192,28 @@ func (s *Store) Ends(ctx context.Context) (first, last uint64, err error) {
 		return 0, 0, nil
 	}
 	return info.State.FirstSeq, info.State.LastSeq, nil
+}
+
+// At returns the seq of the last event until a time, of any agent, and the time of the log's oldest event; 0, or the zero time, if there is none.
+// Events of different agents are in the order in which they were appended, which differs from that of their times by as little as that takes.
+func (s *Store) At(ctx context.Context, at time.Time) (seq uint64, oldest time.Time, err error) {
+	first, last, err := s.Ends(ctx)
+	if err != nil || first == 0 {
+		return 0, oldest, err
+	}
+	any := logSubject + "*.*"
+	begin, err := s.next(ctx, any, first-1)
+	if err != nil {
+		return 0, oldest, err
+	}
+	seq, err = seek(first-1, last, func(seq uint64) (bool, error) {
+		f, err := s.next(ctx, any, seq)
+		return f.seq == 0 || f.happened().After(at), err
+	})
+	if seq < first {
+		seq = 0
+	}
+	return seq, begin.happened(), err
 }
 
 func (s *Store) firstLast(id wire.AgentID) (first, last uint64) {

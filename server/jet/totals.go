@@ -64,6 +64,17 @@ func read(m *jetstream.RawStreamMsg) (found, error) {
 	return found{m.Sequence, before, m.Time.UTC(), m}, nil
 }
 
+// happened is the time that the event itself says, which is before that of its message.
+func (f found) happened() time.Time {
+	var e struct {
+		Time time.Time `json:"time"`
+	}
+	if f.msg == nil || json.Unmarshal(f.msg.Data, &e) != nil || e.Time.IsZero() {
+		return f.time
+	}
+	return e.Time
+}
+
 // after returns the totals that include the event itself.
 func (f found) after() totals {
 	var e wire.Event

@@ -72,3 +72,9 @@ func (c *Client) SearchAllPage(ctx context.Context, p wire.LogSearchParams) (*wi
 	var r wire.LogSearchResult
 	return &r, c.calls.do(ctx, wire.MethodLogSearch, p, &r)
 }
+
+// FleetAt returns the agents that were alive at a time, as they were.
+func (c *Client) FleetAt(ctx context.Context, p wire.FleetAtParams) (*wire.FleetAtResult, error) {
+	var r wire.FleetAtResult
+	return &r, c.calls.do(ctx, wire.MethodFleetAt, p, &r)
+}

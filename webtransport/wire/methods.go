@@ -82,6 +82,7 @@ var Methods = []Method{
 	{Name: MethodAgentEvents, Lane: LaneControl},
 	{Name: MethodAgentSearch, Lane: LaneControl},
 	{Name: MethodLogSearch, Lane: LaneControl},
+	{Name: MethodFleetAt, Lane: LaneControl},
 	{Name: MethodAgentRender, Lane: LaneControl, Session: true},
 	{Name: MethodAdmission, Lane: LaneControl},
 	{Name: MethodSetAdmission, Lane: LaneControl, Effect: Once},

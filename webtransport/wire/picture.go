@@ -40,9 +40,9 @@ const (
 
 // Picture is what an agent shows. Its rows are never written to, only replaced.
 type Picture struct {
-	Kind PictureKind
-	Cols int // of the terminal; 0 for lines
-	Rows []*PictureRow
+	Kind PictureKind   `json:"kind"`
+	Cols int           `json:"cols,omitempty"` // of the terminal; 0 for lines
+	Rows []*PictureRow `json:"rows"`
 }
 
 // PictureRow is a row of a picture. The zero value is an empty one.
@@ -98,14 +98,28 @@ func (r *PictureRow) Equal(o *PictureRow) bool {
 
 func (r *PictureRow) empty() bool { return r.Kind == "" && len(r.Pieces) == 0 }
 
+// Size is about how many bytes of JSON a picture is; of nil, it is 0.
+func (p *Picture) Size() (n int) {
+	if p != nil {
+		for _, row := range p.Rows {
+			n += row.size()
+		}
+	}
+	return n
+}
+
+func (r *PictureRow) size() (n int) {
+	for _, piece := range r.Pieces {
+		n += 24 + len(piece.Class) + 2*len(piece.Text)
+	}
+	return n + 2
+}
+
 // Bound empties the rows that do not fit MaxPictureBytes.
 func (p *Picture) Bound() {
 	room := MaxPictureBytes
 	for i, row := range p.Rows {
-		for _, piece := range row.Pieces {
-			room -= 24 + len(piece.Class) + 2*len(piece.Text)
-		}
-		if room < 0 {
+		if room -= row.size(); room < 0 {
 			p.Rows[i] = &PictureRow{}
 		}
 	}

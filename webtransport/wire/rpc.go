@@ -271,6 +271,7 @@ const (
 	MethodAgentEvents = "agent.events"
 	MethodAgentSearch = "agent.search"
 	MethodLogSearch   = "log.search"
+	MethodFleetAt     = "fleet.at"
 	MethodAgentRender = "agent.render"
 
 	MethodAdmission    = "admission.get"
