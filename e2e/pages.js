@@ -67,7 +67,7 @@ async function fill(server) {
   rmSync(folder, { recursive: true })
   await until(async () => (await server.agent('asks')).activity === 'requires_action')
   const task = (tasks[0].tasks?.[0] ?? tasks[0].task ?? tasks[0]).id
-  return [['fleet', '/'], ['agent: output', `/agents/${asks.id}`], ['agent: terminal', `/agents/${terminal.id}`], ['wall', '/wall'], ['inbox', '/inbox'], ['tasks', '/tasks'],
+  return [['fleet', '/'], ['agent: output', `/agents/${asks.id}`], ['agent: terminal', `/agents/${terminal.id}`], ['wall', '/wall'], ['history', '/history'], ['inbox', '/inbox'], ['tasks', '/tasks'],
     ['task', `/tasks/${task}`], ['memory', '/memory'], ['memory: entry', '/memory/notes/plan'], ['artifacts', '/artifacts'], ['artifact', `/artifacts/${artifact}`], ['schedules', '/schedules'],
     ['usage', '/usage'], ['network', '/network']]
 }

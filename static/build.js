@@ -12,7 +12,7 @@ const dist = `${root}/dist`
 /** The pages' modules: what a page of dist is made from. */
 const pages = {
   fleet: 'fleet/fleet', agent: 'agent/agent', tasks: 'task/tasks', task: 'task/task', memory: 'memory/memory', space: 'memory/space', entry: 'memory/entry',
-  artifacts: 'artifact/artifacts', artifact: 'artifact/shown', inbox: 'inbox/inbox', schedules: 'schedule/schedules', network: 'network/network', usage: 'usage/usage', wall: 'wall/wall', changes: 'changes/changes',
+  artifacts: 'artifact/artifacts', artifact: 'artifact/shown', inbox: 'inbox/inbox', schedules: 'schedule/schedules', network: 'network/network', usage: 'usage/usage', wall: 'wall/wall', history: 'wall/history', changes: 'changes/changes',
 }
 
 for (const name of readdirSync(dist)) {

@@ -403,7 +403,7 @@ func TestAdmissionBannerIsOnEveryPage(t *testing.T) {
 
 func TestNavigation(t *testing.T) {
 	nav := render(t, task.Tasks(tasksView())).one(t, with("aria-label", "Main"))
-	if got := nav.text(); got != "FleetWallInbox TasksSchedulesMemoryArtifactsUsageNetwork" {
+	if got := nav.text(); got != "FleetWallHistoryInbox TasksSchedulesMemoryArtifactsUsageNetwork" {
 		t.Errorf("navigation %q", got)
 	}
 	if current, _ := nav.one(t, has("aria-current")).attr("aria-current"); current != "page" {

@@ -73,6 +73,7 @@ func (s *site) pages(in *http.ServeMux) {
 	memoryPages{s}.routes(in)
 	artifactPages{s}.routes(in)
 	in.HandleFunc("GET /wall", wallPages{s}.wallPage)
+	in.HandleFunc("GET /history", wallPages{s}.historyPage)
 	in.HandleFunc("GET /usage", usagePages{s}.usagePage)
 	in.HandleFunc("GET /network", networkPages{s}.networkPage)
 	in.HandleFunc("GET /stories", func(w http.ResponseWriter, r *http.Request) { s.page(w, r, http.StatusOK, ui.Stories(static.URL)) })

@@ -46,7 +46,7 @@ const inboxHref = "/inbox"
 // destination is an entry of the navigation.
 type destination struct{ Word, Href string }
 
-var destinations = []destination{{"Fleet", "/"}, {"Wall", "/wall"}, {"Inbox", inboxHref}, {"Tasks", "/tasks"}, {"Schedules", "/schedules"}, {"Memory", "/memory"}, {"Artifacts", "/artifacts"}, {"Usage", "/usage"}, {"Network", "/network"}}
+var destinations = []destination{{"Fleet", "/"}, {"Wall", "/wall"}, {"History", "/history"}, {"Inbox", inboxHref}, {"Tasks", "/tasks"}, {"Schedules", "/schedules"}, {"Memory", "/memory"}, {"Artifacts", "/artifacts"}, {"Usage", "/usage"}, {"Network", "/network"}}
 
 // currently is aria-current of the entry that the page belongs to.
 func (p Page) currently(d destination) templ.Attributes {

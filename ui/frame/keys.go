@@ -61,6 +61,14 @@ func keysFor(script string) []key {
 			{[]string{"u"}, "Back to the fleet, with this filter"},
 		}, common...)
 	}
+	if script == "history.js" {
+		return append([]key{
+			{[]string{"p", "Space"}, "Play, pause"},
+			{[]string{"←", "→"}, "Ten seconds earlier, later; a minute with Shift"},
+			{[]string{"Page Down", "Page Up"}, "Ten minutes earlier, later"},
+			{[]string{"u"}, "To the wall"},
+		}, common...)
+	}
 	if keys := taskKeys[script]; keys != nil {
 		return append(slices.Clone(keys), common...)
 	}

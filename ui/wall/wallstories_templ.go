@@ -11,6 +11,8 @@ import templruntime "github.com/a-h/templ/runtime"
 import (
 	"skein.dev/skein/ui/fleet"
 	"skein.dev/skein/ui/frame"
+	"skein.dev/skein/webtransport/wire"
+	"time"
 )
 
 // Stories are the states of the wall.
@@ -111,6 +113,50 @@ func Stories() templ.Component {
 				}()
 			}
 			ctx = templ.InitializeContext(ctx)
+			templ_7745c5c3_Err = Moment(storyPast()).Render(ctx, templ_7745c5c3_Buffer)
+			if templ_7745c5c3_Err != nil {
+				return templ_7745c5c3_Err
+			}
+			return nil
+		})
+		templ_7745c5c3_Err = frame.Story("History").Render(templ.WithChildren(ctx, templ_7745c5c3_Var4), templ_7745c5c3_Buffer)
+		if templ_7745c5c3_Err != nil {
+			return templ_7745c5c3_Err
+		}
+		templ_7745c5c3_Var5 := templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
+			templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
+			templ_7745c5c3_Buffer, templ_7745c5c3_IsBuffer := templruntime.GetBuffer(templ_7745c5c3_W)
+			if !templ_7745c5c3_IsBuffer {
+				defer func() {
+					templ_7745c5c3_BufErr := templruntime.ReleaseBuffer(templ_7745c5c3_Buffer)
+					if templ_7745c5c3_Err == nil {
+						templ_7745c5c3_Err = templ_7745c5c3_BufErr
+					}
+				}()
+			}
+			ctx = templ.InitializeContext(ctx)
+			templ_7745c5c3_Err = Moment(HistoryView{Past: wire.FleetAtResult{At: frame.StoryNow, Last: frame.StoryNow}}).Render(ctx, templ_7745c5c3_Buffer)
+			if templ_7745c5c3_Err != nil {
+				return templ_7745c5c3_Err
+			}
+			return nil
+		})
+		templ_7745c5c3_Err = frame.Story("History: nobody").Render(templ.WithChildren(ctx, templ_7745c5c3_Var5), templ_7745c5c3_Buffer)
+		if templ_7745c5c3_Err != nil {
+			return templ_7745c5c3_Err
+		}
+		templ_7745c5c3_Var6 := templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
+			templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
+			templ_7745c5c3_Buffer, templ_7745c5c3_IsBuffer := templruntime.GetBuffer(templ_7745c5c3_W)
+			if !templ_7745c5c3_IsBuffer {
+				defer func() {
+					templ_7745c5c3_BufErr := templruntime.ReleaseBuffer(templ_7745c5c3_Buffer)
+					if templ_7745c5c3_Err == nil {
+						templ_7745c5c3_Err = templ_7745c5c3_BufErr
+					}
+				}()
+			}
+			ctx = templ.InitializeContext(ctx)
 			templ_7745c5c3_Err = empty(false, true).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
@@ -125,12 +171,31 @@ func Stories() templ.Component {
 			}
 			return nil
 		})
-		templ_7745c5c3_Err = frame.Story("Wall: nothing to show, no agents").Render(templ.WithChildren(ctx, templ_7745c5c3_Var4), templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = frame.Story("Wall: nothing to show, no agents").Render(templ.WithChildren(ctx, templ_7745c5c3_Var6), templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
 		return nil
 	})
+}
+
+// storyPast is a moment with a cell of each sort.
+func storyPast() HistoryView {
+	at := frame.StoryNow.Add(-time.Hour)
+	first, asked := at.Add(-time.Hour), at.Add(-time.Minute)
+	piece := func(class, text string) *wire.PictureRow {
+		return &wire.PictureRow{Pieces: []wire.Piece{{Class: class, Text: text}}}
+	}
+	agent := func(name string, of wire.Agent) wire.Agent {
+		of.ID, of.Name, of.Type, of.Kind, of.Status = wire.AgentID("a"+name), name, "shell", wire.KindExec, wire.StatusRunning
+		return of
+	}
+	return HistoryView{Past: wire.FleetAtResult{At: at, First: &first, Last: frame.StoryNow, Total: 4, Agents: []wire.PastAgent{
+		{Agent: agent("asks", wire.Agent{Activity: wire.ActivityRequiresAction, Question: "Deploy to production?", AskedAt: &asked}), Picture: &wire.Picture{Kind: wire.PictureLines}},
+		{Agent: agent("tester", wire.Agent{Tasks: []wire.TaskID{"t1", "t2"}}), Picture: &wire.Picture{Kind: wire.PictureLines, Rows: []*wire.PictureRow{piece("f2", "ok"), {Kind: wire.RowErr, Pieces: []wire.Piece{{Text: "no such file"}}}, {Kind: wire.RowInput, Pieces: []wire.Piece{{Text: "go on"}}}}}},
+		{Agent: agent("screen", wire.Agent{Activity: wire.ActivityIdle}), Picture: &wire.Picture{Kind: wire.PictureScreen, Cols: 40, Rows: []*wire.PictureRow{piece("a-b", "load 0.3"), piece("", "")}}},
+		{Agent: agent("loud", wire.Agent{}), Gone: true},
+	}}}
 }
 
 var _ = templruntime.GeneratedTemplate
