@@ -93,7 +93,7 @@ func attempts(t *wire.Task) (all []source) {
 func begin(cmd *cobra.Command, c *client.Client, all []source, from string, tail int) (there []source, err error) {
 	var least time.Time
 	if from != "" {
-		if least, err = timeOf(from, time.Now()); err != nil {
+		if least, err = timeOf("--since", from, time.Now()); err != nil {
 			return nil, err
 		}
 	}
@@ -165,8 +165,8 @@ func since(ctx context.Context, c *client.Client, id wire.AgentID, from time.Tim
 	return after, nil
 }
 
-// timeOf reads --since: how long ago, or a time.
-func timeOf(word string, now time.Time) (time.Time, error) {
+// timeOf reads what a flag says of a time: how long ago, or when.
+func timeOf(flag, word string, now time.Time) (time.Time, error) {
 	if d, err := time.ParseDuration(word); err == nil && d >= 0 {
 		return now.Add(-d), nil
 	}
@@ -184,7 +184,7 @@ func timeOf(word string, now time.Time) (time.Time, error) {
 			return t, nil
 		}
 	}
-	return time.Time{}, usageError{fmt.Errorf("--since %q: give how long ago, such as 10m, or a time, such as 14:05 or 2026-01-31T14:05:00Z", word)}
+	return time.Time{}, usageError{fmt.Errorf("%s %q: give how long ago, such as 10m, or a time, such as 14:05 or 2026-01-31T14:05:00Z", flag, word)}
 }
 
 // together prints several logs as one, each line with the name of its agent in front: first what is there, in the order of time, then, if

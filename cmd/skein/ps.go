@@ -1,9 +1,11 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -16,14 +18,23 @@ func psCommand(g *global) *cobra.Command {
 	var f wire.Filter
 	var all, quiet, watch bool
 	var status []string
+	var at string
 	c := &cobra.Command{
 		Use: "ps [QUERY]", Short: "List agents: those alive, or all", Args: cobra.MaximumNArgs(1),
 		Example: `  skein ps
   skein ps -a --type shell
   skein ps --needs
   skein ps --watch
+  skein ps --at 14:05
   skein stop $(skein ps -q --label team=core)`,
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if at != "" {
+				others := slices.ContainsFunc([]string{"all", "watch", "type", "status", "needs", "label", "limit"}, cmd.Flags().Changed)
+				if others || len(args) > 0 {
+					return usageError{errors.New("--at lists all agents that were alive then: of the other flags of ps it takes --quiet only")}
+				}
+				return psAt(cmd, g, at, quiet)
+			}
 			if len(args) == 1 {
 				f.Query = args[0]
 			}
@@ -43,6 +54,7 @@ func psCommand(g *global) *cobra.Command {
 	fl.BoolVarP(&all, "all", "a", false, "exited agents too")
 	fl.BoolVarP(&quiet, "quiet", "q", false, "ids only")
 	fl.BoolVarP(&watch, "watch", "W", false, "keep running: print again when something changes")
+	fl.StringVar(&at, "at", "", "agents that were alive at a time, as they were: how long ago, such as 10m, or a time, such as 14:05, '2026-01-05 14:05' or RFC 3339")
 	fl.StringSliceVar(&f.Types, "type", nil, "agents of these types")
 	fl.StringSliceVar(&status, "status", nil, "agents with these statuses: "+words(wire.Statuses))
 	fl.BoolVar(&f.Needs, "needs", false, "agents that need a person: they ask, make no progress, are out of reach; with -a, failed ones too")
@@ -91,6 +103,51 @@ func ps(cmd *cobra.Command, g *global, f wire.Filter, quiet, watch bool) error {
 		}
 	}
 	return nil
+}
+
+// psAt lists the agents that were alive at a time, with the last line that each showed.
+func psAt(cmd *cobra.Command, g *global, word string, quiet bool) error {
+	at, err := timeOf("--at", word, time.Now())
+	if err != nil {
+		return err
+	}
+	c, err := g.dial(cmd, func(o *client.Options) { o.NoStatus = true })
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	past, err := c.FleetAt(cmd.Context(), wire.FleetAtParams{At: at, Pictures: wire.MaxPastPictures})
+	switch {
+	case err != nil:
+		return err
+	case g.json:
+		return printJSON(cmd, past)
+	case past.Total == 0:
+		cmd.PrintErrf("no agent was alive at %s\n", past.At.Local().Format(time.DateTime))
+		return nil
+	}
+	res := &wire.ListResult{Total: past.Total}
+	for _, p := range past.Agents {
+		p.LastLine = lastOf(p.Picture)
+		res.Agents = append(res.Agents, p.Agent)
+	}
+	return printAgents(cmd, g, res, quiet)
+}
+
+// lastOf is the last line of a picture that is not empty.
+func lastOf(p *wire.Picture) (line string) {
+	if p == nil {
+		return ""
+	}
+	for _, row := range slices.Backward(p.Rows) {
+		for _, piece := range row.Pieces {
+			line += piece.Text
+		}
+		if line = strings.TrimSpace(line); line != "" {
+			break
+		}
+	}
+	return line
 }
 
 // clearScreen brings a terminal's cursor home and clears what it shows.

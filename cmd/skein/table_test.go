@@ -90,12 +90,12 @@ func TestSinceIsATimeOrHowLongAgo(t *testing.T) {
 		"2026-03-01 02:03":     "2026-03-01T02:03:00+01:00",
 		"2026-03-01T02:03:04Z": "2026-03-01T02:03:04Z",
 	} {
-		if got, err := timeOf(word, now); err != nil || got.Format(time.RFC3339) != want {
+		if got, err := timeOf("--since", word, now); err != nil || got.Format(time.RFC3339) != want {
 			t.Errorf("%s is %v, %v; want %s", word, got, err, want)
 		}
 	}
 	for _, word := range []string{"", "-5m", "tomorrow", "25:00", "2026-13-01"} {
-		if got, err := timeOf(word, now); exitFor(err) != 2 {
+		if got, err := timeOf("--since", word, now); exitFor(err) != 2 {
 			t.Errorf("%q is %v, %v", word, got, err)
 		}
 	}
