@@ -1,7 +1,7 @@
 import { check } from '../fixtures/axe.js'
 import { client } from '../fixtures/client.js'
 import { TYPES, answer, becomes } from '../fixtures/tasks.js'
-import { expect, live, test } from '../fixtures/test.js'
+import { expect, live, test, toast } from '../fixtures/test.js'
 
 // What a task waits for: an agent that asks, or other tasks.
 
@@ -63,4 +63,20 @@ test.describe('what tasks wait for', () => {
     await expect(page).toHaveURL(new RegExp(fetch.id))
     skein.close()
   })
+})
+
+test('agents that ask the same are answered together in the fleet', async ({ fleet: page, server }) => {
+  await server.spawn('scripted', '-n', '3', '--name', 'same', '--script', 'ask Go on?\nsay got ${reply}\nidle 1h')
+  await server.spawn('scripted', '--name', 'other', '--script', 'ask Which way?\nsay got ${reply}\nidle 1h')
+  const row = (/** @type {string} */ name) => page.getByRole('row').filter({ has: page.getByRole('link', { name, exact: true }) })
+  const first = row('same-1')
+  await expect(first.getByRole('button', { name: 'Send to all 3' })).toBeVisible()
+  await expect(row('other').getByRole('button', { name: 'Send', exact: true })).toBeVisible()
+  await expect(row('other').getByRole('button', { name: /^Send to all/ })).toBeHidden()
+  await check(page, 'agents that ask the same')
+  await first.getByRole('textbox', { name: 'Answer same-1' }).fill('yes')
+  await first.getByRole('button', { name: 'Send to all 3' }).click()
+  await expect(toast(page, '3 agents have your answer')).toBeVisible()
+  for (const name of ['same-1', 'same-2', 'same-3']) await expect.poll(async () => (await server.agent(name)).last_line).toBe('got yes')
+  expect((await server.agent('other')).activity).toBe('requires_action')
 })

@@ -3,6 +3,7 @@ import { clean, replaces } from '../lib/format.js'
 import { tick } from '../lib/ticks.js'
 import { List } from '../list/list.js'
 import { everything, sight } from '../list/window.js'
+import { alike, question } from './alike.js'
 import { Order, direction } from './order.js'
 import { Part } from './part.js'
 import { Peek } from './peek.js'
@@ -35,6 +36,8 @@ export class AgentList extends List {
   #want
   /** @type {Map<string, string | undefined>} rendered agents that wait for the next frame; undefined for one that is gone */
   #html = new Map()
+  /** @type {Map<string, number>} how many agents ask the same */
+  #alike = new Map()
   #width = innerWidth
   #el = { top: one(document, '.top'), list: one(document, '#list'), columns: one(document, '#list .columns') }
   #parts = /** @type {HTMLElement[]} */ ([...document.querySelectorAll('#list [role="rowgroup"][data-group]')]).map((el) => new Part(el))
@@ -158,6 +161,7 @@ export class AgentList extends List {
     this.peek.look()
     for (const row of this.rows.values()) {
       row.update()
+      if (row.agent) row.alike = this.#alike.get(question(row.agent)) ?? 0
       if (!row.lacks) continue
       row.ask()
       this.#want(row.id)
@@ -186,6 +190,7 @@ export class AgentList extends List {
 
   #arrange() {
     const arrangement = this.#order.arrange(this.filter)
+    this.#alike = alike(this.#order.agents)
     let head = 2 // the columns' head is above
     for (const part of this.#parts) head = part.show(arrangement.groups[part.key], head, this.filter.state === '')
     this.setShown(this.#parts.flatMap((p) => p.open))

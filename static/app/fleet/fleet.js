@@ -14,6 +14,7 @@ import { AgentList } from './agentlist.js'
 import { starters } from './empty.js'
 import { offer } from './offer.js'
 import { KEYS } from './order.js'
+import { asking } from './alike.js'
 import { removable } from './removable.js'
 import { RemoveDialog } from './remove.js'
 import { SpawnDialog, again } from './spawn.js'
@@ -184,19 +185,20 @@ one(document, '#list').addEventListener('submit', async (e) => {
   const answer = /** @type {HTMLFormElement} */ (e.target)
   const agent = agentOf(answer)
   const box = /** @type {HTMLInputElement} */ (one(answer, 'input'))
-  const send = /** @type {HTMLButtonElement} */ (one(answer, 'button'))
+  const send = /** @type {HTMLButtonElement} */ (/** @type {SubmitEvent} */ (e).submitter ?? one(answer, 'button'))
   if (!agent || send.disabled) return
   const peeks = answer.dataset.f === 'reply' // what became of it is seen there
+  const to = send.dataset.f === 'answer-all' ? asking(agent, skein.fleet.agents.values()) : [agent]
+  const text = `${box.value}${agent.tty ? '\r' : '\n'}`
   busy(send, true)
-  try {
-    await skein.input(agent.id, `${box.value}${agent.tty ? '\r' : '\n'}`)
-    box.value = ''
-    if (!peeks) toast('done', `${AgentList.title(agent)} has your answer`, '', { say: (n) => `${n} agents have your answers` })
-  } catch (err) {
-    failed(`${AgentList.title(agent)} did not get the answer`, err)
-  } finally {
-    busy(send, false)
-  }
+  const sent = await Promise.allSettled(to.map((a) => skein.input(a.id, text)))
+  busy(send, false)
+  for (const [i, s] of sent.entries()) if (s.status === 'rejected') failed(`${AgentList.title(/** @type {Agent} */ (to[i]))} did not get the answer`, s.reason)
+  const have = to.filter((_, i) => sent[i]?.status === 'fulfilled')
+  if (have.includes(agent)) box.value = ''
+  if (peeks || !have[0]) return
+  if (have.length > 1) toast('done', `${have.length} agents have your answer`)
+  else toast('done', `${AgentList.title(have[0])} has your answer`, '', { say: (n) => `${n} agents have your answers` })
 })
 
 // --- selection, stop, keys ---

@@ -163,6 +163,14 @@ export class Row {
     mark(this.element, 'aria-rowindex', String(n))
   }
 
+  /** Offers to send the answer to all that ask the same. @param {number} n how many they are, with this one */
+  set alike(n) {
+    const all = /** @type {HTMLElement | null} */ (this.element.querySelector('[data-f="answer-all"]'))
+    if (!all) return
+    all.hidden = n < 2
+    write(all, n < 2 ? '' : `Send to all ${n}`)
+  }
+
   /** Whether a person has started to write an answer. */
   get draft() {
     return Boolean(this.answer?.value)
