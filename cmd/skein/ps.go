@@ -123,7 +123,7 @@ func psAt(cmd *cobra.Command, g *global, word string, quiet bool) error {
 	case g.json:
 		return printJSON(cmd, past)
 	case past.Total == 0:
-		cmd.PrintErrf("no agent was alive at %s\n", past.At.Local().Format(time.DateTime))
+		printErrf(cmd, "no agent was alive at %s\n", past.At.Local().Format(time.DateTime))
 		return nil
 	}
 	res := &wire.ListResult{Total: past.Total}
