@@ -50,6 +50,7 @@ export class Palette {
   #active = '' // the key of the option that Enter chooses
   #moved = false // whether a person has moved to it
   #drawing = false
+  #held = false // an option is being pressed: it must still be there when the button is let go
   #ask = later(ASK, () => this.#askServer())
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #pause
@@ -67,6 +68,8 @@ export class Palette {
     this.#box.addEventListener('keydown', (e) => this.#key(e))
     this.#list.addEventListener('click', (e) => this.#click(e))
     this.#list.addEventListener('mousedown', (e) => e.button === 0 && e.preventDefault()) // the focus stays in the box
+    this.#list.addEventListener('pointerdown', () => (this.#held = true))
+    for (const end of ['pointerup', 'pointercancel']) addEventListener(end, () => this.#held && setTimeout(() => this.#letGo())) // after the click
     this.#list.addEventListener('mousemove', (e) => this.#point(e.target))
     this.#dialog.addEventListener('close', () => this.#end())
     skein.addEventListener('statechange', () => this.#dialog.open && this.#soon())
@@ -126,9 +129,16 @@ export class Palette {
     if (this.#drawing) return
     this.#drawing = true
     requestAnimationFrame(() => {
+      if (this.#held) return
       this.#drawing = false
       if (this.#dialog.open) this.#show()
     })
+  }
+
+  /** Shows what has come while an option was pressed. */
+  #letGo() {
+    this.#held = this.#drawing = false
+    this.#soon()
   }
 
   #show() {
