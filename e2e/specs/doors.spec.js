@@ -27,9 +27,12 @@ const it = test.extend({
     await signIn(page, server)
     await page.goto(`${server.http}/stories`)
     await serveModules(page)
-    await use(async (/** @type {(endpoint: any) => object[]} */ messages) => {
-      const endpoint = (await server.connect()).doors.find((d) => d.transport === transport)
-      return raw(page, endpoint, messages(endpoint))
+    await use(async (/** @type {(endpoint: any) => object[]} */ messages, { answered = false } = {}) => {
+      for (let tries = 1; ; tries++) {
+        const endpoint = (await server.connect()).doors.find((d) => d.transport === transport)
+        const got = await raw(page, endpoint, messages(endpoint))
+        if (!answered || got.answers.length > 0 || tries === 20) return got // a page that does not read for 250 ms loses what was said last
+      }
     })
   },
 })
@@ -53,7 +56,7 @@ it('a right ticket is let in', async ({ page, server, transport, noise }) => {
 
 it('what is refused before and in hello', async ({ page, server, transport, knock }) => {
   await it.step('a wrong ticket', async () => {
-    const { code, reason, answers } = await knock(() => [CONTROL, hello({ ticket: 'AAAAAAAAAAAAAAAAAAAAAAAAAA' })])
+    const { code, reason, answers } = await knock(() => [CONTROL, hello({ ticket: 'AAAAAAAAAAAAAAAAAAAAAAAAAA' })], { answered: true })
     expect({ code, reason }).toEqual({ code: 3005, reason: expect.stringMatching(/ticket is unknown/) })
     saidLast(answers, { id: 1, error: { code: -32010, data: { kind: 'ticket_expired' } } })
   })
@@ -71,13 +74,13 @@ it('what is refused before and in hello', async ({ page, server, transport, knoc
   })
 
   await it.step('an unknown version', async () => {
-    const { code, reason, answers } = await knock((endpoint) => [CONTROL, hello({ versions: ['skein.v9'], ticket: endpoint.ticket })])
+    const { code, reason, answers } = await knock((endpoint) => [CONTROL, hello({ versions: ['skein.v9'], ticket: endpoint.ticket })], { answered: true })
     expect({ code, reason }).toEqual({ code: 3502, reason: expect.stringMatching(/speaks skein\.v1/) })
     saidLast(answers, { error: { code: -32009, data: { kind: 'unsupported_version', field: 'versions', supported: ['skein.v1'] } } })
   })
 
   await it.step('something else before hello', async () => {
-    const { code, answers } = await knock(() => [CONTROL, { jsonrpc: '2.0', id: 7, method: 'agent.list', params: {} }])
+    const { code, answers } = await knock(() => [CONTROL, { jsonrpc: '2.0', id: 7, method: 'agent.list', params: {} }], { answered: true })
     expect(code).toBe(3501)
     saidLast(answers, { id: 7, error: { code: -32600 } })
   })
