@@ -68,7 +68,7 @@ type Origins interface {
 type shared struct {
 	Config // static
 
-	agents   *hub // for the fleet
+	board    *board // of the fleet
 	tasks    *hub
 	reclaim  reclaimer
 	draining atomic.Bool

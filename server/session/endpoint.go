@@ -6,7 +6,7 @@
 // names its lane; the control lane comes first and begins with hello (hello.go), which spends a ticket. Each lane reads
 // requests (lane.go) and lets the API carry them out (dispatch.go), or answers them itself if they concern the session:
 // agents.go attaches to an agent, tasks.go, results.go and memory.go watch, bulk.go carries artifacts, status.go shows the
-// fleet. Critical requests may also come as datagrams (datagrams.go). Every lane writes within its limits (shape.go), and
+// fleet, whose news board.go encodes once for all sessions. Critical requests may also come as datagrams (datagrams.go). Every lane writes within its limits (shape.go), and
 // holds little for a client that does not read (unread.go).
 //
 // # Locks
@@ -21,6 +21,7 @@
 //	taskLane.mu       guards the watch of a task lane
 //	memoryLane.mu     guards the watches of a memory lane
 //	hub.mu            guards the news of a hub
+//	board.mu          guards the rounds of the fleet's news
 //	reclaimer.mu      held while memory is returned to the system, so that this happens once
 package session
 
@@ -56,7 +57,7 @@ type Endpoint struct {
 func New(c Config) *Endpoint {
 	c.Share, c.InputPatience = cmp.Or(c.Share, sessionShare), cmp.Or(c.InputPatience, inputPatience)
 	c.MaxStreams, c.MaxAfterEnd, c.SnapshotPart = cmp.Or(c.MaxStreams, wire.MaxStreams), cmp.Or(c.MaxAfterEnd, MaxAfterEnd), cmp.Or(c.SnapshotPart, SnapshotPart)
-	e := &Endpoint{shared: shared{Config: c, agents: newHub(c.Plane.Change), tasks: newHub(c.Plane.Tasks.Change)}, conns: map[*conn]struct{}{}}
+	e := &Endpoint{shared: shared{Config: c, board: newBoard(c.Plane, c.SnapshotPart), tasks: newHub(c.Plane.Tasks.Change)}, conns: map[*conn]struct{}{}}
 	e.reclaim.back = c.FreeMemory
 	return e
 }
@@ -67,7 +68,7 @@ func (e *Endpoint) UseQUIC(q *webtransport.QUICServer) { e.quic = q }
 // Run tells the sessions about changes until ctx ends.
 func (e *Endpoint) Run(ctx context.Context) {
 	var hubs sync.WaitGroup
-	hubs.Go(func() { e.agents.run(ctx) })
+	hubs.Go(func() { e.board.run(ctx) })
 	hubs.Go(func() { e.tasks.run(ctx) })
 	hubs.Wait()
 }

@@ -8,10 +8,13 @@ import (
 	"skein.dev/skein/webtransport/wire"
 )
 
+// removedPart is how many ids of what was forgotten are in one message at most.
+const removedPart = 10_000
+
 // news is a closed channel, for callers that have missed a change.
 var news = func() chan struct{} { c := make(chan struct{}); close(c); return c }()
 
-// hub wakes the sessions when something has changed, at most once per StatusInterval. All sessions share one timer.
+// hub wakes the sessions when something has changed, at most once per wire.StatusInterval. All sessions share one timer.
 type hub struct {
 	change func() uint64 // counts changes
 

@@ -52,8 +52,12 @@ var buffers = sync.Pool{New: func() any { return new([]byte) }}
 
 // send writes one line. A client that does not read for WriteTimeout loses its session. A message that is too long is not
 // sent; wire.EncodeResult and wire.Pages ensure that there is none.
-func (l *lane) send(v any) error {
-	err := l.write(v, WriteTimeout)
+func (l *lane) send(v any) error { return l.sent(l.write(v, WriteTimeout)) }
+
+// sendLine is send for a line that is encoded.
+func (l *lane) sendLine(line []byte) error { return l.sent(l.put(line, WriteTimeout)) }
+
+func (l *lane) sent(err error) error {
 	if isTimeout(err) {
 		go l.c.sess.Close(uint32(wire.CloseSlowConsumer), "the client read nothing for "+WriteTimeout.String())
 	}
@@ -71,14 +75,19 @@ func (l *lane) write(v any, timeout time.Duration) error {
 	if *buf, err = wire.AppendLine((*buf)[:0], v); err != nil {
 		return err
 	}
-	if len(*buf) > wire.MaxMessage {
-		l.c.log.Error("a message was not sent: it is longer than a client reads", "bytes", len(*buf), "limit", wire.MaxMessage)
+	return l.put(*buf, timeout)
+}
+
+// put writes a line that is encoded.
+func (l *lane) put(line []byte, timeout time.Duration) error {
+	if len(line) > wire.MaxMessage {
+		l.c.log.Error("a message was not sent: it is longer than a client reads", "bytes", len(line), "limit", wire.MaxMessage)
 		return wire.ErrLineTooLong
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.str.SetWriteDeadline(time.Now().Add(timeout))
-	_, err = l.str.Write(*buf)
+	_, err := l.str.Write(line)
 	return err
 }
 

@@ -1,18 +1,15 @@
 package session
 
 import (
+	"bytes"
 	"context"
-	"slices"
 	"time"
 
-	"skein.dev/skein/server/fleet"
 	"skein.dev/skein/webtransport/wire"
 )
 
-const (
-	SnapshotPart   = 200                    // agents in one part of a snapshot
-	updateInterval = 250 * time.Millisecond // between two status.update messages
-)
+// SnapshotPart is the number of agents in one part of a snapshot.
+const SnapshotPart = 200
 
 // statusLane sends the fleet to one client.
 type statusLane struct {
@@ -21,11 +18,9 @@ type statusLane struct {
 	resync chan *wire.Message // requests for a snapshot
 
 	// owned by run
-	seq     uint64                // the seq of the last datagram
-	since   uint64                // the last change that was sent to the client
-	pending map[uint32]wire.Agent // agents whose full record is due, by number; bounded by the number of agents
-	removed []wire.AgentID
-	updated time.Time
+	seq   uint64 // the seq of the last datagram
+	last  uint64 // the number of the last round that was sent
+	floor uint64 // the client knows all changes until this one
 }
 
 // serveStatus opens the status lane and keeps the client up to date. Values that change often go as datagrams, and only the
@@ -44,34 +39,37 @@ func (c *conn) serveStatus() {
 	if err := l.send(wire.Header{Lane: wire.LaneStatus}); err != nil {
 		return
 	}
-	s := &statusLane{c: c, l: l, resync: make(chan *wire.Message, 4), pending: map[uint32]wire.Agent{}}
+	s := &statusLane{c: c, l: l, resync: make(chan *wire.Message, 4)}
 	c.lanes.Go(func() { l.serve(s.requests) })
+	c.s.board.watch()
+	defer c.s.board.unwatch()
 	s.run()
 }
 
 // run sends until the session ends.
 func (s *statusLane) run() {
-	c, err := s.c, s.snapshot()
-	if err != nil {
-		return
-	}
-	for {
-		var due <-chan time.Time
-		if len(s.pending)+len(s.removed) > 0 {
-			due = time.After(time.Until(s.updated.Add(updateInterval)))
+	err := s.snapshot()
+	for err == nil {
+		if len(s.resync) > 0 { // even if there is always a further round
+			err = s.again()
+			continue
+		}
+		rounds, ok, more := s.c.s.board.after(s.last)
+		switch {
+		case !ok:
+			err = s.catchUp()
+			continue
+		case len(rounds) > 0:
+			err = s.put(rounds...)
+			s.last += uint64(len(rounds))
+			continue
 		}
 		select {
-		case <-c.ctx.Done():
+		case <-s.c.ctx.Done():
 			return
 		case <-s.resync:
 			err = s.again()
-		case <-c.s.agents.changed(s.since):
-			err = s.refresh()
-		case <-due:
-			err = s.update()
-		}
-		if err != nil {
-			return
+		case <-more:
 		}
 	}
 }
@@ -98,7 +96,7 @@ func (s *statusLane) again() error {
 
 // snapshot sends the whole fleet. It reads the position first and then the state, so that a change in between is sent again.
 func (s *statusLane) snapshot() error {
-	s.since = s.c.s.Plane.Change()
+	s.last, s.floor = s.c.s.board.newest(), s.c.s.Plane.Change()
 	agents := s.c.s.Plane.List(wire.Filter{}).Agents
 	parts := wire.Pages(agents, s.c.s.SnapshotPart)
 	if len(parts) == 0 {
@@ -110,78 +108,29 @@ func (s *statusLane) snapshot() error {
 			return err
 		}
 	}
-	clear(s.pending)
-	s.removed = nil
 	return nil
 }
 
-// refresh sends the changes since the last call.
-func (s *statusLane) refresh() error {
-	ch := s.c.s.Plane.Changes(s.since)
-	s.since = ch.Now
-	for _, a := range ch.Full {
-		s.pending[a.Num] = a
-	}
-	for _, a := range ch.Packed { // a record that is due must be the newest
-		if _, ok := s.pending[a.Num]; ok {
-			s.pending[a.Num] = a
-		}
-	}
-	s.removed = append(s.removed, ch.Removed...)
-	if ch.Admission != nil {
-		if err := s.l.notify(wire.NoteUpdate, wire.Update{Admission: ch.Admission}); err != nil {
-			return err
-		}
-	}
-	s.datagrams(ch)
-	return s.update()
+// catchUp sends a client that is far behind the sum of what it missed.
+func (s *statusLane) catchUp() error {
+	s.last = s.c.s.board.newest()
+	return s.put(s.c.s.board.round(s.c.s.Plane.Changes(s.floor), time.Now()))
 }
 
-// update sends the full records that are due, unless the last ones were sent too recently.
-func (s *statusLane) update() error {
-	if len(s.pending)+len(s.removed) == 0 || time.Since(s.updated) < updateInterval {
-		return nil
-	}
-	s.updated = time.Now()
-	u := wire.Update{Removed: s.removed, Agents: make([]wire.Agent, 0, len(s.pending))}
-	for _, a := range s.pending {
-		u.Agents = append(u.Agents, a)
-	}
-	clear(s.pending)
-	s.removed = nil
-	for _, part := range wire.Pages(u.Agents, s.c.s.SnapshotPart) {
-		if err := s.l.notify(wire.NoteUpdate, wire.Update{Agents: part}); err != nil {
-			return err
+// put sends rounds. Datagrams are best effort: a client sees the gap and asks for a snapshot.
+func (s *statusLane) put(rounds ...round) error {
+	for _, r := range rounds {
+		s.floor = max(s.floor, r.floor)
+		for _, d := range r.datagrams {
+			s.seq++
+			s.c.sess.SendDatagram(wire.StampStatus(bytes.Clone(d), s.seq))
+			s.c.s.Metrics.Datagrams.Inc()
 		}
-	}
-	for part := range slices.Chunk(u.Removed, removedPart) {
-		if err := s.l.notify(wire.NoteUpdate, wire.Update{Removed: part}); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (s *statusLane) datagrams(ch fleet.Changed) {
-	now := time.Now()
-	d := wire.StatusDatagram{Epoch: wire.EpochHash(s.c.s.Plane.Epoch())}
-	flush := func() {
-		if len(d.Records) == 0 {
-			return
-		}
-		s.seq++
-		d.Seq = s.seq
-		s.c.sess.SendDatagram(d.Append(nil)) // best effort: the client sees the gap and asks for a snapshot
-		s.c.s.Metrics.Datagrams.Inc()
-		d.Records = d.Records[:0]
-	}
-	for _, agents := range [][]wire.Agent{ch.Full, ch.Packed} {
-		for i := range agents {
-			d.Records = append(d.Records, agents[i].StatusRecord(now))
-			if len(d.Records) == wire.MaxStatusRecords {
-				flush()
+		for _, line := range r.lines {
+			if err := s.l.sendLine(line); err != nil {
+				return err
 			}
 		}
 	}
-	flush()
+	return nil
 }

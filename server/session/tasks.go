@@ -10,11 +10,8 @@ import (
 	"skein.dev/skein/webtransport/wire"
 )
 
-// The limits of one message of a watch.
-const (
-	taskPart    = 100
-	removedPart = 10_000
-)
+// taskPart is how many tasks are in one message of a watch at most.
+const taskPart = 100
 
 // taskLane is a task lane: requests, and at most one watch.
 type taskLane struct {

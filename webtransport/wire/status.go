@@ -92,6 +92,12 @@ func (d *StatusDatagram) Append(b []byte) []byte {
 	return b
 }
 
+// StampStatus sets the seq of an encoded datagram, which it returns.
+func StampStatus(b []byte, seq uint64) []byte {
+	binary.BigEndian.PutUint64(b[8:], seq)
+	return b
+}
+
 // ErrDatagram is wrapped by every error of ParseStatusDatagram.
 var ErrDatagram = errors.New("bad status datagram")
 

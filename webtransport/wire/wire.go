@@ -60,7 +60,7 @@ const (
 	HeaderTimeout = 5 * time.Second
 	// TicketLifetime is how long an unused ticket is valid.
 	TicketLifetime = 30 * time.Second
-	// StatusInterval is the shortest time between two rounds of status datagrams on one session (10 Hz).
+	// StatusInterval is the shortest time between two status datagrams of an agent whose status and activity stay (10 Hz).
 	StatusInterval = 100 * time.Millisecond
 	// RaceDelay is how long a client waits for WebTransport before WebSocket joins the race.
 	RaceDelay = 500 * time.Millisecond
