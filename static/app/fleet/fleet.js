@@ -48,6 +48,7 @@ skein.fleet.addEventListener('change', (e) => {
   if (!whole) return
   const { agents, removed } = /** @type {import('../../client/index.js').FleetChangeEvent} */ (e)
   list.put(agents.flatMap((id) => skein.fleet.agents.get(id) ?? []), removed)
+  if (!document.hidden) list.now() // a visible page hears of changes in its animation frames
 })
 
 // --- filter and order ---

@@ -108,14 +108,15 @@ export class List extends EventTarget {
     if (this.#due || !this.whole) return
     this.#due = true
     if (document.hidden) this.#soon() // its title is still visible
-    else requestAnimationFrame(() => this.#now())
+    else requestAnimationFrame(() => this.now())
   }
 
   #soon() {
-    setTimeout(() => this.#now(), HIDDEN_MS)
+    setTimeout(() => this.now(), HIDDEN_MS)
   }
 
-  #now() {
+  /** Writes the page now if a write of it is scheduled. What is called in an animation frame need not wait for the next. */
+  now() {
     if (this.#due) this.write()
   }
 
