@@ -32,15 +32,7 @@ func RemoveDialog() templ.Component {
 			templ_7745c5c3_Var1 = templ.NopComponent
 		}
 		ctx = templ.ClearChildren(ctx)
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 1, "<dialog id=\"remove\" class=\"dialog\" aria-labelledby=\"remove-title\" aria-describedby=\"remove-lead\"><form method=\"dialog\"><header><h2 id=\"remove-title\" data-f=\"title\">Remove</h2><button type=\"button\" class=\"icon-button small\" data-close aria-label=\"Close\">")
-		if templ_7745c5c3_Err != nil {
-			return templ_7745c5c3_Err
-		}
-		templ_7745c5c3_Err = frame.Icon("close").Render(ctx, templ_7745c5c3_Buffer)
-		if templ_7745c5c3_Err != nil {
-			return templ_7745c5c3_Err
-		}
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 2, "</button></header><div class=\"dialog-body\"><p id=\"remove-lead\" data-f=\"lead\"></p><ul class=\"stop-names\" data-f=\"names\"></ul><ul class=\"stop-report\" data-f=\"report\" hidden></ul></div><footer><button type=\"button\" class=\"button\" data-close data-f=\"cancel\">Cancel</button> <button type=\"submit\" class=\"button danger\" data-f=\"confirm\">Remove</button></footer></form></dialog>")
+		templ_7745c5c3_Err = frame.ConfirmDialog(frame.Confirm{ID: "remove", Title: "Remove", Cancel: "Cancel", Do: "Remove"}).Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

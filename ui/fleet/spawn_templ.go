@@ -37,15 +37,52 @@ func SpawnDialog(types []wire.AgentType) templ.Component {
 			templ_7745c5c3_Var1 = templ.NopComponent
 		}
 		ctx = templ.ClearChildren(ctx)
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 1, "<dialog id=\"spawn\" class=\"dialog wide\" aria-labelledby=\"spawn-title\"><form method=\"dialog\" id=\"spawn-form\" novalidate autocomplete=\"off\"><header><h2 id=\"spawn-title\">Spawn agents</h2><button type=\"button\" class=\"icon-button small\" data-close aria-label=\"Close\">")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 1, "<dialog id=\"spawn\" class=\"dialog wide\" aria-labelledby=\"spawn-title\">")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = frame.Icon("close").Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = spawnForm(types).Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 2, "</button></header><div class=\"dialog-body\"><p class=\"form-error\" role=\"alert\" data-f=\"error\" hidden></p><p class=\"hint\" data-f=\"like\" hidden></p><fieldset class=\"types\" data-field=\"type\"><legend>Type</legend> ")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 2, "</dialog>")
+		if templ_7745c5c3_Err != nil {
+			return templ_7745c5c3_Err
+		}
+		return nil
+	})
+}
+
+func spawnForm(types []wire.AgentType) templ.Component {
+	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
+		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
+		if templ_7745c5c3_CtxErr := ctx.Err(); templ_7745c5c3_CtxErr != nil {
+			return templ_7745c5c3_CtxErr
+		}
+		templ_7745c5c3_Buffer, templ_7745c5c3_IsBuffer := templruntime.GetBuffer(templ_7745c5c3_W)
+		if !templ_7745c5c3_IsBuffer {
+			defer func() {
+				templ_7745c5c3_BufErr := templruntime.ReleaseBuffer(templ_7745c5c3_Buffer)
+				if templ_7745c5c3_Err == nil {
+					templ_7745c5c3_Err = templ_7745c5c3_BufErr
+				}
+			}()
+		}
+		ctx = templ.InitializeContext(ctx)
+		templ_7745c5c3_Var2 := templ.GetChildren(ctx)
+		if templ_7745c5c3_Var2 == nil {
+			templ_7745c5c3_Var2 = templ.NopComponent
+		}
+		ctx = templ.ClearChildren(ctx)
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 3, "<form method=\"dialog\" id=\"spawn-form\" novalidate autocomplete=\"off\">")
+		if templ_7745c5c3_Err != nil {
+			return templ_7745c5c3_Err
+		}
+		templ_7745c5c3_Err = frame.DialogHead("spawn", "Spawn agents").Render(ctx, templ_7745c5c3_Buffer)
+		if templ_7745c5c3_Err != nil {
+			return templ_7745c5c3_Err
+		}
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 4, "<div class=\"dialog-body\"><p class=\"form-error\" role=\"alert\" data-f=\"error\" hidden></p><p class=\"hint\" data-f=\"like\" hidden></p><fieldset class=\"types\" data-field=\"type\"><legend>Type</legend> ")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -55,20 +92,20 @@ func SpawnDialog(types []wire.AgentType) templ.Component {
 				return templ_7745c5c3_Err
 			}
 		}
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 3, "<p class=\"field-error\" data-error=\"type\" id=\"spawn-type-error\" hidden></p></fieldset><p class=\"type-text\" data-f=\"description\" aria-live=\"polite\"></p><div class=\"field\" data-field=\"argv\"><div class=\"field-head\"><label for=\"spawn-argv\" data-f=\"argv-label\">Command</label> <span class=\"segmented\" role=\"group\" aria-label=\"How the command is written\"><button type=\"button\" data-argv-mode=\"command\" aria-pressed=\"true\">As typed</button> <button type=\"button\" data-argv-mode=\"lines\" aria-pressed=\"false\">One per line</button></span></div><textarea id=\"spawn-argv\" name=\"argv\" rows=\"2\" class=\"mono\" spellcheck=\"false\" autocapitalize=\"off\" aria-describedby=\"spawn-argv-hint spawn-argv-error\"></textarea><p class=\"tokens\" data-f=\"tokens\" aria-label=\"Arguments\"></p><p class=\"hint\" id=\"spawn-argv-hint\" data-f=\"argv-hint\">Split at spaces; quotes keep an argument together. No shell reads it.</p><p class=\"field-error\" data-error=\"argv\" id=\"spawn-argv-error\" hidden></p></div><div class=\"field\" data-field=\"script\"><label for=\"spawn-script\">Script</label> <textarea id=\"spawn-script\" name=\"script\" rows=\"6\" class=\"mono\" spellcheck=\"false\" autocapitalize=\"off\" aria-describedby=\"spawn-script-hint spawn-script-error\"></textarea><p class=\"hint\" id=\"spawn-script-hint\">One instruction per line. Empty: the type's own script, or the demo.</p><p class=\"field-error\" data-error=\"script\" id=\"spawn-script-error\" hidden></p></div><div class=\"field-pair\"><div class=\"field\" data-field=\"name\"><label for=\"spawn-name\">Name</label> <input type=\"text\" id=\"spawn-name\" name=\"name\" spellcheck=\"false\" autocapitalize=\"off\" placeholder=\"Chosen for you\" aria-describedby=\"spawn-name-error\"><p class=\"field-error\" data-error=\"name\" id=\"spawn-name-error\" hidden></p></div><div class=\"field narrow\" data-field=\"count\"><label for=\"spawn-count\">How many</label> <input type=\"number\" id=\"spawn-count\" name=\"count\" min=\"1\" max=\"")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 5, "<p class=\"field-error\" data-error=\"type\" id=\"spawn-type-error\" hidden></p></fieldset><p class=\"type-text\" data-f=\"description\" aria-live=\"polite\"></p><div class=\"field\" data-field=\"argv\"><div class=\"field-head\"><label for=\"spawn-argv\" data-f=\"argv-label\">Command</label> <span class=\"segmented\" role=\"group\" aria-label=\"How the command is written\"><button type=\"button\" data-argv-mode=\"command\" aria-pressed=\"true\">As typed</button> <button type=\"button\" data-argv-mode=\"lines\" aria-pressed=\"false\">One per line</button></span></div><textarea id=\"spawn-argv\" name=\"argv\" rows=\"2\" class=\"mono\" spellcheck=\"false\" autocapitalize=\"off\" aria-describedby=\"spawn-argv-hint spawn-argv-error\"></textarea><p class=\"tokens\" data-f=\"tokens\" aria-label=\"Arguments\"></p><p class=\"hint\" id=\"spawn-argv-hint\" data-f=\"argv-hint\">Split at spaces; quotes keep an argument together. No shell reads it.</p><p class=\"field-error\" data-error=\"argv\" id=\"spawn-argv-error\" hidden></p></div><div class=\"field\" data-field=\"script\"><label for=\"spawn-script\">Script</label> <textarea id=\"spawn-script\" name=\"script\" rows=\"6\" class=\"mono\" spellcheck=\"false\" autocapitalize=\"off\" aria-describedby=\"spawn-script-hint spawn-script-error\"></textarea><p class=\"hint\" id=\"spawn-script-hint\">One instruction per line. Empty: the type's own script, or the demo.</p><p class=\"field-error\" data-error=\"script\" id=\"spawn-script-error\" hidden></p></div><div class=\"field-pair\"><div class=\"field\" data-field=\"name\"><label for=\"spawn-name\">Name</label> <input type=\"text\" id=\"spawn-name\" name=\"name\" spellcheck=\"false\" autocapitalize=\"off\" placeholder=\"Chosen for you\" aria-describedby=\"spawn-name-error\"><p class=\"field-error\" data-error=\"name\" id=\"spawn-name-error\" hidden></p></div><div class=\"field narrow\" data-field=\"count\"><label for=\"spawn-count\">How many</label> <input type=\"number\" id=\"spawn-count\" name=\"count\" min=\"1\" max=\"")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		var templ_7745c5c3_Var2 string
-		templ_7745c5c3_Var2, templ_7745c5c3_Err = templ.JoinStringErrs(strconv.Itoa(wire.MaxBatch))
+		var templ_7745c5c3_Var3 string
+		templ_7745c5c3_Var3, templ_7745c5c3_Err = templ.JoinStringErrs(strconv.Itoa(wire.MaxBatch))
 		if templ_7745c5c3_Err != nil {
-			return templ.Error{Err: templ_7745c5c3_Err, FileName: `fleet/spawn.templ`, Line: 58, Col: 98}
+			return templ.Error{Err: templ_7745c5c3_Err, FileName: `fleet/spawn.templ`, Line: 58, Col: 97}
 		}
-		_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var2))
+		_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var3))
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 4, "\" value=\"1\" inputmode=\"numeric\" aria-describedby=\"spawn-count-error\"><p class=\"field-error\" data-error=\"count\" id=\"spawn-count-error\" hidden></p></div></div><details class=\"more\" data-f=\"more\"><summary>Terminal, folder, input, environment, labels</summary><div class=\"field\" data-field=\"tty\"><label class=\"check\"><input type=\"checkbox\" id=\"spawn-tty\" name=\"tty\" aria-describedby=\"spawn-tty-hint spawn-tty-error\"> In a terminal</label><p class=\"hint\" id=\"spawn-tty-hint\">For shells, editors and coding agents that draw a screen. Its page shows it, and takes your keys.</p><p class=\"field-error\" data-error=\"tty\" id=\"spawn-tty-error\" hidden></p></div><div class=\"field\" data-field=\"cwd\"><label for=\"spawn-cwd\">Working folder</label> <input type=\"text\" id=\"spawn-cwd\" name=\"cwd\" class=\"mono\" spellcheck=\"false\" autocapitalize=\"off\" placeholder=\"A folder of its own\" aria-describedby=\"spawn-cwd-error\"><p class=\"field-error\" data-error=\"cwd\" id=\"spawn-cwd-error\" hidden></p></div><div class=\"field-pair even\"><div class=\"field\" data-field=\"folder\"><label for=\"spawn-folder\">It works in</label> <select id=\"spawn-folder\" name=\"folder\" aria-describedby=\"spawn-folder-hint spawn-folder-error\"><option value=\"\">what its type says</option> <option value=\"shared\">the working folder</option> <option value=\"worktree\">a git worktree of it</option> <option value=\"fresh\">a new, empty folder</option></select><p class=\"hint\" id=\"spawn-folder-hint\">A worktree has a branch of its own, and its changes are shown to be read, committed or discarded.</p><p class=\"field-error\" data-error=\"folder\" id=\"spawn-folder-error\" hidden></p></div><div class=\"field\" data-field=\"base\"><label for=\"spawn-base\">The worktree begins at</label> <input type=\"text\" id=\"spawn-base\" name=\"base\" class=\"mono\" spellcheck=\"false\" autocapitalize=\"off\" placeholder=\"What is checked out\" aria-describedby=\"spawn-base-error\"><p class=\"field-error\" data-error=\"base\" id=\"spawn-base-error\" hidden></p></div></div><div class=\"field\" data-field=\"no_input\"><label class=\"check\"><input type=\"checkbox\" id=\"spawn-no-input\" name=\"no_input\" aria-describedby=\"spawn-no-input-hint\"> No standard input</label><p class=\"hint\" id=\"spawn-no-input-hint\">For a command that would otherwise wait for input.</p></div><div class=\"field-pair even\"><div class=\"field\" data-field=\"env\"><label for=\"spawn-env\">Environment</label> <textarea id=\"spawn-env\" name=\"env\" rows=\"3\" class=\"mono\" spellcheck=\"false\" autocapitalize=\"off\" placeholder=\"NAME=value\" aria-describedby=\"spawn-env-hint spawn-env-error\"></textarea><p class=\"hint\" id=\"spawn-env-hint\">One per line. Never shown again.</p><p class=\"field-error\" data-error=\"env\" id=\"spawn-env-error\" hidden></p></div><div class=\"field\" data-field=\"labels\"><label for=\"spawn-labels\">Labels</label> <textarea id=\"spawn-labels\" name=\"labels\" rows=\"3\" class=\"mono\" spellcheck=\"false\" autocapitalize=\"off\" placeholder=\"team=search\" aria-describedby=\"spawn-labels-hint spawn-labels-error\"></textarea><p class=\"hint\" id=\"spawn-labels-hint\">One per line.</p><p class=\"field-error\" data-error=\"labels\" id=\"spawn-labels-error\" hidden></p></div></div></details></div><footer><button type=\"button\" class=\"button\" data-close>Cancel</button> <button type=\"submit\" class=\"button primary\" data-f=\"submit\">Spawn</button></footer></form></dialog>")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 6, "\" value=\"1\" inputmode=\"numeric\" aria-describedby=\"spawn-count-error\"><p class=\"field-error\" data-error=\"count\" id=\"spawn-count-error\" hidden></p></div></div><details class=\"more\" data-f=\"more\"><summary>Terminal, folder, input, environment, labels</summary><div class=\"field\" data-field=\"tty\"><label class=\"check\"><input type=\"checkbox\" id=\"spawn-tty\" name=\"tty\" aria-describedby=\"spawn-tty-hint spawn-tty-error\"> In a terminal</label><p class=\"hint\" id=\"spawn-tty-hint\">For shells, editors and coding agents that draw a screen. Its page shows it, and takes your keys.</p><p class=\"field-error\" data-error=\"tty\" id=\"spawn-tty-error\" hidden></p></div><div class=\"field\" data-field=\"cwd\"><label for=\"spawn-cwd\">Working folder</label> <input type=\"text\" id=\"spawn-cwd\" name=\"cwd\" class=\"mono\" spellcheck=\"false\" autocapitalize=\"off\" placeholder=\"A folder of its own\" aria-describedby=\"spawn-cwd-error\"><p class=\"field-error\" data-error=\"cwd\" id=\"spawn-cwd-error\" hidden></p></div><div class=\"field-pair even\"><div class=\"field\" data-field=\"folder\"><label for=\"spawn-folder\">It works in</label> <select id=\"spawn-folder\" name=\"folder\" aria-describedby=\"spawn-folder-hint spawn-folder-error\"><option value=\"\">what its type says</option> <option value=\"shared\">the working folder</option> <option value=\"worktree\">a git worktree of it</option> <option value=\"fresh\">a new, empty folder</option></select><p class=\"hint\" id=\"spawn-folder-hint\">A worktree has a branch of its own, and its changes are shown to be read, committed or discarded.</p><p class=\"field-error\" data-error=\"folder\" id=\"spawn-folder-error\" hidden></p></div><div class=\"field\" data-field=\"base\"><label for=\"spawn-base\">The worktree begins at</label> <input type=\"text\" id=\"spawn-base\" name=\"base\" class=\"mono\" spellcheck=\"false\" autocapitalize=\"off\" placeholder=\"What is checked out\" aria-describedby=\"spawn-base-error\"><p class=\"field-error\" data-error=\"base\" id=\"spawn-base-error\" hidden></p></div></div><div class=\"field\" data-field=\"no_input\"><label class=\"check\"><input type=\"checkbox\" id=\"spawn-no-input\" name=\"no_input\" aria-describedby=\"spawn-no-input-hint\"> No standard input</label><p class=\"hint\" id=\"spawn-no-input-hint\">For a command that would otherwise wait for input.</p></div><div class=\"field-pair even\"><div class=\"field\" data-field=\"env\"><label for=\"spawn-env\">Environment</label> <textarea id=\"spawn-env\" name=\"env\" rows=\"3\" class=\"mono\" spellcheck=\"false\" autocapitalize=\"off\" placeholder=\"NAME=value\" aria-describedby=\"spawn-env-hint spawn-env-error\"></textarea><p class=\"hint\" id=\"spawn-env-hint\">One per line. Never shown again.</p><p class=\"field-error\" data-error=\"env\" id=\"spawn-env-error\" hidden></p></div><div class=\"field\" data-field=\"labels\"><label for=\"spawn-labels\">Labels</label> <textarea id=\"spawn-labels\" name=\"labels\" rows=\"3\" class=\"mono\" spellcheck=\"false\" autocapitalize=\"off\" placeholder=\"team=search\" aria-describedby=\"spawn-labels-hint spawn-labels-error\"></textarea><p class=\"hint\" id=\"spawn-labels-hint\">One per line.</p><p class=\"field-error\" data-error=\"labels\" id=\"spawn-labels-error\" hidden></p></div></div></details></div><footer><button type=\"button\" class=\"button\" data-close>Cancel</button> <button type=\"submit\" class=\"button primary\" data-f=\"submit\">Spawn</button></footer></form>")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -92,165 +129,165 @@ func typeChoice(t wire.AgentType, chosen bool) templ.Component {
 			}()
 		}
 		ctx = templ.InitializeContext(ctx)
-		templ_7745c5c3_Var3 := templ.GetChildren(ctx)
-		if templ_7745c5c3_Var3 == nil {
-			templ_7745c5c3_Var3 = templ.NopComponent
+		templ_7745c5c3_Var4 := templ.GetChildren(ctx)
+		if templ_7745c5c3_Var4 == nil {
+			templ_7745c5c3_Var4 = templ.NopComponent
 		}
 		ctx = templ.ClearChildren(ctx)
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 5, "<label class=\"type\"><input type=\"radio\" name=\"type\" value=\"")
-		if templ_7745c5c3_Err != nil {
-			return templ_7745c5c3_Err
-		}
-		var templ_7745c5c3_Var4 string
-		templ_7745c5c3_Var4, templ_7745c5c3_Err = templ.JoinStringErrs(t.Name)
-		if templ_7745c5c3_Err != nil {
-			return templ.Error{Err: templ_7745c5c3_Err, FileName: `fleet/spawn.templ`, Line: 125, Col: 17}
-		}
-		_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var4))
-		if templ_7745c5c3_Err != nil {
-			return templ_7745c5c3_Err
-		}
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 6, "\"")
-		if templ_7745c5c3_Err != nil {
-			return templ_7745c5c3_Err
-		}
-		if chosen {
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 7, " checked")
-			if templ_7745c5c3_Err != nil {
-				return templ_7745c5c3_Err
-			}
-		}
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 8, " data-kind=\"")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 7, "<label class=\"type\"><input type=\"radio\" name=\"type\" value=\"")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
 		var templ_7745c5c3_Var5 string
-		templ_7745c5c3_Var5, templ_7745c5c3_Err = templ.JoinStringErrs(string(t.Kind))
+		templ_7745c5c3_Var5, templ_7745c5c3_Err = templ.JoinStringErrs(t.Name)
 		if templ_7745c5c3_Err != nil {
-			return templ.Error{Err: templ_7745c5c3_Err, FileName: `fleet/spawn.templ`, Line: 127, Col: 29}
+			return templ.Error{Err: templ_7745c5c3_Err, FileName: `fleet/spawn.templ`, Line: 124, Col: 17}
 		}
 		_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var5))
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 9, "\" data-argv=\"")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 8, "\"")
+		if templ_7745c5c3_Err != nil {
+			return templ_7745c5c3_Err
+		}
+		if chosen {
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 9, " checked")
+			if templ_7745c5c3_Err != nil {
+				return templ_7745c5c3_Err
+			}
+		}
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 10, " data-kind=\"")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
 		var templ_7745c5c3_Var6 string
-		templ_7745c5c3_Var6, templ_7745c5c3_Err = templ.JoinStringErrs(templ.JSONString(t.Argv))
+		templ_7745c5c3_Var6, templ_7745c5c3_Err = templ.JoinStringErrs(string(t.Kind))
 		if templ_7745c5c3_Err != nil {
-			return templ.Error{Err: templ_7745c5c3_Err, FileName: `fleet/spawn.templ`, Line: 128, Col: 39}
+			return templ.Error{Err: templ_7745c5c3_Err, FileName: `fleet/spawn.templ`, Line: 126, Col: 29}
 		}
 		_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var6))
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 10, "\" data-description=\"")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 11, "\" data-argv=\"")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
 		var templ_7745c5c3_Var7 string
-		templ_7745c5c3_Var7, templ_7745c5c3_Err = templ.JoinStringErrs(t.Description)
+		templ_7745c5c3_Var7, templ_7745c5c3_Err = templ.JoinStringErrs(templ.JSONString(t.Argv))
 		if templ_7745c5c3_Err != nil {
-			return templ.Error{Err: templ_7745c5c3_Err, FileName: `fleet/spawn.templ`, Line: 129, Col: 35}
+			return templ.Error{Err: templ_7745c5c3_Err, FileName: `fleet/spawn.templ`, Line: 127, Col: 39}
 		}
 		_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var7))
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 11, "\" data-max=\"")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 12, "\" data-description=\"")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
 		var templ_7745c5c3_Var8 string
-		templ_7745c5c3_Var8, templ_7745c5c3_Err = templ.JoinStringErrs(strconv.Itoa(t.MaxInstances))
+		templ_7745c5c3_Var8, templ_7745c5c3_Err = templ.JoinStringErrs(t.Description)
 		if templ_7745c5c3_Err != nil {
-			return templ.Error{Err: templ_7745c5c3_Err, FileName: `fleet/spawn.templ`, Line: 130, Col: 42}
+			return templ.Error{Err: templ_7745c5c3_Err, FileName: `fleet/spawn.templ`, Line: 128, Col: 35}
 		}
 		_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var8))
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 12, "\" data-running=\"")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 13, "\" data-max=\"")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
 		var templ_7745c5c3_Var9 string
-		templ_7745c5c3_Var9, templ_7745c5c3_Err = templ.JoinStringErrs(strconv.Itoa(t.Running))
+		templ_7745c5c3_Var9, templ_7745c5c3_Err = templ.JoinStringErrs(strconv.Itoa(t.MaxInstances))
 		if templ_7745c5c3_Err != nil {
-			return templ.Error{Err: templ_7745c5c3_Err, FileName: `fleet/spawn.templ`, Line: 131, Col: 41}
+			return templ.Error{Err: templ_7745c5c3_Err, FileName: `fleet/spawn.templ`, Line: 129, Col: 42}
 		}
 		_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var9))
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 13, "\"> <span class=\"type-name\">")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 14, "\" data-running=\"")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
 		var templ_7745c5c3_Var10 string
-		templ_7745c5c3_Var10, templ_7745c5c3_Err = templ.JoinStringErrs(t.Name)
+		templ_7745c5c3_Var10, templ_7745c5c3_Err = templ.JoinStringErrs(strconv.Itoa(t.Running))
 		if templ_7745c5c3_Err != nil {
-			return templ.Error{Err: templ_7745c5c3_Err, FileName: `fleet/spawn.templ`, Line: 133, Col: 34}
+			return templ.Error{Err: templ_7745c5c3_Err, FileName: `fleet/spawn.templ`, Line: 130, Col: 41}
 		}
 		_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var10))
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 14, "</span> <span class=\"type-kind\">")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 15, "\"> <span class=\"type-name\">")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
 		var templ_7745c5c3_Var11 string
-		templ_7745c5c3_Var11, templ_7745c5c3_Err = templ.JoinStringErrs(string(t.Kind))
+		templ_7745c5c3_Var11, templ_7745c5c3_Err = templ.JoinStringErrs(t.Name)
 		if templ_7745c5c3_Err != nil {
-			return templ.Error{Err: templ_7745c5c3_Err, FileName: `fleet/spawn.templ`, Line: 134, Col: 42}
+			return templ.Error{Err: templ_7745c5c3_Err, FileName: `fleet/spawn.templ`, Line: 132, Col: 34}
 		}
 		_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var11))
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 15, "</span> <span class=\"type-count num\" title=\"Running, and at most\"><span data-type-running=\"")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 16, "</span> <span class=\"type-kind\">")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
 		var templ_7745c5c3_Var12 string
-		templ_7745c5c3_Var12, templ_7745c5c3_Err = templ.JoinStringErrs(t.Name)
+		templ_7745c5c3_Var12, templ_7745c5c3_Err = templ.JoinStringErrs(string(t.Kind))
 		if templ_7745c5c3_Err != nil {
-			return templ.Error{Err: templ_7745c5c3_Err, FileName: `fleet/spawn.templ`, Line: 135, Col: 92}
+			return templ.Error{Err: templ_7745c5c3_Err, FileName: `fleet/spawn.templ`, Line: 133, Col: 42}
 		}
 		_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var12))
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 16, "\">")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 17, "</span> <span class=\"type-count num\" title=\"Running, and at most\"><span data-type-running=\"")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
 		var templ_7745c5c3_Var13 string
-		templ_7745c5c3_Var13, templ_7745c5c3_Err = templ.JoinStringErrs(strconv.Itoa(t.Running))
+		templ_7745c5c3_Var13, templ_7745c5c3_Err = templ.JoinStringErrs(t.Name)
 		if templ_7745c5c3_Err != nil {
-			return templ.Error{Err: templ_7745c5c3_Err, FileName: `fleet/spawn.templ`, Line: 135, Col: 120}
+			return templ.Error{Err: templ_7745c5c3_Err, FileName: `fleet/spawn.templ`, Line: 134, Col: 92}
 		}
 		_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var13))
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 17, "</span>")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 18, "\">")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
 		var templ_7745c5c3_Var14 string
-		templ_7745c5c3_Var14, templ_7745c5c3_Err = templ.JoinStringErrs(words.MaxText(t))
+		templ_7745c5c3_Var14, templ_7745c5c3_Err = templ.JoinStringErrs(strconv.Itoa(t.Running))
 		if templ_7745c5c3_Err != nil {
-			return templ.Error{Err: templ_7745c5c3_Err, FileName: `fleet/spawn.templ`, Line: 135, Col: 147}
+			return templ.Error{Err: templ_7745c5c3_Err, FileName: `fleet/spawn.templ`, Line: 134, Col: 120}
 		}
 		_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var14))
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 18, " running</span></label>")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 19, "</span>")
+		if templ_7745c5c3_Err != nil {
+			return templ_7745c5c3_Err
+		}
+		var templ_7745c5c3_Var15 string
+		templ_7745c5c3_Var15, templ_7745c5c3_Err = templ.JoinStringErrs(words.MaxText(t))
+		if templ_7745c5c3_Err != nil {
+			return templ.Error{Err: templ_7745c5c3_Err, FileName: `fleet/spawn.templ`, Line: 134, Col: 147}
+		}
+		_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var15))
+		if templ_7745c5c3_Err != nil {
+			return templ_7745c5c3_Err
+		}
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 20, " running</span></label>")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

@@ -2246,15 +2246,7 @@ func cancelDialog() templ.Component {
 			templ_7745c5c3_Var93 = templ.NopComponent
 		}
 		ctx = templ.ClearChildren(ctx)
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 198, "<dialog id=\"cancel\" class=\"dialog\" aria-labelledby=\"cancel-title\"><form method=\"dialog\"><header><h2 id=\"cancel-title\" data-f=\"title\">Cancel</h2><button type=\"button\" class=\"icon-button small\" data-close aria-label=\"Close\">")
-		if templ_7745c5c3_Err != nil {
-			return templ_7745c5c3_Err
-		}
-		templ_7745c5c3_Err = frame.Icon("close").Render(ctx, templ_7745c5c3_Buffer)
-		if templ_7745c5c3_Err != nil {
-			return templ_7745c5c3_Err
-		}
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 199, "</button></header><div class=\"dialog-body\"><p data-f=\"lead\"></p><ul class=\"stop-names\" data-f=\"names\"></ul></div><footer><button type=\"button\" class=\"button\" data-close>Keep</button> <button type=\"submit\" class=\"button danger\" data-f=\"confirm\" autofocus>Cancel</button></footer></form></dialog>")
+		templ_7745c5c3_Err = frame.ConfirmDialog(frame.Confirm{ID: "cancel", Title: "Cancel", Cancel: "Keep", Do: "Cancel", Eager: true}).Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
