@@ -53,7 +53,7 @@ func (s *Store) drop(id wire.AgentID, c class, sh share, bytes uint64) error {
 	if err := s.purge(ctx, subject, cut+1); err != nil {
 		return err
 	}
-	s.shares.dropped(id, c, cut, kept)
+	s.shares.dropped(id, c, kept)
 	return nil
 }
 

@@ -24,6 +24,7 @@ const (
 // share describes what an agent has in the log of one class.
 type share struct {
 	first, last uint64 // seqs of the events in the log; 0: there are none
+	fresh       uint64 // the seq of the first event that was placed since most chose the share; 0: there was none
 	begin, end  totals // before the first event in the log, and after the last one appended
 	dropped     wire.Dropped
 }
@@ -118,6 +119,9 @@ func (s *shares) placed(id wire.AgentID, c class, seq uint64) {
 		if a[c].first == 0 {
 			a[c].first = seq
 		}
+		if a[c].fresh == 0 {
+			a[c].fresh = seq
+		}
 		a[c].last = seq
 	}
 	if s.tight() {
@@ -171,6 +175,9 @@ func (s *shares) most() (id wire.AgentID, c class, sh share, bytes uint64, ok bo
 			id, sh, ok = agent, x, true
 		}
 	}
+	if ok {
+		s.of[id][c].fresh = 0
+	}
 	// If all of its events are still on their way, placed wakes makeRoom again.
 	return id, c, sh, min(max(sh.size()/8, 1), s.bound/32, maxDrop), ok && sh.first != 0
 }
@@ -199,7 +206,8 @@ func (s *shares) tell(id wire.AgentID, c class, d wire.Dropped) {
 	}
 }
 
-func (s *shares) dropped(id wire.AgentID, c class, cut uint64, kept found) {
+// dropped records that the events of an agent before one are gone. kept has the seq 0 if the log had no other when it was looked at.
+func (s *shares) dropped(id wire.AgentID, c class, kept found) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	a := s.of[id]
@@ -209,8 +217,8 @@ func (s *shares) dropped(id wire.AgentID, c class, cut uint64, kept found) {
 	sh := &a[c]
 	s.stored[c] -= kept.before.stored - sh.begin.stored
 	sh.begin, sh.first = kept.before, kept.seq
-	if kept.seq == 0 && sh.last > cut { // an event was appended in the meantime
-		sh.first = sh.last
+	if kept.seq == 0 { // all that were known are gone
+		sh.first = sh.fresh
 	}
 	s.freed()
 }

@@ -155,6 +155,37 @@ func TestOutputDropsTheOldestOfWhoHasMost(t *testing.T) {
 	check()
 }
 
+// What is placed while the only event that was there is dropped stays, even if it is much.
+func TestWhatComesDuringADropStays(t *testing.T) {
+	t.Parallel()
+	s := newShares(MinEventBytes)
+	const size = MinEventBytes / 20
+	for range 19 { // all are on their way
+		s.add("loud", output, size, func(totals) int { return size }, nil)
+	}
+	s.placed("loud", output, 10)
+	id, c, sh, _, ok := s.most()
+	if !ok || id != "loud" || c != output || sh.first != 10 || sh.last != 10 {
+		t.Fatalf("chosen is %s, %+v, %v", id, sh, ok)
+	}
+	for seq := uint64(20); seq <= 100; seq += 10 {
+		s.placed("loud", output, seq)
+	}
+	s.dropped(id, c, found{before: totals{Amount: wire.Amount{Events: 1, Bytes: size}, stored: size}})
+	if got := s.get("loud", output); got.first != 20 || got.last != 100 || got.count() != 18 {
+		t.Errorf("afterwards there are %d events, from %d to %d, want 18 from 20 to 100", got.count(), got.first, got.last)
+	}
+	s.add("quiet", output, size, func(totals) int { return size }, nil)
+	s.placed("quiet", output, 110)
+	if id, _, _, _, ok = s.most(); !ok || id != "loud" {
+		t.Fatalf("chosen is %s, %v", id, ok)
+	}
+	s.dropped("quiet", output, found{before: totals{Amount: wire.Amount{Events: 1, Bytes: size}, stored: size}})
+	if got := s.get("quiet", output); got.count() != 0 {
+		t.Errorf("%d events are left of one", got.count())
+	}
+}
+
 // Small agents lose nothing, however many they are, as long as another one has more.
 func TestManySmallLogsBesideALoudOne(t *testing.T) {
 	s := openSmall(t, t.TempDir())
