@@ -69,6 +69,11 @@ test('every component in every state', async ({ signedIn: page, server, transpor
       return !own && document.getElementById(id)?.closest('.story')
     }).map((id) => `${name} ${id}`))))
   expect(strays, 'a story refers to nothing in another, which would hide from axe that it refers to nothing').toEqual([])
+  await page.setViewportSize({ width: 400, height: 900 })
+  const cut = await page.evaluate(() => [...document.querySelectorAll('.story :is(.dialog, .dialog-body)')].filter((el) => el.scrollWidth > el.clientWidth + 1)
+    .map((el) => el.closest('.story')?.querySelector('h2')?.textContent))
+  expect(cut, 'no dialog is wider than a phone').toEqual([])
+  await page.setViewportSize({ width: 1440, height: 900 })
   const few = 10 // the time that axe takes grows faster than a page, and has a part for each page
   for (let from = 0; from < names.length; from += few) {
     await page.evaluate(({ from, few }) => {
