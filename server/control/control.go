@@ -129,6 +129,7 @@ func Open(ctx context.Context, o Options) (*Plane, error) {
 	}
 	p.Fleet.Begin()
 	p.workers.Go(p.beat)
+	p.workers.Go(p.forget)
 	p.workers.Go(func() { p.Tasks.Schedule(p.ctx) })
 	p.workers.Go(func() { p.Schedules.Run(p.ctx) })
 	p.workers.Go(func() { p.Artifacts.Tend(p.ctx) })
@@ -232,6 +233,23 @@ func (p *Plane) Close(ctx context.Context) []wire.StopReport {
 	return res
 }
 
+// forget removes what is beyond the bounds of what is kept. It has a goroutine of its own: a store needs a minute for 40,000 agents, and
+// heartbeats can't wait.
+func (p *Plane) forget() {
+	t := time.NewTicker(tick)
+	defer t.Stop()
+	for {
+		select {
+		case <-p.ctx.Done():
+			return
+		case now := <-t.C:
+			p.Fleet.Forget(p.ctx, now)
+			p.Tasks.Forget(p.ctx)
+			p.Asks.Forget(p.ctx)
+		}
+	}
+}
+
 // beat calls the periodic work of each noun.
 func (p *Plane) beat() {
 	t := time.NewTicker(tick)
@@ -245,9 +263,6 @@ func (p *Plane) beat() {
 			p.Tasks.Beat(now)
 			p.Asks.Beat(now)
 			p.Usage.Beat(p.ctx, now)
-			p.Fleet.Forget(p.ctx, now)
-			p.Tasks.Forget(p.ctx)
-			p.Asks.Forget(p.ctx)
 		}
 	}
 }

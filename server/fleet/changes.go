@@ -32,7 +32,7 @@ func (f *Fleet) records(ids []wire.AgentID) (all []wire.Agent) {
 	f.mu.RLock()
 	defer f.mu.RUnlock()
 	for _, id := range ids {
-		if a := f.agents[id]; a != nil {
+		if a := f.agents.byID[id]; a != nil {
 			all = append(all, a.record())
 		}
 	}

@@ -100,7 +100,7 @@ func (f *Fleet) checkSession(t wire.AgentType, s *wire.SpawnParams) error {
 
 // sessionFree returns an error if an agent that is alive has a conversation. The caller holds mu.
 func (f *Fleet) sessionFree(t wire.AgentType, session string) error {
-	for _, a := range f.agents {
+	for _, a := range f.agents.byNum {
 		if session == "" || a.typ != t.Name {
 			continue
 		}

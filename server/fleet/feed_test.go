@@ -16,8 +16,8 @@ func someAgents(n, keep int) (*Fleet, []*agent) {
 	f := New(Options{Keep: keep, Work: nobodys{}, Closing: context.Background(), Logger: slog.New(slog.DiscardHandler)})
 	var all []*agent
 	for i := range n {
-		a := newAgent(&f.core, wire.Agent{ID: wire.AgentID(fmt.Sprintf("a%05d", i)), Num: uint32(i), Status: wire.StatusRunning})
-		f.agents[a.id] = a
+		a := newAgent(&f.core, wire.Agent{ID: wire.AgentID(fmt.Sprintf("a%05d", i)), Num: uint32(i + 1), Status: wire.StatusRunning})
+		f.agents.add(a)
 		all = append(all, a)
 	}
 	return f, all
@@ -34,15 +34,15 @@ func TestChangesAreThoseOfAScan(t *testing.T) {
 		switch r.IntN(12) {
 		case 0:
 			if len(all) > 5 {
-				delete(f.agents, a.id)
+				f.agents.remove(a)
 				f.feed.forgot(&a.place)
 				gone = append(gone, removal{a.id, f.Change()})
 				all = slices.DeleteFunc(all, func(x *agent) bool { return x == a })
 				a.update(true, func(*wire.Agent) {}) // a removed agent that a caller still has
 			}
 		case 1:
-			a = newAgent(&f.core, wire.Agent{ID: wire.AgentID(fmt.Sprintf("b%05d", step)), Status: wire.StatusRunning})
-			f.agents[a.id] = a
+			a = newAgent(&f.core, wire.Agent{ID: wire.AgentID(fmt.Sprintf("b%05d", step)), Num: uint32(1000 + step), Status: wire.StatusRunning})
+			f.agents.add(a)
 			all = append(all, a)
 		default:
 			a.update(r.IntN(3) == 0, func(rec *wire.Agent) { rec.Done++ })

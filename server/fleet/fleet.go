@@ -44,10 +44,12 @@ type Fleet struct {
 
 	searches chan struct{} // bounds the searches of logs at the same time
 
+	kept kept // owned by Forget
+
 	joining sync.Mutex // so that a program which joins repeatedly is one agent
 
 	mu        sync.RWMutex
-	agents    map[wire.AgentID]*agent
+	agents    roster
 	byRequest map[string]*agent
 	nextNum   uint32
 	closed    bool // the server is stopping
@@ -62,7 +64,7 @@ func New(o Options) *Fleet {
 	o.Quiet = cmp.Or(o.Quiet, DefaultQuiet)
 	o.SearchBytes = cmp.Or(o.SearchBytes, wire.MaxSearchScan)
 	o.SearchTime = cmp.Or(o.SearchTime, defaultSearchTime)
-	f := &Fleet{core: core{o: o, log: o.Logger, feed: feed{keep: max(o.Keep, keepRemoved)}, saves: newSaver(o.Logger)}, agents: map[wire.AgentID]*agent{},
+	f := &Fleet{core: core{o: o, log: o.Logger, feed: feed{keep: max(o.Keep, keepRemoved)}, saves: newSaver(o.Logger)}, agents: newRoster(),
 		byRequest: map[string]*agent{}, searches: make(chan struct{}, maxSearches)}
 	f.ctx, f.stop = context.WithCancel(context.Background())
 	f.core.worksIn = f.worksIn
@@ -113,8 +115,8 @@ func (f *Fleet) Get(id wire.AgentID) (wire.Agent, error) {
 func (f *Fleet) agent(id wire.AgentID) (*agent, error) {
 	f.mu.RLock()
 	defer f.mu.RUnlock()
-	a, ok := f.agents[id]
-	if !ok {
+	a := f.agents.byID[id]
+	if a == nil {
 		return nil, wire.Errorf(wire.CodeNotFound, "there is no agent %q", id).WithField("id")
 	}
 	return a, nil
@@ -126,60 +128,18 @@ func (f *Fleet) living() (all []*agent) {
 	f.mu.RLock()
 	defer f.mu.RUnlock()
 	for _, id := range ids {
-		if a := f.agents[id]; a != nil {
+		if a := f.agents.byID[id]; a != nil {
 			all = append(all, a)
 		}
 	}
 	return all
 }
 
+// all are the agents, by number.
 func (f *Fleet) all() []*agent {
 	f.mu.RLock()
 	defer f.mu.RUnlock()
-	return slices.Collect(maps.Values(f.agents))
-}
-
-// List returns the agents that match, newest first, starting after w.After. It returns at most w.Limit of them, or all if
-// w.Limit is 0.
-func (f *Fleet) List(w wire.Filter) wire.ListResult {
-	all := f.all()
-	res := wire.ListResult{Agents: make([]wire.Agent, 0, len(all))}
-	for _, a := range all {
-		if rec := a.record(); match(&w, &rec) {
-			res.Agents = append(res.Agents, rec)
-		}
-	}
-	slices.SortFunc(res.Agents, func(a, b wire.Agent) int { return cmp.Compare(b.Num, a.Num) })
-	res.Total = len(res.Agents)
-	if w.After > 0 {
-		i, _ := slices.BinarySearchFunc(res.Agents, w.After-1, func(a wire.Agent, num uint32) int { return cmp.Compare(num, a.Num) })
-		res.Agents = res.Agents[i:]
-	}
-	if w.Limit > 0 && w.Limit < len(res.Agents) {
-		res.Agents, res.Next = res.Agents[:w.Limit], res.Agents[w.Limit-1].Num
-	}
-	return res
-}
-
-func match(f *wire.Filter, a *wire.Agent) bool {
-	if len(f.IDs) > 0 && !slices.Contains(f.IDs, a.ID) ||
-		len(f.Types) > 0 && !slices.Contains(f.Types, a.Type) ||
-		len(f.Status) > 0 && !slices.Contains(f.Status, a.Status) {
-		return false
-	}
-	if f.Needs && !a.NeedsAttention() {
-		return false
-	}
-	for k, v := range f.Labels {
-		if a.Labels[k] != v {
-			return false
-		}
-	}
-	if f.Query == "" {
-		return true
-	}
-	hay := strings.Join(append([]string{string(a.ID), a.Name, a.Type, a.Summary, a.LastLine}, a.Argv...), "\n")
-	return strings.Contains(strings.ToLower(hay), strings.ToLower(f.Query))
+	return slices.Clone(f.agents.byNum)
 }
 
 // Beat is the heartbeat of every running agent.

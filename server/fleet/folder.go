@@ -94,7 +94,7 @@ func (f *Fleet) oneWriterLocked(dir string, count int) error {
 		return wire.Errorf(wire.CodePrecondition, "%d agents would work in %s at once: %s", count, dir, instead).WithField("folder")
 	}
 	for _, id := range f.census.ids() {
-		a := f.agents[id]
+		a := f.agents.byID[id]
 		if a == nil {
 			continue
 		}

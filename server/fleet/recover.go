@@ -82,7 +82,7 @@ func (f *Fleet) recover(ctx context.Context) error {
 		if err := a.loadEnd(ctx); err != nil {
 			return err
 		}
-		f.agents[rec.ID] = a
+		f.agents.add(a)
 		if rec.Request != "" {
 			f.byRequest[rec.Request] = a
 		}

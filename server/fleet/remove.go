@@ -1,7 +1,6 @@
 package fleet
 
 import (
-	"cmp"
 	"context"
 	"path/filepath"
 	"slices"
@@ -68,7 +67,7 @@ func (f *Fleet) remove(ctx context.Context, a *agent) (folder string, err error)
 	}
 	rec := a.record()
 	f.mu.Lock()
-	delete(f.agents, a.id)
+	f.agents.remove(a)
 	if f.byRequest[rec.Request] == a {
 		delete(f.byRequest, rec.Request)
 	}
@@ -98,33 +97,67 @@ func (a *agent) erase(ctx context.Context) error {
 
 // Forget removes exited agents: the oldest beyond Options.Keep, and those that ended longer than Options.KeepFor ago. It keeps agents that left
 // processes behind, as long as these are alive, and those whose worktrees are kept.
+// It visits the agents that have ended only if there is one to remove. Of several calls, one at a time must be under way.
 func (f *Fleet) Forget(ctx context.Context, now time.Time) {
-	f.mu.RLock()
-	_, alive := f.census.count("")
-	over := len(f.agents) - alive - f.o.Keep
-	f.mu.RUnlock()
-	if over <= 0 && f.o.KeepFor == 0 {
+	if f.tooMany() <= f.kept.over && (f.o.KeepFor == 0 || now.Before(f.kept.until)) {
 		return
 	}
-	exited := slices.DeleteFunc(f.all(), func(a *agent) bool {
+	next := kept{until: now.Add(f.o.KeepFor)}
+	ending := false
+	ended := slices.DeleteFunc(f.all(), func(a *agent) bool {
 		rec := a.record()
-		return !removable(&rec) || !isClosed(a.ended)
+		switch {
+		case rec.Status.Alive():
+		case !isClosed(a.ended):
+			ending = true
+		case !removable(&rec):
+			next.until = now.Add(min(f.o.KeepFor, keptLook))
+		default:
+			return false
+		}
+		return true
 	})
-	slices.SortFunc(exited, func(a, b *agent) int { return cmp.Compare(a.num, b.num) })
-	for i, a := range exited {
-		if len(exited)-i <= f.o.Keep && !f.old(a, now) {
+	for i, a := range ended {
+		if rec := a.record(); len(ended)-i <= f.o.Keep && !f.old(&rec, now) {
+			if rec.ExitedAt != nil && rec.ExitedAt.Add(f.o.KeepFor).Before(next.until) {
+				next.until = rec.ExitedAt.Add(f.o.KeepFor)
+			}
 			continue
 		}
-		if _, err := f.remove(ctx, a); err != nil {
+		if ctx.Err() != nil {
+			return
+		}
+		if _, err := f.remove(context.WithoutCancel(ctx), a); err != nil {
 			return
 		}
 	}
+	if !ending {
+		next.over = max(0, f.tooMany())
+		f.kept = next
+	}
+}
+
+// keptLook is how soon agents that can't be removed are looked at again.
+const keptLook = time.Minute
+
+// kept is what the last Forget left: how many more agents than are to be kept, because they could not be removed, and when the next one
+// becomes too old.
+type kept struct {
+	over  int
+	until time.Time
+}
+
+// tooMany is how many agents that have ended are beyond Options.Keep.
+func (f *Fleet) tooMany() int {
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	_, alive := f.census.count("")
+	return len(f.agents.byNum) - alive - f.o.Keep
 }
 
 // old reports whether an agent ended longer ago than agents are kept.
-func (f *Fleet) old(a *agent, now time.Time) bool {
-	at := a.record().ExitedAt
-	return f.o.KeepFor > 0 && at != nil && now.Sub(*at) > f.o.KeepFor
+func (f *Fleet) old(rec *wire.Agent, now time.Time) bool {
+	return f.o.KeepFor > 0 && rec.ExitedAt != nil && now.Sub(*rec.ExitedAt) > f.o.KeepFor
 }
 
 func isClosed(c chan struct{}) bool {

@@ -2,7 +2,9 @@ package fleet
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"sync"
 	"testing"
 	"time"
@@ -113,5 +115,68 @@ func TestTheLastLookAtAWorktreeCounts(t *testing.T) {
 	looks.Wait()
 	if state := a.record().Folder.State; state != wire.FolderRemoved {
 		t.Errorf("it is %s", state)
+	}
+}
+
+// deletes is a store that only deletes.
+type deletes struct{ Store }
+
+func (deletes) DeleteAgent(context.Context, wire.AgentID) error { return nil }
+
+// However agents end, stay because something of theirs is left, and grow old: afterwards none is there that should not be.
+func TestForgetLeavesWhatIsToBeKept(t *testing.T) {
+	t.Parallel()
+	const keep, keepFor = 5, time.Hour
+	for seed := range uint64(20) {
+		r := rand.New(rand.NewPCG(seed, 2))
+		f, _ := someAgents(0, keep)
+		f.o.Store, f.o.KeepFor = deletes{}, keepFor
+		now := time.Now()
+		stuck := map[*agent]time.Time{} // since when it can be removed
+		for num := range uint32(300) {
+			now = now.Add(time.Duration(r.IntN(600)) * time.Second)
+			if at := now; r.IntN(3) > 0 {
+				a := newAgent(&f.core, wire.Agent{ID: wire.AgentID(fmt.Sprint("a", num)), Num: num + 1, Status: wire.StatusExited, ExitedAt: &at})
+				if r.IntN(4) == 0 {
+					a.rec.Exit = &wire.Exit{Leftovers: []wire.Leftover{{}}}
+					stuck[a] = time.Time{}
+				}
+				f.agents.add(a)
+			}
+			for a, since := range stuck {
+				if since.IsZero() && r.IntN(20) == 0 {
+					a.update(true, func(rec *wire.Agent) { rec.Exit = nil })
+					stuck[a] = now
+				}
+			}
+			f.Forget(t.Context(), now)
+			var can []*agent
+			for _, a := range f.all() {
+				rec := a.record()
+				if !removable(&rec) {
+					continue
+				}
+				can = append(can, a)
+				if f.old(&rec, now) && now.Sub(stuck[a]) > keptLook {
+					t.Fatalf("seed %d: agent %d ended %s ago", seed, a.num, now.Sub(*rec.ExitedAt))
+				}
+			}
+			late := 0
+			for _, a := range can {
+				if !stuck[a].IsZero() {
+					late++
+				}
+			}
+			if len(can)-late > keep {
+				t.Fatalf("seed %d: %d agents are kept", seed, len(can))
+			}
+		}
+		for a := range stuck {
+			a.update(true, func(rec *wire.Agent) { rec.Exit = nil })
+		}
+		f.Forget(t.Context(), now.Add(2*keptLook))
+		if n := len(f.all()); n > keep {
+			t.Errorf("seed %d: %d agents are kept in the end", seed, n)
+		}
 	}
 }

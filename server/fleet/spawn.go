@@ -256,7 +256,7 @@ func (f *Fleet) admit(by noun.Caller, s wire.SpawnParams, from origin) (*batch, 
 		a.takes, a.goesOn, a.forks, a.orNew = t.Tasks.Shared(), s.Session, s.Fork, from.again
 		a.spec = &s
 		b.agents[i] = a
-		f.agents[rec.ID] = a
+		f.agents.add(a)
 		f.census.born(rec.ID, t.Name)
 		if rec.Request != "" {
 			f.byRequest[rec.Request] = a
