@@ -334,8 +334,11 @@ describe('the real server', { skip: !existsSync(binary) && `${binary} is not bui
     assert.deepEqual(got.map((r) => r.error?.data?.kind ?? payloadBytes(r.entry?.value).length), [500_000, 500_000, 11, 500_000, 'not_found'])
     assert.ok(big.equals(payloadBytes(got[3].entry?.value)))
 
-    await memory.store({ namespace, key: 'soon', value: 'gone', ttl: 300 })
-    for await (const { entries } of memory.watch({ namespace, prefix: 'soon' })) if (entries.some((e) => e.deleted)) break
+    await memory.store({ namespace, key: 'soon', value: 'here' })
+    for await (const { entries } of memory.watch({ namespace, prefix: 'soon', values: true })) {
+      if (entries.some((e) => e.deleted)) break
+      if (entries.some((e) => payloadText(e.value) === 'here')) await memory.store({ namespace, key: 'soon', value: 'gone', ttl: 300 }) // now that it is watched
+    }
     await assert.rejects(memory.retrieve({ namespace, key: 'soon' }), { kind: 'not_found' })
     assert.equal(await memory.delete({ namespace, key: 'plan', if_revision: second.revision }), true)
     assert.equal(await memory.delete({ namespace, key: 'plan' }), false)
