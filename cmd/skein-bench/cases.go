@@ -36,6 +36,7 @@ var benchCases = []benchCase{
 	{name: "emergency stop of 500 processes", unit: "ms", run: benchEmergency},
 	{name: "requests beside 500 busy agents", unit: "ms", run: benchBusy},
 	{name: "status of 2,000 agents, age when seen", unit: "ms", run: benchFleet},
+	{name: "a session that is shown 500 agents, server CPU", unit: "1/1000 core", run: benchWatchers},
 	{name: "upload of 64 MiB", unit: "MB/s", run: benchUpload},
 	{name: "download of 64 MiB", unit: "MB/s", run: benchDownload},
 	{name: "critical beside 500 bulk streams", unit: "ms", fresh: true, run: benchCritical},

@@ -243,3 +243,49 @@ func benchBusy(b *benchRun, transport string) (r result, err error) {
 	}
 	return r, b.ctx.Err()
 }
+
+// benchWatchers opens sessions that are shown the fleet, as many dashboards are, and asks what that costs the server beyond the agents
+// themselves. The clients drop what they get, except one, which must see the agents change.
+func benchWatchers(b *benchRun, transport string) (r result, err error) {
+	const agents, sessions = 500, 100
+	own, err := newBenchWith(b.ctx, b.o, "")
+	if err != nil {
+		return r, err
+	}
+	defer own.close()
+	shown := func(o *client.Options) { o.NoStatus = false }
+	first, err := own.dial(transport, shown)
+	if err != nil {
+		return r, err
+	}
+	defer first.Close()
+	if err := fleet(b.ctx, first, agents); err != nil {
+		return r, err
+	}
+	window := time.Duration(b.n(10)) * time.Second
+	cores := func() (float64, error) {
+		f := &fleetWatch{pid: own.srv.Process.Pid, seen: map[wire.AgentID][]sighting{}}
+		if err := f.run(b.ctx, first, window); err != nil {
+			return 0, err
+		}
+		if len(f.seen) != agents {
+			return 0, fmt.Errorf("%d of %d agents were seen", len(f.seen), agents)
+		}
+		return f.cpu.Seconds() / f.took.Seconds(), nil
+	}
+	alone, err := cores()
+	if err != nil {
+		return r, err
+	}
+	for range sessions {
+		c, err := own.dial(transport, shown)
+		if err != nil {
+			return r, err
+		}
+		defer c.Close()
+	}
+	all, err := cores()
+	r.Value = (all - alone) / sessions * 1000
+	r.more = []result{{Case: "100 such sessions, server CPU", Unit: "cores", Value: all}}
+	return r, err
+}
