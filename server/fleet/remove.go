@@ -140,13 +140,6 @@ func (f *Fleet) Forget(ctx context.Context, now time.Time) {
 // keptLook is how soon agents that can't be removed are looked at again.
 const keptLook = time.Minute
 
-// kept is what the last Forget left: how many more agents than are to be kept, because they could not be removed, and when the next one
-// becomes too old.
-type kept struct {
-	over  int
-	until time.Time
-}
-
 // tooMany is how many agents that have ended are beyond Options.Keep.
 func (f *Fleet) tooMany() int {
 	f.mu.RLock()
