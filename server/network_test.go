@@ -151,7 +151,7 @@ func TestNetworkPageWithoutScript(t *testing.T) {
 	b := n.browser(t)
 	doc := n.document(t)
 	wants(t, "the page", b.get(t, "/network"), 200, endpoint(t, doc, wire.WebTransport).URL, endpoint(t, doc, wire.WebSocket).URL,
-		"UDP, port ", "2.5 MB/s", "no bound", "0 of 3", "10 MB/s each", `aria-current="page">Network</a>`)
+		"UDP, port ", "2.5 MB/s", "unlimited", "0 of 3", "10 MB/s each", `aria-current="page">Network</a>`)
 
 	off := start(t, func(o *Options) { o.Listen = "off"; o.Mask.Off = true })
 	page := off.browser(t).get(t, "/network")

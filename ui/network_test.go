@@ -29,7 +29,7 @@ func TestNetworkPage(t *testing.T) {
 }
 
 func TestRateText(t *testing.T) {
-	for want, rate := range map[string]int64{"no bound": 0, "10 MB/s": 10e6, "500 KB/s": 500e3, "1.25 GB/s": 1.25e9} {
+	for want, rate := range map[string]int64{"unlimited": 0, "10 MB/s": 10e6, "500 KB/s": 500e3, "1.25 GB/s": 1.25e9} {
 		if got := network.RateText(rate, wire.LaneBulk); got != want {
 			t.Errorf("%d is %q, want %q", rate, got, want)
 		}

@@ -538,7 +538,7 @@ func confirmStories() []confirmStory {
 		{"A stop that left something", Confirm{ID: "story-left", Title: "Not everything is gone", Lead: "3 stopped, 1 with leftovers", Report: []string{"fixer: still there: 1 process of another user (4711)"}, Cancel: "Close", Over: true}},
 		{"Remove agents", Confirm{ID: "story-remove", Title: "Remove 4 ended agents?", Lead: "What they have printed goes with them, for good. Tasks and artifacts stay, and so does work in their folders.", Names: names, Cancel: "Cancel", Do: "Remove 4 agents"}},
 		{"Agents that were not removed", Confirm{ID: "story-kept", Title: "1 of 4 agents was not removed", Lead: "3 agents are removed. 1 folder has files, and stays: /srv/work/fixer.", Report: []string{"fixer runs again: stop it first"}, Cancel: "Close", Over: true}},
-		{"Cancel tasks", Confirm{ID: "story-cancel", Title: "Cancel 3 tasks?", Lead: "What is done so far is lost. An agent that works on it is told to stop. The 12 tasks below them too.", Names: names[:3], Cancel: "Keep", Do: "Cancel 3 tasks"}},
+		{"Cancel tasks", Confirm{ID: "story-cancel", Title: "Cancel 3 tasks?", Lead: "What is done so far is lost. Agents that work on them are told to stop. The 12 tasks below them are canceled, too.", Names: names[:3], Cancel: "Keep", Do: "Cancel 3 tasks"}},
 	}
 }
 

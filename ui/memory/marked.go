@@ -72,7 +72,7 @@ func usage(name, text string, n, limit int64, of string) templ.Component {
 	if used(n, limit) {
 		bar = `<svg class="usage-bar" viewBox="0 0 1 1" preserveAspectRatio="none" aria-hidden="true"><rect data-f="` + name + `-bar" width="` + share(n, limit) + `" height="1"></rect></svg>`
 	}
-	return templ.Raw(`<span class="usage"><span class="usage-text num"><span data-f="` + name + `">` + templ.EscapeString(text) + `</span> <span class="usage-limit" data-f="` + name +
+	return templ.Raw(`<span class="quota"><span class="usage-text num"><span data-f="` + name + `">` + templ.EscapeString(text) + `</span> <span class="usage-limit" data-f="` + name +
 		`-limit">` + templ.EscapeString(of) + `</span></span> ` + bar + `</span>`)
 }
 

@@ -41,7 +41,7 @@ func TransportWord(t wire.Transport) string {
 // RateText is a bound in bytes a second, as the configuration writes it.
 func RateText(rate int64, lane wire.Lane) string {
 	if rate <= 0 {
-		return "no bound"
+		return "unlimited"
 	}
 	text := ""
 	for _, u := range []struct {
@@ -62,7 +62,7 @@ func RateText(rate int64, lane wire.Lane) string {
 // WritersText is how many writes of a lane's class are under way, of how many that may be.
 func WritersText(l wire.LaneTraffic) string {
 	if l.MaxWriters == 0 {
-		return "no bound"
+		return "unlimited"
 	}
 	return strconv.Itoa(l.Writers) + " of " + strconv.Itoa(l.MaxWriters)
 }

@@ -2069,7 +2069,7 @@ func noTasks(types []wire.AgentType, hidden bool) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 181, "<h2 id=\"no-tasks-title\">No tasks yet</h2><p>A task is a piece of work: it waits here until an agent that can do it is free, is tried again when the agent is lost, and keeps its result. Try one:</p><ul class=\"starters\">")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 181, "<h2 id=\"no-tasks-title\">No tasks yet</h2><p>A task is a piece of work: it waits here until an agent that can do it is free, is tried again when the agent is lost, and keeps its result.</p><ul class=\"starters\">")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

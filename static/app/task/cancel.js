@@ -37,8 +37,9 @@ export class CancelDialog {
    * @param {{below?: number, done?: () => void}} [options] below: how many tasks below them have not ended
    */
   cancel(tasks, { below = 0, done } = {}) {
-    const more = below > 0 ? ` ${below === 1 ? 'The task' : `The ${below} tasks`} below ${tasks.length === 1 ? 'it' : 'them'} too.` : ''
-    const agents = tasks.some((t) => t.state !== 'submitted') ? ' An agent that works on it is told to stop.' : ''
+    const one = tasks.length === 1
+    const more = below > 0 ? ` ${below === 1 ? 'The task' : `The ${below} tasks`} below ${one ? 'it' : 'them'} ${below === 1 ? 'is' : 'are'} canceled, too.` : ''
+    const agents = tasks.some((t) => t.state !== 'submitted') ? (one ? ' An agent that works on it is told to stop.' : ' Agents that work on them are told to stop.') : ''
     this.#ask(tasks, 'Cancel', `What is done so far is lost.${agents}${more}`)
     this.#go = () => void this.#cancel(tasks, done)
   }
