@@ -335,7 +335,7 @@ test('several are selected and canceled, with what is below them', async ({ task
   const bulk = page.getByRole('region', { name: 'Selection' })
   await expect(bulk).toContainText('2 tasks selected')
   await bulk.getByRole('button', { name: 'Cancel 2 tasks', exact: true }).click()
-  await expect(dialog(page, 'Cancel 2 tasks?')).toContainText('The 3 tasks below them too.')
+  await expect(dialog(page, 'Cancel 2 tasks?')).toContainText('The 3 tasks below them are canceled, too.')
   await confirm(page, 'Cancel')
   await expect(toast(page, '5 tasks are canceled')).toBeVisible()
   await expect(bulk).toBeHidden()
