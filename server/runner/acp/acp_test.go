@@ -621,7 +621,9 @@ func TestAnAgentIsToldOfTheMCPServer(t *testing.T) {
 		"":     `{"args":["mcp"],"command":"/bin/skein","env":[{"name":"SKEIN_SERVER","value":"http://localhost:4480"},{"name":"SKEIN_TOKEN","value":"secret"}],"name":"skein"}`,
 	} {
 		a := start(t, how, func(l *runner.Launch) { l.MCP = func(context.Context) *runner.MCP { return &at } })
-		kit.Eventually(t, "it is idle, and has said what it was told", func() bool { return len(of[runner.Activity](a.heard)) > 0 && strings.HasSuffix(a.printed(wire.EventStderr), "\n") })
+		kit.Eventually(t, "it is idle, and has said what it was told", func() bool {
+			return len(of[runner.Activity](a.heard)) > 0 && strings.HasSuffix(a.printed(wire.EventStderr), "\n")
+		})
 		got, is := strings.CutPrefix(a.printed(wire.EventStderr), "MCP ")
 		var v, w any
 		if json.Unmarshal([]byte(got), &v) != nil || json.Unmarshal([]byte(want), &w) != nil || !is || !reflect.DeepEqual(v, w) {
